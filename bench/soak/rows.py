@@ -87,7 +87,7 @@ class _Content:
     async def _digest_of(self, file: Mapping[str, Any]) -> str:
         """Digest the file as a clerk would open it: its slice of the envelope, decoded."""
         source: str = file["source"]
-        query = text("SELECT body FROM small_content WHERE digest = :source")
+        query = text("SELECT body FROM blob WHERE digest = :source AND body IS NOT NULL")
         row = (await self._connection.execute(query, {"source": source})).first()
         path = self._folder / source[:2] / source[2:4] / source
         try:

@@ -24,7 +24,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlmodel import col
 
 from gateway import chance, errors
@@ -35,7 +35,7 @@ from gateway.ports.services import Clock, Pool, Readable
 from gateway.store.blob_refs import Kept, ReadableContent
 from gateway.store.data_folder import Room
 from gateway.store.store import SqlStore
-from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
+from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
 from gateway.whole_files import sync_folder
 
@@ -345,21 +345,32 @@ async def sweep_content(
     return gone + await pool.run(partial(_sweep_scratch, root / SCRATCH, before, filled))
 
 
+# Of its bytes not more than their length is read.
+_IS_ROW = func.length(col(BlobRow.body)).is_not(None)
+_IS_OWNED = col(BlobRow.agency_id).is_not(None)
+_LOOK = (
+    select(col(BlobRow.digest), col(BlobRow.stored_at), _IS_ROW, _IS_OWNED)
+    .where(col(BlobRow.digest) > bindparam("last"))
+    .order_by(col(BlobRow.digest))
+)
+_THIS = col(BlobRow.digest) == bindparam("digest")
+_LOCKED = select(col(BlobRow.stored_at), _IS_ROW, _IS_OWNED).where(_THIS).with_for_update()
+_REFERRED = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest) == bindparam("digest")).limit(1)
+_GONE = delete(BlobRow).where(_THIS)
+
+
 async def _sweep_rows(
     root: Path, store: SqlStore, before: datetime, is_held: Callable[[], Awaitable[bool]]
 ) -> tuple[int, set[str]]:
     """How many went, and the parts of the folder in which the others' files must lie: small content has none."""
     gone, shards, last = 0, set[str](), ""
-    small = col(SmallContentRow.digest)
-    rows = select(col(BlobRow.digest), col(BlobRow.stored_at), small.is_not(None))
-    rows = rows.outerjoin(SmallContentRow, small == col(BlobRow.digest)).order_by(col(BlobRow.digest))
     while not await is_held():
         async with store.reading() as tx:
-            found = await tx.tuples(rows.where(col(BlobRow.digest) > last).limit(_BATCH))
-            old = [digest for digest, stored_at, _ in found if stored_at < before]
+            found = await tx.tuples(_LOOK.limit(_BATCH), last=last)
+            old = [digest for digest, at, _, is_owned in found if at < before and not is_owned]
             refs = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest).in_(old)).distinct()
             wanted = {digest for (digest,) in await tx.tuples(refs)} if old else set()
-        shards |= {digest[:_SHARD] for digest, _, is_small in found if not is_small}
+        shards |= {digest[:_SHARD] for digest, _, is_row, _ in found if not is_row}
         for digest in old:
             gone += digest not in wanted and await remove_content(root, store, digest, before)
         if len(found) < _BATCH:
@@ -371,20 +382,20 @@ async def _sweep_rows(
 async def remove_content(root: Path, store: SqlStore, digest: str, before: datetime | None) -> bool:
     """Row with its small bytes, then file, in one transaction, unless somebody refers to it, or it was kept since `before`.
     Dying between the two rolls the row back: it is swept the next time. Small bytes stay in the journal until it is cut."""
-    this = col(BlobRow.digest) == digest
     async with store.writing() as tx:
-        row = await tx.first(BlobRow, select(BlobRow).where(this).with_for_update())
-        refs = select(BlobRefRow).where(col(BlobRefRow.digest) == digest)
-        if row is None or (before is not None and row.stored_at >= before):
+        rows = await tx.tuples(_LOCKED, digest=digest)
+        if not rows:
             return False
-        if await tx.first(BlobRefRow, refs) is not None:
+        stored_at, is_row, is_owned = rows[0]
+        if is_owned or (before is not None and stored_at >= before):
             return False
-        small = await tx.change(delete(SmallContentRow).where(col(SmallContentRow.digest) == digest))
-        await tx.change(delete(BlobRow).where(this))
+        if await tx.tuples(_REFERRED, digest=digest):
+            return False
+        await tx.change(_GONE, digest=digest)
         # Not in the pool: a cancelled wait would let go of the lock while the thread still deletes.
         path_of(root, digest).unlink(missing_ok=True)
         await tx.commit()
-    if small and store.journal is not None:
+    if is_row and store.journal is not None:
         store.journal.mark()
     return True
 
@@ -395,9 +406,9 @@ async def _sweep_shard(
     """Files whose `keep` never committed go; rows whose file is missing are reported."""
     async with store.reading() as tx:
         # A range, not LIKE: it is read from the key's index. "g" sorts behind every hexadecimal digit.
-        this, small = col(BlobRow.digest), col(SmallContentRow.digest)
-        query = select(this, small.is_not(None)).outerjoin(SmallContentRow, small == this)
-        known = dict(await tx.tuples(query.where(this >= shard, this < shard + "g")))
+        this = col(BlobRow.digest)
+        query = select(this, _IS_ROW).where(this >= shard, this < shard + "g")
+        known = dict(await tx.tuples(query))
     orphans = [digest for digest, at in ages.items() if digest not in known and at < before]
     gone = 0
     for digest in orphans:
@@ -418,7 +429,7 @@ async def _remove_orphan(root: Path, store: SqlStore, digest: str, before: datet
         if not await tx.put_new(BlobRow(digest=digest, size=0, stored_at=before)):
             return False
         path_of(root, digest).unlink(missing_ok=True)
-        await tx.change(delete(BlobRow).where(col(BlobRow.digest) == digest))
+        await tx.change(_GONE, digest=digest)
         await tx.commit()
     return True
 

@@ -34,6 +34,7 @@ from sqlalchemy import (
     func,
     inspect,
     null,
+    or_,
     select,
     text,
 )
@@ -115,8 +116,9 @@ SMALL_AT_ONCE = 64
 VERSION_TABLE = "alembic_version"
 # SQLite's index of words is made of tables; it is made anew from the rows that it is about.
 SEARCH_TABLES = "list_search"
-# Content that lies in rows.
-SMALL = "small_content"
+CONTENT, OWNERS = "blob", "blob_ref"
+# Where a copy of before schema 0201 has the bytes of small content.
+_SMALL = "small_content"
 # A copy holds no leases: whoever held one is not at work on the copy.
 _LEASE = frozenset({"lease_token", "lease_until"})
 
@@ -186,7 +188,7 @@ class Snapshot:
         """Every row of a table, in batches, in the order of its key."""
         kept = self._tables[table]
         large = any((each.name, kind_of(each)) == ("body", "bytes") for each in kept.columns)
-        at_once = SMALL_AT_ONCE if table == SMALL else LARGE_AT_ONCE if large else AT_ONCE
+        at_once = SMALL_AT_ONCE if table in (CONTENT, _SMALL) else LARGE_AT_ONCE if large else AT_ONCE
         async for batch in self._stream(_rows(kept, self._connection), at_once):
             yield [line_of(row) for row in batch]
 
@@ -199,16 +201,16 @@ class Snapshot:
 
     async def contents(self) -> AsyncIterator[list[ReferredBlob]]:
         """Every file of content that is referred to, in batches, by digest."""
-        blob, small = self._tables["blob"], self._tables[SMALL]
-        in_files = ~exists().where(small.c.digest == blob.c.digest)
-        wanted = select(blob.c.digest, blob.c.size).where(_wanted(blob), in_files)
+        blob, rows = self._tables[CONTENT], self._in_rows()
+        in_rows = select(rows.c.digest).where(rows.c.body.is_not(None))
+        wanted = select(blob.c.digest, blob.c.size).where(_wanted(blob), blob.c.digest.not_in(in_rows))
         async for batch in self._stream(wanted.order_by(blob.c.digest)):
             yield [ReferredBlob(digest=row[0], size=row[1]) for row in batch]
 
     async def small(self) -> AsyncIterator[list[RowContent]]:
         """All content that is a row and is referred to, in batches, looked at byte by byte."""
-        table = self._tables[SMALL]
-        wanted = select(table.c.digest, table.c.body).where(_wanted(table))
+        table = self._in_rows()
+        wanted = select(table.c.digest, table.c.body).where(_wanted(table), table.c.body.is_not(None))
         async for batch in self._stream(wanted, SMALL_AT_ONCE):
             yield [
                 RowContent(
@@ -219,10 +221,15 @@ class Snapshot:
 
     async def needed(self, digests: Sequence[str]) -> set[str]:
         """Which of them are referred to."""
-        refs = self._tables["blob_ref"]
-        asked = select(refs.c.digest).where(refs.c.digest.in_(digests), refs.c.owner_kind != HOLD)
-        found = await self._connection.execute(asked)
+        blob = self._tables[CONTENT]
+        found = await self._connection.execute(
+            select(blob.c.digest).where(blob.c.digest.in_(digests), _wanted(blob))
+        )
         return set(found.scalars())
+
+    def _in_rows(self) -> Table:
+        """The table that has the bytes of what is small."""
+        return self._tables[_SMALL if _SMALL in self._tables else CONTENT]
 
     async def _stream(self, query: Select[Any], at_once: int = AT_ONCE) -> AsyncIterator[Sequence[Any]]:
         try:
@@ -271,9 +278,9 @@ def _rows(table: Table, connection: AsyncConnection) -> Select[Any]:
     asked = [null() if leasable and each.name in _LEASE else each for each in table.columns]
     order = [_in_order(each, connection) for each in table.primary_key.columns]
     query = select(*asked).order_by(*order)
-    if table.name == "blob_ref":
+    if table.name == OWNERS:
         return query.where(table.c.owner_kind != HOLD)
-    return query.where(_wanted(table)) if table.name in ("blob", SMALL) else query
+    return query.where(_wanted(table)) if table.name in (CONTENT, _SMALL) else query
 
 
 def _in_order(column: Column[Any], connection: AsyncConnection) -> Any:
@@ -285,8 +292,9 @@ def _in_order(column: Column[Any], connection: AsyncConnection) -> Any:
 def _wanted(content: Table) -> Any:
     """Content that nobody refers to yet, or any more, belongs to no state that could be restored; what the sealed hold
     keeps is in no copy (R4)."""
-    refs = content.metadata.tables["blob_ref"]
-    return exists().where(refs.c.digest == content.c.digest, refs.c.owner_kind != HOLD)
+    refs = content.metadata.tables[OWNERS]
+    needed = exists().where(refs.c.digest == content.c.digest, refs.c.owner_kind != HOLD)
+    return or_(content.c.owner_kind != HOLD, needed) if "owner_kind" in content.c else needed
 
 
 class DatabaseLoad:

@@ -12,7 +12,7 @@ from importlib import import_module
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ARRAY, Table, bindparam, func, select
+from sqlalchemy import ARRAY, Select, Table, bindparam, func, select
 from sqlalchemy.sql.dml import Insert, Update, UpdateBase
 
 from gateway.store.row import Row
@@ -43,6 +43,22 @@ class Into:
     def many(self, names: tuple[str, ...]) -> Insert:
         """For a server: all rows as one value for each column."""
         return _gathered(self, names)
+
+    def picked(self, given: Select[Any]) -> Select[Any]:
+        """Of the rows that are given, those that are written."""
+        return given
+
+    def settled(self, insert: Any) -> Insert:
+        """ON CONFLICT is in both databases but not in the common language. Any: the two inserts share no base type that
+        has it."""
+        if self.over:
+            key = [column.name for column in table_of(self.kind).primary_key]
+            over = {name: insert.excluded[name] for name in self.over}
+            insert = insert.on_conflict_do_update(index_elements=key, set_=over)
+        elif self.missing:
+            insert = insert.on_conflict_do_nothing()
+        made: Insert = insert
+        return made
 
     def last_of_each(self, rows: Sequence[Values]) -> Sequence[Values]:
         """One statement cannot write over a row twice."""
@@ -158,7 +174,13 @@ def _one(way: Into, dialect: str) -> Insert:
     table = table_of(way.kind)
     if not (way.missing or way.over):
         return table.insert().inline()
-    return _settled(_insert(dialect, table), way)
+    return way.settled(insert_of(dialect, table))
+
+
+def insert_of(dialect: str, table: Table) -> Any:
+    """Make an insert that knows ON CONFLICT; only the dialect of this node's database is loaded. Any: as in
+    `Into.settled`."""
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 @cache
@@ -166,27 +188,8 @@ def _gathered(way: Into, names: tuple[str, ...]) -> Insert:
     table = table_of(way.kind)
     given = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
     cells = func.unnest(*given).table_valued(*names).render_derived("given")
-    rows = _insert("postgresql", table).from_select(names, select(*cells.c), include_defaults=False)
-    return _settled(rows, way)
-
-
-def _insert(dialect: str, table: Table) -> Any:
-    """Make an insert that knows ON CONFLICT; only the dialect of this node's database is loaded. Any: the inserts of both
-    share no base type that has it."""
-    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
-
-
-def _settled(insert: Any, way: Into) -> Insert:
-    """Add what becomes of a row that is there. ON CONFLICT is in both databases but not in the common language. Any: as
-    above."""
-    if way.over:
-        key = [column.name for column in table_of(way.kind).primary_key]
-        over = {name: insert.excluded[name] for name in way.over}
-        insert = insert.on_conflict_do_update(index_elements=key, set_=over)
-    elif way.missing:
-        insert = insert.on_conflict_do_nothing()
-    made: Insert = insert
-    return made
+    rows = way.picked(select(*cells.c))
+    return way.settled(insert_of("postgresql", table).from_select(names, rows, include_defaults=False))
 
 
 @cache

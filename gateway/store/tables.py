@@ -43,7 +43,7 @@ from gateway.store.tables_office import TagRow as TagRow
 NODE_TABLES = (
     frozenset(
         {
-            *("hosted_agency", "principal", "api_key", "api_call", "blob", "small_content"),
+            *("hosted_agency", "principal", "api_key", "api_call", "blob"),
             "event_counter",
             *("log", "log_leaf", "log_node", "log_seal", "notice", "queue_sample", "job_day", "page_keeping"),
         }
@@ -60,6 +60,7 @@ KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE
 _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
 _ASKED = text("track = 'request' AND code = 'asked'")
+_OWNED = text("agency_id IS NOT NULL")
 
 
 def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it names
@@ -298,30 +299,31 @@ class JobRow(Leasable, table=True):
     payload: str | None = Field(default=None, sa_type=Text)
 
 
-class BlobRow(Row, table=True):
-    digest: str = _key()
-    size: int = Field(sa_type=BigInteger)
-    stored_at: datetime = Field(sa_type=Moment)
-
-
 # More than a page of SQLite's keeps of a row that goes on elsewhere.
-HEAD = 1_000
+HEAD = bytes(1_000)
 
 
-class SmallContentRow(Row, table=True):
-    """The bytes of a small blob, which have no file; they go with its row.
+class BlobRow(Row, table=True):
+    """Content by its digest: the bytes of what is small; what is large has a file. Whoever kept what is small first is its
+    owner here, for as long as it wants it; every further owner is a row of `blob_ref`.
 
     SQLite writes zeros over a row that is deleted, but leaves copies behind of the first 1,002 bytes of rows that it once
-    moved to another page. The key and `head` fill those, so that no byte of `body` is ever moved."""
+    moved to another page. The columns before `body` fill those where there is one, so that no byte of it is ever moved."""
 
     __table_args__ = (
-        ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_small_content_blob", ondelete="CASCADE"),
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_blob_agency"),
+        partial_index("ix_blob_owner", _OWNED, "agency_id", "owner_kind", "owner_id"),
         {"sqlite_with_rowid": False},
     )
 
     digest: str = _key()
-    head: bytes = Field(default=bytes(HEAD), sa_type=LargeBinary)
-    body: bytes = Field(sa_type=LargeBinary)
+    size: int = Field(sa_type=BigInteger)
+    stored_at: datetime = Field(sa_type=Moment)
+    agency_id: str | None = None
+    owner_kind: str | None = None
+    owner_id: str | None = None
+    head: bytes = Field(default=b"", sa_type=LargeBinary)
+    body: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
 class BlobRefRow(OfAgency, table=True):

@@ -165,6 +165,10 @@ class Transaction:
         """As `put_over`, when the row is written with others."""
         self._later.add(into(type(row), *columns), values_of(row))
 
+    def put_by(self, way: Into, row: Row) -> None:
+        """As `put`, in a way of the table's own."""
+        self._later.add(way, values_of(row))
+
     async def put_surely(self, row: Row, taken: Callable[[], Exception]) -> None:
         """As `put_new` for who can go no further without it: that error, at the latest when this transaction ends."""
         await self._surely(into(type(row), missing=True), values_of(row), exactly_one(taken))

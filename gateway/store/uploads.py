@@ -11,9 +11,10 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.upload import MOST_OF_AGENCY, OWNER, Upload, UploadPart
+from gateway.store.blob_refs import drop_owner
 from gateway.store.repository import WatchedRows
 from gateway.store.row import value_of
-from gateway.store.tables import BlobRefRow, UploadPartRow, UploadRow
+from gateway.store.tables import UploadPartRow, UploadRow
 from gateway.store.transaction import Transaction
 
 _U, _P = UploadRow, UploadPartRow
@@ -80,7 +81,7 @@ async def forget(tx: Transaction, now: datetime) -> int:
     """Those of every agency whose time is up; how many."""
     over = col(_U.expires_at) <= now
     mine = and_(col(_U.agency_id) == col(_P.agency_id), col(_U.id) == col(_P.upload_id), over)
-    owned = and_(col(_U.agency_id) == col(BlobRefRow.agency_id), col(_U.id) == col(BlobRefRow.owner_id), over)
-    await tx.change(delete(BlobRefRow).where(col(BlobRefRow.owner_kind) == OWNER, exists().where(owned)))
+    for agency_id, id in await tx.tuples(select(col(_U.agency_id), col(_U.id)).where(over)):
+        await drop_owner(tx, agency_id, OWNER, id)
     await tx.change(delete(_P).where(exists().where(mine)))
     return await tx.change(delete(_U).where(over))

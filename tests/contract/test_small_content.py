@@ -11,18 +11,23 @@ import signal
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlmodel import col
 
 from gateway import errors
+from gateway.domain.account import AgencyScope
 from gateway.domain.pace import SMALL
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.services import Readable
+from gateway.store.blob_refs import Kept
 from gateway.store.blobs import FileBlobs, path_of
-from gateway.store.tables import BlobRow
+from gateway.store.tables import BlobRefRow, BlobRow
+from gateway.store.work import SqlWork
 from tests.contract.test_blobs import drop, named, take
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
@@ -95,6 +100,86 @@ async def test_several_contents_are_opened_at_once_rows_and_files(
     async with store.read(SOUTH) as view:
         with pytest.raises(errors.NotFound):
             await blobs.open_each(view, [named(b"one")])
+
+
+async def rows(store: SqlOfficeStore) -> tuple[int, int]:
+    """How many there are of contents, and of further owners."""
+    async with store.reading() as tx:
+        counted = [await tx.tuples(select(func.count()).select_from(each)) for each in (BlobRow, BlobRefRow)]
+    return counted[0][0][0], counted[1][0][0]
+
+
+async def reads(store: SqlOfficeStore, blobs: FileBlobs, scope: AgencyScope, content: bytes) -> bool:
+    async with store.read(scope) as view:
+        found = await view.blobs.found(named(content))
+    return found is not None and found.body == content
+
+
+async def test_a_content_is_one_row_with_its_first_owner_and_each_further_owner_is_one_more(
+    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """What a document there and back keeps on one node: its envelope, of two owners, and its 01, of two owners."""
+    stored_at, counted = set[object](), list[tuple[int, int]]()
+    for n, content in enumerate((b"envelope", b"status")):
+        for scope, owner in ((NORTH, f"out-{n}"), (SOUTH, f"in-{n}"), (SOUTH, f"in-{n}")):
+            kept = await take(blobs, content)
+            async with committing(store, scope) as work:
+                await work.blobs.keep(kept, "document", owner)
+            counted.append(await rows(store))
+            clock.advance(60)
+            assert await reads(store, blobs, scope, content)
+        async with store.reading() as tx:
+            stored_at |= {at for (at,) in await tx.tuples(select(col(BlobRow.stored_at)))}
+
+    assert counted == [(1, 0), (1, 1), (1, 1), (2, 1), (2, 2), (2, 2)]
+    assert len(stored_at) == 2, "a row that was there was written again"
+
+
+async def test_the_first_owner_lets_go_and_the_next_one_takes_its_place(
+    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    await keep(blobs, store, [b"content"], owner="msg-1")
+    await keep(blobs, store, [b"content"], owner="msg-2")
+    await drop(store, "msg-1")
+    await blobs.forget([named(b"content")])
+    assert await reads(store, blobs, NORTH, b"content")
+    async with store.read(NORTH) as view:
+        assert await view.blobs.of("document", "msg-1") == {}
+        assert await view.blobs.of("document", "msg-2") == {named(b"content"): 7}
+
+    await keep(blobs, store, [b"content"], owner="msg-3")
+    await drop(store, "msg-2")
+    assert await rows(store) == (1, 0)
+    clock.advance(timedelta(hours=25))
+    assert await blobs.sweep(clock.now()) == 0
+    async with committing(store) as work:
+        assert await work.blobs.of("document", "msg-3") == {named(b"content"): 7}
+        await work.blobs.drop("document", "msg-3")
+
+    assert await blobs.sweep(clock.now()) == 1
+    assert await rows(store) == (0, 0)
+
+
+async def test_units_that_share_a_transaction_and_bring_the_same_content_all_own_it(
+    blobs: FileBlobs, store: SqlOfficeStore
+) -> None:
+    """As a circular that lands for several agencies of the node at once."""
+    owners = [(scope, f"msg-{n}") for n in range(3) for scope in (NORTH, SOUTH)]
+    kept = [blobs.keep_small(named(each), each) for each in (b"circular", b"another")]
+
+    async def land(scope: AgencyScope, owner: str, ordered: Sequence[Kept]) -> None:
+        async def body(work: SqlWork) -> None:
+            for each in ordered:
+                await work.blobs.keep(each, "inbox", owner)
+
+        await store.share(scope, body)
+
+    await asyncio.gather(*(land(*owner, kept if n % 2 else kept[::-1]) for n, owner in enumerate(owners)))
+
+    assert await rows(store) == (2, 2 * len(owners) - 2)
+    for scope, owner in owners:
+        async with store.read(scope) as view:
+            assert (await view.blobs.of("inbox", owner)).keys() == {each.digest for each in kept}
 
 
 async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(
@@ -176,7 +261,7 @@ async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
     await keep(blobs, store, [b"words of a secret" * 100])
     with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"), isolation_level=None)) as reader:
         reader.execute("BEGIN")
-        assert reader.execute("SELECT count(*) FROM small_content").fetchone() == (1,)
+        assert reader.execute("SELECT count(*) FROM blob").fetchone() == (1,)
         await drop(store, "msg-1")
 
         # Whoever waited for the reader would hear after SQLite's own patience that the file is locked.
@@ -282,9 +367,7 @@ async def test_what_grew_beyond_a_row_is_kept_as_a_file(blobs: FileBlobs, tmp_pa
 async def test_a_server_does_not_try_to_compress_it(migrated_postgres_url: str) -> None:
     server = await asyncpg.connect(migrated_postgres_url)
 
-    asked = (
-        "SELECT attstorage FROM pg_attribute WHERE attrelid = 'small_content'::regclass AND attname = 'body'"
-    )
+    asked = "SELECT attstorage FROM pg_attribute WHERE attrelid = 'blob'::regclass AND attname = 'body'"
     stored = await server.fetchval(asked)
     await server.close()
 

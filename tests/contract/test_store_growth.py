@@ -69,7 +69,7 @@ async def test_a_table_that_somebody_holds_keeps_no_other_from_being_measured(st
     if growth is None:
         assert store.writer.dialect.name == "sqlite"
         return
-    blobs = [{"digest": f"{n:064x}", "size": 1, "stored_at": START} for n in range(_ENOUGH)]
+    blobs = [{"digest": f"{n:064x}", "size": 1, "stored_at": START, "head": b""} for n in range(_ENOUGH)]
 
     async def is_measured() -> bool:
         with suppress(StoreFailure):

@@ -12,7 +12,7 @@ from gateway.domain.hold import OWNER, HeldContent, HeldKind, Hold, HoldState
 from gateway.errors import Clash, NotFound
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.blob_refs import ReadableContent
-from gateway.store.tables import BlobRow, SmallContentRow
+from gateway.store.tables import BlobRow
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest
 
@@ -113,8 +113,7 @@ async def test_holds_are_listed_newest_first_counted_and_found_while_unsettled(
 async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeStore) -> None:
     content = digest("content")
     async with store.writing() as tx:
-        tx.put(BlobRow(digest=content, size=5, stored_at=ManualClock().now()))
-        tx.put(SmallContentRow(digest=content, body=b"bytes"))
+        tx.put(BlobRow(digest=content, size=5, stored_at=ManualClock().now(), body=b"bytes"))
         await tx.commit()
     async with committing(store, SOUTH) as work:
         await work.blobs.add(content, "inbox", "inx_9")

@@ -190,8 +190,9 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
         await node.blobs.sweep(clock.now() + timedelta(hours=25))
     with closing(sqlite3.connect(folder / "gateway.db")) as rows:
         blobs = {digest for (digest,) in rows.execute("select digest from blob")}
-        small = {digest for (digest,) in rows.execute("select digest from small_content")}
-        owned = {digest for (digest,) in rows.execute("select distinct digest from blob_ref")}
+        small = {digest for (digest,) in rows.execute("select digest from blob where body is not null")}
+        owners = "select digest from blob_ref union select digest from blob where agency_id is not null"
+        owned = {digest for (digest,) in rows.execute(owners)}
         numbers: dict[str, list[int]] = {}
         for agency, number in rows.execute("select agency_id, number from register_entry"):
             numbers.setdefault(agency, []).append(int(number))

@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
+from sqlalchemy.sql.dml import Update
 from sqlmodel import col
 
 from gateway.incoming import receive
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import blobs
 from gateway.store.blobs import path_of
-from gateway.store.tables import SmallContentRow
+from gateway.store.tables import BlobRow
 
 if TYPE_CHECKING:
     from gateway.office.bootstrap.office import Office
 
-_ROW = SmallContentRow
+_ROW = BlobRow
 
 
 @pytest.fixture(params=["rows", "files"])
@@ -55,14 +56,14 @@ class Lying:
 
     async def write(self, digest: str, body: bytes) -> None:
         async with self._store.writing() as tx:
-            is_row = await tx.change(update(_ROW).where(col(_ROW.digest) == digest).values(body=body))
+            is_row = await tx.change(_row(digest).values(body=body))
             await tx.commit()
         if not is_row:
             path_of(self._root, digest).write_bytes(body)
 
     async def lose(self, digest: str) -> None:
         async with self._store.writing() as tx:
-            was_row = await tx.change(delete(_ROW).where(col(_ROW.digest) == digest))
+            was_row = await tx.change(_row(digest).values(body=None))
             await tx.commit()
         if not was_row:
             path_of(self._root, digest).unlink()
@@ -70,5 +71,11 @@ class Lying:
     async def _rows(self, digest: str) -> list[bytes]:
         async with self._store.reading() as tx:
             return [
-                body for (body,) in await tx.tuples(select(col(_ROW.body)).where(col(_ROW.digest) == digest))
+                body
+                for (body,) in await tx.tuples(select(col(_ROW.body)).where(col(_ROW.digest) == digest))
+                if body is not None
             ]
+
+
+def _row(digest: str) -> Update:
+    return update(_ROW).where(col(_ROW.digest) == digest, col(_ROW.body).is_not(None))

@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from gateway.pool import ThreadPool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
 from gateway.store.engine import EngineRole, open_engine
+from tests.support import former_content
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
 from tests.support.later_version import later_version
@@ -194,14 +195,14 @@ async def test_a_backup_under_load_is_one_moment_and_comes_back_equal(office: Of
     assert before < after, "nothing came in meanwhile, so nothing was proved"
     count = manifest.tables["outgoing_document"].rows
     assert before <= count <= after
-    assert manifest.tables["event"].rows == manifest.tables["blob_ref"].rows == count == manifest.contents
+    assert manifest.tables["event"].rows == manifest.tables["blob"].rows == count == manifest.contents
     assert manifest.lacks == {}
     assert done.manifest == manifest
     assert await whole(office, office.target(tmp_path / "new"), admitted) == admitted[:count]
 
 
 # Their rows are made by what they are about: content on the disk, and the restoring itself.
-ELSEWHERE = {"blob", "small_content", "blob_ref", "event", "event_counter"}
+ELSEWHERE = {"blob", "blob_ref", "event", "event_counter"}
 VALUES: dict[str, object] = {
     "boolean": True,
     "integer": 1,
@@ -258,21 +259,37 @@ async def test_a_backup_of_the_version_before_is_brought_to_this_one(office: Off
     assert found.current == wider
 
 
-async def test_a_backup_of_the_schema_that_the_baseline_stands_for_comes_back(
-    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def former_url(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> str:
+    """An empty database of the same kind."""
+    if url.startswith("sqlite"):
+        return f"sqlite:///{tmp_path / 'former.db'}"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+@pytest.mark.parametrize("revision", [former_content.SCHEMA, "0116"])
+async def test_a_backup_of_before_small_content_had_one_row_comes_back(
+    office: Office, former_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str
 ) -> None:
-    digest = await office.admit(1)
-    await set_revision(office.url, "0116")
+    """0116 is what the baseline stands for."""
+    before = replace(office, url=former_url)
+    former = await former_content.fill(former_url, before.source.content, office.clock)
+    await set_revision(former_url, revision)
     with monkeypatch.context() as older:
         older.setattr(migrate, "of_today", lambda revision: revision)
-        file, _ = await office.back_up()
+        file, manifest = await before.back_up()
     target = office.target(tmp_path / "new")
 
     await office.put_back(file, target)
 
     found = await migrate.status(target.database_url)
     assert (found.current, found.pending) == (found.head, ())
-    assert await whole(office, target, [digest]) == [digest]
+    wanted = [former_content.named(each) for each in (former.shared, former.small, former.large)]
+    assert await whole(office, target, wanted) == wanted
+    assert manifest.contents == len(wanted), "what nobody owns was copied too"
+    async with opened(target.database_url, office.clock) as store, store.read(SOUTH) as view:
+        assert [await view.blobs.holds(each) for each in wanted] == [True, False, False]
 
 
 async def test_a_backup_of_before_the_baseline_is_refused_with_the_way_on(

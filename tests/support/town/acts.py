@@ -371,7 +371,10 @@ class Town:
     async def ownerless(self) -> int:
         """Blobs that nobody refers to."""
         async with self.node.store.reader.connect() as connection:
-            asked = "SELECT count(*) FROM blob WHERE digest NOT IN (SELECT digest FROM blob_ref)"
+            asked = (
+                "SELECT count(*) FROM blob WHERE agency_id IS NULL"
+                " AND digest NOT IN (SELECT digest FROM blob_ref)"
+            )
             return int((await connection.execute(text(asked))).scalar_one())
 
     async def _host(self) -> None:

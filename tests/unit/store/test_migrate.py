@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,16 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
 from gateway import errors
-from gateway.domain.account import HostedAgency
+from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.office.store.store import SqlOfficeStore
+from gateway.pool import ThreadPool
 from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
+from gateway.store.blobs import FileBlobs
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.migrate import MigrationStep
 from gateway.store.row import with_indexes
+from tests.support import former_content
 from tests.support.clock import ManualClock
+from tests.support.kept import Lying
 from tests.support.later_version import later_version
-from tests.support.stores import NORTH, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, opened, outgoing
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -204,6 +209,48 @@ async def test_a_store_opens_on_its_own_schema_and_on_the_next_one_only(url: str
     await set_revision(url, f"{head + 2:04}")
     with pytest.raises(errors.Misconfigured, match="newer version"):
         await open_and_close(url)
+
+
+async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any_other(
+    url: str, tmp_path: Path, pool: ThreadPool
+) -> None:
+    clock, folder = ManualClock(), tmp_path / "content"
+    former = await former_content.fill(url, folder, clock)
+    shared, large = former_content.named(former.shared), former_content.named(former.large)
+    await migrate.up(url)
+
+    async with opened(url, clock) as store:
+        blobs = FileBlobs(folder, store, clock, pool)
+
+        async def read(scope: AgencyScope, content: bytes) -> bytes:
+            async with store.read(scope) as view:
+                opener = await blobs.open(view, former_content.named(content))
+            with opener() as file:
+                return file.read()
+
+        for content in (former.shared, former.small, former.large):
+            assert await read(NORTH, content) == content
+        assert await read(SOUTH, former.shared) == former.shared
+        with pytest.raises(errors.NotFound):
+            await read(SOUTH, former.large)
+        async with committing(store) as work:
+            assert (await work.blobs.of("document", "msg-1"))[large] == len(former.large)
+            assert await work.blobs.others(shared, "hld_1") == 2
+            await work.blobs.keep(blobs.keep_small(shared, former.shared), "document", "msg-2")
+            await work.blobs.drop("document", "msg-1")
+        clock.advance(timedelta(hours=25))
+        assert (
+            await blobs.sweep(clock.now()) == 3
+        )  # what nobody owned, and what was let go but for what is shared
+        assert await read(NORTH, former.shared) == await read(SOUTH, former.shared) == former.shared
+        for scope, owner in ((NORTH, "msg-2"), (SOUTH, "msg-1")):
+            async with committing(store, scope) as work:
+                await work.blobs.drop("document", owner)
+        await blobs.forget([shared])
+        assert not await Lying(store, folder).there(shared)
+    if url.startswith("sqlite"):
+        everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert [each for each in (b"shared words", b"words of nobody") if each in everything] == []
 
 
 def test_contract_steps_wait_until_they_are_asked_for() -> None:

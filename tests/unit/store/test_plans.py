@@ -45,6 +45,7 @@ def test_a_row_is_sought_by_what_is_its_own(database: sqlite3.Connection, cases:
         (f"outgoing_document WHERE {ONE} document_id = 'd' {newest}", "document_id=?"),
         (f"incoming_document WHERE {ONE} number_key = 'n' ORDER BY arrived_at DESC, id DESC", "number_key=?"),
         (f"blob_ref WHERE {ONE} digest = 'd' AND owner_kind != 'job'", "digest=?"),
+        (f"blob WHERE {ONE} owner_kind = 'inbox' AND owner_id = 'i'", "owner_id=?"),
         (f"inbox WHERE {ONE} state = 's' AND needs_document_id = 'd'", "needs_document_id=?"),
         (facts, "document_id=?"),
         (f"incoming_document WHERE {ONE} state = 'new' ORDER BY arrived_at DESC", "state=?"),

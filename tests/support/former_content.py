@@ -1,0 +1,82 @@
+"""Content as schema 0200 kept it: the bytes of what is small in a table of their own, and every owner in another one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+
+from gateway.domain.account import HostedAgency
+from gateway.domain.identity import Digest
+from gateway.domain.pace import SMALL
+from gateway.office.store.store import SqlOfficeStore
+from gateway.store import dump, migrate
+from gateway.store.blobs import path_of
+from gateway.store.engine import EngineRole, open_engine
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH
+
+SCHEMA = "0200"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerContent:
+    """Both agencies own `shared` (as the document `msg-1`); North owns `small` and `large`; nobody owns `unowned`."""
+
+    shared: bytes
+    small: bytes
+    large: bytes
+    unowned: bytes
+
+
+def named(content: bytes) -> Digest:
+    return Digest(hashlib.sha256(content).hexdigest())
+
+
+async def fill(url: str, folder: Path, clock: ManualClock) -> FormerContent:
+    """Brings an empty database to that schema, with both agencies and the content; what is large lies in the folder."""
+    made = FormerContent(
+        shared=b"shared words " * 1_000,
+        small=b"",
+        large=os.urandom(SMALL + 1),
+        unowned=b"words of nobody " * 9,
+    )
+    engine = open_engine(url, EngineRole.MIGRATOR)
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate.bring, SCHEMA)
+    store = SqlOfficeStore(url, clock)
+    for scope, code in ((NORTH, "Z91.01"), (SOUTH, "Z91.02")):
+        await store.accounts.add_hosted(HostedAgency(id=scope.agency_id, code=code, name=code))
+    await store.close()
+    at = clock.now().astimezone(UTC)
+    if url.startswith("sqlite"):
+        at = at.replace(tzinfo=None)
+    bodies = {named(each): each for each in (made.shared, made.small, made.large, made.unowned)}
+    owners = [(NORTH, made.shared), (SOUTH, made.shared), (NORTH, made.small), (NORTH, made.large)]
+    async with engine.begin() as connection:
+        tables = (await connection.run_sync(dump.reflected)).tables
+        blobs = [{"digest": name, "size": len(body), "stored_at": at} for name, body in bodies.items()]
+        await connection.execute(tables["blob"].insert(), blobs)
+        rows = [
+            {"digest": name, "head": bytes(1_000), "body": body}
+            for name, body in bodies.items()
+            if len(body) <= SMALL
+        ]
+        await connection.execute(tables["small_content"].insert(), rows)
+        refs = [
+            {
+                "agency_id": scope.agency_id,
+                "owner_kind": "document",
+                "owner_id": "msg-1",
+                "digest": named(body),
+            }
+            for scope, body in owners
+        ]
+        await connection.execute(tables["blob_ref"].insert(), refs)
+    await engine.dispose()
+    file = path_of(folder, named(made.large))
+    file.parent.mkdir(parents=True)
+    file.write_bytes(made.large)
+    return made
