@@ -25,7 +25,15 @@ from sqlalchemy.sql.dml import Update, UpdateBase
 from gateway.domain.account import AgencyScope
 from gateway.errors import StoreFailure
 from gateway.store.drivers import Prepared, StatementResult
-from gateway.store.later import Check, Into, Later, Waiting, exactly_one, into, values_of
+from gateway.store.pending_writes import (
+    Check,
+    PendingWrite,
+    PendingWrites,
+    RowInsert,
+    exactly_one,
+    row_insert,
+    values_of,
+)
 from gateway.store.row import Row
 from gateway.store.together import KEPT
 from gateway.store.transaction import HOLD, Transaction
@@ -271,23 +279,23 @@ class _Batch:
     async def _write(self) -> None:
         """What they write into one table in one way is together, but nothing of a unit goes before what that unit asked for
         earlier."""
-        groups: list[Waiting] = []
+        groups: list[PendingWrite] = []
         places: dict[object, list[int]] = defaultdict(list)
         for member in self._members:
             at = 0
             for each in member.to_write():
-                alike = places[each.what, None if isinstance(each.what, Into) else tuple(each.values[0])]
+                alike = places[each.what, None if isinstance(each.what, RowInsert) else tuple(each.values[0])]
                 at = next((place for place in alike if place >= at), len(groups))
                 if at == len(groups):
                     alike.append(at)
-                    groups.append(Waiting(each.what, [], finish=each.finish))
+                    groups.append(PendingWrite(each.what, [], finish=each.finish))
                 groups[at].values.extend(each.values)
                 if each.check is not None:
                     groups[at].check = _as_many_as(groups[at])
         await self.tx.put_together(groups)
 
 
-def _as_many_as(group: Waiting) -> Check:
+def _as_many_as(group: PendingWrite) -> Check:
     """Which of them it was, and what is done then, shows when each unit is done alone."""
 
     def check(changed: int) -> None:
@@ -314,8 +322,8 @@ class _Member(Transaction):
     async def commit(self) -> None:
         raise _WantsOwn
 
-    def to_write(self) -> Sequence[Waiting]:
-        return [*self._later] if self.is_whole else []
+    def to_write(self) -> Sequence[PendingWrite]:
+        return [*self._pending] if self.is_whole else []
 
     def tell_when_committed(self, tx: Transaction) -> None:
         if self.is_whole:
@@ -325,7 +333,7 @@ class _Member(Transaction):
     async def put_now(self) -> None:
         """By the transaction of all of them: what is counted is counted once."""
         self.wrote = True
-        waiting, self._later = self._later, Later()
+        waiting, self._pending = self._pending, PendingWrites()
         await self._batch.tx.put_together([*waiting])
 
     async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
@@ -342,25 +350,25 @@ class _Member(Transaction):
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
         """Without a limit where one row is all that there can be: with it, nobody could ask with others."""
         prepared = self._prepared(query, values)
-        if prepared is None or "ORDER" in prepared.words:
+        if prepared is None or query._order_by_clauses:
             return await super().first(kind, query, **values)
         found = await self.rows(kind, query, **values)
         return found[0] if found else None
 
     async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
-        self._later.add_apart(into(type(row), missing=True), values_of(row), exactly_one(_taken))
+        self._pending.add_apart(row_insert(type(row), missing=True), values_of(row), exactly_one(_taken))
 
-    async def _surely(self, what: Into | UpdateBase, values: Any, check: Check) -> None:
-        self._later.add_apart(what, values, check)
+    async def _surely(self, what: RowInsert | UpdateBase, values: Any, check: Check) -> None:
+        self._pending.add_apart(what, values, check)
 
     async def change_many(self, statement: Update, values: Sequence[Any]) -> None:
         for each in values:
-            self._later.add_apart(statement, each)
+            self._pending.add_apart(statement, each)
 
     async def _execute(self, statement: Executable, values: dict[str, Any] | None = None) -> Result:
         prepared = self._prepared(statement, values)
         if prepared is None or isinstance(statement, UpdateBase) or self._asks_for_own(statement, prepared):
-            self.wrote = self.wrote or bool(self._later) or isinstance(statement, UpdateBase)
+            self.wrote = self.wrote or bool(self._pending) or isinstance(statement, UpdateBase)
             return await super()._execute(statement, values)
         is_kept = statement.get_execution_options().get(KEPT)
         if is_kept:

@@ -24,7 +24,7 @@ from gateway.domain.registry import GroupMember, RecipientGroup
 from gateway.domain.status import TAKEN, Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
-from gateway.store.later import exactly_one
+from gateway.store.pending_writes import exactly_one
 from gateway.store.repository import NOBODY, AgencyRows, Follower, WatchedRows
 from gateway.store.row import among, from_json, to_json, value_of
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow, RecipientGroupRow

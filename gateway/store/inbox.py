@@ -19,7 +19,7 @@ from gateway.ports.services import Clock
 from gateway.store import leases
 from gateway.store.drivers import SLOW
 from gateway.store.incoming import INCOMING
-from gateway.store.later import Waiting
+from gateway.store.pending_writes import PendingWrite
 from gateway.store.repository import Page, WatchedRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import InboxRow
@@ -113,7 +113,7 @@ def _count(item: InboxPacket, took_s: float | None) -> None:
 class SqlInbox(WatchedRows):
     """The packets that landed for one agency: the same bytes are one row. It says nothing about what they are."""
 
-    _landing: tuple[Lease, Waiting] | None = None
+    _landing: tuple[Lease, PendingWrite] | None = None
 
     async def land(self, item: InboxPacket) -> InboxPacket:
         """The row written before the axis is told; unique on (agency, file digest): the existing row when there."""

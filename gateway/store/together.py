@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import ARRAY as AnyArray
-from sqlalchemy import ColumnElement, Integer, Select, Table, Text, bindparam, func
+from sqlalchemy import ColumnElement, CompoundSelect, Integer, Select, Table, Text, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import functions
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
@@ -25,17 +26,16 @@ KEPT = "gateway_kept"
 """An execution option of questions whose rows nobody else may change meanwhile."""
 
 _GIVEN = "given"
-# What a statement says of all its rows together, it would say of those of all sets.
-_OF_ALL_ROWS = frozenset({"LIMIT", "OFFSET", "GROUP", "DISTINCT", "UNION", "count", "min", "max", "sum"})
+_OF_ALL_ROWS = (CompoundSelect, functions.count, functions.max, functions.min, functions.sum)
 
 
 def question(
-    statement: Select[Any], alone: Prepared, sets: Sequence[Values], dialect: Dialect
+    statement: Select[Any], sets: Sequence[Values], dialect: Dialect
 ) -> tuple[Prepared, dict[str, Any]] | None:
     """With its values; the last column that it finds is the number of the set. None where each set has to be asked for by
-    itself. `alone`: the statement for one set."""
+    itself."""
     names = tuple(sets[0])
-    if not names or not alone.words.isdisjoint(_OF_ALL_ROWS):
+    if not names:
         return None
     made = _question(statement, names, dialect)
     if made is None:
@@ -66,6 +66,8 @@ def _question(
     binds = _binds(statement, names)
     if len(binds) != len(names) or any(isinstance(each.type, AnyArray) for each in binds.values()):
         return None
+    if any(map(_is_of_all_rows, iterate(statement))):
+        return None
     if dialect.name == "postgresql":
         writes: Sequence[Callable[[Any], Any]] = ()
         cells, number = _arrays({name: bind.type for name, bind in binds.items()})
@@ -81,6 +83,14 @@ def _question(
     given_names = names if dialect.name == "postgresql" else (_GIVEN,)
     prepared = prepared_once(query, given_names, dialect)
     return None if prepared is None else (prepared, writes)
+
+
+def _is_of_all_rows(part: Any) -> bool:
+    """What a statement says of all its rows together, it would say of those of all sets. Any: a part of whatever kind."""
+    if isinstance(part, Select):
+        bounds = (part._limit_clause, part._offset_clause)
+        return bool(part._distinct or part._group_by_clauses) or any(each is not None for each in bounds)
+    return isinstance(part, _OF_ALL_ROWS)
 
 
 def _as_it_is(value: Any) -> Any:
