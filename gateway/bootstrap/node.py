@@ -404,7 +404,7 @@ def _in_desk(ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging)
         stopwatch=out.stopwatch,
         wake=out.wake,
         wake_couriers=out.wake_couriers,
-        sign_status=partial(package.ready_status, out),
+        sign_status=partial(package.sign_status, out),
         axes_to=partial(_axes_to, out.axis),
         trust_policy=guards.trust_policy(ground.settings),
         office=guards.office_hours(ground.settings, ground.store.calendar),

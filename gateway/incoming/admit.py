@@ -4,13 +4,13 @@ One transaction; the identity is claimed from verified content inside it (A3, A4
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.account import HostedAgency
 from gateway.domain.document import UNDECIDED, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
@@ -20,7 +20,17 @@ from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.edxml import terms
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
-from gateway.incoming import acknowledge, check, judge_again, related, seal, second_proof, settle, translate
+from gateway.incoming import (
+    acknowledge,
+    check,
+    judge_again,
+    landing,
+    related,
+    seal,
+    second_proof,
+    settle,
+    translate,
+)
 from gateway.incoming import desk as desks
 from gateway.incoming.check import CheckedPacket
 from gateway.incoming.desk import InDesk
@@ -34,57 +44,53 @@ if TYPE_CHECKING:
 
 async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket) -> None:
     """Admits the packet, or settles it as what it is: a repeat, waiting, returned. Conflict and OtherContent are the
-    caller's to settle."""
+    caller's to settle. Everything that is waited for comes before the unit of work: the 01 of what nothing stands against
+    is signed by then."""
     item = leased.item
-    settle = await ready(desk, leased, proved, checked)
-    async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
-        first = await settle(work)
-        kept = first is not None and await _repeat(desk, work, leased, proved, checked, first)
-        await work.commit()
-    if first is not None and not kept:
-        # At once, not with the next sweep: the first may be under seal.
-        await desk.blobs.forget({item.file_digest, checked.source})
-
-
-async def ready(
-    desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket, *, at_once: bool = False
-) -> Callable[[SqlWork], Awaitable[Identity | None]]:
-    """What is asked before a unit of work, and the part that runs in it. That gives the first of a repeat, which is left
-    as it is. The 01 of what nothing stands against is signed before, too. `at_once`: what came before is not looked for: a
-    repeat and another body under one id are a Conflict of the claim."""
-    agency = await desk.agency(leased.item.agency_id)
+    agency = await desk.agency(item.agency_id)
     before = await related.sent_under_former(desk, agency, translate.replies(proved.envelope.model))
     kind, notice = proved.envelope.model.kind, checked.old.notice if checked.old else None
     is_answered = "01" in answers(kind, PacketEnding.ADMITTED, desk.profile, authenticated=True)
     arrived = None
     if is_answered and kind.is_whole and checked.ruling.decision is Admission.ALLOWED:
-        about = acknowledge.of_packet(leased.item, proved)
-        arrived = await acknowledge.ready(desk, agency, about, "01", description=notice)
+        about = acknowledge.of_packet(item, proved)
+        arrived = await acknowledge.sign(desk, agency, about, "01", description=notice)
 
-    async def settle(work: SqlWork) -> Identity | None:
-        item = leased.item
+    async def end(work: SqlWork) -> bool:
+        """Whether its bytes stay."""
         await judge_again.note_pending(work, item, proved)
-        first = None if at_once else await came_before(work, proved)
-        if first is None and not at_once:
-            first = await second_proof.first_of(work, item, proved, checked)
-        if first is None:
-            if proved.octets is not None and checked.source != item.file_digest:
-                await work.blobs.add(checked.source, "inbox", item.id)
-            packet = _Packet(
-                desk=desk,
-                work=work,
-                agency=agency,
-                leased=leased,
-                proved=proved,
-                checked=checked,
-                before=before,
-                arrived=arrived,
-                at_once=at_once,
-            )
-            await packet.admit()
-        return first
+        first = await _first(work, leased, proved, checked)
+        if first is not None:
+            return await _repeat(desk, work, leased, proved, checked, first)
+        if proved.octets is not None and checked.source != item.file_digest:
+            await work.blobs.add(checked.source, "inbox", item.id)
+        packet = _Packet(
+            desk=desk,
+            work=work,
+            agency=agency,
+            leased=leased,
+            proved=proved,
+            checked=checked,
+            before=before,
+            arrived=arrived,
+        )
+        await packet.admit()
+        return True
 
-    return settle
+    if not await landing.bring_to_end(desk, leased, end):
+        # At once, not with the next sweep: the first may be under seal.
+        await desk.blobs.forget({item.file_digest, checked.source})
+
+
+async def _first(
+    work: SqlWork, leased: LeasedInbox, proved: Proved, checked: CheckedPacket
+) -> Identity | None:
+    """The first of a repeat. It is not looked for where the packet lands in this very unit: its identity clashes with that
+    of the first, and then it lands by itself."""
+    if not leased.has_landed:
+        return None
+    first = await came_before(work, proved)
+    return first or await second_proof.first_of(work, leased.item, proved, checked)
 
 
 async def _repeat(
@@ -140,8 +146,6 @@ class _Packet:
     before: related.SentUnderFormer
     arrived: PutStatus | None
     """Its 01, with what its sender is told of its code, where that is signed already."""
-    at_once: bool
-    """It landed in this very unit."""
 
     async def admit(self) -> None:
         await self._alarm()
@@ -334,7 +338,7 @@ class _Packet:
         kind, profile = self.proved.envelope.model.kind, self.desk.profile
         owes = "01" in answers(kind, ending, profile, authenticated=True)
         stored = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.desk.clock.now())
-        if owes and self.at_once:
+        if owes and not self.leased.has_landed:  # nobody can have answered it
             await self.work.facts.add_all([*others, stored])
         else:
             await self.work.facts.add_all(others)
