@@ -204,17 +204,17 @@ class _Packet:
         await self.work.events.append(EventKind.INBOX_RETURNED, item.id, now, {"reason": code})
 
     async def _document(self) -> None:
-        work, old, released = self.work, self.checked.old, self.leased.item.released
-        attempt = await self._attempt(self.proved.envelope.model.document_id or "", released=released)
+        work, old = self.work, self.checked.old
         allowed = self.checked.ruling.decision is Admission.ALLOWED
         held = not allowed or (old is not None and not old.is_settled)
-        document = self._translated(attempt=attempt, state=InState.HELD if held else InState.NEW)
+        document = self._translated(state=InState.HELD if held else InState.NEW)
+        before = await work.incoming.before(document)
         document = replace(
             document,
+            attempt=await self._attempt(document, before.admitted),
             answers=await related.answered_by(self.desk, work, self.agency, document, self.before),
             marks=(*document.marks, old.mark) if old else document.marks,
         )
-        before = await work.incoming.before(document)
         newer = await related.ruling_of(work, before.replacing)
         if newer is not None:
             document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
@@ -222,13 +222,12 @@ class _Packet:
         document = replace(document, marks=related.marks_with_copy(document, copies))
         document = replace(document, marks=related.marks_with_lead(document, before.with_lead))
         await check.plan_asking_again(self.desk, work, document)
-        waits = await work.inbox.waiting_for(document.sender_code, document.document_id)
         await self._add(document, held=held, notice=old.notice if old else None, newer=newer)
-        for waiting in waits:
-            await work.inbox.reopen(waiting.id)
+        for waiting in before.waiting:
+            await work.inbox.reopen(waiting)
             work.when_committed(self.desk.wake)
 
-    def _translated(self, *, attempt: int, state: InState, target_id: str | None = None) -> IncomingDocument:
+    def _translated(self, *, state: InState, target_id: str | None = None) -> IncomingDocument:
         checked, old = self.checked, self.checked.old
         document = translate.document(
             self.desk.clock.new_id("inb_"),
@@ -236,7 +235,7 @@ class _Packet:
             self.proved,
             checked.looked,
             source=checked.source,
-            attempt=attempt,
+            attempt=1,
             state=state,
             codes=(*desks.ours(self.agency), *((old.code,) if old else ())),
             target_id=target_id,
@@ -244,19 +243,17 @@ class _Packet:
         )
         return check.with_signatures(document, checked.looked, self.desk)
 
-    async def _attempt(self, document_id: str, *, released: bool) -> int:
+    async def _attempt(self, document: IncomingDocument, admitted: Sequence[str | None]) -> int:
         """A9: a known DocumentId with another body is a new attempt once each earlier one ended in 02 (R117)."""
-        sender = self.proved.envelope.sender
-        earlier = await self.work.identities.by_document(sender, document_id)
-        for one in earlier:
-            if one.incoming_id is None or released:
+        for earlier in admitted:
+            if earlier is None or self.leased.item.released:
                 continue
-            if (await self.work.incoming.get(one.incoming_id)).state is not InState.REJECTED:
+            if (await self.work.incoming.get(earlier)).state is not InState.REJECTED:
                 raise OtherContent(
-                    f"document {document_id} of {sender} is here as {one.incoming_id} with other "
+                    f"document {document.document_id} of {document.sender_code} is here as {earlier} with other "
                     "content, and was not refused; a clerk decides which one holds"
                 )
-        return len(earlier) + 1
+        return len(admitted) + 1
 
     async def _request(self) -> None:
         """An update or recall: it changes nothing before it is answered. Without its document it waits. One that breaks
@@ -270,7 +267,7 @@ class _Packet:
         if target is None:
             await self._wait(target_id)
             return
-        request = self._translated(attempt=1, state=InState.NEW, target_id=target.id)
+        request = self._translated(state=InState.NEW, target_id=target.id)
         await check.plan_asking_again(desk, work, request)
         if model.kind is Kind.UPDATE and await related.is_stale(work, target, request):
             request = replace(request, state=InState.DONE, marks=(*request.marks, related.STALE_MARK))
