@@ -166,7 +166,8 @@ class _Asked:
         log.action(
             _log, "message.accepted", document=document.id, packet=document.packet_id, agency=known_as.code
         )
-        (desk.wake if self.signed is not None or packed is None else desk.wake_couriers)()
+        if packed is None:  # a job packs it
+            desk.wake()
         return accepted
 
     async def _repeat(self, digest: str) -> Accepted | None:

@@ -24,7 +24,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.pace import SMALL
 from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
-from gateway.domain.queues import Job, OutboxItem, OutboxTarget
+from gateway.domain.queues import Job, LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import Trail
 from gateway.domain.status import Fact, Track, fold_delivery
 from gateway.edxml import attachment, build, verify
@@ -249,7 +249,9 @@ async def _sign_for_waiting(desk: OutDesk, paper: _Paper) -> Packed | None:
 async def _signer(desk: OutDesk, paper: _Paper) -> EnvelopeSigner:
     use = await desks.signing_keys(desk, paper.agency.code, paper.at)
     opened = desk.keys.opened(paper.agency.code, paper.at, use)
-    return opened or await desk.pool.run(partial(desk.keys.signer, paper.agency.code, paper.at, use))
+    if opened is not None:
+        return opened
+    return await desk.pool.run(partial(desk.keys.signer, paper.agency.code, paper.at, use))
 
 
 async def _sign(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
@@ -408,7 +410,7 @@ async def put(
             subject_id=document.id,
             signed_by=signed_by(packed),
         )
-        await work.outbox.put(item)
+        await _post(desk, work, item, packed, may_answer=bool(document.draft.replies_to))
     told = as_logged(packed) | {"size": packed.size}
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, told)
 
@@ -439,10 +441,23 @@ async def put_status(
         subject_id=subject_id,
         signed_by=signed_by(packed),
     )
-    await work.outbox.put(item)
+    await _post(desk, work, item, packed, may_answer=False)
     if packet.receipt is not None:
         told = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | as_logged(packed)
         await work.events.append(EventKind.RECEIPT_SIGNED, subject_id, now, told)
+
+
+async def _post(desk: OutDesk, work: SqlWork, item: OutboxItem, packed: Packed, *, may_answer: bool) -> None:
+    """It leaves once this is committed: what is small by the courier of this process, if there is one, anything else by
+    whichever claims it."""
+    body = packed.content.body
+    lease = desk.own_rows.lease(item.id) if body is not None else None
+    await work.outbox.put(item, lease)
+    if lease is None:
+        work.when_committed(desk.wake_couriers)
+    else:
+        own = LeasedOutbox(item=item, lease=lease, body=body, may_answer=may_answer)
+        work.when_committed(partial(desk.own_rows.give, own))
 
 
 def as_logged(packed: Packed) -> dict[str, object]:

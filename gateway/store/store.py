@@ -137,6 +137,7 @@ class SqlStore:
         self.numbered = events.EventBell()
         self.wake.listen(self.numbered.heard)
         self._held = HeldRows()
+        self.own_rows = outbox.OwnRows(clock, self._held)
         self._signs: SignsAsOf | None = None
         self._turns = {"outbox": count(), "inbox": count()}
         self.memory = Memory(self._near)
