@@ -114,6 +114,11 @@ class GroupWriter(Generic[D]):
         self._group: _Group[D] | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody uses the connection, nor is about to: no group is open, and none is being committed."""
+        return not (self._taken or self._group is not None or self._ending)
+
     async def begin(self) -> Unit[D]:
         """Whoever begins leaves, whatever happens."""
         if (why := await self._turn()) is not None:

@@ -173,6 +173,12 @@ def dead_parcels(row: Sequence[Any]) -> DeadParcel:
 BUSY_S = 10.0  # how long a writer waits for another process's transaction (design 6)
 
 
+def version_of(connection: sqlite3.Connection) -> object:
+    """Of what others have committed, as this connection sees it: another one sees it by other numbers."""
+    ((version,),) = connection.execute("PRAGMA data_version").fetchall()
+    return connection, version
+
+
 class QueueFile:
     """One file. What is quick is asked on the event loop's own thread; COMMIT and whatever grows with the queue is not."""
 
@@ -202,11 +208,14 @@ class QueueFile:
         with self.failures_named():
             return (await self._opened()).execute(words, about).fetchall()
 
-    async def version(self) -> object:
-        """Another one whenever anybody has committed something, in this process or another one."""
+    async def others_version(self) -> object:
+        """Another one whenever somebody else has committed something: another process, or another axis of this one. None
+        while this one writes itself."""
         with self.failures_named():
-            ((version,),) = (await self._opened()).execute("PRAGMA data_version").fetchall()
-        return version
+            await self._opened()
+            if self._writer is None or not self._groups.is_idle:
+                return None
+            return version_of(self._writer)
 
     async def search(self, words: str, about: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """A question that may read all of the queue: asked by a thread that has the file open for itself."""
