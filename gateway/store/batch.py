@@ -5,7 +5,7 @@ Each unit is written as if it were alone. What several of them ask is asked as o
 together, table by table, and all of them are committed at once: a statement and a commit cost more than a row. No unit sees
 what another one is about to write. As between transactions of a server, what a unit holds (`kept`, `hold`) it holds against
 the others: whoever wants it too is done after the batch, by itself. So is every unit of a batch that fails, and each of
-them fails or succeeds alone then."""
+them fails or succeeds alone then. Views that are asked for at the same time are shared too: they hold nothing."""
 
 from __future__ import annotations
 
@@ -75,8 +75,10 @@ class SharedUnits:
         self,
         opened: Callable[[], AbstractAsyncContextManager[Transaction]],
         made: Callable[[Transaction, AgencyScope], SqlWork],
+        *,
+        writes: bool = True,
     ) -> None:
-        self._opened, self._made = opened, made
+        self._opened, self._made, self._writes = opened, made, writes
         self._waiting: list[_Unit[Any]] = []
         self._runner: asyncio.Task[None] | None = None
 
@@ -128,10 +130,11 @@ class SharedUnits:
         try:
             async with self._opened() as tx:
                 units = self._taken()
-                running = _Batch(tx, self._made, units)
+                running = _Batch(tx, self._made, units, writes=self._writes)
                 await running.run()
                 batch = running
-                await tx.commit()
+                if self._writes:
+                    await tx.commit()
         except Exception as error:  # reason: whose fault it is shows when each is done alone
             if batch is None:
                 return units or self._taken()
@@ -148,7 +151,8 @@ class SharedUnits:
             async with self._opened() as tx:
                 work = self._made(tx, unit.scope)
                 result = await unit.body(work)
-                await work.commit()
+                if self._writes:
+                    await work.commit()
             return result
 
         try:
@@ -176,8 +180,10 @@ class _Batch:
         tx: Transaction,
         made: Callable[[Transaction, AgencyScope], SqlWork],
         units: Sequence[_Unit[Any]],
+        *,
+        writes: bool,
     ) -> None:
-        self.tx, self._made = tx, made
+        self.tx, self._made, self.writes = tx, made, writes
         self._members = [_Member(self, unit) for unit in units]
         self._at_work = len(units)
         self._asked: list[_Question] = []
@@ -313,7 +319,7 @@ class _Member(Transaction):
     """The transaction as one unit of the batch has it."""
 
     def __init__(self, batch: _Batch, unit: _Unit[Any]) -> None:
-        super().__init__(batch.tx.line, shared=True)
+        super().__init__(batch.tx.line, shared=batch.writes)
         self._batch, self.unit = batch, unit
         self.result: Any = None  # Any: whatever the body gives
         self.error: Exception | None = None
@@ -337,12 +343,16 @@ class _Member(Transaction):
         await self._batch.tx.put_together([*waiting])
 
     async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
+        if not self.is_shared:
+            return
         for name in names:
             self._batch.hold(tuple(name), self)
         if self._on_server:
             await super().hold_each(names)
 
     async def keep(self, query: Select[Any], /, **values: object) -> None:
+        if not self.is_shared:
+            return
         self._hold_asked(query, values)
         if self._on_server:
             await super().keep(query, **values)

@@ -450,10 +450,14 @@ async def run_on_server(
     return StatementResult(prepared.rows(found), len(found))
 
 
-async def found_on_server(prepared: Prepared, connection: AsyncConnection, values: Values) -> Sequence[Any]:
-    """As the driver has it."""
+async def found_on_server(
+    prepared: Prepared, connection: AsyncConnection, values: Values, *, alone: bool = False
+) -> Sequence[Any]:
+    """As the driver has it; `alone` as above."""
     one = prepared.bound(values)
-    return await _asked(connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one))
+    return await _asked(
+        connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one), alone=alone
+    )
 
 
 async def run_together_on_server(

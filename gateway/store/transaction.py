@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, CursorResult, bindparam, func, select
+from sqlalchemy import BigInteger, CompoundSelect, CursorResult, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -112,23 +112,18 @@ class Transaction:
     ) -> Sequence[StatementResult] | None:
         """What it brought for each of these sets of values, by one question; None where it has to be asked for each by
         itself. `alone`: the statement as it is asked for one."""
-        if not isinstance(statement, Select) or not alone.is_told:
+        if not isinstance(statement, Select | CompoundSelect) or not alone.is_told:
             return None
         self._check_open()
         try:
-            asked = together.question(statement, sets, self._dialect)
+            asked = together.question(statement, tuple(sets[0]), self._dialect)
             if asked is None:
                 return None
-            if self._driver is not None:
-                rows = drivers.found_here(asked[0], self._driver, asked[1])
-            else:
-                rows = await drivers.found_on_server(asked[0], self._connection, asked[1])
+            rows = await self._find(asked.prepared, asked.values(sets))
         except _ALL as cause:
             self._refused()
             raise _ours(cause) from cause
-        found: list[list[Any]] = [[] for _ in sets]
-        for row in rows:
-            found[row[-1]].append(row[:-1])
+        found = asked.rows_of_each(rows, len(sets))
         return [StatementResult(alone.rows(each), len(each)) for each in found]
 
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
@@ -300,6 +295,12 @@ class Transaction:
         """On a server."""
         return await drivers.run_on_server(prepared, self._connection, values)
 
+    async def _find(self, prepared: Prepared, values: dict[str, Any]) -> Sequence[Any]:
+        """As the driver has it."""
+        if self._driver is not None:
+            return drivers.found_here(prepared, self._driver, values)
+        return await drivers.found_on_server(prepared, self._connection, values)
+
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
         """As one call to the driver; how many rows it changed, where that can be told."""
         self._check_open()
@@ -418,6 +419,9 @@ class _Question(Transaction):
 
     async def _run(self, prepared: Prepared, values: dict[str, Any]) -> StatementResult:
         return await drivers.run_on_server(prepared, self._connection, values, alone=True)
+
+    async def _find(self, prepared: Prepared, values: dict[str, Any]) -> Sequence[Any]:
+        return await drivers.found_on_server(prepared, self._connection, values, alone=True)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
@@ -17,6 +18,8 @@ import gateway.store
 from gateway.store import leases
 from gateway.store.drivers import tables_of
 from tests.support.cases import Cases
+
+DIALECTS: tuple[Any, ...] = (sqlite.dialect(), postgresql.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 
 
 def _kept() -> dict[str, ClauseElement]:
@@ -38,7 +41,7 @@ def test_a_statement_tells_every_table_that_its_sql_names(cases: Cases) -> None:
     kept, names = _kept(), set(SQLModel.metadata.tables)
     assert len(kept) > 100
     for name, statement in kept.items():
-        for dialect in (sqlite.dialect(), postgresql.dialect()):
+        for dialect in DIALECTS:
             text = str(statement.compile(dialect=dialect))
             with cases.case(f"{name} on {dialect.name}"):
                 # A column may have the name of a table: what it names, it names before a point or as a place to look in.
