@@ -137,7 +137,7 @@ def _frames() -> Iterator[str]:
 
 
 def _module(code: CodeType) -> str:
-    """A module of the program as `store/later.py`, any other by the name of its library."""
+    """A module of the program as `store/batch.py`, any other by the name of its library."""
     path = code.co_filename
     if path.startswith(_PROGRAM):
         return path.removeprefix(_PROGRAM)

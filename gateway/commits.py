@@ -114,6 +114,11 @@ class GroupWriter(Generic[D]):
         self._group: _Group[D] | None = None
         self._endings: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody uses the connection, nor is about to: no group is open, and none is being committed."""
+        return not (self._taken or self._group is not None or self._ending)
+
     async def begin(self) -> Unit[D]:
         """Begin a unit; it must be left, whatever happens."""
         if (error := await self._wait_for_turn()) is not None:

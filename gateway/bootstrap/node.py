@@ -60,6 +60,8 @@ from gateway.workers.revocation import Asking
 from gateway.workers.webhooks import Pusher
 
 MB = 1024 * 1024
+# So many batches of small packets may wait in memory for the courier of this process.
+_OWN_BATCHES = 4
 # Loops that neither claim work nor write anything that a wrong time would spoil.
 _CLAIM_NOTHING = frozenset({"pulse", "hosting"})
 P = TypeVar("P")
@@ -138,6 +140,7 @@ class OpenNode(Ground):
         loops["lookout"] = Loop(step=lookout.step)
         turning: list[asyncio.Task[None]] = []
         self.store.wake.start()
+        self.store.own_rows.open(self.bells["courier"].ring, _OWN_BATCHES * workers.send_batch, lease)
         self.store.numbered.listen(pusher.hear_of_events)
         async with tasks:
             for name, loop in loops.items():
@@ -200,6 +203,9 @@ class OpenNode(Ground):
                 step=lambda: couriers.dispatch_batch(self.out, workers.send_batch, lease),
                 then=("landing", *events),
             ),
+            "courier": Loop(
+                step=lambda: couriers.send_own(self.out, workers.send_batch, lease), then=("landing", *events)
+            ),
             # Bells for other work than letters to draw are rung by the step itself.
             "landing": Loop(step=landing, then=drawn, first_s=LANDING_FIRST_S),
             "receiver": Loop(
@@ -251,6 +257,7 @@ class OpenNode(Ground):
 
     async def _ring_at_stop(self, stop: asyncio.Event) -> None:
         await stop.wait()
+        self.store.own_rows.close()
         self.bells.ring_all()
 
 
@@ -378,6 +385,7 @@ def _out_desk(
         # Rung for results of an act: a job to pack, an outbox row, a packet to look at again, events.
         wake=partial(ground.store.wake.ring, "packer", "dispatcher", "receiver", WRITTEN),
         wake_couriers=partial(ground.store.wake.ring, "dispatcher", WRITTEN),
+        own_rows=ground.store.own_rows,
         admits=gate.check,
     )
 
@@ -403,8 +411,7 @@ def _in_desk(ground: Ground, wrapper: Wrap, out: OutDesk, judges: guards.Judging
         xml=out.xml,
         stopwatch=out.stopwatch,
         wake=out.wake,
-        wake_couriers=out.wake_couriers,
-        sign_status=partial(package.ready_status, out),
+        sign_status=partial(package.sign_status, out),
         axes_to=partial(_axes_to, out.axis),
         trust_policy=guards.trust_policy(ground.settings),
         office=guards.office_hours(ground.settings, ground.store.calendar),

@@ -72,8 +72,13 @@ class OutboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedOutbox:
+    """A row in the hands of a courier: claimed, or written by this very process a moment ago. Of such a one the bytes of
+    the envelope are still there (`body`), and whether it may answer documents that came in."""
+
     item: OutboxItem
     lease: Lease
+    body: bytes | None = None
+    may_answer: bool = True
 
 
 class Stopped(StrEnum):
@@ -151,5 +156,13 @@ class InboxPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedInbox:
+    """A packet in the hands of a worker: claimed, or just come. `body` is the bytes of one that just came: it lands in the
+    unit of work that brings it to its end."""
+
     item: InboxPacket
     lease: Lease
+    body: bytes | None = None
+
+    @property
+    def has_landed(self) -> bool:
+        return self.body is None

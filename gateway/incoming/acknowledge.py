@@ -130,7 +130,7 @@ async def put(
     work.when_committed(desk.wake)
 
 
-async def ready(
+async def sign(
     desk: InDesk, agency: HostedAgency, answered: AnsweredPacket, code: str, **said: Unpack[Said]
 ) -> PutStatus | None:
     """The same answer, signed before anything of its packet is committed: what puts it into the outbox in the unit of work

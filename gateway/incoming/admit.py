@@ -4,13 +4,13 @@ One transaction; the identity is claimed from verified content inside it (A3, A4
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.account import HostedAgency
 from gateway.domain.document import UNDECIDED, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
@@ -20,7 +20,17 @@ from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.edxml import terms
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
-from gateway.incoming import acknowledge, check, judge_again, related, seal, second_proof, settle, translate
+from gateway.incoming import (
+    acknowledge,
+    check,
+    judge_again,
+    landing,
+    related,
+    seal,
+    second_proof,
+    settle,
+    translate,
+)
 from gateway.incoming import desk as desks
 from gateway.incoming.check import CheckedPacket
 from gateway.incoming.desk import InDesk
@@ -34,57 +44,53 @@ if TYPE_CHECKING:
 
 async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket) -> None:
     """Admits the packet, or settles it as what it is: a repeat, waiting, returned. Conflict and OtherContent are the
-    caller's to settle."""
+    caller's to settle. Everything that is waited for comes before the unit of work: the 01 of what nothing stands against
+    is signed by then."""
     item = leased.item
-    settle = await ready(desk, leased, proved, checked)
-    async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
-        first = await settle(work)
-        kept = first is not None and await _repeat(desk, work, leased, proved, checked, first)
-        await work.commit()
-    if first is not None and not kept:
-        # At once, not with the next sweep: the first may be under seal.
-        await desk.blobs.forget({item.file_digest, checked.source})
-
-
-async def ready(
-    desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket, *, at_once: bool = False
-) -> Callable[[SqlWork], Awaitable[Identity | None]]:
-    """What is asked before a unit of work, and the part that runs in it. That gives the first of a repeat, which is left
-    as it is. The 01 of what nothing stands against is signed before, too. `at_once`: what came before is not looked for: a
-    repeat and another body under one id are a Conflict of the claim."""
-    agency = await desk.agency(leased.item.agency_id)
+    agency = await desk.agency(item.agency_id)
     before = await related.sent_under_former(desk, agency, translate.replies(proved.envelope.model))
     kind, notice = proved.envelope.model.kind, checked.old.notice if checked.old else None
     is_answered = "01" in answers(kind, PacketEnding.ADMITTED, desk.profile, authenticated=True)
     arrived = None
     if is_answered and kind.is_whole and checked.ruling.decision is Admission.ALLOWED:
-        about = acknowledge.of_packet(leased.item, proved)
-        arrived = await acknowledge.ready(desk, agency, about, "01", description=notice)
+        about = acknowledge.of_packet(item, proved)
+        arrived = await acknowledge.sign(desk, agency, about, "01", description=notice)
 
-    async def settle(work: SqlWork) -> Identity | None:
-        item = leased.item
+    async def end(work: SqlWork) -> bool:
+        """Whether its bytes stay."""
         await judge_again.note_pending(work, item, proved)
-        first = None if at_once else await came_before(work, proved)
-        if first is None and not at_once:
-            first = await second_proof.first_of(work, item, proved, checked)
-        if first is None:
-            if proved.octets is not None and checked.source != item.file_digest:
-                await work.blobs.add(checked.source, "inbox", item.id)
-            packet = _Packet(
-                desk=desk,
-                work=work,
-                agency=agency,
-                leased=leased,
-                proved=proved,
-                checked=checked,
-                before=before,
-                arrived=arrived,
-                at_once=at_once,
-            )
-            await packet.admit()
-        return first
+        first = await _first(work, leased, proved, checked)
+        if first is not None:
+            return await _repeat(desk, work, leased, proved, checked, first)
+        if proved.octets is not None and checked.source != item.file_digest:
+            await work.blobs.add(checked.source, "inbox", item.id)
+        packet = _Packet(
+            desk=desk,
+            work=work,
+            agency=agency,
+            leased=leased,
+            proved=proved,
+            checked=checked,
+            before=before,
+            arrived=arrived,
+        )
+        await packet.admit()
+        return True
 
-    return settle
+    if not await landing.bring_to_end(desk, leased, end):
+        # At once, not with the next sweep: the first may be under seal.
+        await desk.blobs.forget({item.file_digest, checked.source})
+
+
+async def _first(
+    work: SqlWork, leased: LeasedInbox, proved: Proved, checked: CheckedPacket
+) -> Identity | None:
+    """The first of a repeat. It is not looked for where the packet lands in this very unit: its identity clashes with that
+    of the first, and then it lands by itself."""
+    if not leased.has_landed:
+        return None
+    first = await came_before(work, proved)
+    return first or await second_proof.first_of(work, leased.item, proved, checked)
 
 
 async def _repeat(
@@ -140,8 +146,6 @@ class _Packet:
     before: related.SentUnderFormer
     arrived: PutStatus | None
     """Its 01, with what its sender is told of its code, where that is signed already."""
-    at_once: bool
-    """It landed in this very unit."""
 
     async def admit(self) -> None:
         await self._alarm()
@@ -200,17 +204,17 @@ class _Packet:
         await self.work.events.append(EventKind.INBOX_RETURNED, item.id, now, {"reason": code})
 
     async def _document(self) -> None:
-        work, old, released = self.work, self.checked.old, self.leased.item.released
-        attempt = await self._attempt(self.proved.envelope.model.document_id or "", released=released)
+        work, old = self.work, self.checked.old
         allowed = self.checked.ruling.decision is Admission.ALLOWED
         held = not allowed or (old is not None and not old.is_settled)
-        document = self._translated(attempt=attempt, state=InState.HELD if held else InState.NEW)
+        document = self._translated(state=InState.HELD if held else InState.NEW)
+        before = await work.incoming.before(document)
         document = replace(
             document,
+            attempt=await self._attempt(document, before.admitted),
             answers=await related.answered_by(self.desk, work, self.agency, document, self.before),
             marks=(*document.marks, old.mark) if old else document.marks,
         )
-        before = await work.incoming.before(document)
         newer = await related.ruling_of(work, before.replacing)
         if newer is not None:
             document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
@@ -218,13 +222,12 @@ class _Packet:
         document = replace(document, marks=related.marks_with_copy(document, copies))
         document = replace(document, marks=related.marks_with_lead(document, before.with_lead))
         await check.plan_asking_again(self.desk, work, document)
-        waits = await work.inbox.waiting_for(document.sender_code, document.document_id)
         await self._add(document, held=held, notice=old.notice if old else None, newer=newer)
-        for waiting in waits:
-            await work.inbox.reopen(waiting.id)
+        for waiting in before.waiting:
+            await work.inbox.reopen(waiting)
             work.when_committed(self.desk.wake)
 
-    def _translated(self, *, attempt: int, state: InState, target_id: str | None = None) -> IncomingDocument:
+    def _translated(self, *, state: InState, target_id: str | None = None) -> IncomingDocument:
         checked, old = self.checked, self.checked.old
         document = translate.document(
             self.desk.clock.new_id("inb_"),
@@ -232,7 +235,7 @@ class _Packet:
             self.proved,
             checked.looked,
             source=checked.source,
-            attempt=attempt,
+            attempt=1,
             state=state,
             codes=(*desks.ours(self.agency), *((old.code,) if old else ())),
             target_id=target_id,
@@ -240,19 +243,17 @@ class _Packet:
         )
         return check.with_signatures(document, checked.looked, self.desk)
 
-    async def _attempt(self, document_id: str, *, released: bool) -> int:
+    async def _attempt(self, document: IncomingDocument, admitted: Sequence[str | None]) -> int:
         """A9: a known DocumentId with another body is a new attempt once each earlier one ended in 02 (R117)."""
-        sender = self.proved.envelope.sender
-        earlier = await self.work.identities.by_document(sender, document_id)
-        for one in earlier:
-            if one.incoming_id is None or released:
+        for earlier in admitted:
+            if earlier is None or self.leased.item.released:
                 continue
-            if (await self.work.incoming.get(one.incoming_id)).state is not InState.REJECTED:
+            if (await self.work.incoming.get(earlier)).state is not InState.REJECTED:
                 raise OtherContent(
-                    f"document {document_id} of {sender} is here as {one.incoming_id} with other "
+                    f"document {document.document_id} of {document.sender_code} is here as {earlier} with other "
                     "content, and was not refused; a clerk decides which one holds"
                 )
-        return len(earlier) + 1
+        return len(admitted) + 1
 
     async def _request(self) -> None:
         """An update or recall: it changes nothing before it is answered. Without its document it waits. One that breaks
@@ -266,7 +267,7 @@ class _Packet:
         if target is None:
             await self._wait(target_id)
             return
-        request = self._translated(attempt=1, state=InState.NEW, target_id=target.id)
+        request = self._translated(state=InState.NEW, target_id=target.id)
         await check.plan_asking_again(desk, work, request)
         if model.kind is Kind.UPDATE and await related.is_stale(work, target, request):
             request = replace(request, state=InState.DONE, marks=(*request.marks, related.STALE_MARK))
@@ -334,7 +335,7 @@ class _Packet:
         kind, profile = self.proved.envelope.model.kind, self.desk.profile
         owes = "01" in answers(kind, ending, profile, authenticated=True)
         stored = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.desk.clock.now())
-        if owes and self.at_once:
+        if owes and not self.leased.has_landed:  # nobody can have answered it
             await self.work.facts.add_all([*others, stored])
         else:
             await self.work.facts.add_all(others)

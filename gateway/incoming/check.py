@@ -17,7 +17,7 @@ from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import ANSWER_DELAY, SMALL
 from gateway.domain.proof import FileSlice, Finding
-from gateway.domain.queues import InboxPacket
+from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureWord
 from gateway.domain.wall_clock import local
@@ -48,8 +48,8 @@ _MATTERS_VOUCHED = frozenset({"operation", "receiver"})
 _UNKNOWN = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-TYPE"})
 
 
-class NotAtOnce(Exception):
-    """Why a packet is not taken in by the unit that lands it: a word for the log."""
+class LandsFirst(Exception):
+    """Why a packet that just came is not brought to its end by the unit that lands it: a word for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +63,21 @@ class CheckedPacket:
     """The ended code that it was addressed to."""
 
 
-async def run(
-    desk: InDesk, item: InboxPacket, proved: Proved, source: Digest, *, at_once: bool = False
-) -> CheckedPacket:
-    """Looks at every file of the packet and asks the rules. Stores nothing. `at_once` raises NotAtOnce rather than wait."""
+async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, source: Digest) -> CheckedPacket:
+    """Looks at every file of the packet and asks the rules. Stores nothing. LandsFirst where somebody would have to be
+    waited for by a packet that has not landed."""
+    item = leased.item
     agency = await desk.agency(item.agency_id)
     model, addressed_to = proved.envelope.model, _addressed_to(proved)
     hops = [hop.organ_id for hop in model.trace if hop.organ_id]
     if why := rules.goes_round(ours(agency), hops):
         raise Conflict(why, code=LOOP)
+    if desk.scanner.waits and proved.envelope.signed.files and not leased.has_landed:
+        raise LandsFirst("a scanner looks at its files")
     opener = await _opened(desk, item, proved, source)
     looked, limits = [], desk.xml.limits
     for part, one in zip(proved.envelope.signed.files, model.attachments, strict=True):
-        name, at = one.attachment_name, item.received_at
-        found, inflated = await _looked(desk, opener, part, name, limits, at, at_once=at_once)
+        found, inflated = await _looked(desk, leased, opener, part, one.attachment_name, limits)
         looked.append(found)
         limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
@@ -136,18 +137,15 @@ def _addressed_to(proved: Proved) -> tuple[str, ...]:
 
 async def _looked(
     desk: InDesk,
+    leased: LeasedInbox,
     opener: Callable[[], BinaryIO],
     part: FileSlice,
     name: str | None,
     limits: EnvelopeLimits,
-    seen_at: datetime,
-    *,
-    at_once: bool,
 ) -> tuple[Looked, int]:
     """The file and what it was found to be, with how much was unpacked to know. ScannerDown while nobody can say whether it
     carries malware: the packet stays landed (threat 65)."""
-    if at_once and desk.scanner.waits:
-        raise NotAtOnce("a scanner looks at its files")
+    seen_at = leased.item.received_at
     with desk.blobs.scratch(few=True) as scratch:
 
         def look() -> tuple[FileSlice, int, FileFacts | None]:
@@ -157,10 +155,8 @@ async def _looked(
             found = desk.inspector.inspect(
                 scratch.content, one.name, reads_page=one.n == 1, digest=one.sha256
             )
-            if at_once and found.found_type == "pdf":
+            if found.found_type == "pdf" and part.n <= MOST_SIGNED:
                 signatures = desk.signatures.read_here(scratch.content, seen_at, desk.clock.now())
-                if signatures is None:
-                    raise NotAtOnce("another process reads its signatures")
                 found = replace(found, signatures=signatures)
             return one, inflated, found
 
@@ -171,7 +167,7 @@ async def _looked(
         facts = facts.scanned(scan)
         if must_wait(facts, desk.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
-        facts = replace(facts, signatures=await read_signatures(desk, scratch, facts, part.n, seen_at))
+        facts = replace(facts, signatures=await _signatures(desk, leased, scratch, facts, part.n))
         if (part.size or 0) > SMALL:  # what is small is gone in no time
             await desk.pool.run(scratch.discard)
     return Looked(part=part, facts=facts), inflated
@@ -224,18 +220,20 @@ MOST_SIGNED = 20
 SIGNATURES_AGAIN = ANSWER_DELAY
 
 
-async def read_signatures(
-    desk: InDesk, scratch: FileScratch, facts: FileFacts, n: int, seen_at: datetime
+async def _signatures(
+    desk: InDesk, leased: LeasedInbox, scratch: FileScratch, facts: FileFacts, n: int
 ) -> PdfFacts | None:
     """The facts about the n-th file's signatures; None for what is no PDF, or carries malware."""
     if facts.found_type != "pdf" or facts.malware is not None:
         return None
-    now = desk.clock.now()
+    seen_at, now = leased.item.received_at, desk.clock.now()
     if n > MOST_SIGNED:
         detail = f"more than {MOST_SIGNED} files in one packet"
         return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=detail)
     if facts.signatures is not None:
         return facts.signatures
+    if not leased.has_landed:
+        raise LandsFirst("another process reads its signatures")
     return await desk.signatures.read(scratch.path, seen_at, now)
 
 

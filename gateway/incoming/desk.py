@@ -51,8 +51,6 @@ class InDesk:
     stopwatch: Stopwatch
     wake: Callable[[], None]
     """Called after a commit that made work: the workers look at once, also in other processes on one server."""
-    wake_couriers: Callable[[], None]
-    """The same, where all the work is answers that are signed already."""
     trust_policy: TrustPolicy
     office: Callable[[], Awaitable[OfficeCalendar]]
     """When this office is open, as it is now."""

@@ -10,6 +10,8 @@ import logging
 import os
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from gateway import log
@@ -18,7 +20,7 @@ from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
-from gateway.domain.queues import InboxPacket, LeasedInbox
+from gateway.domain.queues import InboxPacket, Lease, LeasedInbox
 from gateway.edxml.verify import CODES
 from gateway.errors import (
     BreaksRule,
@@ -40,6 +42,7 @@ from gateway.incoming.act import StatusCall, complete
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy import upkeep
+from gateway.policy.incoming import Admission
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # A scanner that is away, or a disk that is full, is no fault of the packet: those tries are not counted.
 SCANNER_PAUSE, STORAGE_PAUSE = timedelta(seconds=30), timedelta(minutes=1)
+_LEASE = timedelta(minutes=1)
 
 
 async def run(desk: InDesk, leased: LeasedInbox) -> None:
@@ -59,7 +63,7 @@ async def run(desk: InDesk, leased: LeasedInbox) -> None:
     proved: Proved | None = None
     try:
         proved = await verify.run(desk, leased.item)
-        await _after_proof(desk, leased, proved)
+        await _end(desk, leased, proved)
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)
     except MalformedXml as error:
@@ -83,12 +87,31 @@ def _poison(leased: LeasedInbox) -> GatewayError:
     )
 
 
-async def _after_proof(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
+async def take_in(desk: InDesk, item: InboxPacket, body: bytes) -> bool:
+    """One packet that just came, to its end: whether it landed and came to it, with one commit. Whatever stands against
+    that leaves nothing written: it lands by itself, and `run` gives it its place."""
+    # Nobody sees the lease: it begins and ends in that unit.
+    lease = Lease(id=item.id, token=desk.clock.new_id(), until=desk.clock.now() + _LEASE, attempt=1)
+    try:
+        proved = await verify.run(desk, item, partial(BytesIO, body))
+        await _end(desk, LeasedInbox(item=item, lease=lease, body=body), proved)
+    except (
+        Exception
+    ) as error:  # reason: what our code cannot get through lands too, and its tries are counted
+        log.action(_log, "arrival.lands_first", str(error), inbox=item.id)
+        return False
+    return True
+
+
+async def _end(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
+    """From the proof to the unit of work that brings it to its end."""
     if proved.envelope.model.kind is Kind.STATUS:
         await track.run(desk, leased, proved)
         return
     source = await _keep_octets(desk, leased, proved)
-    checked = await check.run(desk, leased.item, proved, source)
+    checked = await check.run(desk, leased, proved, source)
+    if not leased.has_landed and checked.ruling.decision is not Admission.ALLOWED:
+        raise check.LandsFirst(f"it is {checked.ruling.decision}")
     await admit.run(desk, leased, proved, checked)
 
 
@@ -98,6 +121,8 @@ async def _keep_octets(desk: InDesk, leased: LeasedInbox, proved: Proved) -> Dig
     item, octets = leased.item, proved.octets
     if octets is None:
         return item.file_digest
+    if not leased.has_landed:
+        raise check.LandsFirst("its canonical octets are kept beside it")
     digest = Digest.of_bytes(hashlib.sha256(octets).digest())
     async with desk.store.read(_scope(item)) as work:
         await work.inbox.still_held(leased.lease)

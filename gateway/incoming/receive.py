@@ -2,33 +2,28 @@
 only then the axis told to forget it (G2). Landing is not identity: the row is unique on (agency, file digest) alone.
 At least once here, and exactly once in `admit`. What the axis itself says is no whole packet, or other bytes than it
 announced, lands in quarantine and is not looked into.
-A small packet that nothing stands against is taken in by the unit that lands it; what stands against it gets its place
-by the steps. What comes to the node itself, a feed of the registry, goes through its own door."""
+A small packet that nothing stands against comes to its end in the unit that lands it; any other lands, and a worker
+claims it. What comes to the node itself, a feed of the registry, goes through its own door."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from gateway import log, meters
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Kind
-from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
-from gateway.domain.proof import Identity
-from gateway.domain.queues import InboxPacket, Lease, LeasedInbox
-from gateway.errors import GatewayError, NotFound, StoreFailure
-from gateway.incoming import acknowledge, admit, check, second_proof, settle, track, verify
+from gateway.domain.queues import InboxPacket
+from gateway.errors import GatewayError, StoreFailure
+from gateway.incoming import acknowledge, check, landing, process, second_proof, settle, verify
 from gateway.incoming.desk import InDesk
-from gateway.policy.incoming import Admission
 from gateway.ports.axis import TO_NODE, Arrival, Axis, Outcome, Parcel
 from gateway.ports.services import Pool
 
@@ -45,9 +40,8 @@ _BY_THE_AXIS = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
 _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"})
 
 
-async def run(desk: InDesk, arrival: Arrival, *, by_steps: bool = False) -> None:
-    """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row. What is
-    small comes to its end here, unless it goes `by_steps`: so does what ended the process the first time."""
+async def run(desk: InDesk, arrival: Arrival) -> None:
+    """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row."""
     came = desk.clock.now()
     agency = await check.receiving_agency(desk, arrival.recipient, arrival.kind)
     if agency is None:
@@ -57,8 +51,9 @@ async def run(desk: InDesk, arrival: Arrival, *, by_steps: bool = False) -> None
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
     digest, size, kept = await _kept(desk, scope, arrival)
     item = _row(desk, arrival, agency.id, digest, size, came)
-    is_first = arrival.deliveries <= 1
-    if is_first and not by_steps and kept is not None and await _at_once(desk, item, kept):
+    # What comes a second time may have ended the process the first time: it only lands, and its tries are counted.
+    body = kept.body if kept is not None and item.state == _LANDED and arrival.deliveries <= 1 else None
+    if body is not None and await process.take_in(desk, item, body):
         meters.RECEIVED.add(lane=arrival.lane)
     elif not await _land(desk, scope, item, kept):
         return  # not settled: the axis gives it again
@@ -79,24 +74,10 @@ async def _kept(desk: InDesk, scope: AgencyScope, arrival: Arrival) -> tuple[Dig
         return digest, size, None if is_held else await desk.blobs.keep(scratch, digest, size)
 
 
-async def _at_once(desk: InDesk, item: InboxPacket, kept: Kept) -> bool:
-    if item.state != _LANDED:
-        return False
-
-    async def land(work: SqlWork, lease: Lease) -> bool:
-        if not await _stays(work):
-            return False
-        work.inbox.land_to_settle(item, lease)
-        await _put(work, item, kept)
-        return True
-
-    return await take_in_at_once(desk, item, kept, land)
-
-
 async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept | None) -> bool:
     """Whether the axis may forget the parcel."""
     async with desk.store.begin(scope) as work:
-        if not await _stays(work):
+        if not await landing.stays(work):
             log.action(_log, "arrival.put_off", "its agency has just left", packet=item.transport_packet_id)
             return False  # it is refused when it comes again
         landed = await work.inbox.land(item)
@@ -106,7 +87,7 @@ async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept 
         if landed is item:
             if kept is None:  # its hold has just ended
                 return False
-            await _put(work, item, kept)
+            await landing.put(work, item, kept)
         elif not await _came_before(desk, work, landed, item, kept):
             return False  # until the lease is over
         work.when_committed(desk.wake)
@@ -120,24 +101,10 @@ async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept 
     return True
 
 
-async def _put(work: SqlWork, item: InboxPacket, kept: Kept) -> None:
-    await work.blobs.keep(kept, "inbox", item.id)
-    await _tell(work, item)
-
-
 async def _is_held(desk: InDesk, scope: AgencyScope, digest: Digest) -> bool:
     """Whether these bytes came before and are under seal, or were purged: no file is written of them again (R4)."""
     async with desk.store.read(scope) as work:
         return await work.inbox.with_bytes(digest) is not None and await work.held.keeps(digest)
-
-
-async def _stays(work: SqlWork) -> bool:
-    """Who is hosted is known for a second; that the agency is still here is sure from here to the commit only."""
-    try:
-        await work.agency()
-    except NotFound:
-        return False
-    return True
 
 
 def _small(arrival: Arrival) -> bytes:
@@ -158,14 +125,6 @@ def _copy(arrival: Arrival, scratch: FileScratch) -> tuple[Digest, int]:
     if not taken:
         scratch.file.flush()
     return Digest.of_bytes(hasher.digest()), size
-
-
-async def _tell(work: SqlWork, item: InboxPacket) -> None:
-    await work.events.append(EventKind.INBOX_LANDED, item.id, item.received_at, settle.landed(item))
-    if item.state != _LANDED:
-        log.action(_log, f"inbox.{item.state}", item.reason or "", inbox=item.id, code=item.code)
-        kept_out = {"state": item.state, "code": item.code}
-        await work.events.append(EventKind.INBOX_INVALID, item.id, item.received_at, kept_out)
 
 
 async def _came_before(
@@ -204,7 +163,7 @@ async def _came_before(
 
 async def _judge_by(work: SqlWork, first: InboxPacket, item: InboxPacket) -> None:
     await work.inbox.reopen(first.id, told=item.told)
-    await _tell(work, replace(item, id=first.id))
+    await landing.tell(work, replace(item, id=first.id))
 
 
 def _row(
@@ -238,49 +197,6 @@ def _flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
     if digest != arrival.digest:
         return "MSG-ID", f"the axis announced SHA-256 {arrival.digest}, the bytes that came have {digest}"
     return "", ""
-
-
-# Nobody sees the lease: it begins and ends in one unit.
-_LEASE = timedelta(minutes=1)
-_Settle = Callable[["SqlWork"], Awaitable[Identity | None]]
-
-
-async def take_in_at_once(
-    desk: InDesk, item: InboxPacket, kept: Kept, land: Callable[[SqlWork, Lease], Awaitable[bool]]
-) -> bool:
-    """Whether it is taken in. `land` writes the row under the lease; False, or a Clash in the end, where its bytes were
-    here before."""
-    if kept.body is None:
-        return False
-    lease = Lease(id=item.id, token=desk.clock.new_id(), until=desk.clock.now() + _LEASE, attempt=1)
-    try:
-        settle = await _judged_at_once(desk, LeasedInbox(item=item, lease=lease), kept.body)
-
-        async def taken_in(work: SqlWork) -> None:
-            if not await land(work, lease) or await settle(work) is not None:
-                raise check.NotAtOnce("it came before, or its agency has left")
-
-        await desk.store.share(AgencyScope(agency_id=item.agency_id, principal_id="node"), taken_in)
-    except (
-        Exception
-    ) as error:  # reason: what our own code cannot get through lands too, and its tries are counted
-        log.action(_log, "arrival.not_at_once", str(error), inbox=item.id)
-        return False
-    return True
-
-
-async def _judged_at_once(desk: InDesk, leased: LeasedInbox, body: bytes) -> _Settle:
-    """What the unit does with it, once everything about it is known."""
-    item = leased.item
-    proved = await verify.run(desk, item, partial(BytesIO, body))
-    if proved.octets is not None:
-        raise check.NotAtOnce("its canonical octets are kept beside it")
-    if proved.envelope.model.kind is Kind.STATUS:
-        return await track.ready(desk, leased, proved, at_once=True)
-    checked = await check.run(desk, item, proved, item.file_digest, at_once=True)
-    if checked.ruling.decision is not Admission.ALLOWED:
-        raise check.NotAtOnce(f"it is {checked.ruling.decision}")
-    return await admit.ready(desk, leased, proved, checked, at_once=True)
 
 
 LARGEST_FEED = 512 * 1024 * 1024  # what a feed may have (registry.feed_form); more is not copied

@@ -4,14 +4,14 @@ sender's to say (A5). A status is never answered by a status of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.document_view.facts import without_reference
-from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.account import HostedAgency
 from gateway.domain.document import Delivery, Kind, OutgoingDocument, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
@@ -32,7 +32,7 @@ from gateway.domain.status import (
 )
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
-from gateway.incoming import admit, check, judge_again, settle
+from gateway.incoming import admit, check, judge_again, landing, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
 
@@ -55,21 +55,7 @@ class _About:
 
 async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
     """Applies one status, once. Raises InvalidEnvelope for what its sender has no standing to say."""
-    scope = AgencyScope(agency_id=leased.item.agency_id, principal_id="node")
-    apply = await ready(desk, leased, proved)
-    async with desk.store.begin(scope) as work:
-        first = await apply(work)
-        if first is not None:
-            await settle.repeated(work, leased, proved, first)
-        await work.commit()
-
-
-async def ready(
-    desk: InDesk, leased: LeasedInbox, proved: Proved, *, at_once: bool = False
-) -> Callable[[SqlWork], Awaitable[Identity | None]]:
-    """As `admit.ready`."""
-    item = leased.item
-    agency = await desk.agency(item.agency_id)
+    agency = await desk.agency(leased.item.agency_id)
     status = proved.envelope.model.status
     about = proved.envelope.model.response_for
     if status is None or not about or not is_ours(agency, about[0].organ_id):
@@ -77,27 +63,32 @@ async def ready(
     known_as = await check.codes_of_sender(desk, proved.envelope.sender)
     is_on_route = proved.is_vouched and await _is_on_route(desk, agency, leased, proved.envelope.sender)
 
-    async def apply(work: SqlWork) -> Identity | None:
-        await judge_again.note_pending(work, item, proved)
-        first = None
-        if not at_once:
-            signed = proved.envelope.signed
-            first = await work.identities.by_body(proved.envelope.sender, signed.body_digest)
-        if first is None:
-            said = _Said(
-                desk=desk,
-                work=work,
-                agency=agency,
-                leased=leased,
-                proved=proved,
-                status=status,
-                known_as=known_as,
-                is_on_route=is_on_route,
-            )
-            await (said.take_back() if status.code == "13" else said.apply())
-        return first
+    async def end(work: SqlWork) -> None:
+        await judge_again.note_pending(work, leased.item, proved)
+        first = await _first(work, leased, proved)
+        if first is not None:
+            await settle.repeated(work, leased, proved, first)
+            return
+        said = _Said(
+            desk=desk,
+            work=work,
+            agency=agency,
+            leased=leased,
+            proved=proved,
+            status=status,
+            known_as=known_as,
+            is_on_route=is_on_route,
+        )
+        await (said.take_back() if status.code == "13" else said.apply())
 
-    return apply
+    await landing.bring_to_end(desk, leased, end)
+
+
+async def _first(work: SqlWork, leased: LeasedInbox, proved: Proved) -> Identity | None:
+    """As of a document that is admitted."""
+    if not leased.has_landed:
+        return None
+    return await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
 
 
 async def _is_on_route(desk: InDesk, agency: HostedAgency, leased: LeasedInbox, sender: str) -> bool:

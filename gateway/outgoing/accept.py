@@ -111,14 +111,16 @@ class _Asked:
     tray: Tray
     signed: Packed | None = None
     turn: _KeyLease | None = None
+    signs: bool = True
+    """Whether its envelope is signed before it is accepted, where that can be; else by a job."""
 
     async def accepted(self) -> Accepted:
         try:
             return await self._accepted()
         except _NamedAnew:
-            return await self._accepted(at_once=False)
+            return await replace(self, signs=False)._accepted()
 
-    async def _accepted(self, *, at_once: bool = True) -> Accepted:
+    async def _accepted(self) -> Accepted:
         desk, order = self.desk, self.order
         digest = None
         if order.draft.external_id is not None:
@@ -143,8 +145,8 @@ class _Asked:
         known_as = await checking.hosted_agency(desk, self.scope)
         planned = self._planned(known_as, draft, digest)
         packed = self.signed
-        if packed is None and at_once:
-            packed = await package.ready(desk, known_as, planned, self.tray.received)
+        if packed is None and self.signs:
+            packed = await package.sign_document(desk, known_as, planned, self.tray.received)
         contents = await self.tray.kept() if packed is None else []
 
         async def stored(work: SqlWork) -> Accepted:
@@ -166,7 +168,8 @@ class _Asked:
         log.action(
             _log, "message.accepted", document=document.id, packet=document.packet_id, agency=known_as.code
         )
-        (desk.wake if self.signed is not None or packed is None else desk.wake_couriers)()
+        if packed is None:  # a job packs it
+            desk.wake()
         return accepted
 
     async def _repeat(self, digest: str | None) -> Accepted | None:

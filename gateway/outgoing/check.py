@@ -58,11 +58,15 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         worth = pdf_verdict.legal_value(lead)
         mode = rules.delivery_mode_of(order.draft, worth, desk.profile.delivery_modes)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
-    async with desk.store.ask(scope) as work:  # asked once more by who accepts it
+
+    async def looked(work: SqlWork) -> tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]:
+        """At what was sent before; it is looked at once more by who accepts it."""
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
         like = await _like(work, agency, draft, order, tray)
         taken = await number_taken(work, agency, draft, order, digests(tray), like.of_id)
-        again = _sent_before(agency, draft, order, tray, like)
+        return parent, taken, _sent_before(agency, draft, order, tray, like)
+
+    parent, taken, again = await desk.store.share_view(scope, looked)
     inspected = [(received.item, received.facts) for received in tray.received]
     verdict = rules.check(
         draft,

@@ -23,6 +23,7 @@ from gateway.stopwatch import Stopwatch
 if TYPE_CHECKING:
     from gateway.registry.directory import SqlDirectory
     from gateway.store.blobs import FileBlobs
+    from gateway.store.outbox import OwnRows
     from gateway.store.store import SqlStore
     from gateway.trust.inspector import FileInspector
     from gateway.trust.keys import KeyDirectory
@@ -74,6 +75,8 @@ class OutDesk:
     """Called after a commit that made work: the workers look at once, also in other processes on one server."""
     wake_couriers: Callable[[], None]
     """The same, where all the work is packets that are signed already."""
+    own_rows: OwnRows
+    """Packets that are signed already, for the courier of this process."""
 
     admits: Callable[[], Awaitable[None]] = _always
     """Raises for whoever would take a document in while the node takes in none."""

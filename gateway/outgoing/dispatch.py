@@ -15,11 +15,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from io import BytesIO
 from typing import BinaryIO
 
 from gateway import log, meters
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Lane
+from gateway.domain.document import Kind, Lane
 from gateway.domain.event import EventKind
 from gateway.domain.queues import LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import FRESH, Trail
@@ -39,6 +40,8 @@ _log = logging.getLogger(__name__)
 # What is larger goes alone: nobody waits for its upload with the word of what left.
 _LARGE = 256 * 1024
 _AT_ONCE = timedelta()
+# What this process wrote is sent without another look for so long: later it may have been sealed.
+_MOMENT = timedelta(seconds=1)
 
 
 def passes(rows: Sequence[LeasedOutbox]) -> Sequence[Sequence[LeasedOutbox]]:
@@ -121,19 +124,26 @@ async def run(desk: OutDesk, rows: Sequence[LeasedOutbox]) -> None:
 
 async def _prepare(desk: OutDesk, scope: AgencyScope, rows: Sequence[LeasedOutbox]) -> list[_Ready]:
     """In one view. Leaves out the deliveries that were cancelled. From the claim on nobody can cancel one: the row may have
-    left."""
-    items = [row.item for row in rows]
+    left. Of what was written under this very lease a moment ago nothing is asked."""
+    now, ready, asked = desk.clock.now(), list[_Ready](), list[LeasedOutbox]()
+    for row in rows:
+        if row.body is not None and timedelta() <= now - row.item.created_at <= _MOMENT:
+            ready.append(_Ready(row, partial(BytesIO, row.body), row.item.targets))
+        else:
+            asked.append(row)
+    if not asked:
+        return ready
     async with desk.store.read(scope) as work:
-        named = _deliveries(item.targets for item in items)
+        named = _deliveries(row.item.targets for row in asked)
         cancelled = _cancelled(await work.facts.of_many(named)) if named else ()
-        openers = await desk.blobs.open_each(work, {item.envelope_digest for item in items})
-    return [
+        openers = await desk.blobs.open_each(work, {row.item.envelope_digest for row in asked})
+    return ready + [
         _Ready(
             leased=row,
             open=openers[row.item.envelope_digest],
             targets=[target for target in row.item.targets if target.delivery_id not in cancelled],
         )
-        for row in rows
+        for row in asked
     ]
 
 
@@ -275,7 +285,8 @@ async def _write(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], beg
         await _note(work, began, tried, now)
         await work.events.append_all(now, [told for one in tried for told in _told(one, now)])
         await _settle(work, tried, now)
-        await answering.end_waits_of_rows(work, [(one.item, one.reached) for one in tried], now)
+        may_answer = [(one.item, one.reached) for one in tried if one.leased.may_answer]
+        await answering.end_waits_of_rows(work, may_answer, now)
         await work.commit()
     for one in tried:
         for target in one.targets:
@@ -337,7 +348,14 @@ async def _note(work: SqlWork, began: datetime, tried: Sequence[_Tried], now: da
     await work.facts.add_all([(id, fact) for id, facts in new.items() for fact in facts])
     standings = {id: fold_delivery([*known[id], *facts]) for id, facts in new.items()}
     states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
-    await work.deliveries.save_states(states, now)
+    documents = {
+        target.delivery_id: one.item.subject_id
+        for one in tried
+        if one.item.kind is not Kind.STATUS
+        for target in one.targets
+        if target.delivery_id is not None
+    }
+    await work.deliveries.save_states(states, now, documents)
 
 
 def _fact(outcome: Outcome, now: datetime) -> Fact:

@@ -1,5 +1,5 @@
 """Steps 4 and 5 of the way out: a document or a status becomes a signed envelope, and that an outbox row. In: a leased
-`pack` or `answer` job, or what is signed for whoever is about to commit it (`ready`, `ready_status`). Out: in one
+`pack` or `answer` job, or what somebody is about to commit (`sign_document`, `sign_status`). Out: in one
 transaction, so that a worker that woke late changes nothing: envelope reference, outbox row, source references dropped,
 job done; or, after an error that no time heals, every recipient failed with the reason. Streams content store → base64 →
 envelope; verifies the result on the fast path before it may leave (W10). A crash before the last commit leaves only an
@@ -24,7 +24,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.pace import SMALL
 from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
-from gateway.domain.queues import Job, OutboxItem, OutboxTarget
+from gateway.domain.queues import Job, LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import Trail
 from gateway.domain.status import Fact, Track, fold_delivery
 from gateway.edxml import attachment, build, verify
@@ -134,50 +134,43 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
             await work.commit()
         return
     agency = await hosted_agency(desk, scope)
-    packed = await _signed(desk, _letter(agency, document, sources, desk.clock.now()))
+    paper = _letter(agency, document, sources, desk.clock.now())
+    packed = await _sign(desk, paper, await _signer(desk, paper))
     await enqueue_document(desk, scope, job, document, packed)
 
 
-def _same_files(accepted: Sequence[FileItem], written: build.WrittenEnvelope) -> None:
-    """What is signed are the bytes that were accepted."""
-    for item, part in zip(accepted, written.files, strict=True):
-        if part.sha256 != item.sha256:
-            raise AlteredContent(
-                f"file {item.n} ({item.name}) has other bytes in the content store than were accepted; it is not sent"
-            )
-
-
 async def _answer(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPacket) -> None:
-    packed = await _signed(desk, _status(await hosted_agency(desk, scope), packet, desk.clock.now()))
+    paper = _status(await hosted_agency(desk, scope), packet, desk.clock.now())
+    packed = await _sign(desk, paper, await _signer(desk, paper))
     async with desk.store.begin(scope) as work:
         await work.jobs.done(job.lease)
         await put_status(desk, work, scope.agency_id, job.subject_id, packet, packed)
         await work.commit()
 
 
-async def ready(
+async def sign_document(
     desk: OutDesk, agency: HostedAgency, document: OutgoingDocument, files: Sequence[Received]
 ) -> Packed | None:
-    """A document that is not large, signed before it is accepted; `put` sends it in the transaction that accepts it. None
-    where signing would have to wait for something, or fails: a job does it then, and says why."""
+    """A document signed before it is accepted; `put` sends it in the transaction that accepts it. None where a job has to
+    do that."""
     is_due = document.state is OutState.QUEUED and document.kind.is_whole and document.leaves_at is None
     if not is_due:
         return None
     received = {each.item.sha256: each.scratch for each in files}
     sources = [partial(_opened, received[item.sha256].content) for item in document.files]
-    return await _at_once(desk, _letter(agency, document, sources, desk.clock.now()))
+    return await _sign_for_waiting(desk, _letter(agency, document, sources, desk.clock.now()))
 
 
 def _opened(file: Readable) -> BinaryIO:
     return file.open("rb")
 
 
-async def ready_status(
+async def sign_status(
     desk: OutDesk, agency: HostedAgency, packet: StatusPacket, subject_id: str
 ) -> PutStatus | None:
-    """A status, signed before what it tells is committed: what puts it into the outbox in that transaction. None as
+    """A status signed before what it tells is committed: what puts it into the outbox in that transaction. None as
     above."""
-    packed = await _at_once(desk, _status(agency, packet, desk.clock.now()))
+    packed = await _sign_for_waiting(desk, _status(agency, packet, desk.clock.now()))
     if packed is None:
         return None
 
@@ -238,41 +231,39 @@ def _status(agency: HostedAgency, packet: StatusPacket, at: datetime) -> _Paper:
     return _Paper(agency=agency, envelope=envelope, qualifier=qualifier, at=at)
 
 
-class _Away(Exception):
-    """The key is not in this process, and would have to be waited for."""
-
-
-async def _at_once(desk: OutDesk, paper: _Paper) -> Packed | None:
+async def _sign_for_waiting(desk: OutDesk, paper: _Paper) -> Packed | None:
+    """While somebody waits for it. None where it is large, or much is being signed, or its key would have to be waited for,
+    or fails: the job that signs it meets that again, and says so."""
     if paper.size > AT_ONCE:
         return None
     try:
-        if paper.is_small:
-            return await _in_memory(desk, paper, waits=False)
-        with desk.signed_at_once.taken(paper.size) as fits:
-            return await _in_file(desk, paper, waits=False) if fits else None
-    except _Away:
-        return None
-    except Exception as error:  # reason: whatever it is, the job that signs it meets it again, and says so
+        signer = await _signer(desk, paper)
+        with desk.signed_at_once.taken(0 if paper.is_small else paper.size) as fits:
+            return await _sign(desk, paper, signer) if fits and signer.at_hand else None
+    except Exception as error:  # reason: whatever it is, nobody is turned away for it
         code = error.code if isinstance(error, GatewayError) else type(error).__name__
-        log.action(_log, "packet.not_at_once", str(error), packet=paper.qualifier.packet_id, code=code)
+        log.action(_log, "packet.signed_later", str(error), packet=paper.qualifier.packet_id, code=code)
         return None
 
 
-async def _signed(desk: OutDesk, paper: _Paper) -> Packed:
-    return await (_in_memory if paper.is_small else _in_file)(desk, paper, waits=True)
+async def _signer(desk: OutDesk, paper: _Paper) -> EnvelopeSigner:
+    use = await desks.signing_keys(desk, paper.agency.code, paper.at)
+    opened = desk.keys.opened(paper.agency.code, paper.at, use)
+    if opened is not None:
+        return opened
+    return await desk.pool.run(partial(desk.keys.signer, paper.agency.code, paper.at, use))
 
 
-async def _in_file(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed:
-    with desk.blobs.scratch() as scratch:
-        signed = await _sign(
-            desk, paper, lambda: (scratch.file, partial(_opened, scratch.content)), waits=waits
-        )
-        return await keep(desk, scratch, signed)
-
-
-async def _in_memory(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed:
+async def _sign(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
+    """What is small in memory, anything else in a file."""
+    if not paper.is_small:
+        with desk.blobs.scratch() as scratch:
+            signed = await _write_apart(
+                desk, paper, signer, lambda: (scratch.file, partial(_opened, scratch.content))
+            )
+            return await keep(desk, scratch, signed)
     file = BytesIO()
-    signed = await _sign(desk, paper, lambda: (file, lambda: BytesIO(file.getvalue())), waits=waits)
+    signed = await _write_apart(desk, paper, signer, lambda: (file, lambda: BytesIO(file.getvalue())))
     if signed.file_size <= SMALL:
         return Packed(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
     with desk.blobs.scratch() as scratch:  # its files are small, its recipients many
@@ -283,20 +274,14 @@ async def _in_memory(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed:
 _Place = Callable[[], tuple[BinaryIO, Callable[[], BinaryIO]]]
 
 
-async def _sign(desk: OutDesk, paper: _Paper, place: _Place, *, waits: bool) -> SignedEnvelope[Envelope]:
+async def _write_apart(
+    desk: OutDesk, paper: _Paper, signer: EnvelopeSigner, place: _Place
+) -> SignedEnvelope[Envelope]:
     """`place`: where it is written, and what reads it again."""
-    use = await desks.signing_keys(desk, paper.agency.code, paper.at)
-    opened = desk.keys.opened(paper.agency.code, paper.at, use)
-    if paper.is_brief and opened is not None:
-        return await desk.pool.brief(lambda: _written(desk, paper, opened, *place()))
-
-    def write() -> SignedEnvelope[Envelope]:
-        signer = desk.keys.signer(paper.agency.code, paper.at, use)
-        if not (waits or signer.at_hand):
-            raise _Away
-        return _written(desk, paper, signer, *place())
-
-    return await desk.pool.run(write)
+    is_brief = paper.is_brief and signer.at_hand
+    return await (desk.pool.brief if is_brief else desk.pool.run)(
+        lambda: _written(desk, paper, signer, *place())
+    )
 
 
 def _written(
@@ -312,6 +297,15 @@ def _written(
             code=_UNREADABLE,
         )
     return signed
+
+
+def _same_files(accepted: Sequence[FileItem], written: build.WrittenEnvelope) -> None:
+    """What is signed are the bytes that were accepted."""
+    for item, part in zip(accepted, written.files, strict=True):
+        if part.sha256 != item.sha256:
+            raise AlteredContent(
+                f"file {item.n} ({item.name}) has other bytes in the content store than were accepted; it is not sent"
+            )
 
 
 def proved(
@@ -416,7 +410,7 @@ async def put(
             subject_id=document.id,
             signed_by=signed_by(packed),
         )
-        await work.outbox.put(item)
+        await _post(desk, work, item, packed, may_answer=bool(document.draft.replies_to))
     told = as_logged(packed) | {"size": packed.size}
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, told)
 
@@ -447,10 +441,23 @@ async def put_status(
         subject_id=subject_id,
         signed_by=signed_by(packed),
     )
-    await work.outbox.put(item)
+    await _post(desk, work, item, packed, may_answer=False)
     if packet.receipt is not None:
         told = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | as_logged(packed)
         await work.events.append(EventKind.RECEIPT_SIGNED, subject_id, now, told)
+
+
+async def _post(desk: OutDesk, work: SqlWork, item: OutboxItem, packed: Packed, *, may_answer: bool) -> None:
+    """It leaves once this is committed: what is small by the courier of this process, if there is one, anything else by
+    whichever claims it."""
+    body = packed.content.body
+    lease = desk.own_rows.lease(item.id) if body is not None else None
+    await work.outbox.put(item, lease)
+    if lease is None:
+        work.when_committed(desk.wake_couriers)
+    else:
+        own = LeasedOutbox(item=item, lease=lease, body=body, may_answer=may_answer)
+        work.when_committed(partial(desk.own_rows.give, own))
 
 
 def as_logged(packed: Packed) -> dict[str, object]:

@@ -5,7 +5,7 @@ Each unit is written as if it were alone. What several of them ask is asked as o
 together, table by table, and all of them are committed at once: a statement and a commit cost more than a row. No unit sees
 what another one is about to write. As between transactions of a server, what a unit holds (`kept`, `hold`) it holds against
 the others: whoever wants it too is done after the batch, by itself. So is every unit of a batch that fails, and each of
-them fails or succeeds alone then."""
+them fails or succeeds alone then. Views that are asked for at the same time are shared too: they hold nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,15 @@ from sqlalchemy.sql.dml import Update, UpdateBase
 from gateway.domain.account import AgencyScope
 from gateway.errors import StoreFailure
 from gateway.store.drivers import Prepared, StatementResult
-from gateway.store.later import Check, Into, Later, Waiting, exactly_one, into, values_of
+from gateway.store.pending_writes import (
+    Check,
+    PendingWrite,
+    PendingWrites,
+    RowInsert,
+    exactly_one,
+    row_insert,
+    values_of,
+)
 from gateway.store.row import Row
 from gateway.store.together import KEPT
 from gateway.store.transaction import HOLD, Transaction
@@ -67,8 +75,10 @@ class SharedUnits:
         self,
         opened: Callable[[], AbstractAsyncContextManager[Transaction]],
         made: Callable[[Transaction, AgencyScope], SqlWork],
+        *,
+        writes: bool = True,
     ) -> None:
-        self._opened, self._made = opened, made
+        self._opened, self._made, self._writes = opened, made, writes
         self._waiting: list[_Unit[Any]] = []
         self._runner: asyncio.Task[None] | None = None
 
@@ -120,10 +130,11 @@ class SharedUnits:
         try:
             async with self._opened() as tx:
                 units = self._taken()
-                running = _Batch(tx, self._made, units)
+                running = _Batch(tx, self._made, units, writes=self._writes)
                 await running.run()
                 batch = running
-                await tx.commit()
+                if self._writes:
+                    await tx.commit()
         except Exception as error:  # reason: whose fault it is shows when each is done alone
             if batch is None:
                 return units or self._taken()
@@ -140,7 +151,8 @@ class SharedUnits:
             async with self._opened() as tx:
                 work = self._made(tx, unit.scope)
                 result = await unit.body(work)
-                await work.commit()
+                if self._writes:
+                    await work.commit()
             return result
 
         try:
@@ -168,8 +180,10 @@ class _Batch:
         tx: Transaction,
         made: Callable[[Transaction, AgencyScope], SqlWork],
         units: Sequence[_Unit[Any]],
+        *,
+        writes: bool,
     ) -> None:
-        self.tx, self._made = tx, made
+        self.tx, self._made, self.writes = tx, made, writes
         self._members = [_Member(self, unit) for unit in units]
         self._at_work = len(units)
         self._asked: list[_Question] = []
@@ -271,23 +285,23 @@ class _Batch:
     async def _write(self) -> None:
         """What they write into one table in one way is together, but nothing of a unit goes before what that unit asked for
         earlier."""
-        groups: list[Waiting] = []
+        groups: list[PendingWrite] = []
         places: dict[object, list[int]] = defaultdict(list)
         for member in self._members:
             at = 0
             for each in member.to_write():
-                alike = places[each.what, None if isinstance(each.what, Into) else tuple(each.values[0])]
+                alike = places[each.what, None if isinstance(each.what, RowInsert) else tuple(each.values[0])]
                 at = next((place for place in alike if place >= at), len(groups))
                 if at == len(groups):
                     alike.append(at)
-                    groups.append(Waiting(each.what, [], finish=each.finish))
+                    groups.append(PendingWrite(each.what, [], finish=each.finish))
                 groups[at].values.extend(each.values)
                 if each.check is not None:
                     groups[at].check = _as_many_as(groups[at])
         await self.tx.put_together(groups)
 
 
-def _as_many_as(group: Waiting) -> Check:
+def _as_many_as(group: PendingWrite) -> Check:
     """Which of them it was, and what is done then, shows when each unit is done alone."""
 
     def check(changed: int) -> None:
@@ -305,7 +319,7 @@ class _Member(Transaction):
     """The transaction as one unit of the batch has it."""
 
     def __init__(self, batch: _Batch, unit: _Unit[Any]) -> None:
-        super().__init__(batch.tx.line, shared=True)
+        super().__init__(batch.tx.line, shared=batch.writes)
         self._batch, self.unit = batch, unit
         self.result: Any = None  # Any: whatever the body gives
         self.error: Exception | None = None
@@ -314,8 +328,8 @@ class _Member(Transaction):
     async def commit(self) -> None:
         raise _WantsOwn
 
-    def to_write(self) -> Sequence[Waiting]:
-        return [*self._later] if self.is_whole else []
+    def to_write(self) -> Sequence[PendingWrite]:
+        return [*self._pending] if self.is_whole else []
 
     def tell_when_committed(self, tx: Transaction) -> None:
         if self.is_whole:
@@ -325,16 +339,20 @@ class _Member(Transaction):
     async def put_now(self) -> None:
         """By the transaction of all of them: what is counted is counted once."""
         self.wrote = True
-        waiting, self._later = self._later, Later()
+        waiting, self._pending = self._pending, PendingWrites()
         await self._batch.tx.put_together([*waiting])
 
     async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
+        if not self.is_shared:
+            return
         for name in names:
             self._batch.hold(tuple(name), self)
         if self._on_server:
             await super().hold_each(names)
 
     async def keep(self, query: Select[Any], /, **values: object) -> None:
+        if not self.is_shared:
+            return
         self._hold_asked(query, values)
         if self._on_server:
             await super().keep(query, **values)
@@ -342,25 +360,25 @@ class _Member(Transaction):
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
         """Without a limit where one row is all that there can be: with it, nobody could ask with others."""
         prepared = self._prepared(query, values)
-        if prepared is None or "ORDER" in prepared.words:
+        if prepared is None or query._order_by_clauses:
             return await super().first(kind, query, **values)
         found = await self.rows(kind, query, **values)
         return found[0] if found else None
 
     async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
-        self._later.add_apart(into(type(row), missing=True), values_of(row), exactly_one(_taken))
+        self._pending.add_apart(row_insert(type(row), missing=True), values_of(row), exactly_one(_taken))
 
-    async def _surely(self, what: Into | UpdateBase, values: Any, check: Check) -> None:
-        self._later.add_apart(what, values, check)
+    async def _surely(self, what: RowInsert | UpdateBase, values: Any, check: Check) -> None:
+        self._pending.add_apart(what, values, check)
 
     async def change_many(self, statement: Update, values: Sequence[Any]) -> None:
         for each in values:
-            self._later.add_apart(statement, each)
+            self._pending.add_apart(statement, each)
 
     async def _execute(self, statement: Executable, values: dict[str, Any] | None = None) -> Result:
         prepared = self._prepared(statement, values)
         if prepared is None or isinstance(statement, UpdateBase) or self._asks_for_own(statement, prepared):
-            self.wrote = self.wrote or bool(self._later) or isinstance(statement, UpdateBase)
+            self.wrote = self.wrote or bool(self._pending) or isinstance(statement, UpdateBase)
             return await super()._execute(statement, values)
         is_kept = statement.get_execution_options().get(KEPT)
         if is_kept:

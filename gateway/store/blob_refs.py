@@ -33,7 +33,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.hold import OWNER as HOLD
 from gateway.domain.identity import Digest
-from gateway.store.later import Into, Values, insert_of, table_of
+from gateway.store.pending_writes import RowInsert, Values, insert_of, table_of
 from gateway.store.repository import WatchedRows
 from gateway.store.row import among
 from gateway.store.tables import HEAD, BlobRefRow, BlobRow
@@ -96,7 +96,7 @@ _DROP_FIRST = (
 _WHOLE = update(_B).where(_DIGEST)
 
 
-class _IntoContent(Into):
+class _ContentInsert(RowInsert):
     """Small content with whoever keeps it as its owner. A row that is there stays as it is: it has an owner, and the same
     bytes. One without an owner gets this one, and its day to be swept begins anew. Bytes that were hashed a moment ago take
     the place of others, which may have been damaged since."""
@@ -104,7 +104,7 @@ class _IntoContent(Into):
     __slots__ = ()
 
     def settled(self, insert: Any) -> Insert:
-        """Any: as in `Into.settled`."""
+        """Any: as in `RowInsert.settled`."""
         there, given = table_of(_B).c, insert.excluded
         put = {name: given[name] for name in self.over}
         put |= {name: func.coalesce(there[name], given[name]) for name in _OWNER}
@@ -120,7 +120,7 @@ class _IntoContent(Into):
         return sorted(super().last_of_each(rows), key=itemgetter("digest"))
 
 
-class _IntoOwners(Into):
+class _OwnerInsert(RowInsert):
     """Owners of content that was written before, but for those who stand in its own row."""
 
     __slots__ = ()
@@ -135,15 +135,15 @@ class _IntoOwners(Into):
 
 
 @cache
-def _one_owner(way: _IntoOwners, dialect: str) -> Insert:
+def _one_owner(way: _OwnerInsert, dialect: str) -> Insert:
     table = table_of(_R)
     given = select(*(bindparam(each.key, type_=each.type).label(each.key) for each in table.c))
     rows = insert_of(dialect, table).from_select(table.c.keys(), way.picked(given), include_defaults=False)
     return way.settled(rows)
 
 
-_CONTENT = _IntoContent(_B, missing=False, over=("stored_at", "head", "body"), table=table_of(_B).name)
-_FURTHER_OWNERS = _IntoOwners(_R, missing=True, over=(), table=table_of(_R).name)
+_CONTENT = _ContentInsert(_B, missing=False, over=("stored_at", "head", "body"), table=table_of(_B).name)
+_FURTHER_OWNERS = _OwnerInsert(_R, missing=True, over=(), table=table_of(_R).name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from json.encoder import encode_basestring_ascii
+from types import MappingProxyType
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, select, update
 from sqlmodel import col
@@ -24,7 +25,7 @@ from gateway.domain.registry import GroupMember, RecipientGroup
 from gateway.domain.status import TAKEN, Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
-from gateway.store.later import exactly_one
+from gateway.store.pending_writes import exactly_one
 from gateway.store.repository import NOBODY, AgencyRows, Follower, WatchedRows
 from gateway.store.row import among, from_json, to_json, value_of
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow, RecipientGroupRow
@@ -122,8 +123,15 @@ class SqlDeliveries(WatchedRows):
         missing = exactly_one(partial(errors.NotFound, f"this agency has no delivery {id}"))
         await self._tx.change_surely(_THIS, missing, agency=self._agency_id, at_id=id, **values)
 
-    async def save_states(self, states: Mapping[str, tuple[str, Sequence[str]]], at: datetime) -> None:
-        """State and marks by id, of deliveries that are there; a large document has hundreds of them."""
+    async def save_states(
+        self,
+        states: Mapping[str, tuple[str, Sequence[str]]],
+        at: datetime,
+        documents: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """State and marks by id, of deliveries that are there; a large document has hundreds of them. `documents`: those
+        whose deliveries they are, where that is known."""
+        self._documents.update(documents)
         common = {"agency": self._agency_id, "updated_at": at}
         rows = [
             common | {"at_id": id, "state": state, "marks": to_json(_MARKS, tuple(marks))}

@@ -33,10 +33,11 @@ from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
-from sqlalchemy.sql import Executable
+from sqlalchemy.sql import ClauseElement, Executable, TableClause
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.sql.util import find_tables
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
 from gateway.commits import WAIT_FOR_NOBODY, apart, take_lock, to_its_end
@@ -81,7 +82,8 @@ class Prepared:
         self._dialect = dialect
         self._columns = list(statement.exported_columns)
         self.places = len(order)
-        self.words = frozenset(_WORD.findall(self.text))
+        # The tables that it reads or writes, and those whose rows the rows that it writes name.
+        self.tables = tables_of(statement)
         self.points_to = _pointed_to(statement)
         self._reads: list[tuple[int, _Turn]] = []
         self._make: _Turn | None = None  # when the driver has told the columns
@@ -128,12 +130,23 @@ class Prepared:
         return rows
 
 
-_WORD = re.compile(r"\w+")
 _PLACE = re.compile(r"\$(\d+)")
 
 
+def tables_of(statement: ClauseElement) -> frozenset[str]:
+    """Also those of what it asks within; a column may be all that names its table, or its subquery."""
+    found, parts, seen = set[str](), [statement], set[int]()
+    while parts:
+        for part in find_tables(parts.pop(), check_columns=True, include_crud=True):
+            if isinstance(part, TableClause):
+                found.add(part.name)
+            elif id(part) not in seen:
+                seen.add(id(part))
+                parts.append(part)
+    return frozenset(found)
+
+
 def _pointed_to(statement: SelectBase | UpdateBase) -> frozenset[str]:
-    """The tables whose rows the rows of this one name."""
     if not isinstance(statement, UpdateBase):
         return frozenset()
     return frozenset(key.column.table.name for key in cast(Table, statement.table).foreign_keys)
@@ -412,10 +425,14 @@ async def run_on_server(
     return StatementResult(prepared.rows(found), len(found))
 
 
-async def found_on_server(prepared: Prepared, connection: AsyncConnection, values: Values) -> Sequence[Any]:
-    """As the driver has it."""
+async def found_on_server(
+    prepared: Prepared, connection: AsyncConnection, values: Values, *, alone: bool = False
+) -> Sequence[Any]:
+    """As the driver has it; `alone` as above."""
     one = prepared.bound(values)
-    return await _asked(connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one))
+    return await _asked(
+        connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one), alone=alone
+    )
 
 
 async def run_together_on_server(

@@ -18,12 +18,11 @@ from gateway.domain.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, Lea
 from gateway.ports.services import Clock
 from gateway.store import leases
 from gateway.store.drivers import SLOW
-from gateway.store.incoming import INCOMING
-from gateway.store.later import Waiting
+from gateway.store.pending_writes import PendingWrite
 from gateway.store.repository import Page, WatchedRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import InboxRow
-from gateway.store.transaction import OTHERS, Transaction
+from gateway.store.transaction import Transaction
 
 LANDED, WAITING = "landed", "waiting"
 REPEAT = "MSG-REPEAT"
@@ -51,15 +50,6 @@ _QUEUE = leases.SharedRows.of(_R, is_open(), (col(_R.received_at), col(_R.id)), 
 _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _BY_DIGEST = _MINE.where(col(_R.file_digest) == bindparam("digest"))
-_WAITING_FOR = (
-    _MINE.where(
-        col(_R.state) == WAITING,
-        col(_R.needs_document_id) == bindparam("document_id"),
-        func.lower(col(_R.needs_sender)) == bindparam("sender"),
-    )
-    .order_by(col(_R.received_at), col(_R.id))
-    .execution_options(**OTHERS)  # what lands in this unit does not wait yet
-)
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 # WHERE id AND lease_token AND not done (G7): a worker that wakes late changes nothing.
 _HELD = update(_R).where(col(_R.agency_id) == bindparam("agency"), *leases.fence(_R), is_open())
@@ -113,7 +103,7 @@ def _count(item: InboxPacket, took_s: float | None) -> None:
 class SqlInbox(WatchedRows):
     """The packets that landed for one agency: the same bytes are one row. It says nothing about what they are."""
 
-    _landing: tuple[Lease, Waiting] | None = None
+    _landing: tuple[Lease, PendingWrite] | None = None
 
     async def land(self, item: InboxPacket) -> InboxPacket:
         """The row written before the axis is told; unique on (agency, file digest): the existing row when there."""
@@ -174,12 +164,6 @@ class SqlInbox(WatchedRows):
         """`counted`: this try counts among those after which a packet is no longer tried."""
         tries = {} if counted else {"attempts": lease.attempt - 1}
         await self._change(lease, leases.released(not_before, error) | tries)
-
-    async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxPacket]:
-        """Oldest first; the sender is compared without letter case, the DocumentId letter for letter."""
-        await self._tx.hold(self._agency_id, INCOMING, document_id)
-        rows = await self._rows(_R, _WAITING_FOR, document_id=document_id, sender=sender.lower())
-        return [to_inbox_item(row) for row in rows]
 
     async def reopen(self, id: str, *, told: AxisNote | None = None, released: bool = False) -> None:
         """A waiting, held, quarantined, malformed or dropped row is landed again, to be verified from the start, its tries

@@ -22,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     not_,
     or_,
     select,
@@ -40,12 +41,13 @@ from gateway.domain.proof import Identity
 from gateway.domain.text import fold, number_word
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
 from gateway.store.row import bodies, from_json, one_of, to_json, value_of
-from gateway.store.tables import HandoverRow, IdentityRow, IncomingRow, ReplacedRow, UnitPartRow
+from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow, UnitPartRow
 from gateway.store.tables_office import PostRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import OTHERS, Transaction
 
 _DOCUMENT = IncomingRow
 _MOST_ALIKE = 5
+_NEW = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
 # Made once: making a statement takes longer than running it.
 _MINE = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_DOCUMENT.id) == bindparam("id"))
@@ -86,9 +88,31 @@ _WITH_LEAD = (
     .order_by(col(_DOCUMENT.arrived_at).desc(), col(_DOCUMENT.id).desc())
     .limit(_MOST_ALIKE)
 )
-_HOW = ("replacing", "numbered", "with_lead")
-# One statement, because every document that arrives asks it.
-_BEFORE = union_all(*map(bodies, _HOW, (_REPLACING, _NUMBERED, _WITH_LEAD)))
+_ADMITTED: Select[Any] = (
+    select(col(IdentityRow.incoming_id).label("body"))
+    .where(
+        col(IdentityRow.agency_id) == bindparam("agency"),
+        col(IdentityRow.sender) == bindparam("verified"),
+        col(IdentityRow.document_id) == bindparam("document_id"),
+        one_of(col(IdentityRow.kind), _NEW),
+    )
+    .order_by(col(IdentityRow.at).desc(), col(IdentityRow.inbox_id).desc())
+)
+_WAITING: Select[Any] = (
+    select(col(InboxRow.id).label("body"))
+    .where(
+        col(InboxRow.agency_id) == bindparam("agency"),
+        col(InboxRow.state) == "waiting",
+        col(InboxRow.needs_document_id) == bindparam("document_id"),
+        func.lower(col(InboxRow.needs_sender)) == bindparam("lower"),
+    )
+    .order_by(col(InboxRow.received_at), col(InboxRow.id))
+)
+_HOW = ("replacing", "numbered", "with_lead", "admitted", "waiting")
+# One statement, because every document that arrives asks it. What lands in the same unit does not wait yet.
+_BEFORE = union_all(
+    *map(bodies, _HOW, (_REPLACING, _NUMBERED, _WITH_LEAD, _ADMITTED, _WAITING))
+).execution_options(**OTHERS)
 _THIS = update(_DOCUMENT).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id) == bindparam("at_id")
 )
@@ -110,11 +134,15 @@ class Handover:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
     """The replacements of its sender that name it, whether taken in or not; what `numbered` finds; and the newest of that
-    sender with its lead file."""
+    sender with its lead file. `admitted`: what became of each new packet of that sender with its DocumentId, newest first,
+    by id; None where no document did. `waiting`: packets that wait for it, by id, oldest first; the sender is compared
+    without letter case, the DocumentId letter for letter."""
 
     replacing: Sequence[IncomingDocument]
     numbered: Sequence[IncomingDocument]
-    with_lead: Sequence[IncomingDocument] = ()
+    with_lead: Sequence[IncomingDocument]
+    admitted: Sequence[str | None]
+    waiting: Sequence[str]
 
 
 class SqlIncomingDocuments(WatchedRows):
@@ -148,13 +176,22 @@ class SqlIncomingDocuments(WatchedRows):
         asked = {
             "agency": self._agency_id,
             "document_id": document.document_id,
+            "verified": document.sender_code,
             "sender": document.sender_code.casefold(),
+            "lower": document.sender_code.lower(),
             "number_key": number_word(document.number.strip(), document.symbol.strip()),
             "lead": _lead_digest(document),
         }
-        found = [(how, from_body(body)) for how, body in await self._tx.tuples(_BEFORE, **asked)]
-        replacing, numbered, with_lead = ([each for how, each in found if how == name] for name in _HOW)
-        return Before(replacing=replacing, numbered=numbered, with_lead=with_lead)
+        found: dict[str, list[Any]] = {how: [] for how in _HOW}
+        for how, body in await self._tx.tuples(_BEFORE, **asked):
+            found[how].append(body)
+        return Before(
+            replacing=[*map(from_body, found["replacing"])],
+            numbered=[*map(from_body, found["numbered"])],
+            with_lead=[*map(from_body, found["with_lead"])],
+            admitted=found["admitted"],
+            waiting=found["waiting"],
+        )
 
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
         """The newest documents of that number and symbol, however they are written; of a few years, not of all."""
@@ -433,7 +470,6 @@ def to_handover(row: HandoverRow, now: datetime) -> Handover:
 
 
 _IDENTITY = IdentityRow
-_NEW = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
 _FROM = select(_IDENTITY).where(
     col(_IDENTITY.agency_id) == bindparam("agency"), col(_IDENTITY.sender) == bindparam("sender")
 )

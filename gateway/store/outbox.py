@@ -1,10 +1,14 @@
 """Envelopes that wait for a courier. In: an item with its recipients. Out: the same item under a lease, until every
-recipient is settled. At least once: a lease that ran out is claimed again, and the same bytes are sent again."""
+recipient is settled. At least once: a lease that ran out is claimed again, and the same bytes are sent again.
+
+A process that has a courier leases to it what it writes itself, and hands it over in memory: a claim would be a transaction
+of its own, for what is known already. The lease alone decides whose a row is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,9 +16,11 @@ from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
+from gateway.domain.document import Lane
 from gateway.domain.queues import Lease, LeasedOutbox, OutboxItem, OutboxTarget, Stopped
 from gateway.ports.services import Clock
 from gateway.store import leases
+from gateway.store.leases import HeldRows
 from gateway.store.repository import AgencyRows, Page
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import OutboxRow
@@ -58,20 +64,72 @@ _ALL_HELD = update(_R).where(
 )
 
 
+_ONE_TOKEN = timedelta(seconds=1)
+
+
 def _never_left(target: OutboxTarget, attempts: int) -> bool:
     """A try that wrote no word may have reached the axis before its courier died."""
     doubted = target.trail is not None and target.trail.unsure
     return target.tried == attempts and not doubted
 
 
+class OwnRows:
+    """Rows that this process wrote for its own courier. Closed where it has none: what is written then waits for a claim,
+    and so does whatever is lost here, until its lease is over."""
+
+    def __init__(self, clock: Clock, held: HeldRows) -> None:
+        self._clock, self._held = clock, held
+        self._ring: Callable[[], None] | None = None
+        self._most, self._lease_s = 0, timedelta()
+        self._waiting: list[LeasedOutbox] = []
+        self._shared: Lease | None = None
+
+    def open(self, ring: Callable[[], None], most: int, lease_s: float) -> None:
+        """There is a courier from now on, who is rung when something was given; `most`: so many rows may wait here."""
+        self._ring, self._most, self._lease_s = ring, most, timedelta(seconds=lease_s)
+
+    def close(self) -> None:
+        self._ring = None
+
+    def lease(self, id: str) -> Lease | None:
+        """For a row that is about to be written. None where it is to be claimed: nobody here would take it, or too many
+        wait."""
+        if self._ring is None or len(self._waiting) >= self._most:
+            return None
+        now, shared = self._clock.now(), self._shared
+        # Rows of a moment share a token, as those that are claimed together do.
+        if shared is None or not timedelta() <= now + self._lease_s - shared.until <= _ONE_TOKEN:
+            shared = Lease(id=id, token=self._clock.new_id(), until=now + self._lease_s, attempt=1)
+            self._shared = shared
+            self._held.took((shared,), now)
+        return replace(shared, id=id)
+
+    def give(self, row: LeasedOutbox) -> None:
+        """That row is committed."""
+        self._waiting.append(row)
+        if self._ring is not None:
+            self._ring()
+
+    def take(self, most: int) -> list[LeasedOutbox]:
+        """The first, urgent ones before others. Those whose lease is half over are left to whoever claims them then."""
+        now = self._clock.now()
+        good = [row for row in self._waiting if now < row.lease.until - self._lease_s / 2]
+        good.sort(key=lambda row: row.item.lane is not Lane.URGENT)
+        self._waiting = good[most:]
+        return good[:most]
+
+
 class SqlOutbox(AgencyRows):
     """The envelopes of one agency that wait to be sent: what was put is dispatched at least once, as a claim expires."""
 
-    async def put(self, item: OutboxItem) -> None:
-        """Clash when that id is stored already."""
+    async def put(self, item: OutboxItem, lease: Lease | None = None) -> None:
+        """Under that lease from the start, where there is one. Clash when that id is stored already."""
         self._check_own(item.agency_id, f"the outbox item {item.id}")
+        row = from_domain(item)
+        if lease is not None:
+            row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.until)
         stored = partial(errors.Clash, f"the outbox item {item.id} is already stored")
-        await self._tx.put_surely(from_domain(item), stored)
+        await self._tx.put_surely(row, stored)
 
     async def get(self, id: str) -> OutboxItem:
         return to_domain(await self._one(_R, _BY_ID, f"this agency has no outbox item {id}", id=id))

@@ -134,9 +134,13 @@ class SqlStore:
             else ServerWake(self._writer)
         )
         self._shared = SharedUnits(self.writing, self._work)
+        self._shared_views = SharedUnits(
+            self.asking, lambda tx, scope: SqlWork(tx, scope, clock), writes=False
+        )
         self.numbered = events.EventBell()
         self.wake.listen(self.numbered.heard)
         self._held = HeldRows()
+        self.own_rows = outbox.OwnRows(clock, self._held)
         self._signs: SignsAsOf | None = None
         self._turns = {"outbox": count(), "inbox": count()}
         self.memory = Memory(self._near)
@@ -178,6 +182,7 @@ class SqlStore:
     async def close(self) -> None:
         """Waits some seconds for who still reads or writes."""
         await self._shared.close()
+        await self._shared_views.close()
         await self.wake.close()
         self.numbered.close()
         await self.memory.close()
@@ -206,6 +211,10 @@ class SqlStore:
     def ask(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
         """As `read`, for one question: what is asked after it is of a later moment."""
         return self._asking(lambda tx: SqlWork(tx, scope, self._clock))
+
+    async def share_view(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> T:
+        """As `ask`, with others who ask at the same time: what `body` gives, which may be called a second time."""
+        return await self._shared_views.run(scope, body)
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction for no agency in particular: for the node's own tables, inside this package."""

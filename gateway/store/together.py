@@ -5,15 +5,31 @@ table (`given`): an array for each name on a server, one JSON text on SQLite."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, cast
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Table, Text, bindparam, func
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import functions
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import BindParameter
-from sqlalchemy.sql.visitors import iterate, replacement_traverse
+from sqlalchemy.sql.selectable import GenerativeSelect
+from sqlalchemy.sql.visitors import cloned_traverse, iterate, replacement_traverse
 from sqlalchemy.types import NullType
 
 from gateway.store.drivers import Prepared, prepared_once
@@ -23,26 +39,36 @@ KEPT = "gateway_kept"
 """An execution option of questions whose rows nobody else may change meanwhile."""
 
 _GIVEN = "given"
-# What a statement says of all its rows together, it would say of those of all sets.
-_OF_ALL_ROWS = frozenset({"LIMIT", "OFFSET", "GROUP", "DISTINCT", "UNION", "count", "min", "max", "sum"})
+_OF_ALL_ROWS = (CompoundSelect, functions.count, functions.max, functions.min, functions.sum)
 
 
-def question(
-    statement: Select[Any], alone: Prepared, sets: Sequence[Values], dialect: Dialect
-) -> tuple[Prepared, dict[str, Any]] | None:
-    """With its values; the last column that it finds is the number of the set. None where each set has to be asked for by
-    itself. `alone`: the statement for one set."""
-    names = tuple(sets[0])
-    if not names or not alone.words.isdisjoint(_OF_ALL_ROWS):
-        return None
-    made = _question(statement, names, dialect)
-    if made is None:
-        return None
-    prepared, writes = made
-    if dialect.name == "postgresql":
-        return prepared, {name: [each[name] for each in sets] for name in names}
-    rows = [[write(each[name]) for name, write in zip(names, writes, strict=True)] for each in sets]
-    return prepared, {_GIVEN: json.dumps(rows, ensure_ascii=False)}
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A statement for any number of sets of values. `writes`: how the values of a set are written into one text, where they
+    are."""
+
+    prepared: Prepared
+    names: tuple[str, ...]
+    writes: Sequence[Callable[[Any], Any]] | None
+    finds_lists: bool
+    """All rows of a set come as one text."""
+
+    def values(self, sets: Sequence[Values]) -> dict[str, Any]:
+        if self.writes is None:
+            return {name: [each[name] for each in sets] for name in self.names}
+        pairs = [*zip(self.names, self.writes, strict=True)]
+        rows = [[write(each[name]) for name, write in pairs] for each in sets]
+        return {_GIVEN: json.dumps(rows, ensure_ascii=False)}
+
+    def rows_of_each(self, found: Sequence[Any], sets: int) -> list[list[Any]]:
+        """What was found for each of so many sets, as the driver would have told it."""
+        of_each: list[list[Any]] = [[] for _ in range(sets)]
+        for row in found:
+            if self.finds_lists:
+                of_each[row[-1]] = json.loads(row[0])
+            else:
+                of_each[row[-1]].append(row[:-1])
+        return of_each
 
 
 @lru_cache(maxsize=256)
@@ -58,27 +84,76 @@ def change(statement: Update, names: tuple[str, ...]) -> Update:
 
 
 @lru_cache(maxsize=256)
-def _question(
-    statement: Select[Any], names: tuple[str, ...], dialect: Dialect
-) -> tuple[Prepared, Sequence[Callable[[Any], Any]]] | None:
+def question(
+    statement: Select[Any] | CompoundSelect[Any], names: tuple[str, ...], dialect: Dialect
+) -> Question | None:
+    """For values of these names. None where each set has to be asked for by itself."""
     binds = _binds(statement, names)
-    if len(binds) != len(names) or any(isinstance(each.type, ARRAY) for each in binds.values()):
+    if not names or len(binds) != len(names) or any(isinstance(each.type, ARRAY) for each in binds.values()):
         return None
-    if dialect.name == "postgresql":
-        writes: Sequence[Callable[[Any], Any]] = ()
+    is_server = dialect.name == "postgresql"
+    if is_server:
         cells, number = _arrays({name: bind.type for name, bind in binds.items()})
+        writes = None
     else:
         processors = [binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
         writes = [each or _as_it_is for each in processors]
-        given = func.json_each(bindparam(_GIVEN, type_=Text())).table_valued("key", "value").alias("given")
+        given = func.json_each(bindparam(_GIVEN, type_=Text())).table_valued("key", "value").alias(_GIVEN)
         cells = {name: func.json_extract(given.c.value, f"$[{n}]") for n, name in enumerate(names)}
         number = given.c.key
-    query = _with_cells(statement, cells).add_columns(number)
-    if dialect.name == "postgresql" and statement.get_execution_options().get(KEPT):
-        query = query.with_for_update(key_share=True, of=[*statement.get_final_froms()])
-    given_names = names if dialect.name == "postgresql" else (_GIVEN,)
-    prepared = prepared_once(query, given_names, dialect)
-    return None if prepared is None else (prepared, writes)
+    is_apart = any(map(_is_of_all_rows, iterate(statement)))
+    if is_apart:
+        query = _asked_apart(statement, cells, number, is_server=is_server)
+    else:
+        query = _with_cells(statement, cells).add_columns(number)
+        if is_server and isinstance(statement, Select) and statement.get_execution_options().get(KEPT):
+            query = query.with_for_update(key_share=True, of=[*statement.get_final_froms()])
+    prepared = None if query is None else prepared_once(query, names if is_server else (_GIVEN,), dialect)
+    finds_lists = is_apart and not is_server
+    return None if prepared is None else Question(prepared, names, writes, finds_lists)
+
+
+def _asked_apart(
+    statement: Select[Any] | CompoundSelect[Any],
+    cells: Mapping[str, ColumnElement[Any]],
+    number: ColumnElement[Any],
+    *,
+    is_server: bool,
+) -> Select[Any] | None:
+    """Ask the statement within the question, once for each set, where it says something of all its rows together. SQLite
+    gives one value for them, which holds no bytes. None where a bound itself is among the values, or rows are kept."""
+    is_bound = any(_is_bound_by(cells, part) for part in iterate(statement))
+    if is_bound or statement.get_execution_options().get(KEPT):
+        return None
+    given = next(iter(cells.values())).table if is_server else number.table
+    asked = cloned_traverse(_with_cells(statement, cells), {}, {"select": partial(_of_outside, given)})
+    if is_server:
+        found = asked.lateral("asked")
+        return select(*found.c, number).select_from(given.join(found, true()))
+    found = asked.subquery("asked")
+    if any(isinstance(column.type, LargeBinary) for column in found.c):
+        return None
+    rows = select(func.json_group_array(func.json_array(*found.c))).scalar_subquery()
+    return select(rows, number).select_from(given)
+
+
+def _of_outside(given: Any, part: Any) -> None:
+    """The values are those of the question around it. Any: as below."""
+    Select.correlate.non_generative(part, given)  # type: ignore[attr-defined]  # of the decorator
+
+
+def _is_bound_by(names: Collection[str], part: Any) -> bool:
+    """Any: a part of whatever kind."""
+    bounds = (part._limit_clause, part._offset_clause) if isinstance(part, GenerativeSelect) else ()
+    return any(isinstance(each, BindParameter) and each.key in names for each in bounds)
+
+
+def _is_of_all_rows(part: Any) -> bool:
+    """What a statement says of all its rows together, it would say of those of all sets. Any: a part of whatever kind."""
+    if isinstance(part, Select):
+        bounds = (part._limit_clause, part._offset_clause)
+        return bool(part._distinct or part._group_by_clauses) or any(each is not None for each in bounds)
+    return isinstance(part, _OF_ALL_ROWS)
 
 
 def _as_it_is(value: Any) -> Any:

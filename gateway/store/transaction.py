@@ -1,6 +1,6 @@
 """One open transaction, and the few ways in which repositories speak to it. In: statements. Out: rows, or our own
 errors instead of the driver's. What is asked is asked at once; new rows are written when somebody here asks for their
-table, and at the latest when the transaction ends (`later`).
+table, and at the latest when the transaction ends (`pending_writes`).
 
 What a writing transaction has asked for stays as it is until it ends: rows through `kept`, and what is not there yet
 through `hold`. SQLite has one writer and needs neither; on a server two writers would decide on what both saw."""
@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, CursorResult, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, CompoundSelect, CursorResult, bindparam, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable, Select
@@ -24,7 +24,16 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from gateway import errors
 from gateway.store import drivers, together
 from gateway.store.drivers import Line, Prepared, StatementResult, Statements
-from gateway.store.later import Check, Finish, Into, Later, Waiting, exactly_one, into, values_of
+from gateway.store.pending_writes import (
+    Check,
+    Finish,
+    PendingWrite,
+    PendingWrites,
+    RowInsert,
+    exactly_one,
+    row_insert,
+    values_of,
+)
 from gateway.store.row import Row
 from gateway.store.together import KEPT
 
@@ -57,7 +66,7 @@ class Transaction:
         self._held: set[str] = set()
         self._over = self._is_broken = False
         self._then: list[Callable[[], None]] = []
-        self._later = Later()
+        self._pending = PendingWrites()
 
     @property
     def is_broken(self) -> bool:
@@ -102,23 +111,18 @@ class Transaction:
     ) -> Sequence[StatementResult] | None:
         """What it brought for each of these sets of values, by one question; None where it has to be asked for each by
         itself. `alone`: the statement as it is asked for one."""
-        if not isinstance(statement, Select) or not alone.is_told:
+        if not isinstance(statement, Select | CompoundSelect) or not alone.is_told:
             return None
         self._check_open()
         try:
-            asked = together.question(statement, alone, sets, self._dialect)
+            asked = together.question(statement, tuple(sets[0]), self._dialect)
             if asked is None:
                 return None
-            if self._driver is not None:
-                rows = drivers.found_here(asked[0], self._driver, asked[1])
-            else:
-                rows = await drivers.found_on_server(asked[0], self._connection, asked[1])
+            rows = await self._find(asked.prepared, asked.values(sets))
         except _ALL as cause:
             self._refused()
             raise _ours(cause) from cause
-        found: list[list[Any]] = [[] for _ in sets]
-        for row in rows:
-            found[row[-1]].append(row[:-1])
+        found = asked.rows_of_each(rows, len(sets))
         return [StatementResult(alone.rows(each), len(each)) for each in found]
 
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
@@ -148,57 +152,57 @@ class Transaction:
         """Writes new rows of one table. Clash, at the latest in the end, when one of them is there, or names a row that is
         not."""
         if rows:
-            self._later.add(into(type(rows[0])), *map(values_of, rows))
+            self._pending.add(row_insert(type(rows[0])), *map(values_of, rows))
 
     def put_finished(self, finish: Finish, *rows: Row) -> None:
         """As `put`, of rows whose last values are known when they are written, such as numbers without gaps. One table has
         one such way."""
         if rows:
-            self._later.add(into(type(rows[0])), *map(values_of, rows), finish=finish)
+            self._pending.add(row_insert(type(rows[0])), *map(values_of, rows), finish=finish)
 
     def put_missing(self, *rows: Row) -> None:
         """The same for rows of which some may be there: those stay as they are."""
         if rows:
-            self._later.add(into(type(rows[0]), missing=True), *map(values_of, rows))
+            self._pending.add(row_insert(type(rows[0]), missing=True), *map(values_of, rows))
 
     def put_over_last(self, row: Row, *columns: str) -> None:
         """As `put_over`, when the row is written with others."""
-        self._later.add(into(type(row), *columns), values_of(row))
+        self._pending.add(row_insert(type(row), *columns), values_of(row))
 
-    def put_by(self, way: Into, row: Row) -> None:
+    def put_by(self, way: RowInsert, row: Row) -> None:
         """As `put`, in a way of the table's own."""
-        self._later.add(way, values_of(row))
+        self._pending.add(way, values_of(row))
 
     async def put_surely(self, row: Row, taken: Callable[[], Exception]) -> None:
         """As `put_new` for who can go no further without it: that error, at the latest when this transaction ends."""
-        await self._surely(into(type(row), missing=True), values_of(row), exactly_one(taken))
+        await self._surely(row_insert(type(row), missing=True), values_of(row), exactly_one(taken))
 
-    def put_open(self, row: Row) -> Waiting:
+    def put_open(self, row: Row) -> PendingWrite:
         """As `put`, of a row of which more is said by `amend`; statements marked as `OTHERS` do not ask for it."""
-        return self._later.add_open(into(type(row)), values_of(row))
+        return self._pending.add_open(row_insert(type(row)), values_of(row))
 
-    def amend(self, row: Waiting, values: Mapping[str, Any]) -> bool:
+    def amend(self, row: PendingWrite, values: Mapping[str, Any]) -> bool:
         """False where the row is written already."""
-        return self._later.amend(row, dict(values))
+        return self._pending.amend(row, dict(values))
 
     async def put_now(self) -> None:
         """What waits to be written, and what that brings with it."""
         try:
-            while self._later:
-                waiting, self._later = self._later, Later()
+            while self._pending:
+                waiting, self._pending = self._pending, PendingWrites()
                 await self.put_together([*waiting])
         except BaseException:
             self._is_broken = True
             raise
 
-    async def put_together(self, waiting: Sequence[Waiting]) -> None:
+    async def put_together(self, waiting: Sequence[PendingWrite]) -> None:
         """What several units have asked for. Each hears how many rows were changed."""
         if self._on_server:
             await self._put_together(waiting)
             return
         await self._put_here(waiting)
 
-    async def _put_here(self, waiting: Iterable[Waiting]) -> None:
+    async def _put_here(self, waiting: Iterable[PendingWrite]) -> None:
         for each in waiting:
             if each.finish is not None:
                 await each.finish(self, each.values)
@@ -208,7 +212,7 @@ class Transaction:
 
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
-        statement = into(type(row), missing=True).one(self._dialect.name)
+        statement = row_insert(type(row), missing=True).one(self._dialect.name)
         return (await self._execute(statement, values_of(row))).rowcount == 1
 
     async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
@@ -220,7 +224,7 @@ class Transaction:
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
-        await self._execute(into(type(row), *columns).one(self._dialect.name), values_of(row))
+        await self._execute(row_insert(type(row), *columns).one(self._dialect.name), values_of(row))
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
         """How many rows it changed. Of an update, values that are no parameters of it are columns to set."""
@@ -234,16 +238,16 @@ class Transaction:
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
         """The same statement for each set of values, as one call to the driver."""
         if len(values) == 1 and self._on_server:
-            self._later.add_apart(statement, values[0])
+            self._pending.add_apart(statement, values[0])
         elif values:
             await self._execute_many(statement, [dict(row) for row in values])
 
-    async def _surely(self, what: Into | UpdateBase, values: Mapping[str, Any], check: Check) -> None:
+    async def _surely(self, what: RowInsert | UpdateBase, values: Mapping[str, Any], check: Check) -> None:
         """A call to a server costs more than a row; SQLite is asked at once."""
         if self._on_server:
-            self._later.add_apart(what, values, check)
+            self._pending.add_apart(what, values, check)
         else:
-            statement = what.one(self._dialect.name) if isinstance(what, Into) else what
+            statement = what.one(self._dialect.name) if isinstance(what, RowInsert) else what
             check((await self._execute(statement, dict(values))).rowcount)
 
     def when_committed(self, tell: Callable[[], None]) -> None:
@@ -279,7 +283,7 @@ class Transaction:
         self._check_open()
         try:
             prepared = self._prepared(statement, values)
-            if self._later and (prepared is None or self._asks_for_own(statement, prepared)):
+            if self._pending and (prepared is None or self._asks_for_own(statement, prepared)):
                 await self.put_now()
             if prepared is None:
                 return await self._by_library(statement, values)
@@ -294,6 +298,12 @@ class Transaction:
         """On a server."""
         return await drivers.run_on_server(prepared, self._connection, values)
 
+    async def _find(self, prepared: Prepared, values: dict[str, Any]) -> Sequence[Any]:
+        """As the driver has it."""
+        if self._driver is not None:
+            return drivers.found_here(prepared, self._driver, values)
+        return await drivers.found_on_server(prepared, self._connection, values)
+
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
         """As one call to the driver; how many rows it changed, where that can be told."""
         self._check_open()
@@ -301,7 +311,7 @@ class Transaction:
             prepared = None
             if self._on_server or (self._driver is not None and len(many) <= drivers.MANY):
                 prepared = _STATEMENTS.of_many(statement, many, self._dialect)
-            if self._later and (prepared is None or self._asks_for_own(statement, prepared)):
+            if self._pending and (prepared is None or self._asks_for_own(statement, prepared)):
                 await self.put_now()
             if prepared is None:
                 return (await self._by_library(statement, many)).rowcount
@@ -323,28 +333,28 @@ class Transaction:
 
     def _asks_for_own(self, statement: Executable, prepared: Prepared) -> bool:
         """Whether this statement may find, or point to, or take away what this transaction has yet to write."""
-        return bool(self._later) and (
+        return bool(self._pending) and (
             isinstance(statement, Delete)
-            or self._later.touches(
-                prepared.words | prepared.points_to,
+            or self._pending.touches(
+                prepared.tables | prepared.points_to,
                 open_too=not statement.get_execution_options().get(_OTHERS),
             )
         )
 
-    async def _put_together(self, waiting: Iterable[Waiting]) -> None:
+    async def _put_together(self, waiting: Iterable[PendingWrite]) -> None:
         """On a server: in one statement what does not speak of one table twice."""
-        together, tables = list[tuple[Waiting, Prepared, dict[str, Any]]](), set[str]()
+        together, tables = list[tuple[PendingWrite, Prepared, dict[str, Any]]](), set[str]()
         for each in waiting:
             statement, values = each.on_server()
             prepared = _STATEMENTS.at_once(statement, values, self._dialect)
-            if not tables.isdisjoint(prepared.words):
+            if not tables.isdisjoint(prepared.tables):
                 await self._run_together(together)
                 together, tables = [], set()
             together.append((each, prepared, values))
             tables.add(each.table)
         await self._run_together(together)
 
-    async def _run_together(self, together: Sequence[tuple[Waiting, Prepared, dict[str, Any]]]) -> None:
+    async def _run_together(self, together: Sequence[tuple[PendingWrite, Prepared, dict[str, Any]]]) -> None:
         if not together:
             return
         try:
@@ -412,6 +422,9 @@ class _Question(Transaction):
 
     async def _run(self, prepared: Prepared, values: dict[str, Any]) -> StatementResult:
         return await drivers.run_on_server(prepared, self._connection, values, alone=True)
+
+    async def _find(self, prepared: Prepared, values: dict[str, Any]) -> Sequence[Any]:
+        return await drivers.found_on_server(prepared, self._connection, values, alone=True)
 
 
 @asynccontextmanager

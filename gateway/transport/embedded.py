@@ -44,6 +44,7 @@ from gateway.transport.queue_file import QueueFile
 
 LEASE_S = 60.0  # as `workers.lease_s` is shipped
 POLL_S = 0.2  # how late a publish of another process may be noticed
+_MOST_KNOWN = 4096  # codes of which it is remembered whether somebody hosts them
 LEASES_S = 1.0  # how late it may be noticed that a lease has run out
 QUIET_S = 5.0  # when nothing was removed for so long, what was removed leaves SQLite's log too
 
@@ -75,6 +76,7 @@ class EmbeddedAxis:
         self._settling = Together(self._settle_all)
         self._removed: float | None = time.monotonic()  # perhaps by a process that was killed too soon
         self._bell = WaiterBell(self._path)
+        self._hosting = _Hosting()
         self._idle_version: object = None
         self._idle_since = 0.0
         self._since = clock.now()
@@ -100,11 +102,14 @@ class EmbeddedAxis:
     async def host(self, codes: Sequence[str]) -> None:
         """Receive for these codes from now on, and for no others."""
         codes_by_key = {fold_code(code): code.strip() for code in codes}
-        async with self._queue.write() as queue:
-            queue.execute(queue_file.FORGET_NODE, (self._node,))
-            queue.executemany(
-                queue_file.HOST, [(key, self._node, code) for key, code in codes_by_key.items()]
-            )
+        try:
+            async with self._queue.write() as queue:
+                queue.execute(queue_file.FORGET_NODE, (self._node,))
+                queue.executemany(
+                    queue_file.HOST, [(key, self._node, code) for key, code in codes_by_key.items()]
+                )
+        finally:
+            self._hosting.clear()
         ring(self._path)
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
@@ -132,7 +137,9 @@ class EmbeddedAxis:
         """Lease up to `limit` due rows, urgent first, a share of them ordinary; bury those over the poison limit."""
         times = self._times(lease_s)
         # A waiter that was rung takes what was published here; an idle poll takes no write lock.
-        if not self._bell.take() and not await self._any_due(times):
+        if self._bell.take():
+            self._idle_version = None
+        elif not await self._any_due(times):
             await self._forget_for_good()
             return ()
         ordinary, now = ordinary_places(limit, next(self._turns)), times["now"]
@@ -245,9 +252,11 @@ class EmbeddedAxis:
         await self._remove_unneeded(digest)
 
     async def _any_due(self, times: Mapping[str, float]) -> bool:
-        """Look for due rows. While the file is unchanged only a lease can run out: that is looked for once a second."""
-        now, version = times["now"], await self._queue.version()
-        if version == self._idle_version and self._idle_since <= now < self._idle_since + LEASES_S:
+        """Look for due rows. While no other process wrote to the file, and no bell rang, only a lease can run out: that is
+        looked for once a second."""
+        now, version = times["now"], await self._queue.others_version()
+        is_as_before = version is not None and version == self._idle_version
+        if is_as_before and self._idle_since <= now < self._idle_since + LEASES_S:
             return False
         is_due = bool(await self._queue.read(queue_file.ANY_DUE, {"node": self._node, **times}))
         self._idle_version, self._idle_since = None if is_due else version, now
@@ -307,8 +316,7 @@ class EmbeddedAxis:
     ) -> list[frozenset[str]]:
         """Insert rows for the hosted recipients; return the folded codes of each parcel that were inserted."""
         folded = [{fold_code(route): route for route in routes} for _, routes in requests]
-        all_of_them = (json.dumps(sorted({code for codes in folded for code in codes})),)
-        hosted = {code for (code,) in queue.execute(queue_file.HOSTED, all_of_them)}
+        hosted = self._hosting.of(queue, {code for codes in folded for code in codes})
         now = self._clock.now().timestamp()
         rows = [
             (
@@ -369,6 +377,8 @@ class EmbeddedAxis:
         slept = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
             await asyncio.wait((rung, slept), return_when=asyncio.FIRST_COMPLETED)
+            if rung.done():
+                self._idle_version = None
         finally:
             rung.cancel()
             slept.cancel()
@@ -385,6 +395,28 @@ class EmbeddedAxis:
             for digest in set(digests) - queue_file.needed_payloads(queue, digests):
                 self._files.remove(digest)
             queue.execute("COMMIT")
+
+
+class _Hosting:
+    """Which codes somebody hosts, as one writing connection knows it under its lock: asked once, until somebody else writes
+    to the file or this axis hosts other codes."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+        self._version: object = None
+
+    def of(self, queue: sqlite3.Connection, folded: set[str]) -> set[str]:
+        """Those of these codes that are hosted."""
+        version = queue_file.version_of(queue)
+        if version != self._version or len(self._known) > _MOST_KNOWN:
+            self._version, self._known = version, {}
+        if unknown := sorted(folded - self._known.keys()):
+            found = {code for (code,) in queue.execute(queue_file.HOSTED, (json.dumps(unknown),))}
+            self._known |= {code: code in found for code in unknown}
+        return {code for code in folded if self._known[code]}
+
+    def clear(self) -> None:
+        self._known = {}
 
 
 def _open_payload(path: Path) -> BinaryIO:

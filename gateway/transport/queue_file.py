@@ -174,6 +174,12 @@ def dead_parcels(row: Sequence[Any]) -> DeadParcel:
 BUSY_S = 10.0  # how long a writer waits for another process's transaction (design 6)
 
 
+def version_of(connection: sqlite3.Connection) -> object:
+    """Of what others have committed, as this connection sees it: another one sees it by other numbers."""
+    ((version,),) = connection.execute("PRAGMA data_version").fetchall()
+    return connection, version
+
+
 class QueueFile:
     """One queue file. Quick statements run on the event loop's own thread; COMMIT and what grows with the queue do not."""
 
@@ -203,11 +209,14 @@ class QueueFile:
         with self.failures_named():
             return (await self._opened()).execute(words, parameters).fetchall()
 
-    async def version(self) -> object:
-        """Return a value that changes with every commit of this or another process."""
+    async def others_version(self) -> object:
+        """Return a value that changes with every commit of another process or another axis of this one. None while this one
+        writes itself."""
         with self.failures_named():
-            ((version,),) = (await self._opened()).execute("PRAGMA data_version").fetchall()
-        return version
+            await self._opened()
+            if self._writer is None or not self._groups.is_idle:
+                return None
+            return version_of(self._writer)
 
     async def search(self, words: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """Run a query that may read the whole queue, in a thread with a connection of its own."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway import log
-from gateway.domain.document import Kind
 from gateway.domain.queues import Job, LeasedInbox, LeasedOutbox
 from gateway.domain.wall_clock import local
 from gateway.errors import StoreFailure
@@ -46,8 +45,6 @@ async def land_batch(desk: InDesk, batch: int, lease_s: float) -> Done:
     """Lands one batch of arrivals. Most of them come to their end here, with a 01 that is signed; a status has none."""
     arrivals = await desk.axis.take(batch, lease_s)
     await together([_land(desk, arrival) for arrival in arrivals])
-    if any(arrival.kind != Kind.STATUS for arrival in arrivals):
-        desk.wake_couriers()
     return Done.batch(len(arrivals), batch)
 
 
@@ -89,6 +86,13 @@ async def _pack(desk: OutDesk, job: Job, lease_s: float) -> None:
 async def dispatch_batch(desk: OutDesk, batch: int, lease_s: float) -> Done:
     """One claimed batch; confirms of the batch are awaited side by side."""
     rows = await desk.store.claim_outbox(batch, lease_s)
+    await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
+    return Done.batch(len(rows), batch)
+
+
+async def send_own(desk: OutDesk, batch: int, lease_s: float) -> Done:
+    """One batch of what this process has just written: leased to it already, and asked of no database."""
+    rows = desk.own_rows.take(batch)
     await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
     return Done.batch(len(rows), batch)
 

@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, literal, select, union_all
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.sql import Executable
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Kind
+from gateway.domain.document import IncomingDocument, Kind
 from gateway.domain.event import EventKind
+from gateway.domain.identity import DocumentId
 from gateway.domain.proof import Identity
 from gateway.domain.status import Fact, Track
 from gateway.office.store.store import SqlOfficeStore
@@ -29,7 +31,16 @@ from gateway.store.tables import EventCounterRow, EventRow
 from gateway.store.transaction import Transaction
 from gateway.store.work import SqlWork
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, delivery, digest, outgoing
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    committing,
+    delivery,
+    digest,
+    inbox_item,
+    incoming,
+    outgoing,
+)
 
 Body = Callable[[SqlWork], Awaitable[Any]]
 
@@ -313,3 +324,102 @@ async def test_any_claims_end_as_in_some_order_one_after_another(
         if not isinstance(end, str):
             assert isinstance(end, errors.Conflict)
             assert any(claim[0] == body or claim[1] == packet for body, packet in taken)
+
+
+async def test_what_a_question_says_of_all_its_rows_it_says_for_each_unit_that_asks(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """Bounds, sums and questions put together: none of them reaches into what another unit asked."""
+    subjects = [f"msg-{n}" for n in range(6)]
+    async with committing(store) as work:
+        for n, subject in enumerate(subjects):
+            kinds = [EventKind.MESSAGE_ACCEPTED] * (n + 1) + [EventKind.MESSAGE_QUEUED]
+            await work.events.append_many(subject, clock.now(), [(kind, {"n": n}) for kind in kinds])
+    mine = col(EventRow.subject_id) == bindparam("subject")
+    newest = (
+        select(col(EventRow.kind), col(EventRow.position)).where(mine).order_by(col(EventRow.position).desc())
+    )
+    counted = select(col(EventRow.kind), func.count().label("n")).where(mine).group_by(col(EventRow.kind))
+    first = select(col(EventRow.kind)).where(mine).order_by(col(EventRow.position)).limit(1).subquery()
+    questions = (
+        newest.limit(2),
+        counted.order_by(col(EventRow.kind)),
+        select(col(EventRow.kind)).where(mine).distinct().order_by(col(EventRow.kind)),
+        union_all(
+            select(literal("first"), first.c.kind), select(literal("all"), col(EventRow.kind)).where(mine)
+        ),
+    )
+
+    def asking(query: Executable, subject: str) -> Body:
+        async def body(work: SqlWork) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in await work._tx.tuples(query, subject=subject)]
+
+        return body
+
+    for query in questions:
+        alone = [await store.share(NORTH, asking(query, subject)) for subject in subjects]
+        for _ in range(3):  # the first times a statement is asked by itself
+            found = await asyncio.gather(
+                *(store.share(NORTH, asking(query, subject)) for subject in subjects)
+            )
+            assert [sorted(each) for each in found] == [sorted(each) for each in alone]
+    assert all(alone)
+
+
+async def test_what_concerns_documents_that_arrive_together_is_asked_at_once_and_is_each_ones_own(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    packet = inbox_item(clock)
+    here = [incoming(clock, number=str(n // 2), document_id=DocumentId(f"d-{n}")) for n in range(6)]
+    async with committing(store) as work:
+        for document in here:
+            await work.incoming.add(document)
+        await work.inbox.land(packet)
+        await work.inbox.settle(replace(packet, state="waiting", needs=(here[0].sender_code, "d-3")), None)
+    arriving = [incoming(clock, number=str(n // 2), document_id=DocumentId(f"d-{n}")) for n in range(8)]
+
+    def asking(document: IncomingDocument) -> Body:
+        async def body(work: SqlWork) -> Any:
+            return await work.incoming.before(document)
+
+        return body
+
+    alone = [await store.share(NORTH, asking(document)) for document in arriving]
+    for _ in range(3):
+        found = await asyncio.gather(*(store.share(NORTH, asking(document)) for document in arriving))
+        assert found == alone
+    assert [len(each.numbered) for each in alone] == [2, 2, 2, 2, 2, 2, 0, 0]
+    assert [list(each.waiting) for each in alone] == [[packet.id] if n == 3 else [] for n in range(8)]
+
+
+async def test_views_that_are_asked_for_together_are_each_ones_own_and_nobody_waits_for_what_another_holds(
+    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+) -> None:
+    documents = [outgoing(clock, document_id=DocumentId("d-1")) for _ in range(4)]
+    async with committing(store) as work:
+        for document in documents:
+            await work.outgoing.add(document)
+
+    async def same(work: SqlWork) -> int:
+        return len(await work.outgoing.by_document_id("d-1"))
+
+    async def missing(work: SqlWork) -> object:
+        return await work.outgoing.get("msg-none")
+
+    def mine(id: str) -> Body:
+        async def body(work: SqlWork) -> str:
+            return (await work.outgoing.get(id)).id
+
+        return body
+
+    before = len(commits)
+    for _ in range(3):
+        bodies = [*(mine(each.id) for each in documents), same, same, missing]
+        found = await asyncio.gather(
+            *(store.share_view(NORTH, body) for body in bodies), return_exceptions=True
+        )
+        assert found[:-1] == [*(each.id for each in documents), 4, 4]
+        assert isinstance(found[-1], errors.NotFound)
+    with pytest.raises(errors.NotFound):
+        await store.share_view(SOUTH, mine(documents[0].id))
+    assert len(commits) == before

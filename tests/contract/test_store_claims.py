@@ -575,3 +575,40 @@ async def test_one_look_tells_of_jobs_that_are_asked_for_events_without_a_number
     assert after.due == (set() if store.writer.dialect.name == "sqlite" else {"sequencer"})
     assert after.marks["hosting"] != before.marks["hosting"]
     assert after.marks["revocation"] == before.marks["revocation"]
+
+
+async def test_a_row_that_is_written_under_a_lease_ends_under_it_and_is_claimed_once_that_is_over(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    items = [outbox_item(clock) for _ in range(3)]
+    assert store.own_rows.lease(items[0].id) is None
+    store.own_rows.open(lambda: None, 10, LEASE_S)
+    leases = {item.id: store.own_rows.lease(item.id) for item in items}
+    async with committing(store) as work:
+        for item in items:
+            await work.outbox.put(item, leases[item.id])
+    assert await claim(store, "outbox") == []
+
+    first, second, third = (lease for lease in leases.values() if lease is not None)
+    async with committing(store) as work:
+        await work.outbox.sent([first], clock.now())
+    clock.advance(LEASE_S)
+    assert {(lease.id, lease.attempt) for lease in await claim(store, "outbox")} == {
+        (second.id, 2),
+        (third.id, 2),
+    }
+    async with refused(store, NORTH, errors.StaleLease) as work:
+        await work.outbox.sent([second, third], clock.now())
+
+
+async def test_a_process_that_goes_gives_back_what_it_leased_to_itself(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    item = outbox_item(clock)
+    store.own_rows.open(lambda: None, 10, LEASE_S)
+    async with committing(store) as work:
+        await work.outbox.put(item, store.own_rows.lease(item.id))
+
+    await store.let_go()
+
+    assert [lease.attempt for lease in await claim(store, "outbox")] == [2]

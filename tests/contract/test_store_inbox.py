@@ -9,11 +9,12 @@ import pytest
 
 from gateway import errors
 from gateway.domain.event import EventKind
+from gateway.domain.identity import DocumentId
 from gateway.domain.proof import Step
 from gateway.domain.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, inbox_item, refused, stored
+from tests.support.stores import NORTH, SOUTH, committing, inbox_item, incoming, refused, stored
 
 LEASE_S = 60
 
@@ -85,7 +86,8 @@ async def test_what_lands_and_is_settled_in_one_unit_is_there_as_it_ended(
         if asked_between:
             assert (await work.inbox.get(item.id)).state == "landed"
             await work.inbox.still_held(lease)
-        assert await work.inbox.waiting_for("Z91.02", "d") == []
+        arrives = incoming(clock, sender_code="Z91.02", document_id=DocumentId("d"))
+        assert (await work.incoming.before(arrives)).waiting == []
         await work.inbox.settle(end, lease)
 
     assert await told(store, item.id) == replace(end, attempts=1)
@@ -188,9 +190,13 @@ async def test_waiting_packets_are_found_by_what_they_need(store: SqlOfficeStore
     waiting = await settled(store, clock, state="waiting", needs=("Z91.02", "d-1"))
 
     async with store.read(NORTH) as view:
-        assert await view.inbox.waiting_for("z91.02", "d-1") == [waiting]
-        assert await view.inbox.waiting_for("Z91.02", "D-1") == []
-        assert await view.inbox.waiting_for("Z91.03", "d-1") == []
+        for sender, document_id, found in (
+            ("z91.02", "d-1", [waiting.id]),
+            ("Z91.02", "D-1", []),
+            ("Z91.03", "d-1", []),
+        ):
+            document = incoming(clock, sender_code=sender, document_id=DocumentId(document_id))
+            assert (await view.incoming.before(document)).waiting == found
     assert await store.overdue_waiting(waiting.received_at, 10) == []
     assert await store.overdue_waiting(waiting.received_at + timedelta(seconds=1), 10) == [waiting]
     clock.advance(1)

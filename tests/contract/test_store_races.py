@@ -178,8 +178,8 @@ async def test_a_packet_never_waits_for_a_document_that_is_here(
         found = await work.incoming.by_document_id(document.sender_code, "d-1")
         if n == AT_ONCE // 2:
             await work.incoming.add(document)
-            for waiting in await work.inbox.waiting_for(document.sender_code, "d-1"):
-                await work.inbox.reopen(waiting.id)
+            for waiting in (await work.incoming.before(document)).waiting:
+                await work.inbox.reopen(waiting)
         elif not found:
             needs = (document.sender_code, "d-1")
             await work.inbox.settle(replace(packets[n], state="waiting", needs=needs), None)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -225,7 +225,8 @@ class Town:
         """Each packet lands, and `process` looks at it; else, as a node does, what is small comes to its end."""
         arrivals = await self.node.inn.axis.take(50, LEASE_S)
         for arrival in arrivals:
-            await receive.run(self.node.inn, arrival, by_steps=by_steps)
+            # What comes a second time only lands.
+            await receive.run(self.node.inn, replace(arrival, deliveries=2) if by_steps else arrival)
         return len(arrivals)
 
     async def process(self) -> int:

@@ -19,7 +19,8 @@ async def carry_by(town: Town, axis: str, *, by_steps: bool) -> None:
         done = await town.pack() + await town.dispatch()
         for arrival in await town.node.inn.axis.take(50, LEASE_S):
             done += 1
-            await receive.run(town.node.inn, replace(arrival, axis=axis), by_steps=by_steps)
+            came = replace(arrival, axis=axis, deliveries=2 if by_steps else 1)
+            await receive.run(town.node.inn, came)
         if not done + await town.process():
             return
 

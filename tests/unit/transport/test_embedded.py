@@ -122,6 +122,40 @@ async def test_a_code_that_moves_takes_its_waiting_parcels_with_it(
         assert [each.recipient for each in await other.take(10, 60)] == ["z92"]
 
 
+async def test_who_hosts_a_code_is_known_at_once_whoever_changed_it(
+    axis: EmbeddedAxis, tmp_path: Path, clock: ManualClock, pool: ThreadPool
+) -> None:
+    async def fates() -> list[Fate]:
+        outcomes = await axis.publish(parcel(), ["Z92", "Z94"])
+        return [outcomes[code].fate for code in ("Z92", "Z94")]
+
+    async with EmbeddedAxis(tmp_path, "two", clock, pool) as other:
+        for _ in range(2):
+            assert await fates() == [Fate.DELIVERED, Fate.NEVER]
+        await other.host(["Z94"])
+        assert await fates() == [Fate.DELIVERED, Fate.DELIVERED]
+        await axis.host([])
+        assert await fates() == [Fate.NEVER, Fate.DELIVERED]
+        await other.host([])
+        assert await fates() == [Fate.NEVER, Fate.NEVER]
+
+
+async def test_what_a_full_batch_left_and_what_another_published_is_taken_by_the_next_look(
+    axis: EmbeddedAxis, tmp_path: Path, clock: ManualClock, pool: ThreadPool
+) -> None:
+    async with EmbeddedAxis(tmp_path, "two", clock, pool) as other:
+        assert await axis.take(10, 60) == ()
+        for n in range(3):
+            await axis.publish(parcel(f"p{n}"), ["Z92"])
+        taken = [len(await axis.take(2, 60)) for _ in range(3)]
+        assert taken == [2, 1, 0]
+
+        axis._bell.take()
+        await other.publish(parcel("p3"), ["Z92"])
+        axis._bell.take()  # as from another process, whose bell is not heard here
+        assert len(await axis.take(2, 60)) == 1
+
+
 async def test_a_publish_wakes_another_node_of_the_process_at_once_and_what_lies_there_is_not_waited_for(
     axis: EmbeddedAxis, tmp_path: Path, clock: ManualClock, pool: ThreadPool
 ) -> None:

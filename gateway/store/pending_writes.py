@@ -1,11 +1,11 @@
-"""What a unit of work has asked to be written and nobody in it has asked for since: written when somebody does, and at the
-latest when the unit ends. In: new rows of a table, and changes of which it is enough to hear in the end that they were
-made. Out: the same in the order in which it was asked for; for a server in few statements, each of which writes to
-several tables: a call to a server costs more than a row."""
+"""What a unit of work has asked to be written, gathered by table: a call to the database costs more than a row. In: new
+rows of a table, and changes of which it is enough to hear in the end how many rows they changed. Out: the same, in the
+order of asking, when somebody in that unit asks for one of these tables, and at the latest when it ends; for a server in
+few statements, each of which writes to several tables."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -27,9 +27,9 @@ Finish = Callable[[Any, list[Values]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Into:
-    """How rows come into a table; got by `into`, so that the same way is the same object. `over` names the columns that are
-    written into a row that is there; with none of them such a row stays as it is (`missing`), or it is a clash."""
+class RowInsert:
+    """How rows come into a table; got by `row_insert`, so that the same way is the same object. `over` names the columns
+    that are written into a row that is there; with none of them such a row stays as it is (`missing`), or it is a clash."""
 
     kind: type[Row]
     missing: bool
@@ -40,9 +40,15 @@ class Into:
         """For a call with one row, or one for each of many."""
         return _one(self, dialect)
 
-    def many(self, names: tuple[str, ...]) -> Insert:
-        """For a server: all rows as one value for each column."""
-        return _gathered(self, names)
+    def many(self, rows: Sequence[Values]) -> tuple[Insert, Values]:
+        """For a server: all rows as one list of values for each column."""
+        rows = self.last_of_each(rows)
+        return _many(self, tuple(rows[0])), _by_column(rows)
+
+    def last_of_each(self, rows: Sequence[Values]) -> Sequence[Values]:
+        """One statement cannot write over a row twice, so the last word stands."""
+        key = [column.name for column in table_of(self.kind).primary_key]
+        return list({tuple(row[name] for name in key): row for row in rows}.values()) if self.over else rows
 
     def picked(self, given: Select[Any]) -> Select[Any]:
         """Of the rows that are given, those that are written."""
@@ -60,104 +66,88 @@ class Into:
         made: Insert = insert
         return made
 
-    def last_of_each(self, rows: Sequence[Values]) -> Sequence[Values]:
-        """One statement cannot write over a row twice."""
-        key = [column.name for column in table_of(self.kind).primary_key]
-        return list({tuple(row[name] for name in key): row for row in rows}.values()) if self.over else rows
-
 
 @cache
-def into(kind: type[Row], *over: str, missing: bool = False) -> Into:
-    return Into(kind=kind, missing=missing, over=over, table=table_of(kind).name)
+def row_insert(kind: type[Row], *over: str, missing: bool = False) -> RowInsert:
+    return RowInsert(kind=kind, missing=missing, over=over, table=table_of(kind).name)
 
 
 @dataclass(slots=True)
-class Waiting:
+class PendingWrite:
     """One statement with its values; or rows, of one table."""
 
-    what: Into | UpdateBase
+    what: RowInsert | UpdateBase
     values: list[Values]
     check: Check | None = None
     finish: Finish | None = None
 
     def one_by_one(self, dialect: str) -> UpdateBase:
         """For a call with all of its values."""
-        return self.what.one(dialect) if isinstance(self.what, Into) else self.what
+        return self.what.one(dialect) if isinstance(self.what, RowInsert) else self.what
 
     def on_server(self) -> tuple[UpdateBase, Values]:
-        if not isinstance(self.what, Into):
-            return self._change_on_server()
-        rows = self.what.last_of_each(self.values)
-        names = tuple(rows[0])
-        return self.what.many(names), {name: [row[name] for row in rows] for name in names}
-
-    def _change_on_server(self) -> tuple[UpdateBase, Values]:
-        what, values = cast("Update", self.what), self.values
-        if len(values) == 1:
-            return what, values[0]
-        names = tuple(values[0])
-        return change(what, names), {name: [each[name] for each in values] for name in names}
+        if isinstance(self.what, RowInsert):
+            return self.what.many(self.values)
+        if len(self.values) == 1:
+            return self.what, self.values[0]
+        return change(cast("Update", self.what), tuple(self.values[0])), _by_column(self.values)
 
     @property
     def table(self) -> str:
-        return self.what.table if isinstance(self.what, Into) else cast("Table", self.what.table).name
+        return self.what.table if isinstance(self.what, RowInsert) else cast("Table", self.what.table).name
 
 
 @dataclass(slots=True)
-class Later:
+class PendingWrites:
     """In the order of asking; rows that come into one table in one way are together, where the first of them stands, unless
-    they may name a row that is asked for after that one."""
+    they may name a row that is asked for after that one. Those that are open stand before all others."""
 
-    _open: list[Waiting] = field(default_factory=list)
-    _waiting: list[Waiting] = field(default_factory=list)
-    _rows: dict[Into, int] = field(default_factory=dict)
+    _open: list[PendingWrite] = field(default_factory=list)
+    _closed: list[PendingWrite] = field(default_factory=list)
+    _rows: dict[RowInsert, int] = field(default_factory=dict)
     _tables: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self._waiting or self._open)
+        return bool(self._closed or self._open)
 
-    def __iter__(self) -> Iterator[Waiting]:
-        return chain(self._open, self._waiting)
+    def __iter__(self) -> Iterator[PendingWrite]:
+        return chain(self._open, self._closed)
 
-    def add(self, way: Into, *values: Values, finish: Finish | None = None) -> None:
+    def add(self, way: RowInsert, *values: Values, finish: Finish | None = None) -> None:
         first = self._rows.get(way)
-        if first is not None and not named_by(way.kind) & {each.table for each in self._waiting[first + 1 :]}:
-            self._waiting[first].values.extend(values)
+        if first is not None and not named_by(way.kind) & {each.table for each in self._closed[first + 1 :]}:
+            self._closed[first].values.extend(values)
             return
-        self._rows[way] = len(self._waiting)
-        self._put(Waiting(way, list(values), finish=finish))
+        self._rows[way] = len(self._closed)
+        self._put(PendingWrite(way, list(values), finish=finish))
 
     def add_apart(
-        self,
-        what: Into | UpdateBase,
-        values: Mapping[str, Any],
-        check: Check | None = None,
+        self, what: RowInsert | UpdateBase, values: Mapping[str, Any], check: Check | None = None
     ) -> None:
         """A change, or a row of which more is to be done."""
-        self._put(Waiting(what, [dict(values)], check))
+        self._put(PendingWrite(what, [dict(values)], check))
 
-    def add_open(self, way: Into, values: Values) -> Waiting:
-        """Before all others: a row of which more is said until it is written."""
-        self._open.append(Waiting(way, [values]))
+    def add_open(self, way: RowInsert, values: Values) -> PendingWrite:
+        """A row of which more is said until it is written."""
+        self._open.append(PendingWrite(way, [values]))
         return self._open[-1]
 
-    def amend(self, row: Waiting, values: Values) -> bool:
+    def amend(self, row: PendingWrite, values: Values) -> bool:
         """False where it is written already."""
         if not any(each is row for each in self._open):
             return False
         row.values[0].update(values)
         return True
 
-    def touches(self, words: frozenset[str], *, open_too: bool = True) -> bool:
-        """Whether one of the tables that will be written to is among the words of a statement; `open_too`: also those of
-        open rows."""
-        return not self._tables.isdisjoint(words) or (
-            open_too and any(each.table in words for each in self._open)
+    def touches(self, tables: Collection[str], *, open_too: bool = True) -> bool:
+        """Whether one of these tables will be written to; `open_too`: also by open rows."""
+        return not self._tables.isdisjoint(tables) or (
+            open_too and any(each.table in tables for each in self._open)
         )
 
-    def _put(self, waiting: Waiting) -> None:
-        self._waiting.append(waiting)
-        self._tables.add(waiting.table)
+    def _put(self, write: PendingWrite) -> None:
+        self._closed.append(write)
+        self._tables.add(write.table)
 
 
 def exactly_one(error: Callable[[], Exception]) -> Check:
@@ -170,7 +160,7 @@ def exactly_one(error: Callable[[], Exception]) -> Check:
 
 # Making a statement takes longer than running it: what is made once is also compiled once.
 @cache
-def _one(way: Into, dialect: str) -> Insert:
+def _one(way: RowInsert, dialect: str) -> Insert:
     table = table_of(way.kind)
     if not (way.missing or way.over):
         return table.insert().inline()
@@ -179,17 +169,21 @@ def _one(way: Into, dialect: str) -> Insert:
 
 def insert_of(dialect: str, table: Table) -> Any:
     """Make an insert that knows ON CONFLICT; only the dialect of this node's database is loaded. Any: as in
-    `Into.settled`."""
+    `RowInsert.settled`."""
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 @cache
-def _gathered(way: Into, names: tuple[str, ...]) -> Insert:
+def _many(way: RowInsert, names: tuple[str, ...]) -> Insert:
     table = table_of(way.kind)
     given = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
     cells = func.unnest(*given).table_valued(*names).render_derived("given")
     rows = way.picked(select(*cells.c))
     return way.settled(insert_of("postgresql", table).from_select(names, rows, include_defaults=False))
+
+
+def _by_column(rows: Sequence[Values]) -> Values:
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 @cache
