@@ -103,6 +103,8 @@ def growth(told: Figures) -> Iterator[Mark]:
         yield Mark(f"{row['register']:,} in the register", row["cpu_ms"], "ms CPU")
     for row in told["rows"]:
         yield Mark(f"{row['register']:,} in the register", row["seconds"] * 1000, "ms")
+    for row in told["rows"][1:]:
+        yield Mark(f"{row['register']:,} in the register", row["ratio"], "x the first", told["wanted"])
 
 
 def workers(told: Figures) -> Iterator[Mark]:

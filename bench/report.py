@@ -155,12 +155,12 @@ def burst(told: Figures) -> Iterator[str]:
 def growth(told: Figures) -> Iterator[str]:
     yield (
         f"a document of {size(told['bytes'])} there and back on one node, {told['at_once']} at once, as the register grows "
-        f"({told['documents']} sent each time):"
+        f"({told['documents']} sent to each, in turns; wanted at most {told['wanted']} x the first):"
     )
     for row in told["rows"]:
         yield (
             f"  {row['register']:>9,} documents ({row['database_mb']:,} MB, filled in {row['fill_s']} s): "
-            f"{row['cpu_ms']} ms CPU, {row['seconds']} s by the clock"
+            f"{row['cpu_ms']} ms CPU = {row['ratio']} x, {row['seconds']} s by the clock"
         )
 
 
