@@ -70,11 +70,12 @@ class Counts:
 
     def is_quiet(self) -> bool:
         """Whether little more was asked for than an idle node asks in a second."""
-        return self.sum("statements") <= 10 and self.python_calls.total() <= 2_000
+        asked = self.sum("statements") + self.sum("server_calls")
+        return asked <= 10 and self.python_calls.total() <= 2_000
 
-    def add(self, what: str, times: int = 1) -> None:
-        """Unless it comes by the clock."""
-        if self.on and (who := _who()) is not None:
+    def add(self, what: str, times: int = 1, nobody: str | None = None) -> None:
+        """Unless it comes by the clock. `nobody`: what is told as asking where no step does."""
+        if self.on and (who := _who(nobody)) is not None:
             self.by_step.setdefault(what, Counter())[who] += times
 
     def hear_statement(self, sql: str) -> None:
@@ -114,11 +115,13 @@ def _is_for_many(asked: FrameType) -> bool:
     return "executemany" in words or (isinstance(call, partial) and call.func.__name__ == "executemany")
 
 
-def _who() -> str | None:
+def _who(nobody: str | None) -> str | None:
     """The step that asked, and the part below it that did; None where no document is the reason."""
     names = list(_frames())
     step = next((name for name in names if not name.startswith(_BELOW)), "?")
-    return None if not names or step.startswith(_BY_THE_CLOCK) else f"{step} <- {names[0]}"
+    if not names:
+        return nobody
+    return None if step.startswith(_BY_THE_CLOCK) else f"{step} <- {names[0]}"
 
 
 def _frames() -> Iterator[str]:
@@ -225,5 +228,6 @@ class _Protocol:
 
     def __getattr__(self, name: str) -> Any:
         if name in _SERVER_CALLS:
-            self._counts.add("server_calls")
+            # SQLAlchemy ends a transaction that was not committed in a task of its own.
+            self._counts.add("server_calls", nobody="ROLLBACK")
         return getattr(self._protocol, name)
