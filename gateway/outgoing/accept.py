@@ -113,10 +113,11 @@ class _Asked:
     turn: _KeyLease | None = None
 
     async def accepted(self) -> Accepted:
-        try:
-            return await self._accepted()
-        except _NamedAnew:
-            return await self._accepted(at_once=False)
+        with self.desk.store.memory.moment():
+            try:
+                return await self._accepted()
+            except _NamedAnew:
+                return await self._accepted(at_once=False)
 
     async def _accepted(self, *, at_once: bool = True) -> Accepted:
         desk, order = self.desk, self.order
