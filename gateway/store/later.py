@@ -115,11 +115,11 @@ class Later:
     def add_apart(
         self,
         what: Into | UpdateBase,
-        values: Mapping[str, Any],
+        *values: Mapping[str, Any],
         check: Check | None = None,
     ) -> None:
         """A change, or a row of which more is to be done."""
-        self._put(Waiting(what, [dict(values)], check))
+        self._put(Waiting(what, [*map(dict, values)], check))
 
     def add_open(self, way: Into, values: Values) -> Waiting:
         """Before all others: a row of which more is said until it is written."""
