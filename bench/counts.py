@@ -37,7 +37,7 @@ LIMITS: Mapping[str, Mapping[str, float]] = {
 GROWS = 1.3
 # Between looks whether documents are delivered, which are not the node's; after which what is written about them later is
 # counted too; and for so long nothing must happen before.
-LOOK_S, TAIL_S, REST_S = 0.02, 1.0, 0.5
+LOOK_S, TAIL_S, REST_S = 0.02, 1.5, 1.5
 _DELIVERED = "SELECT count(*) FROM delivery WHERE state = 'delivered'"
 
 

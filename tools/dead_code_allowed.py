@@ -18,6 +18,7 @@ ALLOWED: Final = {
     "gateway/api/parts.py:part_reader_cls": "aiohttp makes parts of this class",
     "gateway/store/row.py:variable *": "SQLAlchemy reads them",
     "gateway/store/row.py:_among_*": "SQLAlchemy's compiler calls them",
+    "gateway/store/row.py:_pairs_*": "SQLAlchemy's compiler calls them",
     "gateway/store/row.py:self_group": "SQLAlchemy asks it",
     "gateway/store/drivers.py:variable *": "SQLAlchemy reads them",
     "gateway/store/drivers.py:method *": "hooks of SQLAlchemy's dialect",
