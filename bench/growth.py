@@ -14,12 +14,14 @@ from statistics import median
 from time import monotonic
 from typing import Any
 
-from bench import pair, register, stage
+from bench import pair, register, stage, traffic
 from bench.asked import number
 
 SEEDS = 40
 SIZE = 10_000
 TURNS = 4
+# A node rests that takes no more than this, in so long.
+REST_S, REST_CPU_S = 2.0, 0.2
 # Of what a document costs with the longest register, by what it costs with the shortest: what is wanted.
 WANTED = 1.3
 
@@ -50,6 +52,7 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
             one.node = await stack.enter_async_context(pair.at_work(one.folder, "node"))
             await one.send(papers[: numbers.at_once], SEEDS + 1, numbers.at_once)  # not counted: it warms up
             await one.node.ask("settle")
+            await one.rest()
         each = max(1, numbers.documents // TURNS)
         for start in range(numbers.at_once, len(papers), each):
             for one in grown:
@@ -86,6 +89,16 @@ class _Grown:
         assert self.node is not None
         told = await self.node.ask("send", papers=list(map(str, papers)), first=first, at_once=at_once)
         return list(told["seconds"])
+
+    async def rest(self) -> None:
+        """Until what a node does at its start, such as looking through all content for what nobody refers to, is over."""
+        assert self.node is not None
+        async with asyncio.timeout(traffic.PATIENCE_S):
+            while True:
+                before = await self.node.ask("spent")
+                await asyncio.sleep(REST_S)
+                if (await self.node.ask("spent"))["cpu"] - before["cpu"] < REST_CPU_S:
+                    return
 
     async def measure(self, papers: list[Path], first: int, at_once: int) -> None:
         assert self.node is not None

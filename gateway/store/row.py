@@ -282,7 +282,7 @@ class _Among(FunctionElement[bool]):
 
 
 # Any, below: a compiler of the library, which has no narrower public type.
-@compiles(_Among, "sqlite")
+@compiles(_Among)
 def _among_here(element: Any, compiler: Any, **words: Any) -> str:
     column, texts = (compiler.process(each, **words) for each in element.clauses)
     return f"({column} IN (SELECT value FROM json_each({texts})))"  # noqa: S608 - our words
@@ -302,7 +302,7 @@ class _Pairs(FunctionElement[Any]):
     inherit_cache = True
 
 
-@compiles(_Pairs, "sqlite")
+@compiles(_Pairs)
 def _pairs_here(element: Any, compiler: Any, **words: Any) -> str:
     given = compiler.process(element.clauses, **words)
     cells = (f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(_PAIR))
