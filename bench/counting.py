@@ -70,11 +70,12 @@ class Counts:
 
     def is_quiet(self) -> bool:
         """Tell whether little more was asked for than an idle node asks in a second."""
-        return self.sum("statements") <= 10 and self.python_calls.total() <= 2_000
+        asked = self.sum("statements") + self.sum("server_calls")
+        return asked <= 10 and self.python_calls.total() <= 2_000
 
-    def add(self, kind: str, times: int = 1) -> None:
-        """Count it, unless it comes by the clock."""
-        if self.on and (caller := _caller()) is not None:
+    def add(self, kind: str, times: int = 1, default: str | None = None) -> None:
+        """Count it, unless it comes by the clock. `default`: who is named as the caller where no step asks."""
+        if self.on and (caller := _caller(default)) is not None:
             self.by_step.setdefault(kind, Counter())[caller] += times
 
     def hear_statement(self, sql: str) -> None:
@@ -114,11 +115,13 @@ def _is_for_many(frame: FrameType) -> bool:
     return "executemany" in words or (isinstance(call, partial) and call.func.__name__ == "executemany")
 
 
-def _caller() -> str | None:
+def _caller(default: str | None) -> str | None:
     """Return the step that asked, and the part below it that did; None where no document is the reason."""
     names = list(_frames())
     step = next((name for name in names if not name.startswith(_BELOW)), "?")
-    return None if not names or step.startswith(_BY_THE_CLOCK) else f"{step} <- {names[0]}"
+    if not names:
+        return default
+    return None if step.startswith(_BY_THE_CLOCK) else f"{step} <- {names[0]}"
 
 
 def _frames() -> Iterator[str]:
@@ -225,5 +228,6 @@ class _Protocol:
 
     def __getattr__(self, name: str) -> Any:
         if name in _SERVER_CALLS:
-            self._counts.add("server_calls")
+            # SQLAlchemy ends a transaction that was not committed in a task of its own.
+            self._counts.add("server_calls", default="ROLLBACK")
         return getattr(self._protocol, name)

@@ -31,13 +31,13 @@ LIMITS: Mapping[str, Mapping[str, float]] = {
     "at_once": {"statements": 20.0, "selects": 8.0, "transactions": 4.0, "hops": 4.0, "fsyncs": 1.5},
     "alone": {"statements": 95.0, "selects": 33.0, "transactions": 16.0, "hops": 18.0, "fsyncs": 14.0},
     "calls": {"python_calls": 10_000.0, "c_calls": 9_000.0},
-    "server": {"server_calls": 46.0},
+    "server": {"server_calls": 12.0},
 }
 # Of what SQLite does for a document with a long register, by what it does with an empty one.
 GROWS = 1.3
 # Between looks whether documents are delivered, which are not the node's; after which what is written about them later is
 # counted too; and for so long nothing must happen before.
-LOOK_S, TAIL_S, REST_S = 0.02, 1.0, 0.5
+LOOK_S, TAIL_S, REST_S = 0.02, 1.5, 1.5
 _DELIVERED = "SELECT count(*) FROM delivery WHERE state = 'delivered'"
 
 

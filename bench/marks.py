@@ -103,6 +103,8 @@ def growth(figures: Figures) -> Iterator[Mark]:
         yield Mark(f"{row['register']:,} in the register", row["cpu_ms"], "ms CPU")
     for row in figures["rows"]:
         yield Mark(f"{row['register']:,} in the register", row["seconds"] * 1000, "ms")
+    for row in figures["rows"][1:]:
+        yield Mark(f"{row['register']:,} in the register", row["ratio"], "x the first", figures["wanted"])
 
 
 def workers(figures: Figures) -> Iterator[Mark]:

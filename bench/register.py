@@ -1,23 +1,33 @@
 """Makes a register of any size out of a small one, in SQL alone. In: the SQLite file of a node through which some
-documents went there and back, and which does not run. Out: the same file with so many documents more, older and done,
-in the tables that grow with them. Their content is not copied, so neither are the rows about it; events stand under
-numbers below zero, so that the log and its readers do not take them for new."""
+documents went there and back, and which does not run. Out: the same file with so many documents more, done and of the
+last 400 days, in every table that has rows for each; the bytes of their content are left out. Copies come in the order of
+their times, as documents do, and indexes are made when all rows are there, so that a million take minutes. Events stand
+under numbers below those of the first, so that the log and its readers do not take them for new."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-# A copy's id is the first one's with the copy's number behind it; its digest begins with that number, scattered.
+# The copies, the oldest first: how many newer ones there are, how many seconds older it is than what it is a copy of, and
+# how its digests begin, which are spread as digests are.
+_COPIES = """WITH RECURSIVE
+    n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < :copies),
+    copy(k, newer, age, prefix) AS (
+        SELECT k, :copies + 1 - k, 259200 + 34560000 * (:copies - k) / :copies,
+            printf('%07x%05x', k * (268435456 / (:copies + 1)), k) FROM n)"""
+# A copy's id is the first one's with the copy's number behind it.
 _ID = "{0} || printf('.%07d', k)"
-_DIGEST = "printf('%07x', (k * 7919123) % 268435456) || substr({0}, 8)"
-_TIME = "strftime('%Y-%m-%d %H:%M:%f000', {0}, '-' || (3 + k % 400) || ' days')"
+_DIGEST = "prefix || substr({0}, 13)"
+_TIME = "strftime('%Y-%m-%d %H:%M:%f000', {0}, '-' || age || ' seconds')"
+_NUMBER = "{0} - newer * 100000"
 _DONE = "'done'"
 _NONE = "NULL"
-_BARE = "'{{}}'"  # nobody reads a copy, and five million of them must have room
-# Table → what is not copied as it is.
+_BARE = "'{{}}'"  # nobody reads a copy, and millions of them must have room
+_NO_BYTES = "x''"
+# Table → what is not copied as it is. What is said of an event is copied before it.
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "outgoing_document": {
         "id": _ID,
@@ -63,17 +73,21 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "received_at": _TIME,
         "steps": "'[]'",
     },
+    "blob": {"digest": _DIGEST, "stored_at": _TIME},
+    "small_content": {"digest": _DIGEST, "head": _NO_BYTES, "body": _NO_BYTES},
+    "blob_ref": {"owner_id": _ID, "digest": _DIGEST},
+    "log_leaf": {"leaf_index": _NUMBER, "position": _NUMBER, "body": _BARE, "salts": _NONE},
     "event": {
-        "position": _NONE,
+        "position": _NUMBER,
         "data": _BARE,
         "id": _ID,
         "subject_id": _ID,
         "at": _TIME,
-        "node_seq": "{0} - k * 100000",
-        "agency_seq": "{0} - k * 100000",
+        "node_seq": _NUMBER,
+        "agency_seq": _NUMBER,
     },
     "list_row": {
-        "place": "{0} - k * 1000003",
+        "place": "{0} - age * 4096000000",
         "id": _ID,
         "at": _TIME,
         "sent_at": _TIME,
@@ -84,9 +98,9 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "lead": _NONE,
     },
 }
-# Of the node itself, and the first ones of each agency: not about a document.
-_ONLY = {"event": "WHERE agency_seq IS NOT NULL"}
-_AT_ONCE = 20_000
+# Events of the node itself, and the first ones of each agency, are not about a document.
+_OF_DOCUMENTS = "SELECT position FROM main.event WHERE agency_seq IS NOT NULL"
+_ONLY = dict.fromkeys(("event", "log_leaf"), f"WHERE position IN ({_OF_DOCUMENTS})")
 # The lists know all of them: a node that starts looks through the last two days alone.
 _FILLED = """INSERT OR REPLACE INTO list_fill (agency_id, side, at, id, done)
     SELECT id, side, strftime('%Y-%m-%d %H:%M:%f000', 'now'), '', 1
@@ -96,48 +110,68 @@ _FILLED = """INSERT OR REPLACE INTO list_fill (agency_id, side, at, id, done)
 def documents(file: Path) -> int:
     """How many there are on both sides."""
     with closing(sqlite3.connect(file)) as database:
-        return int(database.execute("SELECT count(*) FROM list_row").fetchone()[0])
+        return _documents(database)
 
 
 def grow(file: Path, wanted: int) -> int:
     """At least so many documents in all, as long as there are any; how many there are."""
-    there = documents(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
-        for pragma in (
-            "foreign_keys = OFF",
-            "synchronous = OFF",
-            "cache_size = -500000",
-            "temp_store = MEMORY",
-        ):
-            database.execute(f"PRAGMA {pragma}")
-        firsts = _firsts(database, file.with_name("firsts.db"))
-        done, copies = there // firsts - 1, -(-wanted // firsts) - 1
-        step = max(1, _AT_ONCE // firsts)
-        while done < copies:
-            until = min(done + step, copies)
-            _copy(database, done + 1, until)
-            done = until
-        database.execute(_FILLED)
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        copies = -(-wanted // _documents(database)) - 1
+        if copies > 0:
+            with _unguarded(database), _without_indexes(database):
+                for table in _TABLES:
+                    _copy(database, table, copies)
+            database.execute(_FILLED)
     return documents(file)
 
 
-def _firsts(database: sqlite3.Connection, beside: Path) -> int:
-    """What copies are made of, kept beside the database: its documents when it was first filled. How many they are."""
-    known = beside.exists()
-    database.execute("ATTACH ? AS firsts", (str(beside),))
-    for table in () if known else _TABLES:
-        only = _ONLY.get(table, "")
-        database.execute(f"CREATE TABLE firsts.{table} AS SELECT * FROM main.{table} {only}")  # noqa: S608
-    return int(database.execute("SELECT count(*) FROM firsts.list_row").fetchone()[0])
+def _documents(database: sqlite3.Connection) -> int:
+    return int(database.execute("SELECT count(*) FROM list_row").fetchone()[0])
 
 
-def _copy(database: sqlite3.Connection, first: int, last: int) -> None:
-    numbers = f"WITH RECURSIVE n(k) AS (SELECT {first} UNION ALL SELECT k + 1 FROM n WHERE k < {last})"  # noqa: S608
-    database.execute("BEGIN")
-    for table, changed in _TABLES.items():
-        names = [row[1] for row in database.execute(f"PRAGMA main.table_info({table})")]
-        values = ", ".join(changed.get(name, "{0}").format(f'f."{name}"') for name in names)
-        # The names are this program's own; nobody else's words come into these statements.
-        database.execute(f"{numbers} INSERT INTO main.{table} SELECT {values} FROM n, firsts.{table} AS f")  # noqa: S608
-    database.execute("COMMIT")
+@contextmanager
+def _unguarded(database: sqlite3.Connection) -> Iterator[None]:
+    """Nothing could be undone meanwhile."""
+    for pragma in (
+        "journal_mode = OFF",
+        "locking_mode = EXCLUSIVE",
+        "foreign_keys = OFF",
+        "synchronous = OFF",
+        "cache_size = -1000000",
+    ):
+        database.execute(f"PRAGMA {pragma}")
+    yield
+    for pragma in ("locking_mode = NORMAL", "journal_mode = WAL"):
+        database.execute(f"PRAGMA {pragma}")
+
+
+@contextmanager
+def _without_indexes(database: sqlite3.Connection) -> Iterator[None]:
+    """An index that is made of rows that are there is sorted once. What the planner believes of it goes with it, and comes
+    back."""
+    figures = database.execute("SELECT tbl, idx, stat FROM sqlite_stat1").fetchall()
+    made = database.execute(
+        "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND (name = 'list_search_new' OR type = 'index')"
+    ).fetchall()
+    for kind, name, _ in made:
+        database.execute(f"DROP {kind} {name}")
+    yield
+    for _, _, words in made:
+        database.execute(words)
+    database.execute("INSERT INTO list_search (list_search) VALUES ('rebuild')")
+    database.execute("DELETE FROM sqlite_stat1")
+    database.executemany("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", figures)
+
+
+def _copy(database: sqlite3.Connection, table: str, copies: int) -> None:
+    changed = _TABLES[table]
+    names = [row[1] for row in database.execute(f"PRAGMA main.table_info({table})")]
+    values = ", ".join(changed.get(name, "{0}").format(f'f."{name}"') for name in names)
+    # The names are this program's own; nobody else's words come into these statements.
+    firsts = f"SELECT * FROM main.{table} {_ONLY.get(table, '')}"  # noqa: S608
+    database.execute(f"CREATE TEMP TABLE firsts AS {firsts}")
+    database.execute(
+        f"{_COPIES} INSERT INTO main.{table} SELECT {values} FROM copy CROSS JOIN temp.firsts AS f",  # noqa: S608
+        {"copies": copies},
+    )
+    database.execute("DROP TABLE temp.firsts")

@@ -154,12 +154,12 @@ def burst(table: Figures) -> Iterator[str]:
 def growth(table: Figures) -> Iterator[str]:
     yield (
         f"a document of {size(table['bytes'])} there and back on one node, {table['at_once']} at once, as the register "
-        f"grows ({table['documents']} sent each time):"
+        f"grows ({table['documents']} sent to each, in turns; wanted at most {table['wanted']} x the first):"
     )
     for row in table["rows"]:
         yield (
             f"  {row['register']:>9,} documents ({row['database_mb']:,} MB, filled in {row['fill_s']} s): "
-            f"{row['cpu_ms']} ms CPU, {row['seconds']} s by the clock"
+            f"{row['cpu_ms']} ms CPU = {row['ratio']} x, {row['seconds']} s by the clock"
         )
 
 

@@ -3,19 +3,18 @@ documents that are older than lists, once; by the clock, rows that another calen
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.services import Clock
-from gateway.workers.loop import Turn
+from gateway.workers.loop import Done, Turn
 
 _EVERY = timedelta(minutes=10)
 # A batch holds the one writer of SQLite for well under a second.
 _ROWS_AT_ONCE = 100
 # Who reads lists sees what is not written yet, so nobody waits: what changes within this time is written together, and
-# mostly a document has left and was answered by then.
-GATHER_S = 0.5
+# mostly a document has left and was answered by then. Where many change it is less.
+GATHER_S = 1.0
 
 
 class Lister:
@@ -30,13 +29,13 @@ class Lister:
     def is_due(self, now: datetime) -> bool:
         return not self._begun or not self._filled or self._turn.has_come(now)
 
-    async def step(self, store: SqlOfficeStore, clock: Clock) -> bool:
-        """True when there is more to do at once."""
-        if await store.lists_wait():
+    async def step(self, store: SqlOfficeStore, clock: Clock) -> bool | Done:
+        """One batch of whatever there is to do."""
+        if self._more or await store.lists_wait():
             if not self._more:
-                await asyncio.sleep(GATHER_S)
+                await store.gather_lists(GATHER_S)
             self._more = await store.fold_lists(_ROWS_AT_ONCE)
-            return True
+            return Done.MORE if self._more or self.is_due(clock.now()) else Done.ALL
         if not self._begun:
             await store.fill_lists_again()
             self._begun = True

@@ -115,10 +115,11 @@ class _Asked:
     """Whether its envelope is signed before it is accepted, where that can be; else by a job."""
 
     async def accepted(self) -> Accepted:
-        try:
-            return await self._accepted()
-        except _NamedAnew:
-            return await replace(self, signs=False)._accepted()
+        with self.desk.store.memory.moment():
+            try:
+                return await self._accepted()
+            except _NamedAnew:
+                return await replace(self, signs=False)._accepted()
 
     async def _accepted(self) -> Accepted:
         desk, order = self.desk, self.order

@@ -16,15 +16,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import CursorResult, Select
+from sqlalchemy import Select
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.dml import Update, UpdateBase
 
 from gateway.domain.account import AgencyScope
 from gateway.errors import StoreFailure
-from gateway.store.drivers import Prepared, StatementResult
+from gateway.store.drivers import Prepared
 from gateway.store.pending_writes import (
     Check,
     PendingWrite,
@@ -36,13 +37,12 @@ from gateway.store.pending_writes import (
 )
 from gateway.store.row import Row
 from gateway.store.together import KEPT
-from gateway.store.transaction import HOLD, Transaction
+from gateway.store.transaction import Asked, Result, Transaction
 from gateway.store.work import SqlWork
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Row)
 Body = Callable[[SqlWork], Awaitable[T]]
-Result = StatementResult | CursorResult[Any]
 
 # More of them would hold up whoever wants to write besides.
 MOST = 32
@@ -256,31 +256,31 @@ class _Batch:
             raise _WantsOwn
 
     async def _answer(self) -> None:
+        """Each hears what it found, or what stands in its way: on a server all of them the same."""
         asked, self._asked = self._asked, []
         alike: dict[Prepared, list[_Question]] = defaultdict(list)
         for each in asked:
             alike[each.prepared].append(each)
-        for questions in alike.values():
-            try:
-                answers = await self._answers(questions)
-            except Exception as error:  # reason: it is told to who asked
-                for each in questions:
-                    each.answer.set_exception(error)
-            else:
-                for each, found in zip(questions, answers, strict=True):
-                    if not each.answer.done():
-                        each.answer.set_result(found)
+        groups = [*alike.values()]
+        for together in [groups] if self.tx.asks_server else [[group] for group in groups]:
+            await self._answer_together(together)
 
-    async def _answers(self, questions: Sequence[_Question]) -> Sequence[Result]:
-        first, sets = questions[0], [each.values for each in questions]
-        if first.statement is HOLD:  # in one order, so that no two batches wait for each other
-            keys = sorted({key for values in sets for key in values["keys"]})
-            return [await self.tx.ask(HOLD, {"keys": keys})] * len(sets)
-        if len(sets) > 1:
-            found = await self.tx.ask_together(first.statement, first.prepared, sets)
-            if found is not None:
-                return found
-        return [await self.tx.ask(first.statement, values) for values in sets]
+    async def _answer_together(self, groups: Sequence[Sequence[_Question]]) -> None:
+        """Those of a group ask with the same statement."""
+        questions = [
+            (group[0].statement, group[0].prepared, [each.values for each in group]) for group in groups
+        ]
+        asked = [*chain.from_iterable(groups)]
+        try:
+            results = await self.tx.ask_for_each(questions)
+        except Exception as error:  # reason: it is told to who asked
+            for each in asked:
+                if not each.answer.done():
+                    each.answer.set_exception(error)
+        else:
+            for each, result in zip(asked, chain.from_iterable(results), strict=True):
+                if not each.answer.done():
+                    each.answer.set_result(result)
 
     async def _write(self) -> None:
         """What they write into one table in one way is together, but nothing of a unit goes before what that unit asked for
@@ -365,11 +365,17 @@ class _Member(Transaction):
         found = await self.rows(kind, query, **values)
         return found[0] if found else None
 
+    async def find_each(self, *questions: Asked) -> Sequence[Sequence[Any]]:
+        """One after the other, each with what the other units ask."""
+        return [await self.tuples(query, **values) for query, values in questions]
+
     async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
-        self._pending.add_apart(row_insert(type(row), missing=True), values_of(row), exactly_one(_taken))
+        self._pending.add_apart(
+            row_insert(type(row), missing=True), values_of(row), check=exactly_one(_taken)
+        )
 
     async def _surely(self, what: RowInsert | UpdateBase, values: Any, check: Check) -> None:
-        self._pending.add_apart(what, values, check)
+        self._pending.add_apart(what, values, check=check)
 
     async def change_many(self, statement: Update, values: Sequence[Any]) -> None:
         for each in values:

@@ -156,16 +156,27 @@ def _moved(by: int, place: re.Match[str]) -> str:
     return f"${int(place[1]) + by}"
 
 
+def _texts_of(parts: Iterable[Prepared]) -> Iterator[str]:
+    """Of parts of one statement for a server: their values come one after the other."""
+    places = 0
+    for part in parts:
+        yield _PLACE.sub(partial(_moved, places), part.text)
+        places += part.places
+
+
 @lru_cache(maxsize=256)
 def _as_one(parts: tuple[Prepared, ...]) -> str:
     """Statements that change rows, as one statement for a server; it finds how many rows each of them changed."""
-    texts, places = [], 0
-    for n, part in enumerate(parts):
-        text = _PLACE.sub(partial(_moved, places), part.text)
-        texts.append(f"part{n} AS ({text} RETURNING 1)")
-        places += part.places
+    texts = (f"part{n} AS ({text} RETURNING 1)" for n, text in enumerate(_texts_of(parts)))
     counts = (f"(SELECT count(*) FROM part{n})" for n in range(len(parts)))  # noqa: S608 - our words
     return f"WITH {', '.join(texts)} SELECT {', '.join(counts)}"
+
+
+@lru_cache(maxsize=256)
+def _as_one_question(parts: tuple[Prepared, ...]) -> str:
+    """Questions, as one question to a server; it finds rows of all of them, each with the number of its question."""
+    texts = enumerate(_texts_of(parts))
+    return " UNION ALL ".join(f"SELECT {n}, found FROM ({text}) AS found" for n, text in texts)  # noqa: S608 - our words
 
 
 class Statements:
@@ -415,10 +426,12 @@ async def run_on_server(
     """`alone`: in no transaction but its own."""
     one = prepared.bound(values)
     if not prepared.finds:
-        said = await _asked(connection, prepared.text, lambda driver: driver.execute(prepared.text, *one))
+        said = await _asked(
+            connection, prepared.text, lambda driver: driver.execute(prepared.text, *one), alone=alone
+        )
         return StatementResult((), _counted(said))
     if not prepared.is_told:
-        prepared.tell(await _asked(connection, prepared.text, lambda driver: _columns(driver, prepared.text)))
+        await tell_on_server(prepared, connection)
     found: Sequence[Any] = await _asked(
         connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one), alone=alone
     )
@@ -426,13 +439,19 @@ async def run_on_server(
 
 
 async def found_on_server(
-    prepared: Prepared, connection: AsyncConnection, values: Values, *, alone: bool = False
-) -> Sequence[Any]:
-    """As the driver has it; `alone` as above."""
-    one = prepared.bound(values)
-    return await _asked(
-        connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one), alone=alone
-    )
+    asked: Sequence[tuple[Prepared, Values]], connection: AsyncConnection, *, alone: bool = False
+) -> Sequence[Sequence[Any]]:
+    """What each of these questions finds, by one statement, so that all of them are of one moment; as the driver has it.
+    `alone`: as above."""
+    bound = [value for prepared, values in asked for value in prepared.bound(values)]
+    if len(asked) == 1:
+        text = asked[0][0].text
+        return [await _asked(connection, text, lambda driver: driver.fetch(text, *bound), alone=alone)]
+    text = _as_one_question(tuple(prepared for prepared, _ in asked))
+    found: list[list[Any]] = [[] for _ in asked]
+    for n, row in await _asked(connection, text, lambda driver: driver.fetch(text, *bound), alone=alone):
+        found[n].append(row)
+    return found
 
 
 async def run_together_on_server(
@@ -445,6 +464,11 @@ async def run_together_on_server(
     text = _as_one(tuple(prepared for prepared, _ in asked))
     bound = [value for prepared, values in asked for value in prepared.bound(values)]
     return await _asked(connection, text, lambda driver: driver.fetchrow(text, *bound))
+
+
+async def tell_on_server(prepared: Prepared, connection: AsyncConnection) -> None:
+    """Asks for the columns of what it finds."""
+    prepared.tell(await _asked(connection, prepared.text, partial(_columns, text=prepared.text)))
 
 
 async def _columns(driver: Any, text: str) -> list[tuple[str, int]]:

@@ -15,17 +15,33 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, select, update
+from sqlalchemy import (
+    Integer,
+    Select,
+    String,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col
 
 from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
+from gateway.store.later import table_of
 from gateway.store.row import to_json, value_of
 from gateway.store.sqlite_file import kept_counters
 from gateway.store.tables import EventCounterRow, EventRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Asked, Transaction, run_alone
 from gateway.store.wake import ANY
 
 NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
@@ -40,6 +56,8 @@ UNNUMBERED = (
     .order_by(col(_R.position))
     .limit(bindparam("most", type_=Integer))
 )
+ANY_UNNUMBERED: Asked = UNNUMBERED, {"most": 1}
+"""Asked before the write lock is taken, because mostly there is nothing to do."""
 _NUMBER = (
     update(_R)
     .where(col(_R.position) == bindparam("at_position"))
@@ -47,8 +65,6 @@ _NUMBER = (
 )
 _COUNTERS = select(EventCounterRow)
 _LAST = select(col(EventCounterRow.last)).where(col(EventCounterRow.agency_id) == bindparam("sequence"))
-# The lock of the node's row is the sequencer's lease.
-_LEASE = _COUNTERS.where(col(EventCounterRow.agency_id) == NODE).with_for_update(skip_locked=True)
 
 
 class SqlEvents:
@@ -129,21 +145,22 @@ async def _count_on(tx: Transaction, sequence: str, count: int) -> range:
     return range(last + 1, last + count + 1)
 
 
-async def any_unnumbered(tx: Transaction) -> bool:
-    """Asked before the write lock is taken, because mostly there is nothing to do."""
-    return bool(await tx.tuples(UNNUMBERED, most=1))
+async def number_on_server(server: AsyncEngine, limit: int) -> int:
+    """Numbers up to `limit` committed events, by one statement; 0 when there are none, or another process is numbering
+    now."""
+    ((numbered, has_counter),) = await run_alone(server, _NUMBER_ON_SERVER, most=limit)
+    if not has_counter:
+        await run_alone(server, _NODE_COUNTER, sequence=NODE)
+        ((numbered, _),) = await run_alone(server, _NUMBER_ON_SERVER, most=limit)
+    return int(numbered)
 
 
-async def number(tx: Transaction, limit: int) -> int:
-    """Numbers up to `limit` committed events; 0 when there are none, or another process is numbering now."""
-    counters = await _lock(tx)
-    if counters is None:
-        return 0
-    # A position may become visible after a higher one is numbered (its transaction took longer): it is numbered
-    # next, in the order of commits. Only committed rows are ever read here.
+async def number_here(tx: Transaction, limit: int) -> int:
+    """The same on SQLite, for what has no numbers there."""
     found = await tx.tuples(UNNUMBERED, most=limit)
     if not found:
         return 0
+    counters = {row.agency_id: row.last for row in await tx.rows(EventCounterRow, _COUNTERS)}
     numbers = [_next(counters, position, agency_id) for position, agency_id in found]
     await tx.change_many(_NUMBER, numbers)
     kept = kept_counters(tx.connection)
@@ -162,13 +179,72 @@ def _next(counters: dict[str, int], position: int, agency_id: str) -> dict[str, 
     return {"at_position": position, "node": counters[NODE], "own": own}
 
 
-async def _lock(tx: Transaction) -> dict[str, int] | None:
-    """The counters, with the node's row locked until the transaction ends."""
-    if await tx.first(EventCounterRow, _LEASE) is None and not await tx.put_new(
-        EventCounterRow(agency_id=NODE, last=0)
-    ):
-        return None
-    return {row.agency_id: row.last for row in await tx.rows(EventCounterRow, _COUNTERS)}
+def _numbering() -> Select[Any]:
+    """All of it as one statement for a server; finds how many were numbered, and whether the node has a counter.
+
+    The lock of the node's counter is the sequencer's lease. A position may become visible after a higher one is numbered
+    (its transaction took longer): it is numbered next, in the order of commits. Rows are locked as they are found, so that
+    what another process numbered a moment ago is seen as it is now."""
+    counter, event = table_of(EventCounterRow), table_of(_R)
+    node = (
+        select(counter.c.last)
+        .where(counter.c.agency_id == NODE)
+        .with_for_update(skip_locked=True)
+        .cte("node")
+    )
+    fresh = (
+        select(event.c.position, event.c.agency_id)
+        .where(event.c.node_seq.is_(None), exists(select(node.c.last)))
+        .order_by(event.c.position)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(of=event)
+        .cte("fresh")
+    )
+    own = (
+        select(counter.c.agency_id, counter.c.last)
+        .where(counter.c.agency_id != NODE, counter.c.agency_id.in_(select(fresh.c.agency_id)))
+        .with_for_update()
+        .cte("own")
+    )
+    of_node = func.row_number().over(order_by=fresh.c.position)
+    of_agency = func.row_number().over(partition_by=fresh.c.agency_id, order_by=fresh.c.position)
+    numbers = (
+        select(
+            fresh.c.position,
+            fresh.c.agency_id,
+            (node.c.last + of_node).label("node_seq"),
+            case((fresh.c.agency_id != NODE, func.coalesce(own.c.last, 0) + of_agency)).label("agency_seq"),
+        )
+        .select_from(fresh.join(node, true()).outerjoin(own, own.c.agency_id == fresh.c.agency_id))
+        .cte("numbers")
+    )
+    numbered = (
+        update(event)
+        .where(event.c.position == numbers.c.position)
+        .values(node_seq=numbers.c.node_seq, agency_seq=numbers.c.agency_seq)
+        .returning(event.c.position)
+        .cte("numbered")
+    )
+    last = union_all(
+        select(literal(NODE, String), func.max(numbers.c.node_seq)).having(func.count() > 0),
+        select(numbers.c.agency_id, func.max(numbers.c.agency_seq))
+        .where(numbers.c.agency_id != NODE)
+        .group_by(numbers.c.agency_id),
+    )
+    counting = insert(counter).from_select(["agency_id", "last"], last)
+    counted = counting.on_conflict_do_update(
+        index_elements=["agency_id"], set_={"last": counting.excluded.last}
+    ).returning(counter.c.agency_id)
+    return select(
+        select(func.count()).select_from(numbered).scalar_subquery(),
+        exists(select(counter.c.last).where(counter.c.agency_id == NODE)),
+    ).add_cte(counted.cte("counted"))
+
+
+_NUMBER_ON_SERVER = _numbering()
+_NODE_COUNTER = (
+    insert(table_of(EventCounterRow)).values(agency_id=bindparam("sequence"), last=0).on_conflict_do_nothing()
+)
 
 
 async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:

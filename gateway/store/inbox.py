@@ -22,7 +22,7 @@ from gateway.store.pending_writes import PendingWrite
 from gateway.store.repository import Page, WatchedRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import InboxRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Asked, Transaction
 
 LANDED, WAITING = "landed", "waiting"
 REPEAT = "MSG-REPEAT"
@@ -38,8 +38,8 @@ async def claim(
     return [LeasedInbox(item=to_inbox_item(row, lease.attempt), lease=lease) for row, lease in found]
 
 
-async def any_due(tx: Transaction, now: datetime, lease_s: float) -> bool:
-    return await leases.any_due(tx, _QUEUE, now, lease_s)
+def any_due(now: datetime, lease_s: float) -> Asked:
+    return leases.any_due(_QUEUE, now, lease_s)
 
 
 def is_open() -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from gateway.store import leases
 from gateway.store.repository import WatchedRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import JobRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Asked, Transaction
 
 _R = JobRow
 # A document that is to leave later leaves when its sender said; every other time of a job is the node's own.
@@ -39,8 +39,8 @@ async def claim(tx: Transaction, clock: Clock, kind: str, limit: int, lease_s: f
     return [to_domain(row, lease) for row, lease in found]
 
 
-async def any_due(tx: Transaction, now: datetime, lease_s: float, kind: str) -> bool:
-    return await leases.any_due(tx, _QUEUE, now, lease_s, _longest(kind), kind=kind)
+def any_due(now: datetime, lease_s: float, kind: str) -> Asked:
+    return leases.any_due(_QUEUE, now, lease_s, _longest(kind), kind=kind)
 
 
 def _longest(kind: str) -> timedelta:

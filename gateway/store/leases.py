@@ -38,7 +38,7 @@ from gateway.domain.queues import Lease
 from gateway.ports.services import Clock
 from gateway.store.row import Moment, among
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Asked, Transaction
 
 Claimable = TypeVar("Claimable", OutboxRow, InboxRow, JobRow)
 Now = datetime | BindParameter[datetime]
@@ -138,16 +138,15 @@ async def _found(
     return urgent[: limit - len(theirs)] + theirs
 
 
-async def any_due(
-    tx: Transaction,
+def any_due(
     queue: SharedRows[Claimable],
     now: datetime,
     lease_s: float,
     longest: timedelta = LONGEST_DELAY,
     **among: str,
-) -> bool:
+) -> Asked:
     """Asked before the write lock is taken: mostly there is nothing, and a worker that looks must hold nobody up."""
-    return bool(await tx.tuples(queue.look, **_times(Horizon.of(now, lease_s, longest)), **among))
+    return queue.look, {**_times(Horizon.of(now, lease_s, longest)), **among}
 
 
 def _times(horizon: Horizon) -> dict[str, datetime]:

@@ -43,6 +43,14 @@ _BEHIND = (
     .order_by(col(EventRow.node_seq))
     .limit(bindparam("most", type_=Integer))
 )
+_ANY_BEHIND = (
+    select(col(EventRow.node_seq))
+    .where(
+        col(EventRow.node_seq)
+        > func.coalesce(select(col(LogRow.last_seq)).where(col(LogRow.name) == NAME).scalar_subquery(), 0)
+    )
+    .limit(1)
+)
 _number = col(LogSealRow.number)
 # Asked every few seconds, so they are made once.
 _NEWEST = select(LogSealRow).order_by(_number.desc()).limit(1)
@@ -71,18 +79,18 @@ _UNNUMBERED = (
 class SqlEventLog:
     """The one log of this node's events. Several processes may call all of it at once."""
 
-    def __init__(self, writing: Open, reading: Open, looking: Open) -> None:
-        """`looking`: for few rows."""
+    def __init__(self, writing: Open, reading: Open, looking: Open, asking: Open) -> None:
+        """`looking`: for few rows; `asking`: for one question."""
         self._writing = writing
         self._reading = reading
         self._looking = looking
+        self._asking = asking
 
     async def grow(self, limit: int) -> int:
         """Adds numbered events as leaves, each once, in the order of their numbers; how many. 0 also while another process
         adds. Durable on return."""
-        async with self._looking() as tx:
-            row = await tx.first(LogRow, _LOG)
-            if await tx.first(EventRow, _BEHIND, last=row.last_seq if row else 0, most=1) is None:
+        async with self._asking() as tx:
+            if not await tx.tuples(_ANY_BEHIND):
                 return 0
         async with self._writing() as tx:
             added = await _grow(tx, limit)
@@ -120,8 +128,10 @@ class SqlEventLog:
 
 
 async def _grow(tx: Transaction, limit: int) -> int:
-    await tx.put_new(LogRow(name=NAME, log_id=chance.sixteen().hex(), size=0, last_seq=0, peaks=""))
     row = await tx.first(LogRow, _LEASE)
+    if row is None:
+        await tx.put_new(LogRow(name=NAME, log_id=chance.sixteen().hex(), size=0, last_seq=0, peaks=""))
+        row = await tx.first(LogRow, _LEASE)
     if row is None:
         return 0
     found = await tx.rows(EventRow, _BEHIND, last=row.last_seq, most=limit)
@@ -141,7 +151,7 @@ async def _grow(tx: Transaction, limit: int) -> int:
     tx.put(*leaves)
     tx.put(*nodes)
     standing = {"size": tree.size, "last_seq": found[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
-    await tx.change(_STANDS, **standing)
+    tx.change_last(_STANDS, **standing)
     return len(found)
 
 
@@ -195,12 +205,22 @@ def growing(row: LogRow) -> GrowingTree:
 
 async def head(tx: Transaction) -> LogHead:
     """Where the log stands in this view."""
-    row = await tx.first(LogRow, _LOG)
-    newest = await tx.first(LogSealRow, _NEWEST)
-    stamped = await tx.first(LogSealRow, _STAMPED)
-    unsealed = await _unsealed_since(tx, row, newest)
-    waiting = await tx.first(LogSealRow, _SEALED_AFTER, seal=stamped.number if stamped else 0)
-    times = (waiting.at if waiting else None, unsealed)
+    rows, newests, stampeds, ((last,),), unnumbered = await tx.find_each(
+        (_LOG, {}), (_NEWEST, {}), (_STAMPED, {}), (_LAST_NUMBER, {}), (_UNNUMBERED, {})
+    )
+    row: LogRow | None = rows[0] if rows else None
+    newest: LogSealRow | None = newests[0] if newests else None
+    stamped: LogSealRow | None = stampeds[0] if stampeds else None
+    waiting, no_leaf, no_seal = await tx.find_each(
+        (_SEALED_AFTER, {"seal": stamped.number if stamped else 0}),
+        (_NUMBERED_AFTER, {"seq": row.last_seq if row else 0}),
+        (_FIRST_UNSEALED, {"sealed": newest.tree_size if newest else 0}),
+    )
+    unsealed = min((at for found in (no_seal, no_leaf, unnumbered) for (at,) in found), default=None)
+    if row is not None and newest is not None and row.last_seq > (last or 0):
+        # The log's row was put ahead of all events: what comes is passed over.
+        unsealed = newest.at
+    times = (waiting[0].at if waiting else None, unsealed)
     return LogHead(
         log_id=row.log_id if row else "",
         size=row.size if row else 0,
@@ -222,17 +242,3 @@ def seal_of(row: LogSealRow) -> PublishedSeal:
         )
     except (TypeError, AttributeError) as why:  # a column of SQLite takes whatever it is given
         raise InvalidProof(f"the row of seal {row.number} holds no seal") from why
-
-
-async def _unsealed_since(tx: Transaction, row: LogRow | None, newest: LogSealRow | None) -> datetime | None:
-    """By the oldest of: a leaf behind the newest seal, an event that is no leaf yet, one without a number; the newest
-    seal itself where the log's row was put ahead of all events, because what comes is then passed over."""
-    ((last,),) = await tx.tuples(_LAST_NUMBER)
-    if row is not None and newest is not None and row.last_seq > (last or 0):
-        return newest.at
-    times = (
-        await tx.tuples(_FIRST_UNSEALED, sealed=newest.tree_size if newest else 0),
-        await tx.tuples(_NUMBERED_AFTER, seq=row.last_seq if row else 0),
-        await tx.tuples(_UNNUMBERED),
-    )
-    return min((at for found in times for (at,) in found), default=None)

@@ -4,7 +4,9 @@ during the call would read, or in the turn of the event loop in which it began, 
 
 Triggers give a subject another token in the transaction that changes it, whoever writes: this process, another one,
 somebody at the database itself. An answer comes from memory only when a look during the call found the very tokens that
-the answer was read under. A token never comes back, so that what was undone is never taken for what came after."""
+the answer was read under. A token never comes back, so that what was undone is never taken for what came after.
+
+A step that asks a server several things may share one look (`moment`): its answers are then of a moment within the step."""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import date
 from typing import Any, TypeVar
 
@@ -32,6 +35,12 @@ _LOOK = "SELECT token FROM memory_version ORDER BY subject"
 T = TypeVar("T")
 Key = tuple[str | date | None, ...]
 Tokens = tuple[str, ...]
+
+
+# A step that goes on for longer looks again.
+MOMENT_S = 0.1
+# When the step began, by the clock of the event loop.
+_MOMENT: ContextVar[float | None] = ContextVar("memory moment", default=None)
 
 
 class Memory:
@@ -78,6 +87,16 @@ class Memory:
                 return found
         except SQLAlchemyError as cause:
             raise failure(cause) from cause
+
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[None]:
+        """Within it, and in tasks begun within it, any look at a server will do that was begun within it and is less than a
+        tenth of a second old: for a step that changes nothing that is remembered here."""
+        before = _MOMENT.set(asyncio.get_running_loop().time())
+        try:
+            yield
+        finally:
+            _MOMENT.reset(before)
 
     async def tokens(self) -> Tokens:
         """Others whenever something changed that is remembered here."""
@@ -174,15 +193,25 @@ class _Server:
     """One look at a time. Who asks while one is under way waits for the next, which all of them share: theirs must begin
     after they asked. A connection of its own stays open, in no transaction; the driver itself is asked."""
 
-    seen: Tokens | None = None  # nothing holds for longer than the call
-
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._kept: AsyncConnection | None = None
         self._running: asyncio.Task[Tokens] | None = None
         self._next: asyncio.Task[Tokens] | None = None
+        self._last: tuple[float, Tokens] | None = None  # with when that look began
+
+    @property
+    def seen(self) -> Tokens | None:
+        """By the last look, where this step may go by it; else nothing holds for longer than the call."""
+        begun = _MOMENT.get()
+        if begun is None or self._last is None:
+            return None
+        at, tokens = self._last
+        return tokens if begun <= at and asyncio.get_running_loop().time() < at + MOMENT_S else None
 
     async def tokens(self) -> Tokens:
+        if (seen := self.seen) is not None:
+            return seen
         if self._next is None:
             self._next = asyncio.create_task(self._look(self._running), name="memory")
             self._next.add_done_callback(_heard)
@@ -197,11 +226,14 @@ class _Server:
             await asyncio.wait([earlier])
         self._running, self._next = self._next, None  # too late to share it from here on
         kept = await self._connection()
+        begun = asyncio.get_running_loop().time()
         try:
-            return await drivers.first_column(kept, _LOOK)
+            tokens = await drivers.first_column(kept, _LOOK)
         except SQLAlchemyError:
             await self._drop()
             raise
+        self._last = begun, tokens
+        return tokens
 
     async def _connection(self) -> AsyncConnection:
         """Another one where the server closed the last."""

@@ -24,14 +24,14 @@ from gateway.store.leases import HeldRows
 from gateway.store.repository import AgencyRows, Page
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import OutboxRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Asked, Transaction
 
 WAITING, SENT, FAILED, CANCELLED = "waiting", "sent", "failed", "cancelled"
 _R = OutboxRow
 
 
-async def any_due(tx: Transaction, now: datetime, lease_s: float) -> bool:
-    return await leases.any_due(tx, _QUEUE, now, lease_s)
+def any_due(now: datetime, lease_s: float) -> Asked:
+    return leases.any_due(_QUEUE, now, lease_s)
 
 
 async def claim(

@@ -122,10 +122,10 @@ class PendingWrites:
         self._put(PendingWrite(way, list(values), finish=finish))
 
     def add_apart(
-        self, what: RowInsert | UpdateBase, values: Mapping[str, Any], check: Check | None = None
+        self, what: RowInsert | UpdateBase, *values: Mapping[str, Any], check: Check | None = None
     ) -> None:
         """A change, or a row of which more is to be done."""
-        self._put(PendingWrite(what, [dict(values)], check))
+        self._put(PendingWrite(what, [*map(dict, values)], check))
 
     def add_open(self, way: RowInsert, values: Values) -> PendingWrite:
         """A row of which more is said until it is written."""

@@ -337,13 +337,13 @@ def one_of(column: Any, values: Iterable[str]) -> ColumnElement[bool]:
     return or_(*(column == value for value in values))
 
 
-class _Texts(TypeDecorator[Sequence[str]]):
-    """Any number of texts as one value."""
+class _List(TypeDecorator[Sequence[Any]]):
+    """Any number of texts, or of whole numbers, or of pairs of texts, as one value."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> str:
         return json.dumps(list(value or ()))
 
 
@@ -359,7 +359,7 @@ class _Among(FunctionElement[bool]):
 
 
 # Any, below: a compiler of the library, which has no narrower public type.
-@compiles(_Among, "sqlite")
+@compiles(_Among)
 def _among_here(element: Any, compiler: Any, **words: Any) -> str:
     column, texts = (compiler.process(each, **words) for each in element.clauses)
     return f"({column} IN (SELECT value FROM json_each({texts})))"  # noqa: S608 - our words
@@ -373,6 +373,53 @@ def _among_on_server(element: Any, compiler: Any, **words: Any) -> str:
     return f"({column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS JSON)))))"
 
 
+class _Pairs(FunctionElement[Any]):
+    """Pairs of texts, as rows of two columns."""
+
+    inherit_cache = True
+
+
+@compiles(_Pairs)
+def _pairs_here(element: Any, compiler: Any, **words: Any) -> str:
+    given = compiler.process(element.clauses, **words)
+    cells = (f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(_PAIR))
+    return f"(SELECT {', '.join(cells)} FROM json_each({given}))"  # noqa: S608 - our words
+
+
+@compiles(_Pairs, "postgresql")
+def _pairs_on_server(element: Any, compiler: Any, **words: Any) -> str:
+    given = compiler.process(element.clauses, **words)
+    cells = (f"pair ->> {n} AS {name}" for n, name in enumerate(_PAIR))
+    return f"(SELECT {', '.join(cells)} FROM json_array_elements(CAST({given} AS JSON)) AS pair)"  # noqa: S608 - our words
+
+
+_PAIR = ("agency_id", "id")
+
+
+def things(name: str) -> Any:  # Any: a table of a function, for which there is no public type
+    """As a table of `agency_id` and `id`: the pairs that are given under that name, each different. A question for rows of
+    many agencies begins with it, and finds them in the index of their agency."""
+    return _Pairs(bindparam(name, type_=_List())).table_valued(*_PAIR, name=name, joins_implicitly=True)
+
+
+class _AmongNumbers(_Among):
+    """The same of whole numbers."""
+
+    inherit_cache = True
+
+
+@compiles(_AmongNumbers, "postgresql")
+def _among_numbers_on_server(element: Any, compiler: Any, **words: Any) -> str:
+    column, numbers = (compiler.process(each, **words) for each in element.clauses)
+    of_text = f"SELECT CAST(json_array_elements_text(CAST({numbers} AS JSON)) AS BIGINT)"
+    return f"({column} = ANY (ARRAY({of_text})))"
+
+
+def among_numbers(column: Any, name: str) -> ColumnElement[bool]:
+    """As `among`, of whole numbers. Any: as above."""
+    return _AmongNumbers(column, bindparam(name, type_=_List()))
+
+
 def bodies(how: str, query: Select[Any]) -> Select[Any]:
     """Of the few rows that the query finds, in their order: `how` they were found, for several such in one statement."""
     return select(literal(how).label("how"), query.subquery().c.body)
@@ -381,12 +428,12 @@ def bodies(how: str, query: Select[Any]) -> Select[Any]:
 def among(column: Any, name: str) -> ColumnElement[bool]:
     """Whether it is one of the texts that are given under that name; the statement is the same for any number of them.
     Any: as above."""
-    return _Among(column, bindparam(name, type_=_Texts()))
+    return _Among(column, bindparam(name, type_=_List()))
 
 
 def one_among(column: Any, texts: Sequence[str]) -> ColumnElement[bool]:
     """The same for texts that are known already. Any: as above."""
-    return _Among(column, literal(texts, _Texts()))
+    return _Among(column, literal(texts, _List()))
 
 
 @cache

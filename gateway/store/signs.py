@@ -32,7 +32,7 @@ from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow, WebhookRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListChangeRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Asked, Transaction
 
 _Q, _A, _W = QuestionRow, AnswerRow, WebhookRow
 _NOW = bindparam("now", type_=Moment)
@@ -94,35 +94,24 @@ async def look_for_signs(
 ) -> SignsAsOf:
     """`kinds`: those of jobs that are packed. `version`: of the database just before the view, and of what is asked; None
     where there is none. `registry`: another value whenever what is remembered of codes, hosts and keys changed."""
-    due = set()
-    if await _any_job(tx, now, lease_s, kinds):
-        due.add("packer")
-    if await outbox.any_due(tx, now, lease_s):
-        due.add("dispatcher")
-    if await inbox.any_due(tx, now, lease_s):
-        due.add("receiver")
-    if await events.any_unnumbered(tx):
-        due.add("sequencer")
-    if await webhooks.any_due(tx, now):
-        due.add("webhooks")
-    if await tx.tuples(_CHANGED):
-        due.add("lister")
-    if await tx.tuples(_TO_ASK, now=now, far=now + 2 * AUTHORITY_DELAY):
-        due.add("revocation")
-    answers = (*(await tx.tuples(_ANSWERS))[0], *(await tx.tuples(_QUESTIONS))[0])
+    asked: list[tuple[str, Asked]] = [
+        *(("packer", jobs.any_due(now, lease_s, kind)) for kind in kinds),
+        ("dispatcher", outbox.any_due(now, lease_s)),
+        ("receiver", inbox.any_due(now, lease_s)),
+        ("sequencer", events.ANY_UNNUMBERED),
+        ("webhooks", webhooks.any_due(now)),
+        ("lister", (_CHANGED, {})),
+        ("revocation", (_TO_ASK, {"now": now, "far": now + 2 * AUTHORITY_DELAY})),
+    ]
+    questions = [question for _, question in asked]
+    *found, (answers,), (to_ask,) = await tx.find_each(*questions, (_ANSWERS, {}), (_QUESTIONS, {}))
+    due = {name for (name, _), rows in zip(asked, found, strict=True) if rows}
     return SignsAsOf(
-        signs=Signs(due=frozenset(due), marks={"revocation": answers, "hosting": registry}),
+        signs=Signs(due=frozenset(due), marks={"revocation": (*answers, *to_ask), "hosting": registry}),
         version=version,
         since=now,
         until=now if due or version is None else await _next_due(tx, now),
     )
-
-
-async def _any_job(tx: Transaction, now: datetime, lease_s: float, kinds: Collection[str]) -> bool:
-    for kind in kinds:
-        if await jobs.any_due(tx, now, lease_s, kind):
-            return True
-    return False
 
 
 async def _next_due(tx: Transaction, now: datetime) -> datetime:

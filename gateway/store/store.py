@@ -47,7 +47,7 @@ from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
 from gateway.store.systems import SqlSystemLoads
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_office import ListFillRow
-from gateway.store.transaction import Transaction, question, transaction
+from gateway.store.transaction import Asked, Transaction, question, transaction
 from gateway.store.wake import FileWake, ServerWake
 from gateway.store.webhooks import SqlWebhooks
 from gateway.store.work import SqlWork
@@ -147,7 +147,7 @@ class SqlStore:
         self.systems = SqlSystemLoads(self.reading)
         self.accounts = HostedAccounts(self.writing, self.reading, clock, self.memory)
         self.calls = SqlApiCalls(self.writing, self.reading)
-        self.log = SqlEventLog(self.writing, self.reading, self.looking)
+        self.log = SqlEventLog(self.writing, self.reading, self.looking, self.asking)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.looking)
         self.history = SqlHistory(self.writing, self.reading)
         self.growth = None if self._one_writer else Growth(self._writer)
@@ -268,13 +268,14 @@ class SqlStore:
     async def _claimed(
         self,
         claim: Callable[[Transaction], Awaitable[list[L]]],
-        any_due: Callable[[Transaction, datetime], Awaitable[bool]] | None,
+        any_due: Callable[[datetime], Asked] | None,
     ) -> list[L]:
         """Looks first where nobody here has just made the work: mostly there is nothing, and a claim is a transaction for
         which SQLite's one writer is held up."""
         if any_due is not None:
+            query, values = any_due(self._clock.now())
             async with self.asking() as tx:
-                if not await any_due(tx, self._clock.now()):
+                if not await tx.tuples(query, **values):
                     return []
         async with self.writing() as tx:
             found = await claim(tx)
@@ -369,20 +370,24 @@ class SqlStore:
         version = None if version is None else (version, lease_s, *kinds)
         if self._signs is None or not self._signs.hold(now, version):
             registry = await self.memory.tokens()
-            async with self.looking() as tx:
+            async with self.asking() as tx:
                 self._signs = await look_for_signs(tx, now, lease_s, kinds, version, registry)
         return self._signs.signs
 
     async def number_events(self, limit: int = 500) -> int:
         """Numbers committed events densely (node and agency sequence); how many. Only one caller at a time works."""
-        async with self._asking(_itself) as tx:
-            if not await events.any_unnumbered(tx):
+        if self._group is None:
+            numbered = await events.number_on_server(self._writer, limit)
+            if numbered:
+                self._tell_numbered()
+            return numbered
+        query, values = events.ANY_UNNUMBERED
+        async with self.asking() as tx:
+            if not await tx.tuples(query, **values):
                 return 0
-        async with self.writing() as tx:
-            numbered = await events.number(tx, limit)
+        async with self.writing() as tx:  # the unit itself rings
+            numbered = await events.number_here(tx, limit)
             await tx.commit()
-        if numbered and self._group is None:  # else the unit itself rang
-            self._tell_numbered()
         return numbered
 
     def _tell_numbered(self) -> None:

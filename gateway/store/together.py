@@ -31,6 +31,7 @@ from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.selectable import GenerativeSelect
 from sqlalchemy.sql.visitors import cloned_traverse, iterate, replacement_traverse
 from sqlalchemy.types import NullType
+from sqlalchemy.util import immutabledict
 
 from gateway.store.drivers import Prepared, prepared_once
 
@@ -79,8 +80,13 @@ def change(statement: Update, names: tuple[str, ...]) -> Update:
     types = {name: asked[name].type if name in asked else table.c[name].type for name in names}
     cells, _ = _arrays(types)
     put = {name: cells[name] for name in names if name not in asked}
-    made: Update = _with_cells(statement, {name: cells[name] for name in asked}).values(put)
-    return made
+    made: Any = _with_cells(statement, {name: cells[name] for name in asked})
+    if (
+        made._values is not None
+    ):  # who walks through a statement leaves a dict behind, to which nothing can be added
+        made._values = immutabledict(made._values)
+    changed: Update = made.values(put)
+    return changed
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from sqlalchemy import ARRAY, BigInteger, CompoundSelect, CursorResult, bindparam, func, select
@@ -39,6 +39,11 @@ from gateway.store.together import KEPT
 
 R = TypeVar("R", bound=Row)
 
+Asked = tuple[Executable, dict[str, Any]]
+"""With its values by name."""
+Questions = tuple[Executable, Prepared, Sequence[dict[str, Any]]]
+"""A statement, as it is asked for one set of values, and several sets."""
+Result = StatementResult | CursorResult[Any]
 _STATEMENTS = Statements()
 _OTHERS = "gateway_others"
 # An execution option of questions that find no row which their own transaction has put open.
@@ -54,6 +59,8 @@ HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
 
 class Transaction:
     """Begun on opening, over at `commit` or on leaving. A failed `put_new` leaves it usable on both databases."""
+
+    _alone = False
 
     def __init__(self, connection: AsyncConnection | Line, *, shared: bool) -> None:
         """`shared`: it writes, and others may write at the same time."""
@@ -72,6 +79,11 @@ class Transaction:
     def is_broken(self) -> bool:
         """Whether something that had to be written was refused, so that it cannot be committed."""
         return self._is_broken
+
+    @property
+    def asks_server(self) -> bool:
+        """Where a call costs more than a row."""
+        return self._on_server
 
     @property
     def is_shared(self) -> bool:
@@ -102,28 +114,49 @@ class Transaction:
             await self._execute(HOLD, {"keys": [*map(_number, unheld)]})
             self._held.update(unheld)
 
-    async def ask(self, statement: Executable, values: dict[str, Any]) -> StatementResult | CursorResult[Any]:
-        """What the statement brought."""
-        return await self._execute(statement, values)
-
-    async def ask_together(
-        self, statement: Executable, alone: Prepared, sets: Sequence[dict[str, Any]]
-    ) -> Sequence[StatementResult] | None:
-        """What it brought for each of these sets of values, by one question; None where it has to be asked for each by
-        itself. `alone`: the statement as it is asked for one."""
-        if not isinstance(statement, Select | CompoundSelect) or not alone.is_told:
-            return None
+    async def ask_for_each(self, questions: Sequence[Questions]) -> Sequence[Sequence[Result]]:
+        """What each statement brings for each of its sets of values, by as few questions as can be. Names that are to be
+        held are held when it returns; none of these questions may depend on them."""
         self._check_open()
         try:
-            asked = together.question(statement, tuple(sets[0]), self._dialect)
-            if asked is None:
-                return None
-            rows = await self._find(asked.prepared, asked.values(sets))
+            made = [self._for_all_sets(*each, is_only=len(questions) == 1) for each in questions]
+            parts = [(n, each) for n, each in enumerate(made) if each is not None]
+            # What is held comes last: it waits for others. Of the rest, the fewer orders, the fewer statements.
+            parts.sort(key=lambda part: (questions[part[0]][0] is HOLD, part[1][0].text))
+            found = await self._found([(prepared, values) for _, (prepared, values, _) in parts])
         except _ALL as cause:
             self._refused()
             raise _ours(cause) from cause
-        found = asked.rows_of_each(rows, len(sets))
-        return [StatementResult(alone.rows(each), len(each)) for each in found]
+        rows = {n: split(each) for (n, (_, _, split)), each in zip(parts, found, strict=True)}
+        return [
+            [StatementResult(alone.rows(each), len(each)) for each in rows[n]]
+            if n in rows
+            else [await self._execute(statement, values) for values in sets]
+            for n, (statement, alone, sets) in enumerate(questions)
+        ]
+
+    def _for_all_sets(
+        self, statement: Executable, alone: Prepared, sets: Sequence[dict[str, Any]], *, is_only: bool
+    ) -> tuple[Prepared, dict[str, Any], Callable[[Sequence[Any]], Sequence[Sequence[Any]]]] | None:
+        """One question in place of one for each set, and how what it finds is told apart. None where each set has to be
+        asked for by itself."""
+        if statement is HOLD:  # in one order, so that no two batches wait for each other
+            keys = sorted({key for values in sets for key in values["keys"]})
+            return alone, {"keys": keys}, lambda found: [()] * len(sets)
+        if not isinstance(statement, Select | CompoundSelect) or not alone.is_told:
+            return None
+        if len(sets) == 1 and (is_only or not self._on_server):
+            return None
+        asked = together.question(statement, tuple(sets[0]), self._dialect)
+        if asked is None:
+            return None
+        return asked.prepared, asked.values(sets), partial(asked.rows_of_each, sets=len(sets))
+
+    async def _found(self, asked: Sequence[tuple[Prepared, dict[str, Any]]]) -> Sequence[Sequence[Any]]:
+        """What each of these questions finds, as the driver has it. A server is asked once for all of them."""
+        if self._driver is not None:
+            return [drivers.found_here(prepared, self._driver, values) for prepared, values in asked]
+        return await drivers.found_on_server(asked, self._connection, alone=self._alone) if asked else []
 
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
         """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
@@ -147,6 +180,25 @@ class Transaction:
     async def tuples(self, query: Executable, /, **values: object) -> Sequence[Any]:
         """What a query of several columns found; each row reads like a tuple."""
         return (await self._execute(query, values or None)).all()
+
+    async def find_each(self, *questions: Asked) -> Sequence[Sequence[Any]]:
+        """What each of several questions finds, as by `tuples`. A server is asked once for all of them."""
+        asked = list[tuple[Prepared, dict[str, Any]]]()
+        if self._on_server and not self._pending:
+            self._check_open()
+            prepared = [(self._prepared(query, values), values) for query, values in questions]
+            asked = [(each, values) for each, values in prepared if each is not None]
+        if len(asked) < len(questions):
+            return [await self.tuples(query, **values) for query, values in questions]
+        try:
+            for each, _ in asked:
+                if not each.is_told:
+                    await drivers.tell_on_server(each, self._connection)
+            found = await self._found(asked)
+        except _ALL as cause:
+            self._refused()
+            raise _ours(cause) from cause
+        return [each.rows(rows) for (each, _), rows in zip(asked, found, strict=True)]
 
     def put(self, *rows: Row) -> None:
         """Writes new rows of one table. Clash, at the latest in the end, when one of them is there, or names a row that is
@@ -236,16 +288,20 @@ class Transaction:
         await self._surely(statement, values, check)
 
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
-        """The same statement for each set of values, as one call to the driver."""
-        if len(values) == 1 and self._on_server:
-            self._pending.add_apart(statement, values[0])
+        """The same statement for each set of values, as one call to the driver. Each set is of other rows."""
+        if values and self._on_server:
+            self._pending.add_apart(statement, *values)
         elif values:
             await self._execute_many(statement, [dict(row) for row in values])
+
+    def change_last(self, statement: Update | Delete, /, **values: object) -> None:
+        """As `change`, when it is written with others, for who need not hear how many rows it changed."""
+        self._pending.add_apart(statement, values)
 
     async def _surely(self, what: RowInsert | UpdateBase, values: Mapping[str, Any], check: Check) -> None:
         """A call to a server costs more than a row; SQLite is asked at once."""
         if self._on_server:
-            self._pending.add_apart(what, values, check)
+            self._pending.add_apart(what, values, check=check)
         else:
             statement = what.one(self._dialect.name) if isinstance(what, RowInsert) else what
             check((await self._execute(statement, dict(values))).rowcount)
@@ -277,9 +333,7 @@ class Transaction:
         """For the registry, whose rows lie in the same database and change with this transaction."""
         return self._connection
 
-    async def _execute(
-        self, statement: Executable, values: dict[str, Any] | None = None
-    ) -> StatementResult | CursorResult[Any]:
+    async def _execute(self, statement: Executable, values: dict[str, Any] | None = None) -> Result:
         self._check_open()
         try:
             prepared = self._prepared(statement, values)
@@ -296,13 +350,7 @@ class Transaction:
 
     async def _run(self, prepared: Prepared, values: dict[str, Any]) -> StatementResult:
         """On a server."""
-        return await drivers.run_on_server(prepared, self._connection, values)
-
-    async def _find(self, prepared: Prepared, values: dict[str, Any]) -> Sequence[Any]:
-        """As the driver has it."""
-        if self._driver is not None:
-            return drivers.found_here(prepared, self._driver, values)
-        return await drivers.found_on_server(prepared, self._connection, values)
+        return await drivers.run_on_server(prepared, self._connection, values, alone=self._alone)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
         """As one call to the driver; how many rows it changed, where that can be told."""
@@ -389,9 +437,7 @@ class Slowly(Transaction):
     def __init__(self, tx: Transaction) -> None:
         self.__dict__ = tx.__dict__  # one state: what one of the two ends is over for both
 
-    async def _execute(
-        self, statement: Executable, values: dict[str, Any] | None = None
-    ) -> StatementResult | CursorResult[Any]:
+    async def _execute(self, statement: Executable, values: dict[str, Any] | None = None) -> Result:
         return await super()._execute(self._slow(statement), values)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
@@ -420,11 +466,7 @@ async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIter
 class _Question(Transaction):
     """On a server: each question by itself, without a transaction around it, which would be two more calls."""
 
-    async def _run(self, prepared: Prepared, values: dict[str, Any]) -> StatementResult:
-        return await drivers.run_on_server(prepared, self._connection, values, alone=True)
-
-    async def _find(self, prepared: Prepared, values: dict[str, Any]) -> Sequence[Any]:
-        return await drivers.found_on_server(prepared, self._connection, values, alone=True)
+    _alone = True
 
 
 @asynccontextmanager
@@ -435,6 +477,17 @@ async def question(engine: AsyncEngine) -> AsyncIterator[Transaction]:
             yield _Question(connection, shared=False)
     except SQLAlchemyError as cause:
         raise failure(cause) from cause
+
+
+async def run_alone(server: AsyncEngine, statement: Executable, /, **values: object) -> Sequence[Any]:
+    """What one statement finds that also changes something; it is committed when it is over. A transaction around it would
+    be two more calls."""
+    try:
+        async with server.connect() as connection:
+            prepared = _STATEMENTS.at_once(statement, values, connection.dialect)
+            return (await drivers.run_on_server(prepared, connection, values, alone=True)).rows
+    except SQLAlchemyError as cause:
+        raise _ours(cause) from cause
 
 
 # The last two: of a number that no column holds, and of a text that has no bytes.

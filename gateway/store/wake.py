@@ -2,7 +2,8 @@
 after a commit. Out: the same names at every listener: here at once, elsewhere a moment later.
 
 A ring may get lost with a connection or a process, so whoever listens looks now and then by itself. A server carries
-rings itself. Beside an SQLite file each process that listens has a named pipe, which is gone with its process."""
+rings itself, and is asked to where another process listens: whoever does holds a lock that all of them share, and says so
+when it begins. Beside an SQLite file each process that listens has a named pipe, which is gone with its process."""
 
 from __future__ import annotations
 
@@ -29,6 +30,13 @@ ANY = "*"  # rung when the line was down for a while: anything may have happened
 # Rings of a moment share one message: a server lets one notifying transaction commit at a time.
 GATHER_S = 0.05
 FLUSH_S = 2.0
+# Who listens holds this lock (two numbers of 32 bits; names that units hold have one of 64), and is looked for so often.
+_LISTENS = (0x62656C6C, 1)
+_LOOK_EVERY_S = 60.0
+_LISTEN = "SELECT pg_advisory_lock_shared($1, $2), pg_notify($3, '')"
+_ANY_OTHER = """SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2
+    AND objsubid = 2 AND pid <> pg_backend_pid()
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 
 Heard = Callable[[Collection[str]], None]
 
@@ -85,6 +93,8 @@ class ServerWake(Wake):
         self._stirred = asyncio.Event()
         self._line: asyncio.Task[None] | None = None
         self._closing = False
+        # Whether another process listens, as of when it was looked for, and how often one has been heard.
+        self._others, self._look_at, self._calls = True, 0.0, 0
 
     def start(self) -> None:
         if not self._closing and (self._line is None or self._line.done()):
@@ -124,6 +134,8 @@ class ServerWake(Wake):
             line.detach()  # it is ours to the end and none of the pool's
             driver.add_termination_listener(lambda _: self._stirred.set())
             await driver.add_listener(CHANNEL, self._called)
+            await driver.fetchval(_LISTEN, *_LISTENS, CHANNEL)
+            self._look_at = 0.0
             self._hear((ANY,))
             while not driver.is_closed():
                 await self._stirred.wait()
@@ -141,7 +153,8 @@ class ServerWake(Wake):
         # What is rung from here on is told once more: others may look before that work is there.
         names, self._untold = self._untold, set()
         try:
-            await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, " ".join(sorted(names)))
+            if await self._is_heard(driver):
+                await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, " ".join(sorted(names)))
         except BaseException:
             self._untold |= names
             self._stirred.set()
@@ -149,9 +162,19 @@ class ServerWake(Wake):
         if not self._closing:
             await asyncio.sleep(GATHER_S)
 
+    async def _is_heard(self, driver: Any) -> bool:
+        """Whether another process listens. One that begins to do so while it is looked for is heard itself."""
+        turning = asyncio.get_running_loop()
+        if turning.time() >= self._look_at:
+            calls = self._calls
+            found = await driver.fetchval(_ANY_OTHER, *_LISTENS)
+            self._others, self._look_at = found or calls != self._calls, turning.time() + _LOOK_EVERY_S
+        return self._others
+
     def _called(self, driver: Any, sender: int, channel: str, names: object) -> None:
         """`sender` is a backend of the server; our own rings come back too, and were heard already."""
         if sender != driver.get_server_pid():
+            self._others, self._calls = True, self._calls + 1
             self._hear(str(names).split())
 
 

@@ -43,7 +43,7 @@ from gateway.store.events import SqlEvents
 from gateway.store.row import Moment, value_of
 from gateway.store.tables import EventCounterRow, OutgoingRow, WebhookDeliveryRow, WebhookRow
 from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, PrincipalRow
-from gateway.store.transaction import Open, Transaction
+from gateway.store.transaction import Asked, Open, Transaction
 
 _W, _D, _C = WebhookRow, WebhookDeliveryRow, EventCounterRow
 _ACTIVE, _WAITING = EndpointState.ACTIVE.value, DeliveryState.WAITING.value
@@ -89,9 +89,9 @@ def _moments(now: datetime, lease_s: float = _LEASE_S) -> dict[str, datetime]:
     }
 
 
-async def any_due(tx: Transaction, now: datetime) -> bool:
+def any_due(now: datetime) -> Asked:
     """For whoever looks whether there is anything to do."""
-    return bool(await tx.tuples(_LOOK, **_moments(now)))
+    return _LOOK, {**_moments(now)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

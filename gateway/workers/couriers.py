@@ -44,14 +44,16 @@ class Intake:
 async def land_batch(desk: InDesk, batch: int, lease_s: float) -> Done:
     """Lands one batch of arrivals. Most of them come to their end here, with a 01 that is signed; a status has none."""
     arrivals = await desk.axis.take(batch, lease_s)
-    await together([_land(desk, arrival) for arrival in arrivals])
+    with desk.store.memory.moment():
+        await together([_land(desk, arrival) for arrival in arrivals])
     return Done.batch(len(arrivals), batch)
 
 
 async def process_batch(desk: InDesk, batch: int, lease_s: float) -> Done:
     """Takes one batch of landed packets to their ends."""
     rows = await desk.store.claim_inbox(batch, lease_s)
-    await together([_process(desk, row, lease_s) for row in rows])
+    with desk.store.memory.moment():
+        await together([_process(desk, row, lease_s) for row in rows])
     return Done.batch(len(rows), batch)
 
 
@@ -73,7 +75,8 @@ PACKED_KINDS = ("answer", "pack")
 async def pack_batch(desk: OutDesk, batch: int, lease_s: float) -> Done:
     """One claimed batch of each kind."""
     batches = [await desk.store.claim_jobs(kind, batch, lease_s) for kind in PACKED_KINDS]
-    await together([_pack(desk, job, lease_s) for jobs in batches for job in jobs])
+    with desk.store.memory.moment():
+        await together([_pack(desk, job, lease_s) for jobs in batches for job in jobs])
     return Done.batch(max(map(len, batches)), batch)
 
 
@@ -86,14 +89,16 @@ async def _pack(desk: OutDesk, job: Job, lease_s: float) -> None:
 async def dispatch_batch(desk: OutDesk, batch: int, lease_s: float) -> Done:
     """One claimed batch; confirms of the batch are awaited side by side."""
     rows = await desk.store.claim_outbox(batch, lease_s)
-    await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
+    with desk.store.memory.moment():
+        await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
     return Done.batch(len(rows), batch)
 
 
 async def send_own(desk: OutDesk, batch: int, lease_s: float) -> Done:
     """One batch of what this process has just written: leased to it already, and asked of no database."""
     rows = desk.own_rows.take(batch)
-    await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
+    with desk.store.memory.moment():
+        await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
     return Done.batch(len(rows), batch)
 
 

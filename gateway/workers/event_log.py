@@ -24,7 +24,7 @@ from gateway.store.events import GATHER_S
 from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
 from gateway.trust.seals import SealKey
-from gateway.workers.loop import Turn
+from gateway.workers.loop import Done, Turn
 
 
 class TimeAuthority(Protocol):
@@ -34,23 +34,23 @@ class TimeAuthority(Protocol):
         """A checked token over these bytes. Unreachable when there is none now, InvalidProof for a wrong one."""
 
 
-async def number_batch(store: SqlStore) -> bool:
-    """One batch; only one process at a time numbers."""
-    return await store.number_events() > 0
+# More of them would be one long transaction.
+_NUMBERED_AT_ONCE = 500
 
 
-async def number_paced(store: SqlStore) -> bool:
-    """As `step`, then a pause, so that the events of a moment share one transaction: one for each event would be a
-    third of all the writing that a document causes. The first event after a quiet time is numbered at once."""
-    worked = await number_batch(store)
-    if worked:
+async def number_paced(store: SqlStore) -> Done:
+    """One batch, then a pause, so that the events of a moment share one transaction: one for each event would be a third of
+    all the writing that a document causes. The first event after a quiet time is numbered at once. Only one process at a
+    time numbers."""
+    done = Done.batch(await store.number_events(_NUMBERED_AT_ONCE), _NUMBERED_AT_ONCE)
+    if done:
         await asyncio.sleep(GATHER_S)
-    return worked
+    return done
 
 
 _log = logging.getLogger(__name__)
 # Each batch holds the database's one writer for some hundredths of a second.
-LEAVES_AT_ONCE = 100
+LEAVES_AT_ONCE = 200
 # While a node from before the log takes in what it has, others must get to write.
 PAUSE_S = 0.05
 # Seals come once a minute: no need to look at every turn of the loop.

@@ -257,12 +257,14 @@ async def tell(store: SqlOfficeStore, clock: ManualClock, acts: Sequence[tuple[s
 
 async def _written_anew(office: Office, after: Mapping[object, object]) -> None:
     """What was folded step by step is what is worked out from documents alone."""
-    sides = {each.id: Side.OUT for each in office.sent} | {each.id: Side.IN for each in office.came}
+    own = office.scope.agency_id
+    sides = {(own, each.id): Side.OUT for each in office.sent}
+    sides |= {(own, each.id): Side.IN for each in office.came}
     async with office.store.writing() as tx:
-        rows = await office.store._folder.rows(tx, office.scope.agency_id, sides)
-    assert [row.id for row in rows.now] == [*sides]
+        rows = await office.store._folder.rows(tx, sides)
+    assert [(own, row.id) for row in rows.now] == [*sides]
     for row in rows.now:
-        stored = rows.before[row.id]
+        stored = rows.before[own, row.id]
         # Whether it was read is known to the row alone.
         assert row.values("unread") == {name: getattr(stored, name) for name in row.values("unread")}
 
@@ -321,7 +323,7 @@ async def test_a_crash_leaves_marks_alone_which_are_folded_later(store_url: str,
         async with store.begin(NORTH) as work:
             await work.outgoing.add(other)
         async with store.writing() as tx:
-            assert await store._folder.fold(tx, 100) == 1
+            assert not await store._folder.fold(tx, 100)  # there is no more
         assert (await marks(store), await rows(store)) == (1, [])
 
     async with opened(store_url, clock) as store:
@@ -340,19 +342,19 @@ async def test_a_document_that_changed_often_is_folded_once(
     for state in (OutState.QUEUED, OutState.PACKED, OutState.BLOCKED):
         async with committing(store) as work:
             await work.outgoing.save(replace(await work.outgoing.get(document.id), state=state))
-    worked_out: list[list[str]] = []
+    worked_out: list[list[tuple[str, str]]] = []
     rows_of = store._folder.rows
 
-    async def counted(tx: Any, agency_id: str, documents: Mapping[str, Side]) -> Any:
+    async def counted(tx: Any, documents: Mapping[tuple[str, str], Side]) -> Any:
         worked_out.append([*documents])
-        return await rows_of(tx, agency_id, documents)
+        return await rows_of(tx, documents)
 
     monkeypatch.setattr(store._folder, "rows", counted)
     assert await marks(store) == 4
 
     await folded(store)
 
-    assert worked_out == [[document.id]]
+    assert worked_out == [[(NORTH.agency_id, document.id)]]
     assert (await marks(store), await rows(store)) == (0, [(document.id, "blocked")])
 
 

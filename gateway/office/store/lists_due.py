@@ -76,10 +76,9 @@ class Dues:
             if self._days != self._writing_by:
                 self._writing_by, self._behind = self._days, 0
             found = await self._waiting(tx, agencies, limit)
-        for agency_id in dict.fromkeys(whose for _, whose, _, _ in found):
+        if found:
             async with writing() as tx:
-                documents = {id: Side(side) for _, whose, id, side in found if whose == agency_id}
-                await folder.write(tx, agency_id, documents)
+                await folder.write(tx, {(whose, id): Side(side) for _, whose, id, side in found})
                 await tx.commit()
         for agency_id in agencies:  # what is not written yet is late at another moment too
             changed(agency_id)

@@ -348,7 +348,7 @@ async def _fill_batch(
     async with writing() as tx:
         since = (reached.at, reached.id) if reached is not None else (_BEGIN, "")
         found = await _next_documents(tx, agency_id, side, since, limit)
-        await folder.write(tx, agency_id, {id: side for id, _ in found})
+        await folder.write(tx, {(agency_id, id): side for id, _ in found})
         at, id = (found[-1][1], found[-1][0]) if found else since
         row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(found) < limit)
         await tx.put_over(row, "at", "id", "done")

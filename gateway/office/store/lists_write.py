@@ -13,9 +13,22 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlmodel import col
 
 from gateway import errors
@@ -43,38 +56,41 @@ from gateway.office.store.lists_overlay import Overlay
 from gateway.ports.services import Clock
 from gateway.store.drivers import FEW, SLOW
 from gateway.store.repository import Follower
-from gateway.store.row import among, from_json, to_json
+from gateway.store.row import among, among_numbers, from_json, things, to_json
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
 from gateway.store.tables_node import PrincipalRow
 from gateway.store.tables_office import ListChangeRow, ListRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Asked, Transaction
 
 # Until when somebody is waited for: whose turn it is, since when, how urgent.
 Due = Callable[[Duty, Urgency], datetime]
 DueNow = Callable[[Transaction], Awaitable[Due]]
-Documents = Mapping[str, Side]
-"""Ids of one agency's documents, each with its side."""
+Key = tuple[str, str]
+"""Of a document: its agency, and its id."""
+Documents = Mapping[Key, Side]
+"""Each with its side."""
 # Readers work out what is not folded: where nobody folds, as while no worker runs, those who change documents do it beyond
 # so many marks, for each so many that they add twice as many.
 MOST_OPEN, _RELIEF = 500, 100
+# A document that goes its way has so many marks by the time that they are folded, and mostly fewer.
+_MARKS_EACH = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _APART = 12  # bits
 _URGENCY_BITS = 52  # above the microseconds of any year to come
-_R, _C = ListRow, ListChangeRow
+_R, _C, _O, _I, _D, _F, _H = (
+    ListRow,
+    ListChangeRow,
+    OutgoingRow,
+    IncomingRow,
+    DeliveryRow,
+    FactRow,
+    HandoverRow,
+)
 # Made once: making a statement takes longer than running it. Few rows are read by each, also where a list is asked for.
 _THIS = update(_R).where(col(_R.place) == bindparam("at_place"))
 _THIS_SLOW = _THIS.execution_options(**{SLOW: True})
-_ROWS = (
-    select(_R)
-    .where(col(_R.agency_id) == bindparam("agency"), among(col(_R.id), "ids"))
-    .execution_options(**FEW)
-)
-_PLACES = (
-    select(col(_R.place))
-    .where(col(_R.place).in_(bindparam("places", expanding=True)))
-    .execution_options(**FEW)
-)
+_PLACES = select(col(_R.place)).where(among_numbers(col(_R.place), "places")).execution_options(**FEW)
 _MARKS = select(col(_C.id), col(_C.agency_id), col(_C.side), col(_C.document_id)).order_by(col(_C.id))
 _MOST: BindParameter[int] = bindparam("most")
 _OLDEST = _MARKS.limit(_MOST)
@@ -82,53 +98,69 @@ _OF_AGENCY = _MARKS.where(col(_C.agency_id) == bindparam("agency")).execution_op
 _OF_THESE = _OF_AGENCY.where(among(col(_C.document_id), "ids"))
 _ANY = select(col(_C.id)).limit(1)
 _TOO_MANY = select(col(_C.id)).offset(MOST_OPEN).limit(1)
-_FOLDED = delete(_C).where(col(_C.agency_id) == bindparam("agency"), among(col(_C.id), "marks"))
-_OUT = (
-    select(col(OutgoingRow.body))
-    .where(col(OutgoingRow.agency_id) == bindparam("agency"), among(col(OutgoingRow.id), "ids"))
-    .execution_options(**FEW)
-)
-_IN = (
-    select(col(IncomingRow.body))
-    .where(col(IncomingRow.agency_id) == bindparam("agency"), among(col(IncomingRow.id), "ids"))
-    .execution_options(**FEW)
-)
+_THESE = things("these")
+_FOLDED = delete(_C).where(tuple_(col(_C.agency_id), col(_C.id)).in_(select(_THESE.c.agency_id, _THESE.c.id)))
+
+
+def _are(agency_id: Any, document_id: Any) -> ColumnElement[bool]:  # Any: columns
+    return and_(agency_id == _THESE.c.agency_id, document_id == _THESE.c.id)
+
+
+# Everything that rows are made of, of documents of any agencies: each begins with whose it is.
+_ROWS = select(_R).where(_are(_R.agency_id, _R.id)).execution_options(**FEW)
+_OUT = select(col(_O.body)).where(_are(_O.agency_id, _O.id)).execution_options(**FEW)
+_IN = select(col(_I.body)).where(_are(_I.agency_id, _I.id)).execution_options(**FEW)
 _STATES = (
     select(
-        col(DeliveryRow.document_id),
-        col(DeliveryRow.state),
+        col(_D.agency_id),
+        col(_D.document_id),
+        col(_D.state),
         func.count().label("n"),
-        func.max(col(DeliveryRow.updated_at)).label("latest_at"),
+        func.max(col(_D.updated_at)).label("latest_at"),
     )
-    .where(col(DeliveryRow.agency_id) == bindparam("agency"), among(col(DeliveryRow.document_id), "ids"))
-    .group_by(col(DeliveryRow.document_id), col(DeliveryRow.state))
+    .where(_are(_D.agency_id, _D.document_id))
+    .group_by(col(_D.agency_id), col(_D.document_id), col(_D.state))
     .execution_options(**FEW)
 )
+# Of those alone whose row does not have it: asking the facts of 500 recipients for each answer of one would cost more than
+# the rest.
+_KNOWN = exists().where(
+    col(_R.agency_id) == _THESE.c.agency_id, col(_R.id) == _THESE.c.id, col(_R.sent_at).is_not(None)
+)
 _SENT_AT = (
-    select(col(DeliveryRow.document_id), func.min(col(FactRow.at)))
-    .join(DeliveryRow, col(DeliveryRow.id) == col(FactRow.subject_id))
+    select(col(_D.agency_id), col(_D.document_id), func.min(col(_F.at)))
     .where(
-        col(FactRow.agency_id) == bindparam("agency"),
-        col(DeliveryRow.agency_id) == bindparam("agency"),
-        among(col(DeliveryRow.document_id), "ids"),
-        col(FactRow.track) == Track.TRANSPORT.value,
-        col(FactRow.code) == "sent",
+        _are(_D.agency_id, _D.document_id),
+        ~_KNOWN,
+        col(_F.agency_id) == col(_D.agency_id),
+        col(_F.subject_id) == col(_D.id),
+        col(_F.track) == Track.TRANSPORT.value,
+        col(_F.code) == "sent",
     )
-    .group_by(col(DeliveryRow.document_id))
+    .group_by(col(_D.agency_id), col(_D.document_id))
     .execution_options(**FEW)
 )
 _FACTS = (
-    select(col(FactRow.subject_id), col(FactRow.body))
-    .where(col(FactRow.agency_id) == bindparam("agency"), among(col(FactRow.subject_id), "ids"))
+    select(col(_F.agency_id), col(_F.subject_id), col(_F.body))
+    .where(_are(_F.agency_id, _F.subject_id))
     .execution_options(**FEW)
 )
 _HANDOVERS = (
-    select(col(HandoverRow.incoming_id), col(HandoverRow.state))
-    .where(col(HandoverRow.agency_id) == bindparam("agency"), among(col(HandoverRow.incoming_id), "ids"))
+    select(col(_H.agency_id), col(_H.incoming_id), col(_H.state))
+    .where(_are(_H.agency_id, _H.incoming_id))
     .execution_options(**FEW)
 )
-_PRINCIPAL = (
-    select(col(PrincipalRow.kind)).where(col(PrincipalRow.id) == bindparam("id")).execution_options(**FEW)
+_OF_OUT, _OF_IN = (_OUT, _STATES, _SENT_AT), (_IN, _FACTS, _HANDOVERS)
+_PRINCIPALS = (
+    select(col(PrincipalRow.id), col(PrincipalRow.kind))
+    .where(among(col(PrincipalRow.id), "ids"))
+    .execution_options(**FEW)
+)
+_ALL = tuple(name for name in _R.model_fields if name not in ("place", "agency_id", "id"))
+_ALL_OF, _ALL_IN = attrgetter(*_ALL), itemgetter(*_ALL)
+# The columns that change although the document does not.
+_MOVING = frozenset(
+    ("state", "own_state", "tabs", "due_at", "attention_at", "lead", "sent_at", "latest_at", "card", "unread")
 )
 _ORIGINS = {
     PrincipalKind.PERSON: Origin.HAND,
@@ -146,7 +178,7 @@ class Rows:
     """Rows of lists as documents stand, and those that are stored in their places; `before` has none for what is new."""
 
     now: Sequence[ListRow]
-    before: Mapping[str, ListRow]
+    before: Mapping[Key, ListRow]
 
 
 @dataclass(kw_only=True)
@@ -163,21 +195,29 @@ class ListFolder:
         """Whether a document changed since its row was written."""
         return bool(await tx.tuples(_ANY))
 
-    async def fold(self, tx: Transaction, limit: int) -> int:
-        """Writes the rows that the oldest marks ask for; how many marks went."""
+    async def fold(self, tx: Transaction, limit: int) -> bool:
+        """Writes the rows of so many documents, those with the oldest marks; True when there may be more."""
         await self._hold(tx)
-        return await self._fold(tx, await tx.tuples(_OLDEST, most=limit))
+        most = limit * _MARKS_EACH
+        marks = await tx.tuples(_OLDEST, most=most)
+        documents = dict(list(_marked(marks).items())[:limit])
+        these = [mark for mark in marks if (mark.agency_id, mark.document_id) in documents]
+        await self._fold(tx, these, documents)
+        return len(marks) == most or len(these) < len(marks)
 
     async def fold_these(self, tx: Transaction, agency_id: str, ids: Sequence[str]) -> None:
         """The same for these documents, where they have a mark: for who changes what stands in the row alone."""
         await self._hold(tx)
-        await self._fold(tx, await tx.tuples(_OF_THESE, agency=agency_id, ids=list(ids)))
+        marks = await tx.tuples(_OF_THESE, agency=agency_id, ids=list(ids))
+        await self._fold(tx, marks, _marked(marks))
 
-    async def mark(self, tx: Transaction, agency_id: str, documents: Documents) -> None:
+    async def mark(self, tx: Transaction, documents: Documents) -> None:
         """Notes that these documents changed."""
         marks = (
-            ListChangeRow(agency_id=agency_id, id=self.clock.new_id("chg_"), side=side.value, document_id=id)
-            for id, side in documents.items()
+            ListChangeRow(
+                agency_id=agency_id, id=self.clock.new_id("chg_"), side=side.value, document_id=document_id
+            )
+            for (agency_id, document_id), side in documents.items()
         )
         tx.put(*marks)
         self._added += len(documents)
@@ -186,132 +226,78 @@ class ListFolder:
             if await tx.tuples(_TOO_MANY):
                 await self.fold(tx, 2 * added)
 
-    async def write(self, tx: Transaction, agency_id: str, documents: Documents) -> None:
+    async def write(self, tx: Transaction, documents: Documents) -> None:
         """The rows of these documents, whether they have a mark or not."""
         await self._hold(tx)
-        await self._write(tx, await self.rows(tx, agency_id, documents))
+        await self._write(tx, await self.rows(tx, documents))
 
     async def overlay(self, tx: Transaction, agency_id: str) -> Overlay:
         """What lists of that agency show in place of what is stored; nothing is written."""
         marks = await tx.tuples(_OF_AGENCY, agency=agency_id)
         if not marks:
             return Overlay(tx)
-        rows = await self.rows(tx, agency_id, {id: Side(side) for _, _, side, id in marks})
+        rows = await self.rows(tx, _marked(marks))
         return Overlay(tx, rows.now)
 
-    async def rows(self, tx: Transaction, agency_id: str, documents: Documents) -> Rows:
+    async def rows(self, tx: Transaction, documents: Documents) -> Rows:
         """Worked out anew from what is stored, in the order of these documents; of those that a list shows."""
+        if not documents:
+            return Rows(now=(), before={})
         due = await self.due_now(tx)
-        stored = await tx.rows(_R, _ROWS, agency=agency_id, ids=list(documents))
-        before = {row.id: row for row in stored}
-        made = {
-            **await self._rows_out(tx, agency_id, _of_side(documents, Side.OUT), due, before),
-            **await self._rows_in(tx, agency_id, _of_side(documents, Side.IN), due, before),
-        }
-        now = [made[id] for id in documents if id in made]
-        await _place_new(tx, [row for row in now if row.id not in before])
+        out, came = ([key for key, its in documents.items() if its is side] for side in (Side.OUT, Side.IN))
+        questions: list[Asked] = [(_ROWS, {"these": [*documents]})]
+        questions += [(query, {"these": out}) for query in _OF_OUT if out]
+        questions += [(query, {"these": came}) for query in _OF_IN if came]
+        stored, *found = await tx.find_each(*questions)
+        before: dict[Key, ListRow] = {(row.agency_id, row.id): row for row in stored}
+        made, handed_in = _rows_out(found[: len(_OF_OUT)], due, before) if out else ({}, {})
+        made |= _rows_in(found[-len(_OF_IN) :], due, before) if came else {}
+        now = [made[key] for key in documents if key in made]
+        await self._complete(
+            tx, {key: made[key] for key in documents if key in made.keys() - before}, handed_in
+        )
         return Rows(now=now, before=before)
+
+    async def _complete(
+        self, tx: Transaction, new: Mapping[Key, ListRow], handed_in: Mapping[Key, str]
+    ) -> None:
+        """What new rows are told besides: by whom each document that leaves was handed in, and where each stands."""
+        if not new:
+            return
+        unknown = [*{*handed_in.values()} - self._origins.keys()]
+        taken, principals = await tx.find_each(
+            (_PLACES, {"places": [row.place for row in new.values()]}), (_PRINCIPALS, {"ids": unknown})
+        )
+        self._origins |= {id: _ORIGINS[PrincipalKind(kind)] for id, kind in principals}
+        for key, principal_id in handed_in.items():
+            # What nobody is known for was done on the machine itself.
+            new[key].change(origin=str(self._origins.get(principal_id, Origin.MACHINE)))
+        await _place_apart(tx, [*new.values()], {place for (place,) in taken})
 
     async def _hold(self, tx: Transaction) -> None:
         """The lease of who writes rows: it ends with the transaction, also when the process dies. What is read after it is
         as new as what the one before read."""
         await tx.hold("lists")
 
-    async def _fold(self, tx: Transaction, marks: Sequence[Any]) -> int:
-        by_agency: defaultdict[str, list[Any]] = defaultdict(list)
-        for mark in marks:
-            by_agency[mark.agency_id].append(mark)
-        for agency_id, its in by_agency.items():
-            documents = {mark.document_id: Side(mark.side) for mark in its}
-            await self._write(tx, await self.rows(tx, agency_id, documents))
-            # By their ids: a mark of before may become visible after a later one.
-            await tx.change(_FOLDED, agency=agency_id, marks=[mark.id for mark in its])
-        return len(marks)
+    async def _fold(self, tx: Transaction, marks: Sequence[Any], documents: Documents) -> None:
+        if not marks:
+            return
+        await self._write(tx, await self.rows(tx, documents))
+        # By their ids: a mark of before may become visible after a later one.
+        tx.change_last(_FOLDED, these=[(mark.agency_id, mark.id) for mark in marks])
 
     async def _write(self, tx: Transaction, rows: Rows) -> None:
-        """New rows whole, and of others the columns that differ: what stays as it is moves in no index."""
-        tx.put(*(row for row in rows.now if row.id not in rows.before))
-        by_columns: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        """New rows whole, and of others the columns that differ."""
+        new, by_columns = list[ListRow](), defaultdict[tuple[str, ...], list[ListRow]](list)
         for row in rows.now:
-            if (before := rows.before.get(row.id)) is not None:
-                values = {
-                    name: value
-                    for name, value in row.values("place").items()
-                    if value != getattr(before, name)
-                }
-                if values:
-                    by_columns[tuple(values)].append({"at_place": row.place, **values})
-        for many in by_columns.values():
-            # Words that go are taken out of the whole index: with many documents that is seconds.
-            wordless = [values for values in many if values.get("folded") == ""]
-            for values in wordless:
-                await tx.change(_THIS_SLOW, **values)
-            await tx.change_many(_THIS, [values for values in many if values.get("folded") != ""])
-
-    async def _rows_out(
-        self,
-        tx: Transaction,
-        agency_id: str,
-        ids: Sequence[str],
-        due: Due,
-        before: Mapping[str, ListRow],
-    ) -> Mapping[str, ListRow]:
-        if not ids:
-            return {}
-        bodies = await tx.tuples(_OUT, agency=agency_id, ids=ids)
-        documents = [from_json(OutgoingDocument, body) for (body,) in bodies]
-        listed = {document.id: document for document in documents if is_listed_out(document)}
-        states: dict[str, list[Any]] = {id: [] for id in listed}
-        for row in await tx.tuples(_STATES, agency=agency_id, ids=list(listed)):
-            states[row.document_id].append(row)
-        sent_at = await _sent_at(tx, agency_id, states, before)
-        made = {}
-        for id, document in listed.items():
-            first_at, urgency = sent_at.get(id), document.draft.urgency
-            due_at = due(Duty(waits=Waits.PARTNER, since=first_at), urgency) if first_at else None
-            counted = {row.state: row.n for row in states[id]}
-            latest_at = max((row.latest_at for row in states[id]), default=None)
-            line = outgoing_line(document, counted, first_at, latest_at, due_at)
-            made[id] = _over(list_row(line, document), before.get(id))
-            if id not in before:
-                made[id].change(origin=str(await self._origin(tx, document.accepted_by)))
-        return made
-
-    async def _rows_in(
-        self,
-        tx: Transaction,
-        agency_id: str,
-        ids: Sequence[str],
-        due: Due,
-        before: Mapping[str, ListRow],
-    ) -> Mapping[str, ListRow]:
-        if not ids:
-            return {}
-        bodies = await tx.tuples(_IN, agency=agency_id, ids=ids)
-        documents = [from_json(IncomingDocument, body) for (body,) in bodies]
-        listed = {document.id: document for document in documents if is_listed_in(document)}
-        facts: dict[str, list[Fact]] = {id: [] for id in listed}
-        for id, body in await tx.tuples(_FACTS, agency=agency_id, ids=list(listed)):
-            facts[id].append(from_json(Fact, body))
-        handovers = dict(await tx.tuples(_HANDOVERS, agency=agency_id, ids=list(listed)))
-        made = {}
-        for id, document in listed.items():
-            owed = status.duty_of(document, facts[id])
-            shown = status.incoming_word(document, facts[id])
-            due_at = due(owed, document.urgency) if owed is not None else None
-            not_handed = handovers.get(id) not in (None, "acked")
-            line = incoming_line(document, shown, due_at, not_handed=not_handed)
-            made[id] = _over(list_row(line, document, Origin(document.source)), before.get(id))
-        return made
-
-    async def _origin(self, tx: Transaction, principal_id: str) -> Origin:
-        """Of an outgoing document, by who handed it in; what nobody is known for was done on the machine itself."""
-        if principal_id not in self._origins:
-            known = await tx.tuples(_PRINCIPAL, id=principal_id)
-            if not known:
-                return Origin.MACHINE
-            self._origins[principal_id] = _ORIGINS[PrincipalKind(known[0][0])]
-        return self._origins[principal_id]
+            values, before = row.values(), rows.before.get((row.agency_id, row.id))
+            if before is None:
+                new.append(row)
+            elif differ := _differing(values, before):
+                by_columns[differ].append(row)
+        tx.put(*new)
+        for columns, many in (_in_one(by_columns) if tx.asks_server and by_columns else by_columns).items():
+            await _change(tx, columns, many)
 
 
 class ListMarks(Follower):
@@ -325,7 +311,7 @@ class ListMarks(Follower):
         self._agency_id = agency_id
         self._folder = folder
         self._changed_lists = changed
-        self._changed: dict[str, Side] = {}
+        self._changed: dict[Key, Side] = {}
         self._deliveries: set[str] = set()
         self._sealed: set[str] = set()
 
@@ -338,10 +324,10 @@ class ListMarks(Follower):
         self._keep_sealed(document.id, is_sealed=document.state is InState.SEALED)
 
     def touch_out(self, id: str) -> None:
-        self._changed[id] = Side.OUT
+        self._changed[self._agency_id, id] = Side.OUT
 
     def touch_in(self, id: str) -> None:
-        self._changed[id] = Side.IN
+        self._changed[self._agency_id, id] = Side.IN
 
     def touch_delivery(self, id: str) -> None:
         self._deliveries.add(id)
@@ -353,7 +339,7 @@ class ListMarks(Follower):
                 self.touch_out(id)
         if not self._changed:
             return
-        await self._folder.mark(self._tx, self._agency_id, self._changed)
+        await self._folder.mark(self._tx, self._changed)
         if self._sealed:
             await self._folder.fold_these(self._tx, self._agency_id, sorted(self._sealed))
         self._changed, self._deliveries, self._sealed = {}, set(), set()
@@ -366,8 +352,84 @@ class ListMarks(Follower):
             self._sealed.discard(id)
 
 
-def _of_side(documents: Documents, side: Side) -> list[str]:
-    return [id for id, its in documents.items() if its is side]
+def _differing(values: Mapping[str, Any], before: ListRow) -> tuple[str, ...]:
+    """The columns in which the stored row is another one. Those that stay as they are move in no index."""
+    then = _ALL_OF(before)
+    if _ALL_IN(values) == then:
+        return ()
+    return tuple([name for name, value in zip(_ALL, then, strict=True) if values[name] != value])
+
+
+def _in_one(by_columns: Mapping[tuple[str, ...], Sequence[ListRow]]) -> dict[tuple[str, ...], list[ListRow]]:
+    """For a server: a call costs more than a column, and a value that is the same moves in no index there."""
+    is_moving = _MOVING.issuperset(chain.from_iterable(by_columns))
+    return {tuple(sorted(_MOVING)) if is_moving else _ALL: [*chain.from_iterable(by_columns.values())]}
+
+
+async def _change(tx: Transaction, columns: Sequence[str], rows: Sequence[ListRow]) -> None:
+    changes = [{"at_place": row.place, **{name: row.__dict__[name] for name in columns}} for row in rows]
+    if "folded" in columns and not tx.asks_server:
+        # Words that go are taken out of the whole index: with many documents that is seconds.
+        for change in changes:
+            if change["folded"] == "":
+                await tx.change(_THIS_SLOW, **change)
+        changes = [change for change in changes if change["folded"] != ""]
+    await tx.change_many(_THIS, changes)
+
+
+def _marked(marks: Sequence[Any]) -> dict[Key, Side]:
+    return {(mark.agency_id, mark.document_id): Side(mark.side) for mark in marks}
+
+
+def _rows_out(
+    found: Sequence[Sequence[Any]], due: Due, before: Mapping[Key, ListRow]
+) -> tuple[dict[Key, ListRow], dict[Key, str]]:
+    """With who handed in each of the new ones. `found`: by `_OF_OUT`."""
+    bodies, states, sent_at = found
+    of_document = defaultdict[Key, list[Any]](list)
+    for row in states:
+        of_document[row.agency_id, row.document_id].append(row)
+    first_sent = {(agency_id, id): at for agency_id, id, at in sent_at}
+    made, handed_in = dict[Key, ListRow](), dict[Key, str]()
+    for (body,) in bodies:
+        document = from_json(OutgoingDocument, body)
+        if not is_listed_out(document):
+            continue
+        key = document.agency_id, document.id
+        stored, its = before.get(key), of_document[key]
+        first_at = None
+        if any(row.state in SENT for row in its):  # once known it stays
+            first_at = (stored.sent_at if stored is not None else None) or first_sent.get(key)
+        duty = Duty(waits=Waits.PARTNER, since=first_at) if first_at else None
+        due_at = due(duty, document.draft.urgency) if duty else None
+        latest_at = max((row.latest_at for row in its), default=None)
+        line = outgoing_line(document, {row.state: row.n for row in its}, first_at, latest_at, due_at)
+        made[key] = _over(list_row(line, document), stored)
+        if stored is None:
+            handed_in[key] = document.accepted_by
+    return made, handed_in
+
+
+def _rows_in(found: Sequence[Sequence[Any]], due: Due, before: Mapping[Key, ListRow]) -> dict[Key, ListRow]:
+    """`found`: by `_OF_IN`."""
+    bodies, told, handed = found
+    facts = defaultdict[Key, list[Fact]](list)
+    for agency_id, id, body in told:
+        facts[agency_id, id].append(from_json(Fact, body))
+    handovers = {(agency_id, id): state for agency_id, id, state in handed}
+    made = {}
+    for (body,) in bodies:
+        document = from_json(IncomingDocument, body)
+        if not is_listed_in(document):
+            continue
+        key = document.agency_id, document.id
+        owed = status.duty_of(document, facts[key])
+        shown = status.incoming_word(document, facts[key])
+        due_at = due(owed, document.urgency) if owed is not None else None
+        not_handed = handovers.get(key) not in (None, "acked")
+        line = incoming_line(document, shown, due_at, not_handed=not_handed)
+        made[key] = _over(list_row(line, document, Origin(document.source)), before.get(key))
+    return made
 
 
 def _over(row: ListRow, before: ListRow | None) -> ListRow:
@@ -387,37 +449,23 @@ def _stand(row: ListRow, at: int) -> None:
     row.change(place=at, lead=lead)
 
 
-async def _sent_at(
-    tx: Transaction, agency_id: str, states: Mapping[str, Sequence[Any]], before: Mapping[str, ListRow]
-) -> Mapping[str, datetime]:
-    """When the first recipient of each was sent to. Once known it stays: asking the facts of 500 recipients for each
-    answer of one would cost more than the rest."""
-    sent = [id for id, rows in states.items() if any(row.state in SENT for row in rows)]
-    known = {id: before[id].sent_at for id in sent if id in before}
-    found = {id: at for id, at in known.items() if at is not None}
-    if unknown := [id for id in sent if id not in found]:
-        found |= dict(await tx.tuples(_SENT_AT, agency=agency_id, ids=unknown))
-    return found
-
-
-async def _place_new(tx: Transaction, rows: Sequence[ListRow]) -> None:
-    """Each at its own place, and at another one of its moment where that is taken; in their order, so that whoever works
-    them out gives them the same."""
-    taken, waiting = set[int](), [*rows]
-    for salt in range(1 << _APART):
+async def _place_apart(tx: Transaction, rows: Sequence[ListRow], taken: set[int]) -> None:
+    """Each at another place of its moment where its own is taken; in their order, so that whoever works them out gives them
+    the same."""
+    for salt in range(1, (1 << _APART) + 1):
+        waiting = []
+        for row in rows:
+            if row.place in taken:
+                waiting.append(row)
+            taken.add(row.place)
         if not waiting:
             return
-        for row in waiting:
+        rows = waiting
+        for row in rows:
             _stand(row, place(row.at, row.id, salt))
-        found = await tx.tuples(_PLACES, places=[row.place for row in waiting])
+        found = await tx.tuples(_PLACES, places=[row.place for row in rows])
         taken |= {place for (place,) in found}
-        again = []
-        for row in waiting:
-            if row.place in taken:
-                again.append(row)
-            taken.add(row.place)
-        waiting = again
-    raise errors.StoreFailure(f"no place is left in the list at {waiting[0].at.isoformat()}")
+    raise errors.StoreFailure(f"no place is left in the list at {rows[0].at.isoformat()}")
 
 
 def place(at: datetime, id: str, salt: int = 0) -> int:

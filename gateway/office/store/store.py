@@ -6,10 +6,11 @@ the office reckons its hours."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -45,6 +46,9 @@ MOST_KEEPINGS = 20
 """Of one session."""
 KEPT = timedelta(hours=1)
 _KEEPING = KeepingRow
+
+# Some hundred documents on their way.
+_MANY_CHANGES = 200
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
@@ -361,6 +365,9 @@ class SqlOfficeStore(SqlStore):
         self._dues = Dues(reckon, clock)
         self._counts = KnownCounts(clock)
         self._folder = ListFolder(clock=clock, due_now=self._dues.of)
+        # By units of this process since it wrote rows.
+        self._changes = 0
+        self._many_changed = asyncio.Event()
         self.keepings = SqlKeepings(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
@@ -380,19 +387,32 @@ class SqlOfficeStore(SqlStore):
 
     def _marked(self, agency_id: str) -> None:
         self._counts.changed(agency_id)
+        self._changes += 1
+        if self._changes >= _MANY_CHANGES:
+            self._many_changed.set()
         self.wake.ring("lister")
 
     async def lists_wait(self) -> bool:
         """Whether a document changed since its row of lists was written; who reads lists sees it all the same."""
+        if self._changes:
+            return True
         async with self.asking() as tx:
             return await self._folder.any_open(tx)
 
+    async def gather_lists(self, most_s: float) -> None:
+        """Returns when so much was changed here that rows should be written, or after that time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                await self._many_changed.wait()
+
     async def fold_lists(self, limit: int) -> bool:
-        """Writes the rows of lists that so many marks ask for, the oldest first; True when there may be more."""
+        """Writes the rows of so many documents that changed, the oldest changes first; True when there may be more."""
+        self._changes = 0
+        self._many_changed.clear()
         async with self.writing() as tx:
-            folded = await self._folder.fold(tx, limit)
+            more = await self._folder.fold(tx, limit)
             await tx.commit()
-        return folded == limit
+        return more
 
     async def fill_lists(self, limit: int) -> bool:
         """Writes that many rows of lists for documents older than lists; True when there may be more. Harmless again."""

@@ -22,6 +22,7 @@ from gateway.domain.event import BINDING_KINDS, EventKind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.binding_told import SqlBindingLog
 from gateway.registry.directory import SqlDirectory
+from gateway.store import drivers
 from gateway.store import memory as memories
 from gateway.store.memory import Memory
 from gateway.store.people import SqlKeyEnds
@@ -412,6 +413,35 @@ async def test_who_asks_at_the_same_time_reads_once_and_shares_the_looks_of_a_se
 
     assert len(asked) in ((1, 2) if store_url.startswith("postgresql") else (0,))
     assert len({id(each) for each in found}) == 1
+
+
+async def test_a_step_looks_once_and_hears_of_what_changed_before_it(
+    here: Process, there: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that is over in a moment; in one that takes longer a later look says more."""
+    await here.answers()
+    looks, is_server = 0, here.store.reader.dialect.name == "postgresql"
+    look = drivers.first_column
+
+    async def counted(*given: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await look(*given)
+
+    monkeypatch.setattr(drivers, "first_column", counted)
+    await _host(there)
+    with here.store.memory.moment():
+        assert WEST.id in {each.id for each in await here.store.hosted()}
+        asked = looks
+        for _ in range(3):
+            await here.answers()
+            await asyncio.gather(*(here.store.hosted() for _ in range(5)))
+        assert (asked, looks) == ((1, 1) if is_server else (0, 0))
+        await there.store.accounts.leave(WEST.id)
+        await asyncio.sleep(memories.MOMENT_S)
+        assert WEST.id not in {each.id for each in await here.store.hosted()}
+    await here.store.hosted()
+    assert looks == (3 if is_server else 0)
 
 
 async def test_a_database_that_does_not_answer_is_a_failure_and_no_old_answer(here: Process) -> None:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from gateway.office.store.store import SqlOfficeStore
-from gateway.store.wake import ANY
+from gateway.store.wake import ANY, GATHER_S
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, listening
 from tests.support.stores import opened, with_agencies
@@ -45,6 +45,33 @@ async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
     one.wake.ring("packer")
 
     await there.until("packer")
+
+
+async def test_nothing_is_told_while_nobody_listens_and_whoever_begins_to_is_told_at_once(
+    one: SqlOfficeStore, two: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, told = asyncpg.Connection.execute, list[object]()
+
+    async def heard(line: asyncpg.Connection, query: str, *args: object, **how: object) -> str:
+        if "pg_notify" in query:
+            told.append(args[-1])
+        said: str = await execute(line, query, *args, **how)
+        return said
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", heard)
+    here = await listening(one)
+    for n in range(5):
+        one.wake.ring(f"unheard{n}")
+        await asyncio.sleep(2 * GATHER_S)
+    assert told == []
+
+    there = await listening(two)
+    two.wake.ring("hello")
+    await here.until("hello")  # so the other is known here
+    one.wake.ring("packer")
+
+    await there.until("packer")
+    assert "packer" in told
 
 
 async def test_a_name_that_is_rung_while_it_is_being_told_is_told_once_more(

@@ -1,6 +1,6 @@
 """One node per test, stepped by hand or by the batches of its workers."""
 
-from gateway.workers import couriers, event_log
+from gateway.workers import couriers
 from tests.support.node import LEASE_S, Town
 
 
@@ -13,7 +13,7 @@ async def carried_by_workers(town: Town) -> None:
             await couriers.dispatch_batch(out, 10, LEASE_S),
             await couriers.land_batch(inn, 10, LEASE_S),
             await couriers.process_batch(inn, 10, LEASE_S),
-            await event_log.number_batch(town.node.store),
+            await town.node.store.number_events(),
         ]
     ):
         pass
