@@ -117,7 +117,7 @@ class GroupWriter(Generic[D]):
     @property
     def is_idle(self) -> bool:
         """Whether nobody uses the connection, nor is about to: no group is open, and none is being committed."""
-        return not (self._taken or self._group is not None or self._ending)
+        return not (self._is_taken or self._group is not None or self._endings)
 
     async def begin(self) -> Unit[D]:
         """Begin a unit; it must be left, whatever happens."""

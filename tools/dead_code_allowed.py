@@ -88,6 +88,7 @@ ALLOWED_IN_CLIENT: Final = {
     "gateway_client/shapes.py:variable *": "members of what a program and a node say",
     "gateway_client/client.py:method *": "the door; programs call it",
     "gateway_client/inbox.py:method save*": "a program's function calls them",
+    "gateway_client/inbox.py:* done": "a program reads it",
     "gateway_client/inbox.py:* failed": "a program reads it",
     "gateway_client/errors.py:attribute *": "a program reads them",
     "gateway_client/errors.py:variable suggest": "a program reads it",

@@ -37,7 +37,7 @@ from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
-from gateway.store.later import table_of
+from gateway.store.pending_writes import table_of
 from gateway.store.row import to_json, value_of
 from gateway.store.sqlite_file import kept_counters
 from gateway.store.tables import EventCounterRow, EventRow

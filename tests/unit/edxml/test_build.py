@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from gateway.domain.document import Kind
 from gateway.domain.fields import FIELDS, Field, fields_of
 from gateway.domain.proof import Receipt
+from gateway.domain.text import LETTERS
 from gateway.edxml import envelope, names, reader
 from gateway.edxml.build import AttachmentContent, WrittenEnvelope, write
 from gateway.edxml.canonical import Fast, check_key
@@ -31,7 +32,6 @@ from gateway.edxml.envelope import (
     StatusReport,
     TraceHeader,
 )
-from gateway.edxml.names import LETTERS
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import BreaksRule
 from tests.support import envelopes, oracles, pki, readers, strategies
