@@ -3,12 +3,11 @@ webhooks."""
 
 from __future__ import annotations
 
-from gateway.office.web.pages.administration import accounts, acts, keys, webhooks
+from gateway.office.web.pages.administration import accounts, acts, programs
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
     *accounts.ROUTES,
     *acts.ROUTES,
-    *keys.ROUTES,
-    *webhooks.ROUTES,
+    *programs.ROUTES,
 )
