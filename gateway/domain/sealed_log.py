@@ -254,13 +254,12 @@ def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
         for name, value in event.data.items()
         if name in PERSONAL or value.__class__ is not str or not _MACHINE_WORD.fullmatch(value)
     ]
-    personal = sorted([name for name in doubtful if is_personal(name, event.data[name])])
-    salts = {name: salt().hex() for name in personal}
-    told = _told(event) | {
-        "data": {name: value for name, value in event.data.items() if name not in salts},
-        "personal": {name: text_digest(salts[name], event.data[name]) for name in personal},
-        "v": LEAF_VERSION,
-    }
+    personal = sorted([name for name in doubtful if is_personal(name, event.data[name])]) if doubtful else []
+    salts, data, outside = dict[str, str](), dict(event.data), dict[str, str]()
+    for name in personal:
+        salts[name] = salt().hex()
+        outside[name] = text_digest(salts[name], data.pop(name))
+    told = _told(event) | {"data": data, "personal": outside, "v": LEAF_VERSION}
     return Leaf(body=_json(told), salts=salts)
 
 

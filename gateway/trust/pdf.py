@@ -142,10 +142,10 @@ def _reached(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[D
         item = seen.once(waiting.pop())
         if isinstance(item, DictionaryObject):
             yield item
-            parts = [part for key, part in item.items() if key not in _SKIPPED]
-            waiting.extend(part for part in parts if isinstance(part, _HOLDING))
+            parts = item.items()
+            waiting += [part for key, part in parts if key not in _SKIPPED and isinstance(part, _HOLDING)]
         elif isinstance(item, ArrayObject):
-            waiting.extend(part for part in item if isinstance(part, _HOLDING))
+            waiting += [part for part in item if isinstance(part, _HOLDING)]
 
 
 class _Seen:
@@ -184,12 +184,13 @@ def _has_much_behind(stream: BinaryIO) -> bool:
     return b"%%EOF" not in tail and bool(tail.strip(_BLANKS))
 
 
-def _active(item: DictionaryObject) -> Iterator[str]:
-    yield from (kind for key, kind in _NAMES.items() if key in item)
+def _active(item: DictionaryObject) -> list[str]:
+    found = [kind for key, kind in _NAMES.items() if key in item]
     for key, kinds in (("/S", _ACTIONS), ("/Subtype", _EMBEDDING)):
         told = item.raw_get(key) if key in item else None
         if isinstance(told, str) and told in kinds:
-            yield kinds[told]
+            found.append(kinds[told])
+    return found
 
 
 def timed(stream: BinaryIO, deadline: float) -> io.BufferedReader:
