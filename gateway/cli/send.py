@@ -121,11 +121,9 @@ async def send(
         return
     if not files:
         raise typer.BadParameter("name the files of the document, or --envelope")
-    message = asked(meta, values)
+    letter = asked(meta, values)
     async with at_agency(call.settings(), call.agency) as seat:
-        order = Order(
-            draft=message.to_draft(), send=message.send, confirm=(*message.confirm, *(confirm or ()))
-        )
+        order = Order(draft=letter.to_draft(), send=letter.send, confirm=(*letter.confirm, *(confirm or ())))
         accepted = await hand_in(call, seat, order, files, source or [])
         if accepted is None or accepted.document is None:
             return
