@@ -11,7 +11,7 @@ from functools import cache
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Select, Table, bindparam, func, inspect, select
+from sqlalchemy import Table, bindparam, func, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.dml import Insert, Update, UpdateBase
@@ -44,10 +44,6 @@ class Into:
     def many(self, names: tuple[str, ...]) -> Insert:
         """For a server: all rows as one value for each column."""
         return _gathered(self, names)
-
-    def picked(self, given: Select[Any]) -> Select[Any]:
-        """Of the rows that are given, those that are written."""
-        return given
 
     def settled(self, insert: Any) -> Insert:
         """ON CONFLICT is in both databases but not in the common language. Any: the two inserts share no base type that
@@ -188,8 +184,8 @@ def _gathered(way: Into, names: tuple[str, ...]) -> Insert:
     table = table_of(way.kind)
     given = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
     cells = func.unnest(*given).table_valued(*names).render_derived("given")
-    rows = way.picked(select(*cells.c))
-    return way.settled(insert_of("postgresql", table).from_select(names, rows, include_defaults=False))
+    rows = insert_of("postgresql", table).from_select(names, select(*cells.c), include_defaults=False)
+    return way.settled(rows)
 
 
 @cache

@@ -103,10 +103,12 @@ async def test_several_contents_are_opened_at_once_rows_and_files(
 
 
 async def rows(store: SqlOfficeStore) -> tuple[int, int]:
-    """How many there are of contents, and of further owners."""
+    """How many there are of contents, and of owners that are not in a content's own row alone. A server has all of them."""
     async with store.reading() as tx:
         counted = [await tx.tuples(select(func.count()).select_from(each)) for each in (BlobRow, BlobRefRow)]
-    return counted[0][0][0], counted[1][0][0]
+        first = await tx.tuples(select(func.count()).where(col(BlobRow.agency_id).is_not(None)))
+    on_server = store.writer.dialect.name == "postgresql"
+    return counted[0][0][0], counted[1][0][0] - (first[0][0] if on_server else 0)
 
 
 async def reads(store: SqlOfficeStore, blobs: FileBlobs, scope: AgencyScope, content: bytes) -> bool:
