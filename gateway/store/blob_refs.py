@@ -92,7 +92,7 @@ _DROP_FIRST = (
     )
     .values(dict.fromkeys(_OWNER))
 )
-_WHOLE = update(_B).where(_DIGEST)
+_WHOLE = update(_B).where(col(_B.digest) == bindparam("this"))
 
 
 class _IntoContent(Into):
@@ -121,7 +121,7 @@ class _IntoContent(Into):
 
 class _IntoOwners(Into):
     """Owners of content that was written before, but for those who stand in its own row. On a server, where a call
-    costs more than a row, both are written by one call, in which this part does not see what that one did: there all are."""
+    costs more than a row, both are written by one call, in which this part does not see what that one did: all are."""
 
     __slots__ = ()
 
@@ -189,7 +189,7 @@ class SqlBlobRefs(WatchedRows):
             return
         found = await self.found(kept.digest)
         if found is not None and found.body != kept.body:
-            await self._tx.change(_WHOLE, digest=kept.digest, head=HEAD, body=kept.body)
+            await self._tx.change(_WHOLE, this=kept.digest, head=HEAD, body=kept.body)
 
     async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
         """Of content that is here already; harmless when it is referred to. StoreFailure when nothing is kept under that

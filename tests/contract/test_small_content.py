@@ -162,6 +162,20 @@ async def test_the_first_owner_lets_go_and_the_next_one_takes_its_place(
     assert await rows(store) == (0, 0)
 
 
+async def test_damaged_bytes_are_healed_for_who_may_read_them(
+    blobs: FileBlobs, store: SqlOfficeStore, tmp_path: Path
+) -> None:
+    await keep(blobs, store, [b"content"])
+    await Lying(store, tmp_path / "content").write(named(b"content"), b"c0ntent")
+    found = []
+    for scope in (SOUTH, NORTH):
+        async with committing(store, scope) as work:
+            await work.blobs.heal(blobs.keep_small(named(b"content"), b"content"))
+        found.append(await reads(store, blobs, NORTH, b"content"))
+
+    assert found == [False, True]
+
+
 async def test_units_that_share_a_transaction_and_bring_the_same_content_all_own_it(
     blobs: FileBlobs, store: SqlOfficeStore
 ) -> None:
