@@ -12,7 +12,7 @@ from importlib import import_module
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ARRAY, Select, Table, bindparam, func, select
+from sqlalchemy import ARRAY, Table, bindparam, func, select
 from sqlalchemy.sql.dml import Insert, Update, UpdateBase
 
 from gateway.store.row import Row
@@ -49,10 +49,6 @@ class RowInsert:
         """One statement cannot write over a row twice, so the last word stands."""
         key = [column.name for column in table_of(self.kind).primary_key]
         return list({tuple(row[name] for name in key): row for row in rows}.values()) if self.over else rows
-
-    def picked(self, given: Select[Any]) -> Select[Any]:
-        """Of the rows that are given, those that are written."""
-        return given
 
     def settled(self, insert: Any) -> Insert:
         """ON CONFLICT is in both databases but not in the common language. Any: the two inserts share no base type that
@@ -178,8 +174,8 @@ def _many(way: RowInsert, names: tuple[str, ...]) -> Insert:
     table = table_of(way.kind)
     given = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
     cells = func.unnest(*given).table_valued(*names).render_derived("given")
-    rows = way.picked(select(*cells.c))
-    return way.settled(insert_of("postgresql", table).from_select(names, rows, include_defaults=False))
+    rows = insert_of("postgresql", table).from_select(names, select(*cells.c), include_defaults=False)
+    return way.settled(rows)
 
 
 def _by_column(rows: Sequence[Values]) -> Values:
