@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +30,6 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col
 
@@ -37,7 +37,7 @@ from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
-from gateway.store.pending_writes import table_of
+from gateway.store.pending_writes import insert_of, table_of
 from gateway.store.row import to_json, value_of
 from gateway.store.sqlite_file import kept_counters
 from gateway.store.tables import EventCounterRow, EventRow
@@ -148,10 +148,10 @@ async def _count_on(tx: Transaction, sequence: str, count: int) -> range:
 async def number_on_server(server: AsyncEngine, limit: int) -> int:
     """Numbers up to `limit` committed events, by one statement; 0 when there are none, or another process is numbering
     now."""
-    ((numbered, has_counter),) = await run_alone(server, _NUMBER_ON_SERVER, most=limit)
+    ((numbered, has_counter),) = await run_alone(server, _numbering(), most=limit)
     if not has_counter:
-        await run_alone(server, _NODE_COUNTER, sequence=NODE)
-        ((numbered, _),) = await run_alone(server, _NUMBER_ON_SERVER, most=limit)
+        await run_alone(server, _first_count(), sequence=NODE)
+        ((numbered, _),) = await run_alone(server, _numbering(), most=limit)
     return int(numbered)
 
 
@@ -179,6 +179,7 @@ def _next(counters: dict[str, int], position: int, agency_id: str) -> dict[str, 
     return {"at_position": position, "node": counters[NODE], "own": own}
 
 
+@cache
 def _numbering() -> Select[Any]:
     """All of it as one statement for a server; finds how many were numbered, and whether the node has a counter.
 
@@ -231,7 +232,7 @@ def _numbering() -> Select[Any]:
         .where(numbers.c.agency_id != NODE)
         .group_by(numbers.c.agency_id),
     )
-    counting = insert(counter).from_select(["agency_id", "last"], last)
+    counting = insert_of("postgresql", counter).from_select(["agency_id", "last"], last)
     counted = counting.on_conflict_do_update(
         index_elements=["agency_id"], set_={"last": counting.excluded.last}
     ).returning(counter.c.agency_id)
@@ -241,10 +242,11 @@ def _numbering() -> Select[Any]:
     ).add_cte(counted.cte("counted"))
 
 
-_NUMBER_ON_SERVER = _numbering()
-_NODE_COUNTER = (
-    insert(table_of(EventCounterRow)).values(agency_id=bindparam("sequence"), last=0).on_conflict_do_nothing()
-)
+@cache
+def _first_count() -> Any:
+    """Any: as in `insert_of`."""
+    counter = insert_of("postgresql", table_of(EventCounterRow))
+    return counter.values(agency_id=bindparam("sequence"), last=0).on_conflict_do_nothing()
 
 
 async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:
