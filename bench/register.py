@@ -26,7 +26,7 @@ _NUMBER = "{0} - newer * 100000"
 _DONE = "'done'"
 _NONE = "NULL"
 _BARE = "'{{}}'"  # nobody reads a copy, and millions of them must have room
-_NO_BYTES = "x''"
+_NO_BYTES = "CASE WHEN {0} IS NOT NULL THEN x'' END"
 # Table → what is not copied as it is. What is said of an event is copied before it.
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "outgoing_document": {
@@ -73,8 +73,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "received_at": _TIME,
         "steps": "'[]'",
     },
-    "blob": {"digest": _DIGEST, "stored_at": _TIME},
-    "small_content": {"digest": _DIGEST, "head": _NO_BYTES, "body": _NO_BYTES},
+    "blob": {"digest": _DIGEST, "stored_at": _TIME, "owner_id": _ID, "head": _NO_BYTES, "body": _NO_BYTES},
     "blob_ref": {"owner_id": _ID, "digest": _DIGEST},
     "log_leaf": {"leaf_index": _NUMBER, "position": _NUMBER, "body": _BARE, "salts": _NONE},
     "event": {

@@ -281,13 +281,15 @@ async def _record_alone(desk: OutDesk, scope: AgencyScope, one: _Tried, began: d
 async def _write(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], began: datetime) -> None:
     """In one unit: that they were being sent, and what came of each."""
     now = desk.clock.now()
-    async with desk.store.begin(scope) as work:
+
+    async def record(work: SqlWork) -> None:
         await _note(work, began, tried, now)
         await work.events.append_all(now, [told for one in tried for told in _told(one, now)])
         await _settle(work, tried, now)
         may_answer = [(one.item, one.reached) for one in tried if one.leased.may_answer]
         await answering.end_waits_of_rows(work, may_answer, now)
-        await work.commit()
+
+    await desk.store.share(scope, record)
     for one in tried:
         for target in one.targets:
             _count(one.item.lane, one.outcomes[target.code], again=one.again is not None)

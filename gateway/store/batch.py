@@ -374,8 +374,8 @@ class _Member(Transaction):
             row_insert(type(row), missing=True), values_of(row), check=exactly_one(_taken)
         )
 
-    async def _surely(self, what: RowInsert | UpdateBase, values: Any, check: Check) -> None:
-        self._pending.add_apart(what, values, check=check)
+    async def _surely(self, what: RowInsert | UpdateBase, *sets: Any, check: Check) -> None:
+        self._pending.add_apart(what, *sets, check=check)
 
     async def change_many(self, statement: Update, values: Sequence[Any]) -> None:
         for each in values:

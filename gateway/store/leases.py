@@ -36,7 +36,7 @@ from gateway.domain.document import Lane
 from gateway.domain.pace import LONGEST_DELAY, Horizon, clocks_agree
 from gateway.domain.queues import Lease
 from gateway.ports.services import Clock
-from gateway.store.row import Moment, among
+from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
 from gateway.store.transaction import Asked, Transaction
 
@@ -173,19 +173,6 @@ def fence(table: AnyClaimable) -> tuple[ColumnElement[bool], ColumnElement[bool]
     return col(table.id) == bindparam("at_id"), col(table.lease_token) == bindparam("token")
 
 
-def fence_of_many(table: AnyClaimable, ids: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The same of several rows that were taken with one token; parameters `ids` and `token`."""
-    return among(col(table.id), ids), col(table.lease_token) == bindparam("token")
-
-
-def by_token(these: Iterable[Lease]) -> dict[str, list[str]]:
-    """The rows of each; mostly they were taken together, with one."""
-    found: dict[str, list[str]] = {}
-    for lease in these:
-        found.setdefault(lease.token, []).append(lease.id)
-    return found
-
-
 def exactly_one(changed: int, lease: Lease) -> None:
     exactly(changed, 1, f"the lease {lease.token} on {lease.id} (it ran until {lease.until:%H:%M:%S} UTC)")
 
@@ -193,6 +180,11 @@ def exactly_one(changed: int, lease: Lease) -> None:
 def only(lease: Lease) -> Callable[[int], None]:
     """The same, for who hears the number later."""
     return lambda changed: exactly_one(changed, lease)
+
+
+def all_of(these: Sequence[Lease]) -> Callable[[int], None]:
+    """The same of several."""
+    return lambda changed: exactly(changed, len(these), f"a lease on {', '.join(each.id for each in these)}")
 
 
 def exactly(changed: int, wanted: int, what: str) -> None:

@@ -59,9 +59,6 @@ _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _OF_SUBJECT = _MINE.where(col(_R.subject_id) == bindparam("subject")).order_by(col(_R.created_at), col(_R.id))
 # WHERE id AND lease_token AND not done (G7): a courier that wakes late changes nothing.
 _HELD = update(_R).where(col(_R.agency_id) == bindparam("agency"), *leases.fence(_R), is_open())
-_ALL_HELD = update(_R).where(
-    col(_R.agency_id) == bindparam("agency"), *leases.fence_of_many(_R, "at_ids"), is_open()
-)
 
 
 _ONE_TOKEN = timedelta(seconds=1)
@@ -139,11 +136,11 @@ class SqlOutbox(AgencyRows):
         return [to_domain(row) for row in await self._rows(_R, _OF_SUBJECT, subject=subject_id)]
 
     async def sent(self, these: Sequence[Lease], at: datetime) -> None:
-        """All targets of each are settled. StaleLease when one of the leases is no longer ours."""
+        """All targets of each are settled. StaleLease, at the latest when the unit ends, when one of the leases is no
+        longer ours."""
         sent = leases.released(None, None) | {"agency": self._agency_id, "state": SENT, "settled_at": at}
-        for token, ids in leases.by_token(these).items():
-            changed = await self._tx.change(_ALL_HELD, at_ids=ids, token=token, **sent)
-            leases.exactly(changed, len(ids), f"the lease {token} on {', '.join(ids)}")
+        rows = [{"at_id": lease.id, "token": lease.token, **sent} for lease in these]
+        await self._tx.change_each_surely(_HELD, leases.all_of(these), rows)
 
     async def failed(self, lease: Lease, at: datetime, error: str) -> None:
         await self._change(lease, leases.released(None, error) | {"state": FAILED, "settled_at": at})

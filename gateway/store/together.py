@@ -40,6 +40,8 @@ KEPT = "gateway_kept"
 """An execution option of questions whose rows nobody else may change meanwhile."""
 
 _GIVEN = "given"
+# As no value is called.
+_NUMBER = "number_of_set"
 _OF_ALL_ROWS = (CompoundSelect, functions.count, functions.max, functions.min, functions.sum)
 
 
@@ -175,8 +177,8 @@ def _binds(statement: Any, names: Sequence[str]) -> dict[str, BindParameter[Any]
 def _arrays(types: Mapping[str, Any]) -> tuple[dict[str, ColumnElement[Any]], ColumnElement[Any]]:
     """The columns of sets that come as arrays, and the number of the set. Any: a type of the library."""
     arrays = [bindparam(name, type_=ARRAY(_text_or(type_), dimensions=1)) for name, type_ in types.items()]
-    rows = func.unnest(*arrays).table_valued(*types, with_ordinality="number").render_derived(_GIVEN)
-    return {name: rows.c[name] for name in types}, rows.c.number.cast(Integer) - 1
+    rows = func.unnest(*arrays).table_valued(*types, with_ordinality=_NUMBER).render_derived(_GIVEN)
+    return {name: rows.c[name] for name in types}, rows.c[_NUMBER].cast(Integer) - 1
 
 
 def _text_or(type_: Any) -> Any:

@@ -227,7 +227,7 @@ class Transaction:
 
     async def put_surely(self, row: Row, taken: Callable[[], Exception]) -> None:
         """As `put_new` for who can go no further without it: that error, at the latest when this transaction ends."""
-        await self._surely(row_insert(type(row), missing=True), values_of(row), exactly_one(taken))
+        await self._surely(row_insert(type(row), missing=True), values_of(row), check=exactly_one(taken))
 
     def put_open(self, row: Row) -> PendingWrite:
         """As `put`, of a row of which more is said by `amend`; statements marked as `OTHERS` do not ask for it."""
@@ -285,7 +285,14 @@ class Transaction:
     async def change_surely(self, statement: Update | Delete, check: Check, /, **values: object) -> None:
         """As `change` for who can go no further where the number of rows is wrong: `check` hears it and raises, at the
         latest when this transaction ends."""
-        await self._surely(statement, values, check)
+        await self._surely(statement, values, check=check)
+
+    async def change_each_surely(
+        self, statement: Update, check: Check, sets: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """The same for each set of values, which changes one row; `check` hears how many were changed."""
+        if sets:
+            await self._surely(statement, *sets, check=check)
 
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
         """The same statement for each set of values, as one call to the driver. Each set is of other rows."""
@@ -298,13 +305,16 @@ class Transaction:
         """As `change`, when it is written with others, for who need not hear how many rows it changed."""
         self._pending.add_apart(statement, values)
 
-    async def _surely(self, what: RowInsert | UpdateBase, values: Mapping[str, Any], check: Check) -> None:
+    async def _surely(self, what: RowInsert | UpdateBase, *sets: Mapping[str, Any], check: Check) -> None:
         """A call to a server costs more than a row; SQLite is asked at once."""
         if self._on_server:
-            self._pending.add_apart(what, values, check=check)
+            self._pending.add_apart(what, *sets, check=check)
+            return
+        statement = what.one(self._dialect.name) if isinstance(what, RowInsert) else what
+        if len(sets) == 1:
+            check((await self._execute(statement, dict(sets[0]))).rowcount)
         else:
-            statement = what.one(self._dialect.name) if isinstance(what, RowInsert) else what
-            check((await self._execute(statement, dict(values))).rowcount)
+            check(await self._execute_many(statement, [*map(dict, sets)]))
 
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Called once this transaction holds, and never when it does not: for what is counted."""

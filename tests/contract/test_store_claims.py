@@ -251,21 +251,18 @@ async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
     (alone,) = [row.lease for row in await store.claim_outbox(1, LEASE_S)]
     assert stale.id in {lease.id for lease in together}
 
-    async with store.begin(NORTH) as work:
-        with pytest.raises(errors.StaleLease, match=stale.token):
-            await work.outbox.sent([alone, stale], clock.now())
+    async with refused(store, NORTH, errors.StaleLease) as work:
+        await work.outbox.sent([alone, stale], clock.now())
     assert (await store.counts())["outbox.waiting"] == 3
-    async with store.begin(SOUTH) as work:
-        with pytest.raises(errors.StaleLease):
-            await work.outbox.sent(together, clock.now())
+    async with refused(store, SOUTH, errors.StaleLease) as work:
+        await work.outbox.sent(together, clock.now())
 
     async with committing(store) as work:
         await work.outbox.sent([*together, alone], clock.now())
         await work.outbox.sent([], clock.now())
     assert (await store.counts()).get("outbox.waiting", 0) == 0
-    async with store.begin(NORTH) as work:
-        with pytest.raises(errors.StaleLease):
-            await work.outbox.sent(together, clock.now())
+    async with refused(store, NORTH, errors.StaleLease) as work:
+        await work.outbox.sent(together, clock.now())
 
 
 async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock: ManualClock) -> None:

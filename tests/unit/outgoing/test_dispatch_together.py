@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -62,13 +61,13 @@ def at_units(desk: OutDesk, begun: list[str], *errors: BaseException) -> OutDesk
     """The first units of work are not begun: one for each error. Those that are begun are noted."""
     left = list(errors)
 
-    def begin(scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
+    async def share(scope: AgencyScope, body: Callable[[SqlWork], Awaitable[None]]) -> None:
         if left:
             raise left.pop(0)
         begun.append(scope.agency_id)
-        return desk.store.begin(scope)
+        await desk.store.share(scope, body)
 
-    store: Any = _Port(desk.store, begin=begin)
+    store: Any = _Port(desk.store, share=share)
     return replace(desk, store=store)
 
 
