@@ -90,35 +90,41 @@ async def measure(folder: Path, at_once: int = AT_ONCE, older: int = 0) -> dict[
     papers = iter(enumerate(made, 1))
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
     file = folder / "node" / "gateway.db"
+    with _delivered_in(file) as delivered, counting.heard(counts):
+        async with stage.opened(folder, "node") as node:
+            sender = _Sender(node, counts, papers, delivered)
+            # Compiles every statement, as in a node that has run for a while.
+            await sender.send(at_once)
+            await sender.count(at_once)
+            cases["at_once"] = _asked(counts, at_once)
+            await sender.count(*[1] * ALONE)
+            cases["alone"] = _asked(counts, ALONE)
+    with _delivered_in(file) as delivered, counting.profiled(counts):
+        async with stage.opened(folder, "node") as node:
+            sender = _Sender(node, counts, papers, delivered)
+            await sender.send(WARM)
+            await sender.count(at_once)
+    cases["calls"] = _function_calls(counts, at_once)
+    if older:
+        register.grow(file, older)
+        with _delivered_in(file) as delivered, counting.heard(counts):
+            async with stage.opened(folder, "node") as node:
+                sender = _Sender(node, counts, papers, delivered)
+                await sender.send(WARM)
+                await sender.count(at_once)
+        cases["grown"] = _asked(counts, at_once) | {"older": older}
+    return _judged(cases)
+
+
+@contextmanager
+def _delivered_in(file: Path) -> Iterator[Callable[[], Awaitable[int]]]:
+    """Ask how many documents are delivered, on a connection that is not counted."""
     with closing(sqlite3.connect(file, check_same_thread=False)) as beside:
 
         async def delivered() -> int:
             return int(beside.execute(_DELIVERED).fetchone()[0])
 
-        with counting.heard(counts):
-            async with stage.opened(folder, "node") as node:
-                sender = _Sender(node, counts, papers, delivered)
-                # Compiles every statement, as in a node that has run for a while.
-                await sender.send(at_once)
-                await sender.count(at_once)
-                cases["at_once"] = _asked(counts, at_once)
-                await sender.count(*[1] * ALONE)
-                cases["alone"] = _asked(counts, ALONE)
-        with counting.profiled(counts):
-            async with stage.opened(folder, "node") as node:
-                sender = _Sender(node, counts, papers, delivered)
-                await sender.send(WARM)
-                await sender.count(at_once)
-        cases["calls"] = _function_calls(counts, at_once)
-        if older:
-            register.grow(file, older)
-            with counting.heard(counts):
-                async with stage.opened(folder, "node") as node:
-                    sender = _Sender(node, counts, papers, delivered)
-                    await sender.send(WARM)
-                    await sender.count(at_once)
-            cases["grown"] = _asked(counts, at_once) | {"older": older}
-    return _judged(cases)
+        yield delivered
 
 
 async def measure_server(folder: Path, url: str, at_once: int = AT_ONCE) -> dict[str, Any]:

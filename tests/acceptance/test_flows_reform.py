@@ -4,11 +4,11 @@ hand; the change goes through two people as it does in earnest."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -127,6 +127,9 @@ async def test_two_departments_become_one_and_no_document_is_lost(town: Town) ->
     assert not any(mark.startswith("old_code") for mark in reply.marks)
 
 
+T = TypeVar("T")
+
+
 class OneAtATime:
     """The store, but for whoever asks it for anything while a unit of work of it writes."""
 
@@ -146,6 +149,17 @@ class OneAtATime:
                 yield work
             finally:
                 self._writes = False
+
+    async def share(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> T:
+        async def watched(work: SqlWork) -> T:
+            self._writes, self.begun = True, self.begun + 1
+            try:
+                return await body(work)
+            finally:
+                self._writes = False
+
+        assert not self._writes, "a unit of work that writes was begun inside another one"
+        return await self._real.share(scope, watched)
 
 
 async def test_a_reply_to_a_former_code_is_admitted_without_a_unit_of_work_inside_another(
