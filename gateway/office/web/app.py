@@ -45,7 +45,7 @@ _KEPT_BY_BROWSERS = "public, max-age=31536000, immutable"
 
 def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """Make the dependencies of the pages."""
-    bell, quarantined, contacts = (
+    bell, quarantine, contacts = (
         TaskBell(node.todo, node.beside),
         QuarantinedPackets(node),
         NodeContacts(node),
@@ -56,14 +56,14 @@ def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         node,
         contacts=contacts,
         bell=bell,
-        rings=RingBoard(bell=bell, aside=quarantined.waiting, partners=contacts.partners),
+        rings=RingBoard(bell=bell, aside=quarantine.waiting, partners=contacts.partners),
         previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
         evidence=EvidenceMaker(node),
         signing=TokenSigning(node),
         operations=Operations(
             machine=NodeMachine(node, health),
             dead=AxisDeadLetters(node),
-            aside=quarantined,
+            aside=quarantine,
             copies=BackupCopies(node),
             journal=NodeJournal(node),
         ),
