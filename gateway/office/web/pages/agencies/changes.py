@@ -51,7 +51,7 @@ async def reforms_listed(visit: Visit) -> web.StreamResponse:
         "agencies/changes.html",
         title=visit.say("agencies.changes"),
         rows=[_reform_row(reform, today) for reform in reforms],
-        open_ones=[reform for reform in open_proposals if reform.content.reforms and now < reform.expires_at],
+        open_ones=[p for p in open_proposals if p.content.reforms and now < p.expires_at],
         duties=await registry_changes.duties(desk),
         text=text,
         problems=[("ma", fault)] if fault else [],
@@ -271,7 +271,7 @@ async def _preview_page(visit: Visit, kept: Preview, problems: Problems) -> web.
         [line for line in lines if line.word == chosen_word] if chosen_word in tuple(ImportWord) else lines
     )
     path = f"{PATH}/xem/{key}"
-    faulty = len({line.line for line in plan.problems})
+    faulty = len({problem.line for problem in plan.problems})
     good = len(plan.added) + len(plan.changed) + len(plan.closed) + plan.unchanged
     return await visit.form_page(
         "agencies/preview.html",
@@ -287,7 +287,7 @@ async def _preview_page(visit: Visit, kept: Preview, problems: Problems) -> web.
         wanted=chosen_word,
         path=path,
         columns=[("", visit.say("reforms.column.none"))]
-        + [(line, visit.say(f"reforms.column.{line}")) for line in code_file.COLUMNS],
+        + [(column, visit.say(f"reforms.column.{column}")) for column in code_file.COLUMNS],
         may_apply=not plan.problems and bool(plan.rows),
         needs_two=visit.deps.registry.needs_two(plan),
         given=visit.form.flat() if problems else {},

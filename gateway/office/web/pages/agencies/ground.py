@@ -142,9 +142,9 @@ def plan_lines(visit: Visit, plan: Plan) -> list[ImportLine]:
         )
         for problem in plan.problems
     ]
-    lines += [_changed_line(ImportWord.CLOSE, problem) for problem in plan.closed]
-    lines += [_changed_line(ImportWord.CHANGE, problem) for problem in plan.changed]
-    return lines + [_added_line(problem) for problem in plan.added]
+    lines += [_changed_line(ImportWord.CLOSE, row) for row in plan.closed]
+    lines += [_changed_line(ImportWord.CHANGE, row) for row in plan.changed]
+    return lines + [_added_line(record) for record in plan.added]
 
 
 def plan_doubts(visit: Visit, plan: Plan) -> list[str]:

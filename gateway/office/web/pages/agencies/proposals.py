@@ -104,7 +104,7 @@ async def _approve(visit: Visit, proposal: Proposal) -> Problems:
         return problems
     try:
         # Checked again: the certificate may have signed a PDF since it was proposed.
-        await never_for_pdfs(visit.deps.store, [text.certificate_der for text in content.bindings])
+        await never_for_pdfs(visit.deps.store, [b.certificate_der for b in content.bindings])
         who = await ground.signed_in_here(visit)
         await approvals.approve(desk, who, proposal.id, typed, visit.form.text("seen"))
     except (Denied, Clash) as error:
@@ -180,7 +180,7 @@ async def _proposed_certificate(
     return shown | {
         "code": change.code,
         "agency": await registry.entry(change.code),
-        "earlier": [binding for binding in bound if binding.fingerprint in change.earlier],
+        "earlier": [certificate for certificate in bound if certificate.fingerprint in change.earlier],
         "earlier_end": change.earlier_end,
     }
 

@@ -1,8 +1,7 @@
-"""What the one form of a new document does: whichever button was pressed, it is saved first; then files, recipients,
-reading the signed PDF, the check, the sending. In: the form, streamed. Out: the page that follows, or the same page
-with what is wrong and everything that was typed; to a script that asks for a piece, where to go, or the parts of the page
-that are others by now. Of two windows on one draft the later one is told what this page
-says and what is stored by now, field by field, so that nobody puts words over others unseen."""
+"""Acts of the one form of a new document: every button saves first; then come files, recipients, reading the signed PDF,
+the check, the sending. In: the form, streamed. Out: the next page, or the same page with its problems and everything that
+was typed; to a script the address to open, or the changed parts of the page. Of two windows on one draft the later one is
+shown the differences between this page and the stored draft, field by field, so that no text is overwritten unseen."""
 
 from __future__ import annotations
 
@@ -27,13 +26,13 @@ from gateway.outgoing.intake import Tray, tray
 _PARTS = {"file": "tep", "drop-file": "tep", "up-file": "tep", "number": "van-ban"}
 _ADDRESSES = frozenset({"paste", "add-to", "add-group", "save-group", "drop-to", "swap"})
 _QUICK = "autosave"
-# What acts on the whole of the draft.
+# Acts on the whole draft.
 _WHOLE = frozenset({_QUICK, "save", "check", "send"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class TypedForm:
-    """One form, understood: what it says over what was there before."""
+    """Form that was read, over the draft as it was before."""
 
     form: Form
     act: str
@@ -47,73 +46,77 @@ class TypedForm:
 
     @property
     def sheet(self) -> Sheet:
-        """The page again, with all that was typed."""
-        shown = {**self.before.values, **self.form.flat()}
-        return replace(self.before, values=shown, recipients=self.draft.recipients, ticked=_ticked(self.form))
+        """Make the page again, with all that was typed."""
+        values = {**self.before.values, **self.form.flat()}
+        return replace(
+            self.before, values=values, recipients=self.draft.recipients, ticked=_ticked(self.form)
+        )
 
 
 async def begun(visit: Visit) -> web.StreamResponse:
-    """The first form of a document that is not stored yet."""
-    async with tray(visit.deps.out) as held:
-        brought = await uploads.read_form(visit, held)
+    """Handle the first form of a document that is not stored yet."""
+    async with tray(visit.deps.out) as files:
+        brought = await uploads.read_form(visit, files)
         before = await editor.sheet_begun(visit, brought.form.text("mode"), brought.form.text("of"))
-        return await _run_form(visit, before, brought, held)
+        return await _run_form(visit, before, brought, files)
 
 
 async def changed(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
-    async with tray(visit.deps.out) as held:
-        held.total = sum(each.size for each in document.files)
-        brought = await uploads.read_form(visit, held, document.files)
+    async with tray(visit.deps.out) as files:
+        files.total = sum(file.size for file in document.files)
+        brought = await uploads.read_form(visit, files, document.files)
         if document.state is not OutState.DRAFT:
-            # It is no draft any more: to where it is told what became of it.
+            # The document is no draft any more: its page shows its state.
             if brought.form.text("act") == _QUICK:
                 return web.json_response({"problems": []}, status=409, headers=editor.NO_STORE)
             return visit.go(f"/phat-hanh/{document.id}/da-gui")
-        return await _run_form(visit, editor.sheet_of_document(document), brought, held)
+        return await _run_form(visit, editor.sheet_of_document(document), brought, files)
 
 
-async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
-    answer = await _acted(visit, before, brought, held)
+async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, files: Tray) -> web.StreamResponse:
+    answer = await _save_and_act(visit, before, brought, files)
     if visit.is_piece and answer.status == 303:
         return web.json_response({"go": answer.headers["Location"]}, headers=editor.NO_STORE)
     return answer
 
 
-async def _acted(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
-    typed = _understood(visit, before, brought)
+async def _save_and_act(
+    visit: Visit, before: Sheet, brought: uploads.Brought, files: Tray
+) -> web.StreamResponse:
+    typed = _read_typed(visit, before, brought)
     document = before.document
     is_stale = document is not None and typed.form.text("version") != str(document.version)
-    # Where both say the same nothing is lost; a button about a file may mean another one by now.
+    # Equal versions lose nothing; but a button about a file may mean another file by now.
     if is_stale and (typed.act not in _WHOLE or editor.differences(visit, before, typed.draft, typed.change)):
         return await _conflict(visit, typed)
     if typed.act == _QUICK:
-        return await _quick(visit, typed)
+        return await _autosave(visit, typed)
     if typed.wrong:
         return await editor.refused(visit, typed.sheet, typed.wrong)
     try:
-        found = await uploads.read_lead(visit, held) if typed.act == "file" else None
-        stored = await _stored(visit, typed)
-        stored = await _with_files(visit, typed, stored, held)
-    except Refused as why:
-        return await editor.refused(visit, typed.sheet, editor.reasons(visit, why, ""))
+        lead = await uploads.read_lead(visit, files) if typed.act == "file" else None
+        stored = await _save(visit, typed)
+        stored = await _with_files(visit, typed, stored, files)
+    except Refused as error:
+        return await editor.refused(visit, typed.sheet, editor.reasons(visit, error, ""))
     except StaleVersion:
         return await _conflict(visit, typed)
-    except Clash as why:
-        return await editor.refused(visit, typed.sheet, [(uploads.ANY, visit.why(why))])
+    except Clash as error:
+        return await editor.refused(visit, typed.sheet, [(uploads.ANY, visit.why(error))])
     if typed.refused:
         sheet = replace(editor.sheet_of_document(stored), ticked=typed.sheet.ticked)
         return await editor.refused(visit, sheet, typed.refused)
-    return await _then(visit, typed, stored, found)
+    return await _after_saving(visit, typed, stored, lead)
 
 
-def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> TypedForm:
+def _read_typed(visit: Visit, before: Sheet, brought: uploads.Brought) -> TypedForm:
     form = brought.form
     act, _, detail = (form.text("act") or "save").partition(":")
-    draft, wrong = fields.typed(form, before.draft, visit.deps.out.today())
+    draft, wrong_fields = fields.typed(form, before.draft, visit.deps.out.today())
     recipients = addressing.typed(form, before.recipients)
     if act == "drop-to" and detail.isdigit():
-        recipients = tuple(each for n, each in enumerate(recipients) if n != int(detail))
+        recipients = tuple(r for n, r in enumerate(recipients) if n != int(detail))
     return TypedForm(
         form=form,
         act=act,
@@ -121,68 +124,70 @@ def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> TypedF
         before=before,
         draft=replace(draft, recipients=recipients),
         change=fields.changed(form, before.change),
-        wrong=[(name, visit.say(key)) for name, key in wrong],
-        refused=[each for why in brought.refused for each in editor.reasons(visit, why, uploads.ANY)],
+        wrong=[(name, visit.say(key)) for name, key in wrong_fields],
+        refused=[r for why in brought.refused for r in editor.reasons(visit, why, uploads.ANY)],
         doubled=bool(brought.doubled),
     )
 
 
-async def _stored(visit: Visit, typed: TypedForm) -> OutgoingDocument:
-    """The draft says what the form says."""
+async def _save(visit: Visit, typed: TypedForm) -> OutgoingDocument:
+    """Save the form's values in the draft."""
     out, scope, before = visit.deps.out, visit.scope(), typed.before
     document = before.document
     draft, change = typed.draft, typed.change
-    named = (draft.signer.name if draft.signer else "") != before.values.get("name", "")
-    # Where the page comes again with it, and nowhere else.
-    if named and typed.act != _QUICK and not visit.is_piece:
+    is_renamed = (draft.signer.name if draft.signer else "") != before.values.get("name", "")
+    # Only where the page is shown again with it.
+    if is_renamed and typed.act != _QUICK and not visit.is_piece:
         draft = replace(draft, signer=remembered(draft.signer, await visit.deps.habits.of(out, scope)))
     if before.kind is Kind.UPDATE and change is not None:
         parent_id = document.parent_id if document else before.of
-        draft, change = await _of_receivers(visit, draft, change, parent_id)
+        draft, change = await _limit_to_receivers(visit, draft, change, parent_id)
     if document is None:
         parent_of = before.of if before.kind is not Kind.DOCUMENT else None
         return await drafting.begin(out, scope, draft, before.kind, parent_of, change)
-    now = fields.values(draft, change)
-    doubts = fields.still_doubted(document.doubts, typed.form.all("ok"), before.values, now)
-    from_file = [name for name in document.from_file if before.values.get(name, "") == now.get(name, "")]
+    new_values = fields.values(draft, change)
+    doubts = fields.still_doubted(document.doubts, typed.form.all("ok"), before.values, new_values)
+    from_file = [
+        name for name in document.from_file if before.values.get(name, "") == new_values.get(name, "")
+    ]
     return await uploads.save_over(visit, document, draft, change=change, doubts=doubts, from_file=from_file)
 
 
 async def _with_files(
-    visit: Visit, typed: TypedForm, stored: OutgoingDocument, held: Tray
+    visit: Visit, typed: TypedForm, stored: OutgoingDocument, files: Tray
 ) -> OutgoingDocument:
     out, scope = visit.deps.out, visit.scope()
-    stored = await drafting.arrange(out, scope, stored.id, _order(typed, stored), stored.version)
-    return await drafting.add_files(out, scope, stored.id, held) if held.received else stored
+    stored = await drafting.arrange(out, scope, stored.id, _ordered_files(typed, stored), stored.version)
+    return await drafting.add_files(out, scope, stored.id, files) if files.received else stored
 
 
-def _order(typed: TypedForm, stored: OutgoingDocument) -> list[tuple[int, FileRole]]:
-    """The files with the roles that were chosen; one taken away, or one step up."""
-    found = [(each.n, _role(typed.form.text(f"role.{each.n}"), each.role)) for each in stored.files]
-    at = next((n for n, (number, _) in enumerate(found) if str(number) == typed.detail), -1)
+def _ordered_files(typed: TypedForm, stored: OutgoingDocument) -> list[tuple[int, FileRole]]:
+    """Return the files in order with their chosen roles; one removed, or moved up by one."""
+    ordered = [(file.n, _role(typed.form.text(f"role.{file.n}"), file.role)) for file in stored.files]
+    at = next((n for n, (number, _) in enumerate(ordered) if str(number) == typed.detail), -1)
     if typed.act == "drop-file" and at >= 0:
-        del found[at]
+        del ordered[at]
     elif typed.act == "up-file" and at > 0:
-        found[at - 1], found[at] = found[at], found[at - 1]
-    return found
+        ordered[at - 1], ordered[at] = ordered[at], ordered[at - 1]
+    return ordered
 
 
-def _role(text: str, before: FileRole) -> FileRole:
-    return FileRole(text) if text in tuple(FileRole) else before
+def _role(text: str, previous: FileRole) -> FileRole:
+    return FileRole(text) if text in tuple(FileRole) else previous
 
 
-async def _then(
-    visit: Visit, typed: TypedForm, stored: OutgoingDocument, found: ReadDocument | None
+async def _after_saving(
+    visit: Visit, typed: TypedForm, stored: OutgoingDocument, lead: ReadDocument | None
 ) -> web.StreamResponse:
-    """What the pressed button wants beyond saving."""
+    """Do the pressed button's act, after saving."""
     path = f"/phat-hanh/{stored.id}"
     if typed.act in _ADDRESSES:
-        return await _addressed(visit, typed, stored)
-    if found is not None:
-        told = await uploads.fill_draft(visit, stored, found)
-        return visit.said(path, told)
+        return await _change_recipients(visit, typed, stored)
+    if lead is not None:
+        message = await uploads.fill_draft(visit, stored, lead)
+        return visit.said(path, message)
     if typed.act == "number":
-        return await _numbered(visit, stored)
+        return await _reserve_number(visit, stored)
     if typed.act == "file" and typed.doubled:
         return editor.at_part(visit.said(path, "compose.file.doubled"), "tep")
     if typed.act == "check":
@@ -194,8 +199,8 @@ async def _then(
     return editor.at_part(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
 
 
-async def _numbered(visit: Visit, stored: OutgoingDocument) -> web.StreamResponse:
-    """The next number is this draft's from now on: nobody else is offered it."""
+async def _reserve_number(visit: Visit, stored: OutgoingDocument) -> web.StreamResponse:
+    """Reserve the next number for this draft: it is not offered again."""
     draft = stored.draft
     number = await next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
     issued_on = draft.issued_on or visit.deps.out.today()
@@ -203,64 +208,67 @@ async def _numbered(visit: Visit, stored: OutgoingDocument) -> web.StreamRespons
     return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 
 
-async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
-    draft, told = stored.draft, "compose.saved"
+async def _change_recipients(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
+    draft, message = stored.draft, "compose.saved"
     sheet = editor.sheet_of_document(stored)
-    now = sheet.recipients
+    recipients = sheet.recipients
     role = addressing.role_of(typed.form.text("new_role"))
     try:
         if typed.act == "paste":
-            now, skipped = await addressing.pasted(visit, now, typed.form.text("paste"), role)
-            told = "compose.pasted.skipped" if skipped else "compose.pasted"
+            recipients, skipped = await addressing.pasted(visit, recipients, typed.form.text("paste"), role)
+            message = "compose.pasted.skipped" if skipped else "compose.pasted"
         elif typed.act == "add-to":
-            now, told = addressing.with_codes(now, [typed.detail], role), "compose.added"
+            recipients, message = addressing.with_codes(recipients, [typed.detail], role), "compose.added"
         elif typed.act == "swap":
             old, _, new = typed.detail.partition(">")
-            now = tuple(each for each in now if addressing.key_of(each) != old)
-            now, told = addressing.with_codes(now, [new], role), "compose.added"
+            recipients = tuple(r for r in recipients if addressing.key_of(r) != old)
+            recipients, message = addressing.with_codes(recipients, [new], role), "compose.added"
         elif typed.act == "add-group":
-            # Its members, as they are today.
-            (now, _), told = await addressing.pasted(visit, now, typed.form.text("group")), "compose.added"
+            # The group's members of today.
+            (recipients, _), message = (
+                await addressing.pasted(visit, recipients, typed.form.text("group")),
+                "compose.added",
+            )
         elif typed.act == "save-group":
-            await addressing.keep_group(visit, now, typed.form.text("group_name"))
-            told = "compose.group.saved"
-    except Clash as why:
-        return await editor.refused(visit, sheet, [("group_name", visit.why(why))])
-    stored = await put_recipients(visit, stored, replace(draft, recipients=now))
+            await addressing.keep_group(visit, recipients, typed.form.text("group_name"))
+            message = "compose.group.saved"
+    except Clash as error:
+        return await editor.refused(visit, sheet, [("group_name", visit.why(error))])
+    stored = await put_recipients(visit, stored, replace(draft, recipients=recipients))
     if visit.is_piece:
-        return await editor.parts(visit, stored, visit.say(f"told.{told}"), with_recipients=True)
-    return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
+        return await editor.parts(visit, stored, visit.say(f"told.{message}"), with_recipients=True)
+    return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", message), "noi-nhan")
 
 
-async def _of_receivers(
+async def _limit_to_receivers(
     visit: Visit, draft: Draft, change: DocumentChange, parent_id: str | None
 ) -> tuple[Draft, DocumentChange]:
-    """An update goes to those who have what it changes."""
+    """Limit an update to the recipients of the document it changes."""
     async with visit.deps.store.read(visit.scope()) as work:
         parent = await work.outgoing.get(parent_id or "")
     return drafting.receivers(draft, change, parent.draft.recipients)
 
 
 async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -> OutgoingDocument:
-    """The draft with other recipients, everything else as it is."""
+    """Save the draft with other recipients, everything else unchanged."""
     change = stored.change
     if stored.kind is Kind.UPDATE and change is not None:
-        draft, change = await _of_receivers(visit, draft, change, stored.parent_id)
+        draft, change = await _limit_to_receivers(visit, draft, change, stored.parent_id)
     return await uploads.save_over(visit, stored, draft, change=change)
 
 
 async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
-    """Only what was shown with its checks is sent: where anything changed since, the checks are shown again."""
+    """Send only the draft that was shown with its checks; after a change the checks are shown again."""
     if not editor.may_send(visit, stored.kind):
         raise Denied("only a clerk sends documents", code="GW-RIGHT")
     path = f"/phat-hanh/{stored.id}"
     if typed.form.text("checked") != str(stored.version):
         return editor.at_part(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
     confirm = tuple(typed.form.all("confirm"))
-    found = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
+    checked = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
     problems = [
-        *(checking.reason_said(visit, each) for each in found.verdict.reasons),
-        *_unanswered(visit, typed, stored, found),
+        *(checking.reason_said(visit, reason) for reason in checked.verdict.reasons),
+        *_open_questions(visit, typed, stored, checked),
     ]
     if not problems:
         options = visit.deps.settings.pages
@@ -271,31 +279,31 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
             )
         except StaleVersion:
             return await _conflict(visit, typed)
-        except Refused as why:
-            problems = editor.reasons(visit, why, "")
+        except Refused as error:
+            problems = editor.reasons(visit, error, "")
         else:
             return visit.go(f"{path}/da-gui")
     sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed.form))
-    return await editor.show_sheet(visit, sheet, problems=problems, checked=found)
+    return await editor.show_sheet(visit, sheet, problems=problems, checked=checked)
 
 
-def _unanswered(
-    visit: Visit, typed: TypedForm, stored: OutgoingDocument, found: drafting.CheckedDraft
+def _open_questions(
+    visit: Visit, typed: TypedForm, stored: OutgoingDocument, checked: drafting.CheckedDraft
 ) -> list[tuple[str, str]]:
-    asks = []
-    if checking.must_ask(found) and "again" not in typed.form:
-        asks.append(("again", visit.say("compose.twin.tick")))
+    questions = []
+    if checking.must_ask(checked) and "again" not in typed.form:
+        questions.append(("again", visit.say("compose.twin.tick")))
     if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
-        asks.append(visit.missing("approved_by", "compose.approved_by"))
-    return asks
+        questions.append(visit.missing("approved_by", "compose.approved_by"))
+    return questions
 
 
-async def _quick(visit: Visit, typed: TypedForm) -> web.StreamResponse:
-    """Saved by itself, as far as it can be read; nothing of the page changes but the word about it."""
+async def _autosave(visit: Visit, typed: TypedForm) -> web.StreamResponse:
+    """Save automatically, as far as the form can be read; the page changes only its note about saving."""
     try:
-        stored = await _stored(visit, typed)
-    except Refused as why:
-        return await editor.refused(visit, typed.sheet, editor.reasons(visit, why, ""))
+        stored = await _save(visit, typed)
+    except Refused as error:
+        return await editor.refused(visit, typed.sheet, editor.reasons(visit, error, ""))
     except StaleVersion:
         return await _conflict(visit, typed)
     at = local(visit.deps.clock.now()).strftime("%H:%M:%S")
@@ -310,12 +318,12 @@ async def _conflict(visit: Visit, typed: TypedForm) -> web.StreamResponse:
     document = typed.before.document
     if document is None:
         return await editor.show_sheet(visit, typed.sheet, problems=[("", words)], status=409)
-    now = editor.sheet_of_document(await editor.load_draft(visit, document.id))
-    differ = editor.differences(visit, now, typed.draft, typed.change)
-    over = [("", visit.say("compose.conflict.over"))] if differ else []
-    sheet = replace(typed.sheet, document=now.document)
+    stored = editor.sheet_of_document(await editor.load_draft(visit, document.id))
+    differing = editor.differences(visit, stored, typed.draft, typed.change)
+    advice = [("", visit.say("compose.conflict.over"))] if differing else []
+    sheet = replace(typed.sheet, document=stored.document)
     return await editor.show_sheet(
-        visit, sheet, problems=[("", words), *over, *differ], status=409, is_torn=bool(differ)
+        visit, sheet, problems=[("", words), *advice, *differing], status=409, is_torn=bool(differing)
     )
 
 
