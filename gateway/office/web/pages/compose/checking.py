@@ -130,10 +130,7 @@ def _twin_questions(visit: Visit, checked: CheckedDraft) -> tuple[tuple[str, str
     number."""
     twins = [(_twin_sentence(visit, earlier), earlier.id) for earlier in checked.earlier[:1]]
     same_file = [r for r in checked.verdict.warnings if r.code in ASKED]
-    return (
-        *twins,
-        *((_reason_words(visit, r), r.params.get("earlier", "")) for r in same_file),
-    )
+    return (*twins, *((_reason_words(visit, r), r.params.get("earlier", "")) for r in same_file))
 
 
 def _twin_sentence(visit: Visit, earlier: OutgoingDocument) -> str:

@@ -143,7 +143,7 @@ async def _step_page(
         is_own=can is RecallObjection.SELF,
         may_withdraw=ask is not None and ask.is_open and _may_ask(visit),
         as_name=_approver_name(visit, names, ask) if ask is not None else "",
-        heads=", ".join(d.name for d in await acting.heads_of(visit.deps.accounts, visit.here.id)),
+        heads=", ".join(head.name for head in await acting.heads_of(visit.deps.accounts, visit.here.id)),
     )
 
 
@@ -231,7 +231,7 @@ async def recalled(visit: Visit) -> web.StreamResponse:
         chosen=codes,
         can={d.id for d in seen.recallable(outgoing)},
         heads=heads,
-        forms=[(d, visit.say(f"outgoing.recall.{d}")) for d in (_NOTICE, _TAKE_BACK)],
+        forms=[(form, visit.say(f"outgoing.recall.{form}")) for form in (_NOTICE, _TAKE_BACK)],
         form_asked=_TAKE_BACK if visit.ask("hinh-thuc") == "lay-lai" else _NOTICE,
     )
     problems = _missing_in_recall(visit, codes, is_take_back, by_name=not heads)
@@ -309,7 +309,7 @@ async def _urge_page(
         office=agency,
         text=visit.form.text("text") or _ready_text(visit, urging),
         how=visit.form.text("how") or asking.HOWS[0],
-        hows=[(d, visit.say(f"outgoing.urge.how.{d}")) for d in asking.HOWS],
+        hows=[(how, visit.say(f"outgoing.urge.how.{how}")) for how in asking.HOWS],
         days=visit.deps.settings.pages.urge_days,
     )
 
@@ -357,11 +357,7 @@ async def ask(
 
 
 async def taken(
-    visit: Visit,
-    outgoing: SeenOutgoing,
-    act: Callable[[], Awaitable[object]],
-    message: str,
-    ask_again: Again,
+    visit: Visit, outgoing: SeenOutgoing, act: Callable[[], Awaitable[object]], message: str, ask_again: Again
 ) -> web.StreamResponse:
     """Act, unless the document has changed meanwhile: then the page names person and time. Objections of the flow stand on
     the form."""
@@ -376,11 +372,7 @@ async def taken(
 
 async def conflicted(visit: Visit, outgoing: SeenOutgoing, sentence: str) -> web.StreamResponse:
     return await visit.page(
-        "outgoing/conflict.html",
-        409,
-        title=visit.say("outgoing.conflict"),
-        found=outgoing,
-        sentence=sentence,
+        "outgoing/conflict.html", 409, title=visit.say("outgoing.conflict"), found=outgoing, sentence=sentence
     )
 
 
@@ -435,7 +427,7 @@ async def added(visit: Visit) -> web.StreamResponse:
     outgoing = await seen.find(visit)
     if (objection := seen.not_away(outgoing)) and not visit.is_act:
         return await refused(visit, outgoing, "further", objection)
-    roles = [(line.value, visit.say(f"role.{line}")) for line in _ROLES]
+    roles = [(role.value, visit.say(f"role.{role}")) for role in _ROLES]
     ask_again = partial(ask, visit, outgoing, "further", do="outgoing.further.do", roles=roles)
     names = [" ".join(line.split()) for line in visit.form.text("to").splitlines() if line.strip()]
     role = (

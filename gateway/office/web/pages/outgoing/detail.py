@@ -40,10 +40,7 @@ _MOST_OPEN = 60
 
 async def document_shown(visit: Visit) -> web.StreamResponse:
     outgoing = await seen.find(visit)
-    document, code = (
-        outgoing.document,
-        outgoing.document.draft.code or visit.say("outgoing.no_number"),
-    )
+    document, code = (outgoing.document, outgoing.document.draft.code or visit.say("outgoing.no_number"))
     if document.kind.asks and document.parent_id is not None:
         return visit.go(f"/van-ban-di/{document.parent_id}")
     now = visit.deps.clock.now()
@@ -90,8 +87,8 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         audits=visit.may(Right.AUDIT),
         undo=undo,
         recall_ask=await acts.latest_asked(visit, outgoing),
-        replaced_by=[row for row in outgoing.children if row.kind is Kind.REPLACEMENT],
-        changes=[row for row in outgoing.children if row.kind.asks],
+        replaced_by=[child for child in outgoing.children if child.kind is Kind.REPLACEMENT],
+        changes=[child for child in outgoing.children if child.kind.asks],
         others=await _states_of_others(visit, outgoing),
         answers_to=await _answered_documents(visit, document),
         answered=await _answers_received(visit, outgoing),
@@ -167,10 +164,7 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
     outgoing = await seen.find(visit)
     if (order_page := await _order_page(visit, outgoing)) is not None:
         return order_page
-    packet, note = (
-        await _load_packet(visit, outgoing),
-        partial(seen.note_read, visit, outgoing.document),
-    )
+    packet, note = (await _load_packet(visit, outgoing), partial(seen.note_read, visit, outgoing.document))
     title = visit.say("outgoing.packet", packet=packet.packet_id)
     name = f"{packet.packet_id}.edxml"
     return await content.packet_page(
@@ -183,10 +177,7 @@ async def packet_kept(visit: Visit) -> web.StreamResponse:
     outgoing = await seen.find(visit)
     if (order_page := await _order_page(visit, outgoing)) is not None:
         return order_page
-    packet, note = (
-        await _load_packet(visit, outgoing),
-        partial(seen.note_read, visit, outgoing.document),
-    )
+    packet, note = (await _load_packet(visit, outgoing), partial(seen.note_read, visit, outgoing.document))
     return await content.give_packet(visit, packet, note, f"{packet.packet_id}.edxml")
 
 
