@@ -1,6 +1,6 @@
-"""Webhooks of an agency's programs: the list, a new one, what became of each event, and what a person does about it: try,
-send again, pause, let go on, another secret, remove. In: an administrator. Out: pages; a secret is shown once, on the
-answer itself. What an endpoint answered is another's text: it is shown as text, cut and cleaned."""
+"""Webhooks of an agency's programs: the list, a new one, the deliveries of each event, and the acts: test, send again,
+pause, resume, rotate the secret, remove. In: an administrator. Out: pages; a secret is shown once, on the answer itself. An
+endpoint's response is another's text: it is shown as text, cut and cleaned."""
 
 from __future__ import annotations
 
@@ -31,98 +31,100 @@ _STATES = {"loi": DeliveryState.FAILED, "cho": DeliveryState.WAITING, "xong": De
 
 
 async def hooks_listed(visit: Visit) -> web.StreamResponse:
-    here = await accounts.agency_here(visit)
-    found = await visit.deps.webhooks.listed(here.id)
+    place = await accounts.agency_here(visit)
+    hooks = await visit.deps.webhooks.listed(place.id)
     return await visit.page(
         "admin/webhooks.html",
         title=visit.say("webhook.title"),
-        rows=[(each, standing(each)) for each in found],
-        figures=await visit.deps.webhooks.rows.figures(here.id, [each.id for each in found]),
-        here=here,
-        places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
+        rows=[(hook, standing(hook)) for hook in hooks],
+        figures=await visit.deps.webhooks.rows.figures(place.id, [hook.id for hook in hooks]),
+        here=place,
+        places=[(place.key, place.name) for place in await accounts.agencies_open(visit)],
     )
 
 
 def standing(endpoint: Endpoint) -> str:
-    """The one word for how it goes."""
+    """Return the one word for its state."""
     return "failing" if endpoint.is_failing else endpoint.state.value
 
 
 async def hook_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await accounts.agency_here(visit)
+    form, place = visit.form, await accounts.agency_here(visit)
     if not visit.is_act:
-        return await _form(visit, here, {}, set(), [])
-    ticked = {each for each in _kinds() if each in form.all("types")}
-    wanted = WantedEndpoint(
+        return await _form(visit, place, {}, set(), [])
+    ticked = {kind for kind in _kinds() if kind in form.all("types")}
+    wish = WantedEndpoint(
         url=form.text("url"),
-        types=tuple(f"{each}.*" for each in _kinds() if each in ticked),
+        types=tuple(f"{kind}.*" for kind in _kinds() if kind in ticked),
         note=form.text("note"),
     )
     try:
-        secret, endpoint = await visit.deps.webhooks.add(_scope(visit, here), wanted)
-    except (BadForm, Clash) as why:
-        return await _form(visit, here, form.flat(), ticked, [(_FIELDS.get(why.code, "url"), visit.why(why))])
-    return await _secret(visit, here, endpoint, secret, "webhook.made")
+        secret, endpoint = await visit.deps.webhooks.add(_scope(visit, place), wish)
+    except (BadForm, Clash) as error:
+        return await _form(
+            visit, place, form.flat(), ticked, [(_FIELDS.get(error.code, "url"), visit.why(error))]
+        )
+    return await _secret_page(visit, place, endpoint, secret, "webhook.made")
 
 
 async def hook_shown(visit: Visit) -> web.StreamResponse:
-    here, endpoint = await _found(visit)
-    return await _log(visit, here, endpoint, None)
+    place, endpoint = await _load_hook(visit)
+    return await _log_page(visit, place, endpoint, None)
 
 
 async def hook_tried(visit: Visit) -> web.StreamResponse:
-    """What came of it stands on the page of the webhook itself."""
-    here, endpoint = await _found(visit)
-    done = await visit.deps.webhooks.test(_scope(visit, here), endpoint.id, here.key)
-    return await _log(visit, here, endpoint, done)
+    """Send a test; its outcome stands on the page of the webhook itself."""
+    place, endpoint = await _load_hook(visit)
+    done = await visit.deps.webhooks.test(_scope(visit, place), endpoint.id, place.key)
+    return await _log_page(visit, place, endpoint, done)
 
 
-async def _log(visit: Visit, here: Place, endpoint: Endpoint, tried: object) -> web.Response:
-    asked, before = visit.ask("ket-qua"), visit.ask("truoc")
-    found, has_more = await visit.deps.webhooks.log(
+async def _log_page(visit: Visit, place: Place, endpoint: Endpoint, test_outcome: object) -> web.Response:
+    state_asked, before = visit.ask("ket-qua"), visit.ask("truoc")
+    deliveries, has_more = await visit.deps.webhooks.log(
         endpoint.agency_id,
         endpoint.id,
         _SHOWN,
         before=int(before) if before.isascii() and before.isdigit() and len(before) <= 18 else 0,
-        state=_STATES.get(asked),
+        state=_STATES.get(state_asked),
     )
-    path, kept = f"{HOOKS}/{endpoint.id}", merged(dict(visit.request.query), truoc=None)
+    path, query = f"{HOOKS}/{endpoint.id}", merged(dict(visit.request.query), truoc=None)
     figures = await visit.deps.webhooks.rows.figures(endpoint.agency_id, [endpoint.id])
     return await visit.page(
         "admin/webhook.html",
         title=visit.say("webhook.one", host=endpoint.host),
-        here=here,
+        here=place,
         hook=endpoint,
         word=standing(endpoint),
         figures=figures[endpoint.id],
-        secrets=[each.until for each in endpoint.secrets if each.until and visit.person.at < each.until],
-        tried=tried,
+        secrets=[s.until for s in endpoint.secrets if s.until and visit.person.at < s.until],
+        tried=test_outcome,
         path=path,
-        # Beside a program's own log it is the second that counts.
-        rows=[(each, f"{local(each.at):%d/%m/%Y %H:%M:%S}") for each in found],
-        older=where(path, **{**kept, "truoc": str(found[-1].sequence)}) if has_more else "",
-        newest=where(path, **kept) if before else "",
+        # Lines are compared with a program's own log, to the second.
+        rows=[(delivery, f"{local(delivery.at):%d/%m/%Y %H:%M:%S}") for delivery in deliveries],
+        older=where(path, **{**query, "truoc": str(deliveries[-1].sequence)}) if has_more else "",
+        newest=where(path, **query) if before else "",
         results=[
             ("", visit.say("webhook.every")),
             *((key, visit.say(f"webhook.delivery.{state}")) for key, state in _STATES.items()),
         ],
-        asked=asked if asked in _STATES else "",
+        asked=state_asked if state_asked in _STATES else "",
     )
 
 
 async def hook_sent_again(visit: Visit) -> web.StreamResponse:
-    here, endpoint = await _found(visit)
-    given = visit.form.text("event")
-    these = [sequence_in(given)] if given else None
-    await visit.deps.webhooks.redeliver(_scope(visit, here), endpoint.id, these)
+    place, endpoint = await _load_hook(visit)
+    event_id = visit.form.text("event")
+    sequences = [sequence_in(event_id)] if event_id else None
+    await visit.deps.webhooks.redeliver(_scope(visit, place), endpoint.id, sequences)
     return visit.said(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
 
 
 async def hook_acted(visit: Visit) -> web.StreamResponse:
-    here, endpoint = await _found(visit)
+    place, endpoint = await _load_hook(visit)
     if (act := _ACTS.get(visit.path("act"))) is None:
         raise NotFound("there is no such act")
-    desk, scope = visit.deps.webhooks, _scope(visit, here)
+    desk, scope = visit.deps.webhooks, _scope(visit, place)
     if not visit.is_act:
         return await visit.question(
             None,
@@ -134,36 +136,38 @@ async def hook_acted(visit: Visit) -> web.StreamResponse:
             grave=act == "remove",
             part="admin/_questions.html",
             which=act,
-            overlaps=[(str(each), visit.say("webhook.hours", hours=each)) for each in _OVERLAPS],
+            overlaps=[(str(h), visit.say("webhook.hours", hours=h)) for h in _OVERLAPS],
         )
     if act == "rotate":
-        hours = next((each for each in _OVERLAPS if str(each) == visit.form.text("overlap")), 24)
+        hours = next((h for h in _OVERLAPS if str(h) == visit.form.text("overlap")), 24)
         secret, endpoint = await desk.rotate(scope, endpoint.id, timedelta(hours=hours))
-        return await _secret(visit, here, endpoint, secret, "webhook.rotated")
+        return await _secret_page(visit, place, endpoint, secret, "webhook.rotated")
     if act == "remove":
         await desk.remove(scope, endpoint.id)
-        return visit.said(HOOKS, "webhook.removed", **{"co-quan": here.key})
-    turn = desk.pause if act == "pause" else desk.resume
-    # Whoever pressed twice, or was beaten by another, sees it as they wanted it.
+        return visit.said(HOOKS, "webhook.removed", **{"co-quan": place.key})
+    change_state = desk.pause if act == "pause" else desk.resume
+    # A second press, or a press after another person's, finds the wished state already.
     if (endpoint.state is EndpointState.PAUSED) != (act == "pause"):
-        await turn(scope, endpoint.id)
+        await change_state(scope, endpoint.id)
     return visit.said(f"{HOOKS}/{endpoint.id}", f"webhook.{act}.done")
 
 
-async def _secret(visit: Visit, here: Place, endpoint: Endpoint, secret: str, title: str) -> web.Response:
+async def _secret_page(
+    visit: Visit, place: Place, endpoint: Endpoint, secret: str, title: str
+) -> web.Response:
     return await visit.page(
-        "admin/webhook_secret.html", title=visit.say(title), secret=secret, hook=endpoint, here=here
+        "admin/webhook_secret.html", title=visit.say(title), secret=secret, hook=endpoint, here=place
     )
 
 
 async def _form(
-    visit: Visit, here: Place, values: dict[str, str], ticked: set[str], problems: Problems
+    visit: Visit, place: Place, values: dict[str, str], ticked: set[str], problems: Problems
 ) -> web.Response:
     return await visit.form_page(
         "admin/webhook_new.html",
         problems,
         title=visit.say("webhook.new"),
-        here=here,
+        here=place,
         kinds=_kinds(),
         ticked=ticked,
         longest=LONGEST_NOTE,
@@ -172,16 +176,16 @@ async def _form(
 
 
 def _kinds() -> list[str]:
-    """The first words of the types that programs read."""
-    return list(dict.fromkeys(each.partition(".")[0] for each in feed.readable(feed.EVENT_SCOPES)))
+    """List the first words of the types that programs read."""
+    return list(dict.fromkeys(name.partition(".")[0] for name in feed.readable(feed.EVENT_SCOPES)))
 
 
-def _scope(visit: Visit, here: Place) -> AgencyScope:
-    return AgencyScope(agency_id=here.id, principal_id=visit.person.person.id)
+def _scope(visit: Visit, place: Place) -> AgencyScope:
+    return AgencyScope(agency_id=place.id, principal_id=visit.person.person.id)
 
 
-async def _found(visit: Visit) -> tuple[Place, Endpoint]:
-    """Of an agency that is administered; NotFound for another's."""
+async def _load_hook(visit: Visit) -> tuple[Place, Endpoint]:
+    """Load a webhook of an administered agency. Raise NotFound for another's."""
     id = visit.path("id")
     for place in await accounts.agencies_open(visit):
         try:

@@ -75,8 +75,8 @@ def typed(form: Form, before: Sequence[Recipient]) -> tuple[Recipient, ...]:
     for n, key in enumerate(form.all("to_key")[:MOST]):
         role = role_of(roles[n] if n < len(roles) else "")
         picked = [r for r in form.all(f"pick.{n}") if r]
-        for r in picked or [key]:
-            recipient = replace(_recipient_of_key(r, recipients_by_key), role=role)
+        for picked_key in picked or [key]:
+            recipient = replace(_recipient_of_key(picked_key, recipients_by_key), role=role)
             if key_of(recipient) not in ("", _NAME_MARK):
                 recipients.setdefault(key_of(recipient), recipient)
     return tuple(recipients.values())

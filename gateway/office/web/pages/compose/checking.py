@@ -161,9 +161,9 @@ def left(
     if not rows:
         open_points["find"] = visit.say("compose.part.3")
     open_points |= {f"to-{n}": row.name or row.code for n, row in enumerate(rows) if row.is_asked}
-    for r in reasons:
-        place = fields.place_of(r.pointer) or "van-ban"
-        if r.code not in CONFIRMABLE:
+    for reason in reasons:
+        place = fields.place_of(reason.pointer) or "van-ban"
+        if reason.code not in CONFIRMABLE:
             open_points.setdefault(place, _place_name(visit, place))
     for name, _ in document.doubts if document else ():
         place = {"recipients": "noi-nhan"}.get(name, name)
