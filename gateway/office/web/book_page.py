@@ -62,7 +62,9 @@ async def _rows(book: Opened) -> AsyncIterator[tuple[date | None, BookLine, list
             yield heading, line, [clean_text(cell_text(cell)) for cell in book.cells(line)]
 
 
-async def stamp(made: ArrivalStamp, *, lang: str = "vi", nonce: str = "") -> str:
+async def stamp(arrival_stamp: ArrivalStamp, *, lang: str = "vi", nonce: str = "") -> str:
     """Render the arrival stamp on a sheet of its own, to be cut out or copied onto a print."""
     template = _PAGES.get_template("book/stamp.html")
-    return await template.render_async(stamp=made, lang=lang, nonce=nonce, say=labels.say, day=day_text)
+    return await template.render_async(
+        stamp=arrival_stamp, lang=lang, nonce=nonce, say=labels.say, day=day_text
+    )

@@ -175,11 +175,11 @@ class Previews:
             return None
         if key in self._near:
             return self._near[key]
-        kept, table = await self.pool.run(lambda: _read_preview(body))
+        stored, table = await self.pool.run(lambda: _read_preview(body))
         plan = await self.planned(table)
-        if plan.effect != kept.effect:
+        if plan.effect != stored.effect:
             return None
-        preview = over(Preview, kept, plan=plan, whole=table)
+        preview = over(Preview, stored, plan=plan, whole=table)
         self._remember(key, preview)
         return preview
 
@@ -194,8 +194,8 @@ class Previews:
 
 
 def _read_preview(body: bytes) -> tuple[KeptPreview, bytes]:
-    kept = from_json(KeptPreview, zlib.decompress(body).decode())
-    return kept, code_file.under_own_names(kept.read.csv, kept.columns)
+    preview = from_json(KeptPreview, zlib.decompress(body).decode())
+    return preview, code_file.under_own_names(preview.read.csv, preview.columns)
 
 
 # As the frame of the pages says it; an axis that was not needed yet is well.

@@ -124,8 +124,8 @@ async def _load_session(visit: Visit) -> Visit:
 
 def _first_duty_redirect(visit: Visit) -> web.Response | None:
     """Redirect to the page that comes first: signing in, a duty, the choice of an agency."""
-    who = visit.route.who
-    if who is Who.ANYBODY:
+    audience = visit.route.who
+    if audience is Who.ANYBODY:
         return None
     if visit.acting is None:
         if _wants_stream(visit):
@@ -133,9 +133,9 @@ def _first_duty_redirect(visit: Visit) -> web.Response | None:
         if visit.request.method in _SAFE and not visit.is_piece:
             return visit.go(SIGN_IN, next=visit.request.rel_url.raw_path_qs)
         raise sessions.over()
-    if who is not Who.PERSON and visit.acting.duties:
+    if audience is not Who.PERSON and visit.acting.duties:
         return visit.go(_DUTY_PAGES[visit.acting.duties[0]])
-    if who is Who.MEMBER and visit.agency is None:
+    if audience is Who.MEMBER and visit.agency is None:
         if not visit.agencies:
             raise Denied("this person has no post in any agency", code="GW-RIGHT")
         return visit.go(AGENCY, next=visit.request.rel_url.raw_path_qs)

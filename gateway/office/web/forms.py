@@ -169,12 +169,12 @@ async def _read_part(part: BodyPartReader, limit: int) -> bytearray:
     return content
 
 
-async def hold(part: BodyPartReader, held: bytearray, limit: int, told: str) -> None:
-    """Add the bytes of a part; `told` is the error message when there are more than `limit`."""
+async def hold(part: BodyPartReader, content: bytearray, limit: int, message: str) -> None:
+    """Add the bytes of a part; `message` is the error when there are more than `limit`."""
     while piece := await part.read_chunk():
-        held += piece
-        if len(held) > limit:
-            raise BadForm(told, code="GW-FORM-SIZE")
+        content += piece
+        if len(content) > limit:
+            raise BadForm(message, code="GW-FORM-SIZE")
 
 
 def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:

@@ -211,7 +211,7 @@ def read_address(
         asked_values |= {"q": "", "nguoi-ky": ""}
     if not tags:
         asked_values["nhan"] = ""
-    since, until, unread_days = _span(asked_values, today)
+    since, end, unread_days = _span(asked_values, today)
     tab = _tab_opened(side, asked_values)
     # Default values are dropped from the address.
     is_known = {
@@ -239,7 +239,7 @@ def read_address(
             late=today if values["tre"] else None,
             viewer=viewer,
             since=since,
-            until=until,
+            until=end,
         ),
         given={name: value for name, value in values.items() if value},
         size=int(values["so-dong"] or SIZES[0]),
@@ -274,8 +274,8 @@ def _make_filter(side: Side, tab: str, values: Mapping[str, str]) -> Wanted:
 
 def tabs_of(side: Side) -> tuple[str, ...]:
     """List the tabs in the order of the page (interfaces.md 2.2, 2.5)."""
-    named = tuple(tab.name.lower() for tab in TABS[side] if tab.name)
-    return (ALL, ATTENTION, *named) if side is Side.OUT else (*named, ALL)
+    names = tuple(tab.name.lower() for tab in TABS[side] if tab.name)
+    return (ALL, ATTENTION, *names) if side is Side.OUT else (*names, ALL)
 
 
 def _tab_opened(side: Side, values: Mapping[str, str]) -> str:
@@ -295,8 +295,8 @@ def _span(values: dict[str, str], today: date) -> tuple[datetime | None, datetim
     if first is None and last is None and values["ngay"] in PICKS:
         first, last = picked(values["ngay"], today)
     since = datetime.combine(first, time(), VIETNAM) if first else None
-    until = datetime.combine(last + timedelta(days=1), time(), VIETNAM) if last and last < date.max else None
-    return since, until, unread_days
+    end = datetime.combine(last + timedelta(days=1), time(), VIETNAM) if last and last < date.max else None
+    return since, end, unread_days
 
 
 def picked(pick: str, today: date) -> tuple[date, date]:

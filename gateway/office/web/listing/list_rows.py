@@ -121,7 +121,7 @@ class Teller:
         return [self.row(line) for line in lines]
 
     def row(self, line: ListLine) -> ShownLine:
-        path, left = f"{PATHS[line.side]}/{line.id}", self._left(line)
+        path, remaining = f"{PATHS[line.side]}/{line.id}", self._left(line)
         doubt, note = doubt_of(line), note_of(line)
         return ShownLine(
             line=line,
@@ -131,8 +131,8 @@ class Teller:
             state=state_text(line, self.lang),
             summary=self._summary(line),
             checks=checks(line),
-            left=left,
-            time_left=self._time_left(line, left),
+            left=remaining,
+            time_left=self._time_left(line, remaining),
             doubt=labels.say(f"listing.doubtful.{doubt}", self.lang) if doubt else "",
             note=labels.say(f"listing.doubtful.{note}", self.lang) if note else "",
             can_take=may_be_taken(line),
@@ -158,11 +158,11 @@ class Teller:
             return line.due_at - self.now
         return timers.left(self.office, line.waits, line.urgency, line.due_at, self.now)
 
-    def _time_left(self, line: ListLine, left: timedelta | None) -> str:
-        if left is None:
+    def _time_left(self, line: ListLine, remaining: timedelta | None) -> str:
+        if remaining is None:
             return ""
         day = timers.day_of(self.office, line.waits, line.urgency) if self.office is not None else None
-        return labels.time_left(left, self.lang, day)
+        return labels.time_left(remaining, self.lang, day)
 
     def _summary(self, line: ListLine) -> str:
         """Sum up the recipients: `18/20 taken in, 1 refused, 1 overdue`; empty for a single one."""
@@ -324,24 +324,24 @@ def query_of(visit: Visit) -> dict[str, str]:
 
 
 async def chosen(
-    visit: Visit, asked: ListQuestion, act: str, *, most: int = MOST, whole: bool = False
+    visit: Visit, question: ListQuestion, act: str, *, most: int = MOST, whole: bool = False
 ) -> Chosen:
     """Load the chosen rows, from the form where there is one, else from the address. `whole`: without named rows, all are
     chosen."""
     ids, takes_all = _chosen_ids(visit, whole)
-    seen, teller = seen_by(visit), await teller_of(visit, back=asked.query)
+    sight, teller = seen_by(visit), await teller_of(visit, back=question.query)
     async with visit.deps.store.read(visit.scope()) as work:
         if takes_all:
-            loaded = [page async for page in _pages(work, asked, most)]
+            loaded = [page async for page in _pages(work, question, most)]
             lines, cut = [line for page in loaded for line in page.lines], loaded[-1].next_cursor is not None
         else:
-            lines, cut = await _load_lines(work, asked, seen, ids, most)
+            lines, cut = await _load_lines(work, question, sight, ids, most)
         choices = [await _make_choice(visit, work, act, teller.row(line)) for line in lines]
         if act == "bo-nhan":
             choices = await _with_tags(visit, work, choices)
     if act == "tiep-nhan":
         choices = await _with_numbers(visit, choices)
-    return Chosen(act=act, asked=asked, choices=tuple(choices), cut=cut)
+    return Chosen(act=act, asked=question, choices=tuple(choices), cut=cut)
 
 
 def _chosen_ids(visit: Visit, all_if_unnamed: bool) -> tuple[Sequence[str], bool]:
@@ -352,36 +352,36 @@ def _chosen_ids(visit: Visit, all_if_unnamed: bool) -> tuple[Sequence[str], bool
 
 
 async def pages(
-    visit: Visit, asked: ListQuestion, *, most: int, tagged: bool
+    visit: Visit, question: ListQuestion, *, most: int, tagged: bool
 ) -> AsyncGenerator[tuple[Sequence[ListLine], Mapping[str, Sequence[Tag]]]]:
     """Yield the chosen rows page by page, as `chosen` with `whole`, in one read, with the labels of the lines where
     `tagged`. The caller opens no other read meanwhile: readers are few. Close it where it is left early."""
     ids, takes_all = _chosen_ids(visit, all_if_unnamed=True)
     async with visit.deps.store.read(visit.scope()) as work:
         if takes_all:
-            async for page in _pages(work, asked, most):
+            async for page in _pages(work, question, most):
                 yield page.lines, await tags_among(work, page.lines) if tagged else {}
             return
         for n in range(0, min(len(ids), most), _PAGE):
-            lines, _ = await _load_lines(work, asked, seen_by(visit), ids[n : n + _PAGE], _PAGE)
+            lines, _ = await _load_lines(work, question, seen_by(visit), ids[n : n + _PAGE], _PAGE)
             yield lines, await tags_among(work, lines) if tagged else {}
 
 
-async def counted(visit: Visit, asked: ListQuestion, *, most: int) -> tuple[Sequence[str], ListCount]:
+async def counted(visit: Visit, question: ListQuestion, *, most: int) -> tuple[Sequence[str], ListCount]:
     """Return the named ids, and the number of rows the act would take; no ids where all that the list finds are chosen."""
     ids, takes_all = _chosen_ids(visit, all_if_unnamed=False)
     async with visit.deps.store.read(visit.scope()) as work:
         if takes_all:
-            total = await work.office.lists.count(asked.wanted)
+            total = await work.office.lists.count(question.wanted)
             return (), ListCount(n=min(total.n, most), more=total.more or total.n > most)
-        lines, more = await _load_lines(work, asked, seen_by(visit), ids, most)
+        lines, more = await _load_lines(work, question, seen_by(visit), ids, most)
         return [line.id for line in lines], ListCount(n=len(lines), more=more)
 
 
-async def _pages(work: OfficeWork, asked: ListQuestion, most: int) -> AsyncIterator[ListPage]:
+async def _pages(work: OfficeWork, question: ListQuestion, most: int) -> AsyncIterator[ListPage]:
     rows_left, cursor = most, None
     while rows_left > 0:
-        page = await work.office.lists.page(asked.wanted, limit=min(_PAGE, rows_left), cursor=cursor)
+        page = await work.office.lists.page(question.wanted, limit=min(_PAGE, rows_left), cursor=cursor)
         yield page
         rows_left, cursor = rows_left - len(page.lines), page.next_cursor
         if cursor is None:
@@ -389,26 +389,26 @@ async def _pages(work: OfficeWork, asked: ListQuestion, most: int) -> AsyncItera
 
 
 async def _load_lines(
-    work: OfficeWork, asked: ListQuestion, seen: Sees, ids: Sequence[str], most: int
+    work: OfficeWork, question: ListQuestion, sight: Sees, ids: Sequence[str], most: int
 ) -> tuple[list[ListLine], bool]:
     loaded = [await work.office.lists.line(id) for id in ids[:most]]
-    on_side = [line for line in loaded if line is not None and line.side is asked.side]
-    lines = [line for line in on_side if await may_see(work, seen, line)]
+    on_side = [line for line in loaded if line is not None and line.side is question.side]
+    lines = [line for line in on_side if await may_see(work, sight, line)]
     if len(lines) < len(ids[:most]):
         raise NotFound("one of these documents is not there, or not to be seen by this person")
     return lines, len(ids) > most
 
 
-async def may_see(work: OfficeWork, seen: Sees, line: ListLine) -> bool:
+async def may_see(work: OfficeWork, sight: Sees, line: ListLine) -> bool:
     """Tell whether a person limited to the own unit may see that line."""
-    if seen.unit is None:
+    if sight.unit is None:
         return True
     if line.side is Side.OUT:
-        return line.card.source == seen.person_id
+        return line.card.source == sight.person_id
     assigned = (await work.incoming.get(line.id)).assignment
     units = (assigned.lead_unit, *assigned.coordinating_units) if assigned else ()
     # Departments are compared as in the lists.
-    return unit_viewer(seen.unit) in map(unit_viewer, units)
+    return unit_viewer(sight.unit) in map(unit_viewer, units)
 
 
 async def _make_choice(visit: Visit, work: OfficeWork, act: str, row: ShownLine) -> Choice:

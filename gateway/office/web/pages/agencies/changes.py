@@ -60,16 +60,16 @@ async def reforms_listed(visit: Visit) -> web.StreamResponse:
 
 
 async def reform_shown(visit: Visit) -> web.StreamResponse:
-    kept = await registry_changes.kept_reform(visit.deps.deciding, visit.path("id"))
-    record = kept.record
+    kept_reform = await registry_changes.kept_reform(visit.deps.deciding, visit.path("id"))
+    record = kept_reform.record
     return await visit.page(
         "agencies/change.html",
         title=_reform_title(visit, record),
         row=_reform_row(record, visit.deps.out.today()),
-        kept=kept,
-        sentences=ground.remarks_said(visit, kept.sentences),
-        lines=ground.code_lines(kept.before, kept.after),
-        against=ground.remarks_said(visit, kept.against_undo),
+        kept=kept_reform,
+        sentences=ground.remarks_said(visit, kept_reform.sentences),
+        lines=ground.code_lines(kept_reform.before, kept_reform.after),
+        against=ground.remarks_said(visit, kept_reform.against_undo),
         names=await ground.names_of_people(visit, record.people),
         may_report=record.state is ReformState.APPROVED and record.reported_at is None,
     )
@@ -84,8 +84,8 @@ async def reform_undone(visit: Visit) -> web.StreamResponse:
         )
         if not problems:
             return visit.said(f"{REFORMS}/{id}", "reforms.undone")
-    kept = await registry_changes.kept_reform(desk, id)
-    row = _reform_row(kept.record, visit.deps.out.today())
+    kept_reform = await registry_changes.kept_reform(desk, id)
+    row = _reform_row(kept_reform.record, visit.deps.out.today())
     return await _ask(
         visit,
         problems,
@@ -94,10 +94,12 @@ async def reform_undone(visit: Visit) -> web.StreamResponse:
         which="undo",
         grave=True,
         row=row,
-        lines=ground.code_lines(kept.after, {code: life for code, life in kept.before.items() if life}),
-        begun=[code for code, life in kept.before.items() if life is None],
-        against=ground.remarks_said(visit, kept.against_undo),
-        closed=bool(kept.against_undo),
+        lines=ground.code_lines(
+            kept_reform.after, {code: life for code, life in kept_reform.before.items() if life}
+        ),
+        begun=[code for code, life in kept_reform.before.items() if life is None],
+        against=ground.remarks_said(visit, kept_reform.against_undo),
+        closed=bool(kept_reform.against_undo),
     )
 
 

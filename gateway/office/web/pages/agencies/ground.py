@@ -33,9 +33,15 @@ T = TypeVar("T")
 _CELLS_SHOWN = ("name", "parent", "valid_from", "valid_to", "successor")
 
 
-def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | None]) -> list[Shown]:
+def code_lines(
+    lives_before: Mapping[str, Life | None], lives_after: Mapping[str, Life | None]
+) -> list[Shown]:
     """List each code that changes, begins or ends, with each changed field before and after; no value is empty text."""
-    return [_code_line(code, before.get(code), life) for code, life in after.items() if life is not None]
+    return [
+        _code_line(code, lives_before.get(code), life)
+        for code, life in lives_after.items()
+        if life is not None
+    ]
 
 
 def _code_line(code: str, earlier: Life | None, life: Life) -> Shown:

@@ -50,15 +50,15 @@ _LINES_SHOWN = 200
 
 async def proposals_listed(visit: Visit) -> web.StreamResponse:
     async with visit.deps.deciding.decisions.read() as view:
-        open_ones = await view.proposals.listed((ProposalState.OPEN,), _ROWS)
+        open_proposals = await view.proposals.listed((ProposalState.OPEN,), _ROWS)
         decided = await view.proposals.listed(
             (ProposalState.APPROVED, ProposalState.REJECTED, ProposalState.EXPIRED), _ROWS
         )
-        names = await view.people.names(set().union(*(p.people for p in (*open_ones, *decided))))
+        names = await view.people.names(set().union(*(p.people for p in (*open_proposals, *decided))))
     return await visit.page(
         "agencies/proposals.html",
         title=visit.say("agencies.proposals"),
-        open_ones=[_proposal_row(visit, p, names) for p in open_ones if _may_see(visit, p.content)],
+        open_ones=[_proposal_row(visit, p, names) for p in open_proposals if _may_see(visit, p.content)],
         decided=[_proposal_row(visit, p, names) for p in decided if _may_see(visit, p.content)],
         may_change=visit.may(Right.CODES),
         may_bind=_may_bind(visit),
@@ -96,9 +96,9 @@ async def rejected(visit: Visit) -> web.StreamResponse:
 
 async def _approve(visit: Visit, proposal: Proposal) -> Problems:
     content, desk = proposal.content, visit.deps.deciding
-    typed = [visit.form.text(f"typed_{n}") for n in range(1, len(content.changes) + 1)]
+    digits = [visit.form.text(f"typed_{n}") for n in range(1, len(content.changes) + 1)]
     problems = [
-        (f"typed_{n}", visit.say("reforms.typed.missing")) for n, text in enumerate(typed, 1) if not text
+        (f"typed_{n}", visit.say("reforms.typed.missing")) for n, text in enumerate(digits, 1) if not text
     ]
     if problems := [*problems, *ground.proof_missing(visit)]:
         return problems
@@ -106,7 +106,7 @@ async def _approve(visit: Visit, proposal: Proposal) -> Problems:
         # Checked again: the certificate may have signed a PDF since it was proposed.
         await never_for_pdfs(visit.deps.store, [b.certificate_der for b in content.bindings])
         who = await ground.signed_in_here(visit)
-        await approvals.approve(desk, who, proposal.id, typed, visit.form.text("seen"))
+        await approvals.approve(desk, who, proposal.id, digits, visit.form.text("seen"))
     except (Denied, Clash) as error:
         if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
             return [("typed_1", visit.say("reforms.typed.number.wrong"))]
@@ -325,10 +325,10 @@ async def _agency_bound(visit: Visit, text: str) -> tuple[str, str]:
 async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingChange | None, Problems]:
     deps = visit.deps
     try:
-        wanted = await deps.pool.run(lambda: binding_to_propose(code, pem.encode(), "the file"))
-        await never_for_pdfs(deps.store, [wanted.certificate_der])
+        new_binding = await deps.pool.run(lambda: binding_to_propose(code, pem.encode(), "the file"))
+        await never_for_pdfs(deps.store, [new_binding.certificate_der])
         bindings = await deps.registry.bindings(code)
-        return proposals.binding_change(bindings, wanted, deps.clock.now(), deps.deciding.overlap), []
+        return proposals.binding_change(bindings, new_binding, deps.clock.now(), deps.deciding.overlap), []
     except (Misconfigured, Clash) as error:
         keys = (f"clash.{error.code}", f"code.{error.code}", "reforms.certificate.over")
         unreadable, refusal_key = (

@@ -57,8 +57,8 @@ async def begun(visit: Visit) -> web.StreamResponse:
     """Handle the first form of a document that is not stored yet."""
     async with tray(visit.deps.out) as files:
         brought = await uploads.read_form(visit, files)
-        before = await editor.sheet_begun(visit, brought.form.text("mode"), brought.form.text("of"))
-        return await _run_form(visit, before, brought, files)
+        sheet_before = await editor.sheet_begun(visit, brought.form.text("mode"), brought.form.text("of"))
+        return await _run_form(visit, sheet_before, brought, files)
 
 
 async def changed(visit: Visit) -> web.StreamResponse:
@@ -74,100 +74,105 @@ async def changed(visit: Visit) -> web.StreamResponse:
         return await _run_form(visit, editor.sheet_of_document(document), brought, files)
 
 
-async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, files: Tray) -> web.StreamResponse:
-    answer = await _save_and_act(visit, before, brought, files)
+async def _run_form(
+    visit: Visit, sheet_before: Sheet, brought: uploads.Brought, files: Tray
+) -> web.StreamResponse:
+    answer = await _save_and_act(visit, sheet_before, brought, files)
     if visit.is_piece and answer.status == 303:
         return web.json_response({"go": answer.headers["Location"]}, headers=editor.NO_STORE)
     return answer
 
 
 async def _save_and_act(
-    visit: Visit, before: Sheet, brought: uploads.Brought, files: Tray
+    visit: Visit, sheet_before: Sheet, brought: uploads.Brought, files: Tray
 ) -> web.StreamResponse:
-    typed = _read_typed(visit, before, brought)
-    document = before.document
-    is_stale = document is not None and typed.form.text("version") != str(document.version)
+    typed_form = _read_typed(visit, sheet_before, brought)
+    document = sheet_before.document
+    is_stale = document is not None and typed_form.form.text("version") != str(document.version)
     # Equal versions lose nothing; but a button about a file may mean another file by now.
-    if is_stale and (typed.act not in _WHOLE or editor.differences(visit, before, typed.draft, typed.change)):
-        return await _conflict(visit, typed)
-    if typed.act == _QUICK:
-        return await _autosave(visit, typed)
-    if typed.wrong:
-        return await editor.refused(visit, typed.sheet, typed.wrong)
+    if is_stale and (
+        typed_form.act not in _WHOLE
+        or editor.differences(visit, sheet_before, typed_form.draft, typed_form.change)
+    ):
+        return await _conflict(visit, typed_form)
+    if typed_form.act == _QUICK:
+        return await _autosave(visit, typed_form)
+    if typed_form.wrong:
+        return await editor.refused(visit, typed_form.sheet, typed_form.wrong)
     try:
-        lead = await uploads.read_lead(visit, files) if typed.act == "file" else None
-        stored = await _save(visit, typed)
-        stored = await _with_files(visit, typed, stored, files)
+        lead = await uploads.read_lead(visit, files) if typed_form.act == "file" else None
+        stored = await _save(visit, typed_form)
+        stored = await _with_files(visit, typed_form, stored, files)
     except Refused as error:
-        return await editor.refused(visit, typed.sheet, editor.reasons(visit, error, ""))
+        return await editor.refused(visit, typed_form.sheet, editor.reasons(visit, error, ""))
     except StaleVersion:
-        return await _conflict(visit, typed)
+        return await _conflict(visit, typed_form)
     except Clash as error:
-        return await editor.refused(visit, typed.sheet, [(uploads.ANY, visit.why(error))])
-    if typed.refused:
-        sheet = replace(editor.sheet_of_document(stored), ticked=typed.sheet.ticked)
-        return await editor.refused(visit, sheet, typed.refused)
-    return await _after_saving(visit, typed, stored, lead)
+        return await editor.refused(visit, typed_form.sheet, [(uploads.ANY, visit.why(error))])
+    if typed_form.refused:
+        sheet = replace(editor.sheet_of_document(stored), ticked=typed_form.sheet.ticked)
+        return await editor.refused(visit, sheet, typed_form.refused)
+    return await _after_saving(visit, typed_form, stored, lead)
 
 
-def _read_typed(visit: Visit, before: Sheet, brought: uploads.Brought) -> TypedForm:
+def _read_typed(visit: Visit, sheet_before: Sheet, brought: uploads.Brought) -> TypedForm:
     form = brought.form
     act, _, detail = (form.text("act") or "save").partition(":")
-    draft, wrong_fields = fields.typed(form, before.draft, visit.deps.out.today())
-    recipients = addressing.typed(form, before.recipients)
+    draft, wrong_fields = fields.typed(form, sheet_before.draft, visit.deps.out.today())
+    recipients = addressing.typed(form, sheet_before.recipients)
     if act == "drop-to" and detail.isdigit():
         recipients = tuple(r for n, r in enumerate(recipients) if n != int(detail))
     return TypedForm(
         form=form,
         act=act,
         detail=detail,
-        before=before,
+        before=sheet_before,
         draft=replace(draft, recipients=recipients),
-        change=fields.changed(form, before.change),
+        change=fields.changed(form, sheet_before.change),
         wrong=[(name, visit.say(key)) for name, key in wrong_fields],
         refused=[r for why in brought.refused for r in editor.reasons(visit, why, uploads.ANY)],
         doubled=bool(brought.doubled),
     )
 
 
-async def _save(visit: Visit, typed: TypedForm) -> OutgoingDocument:
+async def _save(visit: Visit, typed_form: TypedForm) -> OutgoingDocument:
     """Save the form's values in the draft."""
-    out, scope, before = visit.deps.out, visit.scope(), typed.before
-    document = before.document
-    draft, change = typed.draft, typed.change
-    is_renamed = (draft.signer.name if draft.signer else "") != before.values.get("name", "")
+    out, scope, sheet_before = visit.deps.out, visit.scope(), typed_form.before
+    document = sheet_before.document
+    draft, change = typed_form.draft, typed_form.change
+    is_renamed = (draft.signer.name if draft.signer else "") != sheet_before.values.get("name", "")
     # Only where the page is shown again with it.
-    if is_renamed and typed.act != _QUICK and not visit.is_piece:
+    if is_renamed and typed_form.act != _QUICK and not visit.is_piece:
         draft = replace(draft, signer=remembered(draft.signer, await visit.deps.habits.of(out, scope)))
-    if before.kind is Kind.UPDATE and change is not None:
-        parent_id = document.parent_id if document else before.of
+    if sheet_before.kind is Kind.UPDATE and change is not None:
+        parent_id = document.parent_id if document else sheet_before.of
         draft, change = await _limit_to_receivers(visit, draft, change, parent_id)
     if document is None:
-        parent_of = before.of if before.kind is not Kind.DOCUMENT else None
-        return await drafting.begin(out, scope, draft, before.kind, parent_of, change)
+        parent_of = sheet_before.of if sheet_before.kind is not Kind.DOCUMENT else None
+        return await drafting.begin(out, scope, draft, sheet_before.kind, parent_of, change)
     new_values = fields.values(draft, change)
-    doubts = fields.still_doubted(document.doubts, typed.form.all("ok"), before.values, new_values)
+    doubts = fields.still_doubted(document.doubts, typed_form.form.all("ok"), sheet_before.values, new_values)
     from_file = [
-        name for name in document.from_file if before.values.get(name, "") == new_values.get(name, "")
+        name for name in document.from_file if sheet_before.values.get(name, "") == new_values.get(name, "")
     ]
     return await uploads.save_over(visit, document, draft, change=change, doubts=doubts, from_file=from_file)
 
 
 async def _with_files(
-    visit: Visit, typed: TypedForm, stored: OutgoingDocument, files: Tray
+    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument, files: Tray
 ) -> OutgoingDocument:
     out, scope = visit.deps.out, visit.scope()
-    stored = await drafting.arrange(out, scope, stored.id, _ordered_files(typed, stored), stored.version)
+    stored = await drafting.arrange(out, scope, stored.id, _ordered_files(typed_form, stored), stored.version)
     return await drafting.add_files(out, scope, stored.id, files) if files.received else stored
 
 
-def _ordered_files(typed: TypedForm, stored: OutgoingDocument) -> list[tuple[int, FileRole]]:
+def _ordered_files(typed_form: TypedForm, stored: OutgoingDocument) -> list[tuple[int, FileRole]]:
     """Return the files in order with their chosen roles; one removed, or moved up by one."""
-    ordered = [(file.n, _role(typed.form.text(f"role.{file.n}"), file.role)) for file in stored.files]
-    at = next((n for n, (number, _) in enumerate(ordered) if str(number) == typed.detail), -1)
-    if typed.act == "drop-file" and at >= 0:
+    ordered = [(file.n, _role(typed_form.form.text(f"role.{file.n}"), file.role)) for file in stored.files]
+    at = next((n for n, (number, _) in enumerate(ordered) if str(number) == typed_form.detail), -1)
+    if typed_form.act == "drop-file" and at >= 0:
         del ordered[at]
-    elif typed.act == "up-file" and at > 0:
+    elif typed_form.act == "up-file" and at > 0:
         ordered[at - 1], ordered[at] = ordered[at], ordered[at - 1]
     return ordered
 
@@ -177,26 +182,26 @@ def _role(text: str, previous: FileRole) -> FileRole:
 
 
 async def _after_saving(
-    visit: Visit, typed: TypedForm, stored: OutgoingDocument, lead: ReadDocument | None
+    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument, lead: ReadDocument | None
 ) -> web.StreamResponse:
     """Do the pressed button's act, after saving."""
     path = f"/phat-hanh/{stored.id}"
-    if typed.act in _ADDRESSES:
-        return await _change_recipients(visit, typed, stored)
+    if typed_form.act in _ADDRESSES:
+        return await _change_recipients(visit, typed_form, stored)
     if lead is not None:
         message = await uploads.fill_draft(visit, stored, lead)
         return visit.said(path, message)
-    if typed.act == "number":
+    if typed_form.act == "number":
         return await _reserve_number(visit, stored)
-    if typed.act == "file" and typed.doubled:
+    if typed_form.act == "file" and typed_form.doubled:
         return editor.at_part(visit.said(path, "compose.file.doubled"), "tep")
-    if typed.act == "check":
+    if typed_form.act == "check":
         return editor.at_part(visit.go(path, **{"kiem-tra": "1"}), "gui")
-    if typed.act == "send":
-        return await _send(visit, typed, stored)
-    if typed.act in ("sign", "tree"):
-        return visit.go(f"{path}/{'ky-so' if typed.act == 'sign' else 'cay-co-quan'}")
-    return editor.at_part(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
+    if typed_form.act == "send":
+        return await _send(visit, typed_form, stored)
+    if typed_form.act in ("sign", "tree"):
+        return visit.go(f"{path}/{'ky-so' if typed_form.act == 'sign' else 'cay-co-quan'}")
+    return editor.at_part(visit.said(path, "compose.saved"), _PARTS.get(typed_form.act, ""))
 
 
 async def _reserve_number(visit: Visit, stored: OutgoingDocument) -> web.StreamResponse:
@@ -208,29 +213,36 @@ async def _reserve_number(visit: Visit, stored: OutgoingDocument) -> web.StreamR
     return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 
 
-async def _change_recipients(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
+async def _change_recipients(
+    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument
+) -> web.StreamResponse:
     draft, message = stored.draft, "compose.saved"
     sheet = editor.sheet_of_document(stored)
     recipients = sheet.recipients
-    role = addressing.role_of(typed.form.text("new_role"))
+    role = addressing.role_of(typed_form.form.text("new_role"))
     try:
-        if typed.act == "paste":
-            recipients, skipped = await addressing.pasted(visit, recipients, typed.form.text("paste"), role)
+        if typed_form.act == "paste":
+            recipients, skipped = await addressing.pasted(
+                visit, recipients, typed_form.form.text("paste"), role
+            )
             message = "compose.pasted.skipped" if skipped else "compose.pasted"
-        elif typed.act == "add-to":
-            recipients, message = addressing.with_codes(recipients, [typed.detail], role), "compose.added"
-        elif typed.act == "swap":
-            old, _, new = typed.detail.partition(">")
-            recipients = tuple(r for r in recipients if addressing.key_of(r) != old)
-            recipients, message = addressing.with_codes(recipients, [new], role), "compose.added"
-        elif typed.act == "add-group":
-            # The group's members of today.
-            (recipients, _), message = (
-                await addressing.pasted(visit, recipients, typed.form.text("group")),
+        elif typed_form.act == "add-to":
+            recipients, message = (
+                addressing.with_codes(recipients, [typed_form.detail], role),
                 "compose.added",
             )
-        elif typed.act == "save-group":
-            await addressing.keep_group(visit, recipients, typed.form.text("group_name"))
+        elif typed_form.act == "swap":
+            old, _, new = typed_form.detail.partition(">")
+            recipients = tuple(r for r in recipients if addressing.key_of(r) != old)
+            recipients, message = addressing.with_codes(recipients, [new], role), "compose.added"
+        elif typed_form.act == "add-group":
+            # The group's members of today.
+            (recipients, _), message = (
+                await addressing.pasted(visit, recipients, typed_form.form.text("group")),
+                "compose.added",
+            )
+        elif typed_form.act == "save-group":
+            await addressing.keep_group(visit, recipients, typed_form.form.text("group_name"))
             message = "compose.group.saved"
     except Clash as error:
         return await editor.refused(visit, sheet, [("group_name", visit.why(error))])
@@ -257,18 +269,18 @@ async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -
     return await uploads.save_over(visit, stored, draft, change=change)
 
 
-async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
+async def _send(visit: Visit, typed_form: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
     """Send only the draft that was shown with its checks; after a change the checks are shown again."""
     if not editor.may_send(visit, stored.kind):
         raise Denied("only a clerk sends documents", code="GW-RIGHT")
     path = f"/phat-hanh/{stored.id}"
-    if typed.form.text("checked") != str(stored.version):
+    if typed_form.form.text("checked") != str(stored.version):
         return editor.at_part(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
-    confirm = tuple(typed.form.all("confirm"))
+    confirm = tuple(typed_form.form.all("confirm"))
     checked = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
     problems = [
         *(checking.reason_said(visit, reason) for reason in checked.verdict.reasons),
-        *_open_questions(visit, typed, stored, checked),
+        *_open_questions(visit, typed_form, stored, checked),
     ]
     if not problems:
         options = visit.deps.settings.pages
@@ -278,50 +290,50 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
                 visit.deps.out, visit.scope(), stored.id, stored.version, confirm, timedelta(seconds=seconds)
             )
         except StaleVersion:
-            return await _conflict(visit, typed)
+            return await _conflict(visit, typed_form)
         except Refused as error:
             problems = editor.reasons(visit, error, "")
         else:
             return visit.go(f"{path}/da-gui")
-    sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed.form))
+    sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed_form.form))
     return await editor.show_sheet(visit, sheet, problems=problems, checked=checked)
 
 
 def _open_questions(
-    visit: Visit, typed: TypedForm, stored: OutgoingDocument, checked: drafting.CheckedDraft
+    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument, checked: drafting.CheckedDraft
 ) -> list[tuple[str, str]]:
     questions = []
-    if checking.must_ask(checked) and "again" not in typed.form:
+    if checking.must_ask(checked) and "again" not in typed_form.form:
         questions.append(("again", visit.say("compose.twin.tick")))
     if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
         questions.append(visit.missing("approved_by", "compose.approved_by"))
     return questions
 
 
-async def _autosave(visit: Visit, typed: TypedForm) -> web.StreamResponse:
+async def _autosave(visit: Visit, typed_form: TypedForm) -> web.StreamResponse:
     """Save automatically, as far as the form can be read; the page changes only its note about saving."""
     try:
-        stored = await _save(visit, typed)
+        stored = await _save(visit, typed_form)
     except Refused as error:
-        return await editor.refused(visit, typed.sheet, editor.reasons(visit, error, ""))
+        return await editor.refused(visit, typed_form.sheet, editor.reasons(visit, error, ""))
     except StaleVersion:
-        return await _conflict(visit, typed)
+        return await _conflict(visit, typed_form)
     at = local(visit.deps.clock.now()).strftime("%H:%M:%S")
     return await editor.parts(visit, stored, visit.say("compose.kept", time=at))
 
 
-async def _conflict(visit: Visit, typed: TypedForm) -> web.StreamResponse:
+async def _conflict(visit: Visit, typed_form: TypedForm) -> web.StreamResponse:
     at = local(visit.deps.clock.now()).strftime("%H:%M")
     words = visit.say("compose.conflict", person=visit.say("compose.somebody"), time=at)
-    if typed.act == _QUICK or visit.is_piece:
+    if typed_form.act == _QUICK or visit.is_piece:
         return web.json_response({"problems": [words]}, status=409, headers=editor.NO_STORE)
-    document = typed.before.document
+    document = typed_form.before.document
     if document is None:
-        return await editor.show_sheet(visit, typed.sheet, problems=[("", words)], status=409)
+        return await editor.show_sheet(visit, typed_form.sheet, problems=[("", words)], status=409)
     stored = editor.sheet_of_document(await editor.load_draft(visit, document.id))
-    differing = editor.differences(visit, stored, typed.draft, typed.change)
+    differing = editor.differences(visit, stored, typed_form.draft, typed_form.change)
     advice = [("", visit.say("compose.conflict.over"))] if differing else []
-    sheet = replace(typed.sheet, document=stored.document)
+    sheet = replace(typed_form.sheet, document=stored.document)
     return await editor.show_sheet(
         visit, sheet, problems=[("", words), *advice, *differing], status=409, is_torn=bool(differing)
     )

@@ -67,9 +67,9 @@ def key_of(recipient: Recipient) -> str:
     return recipient.code or f"{_NAME_MARK}{recipient.name or ''}"
 
 
-def typed(form: Form, before: Sequence[Recipient]) -> tuple[Recipient, ...]:
+def typed(form: Form, earlier: Sequence[Recipient]) -> tuple[Recipient, ...]:
     """Read the rows of the form, with the agencies chosen for unclear rows; each recipient once."""
-    recipients_by_key = {key_of(r): r for r in before}
+    recipients_by_key = {key_of(r): r for r in earlier}
     roles = form.all("to_role")
     recipients: dict[str, Recipient] = {}
     for n, key in enumerate(form.all("to_key")[:MOST]):
@@ -165,21 +165,23 @@ async def _recipients_of_offer(
     visit: Visit, offer: Offer, role: RecipientRole | None
 ) -> tuple[Recipient, ...]:
     item = offer.item
-    role_wanted = item.role or role or RecipientRole.TO_ACT
+    role_of_recipient = item.role or role or RecipientRole.TO_ACT
     if offer.kind is OfferKind.GROUP or (offer.group and not offer.settled):
-        return await _members(visit, offer, role_wanted)
+        return await _members(visit, offer, role_of_recipient)
     if not offer.settled:
         if offer.kind is OfferKind.PERSON:
             # The row keeps the person's name as written, and asks for the agency behind.
-            return (Recipient(name=item.text, role=role_wanted),)
+            return (Recipient(name=item.text, role=role_of_recipient),)
         if _is_code(item.name):
-            return (Recipient(code=item.name.upper(), role=role_wanted),)
-        return (Recipient(name=item.name, parent=item.parent, role=role_wanted),)
+            return (Recipient(code=item.name.upper(), role=role_of_recipient),)
+        return (Recipient(name=item.name, parent=item.parent, role=role_of_recipient),)
     is_guess = offer.kind is OfferKind.GUESSED
     written_text = item.text.strip()[:_LONGEST_GIVEN] if is_guess or offer.kind is OfferKind.OLD else None
     by = _GUESS if is_guess else None
     return tuple(
-        Recipient(code=agency.code, name=agency.name, role=role_wanted, given=written_text, mapped_by=by)
+        Recipient(
+            code=agency.code, name=agency.name, role=role_of_recipient, given=written_text, mapped_by=by
+        )
         for agency in offer.agencies
     )
 

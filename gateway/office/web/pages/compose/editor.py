@@ -94,9 +94,9 @@ async def sheet_begun(visit: Visit, mode: str, of: str) -> Sheet:
     return _change_sheet(parent, mode)
 
 
-async def _answer_draft(visit: Visit, of: str) -> Draft:
+async def _answer_draft(visit: Visit, document_id: str) -> Draft:
     async with visit.deps.store.read(visit.scope()) as work:
-        incoming = await work.incoming.get(of)
+        incoming = await work.incoming.get(document_id)
     _check_may_see(visit, incoming)
     link = ReplyLink(
         agency=incoming.sender_code,

@@ -221,17 +221,17 @@ async def signed(visit: Visit) -> web.StreamResponse:
     if visit.form.text("seen") != lead.sha256:
         raise StaleVersion(f"the file of {document.id} is another one by now; look at it before it is signed")
     kind = _signature_kind(visit, visit.form.text("kind"))
-    ask_again = partial(_signing_page, visit, document, lead, kind)
+    repeat = partial(_signing_page, visit, document, lead, kind)
     if kind != SEAL and "authorised" not in visit.form and not visit.may(Right.CERTIFY_COPY, Manner.YES):
-        return await ask_again([("authorised", visit.say("compose.sign.authority"))])
+        return await repeat([("authorised", visit.say("compose.sign.authority"))])
     if not visit.form.text("pin"):
-        return await ask_again([("pin", visit.say("compose.sign.pin.missing"))])
+        return await repeat([("pin", visit.say("compose.sign.pin.missing"))])
     if not visit.deps.signing.is_ready:
         raise Denied("no token can be reached from this node", code="GW-RIGHT")
     try:
         await _put_signature(visit, document, lead, _signature_wish(visit, kind))
     except (Refused, Denied, Clash, NotFound) as error:
-        return await ask_again(_signing_problems(visit, error, lead))
+        return await repeat(_signing_problems(visit, error, lead))
     return visit.said(f"/phat-hanh/{document.id}", "compose.signed")
 
 

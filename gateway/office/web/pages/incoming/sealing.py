@@ -90,13 +90,13 @@ async def purged(visit: Visit) -> web.StreamResponse:
     if hold is None:
         return await seen.late_page(visit, incoming)
     closed = "" if may_decide else visit.say("incoming.purge.not_you")
-    ask_again = partial(seen.ask, visit, incoming, "purge", grave=True, closed=closed)
+    repeat = partial(seen.ask, visit, incoming, "purge", grave=True, closed=closed)
     if (problems := visit.short_reason()) or not visit.is_act:
-        return await ask_again(problems)
+        return await repeat(problems)
     try:
         signer = await ground.signed_in_here(visit)
     except Denied as error:
-        return await ask_again([("password", visit.why(error))])
+        return await repeat([("password", visit.why(error))])
     decision = holding.decided(visit.deps.hold, signer, visit.form.text("reason"))
     try:
         await holding.purge(visit.deps.hold, visit.scope(), hold.id, decision)

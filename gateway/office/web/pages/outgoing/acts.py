@@ -59,7 +59,7 @@ async def latest_asked(visit: Visit, outgoing: SeenOutgoing) -> RecallAsk | None
 async def head_asked(
     visit: Visit,
     outgoing: SeenOutgoing,
-    ask_again: Callable[[list[tuple[str, str]]], Awaitable[web.StreamResponse]],
+    repeat: Callable[[list[tuple[str, str]]], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
     """Ask the head, from the form of the recall; no packet leaves."""
     form = visit.form
@@ -77,7 +77,7 @@ async def head_asked(
             visit.deps.out, _actor(visit), recall_wish, expect_version=outgoing.document.version
         )
     except (Refused, Clash) as error:
-        return await ask_again(reasons(visit, error))
+        return await repeat(reasons(visit, error))
     return visit.said(outgoing.path + STEP_PLACE, "recalls.asked")
 
 
@@ -220,7 +220,7 @@ async def recalled(visit: Visit) -> web.StreamResponse:
             return visit.go(outgoing.path + STEP_PLACE)
         codes = [d.recipient.code for d in seen.recallable(outgoing)]
     heads = await approvers(visit)
-    ask_again = partial(
+    repeat = partial(
         ask,
         visit,
         outgoing,
@@ -236,9 +236,9 @@ async def recalled(visit: Visit) -> web.StreamResponse:
     )
     problems = _missing_in_recall(visit, codes, is_take_back, by_name=not heads)
     if problems or not visit.is_act:
-        return await ask_again(problems)
+        return await repeat(problems)
     if heads:
-        return await head_asked(visit, outgoing, ask_again)
+        return await head_asked(visit, outgoing, repeat)
     act = partial(
         recall.recall,
         visit.deps.out,
@@ -252,7 +252,7 @@ async def recalled(visit: Visit) -> web.StreamResponse:
         expect_version=outgoing.document.version,
     )
     message = "outgoing.take_back" if is_take_back else "outgoing.recalled"
-    return await taken(visit, outgoing, act, message, ask_again)
+    return await taken(visit, outgoing, act, message, repeat)
 
 
 def _missing_in_recall(visit: Visit, codes: Sequence[str], is_take_back: bool, *, by_name: bool) -> Problems:
@@ -272,11 +272,11 @@ async def urged(visit: Visit) -> web.StreamResponse:
         if objection := seen.no_urging(outgoing, visit.deps.clock.now()):
             return await refused(visit, outgoing, "urge", objection)
         return await _urge_page(visit, outgoing, visit.ask("noi-nhan"))
-    ask_again = partial(_urge_page, visit, outgoing, code)
+    repeat = partial(_urge_page, visit, outgoing, code)
     if len(form.text("text")) < SHORTEST_REASON:
-        return await ask_again([("text", visit.say("outgoing.urge.empty"))])
+        return await repeat([("text", visit.say("outgoing.urge.empty"))])
     if form.text("how") not in asking.HOWS:
-        return await ask_again([("how", visit.say("outgoing.urge.no_how"))])
+        return await repeat([("how", visit.say("outgoing.urge.no_how"))])
     act = partial(
         asking.urge,
         visit.deps.out,
@@ -287,7 +287,7 @@ async def urged(visit: Visit) -> web.StreamResponse:
         text=form.text("text"),
         every=visit.deps.urge_every,
     )
-    return await taken(visit, outgoing, act, "outgoing.urged", ask_again)
+    return await taken(visit, outgoing, act, "outgoing.urged", repeat)
 
 
 async def _urge_page(
@@ -316,7 +316,7 @@ async def _urge_page(
 
 def _ready_text(visit: Visit, urging: Urging) -> str:
     """Write the text to read out or to send, with every late document of the recipient. To another agency: Vietnamese."""
-    say, here = partial(labels.say, lang="vi"), visit.here.name
+    say, agency_name = partial(labels.say, lang="vi"), visit.here.name
     lines = [
         say(
             "outgoing.urge.line.answer" if d.answer else "outgoing.urge.line",
@@ -328,8 +328,8 @@ def _ready_text(visit: Visit, urging: Urging) -> str:
         for d in urging.late[:_MOST_LINES]
     ]
     recipient = urging.name or urging.code
-    head = say("outgoing.urge.text", agency=here, recipient=recipient, count=len(urging.late))
-    closing = say("outgoing.urge.end", person=visit.person.person.name, agency=here)
+    head = say("outgoing.urge.text", agency=agency_name, recipient=recipient, count=len(urging.late))
+    closing = say("outgoing.urge.end", person=visit.person.person.name, agency=agency_name)
     return "\n".join((head, *lines, closing))
 
 
@@ -357,7 +357,7 @@ async def ask(
 
 
 async def taken(
-    visit: Visit, outgoing: SeenOutgoing, act: Callable[[], Awaitable[object]], message: str, ask_again: Again
+    visit: Visit, outgoing: SeenOutgoing, act: Callable[[], Awaitable[object]], message: str, repeat: Again
 ) -> web.StreamResponse:
     """Act, unless the document has changed meanwhile: then the page names person and time. Objections of the flow stand on
     the form."""
@@ -366,7 +366,7 @@ async def taken(
     try:
         await act()
     except (Refused, Clash) as error:
-        return await ask_again(reasons(visit, error))
+        return await repeat(reasons(visit, error))
     return visit.said(outgoing.path, message)
 
 
@@ -398,16 +398,16 @@ async def resent(visit: Visit) -> web.StreamResponse:
             return await refused(visit, outgoing, "resend", objection)
         codes = [d.recipient.code for d in outgoing.deliveries if d.state == "failed"]
     order = sorted(outgoing.deliveries, key=lambda d: (d.state not in seen.SENT_AGAIN, d.recipient.code))
-    ask_again = partial(
+    repeat = partial(
         ask, visit, outgoing, "resend", look="", chosen=codes, again=seen.SENT_AGAIN, order=order
     )
     allowed = {d.recipient.code for d in seen.resendable(outgoing)}
     if not visit.is_act or not codes:
-        return await ask_again([("to", visit.say("outgoing.choose_one"))])
+        return await repeat([("to", visit.say("outgoing.choose_one"))])
     if not set(codes) <= allowed and not await seen.conflict(visit, outgoing):
-        return await ask_again([("to", visit.say("outgoing.not_again"))])
+        return await repeat([("to", visit.say("outgoing.not_again"))])
     act = partial(manage.resend, visit.deps.out, visit.scope(), outgoing.document.id, codes)
-    return await taken(visit, outgoing, act, "outgoing.resent", ask_again)
+    return await taken(visit, outgoing, act, "outgoing.resent", repeat)
 
 
 async def corrected(visit: Visit) -> web.StreamResponse:
@@ -428,17 +428,17 @@ async def added(visit: Visit) -> web.StreamResponse:
     if (objection := seen.not_away(outgoing)) and not visit.is_act:
         return await refused(visit, outgoing, "further", objection)
     roles = [(role.value, visit.say(f"role.{role}")) for role in _ROLES]
-    ask_again = partial(ask, visit, outgoing, "further", do="outgoing.further.do", roles=roles)
+    repeat = partial(ask, visit, outgoing, "further", do="outgoing.further.do", roles=roles)
     names = [" ".join(line.split()) for line in visit.form.text("to").splitlines() if line.strip()]
     role = (
         RecipientRole(visit.form.text("role")) if visit.form.text("role") in _ROLES else RecipientRole.TO_KNOW
     )
     recipients, problems = await _read_recipients(visit, outgoing, names, role)
     if problems or not visit.is_act:
-        return await ask_again(problems)
+        return await repeat(problems)
     confirmed = tuple(visit.form.all("confirm"))
     act = partial(send_further, visit.deps.out, visit.scope(), outgoing.document.id, recipients, confirmed)
-    return await taken(visit, outgoing, act, "outgoing.further", ask_again)
+    return await taken(visit, outgoing, act, "outgoing.further", repeat)
 
 
 async def _read_recipients(
@@ -465,11 +465,11 @@ async def cancelled(visit: Visit) -> web.StreamResponse:
     outgoing, reason = await seen.find(visit), visit.form.text("reason")
     if (objection := seen.no_cancel(outgoing)) and not visit.is_act:
         return await refused(visit, outgoing, "cancel", objection)
-    ask_again = partial(ask, visit, outgoing, "cancel", grave=True)
+    repeat = partial(ask, visit, outgoing, "cancel", grave=True)
     if (problems := visit.short_reason()) or not visit.is_act:
-        return await ask_again(problems)
+        return await repeat(problems)
     act = partial(manage.cancel, visit.deps.out, visit.scope(), outgoing.document.id, why=reason)
-    return await taken(visit, outgoing, act, "outgoing.cancelled", ask_again)
+    return await taken(visit, outgoing, act, "outgoing.cancelled", repeat)
 
 
 async def undone(visit: Visit) -> web.StreamResponse:
