@@ -249,26 +249,26 @@ def read_address(
     )
 
 
-def _make_filter(side: Side, tab: str, values: Mapping[str, str]) -> Wanted:
+def _make_filter(side: Side, tab: str, parameters: Mapping[str, str]) -> Wanted:
     """Make the core's filter of understood words, without days and viewer."""
     return Wanted(
         side=side,
         tab=Tab[tab.upper()] if tab not in (ALL, ATTENTION) else None,
         attention=tab == ATTENTION,
-        text=values["q"],
-        sort=ListOrder(values["sap-xep"] or ListOrder.FIRST),
-        type_name=values["loai"] or None,
-        urgency=_URGENCIES.get(values["khan"]),
-        pressing=values["khan"] == "1",
-        state=values["trang-thai"] or None,
-        party=values["co-quan"] or None,
-        signer=values["nguoi-ky"] or None,
-        attached={"co": True, "khong": False}.get(values["tep"]),
-        origin=Origin(values["nguon"]) if values["nguon"] else None,
-        book=values["so"] or None,
-        tag=values["nhan"] or None,
-        overdue=bool(values["qua-han"]),
-        unread=bool(values["chua-doc"]),
+        text=parameters["q"],
+        sort=ListOrder(parameters["sap-xep"] or ListOrder.FIRST),
+        type_name=parameters["loai"] or None,
+        urgency=_URGENCIES.get(parameters["khan"]),
+        pressing=parameters["khan"] == "1",
+        state=parameters["trang-thai"] or None,
+        party=parameters["co-quan"] or None,
+        signer=parameters["nguoi-ky"] or None,
+        attached={"co": True, "khong": False}.get(parameters["tep"]),
+        origin=Origin(parameters["nguon"]) if parameters["nguon"] else None,
+        book=parameters["so"] or None,
+        tag=parameters["nhan"] or None,
+        overdue=bool(parameters["qua-han"]),
+        unread=bool(parameters["chua-doc"]),
     )
 
 
@@ -278,22 +278,24 @@ def tabs_of(side: Side) -> tuple[str, ...]:
     return (ALL, ATTENTION, *names) if side is Side.OUT else (*names, ALL)
 
 
-def _tab_opened(side: Side, values: Mapping[str, str]) -> str:
+def _tab_opened(side: Side, parameters: Mapping[str, str]) -> str:
     """Return the tab to open: of an incoming list the new documents, with filters all."""
     more = tuple(tab.name.lower() for tab in _MORE_TABS[side] if tab.name)
-    if values["tab"] in (*tabs_of(side), ATTENTION, *more):
-        return values["tab"]
-    narrowed = any(values[name] for name in _FILTERS)
+    if parameters["tab"] in (*tabs_of(side), ATTENTION, *more):
+        return parameters["tab"]
+    narrowed = any(parameters[name] for name in _FILTERS)
     return ALL if side is Side.OUT or narrowed else "new"
 
 
-def _span(values: dict[str, str], today: date) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
+def _span(
+    parameters: dict[str, str], today: date
+) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
     """Return the first day's begin and the last day's end. Typed days go before a quick pick."""
-    read_days = {name: dates.typed_day(values[name], today) for name in ("tu", "den") if values[name]}
+    read_days = {name: dates.typed_day(parameters[name], today) for name in ("tu", "den") if parameters[name]}
     unread_days = tuple(name for name, on in read_days.items() if on is None)
     first, last = read_days.get("tu"), read_days.get("den")
-    if first is None and last is None and values["ngay"] in PICKS:
-        first, last = picked(values["ngay"], today)
+    if first is None and last is None and parameters["ngay"] in PICKS:
+        first, last = picked(parameters["ngay"], today)
     since = datetime.combine(first, time(), VIETNAM) if first else None
     end = datetime.combine(last + timedelta(days=1), time(), VIETNAM) if last and last < date.max else None
     return since, end, unread_days

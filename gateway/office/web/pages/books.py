@@ -121,16 +121,16 @@ async def line_struck(visit: Visit) -> web.StreamResponse:
 
 
 async def enter_form(
-    visit: Visit, values: Mapping[str, str] | None = None, problems: Problems | None = None
+    visit: Visit, form_values: Mapping[str, str] | None = None, problems: Problems | None = None
 ) -> web.StreamResponse:
-    if values is None:
-        values = {"received_on": dates.day_text(visit.today), "source": Source.PAPER.value}
+    if form_values is None:
+        form_values = {"received_on": dates.day_text(visit.today), "source": Source.PAPER.value}
     return await visit.form_page(
         "books/enter.html",
         problems,
         title=visit.say("books.enter"),
-        given=values,
-        id=values.get("id") or visit.deps.clock.new_id("inb_"),
+        given=form_values,
+        id=form_values.get("id") or visit.deps.clock.new_id("inb_"),
         gives_number=visit.here.numbering is NumberingMode.B,
         sources=[(source.value, visit.say(f"books.source.{source}")) for source in _SOURCES],
         lengths=LENGTHS,
@@ -138,9 +138,9 @@ async def enter_form(
 
 
 async def sent_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    values = visit.form.flat() if problems else {"issued_on": dates.day_text(visit.today)}
+    form_values = visit.form.flat() if problems else {"issued_on": dates.day_text(visit.today)}
     return await visit.form_page(
-        "books/sent.html", problems, title=visit.say("books.sent"), given=values, lengths=LENGTHS
+        "books/sent.html", problems, title=visit.say("books.sent"), given=form_values, lengths=LENGTHS
     )
 
 
@@ -151,14 +151,14 @@ async def line_shown(visit: Visit, problems: Problems | None = None) -> web.Stre
             paper = await work.office.books.letter(id)
     if document is None and paper is None:
         raise Clash("this line is of a document of the exchange; open the document to act on it")
-    values = visit.form.flat() or (_letter_values(document) if document is not None else {})
+    form_values = visit.form.flat() or (_letter_values(document) if document is not None else {})
     return await visit.form_page(
         "books/line.html",
         problems,
         title=visit.say("books.change"),
         document=document,
         paper=paper,
-        given=values,
+        given=form_values,
         lengths=LENGTHS,
     )
 
@@ -173,40 +173,40 @@ async def _load_typed_letter(visit: Visit) -> IncomingDocument | None:
     return None if document.source is Source.AXIS else document
 
 
-def _read_letter(visit: Visit, values: Mapping[str, str]) -> tuple[TypedMail, Problems]:
+def _read_letter(visit: Visit, form_values: Mapping[str, str]) -> tuple[TypedMail, Problems]:
     """Read the typed letter, and list the unreadable fields."""
     today = visit.today
     problems: Problems = []
 
     def day(name: str, is_needed: bool) -> date | None:
-        text = values.get(name, "")
+        text = form_values.get(name, "")
         parsed = dates.typed_day(text, today) if text else None
         if parsed is None and (text or is_needed):
             problems.append((name, visit.say("books.day.unreadable")))
         return parsed
 
-    received_on, pages = day("received_on", True), values.get("pages", "")
+    received_on, pages = day("received_on", True), form_values.get("pages", "")
     if pages and not (pages.isascii() and pages.isdigit() and 0 < int(pages[:6]) < 100_000):
         problems.append(("pages", visit.say("books.number.unreadable")))
-    source = values.get("source", Source.PAPER.value)
-    signer = values.get("signer", "")
+    source = form_values.get("source", Source.PAPER.value)
+    signer = form_values.get("signer", "")
     letter = TypedMail(
-        sender=values.get("sender", ""),
-        subject=values.get("subject", ""),
+        sender=form_values.get("sender", ""),
+        subject=form_values.get("subject", ""),
         received_on=received_on or today,
         source=Source(source) if source in {s.value for s in _SOURCES} else Source.PAPER,
-        number=values.get("number", ""),
-        symbol=values.get("symbol", ""),
+        number=form_values.get("number", ""),
+        symbol=form_values.get("symbol", ""),
         issued_on=day("issued_on", False),
-        type_name=values.get("type_name") or None,
+        type_name=form_values.get("type_name") or None,
         signer=Signer(name=signer) if signer else None,
         pages=int(pages) if pages and not problems else None,
         due_on=day("due_on", False),
-        unit=values.get("unit") or None,
-        register_no=values.get("register_no") or None,
-        catch_up=values.get("catch_up") or None,
-        copy_known=values.get("copy_known") == "1",
-        id=values.get("id") or None,
+        unit=form_values.get("unit") or None,
+        register_no=form_values.get("register_no") or None,
+        catch_up=form_values.get("catch_up") or None,
+        copy_known=form_values.get("copy_known") == "1",
+        id=form_values.get("id") or None,
     )
     return letter, problems
 

@@ -192,12 +192,12 @@ class Stated:
         )
 
 
-def read_stated(values: Mapping[str, str], today: date) -> Stated:
+def read_stated(parameters: Mapping[str, str], today: date) -> Stated:
     """Read the wizard's fields from the address or the form; other fields are left out."""
     names = {*_PLAIN, *(f"{field}_{n}" for field in _TARGET for n in range(1, MOST_ROWS + 1))}
     fields = {
         name: nfc(value[:LONGEST_FIELD].replace("\r\n", "\n").replace("\x00", "")).strip()
-        for name, value in values.items()
+        for name, value in parameters.items()
         if name in names
     }
     return Stated(fields=fields, today=today)

@@ -33,17 +33,17 @@ Choices = list[tuple[str, list[tuple[str, str]]]]
 def filters_asked(visit: Visit) -> dict[str, str]:
     """Return the filters of the list, by their names in the address."""
     names = ("cap", "goc", "trang-thai", "chung-thu-so", "ma-cu", "van-ban", "tu")
-    values = {name: visit.ask(name) for name in names}
+    parameters = {name: visit.ask(name) for name in names}
     is_valid = {
-        "cap": values["cap"] in _LEVELS,
-        "goc": 0 < len(values["goc"]) <= _LONGEST_ROOT,
-        "trang-thai": values["trang-thai"] in _STANDINGS,
-        "chung-thu-so": values["chung-thu-so"] in (*_CERTIFICATES, _UNBOUND),
-        "ma-cu": values["ma-cu"] == _NO_ALIAS,
-        "van-ban": values["van-ban"] == _SILENT and whose_mail(visit) is not None,
-        "tu": dates.typed_day(values["tu"], visit.deps.out.today()) is not None,
+        "cap": parameters["cap"] in _LEVELS,
+        "goc": 0 < len(parameters["goc"]) <= _LONGEST_ROOT,
+        "trang-thai": parameters["trang-thai"] in _STANDINGS,
+        "chung-thu-so": parameters["chung-thu-so"] in (*_CERTIFICATES, _UNBOUND),
+        "ma-cu": parameters["ma-cu"] == _NO_ALIAS,
+        "van-ban": parameters["van-ban"] == _SILENT and whose_mail(visit) is not None,
+        "tu": dates.typed_day(parameters["tu"], visit.deps.out.today()) is not None,
     }
-    return {name: values[name] for name, valid in is_valid.items() if valid}
+    return {name: parameters[name] for name, valid in is_valid.items() if valid}
 
 
 def wanted_filter(visit: Visit) -> AgencyFilter:

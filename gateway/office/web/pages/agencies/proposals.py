@@ -276,38 +276,38 @@ _MOST_BYTES = 64 * 1024
 
 async def binding_looked_at(visit: Visit) -> web.StreamResponse:
     """Show the file's certificate beside those in force; nothing is written."""
-    values: dict[str, str] = {}
+    form_values: dict[str, str] = {}
     content = bytearray()
     async for part in forms.parts(visit.request, visit.token):
         if part.name != "file":
-            await forms.add_short(values, part)
+            await forms.add_short(form_values, part)
             continue
         await forms.hold(part, content, _MOST_BYTES, "a certificate file is small")
-    code, fault = await _agency_bound(visit, values.get("agency", ""))
+    code, fault = await _agency_bound(visit, form_values.get("agency", ""))
     if fault:
-        return await binding_page(visit, values, [("agency", fault)])
+        return await binding_page(visit, form_values, [("agency", fault)])
     # PEM is plain letters; other bytes will not be read as a certificate.
     pem = content.decode("ascii", "replace")
     change, problems = await _binding_change(visit, code, pem)
     if change is None:
-        return await binding_page(visit, values, problems)
-    return await binding_page(visit, {**values, "agency": code, "pem": pem}, None, change)
+        return await binding_page(visit, form_values, problems)
+    return await binding_page(visit, {**form_values, "agency": code, "pem": pem}, None, change)
 
 
 async def binding_proposed(visit: Visit) -> web.StreamResponse:
     (code, fault), pem = await _agency_bound(visit, visit.form.text("agency")), visit.form.text("pem")
-    values = {**visit.form.flat(), "agency": code}
+    form_values = {**visit.form.flat(), "agency": code}
     if fault:
-        return await binding_page(visit, values, [("agency", fault)])
+        return await binding_page(visit, form_values, [("agency", fault)])
     change, problems = await _binding_change(visit, code, pem)
     if change is None:
-        return await binding_page(visit, values, problems)
+        return await binding_page(visit, form_values, problems)
     content, reason = ProposalContent(bindings=(change,)), visit.form.text("reason")
     proposal, problems = await ground.signed(
         visit, [], lambda who: proposals.propose(visit.deps.deciding, who, content, reason)
     )
     if proposal is None:
-        return await binding_page(visit, values, problems, change)
+        return await binding_page(visit, form_values, problems, change)
     return visit.said(f"{LIST}/{proposal.id}", "reforms.proposed")
 
 
@@ -340,13 +340,13 @@ async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingCha
 
 async def binding_page(
     visit: Visit,
-    values: dict[str, str] | None = None,
+    form_values: dict[str, str] | None = None,
     problems: Problems | None = None,
     change: BindingChange | None = None,
 ) -> web.StreamResponse:
     """Ask for agency and file; then show the file's certificate."""
-    values = {"agency": visit.ask("ma")} if values is None else values
-    code = values.get("agency", "")
+    form_values = {"agency": visit.ask("ma")} if form_values is None else form_values
+    code = form_values.get("agency", "")
     agency = await visit.deps.registry.entry(code) if code else None
     bindings: tuple[Binding, ...] = ()
     if agency is not None and change is not None:
@@ -356,7 +356,7 @@ async def binding_page(
         "agencies/bind.html",
         problems,
         title=visit.say("reforms.bind"),
-        given=values,
+        given=form_values,
         agency=agency,
         change=change,
         facts=certificate_facts(change.certificate_der) if change is not None else None,

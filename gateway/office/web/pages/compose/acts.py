@@ -47,9 +47,9 @@ class TypedForm:
     @property
     def sheet(self) -> Sheet:
         """Make the page again, with all that was typed."""
-        values = {**self.before.values, **self.form.flat()}
+        shown_values = {**self.before.values, **self.form.flat()}
         return replace(
-            self.before, values=values, recipients=self.draft.recipients, ticked=_ticked(self.form)
+            self.before, values=shown_values, recipients=self.draft.recipients, ticked=_ticked(self.form)
         )
 
 

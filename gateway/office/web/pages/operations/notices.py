@@ -72,10 +72,10 @@ async def end(visit: Visit) -> web.StreamResponse:
 
 async def form(visit: Visit, problems: Problems | None = None) -> web.Response:
     kind = _kind(visit)
-    values = visit.form.flat()
-    if not values and kind is NoticeKind.INCIDENT:
+    form_values = visit.form.flat()
+    if not form_values and kind is NoticeKind.INCIDENT:
         now = local(visit.deps.clock.now())
-        values = {"starts_day": f"{now:%d/%m/%Y}", "starts_time": f"{now:%H:%M}"}
+        form_values = {"starts_day": f"{now:%d/%m/%Y}", "starts_time": f"{now:%H:%M}"}
     hosted = [agency for agency in await visit.deps.store.hosted() if agency.left_at is None]
     return await tab_page(
         visit,
@@ -84,7 +84,7 @@ async def form(visit: Visit, problems: Problems | None = None) -> web.Response:
         problems,
         title=visit.say(f"operating.notice.new.{kind}"),
         kind=kind,
-        given=values,
+        given=form_values,
         earliest=await visit.deps.notices.earliest(),
         agencies=[
             ("", visit.say("operating.notice.all")),
