@@ -1,9 +1,9 @@
-"""One line of a list as its row shows it: where it opens, its state in words, how long is left, what was checked, which of
-its words were looked for; the agency's own labels on it; and what of lists a person may see at all (rules 13): whoever sees
-the agency's all, everything; whoever sees the own unit's, what that unit was given and what the person handed in; whoever
-sees metadata, or content by order alone, no content. In: lines of the core, who looks. Out: `ShownLine`s, labels by
-document, `Sees`. And the rows that a person chose for one act: those ticked, or all that the list's address finds, each
-with why the act leaves it out, judged anew each time: a page may be old."""
+"""One line of a list as its row shows it: its address, its state in words, the time left, the checks, the words that match
+the search; the agency's own labels on it; and a person's view of lists, rules 13 (who sees content): the whole agency; the
+own unit's documents and the person's own; or no content, with metadata or an order alone. In: lines of the core, the
+person. Out: `ShownLine`s, labels by document, `Sees`. And the rows that a person chose for one act: those ticked, or all
+that the list's address finds, each with the reason where the act leaves it out, judged anew each time: a page may be
+old."""
 
 from __future__ import annotations
 

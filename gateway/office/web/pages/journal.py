@@ -78,7 +78,7 @@ async def check(visit: Visit) -> web.StreamResponse:
 
 
 async def export(visit: Visit) -> web.StreamResponse:
-    """Send CSV with a mark by which spreadsheets know UTF-8. The export is a line of the log itself."""
+    """Send CSV with the mark of UTF-8 for spreadsheets. The export is a line of the log itself."""
     ask, problems = await _read_query(visit)
     if problems:
         return await shown(visit)

@@ -303,7 +303,7 @@ def path_of(person: Person) -> str:
 
 
 def name_of(person: Person) -> str:
-    """Return the name by which the flows find the person."""
+    """Return the name with which the flows find the person."""
     if person.login is None and not person.name:
         raise NotFound("there is no such person")
     return person.login or person.name

@@ -289,7 +289,7 @@ async def known_code(visit: Visit, text: str) -> tuple[str, str]:
 
 
 async def in_brackets(visit: Visit, text: str) -> str:
-    """Return the code behind a name, where the registry has it; else the text as it is."""
+    """Return the code behind a name, where the registry has it; else the text unchanged."""
     match = _IN_BRACKETS.fullmatch(text)
     is_listed = match is not None and await visit.deps.registry.entry(match[1]) is not None
     return match[1] if match is not None and is_listed else text

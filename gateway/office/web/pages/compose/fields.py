@@ -30,13 +30,13 @@ TYPES = tuple(labels.tails("type"))
 OF_READ = {"issued_on": "date", "type_key": "type", "signer": "name"}
 _REPLY = {"yes": True, "no": False}
 # Typed fields: texts, days, moments and numbers by their own names.
-_TYPED = tuple(each for each in FIELDS if each.rule.typed)
+_TYPED_FIELDS = tuple(each for each in FIELDS if each.rule.typed)
 _LAID_OUT = ("number", "symbol", "date", "signed_at", "pages", "reply_due", "place", "due_at", "copies")
-FURTHER = tuple(each for each in _TYPED if each.name not in _LAID_OUT)
+FURTHER = tuple(each for each in _TYPED_FIELDS if each.name not in _LAID_OUT)
 """Fields that have no place of their own in the template."""
 _NAMES = {"title": "signer_title", "reply-yes": "reply"}
 _PLACES = {
-    **{f"/{each.name}": each.name for each in _TYPED},
+    **{f"/{each.name}": each.name for each in _TYPED_FIELDS},
     **{
         f"/{name}": name
         for name in (
@@ -75,7 +75,7 @@ def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]
     """Return the texts of the form."""
     signer, code = draft.signer or Signer(name=""), draft.file_code
     return {
-        **{field.name: shown(getattr(draft, field.attribute)) for field in _TYPED},
+        **{field.name: shown(getattr(draft, field.attribute)) for field in _TYPED_FIELDS},
         "type": draft.type_key or draft.type_name,
         "subject": draft.subject,
         "name": signer.name,
@@ -102,7 +102,7 @@ def typed(form: Form, base: Draft, today: date) -> tuple[Draft, list[tuple[str, 
     key, delivery = form.text("type"), form.text("delivery")
     draft = replace(
         base,
-        **{field.attribute: read.value(field) for field in _TYPED},
+        **{field.attribute: read.value(field) for field in _TYPED_FIELDS},
         type_key=key if key in TYPES else None,
         type_name=labels.say(f"type.{key}", "vi") if key in TYPES else key,
         subject=" ".join(form.text("subject").split("\n")),
@@ -202,7 +202,7 @@ def still_doubted(
 
 
 def shown(value: object) -> str:
-    """Render a value as it is typed."""
+    """Render a value in the form of typing."""
     if isinstance(value, datetime):
         return dates.moment_text(value)
     return dates.day_text(value) if isinstance(value, date) else "" if value is None else str(value)

@@ -368,7 +368,8 @@ def _read_unit_deadlines(
 
 
 async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
-    """Answer the sender's request, as long as it is the one that the page showed: 15 agrees, 16 refuses with a reason."""
+    """Answer the sender's request, provided that it is the one that the page showed: 15 agrees, 16 refuses with a
+    reason."""
     incoming, agrees = await seen.find(visit), code == "15"
     visit.person.require(Right.ANSWER, Manner.YES)
     records = await detail.look_known(visit, incoming.whole)
