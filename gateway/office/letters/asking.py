@@ -395,7 +395,7 @@ async def begin_anew(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocu
 
 
 async def call_back(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocument:
-    """Take it back to a draft. Raise Clash as soon as it is being packed: then it is cancelled or recalled instead."""
+    """Take it back to a draft. Raise Clash once packing has begun: then it is cancelled or recalled instead."""
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         document = await work.outgoing.get(id)

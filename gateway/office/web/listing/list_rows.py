@@ -1,5 +1,5 @@
 """One line of a list as its row shows it: its address, its state in words, the time left, the checks, the words that match
-the search; the agency's own labels on it; and a person's view of lists, rules 13 (who sees content): the whole agency; the
+the search; the agency's own labels on it; and a person's view of lists, rules 13 (rights by role): the whole agency; the
 own unit's documents and the person's own; or no content, with metadata or an order alone. In: lines of the core, the
 person. Out: `ShownLine`s, labels by document, `Sees`. And the rows that a person chose for one act: those ticked, or all
 that the list's address finds, each with the reason where the act leaves it out, judged anew each time: a page may be

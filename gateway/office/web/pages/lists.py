@@ -216,7 +216,7 @@ async def _list_values(
 
 
 def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
-    """List the person's acts on many rows at once: rules 13 (who sees content); the acts check again."""
+    """List the person's acts on many rows at once: rules 13 (rights by role); the acts check again."""
     acts: tuple[tuple[str, bool], ...]
     issues, takes = visit.may(Right.ISSUE, Manner.YES), visit.may(Right.TAKE_IN, Manner.YES)
     reads = list_rows.seen_by(visit).content

@@ -1,6 +1,6 @@
 """One incoming document as a page works with it, the part that the person may see, and acts upon it as that page showed it.
 In: a visit whose address names it; the act. Out: `SeenIncoming`; NotFound for another agency's, Denied for another unit's:
-rules 13 (who sees content). Of an act: its outcome; or, where the document has just changed, a page that names person and
+rules 13 (rights by role). Of an act: its outcome; or, where the document has just changed, a page that names person and
 time, with the way back to its present state: then nothing was done."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One outgoing document as a page works with it: all its records in one read, the part that the person may see, the acts
 that are possible and the reasons against the others, and its recipients: one row each with its timeline, oldest first. In:
 a visit whose address names it; its records, the person's rights, a moment, a language. Out: `SeenOutgoing`, NotFound for
-another agency's, Denied for another person's own: rules 13 (who sees content); one `DocumentAct` for each act of that
+another agency's, Denied for another person's own: rules 13 (rights by role); one `DocumentAct` for each act of that
 person's rights, with its page or the reason in words, where the flow checks again; rows, bad ones first, then by name."""
 
 from __future__ import annotations
