@@ -44,7 +44,7 @@ SWEPT_EVERY = timedelta(minutes=1)
 # The sweep still runs: a loop that was late once is no reason to draw everything anew.
 _SWEPT_LATELY = 5 * SWEPT_EVERY
 _AHEAD = 20
-_MOST_KNOWN = 2_000
+_MOST_REMEMBERED = 2_000
 _NODE = "node"
 _DECIDABLE = frozenset({InState.NEW, *WORKED_ON, InState.DONE, InState.REPLACED})
 _SECRECY = "secrecy"
@@ -270,5 +270,5 @@ def _log_unseen(error: BaseException) -> None:
 
 def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
     memory[key] = value
-    while len(memory) > _MOST_KNOWN:
+    while len(memory) > _MOST_REMEMBERED:
         memory.popitem(last=False)

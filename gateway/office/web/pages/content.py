@@ -32,7 +32,7 @@ T = TypeVar("T")
 # Logs that a file is read, by its name.
 Note = Callable[[str], Awaitable[None]]
 # The head, the signature and the body of a packet; files follow it as long rows of unreadable letters.
-_PACKET_SHOWN = 64 * 1024
+_PACKET_BYTES = 64 * 1024
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -102,7 +102,7 @@ async def packet_page(
     text, is_cut = "", False
     if packet.open is not None:
         await note(name)
-        text, is_cut = await answers.beginning_of(_read_packet(visit, packet), _PACKET_SHOWN)
+        text, is_cut = await answers.beginning_of(_read_packet(visit, packet), _PACKET_BYTES)
     return await visit.page(
         template,
         packet=packet,
@@ -142,7 +142,7 @@ async def pack_of(visit: Visit, id: str) -> FileContent:
 
 
 _SHARP = 2 * DOTS[0]
-_GONE = "PAGE-GONE"
+_PAGE_FAULT = "PAGE-GONE"
 # Shown until it is drawn: one page of the commonest size, whose picture comes when it is ready.
 _AWAITED = PageLook(sizes=(Size(width=595, height=842),))
 
@@ -272,7 +272,7 @@ async def _draw_or_read(
     except Denied:
         raise
     except GatewayError:
-        return PageLook(fault=_GONE)
+        return PageLook(fault=_PAGE_FAULT)
 
 
 def _with_pages(

@@ -29,7 +29,7 @@ from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Who, both, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, where
 
-_ONE = f"{HOME}/tai-khoan/{{id}}"
+_ACCOUNT_PATH = f"{HOME}/tai-khoan/{{id}}"
 # T17 (leavers): the withdrawal is due so many days after the decision.
 _LEAVER_DAYS = 5
 
@@ -252,9 +252,9 @@ async def _review_place(visit: Visit) -> Place:
 
 
 ROUTES = (
-    *both(f"{_ONE}/vai-tro", "account_post", "account_post_given", post_given, **_AT),
-    *both(f"{_ONE}/thoi-vai-tro", "account_post_take", "account_post_taken", post_taken, **_AT),
-    *both(f"{_ONE}/{{act:{_PATTERN}}}", "account_act", "account_act_done", act_done, **_AT),
+    *both(f"{_ACCOUNT_PATH}/vai-tro", "account_post", "account_post_given", post_given, **_AT),
+    *both(f"{_ACCOUNT_PATH}/thoi-vai-tro", "account_post_take", "account_post_taken", post_taken, **_AT),
+    *both(f"{_ACCOUNT_PATH}/{{act:{_PATTERN}}}", "account_act", "account_act_done", act_done, **_AT),
     get(_REVIEW, "review", review_listed, **_AT),
     post(_REVIEW, "review_done", review_confirmed, **_AT),
     get(f"{_REVIEW}/danh-sach.xlsx", "review_file", review_file, **_AT),

@@ -42,7 +42,7 @@ _FIELDS = {
     "GW-KEY-LIFE": "life",
     "GW-KEY-NETWORKS": "networks",
 }
-_LONGEST_SHOWN = 60
+_LONGEST_QUOTE = 60
 
 
 async def keys_listed(visit: Visit) -> web.StreamResponse:
@@ -138,7 +138,7 @@ def _read_networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Proble
         try:
             networks.append(account.read_network(text_of_line))
         except ValueError:
-            problem = visit.say("keys.networks.wrong", line=at, text=text_of_line[:_LONGEST_SHOWN])
+            problem = visit.say("keys.networks.wrong", line=at, text=text_of_line[:_LONGEST_QUOTE])
             problems.append(("networks", problem))
     return tuple(networks), problems
 
@@ -201,7 +201,7 @@ _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
 
 
 CALLS = f"{KEYS}/{{id}}/nhat-ky"
-_CALLS_SHOWN = 50
+_CALLS_PER_PAGE = 50
 _HOUR = timedelta(hours=1)
 _FAILED_CALLS = "loi"
 
@@ -211,12 +211,12 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
     errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
     calls = visit.deps.store.calls
     listed = await calls.listed(
-        key.id, _CALLS_SHOWN + 1, errors=errors, route=route, before=visit.ask("truoc")
+        key.id, _CALLS_PER_PAGE + 1, errors=errors, route=route, before=visit.ask("truoc")
     )
-    page = listed[:_CALLS_SHOWN]
+    page = listed[:_CALLS_PER_PAGE]
     path = f"{KEYS}/{key.id}/nhat-ky"
     query = merged(dict(visit.request.query), truoc=None)
-    older = where(path, **{**query, "truoc": page[-1].id}) if len(listed) > _CALLS_SHOWN else ""
+    older = where(path, **{**query, "truoc": page[-1].id}) if len(listed) > _CALLS_PER_PAGE else ""
     hour = await calls.counts([key.id], visit.person.at - _HOUR)
     today = await calls.counts([key.id], dates.midnight(visit.today))
     return await visit.page(

@@ -21,8 +21,8 @@ from gateway.office.web.visits import ADMINISTERS, Visit, merged, where
 from gateway.webhooks import WantedEndpoint, sequence_in
 
 HOOKS = f"{HOME}/webhook"
-_ONE = f"{HOOKS}/{{id}}"
-_SHOWN = 50
+_HOOK_PATH = f"{HOOKS}/{{id}}"
+_DELIVERIES_PER_PAGE = 50
 _OVERLAPS = (0, 1, 24, 168)
 _FIELDS = {"GW-HOOK-NOTE": "note", "GW-HOOK-TYPE": "types"}
 # By the word in the address.
@@ -84,7 +84,7 @@ async def _log_page(visit: Visit, place: Place, endpoint: Endpoint, test_outcome
     deliveries, has_more = await visit.deps.webhooks.log(
         endpoint.agency_id,
         endpoint.id,
-        _SHOWN,
+        _DELIVERIES_PER_PAGE,
         before=int(before) if before.isascii() and before.isdigit() and len(before) <= 18 else 0,
         state=_STATES.get(state_asked),
     )
@@ -199,8 +199,8 @@ _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
 ROUTES = (
     get(HOOKS, "webhooks", hooks_listed, **_AT),
     *both(f"{HOOKS}/moi", "webhook_new", "webhook_made", hook_made, **_AT),
-    get(_ONE, "webhook", hook_shown, **_AT),
-    post(f"{_ONE}/gui-thu", "webhook_tried", hook_tried, **_AT),
-    post(f"{_ONE}/gui-lai", "webhook_sent_again", hook_sent_again, **_AT),
-    *both(f"{_ONE}/lam/{{act}}", "webhook_act", "webhook_acted", hook_acted, **_AT),
+    get(_HOOK_PATH, "webhook", hook_shown, **_AT),
+    post(f"{_HOOK_PATH}/gui-thu", "webhook_tried", hook_tried, **_AT),
+    post(f"{_HOOK_PATH}/gui-lai", "webhook_sent_again", hook_sent_again, **_AT),
+    *both(f"{_HOOK_PATH}/lam/{{act}}", "webhook_act", "webhook_acted", hook_acted, **_AT),
 )

@@ -36,7 +36,7 @@ REFORMS = "/co-quan/thay-doi"
 _ask = partial(Visit.question, part="agencies/_questions.html")
 _MOST_REFORMS = 100
 _MOST_OPEN = 50
-_NAMED = 10
+_MOST_CODES_IN_TITLE = 10
 _LONGEST_HOW = 200
 
 
@@ -130,7 +130,9 @@ def _reform_row(record: ReformRecord, today: date) -> Shown:
 def _reform_title(visit: Visit, record: ReformRecord) -> str:
     reform = record.reform
     codes_meant = reform.sources or reform.ended or tuple(target.code for target in reform.targets)
-    codes = ", ".join(codes_meant[:_NAMED]) + (" …" if len(codes_meant) > _NAMED else "")
+    codes = ", ".join(codes_meant[:_MOST_CODES_IN_TITLE]) + (
+        " …" if len(codes_meant) > _MOST_CODES_IN_TITLE else ""
+    )
     return f"{visit.say(f'reform.kind.{reform.kind}')}: {codes}"
 
 
@@ -304,7 +306,7 @@ def _import_row(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[st
 
 
 ONE_IMPORT = f"{PATH}/lan"
-_CODES_SHOWN = 200
+_MOST_CODES = 200
 
 
 async def import_undone(visit: Visit) -> web.StreamResponse:
@@ -339,8 +341,8 @@ async def _import_values(visit: Visit) -> dict[str, Any]:  # Any: what a templat
         "path": where(f"{ONE_IMPORT}/{kept.record.id}"),
         "record": kept.record,
         "lines": ground.import_lines(kept.lines, code_file.COLUMNS),
-        "begun": list(kept.begun[:_CODES_SHOWN]),
-        "beyond": max(len(kept.begun) - _CODES_SHOWN, 0) + max(kept.record.changed - len(kept.lines), 0),
+        "begun": list(kept.begun[:_MOST_CODES]),
+        "beyond": max(len(kept.begun) - _MOST_CODES, 0) + max(kept.record.changed - len(kept.lines), 0),
         "against": ground.remarks_said(visit, kept.against_undo),
         "names": await ground.names_of_people(visit, people),
     }

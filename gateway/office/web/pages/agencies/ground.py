@@ -30,7 +30,7 @@ from gateway.words import labels
 Shown = Mapping[str, Any]
 """Values of a template for one thing."""
 T = TypeVar("T")
-_CELLS_SHOWN = ("name", "parent", "valid_from", "valid_to", "successor")
+_CELL_FIELDS = ("name", "parent", "valid_from", "valid_to", "successor")
 
 
 def code_lines(
@@ -48,7 +48,7 @@ def _code_line(code: str, earlier: Life | None, life: Life) -> Shown:
     def cell(owner: Life | None, name: str) -> str:
         return cell_text(getattr(owner.record, name)) if owner is not None else ""
 
-    cells = [(name, cell(earlier, name), cell(life, name)) for name in _CELLS_SHOWN]
+    cells = [(name, cell(earlier, name), cell(life, name)) for name in _CELL_FIELDS]
     changed = [change for change in cells if change[1] != change[2]]
     return {"code": code, "name": life.record.name, "is_new": earlier is None, "cells": changed}
 

@@ -84,7 +84,7 @@ def filter_choices(visit: Visit) -> Choices:
 
 
 _ROWS = 50
-_FOUND = 100
+_MOST_RESULTS = 100
 _CHANGES = 50
 TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su", "van-ban", "lien-he")
 
@@ -110,7 +110,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
     if parent_code:
         entries = await registry.children(parent_code)
     elif text and not filters:
-        entries = await registry.search(text, _FOUND)
+        entries = await registry.search(text, _MOST_RESULTS)
     else:
         page = await _filtered_page(visit, root)
         entries, next_cursor = page.items, page.next_cursor or ""
@@ -304,7 +304,7 @@ async def _top_level(visit: Visit) -> list[AgencyEntry]:
     while True:
         page = await visit.deps.registry.entries(_ROWS, cursor)
         top_entries += [entry for entry in page.items if entry.parent is None]
-        if page.next_cursor is None or len(top_entries) >= _FOUND:
+        if page.next_cursor is None or len(top_entries) >= _MOST_RESULTS:
             return top_entries
         # Everything below a code of the first level sorts right behind it: the next of that level is asked for.
         last_root = page.items[-1].code.split(".")[0]

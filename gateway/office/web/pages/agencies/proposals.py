@@ -45,7 +45,7 @@ get = partial(routes.get, who=Who.READY, key="agencies")
 post = partial(routes.post, who=Who.READY, key="agencies")
 both = partial(routes.both, who=Who.READY, key="agencies")
 _ROWS = 50
-_LINES_SHOWN = 200
+_MOST_LINES = 200
 
 
 async def proposals_listed(visit: Visit) -> web.StreamResponse:
@@ -210,9 +210,9 @@ async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_ope
     return {
         "n": n,
         "change": change,
-        "lines": lines[:_LINES_SHOWN],
+        "lines": lines[:_MOST_LINES],
         "doubts": ground.plan_doubts(visit, plan),
-        "more": max(len(lines) - _LINES_SHOWN, 0),
+        "more": max(len(lines) - _MOST_LINES, 0),
         "moved": plan.effect != change.effect,
     }
 

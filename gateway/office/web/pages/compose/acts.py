@@ -27,7 +27,7 @@ _PARTS = {"file": "tep", "drop-file": "tep", "up-file": "tep", "number": "van-ba
 _ADDRESSES = frozenset({"paste", "add-to", "add-group", "save-group", "drop-to", "swap"})
 _QUICK = "autosave"
 # Acts on the whole draft.
-_WHOLE = frozenset({_QUICK, "save", "check", "send"})
+_DRAFT_ACTS = frozenset({_QUICK, "save", "check", "send"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ async def _save_and_act(
     is_stale = document is not None and typed_form.form.text("version") != str(document.version)
     # Equal versions lose nothing; but a button about a file may mean another file by now.
     if is_stale and (
-        typed_form.act not in _WHOLE
+        typed_form.act not in _DRAFT_ACTS
         or editor.differences(visit, sheet_before, typed_form.draft, typed_form.change)
     ):
         return await _conflict(visit, typed_form)

@@ -32,7 +32,7 @@ MOST = 2_000
 LATELY = timedelta(days=7)
 _NAME_MARK = "="
 _GUESS = "guess"
-_LONGEST_GIVEN = 200
+_LONGEST_TEXT = 200
 _ENDED = {ReformKind.MERGE: "merge", ReformKind.CONSOLIDATE: "consolidate"}
 
 
@@ -176,7 +176,7 @@ async def _recipients_of_offer(
             return (Recipient(code=item.name.upper(), role=role_of_recipient),)
         return (Recipient(name=item.name, parent=item.parent, role=role_of_recipient),)
     is_guess = offer.kind is OfferKind.GUESSED
-    written_text = item.text.strip()[:_LONGEST_GIVEN] if is_guess or offer.kind is OfferKind.OLD else None
+    written_text = item.text.strip()[:_LONGEST_TEXT] if is_guess or offer.kind is OfferKind.OLD else None
     by = _GUESS if is_guess else None
     return tuple(
         Recipient(

@@ -116,7 +116,7 @@ async def undone(visit: Visit) -> web.StreamResponse:
 
 _MOST_OFFERS, _MOST_USUAL = 12, 8
 # More than the page shows, so that the usual ones are among them.
-_MOST_FOUND = 40
+_MOST_RESULTS = 40
 _MOST_BRANCHES = 400
 _DEEPEST = 12
 
@@ -128,7 +128,7 @@ async def agencies_suggested(visit: Visit) -> web.StreamResponse:
     agencies: Sequence[AgencyEntry]
     if text:
         root = visit.here.code.partition(".")[0]
-        agencies = await visit.deps.registry.search(text, _MOST_FOUND, root) if len(text) > 1 else ()
+        agencies = await visit.deps.registry.search(text, _MOST_RESULTS, root) if len(text) > 1 else ()
     else:
         codes = sorted(usual.codes, key=lambda code: -usual.codes[code])[:_MOST_USUAL]
         answers = await visit.deps.registry.resolve_all([(code, None) for code in codes], today)

@@ -39,7 +39,7 @@ from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.words import labels
 
-_TAKEN = (*WORKED_ON, InState.DONE)
+_TAKEN_STATES = (*WORKED_ON, InState.DONE)
 # Marks that the panel of checks shows.
 _IN_CHECKS = frozenset({"revocation_unknown", checks.REVOKED, checks.STOLEN, "old_code"})
 # Next status codes of the document itself, by its state.
@@ -144,7 +144,7 @@ async def document_page(visit: Visit, incoming: SeenIncoming, records: IncomingD
         can_show=can_show,
         labelled=visit.say_or,
         path_of=seen.path_of,
-        waits_number=document.state in _TAKEN
+        waits_number=document.state in _TAKEN_STATES
         and document.register_no is None
         and records.agency.numbering is NumberingMode.A,
     )
@@ -156,7 +156,7 @@ _ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
 
 def _just_taken(visit: Visit, document: IncomingDocument) -> Taken | None:
     """Return the next letter, where this one was taken in a moment ago."""
-    if visit.ask("told") not in _TAKEN_MESSAGES or document.state not in _TAKEN:
+    if visit.ask("told") not in _TAKEN_MESSAGES or document.state not in _TAKEN_STATES:
         return None
     next_id, list_query = visit.ask("sau"), visit.ask("ds")
     is_id = _ID.fullmatch(next_id) is not None
@@ -237,7 +237,7 @@ def _possible_acts(visit: Visit, incoming: SeenIncoming, records: IncomingDetail
         "reply": incoming.content
         and visit.may(Right.REPLY)
         and visit.may(Right.DRAFT)
-        and document.state in _TAKEN,
+        and document.state in _TAKEN_STATES,
         "stamp": visit.may(Right.BOOK, Manner.YES) and document.register_no is not None,
         "audit": visit.may(Right.AUDIT),
         "prove": incoming.content and document.source is Source.AXIS,

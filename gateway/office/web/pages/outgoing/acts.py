@@ -38,7 +38,7 @@ STEP = "step"
 STEP_PLACE = "/thu-hoi/de-nghi"
 _LONGEST_NAME = 100
 _ASKS_OR_DECIDES = (Needs(right=Right.RECALL, manners=(Manner.RECORDED, Manner.APPROVE)),)
-_STATES_SHOWN = frozenset({AskState.ASKED, AskState.REFUSED})
+_VISIBLE_STATES = frozenset({AskState.ASKED, AskState.REFUSED})
 
 
 async def approvers(visit: Visit) -> Sequence[Person]:
@@ -52,7 +52,7 @@ async def approvers(visit: Visit) -> Sequence[Person]:
 async def latest_asked(visit: Visit, outgoing: SeenOutgoing) -> RecallAsk | None:
     """Return the recall request to show on the document's page: a waiting one, or the last one if it was refused."""
     requests = await asking.recalls_asked(visit.deps.out, visit.scope(), outgoing.document.id)
-    is_shown = bool(requests) and requests[0].state in _STATES_SHOWN
+    is_shown = bool(requests) and requests[0].state in _VISIBLE_STATES
     return requests[0] if is_shown and (_may_ask(visit) or _decides(visit)) else None
 
 

@@ -155,7 +155,7 @@ MAY_URGE = (Right.URGE, (Manner.YES,))
 MAY_PRINT = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
 # In these states the same bytes may go once more; other recipients have them, or have refused them.
 SENT_AGAIN = AWAITED | {"failed", "sending"}
-_GONE = frozenset({"cancelled", "paper", "rejected", "request_agreed"})
+_CLOSED_STATES = frozenset({"cancelled", "paper", "rejected", "request_agreed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +216,7 @@ def no_resend(outgoing: SeenOutgoing) -> str:
         return objection
     if not resendable(outgoing):
         states = {d.state for d in outgoing.deliveries}
-        return "outgoing.why.all_gone" if states <= _GONE else "outgoing.why.all_have_it"
+        return "outgoing.why.all_gone" if states <= _CLOSED_STATES else "outgoing.why.all_have_it"
     return ""
 
 
