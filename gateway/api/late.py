@@ -1,5 +1,5 @@
-"""Routes that are made when one of them is first asked for, so that an idle node has neither pages nor calls in memory. In:
-the paths that may be theirs, and what makes them. Out: one entry of the server's table that stands for all of them."""
+"""Routes that are made when one of them is first asked for, so that an idle node has neither pages nor calls in memory.
+In: a pattern of their paths, and the function that makes them. Out: one entry of the server's table for all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Made = Callable[[], Awaitable[web.UrlDispatcher]]
 
 
 class LateRoutes(web.AbstractResource):
-    """Once made they stay; if making them fails, that call fails and the next one tries again."""
+    """Routes made on first use. Once made they stay; if making them fails, the next call tries again."""
 
     def __init__(self, paths: Pattern[str], made: Made) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class LateRoutes(web.AbstractResource):
         if self._routes is None:
             async with self._making:
                 self._routes = self._routes or await self._make()
-        # What is not there, or not in that manner, they say themselves.
+        # The routes themselves answer unknown paths and methods.
         return await self._routes.resolve(request), set()
 
     def raw_match(self, path: str) -> bool:

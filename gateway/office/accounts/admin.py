@@ -1,8 +1,8 @@
-"""What administrators do with accounts and see of them. Do: add, let somebody begin anew, lock, suspend, withdraw, open
-again, confirm the yearly review (T22, T23). See: lists of an agency or of all, one account with its history. In: who
-administers, and whose account. Out: the account as it is now; a one-time code is told once; persons with the posts
-that this administrator may see, and whoever is of other agencies alone is not there at all. Nobody does it to the
-own account, and nobody to an account that may do more than they may give."""
+"""Administration of accounts. Acts: add, renew, lock, suspend, withdraw, open again, confirm the yearly review, T22, T23
+(yearly review). Views: lists of an agency or of all, one account with its history. In: the administrator, and the account.
+Out: the changed account; a one-time code is shown once; persons with the posts that this administrator may see; persons of
+other agencies alone are not found. Administrators cannot change their own account, nor one with more rights than they may
+give."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LEAST_REASON = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
-    """What is entered of a person. `request` names the written request that it is done by (R92)."""
+    """Entry of a new person. `request` names the written request behind it: R92 (requests for accounts)."""
 
     login: str
     name: str
@@ -41,19 +41,19 @@ class NewAccount:
     request: str = ""
 
 
-async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, str]:
-    """The account and its one-time code; it has its posts at once, and nobody signs in before taking it up."""
+async def add(desk: AccountDesk, by: By, new_account: NewAccount) -> tuple[Person, str]:
+    """Add the account and return its one-time code; it has its posts at once, but no sign-in before the code is used."""
     now = desk.clock.now()
     code, digest = desk.secrets.new_code()
-    name, request = _words(wanted.name, "name"), " ".join(wanted.request.split())[:_LONGEST_NAME]
+    name, request = _words(new_account.name, "name"), " ".join(new_account.request.split())[:_LONGEST_NAME]
     if not is_name(name):
         raise Clash("a person's name has letters, blanks, dots, hyphens and apostrophes", code="GW-LOGIN")
     person = Person(
         id=desk.clock.new_id("prn_"),
         name=name,
-        login=_login(wanted.login),
-        title=_words(wanted.title, "title") if wanted.title else "",
-        email=wanted.email,
+        login=_login(new_account.login),
+        title=_words(new_account.title, "title") if new_account.title else "",
+        email=new_account.email,
         roles=frozenset(),
         added_by=by.principal_id,
         added_at=now,
@@ -61,26 +61,26 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
         roles_at=now,
     )
     async with desk.changing(by.principal_id) as (work, _):
-        for agency_id in sorted({each.agency_id for each in wanted.posts} or {NODE}):
+        for agency_id in sorted({post.agency_id for post in new_account.posts} or {NODE}):
             await over_agency(work, by, agency_id, now)
-        await _must_be_free(work, wanted.login)
+        await _must_be_free(work, new_account.login)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + desk.rules.link))
-        told: dict[str, object] = {"roles": []} | ({"request": request} if request else {})
-        await work.events.append(EventKind.PERSON_ADDED, person.id, now, told)
-        for each in wanted.posts:
-            await posts.put(work, by, person, each, now)
+        details: dict[str, object] = {"roles": []} | ({"request": request} if request else {})
+        await work.events.append(EventKind.PERSON_ADDED, person.id, now, details)
+        for post in new_account.posts:
+            await posts.put(work, by, person, post, now)
     return person, code
 
 
 async def link(desk: AccountDesk, by: By, login: str) -> tuple[Person, str]:
-    """The person begins anew with the code: password and second factor of before are worth nothing from now on. It counts
-    as a change of roles, like enrolling anew."""
+    """Renew the account with a one-time code: earlier password and second factor are void. It counts as a change of roles,
+    like enrolling anew."""
     code, digest = desk.secrets.new_code()
     async with _changing(desk, by, login) as (work, person, now):
         changed = replace(person, enrolled_at=None, roles_by=by.principal_id, roles_at=now)
         await work.people.save(changed)
-        kept = Credentials(code_digest=digest, code_until=now + desk.rules.link)
-        await work.people.save_credentials(person.id, kept)
+        credentials = Credentials(code_digest=digest, code_until=now + desk.rules.link)
+        await work.people.save_credentials(person.id, credentials)
         await work.past.put_codes(person.id, ())
         await sessions.end_all(work, person.id, now, Ended.PASSWORD)
         await work.events.append(EventKind.ACCOUNT_LINK, person.id, now)
@@ -88,8 +88,8 @@ async def link(desk: AccountDesk, by: By, login: str) -> tuple[Person, str]:
 
 
 async def stand(desk: AccountDesk, by: By, login: str, standing: AccountStanding, reason: str) -> Person:
-    """Locked, suspended, withdrawn, or active again. What was withdrawn stays so: the person is added anew. An account that
-    idleness took out counts as used from the moment at which it is opened again."""
+    """Lock, suspend, withdraw, or open again. A withdrawn account stays so: the person is added anew. An idle account
+    counts as used from the moment at which it is opened again."""
     if len(reason.strip()) < _LEAST_REASON:
         raise Clash(f"a reason of at least {_LEAST_REASON} characters is needed", code="GW-REASON")
     async with _changing(desk, by, login) as (work, person, now):
@@ -107,13 +107,13 @@ async def stand(desk: AccountDesk, by: By, login: str, standing: AccountStanding
         await work.people.save(changed)
         if standing is not AccountStanding.ACTIVE:
             await sessions.end_all(work, person.id, now, Ended.STANDING)
-        told = {"standing": standing.value, "reason": changed.standing_why}
-        await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, told)
+        details = {"standing": standing.value, "reason": changed.standing_why}
+        await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, details)
     return changed
 
 
 async def must_change(desk: AccountDesk, by: By, login: str) -> Person:
-    """At the next call the person changes the password before anything else."""
+    """Demand a new password before any other act, at the next call."""
     async with _changing(desk, by, login) as (work, person, now):
         changed = replace(person, must_change=True)
         await work.people.save(changed)
@@ -122,18 +122,19 @@ async def must_change(desk: AccountDesk, by: By, login: str) -> Person:
 
 
 async def unlock(desk: AccountDesk, by: By, login: str) -> Person:
-    """Nobody waits any more who typed a wrong password too often. It gives nothing to anybody, so the machine's operator is
-    not asked for a right; whoever administers a part of the node is asked for every agency of the person."""
+    """End the wait after too many wrong passwords. It gives no rights, so the machine's operator needs none; an
+    administrator of a part of the node needs every agency of the person."""
     async with _changing(desk, by, login, operator_may=True) as (work, person, now):
-        kept = await work.people.credentials(person.id)
-        await work.people.save_credentials(person.id, replace(kept, failures=0, locked_until=None))
-        await sign_in.forgive_tries(work, *(each for each in (person.login, person.name) if each))
+        credentials = await work.people.credentials(person.id)
+        await work.people.save_credentials(person.id, replace(credentials, failures=0, locked_until=None))
+        await sign_in.forgive_tries(work, *(name for name in (person.login, person.name) if name))
         await work.events.append(EventKind.ACCOUNT_UNLOCKED, person.id, now)
     return person
 
 
 async def sign_out(desk: AccountDesk, by: By, login: str) -> int:
-    """Ends every session of somebody else; how many. In all agencies at once, so whoever does it administers them all."""
+    """End every session of another person and return their number. It ends them in all agencies at once, so the
+    administrator needs all of them."""
     async with _changing(desk, by, login, operator_may=True) as (work, person, now):
         return await sessions.end_all(work, person.id, now, Ended.EVERYWHERE)
 
@@ -142,8 +143,8 @@ async def sign_out(desk: AccountDesk, by: By, login: str) -> int:
 async def _changing(
     desk: AccountDesk, by: By, login: str, *, operator_may: bool = False
 ) -> AsyncIterator[tuple[AccountWork, Person, datetime]]:
-    """An account in a unit of work that is committed at its end. `operator_may`: the machine's operator may always let in
-    and send out; everybody else as for any change of the whole account."""
+    """Yield an account in a unit of work that is committed at its end. `operator_may`: the machine's operator may always
+    unlock and sign out; others as for any change of the whole account."""
     async with desk.changing(by.principal_id) as (work, now):
         person = await work.people.named(login)
         if by.person_id is not None or not operator_may:
@@ -152,16 +153,16 @@ async def _changing(
 
 
 async def _must_be_free(work: AccountWork, login: str) -> None:
-    """People and mailboxes share one set of names."""
+    """Refuse a taken name: people and mailboxes share one set of names."""
     if await work.mailboxes.find(login) is not None:
         raise Clash(
             f"{login} is the name of a mailbox; persons act for it under their own names", code="GW-LOGIN"
         )
     try:
-        taken = await work.people.named(login)
+        holder = await work.people.named(login)
     except NotFound:
         return
-    raise Clash(f"{login} is the name of {taken.name} already", code="GW-LOGIN")
+    raise Clash(f"{login} is the name of {holder.name} already", code="GW-LOGIN")
 
 
 def _login(text: str) -> str:
@@ -173,11 +174,11 @@ def _login(text: str) -> str:
     return text
 
 
-def _words(text: str, what: str) -> str:
-    found = " ".join(text.split())
-    if not found or len(found) > _LONGEST_NAME or not found.isprintable():
-        raise Clash(f"the {what} must have 1 to {_LONGEST_NAME} printable characters", code="GW-LOGIN")
-    return found
+def _words(text: str, field: str) -> str:
+    words = " ".join(text.split())
+    if not words or len(words) > _LONGEST_NAME or not words.isprintable():
+        raise Clash(f"the {field} must have 1 to {_LONGEST_NAME} printable characters", code="GW-LOGIN")
+    return words
 
 
 MOST_EVENTS = 50
@@ -185,7 +186,7 @@ MOST_EVENTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLine:
-    """One person as lists show it (interfaces 2.12). `link_until` is of a one-time link that nobody took up yet."""
+    """Person as lists show it (interfaces 2.12). `link_until` is the end of a one-time link that is still unused."""
 
     person: Person
     posts: tuple[Post, ...]
@@ -195,126 +196,126 @@ class AccountLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSeen(AccountLine):
-    """One account whole. `is_ours`: this administrator may change it, which takes every agency of the person; where the
-    person is signed in is of the whole account, so others are not shown it."""
+    """One account in full. `is_ours`: this administrator may change it, which needs every agency of the person; sessions
+    belong to the whole account, so others do not see them."""
 
     is_ours: bool
     sessions: tuple[Session, ...]
     events: tuple[Event, ...]
     names: Mapping[str, str]
-    """Of the persons who did what stands there, by id."""
+    """Names of the persons behind the events, by id."""
 
 
 async def account_lines(
     desk: AccountDesk,
     by: By,
     agency_id: str | None,
-    wanted: Callable[[Person, tuple[Post, ...]], bool],
+    fits: Callable[[Person, tuple[Post, ...]], bool],
     skip: int,
     most: int,
 ) -> tuple[Sequence[AccountLine], int]:
-    """Some of an agency's persons, and how many there are: whoever signed in longest ago first, by name where nobody has;
-    of the node for the empty agency, and of every agency for None, which takes whoever administers the node."""
+    """List some of an agency's persons, and their total: the longest unused first, never used ones by name; of the node for
+    the empty agency, and of every agency for None, which needs an administrator of the node."""
     now = desk.clock.now()
     async with desk.accounts.read() as view:
         await over_agency(view, by, NODE if agency_id is None else agency_id, now)
         posts = await (view.posts.all() if agency_id is None else view.posts.in_agency(agency_id))
-        held: dict[str, list[Post]] = {}
-        for each in posts:
-            held.setdefault(each.person_id, []).append(each)
-        found = [
-            (each, tuple(held.get(each.id, ())))
-            for each in await view.people.everybody()
-            if each.login is not None and (agency_id is None or each.id in held)
+        posts_by_person: dict[str, list[Post]] = {}
+        for post in posts:
+            posts_by_person.setdefault(post.person_id, []).append(post)
+        people = [
+            (p, tuple(posts_by_person.get(p.id, ())))
+            for p in await view.people.everybody()
+            if p.login is not None and (agency_id is None or p.id in posts_by_person)
         ]
-        found = [each for each in found if wanted(*each)]
-        found.sort(key=lambda each: each[0].last_login_at.timestamp() if each[0].last_login_at else 0.0)
-        shown = [await _account_line(view, *each) for each in found[skip : skip + most]]
-    return shown, len(found)
+        people = [p for p in people if fits(*p)]
+        people.sort(key=lambda p: p[0].last_login_at.timestamp() if p[0].last_login_at else 0.0)
+        lines = [await _account_line(view, *p) for p in people[skip : skip + most]]
+    return lines, len(people)
 
 
 async def look_at(desk: AccountDesk, by: By, id: str) -> AccountSeen:
-    """NotFound for whoever has no post where this administrator administers."""
+    """Load an account. Raise NotFound for a person without a post where this administrator administers."""
     now = desk.clock.now()
     async with desk.accounts.read() as view:
         person = await view.people.get(id)
-        everywhere = await _is_allowed(over_agency(view, by, NODE, now))
+        sees_all = await _is_allowed(over_agency(view, by, NODE, now))
         posts = await view.posts.of({id})
-        if not everywhere:
-            posts = [each for each in posts if await _is_allowed(over_agency(view, by, each.agency_id, now))]
+        if not sees_all:
+            posts = [post for post in posts if await _is_allowed(over_agency(view, by, post.agency_id, now))]
             if not posts and person.added_by != by.principal_id:
                 raise NotFound(f"there is no person {id}")
         line = await _account_line(view, person, tuple(posts))
-        places = {each.agency_id for each in posts}
+        places = {post.agency_id for post in posts}
         events = [
-            each
-            for each in reversed(await view.events.of(id))
-            if everywhere or each.data.get("agency") in (None, *places)
+            event
+            for event in reversed(await view.events.of(id))
+            if sees_all or event.data.get("agency") in (None, *places)
         ][:MOST_EVENTS]
-        names = {each.id: each.name for each in await view.people.everybody()}
-        ours = await _is_allowed(over_person(view, by, person, now))
+        names = {p.id: p.name for p in await view.people.everybody()}
+        is_ours = await _is_allowed(over_person(view, by, person, now))
     return AccountSeen(
         person=person,
         posts=line.posts,
         has_factor=line.has_factor,
         link_until=line.link_until,
-        is_ours=ours,
-        sessions=tuple(await sessions.open_of(desk, person)) if ours or by.person_id == id else (),
+        is_ours=is_ours,
+        sessions=tuple(await sessions.open_of(desk, person)) if is_ours or by.person_id == id else (),
         events=tuple(events),
         names=names,
     )
 
 
 async def logins(desk: AccountDesk) -> frozenset[str]:
-    """Every name that somebody signs in with, for suggesting one that is free."""
+    """List all login names, for suggesting a free one."""
     async with desk.accounts.read() as view:
-        return frozenset(each.login for each in await view.people.everybody() if each.login)
+        return frozenset(person.login for person in await view.people.everybody() if person.login)
 
 
 async def last_review(desk: AccountDesk, agency_id: str) -> Event | None:
-    """When the accounts of that agency, or of the node, were last looked through."""
+    """Return the last review of the accounts of that agency, or of the node."""
     async with desk.accounts.read() as view:
-        found = await view.events.of(f"accounts:{agency_id or 'node'}")
-    told = [each for each in found if each.kind is EventKind.ACCOUNT_REVIEWED]
-    return max(told, key=lambda each: each.at, default=None)
+        events = await view.events.of(f"accounts:{agency_id or 'node'}")
+    reviews = [event for event in events if event.kind is EventKind.ACCOUNT_REVIEWED]
+    return max(reviews, key=lambda event: event.at, default=None)
 
 
 async def _account_line(view: AccountWork, person: Person, posts: tuple[Post, ...]) -> AccountLine:
-    kept = await view.people.credentials(person.id)
+    credentials = await view.people.credentials(person.id)
     return AccountLine(
         person=person,
         posts=posts,
-        has_factor=kept.sealed_totp is not None,
-        link_until=kept.code_until if kept.code_digest is not None else None,
+        has_factor=credentials.sealed_totp is not None,
+        link_until=credentials.code_until if credentials.code_digest is not None else None,
     )
 
 
-async def _is_allowed(asked: Awaitable[None]) -> bool:
+async def _is_allowed(check: Awaitable[None]) -> bool:
     try:
-        await asked
+        await check
     except Denied:
         return False
     return True
 
 
 async def review_lines(desk: AccountDesk, by: By, agency_id: str) -> Sequence[AccountLine]:
-    """By name; the empty agency gives those of the node. Posts of other agencies are not shown."""
+    """List the accounts by name; the empty agency gives those of the node. Posts of other agencies are not shown."""
     now = desk.clock.now()
     async with desk.accounts.read() as view:
         await over_agency(view, by, agency_id, now)
         posts = await view.posts.in_agency(agency_id)
-        ids = {each.person_id for each in posts}
-        people = [each for each in await view.people.everybody() if each.id in ids]
+        ids = {post.person_id for post in posts}
+        people = [p for p in await view.people.everybody() if p.id in ids]
         return [
-            await _account_line(view, each, tuple(post for post in posts if post.person_id == each.id))
-            for each in people
+            await _account_line(view, p, tuple(post for post in posts if post.person_id == p.id))
+            for p in people
         ]
 
 
 async def confirm_review(desk: AccountDesk, by: By, agency_id: str, year: int) -> int:
-    """Somebody looked through the list of that year; how many accounts were in it."""
-    found = await review_lines(desk, by, agency_id)
+    """Record the review of that year's list, and return the number of its accounts."""
+    lines = await review_lines(desk, by, agency_id)
     async with desk.changing(by.principal_id) as (work, now):
-        told = {"year": year, "agency": agency_id or None, "accounts": len(found)}
-        await work.events.append(EventKind.ACCOUNT_REVIEWED, f"accounts:{agency_id or 'node'}", now, told)
-    return len(found)
+        details = {"year": year, "agency": agency_id or None, "accounts": len(lines)}
+        await work.events.append(EventKind.ACCOUNT_REVIEWED, f"accounts:{agency_id or 'node'}", now, details)
+    return len(lines)

@@ -1,9 +1,9 @@
-"""What an account signs in with: its password, its second factor (R88), its recovery codes, and the one-time code with
-which a new account begins, or one whose password or device is lost. In: the old password and a new one from a person
-who is signed in, or a code out of a link. Out: the new one holds, every other session is closed, and this one goes
-on under a new token; a secret for the person's device, proved by a first code; codes that are good once each, shown
-once and kept as digests. There is no first password that somebody else knows: a one-time code finds the person by
-itself. Also the lock that a person puts on its own account."""
+"""Credentials of an account: its password, its second factor, R88 (second factor), its recovery codes, and the one-time
+code for a new account, or one whose password or device is lost. In: the old password and a new one from a person who is
+signed in, or a code out of a link. Out: the new one is valid, every other session is closed, and this one goes on under a
+new token; a secret for the person's device, proved by a first code; single-use codes, shown once and kept as digests. No
+first password is known to another person: a one-time code finds the person by itself. Also the lock that a person puts on
+its own account."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gateway.office.store.accounts import AccountWork
 
 
 class NotTaken(Clash):
-    """The password breaks rules; all of them are told at once."""
+    """Refusal of a password, with all the rules that it breaks."""
 
     code = "GW-PASSWORD"
 
@@ -35,22 +35,25 @@ class NotTaken(Clash):
 
 
 async def change_password(desk: AccountDesk, acting: Acting, old: str, new: str, origin: CallOrigin) -> str:
-    """The token that the browser holds from now on. `NotTaken` says every rule that the new one breaks."""
+    """Change the password and return the browser's new token. `NotTaken` names every rule that the new one breaks."""
     person, now = acting.person, desk.clock.now()
-    kept = await sign_in.is_password(desk, person, old, origin)
+    credentials = await sign_in.is_password(desk, person, old, origin)
     async with desk.accounts.read() as view:
         past = await view.past.passwords(person.id, desk.rules.passwords.remembered)
 
-    def changed() -> tuple[str, str | None]:
-        """The new hash, and the second factor sealed with the new password."""
-        current = [kept.passphrase_hash] if kept.passphrase_hash else []
-        hashed, totp = password_hash(desk, person, new, [*current, *past]), kept.sealed_totp
+    def renew_secrets() -> tuple[str, str | None]:
+        """Return the new hash, and the second factor sealed with the new password."""
+        current = [credentials.passphrase_hash] if credentials.passphrase_hash else []
+        hashed, totp = password_hash(desk, person, new, [*current, *past]), credentials.sealed_totp
         return hashed, None if totp is None else desk.secrets.resealed(old, totp, new)
 
-    hashed, sealed = await desk.pool.run(changed)
+    hashed, sealed = await desk.pool.run(renew_secrets)
     async with desk.changing(person.id) as (work, _):
         fresh = await work.people.credentials(person.id)
-        if (fresh.passphrase_hash, fresh.sealed_totp) != (kept.passphrase_hash, kept.sealed_totp):
+        if (fresh.passphrase_hash, fresh.sealed_totp) != (
+            credentials.passphrase_hash,
+            credentials.sealed_totp,
+        ):
             raise Denied("the password was changed meanwhile; sign in again", code="GW-SESSION")
         await work.people.save_credentials(
             person.id, replace(fresh, passphrase_hash=hashed, sealed_totp=sealed)
@@ -65,7 +68,8 @@ async def change_password(desk: AccountDesk, acting: Acting, old: str, new: str,
 
 
 async def lock_own_account(desk: AccountDesk, acting: Acting, reason: str) -> None:
-    """One click for who lost a password or saw a session of somebody else: all is closed until somebody opens it."""
+    """Lock the own account with one click, after a lost password or a strange session: all is closed until an administrator
+    opens it."""
     async with desk.changing(acting.person.id) as (work, now):
         person = await work.people.get(acting.person.id)
         locked = replace(
@@ -77,14 +81,14 @@ async def lock_own_account(desk: AccountDesk, acting: Acting, reason: str) -> No
         )
         await work.people.save(locked)
         await sessions.end_all(work, person.id, now, Ended.STANDING)
-        told = {"standing": locked.standing.value, "reason": locked.standing_why}
-        await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, told)
+        details = {"standing": locked.standing.value, "reason": locked.standing_why}
+        await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, details)
 
 
 def password_hash(desk: AccountDesk, person: Person, new: str, past: Sequence[str]) -> str:
-    """The hash of a password that the rules take. Slow: in the pool."""
+    """Hash a password that the rules allow. Slow: in the pool."""
     faults = list(signing_in.password_faults(new, desk.rules.passwords, (person.login or "", person.name)))
-    if not faults and any(desk.secrets.is_passphrase(new, each) for each in past):
+    if not faults and any(desk.secrets.is_passphrase(new, earlier) for earlier in past):
         faults.append(PasswordFault.PAST)
     if faults:
         raise NotTaken(faults)
@@ -95,7 +99,7 @@ RECOVERY_CODES = 10
 
 
 def begin_factor(desk: AccountDesk, acting: Acting) -> tuple[str, str]:
-    """A new secret and what an authenticator reads. Nothing is kept: the form brings the secret back."""
+    """Make a new secret and its form for an authenticator. It is not stored: the form brings the secret back."""
     totp = desk.secrets.new_totp()
     return totp, desk.secrets.uri(totp, acting.person.login or acting.person.name)
 
@@ -103,10 +107,10 @@ def begin_factor(desk: AccountDesk, acting: Acting) -> tuple[str, str]:
 async def set_up_factor(
     desk: AccountDesk, acting: Acting, password: str, totp: str, first: str, origin: CallOrigin
 ) -> tuple[str, tuple[str, ...]]:
-    """The new token and the recovery codes. The session goes on as one with a second factor; all others end. Clash when the
-    first code does not fit: whoever cannot read it back would be locked out."""
+    """Set up the second factor; return the new token and the recovery codes. The session goes on as one with a second
+    factor; all others end. Raise Clash when the first code does not fit: the person would be locked out."""
     person, now = acting.person, desk.clock.now()
-    kept = await sign_in.is_password(desk, person, password, origin)
+    credentials = await sign_in.is_password(desk, person, password, origin)
     sealed = await desk.pool.run(partial(desk.secrets.seal, password, totp))
     step = await desk.pool.run(partial(desk.secrets.step, password, sealed, first, now))
     if step is None:
@@ -116,13 +120,13 @@ async def set_up_factor(
     codes, digests = _recovery_codes(desk)
     async with desk.changing(person.id) as (work, _):
         fresh = await work.people.credentials(person.id)
-        if fresh.passphrase_hash != kept.passphrase_hash:
+        if fresh.passphrase_hash != credentials.passphrase_hash:
             raise Denied("the password was changed meanwhile; sign in again", code="GW-SESSION")
         await work.people.save_credentials(person.id, replace(fresh, sealed_totp=sealed, last_step=step))
         await work.past.put_codes(person.id, digests)
         current = await work.people.get(person.id)
         if current.roles:
-            # Whoever decides about trust approves nothing for a day with means that are new.
+            # A person who decides about trust cannot approve with new means for a day.
             await work.people.save(replace(current, roles_by=person.id, roles_at=now))
         await sessions.end_all(work, person.id, now, Ended.PASSWORD, but=acting.session.digest)
         token = await sessions.renew(work, replace(acting.session, factor=Factor.TOTP))
@@ -135,10 +139,10 @@ async def set_up_factor(
 async def new_recovery_codes(
     desk: AccountDesk, acting: Acting, password: str, origin: CallOrigin
 ) -> tuple[str, ...]:
-    """Ten others; the earlier ones are worth nothing. Clash without a second factor to stand in for."""
+    """Make ten new codes; the earlier ones are void. Raise Clash without a second factor to replace."""
     person, now = acting.person, desk.clock.now()
-    kept = await sign_in.is_password(desk, person, password, origin)
-    if kept.sealed_totp is None:
+    credentials = await sign_in.is_password(desk, person, password, origin)
+    if credentials.sealed_totp is None:
         raise Clash("there is no second factor; set one up first", code="GW-FACTOR")
     codes, digests = _recovery_codes(desk)
     async with desk.changing(person.id) as (work, _):
@@ -155,46 +159,47 @@ async def recovery_codes_left(desk: AccountDesk, acting: Acting) -> int:
 
 
 def _recovery_codes(desk: AccountDesk) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    made = [desk.secrets.new_code() for _ in range(RECOVERY_CODES)]
-    return tuple(code for code, _ in made), tuple(digest for _, digest in made)
+    pairs = [desk.secrets.new_code() for _ in range(RECOVERY_CODES)]
+    return tuple(code for code, _ in pairs), tuple(digest for _, digest in pairs)
 
 
 LONGEST_CODE = 100
 
 
 async def owner_of_code(desk: AccountDesk, code: str, origin: CallOrigin) -> Person:
-    """Whose code it is, for the page that greets. Denied (`GW-ONE-TIME`) when it is none, was used, or is too old."""
-    # Tries are counted by code, too; nobody is called like one.
-    counted = await sign_in.count_try(desk, f"code {code[:LONGEST_CODE]}", origin.address)
+    """Return the code's owner, for the page that greets. Raise Denied (`GW-ONE-TIME`) when the code is unknown, used, or
+    too old."""
+    # Tries are counted by code, too; no login looks like a code.
+    counted_try = await sign_in.count_try(desk, f"code {code[:LONGEST_CODE]}", origin.address)
     async with desk.changing("node") as (work, now):
         person = await _owner_of_code(desk, work, code, now)
-        await sign_in.try_succeeded(work, counted)
+        await sign_in.try_succeeded(work, counted_try)
     return person
 
 
 async def take_up(desk: AccountDesk, code: str, new: str, origin: CallOrigin) -> Person:
-    """The account is the person's own from now on; whatever was open under it is closed. Then the person signs in."""
+    """Give the account to the person; earlier sessions are closed. Then the person signs in."""
     person, now = await owner_of_code(desk, code, origin), desk.clock.now()
     async with desk.accounts.read() as view:
         past = await view.past.passwords(person.id, desk.rules.passwords.remembered)
     hashed = await desk.pool.run(partial(password_hash, desk, person, new, past))
     async with desk.changing(person.id) as (work, _):
         person = await _owner_of_code(desk, work, code, now)
-        taken = replace(person, enrolled_at=now, password_at=now, must_change=False)
-        await work.people.save(taken)
+        enrolled = replace(person, enrolled_at=now, password_at=now, must_change=False)
+        await work.people.save(enrolled)
         await work.people.save_credentials(person.id, Credentials(passphrase_hash=hashed))
         await work.past.remember(person.id, hashed, now, desk.rules.passwords.remembered)
         await work.past.put_codes(person.id, ())
         await sessions.end_all(work, person.id, now, Ended.PASSWORD)
         await sign_in.forgive_tries(work, person.login or person.name)
         await work.events.append(EventKind.PERSON_ENROLLED, person.id, now)
-    return taken
+    return enrolled
 
 
 async def _owner_of_code(desk: AccountDesk, work: AccountWork, code: str, now: datetime) -> Person:
     person = await work.with_code(desk.secrets.code_digest(code[:LONGEST_CODE]))
     if person is not None and person.blocked_at is None and person.standing is AccountStanding.ACTIVE:
-        kept = await work.people.credentials(person.id)
-        if kept.code_until is not None and now < kept.code_until:
+        credentials = await work.people.credentials(person.id)
+        if credentials.code_until is not None and now < credentials.code_until:
             return person
     raise Denied("this link was used before, or is too old; ask for a new one", code="GW-ONE-TIME")

@@ -1,6 +1,5 @@
-"""API keys of an agency's programs. In: who administers, an agency, a name, scopes, a life time, networks. Out: a key,
-its secret told once; another one beside it, so that a program changes over without a pause; or one that opens nothing any
-more."""
+"""API keys of an agency's programs. In: the administrator, an agency, a name, scopes, a life time, networks. Out: a key,
+its secret shown once; a second one, so that a program changes over without a pause; or a revoked one."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.store.accounts import HostedAccounts
 
 LONGEST = timedelta(days=730)
-# What a document system needs every day; what the node's own health says is the operator's to see.
+# The daily needs of a document system; the node's own health is for its operator.
 DAILY = (
     *(ApiScope.MESSAGES_SEND, ApiScope.MESSAGES_READ),
     *(ApiScope.INBOX_READ, ApiScope.INBOX_ACT, ApiScope.AGENCIES_READ),
@@ -41,8 +40,8 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedKey:
-    """What is entered of a key; without networks it is good from everywhere. `way` and `certificate` are those of the key
-    that it takes the place of: one that a certificate alone opens has no secret to change."""
+    """Entry of a key; without networks it is valid from everywhere. `way` and `certificate` are those of the key that it
+    replaces: a key of a certificate alone has no secret to change."""
 
     name: str
     scopes: frozenset[ApiScope]
@@ -53,13 +52,13 @@ class WantedKey:
 
 
 async def listed(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str) -> Sequence[ApiKey]:
-    """Those of that agency alone, ended ones too: the last used first, then the newest of those that never were. One that
+    """List the keys of that agency alone, ended ones too: the last used first, then the newest unused ones. A key that
     serves several agencies is the operator's."""
     async with desk.accounts.read() as view:
         await over_agency(view, by, agency_id, desk.clock.now())
-    found = [each for each in await book.list_keys() if each.agency_ids == (agency_id,)]
+    keys = [k for k in await book.list_keys() if k.agency_ids == (agency_id,)]
     return sorted(
-        found,
+        keys,
         key=lambda key: (key.used_at.timestamp() if key.used_at else 0.0, key.created_at.timestamp()),
         reverse=True,
     )
@@ -70,23 +69,23 @@ async def make(
     book: HostedAccounts,
     by: By,
     agency_id: str,
-    wanted: WantedKey,
+    wish: WantedKey,
     *,
     everywhere: bool = False,
 ) -> tuple[str, ApiKey]:
-    """The secret, which nobody can read again, and what is kept of it. `everywhere`: whoever makes it administers the node,
-    and may give every scope."""
-    now, name = desk.clock.now(), " ".join(wanted.name.split())
+    """Make a key and return its secret, which cannot be read again, and its record. `everywhere`: the maker administers the
+    node, and may give every scope."""
+    now, name = desk.clock.now(), " ".join(wish.name.split())
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         raise Clash(f"a key has a name of at most {_LONGEST_NAME} characters", code="GW-KEY-NAME")
-    if not wanted.scopes or not (everywhere or wanted.scopes <= OF_AGENCY):
+    if not wish.scopes or not (everywhere or wish.scopes <= OF_AGENCY):
         raise Clash("a key has scopes, and only such as its maker may give", code="GW-KEY-SCOPES")
-    if not timedelta() < wanted.life <= LONGEST:
+    if not timedelta() < wish.life <= LONGEST:
         raise Clash(f"a key lives {LONGEST.days} days at most", code="GW-KEY-LIFE")
-    networks = tuple(dict.fromkeys(wanted.networks))
+    networks = tuple(dict.fromkeys(wish.networks))
     if len(networks) > MOST_KEY_NETWORKS:
         raise Clash(f"a key has {MOST_KEY_NETWORKS} networks at most", code="GW-KEY-NETWORKS")
-    if wanted.way is KeyWay.CERTIFICATE:
+    if wish.way is KeyWay.CERTIFICATE:
         raise Clash("a key that a certificate alone opens has no secret", code="GW-CERT-SECRET")
     async with desk.accounts.begin(by.principal_id) as work:
         await over_agency(work, by, agency_id, now)
@@ -97,39 +96,39 @@ async def make(
         secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
         principal=await book.principal_for(PrincipalKind.PROGRAM, name, agency_id),
         agency_ids=(agency_id,),
-        scopes=wanted.scopes,
-        expires_at=now + wanted.life,
+        scopes=wish.scopes,
+        expires_at=now + wish.life,
         prefix=secret[:KEY_SHOWN],
         networks=networks,
-        way=wanted.way,
-        certificate=wanted.certificate,
+        way=wish.way,
+        certificate=wish.certificate,
     )
-    await _tell(desk, by, EventKind.API_KEY_MADE, key)
+    await _record(desk, by, EventKind.API_KEY_MADE, key)
     return secret, key
 
 
 async def revoke(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str, id: str) -> None:
-    """It opens nothing from now on. NotFound for another agency's key."""
+    """Revoke a key. Raise NotFound for another agency's key."""
     key = await one(desk, book, by, agency_id, id)
     if await book.revoke_key(id):
-        await _tell(desk, by, EventKind.API_KEY_REVOKED, key)
+        await _record(desk, by, EventKind.API_KEY_REVOKED, key)
 
 
 async def one(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str, id: str) -> ApiKey:
-    """NotFound for another agency's."""
-    found = next((each for each in await listed(desk, book, by, agency_id) if each.id == id), None)
-    if found is None:
+    """Load a key. Raise NotFound for another agency's."""
+    key = next((k for k in await listed(desk, book, by, agency_id) if k.id == id), None)
+    if key is None:
         raise NotFound(f"there is no API key {id}")
-    return found
+    return key
 
 
-async def _tell(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None:
+async def _record(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None:
     async with desk.changing(by.principal_id) as (work, now):
-        told = {
+        details = {
             "agency": key.agency_ids[0],
             "name": key.principal.name,
             "scopes": sorted(key.scopes),
-            "networks": [str(each) for each in key.networks],
+            "networks": [str(network) for network in key.networks],
             "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         }
-        await work.events.append(kind, key.id, now, told)
+        await work.events.append(kind, key.id, now, details)

@@ -1,8 +1,7 @@
-"""Sessions of the pages, and what time alone ends. In: what the browser holds; or every account and the profile's
-numbers. Out: who acts, with the rights of this moment; sessions listed, moved to another agency, ended; of accounts
-that nobody uses (R89, R90) warnings told, accounts locked, suspended or withdrawn, one after the other, so that of
-two idle clerks one always stays. The id in the browser is new at each signing in and at each change of what the
-session may do."""
+"""Sessions of the pages, and endings by time alone. In: the browser's token; or every account and the profile's numbers.
+Out: the acting person, with the rights of this moment; sessions listed, moved to another agency, ended; idle accounts, R89,
+R90 (idle accounts), warned, locked, suspended or withdrawn, one after the other, so that of two idle clerks one always
+stays. The id in the browser is new at each signing in and at each change of the session's rights."""
 
 from __future__ import annotations
 
@@ -26,8 +25,8 @@ LONGEST_TOKEN = 128
 
 
 async def check(desk: AccountDesk, token: str) -> Acting:
-    """Who sits there, in one reading transaction; that the session is in use is written down once a minute. Denied
-    (`GW-SESSION`) when it is over: by its clock, by signing out, or because the person is out."""
+    """Load the session's person, in one reading transaction; its use is recorded once a minute. Raise Denied (`GW-SESSION`)
+    when it is over: by its clock, by signing out, or because the account is closed."""
     now = desk.clock.now()
     digest = _digest(token)
     async with desk.accounts.read() as view:
@@ -42,25 +41,25 @@ async def check(desk: AccountDesk, token: str) -> Acting:
 
 
 async def look(desk: AccountDesk, token: str) -> Acting:
-    """As `check`, without saying that the session is in use: for what a page asks by itself while nobody sits there."""
+    """Load as `check`, without recording use: for requests that a page makes by itself."""
     async with desk.accounts.read() as view:
         return await seen(desk, view, _digest(token), desk.clock.now())
 
 
 async def seen(desk: AccountDesk, work: AccountWork, digest: str, now: datetime) -> Acting:
-    """As `check`, within a unit of work, and without writing."""
+    """Load as `check`, within a unit of work, and without writing."""
     session = await work.sessions.find(digest)
     if session is None or signing_in.session_over(session, desk.rules.sessions, now) is not None:
         raise over()
     person = await work.people.get(session.person_id)
-    # A password or a second factor made anew by a one-time code closes what was open under the old one.
+    # Credentials that were renewed by a one-time code close the sessions under the old ones.
     if not person.is_active or person.enrolled_at is None or session.began_at < person.enrolled_at:
         raise over()
     rights = await rights_of(work, person.id, now)
     rules = desk.rules
     return Acting(
         person=person,
-        session=_still_there(session, rights, now),
+        session=_drop_lost_agency(session, rights, now),
         rights=rights,
         duties=signing_in.duties_of(
             person, session.factor, rights.posts, rules.passwords, rules.sessions, now
@@ -71,7 +70,7 @@ async def seen(desk: AccountDesk, work: AccountWork, digest: str, now: datetime)
 
 
 async def choose_agency(desk: AccountDesk, token: str, agency_id: str) -> str:
-    """The session works for that agency from now on, under a new token. Denied where the person has no post."""
+    """Move the session to that agency, under a new token. Raise Denied where the person has no post."""
     now = desk.clock.now()
     async with desk.accounts.read() as view:
         acting = await seen(desk, view, _digest(token), now)
@@ -80,13 +79,13 @@ async def choose_agency(desk: AccountDesk, token: str, agency_id: str) -> str:
             raise Denied("this person has no post in that agency", code="GW-RIGHT")
     async with desk.changing(acting.person.id) as (work, _):
         renewed = await renew(work, replace(acting.session, agency_id=agency_id))
-        told = {"session": acting.session.id, "agency": agency_id}
-        await work.events.append(EventKind.SESSION_AGENCY, acting.person.id, now, told)
+        details = {"session": acting.session.id, "agency": agency_id}
+        await work.events.append(EventKind.SESSION_AGENCY, acting.person.id, now, details)
     return renewed
 
 
 async def renew(work: AccountWork, session: Session) -> str:
-    """The new token of a session that goes on as given; the old one finds nothing any more. Denied when it was over."""
+    """Return the new token of a session that goes on as given; the old one is void. Raise Denied when it was over."""
     token = new_token()
     if not await work.sessions.renew(session.digest, replace(session, digest=digest_of(token))):
         raise over()
@@ -94,7 +93,7 @@ async def renew(work: AccountWork, session: Session) -> str:
 
 
 async def sign_out(desk: AccountDesk, token: str) -> None:
-    """Harmless when it was over."""
+    """End the session; harmless when it was over."""
     now, digest = desk.clock.now(), _digest(token)
     async with desk.accounts.read() as view:
         session = await view.sessions.find(digest)
@@ -106,15 +105,15 @@ async def sign_out(desk: AccountDesk, token: str) -> None:
 
 
 async def open_of(desk: AccountDesk, person: Person) -> Sequence[Session]:
-    """Newest first."""
+    """List open sessions, newest first."""
     now = desk.clock.now()
     async with desk.accounts.read() as view:
-        found = await view.sessions.open_of(person.id)
-    return [each for each in found if signing_in.session_over(each, desk.rules.sessions, now) is None]
+        open_sessions = await view.sessions.open_of(person.id)
+    return [s for s in open_sessions if signing_in.session_over(s, desk.rules.sessions, now) is None]
 
 
 async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
-    """Ends one of the person's own sessions. NotFound for anybody else's."""
+    """End one of the person's own sessions. Raise NotFound for another person's."""
     async with desk.changing(acting.person.id) as (work, now):
         session = await work.sessions.get(id)
         if session.person_id != acting.person.id:
@@ -124,32 +123,36 @@ async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
 
 
 async def end_everywhere(desk: AccountDesk, person: Person) -> None:
-    """Ends all of one's own sessions; administrators have `admin.sign_out`, which asks whether they may."""
+    """End all of one's own sessions; administrators have `admin.sign_out`, which checks their right."""
     async with desk.changing(person.id) as (work, now):
         await end_all(work, person.id, now, Ended.EVERYWHERE)
 
 
-async def end_all(work: AccountWork, person_id: str, at: datetime, why: Ended, but: str | None = None) -> int:
-    """In the caller's transaction, with its event."""
-    ended = await work.sessions.end_all(person_id, at, why, but)
+async def end_all(
+    work: AccountWork, person_id: str, at: datetime, reason: Ended, but: str | None = None
+) -> int:
+    """End sessions in the caller's transaction, with their event."""
+    ended = await work.sessions.end_all(person_id, at, reason, but)
     if ended:
-        await tell_ended(work, person_id, ended, why, at)
+        await tell_ended(work, person_id, ended, reason, at)
     return len(ended)
 
 
-async def tell_ended(work: AccountWork, person_id: str, ids: Sequence[str], why: Ended, at: datetime) -> None:
-    told = {"sessions": list(ids), "because": why.value}
-    await work.events.append(EventKind.SESSION_ENDED, person_id, at, told)
+async def tell_ended(
+    work: AccountWork, person_id: str, ids: Sequence[str], reason: Ended, at: datetime
+) -> None:
+    details = {"sessions": list(ids), "because": reason.value}
+    await work.events.append(EventKind.SESSION_ENDED, person_id, at, details)
 
 
 def over() -> Denied:
     return Denied("the session is over; sign in again", code="GW-SESSION")
 
 
-def _still_there(session: Session, rights: Rights, now: datetime) -> Session:
-    """Whoever lost the last post in the chosen agency works for none."""
-    where = session.agency_id
-    if where is None or where in rights.agencies(now) or rights.is_of_node(now):
+def _drop_lost_agency(session: Session, rights: Rights, now: datetime) -> Session:
+    """Clear the chosen agency where the person has lost the last post in it."""
+    agency_id = session.agency_id
+    if agency_id is None or agency_id in rights.agencies(now) or rights.is_of_node(now):
         return session
     return replace(session, agency_id=None)
 
@@ -169,49 +172,49 @@ _NEEDED = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN, PostRole.OPERATOR})
 
 
 async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
-    """What became of whom, by id; those that are fine are left out. Again at once changes nothing. Sessions and tries that
-    are long over are removed."""
-    now, found = desk.clock.now(), {}
+    """Judge idle accounts and return the measures by person, without the fine ones. Repeating it changes nothing. Sessions
+    and tries that are long over are removed."""
+    now, measures = desk.clock.now(), {}
     async with desk.accounts.read() as view:
         if not await view.posts.all():
             return {}  # a node without accounts is not written to
     async with desk.changing("node") as (work, _):
-        # One at a time: two that look at once would each leave the other's clerk.
+        # One sweep at a time: two at once would each count on the other's clerk.
         await work.tries.of("idle accounts")
-        people = {each.id: each for each in await work.people.everybody()}
-        posts = [each for each in await work.posts.all() if each.holds(now)]
-        for person in sorted(people.values(), key=lambda each: (each.used_at, each.id)):
+        people = {p.id: p for p in await work.people.everybody()}
+        posts = [post for post in await work.posts.all() if post.holds(now)]
+        for person in sorted(people.values(), key=lambda p: (p.used_at, p.id)):
             verdict = signing_in.judge_idle(
                 person,
                 desk.rules.idle,
                 now,
-                has_post=any(each.person_id == person.id for each in posts),
+                has_post=any(post.person_id == person.id for post in posts),
                 is_needed=_is_needed(person, posts, people),
             )
             if verdict is not AccountMeasure.FINE:
                 people[person.id] = await _apply_verdict(work, person, verdict, posts, now)
-                found[person.id] = verdict
+                measures[person.id] = verdict
         await work.sessions.sweep(now - desk.rules.sessions.whole)
         await work.tries.sweep(now - 2 * desk.rules.slow.forget)
-    return found
+    return measures
 
 
 def _is_needed(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> bool:
-    """Whether an agency would have no clerk or no administrator left, or the node nobody who administers."""
-    mine = [each for each in posts if each.person_id == person.id and each.role in _NEEDED]
-    alone = any(not _has_others(person, post, posts, people) for post in mine)
+    """Tell whether an agency would be left without clerk or administrator, or the node without one."""
+    own_posts = [post for post in posts if post.person_id == person.id and post.role in _NEEDED]
+    is_needed = any(not _has_others(person, post, posts, people) for post in own_posts)
     if Role.PEOPLE in person.roles:
-        alone = alone or not any(
-            each.is_active and Role.PEOPLE in each.roles for each in people.values() if each.id != person.id
+        is_needed = is_needed or not any(
+            p.is_active and Role.PEOPLE in p.roles for p in people.values() if p.id != person.id
         )
-    return alone
+    return is_needed
 
 
 def _has_others(person: Person, post: Post, posts: Collection[Post], people: Mapping[str, Person]) -> bool:
     return any(
-        (each.agency_id, each.role) == (post.agency_id, post.role) and people[each.person_id].is_active
-        for each in posts
-        if each.person_id != person.id
+        (other.agency_id, other.role) == (post.agency_id, post.role) and people[other.person_id].is_active
+        for other in posts
+        if other.person_id != person.id
     )
 
 
@@ -232,12 +235,10 @@ async def _apply_verdict(
         )
         await end_all(work, person.id, now, Ended.STANDING)
     await work.people.save(changed)
-    told = {
+    details = {
         "verdict": verdict.value,
         "used_at": person.used_at.isoformat(),
-        "agencies": sorted(
-            {each.agency_id for each in posts if each.person_id == person.id and each.agency_id}
-        ),
+        "agencies": sorted({p.agency_id for p in posts if p.person_id == person.id and p.agency_id}),
     }
-    await work.events.append(EventKind.ACCOUNT_IDLE, person.id, now, told)
+    await work.events.append(EventKind.ACCOUNT_IDLE, person.id, now, details)
     return changed

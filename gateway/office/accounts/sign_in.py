@@ -1,7 +1,7 @@
-"""Signs a person in to the pages. In: a name, a password and, where one is set up, a second factor or a recovery code;
-the address. Out: a new session and its token, or Denied while they have to wait. Every failure looks alike and takes
-as long, whether or not there is such a person. Tries are counted before each is looked at, so that many at once are
-not more than one after another; names that nobody has wait like all others."""
+"""Signs a person in to the pages. In: a name, a password and, where one is set up, a second factor or a recovery code; the
+address. Out: a new session and its token, or Denied while they have to wait. Every failure looks alike and takes as long,
+whether or not the person exists. Tries are counted before each is checked, so that parallel tries gain nothing; unknown
+names wait like all others."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from gateway.trust.person_secrets import PersonSecrets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedTry:
-    """One try, counted. `locks` when the name waits from now on unless this one succeeds."""
+    """One counted try. `locks` when the name waits from now on unless this one succeeds."""
 
     by_name: str
     by_address: str
@@ -44,7 +44,8 @@ class CountedTry:
 
 
 async def count_try(desk: AccountDesk, name: str, address: str) -> CountedTry:
-    """Denied with `GW-LOCKED` for the name, `GW-SLOW-DOWN` for the address; the hint says how many seconds."""
+    """Count a try. Raise Denied with `GW-LOCKED` for the name, `GW-SLOW-DOWN` for the address; the hint gives the
+    seconds."""
     now, rules = desk.clock.now(), desk.rules.slow
     keys = _try_key("name", fold(name)), _try_key("address", _network_of(address))
     async with desk.changing("node") as (work, _):
@@ -58,23 +59,23 @@ async def count_try(desk: AccountDesk, name: str, address: str) -> CountedTry:
     return CountedTry(by_name=keys[0], by_address=keys[1], locks=locks)
 
 
-async def try_succeeded(work: AccountWork, counted: CountedTry) -> None:
-    """In the caller's transaction. The address only loses this one: whoever has an account of one's own must not be able to
-    go on guessing others'."""
-    await work.tries.save(counted.by_name, FailedTries())
-    addresses = await work.tries.of(counted.by_address)
+async def try_succeeded(work: AccountWork, counted_try: CountedTry) -> None:
+    """Clear the tries in the caller's transaction. The address only loses this one: the holder of an account must not be
+    able to go on guessing others'."""
+    await work.tries.save(counted_try.by_name, FailedTries())
+    addresses = await work.tries.of(counted_try.by_address)
     one_less = replace(addresses, failures=max(0, addresses.failures - 1))
-    await work.tries.save(counted.by_address, one_less)
+    await work.tries.save(counted_try.by_address, one_less)
 
 
-async def tell_lock(desk: AccountDesk, person_id: str, counted: CountedTry) -> None:
-    if counted.locks:
+async def tell_lock(desk: AccountDesk, person_id: str, counted_try: CountedTry) -> None:
+    if counted_try.locks:
         async with desk.changing(person_id) as (work, now):
             await work.events.append(EventKind.PERSON_LOCKED, person_id, now)
 
 
 async def forgive_tries(work: AccountWork, *names: str) -> None:
-    """Nobody waits under these names any more."""
+    """End the waiting under these names."""
     for name in names:
         await work.tries.save(_try_key("name", fold(name)), FailedTries())
 
@@ -86,14 +87,14 @@ def _must_wait(code: str, until: datetime | None, now: datetime) -> None:
 
 
 def _network_of(address: str) -> str:
-    """Of the newer addresses everybody has as many as wanted: the network counts."""
+    """Return the network of an IPv6 address, as a caller can have any number of them; other addresses unchanged."""
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or ipaddress.IPv6Network((parsed, 64), strict=False))
+    return str(parsed)
 
 
 def _try_key(kind: str, text: str) -> str:
@@ -106,7 +107,7 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypedSignIn:
-    """What stood in the form. `code` is empty where no second factor is set up."""
+    """Fields of the form. `code` is empty where no second factor is set up."""
 
     login: str
     password: str = field(repr=False)
@@ -115,7 +116,8 @@ class TypedSignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedSession:
-    """Signed in. `others` counts the person's other open sessions (R94), `reminder` the days of T19."""
+    """Result of signing in. `others` counts the person's other open sessions, R94 (parallel sessions), `reminder` the days
+    of T19 (password age)."""
 
     token: str = field(repr=False)
     session: Session
@@ -135,41 +137,44 @@ class _Proof:
 async def run(
     desk: AccountDesk, typed: TypedSignIn, origin: CallOrigin, before: str | None = None
 ) -> OpenedSession:
-    """`before` is the token that the browser had: that session ends. Denied when it does not fit (`GW-SIGN-IN`), while the
-    name or the address has to wait, and, for whoever showed everything, when the account is out (`GW-ACCOUNT`)."""
-    counted = await count_try(desk, typed.login[:LONGEST_NAME], origin.address)
-    person, kept = await _known(desk, typed.login)
-    proof = await desk.pool.run(partial(_proved, desk.secrets, kept, typed, desk.clock.now()))
+    """Sign in. `before` is the token that the browser had: that session ends. Raise Denied when a field does not fit
+    (`GW-SIGN-IN`), while the name or the address has to wait, and, after a full proof, when the account is closed
+    (`GW-ACCOUNT`)."""
+    counted_try = await count_try(desk, typed.login[:LONGEST_NAME], origin.address)
+    person, credentials = await _load_credentials(desk, typed.login)
+    proof = await desk.pool.run(partial(_check_proof, desk.secrets, credentials, typed, desk.clock.now()))
     entered = None
     if person is not None and proof is not None:
-        entered = await _enter(desk, person.id, kept, proof, counted, origin, before)
+        entered = await _enter(desk, person.id, credentials, proof, counted_try, origin, before)
     if entered is None:
         if person is not None:
-            await tell_lock(desk, person.id, counted)
+            await tell_lock(desk, person.id, counted_try)
         raise refused()
     return entered
 
 
 async def is_password(desk: AccountDesk, person: Person, password: str, origin: CallOrigin) -> Credentials:
-    """The person's secrets as they are kept, once more proved by the password: for acts that a session alone must not
-    do. Counted like signing in."""
-    counted = await count_try(desk, person.login or person.name, origin.address)
+    """Return the person's stored secrets, proved once more by the password: for acts that a session alone must not do.
+    Counted like signing in."""
+    counted_try = await count_try(desk, person.login or person.name, origin.address)
     async with desk.accounts.read() as view:
-        kept = await view.people.credentials(person.id)
-    fits = await desk.pool.run(partial(desk.secrets.is_passphrase, password, kept.passphrase_hash or ""))
+        credentials = await view.people.credentials(person.id)
+    fits = await desk.pool.run(
+        partial(desk.secrets.is_passphrase, password, credentials.passphrase_hash or "")
+    )
     if not fits:
-        await tell_lock(desk, person.id, counted)
+        await tell_lock(desk, person.id, counted_try)
         raise refused()
     async with desk.changing(person.id) as (work, _):
-        await try_succeeded(work, counted)
-    return kept
+        await try_succeeded(work, counted_try)
+    return credentials
 
 
 def refused() -> Denied:
     return Denied("name, password or code do not fit", code="GW-SIGN-IN")
 
 
-async def _known(desk: AccountDesk, login: str) -> tuple[Person | None, Credentials]:
+async def _load_credentials(desk: AccountDesk, login: str) -> tuple[Person | None, Credentials]:
     async with desk.accounts.read() as view:
         try:
             person = await view.people.named(login[:LONGEST_NAME])
@@ -178,23 +183,31 @@ async def _known(desk: AccountDesk, login: str) -> tuple[Person | None, Credenti
         return person, await view.people.credentials(person.id)
 
 
-def _proved(secrets: PersonSecrets, kept: Credentials, typed: TypedSignIn, now: datetime) -> _Proof | None:
-    """Always one hash and one seal, real ones or not, so that time tells nothing."""
-    hashed, sealed = _nobodys(secrets)
-    is_right = secrets.is_passphrase(typed.password, kept.passphrase_hash or hashed)
-    step = secrets.step(typed.password[:1024], kept.sealed_totp or sealed, typed.code[:64], now)
-    if not is_right or kept.passphrase_hash is None:
+def _check_proof(
+    secrets: PersonSecrets, credentials: Credentials, sign_in_typed: TypedSignIn, now: datetime
+) -> _Proof | None:
+    """Check always one hash and one seal, real ones or not, so that time reveals nothing."""
+    hashed, sealed = _dummy_secrets(secrets)
+    is_right = secrets.is_passphrase(sign_in_typed.password, credentials.passphrase_hash or hashed)
+    step = secrets.step(
+        sign_in_typed.password[:1024], credentials.sealed_totp or sealed, sign_in_typed.code[:64], now
+    )
+    if not is_right or credentials.passphrase_hash is None:
         return None
-    if kept.sealed_totp is None:
+    if credentials.sealed_totp is None:
         return _Proof(factor=Factor.NONE)
     if step is not None:
         return _Proof(factor=Factor.TOTP, step=step)
-    return _Proof(factor=Factor.RECOVERY, recovery=secrets.code_digest(typed.code)) if typed.code else None
+    return (
+        _Proof(factor=Factor.RECOVERY, recovery=secrets.code_digest(sign_in_typed.code))
+        if sign_in_typed.code
+        else None
+    )
 
 
 @lru_cache(maxsize=1)
-def _nobodys(secrets: PersonSecrets) -> tuple[str, str]:
-    """What is compared with where there is nothing to compare with."""
+def _dummy_secrets(secrets: PersonSecrets) -> tuple[str, str]:
+    """Make the dummies to compare with where an account has no secrets."""
     password = new_token()
     return secrets.hash(password), secrets.seal(password, secrets.new_totp())
 
@@ -202,30 +215,33 @@ def _nobodys(secrets: PersonSecrets) -> tuple[str, str]:
 async def _enter(
     desk: AccountDesk,
     person_id: str,
-    kept: Credentials,
+    credentials: Credentials,
     proof: _Proof,
-    counted: CountedTry,
+    counted_try: CountedTry,
     origin: CallOrigin,
-    before: str | None,
+    earlier_token: str | None,
 ) -> OpenedSession | None:
-    """None when what was shown is used up, or was changed meanwhile."""
+    """Open the session; None when the proof is used up, or was changed meanwhile."""
     now = desk.clock.now()
     async with desk.accounts.begin(person_id) as work:
         person = await work.people.get(person_id)
         fresh = await work.people.credentials(person_id)
-        if fresh.passphrase_hash != kept.passphrase_hash or fresh.sealed_totp != kept.sealed_totp:
+        if (
+            fresh.passphrase_hash != credentials.passphrase_hash
+            or fresh.sealed_totp != credentials.sealed_totp
+        ):
             return None
         if not person.is_active:
-            out = "blocked" if person.blocked_at is not None else person.standing.value
+            state = "blocked" if person.blocked_at is not None else person.standing.value
             raise Denied(
-                f"this account is {out}; ask whoever administers accounts", code="GW-ACCOUNT", hint=out
+                f"this account is {state}; ask whoever administers accounts", code="GW-ACCOUNT", hint=state
             )
         if not await _use(work, person_id, proof, now):
             return None
-        await try_succeeded(work, counted)
-        if before is not None:
-            await _replace(work, before, now)
-        others = await work.sessions.open_of(person_id)
+        await try_succeeded(work, counted_try)
+        if earlier_token is not None:
+            await _end_earlier(work, earlier_token, now)
+        open_sessions = await work.sessions.open_of(person_id)
         token, session, rights = await _begin(desk, work, person, proof.factor, origin, now)
         await work.commit()
     rules = desk.rules
@@ -234,16 +250,16 @@ async def _enter(
         session=session,
         person=person,
         duties=signing_in.duties_of(person, proof.factor, rights.posts, rules.passwords, rules.sessions, now),
-        others=sum(signing_in.session_over(each, rules.sessions, now) is None for each in others),
+        others=sum(signing_in.session_over(s, rules.sessions, now) is None for s in open_sessions),
         reminder=signing_in.password_reminder(person.password_at, rules.passwords, now)
         if person.password_at
         else None,
     )
 
 
-async def _replace(work: AccountWork, before: str, now: datetime) -> None:
-    """Whoever planted a session in this browser has nothing of it."""
-    session = await work.sessions.find(digest_of(before))
+async def _end_earlier(work: AccountWork, earlier_token: str, now: datetime) -> None:
+    """End the browser's earlier session, so that a planted one is worthless."""
+    session = await work.sessions.find(digest_of(earlier_token))
     if session is not None and await work.sessions.end(session.digest, now, Ended.REPLACED):
         await sessions.tell_ended(work, session.person_id, [session.id], Ended.REPLACED, now)
 
@@ -255,9 +271,9 @@ async def _use(work: AccountWork, person_id: str, proof: _Proof, now: datetime) 
         case Factor.RECOVERY:
             if not await work.past.use_code(person_id, proof.recovery, now):
                 return False
-            left = await work.past.codes_left(person_id)
+            codes_left = await work.past.codes_left(person_id)
             await work.events.append(
-                EventKind.ACCOUNT_FACTOR, person_id, now, {"what": "code-used", "left": left}
+                EventKind.ACCOUNT_FACTOR, person_id, now, {"what": "code-used", "left": codes_left}
             )
     return True
 
@@ -271,17 +287,17 @@ async def _begin(
         id=desk.clock.new_id("ses_"),
         digest=digest_of(token),
         person_id=person.id,
-        # With one agency there is nothing to choose.
+        # With one agency there is no choice.
         agency_id=agencies[0] if len(agencies) == 1 else None,
         factor=factor,
         began_at=now,
         seen_at=now,
         ends_at=now + desk.rules.sessions.whole,
         address=origin.address[:LONGEST_AGENT],
-        agent="".join(each if each.isprintable() else " " for each in origin.agent[:LONGEST_AGENT]),
+        agent="".join(char if char.isprintable() else " " for char in origin.agent[:LONGEST_AGENT]),
     )
     await work.sessions.add(session)
     await work.people.save(replace(person, last_login_at=now, warned_at=None))
-    told = {"session": session.id, "factor": factor.value, "agency": session.agency_id}
-    await work.events.append(EventKind.SESSION_BEGUN, person.id, now, told)
+    details = {"session": session.id, "factor": factor.value, "agency": session.agency_id}
+    await work.events.append(EventKind.SESSION_BEGUN, person.id, now, details)
     return token, session, rights

@@ -1,7 +1,7 @@
-"""Lines of the register books, and what the books say in words. In: incoming entries with their documents, documents of
-the exchange and mail that went on paper, as the store has them. Out: `BookLine` by column, with what the recipients'
-nodes said as the proof of receipt; notes of the last column, who signed for a document, the sentence about gaps, as
-printed. Nothing is read here but facts and names of the same page."""
+"""Lines of the register books, and the books' sentences. In: incoming entries with their documents, documents of the
+exchange and mail that went on paper, as the store has them. Out: `BookLine` by column, with the recipients' statuses as the
+proof of receipt; notes of the last column, the person who signed for a document, the sentence about gaps, as printed. Only
+facts and names of the same page are read here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from gateway.words import labels
 
 
 def proof_text(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
-    """The proof at hand, one of these facts: taken in, 14:02 20/11/2026, and the name where it was said."""
+    """Write the proof of receipt: taken in, 14:02 20/11/2026, and the name where it is known."""
     name = fact.staff.name if fact.staff is not None and fact.staff.name else ""
     by = f", {name}" if name else ""
     if fact.register_no:
@@ -53,9 +53,9 @@ def proof_text(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
             "outgoing.arrival_number", lang, number=fact.register_no, year=fact.register_year or ""
         )
         by = f"{by}, {number}"
-    said = sent_fact(fact, lang).word
+    word = sent_fact(fact, lang).word
     return labels.say(
-        "book.signed_for", lang, said=said, at=moment_text(counts_at(fact, began(facts))), by=by
+        "book.signed_for", lang, said=word, at=moment_text(counts_at(fact, began(facts))), by=by
     )
 
 
@@ -64,14 +64,14 @@ def joined_text(*parts: str | None) -> str:
 
 
 def kind_text(type_name: str | None, subject: str) -> str:
-    """Type and abstract in one cell; the type once, where the abstract begins with it."""
+    """Join type and abstract in one cell; the type once, where the abstract begins with it."""
     if type_name and subject.casefold().startswith(type_name.casefold()):
         return subject
     return ": ".join(part for part in (type_name or "", subject) if part)
 
 
 def gaps_sentence(run: NumberRun, lang: str) -> str:
-    """Whether numbers are missing, and which."""
+    """Say whether numbers are missing, and which."""
     if run.first is None or run.last is None:
         return labels.say("book.run.none", lang)
     parts = []
@@ -84,19 +84,19 @@ def gaps_sentence(run: NumberRun, lang: str) -> str:
         )
     if run.doubled:
         parts.append(labels.say("book.run.doubled", lang, which=", ".join(map(str, run.doubled))))
-    said = joined_text(*parts) or labels.say("book.run.whole", lang, first=run.first, last=run.last)
-    return labels.say("book.run.series", lang, series=run.series, said=said) if run.series else said
+    sentence = joined_text(*parts) or labels.say("book.run.whole", lang, first=run.first, last=run.last)
+    return labels.say("book.run.series", lang, series=run.series, said=sentence) if run.series else sentence
 
 
 def _missing_text(gaps: Sequence[Gap], missing: int, lang: str) -> str:
-    named = [str(gap.first) if gap.count == 1 else f"{gap.first}–{gap.last}" for gap in gaps]
+    ranges = [str(gap.first) if gap.count == 1 else f"{gap.first}–{gap.last}" for gap in gaps]
     if sum(gap.count for gap in gaps) < missing:
-        named.append(labels.say("book.run.and_more", lang))
-    return ", ".join(named)
+        ranges.append(labels.say("book.run.and_more", lang))
+    return ", ".join(ranges)
 
 
 def closing_lines(summary: Summary, lang: str) -> tuple[str, ...]:
-    """What stands under the last line."""
+    """Write the lines under the last line."""
     if not summary.lines:
         return (labels.say("book.empty", lang),)
     total = labels.say(
@@ -108,14 +108,14 @@ def closing_lines(summary: Summary, lang: str) -> tuple[str, ...]:
 async def incoming_lines(
     work: OfficeWork, book: Book, lines: Sequence[IncomingLine], lang: str
 ) -> list[BookLine]:
-    """One page of lines, in their order."""
+    """Make one page of lines, in their order."""
     ids = [line.document.id for line in lines]
     facts = await work.facts.of_many(ids) if ids else {}
     names = await work.office.books.names([line.entry.entered_by for line in lines if line.entry.entered_by])
     names = dict(names) | await _replacing(work, lines)
     if book is Book.INCOMING:
         return [_register_line(line, facts[line.document.id], names, lang) for line in lines]
-    # Nothing is looked for where there is no line, and nothing that was sent before the first of them came.
+    # Replies are read only where there are lines, and only those sent after the first of them came.
     since = min((line.document.arrived_at for line in lines), default=None)
     ours = [line.document.document_id for line in lines]
     replies = await work.office.books.replies(ours, since) if since is not None else {}
@@ -128,7 +128,7 @@ async def incoming_lines(
 
 
 async def _replacing(work: OfficeWork, lines: Sequence[IncomingLine]) -> dict[str, str]:
-    """Number and symbol of the documents that stand for replaced ones."""
+    """Map replacing documents to their number and symbol."""
     ids = {line.document.replaced_by for line in lines if line.document.state is InState.REPLACED}
     return {id: (await work.incoming.get(id)).code for id in ids if id is not None}
 
@@ -159,12 +159,12 @@ def _follow_up_line(
     line: IncomingLine, facts: Sequence[Fact], names: Mapping[str, str], replies: Sequence[str], lang: str
 ) -> BookLine:
     document, entry = line.document, line.entry
-    what = (document.type_name or "", document.code, day_text(document.issued_on))
+    description = (document.type_name or "", document.code, day_text(document.issued_on))
     sender = document.sender_name or document.sender_code
     deadline = document.assignment.deadline if document.assignment else None
     cells: dict[str, Cell] = {
         "arrival_number": entry.number,
-        "what": ", ".join(part for part in (*what, sender) if part),
+        "what": ", ".join(part for part in (*description, sender) if part),
         "to_places": _places(document),
         "due_on": deadline or document.due_on,
         "progress": _progress(document, facts, deadline or document.due_on, lang),
@@ -175,12 +175,12 @@ def _follow_up_line(
 
 
 def _progress(document: IncomingDocument, facts: Sequence[Fact], due: date | None, lang: str) -> str:
-    """How far it is. Of what was done late the book says so for good; whether work that goes on is late the lists say."""
+    """Describe the progress. The book marks late completion for good; whether open work is late the lists show."""
     word = received_word(document.state, lang)
-    done = closed_at(facts) if document.state is InState.DONE else None
-    if done is None or due is None or local(done).date() <= due:
+    done_at = closed_at(facts) if document.state is InState.DONE else None
+    if done_at is None or due is None or local(done_at).date() <= due:
         return word
-    return labels.say("book.done_late", lang, state=word, day=day_text(local(done)))
+    return labels.say("book.done_late", lang, state=word, day=day_text(local(done_at)))
 
 
 def _book_line(line: IncomingLine, cells: Mapping[str, Cell]) -> BookLine:
@@ -195,7 +195,7 @@ def _book_line(line: IncomingLine, cells: Mapping[str, Cell]) -> BookLine:
 
 
 def is_struck(line: IncomingLine) -> bool:
-    """Recalled before strokes were kept in the book counts as well."""
+    """Tell whether the line is struck. Recalls from before strokes were kept in the book count as well."""
     return line.entry.struck_at is not None or line.document.state is InState.RECALLED
 
 
@@ -205,8 +205,8 @@ def _places(document: IncomingDocument) -> str:
 
 
 def _handed_over(facts: Sequence[Fact], handover: Handover | None) -> date | None:
-    """When it was assigned, else when a document system took it over."""
-    assigned = next((fact for fact in facts if _says(fact, "04")), None)
+    """Return the day it was assigned, else the day a document system took it over."""
+    assigned = next((fact for fact in facts if _is_status(fact, "04")), None)
     if assigned is not None:
         return local(counts_at(assigned, began(facts))).date()
     acked = handover.acked_at if handover is not None else None
@@ -214,22 +214,24 @@ def _handed_over(facts: Sequence[Fact], handover: Handover | None) -> date | Non
 
 
 def _incoming_proof(facts: Sequence[Fact], handover: Handover | None, lang: str) -> str:
-    named = [fact for fact in facts if fact.staff is not None and any(_says(fact, c) for c in ("04", "05"))]
-    if named:
-        return proof_text(named[0], facts, lang)
+    signed_facts = [
+        fact for fact in facts if fact.staff is not None and any(_is_status(fact, c) for c in ("04", "05"))
+    ]
+    if signed_facts:
+        return proof_text(signed_facts[0], facts, lang)
     if handover is not None and handover.acked_at is not None:
         return labels.say("book.signed_for.acked", lang, at=moment_text(handover.acked_at))
     return ""
 
 
-def _says(fact: Fact, code: str) -> bool:
+def _is_status(fact: Fact, code: str) -> bool:
     return fact.track is Track.BUSINESS and fact.code == code
 
 
 def incoming_note(
     document: IncomingDocument, entry: RegisterEntry, names: Mapping[str, str], lang: str
 ) -> str:
-    """How it came, that it was entered afterwards, and what became of its line."""
+    """Write the note: the way it came, a later entry, and the fate of its line."""
     parts = []
     if document.source is not Source.AXIS:
         parts.append(labels.say(f"book.note.source.{document.source}", lang))
@@ -244,17 +246,17 @@ def incoming_note(
 
 
 def _wishes_text(document: IncomingDocument, lang: str) -> list[str]:
-    """What the sender asks of us and no column has: in what role, until which hour, whether paper follows."""
-    told = []
+    """List the sender's wishes that no column has: our role, the hour, whether paper follows."""
+    wishes = []
     if document.role is not None:
-        told.append(labels.say(f"role.{document.role}", lang))
+        wishes.append(labels.say(f"role.{document.role}", lang))
     if document.due_at is not None:
-        told.append(labels.say("book.note.due_at", lang, at=moment_text(document.due_at)))
+        wishes.append(labels.say("book.note.due_at", lang, at=moment_text(document.due_at)))
     if document.reply_required:
-        told.append(labels.say("book.note.reply", lang))
+        wishes.append(labels.say("book.note.reply", lang))
     if document.delivery_mode is DeliveryMode.BOTH:
-        told.append(labels.say("book.note.both", lang))
-    return told
+        wishes.append(labels.say("book.note.both", lang))
+    return wishes
 
 
 def _ending_text(
@@ -273,23 +275,21 @@ def _ending_text(
     return labels.say("book.note.sealed", lang) if document.state is InState.SEALED else ""
 
 
-# So many recipients are named with their proof of receipt; of more, how many and the first.
-_NAMED = 3
+# So many recipients are named with their proof of receipt; beyond it, their count and the first.
+_MOST_NAMED = 3
 _FILED = "luu"  # how the line of the file copy begins among the recipients
 
 
 async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: str) -> list[BookLine]:
-    """One page of lines, in their order."""
+    """Make one page of lines, in their order."""
     documents = [line for line in lines if isinstance(line, OutgoingDocument)]
-    sent = [each.id for each in documents]
+    sent_ids = [d.id for d in documents]
     on_paper = (DeliveryMode.BOTH, DeliveryMode.PAPER)
-    deliveries = await work.deliveries.of_many(sent) if sent else {}
-    ids = [one.id for each in deliveries.values() for one in each]
+    deliveries = await work.deliveries.of_many(sent_ids) if sent_ids else {}
+    ids = [delivery.id for group in deliveries.values() for delivery in group]
     facts = await work.facts.of_many(ids) if ids else {}
-    recalls = await work.office.books.recalls(sent) if sent else {}
-    parts = {
-        each.id: await work.paper.of(each.id) for each in documents if each.draft.delivery_mode in on_paper
-    }
+    recalls = await work.office.books.recalls(sent_ids) if sent_ids else {}
+    parts = {d.id: await work.paper.of(d.id) for d in documents if d.draft.delivery_mode in on_paper}
     names = await work.office.books.names(
         [line.entered_by for line in lines if isinstance(line, PaperLetter)]
     )
@@ -377,44 +377,46 @@ def _is_file_copy(place: str) -> bool:
 
 
 def _recipients(draft: Draft, lang: str) -> str:
-    named = [to.name or to.code for to in draft.recipients]
-    return "; ".join((*named, *(place for place in draft.to_places if not _is_file_copy(place))))
+    names = [to.name or to.code for to in draft.recipients]
+    return "; ".join((*names, *(place for place in draft.to_places if not _is_file_copy(place))))
 
 
 def _dispatched(
     deliveries: Sequence[Delivery], facts: Mapping[str, Sequence[Fact]], parts: Sequence[PaperPart]
 ) -> date | None:
-    """The first recipient for whom the axis took it, or who got it on paper."""
-    sent = [
+    """Return the first day on which the axis took it for a recipient, or one got it on paper."""
+    sent_days = [
         local(fact.at).date()
-        for one in deliveries
-        for fact in facts[one.id]
+        for delivery in deliveries
+        for fact in facts[delivery.id]
         if fact.track is Track.TRANSPORT and fact.code == "sent"
     ]
-    return min((*sent, *(part.handed_over for part in parts if part.handed_over)), default=None)
+    return min((*sent_days, *(part.handed_over for part in parts if part.handed_over)), default=None)
 
 
 def _outgoing_proof(deliveries: Sequence[Delivery], facts: Mapping[str, Sequence[Fact]], lang: str) -> str:
-    """The first word of each recipient that took it in; else that it has arrived."""
-    proofs = [(one, _proof_fact(facts[one.id])) for one in deliveries]
-    said = [
-        (f"{one.recipient.name or one.recipient.code}: " if len(deliveries) > 1 else "")
-        + proof_text(proof, facts[one.id], lang)
-        for one, proof in proofs
+    """Return the first proof of each recipient that took it in; else of its arrival."""
+    proofs = [(d, _proof_fact(facts[d.id])) for d in deliveries]
+    sentences = [
+        (f"{d.recipient.name or d.recipient.code}: " if len(deliveries) > 1 else "")
+        + proof_text(proof, facts[d.id], lang)
+        for d, proof in proofs
         if proof is not None
     ]
-    if len(deliveries) <= _NAMED:
-        return "; ".join(said)
-    done = sum(proof is not None and proof.code in TAKEN_CODES for _, proof in proofs)
-    first = said[0] if said else ""
-    return labels.say("book.signed_for.of", lang, done=done, all=len(deliveries), first=first).rstrip("; ")
+    if len(deliveries) <= _MOST_NAMED:
+        return "; ".join(sentences)
+    taken_count = sum(proof is not None and proof.code in TAKEN_CODES for _, proof in proofs)
+    first = sentences[0] if sentences else ""
+    return labels.say("book.signed_for.of", lang, done=taken_count, all=len(deliveries), first=first).rstrip(
+        "; "
+    )
 
 
 def _proof_fact(facts: Sequence[Fact]) -> Fact | None:
-    said = [fact for fact in facts if fact.track is Track.BUSINESS]
-    taken = [fact for fact in said if fact.code in TAKEN_CODES]
-    arrived = [fact for fact in said if fact.code == "01"]
-    proof = next(iter((*taken, *arrived)), None)
+    statuses = [fact for fact in facts if fact.track is Track.BUSINESS]
+    taken_in = [fact for fact in statuses if fact.code in TAKEN_CODES]
+    arrived = [fact for fact in statuses if fact.code == "01"]
+    proof = next(iter((*taken_in, *arrived)), None)
     number = arrival_number(facts)  # it may have been told in a later 03
     if proof is None or number is None:
         return proof

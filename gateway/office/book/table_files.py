@@ -1,7 +1,7 @@
-"""Writes one table as an Office Open XML workbook or as comma-separated text, row by row, holding no more than one row.
-In: columns, rows of cells, a place to write to. Out: the workbook: real dates, text that stays text, a frozen
-header, a filter and a print area; or UTF-8 with a byte order mark, so that Excel shows accents. Nothing in a cell is
-anything that a table program would run, or that its format cannot carry."""
+"""Writes one table as an Office Open XML workbook or as comma-separated text, row by row, with one row in memory. In:
+columns, rows of cells, a file to write to. Out: the workbook: real dates, text that stays text, a frozen header, a filter
+and a print area; or UTF-8 with a byte order mark, so that Excel shows accents. No cell holds text that a table program
+would run, or that its format cannot carry."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from gateway.domain.book import Cell
 from gateway.errors import Clash
 from gateway.ports.services import Pool
 
-# A table program takes a text that begins so for a formula, whatever it is.
+# A table program takes any text that begins so for a formula.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def is_formula_like(text: str) -> bool:
-    """Also behind spaces, which some programs skip."""
+    """Tell whether text looks like a formula, also behind spaces, which some programs skip."""
     return text.startswith(_STARTS) or text.lstrip().startswith(_STARTS[:4])
 
 
 def clean_text(text: str) -> str:
-    """Without characters that neither XML nor a person can read."""
+    """Remove characters that neither XML nor a person can read."""
     return _CONTROL.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -44,10 +44,10 @@ def csv_heading(titles: Sequence[str]) -> bytes:
 
 
 def csv_line(cells: Sequence[Cell]) -> bytes:
-    """One record of RFC 4180."""
+    """Write one record of RFC 4180."""
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(
-        [_csv_cell(each) for each in cells]
+        [_csv_cell(cell) for cell in cells]
     )
     return text.getvalue().encode()
 
@@ -89,8 +89,8 @@ class XlsxColumn:
 
 
 class XlsxWriter:
-    """Open it, `add` rows, `close` it with the lines that stand below the table; or leave, and the file is no workbook.
-    Everything is written at once; the caller sees to a thread."""
+    """Writer of a workbook: open it, `add` rows, `close` it with the lines below the table; or leave, and the file is no
+    workbook. Everything is written at once; the caller provides a thread."""
 
     def __init__(self, out: IO[bytes], title: str, columns: Sequence[XlsxColumn]) -> None:
         self._zip = zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED)
@@ -106,7 +106,7 @@ class XlsxWriter:
         self._part("xl/styles.xml", _styles())
         self._sheet = self._zip.open(_info(_SHEET), "w")
         self._put(_sheet_head(columns))
-        self._row([_text_cell(each.title, _HEADER) for each in columns])
+        self._row([_text_cell(column.title, _HEADER) for column in columns])
 
     def __enter__(self) -> Self:
         return self
@@ -119,7 +119,7 @@ class XlsxWriter:
         self._zip.close()
 
     def add(self, cells: Sequence[Cell], *, struck: bool = False) -> None:
-        self._row([_xlsx_cell(each, struck) for each in cells])
+        self._row([_xlsx_cell(cell, struck) for cell in cells])
 
     def close(self, below: Sequence[str] = ()) -> None:
         last = self._rows
@@ -162,10 +162,10 @@ async def write(
     pieces: AsyncIterator[Piece],
     below: Callable[[], Sequence[str]] = tuple,
 ) -> None:
-    """A table as `xlsx` or `csv`, away from the event loop and a piece at a time: no more than one piece is held. `below`
-    is what stands under a workbook's table."""
+    """Write a table as `xlsx` or `csv`, away from the event loop and a piece at a time: one piece is in memory. `below`
+    makes the lines under a workbook's table."""
     if form == "csv":
-        out.write(csv_heading([each.title for each in columns]))
+        out.write(csv_heading([column.title for column in columns]))
         async for piece in pieces:
             await pool.run(partial(_add_rows, piece, lambda cells, struck: out.write(csv_line(cells))))
         return
@@ -181,14 +181,14 @@ def _add_rows(piece: Piece, add: Callable[[Sequence[Cell], bool], object]) -> No
 
 
 def _info(name: str) -> zipfile.ZipInfo:
-    """Always the same moment, so that equal books are equal files."""
+    """Make a file's entry, always of the same moment, so that equal books are equal files."""
     info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_DEFLATED
     return info
 
 
 def _xlsx_cell(value: Cell, struck: bool) -> tuple[str, str]:
-    """Attributes and content of one cell."""
+    """Return attributes and content of one cell."""
     if value is None or value == "":
         return _text_cell("", _TEXT)
     if isinstance(value, date):
@@ -208,25 +208,25 @@ def _styled(style: int, struck: bool) -> str:
 
 
 def _text_cell(text: str, style: int) -> tuple[str, str]:
-    """Text as it is, in the cell itself: it is never a formula, and "01" never a number."""
+    """Put text unchanged in the cell itself: it is never a formula, and "01" never a number."""
     if not text:
         return f' s="{style}"', ""
     words = clean_text(text)
     if len(words) > MOST_LETTERS:
         words = words[: MOST_LETTERS - 1] + "…"
-    shown = escape(_CODED.sub("_x005F_", words))
-    return f' s="{style}" t="inlineStr"', f'<is><t xml:space="preserve">{shown}</t></is>'
+    escaped = escape(_CODED.sub("_x005F_", words))
+    return f' s="{style}" t="inlineStr"', f'<is><t xml:space="preserve">{escaped}</t></is>'
 
 
 def _letter(n: int) -> str:
-    """A to Z: no book has more columns."""
+    """Return the column's letter, A to Z: no book has more columns."""
     return chr(ord("A") + n)
 
 
 def _sheet_head(columns: Sequence[XlsxColumn]) -> str:
     widths = "".join(
-        f'<col min="{n}" max="{n}" width="{each.width}" customWidth="1"/>'
-        for n, each in enumerate(columns, start=1)
+        f'<col min="{n}" max="{n}" width="{column.width}" customWidth="1"/>'
+        for n, column in enumerate(columns, start=1)
     )
     return (
         f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
@@ -269,11 +269,11 @@ def _workbook(title: str, columns: int, last: int, printed: int) -> str:
 
 
 def _relations(*parts: tuple[str, str]) -> str:
-    told = "".join(
+    entries = "".join(
         f'<Relationship Id="rId{n}" Type="{_OF_DOCUMENT}/{kind}" Target="{target}"/>'
         for n, (target, kind) in enumerate(parts, start=1)
     )
-    return f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{told}</Relationships>'
+    return f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{entries}</Relationships>'
 
 
 def _content_types() -> str:
@@ -283,20 +283,20 @@ def _content_types() -> str:
         ("/" + _SHEET, "worksheet"),
         ("/xl/styles.xml", "styles"),
     )
-    told = "".join(
+    overrides = "".join(
         f'<Override PartName="{name}" ContentType="{_OFFICE}.{kind}+xml"/>' for name, kind in parts
     )
     return (
         f'{_HEAD}<Types xmlns="{_PACKAGE}/content-types">'
         f'<Default Extension="rels" ContentType="{relations}"/>'
-        f'<Default Extension="xml" ContentType="application/xml"/>{told}</Types>'
+        f'<Default Extension="xml" ContentType="application/xml"/>{overrides}</Types>'
     )
 
 
 def _styles() -> str:
-    """In the order of `_PLAIN` and the others, then those of struck lines."""
+    """Write the styles in the order of `_PLAIN` and the others, then those of struck lines."""
     font = '<sz val="11"/><name val="Times New Roman"/><family val="1"/>'
-    side = "".join(f'<{each} style="thin"/>' for each in ("left", "right", "top", "bottom"))
+    side = "".join(f'<{edge} style="thin"/>' for edge in ("left", "right", "top", "bottom"))
     wrap = '<alignment vertical="top" wrapText="1"/>'
     centre = '<alignment horizontal="center" vertical="center" wrapText="1"/>'
 

@@ -1,10 +1,10 @@
-"""What is done with a document of ours once it was accepted. A corrected one is begun, a draft to those who refused; or it
-is called back while it still waits to be packed: in one transaction it is cancelled in the book and a draft again. What is
-asked of others about it: a recall as a step in two hands (R70): a clerk asks, the agency's head agrees or refuses, and only
-then does it leave; an urging: a person of ours asks a recipient to take in what it has not, in the agency's name (R54). In:
-who acts with which rights, and the wish; or a recipient's code. Out: what was asked, as it stands now, and with the head's
-agreement the recall is on its way in the same transaction; everything of ours that the recipient is late with, whom to
-phone there, and the note that it was urged: never by itself, and not sooner again than the rules allow."""
+"""Acts on a document of ours once it was accepted. A corrected one is begun, a draft to the recipients who refused; or it
+is called back while it still waits to be packed: in one transaction it is cancelled in the book and a draft again. Requests
+to others about it: a recall as a step in two hands, R70 (approval of a recall): a clerk asks, the agency's head agrees or
+refuses, and only then does it leave; an urging, R54 (urging by a person): a person of ours asks a recipient to take in late
+documents, in the agency's name. In: the acting person with their rights, and the wish; or a recipient's code. Out: the
+request as it stands, and with the head's agreement the recall on its way in the same transaction; all late documents of the
+recipient, whom to phone there, and the note of the urging: never automatic, and not sooner again than the rules allow."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LONGEST_REFUSAL = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """A person at work for the agency of the scope, with the rights of this moment."""
+    """Person at work for the agency of the scope, with the rights of this moment."""
 
     scope: AgencyScope
     rights: Rights
@@ -47,7 +47,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedRecall:
-    """What the clerk enters; `recipients` are codes."""
+    """Recall as the clerk enters it; `recipients` are codes."""
 
     document_id: str
     reason: str
@@ -57,68 +57,70 @@ class WantedRecall:
 
 
 async def ask_recall(
-    desk: OfficeOut, by: Actor, wanted: WantedRecall, *, expect_version: int | None = None
+    desk: OfficeOut, by: Actor, wish: WantedRecall, *, expect_version: int | None = None
 ) -> RecallAsk:
-    """It waits for a head. Clash while another one of the same document waits."""
-    now, wanted = desk.clock.now(), tidy(wanted)
-    granted = _granted(rights.asks_recall_as(by.rights, by.scope.agency_id, now) or RecallObjection.RIGHT)
+    """Ask a head for a recall. Raise Clash while another one of the same document waits."""
+    now, wish = desk.clock.now(), tidy(wish)
+    granted = _require_grant(
+        rights.asks_recall_as(by.rights, by.scope.agency_id, now) or RecallObjection.RIGHT
+    )
     async with desk.store.begin(by.scope) as work:
-        # Who approves is not known yet, and not what this looks at.
-        change = DocumentChange(reason=wanted.reason, approved_by="-", notice_no=wanted.notice_no)
+        # The approver is not known yet, and not checked here.
+        change = DocumentChange(reason=wish.reason, approved_by="-", notice_no=wish.notice_no)
         parent = await recall.look(
-            work, wanted.document_id, change, take_back=wanted.take_back, recipients=wanted.recipients
+            work, wish.document_id, change, take_back=wish.take_back, recipients=wish.recipients
         )
         await work.outgoing.save(parent, expect_version=expect_version)
-        if any(each.is_open for each in await work.office.recalls.of(parent.id)):
+        if any(r.is_open for r in await work.office.recalls.of(parent.id)):
             raise Clash("a recall of this document waits for the head already", code="GW-RECALL-ASKED")
-        asked = RecallAsk(
+        request = RecallAsk(
             id=desk.clock.new_id("rca_"),
             document_id=parent.id,
-            reason=wanted.reason,
-            notice_no=wanted.notice_no,
-            take_back=wanted.take_back,
-            recipients=wanted.recipients,
+            reason=wish.reason,
+            notice_no=wish.notice_no,
+            take_back=wish.take_back,
+            recipients=wish.recipients,
             asked_by=by.rights.person_id,
             asked_at=now,
             asked_for=granted.on_behalf_of,
         )
-        await work.office.recalls.add(asked)
-        await _tell_recall(work, EventKind.RECALL_ASKED, asked, granted, now, to=list(asked.recipients))
+        await work.office.recalls.add(request)
+        await _record_recall(work, EventKind.RECALL_ASKED, request, granted, now, to=list(request.recipients))
         await work.commit()
     desk.wake()
-    return asked
+    return request
 
 
 async def approve_recall(desk: OfficeOut, by: Actor, id: str, *, name: str) -> RecallAsk:
-    """The recall leaves with the head's name on it. What cannot be recalled any more stays open, and the objection says
+    """Send the recall with the head's name. A document that cannot be recalled any more stays open, and the error says
     why."""
     now = desk.clock.now()
     async with desk.store.begin(by.scope) as work:
-        found, granted = await _decided_recall(work, by, id, now)
-        change = DocumentChange(reason=found.reason, approved_by=name, notice_no=found.notice_no)
+        request, granted = await _load_to_decide(work, by, id, now)
+        change = DocumentChange(reason=request.reason, approved_by=name, notice_no=request.notice_no)
         parent = await recall.look(
-            work, found.document_id, change, take_back=found.take_back, recipients=found.recipients
+            work, request.document_id, change, take_back=request.take_back, recipients=request.recipients
         )
         parent = await work.outgoing.save(parent)
-        left = await recall.within(
-            desk, work, parent, change, take_back=found.take_back, recipients=found.recipients
+        sent_document = await recall.within(
+            desk, work, parent, change, take_back=request.take_back, recipients=request.recipients
         )
-        # A take-back is a bare status: no document of ours.
-        result = left.id if left.id != parent.id else None
-        closed = replace(found, state=AskState.APPROVED, result=result)
+        # A take-back is a mere status: no document of ours.
+        result = sent_document.id if sent_document.id != parent.id else None
+        closed = replace(request, state=AskState.APPROVED, result=result)
         closed = await _close_recall(work, EventKind.RECALL_APPROVED, closed, by, granted, now, result=result)
     desk.wake()
     return closed
 
 
-async def refuse_recall(desk: OfficeOut, by: Actor, id: str, why: str) -> RecallAsk:
-    """Nothing leaves; the clerk reads why."""
+async def refuse_recall(desk: OfficeOut, by: Actor, id: str, reason: str) -> RecallAsk:
+    """Refuse the recall: no packet leaves, and the clerk reads the reason."""
     now = desk.clock.now()
-    if len(why.strip()) < LEAST_RECALL_REASON:
+    if len(reason.strip()) < LEAST_RECALL_REASON:
         raise Clash(f"a reason of at least {LEAST_RECALL_REASON} characters is needed", code="GW-REASON")
     async with desk.store.begin(by.scope) as work:
-        found, granted = await _decided_recall(work, by, id, now)
-        closed = replace(found, state=AskState.REFUSED, why=why.strip()[:_LONGEST_REFUSAL])
+        request, granted = await _load_to_decide(work, by, id, now)
+        closed = replace(request, state=AskState.REFUSED, why=reason.strip()[:_LONGEST_REFUSAL])
         closed = await _close_recall(
             work, EventKind.RECALL_REFUSED, closed, by, granted, now, reason=closed.why
         )
@@ -127,26 +129,26 @@ async def refuse_recall(desk: OfficeOut, by: Actor, id: str, why: str) -> Recall
 
 
 async def withdraw_recall(desk: OfficeOut, by: Actor, id: str) -> RecallAsk:
-    """Before the head decided: nobody is asked any more."""
+    """Withdraw the request, before the head decided."""
     now = desk.clock.now()
     async with desk.store.begin(by.scope) as work:
-        found = await work.office.recalls.get(id)
-        granted = _granted(rights.withdraws_recall_as(found, by.rights, by.scope.agency_id, now))
-        closed = replace(found, state=AskState.WITHDRAWN)
+        request = await work.office.recalls.get(id)
+        granted = _require_grant(rights.withdraws_recall_as(request, by.rights, by.scope.agency_id, now))
+        closed = replace(request, state=AskState.WITHDRAWN)
         closed = await _close_recall(work, EventKind.RECALL_WITHDRAWN, closed, by, granted, now)
     desk.wake()
     return closed
 
 
 async def recalls_asked(desk: OfficeOut, scope: AgencyScope, document_id: str) -> Sequence[RecallAsk]:
-    """All of one document, newest first."""
+    """List the recall requests of one document, newest first."""
     async with desk.store.read(scope) as work:
         return await work.office.recalls.of(document_id)
 
 
-async def _decided_recall(work: OfficeWork, by: Actor, id: str, now: datetime) -> tuple[RecallAsk, Granted]:
-    found = await work.office.recalls.get(id)
-    return found, _granted(rights.decides_recall_as(found, by.rights, by.scope.agency_id, now))
+async def _load_to_decide(work: OfficeWork, by: Actor, id: str, now: datetime) -> tuple[RecallAsk, Granted]:
+    request = await work.office.recalls.get(id)
+    return request, _require_grant(rights.decides_recall_as(request, by.rights, by.scope.agency_id, now))
 
 
 async def _close_recall(
@@ -158,31 +160,31 @@ async def _close_recall(
     now: datetime,
     **more: object,
 ) -> RecallAsk:
-    """Committed, with who decided."""
+    """Close the request with its decider, and commit."""
     closed = replace(closed, decided_by=by.rights.person_id, decided_for=granted.on_behalf_of, decided_at=now)
     await work.office.recalls.close(closed)
-    await _tell_recall(work, kind, closed, granted, now, **more)
+    await _record_recall(work, kind, closed, granted, now, **more)
     await work.commit()
     return closed
 
 
-async def _tell_recall(
+async def _record_recall(
     work: OfficeWork, kind: EventKind, ask: RecallAsk, granted: Granted, now: datetime, **more: object
 ) -> None:
-    told = {"ask": ask.id, "asked_by": ask.asked_by, "take_back": ask.take_back, **more, **behalf(granted)}
-    await work.events.append(kind, ask.document_id, now, told)
+    details = {"ask": ask.id, "asked_by": ask.asked_by, "take_back": ask.take_back, **more, **behalf(granted)}
+    await work.events.append(kind, ask.document_id, now, details)
 
 
-def _granted(found: Granted | RecallObjection) -> Granted:
-    match found:
+def _require_grant(grant: Granted | RecallObjection) -> Granted:
+    match grant:
         case RecallObjection.OVER:
-            raise Clash("this recall does not wait any more", code=found.value)
+            raise Clash("this recall does not wait any more", code=grant.value)
         case RecallObjection.SELF:
-            raise Denied("nobody agrees to what oneself has asked for", code=found.value)
+            raise Denied("nobody agrees to what oneself has asked for", code=grant.value)
         case RecallObjection.RIGHT:
-            raise Denied("this person may not do that here (recall)", code=found.value)
+            raise Denied("this person may not do that here (recall)", code=grant.value)
         case _:
-            return found
+            return grant
 
 
 MOST_LATE = 200
@@ -194,7 +196,7 @@ _DAY_ENDS = time(17)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateDocument:
-    """One document that the recipient has not taken in by `due_at`."""
+    """Document that the recipient has not taken in by `due_at`."""
 
     id: str
     code: str
@@ -204,13 +206,13 @@ class LateDocument:
     sent_at: datetime | None
     due_at: datetime
     answer: bool = False
-    """It was to be answered by then."""
+    """True where an answer was due by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Urging:
-    """What stands out with one recipient. `contact` is who last answered from there; `free_at` is from when on it may be
-    urged again, None when it may be now."""
+    """Late documents of one recipient. `contact` is the person who last answered from there; `free_at` is the time from
+    which it may be urged again, None when it may be now."""
 
     code: str
     name: str
@@ -222,7 +224,7 @@ class Urging:
 
 
 async def urging_of(desk: OfficeOut, scope: AgencyScope, code: str, every: timedelta) -> Urging:
-    """All late documents of that recipient together."""
+    """List all late documents of that recipient together."""
     async with desk.store.read(scope) as work:
         return await _urging_of(work, code, every, desk.clock.now())
 
@@ -238,7 +240,7 @@ async def urge(
     every: timedelta,
     only: Collection[str] = (),
 ) -> Urging:
-    """Notes that `by`, a person, urged the recipient about its late documents, or about those of `only` that are. Clash
+    """Record that `by`, a person, urged the recipient about its late documents, or about those among `only`. Raise Clash
     when nothing is late, or it was urged a short while ago."""
     words = text.strip()
     if not words or len(words) > LONGEST_URGING or how not in HOWS:
@@ -248,25 +250,28 @@ async def urge(
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         await work.agency()
-        found = await _urging_of(work, code, every, now)
-        if found.free_at is not None:
-            raise Clash(f"{code} was urged at {found.last_at:%Y-%m-%d %H:%M}; wait", code="GW-URGED")
-        late = [each for each in found.late if not only or each.id in only]
+        urging = await _urging_of(work, code, every, now)
+        if urging.free_at is not None:
+            raise Clash(f"{code} was urged at {urging.last_at:%Y-%m-%d %H:%M}; wait", code="GW-URGED")
+        late = [document for document in urging.late if not only or document.id in only]
         if not late:
             raise Clash(f"nothing of ours is late at {code}", code="GW-NOT-LATE")
-        # Of two who press at once the second finds the claim of the first.
-        before = found.last_at.isoformat() if found.last_at is not None else "never"
-        if not await work.office.tasks.first_time(f"urged {_urging_place(code)} {before}", now):
+        # When two persons press at once, the second finds the claim of the first.
+        last_urged = urging.last_at.isoformat() if urging.last_at is not None else "never"
+        if not await work.office.tasks.first_time(f"urged {_urging_place(code)} {last_urged}", now):
             raise Clash(f"{code} is being urged by somebody else", code="GW-URGED")
-        told = {"to": code, "how": how, "person": by, "note": words}
+        details = {"to": code, "how": how, "person": by, "note": words}
         await work.events.append(
-            EventKind.MESSAGE_URGED, _urging_place(code), now, {**told, "of": [each.id for each in late]}
+            EventKind.MESSAGE_URGED,
+            _urging_place(code),
+            now,
+            {**details, "of": [document.id for document in late]},
         )
-        for each in late:
-            await work.events.append(EventKind.MESSAGE_URGED, each.id, now, told)
+        for document in late:
+            await work.events.append(EventKind.MESSAGE_URGED, document.id, now, details)
         await work.commit()
     desk.wake()
-    return found
+    return urging
 
 
 async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetime) -> Urging:
@@ -274,12 +279,12 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
         Wanted(side=Side.OUT, overdue=True, party=code, sort=ListOrder.OLDEST), limit=MOST_LATE
     )
     sent = await work.deliveries.of_many([line.id for line in page.lines])
-    late, ours, name = list[LateDocument](), list[str](), ""
+    late, delivery_ids, name = list[LateDocument](), list[str](), ""
     for line in page.lines:
         for delivery in sent.get(line.id, ()):
             if delivery.recipient.code.casefold() != code.casefold() or delivery.state not in AWAITED:
                 continue
-            name, ours = delivery.recipient.name or name, [*ours, delivery.id]
+            name, delivery_ids = delivery.recipient.name or name, [*delivery_ids, delivery.id]
             late.append(
                 LateDocument(
                     id=line.id,
@@ -291,10 +296,10 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
                     due_at=line.due_at or now,
                 )
             )
-    known = {each.id for each in late}
+    late_ids = {document.id for document in late}
     for document, delivery in await _late_answers(work, code, now):
-        name, ours = delivery.recipient.name or name, [*ours, delivery.id]
-        if document.id not in known and document.reply_by is not None:
+        name, delivery_ids = delivery.recipient.name or name, [*delivery_ids, delivery.id]
+        if document.id not in late_ids and document.reply_by is not None:
             late.append(
                 LateDocument(
                     id=document.id,
@@ -307,16 +312,16 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
                     answer=True,
                 )
             )
-    said = [
-        each for each in await work.events.of(_urging_place(code)) if each.kind is EventKind.MESSAGE_URGED
+    urgings = [
+        event for event in await work.events.of(_urging_place(code)) if event.kind is EventKind.MESSAGE_URGED
     ]
-    last = max(said, key=lambda each: each.at, default=None)
+    last = max(urgings, key=lambda event: event.at, default=None)
     free_at = last.at + every if last is not None else None
     return Urging(
         code=code,
         name=name,
         late=tuple(late),
-        contact=await _contact(work, code, ours),
+        contact=await _contact(work, code, delivery_ids),
         last_at=last.at if last else None,
         last_by=str(last.data.get("person", "")) if last else "",
         free_at=free_at if free_at is not None and free_at > now else None,
@@ -326,63 +331,62 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
 async def _late_answers(
     work: OfficeWork, code: str, now: datetime
 ) -> list[tuple[OutgoingDocument, Delivery]]:
-    """What that recipient was to answer by a day that is over (T9), and has not."""
+    """List documents whose answer by that recipient is overdue: T9 (reply deadline)."""
     today = local(now).date()
-    wanted = await work.outgoing.wanting_replies(today - _ANSWERS_BACK, today - timedelta(days=1), MOST_LATE)
-    wanted = [each for each in wanted if not each.is_sealed]
-    ids = [each.id for each in wanted]
+    awaiting = await work.outgoing.wanting_replies(
+        today - _ANSWERS_BACK, today - timedelta(days=1), MOST_LATE
+    )
+    awaiting = [d for d in awaiting if not d.is_sealed]
+    ids = [d.id for d in awaiting]
     if not ids:
         return []
     sent = await work.deliveries.of_many(ids)
-    late = await late_answers(work, wanted, sent, today)
+    late = await late_answers(work, awaiting, sent, today)
     return [
-        (document, each)
-        for document in wanted
-        for each in sent.get(document.id, ())
-        if each.id in late and each.recipient.code.casefold() == code.casefold()
+        (document, d)
+        for document in awaiting
+        for d in sent.get(document.id, ())
+        if d.id in late and d.recipient.code.casefold() == code.casefold()
     ]
 
 
-async def _contact(work: OfficeWork, code: str, ours: Sequence[str]) -> Staff | None:
-    """Who signed the newest status of theirs that names somebody to speak to: of these documents, else of the last ones."""
-    known = {id: await work.facts.of(id) for id in ours}
-    if not any(fact.staff for facts in known.values() for fact in facts):
+async def _contact(work: OfficeWork, code: str, delivery_ids: Sequence[str]) -> Staff | None:
+    """Return the person named in the recipient's newest status: of these documents, else of the last ones."""
+    facts_by_delivery = {id: await work.facts.of(id) for id in delivery_ids}
+    if not any(fact.staff for facts in facts_by_delivery.values() for fact in facts):
         page = await work.office.lists.page(
             Wanted(side=Side.OUT, party=code, sort=ListOrder.NEWEST), limit=20
         )
         sent = await work.deliveries.of_many([line.id for line in page.lines])
-        theirs = [
-            each.id
-            for all_ in sent.values()
-            for each in all_
-            if each.recipient.code.casefold() == code.casefold()
+        latest_ids = [
+            d.id for all_ in sent.values() for d in all_ if d.recipient.code.casefold() == code.casefold()
         ]
-        known = dict(await work.facts.of_many(theirs)) if theirs else {}
-    named = [
+        facts_by_delivery = dict(await work.facts.of_many(latest_ids)) if latest_ids else {}
+    with_contact = [
         fact
-        for facts in known.values()
+        for facts in facts_by_delivery.values()
         for fact in facts
         if fact.staff and (fact.staff.phone or fact.staff.name)
     ]
-    newest = max(named, key=lambda fact: fact.at, default=None)
+    newest = max(with_contact, key=lambda fact: fact.at, default=None)
     return newest.staff if newest is not None else None
 
 
 def _urging_place(code: str) -> str:
-    """Under what the urgings of one recipient are found, whatever they were about."""
+    """Return the subject under which the urgings of one recipient are recorded, for any document."""
     return f"urged:{code.casefold()}"
 
 
 async def begin_anew(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocument:
-    """Clash when nobody refused it."""
+    """Begin a corrected draft. Raise Clash when no recipient refused it."""
     async with desk.store.read(scope) as work:
         document = await work.outgoing.get(id)
         deliveries = await work.deliveries.of(id)
     further.check_has_left(document)
-    refused = tuple(each.recipient for each in deliveries if each.state == "rejected")
-    if not refused:
+    refusing = tuple(d.recipient for d in deliveries if d.state == "rejected")
+    if not refusing:
         raise Clash(f"no recipient has refused {id}")
-    draft = replace(document.draft, external_id=None, callback_data=None, recipients=refused)
+    draft = replace(document.draft, external_id=None, callback_data=None, recipients=refusing)
     order = Order(draft=draft, send=False, kind=Kind.DOCUMENT)
     accepted = await further.accepted_anew(desk, scope, document, order)
     if accepted.document is None:
@@ -391,7 +395,7 @@ async def begin_anew(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocu
 
 
 async def call_back(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocument:
-    """Clash as soon as it is being packed: then it is cancelled or recalled instead."""
+    """Take it back to a draft. Raise Clash once packing has begun: then it is cancelled or recalled instead."""
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         document = await work.outgoing.get(id)
@@ -416,7 +420,12 @@ async def call_back(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocum
         for item in draft.files:
             await work.blobs.add(item.sha256, "source", draft.id)
         await manage.cancel_in(desk, work, document, {"undone": draft.id})
-        told = {"kind": draft.kind, "document_id": draft.document_id, "code": draft.draft.code, "undone": id}
-        await work.events.append(EventKind.MESSAGE_ACCEPTED, draft.id, now, told)
+        details = {
+            "kind": draft.kind,
+            "document_id": draft.document_id,
+            "code": draft.draft.code,
+            "undone": id,
+        }
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, draft.id, now, details)
         await work.commit()
     return draft

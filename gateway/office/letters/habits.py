@@ -1,6 +1,6 @@
-"""What an agency's last documents suggest for the next one: who signs with which title and competence, and to whom it
-mostly writes. In: documents, newest first; agencies that the directory found; a signer. Out: suggestions; nothing is
-stored here, and nothing that was typed is replaced."""
+"""Suggestions for the next document from an agency's last ones: usual signers with title and competence, and usual
+recipients. In: documents, newest first; agencies that the directory found; a signer. Out: suggestions; they are not stored,
+and typed values are never replaced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _SENT = (OutState.QUEUED, OutState.PACKED, OutState.PAPER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """`signers` are the last ones, each once, newest first; `codes` to whom was written, each with its weight."""
+    """Habits of an agency. `signers` are the last ones, each once, newest first; `codes` the recipients, each with its
+    weight."""
 
     signers: tuple[Signer, ...] = ()
     codes: Mapping[str, float] = field(default_factory=dict)
@@ -31,7 +32,7 @@ class Habits:
 
 @dataclass(slots=True)
 class HabitsMemory:
-    """Of one process, by agency: a typed name asks with every letter."""
+    """Habits by agency, kept in one process: a typed name asks with every letter."""
 
     _known: OrderedDict[str, tuple[datetime, Habits]] = field(default_factory=OrderedDict)
 
@@ -50,33 +51,35 @@ class HabitsMemory:
 
 
 def habits_of(documents: Iterable[OutgoingDocument]) -> Habits:
-    """A recipient weighs more the more often, and the more lately, it was written to."""
+    """Weigh recipients: the more often and the more lately it was written to, the more."""
     signers: dict[str, Signer] = {}
     codes: dict[str, float] = {}
-    sent = [each for each in documents if each.state in _SENT and not each.is_sealed]
-    for age, each in enumerate(sent):
-        signer = each.draft.signer
+    sent_documents = [
+        document for document in documents if document.state in _SENT and not document.is_sealed
+    ]
+    for age, document in enumerate(sent_documents):
+        signer = document.draft.signer
         if signer is not None and signer.name:
             signers.setdefault(fold(signer.name), signer)
-        for to in each.draft.recipients:
-            if to.code:
-                codes[to.code] = codes.get(to.code, 0.0) + 1 / (age + 3)
+        for recipient in document.draft.recipients:
+            if recipient.code:
+                codes[recipient.code] = codes.get(recipient.code, 0.0) + 1 / (age + 3)
     return Habits(signers=tuple(signers.values()), codes=codes)
 
 
-def ranked(found: Sequence[AgencyEntry], own: str, habits: Habits) -> list[AgencyEntry]:
-    """Of the own province or ministry first; among those the usual ones; else as the directory told them."""
+def ranked(entries: Sequence[AgencyEntry], own: str, habits: Habits) -> list[AgencyEntry]:
+    """Sort: the own province or ministry first; among those the usual recipients; else in the directory's order."""
     root = own.partition(".")[0]
 
     def place(entry: AgencyEntry) -> tuple[bool, float]:
         return entry.code.partition(".")[0] != root, -habits.codes.get(entry.code, 0.0)
 
-    return sorted(found, key=place)
+    return sorted(entries, key=place)
 
 
 def remembered(signer: Signer | None, habits: Habits) -> Signer | None:
-    """Whoever is named alone gets title and competence of the last time."""
+    """Add title and competence of the last time to a signer of whom only the name is given."""
     if signer is None or not signer.name or signer.title or signer.competence:
         return signer
-    known = {fold(each.name): each for each in habits.signers}.get(fold(signer.name))
-    return replace(signer, title=known.title, competence=known.competence) if known else signer
+    earlier = {fold(s.name): s for s in habits.signers}.get(fold(signer.name))
+    return replace(signer, title=earlier.title, competence=earlier.competence) if earlier else signer

@@ -1,8 +1,8 @@
-"""The pages of a document's files, to be looked at where it is decided about, whether it came in or is to go out. In: a
-file of a document that the caller may read, a page. Out: its picture or its words, drawn apart from the node; or a
-fault in one word. Kept beside the node is only what nobody doubts: nothing on hold, sealed, recalled, given up, or that
-may carry a mark of secrecy, and nothing at all unless somebody looks every minute whether that still holds. Of agencies
-whose people are at work the lead files of new letters are drawn before anybody opens them."""
+"""Previews of a document's files, for the page where it is decided, incoming or outgoing. In: a file of a document that the
+caller may read, a page. Out: its picture or its text, drawn outside of the node's process; or a fault in one word. Pictures
+are kept beside the node only where no doubt exists: never of a held, sealed, recalled or cancelled document, or one that
+may carry a mark of secrecy, and only while a sweep checks that every minute. For agencies at work the lead files of new
+letters are drawn ahead."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from gateway.trust.page_drawing.drawer import PageDrawer
 
 WINDOW = 10
 DOTS = (100, 150, 200)
-LARGEST = 50 * 1024 * 1024  # whoever opens a page waits for it
+LARGEST = 50 * 1024 * 1024  # the person who opens a page waits for it
 KIND, LIMIT, READER = "PAGE-KIND", "PAGE-LIMIT", "PAGE-READER"
 AT_WORK = timedelta(hours=12)
 SWEPT_EVERY = timedelta(minutes=1)
-# Somebody still looks: a loop that was late once is no reason to draw everything anew.
+# The sweep still runs: a loop that was late once is no reason to draw everything anew.
 _SWEPT_LATELY = 5 * SWEPT_EVERY
 _AHEAD = 20
-_MOST_KNOWN = 2_000
+_MOST_REMEMBERED = 2_000
 _NODE = "node"
 _DECIDABLE = frozenset({InState.NEW, *WORKED_ON, InState.DONE, InState.REPLACED})
 _SECRECY = "secrecy"
@@ -57,7 +57,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookedFile:
-    """One file of a document of either side. `is_kept`: pictures may lie beside the node; `opened` gives its bytes."""
+    """File of a document of either side. `is_kept`: pictures may lie beside the node; `opened` opens its bytes."""
 
     document_id: str
     n: int
@@ -71,22 +71,23 @@ class LookedFile:
 
 
 def lead_of(files: Sequence[LookedFile]) -> LookedFile | None:
-    """The file that its sender calls the lead, else the first."""
-    return next((each for each in files if each.is_lead), files[0] if files else None)
+    """Return the file that its sender calls the lead, else the first."""
+    return next((f for f in files if f.is_lead), files[0] if files else None)
 
 
 def may_be_kept(document: IncomingDocument | OutgoingDocument) -> bool:
-    """Whether pictures of it may lie beside the node."""
+    """Tell whether pictures of it may lie beside the node."""
     if isinstance(document, OutgoingDocument):
-        is_doubted = document.draft.secrecy != "none" or any(each.stamped for each in document.files)
+        is_doubted = document.draft.secrecy != "none" or any(file.stamped for file in document.files)
         return not (document.is_sealed or document.state is OutState.CANCELLED or is_doubted)
-    told = " ".join(document.checks.get(each, "") for each in ("warnings", "reasons"))
-    return document.state in _DECIDABLE and _SECRECY not in told
+    remarks = " ".join(document.checks.get(key, "") for key in ("warnings", "reasons"))
+    return document.state in _DECIDABLE and _SECRECY not in remarks
 
 
 @dataclass(slots=True, kw_only=True)
 class Looking:
-    """Of one process. Keeps in memory whose people are at work, which files could not be drawn, and what it drew ahead."""
+    """Previews of one process. It remembers the agencies at work, the files that could not be drawn, and those drawn
+    ahead."""
 
     desk: OfficeIn
     out: OfficeOut
@@ -102,7 +103,7 @@ class Looking:
     _ahead: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def has_noted(self, reader: tuple[str, ...]) -> bool:
-        """Whether it was written down that this session reads this file, by this order: once is enough."""
+        """Tell whether this session's reading of this file, by this order, is logged: once is enough."""
         return reader in self._noted
 
     def note(self, reader: tuple[str, ...]) -> None:
@@ -113,16 +114,16 @@ class Looking:
         return tuple(
             LookedFile(
                 document_id=document.id,
-                n=each.n,
-                name=each.name,
-                kind=(each.found_type or "") if isinstance(each, IncomingFile) else each.content_type,
-                size=each.size,
-                sha256=each.sha256,
-                is_lead=each.role is FileRole.LEAD,
+                n=file.n,
+                name=file.name,
+                kind=(file.found_type or "") if isinstance(file, IncomingFile) else file.content_type,
+                size=file.size,
+                sha256=file.sha256,
+                is_lead=file.role is FileRole.LEAD,
                 is_kept=is_kept,
-                opened=partial(self._opened, document, each.n),
+                opened=partial(self._opened, document, file.n),
             )
-            for each in document.files
+            for file in document.files
         )
 
     async def _opened(
@@ -136,7 +137,8 @@ class Looking:
         return self.pages.can_draw(file.kind) and file.size <= LARGEST
 
     async def look(self, scope: AgencyScope, file: LookedFile, page: int, dots: int = DOTS[0]) -> PageLook:
-        """The picture of a page, and the sizes of `WINDOW` pages from it on. Clash for what nobody may read."""
+        """Return the picture of a page, and the sizes of `WINDOW` pages from it on. Raise Clash for an unreadable
+        document."""
         if not self.can_draw(file):
             return PageLook(fault=LIMIT if self.pages.can_draw(file.kind) else KIND)
         key = PictureKey(
@@ -148,8 +150,8 @@ class Looking:
             dots=dots,
         )
         pool = self.desk.pool
-        if file.is_kept and (found := await pool.run(partial(self.pictures.find, key))) is not None:
-            return found
+        if file.is_kept and (kept_look := await pool.run(partial(self.pictures.find, key))) is not None:
+            return kept_look
         wish = PageWish(kind=file.kind, page=page, dots=dots, window=WINDOW)
         look = await self._drawn(scope, file, wish)
         if file.is_kept and look.fault is None and self._is_swept():
@@ -159,8 +161,8 @@ class Looking:
     async def look_soon(
         self, scope: AgencyScope, file: LookedFile, page: int, dots: int = DOTS[0]
     ) -> PageLook | None:
-        """As `look`; None where that takes longer than a person should wait for a page. It goes on meanwhile."""
-        looking = self.beside.begin(self.look(scope, file, page, dots), _unseen)
+        """Look as `look`; return None where that takes longer than a person should wait. Drawing goes on meanwhile."""
+        looking = self.beside.begin(self.look(scope, file, page, dots), _log_unseen)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await asyncio.shield(looking)
@@ -168,51 +170,50 @@ class Looking:
             return None
 
     async def words(self, scope: AgencyScope, file: LookedFile, page: int) -> PageLook:
-        """What `WINDOW` pages say, from that one on; kept nowhere."""
+        """Return the text of `WINDOW` pages, from that one on; it is not kept."""
         if not self.can_draw(file):
             return PageLook(fault=KIND)
         wish = PageWish(kind=file.kind, page=page, window=WINDOW, words=True)
         return await self._drawn(scope, file, wish)
 
     def are_at_work(self, agency_id: str) -> None:
-        """Somebody of the agency looks at its letters."""
+        """Note that a person of the agency looks at its letters."""
         if not self._at_work:
-            self.beside.begin(self.pages.warm(), _unseen)
+            self.beside.begin(self.pages.warm(), _log_unseen)
         self._at_work[agency_id] = self.desk.clock.now()
 
     async def forget(self, scope: AgencyScope, id: str) -> None:
-        """At once, where a person took it away from others; the sweep finds every other way."""
+        """Forget its pictures at once, where a person hid it from others; the sweep finds every other way."""
         await self.desk.pool.run(partial(self.pictures.forget, scope.agency_id, [id]))
 
     def is_due(self, now: datetime) -> bool:
         return self._swept_at is None or not self._swept_at <= now < self._swept_at + SWEPT_EVERY
 
     async def step(self) -> bool:
-        """One turn of the loop: what may not lie there goes, then one letter is drawn ahead. True when there may be
-        more."""
+        """Take one turn of the loop: sweep, then draw one letter ahead. True when there may be more."""
         if self.is_due(self.desk.clock.now()):
             await self._sweep()
         return await self._draw_ahead()
 
     async def _sweep(self) -> None:
-        held = await self.desk.pool.run(self.pictures.documents)
-        for agency_id, ids in held.items():
+        kept_documents = await self.desk.pool.run(self.pictures.documents)
+        for agency_id, ids in kept_documents.items():
             await self._sweep_agency(AgencyScope(agency_id=agency_id, principal_id=_NODE), sorted(ids))
         await self.desk.pool.run(self.pictures.trim)
         self._swept_at = self.desk.clock.now()
 
     async def _sweep_agency(self, scope: AgencyScope, ids: Sequence[str]) -> None:
         for n in range(0, len(ids), 500):
-            some = ids[n : n + 500]
+            batch = ids[n : n + 500]
             async with self.desk.store.read(scope) as work:
-                states = await work.incoming.states(some)
-                ours = await work.outgoing.of_many([each for each in some if each not in states])
-            stand = {id for id, state in states.items() if state in _DECIDABLE}
-            stand |= {each.id for each in ours if may_be_kept(each)}
-            gone = [each for each in some if each not in stand]
-            if gone:
-                await self.desk.pool.run(partial(self.pictures.forget, scope.agency_id, gone))
-                log.action(_log, "pictures.forgotten", documents=len(gone))
+                states = await work.incoming.states(batch)
+                outgoing = await work.outgoing.of_many([d for d in batch if d not in states])
+            kept_ids = {id for id, state in states.items() if state in _DECIDABLE}
+            kept_ids |= {d.id for d in outgoing if may_be_kept(d)}
+            forgotten = [d for d in batch if d not in kept_ids]
+            if forgotten:
+                await self.desk.pool.run(partial(self.pictures.forget, scope.agency_id, forgotten))
+                log.action(_log, "pictures.forgotten", documents=len(forgotten))
 
     async def _draw_ahead(self) -> bool:
         now = self.desk.clock.now()
@@ -234,7 +235,7 @@ class Looking:
             return False
         try:
             await self.look(scope, file, 1)
-        except GatewayError as error:  # whoever opens it sees why
+        except GatewayError as error:  # the person who opens it sees why
             log.action(_log, "pictures.not_ahead", str(error), document=document.id, code=error.code)
         return True
 
@@ -243,8 +244,8 @@ class Looking:
         return swept is not None and swept <= now < swept + _SWEPT_LATELY
 
     async def _drawn(self, scope: AgencyScope, file: LookedFile, wish: PageWish) -> PageLook:
-        if (known := self._known_fault(file, wish)) is not None:
-            return known
+        if (known_fault := self._known_fault(file, wish)) is not None:
+            return known_fault
         pieces = await file.opened(scope)
         with self.desk.blobs.scratch() as scratch:
             async for piece in pieces:
@@ -252,7 +253,7 @@ class Looking:
             await self.desk.pool.run(scratch.file.flush)
             look = await self.pages.draw(scratch.path, wish)
         if look.fault in (LIMIT, READER):
-            # It cost a process; it is not to cost one at each look.
+            # The fault cost a process; it is remembered, so that the next look costs none.
             _remember(self._faulty, (file.sha256, wish), (self.desk.clock.now(), look))
             log.action(_log, "pictures.fault", look.detail, document=file.document_id, code=look.fault)
         return look
@@ -263,11 +264,11 @@ class Looking:
         return look if at is not None and at <= now < at + _FAULTY_FOR else None
 
 
-def _unseen(why: BaseException) -> None:
-    log.action(_log, "pictures.unseen", str(why))
+def _log_unseen(error: BaseException) -> None:
+    log.action(_log, "pictures.unseen", str(error))
 
 
-def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
-    known[key] = value
-    while len(known) > _MOST_KNOWN:
-        known.popitem(last=False)
+def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
+    memory[key] = value
+    while len(memory) > _MOST_REMEMBERED:
+        memory.popitem(last=False)

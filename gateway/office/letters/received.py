@@ -1,9 +1,8 @@
-"""What the pages do with incoming documents beyond the steps of the flow. Many at once: of documents that a clerk chose
-from a list, which may be taken in without being opened one by one, the numbers that they would get, and those marked read
-or offered once more to the document system; each is an act of its own, and one that fails stops no other. And a document
-that was taken in is submitted to a leader, who gives an opinion, as a rule by giving it to units: the submission as it
-stands, with an event; open ones are tasks. Whoever gives instructions for the agency may answer, named or not: a leader who
-is away holds up nothing."""
+"""Acts of the pages on incoming documents beyond the steps of the flow. Many at once: of documents that a clerk chose from
+a list, the ones to take in without opening each, their next numbers, and marking read or offering again to the document
+system; each is an act of its own, and a failing one stops no other. And a document that was taken in is submitted to a
+leader, who gives an opinion, as a rule by assigning it to units: the submission is stored, with an event; open ones are
+tasks. Any person who instructs for the agency may answer, named or not: an absent leader holds up no document."""
 
 from __future__ import annotations
 
@@ -25,22 +24,24 @@ GONE = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
 
 
 def doubt(document: IncomingDocument) -> str | None:
-    """Why a person has to look at it before it is taken in; None when everything passed (interfaces.md 2.5). What is on
-    hold, and a request of its sender, is always looked at."""
+    """Return why a person has to look before it is taken in; None when all checks passed (interfaces.md 2.5). A held
+    document, and a request of its sender, always needs a look."""
     if document.state is not InState.NEW or not document.kind.is_whole:
         return "state"
-    found, lead = arrival_words(document), document.lead
-    if key := next((each for each in ALWAYS if grade_of(each, found.get(each, "")) is not Grade.GOOD), None):
+    verdicts, lead = arrival_words(document), document.lead
+    if key := next(
+        (check for check in ALWAYS if grade_of(check, verdicts.get(check, "")) is not Grade.GOOD), None
+    ):
         return key
-    if grade_of("pdf", found.get("pdf", SignatureWord.VALID)) is not Grade.GOOD:
+    if grade_of("pdf", verdicts.get("pdf", SignatureWord.VALID)) is not Grade.GOOD:
         return "pdf_signature"
     if document.pages is not None and (lead is None or lead.pages != document.pages):
         return "pages"
-    return doubt_in(found, document.marks) or None
+    return doubt_in(verdicts, document.marks) or None
 
 
 async def next_numbers(desk: OfficeIn, scope: AgencyScope, count: int) -> Sequence[int]:
-    """The numbers that the next so many would get in mode B, for a preview: none is taken. Empty in the other modes."""
+    """Preview the next numbers in mode B: none is taken. Empty in the other modes."""
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         if agency.numbering is not NumberingMode.B or count < 1:
@@ -51,7 +52,7 @@ async def next_numbers(desk: OfficeIn, scope: AgencyScope, count: int) -> Sequen
 
 
 async def mark_read(desk: OfficeIn, scope: AgencyScope, ids: Sequence[str]) -> int:
-    """How many were unread."""
+    """Mark documents read and return how many were unread."""
     async with desk.store.begin(scope) as work:
         changed = await work.office.lists.mark_read(ids)
         await work.commit()
@@ -59,38 +60,39 @@ async def mark_read(desk: OfficeIn, scope: AgencyScope, ids: Sequence[str]) -> i
 
 
 async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> bool:
-    """The document system may take it once more, as if it had never had it; False when it waits for it already. Clash for
-    what no document system gets."""
+    """Offer it to the document system again, as if it had never had it; False when it waits for it already. Raise Clash for
+    a document that no document system gets."""
     async with desk.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
         if document.state in GONE or document.kind is Kind.RECALL:
             raise Clash(f"{incoming_id} is {document.state}: no document system gets it", code="GW-STATUS")
-        had = await work.handovers.withdraw(incoming_id)
+        was_offered = await work.handovers.withdraw(incoming_id)
         await work.handovers.offer(incoming_id)
         await work.systems.offer_again(incoming_id)
-        if had:
+        if was_offered:
             await work.events.append(EventKind.INBOX_OFFERED, incoming_id, desk.clock.now())
         await work.commit()
     desk.wake()
-    return had
+    return was_offered
 
 
 LONGEST = 2000
-"""Of the clerk's note, and of the opinion."""
+"""Most letters of the clerk's note, and of the opinion."""
 
 
 async def submit(
     desk: OfficeIn, scope: AgencyScope, incoming_id: str, leader: str, note: str = ""
 ) -> Submission:
-    """`leader` is a person of the agency, by id. Clash where it is not worked on, or waits for an opinion already."""
+    """Submit to `leader`, a person of the agency, by id. Raise Clash where it is not worked on, or waits for an opinion
+    already."""
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
-        known = (await work.office.submissions.of([document.id]))[document.id]
-        is_asked = any(each.state is SubmissionState.ASKED for each in known)
+        submissions = (await work.office.submissions.of([document.id]))[document.id]
+        is_asked = any(s.state is SubmissionState.ASKED for s in submissions)
         if document.target_id is not None or document.state not in WORKED_ON or is_asked:
             raise Clash(f"{incoming_id} cannot be submitted as it stands", code="GW-SUBMIT")
-        made = Submission(
+        submission = Submission(
             id=desk.clock.new_id("sub_"),
             document_id=document.id,
             leader=leader,
@@ -98,35 +100,39 @@ async def submit(
             asked_by=scope.principal_id,
             asked_at=now,
         )
-        await work.office.submissions.add(made)
-        told = {"submission": made.id, "leader": leader, **({"note": made.note} if made.note else {})}
-        await work.events.append(EventKind.INBOX_SUBMITTED, document.id, now, told)
+        await work.office.submissions.add(submission)
+        details = {
+            "submission": submission.id,
+            "leader": leader,
+            **({"note": submission.note} if submission.note else {}),
+        }
+        await work.events.append(EventKind.INBOX_SUBMITTED, document.id, now, details)
         await work.commit()
     desk.wake()
-    return made
+    return submission
 
 
 async def decide(desk: OfficeIn, scope: AgencyScope, incoming_id: str, opinion: str) -> Submission | None:
-    """The leader's opinion on what waits for one; None where nothing does. Clash without words."""
+    """Record the opinion on the open submission; None where there is none. Raise Clash without words."""
     words = opinion.strip()[:LONGEST]
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
-        known = (await work.office.submissions.of([incoming_id]))[incoming_id]
-        asked = next((each for each in known if each.state is SubmissionState.ASKED), None)
-        if asked is None:
+        submissions = (await work.office.submissions.of([incoming_id]))[incoming_id]
+        open_submission = next((s for s in submissions if s.state is SubmissionState.ASKED), None)
+        if open_submission is None:
             return None
         if not words:
             raise Clash("an opinion needs words", code="GW-OPINION")
         decided = replace(
-            asked,
+            open_submission,
             state=SubmissionState.DECIDED,
             decided_by=scope.principal_id,
             decided_at=now,
             opinion=words,
         )
         await work.office.submissions.close(decided)
-        told = {"submission": decided.id, "opinion": words}
-        await work.events.append(EventKind.INBOX_OPINION, incoming_id, now, told)
+        details = {"submission": decided.id, "opinion": words}
+        await work.events.append(EventKind.INBOX_OPINION, incoming_id, now, details)
         await work.commit()
     desk.wake()
     return decided

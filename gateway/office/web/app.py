@@ -1,8 +1,8 @@
-"""The front door for people: everything that they see over an open node. In: a node, what watches it, the way in from the
-network. Out: what the pages work with, and a table of routes: every page of the one in `gateway.office.web.pages`, the
-static files, and the node's open page. Loaded when somebody first asks for a page. The open page tells whether the node
-works, how much waits, what needs a person: HTML rendered on the server, Vietnamese first, without scripts, under a policy
-that loads nothing but its own stylesheet. It says nothing about any agency or document, so it needs no sign-in."""
+"""Routes of the pages over an open node. In: a node, its health probe, its network entry. Out: the dependencies of the
+pages, and a table of routes: every page of `gateway.office.web.pages`, the static files, and the node's status page. Loaded
+on the first request for a page. The status page tells whether the node works, how much waits, what needs a person:
+server-rendered HTML, Vietnamese first, without scripts, under a policy that loads its stylesheet alone. It tells nothing of
+agencies or documents, so it needs no sign-in."""
 
 from __future__ import annotations
 
@@ -44,22 +44,26 @@ _KEPT_BY_BROWSERS = "public, max-age=31536000, immutable"
 
 
 def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
-    """What the pages work with."""
-    bell, aside, contacts = TaskBell(node.todo, node.beside), QuarantinedPackets(node), NodeContacts(node)
+    """Make the dependencies of the pages."""
+    bell, quarantine, contacts = (
+        TaskBell(node.todo, node.beside),
+        QuarantinedPackets(node),
+        NodeContacts(node),
+    )
     emblem = node.settings.pages.emblem
     return over(
         WebDeps,
         node,
         contacts=contacts,
         bell=bell,
-        rings=RingBoard(bell=bell, aside=aside.waiting, partners=contacts.partners),
+        rings=RingBoard(bell=bell, aside=quarantine.waiting, partners=contacts.partners),
         previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
         evidence=EvidenceMaker(node),
         signing=TokenSigning(node),
         operations=Operations(
             machine=NodeMachine(node, health),
             dead=AxisDeadLetters(node),
-            aside=aside,
+            aside=quarantine,
             copies=BackupCopies(node),
             journal=NodeJournal(node),
         ),
@@ -70,30 +74,31 @@ def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
 
 
 def routes_over(deps: WebDeps) -> web.UrlDispatcher:
-    """The status page, the static files, every page."""
-    made = web.UrlDispatcher()
-    add_status(made, deps.store, deps.clock, __version__)
-    add_static(made)
+    """Make the table of the status page, the static files and every page."""
+    router = web.UrlDispatcher()
+    add_status(router, deps.store, deps.clock, __version__)
+    add_static(router)
     if deps.emblem:
-        icons.add_emblem(made, deps.emblem)
-    add_pages(made, deps)
-    made.freeze()
-    return made
+        icons.add_emblem(router, deps.emblem)
+    add_pages(router, deps)
+    router.freeze()
+    return router
 
 
 def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[PageRoute] = ROUTES) -> None:
-    """The pages over these desks."""
+    """Add the pages to a table of routes."""
     for route in routes:
         handler = door.handler(route, deps)
         # HEAD is GET without the body, which the server leaves out by itself.
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             router.add_route(method, route.path, handler)
 
-    router.add_get(NOWHERE, _nowhere(deps))
+    router.add_get(NOWHERE, _nowhere_handler(deps))
 
 
-def _nowhere(deps: WebDeps) -> Handler:
-    """Addresses that lead nowhere: a person gets a page of the node, in its frame; a program the problem of the API."""
+def _nowhere_handler(deps: WebDeps) -> Handler:
+    """Make the handler of unknown addresses: a person gets a page of the node, in its frame; a program the problem of the
+    API."""
     page = door.handler(get(NOWHERE, "nowhere", door.nowhere, who=Who.ANYBODY), deps)
 
     async def nowhere(request: web.Request) -> web.StreamResponse:
@@ -105,8 +110,8 @@ def _nowhere(deps: WebDeps) -> Handler:
 
 
 def add_static(router: web.UrlDispatcher) -> None:
-    """Stylesheet and scripts. Their addresses change with their bytes, so browsers may keep them. The icon also where they
-    look for one that no page has named."""
+    """Add stylesheet and scripts. Their addresses change with their bytes, so browsers may keep them. Add the icon where
+    they look for one unasked."""
     for name in answers.STATIC:
         router.add_get(f"/static/{name}", _static_file)
     router.add_get("/favicon.ico", _icon)
@@ -145,12 +150,12 @@ _STATUS_TABLES = ("outbox", "inbox", "job")
 _ATTENTION = frozenset(
     {"outbox.failed", "inbox.held", "inbox.quarantined", "inbox.malformed", "inbox.sealed"}
 )
-# Whose words are those of another table.
+# Tables whose words are those of another.
 _STATUS_WORDS = {"inbox": "packet", "job": "page.row"}
 
 
 def add_status(router: web.UrlDispatcher, store: SqlStore, clock: Clock, version: str) -> None:
-    """Adds the page to a table of routes."""
+    """Add the status page to a table of routes."""
 
     async def status(request: web.Request) -> web.Response:
         lang = "en" if request.query.get("lang") == "en" else "vi"
@@ -186,7 +191,7 @@ def add_status(router: web.UrlDispatcher, store: SqlStore, clock: Clock, version
 
 
 def _status_tables(counts: Mapping[str, int], lang: str) -> list[tuple[str, list[Mapping[str, object]]]]:
-    """The word of each table that has rows, and how many are in each state."""
+    """Return the word of each table that has rows, and its number of rows in each state."""
     rows = {
         name: [
             _status_row(key, count, lang)
@@ -195,11 +200,11 @@ def _status_tables(counts: Mapping[str, int], lang: str) -> list[tuple[str, list
         ]
         for name in _STATUS_TABLES
     }
-    return [(labels.say(f"page.table.{name}", lang), found) for name, found in rows.items() if found]
+    return [(labels.say(f"page.table.{name}", lang), states) for name, states in rows.items() if states]
 
 
 def _status_row(key: str, count: int, lang: str) -> Mapping[str, object]:
-    """A state without a label is shown by its key: an unknown word must not take the page down."""
+    """Describe one state. A state without a label is shown by its key: an unknown word must not break the page."""
     table, _, state = key.partition(".")
     label = f"{_STATUS_WORDS.get(table, table)}.{state}"
     word = labels.say(label, lang) if labels.has(label) else state

@@ -20,33 +20,33 @@ from gateway.policy.book import WIDTHS, next_month
 from gateway.words import labels
 
 _PAGES = bare_templates(enable_async=True)
-# Pieces of a template are short; written one by one they would cost more than they are.
+# Pieces of a template are short; written one by one they would cost more than the page.
 _PIECE = 64 * 1024
 
 
 async def write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *, nonce: str = "") -> Summary:
-    """The page in `out`; `nonce` is that of the policy under which a server gives it out."""
+    """Write the page to `out`; `nonce` is that of the policy under which a server sends it."""
     async with books.open_book(desk, scope, ask) as book:
-        held: list[str] = []
+        pieces: list[str] = []
         async for piece in _pieces(book, nonce):
-            held.append(piece)
-            if sum(map(len, held)) >= _PIECE:
-                await desk.pool.run(partial(out.write, "".join(held).encode()))
-                held = []
-        await desk.pool.run(partial(out.write, "".join(held).encode()))
+            pieces.append(piece)
+            if sum(map(len, pieces)) >= _PIECE:
+                await desk.pool.run(partial(out.write, "".join(pieces).encode()))
+                pieces = []
+        await desk.pool.run(partial(out.write, "".join(pieces).encode()))
     return await books.tell_taken(desk, scope, ask, BookFormat.HTML, book.summary())
 
 
 def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:
     ask = book.ask
-    total = sum(WIDTHS[each] for each in ask.columns)
+    total = sum(WIDTHS[column] for column in ask.columns)
     return _PAGES.get_template("book/print.html").generate_async(
         lang=ask.lang,
         nonce=nonce,
         title=labels.say(f"book.{ask.book}", ask.lang),
         cover=book.cover,
         titles=ask.titles(),
-        shares=[round(100 * WIDTHS[each] / total, 2) for each in ask.columns],
+        shares=[round(100 * WIDTHS[column] / total, 2) for column in ask.columns],
         rows=_rows(book),
         closing=book.closing,
         say=labels.say,
@@ -62,7 +62,9 @@ async def _rows(book: Opened) -> AsyncIterator[tuple[date | None, BookLine, list
             yield heading, line, [clean_text(cell_text(cell)) for cell in book.cells(line)]
 
 
-async def stamp(made: ArrivalStamp, *, lang: str = "vi", nonce: str = "") -> str:
-    """The arrival stamp on a sheet of its own, to be cut out or copied onto a print."""
+async def stamp(arrival_stamp: ArrivalStamp, *, lang: str = "vi", nonce: str = "") -> str:
+    """Render the arrival stamp on a sheet of its own, to be cut out or copied onto a print."""
     template = _PAGES.get_template("book/stamp.html")
-    return await template.render_async(stamp=made, lang=lang, nonce=nonce, say=labels.say, day=day_text)
+    return await template.render_async(
+        stamp=arrival_stamp, lang=lang, nonce=nonce, say=labels.say, day=day_text
+    )

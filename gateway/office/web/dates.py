@@ -1,7 +1,7 @@
 """Days and times as people type them and as pages write them. In: text and today; a moment. Out: of 20/11/2026,
 20-11-2026, 20112026, 2026-11-20, the words for today and tomorrow in both languages, 7:30, 0730, 7h30 a date or a
-time, or None for what is neither; of a moment 14:02 20/11/2026 in Vietnamese time and in both languages alike, or
-less where the day is today. Pure."""
+time, or None for other text; of a moment 14:02 20/11/2026 in Vietnamese time and in both languages alike, or less
+where the day is today. Pure."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def typed_day(text: str, today: date) -> date | None:
     words = " ".join(text.split())
     if (shift := _WORDS.get(fold(words))) is not None:
         return today + timedelta(days=shift)
-    if found := _YEAR_FIRST.fullmatch(words):
-        return _date(*(int(each) for each in found.groups()))
-    if found := _DAY_FIRST.fullmatch(words) or _DIGITS.fullmatch(words):
-        dom, month, year = (int(each) for each in found.groups())
+    if match := _YEAR_FIRST.fullmatch(words):
+        return _date(*(int(digits) for digits in match.groups()))
+    if match := _DAY_FIRST.fullmatch(words) or _DIGITS.fullmatch(words):
+        dom, month, year = (int(digits) for digits in match.groups())
         return _date(year, month, dom)
     return None
 
@@ -38,10 +38,10 @@ def typed_clock(text: str) -> time | None:
     words = "".join(fold(text).split())
     if re.fullmatch(r"\d{4}", words):
         words = f"{words[:2]}:{words[2:]}"
-    found = _TIME.fullmatch(words)
-    if found is None:
+    match = _TIME.fullmatch(words)
+    if match is None:
         return None
-    hour, minute = int(found[1]), int(found[2] or 0)
+    hour, minute = int(match[1]), int(match[2] or 0)
     return time(hour, minute) if hour < 24 and minute < 60 else None
 
 
@@ -53,8 +53,8 @@ def _date(year: int, month: int, dom: int) -> date | None:
 
 
 def clock_text(at: datetime | None, now: datetime, time: str = "%H:%M") -> str:
-    """The time alone for today, with its day for any other."""
+    """Render the time alone for today, with its day for any other."""
     if at is None:
         return ""
-    shown = local(at)
-    return shown.strftime(time if shown.date() == local(now).date() else f"{time} %d/%m/%Y")
+    moment = local(at)
+    return moment.strftime(time if moment.date() == local(now).date() else f"{time} %d/%m/%Y")

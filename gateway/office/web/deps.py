@@ -1,9 +1,8 @@
-"""What the pages are handed by the wiring: the open office, and what a process keeps between pages: the previews of files
-of codes, and the open pages that hear news of lists. What a preview showed is what is applied, each for its session alone,
-for an hour: the file is kept for every process of the node, its plan only in the memory of this one, as planning
-takes a while, and another process plans anew; where that comes to something else, the preview is gone. Pages that
-hear news are bounded in number, for each person and for all; whoever has no place gets one of a person who has
-several; all are over at once when the node stops."""
+"""Dependencies of the pages: the open office, and the state that a process keeps between pages: previews of code
+files, and open pages that hear news of lists. A preview is applied exactly as shown, for its session alone, for an
+hour: the file is kept for every process of the node, its plan only in the memory of this one. Another process plans
+anew; where the effect differs, the preview is gone. Live pages are limited per person and in total; a person without a
+place gets one of a person who has several; all end at once when the node stops."""
 
 from __future__ import annotations
 
@@ -47,18 +46,18 @@ MOST_LIVE_EACH = 4
 LIVE_LOOK_S = 15.0
 # A busy node rings often; a page needs to hear it now and then.
 LIVE_BETWEEN_S = 3.0
-# Whoever signed out, or was put out, hears nothing more after that long.
+# A session that has ended hears nothing more after that long.
 LIVE_STILL_S = 3.0
 LIVE_LONGEST_S = 240.0
 
 
 class Live:
-    """Who listens at this process."""
+    """Open live streams of this process."""
 
     def __init__(self, most: int = MOST_LIVE, each: int = MOST_LIVE_EACH) -> None:
         self._most = most
         self._each = each
-        # Of each person the open streams, oldest first; set when another takes the place.
+        # The open streams of each person, oldest first; set when another takes the place.
         self._open: dict[str, list[asyncio.Event]] = {}
         self._stopping = asyncio.Event()
 
@@ -68,37 +67,38 @@ class Live:
 
     @asynccontextmanager
     async def place(self, person_id: str) -> AsyncIterator[asyncio.Event | None]:
-        """A place, held while the body runs or until its event is set; None where there is none."""
+        """Yield an event that ends the stream, holding a place while the body runs; None where there is no place."""
         if not self._is_free_for(person_id):
             yield None
             return
-        given_up = asyncio.Event()
-        mine = self._open.setdefault(person_id, [])
-        mine.append(given_up)
+        ended = asyncio.Event()
+        streams = self._open.setdefault(person_id, [])
+        streams.append(ended)
         try:
-            yield given_up
+            yield ended
         finally:
-            if given_up in mine:
-                mine.remove(given_up)
-            if not mine and self._open.get(person_id) is mine:
+            if ended in streams:
+                streams.remove(ended)
+            if not streams and self._open.get(person_id) is streams:
                 del self._open[person_id]
 
     def _is_free_for(self, person_id: str) -> bool:
-        """Whoever has too many, and may have left the page, gives the oldest back."""
-        mine = self._open.get(person_id, [])
+        """Tell whether the person gets a place. A person with too many, who may have left the page, gives the oldest
+        back."""
+        streams = self._open.get(person_id, [])
         if self.is_stopping:
             return False
-        if len(mine) >= self._each:
-            mine.pop(0).set()
+        if len(streams) >= self._each:
+            streams.pop(0).set()
         elif sum(map(len, self._open.values())) >= self._most:
-            richest = max(self._open.values(), key=len)
-            if len(richest) <= len(mine) + 1:
+            longest = max(self._open.values(), key=len)
+            if len(longest) <= len(streams) + 1:
                 return False
-            richest.pop(0).set()
+            longest.pop(0).set()
         return True
 
     async def pause(self, seconds: float) -> None:
-        """Ends early when the node stops."""
+        """Sleep; end early when the node stops."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -106,23 +106,23 @@ class Live:
             return
 
     async def rung(self, wait: Callable[[float], Awaitable[None]], seconds: float) -> None:
-        """Until something may have happened; ends early when the node stops."""
+        """Wait until something may have happened; end early when the node stops."""
 
-        async def waiting() -> None:
+        async def wait_for_ring() -> None:
             await wait(seconds)
 
-        await self.first(waiting())
+        await self.first(wait_for_ring())
 
-    async def first(self, *each: Coroutine[None, None, object]) -> None:
-        """Until one of them ends, or the node stops; the others end with it. Raises what that one raised."""
-        tasks = [asyncio.ensure_future(one) for one in (*each, self._stopping.wait())]
+    async def first(self, *waits: Coroutine[None, None, object]) -> None:
+        """Wait until one of them ends, or the node stops; the others end with it. Raise the error of that one."""
+        tasks = [asyncio.ensure_future(task) for task in (*waits, self._stopping.wait())]
         try:
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for one in ended:
-                one.result()
+            finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                task.result()
         finally:
-            for one in tasks:
-                one.cancel()
+            for task in tasks:
+                task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def stop(self) -> None:
@@ -134,8 +134,9 @@ _MOST_PREVIEWS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPreview:
-    """`headings` are the columns as the file names them, `columns` what each was taken for; empty is left out. `read` says
-    what the file was; its content is the table that was read. `effect` is what the plan that was shown comes to."""
+    """Stored part of a preview. `headings` are the columns as the file names them, `columns` the names chosen for them;
+    empty is left out. `read` describes the file; its content is the table that was read. `effect` sums up the plan that
+    was shown."""
 
     name: str
     headings: tuple[str, ...]
@@ -146,7 +147,7 @@ class KeptPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview(KeptPreview):
-    """`whole` is the table under the registry's own columns."""
+    """Preview of a file of codes. `whole` is the table under the registry's own columns."""
 
     plan: Plan = field(repr=False)
     whole: bytes = field(repr=False)
@@ -154,7 +155,7 @@ class Preview(KeptPreview):
 
 @dataclass(kw_only=True)
 class Previews:
-    """`planned` asks the registry what a file would change now."""
+    """Previews of this node. `planned` asks the registry for the changes a file would make now."""
 
     keepings: SqlKeepings
     planned: Callable[[bytes], Awaitable[Plan]]
@@ -174,13 +175,13 @@ class Previews:
             return None
         if key in self._near:
             return self._near[key]
-        kept, whole = await self.pool.run(lambda: _read_preview(body))
-        plan = await self.planned(whole)
-        if plan.effect != kept.effect:
+        stored, table = await self.pool.run(lambda: _read_preview(body))
+        plan = await self.planned(table)
+        if plan.effect != stored.effect:
             return None
-        found = over(Preview, kept, plan=plan, whole=whole)
-        self._remember(key, found)
-        return found
+        preview = over(Preview, stored, plan=plan, whole=table)
+        self._remember(key, preview)
+        return preview
 
     async def forget(self, key: str) -> None:
         self._near.pop(key, None)
@@ -193,17 +194,17 @@ class Previews:
 
 
 def _read_preview(body: bytes) -> tuple[KeptPreview, bytes]:
-    kept = from_json(KeptPreview, zlib.decompress(body).decode())
-    return kept, code_file.under_own_names(kept.read.csv, kept.columns)
+    preview = from_json(KeptPreview, zlib.decompress(body).decode())
+    return preview, code_file.under_own_names(preview.read.csv, preview.columns)
 
 
-# As the frame of the pages says it; an axis that nobody needed yet is well.
+# As the frame of the pages says it; an axis that was not needed yet is well.
 _LIGHTS = {"blocked": "slow", "idle": "up"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Light:
-    """How the line to the axis is: `up`, `slow`, `down`, of several `partly`, and since when."""
+    """State of the line to the axis: `up`, `slow`, `down`, of several `partly`, and since when."""
 
     word: str
     since: datetime | None = None
@@ -211,7 +212,7 @@ class Light:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """Everything behind the pages of operations and of the log."""
+    """Services behind the pages of operations and of the log."""
 
     machine: NodeMachine
     dead: AxisDeadLetters
@@ -222,7 +223,7 @@ class Operations:
 
 @dataclass(frozen=True, kw_only=True)
 class WebDeps(Office):
-    """The open office with what the pages have besides. `entry` knows which proxies to believe of an address."""
+    """The open office with the services of the pages. `entry` knows which proxies to believe of an address."""
 
     version: ClassVar[str] = __version__
 
@@ -249,7 +250,7 @@ class WebDeps(Office):
 
     @property
     def ribbon(self) -> bool:
-        """Whether pages say that the node is not for real mail."""
+        """Tell whether pages say that the node is not for real mail."""
         return "on" in (self.settings.pages.ribbon, self.settings.node.trial)
 
     def light(self) -> Light:

@@ -1,6 +1,6 @@
-"""The door of the pages: turns one row of the route table into a handler of the server. Who it is, whether they may,
-whether the form is really theirs, then the row's own handler; whatever goes wrong becomes a page that helps. Also
-what browsers are asked to keep: the session, which no script may read, and choices about how pages look."""
+"""The door of the pages: it makes a server's handler of each row of the route table. It checks the person, the right and
+the form's origin and token, then calls the row's own handler; whatever goes wrong becomes a page that helps. It also sets
+the cookies: the session, which no script may read, and choices about how pages look."""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ _DUTY_PAGES = {SignInDuty.CHANGE_PASSWORD: PASSWORD, SignInDuty.SET_UP_FACTOR: F
 
 
 def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The server's handler of that row."""
+    """Make the server's handler of a route."""
     needs = route.needs
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        began = time.perf_counter()
-        response = await answered(request)
+        started_at = time.perf_counter()
+        response = await answer_request(request)
         if not response.prepared:
-            response.headers["Server-Timing"] = f"app;dur={1000 * (time.perf_counter() - began):.1f}"
+            response.headers["Server-Timing"] = f"app;dur={1000 * (time.perf_counter() - started_at):.1f}"
         return response
 
-    async def answered(request: web.Request) -> web.StreamResponse:
-        visit = _stranger(route, deps, request)
+    async def answer_request(request: web.Request) -> web.StreamResponse:
+        visit = _anonymous_visit(route, deps, request)
         try:
             if request.method not in _SAFE:
-                _same_site(request)
-            visit = await _known(visit)
-            if (elsewhere := _owed(visit)) is not None:
-                return elsewhere
-            if needs and not any(visit.may(each.right, *each.manners) for each in needs):
+                _check_same_site(request)
+            visit = await _load_session(visit)
+            if (redirect := _first_duty_redirect(visit)) is not None:
+                return redirect
+            if needs and not any(visit.may(need.right, *need.manners) for need in needs):
                 raise Denied("this person may not do that here", code="GW-RIGHT")
             if route.body is FormBody.FORM:
                 token = visit.token if visit.acting is not None else None
@@ -71,61 +71,61 @@ def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitabl
             if request.method not in _SAFE and visit.agency is not None:
                 deps.bell.stale(visit.agency.id)
             return answer
-        except forms.StrayForm as stray:
-            return await _kept(visit, stray.form)
+        except forms.StrayForm as stray_form:
+            return await _kept_form_page(visit, stray_form.form)
         except GatewayError as error:
-            if error.code == "GW-SESSION" and _keeps(visit):
-                return await _kept(visit, await forms.typed(request, forms.STRAY_BYTES))
-            return await _failed(visit, error)
+            if error.code == "GW-SESSION" and _keeps_form(visit):
+                return await _kept_form_page(visit, await forms.typed(request, forms.STRAY_BYTES))
+            return await _answer_error(visit, error)
         except web.HTTPException as answer:
             if answer.status < 400:
                 raise
-            return await _tell(visit, answers.failure_of_status(answer.status, visit.lang))
+            return await _error_page(visit, answers.failure_of_status(answer.status, visit.lang))
         except Exception:
-            # The one guard of the pages: nothing unforeseen may show itself to a person.
-            _LOG.exception("a page failed in a way nobody foresaw", extra=_about(visit))
-            return await _tell(visit, answers.failure_of_surprise(visit.lang))
+            # The one guard of the pages: no unforeseen error may show itself to a person.
+            _LOG.exception("a page failed in a way nobody foresaw", extra=_log_fields(visit))
+            return await _error_page(visit, answers.failure_of_surprise(visit.lang))
 
     return handle
 
 
-def _stranger(route: PageRoute, deps: WebDeps, request: web.Request) -> Visit:
-    """Before anything is known of the person. Without a word of theirs people read Vietnamese."""
-    asked = request.query.get("lang") or request.cookies.get(LANG_COOKIE, "")
+def _anonymous_visit(route: PageRoute, deps: WebDeps, request: web.Request) -> Visit:
+    """Make a visit before the person is known. Without a choice people read Vietnamese."""
+    lang = request.query.get("lang") or request.cookies.get(LANG_COOKIE, "")
     return Visit(
         request=request,
         route=route,
         deps=deps,
-        lang=asked if asked in labels.LANGUAGES else "vi",
+        lang=lang if lang in labels.LANGUAGES else "vi",
         id=request.get(REQUEST_ID, ""),
         nonce=secrets.token_urlsafe(16),
         token=request.cookies.get(COOKIE, ""),
     )
 
 
-async def _known(visit: Visit) -> Visit:
-    """With who it is, where somebody is signed in, and what the person may choose to work for."""
+async def _load_session(visit: Visit) -> Visit:
+    """Add the session, where the person is signed in, and the agencies that the person may choose."""
     if not visit.token:
         return visit
     try:
-        known = sessions.look if visit.route.quiet else sessions.check
-        acting = await known(visit.deps.accounts, visit.token)
-    except Denied as why:
-        if visit.route.who is not Who.ANYBODY and why.code != "GW-SESSION":
+        load_session = sessions.look if visit.route.quiet else sessions.check
+        acting = await load_session(visit.deps.accounts, visit.token)
+    except Denied as error:
+        if visit.route.who is not Who.ANYBODY and error.code != "GW-SESSION":
             raise
         return replace(visit, token="")
-    # Of a post of the node all agencies.
-    own, everywhere = acting.rights.agencies(acting.at), acting.rights.is_of_node(acting.at)
-    hosted = [each for each in await visit.deps.store.hosted() if each.left_at is None]
-    open_to = tuple(each for each in hosted if everywhere or each.id in own)
-    chosen = next((each for each in open_to if each.id == acting.session.agency_id), None)
-    return replace(visit, acting=acting, agency=chosen, agencies=open_to)
+    # A post of the node opens all agencies.
+    own, sees_all = acting.rights.agencies(acting.at), acting.rights.is_of_node(acting.at)
+    hosted = [agency for agency in await visit.deps.store.hosted() if agency.left_at is None]
+    agencies = tuple(agency for agency in hosted if sees_all or agency.id in own)
+    chosen_agency = next((agency for agency in agencies if agency.id == acting.session.agency_id), None)
+    return replace(visit, acting=acting, agency=chosen_agency, agencies=agencies)
 
 
-def _owed(visit: Visit) -> web.Response | None:
-    """Where to go first: to sign in, to settle what is owed, to choose an agency."""
-    who = visit.route.who
-    if who is Who.ANYBODY:
+def _first_duty_redirect(visit: Visit) -> web.Response | None:
+    """Redirect to the page that comes first: signing in, a duty, the choice of an agency."""
+    audience = visit.route.who
+    if audience is Who.ANYBODY:
         return None
     if visit.acting is None:
         if _wants_stream(visit):
@@ -133,17 +133,17 @@ def _owed(visit: Visit) -> web.Response | None:
         if visit.request.method in _SAFE and not visit.is_piece:
             return visit.go(SIGN_IN, next=visit.request.rel_url.raw_path_qs)
         raise sessions.over()
-    if who is not Who.PERSON and visit.acting.duties:
+    if audience is not Who.PERSON and visit.acting.duties:
         return visit.go(_DUTY_PAGES[visit.acting.duties[0]])
-    if who is Who.MEMBER and visit.agency is None:
+    if audience is Who.MEMBER and visit.agency is None:
         if not visit.agencies:
             raise Denied("this person has no post in any agency", code="GW-RIGHT")
         return visit.go(AGENCY, next=visit.request.rel_url.raw_path_qs)
     return None
 
 
-def _same_site(request: web.Request) -> None:
-    """Browsers say where a form comes from; one of another site, or of nowhere, is not taken."""
+def _check_same_site(request: web.Request) -> None:
+    """Refuse a form of another site, or of no site: browsers say where a form comes from."""
     origin = request.headers.get("Origin")
     if origin is not None and origin != "null":
         is_ours = urlsplit(origin).netloc == request.host
@@ -153,17 +153,17 @@ def _same_site(request: web.Request) -> None:
         raise Denied("this form comes from another site", code="GW-FORM-TOKEN")
 
 
-async def _failed(visit: Visit, error: GatewayError) -> web.StreamResponse:
-    told = answers.failure_of(error, visit.lang)
+async def _answer_error(visit: Visit, error: GatewayError) -> web.StreamResponse:
+    failure = answers.failure_of(error, visit.lang)
     if error.code == "GW-SESSION":
         return _sign_in_again(visit)
-    if told.status >= 500:
-        _LOG.warning("a page failed", exc_info=error, extra=_about(visit))
-    return await _tell(visit, told)
+    if failure.status >= 500:
+        _LOG.warning("a page failed", exc_info=error, extra=_log_fields(visit))
+    return await _error_page(visit, failure)
 
 
 def _wants_stream(visit: Visit) -> bool:
-    """No content is how a stream is told to end and to ask no more; a page to sign in would be no stream."""
+    """Tell whether an event stream is asked for. It is ended by 204 (no content), not by a page to sign in."""
     return "text/event-stream" in visit.request.headers.get("Accept", "")
 
 
@@ -177,18 +177,18 @@ def _sign_in_again(visit: Visit) -> web.Response:
     return web.Response(status=401)
 
 
-def _keeps(visit: Visit) -> bool:
-    """Whether what a person typed at work would be lost: it is a whole page's form, and not one that signs in."""
+def _keeps_form(visit: Visit) -> bool:
+    """Tell whether the person's typing would be lost: a whole page's form, and not one that signs in."""
     is_form = visit.request.method not in _SAFE and visit.route.body is not FormBody.NONE
     return is_form and visit.route.who is Who.MEMBER and not visit.is_piece
 
 
-async def _kept(visit: Visit, form: forms.Form) -> web.StreamResponse:
-    """A form that nobody may act on comes back with everything that was typed, to be sent once somebody is signed in.
-    Nothing was done. What is secret is typed again."""
-    fields = {name: each for name, each in form.fields.items() if name not in (forms.TOKEN, *_SECRETS)}
-    if not _keeps(visit) or not fields:
-        return await _failed(visit, sessions.over() if visit.acting is None else forms.StrayForm(form))
+async def _kept_form_page(visit: Visit, form: forms.Form) -> web.StreamResponse:
+    """Return a refused form with everything that was typed, to be sent again after signing in. Nothing was done. Secrets
+    are typed again."""
+    fields = {name: values for name, values in form.fields.items() if name not in (forms.TOKEN, *_SECRETS)}
+    if not _keeps_form(visit) or not fields:
+        return await _answer_error(visit, sessions.over() if visit.acting is None else forms.StrayForm(form))
     return await visit.page(
         "entry/kept.html",
         403,
@@ -196,21 +196,21 @@ async def _kept(visit: Visit, form: forms.Form) -> web.StreamResponse:
         fields=fields,
         address=visit.request.rel_url.raw_path_qs,
         coding=visit.request.content_type,
-        shown=[text for each in fields.values() for text in each if len(text) >= _WORTH_SHOWING],
+        shown=[text for values in fields.values() for text in values if len(text) >= _WORTH_SHOWING],
         has_files=visit.request.content_type == "multipart/form-data",
     )
 
 
-async def _tell(visit: Visit, failure: Failure) -> web.StreamResponse:
+async def _error_page(visit: Visit, failure: Failure) -> web.StreamResponse:
     try:
         return await visit.page("error.html", failure.status, failure=failure, title=failure.title)
     except errors.StoreFailure:
-        # The frame asks the database who is there; a page about the database must not need it.
+        # The frame reads the person from the database; a page about the database must not need it.
         bare = replace(visit, acting=None, agency=None, agencies=())
         return await bare.page("error.html", failure.status, failure=failure, title=failure.title)
 
 
-def _about(visit: Visit) -> dict[str, object]:
+def _log_fields(visit: Visit) -> dict[str, object]:
     return {
         "action": "page.failed",
         "request_id": visit.id,
@@ -220,7 +220,7 @@ def _about(visit: Visit) -> dict[str, object]:
 
 
 async def nowhere(visit: Visit) -> web.StreamResponse:
-    """For addresses of the pages that lead to nothing."""
+    """Answer addresses of the pages that lead to nothing."""
     raise NotFound("there is no such page")
 
 
@@ -229,7 +229,7 @@ R = TypeVar("R", bound=web.StreamResponse)
 
 
 def keep_session(answer: R, request: web.Request, token: str) -> R:
-    """For this browser alone, until it is closed or the session is over; never to another site's forms or scripts."""
+    """Set the session cookie: for this browser alone, until it is closed or the session is over; hidden from scripts."""
     answer.set_cookie(COOKIE, token, path="/", httponly=True, samesite="Lax", secure=is_secure(request))
     return answer
 
@@ -240,12 +240,12 @@ def forget_session(answer: R, request: web.Request) -> R:
 
 
 def keep_choice(answer: R, request: web.Request, name: str, value: str) -> R:
-    """A choice that is no secret, for a year."""
+    """Set a cookie for a choice that is no secret, for a year."""
     answer.set_cookie(name, value, path="/", max_age=_YEAR_S, samesite="Lax", secure=is_secure(request))
     return answer
 
 
 def is_secure(request: web.Request) -> bool:
-    """Behind a proxy the last one says it; a lie there only makes the cookie stricter."""
-    said = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
-    return request.secure or said == "https"
+    """Tell whether the browser speaks TLS. The last proxy's header counts; a lie there only makes the cookie stricter."""
+    scheme = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
+    return request.secure or scheme == "https"

@@ -20,25 +20,25 @@ TOKEN = "form_token"  # noqa: S105 - the name of a field
 HEADER = "X-Form-Token"
 _MOST_FIELDS = 5_000
 _FEW_FIELDS, _FIELD_BYTES = 50, 4_000
-# Of a form that nobody may act on: its fields, and the files beside them.
+# Limits of a refused form: its fields, and the files beside them.
 STRAY_BYTES = 1024 * 1024
 FORM_BYTES = 1024 * 1024
 MOST_PASSED = 64 * 1024 * 1024
-# Of a reason that a person must give; shorter ones say nothing.
+# Letters of a reason that a person must give; shorter ones explain nothing.
 SHORTEST_REASON = 10
 Problems = list[tuple[str, str]]
-"""What stands against a form: the field, empty for the form as a whole, and the sentence."""
+"""Faults of a form: the field, empty for the form as a whole, and the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields of one form; a name may come several times."""
+    """Fields of one form; a name may come several times."""
 
     fields: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
 
     def text(self, name: str, default: str = "") -> str:
-        found = self.fields.get(name)
-        return found[0] if found else default
+        values = self.fields.get(name)
+        return values[0] if values else default
 
     def all(self, name: str) -> Sequence[str]:
         return self.fields.get(name, ())
@@ -47,12 +47,12 @@ class Form:
         return name in self.fields
 
     def flat(self) -> dict[str, str]:
-        """The first of each name, to fill a form again that was not taken."""
-        return {name: each[0] for name, each in self.fields.items() if each and name != TOKEN}
+        """Return the first value of each name, to fill a refused form again."""
+        return {name: values[0] for name, values in self.fields.items() if values and name != TOKEN}
 
 
 class StrayForm(Denied):
-    """A form of another session, with what it says: nothing was done with it."""
+    """Form of another session, with its fields: nothing was done with it."""
 
     def __init__(self, form: Form) -> None:
         super().__init__(
@@ -62,7 +62,7 @@ class StrayForm(Denied):
 
 
 async def read(request: web.Request, token: str | None, limit: int) -> Form:
-    """A form without files. StrayForm when its token is not of this session; None asks for none."""
+    """Read a form without files. Raise StrayForm when its token is not of this session; with None no token is needed."""
     declared = request.content_length
     if declared is not None and declared > limit:
         raise BadForm(f"a form may have {limit} bytes", code="GW-FORM-SIZE")
@@ -81,23 +81,23 @@ async def read(request: web.Request, token: str | None, limit: int) -> Form:
 
 
 async def typed(request: web.Request, limit: int) -> Form:
-    """What a form says that nobody may act on: its fields as far as they come, without files and without any proof."""
+    """Read the fields of a form that is refused, as far as they come, without files and without any proof."""
     try:
         if request.content_type == "multipart/form-data":
-            return await _typed(multipart.reader(request), limit)
+            return await _read_fields(multipart.reader(request), limit)
         return await read(request, None, limit)
     except (BadForm, ValueError, HttpProcessingError, ConnectionError):
         return Form()
 
 
-def _is_ours(request: web.Request, token: str, given: str) -> bool:
-    """Whether the form was made by a page of this session."""
-    return is_form_token(token, request.headers.get(HEADER, "") or given)
+def _is_ours(request: web.Request, token: str, form_token: str) -> bool:
+    """Tell whether the form was made by a page of this session."""
+    return is_form_token(token, request.headers.get(HEADER, "") or form_token)
 
 
 async def parts(request: web.Request, token: str) -> AsyncIterator[BodyPartReader]:
-    """The parts of a form with files, in order. The token comes in a header or as the very first part, so that nothing of a
-    forged form reaches the handler. StrayForm when it is not of this session."""
+    """Yield the parts of a form with files, in order. The token comes in a header or as the very first part, so that
+    nothing of a forged form reaches the handler. Raise StrayForm when it is not of this session."""
     if request.content_type != "multipart/form-data":
         raise BadForm("a form with files is multipart/form-data")
     reader = multipart.reader(request)
@@ -108,73 +108,73 @@ async def parts(request: web.Request, token: str) -> AsyncIterator[BodyPartReade
         if not isinstance(part, BodyPartReader):
             raise BadForm("a part of a form cannot have parts of its own")
         if not is_proved:
-            if not _is_ours(request, token, (await _short(part, 200)) if part.name == TOKEN else ""):
-                raise StrayForm(await _typed(reader, STRAY_BYTES))
+            if not _is_ours(request, token, (await _read_text(part, 200)) if part.name == TOKEN else ""):
+                raise StrayForm(await _read_fields(reader, STRAY_BYTES))
             is_proved = True
         elif part.name != TOKEN:
             yield part
 
 
 async def short(part: BodyPartReader, limit: int) -> str:
-    """The text of a field among files."""
-    return _clean(await _short(part, limit))
+    """Read the text of a field among files."""
+    return _clean(await _read_text(part, limit))
 
 
 async def add_short(fields: dict[str, str], part: BodyPartReader) -> None:
-    """One more of a few fields among files."""
+    """Add one more of a few fields among files."""
     fields[part.name or ""] = await short(part, _FIELD_BYTES)
     if len(fields) > _FEW_FIELDS:
         raise BadForm(f"this form may have {_FEW_FIELDS} fields", code="GW-FORM-SIZE")
 
 
 async def _from_parts(request: web.Request, limit: int) -> Form:
-    reader, pairs, left = multipart.reader(request), list[tuple[str, str]](), limit
+    reader, pairs, bytes_left = multipart.reader(request), list[tuple[str, str]](), limit
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader) or part.filename is not None:
             raise BadForm("this form brings no files")
         name = part.name or ""
-        raw = await _held(part, left)
-        left -= len(raw) + len(name.encode("utf-8", "replace"))
+        raw = await _read_part(part, bytes_left)
+        bytes_left -= len(raw) + len(name.encode("utf-8", "replace"))
         pairs.append((name, raw.decode("utf-8", "replace")))
-        if left < 0:
+        if bytes_left < 0:
             raise BadForm(f"a form may have {limit} bytes", code="GW-FORM-SIZE")
         if len(pairs) > _MOST_FIELDS:
             raise BadForm(f"a form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
     return _form(pairs)
 
 
-async def _typed(reader: MultipartReader, limit: int) -> Form:
-    """The short fields; files are let by, unread, as far as they may be large."""
-    pairs, left, passed = list[tuple[str, str]](), limit, 0
-    while left > 0 and len(pairs) < _MOST_FIELDS and (part := await reader.next()) is not None:
+async def _read_fields(reader: MultipartReader, limit: int) -> Form:
+    """Read the short fields; skip files unread, as far as they may be large."""
+    pairs, bytes_left, skipped = list[tuple[str, str]](), limit, 0
+    while bytes_left > 0 and len(pairs) < _MOST_FIELDS and (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader) or part.filename is not None:
             while isinstance(part, BodyPartReader) and (piece := await part.read_chunk()):
-                passed += len(piece)
-                if passed > MOST_PASSED:
+                skipped += len(piece)
+                if skipped > MOST_PASSED:
                     return _form(pairs)
             continue
-        raw = await _held(part, left)
-        left -= len(raw) + len(part.name or "")
+        raw = await _read_part(part, bytes_left)
+        bytes_left -= len(raw) + len(part.name or "")
         pairs.append((part.name or "", raw.decode("utf-8", "replace")))
     return _form(pairs)
 
 
-async def _short(part: BodyPartReader, limit: int) -> str:
-    return (await _held(part, limit)).decode("utf-8", "replace")
+async def _read_text(part: BodyPartReader, limit: int) -> str:
+    return (await _read_part(part, limit)).decode("utf-8", "replace")
 
 
-async def _held(part: BodyPartReader, limit: int) -> bytearray:
-    held = bytearray()
-    await hold(part, held, limit, f"this field may have {limit} bytes")
-    return held
+async def _read_part(part: BodyPartReader, limit: int) -> bytearray:
+    content = bytearray()
+    await hold(part, content, limit, f"this field may have {limit} bytes")
+    return content
 
 
-async def hold(part: BodyPartReader, held: bytearray, limit: int, told: str) -> None:
-    """Adds the bytes of a part; `told` says what is wrong with more than so many."""
+async def hold(part: BodyPartReader, content: bytearray, limit: int, message: str) -> None:
+    """Add the bytes of a part; `message` is the error when there are more than `limit`."""
     while piece := await part.read_chunk():
-        held += piece
-        if len(held) > limit:
-            raise BadForm(told, code="GW-FORM-SIZE")
+        content += piece
+        if len(content) > limit:
+            raise BadForm(message, code="GW-FORM-SIZE")
 
 
 def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:
@@ -185,22 +185,22 @@ def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:
             max_num_fields=_MOST_FIELDS,
             errors="replace",
         )
-    except ValueError as why:
-        raise BadForm(f"a form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE") from why
+    except ValueError as error:
+        raise BadForm(f"a form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE") from error
 
 
 def _form(pairs: Sequence[tuple[str, str]]) -> Form:
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(_clean(value))
-    return Form(MappingProxyType({name: tuple(each) for name, each in fields.items()}))
+    return Form(MappingProxyType({name: tuple(values) for name, values in fields.items()}))
 
 
 def whole_number(text: str, digits: int) -> int | None:
-    """None for what is no number, or has more digits."""
+    """Parse a number; None for other text, or for more digits."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def _clean(text: str) -> str:
-    """Browsers send CR LF; NUL fits into no database."""
+    """Normalise text: browsers send CR LF; NUL fits into no database."""
     return nfc(text.replace("\r\n", "\n").replace("\x00", "")).strip()

@@ -1,10 +1,9 @@
-"""Which drawing stands for what on the pages. In: a state, a judgement, an entry of the menu, or a drawing's own name. Out:
-that drawing as a piece of the page (SVG, hidden from those who hear the page: a word stands beside each). The drawings are
-Heroicons, read from the kept package of that name; nothing is fetched and only what a page shows is in it. One state has
-one drawing and one colour wherever it stands, and docs/states.md names both. And the agency's emblem at the head of every
-page, a PNG or SVG file that a setting names: its bytes under an address that changes with them, or Misconfigured with what
-is wrong with the file. A browser shows it as a picture alone: what an SVG may hold beside its drawing never runs, loads
-nothing, and opened by itself it stands in a trial node."""
+"""Icons by their meaning on the pages. In: a state, a judgement, an entry of the menu, or a drawing's own name. Out:
+that drawing as a piece of the page (SVG, hidden from screen readers: a word stands beside each). The drawings are
+Heroicons from the package of that name. One state has one drawing and one colour everywhere, and docs/states.md names
+both. Also the agency's emblem at the head of every page, a PNG or SVG file that a setting names: its bytes under an
+address that changes with them, or Misconfigured with the fault of the file. Browsers show it as a picture alone:
+scripts in an SVG never run or load, and opened by itself it is sandboxed."""
 
 from __future__ import annotations
 
@@ -48,7 +47,7 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "two-arrows": ("arrows-right-left",),
     "lock": ("lock-closed",),
 }
-"""By the shapes of states.md; two drawings beside each other are one shape."""
+"""Drawings of each shape of states.md; two drawings beside each other are one shape."""
 
 INCOMING: Mapping[str, tuple[str, str]] = {
     "new": ("blue", "envelope"),
@@ -57,7 +56,7 @@ INCOMING: Mapping[str, tuple[str, str]] = {
     "replaced": ("purple", "two-arrows"),
     "sealed": ("red", "lock"),
 }
-"""Colour and shape of what only the receiver sees."""
+"""Colour and shape of the states that only the receiver sees."""
 
 _GOOD, _NOTE, _WARN, _DOUBT, _BAD, _NONE = (
     "check",
@@ -75,7 +74,7 @@ SIGNS: Mapping[str, str] = {
     **dict.fromkeys(("bad", "invalid", "down", "wrong", "late", "red"), _BAD),
     **dict.fromkeys(("none", "unsigned", "skipped", "grey"), _NONE),
 }
-"""What a check, a signature, the line or a job is found to be."""
+"""Drawing of each verdict on a check, a signature, the line or a job."""
 
 MENU: Mapping[str, str] = {
     "dashboard": "home",
@@ -96,22 +95,22 @@ _ATTRIBUTES: Mapping[str, Any] = {"class": "icon"}
 
 @lru_cache(maxsize=256)
 def icon(name: str) -> Markup:
-    """A drawing by its own name among those of 20 by 20."""
-    drawn = heroicon_mini(name, **_ATTRIBUTES)
-    return Markup("".join(line.strip() for line in drawn.splitlines()))  # noqa: S704  # of the package alone
+    """Render a drawing by its own name among those of 20 by 20."""
+    svg = heroicon_mini(name, **_ATTRIBUTES)
+    return Markup("".join(line.strip() for line in svg.splitlines()))  # noqa: S704  # of the package alone
 
 
 def state_icon(word: str) -> Markup:
-    """Of a state; of a word that no table has, the question."""
+    """Render the icon of a state; the question mark for an unknown word."""
     return Markup("").join(icon(name) for name in SHAPES[shown_as(word)[1]])
 
 
 def shown_as(word: str) -> tuple[str, str]:
-    """Colour and shape of a state."""
+    """Return colour and shape of a state."""
     if word in INCOMING:
         return INCOMING[word]
-    known = STATES.get(word, STATES["unknown"])
-    return known.colour, known.shape
+    state = STATES.get(word, STATES["unknown"])
+    return state.colour, state.shape
 
 
 def sign(word: str) -> Markup:
@@ -124,7 +123,7 @@ def menu_icon(key: str) -> Markup:
 
 EMBLEM_PATH = "/static/emblem"
 MOST_EMBLEM_BYTES = 20 * 1024
-"""It is a part of every first view."""
+"""Every first view loads it."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SVG = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*)?(?:(?><!--.*?-->)\s*)*(?:<!DOCTYPE[^>\[]*>\s*)?<svg[\s>]",
@@ -135,7 +134,7 @@ _EMBLEM_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emblem:
-    """A picture that was checked."""
+    """Picture that was checked."""
 
     body: bytes
     media_type: str
@@ -146,12 +145,12 @@ class Emblem:
 
 
 def read_emblem(path: Path) -> Emblem:
-    """The file's picture; what it is follows from its bytes, not from its name."""
+    """Read the file's picture; its type follows from its bytes, not from its name."""
     try:
         with path.open("rb") as file:
             body = file.read(MOST_EMBLEM_BYTES + 1)
-    except OSError as why:
-        raise Misconfigured(f"pages.emblem: {path} cannot be read: {why.strerror}") from why
+    except OSError as error:
+        raise Misconfigured(f"pages.emblem: {path} cannot be read: {error.strerror}") from error
     if len(body) > MOST_EMBLEM_BYTES:
         raise Misconfigured(
             f"pages.emblem: expected at most {MOST_EMBLEM_BYTES // 1024} KB, found more in {path}"
@@ -164,9 +163,9 @@ def read_emblem(path: Path) -> Emblem:
 
 
 def add_emblem(router: web.UrlDispatcher, emblem: Emblem) -> None:
-    """The picture, for everybody who sees a page."""
+    """Add the route of the picture, which every page shows."""
 
-    async def shown(request: web.Request) -> web.Response:
+    async def emblem_file(request: web.Request) -> web.Response:
         headers = {
             "Content-Type": emblem.media_type,
             "Content-Security-Policy": _EMBLEM_POLICY,
@@ -176,4 +175,4 @@ def add_emblem(router: web.UrlDispatcher, emblem: Emblem) -> None:
         }
         return web.Response(body=emblem.body, headers=headers)
 
-    router.add_get(EMBLEM_PATH, shown)
+    router.add_get(EMBLEM_PATH, emblem_file)

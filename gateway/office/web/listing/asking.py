@@ -1,6 +1,6 @@
-"""A list's address as a question, and back; and the columns of the two lists: which there are, which stand there unless
-a person chooses others, which sort. In: the query of an address. Out: an `ListQuestion`, which the core understands as a
-`Wanted`, and which writes every other address of the same list: so a view is a bookmark. Pure."""
+"""A list's address as a question, and back; and the columns of the two lists: their names, the default ones, the
+sortable ones. In: the query of an address. Out: a `ListQuestion`, which holds the core's `Wanted` and writes every
+other address of the same list: so a view is a bookmark. Pure."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from gateway.office.web import dates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """`key` stands in addresses and names the words. `up` and `down` are the orders that its heading asks for, the first
-    one first. `is_content`, `is_tag`: not for those who see no content, or no labels of the agency."""
+    """Column of a list. `key` stands in addresses and names the words. `up` and `down` are the orders that its heading asks
+    for, the first one first. `is_content`, `is_tag`: hidden where the person sees no content, or no labels."""
 
     key: str
     up: ListOrder | None = None
@@ -32,11 +32,11 @@ class Column:
     opens_row: bool = False
 
     def sort_after(self, sort: ListOrder) -> ListOrder | None:
-        """What a click on the heading asks for, in a list that is sorted so."""
+        """Return the order that a click on the heading asks for, in a list that is sorted by `sort`."""
         return self.down if sort is self.up else self.up
 
     def direction(self, sort: ListOrder) -> str:
-        """For `aria-sort`."""
+        """Return the direction for `aria-sort`."""
         rising = {self.up: "ascending", self.down: "descending"}
         if self.up is ListOrder.NEWEST:
             rising = {self.up: "descending", self.down: "ascending"}
@@ -95,26 +95,29 @@ COLUMNS: Mapping[Side, tuple[Column, ...]] = {
 
 
 def visible_columns(side: Side, *, content: bool, tags: bool) -> list[Column]:
-    """Those that such a person may choose."""
-    return [each for each in COLUMNS[side] if (content or not each.is_content) and (tags or not each.is_tag)]
+    """List the columns that such a person may choose."""
+    return [
+        column
+        for column in COLUMNS[side]
+        if (content or not column.is_content) and (tags or not column.is_tag)
+    ]
 
 
 def chosen_columns(
     side: Side, keys: Sequence[str], *, content: bool, tags: bool = True
 ) -> tuple[Column, ...]:
-    """Those named, in the list's order, and always the number, which opens a row; of none that is known those that stand
-    there by default."""
-    seen = visible_columns(side, content=content, tags=tags)
-    if any(each.key in keys for each in seen):
-        return tuple(each for each in seen if each.key in keys or each.opens_row)
-    return tuple(each for each in seen if each.is_default)
+    """Return the named columns in the list's order, with the number, which opens a row; without known names the default."""
+    visible = visible_columns(side, content=content, tags=tags)
+    if any(column.key in keys for column in visible):
+        return tuple(column for column in visible if column.key in keys or column.opens_row)
+    return tuple(column for column in visible if column.is_default)
 
 
 PATHS: Mapping[Side, str] = {Side.OUT: "/van-ban-di", Side.IN: "/van-ban-den"}
 SIZES = (25, 50, 100)
 PICKS = ("hom-nay", "tuan-nay", "thang-nay", "quy-nay")
 ALL, ATTENTION = "all", "attention"
-# Not among the tabs on the page, but there for tiles and bookmarks.
+# Tabs that the page does not show, for tiles and bookmarks.
 _MORE_TABS: Mapping[Side, tuple[Tab, ...]] = {Side.OUT: (Tab.SILENT, Tab.UNSENT), Side.IN: ()}
 STATES: Mapping[Side, tuple[str, ...]] = {
     Side.OUT: tuple(status.STATES),
@@ -152,7 +155,8 @@ _VIEW = ("tab", "sap-xep", "so-dong", "cot")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuestion:
-    """`given` holds what the address said and is understood, by name; `unread_days` names the days that are none."""
+    """One list as its address asks for it. `given` holds the understood values by name; `unread_days` the unreadable
+    days."""
 
     side: Side
     tab: str
@@ -169,18 +173,17 @@ class ListQuestion:
 
     @property
     def filters(self) -> Mapping[str, str]:
-        """What narrows the list, beside its tab."""
+        """Return the filters beside the tab."""
         return {name: self.given[name] for name in _FILTERS if name in self.given}
 
     @property
     def query(self) -> str:
-        """The list without the place in it: what a view keeps."""
+        """Return the list without the place in it, as a saved view keeps it."""
         return urlencode(self._pairs())
 
-    def address(self, **other: str | None) -> str:
-        """This list with some values in place of others, from its first page; None takes one out. Underlines stand for the
-        dashes of names."""
-        changed = {name.replace("_", "-"): value for name, value in other.items()}
+    def address(self, **changes: str | None) -> str:
+        """Return this list's first page with some values replaced; None takes one out. Underlines stand for dashes."""
+        changed = {name.replace("_", "-"): value for name, value in changes.items()}
         pairs = {name: value for name, value in {**self._pairs(), **changed}.items() if value}
         return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
 
@@ -201,102 +204,105 @@ def read_address(
     tags: bool = True,
     viewer: str | None = None,
 ) -> ListQuestion:
-    """Words that mean nothing are left out. Without `content` nothing is found by what documents are about; `viewer`
+    """Read a list's address; words without meaning are left out. Without `content` contents are not searched; `viewer`
     narrows everything to what that department or person may see."""
-    given = {name: query.get(name, "").strip()[:_LONGEST] for name in (*_VIEW, *_FILTERS)}
+    asked_values = {name: query.get(name, "").strip()[:_LONGEST] for name in (*_VIEW, *_FILTERS)}
     if not content:
-        given |= {"q": "", "nguoi-ky": ""}
+        asked_values |= {"q": "", "nguoi-ky": ""}
     if not tags:
-        given["nhan"] = ""
-    since, until, unread_days = _span(given, today)
-    tab = _tab_opened(side, given)
-    # What stands there by default is as if nothing had been said.
+        asked_values["nhan"] = ""
+    since, end, unread_days = _span(asked_values, today)
+    tab = _tab_opened(side, asked_values)
+    # Default values are dropped from the address.
     is_known = {
-        "tab": given["tab"] == tab,
-        "sap-xep": given["sap-xep"] in {each.value for each in ListOrder if each is not ListOrder.FIRST},
-        "so-dong": given["so-dong"] in map(str, SIZES[1:]),
-        "khan": given["khan"] in _URGENCIES or given["khan"] == "1",
-        "trang-thai": given["trang-thai"] in STATES[side],
-        "tep": given["tep"] in ("co", "khong"),
-        "ngay": given["ngay"] in PICKS,
-        "nguon": given["nguon"] in ORIGINS[side],
-        "so": given["so"] == NO_BOOK or _YEAR.fullmatch(given["so"]),
-        "qua-han": given["qua-han"] == "1",
-        "tre": given["tre"] == "1",
-        "chua-doc": given["chua-doc"] == "1" and side is Side.IN,
+        "tab": asked_values["tab"] == tab,
+        "sap-xep": asked_values["sap-xep"]
+        in {order.value for order in ListOrder if order is not ListOrder.FIRST},
+        "so-dong": asked_values["so-dong"] in map(str, SIZES[1:]),
+        "khan": asked_values["khan"] in _URGENCIES or asked_values["khan"] == "1",
+        "trang-thai": asked_values["trang-thai"] in STATES[side],
+        "tep": asked_values["tep"] in ("co", "khong"),
+        "ngay": asked_values["ngay"] in PICKS,
+        "nguon": asked_values["nguon"] in ORIGINS[side],
+        "so": asked_values["so"] == NO_BOOK or _YEAR.fullmatch(asked_values["so"]),
+        "qua-han": asked_values["qua-han"] == "1",
+        "tre": asked_values["tre"] == "1",
+        "chua-doc": asked_values["chua-doc"] == "1" and side is Side.IN,
     }
-    known = {name: value if is_known.get(name, True) else "" for name, value in given.items()}
-    known["cot"] = ",".join(columns)
+    values = {name: value if is_known.get(name, True) else "" for name, value in asked_values.items()}
+    values["cot"] = ",".join(columns)
     return ListQuestion(
         side=side,
         tab=tab,
         wanted=replace(
-            _wanted(side, tab, known),
-            late=today if known["tre"] else None,
+            _make_filter(side, tab, values),
+            late=today if values["tre"] else None,
             viewer=viewer,
             since=since,
-            until=until,
+            until=end,
         ),
-        given={name: value for name, value in known.items() if value},
-        size=int(known["so-dong"] or SIZES[0]),
+        given={name: value for name, value in values.items() if value},
+        size=int(values["so-dong"] or SIZES[0]),
         cursor=query.get("trang") or None,
         columns=tuple(columns),
         unread_days=unread_days,
     )
 
 
-def _wanted(side: Side, tab: str, known: Mapping[str, str]) -> Wanted:
-    """What understood words ask of the lists, but for its days and for who looks."""
+def _make_filter(side: Side, tab: str, parameters: Mapping[str, str]) -> Wanted:
+    """Make the core's filter of understood words, without days and viewer."""
     return Wanted(
         side=side,
         tab=Tab[tab.upper()] if tab not in (ALL, ATTENTION) else None,
         attention=tab == ATTENTION,
-        text=known["q"],
-        sort=ListOrder(known["sap-xep"] or ListOrder.FIRST),
-        type_name=known["loai"] or None,
-        urgency=_URGENCIES.get(known["khan"]),
-        pressing=known["khan"] == "1",
-        state=known["trang-thai"] or None,
-        party=known["co-quan"] or None,
-        signer=known["nguoi-ky"] or None,
-        attached={"co": True, "khong": False}.get(known["tep"]),
-        origin=Origin(known["nguon"]) if known["nguon"] else None,
-        book=known["so"] or None,
-        tag=known["nhan"] or None,
-        overdue=bool(known["qua-han"]),
-        unread=bool(known["chua-doc"]),
+        text=parameters["q"],
+        sort=ListOrder(parameters["sap-xep"] or ListOrder.FIRST),
+        type_name=parameters["loai"] or None,
+        urgency=_URGENCIES.get(parameters["khan"]),
+        pressing=parameters["khan"] == "1",
+        state=parameters["trang-thai"] or None,
+        party=parameters["co-quan"] or None,
+        signer=parameters["nguoi-ky"] or None,
+        attached={"co": True, "khong": False}.get(parameters["tep"]),
+        origin=Origin(parameters["nguon"]) if parameters["nguon"] else None,
+        book=parameters["so"] or None,
+        tag=parameters["nhan"] or None,
+        overdue=bool(parameters["qua-han"]),
+        unread=bool(parameters["chua-doc"]),
     )
 
 
 def tabs_of(side: Side) -> tuple[str, ...]:
-    """In the order of the page (interfaces.md 2.2, 2.5)."""
-    named = tuple(each.name.lower() for each in TABS[side] if each.name)
-    return (ALL, ATTENTION, *named) if side is Side.OUT else (*named, ALL)
+    """List the tabs in the order of the page (interfaces.md 2.2, 2.5)."""
+    names = tuple(tab.name.lower() for tab in TABS[side] if tab.name)
+    return (ALL, ATTENTION, *names) if side is Side.OUT else (*names, ALL)
 
 
-def _tab_opened(side: Side, given: Mapping[str, str]) -> str:
-    """What waits to be taken in is what an incoming list is opened for; whoever filters means all."""
-    more = tuple(each.name.lower() for each in _MORE_TABS[side] if each.name)
-    if given["tab"] in (*tabs_of(side), ATTENTION, *more):
-        return given["tab"]
-    narrowed = any(given[name] for name in _FILTERS)
+def _tab_opened(side: Side, parameters: Mapping[str, str]) -> str:
+    """Return the tab to open: of an incoming list the new documents, with filters all."""
+    more = tuple(tab.name.lower() for tab in _MORE_TABS[side] if tab.name)
+    if parameters["tab"] in (*tabs_of(side), ATTENTION, *more):
+        return parameters["tab"]
+    narrowed = any(parameters[name] for name in _FILTERS)
     return ALL if side is Side.OUT or narrowed else "new"
 
 
-def _span(given: dict[str, str], today: date) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
-    """From the beginning of the first day to the end of the last. Days typed go before a quick pick."""
-    read_days = {name: dates.typed_day(given[name], today) for name in ("tu", "den") if given[name]}
+def _span(
+    parameters: dict[str, str], today: date
+) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
+    """Return the first day's begin and the last day's end. Typed days go before a quick pick."""
+    read_days = {name: dates.typed_day(parameters[name], today) for name in ("tu", "den") if parameters[name]}
     unread_days = tuple(name for name, on in read_days.items() if on is None)
     first, last = read_days.get("tu"), read_days.get("den")
-    if first is None and last is None and given["ngay"] in PICKS:
-        first, last = picked(given["ngay"], today)
+    if first is None and last is None and parameters["ngay"] in PICKS:
+        first, last = picked(parameters["ngay"], today)
     since = datetime.combine(first, time(), VIETNAM) if first else None
-    until = datetime.combine(last + timedelta(days=1), time(), VIETNAM) if last and last < date.max else None
-    return since, until, unread_days
+    end = datetime.combine(last + timedelta(days=1), time(), VIETNAM) if last and last < date.max else None
+    return since, end, unread_days
 
 
 def picked(pick: str, today: date) -> tuple[date, date]:
-    """The days of a quick pick, up to today."""
+    """Return the days of a quick pick, up to today."""
     begins = {
         "hom-nay": today,
         "tuan-nay": today - timedelta(days=today.weekday()),

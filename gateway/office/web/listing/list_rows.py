@@ -1,9 +1,9 @@
-"""One line of a list as its row shows it: where it opens, its state in words, how long is left, what was checked, which of
-its words were looked for; the agency's own labels on it; and what of lists a person may see at all (rules 13): whoever sees
-the agency's all, everything; whoever sees the own unit's, what that unit was given and what the person handed in; whoever
-sees metadata, or content by order alone, no content. In: lines of the core, who looks. Out: `ShownLine`s, labels by
-document, `Sees`. And the rows that a person chose for one act: those ticked, or all that the list's address finds, each
-with why the act leaves it out, judged anew each time: a page may be old."""
+"""One line of a list as its row shows it: its address, its state in words, the time left, the checks, the words that match
+the search; the agency's own labels on it; and a person's view of lists, rules 13 (rights by role): the whole agency; the
+own unit's documents and the person's own; or no content, with metadata or an order alone. In: lines of the core, the
+person. Out: `ShownLine`s, labels by document, `Sees`. And the rows that a person chose for one act: those ticked, or all
+that the list's address finds, each with the reason where the act leaves it out, judged anew each time: a page may be
+old."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ from gateway.words import labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sees:
-    """`tags`: also the labels that the agency put on its documents. `unit` is None for those who see all of the agency;
-    `person_id` is whose own documents are meant beside it."""
+    """Extent of a person's view of lists. `tags`: also the agency's own labels. `unit` is None for a view of the whole
+    agency; `person_id` is the person whose own documents are seen beside it."""
 
     content: bool
     tags: bool = True
@@ -53,7 +53,7 @@ class Sees:
     person_id: str = ""
 
     def viewer(self, side: Side) -> str | None:
-        """What narrows a list to what this person may see."""
+        """Return the filter that narrows a list to this person's view."""
         if self.unit is None:
             return None
         return person_viewer(self.person_id) if side is Side.OUT else unit_viewer(self.unit)
@@ -108,7 +108,8 @@ class ShownLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Teller:
-    """Tells lines in one language to one person. `back` is the list that they stand in, for the way back and the next."""
+    """Renders lines in one language for one person. `back` is the list that they stand in, for the way back and the
+    next."""
 
     lang: str
     now: datetime
@@ -117,10 +118,10 @@ class Teller:
     back: str = ""
 
     def rows(self, lines: Sequence[ListLine]) -> list[ShownLine]:
-        return [self.row(each) for each in lines]
+        return [self.row(line) for line in lines]
 
     def row(self, line: ListLine) -> ShownLine:
-        path, left = f"{PATHS[line.side]}/{line.id}", self._left(line)
+        path, remaining = f"{PATHS[line.side]}/{line.id}", self._left(line)
         doubt, note = doubt_of(line), note_of(line)
         return ShownLine(
             line=line,
@@ -130,8 +131,8 @@ class Teller:
             state=state_text(line, self.lang),
             summary=self._summary(line),
             checks=checks(line),
-            left=left,
-            time_left=self._time_left(line, left),
+            left=remaining,
+            time_left=self._time_left(line, remaining),
             doubt=labels.say(f"listing.doubtful.{doubt}", self.lang) if doubt else "",
             note=labels.say(f"listing.doubtful.{note}", self.lang) if note else "",
             can_take=may_be_taken(line),
@@ -139,32 +140,32 @@ class Teller:
 
     def _number(self, line: ListLine) -> str:
         card = line.card
-        known = "/".join(each for each in (card.number, card.symbol) if each)
+        number = "/".join(part for part in (card.number, card.symbol) if part)
         side = "incoming" if line.side is Side.IN else "outgoing"
-        return known or labels.say(f"{side}.no_number", self.lang)
+        return number or labels.say(f"{side}.no_number", self.lang)
 
     def _subject(self, line: ListLine) -> str:
-        """Empty where it is not to be seen; a draft may have none yet."""
+        """Return the subject: empty where it is not to be seen; a draft may have none yet."""
         if self.content and not line.card.subject and line.state == "draft":
             return labels.say("listing.no_subject", self.lang)
         return line.card.subject if self.content else ""
 
     def _left(self, line: ListLine) -> timedelta | None:
-        """On the clock that the duty runs by."""
+        """Return the time left on the clock that the duty runs by."""
         if line.side is Side.OUT or line.due_at is None:
             return None
         if self.office is None:
             return line.due_at - self.now
         return timers.left(self.office, line.waits, line.urgency, line.due_at, self.now)
 
-    def _time_left(self, line: ListLine, left: timedelta | None) -> str:
-        if left is None:
+    def _time_left(self, line: ListLine, remaining: timedelta | None) -> str:
+        if remaining is None:
             return ""
         day = timers.day_of(self.office, line.waits, line.urgency) if self.office is not None else None
-        return labels.time_left(left, self.lang, day)
+        return labels.time_left(remaining, self.lang, day)
 
     def _summary(self, line: ListLine) -> str:
-        """`18/20 taken in, 1 refused, 1 overdue`; of one recipient its state says all."""
+        """Sum up the recipients: `18/20 taken in, 1 refused, 1 overdue`; empty for a single one."""
         card = line.card
         total = sum(card.states.values())
         if line.side is Side.IN or total < 2:
@@ -189,38 +190,38 @@ class Teller:
 
 
 async def teller_of(visit: Visit, side: Side | None = None, back: str = "") -> Teller:
-    """Who tells this person; of letters that came by the clock of offices."""
+    """Make the renderer for this person; incoming letters run by the clock of offices."""
     office = await visit.deps.todo.office() if side is Side.IN else None
     content = seen_by(visit).content
     return Teller(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=content, back=back)
 
 
 def state_text(line: ListLine, lang: str) -> str:
-    """The word of a narrow column."""
+    """Return the state's word for a narrow column."""
     return received_word(line.state, lang) if line.side is Side.IN else short_word(line.state, lang)
 
 
 def checks(line: ListLine) -> tuple[ArrivalCheck, ...]:
-    """What the list shows of the checks; none for mail that came another way. As on the document's page, nothing is ticked
-    as a whole while it is held or something is to be looked at."""
-    found = {**line.card.checks}
+    """Return the checks that the list shows; none for mail that came another way. As on the document's page, no check is
+    ticked as a whole while the document is held or needs a look."""
+    verdicts = {**line.card.checks}
     if line.own_state == InState.HELD:
-        found["rules"] = "held"
-    elif found.get("rules") == "allowed" and (found.get("reasons") or found.get("warnings")):
-        found["rules"] = "look"
-    if found.get("pdf") == SignatureWord.VALID:
-        del found["pdf"]
+        verdicts["rules"] = "held"
+    elif verdicts.get("rules") == "allowed" and (verdicts.get("reasons") or verdicts.get("warnings")):
+        verdicts["rules"] = "look"
+    if verdicts.get("pdf") == SignatureWord.VALID:
+        del verdicts["pdf"]
     return tuple(
-        ArrivalCheck(key=key, word=_verdict(key, found[key]), found=found[key])
+        ArrivalCheck(key=key, word=_verdict(key, verdicts[key]), found=verdicts[key])
         for key in _CHECKS
-        if found.get(key)
+        if verdicts.get(key)
     )
 
 
-def marked(text: str, found: Sought) -> Iterator[tuple[str, bool]]:
-    """The text in pieces, and whether each was looked for."""
+def marked(text: str, search: Sought) -> Iterator[tuple[str, bool]]:
+    """Split the text in pieces, each with whether it was searched for."""
     at = 0
-    for start, end in hits(text, found):
+    for start, end in hits(text, search):
         if start > at:
             yield text[at:start], False
         yield text[start:end], True
@@ -229,9 +230,9 @@ def marked(text: str, found: Sought) -> Iterator[tuple[str, bool]]:
         yield text[at:], False
 
 
-def _verdict(check: str, found: str) -> str:
-    """A row is narrow: what is to be read and what is doubtful are one."""
-    grade = grade_of(check, found)
+def _verdict(check: str, verdict: str) -> str:
+    """Return the verdict of one check. A row is narrow: notes and doubts are one."""
+    grade = grade_of(check, verdict)
     return "doubt" if grade is Grade.NOTE else grade.key
 
 
@@ -240,7 +241,7 @@ PUTS_TAGS: Mapping[Side, Right] = {Side.OUT: Right.ISSUE, Side.IN: Right.TAKE_IN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagsOnPage:
-    """What the page of one document shows of them."""
+    """Labels as the page of one document shows them."""
 
     shown: bool
     id: str
@@ -257,11 +258,11 @@ async def tags_of_lines(visit: Visit, lines: Sequence[ListLine]) -> Mapping[str,
 
 
 async def tags_among(work: OfficeWork, lines: Sequence[ListLine]) -> Mapping[str, Sequence[Tag]]:
-    return await work.office.tags.of([each.id for each in lines]) if lines else {}
+    return await work.office.tags.of([line.id for line in lines]) if lines else {}
 
 
 async def known_tags(visit: Visit) -> Sequence[Tag]:
-    """All that this person may see, by name."""
+    """List the labels that this person may see, by name."""
     if not seen_by(visit).tags:
         return ()
     async with visit.deps.store.read(visit.scope()) as work:
@@ -284,7 +285,7 @@ _WAITING = frozenset(UNSENT) - {"sending"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """`why` is a sentence; empty when the act takes the row."""
+    """Row of a bulk act. `why` is a sentence; empty when the act takes the row."""
 
     row: ShownLine
     why: str = ""
@@ -299,7 +300,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """`cut`: the list finds more than are acted on at once."""
+    """Rows chosen for one act. `cut`: the list finds more than one act takes."""
 
     act: str
     asked: ListQuestion
@@ -308,118 +309,119 @@ class Chosen:
 
     @property
     def taken(self) -> tuple[Choice, ...]:
-        return tuple(each for each in self.choices if not each.why)
+        return tuple(choice for choice in self.choices if not choice.why)
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many for each reason."""
-        return Counter(each.why for each in self.choices if each.why)
+        """Count the rows left out, by reason."""
+        return Counter(choice.why for choice in self.choices if choice.why)
 
 
 def query_of(visit: Visit) -> dict[str, str]:
-    """The list that the form came from."""
-    given = visit.form.text("ds") or visit.ask("ds")
-    return dict(parse_qsl(given[:4_000], max_num_fields=50))
+    """Return the query of the list that the form came from."""
+    query = visit.form.text("ds") or visit.ask("ds")
+    return dict(parse_qsl(query[:4_000], max_num_fields=50))
 
 
 async def chosen(
-    visit: Visit, asked: ListQuestion, act: str, *, most: int = MOST, whole: bool = False
+    visit: Visit, question: ListQuestion, act: str, *, most: int = MOST, whole: bool = False
 ) -> Chosen:
-    """From the form where there is one, else from the address. `whole`: of no row named, all are meant."""
-    ids, every = _meant(visit, whole)
-    seen, teller = seen_by(visit), await teller_of(visit, back=asked.query)
+    """Load the chosen rows, from the form where there is one, else from the address. `whole`: without named rows, all are
+    chosen."""
+    ids, takes_all = _chosen_ids(visit, whole)
+    sight, teller = seen_by(visit), await teller_of(visit, back=question.query)
     async with visit.deps.store.read(visit.scope()) as work:
-        if every:
-            found = [page async for page in _pages(work, asked, most)]
-            lines, cut = [line for page in found for line in page.lines], found[-1].next_cursor is not None
+        if takes_all:
+            loaded = [page async for page in _pages(work, question, most)]
+            lines, cut = [line for page in loaded for line in page.lines], loaded[-1].next_cursor is not None
         else:
-            lines, cut = await _named(work, asked, seen, ids, most)
-        choices = [await _choice(visit, work, act, teller.row(line)) for line in lines]
+            lines, cut = await _load_lines(work, question, sight, ids, most)
+        choices = [await _make_choice(visit, work, act, teller.row(line)) for line in lines]
         if act == "bo-nhan":
-            choices = await _tagged(visit, work, choices)
+            choices = await _with_tags(visit, work, choices)
     if act == "tiep-nhan":
-        choices = await _numbered(visit, choices)
-    return Chosen(act=act, asked=asked, choices=tuple(choices), cut=cut)
+        choices = await _with_numbers(visit, choices)
+    return Chosen(act=act, asked=question, choices=tuple(choices), cut=cut)
 
 
-def _meant(visit: Visit, whole: bool) -> tuple[Sequence[str], bool]:
-    """The ids that are named, and whether all are meant."""
+def _chosen_ids(visit: Visit, all_if_unnamed: bool) -> tuple[Sequence[str], bool]:
+    """Return the named ids, and whether all rows are chosen."""
     ids = list(dict.fromkeys([*visit.form.all("id"), *visit.request.query.getall("id", [])]))
-    every = not visit.form.all("id") and (visit.ask("tat-ca") == "1" or (whole and not ids))
-    return ids, every
+    takes_all = not visit.form.all("id") and (visit.ask("tat-ca") == "1" or (all_if_unnamed and not ids))
+    return ids, takes_all
 
 
 async def pages(
-    visit: Visit, asked: ListQuestion, *, most: int, tagged: bool
+    visit: Visit, question: ListQuestion, *, most: int, tagged: bool
 ) -> AsyncGenerator[tuple[Sequence[ListLine], Mapping[str, Sequence[Tag]]]]:
-    """As `chosen`, `whole` and of no act: a page after another, all of one look, `tagged`: with what labels its lines have.
-    Who goes through it opens no other look meanwhile: there are few places. Close it where it is left early."""
-    ids, every = _meant(visit, whole=True)
+    """Yield the chosen rows page by page, as `chosen` with `whole`, in one read, with the labels of the lines where
+    `tagged`. The caller opens no other read meanwhile: readers are few. Close it where it is left early."""
+    ids, takes_all = _chosen_ids(visit, all_if_unnamed=True)
     async with visit.deps.store.read(visit.scope()) as work:
-        if every:
-            async for page in _pages(work, asked, most):
+        if takes_all:
+            async for page in _pages(work, question, most):
                 yield page.lines, await tags_among(work, page.lines) if tagged else {}
             return
         for n in range(0, min(len(ids), most), _PAGE):
-            lines, _ = await _named(work, asked, seen_by(visit), ids[n : n + _PAGE], _PAGE)
+            lines, _ = await _load_lines(work, question, seen_by(visit), ids[n : n + _PAGE], _PAGE)
             yield lines, await tags_among(work, lines) if tagged else {}
 
 
-async def counted(visit: Visit, asked: ListQuestion, *, most: int) -> tuple[Sequence[str], ListCount]:
-    """The ids that are named, and of how many rows the act would be; of all that the list finds no id."""
-    ids, every = _meant(visit, whole=False)
+async def counted(visit: Visit, question: ListQuestion, *, most: int) -> tuple[Sequence[str], ListCount]:
+    """Return the named ids, and the number of rows the act would take; no ids where all that the list finds are chosen."""
+    ids, takes_all = _chosen_ids(visit, all_if_unnamed=False)
     async with visit.deps.store.read(visit.scope()) as work:
-        if every:
-            found = await work.office.lists.count(asked.wanted)
-            return (), ListCount(n=min(found.n, most), more=found.more or found.n > most)
-        lines, more = await _named(work, asked, seen_by(visit), ids, most)
-        return [each.id for each in lines], ListCount(n=len(lines), more=more)
+        if takes_all:
+            total = await work.office.lists.count(question.wanted)
+            return (), ListCount(n=min(total.n, most), more=total.more or total.n > most)
+        lines, more = await _load_lines(work, question, seen_by(visit), ids, most)
+        return [line.id for line in lines], ListCount(n=len(lines), more=more)
 
 
-async def _pages(work: OfficeWork, asked: ListQuestion, most: int) -> AsyncIterator[ListPage]:
-    left, cursor = most, None
-    while left > 0:
-        page = await work.office.lists.page(asked.wanted, limit=min(_PAGE, left), cursor=cursor)
+async def _pages(work: OfficeWork, question: ListQuestion, most: int) -> AsyncIterator[ListPage]:
+    rows_left, cursor = most, None
+    while rows_left > 0:
+        page = await work.office.lists.page(question.wanted, limit=min(_PAGE, rows_left), cursor=cursor)
         yield page
-        left, cursor = left - len(page.lines), page.next_cursor
+        rows_left, cursor = rows_left - len(page.lines), page.next_cursor
         if cursor is None:
             return
 
 
-async def _named(
-    work: OfficeWork, asked: ListQuestion, seen: Sees, ids: Sequence[str], most: int
+async def _load_lines(
+    work: OfficeWork, question: ListQuestion, sight: Sees, ids: Sequence[str], most: int
 ) -> tuple[list[ListLine], bool]:
-    found = [await work.office.lists.line(id) for id in ids[:most]]
-    ours = [line for line in found if line is not None and line.side is asked.side]
-    lines = [line for line in ours if await may_see(work, seen, line)]
+    loaded = [await work.office.lists.line(id) for id in ids[:most]]
+    on_side = [line for line in loaded if line is not None and line.side is question.side]
+    lines = [line for line in on_side if await may_see(work, sight, line)]
     if len(lines) < len(ids[:most]):
         raise NotFound("one of these documents is not there, or not to be seen by this person")
     return lines, len(ids) > most
 
 
-async def may_see(work: OfficeWork, seen: Sees, line: ListLine) -> bool:
-    """Whether a person who sees the own unit's alone may see that one."""
-    if seen.unit is None:
+async def may_see(work: OfficeWork, sight: Sees, line: ListLine) -> bool:
+    """Tell whether a person limited to the own unit may see that line."""
+    if sight.unit is None:
         return True
     if line.side is Side.OUT:
-        return line.card.source == seen.person_id
+        return line.card.source == sight.person_id
     assigned = (await work.incoming.get(line.id)).assignment
     units = (assigned.lead_unit, *assigned.coordinating_units) if assigned else ()
-    # As the lists compare departments.
-    return unit_viewer(seen.unit) in map(unit_viewer, units)
+    # Departments are compared as in the lists.
+    return unit_viewer(sight.unit) in map(unit_viewer, units)
 
 
-async def _choice(visit: Visit, work: OfficeWork, act: str, row: ShownLine) -> Choice:
+async def _make_choice(visit: Visit, work: OfficeWork, act: str, row: ShownLine) -> Choice:
     line = row.line
     if act == "tiep-nhan":
         document = await work.incoming.get(line.id)
         doubt = received.doubt(document)
         why = "" if doubt is None else visit.say(f"listing.doubt.{doubt}", state=row.state)
         return Choice(row=row, why=why, version=document.version)
-    return Choice(row=row, why=_why(visit, act, line))
+    return Choice(row=row, why=_skip_reason(visit, act, line))
 
 
-def _why(visit: Visit, act: str, line: ListLine) -> str:
+def _skip_reason(visit: Visit, act: str, line: ListLine) -> str:
     states = set(line.card.states)
     fits = {
         "gui-lai": "failed" in states,
@@ -435,19 +437,20 @@ def _why(visit: Visit, act: str, line: ListLine) -> str:
     return "" if fits else visit.say(key, state=state_text(line, visit.lang))
 
 
-async def _tagged(visit: Visit, work: OfficeWork, choices: list[Choice]) -> list[Choice]:
-    """With the agency's own labels on each; what carries none is left out."""
-    found = await work.office.tags.of([each.id for each in choices])
+async def _with_tags(visit: Visit, work: OfficeWork, choices: list[Choice]) -> list[Choice]:
+    """Add the agency's own labels to each choice; leave out documents without one."""
+    tags_by_id = await work.office.tags.of([choice.id for choice in choices])
     why = visit.say("listing.skip.no_tag")
     return [
-        replace(each, tags=found.get(each.id, ()), why="" if each.id in found else why) for each in choices
+        replace(choice, tags=tags_by_id.get(choice.id, ()), why="" if choice.id in tags_by_id else why)
+        for choice in choices
     ]
 
 
-async def _numbered(visit: Visit, choices: list[Choice]) -> list[Choice]:
-    """In the order of arrival, whatever the list's; with the number that each would get in mode B."""
-    choices.sort(key=lambda each: (each.row.line.at, each.id))
-    taken = [each for each in choices if not each.why]
-    numbers = await received.next_numbers(visit.deps.inn, visit.scope(), len(taken))
-    given = dict(zip((each.id for each in taken), numbers, strict=False))
-    return [replace(each, number=given.get(each.id)) for each in choices]
+async def _with_numbers(visit: Visit, choices: list[Choice]) -> list[Choice]:
+    """Sort by arrival, whatever the list's order, and add the number that each would get in mode B."""
+    choices.sort(key=lambda choice: (choice.row.line.at, choice.id))
+    accepted = [choice for choice in choices if not choice.why]
+    numbers = await received.next_numbers(visit.deps.inn, visit.scope(), len(accepted))
+    numbers_by_id = dict(zip((choice.id for choice in accepted), numbers, strict=False))
+    return [replace(choice, number=numbers_by_id.get(choice.id)) for choice in choices]

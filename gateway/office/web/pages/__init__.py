@@ -1,4 +1,4 @@
-"""Every page and act there is: the one table that the door reads, in the order of the menu."""
+"""All pages and acts: the one table that the door reads, in the order of the menu."""
 
 from __future__ import annotations
 

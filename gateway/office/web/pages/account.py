@@ -1,8 +1,8 @@
-"""The own account: who I am here, where I am signed in, how my pages behave; what I sign in with: a new password, a second
-factor on my device, recovery codes; and the lock that I put on the account. Each act upon what is signed in with asks for
-the password once more; recovery codes are shown once, on the answer itself, and never again. What pages say of a new
-password: the rules beforehand, every fault at once afterwards; whether it is taken the flows say. And delegations (R95):
-what one person lends another, from when to when, and who agreed."""
+"""The own account: its data, its sessions, the choices about pages; its credentials: a new password, a second factor on a
+device, recovery codes; and the lock that a person puts on it. Each act on credentials asks for the password once more;
+recovery codes are shown once, on the answer itself, and never again. Pages name the rules of a new password beforehand, and
+every fault at once afterwards; the flows decide. And delegations, R95 (delegation of rights): the rights that one person
+lends another, their period, and who agreed."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from gateway.office.web.routes import Needs, Who, both, get, post
 from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit, bell_choice
 from gateway.trust import qr
 
-_RULES_SAID = ("length", "kinds", "words", "past")
+_RULE_KEYS = ("length", "kinds", "words", "past")
 
 
 def password_rules(visit: Visit) -> Sequence[str]:
-    """One sentence for each rule, with this node's numbers."""
+    """Write one sentence for each rule, with this node's numbers."""
     numbers = visit.deps.accounts.rules.passwords
     params = {"least": numbers.least, "remembered": numbers.remembered}
-    told = [visit.say(f"new_password.{each}", **params) for each in _RULES_SAID]
+    sentences = [visit.say(f"new_password.{rule}", **params) for rule in _RULE_KEYS]
     if numbers.age is not None:
-        told.append(visit.say("new_password.age", days=numbers.age.days))
-    return told
+        sentences.append(visit.say("new_password.age", days=numbers.age.days))
+    return sentences
 
 
 def typed_twice(visit: Visit) -> Problems:
-    """What is wrong with the two fields themselves."""
+    """List the problems of the two fields themselves."""
     if visit.form.text("new") != visit.form.text("again"):
         return [("again", visit.say("new_password.differ"))]
     return []
 
 
-def password_problems(visit: Visit, why: NotTaken) -> Problems:
+def password_problems(visit: Visit, error: NotTaken) -> Problems:
     least = visit.deps.accounts.rules.passwords.least
-    return [("new", visit.say(f"password.{each}", least=least)) for each in why.faults]
+    return [("new", visit.say(f"password.{fault}", least=least)) for fault in error.faults]
 
 
 HOME = "/tai-khoan"
@@ -59,16 +59,16 @@ _LOCKS = ("seen", "password", "device")
 
 async def account_shown(visit: Visit) -> web.StreamResponse:
     desk, acting = visit.deps.accounts, visit.person
-    numbers, since = desk.rules.passwords, acting.person.password_at
+    numbers, changed_at = desk.rules.passwords, acting.person.password_at
     has_factor = acting.session.factor is not Factor.NONE
     return await visit.page(
         "account/home.html",
         title=visit.say("page.account"),
         person=acting.person,
-        posts=[each for each in acting.rights.posts if each.holds(acting.at)],
-        names={each.id: each.name for each in visit.agencies},
+        posts=[p for p in acting.rights.posts if p.holds(acting.at)],
+        names={a.id: a.name for a in visit.agencies},
         mailboxes=await posts.own_mailboxes(desk, acting),
-        days=signing_in.password_days_left(since, numbers, acting.at) if since else None,
+        days=signing_in.password_days_left(changed_at, numbers, acting.at) if changed_at else None,
         has_factor=has_factor,
         codes=await credentials.recovery_codes_left(desk, acting) if has_factor else 0,
         sessions=await sessions.open_of(desk, acting.person),
@@ -87,25 +87,25 @@ async def left_everywhere(visit: Visit) -> web.StreamResponse:
 
 
 async def account_locked(visit: Visit) -> web.StreamResponse:
-    """What is kept is the sentence, in the language of the office."""
+    """Lock the own account; the reason is kept in the language of the office."""
     if not visit.is_act:
-        reasons = [(each, visit.say(f"account.lock.{each}")) for each in _LOCKS]
+        reasons = [(key, visit.say(f"account.lock.{key}")) for key in _LOCKS]
         words = ("account.lock", "", "account.lock")
         return await _ask(visit, None, *words, which="lock", grave=True, reasons=reasons)
-    chosen = visit.form.text("reason")
-    reason = f"account.lock.{chosen if chosen in _LOCKS else _LOCKS[0]}.kept"
+    reason_key = visit.form.text("reason")
+    reason = f"account.lock.{reason_key if reason_key in _LOCKS else _LOCKS[0]}.kept"
     await credentials.lock_own_account(visit.deps.accounts, visit.person, visit.say(reason))
     return forget_session(visit.said(SIGN_IN, "account.locked"), visit.request)
 
 
 async def keys_switched(visit: Visit) -> web.StreamResponse:
-    wanted = "off" if visit.form.text("keys") == "off" else "on"
-    return keep_choice(visit.said(HOME, f"account.keys.{wanted}"), visit.request, "gw_keys", wanted)
+    choice = "off" if visit.form.text("keys") == "off" else "on"
+    return keep_choice(visit.said(HOME, f"account.keys.{choice}"), visit.request, "gw_keys", choice)
 
 
 async def density_chosen(visit: Visit) -> web.StreamResponse:
-    wanted = COMPACT if visit.form.text("density") == COMPACT else COMFORTABLE
-    return keep_choice(visit.said(HOME, f"account.density.{wanted}"), visit.request, DENSITY, wanted)
+    choice = COMPACT if visit.form.text("density") == COMPACT else COMFORTABLE
+    return keep_choice(visit.said(HOME, f"account.density.{choice}"), visit.request, DENSITY, choice)
 
 
 _ask = partial(Visit.question, back=HOME, part="account/_questions.html", look="enter")
@@ -119,19 +119,19 @@ _WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
 async def password_changed(visit: Visit) -> web.StreamResponse:
     old, new = visit.form.text("old"), visit.form.text("new")
     words = ("account.password.change", "", "account.password.change")
-    owed, rules = SignInDuty.CHANGE_PASSWORD in visit.person.duties, password_rules(visit)
+    is_due, rules = SignInDuty.CHANGE_PASSWORD in visit.person.duties, password_rules(visit)
 
-    async def ask(problems: Problems) -> web.Response:
-        return await _ask(visit, problems, *words, which="password", owed=owed, rules=rules)
+    async def repeat(problems: Problems) -> web.Response:
+        return await _ask(visit, problems, *words, which="password", owed=is_due, rules=rules)
 
     if (problems := typed_twice(visit)) or not visit.is_act:
-        return await ask(problems)
+        return await repeat(problems)
     try:
         token = await credentials.change_password(visit.deps.accounts, visit.person, old, new, visit.origin)
-    except NotTaken as why:
-        return await ask(password_problems(visit, why))
-    except Denied as why:
-        return await ask(_not_proved(visit, why, "old"))
+    except NotTaken as error:
+        return await repeat(password_problems(visit, error))
+    except Denied as error:
+        return await repeat(_proof_problems(visit, error, "old"))
     return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
 
 
@@ -141,15 +141,15 @@ async def factor_set_up(visit: Visit) -> web.StreamResponse:
         return await _factor_page(visit, credentials.begin_factor(desk, visit.person)[0])
     if _SECRET.fullmatch(totp) is None:
         raise BadForm("this is no secret of a second factor")
-    typed = visit.form.text("password"), totp, visit.form.text("first")
+    proof = visit.form.text("password"), totp, visit.form.text("first")
     try:
-        token, codes = await credentials.set_up_factor(desk, visit.person, *typed, visit.origin)
-    except Clash as why:
-        return await _factor_page(visit, totp, [("first", visit.why(why))])
-    except Denied as why:
-        return await _factor_page(visit, totp, _not_proved(visit, why, "password"))
-    renewed = replace(visit, token=token)
-    return keep_session(await _codes_page(renewed, codes, "account.factor.done"), visit.request, token)
+        token, codes = await credentials.set_up_factor(desk, visit.person, *proof, visit.origin)
+    except Clash as error:
+        return await _factor_page(visit, totp, [("first", visit.why(error))])
+    except Denied as error:
+        return await _factor_page(visit, totp, _proof_problems(visit, error, "password"))
+    new_visit = replace(visit, token=token)
+    return keep_session(await _codes_page(new_visit, codes, "account.factor.done"), visit.request, token)
 
 
 async def codes_made(visit: Visit) -> web.StreamResponse:
@@ -160,8 +160,8 @@ async def codes_made(visit: Visit) -> web.StreamResponse:
         codes = await credentials.new_recovery_codes(
             visit.deps.accounts, visit.person, visit.form.text("password"), visit.origin
         )
-    except Denied as why:
-        return await _ask(visit, _not_proved(visit, why, "password"), *words, which="codes")
+    except Denied as error:
+        return await _ask(visit, _proof_problems(visit, error, "password"), *words, which="codes")
     return await _codes_page(visit, codes, "account.codes.done")
 
 
@@ -185,12 +185,12 @@ async def _codes_page(visit: Visit, codes: tuple[str, ...], title: str) -> web.R
     return await visit.page("account/codes.html", title=visit.say(title), codes=codes)
 
 
-def _not_proved(visit: Visit, why: Denied, field: str) -> Problems:
-    """The wrong password, said at its field; every other denial is a page of its own."""
-    if why.code not in _WRONG:
-        raise why
-    wrong = visit.say("account.password.wrong") if why.code == "GW-SIGN-IN" else visit.why(why)
-    return [(field, wrong)]
+def _proof_problems(visit: Visit, error: Denied, field: str) -> Problems:
+    """Report a wrong password at its field; every other denial is a page of its own."""
+    if error.code not in _WRONG:
+        raise error
+    sentence = visit.say("account.password.wrong") if error.code == "GW-SIGN-IN" else visit.why(error)
+    return [(field, sentence)]
 
 
 LENDING = "/tai-khoan/uy-quyen"
@@ -205,16 +205,16 @@ _DELEGATION_FIELDS = {
 
 
 async def delegations_listed(visit: Visit) -> web.StreamResponse:
-    found = await posts.delegations_seen(visit.deps.accounts, visit.person)
-    approves = visit.may(Right.APPROVE_DELEGATION)
+    delegations = await posts.delegations_seen(visit.deps.accounts, visit.person)
+    may_approve = visit.may(Right.APPROVE_DELEGATION)
     return await visit.page(
         "account/delegations.html",
         title=visit.say("lending.title"),
-        rows=[(each, delegation_state(each, visit.person.at)) for each in found],
-        names=await posts.names_in_delegations(visit.deps.accounts, found),
+        rows=[(d, delegation_state(d, visit.person.at)) for d in delegations],
+        names=await posts.names_in_delegations(visit.deps.accounts, delegations),
         may_make=visit.may(Right.DELEGATE),
-        may_approve={each.id for each in found if approves and each.from_id != visit.person.person.id},
-        may_end={each.id for each in found if _may_end_delegation(visit, each)},
+        may_approve={d.id for d in delegations if may_approve and d.from_id != visit.person.person.id},
+        may_end={d.id for d in delegations if _may_end_delegation(visit, d)},
     )
 
 
@@ -224,20 +224,20 @@ async def delegation_made(visit: Visit) -> web.StreamResponse:
     problems = _missing_in_delegation(visit, starts, ends)
     if starts is None or ends is None or problems:
         return await delegation_asked(visit, problems)
-    wanted = posts.WantedDelegation(
+    wish = posts.WantedDelegation(
         to_login=form.text("to"),
-        rights=[each for each in Right if each in form.all("rights")],
+        rights=[right for right in Right if right in form.all("rights")],
         starts_at=max(dates.midnight(starts), visit.person.at),
         ends_at=dates.midnight(ends + timedelta(days=1)),
         reason=form.text("reason"),
         act_number=form.text("act"),
     )
     try:
-        await posts.delegate(visit.deps.accounts, visit.person, wanted)
-    except (Clash, Denied, NotFound) as why:
-        if isinstance(why, Denied) and why.code not in _DELEGATION_FIELDS:
+        await posts.delegate(visit.deps.accounts, visit.person, wish)
+    except (Clash, Denied, NotFound) as error:
+        if isinstance(error, Denied) and error.code not in _DELEGATION_FIELDS:
             raise
-        return await delegation_asked(visit, [(_DELEGATION_FIELDS.get(why.code, "to"), visit.why(why))])
+        return await delegation_asked(visit, [(_DELEGATION_FIELDS.get(error.code, "to"), visit.why(error))])
     return visit.said(LENDING, "lending.made")
 
 
@@ -251,14 +251,14 @@ async def delegation_approved(visit: Visit) -> web.StreamResponse:
 async def delegation_ended(visit: Visit) -> web.StreamResponse:
     if not visit.is_act:
         return await _delegation_page(visit, "end", grave=True)
-    await _delegation_found(visit)
+    await _load_delegation(visit)
     await posts.end_delegation(visit.deps.accounts, visit.person, visit.path("id"))
     return visit.said(LENDING, "lending.ended")
 
 
 async def _delegation_page(visit: Visit, act: str, *, grave: bool = False) -> web.Response:
-    one = await _delegation_found(visit)
-    names = await posts.names_in_delegations(visit.deps.accounts, [one])
+    delegation = await _load_delegation(visit)
+    names = await posts.names_in_delegations(visit.deps.accounts, [delegation])
     return await _ask(
         visit,
         None,
@@ -269,33 +269,33 @@ async def _delegation_page(visit: Visit, act: str, *, grave: bool = False) -> we
         which="delegation",
         look="",
         grave=grave,
-        one=one,
-        giver=names.get(one.from_id, ""),
-        taker=names.get(one.to_id, ""),
+        one=delegation,
+        giver=names.get(delegation.from_id, ""),
+        taker=names.get(delegation.to_id, ""),
     )
 
 
-def delegation_state(one: Delegation, at: datetime) -> str:
-    """How it stands, as a word of the labels."""
-    if one.ended_at is not None:
+def delegation_state(delegation: Delegation, now: datetime) -> str:
+    """Return its state, as a word of the labels."""
+    if delegation.ended_at is not None:
         return "ended"
-    if at >= one.ends_at:
+    if now >= delegation.ends_at:
         return "over"
-    if not one.is_agreed:
+    if not delegation.is_agreed:
         return "waiting"
-    return "in_force" if one.holds(at) else "agreed"
+    return "in_force" if delegation.holds(now) else "agreed"
 
 
 async def delegation_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     desk, form = visit.deps.accounts, visit.form
-    others = await posts.possible_borrowers(desk, visit.person)
+    people = await posts.possible_borrowers(desk, visit.person)
     return await visit.form_page(
         "account/delegate.html",
         problems,
         title=visit.say("lending.new"),
         people=[
             ("", visit.say("lending.choose")),
-            *((each.login or each.name, each.name) for each in others),
+            *((person.login or person.name, person.name) for person in people),
         ],
         rights=posts.lendable_rights(visit.person),
         ticked=set(form.all("rights")),
@@ -306,32 +306,32 @@ async def delegation_asked(visit: Visit, problems: Problems | None = None) -> we
 
 def _missing_in_delegation(visit: Visit, starts: date | None, ends: date | None) -> list[tuple[str, str]]:
     form = visit.form
-    found = [
+    problems = [
         (name, visit.say("lending.day_unreadable"))
         for name, day in (("from", starts), ("until", ends))
         if day is None
     ]
     if not form.text("to"):
-        found.append(visit.missing("to", "lending.to"))
+        problems.append(visit.missing("to", "lending.to"))
     if not form.all("rights"):
-        found.append(visit.missing("rights", "lending.scope"))
-    return found + visit.short_reason()
+        problems.append(visit.missing("rights", "lending.scope"))
+    return problems + visit.short_reason()
 
 
-async def _delegation_found(visit: Visit) -> Delegation:
-    """Of those that the person may see; NotFound for any other."""
-    found = await posts.delegations_seen(visit.deps.accounts, visit.person)
-    one = next((each for each in found if each.id == visit.path("id")), None)
-    if one is None:
+async def _load_delegation(visit: Visit) -> Delegation:
+    """Load a delegation that the person may see. Raise NotFound for any other."""
+    delegations = await posts.delegations_seen(visit.deps.accounts, visit.person)
+    delegation = next((d for d in delegations if d.id == visit.path("id")), None)
+    if delegation is None:
         raise NotFound("there is no such delegation")
-    return one
+    return delegation
 
 
-def _may_end_delegation(visit: Visit, one: Delegation) -> bool:
-    if one.ended_at is not None or visit.person.at >= one.ends_at:
+def _may_end_delegation(visit: Visit, delegation: Delegation) -> bool:
+    if delegation.ended_at is not None or visit.person.at >= delegation.ends_at:
         return False
-    concerned = visit.person.person.id in (one.from_id, one.to_id)
-    return concerned or visit.may(Right.APPROVE_DELEGATION) or visit.may(Right.ACCOUNTS)
+    is_party = visit.person.person.id in (delegation.from_id, delegation.to_id)
+    return is_party or visit.may(Right.APPROVE_DELEGATION) or visit.may(Right.ACCOUNTS)
 
 
 ROUTES = (

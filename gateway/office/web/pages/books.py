@@ -1,9 +1,8 @@
 """The register books as pages, files and prints, in the decree's columns; the sentence about gaps, the arrival stamp on a
-sheet of its own. And the books by hand: mail on paper into the run of arrival numbers with its scan, what is made up for
-after a stop, outgoing mail on paper, lines put right or struck through; and the paper dispatch list: what has to be carried
-to whom, a sheet of it to print and be signed on, and lines closed with day and means. In: which book, form and span; what
-the clerk typed, or which list. Out: lines, a workbook, text, a page to print; the line with its number; the list as it now
-is."""
+sheet of its own. Also entries by hand: mail on paper in the run of arrival numbers with its scan, entries made up after a
+stop, outgoing mail on paper, lines corrected or struck; and the paper dispatch list: letters to carry with their
+recipients, a sheet of it to print and be signed on, and lines closed with day and means. In: book, form and span; the typed
+fields, or a list. Out: lines, a workbook, text, a page to print; the line with its number; the list as it now is."""
 
 from __future__ import annotations
 
@@ -39,12 +38,12 @@ get = partial(routes.get, needs=KEEPS, key="books")
 post = partial(routes.post, needs=KEEPS, key="books")
 _SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
 _PIECE = 65_536
-# What is read on of a form that was not taken, so that the browser hears why.
-_REST = 64 * 1024 * 1024
+# Bytes that are still read of a refused form, so that the browser receives the reason.
+_MOST_DRAINED = 64 * 1024 * 1024
 
 
 async def entered(visit: Visit) -> web.StreamResponse:
-    """The fields come before the file, so that nothing of it is read before they are."""
+    """Enter a letter. The fields come before the file, so that no byte of it is read before them."""
     fields: dict[str, str] = {}
     parts = forms.parts(visit.request, visit.token)
     attached = None
@@ -53,119 +52,119 @@ async def entered(visit: Visit) -> web.StreamResponse:
             attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
             break
         await forms.add_short(fields, part)
-    letter, problems = _letter(visit, fields)
-    done = None
+    letter, problems = _read_letter(visit, fields)
+    entry = None
     if not problems:
         try:
-            done = await by_hand.enter(visit.deps.inn, visit.scope(), letter, attached)
-        except (Refused, Clash) as why:
-            problems = _problems(why, visit.lang)
+            entry = await by_hand.enter(visit.deps.inn, visit.scope(), letter, attached)
+        except (Refused, Clash) as error:
+            problems = _problems(error, visit.lang)
     await _drain(visit.request)
-    if done is None:
+    if entry is None:
         return await enter_form(visit, fields, problems)
-    return visit.said(f"/van-ban-den/{done.document.id}", "books.entered")
+    return visit.said(f"/van-ban-den/{entry.document.id}", "books.entered")
 
 
 async def sent(visit: Visit) -> web.StreamResponse:
     form, today = visit.form, visit.today
     issued_on = dates.typed_day(form.text("issued_on"), today)
-    gone_on, copies = form.text("dispatched_on"), form.text("copies")
+    dispatched_on, copies = form.text("dispatched_on"), form.text("copies")
     problems = [] if issued_on else [("issued_on", visit.say("books.day.unreadable"))]
     if copies and forms.whole_number(copies, 5) is None:
         problems.append(("copies", visit.say("books.number.unreadable")))
     if not problems and issued_on is not None:
-        told = books.Sent(
+        letter = books.Sent(
             issued_on=issued_on,
-            dispatched_on=dates.typed_day(gone_on, today) if gone_on else None,
+            dispatched_on=dates.typed_day(dispatched_on, today) if dispatched_on else None,
             copies=int(copies) if copies else None,
             catch_up=form.text("catch_up") or None,
             **{name: form.text(name) for name in books.SENT_TEXTS},
         )
         try:
-            await books.enter(visit.deps.book, visit.scope(), told)
-        except (Refused, Clash) as why:
-            problems = _problems(why, visit.lang)
+            await books.enter(visit.deps.book, visit.scope(), letter)
+        except (Refused, Clash) as error:
+            problems = _problems(error, visit.lang)
         else:
             return visit.said("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
     return await sent_form(visit, problems)
 
 
 async def line_corrected(visit: Visit) -> web.StreamResponse:
-    document = await _by_hand(visit)
+    document = await _load_typed_letter(visit)
     if document is None:
         raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
     received = dates.day_text(local(document.arrived_at).date())
-    letter, problems = _letter(visit, {**visit.form.flat(), "received_on": received})
+    letter, problems = _read_letter(visit, {**visit.form.flat(), "received_on": received})
     if not problems:
         try:
             await by_hand.correct(visit.deps.inn, visit.scope(), document.id, letter, visit.form.text("why"))
-        except (Refused, Clash) as why:
-            # The page has both a reason for putting right and one for striking.
-            found = _problems(why, visit.lang)
-            problems = [("why" if field == "reason" else field, text) for field, text in found]
+        except (Refused, Clash) as error:
+            # The page has two reasons, one for correcting and one for striking.
+            all_problems = _problems(error, visit.lang)
+            problems = [("why" if field == "reason" else field, text) for field, text in all_problems]
         else:
             return visit.said("/so-van-ban", "books.corrected")
     return await line_shown(visit, problems)
 
 
 async def line_struck(visit: Visit) -> web.StreamResponse:
-    id, why = visit.path("id"), visit.form.text("reason")
+    id, reason = visit.path("id"), visit.form.text("reason")
     try:
         if id.startswith("ppr_"):
-            await books.strike(visit.deps.book, visit.scope(), id, why)
+            await books.strike(visit.deps.book, visit.scope(), id, reason)
         else:
-            await by_hand.strike(visit.deps.inn, visit.scope(), id, why)
+            await by_hand.strike(visit.deps.inn, visit.scope(), id, reason)
     except (Refused, Clash) as error:
         return await line_shown(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
-    so = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
-    return visit.said("/so-van-ban", "books.struck", so=so.value)
+    book = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
+    return visit.said("/so-van-ban", "books.struck", so=book.value)
 
 
 async def enter_form(
-    visit: Visit, given: Mapping[str, str] | None = None, problems: Problems | None = None
+    visit: Visit, form_values: Mapping[str, str] | None = None, problems: Problems | None = None
 ) -> web.StreamResponse:
-    if given is None:
-        given = {"received_on": dates.day_text(visit.today), "source": Source.PAPER.value}
+    if form_values is None:
+        form_values = {"received_on": dates.day_text(visit.today), "source": Source.PAPER.value}
     return await visit.form_page(
         "books/enter.html",
         problems,
         title=visit.say("books.enter"),
-        given=given,
-        id=given.get("id") or visit.deps.clock.new_id("inb_"),
+        given=form_values,
+        id=form_values.get("id") or visit.deps.clock.new_id("inb_"),
         gives_number=visit.here.numbering is NumberingMode.B,
-        sources=[(each.value, visit.say(f"books.source.{each}")) for each in _SOURCES],
+        sources=[(source.value, visit.say(f"books.source.{source}")) for source in _SOURCES],
         lengths=LENGTHS,
     )
 
 
 async def sent_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    given = visit.form.flat() if problems else {"issued_on": dates.day_text(visit.today)}
+    form_values = visit.form.flat() if problems else {"issued_on": dates.day_text(visit.today)}
     return await visit.form_page(
-        "books/sent.html", problems, title=visit.say("books.sent"), given=given, lengths=LENGTHS
+        "books/sent.html", problems, title=visit.say("books.sent"), given=form_values, lengths=LENGTHS
     )
 
 
 async def line_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    document, paper, id = await _by_hand(visit), None, visit.path("id")
+    document, paper, id = await _load_typed_letter(visit), None, visit.path("id")
     if id.startswith("ppr_"):
         async with visit.deps.store.read(visit.scope()) as work:
             paper = await work.office.books.letter(id)
     if document is None and paper is None:
         raise Clash("this line is of a document of the exchange; open the document to act on it")
-    given = visit.form.flat() or (_as_given(document) if document is not None else {})
+    form_values = visit.form.flat() or (_letter_values(document) if document is not None else {})
     return await visit.form_page(
         "books/line.html",
         problems,
         title=visit.say("books.change"),
         document=document,
         paper=paper,
-        given=given,
+        given=form_values,
         lengths=LENGTHS,
     )
 
 
-async def _by_hand(visit: Visit) -> IncomingDocument | None:
-    """The letter whose line it is, if it was entered by hand."""
+async def _load_typed_letter(visit: Visit) -> IncomingDocument | None:
+    """Load the letter of the line, if it was entered by hand."""
     id = visit.path("id")
     if not id.startswith("inb_"):
         return None
@@ -174,47 +173,47 @@ async def _by_hand(visit: Visit) -> IncomingDocument | None:
     return None if document.source is Source.AXIS else document
 
 
-def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[TypedMail, Problems]:
-    """What was typed, and what cannot be read of it."""
+def _read_letter(visit: Visit, form_values: Mapping[str, str]) -> tuple[TypedMail, Problems]:
+    """Read the typed letter, and list the unreadable fields."""
     today = visit.today
     problems: Problems = []
 
     def day(name: str, is_needed: bool) -> date | None:
-        text = given.get(name, "")
-        found = dates.typed_day(text, today) if text else None
-        if found is None and (text or is_needed):
+        text = form_values.get(name, "")
+        parsed = dates.typed_day(text, today) if text else None
+        if parsed is None and (text or is_needed):
             problems.append((name, visit.say("books.day.unreadable")))
-        return found
+        return parsed
 
-    received_on, pages = day("received_on", True), given.get("pages", "")
+    received_on, pages = day("received_on", True), form_values.get("pages", "")
     if pages and not (pages.isascii() and pages.isdigit() and 0 < int(pages[:6]) < 100_000):
         problems.append(("pages", visit.say("books.number.unreadable")))
-    source = given.get("source", Source.PAPER.value)
-    signer = given.get("signer", "")
+    source = form_values.get("source", Source.PAPER.value)
+    signer = form_values.get("signer", "")
     letter = TypedMail(
-        sender=given.get("sender", ""),
-        subject=given.get("subject", ""),
+        sender=form_values.get("sender", ""),
+        subject=form_values.get("subject", ""),
         received_on=received_on or today,
-        source=Source(source) if source in {each.value for each in _SOURCES} else Source.PAPER,
-        number=given.get("number", ""),
-        symbol=given.get("symbol", ""),
+        source=Source(source) if source in {s.value for s in _SOURCES} else Source.PAPER,
+        number=form_values.get("number", ""),
+        symbol=form_values.get("symbol", ""),
         issued_on=day("issued_on", False),
-        type_name=given.get("type_name") or None,
+        type_name=form_values.get("type_name") or None,
         signer=Signer(name=signer) if signer else None,
         pages=int(pages) if pages and not problems else None,
         due_on=day("due_on", False),
-        unit=given.get("unit") or None,
-        register_no=given.get("register_no") or None,
-        catch_up=given.get("catch_up") or None,
-        copy_known=given.get("copy_known") == "1",
-        id=given.get("id") or None,
+        unit=form_values.get("unit") or None,
+        register_no=form_values.get("register_no") or None,
+        catch_up=form_values.get("catch_up") or None,
+        copy_known=form_values.get("copy_known") == "1",
+        id=form_values.get("id") or None,
     )
     return letter, problems
 
 
-def _as_given(document: IncomingDocument) -> dict[str, str]:
-    to = document.assignment or Assignment(lead_unit="")
-    told = {
+def _letter_values(document: IncomingDocument) -> dict[str, str]:
+    assignment = document.assignment or Assignment(lead_unit="")
+    fields = {
         "sender": document.sender_name,
         "number": document.number,
         "symbol": document.symbol,
@@ -224,16 +223,16 @@ def _as_given(document: IncomingDocument) -> dict[str, str]:
         "signer": document.signer.name if document.signer else "",
         "pages": str(document.pages or ""),
         "due_on": dates.day_text(document.due_on),
-        "unit": to.lead_unit,
+        "unit": assignment.lead_unit,
     }
-    return {name: value or "" for name, value in told.items()}
+    return {name: value or "" for name, value in fields.items()}
 
 
 def _problems(error: GatewayError, lang: str) -> list[tuple[str, str]]:
-    """Each broken rule beside its field."""
-    found = [(pointer.strip("/").split("/")[0], text) for pointer, text in answers.reasons_of(error, lang)]
+    """List each broken rule beside its field."""
+    problems = [(pointer.strip("/").split("/")[0], text) for pointer, text in answers.reasons_of(error, lang)]
     places = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
-    return found or [(places.get(error.code, ""), answers.failure_of(error, lang).title)]
+    return problems or [(places.get(error.code, ""), answers.failure_of(error, lang).title)]
 
 
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
@@ -242,16 +241,16 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
 
 
 async def _drain(request: web.Request) -> None:
-    left = _REST
-    while left > 0 and (piece := await request.content.readany()):
-        left -= len(piece)
+    bytes_left = _MOST_DRAINED
+    while bytes_left > 0 and (piece := await request.content.readany()):
+        bytes_left -= len(piece)
 
 
 _PAPER_PATH = "/so-van-ban/gui-giay"
 
 
 async def paper_line_closed(visit: Visit) -> web.StreamResponse:
-    """One line of the list: one letter to one recipient."""
+    """Close one line of the list: one letter to one recipient."""
     form, today = visit.form, visit.today
     row = form.text("n")
     on, means = dates.typed_day(form.text(f"on-{row}"), today), form.text(f"means-{row}")
@@ -259,15 +258,18 @@ async def paper_line_closed(visit: Visit) -> web.StreamResponse:
     if means not in tuple(Means):
         problems.append(visit.missing(f"means-{row}", "paper.means"))
     if on is not None and not problems:
-        said = HandedOver(on=on, means=Means(means), note=form.text(f"note-{row}"))
+        handover = HandedOver(on=on, means=Means(means), note=form.text(f"note-{row}"))
         try:
-            await manage.close_paper(visit.deps.out, visit.scope(), visit.path("id"), said, form.all("to"))
-        except Refused as why:
+            await manage.close_paper(
+                visit.deps.out, visit.scope(), visit.path("id"), handover, form.all("to")
+            )
+        except Refused as error:
             problems = [
-                (f"{pointer.strip('/')}-{row}", text) for pointer, text in answers.reasons_of(why, visit.lang)
+                (f"{pointer.strip('/')}-{row}", text)
+                for pointer, text in answers.reasons_of(error, visit.lang)
             ]
-        except Clash as why:
-            problems = [("", visit.why(why))]
+        except Clash as error:
+            problems = [("", visit.why(error))]
         else:
             return visit.said(_PAPER_PATH, "paper.handed_over")
     return await paper_list_shown(visit, problems)
@@ -275,18 +277,18 @@ async def paper_line_closed(visit: Visit) -> web.StreamResponse:
 
 async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     today = visit.today
-    (since,), unread = visit.days_asked("tu")
+    (since,), unread_days = visit.days_asked("tu")
     async with visit.deps.store.read(visit.scope()) as work:
         lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
     return await visit.form_page(
         "books/paper.html",
-        [*(problems or ()), *unread],
+        [*(problems or ()), *unread_days],
         title=visit.say("paper.list"),
         lines=lines,
         since=since,
         asked_since=dates.day_text(since) if since else visit.ask("tu"),
         today=dates.day_text(today),
-        means=[(each.value, visit.say(f"paper.means.{each}")) for each in Means],
+        means=[(m.value, visit.say(f"paper.means.{m}")) for m in Means],
         most_note=LONGEST_NOTE,
         is_cut=len(lines) >= manage.MOST_PAPER_LINES,
     )
@@ -301,11 +303,11 @@ _FILE_NAMES = {
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
-    ask, problems = _asked(visit)
+    ask, problems = _read_query(visit)
     desk, sau = visit.deps.book, visit.ask("sau")
     async with desk.store.read(visit.scope()) as work:
         agency = await work.agency()
-        whole = await books.summary_of(
+        year_summary = await books.summary_of(
             work, ask.book, Span(year=ask.span.year), series_by_type=desk.series_by_type
         )
         leaf = await books.leaf(
@@ -341,12 +343,12 @@ async def shown(visit: Visit) -> web.StreamResponse:
         lines=leaf.lines,
         following=following,
         is_first=not sau,
-        closing=book_lines.closing_lines(whole, visit.lang),
-        whole=whole,
+        closing=book_lines.closing_lines(year_summary, visit.lang),
+        whole=year_summary,
         given={"tu": visit.ask("tu"), "den": visit.ask("den")},
         files={
-            each: where(f"/so-van-ban/tai/{each}", **merged(query, sau=None, told=None))
-            for each in (BookFormat.XLSX, BookFormat.CSV)
+            form: where(f"/so-van-ban/tai/{form}", **merged(query, sau=None, told=None))
+            for form in (BookFormat.XLSX, BookFormat.CSV)
         },
         printed=where("/so-van-ban/in", **merged(query, sau=None, told=None)),
         may_keep=visit.may(Right.BOOK, Manner.YES),
@@ -356,24 +358,24 @@ async def shown(visit: Visit) -> web.StreamResponse:
 
 
 async def file(visit: Visit) -> web.StreamResponse:
-    """The book as a file, written whole before the first byte goes out: a failure is told, not half a file."""
-    form = BookFormat(visit.path("form"))
-    ask, problems = _asked(visit)
+    """Send the book as a file, written whole before the first byte leaves: a failure is reported instead of half a file."""
+    book_format = BookFormat(visit.path("form"))
+    ask, problems = _read_query(visit)
     if problems:
         return await shown(visit)
     deps, scope = visit.deps, visit.scope()
-    write = books.write_xlsx if form is BookFormat.XLSX else books.write_csv
+    write = books.write_xlsx if book_format is BookFormat.XLSX else books.write_csv
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
-        name = f"{_FILE_NAMES[ask.book]}-{ask.span.year}.{form}"
-        content = await answers.file_content(deps.pool, scratch.file, name, form)
+        name = f"{_FILE_NAMES[ask.book]}-{ask.span.year}.{book_format}"
+        content = await answers.file_content(deps.pool, scratch.file, name, book_format)
         return await answers.give_file(visit.request, content)
 
 
 async def printed(visit: Visit) -> web.StreamResponse:
-    """The page to print: cover, header on each sheet, a line for each month."""
+    """Show the page to print: cover, header on each sheet, a line for each month."""
     deps = visit.deps
-    ask, problems = _asked(visit)
+    ask, problems = _read_query(visit)
     if problems:
         return await shown(visit)
     with deps.blobs.scratch() as scratch:
@@ -389,19 +391,18 @@ async def printed(visit: Visit) -> web.StreamResponse:
 
 
 async def stamp(visit: Visit) -> web.StreamResponse:
-    """The arrival stamp of one document, to be laid on a print."""
+    """Show the arrival stamp of one document, to be laid on a print."""
     async with visit.deps.store.read(visit.scope()) as work:
         document = await work.incoming.get(visit.path("id"))
-        made = books.stamp(await work.agency(), document)
-    text = await book_page.stamp(made, lang=visit.lang, nonce=visit.nonce)
+        arrival_stamp = books.stamp(await work.agency(), document)
+    text = await book_page.stamp(arrival_stamp, lang=visit.lang, nonce=visit.nonce)
     response = web.Response(text=text, content_type="text/html", charset="utf-8")
     response.headers.update(answers.page_headers(visit.nonce, visit.lang))
     return response
 
 
-def _asked(visit: Visit) -> tuple[Ask, Problems]:
-    """What the address asks for. Of a span that cannot be read there is no book: whoever prints it would take the whole
-    year for a part."""
+def _read_query(visit: Visit) -> tuple[Ask, Problems]:
+    """Read the address. Without a readable span there is no book: a print of the whole year would be taken for a part."""
     year = visit.year_asked()
     (since, until), problems = visit.days_asked("tu", "den")
     if since is not None and until is not None and since > until:
@@ -417,7 +418,7 @@ def _asked(visit: Visit) -> tuple[Ask, Problems]:
 
 
 def _within(day: date | None, year: int) -> date | None:
-    """A book is of one year: a day of another one is brought to its edge."""
+    """Limit a day to the book's year: a day of another year becomes its edge."""
     if day is None or day.year == year:
         return day
     return date(year, 1, 1) if day.year < year else date(year, 12, 31)

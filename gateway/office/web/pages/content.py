@@ -1,9 +1,8 @@
-"""What a document says, whether it came in or is to go out. Given out: its files, the signed packets behind it, the
-evidence pack, as bytes that no browser runs or guesses at, once it was written down who reads them; the page of one packet,
-with what its signature is worth and its text, never rendered. In front of whoever decides about it: pages of one of its
-files as pictures, a number of them at a time, with their sizes told before they come; or their words, to select; of what
-cannot be drawn a plain sentence, and the file. In: a visit, the document as its side shows it (`LeafDesk`), and how that
-side writes down who reads."""
+"""Content of a document, incoming or outgoing. Sent: its files, the signed packets behind it, the evidence pack, as bytes
+that no browser runs or guesses at, once the reading is logged; the page of one packet, with the verdict on its signature
+and its text, never rendered. Previewed beside the document: pages of one of its files as pictures, a number of them at a
+time, with their sizes known before they come; or their text, to select; for a file that cannot be drawn a plain sentence,
+and the file. In: a visit, the document as its side shows it (`LeafDesk`), and how that side logs the reading."""
 
 from __future__ import annotations
 
@@ -29,15 +28,15 @@ from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import OpenFile, streamed
 
 T = TypeVar("T")
-# Writes down that a file is read, by its name.
+# Logs that a file is read, by its name.
 Note = Callable[[str], Awaitable[None]]
-# The head, the signature and the body of a packet; files follow it as long rows of letters that nobody reads.
-_PACKET_SHOWN = 64 * 1024
+# The head, the signature and the body of a packet; files follow it as long rows of unreadable letters.
+_PACKET_BYTES = 64 * 1024
 _HEX = frozenset("0123456789abcdef")
 
 
 async def note_read(visit: Visit, id: str, file: str, *, assigned: bool) -> None:
-    """Written down before content is given out, with the order by which it is."""
+    """Log the reading before content is sent, with the order that allows it."""
     order = visit.ask("lenh") or visit.form.text("lenh")
     await acting.note_reading(
         visit.deps.accounts, visit.person, id, file=file, order=order, assigned=assigned
@@ -45,7 +44,7 @@ async def note_read(visit: Visit, id: str, file: str, *, assigned: bool) -> None
 
 
 async def give_opened(visit: Visit, opened: OpenFile, found_type: str, *, inline: bool) -> web.StreamResponse:
-    """`found_type` is what the inspector found in it, in its short words."""
+    """Send an opened file. `found_type` is the inspector's short word for its type."""
     content = FileContent(
         name=opened.name,
         found_type=found_type,
@@ -57,37 +56,37 @@ async def give_opened(visit: Visit, opened: OpenFile, found_type: str, *, inline
 
 
 async def present(get: Callable[[str], Awaitable[T]], ids: Iterable[str]) -> list[T]:
-    """Each of these documents once; one of another agency of this node is not ours to open."""
-    made = []
+    """Load each of these documents once; one of another agency of this node is left out."""
+    documents = []
     for id in dict.fromkeys(ids):
         with suppress(NotFound):
-            made.append(await get(id))
-    return made
+            documents.append(await get(id))
+    return documents
 
 
 async def find_packet(visit: Visit, id: str, digest: str, sender: str = "") -> HeldPacket:
-    """The packet of that document by the digest of its file; with a sender by that of what it signed. NotFound when the
-    document has none such."""
+    """Return the document's packet by the digest of its file; with a sender by that of its signed body. Raise NotFound when
+    the document has none such."""
     if sender:
         digest = await _file_of(visit, sender, digest)
     packets = await visit.deps.evidence.packets(visit.scope(), id)
-    found = next((each for each in packets if each.digest == digest), None)
-    if found is None:
+    packet = next((p for p in packets if p.digest == digest), None)
+    if packet is None:
         raise NotFound(f"{id} has no packet {digest[:80]}")
-    return found
+    return packet
 
 
 async def _file_of(visit: Visit, sender: str, digest: str) -> str:
     async with visit.deps.store.read(visit.scope()) as work:
-        wanted = Digest(digest) if len(digest) == 64 and set(digest) <= _HEX else None
-        identity = await work.identities.by_body(sender, wanted) if wanted is not None else None
+        body_digest = Digest(digest) if len(digest) == 64 and set(digest) <= _HEX else None
+        identity = await work.identities.by_body(sender, body_digest) if body_digest is not None else None
         if identity is None:
             raise NotFound(f"nothing of {sender} has signed {digest[:80]}")
         return (await work.inbox.get(identity.inbox_id)).file_digest
 
 
-def _read(visit: Visit, packet: HeldPacket) -> AsyncIterator[bytes]:
-    """Nothing of a recalled or sealed document is ever opened."""
+def _read_packet(visit: Visit, packet: HeldPacket) -> AsyncIterator[bytes]:
+    """Read the packet. A recalled or sealed document is never opened."""
     if packet.open is None:
         raise Clash(
             f"the packet {packet.packet_id} cannot be read: it is {packet.absent}", code="GW-UNREADABLE"
@@ -98,11 +97,11 @@ def _read(visit: Visit, packet: HeldPacket) -> AsyncIterator[bytes]:
 async def packet_page(
     visit: Visit, template: str, packet: HeldPacket, note: Note, name: str, **values: object
 ) -> web.StreamResponse:
-    """`name` is that of what is read."""
+    """Show a packet; `name` is logged as the name of the file that is read."""
     text, is_cut = "", False
     if packet.open is not None:
         await note(name)
-        text, is_cut = await answers.beginning_of(_read(visit, packet), _PACKET_SHOWN)
+        text, is_cut = await answers.beginning_of(_read_packet(visit, packet), _PACKET_BYTES)
     return await visit.page(
         template,
         packet=packet,
@@ -116,42 +115,42 @@ async def packet_page(
 
 
 async def give_packet(visit: Visit, packet: HeldPacket, note: Note, name: str) -> web.StreamResponse:
-    """One signed packet, byte for byte."""
+    """Send one signed packet, byte for byte."""
     await note(name)
     content = FileContent(
         name=f"{packet.packet_id}.edxml",
         found_type="xml",
         size=packet.size,
         sha256=packet.digest,
-        pieces=_read(visit, packet),
+        pieces=_read_packet(visit, packet),
     )
     return await answers.give_file(visit.request, content)
 
 
 async def give_pack(visit: Visit, id: str, note: Note, name: str) -> web.StreamResponse:
-    """Everything that proves it; each call makes a pack and leaves an event."""
+    """Send the evidence pack; each call makes a pack and leaves an event."""
     await note(name)
     return await answers.give_file(visit.request, await pack_of(visit, id))
 
 
 async def pack_of(visit: Visit, id: str) -> FileContent:
-    """An event tells that it was made."""
-    made = await visit.deps.evidence.make(visit.scope(), id)
-    content = streamed(visit.deps.pool, made.pieces())
-    return FileContent(name=made.name, found_type="zip", size=made.size, pieces=content)
+    """Make the evidence pack; an event records it."""
+    pack = await visit.deps.evidence.make(visit.scope(), id)
+    content = streamed(visit.deps.pool, pack.pieces())
+    return FileContent(name=pack.name, found_type="zip", size=pack.size, pieces=content)
 
 
 _SHARP = 2 * DOTS[0]
-_GONE = "PAGE-GONE"
-# Until it is drawn: one page of the commonest size, whose picture comes when it is ready.
+_PAGE_FAULT = "PAGE-GONE"
+# Shown until it is drawn: one page of the commonest size, whose picture comes when it is ready.
 _AWAITED = PageLook(sizes=(Size(width=595, height=842),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafDesk:
-    """One document as its side shows it. `path` is the page that shows it, `base` what the addresses of its content begin
-    with, `view` the end of the one that shows a file as the browser does it; `note` writes down who reads a file; `faults`
-    are keys of the labels where the side has words of its own."""
+    """Document as its side shows it. `path` is its page, `base` the beginning of its content's addresses, `view` the end of
+    the address that shows a file in the browser's own viewer; `note` logs the reading of a file; `faults` are keys of the
+    labels where the side has words of its own."""
 
     id: str
     path: str
@@ -164,7 +163,7 @@ class LeafDesk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafSheet:
-    """One page: where its picture is, and where the one for screens of twice as many dots; or its words."""
+    """Page of the preview: the address of its picture, and of one with twice as many dots; or its text."""
 
     number: int
     wide: int
@@ -183,7 +182,8 @@ class LeafLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """`fault` is a key of the labels where there is nothing to see; `original` shows the file as the browser does it."""
+    """Preview of one file. `fault` is a key of the labels where there is no preview; `original` opens the browser's own
+    viewer."""
 
     item: LookedFile
     files: tuple[LeafLink, ...]
@@ -198,7 +198,7 @@ class Leaf:
     as_pictures: str = ""
     is_large: bool = False
     again: str = ""
-    """Where it was not drawn in time: this page once more."""
+    """Address of this page once more, where it was not drawn in time."""
     fault: str = ""
 
     @property
@@ -211,38 +211,38 @@ class Leaf:
 
 
 async def leaf_of(visit: Visit, desk: LeafDesk) -> Leaf | None:
-    """None where there is no file."""
+    """Make the preview; None where there is no file."""
     item = chosen(visit, desk)
     if item is None:
         return None
     visit.deps.looking.are_at_work(visit.here.id)
     page = max(1, whole_number(visit.ask("trang"), 4) or 1)
     dots, as_words = visit.number("co", DOTS[0], DOTS), visit.ask("chu") == "1"
-    look = await _looked(visit, desk, item, page, dots, as_words=as_words)
-    bare = Leaf(
+    look = await _draw_or_read(visit, desk, item, page, dots, as_words=as_words)
+    empty_leaf = Leaf(
         item=item,
         files=_files(visit, desk, item),
-        keep=_at(visit, desk, f"tep/{item.n}"),
-        original=_at(visit, desk, desk.view.format(n=item.n)) if answers.can_show(item.kind) else "",
+        keep=_address(visit, desk, f"tep/{item.n}"),
+        original=_address(visit, desk, desk.view.format(n=item.n)) if answers.can_show(item.kind) else "",
         fault=desk.faults.get(look.fault, f"leaf.{look.fault}") if look.fault else "",
     )
     if look.fault:
-        return bare
-    return _with_pages(visit, desk, bare, look, page, dots, as_words=as_words)
+        return empty_leaf
+    return _with_pages(visit, desk, empty_leaf, look, page, dots, as_words=as_words)
 
 
 def chosen(visit: Visit, desk: LeafDesk) -> LookedFile | None:
-    """The file that the address names, else the lead."""
-    return next((each for each in desk.files if str(each.n) == visit.ask("tep")), lead_of(desk.files))
+    """Return the file that the address names, else the lead."""
+    return next((f for f in desk.files if str(f.n) == visit.ask("tep")), lead_of(desk.files))
 
 
 async def picture_given(visit: Visit, desk: LeafDesk) -> web.StreamResponse:
-    """The page that the address names, as a picture."""
-    item = next((each for each in desk.files if str(each.n) == visit.path("n")), None)
+    """Send the page that the address names, as a picture."""
+    item = next((f for f in desk.files if str(f.n) == visit.path("n")), None)
     if item is None:
         raise NotFound(f"{desk.id} has no such file")
     page, dots = max(1, int(visit.path("page"))), visit.number("co", DOTS[0], DOTS)
-    await _note(visit, desk, item)
+    await _note_once(visit, desk, item)
     etag = f'"{item.sha256}-{page}-{dots}"' if item.is_kept else None
     headers = answers.picture_headers(etag)
     if etag is not None and downloads.is_known(visit.request, etag):
@@ -254,46 +254,50 @@ async def picture_given(visit: Visit, desk: LeafDesk) -> web.StreamResponse:
 
 
 def reader_of(visit: Visit, desk: LeafDesk, n: int) -> tuple[str, ...]:
-    """Who reads which file, by which order: written down once for each."""
+    """Return the key of a reading: session, document, file and order; each is logged once."""
     return visit.person.session.id, desk.id, str(n), visit.ask("lenh")
 
 
-async def _looked(
+async def _draw_or_read(
     visit: Visit, desk: LeafDesk, item: LookedFile, page: int, dots: int, *, as_words: bool
 ) -> PageLook:
-    """What fails beside the file itself leaves the page as it is without."""
+    """Draw the file, or read its text; a failure leaves the page without a preview."""
     looking = visit.deps.looking
     try:
         if as_words:
-            await _note(visit, desk, item)
+            await _note_once(visit, desk, item)
             return await looking.words(visit.scope(), item, page)
         return await looking.look_soon(visit.scope(), item, page, dots) or _AWAITED
     except Denied:
         raise
     except GatewayError:
-        return PageLook(fault=_GONE)
+        return PageLook(fault=_PAGE_FAULT)
 
 
 def _with_pages(
-    visit: Visit, desk: LeafDesk, bare: Leaf, look: PageLook, page: int, dots: int, *, as_words: bool
+    visit: Visit, desk: LeafDesk, empty_leaf: Leaf, look: PageLook, page: int, dots: int, *, as_words: bool
 ) -> Leaf:
     words: tuple[str | None, ...] = look.words or (None,) * len(look.sizes)
     last = page + len(look.sizes) - 1
-    before = max(1, page - WINDOW)
+    previous_page = max(1, page - WINDOW)
     return replace(
-        bare,
+        empty_leaf,
         sheets=tuple(
-            _sheet(visit, desk, bare.item, page + n, size, dots, said)
-            for n, (size, said) in enumerate(zip(look.sizes, words, strict=True))
+            _sheet(visit, desk, empty_leaf.item, page + n, size, dots, text)
+            for n, (size, text) in enumerate(zip(look.sizes, words, strict=True))
         ),
         pages=look.pages,
-        previous=_here(visit, desk, trang=str(before) if before > 1 else None) if page > 1 else "",
-        next=_here(visit, desk, trang=str(last + 1)) if last < look.pages else "",
-        zooms=tuple(_zoom(visit, desk, each, dots) for each in DOTS) if not as_words else (),
-        as_words=_here(visit, desk, chu="1") if not as_words and bare.item.kind == answers.PDF else "",
-        as_pictures=_here(visit, desk, chu=None) if as_words else "",
+        previous=_page_address(visit, desk, trang=str(previous_page) if previous_page > 1 else None)
+        if page > 1
+        else "",
+        next=_page_address(visit, desk, trang=str(last + 1)) if last < look.pages else "",
+        zooms=tuple(_zoom(visit, desk, zoom, dots) for zoom in DOTS) if not as_words else (),
+        as_words=_page_address(visit, desk, chu="1")
+        if not as_words and empty_leaf.item.kind == answers.PDF
+        else "",
+        as_pictures=_page_address(visit, desk, chu=None) if as_words else "",
         is_large=dots != DOTS[0],
-        again="" if look.pages else _here(visit, desk),
+        again="" if look.pages else _page_address(visit, desk),
     )
 
 
@@ -308,44 +312,44 @@ def _sheet(
         number=number,
         wide=wide,
         high=high,
-        path=_at(visit, desk, picture, co=str(dots) if dots != DOTS[0] else ""),
-        sharp=_at(visit, desk, picture, co=str(_SHARP)) if dots == DOTS[0] else "",
+        path=_address(visit, desk, picture, co=str(dots) if dots != DOTS[0] else ""),
+        sharp=_address(visit, desk, picture, co=str(_SHARP)) if dots == DOTS[0] else "",
     )
 
 
-def _at(visit: Visit, desk: LeafDesk, rest: str, **query: str) -> str:
-    """Below the document, by the same order."""
-    return where(f"{desk.base}/{rest}", **merged({**query, "lenh": visit.ask("lenh")}))
+def _address(visit: Visit, desk: LeafDesk, tail: str, **query: str) -> str:
+    """Return an address below the document, by the same order."""
+    return where(f"{desk.base}/{tail}", **merged({**query, "lenh": visit.ask("lenh")}))
 
 
-def _zoom(visit: Visit, desk: LeafDesk, each: int, dots: int) -> LeafLink:
-    path = _here(visit, desk, co=str(each) if each != DOTS[0] else None)
-    word = visit.say("leaf.fits") if each == DOTS[0] else f"{each} %"
-    return LeafLink(path=path, word=word, here=each == dots)
+def _zoom(visit: Visit, desk: LeafDesk, zoom: int, dots: int) -> LeafLink:
+    path = _page_address(visit, desk, co=str(zoom) if zoom != DOTS[0] else None)
+    word = visit.say("leaf.fits") if zoom == DOTS[0] else f"{zoom} %"
+    return LeafLink(path=path, word=word, here=zoom == dots)
 
 
 def _files(visit: Visit, desk: LeafDesk, item: LookedFile) -> tuple[LeafLink, ...]:
-    """Nothing to choose where there is one."""
-    listed = desk.files if len(desk.files) > 1 else ()
+    """List the files to choose from; none where there is only one."""
+    choices = desk.files if len(desk.files) > 1 else ()
     return tuple(
         LeafLink(
-            path=_here(visit, desk, tep=str(each.n), trang=None, chu=None),
-            word=each.name,
-            here=each.n == item.n,
+            path=_page_address(visit, desk, tep=str(file.n), trang=None, chu=None),
+            word=file.name,
+            here=file.n == item.n,
         )
-        for each in listed
+        for file in choices
     )
 
 
-def _here(visit: Visit, desk: LeafDesk, **other: str | None) -> str:
-    """This page again, with something else in the pane."""
+def _page_address(visit: Visit, desk: LeafDesk, **changes: str | None) -> str:
+    """Return the address of this page with another choice in the preview."""
     query = {name: visit.ask(name) for name in ("ds", "lenh", "tep", "trang", "co", "chu")}
-    kept = {name: value for name, value in {**query, **other}.items() if value}
-    return where(desk.path, **kept) + "#leaf"
+    parameters = {name: value for name, value in {**query, **changes}.items() if value}
+    return where(desk.path, **parameters) + "#leaf"
 
 
-async def _note(visit: Visit, desk: LeafDesk, item: LookedFile) -> None:
-    """Once for a session, a file and an order, before the first of it is given out."""
+async def _note_once(visit: Visit, desk: LeafDesk, item: LookedFile) -> None:
+    """Log a reading once for a session, a file and an order, before the first byte is sent."""
     looking, reader = visit.deps.looking, reader_of(visit, desk, item.n)
     if not looking.has_noted(reader):
         await desk.note(item.name)

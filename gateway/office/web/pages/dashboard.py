@@ -1,9 +1,9 @@
-"""Home: what this person has to do today, each line with its button; the newest mail; the day by the hour. Whoever sees the
-own unit's alone sees that; who looks after the node sees three lights, each with its cure. What is late and how mail flows
-stands below, in tiles that open their lists and in charts that are drawn when somebody asks for them. In: the to-do list as
-it is known, a page of letters, counts that the store keeps. Out: one page; for a node without documents the first steps.
-The tasks of the agency stand in groups, those that are late first; whoever decides for the agency sees first what waits for
-a decision, whoever takes in mail everything else, and all of a unit's list is its own."""
+"""Home: the person's tasks of today, each line with its button; the newest mail; the day by the hour. A person limited to
+the own unit sees that unit alone; an operator of the node sees three lights, each with its cure. Late work and the flow of
+mail stand below, in tiles that open their lists and in charts that are drawn on request. In: the to-do list, a page of
+letters, counts from the store. Out: one page; for a node without documents the first steps. The agency's tasks stand in
+groups, late ones first; the person who decides for the agency sees first the tasks that wait for a decision, the clerk all
+others, and a unit's person the unit's whole list."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _PRESSING = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One number and the list behind it. `calls` when it is one that should be nothing."""
+    """One number and the list behind it. `calls` when it should be zero."""
 
     key: str
     count: ListCount
@@ -65,27 +65,29 @@ async def shown(visit: Visit) -> web.StreamResponse:
         return await _page(visit, title=visit.say("menu.dashboard"), lamps=await _lamps(visit))
     if not visit.may(Right.SEE_CONTENT):
         raise Denied("this person sees no documents here", code="GW-RIGHT")
-    seen = list_rows.seen_by(visit)
-    if seen.unit is not None:
-        return await _own(visit, seen)
+    sight = list_rows.seen_by(visit)
+    if sight.unit is not None:
+        return await _unit_page(visit, sight)
     values: dict[str, object] = {"title": visit.say("menu.dashboard")}
-    letters = await _letters(visit) if seen.content else None
+    letters = await _letters(visit) if sight.content else None
     if letters is not None:
-        found = await visit.deps.bell.listed(visit.scope())
+        todo_list = await visit.deps.bell.listed(visit.scope())
         values |= {
             "title": visit.say("dashboard.today"),
-            "work": of_agency(visit, found, {each.line.id: each for each in letters if each.can_take}),
+            "work": of_agency(
+                visit, todo_list, {letter.line.id: letter for letter in letters if letter.can_take}
+            ),
             "mail": letters[:MAIL],
         }
-    wants_charts = visit.ask("bieu-do") == "1"
+    shows_charts = visit.ask("bieu-do") == "1"
     async with visit.deps.store.read(visit.scope()) as work:
         tiles = await work.office.lists.tiles(visit.today)
         day = await work.office.lists.day(visit.today)
-        figures = await work.office.lists.charts(visit.today) if wants_charts else None
-    values |= await _drawn(visit, figures) if figures is not None else {}
+        figures = await work.office.lists.charts(visit.today) if shows_charts else None
+    values |= await _chart_values(visit, figures) if figures is not None else {}
     return await _page(
         visit,
-        tiles=_tiles(visit, tiles, await _endings(visit)),
+        tiles=_tiles(visit, tiles, await _count_expiring(visit)),
         strip=charts.day_strip(day.received, day.sent),
         sums=(sum(day.received), sum(day.sent)),
         has_day=True,
@@ -100,17 +102,17 @@ async def tour_away(visit: Visit) -> web.StreamResponse:
 
 
 async def _tour(visit: Visit) -> str:
-    """Whose tour is shown, until it is put away: who takes in mail has other steps."""
+    """Return the tour to show, until it is put away: clerks have other steps."""
     if not bell_kinds(visit):
         return ""
-    wanted = visit.ask("huong-dan") == "1"
-    if not wanted and (await visit.deps.rings.desk(visit.scope())).toured_at is not None:
+    is_asked = visit.ask("huong-dan") == "1"
+    if not is_asked and (await visit.deps.rings.desk(visit.scope())).toured_at is not None:
         return ""
     return "clerk" if visit.may(Right.TAKE_IN, Manner.YES) else "other"
 
 
 async def _page(visit: Visit, **values: object) -> web.Response:
-    whole: dict[str, object] = {
+    defaults: dict[str, object] = {
         "work": None,
         "own": None,
         "mail": None,
@@ -123,50 +125,55 @@ async def _page(visit: Visit, **values: object) -> web.Response:
         "may_issue": visit.agency is not None and visit.may(Right.ISSUE, Manner.YES),
         "may_take": visit.agency is not None and visit.may(Right.TAKE_IN, Manner.YES),
     }
-    return await visit.page("dashboard/page.html", **whole | values)
+    return await visit.page("dashboard/page.html", **defaults | values)
 
 
 async def _letters(visit: Visit) -> list[ShownLine]:
-    """The newest that came, and behind them those that wait and press."""
+    """List the newest letters, then the urgent waiting ones."""
     newest = Wanted(side=Side.IN, sort=ListOrder.NEWEST)
     async with visit.deps.store.read(visit.scope()) as work:
         lines = list((await work.office.lists.page(newest, limit=MAIL)).lines)
         pressing = await work.office.lists.page(Wanted(side=Side.IN, tab=Tab.NEW), limit=_PRESSING)
-    known = {each.id for each in lines}
-    lines += [each for each in pressing.lines if each.id not in known]
+    ids = {line.id for line in lines}
+    lines += [line for line in pressing.lines if line.id not in ids]
     return (await list_rows.teller_of(visit, Side.IN)).rows(lines)
 
 
-async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
-    """For those who see the own unit's alone: what it has to do, what else was given to it, what came back of their own,
-    and what their lists count; no figures of the agency."""
+async def _unit_page(visit: Visit, sight: Sees) -> web.StreamResponse:
+    """Show the page limited to the own unit: its tasks, its other documents, the person's returned ones, and the counts of
+    their lists; no figures of the agency."""
     tiles = []
-    work_here = await visit.deps.bell.listed(visit.scope(), visit.units)
-    parts = {each.subject_id for each in work_here.tasks}
-    given = Wanted(side=Side.IN, tab=Tab.PROCESSING, viewer=seen.viewer(Side.IN))
-    calls = Wanted(side=Side.OUT, attention=True, viewer=seen.viewer(Side.OUT))
+    todo_list = await visit.deps.bell.listed(visit.scope(), visit.units)
+    parts = {task.subject_id for task in todo_list.tasks}
+    assigned_filter = Wanted(side=Side.IN, tab=Tab.PROCESSING, viewer=sight.viewer(Side.IN))
+    attention_filter = Wanted(side=Side.OUT, attention=True, viewer=sight.viewer(Side.OUT))
     async with visit.deps.store.read(visit.scope()) as work:
-        own = {
+        lists_of_person = {
             "given": [
-                each
-                for each in (await work.office.lists.page(given, limit=MAIL)).lines
-                if each.id not in parts
+                line
+                for line in (await work.office.lists.page(assigned_filter, limit=MAIL)).lines
+                if line.id not in parts
             ],
-            "back": (await work.office.lists.page(calls, limit=MOST_LINES)).lines,
+            "back": (await work.office.lists.page(attention_filter, limit=MOST_LINES)).lines,
         }
-        counts = {"given": await work.office.lists.count(given), "back": await work.office.lists.count(calls)}
-        for each in _tiles(visit, _NOTHING, await _endings(visit)):
-            path, _, query = each.path.partition("?")
+        counts = {
+            "given": await work.office.lists.count(assigned_filter),
+            "back": await work.office.lists.count(attention_filter),
+        }
+        for tile in _tiles(visit, _NOTHING, await _count_expiring(visit)):
+            path, _, query = tile.path.partition("?")
             if (side := _SIDES.get(path)) is not None:
-                asked = asked_of(visit, side, dict(parse_qsl(query)), seen)
-                each = replace(each, count=await work.office.lists.count(asked.wanted))
-            tiles.append(each)
+                question = asked_of(visit, side, dict(parse_qsl(query)), sight)
+                tile = replace(tile, count=await work.office.lists.count(question.wanted))
+            tiles.append(tile)
     teller = await list_rows.teller_of(visit, Side.IN)
     return await _page(
         visit,
         title=visit.say("dashboard.today"),
-        work=of_unit(visit, work_here) if parts else None,
-        own={key: (teller.rows(lines), counts[key], _OWN_LISTS[key]) for key, lines in own.items()},
+        work=of_unit(visit, todo_list) if parts else None,
+        own={
+            key: (teller.rows(lines), counts[key], _OWN_LISTS[key]) for key, lines in lists_of_person.items()
+        },
         tiles=tiles,
     )
 
@@ -174,34 +181,36 @@ async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
 _OWN_LISTS = {"given": "/van-ban-den?tab=processing", "back": "/van-ban-di?tab=attention"}
 
 
-_LAMPS = {"axis": "/van-hanh/kiem-tra?chay=1", "machine": PAGES, "copies": "/van-hanh/sao-luu"}
+_LAMP_PAGES = {"axis": "/van-hanh/kiem-tra?chay=1", "machine": PAGES, "copies": "/van-hanh/sao-luu"}
 _LIGHTS = {"up": Level.GREEN, "down": Level.RED}
 
 
 async def _lamps(visit: Visit) -> Sequence[tuple[str, Diagnosis, str, str]]:
-    """The line, the machine, the copies: each with what was found, in words, and where that is mended."""
+    """List line, machine and backups: each with its finding, in words, and the page of its cure."""
     light, machine = visit.deps.light(), visit.deps.operations.machine
-    home = {each.check: each for each in await machine.checks(Tag.HOME)}
-    gravest = worst([*await machine.checks(), *(home[check] for check in home if check == "disk")])
+    home_checks = {c.check: c for c in await machine.checks(Tag.HOME)}
+    gravest = worst(
+        [*await machine.checks(), *(home_checks[check] for check in home_checks if check == "disk")]
+    )
     if gravest is None or gravest.level is Level.GREEN:
         gravest = Diagnosis("machine", Level.GREEN, "machine.well", words="lamp")
     line = Diagnosis("axis", _LIGHTS.get(light.word, Level.YELLOW), light.word, words="page.axis")
-    found = {"axis": line, "machine": gravest, "copies": home["copies"]}
-    return [(key, found[key], found[key].says(visit.lang), path) for key, path in _LAMPS.items()]
+    findings = {"axis": line, "machine": gravest, "copies": home_checks["copies"]}
+    return [(key, findings[key], findings[key].says(visit.lang), path) for key, path in _LAMP_PAGES.items()]
 
 
-async def _drawn(visit: Visit, figures: Charts) -> Mapping[str, object]:
-    """The charts, each where there is something to see."""
+async def _chart_values(visit: Visit, figures: Charts) -> Mapping[str, object]:
+    """Make the charts that have figures."""
     return {
         "figures": figures,
         "traffic": _traffic(figures) if any(day.sent or day.received for day in figures.days) else None,
         "speed": _speed(figures) if any(day.delivered or day.taken_in for day in figures.days) else None,
         "states": charts.stack(dict(figures.states)),
-        "slowest": charts.bars([(each.code, each.n, each.seconds) for each in figures.slowest]),
+        "slowest": charts.bars([(s.code, s.n, s.seconds) for s in figures.slowest]),
         "names": await _names(visit, figures),
         "shades": charts.shades(figures.hours) if any(map(any, figures.hours)) else None,
         "is_operator": is_operator(visit),
-        "waited": await _waited(visit),
+        "waited": await _queue_chart(visit),
     }
 
 
@@ -219,16 +228,16 @@ def _tiles(visit: Visit, tiles: Tiles, endings: int) -> list[Tile]:
     ]
 
 
-async def _endings(visit: Visit) -> int:
-    """Certificates that end within 90 days: our own ones."""
+async def _count_expiring(visit: Visit) -> int:
+    """Count our own certificates that end within 90 days."""
     now = visit.deps.clock.now()
-    found = await visit.deps.todo.certificates(now)
+    certificates = await visit.deps.todo.certificates(now)
     codes = {visit.here.code, *visit.here.aliases}
-    return sum(each.code in codes and each.until <= now + _EXPIRING for each in found)
+    return sum(c.code in codes and c.until <= now + _EXPIRING for c in certificates)
 
 
-async def _waited(visit: Visit) -> QueueChart | None:
-    """The queues of the whole node, for who looks after it."""
+async def _queue_chart(visit: Visit) -> QueueChart | None:
+    """Chart the queues of the whole node, for an operator."""
     if not is_operator(visit):
         return None
     now = visit.deps.clock.now()
@@ -246,15 +255,15 @@ def _traffic(figures: Charts) -> charts.Lines:
 
 
 def _speed(figures: Charts) -> charts.Lines:
-    """In minutes: until 01, and from there until 03; median and 90th percentile."""
-    delivered, taken = [day.delivered for day in figures.days], [day.taken_in for day in figures.days]
+    """Chart minutes: until 01, and from there until 03; median and 90th percentile."""
+    delivered, taken_in = [day.delivered for day in figures.days], [day.taken_in for day in figures.days]
     return charts.lines(
         _day_names(figures),
         {
-            "delivered": [round(each.median / 60, 1) if each else None for each in delivered],
-            "delivered90": [round(each.p90 / 60, 1) if each else None for each in delivered],
-            "taken_in": [round(each.median / 60, 1) if each else None for each in taken],
-            "taken_in90": [round(each.p90 / 60, 1) if each else None for each in taken],
+            "delivered": [round(s.median / 60, 1) if s else None for s in delivered],
+            "delivered90": [round(s.p90 / 60, 1) if s else None for s in delivered],
+            "taken_in": [round(s.median / 60, 1) if s else None for s in taken_in],
+            "taken_in90": [round(s.p90 / 60, 1) if s else None for s in taken_in],
         },
     )
 
@@ -264,34 +273,34 @@ def _day_names(figures: Charts) -> list[str]:
 
 
 async def _names(visit: Visit, figures: Charts) -> dict[str, str]:
-    """The agencies that the charts name, as they are called today."""
+    """Map the agencies of the charts to their names of today."""
     today = visit.deps.out.today()
-    found = {}
-    for each in figures.slowest:
-        entry = await visit.deps.inn.directory.find(each.code, today)
-        found[each.code] = entry.name if entry is not None else each.code
-    return found
+    names = {}
+    for slow in figures.slowest:
+        entry = await visit.deps.inn.directory.find(slow.code, today)
+        names[slow.code] = entry.name if entry is not None else slow.code
+    return names
 
 
 ROUTES = (
-    # Who sees no document here, and does not look after the node, is told so by the handler: without an agency there is
+    # The handler refuses a person who sees no document here and does not operate the node: without an agency there is
     # one to choose first.
     get(PATH, "dashboard", shown, who=Who.READY, key="dashboard"),
     post(f"{PATH}/huong-dan/cat", "tour_away", tour_away, needs=HEARS, key="dashboard"),
 )
 
 
-# What waits for the head of the agency alone.
+# Tasks for the head of the agency alone.
 FOR_HEADS = frozenset({TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK})
 MOST_LINES = 5
-"""Of one group; the to-do list has them all."""
+"""Most lines of one group; the to-do list has them all."""
 MOST_PRESSING = 50
-"""Of what is late or express in one group."""
+"""Most late or express lines of one group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkLine:
-    """`letter` where the task may be done here with one press."""
+    """Line of one task. `letter` where the task may be done here with one press."""
 
     shown: ShownTask
     letter: ShownLine | None = None
@@ -299,7 +308,7 @@ class WorkLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkGroup:
-    """The tasks of one kind, the first of them as lines; `path` lists them all."""
+    """Tasks of one kind, the first of them as lines; `path` lists them all."""
 
     kind: TaskKind
     lines: tuple[WorkLine, ...]
@@ -314,8 +323,8 @@ class WorkGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
-    """`mine` is what this person does; `others` what waits for somebody else of the agency. The counts are of both, as in
-    the menu and the list."""
+    """Tasks of today. `mine` are this person's; `others` wait for other persons of the agency. The counts are of both, as
+    in the menu and the list."""
 
     mine: tuple[WorkGroup, ...]
     others: tuple[WorkGroup, ...]
@@ -335,26 +344,30 @@ def is_mine(visit: Visit, kind: TaskKind) -> bool:
     return visit.may(Right.TAKE_IN, Manner.YES)
 
 
-def of_agency(visit: Visit, found: TodoList, letters: Mapping[str, ShownLine]) -> Today:
-    """`letters` by id: those that a press takes in."""
-    mine = [each for each in found.tasks if is_mine(visit, each.kind)]
-    others = [each for each in found.tasks if not is_mine(visit, each.kind)]
+def of_agency(visit: Visit, todo_list: TodoList, letters: Mapping[str, ShownLine]) -> Today:
+    """Group the agency's tasks; `letters` by id are those that one press takes in."""
+    own_tasks = [t for t in todo_list.tasks if is_mine(visit, t.kind)]
+    tasks_of_others = [t for t in todo_list.tasks if not is_mine(visit, t.kind)]
     return Today(
-        mine=tuple(_group(visit, found, each, letters) for each in _by_kind(mine)),
-        others=tuple(_group(visit, found, each, {}) for each in _by_kind(others)),
+        mine=tuple(_group(visit, todo_list, t, letters) for t in _by_kind(own_tasks)),
+        others=tuple(_group(visit, todo_list, t, {}) for t in _by_kind(tasks_of_others)),
     )
 
 
-def of_unit(visit: Visit, found: TodoList) -> Today:
-    return Today(mine=tuple(_group(visit, found, each, {}) for each in _by_kind(found.tasks)), others=())
+def of_unit(visit: Visit, todo_list: TodoList) -> Today:
+    return Today(
+        mine=tuple(
+            _group(visit, todo_list, tasks_of_kind, {}) for tasks_of_kind in _by_kind(todo_list.tasks)
+        ),
+        others=(),
+    )
 
 
-def _by_kind(found: Iterable[Task]) -> list[list[Task]]:
-    """In the order of the list, so a group stands where its first task does; groups with express tasks first, then those
-    with late ones."""
+def _by_kind(tasks: Iterable[Task]) -> list[list[Task]]:
+    """Group by kind, in the order of the list; groups with express tasks first, then those with late ones."""
     groups: dict[TaskKind, list[Task]] = {}
-    for each in found:
-        groups.setdefault(each.kind, []).append(each)
+    for task in tasks:
+        groups.setdefault(task.kind, []).append(task)
     return sorted(groups.values(), key=lambda group: min(map(_weight, group)))
 
 
@@ -363,19 +376,21 @@ def _weight(task: Task) -> tuple[bool, bool]:
     return not task.is_express, not task.is_late
 
 
-def _group(visit: Visit, found: TodoList, group: list[Task], letters: Mapping[str, ShownLine]) -> WorkGroup:
+def _group(
+    visit: Visit, todo_list: TodoList, group: list[Task], letters: Mapping[str, ShownLine]
+) -> WorkGroup:
     ordered = sorted(group, key=_weight)
     pressing = sum(task.is_pressing for task in group)
-    shown = max(MOST_LINES, min(pressing, MOST_PRESSING))
+    line_count = max(MOST_LINES, min(pressing, MOST_PRESSING))
     return WorkGroup(
         kind=group[0].kind,
-        lines=tuple(_line(visit, found, each, letters) for each in ordered[:shown]),
+        lines=tuple(_line(visit, todo_list, t, letters) for t in ordered[:line_count]),
         total=len(group),
-        late=sum(each.is_late for each in group),
+        late=sum(t.is_late for t in group),
         pressing=pressing,
     )
 
 
-def _line(visit: Visit, found: TodoList, task: Task, letters: Mapping[str, ShownLine]) -> WorkLine:
+def _line(visit: Visit, todo_list: TodoList, task: Task, letters: Mapping[str, ShownLine]) -> WorkLine:
     letter = letters.get(task.subject_id) if task.kind is TaskKind.TAKE_IN else None
-    return WorkLine(shown=tasks.row(visit, found, task), letter=letter)
+    return WorkLine(shown=tasks.row(visit, todo_list, task), letter=letter)

@@ -1,8 +1,7 @@
-"""Where a person begins: signing in and out, the one-time link of an account, the first page by what the person may
-see, the language, the agency to work for, a longer session, and help. Whoever fails to sign in reads the same
-sentence whatever was wrong, and whatever was planted in the browser before is worth nothing afterwards. Help is one
-page that can be printed, made of nothing but the labels: how the daily work is done, what each state means, how long
-each step may take."""
+"""Entry of a person: signing in and out, the one-time link of an account, the first page by the person's rights, the
+language, the choice of agency, a longer session, and help. A failed sign-in always reads the same sentence, and a session
+planted in the browser before is worthless afterwards. Help is one printable page, made of labels alone: the daily work, the
+meaning of each state, the time for each step."""
 
 from __future__ import annotations
 
@@ -27,22 +26,22 @@ from gateway.words import labels
 
 
 async def first_page(visit: Visit) -> web.StreamResponse:
-    """The first entry of the menu."""
+    """Redirect to the first entry of the menu."""
     if visit.acting is None:
         return visit.go(SIGN_IN)
-    told = {"told": visit.ask("told")} if visit.ask("told") else {}
-    shown = visits.menu(visit)
-    if not shown and visit.agencies:
+    message = {"told": visit.ask("told")} if visit.ask("told") else {}
+    entries = visits.menu(visit)
+    if not entries and visit.agencies:
         return visit.go("/chon-co-quan")
-    return visit.go(shown[0].path if shown else "/tai-khoan", **told)
+    return visit.go(entries[0].path if entries else "/tai-khoan", **message)
 
 
 async def language_chosen(visit: Visit) -> web.StreamResponse:
-    """Pages are in that language from now on."""
+    """Show pages in that language from now on."""
     answer = visit.go_back(visit.ask("next"))
-    wanted = visit.ask("lang")
-    if wanted in labels.LANGUAGES:
-        keep_choice(answer, visit.request, LANG_COOKIE, wanted)
+    lang = visit.ask("lang")
+    if lang in labels.LANGUAGES:
+        keep_choice(answer, visit.request, LANG_COOKIE, lang)
     return answer
 
 
@@ -58,7 +57,7 @@ async def agency_chosen(visit: Visit) -> web.StreamResponse:
 
 
 async def session_extended(visit: Visit) -> web.StreamResponse:
-    """The session was just used, which is what extends it; a script reads until when."""
+    """Extend the session, by using it; a script reads its end."""
     if "application/json" in visit.request.headers.get("Accept", ""):
         return web.json_response(
             {"ends_at": visit.person.ends_at.isoformat()}, headers={"Cache-Control": "no-store"}
@@ -77,17 +76,21 @@ async def sign_in_asked(visit: Visit) -> web.StreamResponse:
 
 
 async def signed_in(visit: Visit) -> web.StreamResponse:
-    """The form brings no token of a session: there is none yet. That it comes from here the door has seen."""
+    """Sign in. The form has no token of a session: there is none yet. The door has checked its origin."""
     form = await forms.read(visit.request, None, forms.FORM_BYTES)
     login, back = form.text("login"), form.text("next")
-    typed = TypedSignIn(login=login, password=form.text("password"), code=form.text("code").replace(" ", ""))
+    credentials_typed = TypedSignIn(
+        login=login, password=form.text("password"), code=form.text("code").replace(" ", "")
+    )
     try:
-        found = await sign_in.run(visit.deps.accounts, typed, visit.origin, _before(visit))
-    except Denied as why:
-        if why.code not in _ANSWERED:
+        session = await sign_in.run(
+            visit.deps.accounts, credentials_typed, visit.origin, _earlier_token(visit)
+        )
+    except Denied as error:
+        if error.code not in _ANSWERED:
             raise
-        return await _sign_in_page(visit, back, login, why)
-    return _enter(visit, found, back)
+        return await _sign_in_page(visit, back, login, error)
+    return _enter(visit, session, back)
 
 
 async def signed_out(visit: Visit) -> web.StreamResponse:
@@ -97,25 +100,27 @@ async def signed_out(visit: Visit) -> web.StreamResponse:
 
 
 async def taken_up(visit: Visit) -> web.StreamResponse:
-    """The password is the person's own from now on, and the person is signed in with it."""
+    """Set the person's own password, and sign in with it."""
     if problems := account.typed_twice(visit):
         return await link_opened(visit, problems)
     desk, new = visit.deps.accounts, visit.form.text("new")
     try:
         person = await credentials.take_up(desk, visit.path("code"), new, visit.origin)
-    except NotTaken as why:
-        return await link_opened(visit, account.password_problems(visit, why))
-    typed = TypedSignIn(login=person.login or person.name, password=new)
-    return _enter(visit, await sign_in.run(desk, typed, visit.origin, _before(visit)), "/")
+    except NotTaken as error:
+        return await link_opened(visit, account.password_problems(visit, error))
+    sign_in_typed = TypedSignIn(login=person.login or person.name, password=new)
+    return _enter(visit, await sign_in.run(desk, sign_in_typed, visit.origin, _earlier_token(visit)), "/")
 
 
-async def _sign_in_page(visit: Visit, back: str, login: str = "", why: Denied | None = None) -> web.Response:
-    status = 200 if why is None else 429 if why.code in _WAITS else 422
+async def _sign_in_page(
+    visit: Visit, back: str, login: str = "", error: Denied | None = None
+) -> web.Response:
+    status = 200 if error is None else 429 if error.code in _WAITS else 422
     answer = await visit.page(
         "entry/sign_in.html",
         status,
         title=visit.say("entry.title"),
-        problems=[("login", _told(visit, why))] if why is not None else [],
+        problems=[("login", _denial_text(visit, error))] if error is not None else [],
         login=login,
         back=inside(back),
     )
@@ -133,32 +138,32 @@ async def link_opened(visit: Visit, problems: Problems | None = None) -> web.Res
     )
 
 
-def _enter(visit: Visit, found: OpenedSession, back: str) -> web.Response:
-    """On to where the person wanted to go; what is owed the door asks for first."""
-    path, told = urlsplit(inside(back)), _to_say(found)
+def _enter(visit: Visit, session: OpenedSession, back: str) -> web.Response:
+    """Redirect to the wished page; the door shows open duties first."""
+    path, message = urlsplit(inside(back)), _entry_message(session)
     address = f"{path.path}?{path.query}" if path.query else path.path
-    if told:
-        address += ("&" if path.query else "?") + urlencode({"told": told})
-    return keep_session(visit.go_back(address), visit.request, found.token)
+    if message:
+        address += ("&" if path.query else "?") + urlencode({"told": message})
+    return keep_session(visit.go_back(address), visit.request, session.token)
 
 
-def _to_say(found: OpenedSession) -> str:
-    """The most pressing of what a person should know on coming in (R94, T19)."""
-    if found.reminder == 1:
+def _entry_message(session: OpenedSession) -> str:
+    """Return the most urgent message on coming in: R94, T19 (notices at sign-in)."""
+    if session.reminder == 1:
         return "account.password.1"
-    if found.others:
+    if session.others:
         return "entry.others"
-    return f"account.password.{found.reminder}" if found.reminder is not None else ""
+    return f"account.password.{session.reminder}" if session.reminder is not None else ""
 
 
-def _told(visit: Visit, why: Denied) -> str:
-    seconds = re.search(r"\d+", why.hint) if why.code in _WAITS else None
+def _denial_text(visit: Visit, error: Denied) -> str:
+    seconds = re.search(r"\d+", error.hint) if error.code in _WAITS else None
     if seconds is None:
-        return visit.why(why)
-    return visit.say(f"entry.wait.{why.code}", minutes=-(-int(seconds[0]) // 60))
+        return visit.why(error)
+    return visit.say(f"entry.wait.{error.code}", minutes=-(-int(seconds[0]) // 60))
 
 
-def _before(visit: Visit) -> str | None:
+def _earlier_token(visit: Visit) -> str | None:
     return visit.request.cookies.get(COOKIE) or None
 
 

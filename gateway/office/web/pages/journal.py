@@ -1,5 +1,5 @@
-"""The sealed log: who did what, from where, with what outcome, as far as each role may see it. In: filters. Out: lines,
-newest first, under the state of the seal; the same as text, which the log tells of."""
+"""The sealed log: actor, act, place and outcome of each line, as far as each role may see it. In: filters. Out: lines,
+newest first, under the state of the seal; the same as text, an export that is logged itself."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ KEY, PATH = "audit", "/nhat-ky"
 MOST_EXPORTED = 50_000
 _ROWS = 50
 _DAY = timedelta(days=1)
-# Whoever reads the log of an agency or of the node may have it examined and take it along.
-_TAKES = (Needs(right=Right.AUDIT, manners=(Manner.YES, Manner.TECHNICAL)),)
+# A reader of the log of an agency or of the node may have it checked and export it.
+_EXPORTS = (Needs(right=Right.AUDIT, manners=(Manner.YES, Manner.TECHNICAL)),)
 _ACCOUNTS = ("person.*", "session.*", "account.*", "post.*", "delegation.*", "mailbox.*")
 _TECHNICAL = (
     *("key.*", "binding.*", "anchor.*", "reform.*", "proposal.*", "node.*", "log.*", "alert.*", "notice.*"),
@@ -44,16 +44,16 @@ _WAITS = ("held", "waiting", "retry")
 
 async def shown(visit: Visit) -> web.StreamResponse:
     journal = visit.deps.operations.journal
-    ask, problems = await _asked(visit)
-    before = whole_number(visit.ask("sau"), 18)
-    found = [] if problems else await journal.page(ask, before=before, limit=_ROWS + 1)
+    ask, problems = await _read_query(visit)
+    position = whole_number(visit.ask("sau"), 18)
+    entries = [] if problems else await journal.page(ask, before=position, limit=_ROWS + 1)
     query = dict(visit.request.query)
-    last = str(found[_ROWS - 1].position) if len(found) > _ROWS else ""
+    last = str(entries[_ROWS - 1].position) if len(entries) > _ROWS else ""
     values = {
         "problems": problems,
-        "rows": [_row(visit, each) for each in found[:_ROWS]],
+        "rows": [_row(visit, entry) for entry in entries[:_ROWS]],
         "following": where(PATH, **merged(query, sau=last, told=None)) if last else "",
-        "first": where(PATH, **merged(query, sau=None, told=None)) if before is not None else "",
+        "first": where(PATH, **merged(query, sau=None, told=None)) if position is not None else "",
     }
     if visit.is_piece:
         return visit.piece("journal/_list.html", **values)
@@ -66,7 +66,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         scope=_manner(visit),
         given={name: visit.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
         kinds=_kinds(visit, ask),
-        takes=visit.may(Right.AUDIT, *_TAKES[0].manners) and not problems,
+        takes=visit.may(Right.AUDIT, *_EXPORTS[0].manners) and not problems,
         export=where(f"{PATH}/tai", **merged(query, sau=None, told=None)),
         **values,
     )
@@ -78,8 +78,8 @@ async def check(visit: Visit) -> web.StreamResponse:
 
 
 async def export(visit: Visit) -> web.StreamResponse:
-    """As CSV with a mark by which spreadsheets know UTF-8. That it was taken is a line of the log itself."""
-    ask, problems = await _asked(visit)
+    """Send CSV with the mark of UTF-8 for spreadsheets. The export is a line of the log itself."""
+    ask, problems = await _read_query(visit)
     if problems:
         return await shown(visit)
     lines = await visit.deps.operations.journal.export(
@@ -93,36 +93,36 @@ async def export(visit: Visit) -> web.StreamResponse:
 async def _csv(visit: Visit, lines: AsyncIterator[JournalEntry]) -> AsyncIterator[bytes]:
     names = ("at", "who", "place", "what", "object", "before", "after", "outcome", "call", "line")
     yield "\ufeff".encode() + answers.csv_line([visit.say(f"journal.{name}") for name in names])
-    async for each in lines:
-        row = _row(visit, each) | {
-            "at": f"{local(each.event.at):%d/%m/%Y %H:%M:%S}",
-            "object": each.event.subject_id,
-            "line": "" if each.leaf is None else str(each.leaf),
+    async for entry in lines:
+        row = _row(visit, entry) | {
+            "at": f"{local(entry.event.at):%d/%m/%Y %H:%M:%S}",
+            "object": entry.event.subject_id,
+            "line": "" if entry.leaf is None else str(entry.leaf),
         }
         row["outcome"] = visit.say(f"journal.outcome.{row['outcome']}")
         yield answers.csv_line([row[name] for name in names])
 
 
-async def _asked(visit: Visit) -> tuple[JournalAsk, Problems]:
-    """What is looked for, within what the person may see; and what stands against it."""
-    (since, until), problems = visit.days_asked("tu", "den")
-    kind, who = visit.ask("loai"), visit.ask("nguoi")
+async def _read_query(visit: Visit) -> tuple[JournalAsk, Problems]:
+    """Read the query, within the person's rights, and its problems."""
+    (since, end), problems = visit.days_asked("tu", "den")
+    kind, principal = visit.ask("loai"), visit.ask("nguoi")
     manner = _manner(visit)
     if manner is Manner.OWN:
-        who = visit.person.person.id
-    elif who:
-        # An id, or the one that a name finds; a name that finds nobody finds nothing.
-        who = next(iter(await visit.deps.operations.journal.named(who)), who[:200])
-    wanted = WantedEvents(
+        principal = visit.person.person.id
+    elif principal:
+        # An id, or the person of that name; an unknown name finds no lines.
+        principal = next(iter(await visit.deps.operations.journal.named(principal)), principal[:200])
+    events_filter = WantedEvents(
         agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
-        principal_id=who or None,
+        principal_id=principal or None,
         kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else None,
         subject_id=visit.ask("object")[:200] or None,
         since=dates.midnight(since) if since else None,
-        until=dates.midnight(until + _DAY) if until else None,
+        until=dates.midnight(end + _DAY) if end else None,
     )
     within = {Manner.TECHNICAL: _TECHNICAL, Manner.ACCOUNTS: _ACCOUNTS}.get(manner, ())
-    return JournalAsk(wanted=wanted, within=within, people=manner is Manner.ACCOUNTS), problems
+    return JournalAsk(wanted=events_filter, within=within, people=manner is Manner.ACCOUNTS), problems
 
 
 def _manner(visit: Visit) -> Manner:
@@ -130,12 +130,13 @@ def _manner(visit: Visit) -> Manner:
 
 
 def _is_everywhere(visit: Visit, manner: Manner) -> bool:
-    """A post of the node reads across agencies, and a person the own acts wherever; everybody else in the own agency."""
+    """Tell whether all agencies are read: by a post of the node, and for a person's own acts; others read the own
+    agency."""
     acting = visit.person
     if manner in (Manner.TECHNICAL, Manner.OWN):
         return True
-    everywhere = acting.rights.granted(Right.AUDIT, "", acting.at)
-    if everywhere is not None and everywhere.manner is manner:
+    node_grant = acting.rights.granted(Right.AUDIT, "", acting.at)
+    if node_grant is not None and node_grant.manner is manner:
         return True
     if visit.agency is None:
         raise Denied("choose the agency whose log it is", code="GW-RIGHT")
@@ -143,45 +144,45 @@ def _is_everywhere(visit: Visit, manner: Manner) -> bool:
 
 
 def _kinds(visit: Visit, ask: JournalAsk) -> list[tuple[str, str]]:
-    """What may be chosen: groups, then each kind, as far as the role sees them."""
-    open_to = [
-        each
-        for each in sorted(EventKind)
-        if not ask.within or any(fnmatchcase(each, one) for one in ask.within)
+    """List the kinds to choose from: groups, then each kind, as far as the role sees them."""
+    visible_kinds = [
+        k
+        for k in sorted(EventKind)
+        if not ask.within or any(fnmatchcase(k, pattern) for pattern in ask.within)
     ]
-    groups = sorted({each.partition(".")[0] for each in open_to})
+    groups = sorted({k.partition(".")[0] for k in visible_kinds})
     return [
         ("", visit.say("journal.kind.all")),
-        *((f"{each}.*", visit.say(f"event.{each}")) for each in groups if labels.has(f"event.{each}")),
-        *((each, visit.say(f"event.{each}")) for each in open_to if labels.has(f"event.{each}")),
+        *((f"{k}.*", visit.say(f"event.{k}")) for k in groups if labels.has(f"event.{k}")),
+        *((k, visit.say(f"event.{k}")) for k in visible_kinds if labels.has(f"event.{k}")),
     ]
 
 
 def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: what a template is given
-    """One line as its columns say it. `rest` is what stands in none of them."""
+    """Describe one line by its columns. `rest` holds the values of no column."""
     event = entry.event
-    data, who = dict(event.data), event.principal_id
+    data, principal = dict(event.data), event.principal_id
     call, place = str(data.pop("call", "")), entry.place or str(data.get("session", ""))
-    before, after = _first(data, _BEFORE), _first(data, _AFTER)
-    last = event.kind.rpartition(".")[2]
-    is_bad = last in _BAD or after in _BAD
+    old_value, new_value = _first(data, _BEFORE), _first(data, _AFTER)
+    verb = event.kind.rpartition(".")[2]
+    is_bad = verb in _BAD or new_value in _BAD
     return {
         "entry": entry,
-        "who": entry.who or visit.say_or(f"journal.principal.{who}", who),
+        "who": entry.who or visit.say_or(f"journal.principal.{principal}", principal),
         "place": place,
         "what": visit.say_or(f"event.{event.kind}", event.kind),
         "path": _path(visit, entry.agency, event.subject_id),
-        "before": before,
-        "after": after,
-        "outcome": "bad" if is_bad else "waits" if last in _WAITS else "good",
+        "before": old_value,
+        "after": new_value,
+        "outcome": "bad" if is_bad else "waits" if verb in _WAITS else "good",
         "call": call,
         "rest": [(name, _text(value)) for name, value in data.items() if value not in (None, "", [], {})],
     }
 
 
 def _first(data: dict[str, object], names: tuple[str, ...]) -> str:
-    found = next((name for name in names if data.get(name) not in (None, "")), None)
-    return _text(data.pop(found)) if found is not None else ""
+    name_present = next((name for name in names if data.get(name) not in (None, "")), None)
+    return _text(data.pop(name_present)) if name_present is not None else ""
 
 
 def _text(value: object) -> str:
@@ -189,10 +190,10 @@ def _text(value: object) -> str:
 
 
 def _path(visit: Visit, agency: str | None, subject: str) -> str:
-    """Where the object has a page of its own that this person may open, at work for that agency."""
+    """Return the page of the object that this person may open in that agency; empty without one."""
     places: dict[str, str] = {}
-    here = visit.agency
-    if here is None or agency not in (here.id, here.code):
+    own_agency = visit.agency
+    if own_agency is None or agency not in (own_agency.id, own_agency.code):
         return ""
     if visit.may(Right.SEE_CONTENT, Manner.YES, Manner.METADATA, Manner.ORDER):
         places |= {"msg_": "/van-ban-di/", "inb_": "/van-ban-den/"}
@@ -203,6 +204,6 @@ def _path(visit: Visit, agency: str | None, subject: str) -> str:
 
 ROUTES = (
     get(PATH, "journal", shown, who=Who.READY, needs=AUDITS, key=KEY),
-    post(f"{PATH}/kiem-tra", "journal_checked", check, who=Who.READY, needs=_TAKES, key=KEY),
-    get(f"{PATH}/tai", "journal_file", export, who=Who.READY, needs=_TAKES, key=KEY),
+    post(f"{PATH}/kiem-tra", "journal_checked", check, who=Who.READY, needs=_EXPORTS, key=KEY),
+    get(f"{PATH}/tai", "journal_file", export, who=Who.READY, needs=_EXPORTS, key=KEY),
 )

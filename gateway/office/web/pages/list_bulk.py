@@ -1,6 +1,6 @@
-"""Acts on many rows of a list at once. In: rows that were ticked, or all that the list finds. Out: a page that says
-what will happen to which, and why others are left out; then what became of each, kept for the page that follows, for
-its session alone and for an hour: an act is answered by another address, so that a reload acts on nothing."""
+"""Acts on many rows of a list at once. In: rows that were ticked, or all that the list finds. Out: a page that describes
+the act, its rows, and why others are left out; then the outcome of each, kept for the page that follows, for its session
+alone and for an hour: an act redirects to another address, so that a reload repeats nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from gateway.store.row import from_json, to_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkOutcome:
-    """One row: what it was about, and what was done or stood against it."""
+    """One row: its document, and what was done or stood against it."""
 
     number: str
     path: str
@@ -56,30 +56,30 @@ class BulkResult:
 
 
 _GRAVE = frozenset({"huy-gui", "tu-choi"})
-_TAKEN_ALONG = ("xuat", "in", "ho-so")
+_EXPORTS = ("xuat", "in", "ho-so")
 
 
 async def preview(visit: Visit, side: Side) -> web.StreamResponse:
-    named = visit.ask("viec")
-    _check(visit, side, named)
-    if named in _TAKEN_ALONG:
-        return await list_export.asked(visit, side, named)
-    return await _page(visit, await list_rows.chosen(visit, asked_here(visit, side), named), [])
+    act_key = visit.ask("viec")
+    _check(visit, side, act_key)
+    if act_key in _EXPORTS:
+        return await list_export.asked(visit, side, act_key)
+    return await _page(visit, await list_rows.chosen(visit, asked_here(visit, side), act_key), [])
 
 
 async def done(visit: Visit, side: Side) -> web.StreamResponse:
-    named = visit.path("act")
-    _check(visit, side, named)
-    run = _RUN.get(named)
+    act_key = visit.path("act")
+    _check(visit, side, act_key)
+    run = _RUN.get(act_key)
     if run is None or not visit.form.all("id"):
         raise NotFound("there is no such act, or nothing was chosen for it")
-    chosen = await list_rows.chosen(visit, asked_here(visit, side), named)
-    if problems := await _missing(visit, named):
+    chosen = await list_rows.chosen(visit, asked_here(visit, side), act_key)
+    if problems := await _missing_fields(visit, act_key):
         return await _page(visit, chosen, problems)
     outcomes = await run(visit, chosen)
-    outcomes += [_outcome(each, ok=False, text=each.why) for each in chosen.choices if each.why]
-    made = BulkResult(act=named, back=chosen.asked.address(), outcomes=tuple(outcomes))
-    body, keepings = to_json(BulkResult, made).encode(), visit.deps.store.keepings
+    outcomes += [_outcome(c, ok=False, text=c.why) for c in chosen.choices if c.why]
+    result = BulkResult(act=act_key, back=chosen.asked.address(), outcomes=tuple(outcomes))
+    body, keepings = to_json(BulkResult, result).encode(), visit.deps.store.keepings
     key = await keepings.keep(visit.person.session.id, body, visit.deps.clock.now())
     return visit.go(f"/danh-sach/ket-qua/{key}")
 
@@ -93,81 +93,81 @@ async def result_shown(visit: Visit) -> web.StreamResponse:
     return await visit.page("lists/result.html", title=visit.say("listing.result"), result=result)
 
 
-def _check(visit: Visit, side: Side, named: str) -> None:
-    if named not in (*_RUN, *_TAKEN_ALONG):
+def _check(visit: Visit, side: Side, act_key: str) -> None:
+    if act_key not in (*_RUN, *_EXPORTS):
         raise NotFound("there is no such act")
-    if named not in acts_of(visit, side):
+    if act_key not in acts_of(visit, side):
         raise Denied("this person may not do that here", code="GW-RIGHT")
 
 
 async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamResponse:
-    named, tags = chosen.act, await _offered_tags(visit, chosen)
+    act_key, tags = chosen.act, await _offered_tags(visit, chosen)
     return await visit.form_page(
         "lists/bulk.html",
         problems,
-        title=act_word(visit, named),
+        title=act_word(visit, act_key),
         chosen=chosen,
-        verb=act_word(visit, named),
+        verb=act_word(visit, act_key),
         most=list_rows.MOST,
-        grave=named in _GRAVE,
+        grave=act_key in _GRAVE,
         reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
-        leaders=await leaders_of(visit) if named == "trinh" else (),
-        urgings=await _told(visit, chosen) if named == "don-doc" else (),
+        leaders=await leaders_of(visit) if act_key == "trinh" else (),
+        urgings=await _late_by_recipient(visit, chosen) if act_key == "don-doc" else (),
         urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
         mode=visit.here.numbering.value,
         tags=tags,
-        tag_options=[("", visit.say("tags.choose")), *((each.id, each.name) for each in tags)],
+        tag_options=[("", visit.say("tags.choose")), *((tag.id, tag.name) for tag in tags)],
     )
 
 
 async def _offered_tags(visit: Visit, chosen: Chosen) -> Sequence[Tag]:
-    """Those that can be put on, or of these documents those that can be taken off."""
+    """List the labels that can be put on, or those of these documents that can be taken off."""
     if chosen.act == "gan-nhan":
         return await tags_and_views.tags_of(visit.deps.store, visit.scope())
     if chosen.act != "bo-nhan":
         return ()
-    found = (each for choice in chosen.taken for each in choice.tags)
-    return sorted({each.id: each for each in found}.values(), key=lambda each: fold(each.name))
+    chosen_tags = (t for choice in chosen.taken for t in choice.tags)
+    return sorted({t.id: t for t in chosen_tags}.values(), key=lambda t: fold(t.name))
 
 
-def act_word(visit: Visit, named: str) -> str:
-    """Modes B and C enter it in the register as well (interfaces.md 1.6)."""
-    key = f"listing.act.{named}"
-    return visit.say(f"{key}.so" if named == "tiep-nhan" and visit.here.numbering != "A" else key)
+def act_word(visit: Visit, act_key: str) -> str:
+    """Return the act's word. Modes B and C enter it in the register as well (interfaces.md 1.6)."""
+    key = f"listing.act.{act_key}"
+    return visit.say(f"{key}.so" if act_key == "tiep-nhan" and visit.here.numbering != "A" else key)
 
 
-async def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
+async def _missing_fields(visit: Visit, act_key: str) -> list[tuple[str, str]]:
     form, problems = visit.form, Problems()
-    if named == "trinh" and form.text("leader") not in dict(await leaders_of(visit)):
+    if act_key == "trinh" and form.text("leader") not in dict(await leaders_of(visit)):
         problems.append(visit.missing("leader", "incoming.leader"))
-    if named == "tu-choi" and form.text("reason") not in REASONS:
+    if act_key == "tu-choi" and form.text("reason") not in REASONS:
         problems.append(visit.missing("reason", "listing.reason"))
-    if named in ("tu-choi", "huy-gui"):
+    if act_key in ("tu-choi", "huy-gui"):
         problems += visit.short_reason("note")
-    if named == "gan-nhan":
+    if act_key == "gan-nhan":
         try:
             tags_and_views.checked_tag(form.text("name"))
-        except Clash as why:
-            problems.append(("name", visit.why(why)))
-    if named == "bo-nhan" and not form.text("tag"):
+        except Clash as error:
+            problems.append(("name", visit.why(error)))
+    if act_key == "bo-nhan" and not form.text("tag"):
         problems.append(visit.missing("tag", "tags.which"))
-    if named == "don-doc" and not form.text("text"):
+    if act_key == "don-doc" and not form.text("text"):
         problems.append(visit.missing("text", "listing.urge.words"))
     return problems
 
 
-async def _each(
-    visit: Visit, chosen: Chosen, do: Callable[[Visit, Choice], Awaitable[str]]
+async def _run_for_each(
+    visit: Visit, chosen: Chosen, row_act: Callable[[Visit, Choice], Awaitable[str]]
 ) -> list[BulkOutcome]:
-    """One after the other, in their order: what stands against one is told in its row."""
+    """Act on one row after the other, in their order; an error stands in its row."""
     outcomes = []
     for choice in chosen.taken:
         try:
-            outcomes.append(_outcome(choice, ok=True, text=await do(visit, choice)))
-        except GatewayError as why:
-            told = " ".join(text for _, text in answers.reasons_of(why, visit.lang))
-            outcomes.append(_outcome(choice, ok=False, text=told or visit.why(why)))
+            outcomes.append(_outcome(choice, ok=True, text=await row_act(visit, choice)))
+        except GatewayError as error:
+            reasons = " ".join(text for _, text in answers.reasons_of(error, visit.lang))
+            outcomes.append(_outcome(choice, ok=False, text=reasons or visit.why(error)))
     return outcomes
 
 
@@ -186,12 +186,14 @@ async def _cancel(visit: Visit, choice: Choice) -> str:
 
 
 async def _take_in(visit: Visit, choice: Choice) -> str:
-    typed = visit.form.text(f"so-{choice.id}") or None
-    call = act.StatusCall(code="03", register_no=typed, staff=staff_of(visit))
-    done = await act.set_status(visit.deps.inn, visit.scope(), choice.id, call, expect_version=choice.version)
-    if done.register_no is None:
+    number = visit.form.text(f"so-{choice.id}") or None
+    call = act.StatusCall(code="03", register_no=number, staff=staff_of(visit))
+    outcome = await act.set_status(
+        visit.deps.inn, visit.scope(), choice.id, call, expect_version=choice.version
+    )
+    if outcome.register_no is None:
         return visit.say("listing.done.tiep-nhan")
-    return visit.say("listing.done.tiep-nhan.so", number=done.register_no)
+    return visit.say("listing.done.tiep-nhan.so", number=outcome.register_no)
 
 
 async def _refuse(visit: Visit, choice: Choice) -> str:
@@ -219,32 +221,32 @@ async def _offer(visit: Visit, choice: Choice) -> str:
 
 
 async def _read(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    await received.mark_read(visit.deps.inn, visit.scope(), [each.id for each in chosen.taken])
-    return [_outcome(each, ok=True, text=visit.say("listing.done.da-doc")) for each in chosen.taken]
+    await received.mark_read(visit.deps.inn, visit.scope(), [c.id for c in chosen.taken])
+    return [_outcome(c, ok=True, text=visit.say("listing.done.da-doc")) for c in chosen.taken]
 
 
 async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     id = visit.form.text("tag")
-    names = {each.id: each.name for each in await tags_and_views.tags_of(visit.deps.store, visit.scope())}
+    names = {tag.id: tag.name for tag in await tags_and_views.tags_of(visit.deps.store, visit.scope())}
     if id not in names:
         raise NotFound("this agency has no such label")
 
-    async def do(visit: Visit, choice: Choice) -> str:
+    async def take_off(visit: Visit, choice: Choice) -> str:
         had = await tags_and_views.take_off_tag(visit.deps.store, visit.scope(), id, choice.id)
         return visit.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
 
-    return await _each(visit, chosen, do)
+    return await _run_for_each(visit, chosen, take_off)
 
 
 async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    """One letter or call for each recipient, about everything of the chosen that it is late with."""
+    """Urge each recipient once, by letter or call, about all its late documents among the chosen."""
     form, outcomes = visit.form, []
-    wanted = set(form.all("to"))
-    for urging, ids in await _told(visit, chosen):
-        if urging.code not in wanted:
+    codes = set(form.all("to"))
+    for urging, ids in await _late_by_recipient(visit, chosen):
+        if urging.code not in codes:
             continue
         try:
-            found = await asking.urge(
+            urging_done = await asking.urge(
                 visit.deps.out,
                 visit.scope(),
                 urging.code,
@@ -254,48 +256,48 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
                 every=visit.deps.urge_every,
                 only=ids,
             )
-            count = sum(late.id in ids for late in found.late)
+            count = sum(late.id in ids for late in urging_done.late)
             text, ok = visit.say("listing.done.don-doc", count=count), True
-        except GatewayError as why:
-            text, ok = visit.why(why), False
+        except GatewayError as error:
+            text, ok = visit.why(error), False
         outcomes.append(
             BulkOutcome(number=urging.name or urging.code, path=PATHS[Side.OUT], ok=ok, text=text)
         )
     return outcomes
 
 
-async def _told(visit: Visit, chosen: Chosen) -> list[tuple[Urging, tuple[str, ...]]]:
-    """Of each recipient what it is late with and whom to phone, and which of the chosen are among it."""
-    ids = {each.id for each in chosen.taken}
+async def _late_by_recipient(visit: Visit, chosen: Chosen) -> list[tuple[Urging, tuple[str, ...]]]:
+    """Return, per recipient, its late documents and whom to phone, and the chosen ones among them."""
+    ids = {c.id for c in chosen.taken}
     async with visit.deps.store.read(visit.scope()) as work:
-        sent = await work.deliveries.of_many(sorted(ids))
-    late = {
+        deliveries_by_id = await work.deliveries.of_many(sorted(ids))
+    late_codes = {
         delivery.recipient.code
-        for deliveries in sent.values()
+        for deliveries in deliveries_by_id.values()
         for delivery in deliveries
         if delivery.state in AWAITED
     }
-    found = [
+    urgings = [
         await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.urge_every)
-        for code in sorted(late)
+        for code in sorted(late_codes)
     ]
-    told = [(each, tuple(one.id for one in each.late if one.id in ids)) for each in found]
-    return [(each, late_ids) for each, late_ids in told if late_ids]
+    with_ids = [(c, tuple(d.id for d in c.late if d.id in ids)) for c in urgings]
+    return [(c, late_ids) for c, late_ids in with_ids if late_ids]
 
 
 _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
-    "gui-lai": partial(_each, do=_resend),
-    "huy-gui": partial(_each, do=_cancel),
+    "gui-lai": partial(_run_for_each, row_act=_resend),
+    "huy-gui": partial(_run_for_each, row_act=_cancel),
     "don-doc": _urge,
-    "tiep-nhan": partial(_each, do=_take_in),
-    "tu-choi": partial(_each, do=_refuse),
-    "trinh": partial(_each, do=_submit),
+    "tiep-nhan": partial(_run_for_each, row_act=_take_in),
+    "tu-choi": partial(_run_for_each, row_act=_refuse),
+    "trinh": partial(_run_for_each, row_act=_submit),
     "da-doc": _read,
-    "giao-lai": partial(_each, do=_offer),
-    "gan-nhan": partial(_each, do=_tag),
+    "giao-lai": partial(_run_for_each, row_act=_offer),
+    "gan-nhan": partial(_run_for_each, row_act=_tag),
     "bo-nhan": _untag,
 }
-# Marking read is for everybody who reads; the handler asks for the right of each act.
+# Marking read is for every reader; the handler checks the right of each act.
 _ACTS = {
     Side.OUT: (
         Needs(right=Right.ISSUE, manners=(Manner.YES,)),

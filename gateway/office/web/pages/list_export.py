@@ -1,6 +1,6 @@
-"""A list that leaves the page: as a workbook or text, on paper, or as the evidence packs of its documents. In: rows
-that were ticked, or all that the list finds. Out: a file, or a page to print: real dates, plain words. Everything is
-bounded, and made in a scratch file, away from the event loop and a piece at a time: no more than one piece is held."""
+"""A list that leaves the page: as a workbook or text, on paper, or as the evidence packs of its documents. In: rows that
+were ticked, or all that the list finds. Out: a file, or a page to print: real dates, plain words. Everything is limited,
+and made in a scratch file, away from the event loop and a piece at a time: no more than one piece is in memory."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ WIDTH = 18
 
 
 def cells_of(row: ShownLine, columns: tuple[Column, ...], lang: str, tags: Sequence[Tag] = ()) -> list[Cell]:
-    """`tags` are the agency's own labels on it."""
-    return [_cell_of(row, each.key, lang, tags) for each in columns]
+    """Return the cells of a row; `tags` are the agency's own labels on it."""
+    return [_cell_of(row, column.key, lang, tags) for column in columns]
 
 
 def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
@@ -73,12 +73,12 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
         return f"{row.state}; {row.summary}" if row.summary else row.state
     if key == "kiem-tra":
         return "; ".join(
-            f"{labels.say(f'listing.check.{each.key}', lang)}: "
-            + labels.say_or(f"checked.{each.found}", each.found, lang)
-            for each in row.checks
+            f"{labels.say(f'listing.check.{check.key}', lang)}: "
+            + labels.say_or(f"checked.{check.found}", check.found, lang)
+            for check in row.checks
         )
     if key == "nhan":
-        return "; ".join(each.name for each in tags)
+        return "; ".join(tag.name for tag in tags)
     return labels.say(f"listing.source.{line.origin}", lang) if line.origin else ""
 
 
@@ -90,23 +90,23 @@ MOST_BYTES = 300 * 1024 * 1024
 _FORMS = ("xlsx", "csv")
 
 
-async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
-    """The page that asks in which form, or the list on paper at once."""
-    if named == "in":
+async def asked(visit: Visit, side: Side, act: str) -> web.StreamResponse:
+    """Show the page that asks for the form, or the list on paper at once."""
+    if act == "in":
         return await printed(visit, side)
-    wanted = asked_here(visit, side)
-    if named == "ho-so":
+    question = asked_here(visit, side)
+    if act == "ho-so":
         return await visit.page(
             "lists/packs.html",
             title=visit.say("listing.act.ho-so"),
-            chosen=await list_rows.chosen(visit, wanted, named, most=MOST_PACKS),
+            chosen=await list_rows.chosen(visit, question, act, most=MOST_PACKS),
             most=MOST_PACKS,
         )
-    ids, count = await list_rows.counted(visit, wanted, most=MOST_ROWS)
+    ids, count = await list_rows.counted(visit, question, most=MOST_ROWS)
     return await visit.page(
         "lists/export.html",
-        title=visit.say(f"listing.act.{named}"),
-        asked=wanted,
+        title=visit.say(f"listing.act.{act}"),
+        asked=question,
         ids=ids,
         count=count,
         most=MOST_ROWS,
@@ -118,16 +118,16 @@ async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
     form = visit.ask("dang")
     if form not in _FORMS:
         raise NotFound("a list is written as xlsx or csv")
-    wanted = asked_here(visit, side)
-    columns = _columns(visit, wanted)
+    question = asked_here(visit, side)
+    columns = _columns(visit, question)
     heads = [
-        XlsxColumn(title=visit.say(f"listing.column.{each.key}"), width=WIDTHS.get(each.key, WIDTH))
-        for each in columns
+        XlsxColumn(title=visit.say(f"listing.column.{column.key}"), width=WIDTHS.get(column.key, WIDTH))
+        for column in columns
     ]
     name = f"{PATHS[side].lstrip('/')}-{visit.deps.clock.now():%Y%m%d-%H%M}.{form}"
     pool = visit.deps.pool
     with visit.deps.blobs.scratch() as scratch:
-        async with aclosing(_pieces_of(visit, wanted, columns)) as pieces:
+        async with aclosing(_pieces_of(visit, question, columns)) as pieces:
             title = visit.say(f"listing.caption.{side}")
             await table_files.write(pool, scratch.file, form, title, heads, pieces)
         return await answers.give_file(
@@ -136,45 +136,47 @@ async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
 
 
 async def _pieces_of(
-    visit: Visit, wanted: ListQuestion, columns: tuple[Column, ...]
+    visit: Visit, question: ListQuestion, columns: tuple[Column, ...]
 ) -> AsyncGenerator[Piece]:
-    """Of the whole list unless some rows are named."""
-    teller, tagged = await list_rows.teller_of(visit, wanted.side), any(each.is_tag for each in columns)
-    async with aclosing(list_rows.pages(visit, wanted, most=MOST_ROWS, tagged=tagged)) as pages:
+    """Yield the whole list, unless some rows are named."""
+    teller, with_tags = (
+        await list_rows.teller_of(visit, question.side),
+        any(column.is_tag for column in columns),
+    )
+    async with aclosing(list_rows.pages(visit, question, most=MOST_ROWS, tagged=with_tags)) as pages:
         async for lines, tags in pages:
-            yield partial(_told, teller, lines, columns, tags)
+            yield partial(_cell_rows, teller, lines, columns, tags)
 
 
-def _told(
+def _cell_rows(
     teller: Teller, lines: Sequence[ListLine], columns: tuple[Column, ...], tags: Mapping[str, Sequence[Tag]]
 ) -> list[tuple[list[Cell], bool]]:
-    """The cells of each row; nothing on a list is struck."""
+    """Return the cells of each row; no row of a list is struck."""
     return [
-        (cells_of(each, columns, teller.lang, tags.get(each.line.id, ())), False)
-        for each in teller.rows(lines)
+        (cells_of(row, columns, teller.lang, tags.get(row.line.id, ())), False) for row in teller.rows(lines)
     ]
 
 
-def _columns(visit: Visit, wanted: ListQuestion) -> tuple[Column, ...]:
-    seen = list_rows.seen_by(visit)
-    return chosen_columns(wanted.side, wanted.columns, content=seen.content, tags=seen.tags)
+def _columns(visit: Visit, question: ListQuestion) -> tuple[Column, ...]:
+    sight = list_rows.seen_by(visit)
+    return chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
 
 
 async def printed(visit: Visit, side: Side) -> web.StreamResponse:
-    wanted, teller = asked_here(visit, side), await list_rows.teller_of(visit, side)
-    found = await list_rows.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
-    columns = _columns(visit, wanted)
-    tabs = (f"tab.{wanted.side}.{wanted.tab}", f"tab.{wanted.tab}", f"tile.{wanted.tab}")
-    lines = [each.row.line for each in found.choices]
-    tags = await list_rows.tags_of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
+    question, teller = asked_here(visit, side), await list_rows.teller_of(visit, side)
+    chosen = await list_rows.chosen(visit, question, "xuat", most=MOST_PRINTED, whole=True)
+    columns = _columns(visit, question)
+    tabs = (f"tab.{question.side}.{question.tab}", f"tab.{question.tab}", f"tile.{question.tab}")
+    lines = [c.row.line for c in chosen.choices]
+    tags = await list_rows.tags_of_lines(visit, lines) if any(c.is_tag for c in columns) else {}
     return await visit.page(
         "lists/print.html",
-        title=visit.say(f"listing.caption.{wanted.side}"),
-        rows=[[cell_text(cell) for cell in row] for row, _ in _told(teller, lines, columns, tags)],
+        title=visit.say(f"listing.caption.{question.side}"),
+        rows=[[cell_text(cell) for cell in row] for row, _ in _cell_rows(teller, lines, columns, tags)],
         columns=columns,
-        asked=wanted,
-        words=filter_words(visit, wanted, await list_rows.known_tags(visit)),
-        cut=found.cut,
+        asked=question,
+        words=filter_words(visit, question, await list_rows.known_tags(visit)),
+        cut=chosen.cut,
         most=MOST_PRINTED,
         made_at=moment_text(visit.deps.clock.now()),
         tab=next((visit.say(key) for key in tabs if labels.has(key)), ""),
@@ -182,11 +184,11 @@ async def printed(visit: Visit, side: Side) -> web.StreamResponse:
 
 
 async def packs(visit: Visit) -> web.StreamResponse:
-    """One file with the evidence pack of each: content leaves here, so that every reading is written down first."""
+    """Send one file with the evidence pack of each: content leaves here, so every reading is logged first."""
     if "ho-so" not in acts_of(visit, Side.OUT):
         raise Denied("this person may not do that here", code="GW-RIGHT")
-    found = await list_rows.chosen(visit, asked_here(visit, Side.OUT), "ho-so", most=MOST_PACKS)
-    lines = [each.row.line for each in found.choices]
+    chosen = await list_rows.chosen(visit, asked_here(visit, Side.OUT), "ho-so", most=MOST_PACKS)
+    lines = [choice.row.line for choice in chosen.choices]
     if not lines:
         raise NotFound("nothing was chosen")
     with visit.deps.blobs.scratch() as scratch:

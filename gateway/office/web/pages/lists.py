@@ -1,9 +1,7 @@
 """The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the page,
 or the region of it that a script swaps; the documents before and after one in the list that it was opened from (`ds`),
-which details show as links with the keys [ and ]; and news for open lists: how many documents came, or left, since the page
-was made, as server-sent events or as one number for a script that asks now and then. News keep no session alive, and no row
-is moved. And what people keep on the lists: the agency's own labels, each deleted with all its marks, and the views that
-one person saved."""
+which details show as links with the keys [ and ]; and the values that people keep on the lists: the agency's own labels,
+each deleted with all its marks, and the saved views of one person."""
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ from gateway.office.web.routes import Needs, both, get, post
 from gateway.office.web.visits import Visit, claimed_sender
 
 SEE = (Needs(right=Right.SEE_CONTENT),)
-# The menu entry of each list, by which its routes are called too.
+# The menu entry of each list, which also names its routes.
 MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
 _BROKEN = ("malformed", "held", "quarantined")
 _MOST_BROKEN = 20
@@ -54,7 +52,7 @@ _WIDTHS = frozenset(map(str, range(35, 71)))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What one look at the store found. `broken` are packets that became no document, each with the name of its sender;
+    """Findings of one read of the store. `broken` are packets that became no document, each with the name of its sender;
     `last` is when one last came; `late` are the rows with late work, or a late answer."""
 
     page: ListPage
@@ -69,139 +67,147 @@ class Shown:
 
 
 async def listed(visit: Visit, side: Side) -> web.StreamResponse:
-    seen = list_rows.seen_by(visit)
+    sight = list_rows.seen_by(visit)
     views = await tags_and_views.views_of(visit.deps.store, visit.scope(), side)
-    first = next((each for each in views if each.is_first), None)
+    first = next((view for view in views if view.is_first), None)
     if first is not None and not visit.request.query_string and not visit.is_piece:
         return visit.go_back(f"{asking.PATHS[side]}?{first.query}")
-    asked = asked_of(visit, side, visit.request.query, seen)
+    question = asked_of(visit, side, visit.request.query, sight)
     try:
-        shown = await _look(visit, asked)
+        findings = await _load(visit, question)
     except NotFound:
-        # A place in another list, as of an address that was typed or kept: its first page instead.
-        return visit.go_back(asked.address())
+        # A cursor of another list, from a typed or kept address: its first page is shown instead.
+        return visit.go_back(question.address())
     values = {
-        **await _list_values(visit, asked, shown, seen),
+        **await _list_values(visit, question, findings, sight),
         "views": views,
-        "types": [(each, _type_name(visit, each)) for each in shown.types],
+        "types": [(t, _type_name(visit, t)) for t in findings.types],
         "urgencies": [(key, visit.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
-        "states": [(each, _state_name(visit, side, each)) for each in STATES[side]],
+        "states": [(s, _state_name(visit, side, s)) for s in STATES[side]],
         "picks": PICKS,
-        "origins": [(each.value, visit.say(f"listing.source.{each}")) for each in ORIGINS[side]],
-        "books": [(each, _book_name(visit, each)) for each in reversed(shown.books)],
-        "all_columns": visible_columns(side, content=seen.content, tags=seen.tags),
+        "origins": [(o.value, visit.say(f"listing.source.{o}")) for o in ORIGINS[side]],
+        "books": [(b, _book_name(visit, b)) for b in reversed(findings.books)],
+        "all_columns": visible_columns(side, content=sight.content, tags=sight.tags),
     }
     if visit.is_piece:
         answer = visit.piece("lists/_list.html", **values)
-        answer.headers["X-Address"] = asked.address(trang=asked.cursor)
+        answer.headers["X-Address"] = question.address(trang=question.cursor)
         return answer
     return await visit.page("lists/list.html", title=visit.say(f"menu.{MENU[side]}"), **values)
 
 
-def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> ListQuestion:
-    """The question of that query, as this person may ask it."""
+def asked_of(visit: Visit, side: Side, query: Mapping[str, str], sight: Sees) -> ListQuestion:
+    """Read the question of that query, as this person may ask it."""
     getall = getattr(query, "getall", None)
-    named = ",".join(getall("cot", [])) if getall else query.get("cot", "")
-    known = {each.key for each in visible_columns(side, content=seen.content, tags=seen.tags)}
-    columns = [key for key in dict.fromkeys(named.split(",")) if key in known]
+    column_names = ",".join(getall("cot", [])) if getall else query.get("cot", "")
+    visible = {column.key for column in visible_columns(side, content=sight.content, tags=sight.tags)}
+    columns = [key for key in dict.fromkeys(column_names.split(",")) if key in visible]
     return asking.read_address(
         side,
         query,
         visit.today,
         columns=columns,
-        content=seen.content,
-        tags=seen.tags,
-        viewer=seen.viewer(side),
+        content=sight.content,
+        tags=sight.tags,
+        viewer=sight.viewer(side),
     )
 
 
 def asked_here(visit: Visit, side: Side) -> ListQuestion:
-    """The question of the list that the page came from."""
+    """Read the question of the list that the page came from."""
     return asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
 
 
-async def _look(visit: Visit, asked: ListQuestion) -> Shown:
+async def _load(visit: Visit, question: ListQuestion) -> Shown:
     async with visit.deps.store.read(visit.scope()) as work:
-        page = await work.office.lists.page(asked.wanted, limit=asked.size, cursor=asked.cursor)
-        total = await work.office.lists.count(asked.wanted)
-        is_in = asked.side is Side.IN
-        queued = Wanted(side=Side.OUT, tab=Tab.QUEUED)
+        page = await work.office.lists.page(question.wanted, limit=question.size, cursor=question.cursor)
+        total = await work.office.lists.count(question.wanted)
+        is_in = question.side is Side.IN
+        queued_filter = Wanted(side=Side.OUT, tab=Tab.QUEUED)
         # Proves on an empty page that the line is alive.
-        last = Wanted(side=Side.IN, viewer=asked.wanted.viewer, sort=ListOrder.NEWEST)
-        newest = await work.office.lists.page(last, limit=1) if is_in and not page.lines else None
+        newest_first = Wanted(side=Side.IN, viewer=question.wanted.viewer, sort=ListOrder.NEWEST)
+        newest = await work.office.lists.page(newest_first, limit=1) if is_in and not page.lines else None
         return Shown(
             page=page,
             total=total,
-            counts=await _counts(work, asked),
-            types=await work.office.lists.types(asked.side),
-            books=await work.office.lists.books(asked.side),
-            queued=await work.office.lists.count(queued) if visit.deps.light().word == "down" else None,
-            broken=await _broken(visit, work, asked) if is_in and asked.cursor is None else (),
-            last=next((each.at for each in newest.lines), None) if newest is not None else None,
-            late=await work.office.lists.late(asked.side, _may_be_late(page.lines, visit.today), visit.today),
+            counts=await _counts(work, question),
+            types=await work.office.lists.types(question.side),
+            books=await work.office.lists.books(question.side),
+            queued=await work.office.lists.count(queued_filter)
+            if visit.deps.light().word == "down"
+            else None,
+            broken=await _broken(visit, work, question) if is_in and question.cursor is None else (),
+            last=next((line.at for line in newest.lines), None) if newest is not None else None,
+            late=await work.office.lists.late(
+                question.side, _may_be_late(page.lines, visit.today), visit.today
+            ),
         )
 
 
 def _may_be_late(lines: Sequence[ListLine], today: date) -> list[str]:
-    """What somebody works on, and what was to be answered before today."""
+    """List documents at work, and those with an answer due before today."""
     return [
-        each.id
-        for each in lines
-        if (each.own_state in WORKED_ON if each.side is Side.IN else (each.card.reply_due or today) < today)
+        line.id
+        for line in lines
+        if (line.own_state in WORKED_ON if line.side is Side.IN else (line.card.reply_due or today) < today)
     ]
 
 
-async def _counts(work: OfficeWork, asked: ListQuestion) -> Mapping[str, ListCount]:
-    """Of every tab; of what this person may see alone."""
-    viewer = asked.wanted.viewer
+async def _counts(work: OfficeWork, question: ListQuestion) -> Mapping[str, ListCount]:
+    """Count every tab; within the person's view alone."""
+    viewer = question.wanted.viewer
     if viewer is None:
-        found = await work.office.lists.tabs(asked.side)
-        special = {ALL: found[None], ATTENTION: found[Tab(0)]}
-        return special | {tab.name.lower(): found[tab] for tab in TABS[asked.side] if tab.name}
-    mine = Wanted(side=asked.side, viewer=viewer)
+        tabs = await work.office.lists.tabs(question.side)
+        general = {ALL: tabs[None], ATTENTION: tabs[Tab(0)]}
+        return general | {tab.name.lower(): tabs[tab] for tab in TABS[question.side] if tab.name}
+    own_filter = Wanted(side=question.side, viewer=viewer)
     counts = {
-        ALL: await work.office.lists.count(mine),
-        ATTENTION: await work.office.lists.count(replace(mine, attention=True)),
+        ALL: await work.office.lists.count(own_filter),
+        ATTENTION: await work.office.lists.count(replace(own_filter, attention=True)),
     }
-    for tab in TABS[asked.side]:
-        counts[(tab.name or "").lower()] = await work.office.lists.count(replace(mine, tab=tab))
+    for tab in TABS[question.side]:
+        counts[(tab.name or "").lower()] = await work.office.lists.count(replace(own_filter, tab=tab))
     return counts
 
 
-async def _broken(visit: Visit, work: OfficeWork, asked: ListQuestion) -> Sequence[tuple[InboxPacket, str]]:
-    """Packets that could not be opened are rows too, where a clerk looks for what is held (interfaces.md 2.5)."""
-    if asked.wanted.viewer is not None or asked.filters or asked.tab not in ("held", ALL):
+async def _broken(
+    visit: Visit, work: OfficeWork, question: ListQuestion
+) -> Sequence[tuple[InboxPacket, str]]:
+    """List packets that could not be opened: rows too, where a clerk looks for held ones (interfaces.md 2.5)."""
+    if question.wanted.viewer is not None or question.filters or question.tab not in ("held", ALL):
         return ()
     packets = (await work.inbox.page(limit=_MOST_BROKEN, cursor=None, states=_BROKEN)).items
     return [(packet, await claimed_sender(visit, packet)) for packet in packets]
 
 
-async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Sees) -> dict[str, object]:
-    teller = await list_rows.teller_of(visit, asked.side, asked.query)
-    columns = chosen_columns(asked.side, asked.columns, content=seen.content, tags=seen.tags)
-    lines = shown.page.lines
-    known = await list_rows.known_tags(visit)
-    found = sought(asked.wanted.text)
+async def _list_values(
+    visit: Visit, question: ListQuestion, findings: Shown, sight: Sees
+) -> dict[str, object]:
+    teller = await list_rows.teller_of(visit, question.side, question.query)
+    columns = chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
+    lines = findings.page.lines
+    tags = await list_rows.known_tags(visit)
+    search = sought(question.wanted.text)
     return {
-        "asked": asked,
-        "side": asked.side.value,
+        "asked": question,
+        "side": question.side.value,
         "rows": teller.rows(lines),
         "columns": columns,
-        "shown": shown,
-        "seen": seen,
-        "tabs": asking.tabs_of(asked.side),
+        "shown": findings,
+        "seen": sight,
+        "tabs": asking.tabs_of(question.side),
         "sizes": SIZES,
-        "words": filter_words(visit, asked, known),
-        "tag_options": [("", visit.say("listing.any")), *((each.id, each.name) for each in known)],
-        "tags": known,
-        "tags_of": await list_rows.tags_of_lines(visit, lines) if known else {},
-        "named_tags": any(each.is_tag for each in columns),
-        "acts": acts_of(visit, asked.side),
-        "marked": lambda text: list(marked(text, found)),
+        "words": filter_words(visit, question, tags),
+        "tag_options": [("", visit.say("listing.any")), *((tag.id, tag.name) for tag in tags)],
+        "tags": tags,
+        "tags_of": await list_rows.tags_of_lines(visit, lines) if tags else {},
+        "named_tags": any(c.is_tag for c in columns),
+        "acts": acts_of(visit, question.side),
+        "marked": lambda text: list(marked(text, search)),
         "since": visit.deps.clock.now(),
-        "as_letters": asked.side is Side.IN and not asked.columns,
-        "has_pane": asked.side is Side.IN and seen.content,
-        # In hundredths of the page, as this browser was left; 0 for the usual.
+        "as_letters": question.side is Side.IN and not question.columns,
+        "has_pane": question.side is Side.IN and sight.content,
+        # In hundredths of the page, as last set in this browser; 0 for the usual.
         "pane_width": int(width) if (width := visit.request.cookies.get("gw_pane", "")) in _WIDTHS else 0,
         "type_name": lambda name: _type_name(visit, fold(name)) if visit.lang != "vi" else name,
         "may_issue": visit.may(Right.ISSUE, Manner.YES),
@@ -210,12 +216,12 @@ async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Se
 
 
 def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
-    """What this person may do to many at once (rules 13); the acts ask again."""
-    named: tuple[tuple[str, bool], ...]
+    """List the person's acts on many rows at once: rules 13 (rights by role); the acts check again."""
+    acts: tuple[tuple[str, bool], ...]
     issues, takes = visit.may(Right.ISSUE, Manner.YES), visit.may(Right.TAKE_IN, Manner.YES)
     reads = list_rows.seen_by(visit).content
     if side is Side.OUT:
-        named = (
+        acts = (
             ("gui-lai", issues),
             ("don-doc", visit.may(Right.URGE, Manner.YES)),
             ("xuat", True),
@@ -225,7 +231,7 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
             ("bo-nhan", issues),
         )
     else:
-        named = (
+        acts = (
             ("tiep-nhan", takes),
             ("tu-choi", takes),
             ("trinh", takes),
@@ -236,17 +242,19 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
             ("gan-nhan", takes),
             ("bo-nhan", takes),
         )
-    return tuple(key for key, may in named if may)
+    return tuple(key for key, may in acts if may)
 
 
-def filter_words(visit: Visit, asked: ListQuestion, tags: Sequence[Tag] = ()) -> list[tuple[str, str, str]]:
-    """Each filter in words: its name, its value, and the list without it. `tags` are those that the person may see."""
-    tag_names = {each.id: each.name for each in tags}
+def filter_words(
+    visit: Visit, question: ListQuestion, tags: Sequence[Tag] = ()
+) -> list[tuple[str, str, str]]:
+    """Describe each filter: its name, its value, and the list without it. `tags` are those that the person may see."""
+    tag_names = {tag.id: tag.name for tag in tags}
     words: Mapping[str, Callable[[str], str]] = {
         "khan": lambda value: visit.say("listing.pressing" if value == "1" else f"urgency.{value}"),
         "ngay": lambda value: visit.say(f"listing.pick.{value}"),
         "loai": lambda value: _type_name(visit, value),
-        "trang-thai": lambda value: _state_name(visit, asked.side, value),
+        "trang-thai": lambda value: _state_name(visit, question.side, value),
         "tep": lambda value: visit.say(f"listing.tep.{value}"),
         "nguon": lambda value: visit.say(f"listing.source.{value}"),
         "so": lambda value: _book_name(visit, value),
@@ -255,16 +263,16 @@ def filter_words(visit: Visit, asked: ListQuestion, tags: Sequence[Tag] = ()) ->
     }
     return [
         (
-            visit.say(f"listing.filter.{f'tre.{asked.side.value}' if name == 'tre' else name}"),
+            visit.say(f"listing.filter.{f'tre.{question.side.value}' if name == 'tre' else name}"),
             words.get(name, str)(value),
-            asked.address(**{name.replace("-", "_"): None}),
+            question.address(**{name.replace("-", "_"): None}),
         )
-        for name, value in asked.filters.items()
+        for name, value in question.filters.items()
     ]
 
 
 def _type_name(visit: Visit, key: str) -> str:
-    """The rows know types by their key without accents; those of the one table have their words."""
+    """Name a type. The rows know types by their key without accents; those of the one table have their words."""
     return visit.say_or(f"type.{fold(key).replace(' ', '_')}", key)
 
 
@@ -277,21 +285,23 @@ def _state_name(visit: Visit, side: Side, state: str) -> str:
 
 
 async def search(visit: Visit) -> web.StreamResponse:
-    """Both sides at once, ordered by fit. Who sees the own unit's alone is shown one side at a time: what counts as own
-    differs."""
-    seen, text, given = list_rows.seen_by(visit), visit.ask("q")[:200], visit.ask("phia")
-    side = Side(given) if given in ("out", "in") else Side.IN if seen.unit is not None else None
-    wanted = Wanted(side=side, text=text, viewer=seen.viewer(side) if side else None)
+    """Search both sides at once, ordered by fit. A person limited to the own unit is shown one side at a time: own
+    documents differ by side."""
+    sight, text, side_name = list_rows.seen_by(visit), visit.ask("q")[:200], visit.ask("phia")
+    side = Side(side_name) if side_name in ("out", "in") else Side.IN if sight.unit is not None else None
+    search_filter = Wanted(side=side, text=text, viewer=sight.viewer(side) if side else None)
     lines: tuple[ListLine, ...] = ()
     total, page = ListCount(n=0), None
-    if text and seen.content:
+    if text and sight.content:
         async with visit.deps.store.read(visit.scope()) as work:
             try:
-                page = await work.office.lists.page(wanted, limit=SIZES[0], cursor=visit.ask("trang") or None)
+                page = await work.office.lists.page(
+                    search_filter, limit=SIZES[0], cursor=visit.ask("trang") or None
+                )
             except NotFound:
                 return visit.go("/tim-kiem", q=text)
-            total, lines = await work.office.lists.count(wanted), page.lines
-    teller, found = await list_rows.teller_of(visit), sought(text)
+            total, lines = await work.office.lists.count(search_filter), page.lines
+    teller, search_words = await list_rows.teller_of(visit), sought(text)
     return await visit.page(
         "lists/search.html",
         title=visit.say("listing.search"),
@@ -300,14 +310,14 @@ async def search(visit: Visit) -> web.StreamResponse:
         rows=teller.rows(lines),
         total=total,
         page=page,
-        seen=seen,
-        marked=lambda words: list(marked(words, found)),
+        seen=sight,
+        marked=lambda words: list(marked(words, search_words)),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """Empty where there is none. `back` is the list itself."""
+    """Addresses of the list's previous and next document; empty where there is none. `back` is the list itself."""
 
     back: str
     previous: str = ""
@@ -315,39 +325,39 @@ class Neighbours:
 
 
 async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
-    asked = asked_here(visit, side)
+    question = asked_here(visit, side)
     if not list_rows.query_of(visit):
         return Neighbours(back=PATHS[side])
     async with visit.deps.store.read(visit.scope()) as work:
-        before, after = await work.office.lists.beside(asked.wanted, id)
+        previous_id, next_id = await work.office.lists.beside(question.wanted, id)
 
-    def path(other: str | None) -> str:
-        return f"{PATHS[side]}/{other}?{urlencode({'ds': asked.query})}" if other else ""
+    def path(other_id: str | None) -> str:
+        return f"{PATHS[side]}/{other_id}?{urlencode({'ds': question.query})}" if other_id else ""
 
-    return Neighbours(back=asked.address(), previous=path(before), next=path(after))
+    return Neighbours(back=question.address(), previous=path(previous_id), next=path(next_id))
 
 
 async def after(visit: Visit, side: Side, id: str) -> str | None:
-    """The document behind that one in the list that the page came from, else in the list as it opens."""
-    asked = asked_here(visit, side)
+    """Return the document behind that one in the list that the page came from, else in the list as it opens."""
+    question = asked_here(visit, side)
     async with visit.deps.store.read(visit.scope()) as work:
-        _, after = await work.office.lists.beside(asked.wanted, id)
-    return after
+        _, next_id = await work.office.lists.beside(question.wanted, id)
+    return next_id
 
 
 async def view_page(visit: Visit, side: Side, problems: Problems | None = None) -> web.StreamResponse:
-    asked = asked_here(visit, side)
+    question = asked_here(visit, side)
     return await visit.form_page(
         "lists/keep.html",
         problems,
         title=visit.say("listing.view.save"),
-        asked=asked,
-        words=filter_words(visit, asked, await list_rows.known_tags(visit)),
+        asked=question,
+        words=filter_words(visit, question, await list_rows.known_tags(visit)),
     )
 
 
 async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
-    asked = asked_here(visit, side)
+    question = asked_here(visit, side)
     try:
         view = await tags_and_views.save_view(
             visit.deps.store,
@@ -355,12 +365,12 @@ async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
             side,
             visit.form.text("name"),
             # An empty address would open the list without the view.
-            asked.query or f"tab={asked.tab}",
+            question.query or f"tab={question.tab}",
             visit.deps.clock.now(),
             is_first=visit.form.text("first") == "1",
         )
-    except Clash as why:
-        return await view_page(visit, side, [("name", visit.why(why))])
+    except Clash as error:
+        return await view_page(visit, side, [("name", visit.why(error))])
     return visit.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
 
 
@@ -376,26 +386,26 @@ KEEPS = (
 
 
 async def tags_shown(visit: Visit) -> web.StreamResponse:
-    return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _tags_counted(visit))
+    return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _count_tags(visit))
 
 
 async def tag_removed(visit: Visit) -> web.StreamResponse:
-    counted = {tag.id: (tag, sent + came) for tag, sent, came in await _tags_counted(visit)}
-    if visit.path("id") not in counted:
+    counts_by_id = {tag.id: (tag, sent + received) for tag, sent, received in await _count_tags(visit)}
+    if visit.path("id") not in counts_by_id:
         raise NotFound("this agency has no such label")
-    tag, count = counted[visit.path("id")]
+    tag, count = counts_by_id[visit.path("id")]
     if not visit.is_act:
-        words, carried = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, visit.lang)
-        return await visit.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=carried)
+        words, shown_count = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, visit.lang)
+        return await visit.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=shown_count)
     await tags_and_views.remove_tag(visit.deps.store, visit.scope(), tag.id)
     return visit.said(_TAGS, "tags.removed")
 
 
-async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
-    """Each with how many outgoing and incoming documents carry it."""
+async def _count_tags(visit: Visit) -> list[tuple[Tag, int, int]]:
+    """List labels, each with its number of outgoing and incoming documents."""
     async with visit.deps.store.read(visit.scope()) as work:
         tags, counts = await work.office.tags.all(), await work.office.tags.counts()
-    return [(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags]
+    return [(tag, counts.get((tag.id, Side.OUT), 0), counts.get((tag.id, Side.IN), 0)) for tag in tags]
 
 
 _TAGS = "/danh-sach/nhan"

@@ -1,8 +1,8 @@
-"""What open pages hear, and the bell as a page. News: how many documents came into a list since it was shown, and what the
-bell says now, over a stream that ends soon after its session, or as a number for pages that got none; nothing of what
-documents are about. The bell: everything that this person is told of, read or not, and of which kinds. In: a visit, of a
-list its side and moment; rings as `visits` has them. Out: counts, and which letter is to be heard; the page, whole or as
-the list in the frame; until when things were read; the choice of kinds, which the account page offers."""
+"""News for open pages, and the notifications as a page. News: the number of documents that came into a list since it was
+shown, and the bell's state, over a stream that ends soon after its session, or as a number for pages without one; no
+content of documents, and no session is kept alive by it. The bell: all notifications of this person, read or not, and their
+kinds. In: a visit, of a list its side and moment; rings as `visits` has them. Out: counts, and the latest ring;
+the page, whole or as the list in the frame; the moment until which all is read; the choice of kinds."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from gateway.office.web.visits import BELL_PATH, RINGS_IN_FRAME, Visit, bell_kin
 
 
 async def news_stream(visit: Visit) -> web.StreamResponse:
-    """Until the page goes, the session is over, another person needs the place, the node stops, or minutes have passed:
-    then the browser asks anew."""
-    wanted, live = _wanted_news(visit), visit.deps.live
-    async with live.place(visit.person.person.id) as given_up:
-        if given_up is None:
+    """Stream until the page goes, the session is over, another person needs the place, the node stops, or minutes have
+    passed: then the browser connects again."""
+    news_filter, live = _news_filter(visit), visit.deps.live
+    async with live.place(visit.person.person.id) as place_lost:
+        if place_lost is None:
             return web.Response(status=503, headers={"Retry-After": "30", "Cache-Control": "no-store"})
         response = web.StreamResponse(
             headers={
@@ -47,119 +47,125 @@ async def news_stream(visit: Visit) -> web.StreamResponse:
             if visit.request.method == "HEAD":
                 return response
             await response.write(b"retry: 5000\n\n")
-            over = asyncio.Event()
+            is_over = asyncio.Event()
             await live.first(
-                _tell_news(visit, response, wanted),
-                _watch_stream(visit, over),
-                given_up.wait(),
+                _send_news(visit, response, news_filter),
+                _watch_stream(visit, is_over),
+                place_lost.wait(),
                 live.pause(LIVE_LONGEST_S),
             )
-            if over.is_set() or given_up.is_set():
+            if is_over.is_set() or place_lost.is_set():
                 await response.write(b"event: over\ndata: \n\n")
         return response
 
 
-async def _tell_news(visit: Visit, response: web.StreamResponse, wanted: Wanted | None) -> None:
-    live, said, rung = visit.deps.live, 0, ""
+async def _send_news(visit: Visit, response: web.StreamResponse, news_filter: Wanted | None) -> None:
+    live, last_count, last_rings = visit.deps.live, 0, ""
     while True:
-        found = await _count_news(visit, wanted)
+        count = await _count_news(visit, news_filter)
         rings = await _rings(visit)
-        if found != said:
-            said = found
-            await response.write(f"event: news\ndata: {found}\n\n".encode())
-        if rings != rung:
-            rung = rings
+        if count != last_count:
+            last_count = count
+            await response.write(f"event: news\ndata: {count}\n\n".encode())
+        if rings != last_rings:
+            last_rings = rings
             await response.write(f"event: bell\ndata: {rings}\n\n".encode())
         await response.write(b": \n\n")
         await live.rung(visit.deps.store.wait_events, LIVE_LOOK_S)
         await live.pause(LIVE_BETWEEN_S)
 
 
-async def _watch_stream(visit: Visit, over: asyncio.Event) -> None:
-    """Ends with the page, with the session, and with what the person may see here."""
-    while not over.is_set() and (line := visit.request.transport) is not None and not line.is_closing():
+async def _watch_stream(visit: Visit, is_over: asyncio.Event) -> None:
+    """End with the page, with the session, and when the person's view here changes."""
+    while (
+        not is_over.is_set()
+        and (transport := visit.request.transport) is not None
+        and not transport.is_closing()
+    ):
         await visit.deps.live.pause(LIVE_STILL_S)
         try:
             acting = await sessions.look(visit.deps.accounts, visit.token)
-            seen = acting.require(Right.SEE_CONTENT)
+            granted = acting.require(Right.SEE_CONTENT)
         except Denied:
-            over.set()
+            is_over.set()
         else:
-            if acting.session.agency_id != visit.here.id or seen != visit.person.require(Right.SEE_CONTENT):
-                over.set()
+            if acting.session.agency_id != visit.here.id or granted != visit.person.require(
+                Right.SEE_CONTENT
+            ):
+                is_over.set()
 
 
 async def _rings(visit: Visit) -> str:
-    """What the bell says now, as JSON; empty for who has none."""
+    """Return the bell's state as JSON; empty for a person without one."""
     if RingKind.URGENT in bell_kinds(visit):
         await visit.deps.rings.look(visit.scope())
-    found = await bell_of(visit)
-    return json.dumps(bell_news(visit, found)) if found is not None else ""
+    bell_now = await bell_of(visit)
+    return json.dumps(bell_news(visit, bell_now)) if bell_now is not None else ""
 
 
 async def news_number(visit: Visit) -> web.StreamResponse:
-    told: dict[str, object] = {"count": await _count_news(visit, _wanted_news(visit))}
+    body: dict[str, object] = {"count": await _count_news(visit, _news_filter(visit))}
     if rings := await _rings(visit):
-        told["bell"] = json.loads(rings)
-    return web.json_response(told, headers={"Cache-Control": "no-store"})
+        body["bell"] = json.loads(rings)
+    return web.json_response(body, headers={"Cache-Control": "no-store"})
 
 
-async def _count_news(visit: Visit, wanted: Wanted | None) -> int:
-    if wanted is None:
+async def _count_news(visit: Visit, news_filter: Wanted | None) -> int:
+    if news_filter is None:
         return 0
     async with visit.deps.store.read(visit.scope()) as work:
-        return (await work.office.lists.count(wanted)).n
+        return (await work.office.lists.count(news_filter)).n
 
 
-def _wanted_news(visit: Visit) -> Wanted | None:
-    """None for a page without a list, which hears the bell alone."""
+def _news_filter(visit: Visit) -> Wanted | None:
+    """Return the filter of news; None for a page without a list, which hears the bell alone."""
     if visit.person.duties:
         raise Denied("something is owed first", code="GW-DUTY")
     if not visit.ask("phia"):
         return None
     try:
         side, since = Side(visit.ask("phia")), datetime.fromisoformat(visit.ask("tu"))
-    except ValueError as why:
-        raise NotFound("news are of one side, since a moment") from why
+    except ValueError as error:
+        raise NotFound("news are of one side, since a moment") from error
     if since.tzinfo is None:
         raise NotFound("news are of one side, since a moment")
-    seen = list_rows.seen_by(visit)
-    return Wanted(side=side, since=since, viewer=seen.viewer(side))
+    sight = list_rows.seen_by(visit)
+    return Wanted(side=side, since=since, viewer=sight.viewer(side))
 
 
 HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 
 async def rings_shown(visit: Visit) -> web.StreamResponse:
-    found = await bell_of(visit, anew=True)
-    if found is None:
+    bell_now = await bell_of(visit, anew=True)
+    if bell_now is None:
         raise Denied("there is nothing to be told of here", code="GW-RIGHT")
     if visit.is_piece:
-        return visit.piece("bell/_list.html", bell=found, rings=found.rings[:RINGS_IN_FRAME])
+        return visit.piece("bell/_list.html", bell=bell_now, rings=bell_now.rings[:RINGS_IN_FRAME])
     return await visit.page(
         "bell/page.html",
         title=visit.say("bell.title"),
-        told_rings=found.rings,
-        newest=found.rings[0].ring.at if found.rings else None,
+        told_rings=bell_now.rings,
+        newest=bell_now.rings[0].ring.at if bell_now.rings else None,
         examines=is_operator(visit),
     )
 
 
 async def rings_read(visit: Visit) -> web.StreamResponse:
-    """Until the newest that the page showed: what came since stays unread."""
+    """Mark rings read until the newest that the page showed: later ones stay unread."""
     try:
-        until = datetime.fromisoformat(visit.form.text("until"))
-    except ValueError as why:
-        raise BadForm("this is no moment") from why
-    if until.tzinfo is None:
+        read_until = datetime.fromisoformat(visit.form.text("until"))
+    except ValueError as error:
+        raise BadForm("this is no moment") from error
+    if read_until.tzinfo is None:
         raise BadForm("a moment has its zone")
-    await visit.deps.rings.read(visit.scope(), until)
+    await visit.deps.rings.read(visit.scope(), read_until)
     return visit.said(BELL_PATH, "bell.read")
 
 
 async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
-    kinds, wanted = bell_kinds(visit), visit.form.all("kind")
-    muted = frozenset(each for each in kinds if each.value not in wanted)
+    kinds, chosen_kinds = bell_kinds(visit), visit.form.all("kind")
+    muted = frozenset(kind for kind in kinds if kind.value not in chosen_kinds)
     await visit.deps.rings.choose(visit.scope(), muted)
     return visit.said(HOME, "bell.chosen")
 

@@ -1,6 +1,6 @@
-"""The office calendar: holidays and swap days of a year, those that ship with the program and those that this node
-set; every clock of office hours runs by it. In: days as typed, or as a file. Out: the year's days, and what differs
-from now on."""
+"""The office calendar: holidays and swap days of a year, those that ship with the program and those that this node set;
+every clock of office hours runs by it. In: days as typed, or as a file. Out: the year's days, and the changes from now
+on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.office.web.visits import OPERATES, Visit
 from gateway.policy import timers
 
 PATH = "/quan-tri/lich"
-# The calendar is the node's: whoever operates it sets it.
+# The calendar is the node's: its operators set it.
 _AT = {"who": Who.READY, "needs": OPERATES, "key": "administration"}
 
 
@@ -28,8 +28,8 @@ async def added(visit: Visit) -> web.StreamResponse:
         return await shown(visit, [("day", visit.say("books.day.unreadable"))])
     if kind not in tuple(DayKind) or len(name) > calendar_file.LONGEST_NAME:
         return await shown(visit, [("name", visit.say("office.name.long"))])
-    wanted = CalendarDay(day=day, kind=DayKind(kind), name=name)
-    await visit.deps.todo.calendar.put([wanted], visit.deps.clock.now(), visit.person.person.id)
+    calendar_day = CalendarDay(day=day, kind=DayKind(kind), name=name)
+    await visit.deps.todo.calendar.put([calendar_day], visit.deps.clock.now(), visit.person.person.id)
     return visit.said(PATH, "office.added", nam=str(day.year))
 
 
@@ -42,15 +42,15 @@ async def removed(visit: Visit) -> web.StreamResponse:
 
 
 async def imported(visit: Visit) -> web.StreamResponse:
-    """All days of the file, or none."""
+    """Import all days of the file, or none."""
     content = bytearray()
     async for part in forms.parts(visit.request, visit.token):
         await forms.hold(part, content, calendar_file.MOST_BYTES, "the calendar file is too large")
     try:
         days = calendar_file.read(bytes(content))
-    except Clash as why:
+    except Clash as error:
         # Its faults are named with their lines; they are few and short.
-        return await shown(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {why}")])
+        return await shown(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {error}")])
     await visit.deps.todo.calendar.put(days, visit.deps.clock.now(), visit.person.person.id)
     return visit.said(PATH, "office.imported", nam=str(days[0].day.year))
 
@@ -58,15 +58,15 @@ async def imported(visit: Visit) -> web.StreamResponse:
 async def shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     year = visit.year_asked()
     own = await visit.deps.todo.calendar.days()
-    days = [each for each in timers.merged_days(SHIPPED, own) if each.day.year == year]
+    days = [d for d in timers.merged_days(SHIPPED, own) if d.day.year == year]
     return await visit.form_page(
         "office/days.html",
         problems,
         title=visit.say("office.title"),
         year=year,
         days=days,
-        names={each.day: visit.say(each.name) if each.shipped else each.name for each in days},
-        kinds=[(each.value, visit.say(f"day_kind.{each}")) for each in DayKind],
+        names={d.day: visit.say(d.name) if d.shipped else d.name for d in days},
+        kinds=[(k.value, visit.say(f"day_kind.{k}")) for k in DayKind],
         spans=(await visit.deps.todo.office()).spans,
     )
 

@@ -1,5 +1,6 @@
-"""The to-do list: one list over both directions of what needs a hand, longest overdue first; who looks after it, what
-may rest. In: the tasks of the agency. Out: the list, one task with what can be noted about it, the notes."""
+"""The to-do list: one list over both directions of everything that needs an act, longest overdue first, with the person in
+charge of each task and the sleeping ones. In: the tasks of the agency. Out: the list, one task with its notes, the
+notes."""
 
 from __future__ import annotations
 
@@ -20,14 +21,14 @@ from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import SUBJECT_PATHS, Visit, merged, where
 
-# What is on the list says what documents are about: for those who see the agency's all.
-# Who works in a unit sees what was given to it.
+# The list shows the subjects of documents: it is for persons who see all of the agency's.
+# A person of a unit sees the tasks that were given to it.
 SEES = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 TAKES_UP = (
     Needs(right=Right.URGE, manners=(Manner.YES,)),
     Needs(right=Right.PROGRESS, manners=(Manner.OWN,)),
 )
-# Who only views notes nothing.
+# A person who only views makes no notes.
 NOTES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
 _MORNING = time(8)
 _ROWS = 50
@@ -35,7 +36,7 @@ _ROWS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTask:
-    """One task as the list shows it. `path` opens its subject, `act` is where it is done."""
+    """Task as the list shows it. `path` opens its subject, `act` is where it is done."""
 
     task: Task
     left: str
@@ -45,35 +46,35 @@ class ShownTask:
 
 
 async def listed(visit: Visit) -> web.StreamResponse:
-    everything = visit.ask("tat-ca") == "1"
+    with_resting = visit.ask("tat-ca") == "1"
     units = visit.units
-    found = await todo.gather(visit.deps.todo, visit.scope(), everything=everything, units=units)
+    todo_list = await todo.gather(visit.deps.todo, visit.scope(), everything=with_resting, units=units)
     kind = visit.ask("loai")
-    mine = visit.ask("cua-toi") == "1"
-    wanted = [
-        each
-        for each in found.tasks
-        if (not kind or each.kind == kind) and (not mine or each.owner == visit.person.person.name)
+    only_mine = visit.ask("cua-toi") == "1"
+    tasks = [
+        t
+        for t in todo_list.tasks
+        if (not kind or t.kind == kind) and (not only_mine or t.owner == visit.person.person.name)
     ]
-    pages = max(1, -(-len(wanted) // _ROWS))
+    pages = max(1, -(-len(tasks) // _ROWS))
     page = visit.number("trang", 1, tuple(range(1, pages + 1)))
-    shown = [row(visit, found, each) for each in wanted[(page - 1) * _ROWS : page * _ROWS]]
+    rows = [row(visit, todo_list, t) for t in tasks[(page - 1) * _ROWS : page * _ROWS]]
     following = merged(dict(visit.request.query), trang=str(page + 1), told=None)
-    kinds = Counter(task.kind for task in found.awake)
+    kinds = Counter(task.kind for task in todo_list.awake)
     return await visit.page(
         "tasks/list.html",
         title=visit.say("menu.todo"),
-        rows=shown,
+        rows=rows,
         following=where("/can-xu-ly", **following) if page < pages else "",
         kinds={kind: kinds[kind] for kind in TaskKind if kinds[kind]},
         total=kinds.total(),
         kind=kind,
-        mine=mine,
-        everything=everything,
+        mine=only_mine,
+        everything=with_resting,
         may_note=units is None and visit.may(Right.URGE, Manner.YES),
         may_take=_may_take(visit),
-        resting=found.resting,
-        cut=found.cut,
+        resting=todo_list.resting,
+        cut=todo_list.cut,
     )
 
 
@@ -90,13 +91,13 @@ def _may_take(visit: Visit) -> bool:
 
 async def snoozed(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
-    until = _until(visit)
-    if until is None:
+    wake_at = _read_until(visit)
+    if wake_at is None:
         return await one(visit, [("day", visit.say("tasks.when.unreadable"))])
     try:
-        await todo.snooze_task(visit.deps.todo, visit.scope(), task, until, visit.form.text("note"))
-    except Clash as why:
-        return await one(visit, [("note" if why.code == "GW-NOTE" else "day", visit.why(why))])
+        await todo.snooze_task(visit.deps.todo, visit.scope(), task, wake_at, visit.form.text("note"))
+    except Clash as error:
+        return await one(visit, [("note" if error.code == "GW-NOTE" else "day", visit.why(error))])
     return visit.said("/can-xu-ly", "tasks.snoozed")
 
 
@@ -104,8 +105,8 @@ async def closed(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     try:
         await todo.close_task(visit.deps.todo, visit.scope(), task, visit.form.text("done"))
-    except Clash as why:
-        return await one(visit, [("done", visit.why(why))])
+    except Clash as error:
+        return await one(visit, [("done", visit.why(error))])
     return visit.said("/can-xu-ly", "tasks.closed")
 
 
@@ -114,7 +115,7 @@ async def woken(visit: Visit) -> web.StreamResponse:
     return visit.said("/can-xu-ly", "tasks.woken")
 
 
-def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
+def row(visit: Visit, todo_list: todo.TodoList, task: Task) -> ShownTask:
     path = SUBJECT_PATHS[task.about].format(id=task.opens)
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
@@ -126,7 +127,7 @@ def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
         act, verb = ("{path}/trinh", "submit") if submits else ("", "open")
     return ShownTask(
         task=task,
-        left=found.time_left(task, visit.lang),
+        left=todo_list.time_left(task, visit.lang),
         path=path,
         act=act.format(path=path, id=task.subject_id, code=quote(task.counterpart)),
         verb=visit.say(f"tasks.do.{verb}"),
@@ -159,8 +160,8 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
 async def one(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     task_id = visit.form.text("task") if problems else visit.ask("viec")
     units = visit.units
-    found = await todo.gather(visit.deps.todo, visit.scope(), everything=True, units=units)
-    task = next((each for each in found.tasks if each.id == task_id), None)
+    todo_list = await todo.gather(visit.deps.todo, visit.scope(), everything=True, units=units)
+    task = next((t for t in todo_list.tasks if t.id == task_id), None)
     if task is None:
         raise NotFound("this task is settled, or never was")
     tomorrow = local(visit.deps.clock.now()) + timedelta(days=1)
@@ -168,16 +169,16 @@ async def one(visit: Visit, problems: Problems | None = None) -> web.StreamRespo
         "tasks/one.html",
         problems,
         title=visit.say(f"task.{task.kind}"),
-        row=row(visit, found, task),
+        row=row(visit, todo_list, task),
         may_note=units is None and visit.may(Right.URGE, Manner.YES),
         may_take=_may_take(visit),
-        rests=task.rests(found.at),
+        rests=task.rests(todo_list.at),
         latest=task.due_at,
         given=visit.form.flat() or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
     )
 
 
-def _until(visit: Visit) -> datetime | None:
+def _read_until(visit: Visit) -> datetime | None:
     now = visit.deps.clock.now()
     on = dates.typed_day(visit.form.text("day"), local(now).date())
     at = dates.typed_clock(visit.form.text("time") or _MORNING.strftime("%H:%M"))

@@ -1,8 +1,8 @@
-"""Accounts and rights: the accounts of an agency, one account with its posts, sessions, limits and history, and a new
-one; and mailboxes (R85), the names of desks for which persons act under their own. In: an administrator; and where
-that is: the own agency, or, for the operator, any agency, the node itself, or all of them. Out: pages; the one-time
-link of a new account is shown once, on the answer itself; each mailbox with who acts for it now, a new one, its name
-suggested after the local rule, a closed one. Another agency is not there for who may not."""
+"""Accounts and rights: the accounts of an agency, one account with its posts, sessions, limits and history, and a new one;
+and mailboxes, R85 (mailboxes of desks), under which persons act in their own name. In: an administrator; and a place: the
+own agency, or, for the operator, any agency, the node itself, or all of them. Out: pages; the one-time link of a new
+account is shown once, on the answer itself; each mailbox with its present users, a new one, its name suggested after the
+local rule, a closed one. Other agencies are not found without the right to them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ ALL, OF_NODE = "tat-ca", "nut"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """`key` stands in addresses; `agency_id` is None for every agency together, empty for the node itself."""
+    """Place that is administered. `key` stands in addresses; `agency_id` is None for every agency together, empty for the
+    node itself."""
 
     key: str
     name: str
@@ -46,12 +47,12 @@ class Place:
 
     @property
     def id(self) -> str:
-        """Empty for all together too, of which there is none."""
+        """Return the agency's id; empty for all together too, which have none."""
         return self.agency_id or NODE
 
 
 def is_everywhere(visit: Visit) -> bool:
-    """Whether the person administers the accounts of every agency."""
+    """Tell whether the person administers the accounts of every agency."""
     return visit.person.rights.may(Right.ACCOUNTS, NODE, visit.person.at, Manner.YES)
 
 
@@ -60,28 +61,31 @@ def administrator(visit: Visit) -> By:
 
 
 async def places_open(visit: Visit, *, together: bool = True, node: bool = True) -> Sequence[Place]:
-    """What there is to choose from. `together` and `node` add all at once, and the node itself, for operators."""
+    """List the places to choose from. `together` and `node` add all at once, and the node itself, for operators."""
     if not is_everywhere(visit):
         return (_place_of(visit.here),)
-    found = [Place(key=ALL, name=visit.say("admin.everywhere"), agency_id=None)] if together else []
-    found += [Place(key=OF_NODE, name=visit.say("admin.node"), agency_id=NODE)] if node else []
-    return (*found, *(_place_of(each) for each in await visit.deps.store.hosted() if each.left_at is None))
+    places = [Place(key=ALL, name=visit.say("admin.everywhere"), agency_id=None)] if together else []
+    places += [Place(key=OF_NODE, name=visit.say("admin.node"), agency_id=NODE)] if node else []
+    return (
+        *places,
+        *(_place_of(agency) for agency in await visit.deps.store.hosted() if agency.left_at is None),
+    )
 
 
-def chosen_place(visit: Visit, places: Sequence[Place], given: str | None = None) -> Place:
-    """What the address or the form names; else the agency that is worked for, else the first. NotFound for another's."""
-    named = visit.form.text("place") if visit.is_act else visit.ask("co-quan")
-    wanted = named if given is None else given
-    if not wanted and visit.agency is not None:
-        wanted = visit.agency.code
-    found = next((each for each in places if each.key == wanted), None if wanted else places[0])
-    if found is None:
+def chosen_place(visit: Visit, places: Sequence[Place], given_key: str | None = None) -> Place:
+    """Return the place of the address or the form; else the chosen agency, else the first. Raise NotFound for another's."""
+    asked_key = visit.form.text("place") if visit.is_act else visit.ask("co-quan")
+    key = asked_key if given_key is None else given_key
+    if not key and visit.agency is not None:
+        key = visit.agency.code
+    place = next((p for p in places if p.key == key), None if key else places[0])
+    if place is None:
         raise NotFound("there is no such agency here")
-    return found
+    return place
 
 
 async def agencies_open(visit: Visit) -> Sequence[Place]:
-    """Agencies alone: a mailbox and a key are an agency's."""
+    """List agencies alone: a mailbox and a key belong to an agency."""
     return await places_open(visit, together=False, node=False)
 
 
@@ -100,26 +104,26 @@ _LEAST_NAME = 2
 
 async def accounts_listed(visit: Visit) -> web.StreamResponse:
     places = await places_open(visit)
-    here = chosen_place(visit, places)
+    place = chosen_place(visit, places)
     page = visit.number("trang", 1, tuple(range(1, 1000)))
-    found, total = await admin.account_lines(
+    lines, total = await admin.account_lines(
         visit.deps.accounts,
         administrator(visit),
-        here.agency_id,
-        _wanted(visit),
+        place.agency_id,
+        _account_filter(visit),
         (page - 1) * _MOST_LISTED,
         _MOST_LISTED,
     )
     return await visit.page(
         "admin/accounts.html",
         title=visit.say("menu.administration"),
-        rows=[(each, next(iter(limits(visit, each)), None)) for each in found],
+        rows=[(line, next(iter(limits(visit, line)), None)) for line in lines],
         names=await agency_names(visit),
-        places=[(each.key, each.name) for each in places],
-        here=here,
-        roles=[("", visit.say("admin.any")), *_roles(visit, everywhere=is_everywhere(visit))],
+        places=[(place.key, place.name) for place in places],
+        here=place,
+        roles=[("", visit.say("admin.any")), *_roles(visit, sees_all=is_everywhere(visit))],
         states=_states(visit),
-        asked={each: visit.ask(each) for each in ("q", "vai-tro", "trang-thai")},
+        asked={name: visit.ask(name) for name in ("q", "vai-tro", "trang-thai")},
         total=total,
         page=page,
         pages=-(-total // _MOST_LISTED),
@@ -135,41 +139,41 @@ async def account_shown(visit: Visit) -> web.StreamResponse:
         seen=seen,
         limits=limits(visit, seen),
         names=await agency_names(visit),
-        names_key={NODE: OF_NODE, **{each.id: each.code for each in await visit.deps.store.hosted()}},
+        names_key={NODE: OF_NODE, **{agency.id: agency.code for agency in await visit.deps.store.hosted()}},
         has=labels.has,
         is_self=seen.person.id == visit.person.person.id,
     )
 
 
 async def account_added(visit: Visit) -> web.StreamResponse:
-    """With `suggest` the form comes back with a name to sign in with after the local rule, and nothing is added."""
+    """Add an account. With `suggest` the form comes back with a login after the local rule, and no account is added."""
     form, values = visit.form, visit.form.flat()
     if "suggest" in form or not form.text("login"):
-        taken = await admin.logins(visit.deps.accounts)
+        logins = await admin.logins(visit.deps.accounts)
         style = signing_in.LoginStyle(visit.deps.settings.accounts.login_style)
         values["login"] = signing_in.login_of_person(
-            form.text("name"), style, taken, visit.deps.settings.accounts.login_tail
+            form.text("name"), style, logins, visit.deps.settings.accounts.login_tail
         )
     if "suggest" in form:
         return await account_form(visit, values)
-    wanted, problems = await post_of_form(visit)
+    post, problems = await post_of_form(visit)
     if len(form.text("name")) < _LEAST_NAME:
         problems.insert(0, visit.missing("name", "admin.name"))
-    if problems or wanted is None:
+    if problems or post is None:
         return await account_form(visit, values, problems)
     account = admin.NewAccount(
         login=values["login"],
         name=form.text("name"),
         title=form.text("title"),
         email=form.text("email") or None,
-        posts=(wanted,),
+        posts=(post,),
         request=form.text("request"),
     )
     try:
         person, code = await admin.add(visit.deps.accounts, administrator(visit), account)
-    except Clash as why:
-        field = "login" if why.code == "GW-LOGIN" else "role"
-        return await account_form(visit, values, [(field, visit.why(why))])
+    except Clash as error:
+        field = "login" if error.code == "GW-LOGIN" else "role"
+        return await account_form(visit, values, [(field, visit.why(error))])
     return await link_page(visit, person, code)
 
 
@@ -178,7 +182,7 @@ def address_of_node(visit: Visit) -> str:
 
 
 async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
-    """The one page that shows a one-time link."""
+    """Show a one-time link, on this page alone."""
     address = address_of_node(visit).rstrip("/")
     return await visit.page(
         "admin/link.html",
@@ -197,30 +201,30 @@ def limits(visit: Visit, line: AccountLine) -> Sequence[Runs]:
         rules.passwords,
         rules.idle,
         link_until=line.link_until,
-        posts_until=[each.until for each in line.posts if each.until is not None],
+        posts_until=[p.until for p in line.posts if p.until is not None],
     )
 
 
 async def agency_names(visit: Visit) -> dict[str, str]:
     hosted = await visit.deps.store.hosted()
-    return {NODE: visit.say("admin.node"), **{each.id: each.name for each in hosted}}
+    return {NODE: visit.say("admin.node"), **{agency.id: agency.name for agency in hosted}}
 
 
 async def post_choice(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
-    """What the fields of a post offer."""
-    everywhere = is_everywhere(visit)
+    """Return the choices of a post's fields."""
+    sees_all = is_everywhere(visit)
     places = await places_open(visit, together=False)
     return {
-        "roles": [("", visit.say("admin.choose")), *_roles(visit, everywhere=everywhere)],
-        "places": [(each.key, each.name) for each in places],
+        "roles": [("", visit.say("admin.choose")), *_roles(visit, sees_all=sees_all)],
+        "places": [(place.key, place.name) for place in places],
         "here": chosen_place(visit, places, "").key if visit.agency is not None else places[0].key,
     }
 
 
 async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
-    """The post that a form gives: role, agency, unit and term; or what is wrong with it."""
+    """Read the form's post: role, agency, unit and term; or its problems."""
     form, problems = visit.form, Problems()
-    role = next((each for each in PostRole if each == form.text("role")), None)
+    role = next((r for r in PostRole if r == form.text("role")), None)
     if role is None:
         return None, [visit.missing("role", "admin.role")]
     places = await places_open(visit, together=False)
@@ -233,8 +237,8 @@ async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
         until = dates.midnight(day + timedelta(days=1)) if day is not None else None
         if until is None or until <= visit.person.at:
             problems.append(("until", visit.say("admin.until.wrong")))
-    wanted = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=until)
-    return (None if problems else wanted), problems
+    post = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=until)
+    return (None if problems else post), problems
 
 
 async def account_form(
@@ -249,22 +253,22 @@ async def account_form(
     )
 
 
-def _wanted(visit: Visit) -> Callable[[Person, tuple[Post, ...]], bool]:
+def _account_filter(visit: Visit) -> Callable[[Person, tuple[Post, ...]], bool]:
     words, role, state = fold(visit.ask("q")), visit.ask("vai-tro"), visit.ask("trang-thai")
-    warn, now = visit.deps.accounts.rules.idle.warn or timedelta(days=60), visit.person.at
+    idle_after, now = visit.deps.accounts.rules.idle.warn or timedelta(days=60), visit.person.at
 
     def fits(person: Person, posts: tuple[Post, ...]) -> bool:
         text = fold(f"{person.login} {person.name} {person.title}")
         return (
-            all(each in text for each in words.split())
-            and (not role or any(each.role == role and each.holds(now) for each in posts))
-            and (not state or _stands(person, state, now - warn))
+            all(word in text for word in words.split())
+            and (not role or any(p.role == role and p.holds(now) for p in posts))
+            and (not state or _has_state(person, state, now - idle_after))
         )
 
     return fits
 
 
-def _stands(person: Person, state: str, idle_since: datetime) -> bool:
+def _has_state(person: Person, state: str, idle_since: datetime) -> bool:
     if state == NEW:
         return person.enrolled_at is None
     if state == IDLE:
@@ -275,22 +279,22 @@ def _stands(person: Person, state: str, idle_since: datetime) -> bool:
 def _states(visit: Visit) -> list[tuple[str, str]]:
     return [
         ("", visit.say("admin.any")),
-        *((each.value, visit.say(f"standing.{each}")) for each in AccountStanding),
+        *((s.value, visit.say(f"standing.{s}")) for s in AccountStanding),
         (NEW, visit.say("admin.state.new")),
         (IDLE, visit.say("standing.idle")),
     ]
 
 
-def _roles(visit: Visit, *, everywhere: bool) -> list[tuple[str, str]]:
+def _roles(visit: Visit, *, sees_all: bool) -> list[tuple[str, str]]:
     return [
-        (each.value, visit.say(f"post.{each}"))
-        for each in PostRole
-        if each is not PostRole.SYSTEM and (everywhere or not each.is_of_node)
+        (role.value, visit.say(f"post.{role}"))
+        for role in PostRole
+        if role is not PostRole.SYSTEM and (sees_all or not role.is_of_node)
     ]
 
 
 async def seen_person(visit: Visit) -> Person:
-    """Whom an act is about; NotFound for whoever this administrator does not see."""
+    """Load the person of an act. Raise NotFound for one that this administrator does not see."""
     return (await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))).person
 
 
@@ -299,7 +303,7 @@ def path_of(person: Person) -> str:
 
 
 def name_of(person: Person) -> str:
-    """What the flows find the person by."""
+    """Return the name with which the flows find the person."""
     if person.login is None and not person.name:
         raise NotFound("there is no such person")
     return person.login or person.name
@@ -317,24 +321,24 @@ async def mailboxes_listed(visit: Visit) -> web.StreamResponse:
 
 
 async def mailbox_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await agency_here(visit)
-    role = next((each for each in _MAILBOX_ROLES if each == form.text("role")), PostRole.CLERK)
+    form, place = visit.form, await agency_here(visit)
+    role = next((r for r in _MAILBOX_ROLES if r == form.text("role")), PostRole.CLERK)
     try:
-        await posts.make_mailbox(visit.deps.accounts, administrator(visit), here.id, form.text("name"), role)
-    except Clash as why:
-        return await _mailboxes_page(visit, here, form.flat(), [("name", visit.why(why))])
-    return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": here.key})
+        await posts.make_mailbox(visit.deps.accounts, administrator(visit), place.id, form.text("name"), role)
+    except Clash as error:
+        return await _mailboxes_page(visit, place, form.flat(), [("name", visit.why(error))])
+    return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": place.key})
 
 
 async def mailbox_closed(visit: Visit) -> web.StreamResponse:
-    here = await agency_here(visit)
-    name, query = visit.path("name"), {"co-quan": here.key}
+    place = await agency_here(visit)
+    name, query = visit.path("name"), {"co-quan": place.key}
     if not visit.is_act:
-        found = await posts.mailboxes_of(visit.deps.accounts, here.id)
-        people = next((who for box, who in found if box.name == name and box.closed_at is None), None)
+        mailboxes = await posts.mailboxes_of(visit.deps.accounts, place.id)
+        people = next((users for box, users in mailboxes if box.name == name and box.closed_at is None), None)
         if people is None:
             raise NotFound("there is no such mailbox")
-        names = ", ".join(each.name for each in people) or visit.say("admin.nobody")
+        names = ", ".join(person.name for person in people) or visit.say("admin.nobody")
         return await visit.question(
             None,
             "admin.mailbox.close",
@@ -344,34 +348,34 @@ async def mailbox_closed(visit: Visit) -> web.StreamResponse:
             people=names,
             back=_MAILBOXES,
             query=query,
-            hidden={"place": here.key},
+            hidden={"place": place.key},
             grave=True,
         )
-    await posts.close_mailbox(visit.deps.accounts, administrator(visit), here.id, name)
+    await posts.close_mailbox(visit.deps.accounts, administrator(visit), place.id, name)
     return visit.said(_MAILBOXES, "admin.mailbox_closed", **query)
 
 
 async def _mailboxes_page(
     visit: Visit,
-    here: Place,
+    place: Place,
     values: Mapping[str, str] = MappingProxyType({}),
     problems: Problems | None = None,
 ) -> web.Response:
     places = await agencies_open(visit)
-    found = await posts.mailboxes_of(visit.deps.accounts, here.id)
-    taken = {box.name for box, _ in found}
-    short, options = signing_in.short_name(here.name), visit.deps.settings.accounts
+    mailboxes = await posts.mailboxes_of(visit.deps.accounts, place.id)
+    names = {box.name for box, _ in mailboxes}
+    short, options = signing_in.short_name(place.name), visit.deps.settings.accounts
     clerks = options.clerks_mailbox.replace("{abbr}", short)
     admins = options.admins_mailbox.replace("{abbr}", short)
     return await visit.form_page(
         "admin/mailboxes.html",
         problems,
         title=visit.say("admin.mailboxes"),
-        found=found,
-        here=here,
-        places=[(each.key, each.name) for each in places],
-        roles=[(each.value, visit.say(f"post.{each}")) for each in _MAILBOX_ROLES],
-        suggested=[each for each in (clerks, admins) if each not in taken],
+        found=mailboxes,
+        here=place,
+        places=[(place.key, place.name) for place in places],
+        roles=[(role.value, visit.say(f"post.{role}")) for role in _MAILBOX_ROLES],
+        suggested=[name for name in (clerks, admins) if name not in names],
         values=values,
     )
 

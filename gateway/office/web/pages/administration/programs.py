@@ -49,21 +49,21 @@ _FIELDS = {
     "GW-KEY-LIFE": "life",
     "GW-KEY-NETWORKS": "networks",
 }
-_LONGEST_SHOWN = 60
+_LONGEST_QUOTE = 60
 
 
 async def keys_listed(visit: Visit) -> web.StreamResponse:
     here, now = await accounts.agency_here(visit), visit.person.at
-    found = await program_keys.listed(
+    keys = await program_keys.listed(
         visit.deps.accounts, visit.deps.store.accounts, accounts.administrator(visit), here.id
     )
     return await visit.page(
         "admin/keys.html",
         title=visit.say("keys.title"),
-        rows=[(each, each.state(now)) for each in found],
-        today=await visit.deps.store.calls.counts([each.id for each in found], dates.midnight(visit.today)),
+        rows=[(k, k.state(now)) for k in keys],
+        today=await visit.deps.store.calls.counts([k.id for k in keys], dates.midnight(visit.today)),
         here=here,
-        places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
+        places=[(k.key, k.name) for k in await accounts.agencies_open(visit)],
     )
 
 
@@ -71,26 +71,26 @@ async def key_made(visit: Visit) -> web.StreamResponse:
     form, here = visit.form, await accounts.agency_here(visit)
     if not visit.is_act:
         return await _key_form(visit, here, {}, set(program_keys.DAILY), [])
-    ticked = {each for each in ApiScope if each in form.all("scopes")}
-    life = next((each for each in LIVES if str(each) == form.text("life")), LIVES[-1])
-    given, wrong = _networks(visit, form.text("networks"))
-    if wrong:
-        return await _key_form(visit, here, form.flat(), ticked, wrong)
-    wanted = WantedKey(
-        name=form.text("name"), scopes=frozenset(ticked), life=timedelta(days=life), networks=given
+    ticked = {scope for scope in ApiScope if scope in form.all("scopes")}
+    life = next((n for n in LIVES if str(n) == form.text("life")), LIVES[-1])
+    networks, problems = _read_networks(visit, form.text("networks"))
+    if problems:
+        return await _key_form(visit, here, form.flat(), ticked, problems)
+    key_wish = WantedKey(
+        name=form.text("name"), scopes=frozenset(ticked), life=timedelta(days=life), networks=networks
     )
     try:
-        return await _make_key(visit, here, wanted)
-    except Clash as why:
-        problem = (_FIELDS.get(why.code, "name"), visit.why(why))
+        return await _make_key(visit, here, key_wish)
+    except Clash as error:
+        problem = (_FIELDS.get(error.code, "name"), visit.why(error))
         return await _key_form(visit, here, form.flat(), ticked, [problem])
 
 
 async def key_rotated(visit: Visit) -> web.StreamResponse:
-    """A second key with the same name, scopes, life, networks and certificate; the first goes on until somebody revokes it,
-    or its time is up."""
+    """Make a second key with the same name, scopes, life, networks and certificate; the first stays valid until it is
+    revoked or expires."""
     here, key = await _open_key(visit)
-    # What a certificate alone opens has no secret. A system's is the node's administrator's to give: a page that is left
+    # A key of a certificate has no secret. A system's secret is the node administrator's: a page that is left
     # open would show what signs every call.
     if key.way is KeyWay.CERTIFICATE:
         raise Clash("bind another certificate by: gateway tokens bind", code="GW-CERT-SECRET")
@@ -99,7 +99,7 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     if not visit.is_act:
         return await _ask(visit, here, key, "rotate")
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
-    wanted = WantedKey(
+    key_wish = WantedKey(
         name=key.principal.name,
         scopes=key.scopes,
         life=min(span, timedelta(days=LIVES[-1])),
@@ -107,7 +107,7 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
         way=key.way,
         certificate=key.certificate,
     )
-    return await _make_key(visit, here, wanted)
+    return await _make_key(visit, here, key_wish)
 
 
 async def key_revoked(visit: Visit) -> web.StreamResponse:
@@ -136,27 +136,27 @@ async def _ask(visit: Visit, here: Place, key: ApiKey, act: str, *, grave: bool 
     )
 
 
-def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Problems]:
-    """One a line, and what is wrong with the lines that are none."""
-    found, wrong = [], []
+def _read_networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Problems]:
+    """Read one network per line, and list the problems of unreadable lines."""
+    networks, problems = [], []
     for at, line in enumerate(text.splitlines(), 1):
-        if not (given := line.strip()):
+        if not (text_of_line := line.strip()):
             continue
         try:
-            found.append(account.read_network(given))
+            networks.append(account.read_network(text_of_line))
         except ValueError:
-            told = visit.say("keys.networks.wrong", line=at, text=given[:_LONGEST_SHOWN])
-            wrong.append(("networks", told))
-    return tuple(found), wrong
+            problem = visit.say("keys.networks.wrong", line=at, text=text_of_line[:_LONGEST_QUOTE])
+            problems.append(("networks", problem))
+    return tuple(networks), problems
 
 
-async def _make_key(visit: Visit, here: Place, wanted: WantedKey) -> web.Response:
+async def _make_key(visit: Visit, here: Place, key_wish: WantedKey) -> web.Response:
     secret, key = await program_keys.make(
         visit.deps.accounts,
         visit.deps.store.accounts,
         accounts.administrator(visit),
         here.id,
-        wanted,
+        key_wish,
         everywhere=accounts.is_everywhere(visit),
     )
     return await visit.page(
@@ -171,33 +171,33 @@ async def _key_form(
     ticked: set[ApiScope],
     problems: Problems,
 ) -> web.Response:
-    everything = accounts.is_everywhere(visit)
+    sees_all = accounts.is_everywhere(visit)
     return await visit.form_page(
         "admin/key_new.html",
         problems,
         title=visit.say("keys.new"),
         here=here,
-        scopes=[each for each in ApiScope if everything or each in program_keys.OF_AGENCY],
+        scopes=[scope for scope in ApiScope if sees_all or scope in program_keys.OF_AGENCY],
         ticked=ticked,
         most_networks=MOST_KEY_NETWORKS,
-        lives=[(str(each), visit.say("keys.days", days=each)) for each in LIVES],
+        lives=[(str(n), visit.say("keys.days", days=n)) for n in LIVES],
         values=values,
     )
 
 
 async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
-    """A key that still opens something."""
-    here, key = await _found_key(visit)
+    """Load a key that is still valid."""
+    here, key = await _load_key(visit)
     if key.state(visit.person.at) != "active":
         raise Clash("this key opens nothing any more", code="GW-KEY-OVER")
     return here, key
 
 
-async def _found_key(visit: Visit) -> tuple[Place, ApiKey]:
-    """Of an agency that is administered; NotFound for another's, and for one that serves several."""
+async def _load_key(visit: Visit) -> tuple[Place, ApiKey]:
+    """Load a key of an administered agency. Raise NotFound for another's, and for one that serves several."""
     deps, id = visit.deps, visit.path("id")
-    owner = next((each.agency_ids for each in await deps.store.accounts.list_keys() if each.id == id), ())
-    here = next((each for each in await accounts.agencies_open(visit) if (each.agency_id,) == owner), None)
+    owner = next((k.agency_ids for k in await deps.store.accounts.list_keys() if k.id == id), ())
+    here = next((place for place in await accounts.agencies_open(visit) if (place.agency_id,) == owner), None)
     if here is None:
         raise NotFound("there is no such API key")
     by = accounts.administrator(visit)
@@ -205,22 +205,22 @@ async def _found_key(visit: Visit) -> tuple[Place, ApiKey]:
 
 
 CALLS = f"{KEYS}/{{id}}/nhat-ky"
-_CALLS_SHOWN = 50
+_CALLS_PER_PAGE = 50
 _HOUR = timedelta(hours=1)
 _FAILED_CALLS = "loi"
 
 
 async def calls_shown(visit: Visit) -> web.StreamResponse:
-    _, key = await _found_key(visit)
+    _, key = await _load_key(visit)
     errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
     calls = visit.deps.store.calls
-    found = await calls.listed(
-        key.id, _CALLS_SHOWN + 1, errors=errors, route=route, before=visit.ask("truoc")
+    listed = await calls.listed(
+        key.id, _CALLS_PER_PAGE + 1, errors=errors, route=route, before=visit.ask("truoc")
     )
-    shown = found[:_CALLS_SHOWN]
+    page = listed[:_CALLS_PER_PAGE]
     path = f"{KEYS}/{key.id}/nhat-ky"
-    kept = merged(dict(visit.request.query), truoc=None)
-    older = where(path, **{**kept, "truoc": shown[-1].id}) if len(found) > _CALLS_SHOWN else ""
+    query = merged(dict(visit.request.query), truoc=None)
+    older = where(path, **{**query, "truoc": page[-1].id}) if len(listed) > _CALLS_PER_PAGE else ""
     hour = await calls.counts([key.id], visit.person.at - _HOUR)
     today = await calls.counts([key.id], dates.midnight(visit.today))
     return await visit.page(
@@ -228,14 +228,14 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         title=visit.say("calls.title", name=key.principal.name),
         key=key,
         path=path,
-        # Beside a program's own log it is the second that counts.
-        rows=[(each, f"{local(each.at):%d/%m/%Y %H:%M:%S}", _curl(visit, each)) for each in shown],
+        # Lines are compared with a program's own log, to the second.
+        rows=[(call, f"{local(call.at):%d/%m/%Y %H:%M:%S}", _curl(visit, call)) for call in page],
         older=older,
-        newest=where(path, **{each: kept[each] for each in ("ket-qua", "dia-chi") if each in kept})
+        newest=where(path, **{name: query[name] for name in ("ket-qua", "dia-chi") if name in query})
         if visit.ask("truoc")
         else "",
         results=[("", visit.say("calls.every")), (_FAILED_CALLS, visit.say("calls.errors"))],
-        routes=[("", visit.say("calls.every")), *((each, each) for each in await calls.routes(key.id))],
+        routes=[("", visit.say("calls.every")), *((r, r) for r in await calls.routes(key.id))],
         asked={"errors": _FAILED_CALLS if errors else "", "route": route},
         today=today.get(key.id, CallCount()),
         hour=hour.get(key.id, CallCount()),
@@ -245,7 +245,7 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
 
 
 def _curl(visit: Visit, call: ApiCall) -> str:
-    """The command that makes it anew; whoever copies it fills in the key and what stood in the address."""
+    """Write the command that repeats it; the reader fills in the key and the parameters of the address."""
     node = accounts.address_of_node(visit).rstrip("/")
     address, key = shlex.quote(node + call.route), shlex.quote("Authorization: Bearer gwk_…")
     return f"curl -X {call.method} {address} -H {key}"
@@ -259,12 +259,12 @@ _LANGUAGES = (
 
 async def start_shown(visit: Visit) -> web.StreamResponse:
     here = await accounts.agency_here(visit)
-    hosted = [each.code for each in await visit.deps.store.hosted() if each.left_at is None]
+    hosted = [a.code for a in await visit.deps.store.hosted() if a.left_at is None]
     values = {
         "node": accounts.address_of_node(visit),
         "code": here.key,
         "key": "gwk_…",
-        "to": next((each for each in hosted if each != here.key), here.key),
+        "to": next((a for a in hosted if a != here.key), here.key),
         "today": local(visit.person.at).date().isoformat(),
     }
     meta = _start_text("meta.json", values)
@@ -273,14 +273,14 @@ async def start_shown(visit: Visit) -> web.StreamResponse:
         "admin/start.html",
         title=visit.say("start.title"),
         here=here,
-        places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
+        places=[(place.key, place.name) for place in await accounts.agencies_open(visit)],
         meta=meta,
         samples=samples,
     )
 
 
 def _start_text(name: str, values: dict[str, str]) -> str:
-    """A text that is escaped once, where the page shows it."""
+    """Render a text that is escaped once, where the page shows it."""
     plain = {key: Markup(text) for key, text in values.items()}  # noqa: S704 - escaped by the page
     return str(answers.templates().get_template(f"admin/start/{name}").render(plain))
 

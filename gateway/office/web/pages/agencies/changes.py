@@ -1,8 +1,8 @@
-"""What changed the registry, and its undoing as a whole within seven days. Changes of the organisation that were approved:
-the list with the duty to report each within fifteen days, one change with what it did, and the note that it was reported.
-Files of codes: the file, its columns, a preview row by row, then exactly what was shown, in one transaction; where known
-agencies change, a second person approves it first; what the file leaves out stays as it is. Also one import that was
-applied: what it changed, and what came with it. Who undoes shows password and second factor in the same form."""
+"""Changes of the registry, and their undoing as a whole within seven days. Approved changes of the organisation: the list
+with the duty to report each within fifteen days, one change with its effect, and the note that it was reported. Files of
+codes: the file, its columns, a preview row by row, then exactly the shown plan in one transaction; where known agencies
+change, a second person approves it first; agencies that the file leaves out stay as they are. Also one applied import with
+its changes. Undoing needs password and second factor in the same form."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ REFORMS = "/co-quan/thay-doi"
 _ask = partial(Visit.question, part="agencies/_questions.html")
 _MOST_REFORMS = 100
 _MOST_OPEN = 50
-_NAMED = 10
+_MOST_CODES_IN_TITLE = 10
 _LONGEST_HOW = 200
 
 
 async def reforms_listed(visit: Visit) -> web.StreamResponse:
     desk, today, text = visit.deps.deciding, visit.deps.out.today(), visit.ask("ma")[:300]
     code, fault = await ground.known_code(visit, text) if text else ("", "")
-    found = await registry_changes.list_reforms(desk, _MOST_REFORMS, code.upper() or None)
+    reforms = await registry_changes.list_reforms(desk, _MOST_REFORMS, code.upper() or None)
     async with desk.decisions.read() as view:
-        waiting = await view.proposals.listed((ProposalState.OPEN,), _MOST_OPEN)
+        open_proposals = await view.proposals.listed((ProposalState.OPEN,), _MOST_OPEN)
     now = visit.deps.clock.now()
     return await visit.page(
         "agencies/changes.html",
         title=visit.say("agencies.changes"),
-        rows=[_reform_row(each, today) for each in found],
-        open_ones=[each for each in waiting if each.content.reforms and now < each.expires_at],
+        rows=[_reform_row(reform, today) for reform in reforms],
+        open_ones=[p for p in open_proposals if p.content.reforms and now < p.expires_at],
         duties=await registry_changes.duties(desk),
         text=text,
         problems=[("ma", fault)] if fault else [],
@@ -60,16 +60,16 @@ async def reforms_listed(visit: Visit) -> web.StreamResponse:
 
 
 async def reform_shown(visit: Visit) -> web.StreamResponse:
-    kept = await registry_changes.kept_reform(visit.deps.deciding, visit.path("id"))
-    record = kept.record
+    kept_reform = await registry_changes.kept_reform(visit.deps.deciding, visit.path("id"))
+    record = kept_reform.record
     return await visit.page(
         "agencies/change.html",
         title=_reform_title(visit, record),
         row=_reform_row(record, visit.deps.out.today()),
-        kept=kept,
-        sentences=ground.remarks_said(visit, kept.sentences),
-        lines=ground.code_lines(kept.before, kept.after),
-        against=ground.remarks_said(visit, kept.against_undo),
+        kept=kept_reform,
+        sentences=ground.remarks_said(visit, kept_reform.sentences),
+        lines=ground.code_lines(kept_reform.before, kept_reform.after),
+        against=ground.remarks_said(visit, kept_reform.against_undo),
         names=await ground.names_of_people(visit, record.people),
         may_report=record.state is ReformState.APPROVED and record.reported_at is None,
     )
@@ -84,8 +84,8 @@ async def reform_undone(visit: Visit) -> web.StreamResponse:
         )
         if not problems:
             return visit.said(f"{REFORMS}/{id}", "reforms.undone")
-    kept = await registry_changes.kept_reform(desk, id)
-    row = _reform_row(kept.record, visit.deps.out.today())
+    kept_reform = await registry_changes.kept_reform(desk, id)
+    row = _reform_row(kept_reform.record, visit.deps.out.today())
     return await _ask(
         visit,
         problems,
@@ -94,10 +94,12 @@ async def reform_undone(visit: Visit) -> web.StreamResponse:
         which="undo",
         grave=True,
         row=row,
-        lines=ground.code_lines(kept.after, {code: life for code, life in kept.before.items() if life}),
-        begun=[code for code, life in kept.before.items() if life is None],
-        against=ground.remarks_said(visit, kept.against_undo),
-        closed=bool(kept.against_undo),
+        lines=ground.code_lines(
+            kept_reform.after, {code: life for code, life in kept_reform.before.items() if life}
+        ),
+        begun=[code for code, life in kept_reform.before.items() if life is None],
+        against=ground.remarks_said(visit, kept_reform.against_undo),
+        closed=bool(kept_reform.against_undo),
     )
 
 
@@ -113,7 +115,7 @@ async def reform_reported(visit: Visit) -> web.StreamResponse:
 
 
 def _reform_row(record: ReformRecord, today: date) -> Shown:
-    """`standing` is undone, upcoming or in_force; `due_on` is None once nothing is owed."""
+    """Describe one change: `standing` is undone, upcoming or in_force; `due_on` is None once nothing is owed."""
     is_undone = record.state is ReformState.UNDONE
     standing = "upcoming" if today < record.reform.effective_on else "in_force"
     owes = not is_undone and record.reported_at is None
@@ -127,8 +129,10 @@ def _reform_row(record: ReformRecord, today: date) -> Shown:
 
 def _reform_title(visit: Visit, record: ReformRecord) -> str:
     reform = record.reform
-    named = reform.sources or reform.ended or tuple(each.code for each in reform.targets)
-    codes = ", ".join(named[:_NAMED]) + (" …" if len(named) > _NAMED else "")
+    codes_meant = reform.sources or reform.ended or tuple(target.code for target in reform.targets)
+    codes = ", ".join(codes_meant[:_MOST_CODES_IN_TITLE]) + (
+        " …" if len(codes_meant) > _MOST_CODES_IN_TITLE else ""
+    )
     return f"{visit.say(f'reform.kind.{reform.kind}')}: {codes}"
 
 
@@ -141,7 +145,7 @@ _CHANGES = 1_000
 
 
 async def file_uploaded(visit: Visit) -> web.StreamResponse:
-    """Looked at whole; nothing is written."""
+    """Look at the file; nothing is written."""
     content, name = bytearray(), ""
     async for part in forms.parts(visit.request, visit.token):
         name = (part.filename or "")[:200]
@@ -149,22 +153,22 @@ async def file_uploaded(visit: Visit) -> web.StreamResponse:
     if not content:
         return await file_asked(visit, [("file", visit.say("reforms.import.no_file"))])
     try:
-        read = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), workbook.first_sheet))
-    except BadForm as why:
-        return await file_asked(visit, [("file", visit.say(f"clash.{why.code}"))])
-    names = code_file.headings_of(read.csv)
-    return await _planned(visit, name, read, names, code_file.guess_columns(names))
+        file = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), workbook.first_sheet))
+    except BadForm as error:
+        return await file_asked(visit, [("file", visit.say(f"clash.{error.code}"))])
+    names = code_file.headings_of(file.csv)
+    return await _plan_and_preview(visit, name, file, names, code_file.guess_columns(names))
 
 
 async def columns_matched(visit: Visit) -> web.StreamResponse:
-    """The same file with its columns as the person says."""
+    """Read the same file with the columns that the person chose."""
     if (kept := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
-    said = tuple(visit.form.text(f"column_{n}") for n in range(len(kept.headings)))
-    taken = [each for each in said if each]
-    if not set(taken) <= set(code_file.COLUMNS) or len(set(taken)) < len(taken):
+    columns = tuple(visit.form.text(f"column_{n}") for n in range(len(kept.headings)))
+    named_columns = [column for column in columns if column]
+    if not set(named_columns) <= set(code_file.COLUMNS) or len(set(named_columns)) < len(named_columns):
         return await _preview_page(visit, kept, [("column_0", visit.say("reforms.import.twice"))])
-    return await _planned(visit, kept.name, kept.read, kept.headings, said)
+    return await _plan_and_preview(visit, kept.name, kept.read, kept.headings, columns)
 
 
 async def previewed(visit: Visit) -> web.StreamResponse:
@@ -174,21 +178,21 @@ async def previewed(visit: Visit) -> web.StreamResponse:
 
 
 async def faults_given(visit: Visit) -> web.StreamResponse:
-    """The faulty rows as a table, to be handed to whoever made the file."""
+    """Send the faulty rows as a table, for the person who made the file."""
     if (kept := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
-    content = FileContent(name="dong-loi.csv", found_type="csv", pieces=_faults(visit, kept.plan))
+    content = FileContent(name="dong-loi.csv", found_type="csv", pieces=_fault_lines(visit, kept.plan))
     return await answers.give_file(visit.request, content)
 
 
-async def _faults(visit: Visit, plan: Plan) -> AsyncIterator[bytes]:
+async def _fault_lines(visit: Visit, plan: Plan) -> AsyncIterator[bytes]:
     names = ("line", "column", "found", "advice")
-    # The mark by which spreadsheets know UTF-8.
-    yield "\ufeff".encode() + answers.csv_line([visit.say(f"reforms.import.fault.{each}") for each in names])
-    for each in plan.problems:
-        column = visit.say_or(f"reforms.column.{each.column}", each.column)
+    # Spreadsheets recognise UTF-8 by this mark.
+    yield "\ufeff".encode() + answers.csv_line([visit.say(f"reforms.import.fault.{name}") for name in names])
+    for name in plan.problems:
+        column = visit.say_or(f"reforms.column.{name.column}", name.column)
         yield answers.csv_line(
-            [str(each.line), column, each.found, ground.row_advice(each.advice, visit.lang)]
+            [str(name.line), column, name.found, ground.row_advice(name.advice, visit.lang)]
         )
 
 
@@ -197,48 +201,48 @@ async def import_applied(visit: Visit) -> web.StreamResponse:
         return visit.said(PATH, "reforms.import_gone")
     try:
         await visit.deps.registry.apply(kept.plan, visit.person.person.id)
-    except Clash as why:
-        known = {_NEEDS_TWO: "reforms.import.two"} if not kept.plan.problems else {}
+    except Clash as error:
+        texts = {_NEEDS_TWO: "reforms.import.two"} if not kept.plan.problems else {}
         key = "reforms.import.faulty" if kept.plan.problems else "reforms.import.moved"
-        return await _preview_page(visit, kept, [("", visit.say(known.get(why.code, key)))])
+        return await _preview_page(visit, kept, [("", visit.say(texts.get(error.code, key)))])
     await visit.deps.previews.forget(visit.path("key"))
     return visit.said(PATH, "reforms.imported")
 
 
 async def import_proposed(visit: Visit) -> web.StreamResponse:
-    """For a second person, who finds the number of the decision nowhere on the page."""
+    """Propose the import to a second person, who finds the number of the decision nowhere on the page."""
     if (kept := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
     number, desk, reason = visit.form.text("number"), visit.deps.deciding, visit.form.text("reason")
-    made, problems = await ground.signed(
+    proposal, problems = await ground.signed(
         visit,
         [] if number else [visit.missing("number", "reforms.import.number")],
         lambda who: registry_changes.propose_import(
             desk, who, kept.plan, kept.whole, kept.name, number, reason
         ),
     )
-    if made is None:
+    if proposal is None:
         return await _preview_page(visit, kept, problems)
     await visit.deps.previews.forget(visit.path("key"))
-    return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
+    return visit.said(f"{LIST}/{proposal.id}", "reforms.proposed")
 
 
-async def _planned(
-    visit: Visit, name: str, read: CodeFile, names: Sequence[str], said: Sequence[str]
+async def _plan_and_preview(
+    visit: Visit, name: str, file: CodeFile, names: Sequence[str], columns: Sequence[str]
 ) -> web.StreamResponse:
     deps = visit.deps
-    whole = await deps.pool.run(lambda: code_file.under_own_names(read.csv, said))
-    plan = await deps.registry.plan_import(whole)
-    made = Preview(
+    table = await deps.pool.run(lambda: code_file.under_own_names(file.csv, columns))
+    plan = await deps.registry.plan_import(table)
+    preview = Preview(
         name=name,
         headings=tuple(names),
-        columns=tuple(said),
-        read=read,
+        columns=tuple(columns),
+        read=file,
         effect=plan.effect,
         plan=plan,
-        whole=whole,
+        whole=table,
     )
-    key = await deps.previews.keep(made, visit.person.session.id, deps.clock.now())
+    key = await deps.previews.keep(preview, visit.person.session.id, deps.clock.now())
     return visit.go(f"{PATH}/xem/{key}")
 
 
@@ -248,16 +252,16 @@ async def _kept_preview(visit: Visit) -> Preview | None:
 
 
 async def file_asked(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    found = await visit.deps.registry.changes(limit=_CHANGES)
-    imports = [each for each in found if each.is_import]
-    undone = {str(each.summary["undid"]): each.by for each in found if "undid" in each.summary}
+    changes = await visit.deps.registry.changes(limit=_CHANGES)
+    imports = [change for change in changes if change.is_import]
+    undone = {str(change.summary["undid"]): change.by for change in changes if "undid" in change.summary}
     return await visit.form_page(
         "agencies/import.html",
         problems,
         title=visit.say("reforms.import"),
         columns=code_file.COLUMNS,
-        changes=[_told_of_import(each, undone) for each in reversed(imports[-_LATEST:])],
-        names=await ground.names_of_people(visit, {each.by for each in imports[-_LATEST:]}),
+        changes=[_import_row(change, undone) for change in reversed(imports[-_LATEST:])],
+        names=await ground.names_of_people(visit, {change.by for change in imports[-_LATEST:]}),
         action=PATH,
     )
 
@@ -266,26 +270,28 @@ async def _preview_page(visit: Visit, kept: Preview, problems: Problems) -> web.
     plan, key = kept.plan, visit.path("key")
     lines = ground.plan_lines(visit, plan)
     counts = ground.count_words(lines, plan)
-    wanted = visit.ask("loc")
-    shown = [each for each in lines if each.word == wanted] if wanted in tuple(ImportWord) else lines
+    chosen_word = visit.ask("loc")
+    chosen_lines = (
+        [line for line in lines if line.word == chosen_word] if chosen_word in tuple(ImportWord) else lines
+    )
     path = f"{PATH}/xem/{key}"
-    faulty = len({each.line for each in plan.problems})
+    faulty = len({problem.line for problem in plan.problems})
     good = len(plan.added) + len(plan.changed) + len(plan.closed) + plan.unchanged
     return await visit.form_page(
         "agencies/preview.html",
         problems,
         title=visit.say("reforms.import.preview"),
         kept=kept,
-        lines=shown[:_ROWS],
+        lines=chosen_lines[:_ROWS],
         faulty=faulty,
         good=good,
         doubts=ground.plan_doubts(visit, plan),
-        more=max(len(shown) - _ROWS, 0),
+        more=max(len(chosen_lines) - _ROWS, 0),
         counts=[(word, counts[word], where(path, loc=str(word))) for word in ImportWord],
-        wanted=wanted,
+        wanted=chosen_word,
         path=path,
         columns=[("", visit.say("reforms.column.none"))]
-        + [(each, visit.say(f"reforms.column.{each}")) for each in code_file.COLUMNS],
+        + [(column, visit.say(f"reforms.column.{column}")) for column in code_file.COLUMNS],
         may_apply=not plan.problems and bool(plan.rows),
         needs_two=visit.deps.registry.needs_two(plan),
         given=visit.form.flat() if problems else {},
@@ -293,14 +299,14 @@ async def _preview_page(visit: Visit, kept: Preview, problems: Problems) -> web.
     )
 
 
-def _told_of_import(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[str, object]:
+def _import_row(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[str, object]:
     counts = {name: change.summary.get(name, 0) for name in ("added", "changed", "closed", "unchanged")}
     path = where(f"{PATH}/lan/{change.id}")
     return {"path": path, "at": change.at, "by": change.by, "is_undone": change.id in undone, **counts}
 
 
 ONE_IMPORT = f"{PATH}/lan"
-_CODES_SHOWN = 200
+_MOST_CODES = 200
 
 
 async def import_undone(visit: Visit) -> web.StreamResponse:
@@ -312,26 +318,31 @@ async def import_undone(visit: Visit) -> web.StreamResponse:
         )
         if not problems:
             return visit.said(f"{ONE_IMPORT}/{id}", "reforms.import_undone")
-    told = await _told_of_kept(visit)
+    page_values = await _import_values(visit)
     words = ("reforms.import.undo", "", "reforms.undo.do")
-    shown = {"back": told["path"], "which": "import", "grave": True, "closed": bool(told["against"])}
-    return await _ask(visit, problems, *words, look="card", **shown, **told)
+    options = {
+        "back": page_values["path"],
+        "which": "import",
+        "grave": True,
+        "closed": bool(page_values["against"]),
+    }
+    return await _ask(visit, problems, *words, look="card", **options, **page_values)
 
 
 async def import_shown(visit: Visit) -> web.StreamResponse:
-    title, told = visit.say("reforms.import.one"), await _told_of_kept(visit)
-    return await visit.page("agencies/imported.html", title=title, **told)
+    title, page_values = visit.say("reforms.import.one"), await _import_values(visit)
+    return await visit.page("agencies/imported.html", title=title, **page_values)
 
 
-async def _told_of_kept(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
+async def _import_values(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
     kept = await registry_changes.kept_import(visit.deps.deciding, visit.path("id"))
     people = list(filter(None, (kept.record.by, kept.record.undone_by)))
     return {
         "path": where(f"{ONE_IMPORT}/{kept.record.id}"),
         "record": kept.record,
         "lines": ground.import_lines(kept.lines, code_file.COLUMNS),
-        "begun": list(kept.begun[:_CODES_SHOWN]),
-        "beyond": max(len(kept.begun) - _CODES_SHOWN, 0) + max(kept.record.changed - len(kept.lines), 0),
+        "begun": list(kept.begun[:_MOST_CODES]),
+        "beyond": max(len(kept.begun) - _MOST_CODES, 0) + max(kept.record.changed - len(kept.lines), 0),
         "against": ground.remarks_said(visit, kept.against_undo),
         "names": await ground.names_of_people(visit, people),
     }

@@ -1,8 +1,7 @@
-"""The wizard for a change of the organisation: kind, agencies, decision, consequences, preview; then a second person.
-In: the fields that the pages carry from step to step. Out: the step to show; the `Reform` that is meant, or what is
-wrong with each field. What was said travels in the address, so every step can be gone back to, and scripts are not
-needed. Nothing is written before the proposal. What is stated is read without asking anybody; what the registry says
-to it is asked after that."""
+"""The wizard for a change of the organisation: kind, agencies, decision, consequences, preview; then a second person. In:
+the fields that the pages carry from step to step. Out: the step to show; the `Reform` that is meant, or the faults by
+field. The typed values travel in the address, so every step can be gone back to without scripts. Nothing is written before
+the proposal. The fields are read first; the registry is asked after that."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ _PLAIN = (
     *("kind", "sources", "name", "parent", "number", "issued", "issuer", "effective"),
     *("queued", "mail", "units", "reason", "base", "rows"),
 )
-# Many steps are one of these, and what follows from it.
+# A step is one of these kinds; a reorganisation is made of several.
 STATED = tuple(each for each in ReformKind if each is not ReformKind.REORGANISE)
 MOVE_UNITS = "move"
 _MANY_SOURCES = (ReformKind.MERGE, ReformKind.CONSOLIDATE, ReformKind.MOVE)
@@ -50,12 +49,12 @@ _NEW_TARGET = (ReformKind.RECODE, ReformKind.CONSOLIDATE)
 _MANY_TARGETS = (ReformKind.SPLIT, ReformKind.CREATE)
 
 Faults = list[tuple[str, str]]
-"""A field and the key of what is wrong with it: `missing` or `day`."""
+"""A field and the key of its fault: `missing` or `day`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
-    """What was said so far. Fields that nobody filled in are empty."""
+    """Fields of the wizard so far. Unfilled fields are empty."""
 
     fields: Mapping[str, str]
     today: date
@@ -65,8 +64,8 @@ class Stated:
 
     @property
     def kind(self) -> ReformKind | None:
-        given = self.text("kind")
-        return ReformKind(given) if given in STATED else None
+        kind = self.text("kind")
+        return ReformKind(kind) if kind in STATED else None
 
     @property
     def has_sources(self) -> bool:
@@ -82,14 +81,14 @@ class Stated:
 
     @property
     def rows(self) -> int:
-        """How many agencies that take over or begin can be typed."""
+        """Return the number of rows for agencies that take over or begin."""
         if self.kind in _NEW_TARGET:
             return 1
         if self.kind not in _MANY_TARGETS:
             return 0
-        asked = whole_number(self.text("rows"), 3) or 0
+        requested = whole_number(self.text("rows"), 3) or 0
         filled = [n for n in range(1, MOST_ROWS + 1) if self.text(f"code_{n}")]
-        return min(max(asked, _FEWEST_ROWS, *filled), MOST_ROWS)
+        return min(max(requested, _FEWEST_ROWS, *filled), MOST_ROWS)
 
     @property
     def has_more_rows(self) -> bool:
@@ -97,26 +96,26 @@ class Stated:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """As they were typed, one on a line, or codes apart by commas."""
+        """Split the sources as they were typed: one on a line, or codes with commas between."""
         return ground.split_names(self.text("sources")) if self.has_sources else ()
 
     @property
     def targets(self) -> tuple[Target, ...]:
         count = 1 if self.has_known_target else self.rows
         return tuple(
-            self._target(n) for n in range(1, count + 1) if any(self.text(f"{each}_{n}") for each in _TARGET)
+            self._target(n) for n in range(1, count + 1) if any(self.text(f"{name}_{n}") for name in _TARGET)
         )
 
     def hidden(self, step: int) -> dict[str, str]:
-        """What a step carries for the others."""
+        """Return the fields that a step carries for the others."""
         own = {"step", "at", *_OF_STEP.get(step, ())}
         if step == 2:
             own |= {"sources", "name", "parent", "rows"}
-            own |= {f"{each}_{n}" for each in _TARGET for n in range(1, self.rows + 2)}
+            own |= {f"{field}_{n}" for field in _TARGET for n in range(1, self.rows + 2)}
         return {name: value for name, value in self.fields.items() if value and name not in own}
 
     def faults(self, step: int) -> Faults:
-        """What a step still lacks."""
+        """List the fields that a step still lacks."""
         match step:
             case 1:
                 return [] if self.kind is not None else [("kind", "missing")]
@@ -127,12 +126,12 @@ class Stated:
         return []
 
     def reform(self) -> Reform:
-        """Only when the steps lack nothing."""
+        """Make the reform, once the steps lack nothing."""
         if self.kind is None or (effective := dates.typed_day(self.text("effective"), self.today)) is None:
             raise ValueError("the kind and the effective day come first")
         mail = self.text("mail")
         queued = self.text("queued")
-        made = Reform(
+        reform = Reform(
             kind=self.kind,
             decision=DecidingDocument(
                 number=self.text("number"),
@@ -146,59 +145,59 @@ class Stated:
             parent=self.text("parent").upper() if self.kind is ReformKind.MOVE else None,
             queued=QueuedMail(queued) if queued in tuple(QueuedMail) else QueuedMail.HOLD,
         )
-        if self.kind is ReformKind.SPLIT and made.ended:
-            return replace(made, triage=mail == TRIAGE, mail_to=mail if mail in made.heirs else None)
-        return made
+        if self.kind is ReformKind.SPLIT and reform.ended:
+            return replace(reform, triage=mail == TRIAGE, mail_to=mail if mail in reform.heirs else None)
+        return reform
 
     def _who(self) -> Faults:
-        found: Faults = []
+        faults: Faults = []
         if self.has_sources and not self.sources:
-            found.append(("sources", "missing"))
+            faults.append(("sources", "missing"))
         if self.kind is ReformKind.RENAME and not self.text("name"):
-            found.append(("name", "missing"))
+            faults.append(("name", "missing"))
         if self.kind is ReformKind.MOVE and not self.text("parent"):
-            found.append(("parent", "missing"))
+            faults.append(("parent", "missing"))
         is_wanted = self.kind is ReformKind.MERGE or self.rows
         if is_wanted and not self.targets:
-            found.append(("code_1", "missing"))
+            faults.append(("code_1", "missing"))
         if self.kind in (ReformKind.CONSOLIDATE, ReformKind.CREATE):
-            found += [
+            faults += [
                 (f"name_{n}", "missing")
                 for n in range(1, self.rows + 1)
                 if self.text(f"code_{n}") and not self.text(f"name_{n}")
             ]
-        return found
+        return faults
 
     def _decision(self) -> Faults:
-        found: Faults = [(name, "missing") for name in _OF_STEP[3] if not self.text(name)]
-        found += [
+        faults: Faults = [(name, "missing") for name in _OF_STEP[3] if not self.text(name)]
+        faults += [
             (name, "day")
             for name in ("issued", "effective")
             if self.text(name) and dates.typed_day(self.text(name), self.today) is None
         ]
-        return found
+        return faults
 
     def _target(self, n: int) -> Target:
-        def given(name: str) -> str | None:
+        def field(name: str) -> str | None:
             return self.text(f"{name}_{n}") or None
 
         if self.has_known_target:
             return Target(code=self.text(f"code_{n}").upper())
-        parent, alias = given("parent"), given("alias")
+        parent, alias = field("parent"), field("alias")
         return Target(
             code=self.text(f"code_{n}").upper(),
-            name=given("name"),
+            name=field("name"),
             parent=parent and parent.upper(),
             alias=alias and alias.upper(),
         )
 
 
-def read_stated(given: Mapping[str, str], today: date) -> Stated:
-    """Out of the address or of the form; what belongs to no step is left out."""
-    names = {*_PLAIN, *(f"{each}_{n}" for each in _TARGET for n in range(1, MOST_ROWS + 1))}
+def read_stated(parameters: Mapping[str, str], today: date) -> Stated:
+    """Read the wizard's fields from the address or the form; other fields are left out."""
+    names = {*_PLAIN, *(f"{field}_{n}" for field in _TARGET for n in range(1, MOST_ROWS + 1))}
     fields = {
         name: nfc(value[:LONGEST_FIELD].replace("\r\n", "\n").replace("\x00", "")).strip()
-        for name, value in given.items()
+        for name, value in parameters.items()
         if name in names
     }
     return Stated(fields=fields, today=today)
@@ -213,64 +212,64 @@ _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
 async def step_asked(visit: Visit) -> web.StreamResponse:
-    """The step that was asked for, or the first one before it that lacks something."""
+    """Show the requested step, or the first one before it that lacks something."""
     stated = read_stated(visit.request.query, visit.deps.out.today())
     if (preset := visit.ask("ma")) and not stated.text("sources"):
         stated = replace(stated, fields={**stated.fields, "sources": preset})
-    wanted = visit.ask("back") or visit.ask("step") or visit.ask("at")
-    at = int(wanted) if wanted in ("1", "2", "3", "4", "5") else 1
+    asked_step = visit.ask("back") or visit.ask("step") or visit.ask("at")
+    at = int(asked_step) if asked_step in ("1", "2", "3", "4", "5") else 1
     problems: Problems = []
-    # To go back, or to type one more agency, nothing need be whole yet.
+    # To go back, or to type one more agency, the fields need not be complete.
     if at > 3 or "step" in visit.request.query:
-        stated, at, problems = await _as_far_as(visit, stated, at)
+        stated, at, problems = await _check_steps(visit, stated, at)
     if problems or at < 4:
         return await _step_page(visit, stated, at, problems)
-    planned = await registry_changes.plan_reform(
-        visit.deps.deciding, await _whole(visit, stated, _meant(stated))
+    plan = await registry_changes.plan_reform(
+        visit.deps.deciding, await _with_units(visit, stated, _reform_to_plan(stated))
     )
     if at == 5:
         problems = _mail_rule(visit, stated)
-        if problems or planned.conflicts:
-            return await _step_page(visit, stated, 4, problems or _conflicts(visit, planned), planned)
-    return await _step_page(visit, stated, at, [], planned)
+        if problems or plan.conflicts:
+            return await _step_page(visit, stated, 4, problems or _conflicts(visit, plan), plan)
+    return await _step_page(visit, stated, at, [], plan)
 
 
 async def change_proposed(visit: Visit) -> web.StreamResponse:
-    """What the preview showed, in the hands of a second person."""
+    """Propose the previewed change to a second person."""
     form = visit.form
     stated = read_stated(form.flat(), visit.deps.out.today())
-    stated, at, problems = await _as_far_as(visit, stated, 5)
+    stated, at, problems = await _check_steps(visit, stated, 5)
     if problems:
         return await _step_page(visit, stated, at, problems)
     desk = visit.deps.deciding
-    planned = await registry_changes.plan_reform(desk, await _whole(visit, stated, stated.reform()))
-    if planned.conflicts or _mail_rule(visit, stated):
-        return await _step_page(visit, stated, 4, _conflicts(visit, planned), planned)
-    if form.text("base") != planned.base:
+    plan = await registry_changes.plan_reform(desk, await _with_units(visit, stated, stated.reform()))
+    if plan.conflicts or _mail_rule(visit, stated):
+        return await _step_page(visit, stated, 4, _conflicts(visit, plan), plan)
+    if form.text("base") != plan.base:
         moved = [("", visit.say("clash.REG-MOVED"))]
-        return await _step_page(visit, stated, 5, moved, planned)
-    made, problems = await ground.signed(
-        visit, [], lambda who: registry_changes.propose_reform(desk, who, planned, form.text("reason"))
+        return await _step_page(visit, stated, 5, moved, plan)
+    proposal, problems = await ground.signed(
+        visit, [], lambda who: registry_changes.propose_reform(desk, who, plan, form.text("reason"))
     )
-    if made is None:
-        return await _step_page(visit, stated, 5, problems, planned)
-    return visit.said(f"/co-quan/de-nghi/{made.id}", "reforms.proposed")
+    if proposal is None:
+        return await _step_page(visit, stated, 5, problems, plan)
+    return visit.said(f"/co-quan/de-nghi/{proposal.id}", "reforms.proposed")
 
 
-async def _as_far_as(visit: Visit, stated: Stated, wanted: int) -> tuple[Stated, int, Problems]:
-    """The step to show, and what is wrong there. Codes are written as the registry writes them once they were typed."""
-    for step in range(1, wanted):
+async def _check_steps(visit: Visit, stated: Stated, last_step: int) -> tuple[Stated, int, Problems]:
+    """Return the step to show, and its problems. Codes are written as the registry writes them once they were typed."""
+    for step in range(1, last_step):
         if faults := stated.faults(step):
             return stated, step, [(name, _fault(visit, name, key)) for name, key in faults]
         if step == 2:
-            stated, problems = await _as_known(visit, stated)
+            stated, problems = await _resolve_codes(visit, stated)
             if problems:
                 return stated, 2, problems
-    return stated, wanted, []
+    return stated, last_step, []
 
 
-async def _as_known(visit: Visit, stated: Stated) -> tuple[Stated, Problems]:
-    """Whoever was named by an old code or by name is named by the code of today; nobody is guessed."""
+async def _resolve_codes(visit: Visit, stated: Stated) -> tuple[Stated, Problems]:
+    """Replace old codes and names by the code of today; no agency is guessed."""
     problems: Problems = []
     codes = []
     for text in stated.sources:
@@ -283,10 +282,10 @@ async def _as_known(visit: Visit, stated: Stated) -> tuple[Stated, Problems]:
     singles = ["code_1"] if stated.has_known_target else []
     singles += ["parent"] if stated.kind is ReformKind.MOVE else []
     singles += [f"parent_{n}" for n in range(1, stated.rows + 1)]
-    begun = {each.code for each in stated.targets}
+    new_codes = {target.code for target in stated.targets}
     for name in singles:
         text = stated.text(name)
-        if not text or (name.startswith("parent_") and text.upper() in begun):
+        if not text or (name.startswith("parent_") and text.upper() in new_codes):
             continue
         fields[name], fault = await ground.known_code(visit, text)
         problems += [(name, fault)] if fault else []
@@ -304,55 +303,56 @@ async def _step_page(
         at=at,
         steps=[(n, key, _link(stated, n) if n < at else "") for n, key in enumerate(STEPS, 1)],
         hidden=stated.hidden(at),
-        kinds=[(each.value, visit.say(f"reform.kind.{each}")) for each in STATED],
+        kinds=[(kind.value, visit.say(f"reform.kind.{kind}")) for kind in STATED],
         names=await _names(visit, stated) if at > 2 else {},
         action=NEW,
         planned=planned,
-        **(_told(visit, stated, planned) if planned is not None else {}),
+        **(_plan_values(visit, stated, planned) if planned is not None else {}),
     )
 
 
-def _told(visit: Visit, stated: Stated, planned: ReformPlan) -> dict[str, object]:
-    """What the plan says, for the steps that have one."""
-    reform = _meant(stated)
-    asks_units = bool(stated.text("units")) or any(each.key == "units_below" for each in planned.warnings)
-    takers = [(each.code, visit.say("reforms.mail.to", code=each.code)) for each in reform.targets]
-    waiting = {
-        each.params["code"]: each.params["count"]
-        for each in planned.sentences
-        if each.key.startswith("queued_")
-    }
+def _plan_values(visit: Visit, stated: Stated, planned: ReformPlan) -> dict[str, object]:
+    """Return the values of the plan, for the steps that have one."""
+    reform = _reform_to_plan(stated)
+    asks_units = bool(stated.text("units")) or any(r.key == "units_below" for r in planned.warnings)
+    receivers = [(r.code, visit.say("reforms.mail.to", code=r.code)) for r in reform.targets]
+    waiting = {r.params["code"]: r.params["count"] for r in planned.sentences if r.key.startswith("queued_")}
     return {
         "conflicts": [] if not planned.conflicts else ground.remarks_said(visit, planned.conflicts),
         "warnings": ground.remarks_said(visit, planned.warnings),
         "sentences": ground.remarks_said(visit, planned.sentences),
         "consequences": ground.remarks_said(
-            visit, (each for each in planned.sentences if each.key.startswith(_CONSEQUENCES))
+            visit, (r for r in planned.sentences if r.key.startswith(_CONSEQUENCES))
         ),
         "lines": ground.code_lines(planned.before, planned.after),
         "mail_waiting": [visit.say("reforms.waiting", code=code, count=n) for code, n in waiting.items()],
         "asks_units": asks_units and reform.successor is not None,
-        "units": [(each, visit.say(f"reforms.units.{each or 'stay'}")) for each in ("", MOVE_UNITS)],
+        "units": [(r, visit.say(f"reforms.units.{r or 'stay'}")) for r in ("", MOVE_UNITS)],
         "chosen_units": stated.text("units"),
         "asks_queued": bool(reform.ended),
         "asks_mail": reform.kind is ReformKind.SPLIT and bool(reform.ended),
-        "queued": [(each.value, visit.say(f"reforms.queued.{each}")) for each in QueuedMail],
-        "mail": [("", visit.say("reforms.mail.choose")), *takers, (TRIAGE, visit.say("reforms.mail.triage"))],
+        "queued": [(r.value, visit.say(f"reforms.queued.{r}")) for r in QueuedMail],
+        "mail": [
+            ("", visit.say("reforms.mail.choose")),
+            *receivers,
+            (TRIAGE, visit.say("reforms.mail.triage")),
+        ],
         "reform": planned.reform,
         "chosen_queued": str(reform.queued),
         "chosen_mail": stated.text("mail"),
     }
 
 
-def _meant(stated: Stated) -> Reform:
-    """As stated; while nobody has said who takes the mail of a split, a person decides, so that the rest can be judged."""
+def _reform_to_plan(stated: Stated) -> Reform:
+    """Return the reform as stated; while the receiver of a split's mail is not chosen, a person decides, so that the other
+    parts can be judged."""
     reform = stated.reform()
     is_open = reform.kind is ReformKind.SPLIT and bool(reform.ended) and not stated.text("mail")
     return replace(reform, triage=True) if is_open else reform
 
 
-async def _whole(visit: Visit, stated: Stated, reform: Reform) -> Reform:
-    """With the units below what ends as further steps of the decision, where that was chosen."""
+async def _with_units(visit: Visit, stated: Stated, reform: Reform) -> Reform:
+    """Add the units below the ended agencies as further steps of the decision, where that was chosen."""
     if stated.text("units") != MOVE_UNITS or reform.successor is None:
         return reform
     return await registry_changes.reform_with_units(visit.deps.deciding, reform)
@@ -367,30 +367,30 @@ def _mail_rule(visit: Visit, stated: Stated) -> Problems:
 
 
 def _conflicts(visit: Visit, planned: ReformPlan) -> Problems:
-    """They stand in full on the page; the box says that there are some."""
-    return [("", each) for each in ground.remarks_said(visit, planned.conflicts)] or [
+    """List the conflicts; they stand in full on the page, the box says that there are some."""
+    return [("", sentence) for sentence in ground.remarks_said(visit, planned.conflicts)] or [
         ("mail", visit.say("reform.mail_rule"))
     ]
 
 
 async def _names(visit: Visit, stated: Stated) -> dict[str, str]:
     names = {}
-    for code in (*stated.sources, *(each.code for each in stated.targets)):
+    for code in (*stated.sources, *(target.code for target in stated.targets)):
         entry = await visit.deps.registry.entry(code)
         names[code] = entry.name if entry is not None else ""
-    return names | {each.code: each.name for each in stated.targets if each.name}
+    return names | {target.code: target.name for target in stated.targets if target.name}
 
 
 def _fault(visit: Visit, name: str, key: str) -> str:
     if key == "day":
         return visit.say("reforms.day.unreadable")
-    own, of_target = f"reforms.{name}", f"reforms.target.{name.rpartition('_')[0]}"
-    return visit.say("form.missing", field=visit.say(own if labels.has(own) else of_target))
+    label, target_label = f"reforms.{name}", f"reforms.target.{name.rpartition('_')[0]}"
+    return visit.say("form.missing", field=visit.say(label if labels.has(label) else target_label))
 
 
 def _link(stated: Stated, step: int) -> str:
-    given = {name: value for name, value in stated.fields.items() if value and name != "base"}
-    return where(NEW, **given, at=str(step))
+    filled = {name: value for name, value in stated.fields.items() if value and name != "base"}
+    return where(NEW, **filled, at=str(step))
 
 
 ROUTES = (

@@ -1,11 +1,8 @@
-"""What the pages of agencies share. What they show of a change: each code before and after, cell by cell, and remarks as
-sentences; of a file of codes, row by row, each line with a word, a code and its cells, how many there are of each word, and
-why a row cannot be taken, in the reader's language; what is not known there is said as a value that cannot be read. And the
-proof of a decision: a person who decides shows password and second factor anew, in the very form that decides. In: lives of
-codes, remarks; a plan, or what an import changed; the fields of the form. Out: rows of text; the person signed in for one
-decision, or the words that stand beside the field. And agencies as people name them in forms, by a code, old or new, by a
-name, or as the list of suggestions writes them: the code of today, or the sentence that stands beside the field; nobody is
-guessed."""
+"""Shared parts of the pages of agencies. A change is shown with each code before and after, cell by cell, and remarks as
+sentences; a file of codes row by row, with a count of each kind of line, and the faults of its rows in the reader's
+language. A person proves a decision with password and second factor in the very form that decides. Agencies typed in forms
+by code, old or new, by name, or as the suggestions write them are resolved to the code of today, or to the sentence that
+stands beside the field; no agency is guessed."""
 
 from __future__ import annotations
 
@@ -31,41 +28,46 @@ from gateway.policy.two_people import Objection
 from gateway.words import labels
 
 Shown = Mapping[str, Any]
-"""What a template is given of one thing."""
+"""Values of a template for one thing."""
 T = TypeVar("T")
-_CELLS_SHOWN = ("name", "parent", "valid_from", "valid_to", "successor")
+_CELL_FIELDS = ("name", "parent", "valid_from", "valid_to", "successor")
 
 
-def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | None]) -> list[Shown]:
-    """Each code that changes, begins or ends; of each field what stood there, and what will. Nothing is empty text; fields
-    that stay are left out."""
-    return [_code_line(code, before.get(code), life) for code, life in after.items() if life is not None]
+def code_lines(
+    lives_before: Mapping[str, Life | None], lives_after: Mapping[str, Life | None]
+) -> list[Shown]:
+    """List each code that changes, begins or ends, with each changed field before and after; no value is empty text."""
+    return [
+        _code_line(code, lives_before.get(code), life)
+        for code, life in lives_after.items()
+        if life is not None
+    ]
 
 
-def _code_line(code: str, was: Life | None, life: Life) -> Shown:
-    def cell(of: Life | None, name: str) -> str:
-        return cell_text(getattr(of.record, name)) if of is not None else ""
+def _code_line(code: str, earlier: Life | None, life: Life) -> Shown:
+    def cell(owner: Life | None, name: str) -> str:
+        return cell_text(getattr(owner.record, name)) if owner is not None else ""
 
-    cells = [(name, cell(was, name), cell(life, name)) for name in _CELLS_SHOWN]
-    changed = [each for each in cells if each[1] != each[2]]
-    return {"code": code, "name": life.record.name, "is_new": was is None, "cells": changed}
+    cells = [(name, cell(earlier, name), cell(life, name)) for name in _CELL_FIELDS]
+    changed = [change for change in cells if change[1] != change[2]]
+    return {"code": code, "name": life.record.name, "is_new": earlier is None, "cells": changed}
 
 
 def remarks_said(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
-    """Each as a sentence that begins like one."""
-    found = (labels.remark_text(each.key, each.params, visit.lang) for each in remarks)
-    return [text[:1].upper() + text[1:] for text in found]
+    """Render each remark as a sentence."""
+    texts = (labels.remark_text(remark.key, remark.params, visit.lang) for remark in remarks)
+    return [text[:1].upper() + text[1:] for text in texts]
 
 
 def unknown(visit: Visit, text: str, nearest: str | None) -> str:
-    """That nobody is called so; nobody is guessed, but the nearest is named."""
+    """Say that no agency is called so; the nearest is named, not guessed."""
     if nearest:
         return visit.say("agencies.unknown", code=text, offer=nearest)
     return visit.say("agencies.unknown_alone", code=text)
 
 
 _CODE = r"(?P<code>\S+?)"
-_KNOWN = (
+_ADVICE_FORMS = (
     ("utf8", r"these bytes are not UTF-8.*"),
     ("quotes", r"close the quotes.*"),
     ("first_line", r"the first line must name the columns.*"),
@@ -93,19 +95,19 @@ _KNOWN = (
     ("long", r"\d+ characters; at most (?P<count>\d+)"),
     ("short_form", rf"short form; write it in full as {_CODE}"),
 )
-_PATTERNS = tuple((key, re.compile(pattern)) for key, pattern in _KNOWN)
+_PATTERNS = tuple((key, re.compile(pattern)) for key, pattern in _ADVICE_FORMS)
 
 
 def row_advice(text: str, lang: str) -> str:
     if lang == "en":
         return text[:1].upper() + text[1:]
     for key, pattern in _PATTERNS:
-        if (found := pattern.fullmatch(text)) is not None:
-            told = {
+        if (match := pattern.fullmatch(text)) is not None:
+            params = {
                 name: labels.say(f"reforms.column.{value}", lang) if name == "name" else value
-                for name, value in found.groupdict().items()
+                for name, value in match.groupdict().items()
             }
-            return labels.say(f"reforms.advice.{key}", lang, **told)
+            return labels.say(f"reforms.advice.{key}", lang, **params)
     return labels.say("reforms.advice.other", lang)
 
 
@@ -113,7 +115,7 @@ _FIELDS_ADDED = ("alias", "parent", "valid_from", "valid_to", "successor", "deci
 
 
 class ImportWord(StrEnum):
-    """What a file does with one row."""
+    """Effect of a file on one row."""
 
     ERROR = "error"
     CLOSE = "close"
@@ -124,7 +126,7 @@ class ImportWord(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportLine:
-    """One row of the preview: cells as field, old and new text. A problem has the line of the file."""
+    """Row of the preview: cells as field, old and new text. A problem has the line of the file."""
 
     word: ImportWord
     code: str
@@ -135,44 +137,44 @@ class ImportLine:
 
 
 def plan_lines(visit: Visit, plan: Plan) -> list[ImportLine]:
-    """Problems; then what ends, what changes, what is new: the order in which a person looks."""
-    made = [
+    """List problems; then closed, changed and new agencies: the order in which a person looks."""
+    lines = [
         ImportLine(
             word=ImportWord.ERROR,
-            code=each.found,
-            name=visit.say(f"reforms.column.{each.column}"),
-            line=each.line,
-            advice=row_advice(each.advice, visit.lang),
+            code=problem.found,
+            name=visit.say(f"reforms.column.{problem.column}"),
+            line=problem.line,
+            advice=row_advice(problem.advice, visit.lang),
         )
-        for each in plan.problems
+        for problem in plan.problems
     ]
-    made += [_changed_line(ImportWord.CLOSE, each) for each in plan.closed]
-    made += [_changed_line(ImportWord.CHANGE, each) for each in plan.changed]
-    return made + [_added_line(each) for each in plan.added]
+    lines += [_changed_line(ImportWord.CLOSE, row) for row in plan.closed]
+    lines += [_changed_line(ImportWord.CHANGE, row) for row in plan.changed]
+    return lines + [_added_line(record) for record in plan.added]
 
 
 def plan_doubts(visit: Visit, plan: Plan) -> list[str]:
-    """What a person should look at before, as sentences."""
+    """List the doubts that a person should look at before, as sentences."""
     return [
         visit.say(
             "reforms.import.doubt",
-            line=each.line,
-            found=each.found,
-            advice=row_advice(each.advice, visit.lang),
+            line=doubt.line,
+            found=doubt.found,
+            advice=row_advice(doubt.advice, visit.lang),
         )
-        for each in plan.doubts
+        for doubt in plan.doubts
     ]
 
 
 def count_words(lines: list[ImportLine], plan: Plan) -> dict[ImportWord, int]:
-    counts = {word: sum(each.word is word for each in lines) for word in ImportWord}
+    counts = {word: sum(line.word is word for line in lines) for word in ImportWord}
     return counts | {ImportWord.SAME: plan.unchanged}
 
 
 def import_lines(
     lines: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]], fields: tuple[str, ...]
 ) -> list[ImportLine]:
-    """What an applied import changed, and what stands there now."""
+    """List the changes of an applied import, with the values of now."""
     return [
         ImportLine(
             word=ImportWord.CHANGE,
@@ -205,7 +207,7 @@ _UNPROVED = "GW-401"
 
 
 async def signed_in_here(visit: Visit) -> SignedIn:
-    """Whoever is at the page, and nobody else. Denied as everywhere where persons decide."""
+    """Sign in the person at the page. Raises Denied, as everywhere where persons decide."""
     person = visit.person.person
     return await people.sign_in(
         visit.deps.deciding, person.login or person.name, visit.form.text(PASSWORD), visit.form.text(CODE)
@@ -220,23 +222,23 @@ async def names_of_people(visit: Visit, ids: Collection[str]) -> Mapping[str, st
 async def signed(
     visit: Visit, problems: Problems, act: Callable[[SignedIn], Awaitable[T]]
 ) -> tuple[T | None, Problems]:
-    """What came of an act that the person proves in the same form; or what stands against it, `problems` first."""
+    """Perform an act that the person proves in the same form; or return its problems, `problems` first."""
     if problems := [*problems, *proof_missing(visit)]:
         return None, problems
     try:
         return await act(await signed_in_here(visit)), []
-    except (Denied, Clash) as why:
-        return None, proof_refused(visit, why)
+    except (Denied, Clash) as error:
+        return None, proof_refused(visit, error)
 
 
 def proof_missing(visit: Visit) -> Problems:
-    """What is not even filled in."""
+    """List the fields of the proof that are not filled in."""
     words = {PASSWORD: "entry.password", CODE: "entry.code"}
     return [visit.missing(name, key) for name, key in words.items() if not visit.form.text(name)]
 
 
 def proof_refused(visit: Visit, error: GatewayError) -> Problems:
-    """Why the decision was not taken; raises anew what is no matter of the form."""
+    """Explain why the decision was refused; raise again an error that is no matter of the form."""
     if error.code == _UNPROVED:
         return [(PASSWORD, visit.say("reforms.sign.wrong"))]
     if not labels.has(f"clash.{error.code}"):
@@ -248,18 +250,18 @@ def proof_refused(visit: Visit, error: GatewayError) -> Problems:
 _IN_BRACKETS = re.compile(r".*\(([^()\s]{1,75})\)\s*", re.S)
 _PLAIN_CODE = re.compile(r"[\w.\-]+")
 MOST_OFFERS = 8
-# Among those found are some that have ended; those in force shall not lose their place to them.
+# Some results have ended; those in force shall not lose their place to them.
 _LOOKED_AT = 40
 _FEWEST_LETTERS = 2
 
 
 def written(entry: AgencyEntry) -> str:
-    """As the suggestions write it; `known_code` reads it back."""
+    """Write an agency as the suggestions do; `known_code` reads it back."""
     return f"{entry.name} ({entry.code})"
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """One on a line, or apart by semicolons; by commas too where nothing but codes stands there, as names have commas."""
+    """Split at lines or semicolons; at commas too where a line holds codes alone, as names have commas."""
     names = [name for line in re.split(r"[\n;]", text) for name in _split_codes(line)]
     return tuple(" ".join(name.split()) for name in names if name.strip())
 
@@ -273,39 +275,39 @@ def _split_codes(line: str) -> list[str]:
 
 
 async def known_code(visit: Visit, text: str) -> tuple[str, str]:
-    """Its code of today, and what is wrong where nobody, or more than one, is called so."""
+    """Return the code of today, and the fault where no agency, or more than one, is called so."""
     registry, today = visit.deps.registry, visit.deps.out.today()
-    bare = await in_brackets(visit, text)
-    if (entry := await registry.entry(bare)) is not None:
+    code = await in_brackets(visit, text)
+    if (entry := await registry.entry(code)) is not None:
         return entry.code, ""
-    found = await registry.resolve(bare, today)
-    if found.entry is not None:
-        return found.entry.code, ""
-    if near := await offers(visit, text):
-        return text, visit.say("agencies.which", text=text, list="; ".join(map(written, near)))
-    return text, unknown(visit, text, found.nearest)
+    resolution = await registry.resolve(code, today)
+    if resolution.entry is not None:
+        return resolution.entry.code, ""
+    if nearby := await offers(visit, text):
+        return text, visit.say("agencies.which", text=text, list="; ".join(map(written, nearby)))
+    return text, unknown(visit, text, resolution.nearest)
 
 
 async def in_brackets(visit: Visit, text: str) -> str:
-    """The code behind a name, where the registry has it; else the text as it is."""
-    code = _IN_BRACKETS.fullmatch(text)
-    known = code is not None and await visit.deps.registry.entry(code[1]) is not None
-    return code[1] if code is not None and known else text
+    """Return the code behind a name, where the registry has it; else the text unchanged."""
+    match = _IN_BRACKETS.fullmatch(text)
+    is_listed = match is not None and await visit.deps.registry.entry(match[1]) is not None
+    return match[1] if match is not None and is_listed else text
 
 
 async def offers(visit: Visit, text: str) -> Sequence[AgencyEntry]:
-    """Those in force whose code begins so, or whose name has these words, with accents or without."""
+    """List agencies in force whose code begins so, or whose name has these words, with accents or without."""
     if len(text.strip()) < _FEWEST_LETTERS:
         return ()
     today = visit.deps.out.today()
-    found = await visit.deps.registry.search(text, _LOOKED_AT)
-    return [each for each in found if each.valid_to is None or today <= each.valid_to][:MOST_OFFERS]
+    entries = await visit.deps.registry.search(text, _LOOKED_AT)
+    return [entry for entry in entries if entry.valid_to is None or today <= entry.valid_to][:MOST_OFFERS]
 
 
 async def suggested(visit: Visit) -> web.StreamResponse:
-    found = await offers(visit, visit.ask("q")[:200])
-    made = [(written(each), each) for each in found]
-    return visit.piece("agencies/_suggest.html", found=made)
+    entries = await offers(visit, visit.ask("q")[:200])
+    suggestions = [(written(entry), entry) for entry in entries]
+    return visit.piece("agencies/_suggest.html", found=suggestions)
 
 
 ROUTES = (get("/co-quan/goi-y", "agencies_named", suggested, who=Who.READY, key="agencies", quiet=True),)

@@ -31,37 +31,37 @@ Choices = list[tuple[str, list[tuple[str, str]]]]
 
 
 def filters_asked(visit: Visit) -> dict[str, str]:
-    """What narrows the list, by the names in the address."""
+    """Return the filters of the list, by their names in the address."""
     names = ("cap", "goc", "trang-thai", "chung-thu-so", "ma-cu", "van-ban", "tu")
-    given = {name: visit.ask(name) for name in names}
-    known = {
-        "cap": given["cap"] in _LEVELS,
-        "goc": 0 < len(given["goc"]) <= _LONGEST_ROOT,
-        "trang-thai": given["trang-thai"] in _STANDINGS,
-        "chung-thu-so": given["chung-thu-so"] in (*_CERTIFICATES, _UNBOUND),
-        "ma-cu": given["ma-cu"] == _NO_ALIAS,
-        "van-ban": given["van-ban"] == _SILENT and whose_mail(visit) is not None,
-        "tu": dates.typed_day(given["tu"], visit.deps.out.today()) is not None,
+    parameters = {name: visit.ask(name) for name in names}
+    is_valid = {
+        "cap": parameters["cap"] in _LEVELS,
+        "goc": 0 < len(parameters["goc"]) <= _LONGEST_ROOT,
+        "trang-thai": parameters["trang-thai"] in _STANDINGS,
+        "chung-thu-so": parameters["chung-thu-so"] in (*_CERTIFICATES, _UNBOUND),
+        "ma-cu": parameters["ma-cu"] == _NO_ALIAS,
+        "van-ban": parameters["van-ban"] == _SILENT and whose_mail(visit) is not None,
+        "tu": dates.typed_day(parameters["tu"], visit.deps.out.today()) is not None,
     }
-    return {name: given[name] for name, is_known in known.items() if is_known}
+    return {name: parameters[name] for name, valid in is_valid.items() if valid}
 
 
 def wanted_filter(visit: Visit) -> AgencyFilter:
-    given = filters_asked(visit)
+    filters = filters_asked(visit)
     return AgencyFilter(
         text=visit.ask("q"),
-        level=int(given["cap"]) if "cap" in given else None,
-        standing=_STANDINGS.get(given.get("trang-thai", ""), ""),
-        certificate_days=_CERTIFICATES.get(given.get("chung-thu-so", "")),
-        is_unbound=given.get("chung-thu-so") == _UNBOUND,
-        has_no_alias="ma-cu" in given,
-        changed_since=dates.typed_day(given.get("tu", ""), visit.deps.out.today()),
+        level=int(filters["cap"]) if "cap" in filters else None,
+        standing=_STANDINGS.get(filters.get("trang-thai", ""), ""),
+        certificate_days=_CERTIFICATES.get(filters.get("chung-thu-so", "")),
+        is_unbound=filters.get("chung-thu-so") == _UNBOUND,
+        has_no_alias="ma-cu" in filters,
+        changed_since=dates.typed_day(filters.get("tu", ""), visit.deps.out.today()),
     )
 
 
 def whose_mail(visit: Visit) -> str | None:
-    """The agency whose mail the visitor may be told of: the chosen one. All, the empty id, for who looks after the node and
-    chose none; None for whoever else chose none."""
+    """Return the agency whose mail the visitor may see: the chosen one; the empty id, for all, for keepers of the node who
+    chose none; None for others."""
     if visit.agency is not None:
         return visit.agency.id
     person = visit.person
@@ -69,29 +69,29 @@ def whose_mail(visit: Visit) -> str | None:
 
 
 def filter_choices(visit: Visit) -> Choices:
-    """Each choice of the form with its words; the first of them narrows nothing."""
-    every = ("", visit.say("agencies.filter.all"))
+    """List each choice of the form with its words; the first of them narrows nothing."""
+    no_filter = ("", visit.say("agencies.filter.all"))
     days = {key: visit.say("agencies.filter.days", count=days) for key, days in _CERTIFICATES.items()}
     choices: dict[str, dict[str, str]] = {
-        "cap": {each: visit.say("agencies.filter.level", n=each) for each in _LEVELS},
+        "cap": {level: visit.say("agencies.filter.level", n=level) for level in _LEVELS},
         "trang-thai": {key: visit.say(f"agencies.standing.{word}") for key, word in _STANDINGS.items()},
         "chung-thu-so": {**days, _UNBOUND: visit.say("agencies.filter.unbound")},
         "ma-cu": {_NO_ALIAS: visit.say("agencies.filter.no_alias")},
     }
     if whose_mail(visit) is not None:
         choices["van-ban"] = {_SILENT: visit.say("agencies.filter.silent")}
-    return [(name, [every, *words.items()]) for name, words in choices.items()]
+    return [(name, [no_filter, *words.items()]) for name, words in choices.items()]
 
 
 _ROWS = 50
-_FOUND = 100
+_MOST_RESULTS = 100
 _CHANGES = 50
 TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su", "van-ban", "lien-he")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownAgency:
-    """One agency in the list. `standing` is active, upcoming or ended; `days` are left of its certificate."""
+    """Agency in the list. `standing` is active, upcoming or ended; `days` are left of its certificate."""
 
     entry: AgencyEntry
     path: str
@@ -102,109 +102,111 @@ class ShownAgency:
 
 
 async def listed(visit: Visit) -> web.StreamResponse:
-    text, above = visit.ask("q"), visit.ask("thuoc").upper()
+    text, parent_code = visit.ask("q"), visit.ask("thuoc").upper()
     registry = visit.deps.registry
-    asked = filters_asked(visit)
-    following = ""
-    root, fault = await ground.known_code(visit, asked["goc"]) if "goc" in asked else ("", "")
-    if above:
-        found = await registry.children(above)
-    elif text and not asked:
-        found = await registry.search(text, _FOUND)
+    filters = filters_asked(visit)
+    next_cursor = ""
+    root, fault = await ground.known_code(visit, filters["goc"]) if "goc" in filters else ("", "")
+    if parent_code:
+        entries = await registry.children(parent_code)
+    elif text and not filters:
+        entries = await registry.search(text, _MOST_RESULTS)
     else:
-        page = await _narrowed(visit, root)
-        found, following = page.items, page.next_cursor or ""
-    carried = {"q": text, **asked} if text else asked
+        page = await _filtered_page(visit, root)
+        entries, next_cursor = page.items, page.next_cursor or ""
+    parameters = {"q": text, **filters} if text else filters
     return await visit.page(
         "agencies/list.html",
         title=visit.say("menu.agencies"),
-        rows=await _rows(visit, found),
-        heard=await _heard(visit, found),
-        changed=await registry.last_changed([each.code for each in found]),
+        rows=await _rows(visit, entries),
+        heard=await _last_heard(visit, entries),
+        changed=await registry.last_changed([entry.code for entry in entries]),
         text=text,
-        asked=asked,
+        asked=filters,
         problems=[("goc", fault)] if fault else [],
         choices=filter_choices(visit),
-        above=await registry.entry(above) if above else None,
-        following=where("/co-quan", **carried, sau=following) if following else "",
-        first=where("/co-quan", **carried),
+        above=await registry.entry(parent_code) if parent_code else None,
+        following=where("/co-quan", **parameters, sau=next_cursor) if next_cursor else "",
+        first=where("/co-quan", **parameters),
         is_first=not visit.ask("sau"),
         may_change=visit.may(Right.CODES),
     )
 
 
-async def _narrowed(visit: Visit, root: str) -> Page[AgencyEntry]:
-    wanted, cursor = replace(wanted_filter(visit), root=root.strip().upper()), visit.ask("sau") or None
-    # Only those with which no mail goes on are wanted.
+async def _filtered_page(visit: Visit, root: str) -> Page[AgencyEntry]:
+    agency_filter, cursor = replace(wanted_filter(visit), root=root.strip().upper()), visit.ask("sau") or None
+    # The filter keeps agencies without recent mail.
     if "van-ban" in filters_asked(visit):
-        return await visit.deps.contacts.silent(wanted, _ROWS, cursor, whose_mail(visit) or "")
-    return await visit.deps.registry.filtered(wanted, _ROWS, cursor)
+        return await visit.deps.contacts.silent(agency_filter, _ROWS, cursor, whose_mail(visit) or "")
+    return await visit.deps.registry.filtered(agency_filter, _ROWS, cursor)
 
 
-async def _heard(visit: Visit, found: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
-    whose = whose_mail(visit)
-    return {} if whose is None else await visit.deps.contacts.last_heard(found, whose)
+async def _last_heard(visit: Visit, entries: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
+    agency_id = whose_mail(visit)
+    return {} if agency_id is None else await visit.deps.contacts.last_heard(entries, agency_id)
 
 
 async def tree(visit: Visit) -> web.StreamResponse:
-    """One branch at a time: the agencies under a code; at the top those of the first level."""
-    above = visit.ask("thuoc").upper()
-    found = await (visit.deps.registry.children(above) if above else _top(visit))
-    rows, heard = await _rows(visit, found), await _heard(visit, found)
+    """Show one branch: the agencies under a code; at the top those of the first level."""
+    parent_code = visit.ask("thuoc").upper()
+    entries = await (visit.deps.registry.children(parent_code) if parent_code else _top_level(visit))
+    rows, heard_by_code = await _rows(visit, entries), await _last_heard(visit, entries)
     return await visit.page(
         "agencies/tree.html",
         title=visit.say("agencies.tree"),
         rows=rows,
-        lights=_lights(visit, rows, heard),
-        path=await _above(visit, above),
-        above=above,
+        lights=_lights(visit, rows, heard_by_code),
+        path=await _path_to(visit, parent_code),
+        above=parent_code,
         may_change=visit.may(Right.CODES),
     )
 
 
-def _lights(visit: Visit, rows: Sequence[ShownAgency], heard: Mapping[str, datetime]) -> dict[str, str]:
-    """By code, for who may know whose mail goes where; the own agency needs none."""
+def _lights(
+    visit: Visit, rows: Sequence[ShownAgency], heard_by_code: Mapping[str, datetime]
+) -> dict[str, str]:
+    """Map codes to lights, where the visitor may see the mail; the own agency needs none."""
     if whose_mail(visit) is None:
         return {}
     own, now = visit.agency.code if visit.agency is not None else "", visit.deps.clock.now()
-    return {each.entry.code: light_of(each, heard, now) for each in rows if each.entry.code != own}
+    return {row.entry.code: light_of(row, heard_by_code, now) for row in rows if row.entry.code != own}
 
 
-def light_of(row: ShownAgency, heard: Mapping[str, datetime], now: datetime) -> str:
-    """Whether mail goes there: `reachable` where it was heard in half a year, `silent` where not, `no_certificate` where
-    nothing of it could be believed; nothing for one that is not in force."""
+def light_of(row: ShownAgency, heard_by_code: Mapping[str, datetime], now: datetime) -> str:
+    """Return whether mail reaches the agency: `reachable` where it was heard in half a year, `silent` where not,
+    `no_certificate` where nothing of it could be believed; empty for an agency that is not in force."""
     if row.standing != "active":
         return ""
     if not row.is_bound:
         return "no_certificate"
-    at = heard.get(row.entry.code)
-    return "reachable" if at is not None and now - at <= SIX_MONTHS else "silent"
+    heard_at = heard_by_code.get(row.entry.code)
+    return "reachable" if heard_at is not None and now - heard_at <= SIX_MONTHS else "silent"
 
 
 async def looked_up(visit: Visit) -> web.StreamResponse:
-    """What a written code, old or new, or a name stands for on a day."""
+    """Show the agency that a written code, old or new, or a name stands for on a day."""
     text = visit.ask("ma")
     today = visit.deps.out.today()
     on = dates.typed_day(visit.ask("ngay"), today) or today
-    bare = await ground.in_brackets(visit, text)
-    found = await visit.deps.registry.resolve(bare, on) if text else None
-    is_open = found is not None and found.entry is None
+    code = await ground.in_brackets(visit, text)
+    resolution = await visit.deps.registry.resolve(code, on) if text else None
+    is_open = resolution is not None and resolution.entry is None
     return await visit.page(
         "agencies/lookup.html",
         title=visit.say("agencies.lookup"),
         text=text,
         on=on,
-        found=found,
+        found=resolution,
         offers=await ground.offers(visit, text) if is_open else (),
-        sentence=await _sentence(visit, found) if found is not None else "",
+        sentence=await _sentence(visit, resolution) if resolution is not None else "",
     )
 
 
 async def old_codes_listed(visit: Visit) -> web.StreamResponse:
     lines = await visit.deps.registry.legacy()
     names = {}
-    for each in lines:
-        for code in (each.code, each.heir):
+    for line in lines:
+        for code in (line.code, line.heir):
             if code and code not in names:
                 entry = await visit.deps.registry.entry(code)
                 names[code] = entry.name if entry else ""
@@ -222,10 +224,10 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
         raise NotFound(f"the registry has no agency {code[:60]}")
     tab = visit.ask("muc") if visit.ask("muc") in TABS else TABS[0]
     on = dates.typed_day(visit.ask("ngay"), today)
-    known = dates.typed_day(visit.ask("biet"), today)
-    then = (
-        await registry.believed(code, on or today, dates.midnight((known or today) + timedelta(days=1)))
-        if (on or known)
+    believed_on = dates.typed_day(visit.ask("biet"), today)
+    earlier_entry = (
+        await registry.believed(code, on or today, dates.midnight((believed_on or today) + timedelta(days=1)))
+        if (on or believed_on)
         else None
     )
     return await visit.page(
@@ -242,10 +244,10 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
         if tab == "lich-su"
         else (),
         asked={"ngay": visit.ask("ngay"), "biet": visit.ask("biet")},
-        has_asked=bool(on or known),
-        then=then,
+        has_asked=bool(on or believed_on),
+        then=earlier_entry,
         today=today,
-        # As the route says for the chosen agency's mail, or for anybody's.
+        # The form by the route of the chosen agency's mail, or of any agency's.
         form=await form_of(visit.deps.out.axis, visit.agency.code if visit.agency else "", entry.code),
         may_change=visit.may(Right.CODES),
         may_examine=visit.may(Right.NOTICES, Manner.YES),
@@ -254,36 +256,38 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
 
 
 async def _certificates(visit: Visit, code: str) -> list[ground.Shown]:
-    """Those that spoke, speak or will speak for the code."""
+    """List the certificates that spoke, speak or will speak for the code."""
     now = visit.deps.clock.now()
-    made: list[ground.Shown] = []
-    for each in await visit.deps.registry.bindings(code):
-        facts = certificate_facts(each.certificate_der)
+    certificates: list[ground.Shown] = []
+    for binding in await visit.deps.registry.bindings(code):
+        facts = certificate_facts(binding.certificate_der)
         standing = "present"
-        if each.valid_to is not None and each.valid_to <= now:
+        if binding.valid_to is not None and binding.valid_to <= now:
             standing = "ended"
-        elif each.valid_from is not None and each.valid_from > now:
+        elif binding.valid_from is not None and binding.valid_from > now:
             standing = "next"
-        ends = min((at for at in (each.valid_to, facts.ends) if at is not None), default=None)
+        ends = min((at for at in (binding.valid_to, facts.ends) if at is not None), default=None)
         days = (ends - now).days if ends is not None and standing != "ended" else None
-        since, until = each.valid_from, each.valid_to
-        made.append({"facts": facts, "since": since, "until": until, "standing": standing, "days": days})
-    return made
+        since, until = binding.valid_from, binding.valid_to
+        certificates.append(
+            {"facts": facts, "since": since, "until": until, "standing": standing, "days": days}
+        )
+    return certificates
 
 
 async def _rows(visit: Visit, entries: Sequence[AgencyEntry]) -> list[ShownAgency]:
     now, today = visit.deps.clock.now(), visit.deps.out.today()
-    endings = {each.code: each.until for each in await visit.deps.todo.certificates(now)}
+    endings = {c.code: c.until for c in await visit.deps.todo.certificates(now)}
     return [
         ShownAgency(
-            entry=each,
-            path=where(f"/co-quan/{each.code}"),
-            level=each.code.count(".") + 1,
-            standing=_standing(each, today),
-            days=(endings[each.code] - now).days if each.code in endings else None,
-            is_bound=each.code in endings,
+            entry=entry,
+            path=where(f"/co-quan/{entry.code}"),
+            level=entry.code.count(".") + 1,
+            standing=_standing(entry, today),
+            days=(endings[entry.code] - now).days if entry.code in endings else None,
+            is_bound=entry.code in endings,
         )
-        for each in entries
+        for entry in entries
     ]
 
 
@@ -293,26 +297,26 @@ def _standing(entry: AgencyEntry, today: date) -> str:
     return "upcoming" if entry.valid_from is not None and entry.valid_from > today else "active"
 
 
-async def _top(visit: Visit) -> list[AgencyEntry]:
-    """Those of the first level; codes of it have no dot."""
-    found: list[AgencyEntry] = []
+async def _top_level(visit: Visit) -> list[AgencyEntry]:
+    """List the agencies of the first level; their codes have no dot."""
+    top_entries: list[AgencyEntry] = []
     cursor: str | None = None
     while True:
         page = await visit.deps.registry.entries(_ROWS, cursor)
-        found += [each for each in page.items if each.parent is None]
-        if page.next_cursor is None or len(found) >= _FOUND:
-            return found
+        top_entries += [entry for entry in page.items if entry.parent is None]
+        if page.next_cursor is None or len(top_entries) >= _MOST_RESULTS:
+            return top_entries
         # Everything below a code of the first level sorts right behind it: the next of that level is asked for.
-        last = page.items[-1].code.split(".")[0]
-        cursor = max(page.next_cursor, f"{last}/")
+        last_root = page.items[-1].code.split(".")[0]
+        cursor = max(page.next_cursor, f"{last_root}/")
 
 
-async def _above(visit: Visit, code: str) -> list[AgencyEntry]:
-    """The agencies above, from the top down to this one."""
+async def _path_to(visit: Visit, code: str) -> list[AgencyEntry]:
+    """List the agencies from the top down to this one."""
     path: list[AgencyEntry] = []
-    seen: set[str] = set()
-    while code and code not in seen:
-        seen.add(code)
+    visited: set[str] = set()
+    while code and code not in visited:
+        visited.add(code)
         entry = await visit.deps.registry.entry(code)
         if entry is None:
             break
@@ -321,16 +325,18 @@ async def _above(visit: Visit, code: str) -> list[AgencyEntry]:
     return path
 
 
-async def _sentence(visit: Visit, found: Resolution) -> str:
-    """What the code stands for, in the words of the contract."""
-    entry = found.entry
-    match found.standing:
+async def _sentence(visit: Visit, resolution: Resolution) -> str:
+    """Say what the code stands for, in the words of the contract."""
+    entry = resolution.entry
+    match resolution.standing:
         case CodeStanding.ACTIVE | CodeStanding.MAPPED if entry is not None:
-            key = "agencies.is" if found.standing is CodeStanding.ACTIVE else "agencies.is_old"
-            return visit.say(key, given=found.given, code=entry.code, name=entry.name)
+            key = "agencies.is" if resolution.standing is CodeStanding.ACTIVE else "agencies.is_old"
+            return visit.say(key, given=resolution.given, code=entry.code, name=entry.name)
         case CodeStanding.CLOSED if entry is not None:
-            heir = await visit.deps.registry.entry(found.successor) if found.successor else None
-            how = visit.say(f"agencies.ended.{found.ending.kind}" if found.ending else "agencies.ended")
+            heir = await visit.deps.registry.entry(resolution.successor) if resolution.successor else None
+            how = visit.say(
+                f"agencies.ended.{resolution.ending.kind}" if resolution.ending else "agencies.ended"
+            )
             return visit.say(
                 "agencies.closed" if heir else "agencies.closed_alone",
                 name=entry.name,
@@ -340,7 +346,7 @@ async def _sentence(visit: Visit, found: Resolution) -> str:
             )
         case CodeStanding.UNCERTAIN if entry is not None:
             return visit.say("agencies.uncertain", name=entry.name, code=entry.code)
-    return ground.unknown(visit, found.given, found.nearest)
+    return ground.unknown(visit, resolution.given, resolution.nearest)
 
 
 ROUTES = (

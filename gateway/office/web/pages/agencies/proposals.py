@@ -1,8 +1,7 @@
-"""Proposals of trust and of organisation: what waits, what one would change, approved or rejected by a second person
-who shows password and second factor in the same form; and the proposal that a certificate speaks for an agency: the
-file is looked at first, beside what speaks for the agency now, with the telephone number to call back; then the
-person signs. The end of each fingerprint and the number of a decision are left out: the approver has them from
-somebody else."""
+"""Proposals of trust and of organisation: the waiting ones, the effect of one, approved or rejected by a second person who
+shows password and second factor in the same form. And the proposal that a certificate speaks for an agency: the file is
+looked at first, beside the certificates in force, with the telephone number to call back; then the person signs. The end of
+each fingerprint and the number of a decision are left out: the approver has them from another source."""
 
 from __future__ import annotations
 
@@ -46,165 +45,164 @@ get = partial(routes.get, who=Who.READY, key="agencies")
 post = partial(routes.post, who=Who.READY, key="agencies")
 both = partial(routes.both, who=Who.READY, key="agencies")
 _ROWS = 50
-_LINES_SHOWN = 200
+_MOST_LINES = 200
 
 
 async def proposals_listed(visit: Visit) -> web.StreamResponse:
     async with visit.deps.deciding.decisions.read() as view:
-        open_ones = await view.proposals.listed((ProposalState.OPEN,), _ROWS)
+        open_proposals = await view.proposals.listed((ProposalState.OPEN,), _ROWS)
         decided = await view.proposals.listed(
             (ProposalState.APPROVED, ProposalState.REJECTED, ProposalState.EXPIRED), _ROWS
         )
-        names = await view.people.names(set().union(*(each.people for each in (*open_ones, *decided))))
+        names = await view.people.names(set().union(*(p.people for p in (*open_proposals, *decided))))
     return await visit.page(
         "agencies/proposals.html",
         title=visit.say("agencies.proposals"),
-        open_ones=[_proposal_row(visit, each, names) for each in open_ones if _may_see(visit, each.content)],
-        decided=[_proposal_row(visit, each, names) for each in decided if _may_see(visit, each.content)],
+        open_ones=[_proposal_row(visit, p, names) for p in open_proposals if _may_see(visit, p.content)],
+        decided=[_proposal_row(visit, p, names) for p in decided if _may_see(visit, p.content)],
         may_change=visit.may(Right.CODES),
         may_bind=_may_bind(visit),
     )
 
 
 async def proposal_shown(visit: Visit) -> web.StreamResponse:
-    found = await _proposal_found(visit)
-    title = _what_is_proposed(visit, found.content)
-    return await visit.page("agencies/proposal.html", title=title, **await _told_of(visit, found))
+    proposal = await _load_proposal(visit)
+    title = _proposal_title(visit, proposal.content)
+    return await visit.page("agencies/proposal.html", title=title, **await _page_values(visit, proposal))
 
 
 async def approved(visit: Visit) -> web.StreamResponse:
-    """In force, when all that was typed fits. What was shown is what is approved: its digest comes with the form."""
-    found, problems = await _proposal_found(visit), Problems()
+    """Approve, when all that was typed fits. The digest comes with the form, so exactly the shown content is approved."""
+    proposal, problems = await _load_proposal(visit), Problems()
     if visit.is_act:
-        _check_may_decide(visit, found)
-        if not (problems := await _not_approved(visit, found)):
-            return visit.said(f"{LIST}/{found.id}", "reforms.approved")
-    return await _ask_of_proposal(visit, "approve", found, problems, hidden={"seen": found.digest})
+        _check_may_decide(visit, proposal)
+        if not (problems := await _approve(visit, proposal)):
+            return visit.said(f"{LIST}/{proposal.id}", "reforms.approved")
+    return await _ask_of_proposal(visit, "approve", proposal, problems, hidden={"seen": proposal.digest})
 
 
 async def rejected(visit: Visit) -> web.StreamResponse:
-    found, problems = await _proposal_found(visit), Problems()
+    proposal, problems = await _load_proposal(visit), Problems()
     if visit.is_act:
         desk, reason = visit.deps.deciding, visit.form.text("reason")
-        _check_may_decide(visit, found)
+        _check_may_decide(visit, proposal)
         _, problems = await ground.signed(
-            visit, visit.short_reason(), lambda who: approvals.reject(desk, who, found.id, reason)
+            visit, visit.short_reason(), lambda who: approvals.reject(desk, who, proposal.id, reason)
         )
         if not problems:
-            return visit.said(f"{LIST}/{found.id}", "reforms.rejected")
-    return await _ask_of_proposal(visit, "reject", found, problems, grave=True)
+            return visit.said(f"{LIST}/{proposal.id}", "reforms.rejected")
+    return await _ask_of_proposal(visit, "reject", proposal, problems, grave=True)
 
 
-async def _not_approved(visit: Visit, found: Proposal) -> Problems:
-    content, desk = found.content, visit.deps.deciding
-    typed = [visit.form.text(f"typed_{n}") for n in range(1, len(content.changes) + 1)]
+async def _approve(visit: Visit, proposal: Proposal) -> Problems:
+    content, desk = proposal.content, visit.deps.deciding
+    digits = [visit.form.text(f"typed_{n}") for n in range(1, len(content.changes) + 1)]
     problems = [
-        (f"typed_{n}", visit.say("reforms.typed.missing")) for n, each in enumerate(typed, 1) if not each
+        (f"typed_{n}", visit.say("reforms.typed.missing")) for n, text in enumerate(digits, 1) if not text
     ]
     if problems := [*problems, *ground.proof_missing(visit)]:
         return problems
     try:
-        # Again: it may have signed one since it was proposed.
-        await never_for_pdfs(visit.deps.store, [each.certificate_der for each in content.bindings])
+        # Checked again: the certificate may have signed a PDF since it was proposed.
+        await never_for_pdfs(visit.deps.store, [b.certificate_der for b in content.bindings])
         who = await ground.signed_in_here(visit)
-        await approvals.approve(desk, who, found.id, typed, visit.form.text("seen"))
-    except (Denied, Clash) as why:
-        if why.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
+        await approvals.approve(desk, who, proposal.id, digits, visit.form.text("seen"))
+    except (Denied, Clash) as error:
+        if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
             return [("typed_1", visit.say("reforms.typed.number.wrong"))]
-        return ground.proof_refused(visit, why)
+        return ground.proof_refused(visit, error)
     return []
 
 
 async def _ask_of_proposal(
-    visit: Visit, act: str, found: Proposal, problems: Problems, **values: Any
+    visit: Visit, act: str, proposal: Proposal, problems: Problems, **values: Any
 ) -> web.Response:
-    told = await _told_of(visit, found)
+    page_values = await _page_values(visit, proposal)
     return await visit.question(
         problems,
         *(f"reforms.{act}.title", "", f"reforms.{act}"),
-        what=_what_is_proposed(visit, found.content),
-        back=told["row"]["path"],
+        what=_proposal_title(visit, proposal.content),
+        back=page_values["row"]["path"],
         part="agencies/_questions.html",
         which=act,
-        closed=not told["is_open"],
-        **(told | values),
+        closed=not page_values["is_open"],
+        **(page_values | values),
     )
 
 
-async def _told_of(visit: Visit, found: Proposal) -> dict[str, Any]:  # Any: what a template is given
-    names = await ground.names_of_people(visit, found.people)
-    is_mine = visit.person.person.id == found.proposed_by
-    content = found.content
+async def _page_values(visit: Visit, proposal: Proposal) -> dict[str, Any]:  # Any: what a template is given
+    names = await ground.names_of_people(visit, proposal.people)
+    is_mine = visit.person.person.id == proposal.proposed_by
+    content = proposal.content
     certificates: list[BindingChange | AnchorChange] = [*content.bindings, *content.anchors]
-    is_open = found.state is ProposalState.OPEN and visit.deps.clock.now() < found.expires_at
+    is_open = proposal.state is ProposalState.OPEN and visit.deps.clock.now() < proposal.expires_at
     return {
-        "proposal": found,
-        "row": _proposal_row(visit, found, names),
+        "proposal": proposal,
+        "row": _proposal_row(visit, proposal, names),
         "names": names,
         "is_open": is_open,
         "is_mine": is_mine,
         "may_decide": is_open and _may_decide(visit, content),
         "certificates": [
-            await _proposed_certificate(visit, each, n, whole=is_mine or not is_open)
-            for n, each in enumerate(certificates, 1)
+            await _proposed_certificate(visit, c, n, in_full=is_mine or not is_open)
+            for n, c in enumerate(certificates, 1)
         ],
         "changes": [
-            await _proposed_change(visit, each, n, is_open=is_open)
-            for n, each in enumerate(content.reforms, len(certificates) + 1)
+            await _proposed_change(visit, c, n, is_open=is_open)
+            for n, c in enumerate(content.reforms, len(certificates) + 1)
         ],
         "imports": [
-            await _proposed_import(visit, each, n, is_open=is_open)
-            for n, each in enumerate(content.imports, 1)
+            await _proposed_import(visit, c, n, is_open=is_open) for n, c in enumerate(content.imports, 1)
         ],
         "digits": DIGITS,
     }
 
 
-async def _proposal_found(visit: Visit) -> Proposal:
-    """NotFound also for one that is none of this person's business."""
-    found = await approvals.get_proposal(visit.deps.deciding, visit.path("id"))
-    if not _may_see(visit, found.content):
+async def _load_proposal(visit: Visit) -> Proposal:
+    """Load the proposal. Raise NotFound also where this person may not see it."""
+    proposal = await approvals.get_proposal(visit.deps.deciding, visit.path("id"))
+    if not _may_see(visit, proposal.content):
         raise NotFound("there is no such proposal")
-    return found
+    return proposal
 
 
 async def _proposed_certificate(
-    visit: Visit, change: BindingChange | AnchorChange, n: int, *, whole: bool
+    visit: Visit, change: BindingChange | AnchorChange, n: int, *, in_full: bool
 ) -> Shown:
-    """`fingerprint` lacks its end for whoever must have that from elsewhere."""
+    """Describe a certificate; `fingerprint` lacks its end for a person who must have it from elsewhere."""
     facts = certificate_facts(change.certificate_der)
-    fingerprint = facts.fingerprint if whole else facts.fingerprint[:-DIGITS] + "·" * DIGITS
-    told: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint}
+    fingerprint = facts.fingerprint if in_full else facts.fingerprint[:-DIGITS] + "·" * DIGITS
+    shown: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint}
     if not isinstance(change, BindingChange):
-        return told | {"code": "", "agency": None, "earlier": (), "earlier_end": None}
+        return shown | {"code": "", "agency": None, "earlier": (), "earlier_end": None}
     registry = visit.deps.registry
-    bound = [certificate_facts(each.certificate_der) for each in await registry.bindings(change.code)]
-    return told | {
+    bound = [certificate_facts(binding.certificate_der) for binding in await registry.bindings(change.code)]
+    return shown | {
         "code": change.code,
         "agency": await registry.entry(change.code),
-        "earlier": [each for each in bound if each.fingerprint in change.earlier],
+        "earlier": [certificate for certificate in bound if certificate.fingerprint in change.earlier],
         "earlier_end": change.earlier_end,
     }
 
 
 async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> Shown:
-    """Planned anew while it waits; afterwards the change itself tells what it did."""
+    """Describe a change: planned anew while it waits; afterwards the change itself shows its effect."""
     if not is_open:
-        said = dict.fromkeys(("sentences", "warnings", "conflicts", "lines"), ())
-        return {"n": n, "reform": reform} | said
-    planned = await registry_changes.plan_reform(visit.deps.deciding, reform)
+        nothing = dict.fromkeys(("sentences", "warnings", "conflicts", "lines"), ())
+        return {"n": n, "reform": reform} | nothing
+    plan = await registry_changes.plan_reform(visit.deps.deciding, reform)
     return {
         "n": n,
         "reform": reform,
-        "sentences": ground.remarks_said(visit, planned.sentences),
-        "warnings": ground.remarks_said(visit, planned.warnings),
-        "conflicts": ground.remarks_said(visit, planned.conflicts),
-        "lines": ground.code_lines(planned.before, planned.after),
+        "sentences": ground.remarks_said(visit, plan.sentences),
+        "warnings": ground.remarks_said(visit, plan.warnings),
+        "conflicts": ground.remarks_said(visit, plan.conflicts),
+        "lines": ground.code_lines(plan.before, plan.after),
     }
 
 
 async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> Shown:
-    """Its rows while it waits, as the registry is now."""
+    """Describe an import, with its rows while it waits, as the registry is now."""
     if not is_open:
         return {"n": n, "change": change, "lines": (), "doubts": (), "more": 0, "moved": False}
     plan = await registry_changes.plan_import(visit.deps.deciding, change)
@@ -212,31 +210,31 @@ async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_ope
     return {
         "n": n,
         "change": change,
-        "lines": lines[:_LINES_SHOWN],
+        "lines": lines[:_MOST_LINES],
         "doubts": ground.plan_doubts(visit, plan),
-        "more": max(len(lines) - _LINES_SHOWN, 0),
+        "more": max(len(lines) - _MOST_LINES, 0),
         "moved": plan.effect != change.effect,
     }
 
 
 def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> Shown:
-    """One proposal in the list. `standing` is its state, or expired."""
+    """Describe one proposal in the list. `standing` is its state, or expired."""
     content = proposal.content
-    codes = [each.code for each in content.bindings]
-    codes += [code for each in content.reforms for code in each.codes]
-    codes += [f"+{each.added} ~{each.changed} –{each.closed}" for each in content.imports]
+    codes = [c.code for c in content.bindings]
+    codes += [code for c in content.reforms for code in c.codes]
+    codes += [f"+{c.added} ~{c.changed} –{c.closed}" for c in content.imports]
     is_over = proposal.state is ProposalState.OPEN and visit.deps.clock.now() >= proposal.expires_at
     return {
         "proposal": proposal,
         "path": where(f"{LIST}/{proposal.id}"),
-        "what": _what_is_proposed(visit, content),
+        "what": _proposal_title(visit, content),
         "codes": ", ".join(dict.fromkeys(codes)),
         "by": names.get(proposal.proposed_by, proposal.proposed_by),
         "standing": "expired" if is_over else str(proposal.state),
     }
 
 
-def _what_is_proposed(visit: Visit, content: ProposalContent) -> str:
+def _proposal_title(visit: Visit, content: ProposalContent) -> str:
     if content.reforms:
         return visit.say(f"reform.kind.{content.reforms[0].kind}")
     if content.imports:
@@ -245,11 +243,11 @@ def _what_is_proposed(visit: Visit, content: ProposalContent) -> str:
 
 
 def _may_see(visit: Visit, content: ProposalContent) -> bool:
-    """Who keeps the codes sees all; an agency's administrator what is about its certificates alone."""
+    """Tell whether the person sees it: keepers of codes see all; an agency's administrator its certificates alone."""
     if visit.may(Right.CODES) or visit.may(Right.CERTIFICATE, Manner.TWO):
         return True
     is_about_us = bool(content.bindings) and not (content.anchors or content.reforms or content.imports)
-    return is_about_us and _may_bind(visit) and {each.code for each in content.bindings} <= _our_codes(visit)
+    return is_about_us and _may_bind(visit) and {b.code for b in content.bindings} <= _our_codes(visit)
 
 
 def _our_codes(visit: Visit) -> set[str]:
@@ -277,45 +275,45 @@ _MOST_BYTES = 64 * 1024
 
 
 async def binding_looked_at(visit: Visit) -> web.StreamResponse:
-    """What the file holds, beside what is in force; nothing is written."""
-    given: dict[str, str] = {}
+    """Show the file's certificate beside those in force; nothing is written."""
+    form_values: dict[str, str] = {}
     content = bytearray()
     async for part in forms.parts(visit.request, visit.token):
         if part.name != "file":
-            await forms.add_short(given, part)
+            await forms.add_short(form_values, part)
             continue
         await forms.hold(part, content, _MOST_BYTES, "a certificate file is small")
-    code, fault = await _agency_bound(visit, given.get("agency", ""))
+    code, fault = await _agency_bound(visit, form_values.get("agency", ""))
     if fault:
-        return await binding_page(visit, given, [("agency", fault)])
-    # PEM is plain letters; whatever else it is will not be read as a certificate.
+        return await binding_page(visit, form_values, [("agency", fault)])
+    # PEM is plain letters; other bytes will not be read as a certificate.
     pem = content.decode("ascii", "replace")
     change, problems = await _binding_change(visit, code, pem)
     if change is None:
-        return await binding_page(visit, given, problems)
-    return await binding_page(visit, {**given, "agency": code, "pem": pem}, None, change)
+        return await binding_page(visit, form_values, problems)
+    return await binding_page(visit, {**form_values, "agency": code, "pem": pem}, None, change)
 
 
 async def binding_proposed(visit: Visit) -> web.StreamResponse:
     (code, fault), pem = await _agency_bound(visit, visit.form.text("agency")), visit.form.text("pem")
-    given = {**visit.form.flat(), "agency": code}
+    form_values = {**visit.form.flat(), "agency": code}
     if fault:
-        return await binding_page(visit, given, [("agency", fault)])
+        return await binding_page(visit, form_values, [("agency", fault)])
     change, problems = await _binding_change(visit, code, pem)
     if change is None:
-        return await binding_page(visit, given, problems)
+        return await binding_page(visit, form_values, problems)
     content, reason = ProposalContent(bindings=(change,)), visit.form.text("reason")
-    made, problems = await ground.signed(
+    proposal, problems = await ground.signed(
         visit, [], lambda who: proposals.propose(visit.deps.deciding, who, content, reason)
     )
-    if made is None:
-        return await binding_page(visit, given, problems, change)
-    return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
+    if proposal is None:
+        return await binding_page(visit, form_values, problems, change)
+    return visit.said(f"{LIST}/{proposal.id}", "reforms.proposed")
 
 
 async def _agency_bound(visit: Visit, text: str) -> tuple[str, str]:
-    """Its code of today, or what was typed and why nobody is meant. NotFound for another agency than the person's own, but
-    to the node's keepers."""
+    """Return the code of today, or the typed text and its fault. Raise NotFound for another agency than the person's own,
+    except to the node's keepers."""
     if not text:
         return "", visit.say("reforms.certificate.whose")
     code, fault = await ground.known_code(visit, text)
@@ -327,39 +325,46 @@ async def _agency_bound(visit: Visit, text: str) -> tuple[str, str]:
 async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingChange | None, Problems]:
     deps = visit.deps
     try:
-        wanted = await deps.pool.run(lambda: binding_to_propose(code, pem.encode(), "the file"))
-        await never_for_pdfs(deps.store, [wanted.certificate_der])
-        known = await deps.registry.bindings(code)
-        return proposals.binding_change(known, wanted, deps.clock.now(), deps.deciding.overlap), []
-    except (Misconfigured, Clash) as why:
-        keys = (f"clash.{why.code}", f"code.{why.code}", "reforms.certificate.over")
-        unreadable, said = "reforms.certificate.unreadable", next(each for each in keys if labels.has(each))
-        return None, [("file", visit.say(unreadable if isinstance(why, Misconfigured) else said))]
+        new_binding = await deps.pool.run(lambda: binding_to_propose(code, pem.encode(), "the file"))
+        await never_for_pdfs(deps.store, [new_binding.certificate_der])
+        bindings = await deps.registry.bindings(code)
+        return proposals.binding_change(bindings, new_binding, deps.clock.now(), deps.deciding.overlap), []
+    except (Misconfigured, Clash) as error:
+        keys = (f"clash.{error.code}", f"code.{error.code}", "reforms.certificate.over")
+        unreadable, refusal_key = (
+            "reforms.certificate.unreadable",
+            next(key for key in keys if labels.has(key)),
+        )
+        return None, [("file", visit.say(unreadable if isinstance(error, Misconfigured) else refusal_key))]
 
 
 async def binding_page(
     visit: Visit,
-    given: dict[str, str] | None = None,
+    form_values: dict[str, str] | None = None,
     problems: Problems | None = None,
     change: BindingChange | None = None,
 ) -> web.StreamResponse:
-    """Which agency, and the file; then what the file holds."""
-    given = {"agency": visit.ask("ma")} if given is None else given
-    code = given.get("agency", "")
+    """Ask for agency and file; then show the file's certificate."""
+    form_values = {"agency": visit.ask("ma")} if form_values is None else form_values
+    code = form_values.get("agency", "")
     agency = await visit.deps.registry.entry(code) if code else None
-    known: tuple[Binding, ...] = ()
+    bindings: tuple[Binding, ...] = ()
     if agency is not None and change is not None:
-        known = tuple(await visit.deps.registry.bindings(agency.code))
-    facts = [certificate_facts(each.certificate_der) for each in known]
+        bindings = tuple(await visit.deps.registry.bindings(agency.code))
+    facts = [certificate_facts(certificate.certificate_der) for certificate in bindings]
     return await visit.form_page(
         "agencies/bind.html",
         problems,
         title=visit.say("reforms.bind"),
-        given=given,
+        given=form_values,
         agency=agency,
         change=change,
         facts=certificate_facts(change.certificate_der) if change is not None else None,
-        known=[each for each in facts if change is not None and each.fingerprint in change.earlier],
+        known=[
+            certificate
+            for certificate in facts
+            if change is not None and certificate.fingerprint in change.earlier
+        ],
         action=BINDING,
     )
 

@@ -1,8 +1,7 @@
-"""What the one form of a new document does: whichever button was pressed, it is saved first; then files, recipients,
-reading the signed PDF, the check, the sending. In: the form, streamed. Out: the page that follows, or the same page
-with what is wrong and everything that was typed; to a script that asks for a piece, where to go, or the parts of the page
-that are others by now. Of two windows on one draft the later one is told what this page
-says and what is stored by now, field by field, so that nobody puts words over others unseen."""
+"""Acts of the one form of a new document: every button saves first; then come files, recipients, reading the signed PDF,
+the check, the sending. In: the form, streamed. Out: the next page, or the same page with its problems and everything that
+was typed; to a script the address to open, or the changed parts of the page. Of two windows on one draft the later one is
+shown the differences between this page and the stored draft, field by field, so that no text is overwritten unseen."""
 
 from __future__ import annotations
 
@@ -27,13 +26,13 @@ from gateway.outgoing.intake import Tray, tray
 _PARTS = {"file": "tep", "drop-file": "tep", "up-file": "tep", "number": "van-ban"}
 _ADDRESSES = frozenset({"paste", "add-to", "add-group", "save-group", "drop-to", "swap"})
 _QUICK = "autosave"
-# What acts on the whole of the draft.
-_WHOLE = frozenset({_QUICK, "save", "check", "send"})
+# Acts on the whole draft.
+_DRAFT_ACTS = frozenset({_QUICK, "save", "check", "send"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class TypedForm:
-    """One form, understood: what it says over what was there before."""
+    """Form that was read, over the draft as it was before."""
 
     form: Form
     act: str
@@ -47,155 +46,166 @@ class TypedForm:
 
     @property
     def sheet(self) -> Sheet:
-        """The page again, with all that was typed."""
-        shown = {**self.before.values, **self.form.flat()}
-        return replace(self.before, values=shown, recipients=self.draft.recipients, ticked=_ticked(self.form))
+        """Make the page again, with all that was typed."""
+        shown_values = {**self.before.values, **self.form.flat()}
+        return replace(
+            self.before, values=shown_values, recipients=self.draft.recipients, ticked=_ticked(self.form)
+        )
 
 
 async def begun(visit: Visit) -> web.StreamResponse:
-    """The first form of a document that is not stored yet."""
-    async with tray(visit.deps.out) as held:
-        brought = await uploads.read_form(visit, held)
-        before = await editor.sheet_begun(visit, brought.form.text("mode"), brought.form.text("of"))
-        return await _run_form(visit, before, brought, held)
+    """Handle the first form of a document that is not stored yet."""
+    async with tray(visit.deps.out) as files:
+        brought = await uploads.read_form(visit, files)
+        sheet_before = await editor.sheet_begun(visit, brought.form.text("mode"), brought.form.text("of"))
+        return await _run_form(visit, sheet_before, brought, files)
 
 
 async def changed(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
-    async with tray(visit.deps.out) as held:
-        held.total = sum(each.size for each in document.files)
-        brought = await uploads.read_form(visit, held, document.files)
+    async with tray(visit.deps.out) as files:
+        files.total = sum(file.size for file in document.files)
+        brought = await uploads.read_form(visit, files, document.files)
         if document.state is not OutState.DRAFT:
-            # It is no draft any more: to where it is told what became of it.
+            # The document is no draft any more: its page shows its state.
             if brought.form.text("act") == _QUICK:
                 return web.json_response({"problems": []}, status=409, headers=editor.NO_STORE)
             return visit.go(f"/phat-hanh/{document.id}/da-gui")
-        return await _run_form(visit, editor.sheet_of_document(document), brought, held)
+        return await _run_form(visit, editor.sheet_of_document(document), brought, files)
 
 
-async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
-    answer = await _acted(visit, before, brought, held)
+async def _run_form(
+    visit: Visit, sheet_before: Sheet, brought: uploads.Brought, files: Tray
+) -> web.StreamResponse:
+    answer = await _save_and_act(visit, sheet_before, brought, files)
     if visit.is_piece and answer.status == 303:
         return web.json_response({"go": answer.headers["Location"]}, headers=editor.NO_STORE)
     return answer
 
 
-async def _acted(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
-    typed = _understood(visit, before, brought)
-    document = before.document
-    is_stale = document is not None and typed.form.text("version") != str(document.version)
-    # Where both say the same nothing is lost; a button about a file may mean another one by now.
-    if is_stale and (typed.act not in _WHOLE or editor.differences(visit, before, typed.draft, typed.change)):
-        return await _conflict(visit, typed)
-    if typed.act == _QUICK:
-        return await _quick(visit, typed)
-    if typed.wrong:
-        return await editor.refused(visit, typed.sheet, typed.wrong)
+async def _save_and_act(
+    visit: Visit, sheet_before: Sheet, brought: uploads.Brought, files: Tray
+) -> web.StreamResponse:
+    typed_form = _read_typed(visit, sheet_before, brought)
+    document = sheet_before.document
+    is_stale = document is not None and typed_form.form.text("version") != str(document.version)
+    # Equal versions lose nothing; but a button about a file may mean another file by now.
+    if is_stale and (
+        typed_form.act not in _DRAFT_ACTS
+        or editor.differences(visit, sheet_before, typed_form.draft, typed_form.change)
+    ):
+        return await _conflict(visit, typed_form)
+    if typed_form.act == _QUICK:
+        return await _autosave(visit, typed_form)
+    if typed_form.wrong:
+        return await editor.refused(visit, typed_form.sheet, typed_form.wrong)
     try:
-        found = await uploads.read_lead(visit, held) if typed.act == "file" else None
-        stored = await _stored(visit, typed)
-        stored = await _with_files(visit, typed, stored, held)
-    except Refused as why:
-        return await editor.refused(visit, typed.sheet, editor.reasons(visit, why, ""))
+        lead = await uploads.read_lead(visit, files) if typed_form.act == "file" else None
+        stored = await _save(visit, typed_form)
+        stored = await _with_files(visit, typed_form, stored, files)
+    except Refused as error:
+        return await editor.refused(visit, typed_form.sheet, editor.reasons(visit, error, ""))
     except StaleVersion:
-        return await _conflict(visit, typed)
-    except Clash as why:
-        return await editor.refused(visit, typed.sheet, [(uploads.ANY, visit.why(why))])
-    if typed.refused:
-        sheet = replace(editor.sheet_of_document(stored), ticked=typed.sheet.ticked)
-        return await editor.refused(visit, sheet, typed.refused)
-    return await _then(visit, typed, stored, found)
+        return await _conflict(visit, typed_form)
+    except Clash as error:
+        return await editor.refused(visit, typed_form.sheet, [(uploads.ANY, visit.why(error))])
+    if typed_form.refused:
+        sheet = replace(editor.sheet_of_document(stored), ticked=typed_form.sheet.ticked)
+        return await editor.refused(visit, sheet, typed_form.refused)
+    return await _after_saving(visit, typed_form, stored, lead)
 
 
-def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> TypedForm:
+def _read_typed(visit: Visit, sheet_before: Sheet, brought: uploads.Brought) -> TypedForm:
     form = brought.form
     act, _, detail = (form.text("act") or "save").partition(":")
-    draft, wrong = fields.typed(form, before.draft, visit.deps.out.today())
-    recipients = addressing.typed(form, before.recipients)
+    draft, wrong_fields = fields.typed(form, sheet_before.draft, visit.deps.out.today())
+    recipients = addressing.typed(form, sheet_before.recipients)
     if act == "drop-to" and detail.isdigit():
-        recipients = tuple(each for n, each in enumerate(recipients) if n != int(detail))
+        recipients = tuple(r for n, r in enumerate(recipients) if n != int(detail))
     return TypedForm(
         form=form,
         act=act,
         detail=detail,
-        before=before,
+        before=sheet_before,
         draft=replace(draft, recipients=recipients),
-        change=fields.changed(form, before.change),
-        wrong=[(name, visit.say(key)) for name, key in wrong],
-        refused=[each for why in brought.refused for each in editor.reasons(visit, why, uploads.ANY)],
+        change=fields.changed(form, sheet_before.change),
+        wrong=[(name, visit.say(key)) for name, key in wrong_fields],
+        refused=[r for why in brought.refused for r in editor.reasons(visit, why, uploads.ANY)],
         doubled=bool(brought.doubled),
     )
 
 
-async def _stored(visit: Visit, typed: TypedForm) -> OutgoingDocument:
-    """The draft says what the form says."""
-    out, scope, before = visit.deps.out, visit.scope(), typed.before
-    document = before.document
-    draft, change = typed.draft, typed.change
-    named = (draft.signer.name if draft.signer else "") != before.values.get("name", "")
-    # Where the page comes again with it, and nowhere else.
-    if named and typed.act != _QUICK and not visit.is_piece:
+async def _save(visit: Visit, typed_form: TypedForm) -> OutgoingDocument:
+    """Save the form's values in the draft."""
+    out, scope, sheet_before = visit.deps.out, visit.scope(), typed_form.before
+    document = sheet_before.document
+    draft, change = typed_form.draft, typed_form.change
+    is_renamed = (draft.signer.name if draft.signer else "") != sheet_before.values.get("name", "")
+    # Only where the page is shown again with it.
+    if is_renamed and typed_form.act != _QUICK and not visit.is_piece:
         draft = replace(draft, signer=remembered(draft.signer, await visit.deps.habits.of(out, scope)))
-    if before.kind is Kind.UPDATE and change is not None:
-        parent_id = document.parent_id if document else before.of
-        draft, change = await _of_receivers(visit, draft, change, parent_id)
+    if sheet_before.kind is Kind.UPDATE and change is not None:
+        parent_id = document.parent_id if document else sheet_before.of
+        draft, change = await _limit_to_receivers(visit, draft, change, parent_id)
     if document is None:
-        parent_of = before.of if before.kind is not Kind.DOCUMENT else None
-        return await drafting.begin(out, scope, draft, before.kind, parent_of, change)
-    now = fields.values(draft, change)
-    doubts = fields.still_doubted(document.doubts, typed.form.all("ok"), before.values, now)
-    from_file = [name for name in document.from_file if before.values.get(name, "") == now.get(name, "")]
+        parent_of = sheet_before.of if sheet_before.kind is not Kind.DOCUMENT else None
+        return await drafting.begin(out, scope, draft, sheet_before.kind, parent_of, change)
+    new_values = fields.values(draft, change)
+    doubts = fields.still_doubted(document.doubts, typed_form.form.all("ok"), sheet_before.values, new_values)
+    from_file = [
+        name for name in document.from_file if sheet_before.values.get(name, "") == new_values.get(name, "")
+    ]
     return await uploads.save_over(visit, document, draft, change=change, doubts=doubts, from_file=from_file)
 
 
 async def _with_files(
-    visit: Visit, typed: TypedForm, stored: OutgoingDocument, held: Tray
+    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument, files: Tray
 ) -> OutgoingDocument:
     out, scope = visit.deps.out, visit.scope()
-    stored = await drafting.arrange(out, scope, stored.id, _order(typed, stored), stored.version)
-    return await drafting.add_files(out, scope, stored.id, held) if held.received else stored
+    stored = await drafting.arrange(out, scope, stored.id, _ordered_files(typed_form, stored), stored.version)
+    return await drafting.add_files(out, scope, stored.id, files) if files.received else stored
 
 
-def _order(typed: TypedForm, stored: OutgoingDocument) -> list[tuple[int, FileRole]]:
-    """The files with the roles that were chosen; one taken away, or one step up."""
-    found = [(each.n, _role(typed.form.text(f"role.{each.n}"), each.role)) for each in stored.files]
-    at = next((n for n, (number, _) in enumerate(found) if str(number) == typed.detail), -1)
-    if typed.act == "drop-file" and at >= 0:
-        del found[at]
-    elif typed.act == "up-file" and at > 0:
-        found[at - 1], found[at] = found[at], found[at - 1]
-    return found
+def _ordered_files(typed_form: TypedForm, stored: OutgoingDocument) -> list[tuple[int, FileRole]]:
+    """Return the files in order with their chosen roles; one removed, or moved up by one."""
+    ordered = [(file.n, _role(typed_form.form.text(f"role.{file.n}"), file.role)) for file in stored.files]
+    at = next((n for n, (number, _) in enumerate(ordered) if str(number) == typed_form.detail), -1)
+    if typed_form.act == "drop-file" and at >= 0:
+        del ordered[at]
+    elif typed_form.act == "up-file" and at > 0:
+        ordered[at - 1], ordered[at] = ordered[at], ordered[at - 1]
+    return ordered
 
 
-def _role(text: str, before: FileRole) -> FileRole:
-    return FileRole(text) if text in tuple(FileRole) else before
+def _role(text: str, previous: FileRole) -> FileRole:
+    return FileRole(text) if text in tuple(FileRole) else previous
 
 
-async def _then(
-    visit: Visit, typed: TypedForm, stored: OutgoingDocument, found: ReadDocument | None
+async def _after_saving(
+    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument, lead: ReadDocument | None
 ) -> web.StreamResponse:
-    """What the pressed button wants beyond saving."""
+    """Do the pressed button's act, after saving."""
     path = f"/phat-hanh/{stored.id}"
-    if typed.act in _ADDRESSES:
-        return await _addressed(visit, typed, stored)
-    if found is not None:
-        told = await uploads.fill_draft(visit, stored, found)
-        return visit.said(path, told)
-    if typed.act == "number":
-        return await _numbered(visit, stored)
-    if typed.act == "file" and typed.doubled:
+    if typed_form.act in _ADDRESSES:
+        return await _change_recipients(visit, typed_form, stored)
+    if lead is not None:
+        message = await uploads.fill_draft(visit, stored, lead)
+        return visit.said(path, message)
+    if typed_form.act == "number":
+        return await _reserve_number(visit, stored)
+    if typed_form.act == "file" and typed_form.doubled:
         return editor.at_part(visit.said(path, "compose.file.doubled"), "tep")
-    if typed.act == "check":
+    if typed_form.act == "check":
         return editor.at_part(visit.go(path, **{"kiem-tra": "1"}), "gui")
-    if typed.act == "send":
-        return await _send(visit, typed, stored)
-    if typed.act in ("sign", "tree"):
-        return visit.go(f"{path}/{'ky-so' if typed.act == 'sign' else 'cay-co-quan'}")
-    return editor.at_part(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
+    if typed_form.act == "send":
+        return await _send(visit, typed_form, stored)
+    if typed_form.act in ("sign", "tree"):
+        return visit.go(f"{path}/{'ky-so' if typed_form.act == 'sign' else 'cay-co-quan'}")
+    return editor.at_part(visit.said(path, "compose.saved"), _PARTS.get(typed_form.act, ""))
 
 
-async def _numbered(visit: Visit, stored: OutgoingDocument) -> web.StreamResponse:
-    """The next number is this draft's from now on: nobody else is offered it."""
+async def _reserve_number(visit: Visit, stored: OutgoingDocument) -> web.StreamResponse:
+    """Reserve the next number for this draft: it is not offered again."""
     draft = stored.draft
     number = await next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
     issued_on = draft.issued_on or visit.deps.out.today()
@@ -203,64 +213,74 @@ async def _numbered(visit: Visit, stored: OutgoingDocument) -> web.StreamRespons
     return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 
 
-async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
-    draft, told = stored.draft, "compose.saved"
+async def _change_recipients(
+    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument
+) -> web.StreamResponse:
+    draft, message = stored.draft, "compose.saved"
     sheet = editor.sheet_of_document(stored)
-    now = sheet.recipients
-    role = addressing.role_of(typed.form.text("new_role"))
+    recipients = sheet.recipients
+    role = addressing.role_of(typed_form.form.text("new_role"))
     try:
-        if typed.act == "paste":
-            now, skipped = await addressing.pasted(visit, now, typed.form.text("paste"), role)
-            told = "compose.pasted.skipped" if skipped else "compose.pasted"
-        elif typed.act == "add-to":
-            now, told = addressing.with_codes(now, [typed.detail], role), "compose.added"
-        elif typed.act == "swap":
-            old, _, new = typed.detail.partition(">")
-            now = tuple(each for each in now if addressing.key_of(each) != old)
-            now, told = addressing.with_codes(now, [new], role), "compose.added"
-        elif typed.act == "add-group":
-            # Its members, as they are today.
-            (now, _), told = await addressing.pasted(visit, now, typed.form.text("group")), "compose.added"
-        elif typed.act == "save-group":
-            await addressing.keep_group(visit, now, typed.form.text("group_name"))
-            told = "compose.group.saved"
-    except Clash as why:
-        return await editor.refused(visit, sheet, [("group_name", visit.why(why))])
-    stored = await put_recipients(visit, stored, replace(draft, recipients=now))
+        if typed_form.act == "paste":
+            recipients, skipped = await addressing.pasted(
+                visit, recipients, typed_form.form.text("paste"), role
+            )
+            message = "compose.pasted.skipped" if skipped else "compose.pasted"
+        elif typed_form.act == "add-to":
+            recipients, message = (
+                addressing.with_codes(recipients, [typed_form.detail], role),
+                "compose.added",
+            )
+        elif typed_form.act == "swap":
+            old, _, new = typed_form.detail.partition(">")
+            recipients = tuple(r for r in recipients if addressing.key_of(r) != old)
+            recipients, message = addressing.with_codes(recipients, [new], role), "compose.added"
+        elif typed_form.act == "add-group":
+            # The group's members of today.
+            (recipients, _), message = (
+                await addressing.pasted(visit, recipients, typed_form.form.text("group")),
+                "compose.added",
+            )
+        elif typed_form.act == "save-group":
+            await addressing.keep_group(visit, recipients, typed_form.form.text("group_name"))
+            message = "compose.group.saved"
+    except Clash as error:
+        return await editor.refused(visit, sheet, [("group_name", visit.why(error))])
+    stored = await put_recipients(visit, stored, replace(draft, recipients=recipients))
     if visit.is_piece:
-        return await editor.parts(visit, stored, visit.say(f"told.{told}"), with_recipients=True)
-    return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
+        return await editor.parts(visit, stored, visit.say(f"told.{message}"), with_recipients=True)
+    return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", message), "noi-nhan")
 
 
-async def _of_receivers(
+async def _limit_to_receivers(
     visit: Visit, draft: Draft, change: DocumentChange, parent_id: str | None
 ) -> tuple[Draft, DocumentChange]:
-    """An update goes to those who have what it changes."""
+    """Limit an update to the recipients of the document it changes."""
     async with visit.deps.store.read(visit.scope()) as work:
         parent = await work.outgoing.get(parent_id or "")
     return drafting.receivers(draft, change, parent.draft.recipients)
 
 
 async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -> OutgoingDocument:
-    """The draft with other recipients, everything else as it is."""
+    """Save the draft with other recipients, everything else unchanged."""
     change = stored.change
     if stored.kind is Kind.UPDATE and change is not None:
-        draft, change = await _of_receivers(visit, draft, change, stored.parent_id)
+        draft, change = await _limit_to_receivers(visit, draft, change, stored.parent_id)
     return await uploads.save_over(visit, stored, draft, change=change)
 
 
-async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
-    """Only what was shown with its checks is sent: where anything changed since, the checks are shown again."""
+async def _send(visit: Visit, typed_form: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
+    """Send only the draft that was shown with its checks; after a change the checks are shown again."""
     if not editor.may_send(visit, stored.kind):
         raise Denied("only a clerk sends documents", code="GW-RIGHT")
     path = f"/phat-hanh/{stored.id}"
-    if typed.form.text("checked") != str(stored.version):
+    if typed_form.form.text("checked") != str(stored.version):
         return editor.at_part(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
-    confirm = tuple(typed.form.all("confirm"))
-    found = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
+    confirm = tuple(typed_form.form.all("confirm"))
+    checked = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
     problems = [
-        *(checking.reason_said(visit, each) for each in found.verdict.reasons),
-        *_unanswered(visit, typed, stored, found),
+        *(checking.reason_said(visit, reason) for reason in checked.verdict.reasons),
+        *_open_questions(visit, typed_form, stored, checked),
     ]
     if not problems:
         options = visit.deps.settings.pages
@@ -270,52 +290,52 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
                 visit.deps.out, visit.scope(), stored.id, stored.version, confirm, timedelta(seconds=seconds)
             )
         except StaleVersion:
-            return await _conflict(visit, typed)
-        except Refused as why:
-            problems = editor.reasons(visit, why, "")
+            return await _conflict(visit, typed_form)
+        except Refused as error:
+            problems = editor.reasons(visit, error, "")
         else:
             return visit.go(f"{path}/da-gui")
-    sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed.form))
-    return await editor.show_sheet(visit, sheet, problems=problems, checked=found)
+    sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed_form.form))
+    return await editor.show_sheet(visit, sheet, problems=problems, checked=checked)
 
 
-def _unanswered(
-    visit: Visit, typed: TypedForm, stored: OutgoingDocument, found: drafting.CheckedDraft
+def _open_questions(
+    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument, checked: drafting.CheckedDraft
 ) -> list[tuple[str, str]]:
-    asks = []
-    if checking.must_ask(found) and "again" not in typed.form:
-        asks.append(("again", visit.say("compose.twin.tick")))
+    questions = []
+    if checking.must_ask(checked) and "again" not in typed_form.form:
+        questions.append(("again", visit.say("compose.twin.tick")))
     if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
-        asks.append(visit.missing("approved_by", "compose.approved_by"))
-    return asks
+        questions.append(visit.missing("approved_by", "compose.approved_by"))
+    return questions
 
 
-async def _quick(visit: Visit, typed: TypedForm) -> web.StreamResponse:
-    """Saved by itself, as far as it can be read; nothing of the page changes but the word about it."""
+async def _autosave(visit: Visit, typed_form: TypedForm) -> web.StreamResponse:
+    """Save automatically, as far as the form can be read; the page changes only its note about saving."""
     try:
-        stored = await _stored(visit, typed)
-    except Refused as why:
-        return await editor.refused(visit, typed.sheet, editor.reasons(visit, why, ""))
+        stored = await _save(visit, typed_form)
+    except Refused as error:
+        return await editor.refused(visit, typed_form.sheet, editor.reasons(visit, error, ""))
     except StaleVersion:
-        return await _conflict(visit, typed)
+        return await _conflict(visit, typed_form)
     at = local(visit.deps.clock.now()).strftime("%H:%M:%S")
     return await editor.parts(visit, stored, visit.say("compose.kept", time=at))
 
 
-async def _conflict(visit: Visit, typed: TypedForm) -> web.StreamResponse:
+async def _conflict(visit: Visit, typed_form: TypedForm) -> web.StreamResponse:
     at = local(visit.deps.clock.now()).strftime("%H:%M")
     words = visit.say("compose.conflict", person=visit.say("compose.somebody"), time=at)
-    if typed.act == _QUICK or visit.is_piece:
+    if typed_form.act == _QUICK or visit.is_piece:
         return web.json_response({"problems": [words]}, status=409, headers=editor.NO_STORE)
-    document = typed.before.document
+    document = typed_form.before.document
     if document is None:
-        return await editor.show_sheet(visit, typed.sheet, problems=[("", words)], status=409)
-    now = editor.sheet_of_document(await editor.load_draft(visit, document.id))
-    differ = editor.differences(visit, now, typed.draft, typed.change)
-    over = [("", visit.say("compose.conflict.over"))] if differ else []
-    sheet = replace(typed.sheet, document=now.document)
+        return await editor.show_sheet(visit, typed_form.sheet, problems=[("", words)], status=409)
+    stored = editor.sheet_of_document(await editor.load_draft(visit, document.id))
+    differing = editor.differences(visit, stored, typed_form.draft, typed_form.change)
+    advice = [("", visit.say("compose.conflict.over"))] if differing else []
+    sheet = replace(typed_form.sheet, document=stored.document)
     return await editor.show_sheet(
-        visit, sheet, problems=[("", words), *over, *differ], status=409, is_torn=bool(differ)
+        visit, sheet, problems=[("", words), *advice, *differing], status=409, is_torn=bool(differing)
     )
 
 

@@ -1,6 +1,6 @@
-"""Part 3 of a new document, its recipients: rows of a form become recipients, pasted text becomes rows, and each row says
-what the directory knows of it today. A name that is not clear stays a question with offers; where it may mean only one
-of the own province that one is taken, and its row says so."""
+"""Part 3 of a new document, its recipients: rows of a form become recipients, pasted text becomes rows, and each row shows
+the directory's entry of today. An unclear name stays a question with offers; where it may mean only one of the own
+province, that one is chosen, and its row says so."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from gateway.office.web.visits import Visit
 from gateway.outgoing.addressing import groups, read_each, read_recipients, save_group
 
 MOST = 2_000
-# Whoever could not be reached in this time, and has said nothing since, is marked.
+# A recipient that could not be reached in this time, and is silent since, is marked.
 LATELY = timedelta(days=7)
-_NAMED = "="
+_NAME_MARK = "="
 _GUESS = "guess"
-_LONGEST_GIVEN = 200
+_LONGEST_TEXT = 200
 _ENDED = {ReformKind.MERGE: "merge", ReformKind.CONSOLIDATE: "consolidate"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRecipient:
-    """One recipient as the form shows it. `key` goes with the form; `was` is the code or name that was written, where it is
-    another today; `words` is what speaks against it, `offers` whom to choose instead."""
+    """Recipient as the form shows it. `key` goes with the form; `was` is the written code or name, where today's differs;
+    `words` is the sentence against it, `offers` the agencies to choose instead."""
 
     key: str
     name: str
@@ -54,8 +54,8 @@ class ShownRecipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _KnownRecipients:
-    """Of all recipients of one form: what their codes and names stand for, for which codes a certificate speaks, and to
-    which sending failed last, when."""
+    """Facts on all recipients of one form: the entries of their codes and names, the codes that have a certificate, and the
+    last failed sending, by code."""
 
     answers: Mapping[tuple[str, str | None], Resolution]
     offers: Mapping[str, Sequence[Offer]]
@@ -64,22 +64,22 @@ class _KnownRecipients:
 
 
 def key_of(recipient: Recipient) -> str:
-    return recipient.code or f"{_NAMED}{recipient.name or ''}"
+    return recipient.code or f"{_NAME_MARK}{recipient.name or ''}"
 
 
-def typed(form: Form, before: Sequence[Recipient]) -> tuple[Recipient, ...]:
-    """The rows of the form, with what was chosen for those that were asked; each recipient once."""
-    known = {key_of(each): each for each in before}
+def typed(form: Form, earlier: Sequence[Recipient]) -> tuple[Recipient, ...]:
+    """Read the rows of the form, with the agencies chosen for unclear rows; each recipient once."""
+    recipients_by_key = {key_of(r): r for r in earlier}
     roles = form.all("to_role")
-    found: dict[str, Recipient] = {}
+    recipients: dict[str, Recipient] = {}
     for n, key in enumerate(form.all("to_key")[:MOST]):
         role = role_of(roles[n] if n < len(roles) else "")
-        picked = [each for each in form.all(f"pick.{n}") if each]
-        for each in picked or [key]:
-            one = replace(_made(each, known), role=role)
-            if key_of(one) not in ("", _NAMED):
-                found.setdefault(key_of(one), one)
-    return tuple(found.values())
+        picked = [r for r in form.all(f"pick.{n}") if r]
+        for picked_key in picked or [key]:
+            recipient = replace(_recipient_of_key(picked_key, recipients_by_key), role=role)
+            if key_of(recipient) not in ("", _NAME_MARK):
+                recipients.setdefault(key_of(recipient), recipient)
+    return tuple(recipients.values())
 
 
 def role_of(text: str) -> RecipientRole:
@@ -89,12 +89,12 @@ def role_of(text: str) -> RecipientRole:
 def with_codes(
     recipients: Sequence[Recipient], codes: Sequence[str], role: RecipientRole
 ) -> tuple[Recipient, ...]:
-    """These codes too, unless they are there."""
-    there = {each.code.casefold() for each in recipients}
+    """Add these codes too, unless they are there."""
+    present = {r.code.casefold() for r in recipients}
     new = [
         Recipient(code=code, role=role)
-        for code in dict.fromkeys(each.strip().upper() for each in codes)
-        if code and code.casefold() not in there
+        for code in dict.fromkeys(r.strip().upper() for r in codes)
+        if code and code.casefold() not in present
     ]
     return (*recipients, *new)[:MOST]
 
@@ -102,7 +102,7 @@ def with_codes(
 async def pasted(
     visit: Visit, recipients: Sequence[Recipient], text: str, role: RecipientRole | None = None
 ) -> tuple[tuple[Recipient, ...], int]:
-    """With what the text names; also how many of its items name no agency, such as what only says that a copy is filed."""
+    """Add the recipients that the text names; count the items that name no agency, such as a note that a copy is filed."""
     found = await read_recipients(visit.deps.out, visit.deps.registry, visit.scope(), text)
     return await offered(visit, recipients, found, role)
 
@@ -110,46 +110,44 @@ async def pasted(
 async def offered(
     visit: Visit, recipients: Sequence[Recipient], offers: Sequence[Offer], role: RecipientRole | None = None
 ) -> tuple[tuple[Recipient, ...], int]:
-    """The same of offers that were made already."""
-    rows = {key_of(each): each for each in recipients}
+    """Add the recipients of offers that were made already, as `pasted`."""
+    rows = {key_of(offer): offer for offer in recipients}
     skipped = 0
-    for each in offers:
-        if each.kind in (OfferKind.POINTER, OfferKind.FILED, OfferKind.OWN):
+    for offer in offers:
+        if offer.kind in (OfferKind.POINTER, OfferKind.FILED, OfferKind.OWN):
             skipped += 1
             continue
-        for one in await _of_offer(visit, each, role):
-            rows.setdefault(key_of(one), one)
+        for recipient in await _recipients_of_offer(visit, offer, role):
+            rows.setdefault(key_of(recipient), recipient)
     return tuple(rows.values())[:MOST], skipped
 
 
 async def keep_group(visit: Visit, recipients: Sequence[Recipient], name: str) -> None:
-    """These recipients under a name; a group of that name is changed. Clash when it is not fit."""
-    members = [GroupMember(code=each.code, role=each.role) for each in recipients if each.code]
-    known = {each.name.casefold(): each for each in await groups(visit.deps.store, visit.scope())}
-    earlier = known.get(" ".join(name.split()).casefold())
+    """Save these recipients under a name; a group of that name is changed. Raise Clash when it is not fit."""
+    members = [GroupMember(code=r.code, role=r.role) for r in recipients if r.code]
+    saved = {r.name.casefold(): r for r in await groups(visit.deps.store, visit.scope())}
+    saved_group = saved.get(" ".join(name.split()).casefold())
     await save_group(
         visit.deps.store,
         visit.scope(),
-        earlier.name if earlier else name,
+        saved_group.name if saved_group else name,
         members[: MOST_MEMBERS + 1],
         visit.deps.clock.now(),
-        earlier.version if earlier else None,
+        saved_group.version if saved_group else None,
     )
 
 
 async def rows(visit: Visit, recipients: Sequence[Recipient]) -> list[ShownRecipient]:
-    """What the form shows; the directory is asked for all of them together."""
-    known = await _known(visit, recipients)
-    return [
-        await _row(visit, each, known) if each.code else _asked(visit, each, known) for each in recipients
-    ]
+    """Make the rows that the form shows; the directory is asked for all of them together."""
+    facts = await _look_up(visit, recipients)
+    return [await _row(visit, r, facts) if r.code else _unclear_row(visit, r, facts) for r in recipients]
 
 
-async def _known(visit: Visit, recipients: Sequence[Recipient]) -> _KnownRecipients:
+async def _look_up(visit: Visit, recipients: Sequence[Recipient]) -> _KnownRecipients:
     out, book = visit.deps.out, visit.deps.registry
-    coded = list(dict.fromkeys((each.code, each.parent) for each in recipients if each.code))
+    coded = list(dict.fromkeys((r.code, r.parent) for r in recipients if r.code))
     answers = dict(zip(coded, await book.resolve_all(coded, out.today()), strict=True)) if coded else {}
-    names = list(dict.fromkeys(each.name or "" for each in recipients if not each.code))
+    names = list(dict.fromkeys(r.name or "" for r in recipients if not r.code))
     offers = await read_each(out, book, visit.scope(), names) if names else ()
     codes = {answer.entry.code if answer.entry else code for (code, _), answer in answers.items()}
     now = visit.deps.clock.now()
@@ -163,34 +161,38 @@ async def _known(visit: Visit, recipients: Sequence[Recipient]) -> _KnownRecipie
     )
 
 
-async def _of_offer(visit: Visit, offer: Offer, role: RecipientRole | None) -> tuple[Recipient, ...]:
+async def _recipients_of_offer(
+    visit: Visit, offer: Offer, role: RecipientRole | None
+) -> tuple[Recipient, ...]:
     item = offer.item
-    wanted = item.role or role or RecipientRole.TO_ACT
+    role_of_recipient = item.role or role or RecipientRole.TO_ACT
     if offer.kind is OfferKind.GROUP or (offer.group and not offer.settled):
-        return await _members(visit, offer, wanted)
+        return await _members(visit, offer, role_of_recipient)
     if not offer.settled:
         if offer.kind is OfferKind.PERSON:
-            # As it was written: the row is about a person, and asks for the agency behind.
-            return (Recipient(name=item.text, role=wanted),)
+            # The row keeps the person's name as written, and asks for the agency behind.
+            return (Recipient(name=item.text, role=role_of_recipient),)
         if _is_code(item.name):
-            return (Recipient(code=item.name.upper(), role=wanted),)
-        return (Recipient(name=item.name, parent=item.parent, role=wanted),)
+            return (Recipient(code=item.name.upper(), role=role_of_recipient),)
+        return (Recipient(name=item.name, parent=item.parent, role=role_of_recipient),)
     is_guess = offer.kind is OfferKind.GUESSED
-    given = item.text.strip()[:_LONGEST_GIVEN] if is_guess or offer.kind is OfferKind.OLD else None
+    written_text = item.text.strip()[:_LONGEST_TEXT] if is_guess or offer.kind is OfferKind.OLD else None
     by = _GUESS if is_guess else None
     return tuple(
-        Recipient(code=each.code, name=each.name, role=wanted, given=given, mapped_by=by)
-        for each in offer.agencies
+        Recipient(
+            code=agency.code, name=agency.name, role=role_of_recipient, given=written_text, mapped_by=by
+        )
+        for agency in offer.agencies
     )
 
 
 async def _members(visit: Visit, offer: Offer, role: RecipientRole) -> tuple[Recipient, ...]:
-    """A group's members as they were saved, so that one that is no more is asked about by its own row."""
-    saved = {each.name: each for each in await groups(visit.deps.store, visit.scope())}
+    """Return a group's members as they were saved, so that one that has ended is asked about by its own row."""
+    saved = {g.name: g for g in await groups(visit.deps.store, visit.scope())}
     group = saved.get(offer.group or "")
     if group is None:
-        return tuple(Recipient(code=each.code, name=each.name, role=role) for each in offer.agencies)
-    return tuple(Recipient(code=each.code, role=each.role or role) for each in group.members)
+        return tuple(Recipient(code=g.code, name=g.name, role=role) for g in offer.agencies)
+    return tuple(Recipient(code=g.code, role=g.role or role) for g in group.members)
 
 
 def _is_code(text: str) -> bool:
@@ -201,16 +203,16 @@ def _is_code(text: str) -> bool:
     return True
 
 
-def _made(key: str, known: dict[str, Recipient]) -> Recipient:
-    if key in known:
-        return known[key]
-    if key.startswith(_NAMED):
-        return Recipient(name=key[len(_NAMED) :][:200])
+def _recipient_of_key(key: str, recipients_by_key: dict[str, Recipient]) -> Recipient:
+    if key in recipients_by_key:
+        return recipients_by_key[key]
+    if key.startswith(_NAME_MARK):
+        return Recipient(name=key[len(_NAME_MARK) :][:200])
     return Recipient(code=key.strip()[:75])
 
 
-async def _row(visit: Visit, recipient: Recipient, known: _KnownRecipients) -> ShownRecipient:
-    answer = known.answers[recipient.code, recipient.parent]
+async def _row(visit: Visit, recipient: Recipient, facts: _KnownRecipients) -> ShownRecipient:
+    answer = facts.answers[recipient.code, recipient.parent]
     entry = answer.entry
     row = ShownRecipient(
         key=recipient.code,
@@ -225,31 +227,33 @@ async def _row(visit: Visit, recipient: Recipient, known: _KnownRecipients) -> S
             is_asked=True,
             code=recipient.code,
             was="",
-            words=_closed(visit, answer, recipient),
+            words=_closed_sentence(visit, answer, recipient),
             offers=await _heirs(visit, answer),
         )
     if answer.standing in (CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN):
-        near = await _near(visit, answer, recipient.code)
-        return replace(row, is_asked=True, words=_unknown(visit, recipient.code, near), offers=near)
+        nearest = await _nearest(visit, answer, recipient.code)
+        return replace(
+            row, is_asked=True, words=_unknown_sentence(visit, recipient.code, nearest), offers=nearest
+        )
     if recipient.mapped_by == _GUESS:
         row = replace(row, words=visit.say("compose.to.guessed", name=recipient.given or ""))
-    if row.code not in known.bound:
+    if row.code not in facts.bound:
         return replace(row, words=visit.say("compose.to.no_certificate"))
-    if (failed_at := known.silent.get(row.code)) is not None:
+    if (failed_at := facts.silent.get(row.code)) is not None:
         return replace(
             row, words=visit.say("compose.to.unreachable", time=f"{local(failed_at):%H:%M %d/%m/%Y}")
         )
     return row
 
 
-def _asked(visit: Visit, recipient: Recipient, known: _KnownRecipients) -> ShownRecipient:
+def _unclear_row(visit: Visit, recipient: Recipient, facts: _KnownRecipients) -> ShownRecipient:
     name = recipient.name or ""
-    found = known.offers[name]
-    offers = tuple({agency.code: agency for each in found for agency in each.agencies}.values())
-    kind = found[0].kind if found else OfferKind.UNKNOWN
+    name_offers = facts.offers[name]
+    offers = tuple({agency.code: agency for offer in name_offers for agency in offer.agencies}.values())
+    kind = name_offers[0].kind if name_offers else OfferKind.UNKNOWN
     several = kind in (OfferKind.MANY, OfferKind.GROUP)
-    nobody = "all" if kind is OfferKind.MANY else "none"
-    asks = nobody if not offers else "many" if several else "one"
+    empty_case = "all" if kind is OfferKind.MANY else "none"
+    label = empty_case if not offers else "many" if several else "one"
     return ShownRecipient(
         key=key_of(recipient),
         code="",
@@ -258,12 +262,12 @@ def _asked(visit: Visit, recipient: Recipient, known: _KnownRecipients) -> Shown
         is_asked=True,
         offers=offers,
         several=several,
-        words=visit.say(f"compose.asked.{asks}", name=name),
+        words=visit.say(f"compose.asked.{label}", name=name),
     )
 
 
-def _closed(visit: Visit, answer: Resolution, recipient: Recipient) -> str:
-    """The words of the contract for an agency that is no more."""
+def _closed_sentence(visit: Visit, answer: Resolution, recipient: Recipient) -> str:
+    """Write the contract's sentence for an agency that is no more."""
     ending, entry = answer.ending, answer.entry
     name = (entry.name if entry else recipient.name) or recipient.code
     heirs = ", ".join(ending.heirs if ending and ending.heirs else filter(None, [answer.successor]))
@@ -271,24 +275,24 @@ def _closed(visit: Visit, answer: Resolution, recipient: Recipient) -> str:
     when = day_text(day)
     kind = _ENDED.get(ending.kind, "dissolve") if ending and heirs else "dissolve"
     how = visit.say(f"compose.ended.{kind}", heirs=heirs)
-    said = visit.say("compose.ended", name=name, how=how)
-    said += f" {visit.say('compose.ended.from', day=when)}" if when else ""
-    said += f" {visit.say('compose.ended.by', decision=ending.decision.number)}" if ending else ""
-    return f"{said}. {visit.say('compose.ended.to', heirs=heirs)}" if heirs else f"{said}."
+    sentence = visit.say("compose.ended", name=name, how=how)
+    sentence += f" {visit.say('compose.ended.from', day=when)}" if when else ""
+    sentence += f" {visit.say('compose.ended.by', decision=ending.decision.number)}" if ending else ""
+    return f"{sentence}. {visit.say('compose.ended.to', heirs=heirs)}" if heirs else f"{sentence}."
 
 
-def _unknown(visit: Visit, code: str, near: Sequence[AgencyEntry]) -> str:
-    said = visit.say("compose.unknown", code=code)
-    names = ", ".join(f"{each.code} {each.name}" for each in near)
-    return f"{said} {visit.say('compose.unknown.offer', list=names)}" if near else said
+def _unknown_sentence(visit: Visit, code: str, nearest: Sequence[AgencyEntry]) -> str:
+    sentence = visit.say("compose.unknown", code=code)
+    names = ", ".join(f"{agency.code} {agency.name}" for agency in nearest)
+    return f"{sentence} {visit.say('compose.unknown.offer', list=names)}" if nearest else sentence
 
 
 async def _heirs(visit: Visit, answer: Resolution) -> tuple[AgencyEntry, ...]:
     codes = answer.ending.heirs if answer.ending and answer.ending.heirs else (answer.successor,)
-    found = [await visit.deps.registry.entry(code) for code in codes if code]
-    return tuple(each for each in found if each is not None)
+    entries = [await visit.deps.registry.entry(code) for code in codes if code]
+    return tuple(entry for entry in entries if entry is not None)
 
 
-async def _near(visit: Visit, answer: Resolution, code: str) -> tuple[AgencyEntry, ...]:
+async def _nearest(visit: Visit, answer: Resolution, code: str) -> tuple[AgencyEntry, ...]:
     nearest = await visit.deps.registry.entry(answer.nearest) if answer.nearest else None
     return (nearest,) if nearest else tuple(await visit.deps.registry.search(code, 5))

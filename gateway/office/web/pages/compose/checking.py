@@ -1,7 +1,7 @@
-"""What stands against sending a draft: the list of checks before it is sent, every subject with the sentences behind it,
-what must be confirmed, and what was sent before and looks like this; and what is left to do while somebody still
-writes. In: `CheckedDraft`; a draft with the recipients that the page shows. Out: what a page says of it,
-each with its place on the page. Pure but for the words."""
+"""Reasons against sending a draft: the list of checks before it is sent, every subject with the sentences behind it, the
+points to confirm, and earlier documents that look like this one; and the open points while a person still writes. In:
+`CheckedDraft`; a draft with the recipients that the page shows. Out: sentences, each with its place on the page. Pure but
+for the words."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _SIGNATURE = frozenset(
 )
 
 
-# One subject; `good`, `warn` or `bad`; and what is said of it: (field id, sentence).
+# One subject; `good`, `warn` or `bad`; and its sentences: (field id, sentence).
 CheckLine = tuple[str, str, Problems]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChecksTold:
-    """`confirm` are (id, code, sentences) that the sender may answer for; `asks` are (sentence, id) about what was sent
-    before and looks like this. `allowed`: nothing else stands against it."""
+    """Checks as the page shows them. `confirm` are (id, code, sentences) that the sender may answer for; `asks` are
+    (sentence, id) on earlier documents that look like this one. `allowed`: no other reason stands against it."""
 
     lines: tuple[CheckLine, ...]
     allowed: bool
@@ -53,21 +53,19 @@ class ChecksTold:
 
 
 def checks_told(visit: Visit, checked: CheckedDraft) -> ChecksTold:
-    asked = [
-        each for each in (*checked.verdict.reasons, *checked.verdict.warnings) if each.code in CONFIRMABLE
-    ]
-    reasons = [each for each in checked.verdict.reasons if each.code not in CONFIRMABLE]
-    told_apart = CONFIRMABLE | ASKED
-    warnings = [each for each in checked.verdict.warnings if each.code not in told_apart]
-    asks = _earlier_asked(visit, checked)
+    to_confirm = [r for r in (*checked.verdict.reasons, *checked.verdict.warnings) if r.code in CONFIRMABLE]
+    reasons = [r for r in checked.verdict.reasons if r.code not in CONFIRMABLE]
+    listed_elsewhere = CONFIRMABLE | ASKED
+    warnings = [r for r in checked.verdict.warnings if r.code not in listed_elsewhere]
+    asks = _twin_questions(visit, checked)
     return ChecksTold(
         lines=tuple(
-            _check_line(visit, subject, reasons, warnings, asked, asks) for subject in CHECK_SUBJECTS
+            _check_line(visit, subject, reasons, warnings, to_confirm, asks) for subject in CHECK_SUBJECTS
         ),
         allowed=not reasons,
         count=len(checked.draft.recipients),
         draft=checked.draft,
-        confirm=_to_confirm(visit, asked),
+        confirm=_to_confirm(visit, to_confirm),
         asks=asks,
     )
 
@@ -76,10 +74,10 @@ def confirm_id(n: int, code: ReasonCode) -> str:
     return f"confirm-{code}" if n else "confirm"
 
 
-def _to_confirm(visit: Visit, asked: Sequence[Reason]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    """One tick for each kind of question, with every sentence of that kind."""
+def _to_confirm(visit: Visit, to_confirm: Sequence[Reason]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Make one tick for each kind of question, with every sentence of that kind."""
     sentences: dict[ReasonCode, list[str]] = {}
-    for reason in asked:
+    for reason in to_confirm:
         sentences.setdefault(reason.code, []).append(_reason_words(visit, reason))
     numbered = enumerate(sentences.items())
     return tuple((confirm_id(n, code), code.value, tuple(lines)) for n, (code, lines) in numbered)
@@ -94,15 +92,15 @@ def _check_line(
     subject: str,
     reasons: Sequence[Reason],
     warnings: Sequence[Reason],
-    asked: Sequence[Reason],
+    to_confirm: Sequence[Reason],
     asks: Sequence[tuple[str, str]],
 ) -> CheckLine:
-    against = [reason_said(visit, each) for each in reasons if _subject_of(each) == subject]
-    beside = [reason_said(visit, each) for each in (*warnings, *asked) if _subject_of(each) == subject]
+    against = [reason_said(visit, r) for r in reasons if _subject_of(r) == subject]
+    remarks = [reason_said(visit, r) for r in (*warnings, *to_confirm) if _subject_of(r) == subject]
     if subject == "number":
-        beside += [("again", text) for text, _ in asks]
-    mark = "bad" if against else "warn" if beside else "good"
-    return subject, mark, [*against, *beside]
+        remarks += [("again", text) for text, _ in asks]
+    mark = "bad" if against else "warn" if remarks else "good"
+    return subject, mark, [*against, *remarks]
 
 
 def _subject_of(reason: Reason) -> str:
@@ -123,69 +121,70 @@ def _reason_words(visit: Visit, reason: Reason) -> str:
 
 
 def must_ask(checked: CheckedDraft) -> bool:
-    """Whether something that was sent before looks like this."""
-    return bool(checked.earlier) or any(each.code in ASKED for each in checked.verdict.warnings)
+    """Tell whether an earlier document looks like this one."""
+    return bool(checked.earlier) or any(reason.code in ASKED for reason in checked.verdict.warnings)
 
 
-def _earlier_asked(visit: Visit, checked: CheckedDraft) -> tuple[tuple[str, str], ...]:
-    """Under the same identity; under the same number with another date; the same file under another number."""
-    twins = [(_twin(visit, each), each.id) for each in checked.earlier[:1]]
-    again = [each for each in checked.verdict.warnings if each.code in ASKED]
-    return (*twins, *((_reason_words(visit, each), each.params.get("earlier", "")) for each in again))
+def _twin_questions(visit: Visit, checked: CheckedDraft) -> tuple[tuple[str, str], ...]:
+    """List documents under the same identity; under the same number with another date; with the same file under another
+    number."""
+    twins = [(_twin_sentence(visit, earlier), earlier.id) for earlier in checked.earlier[:1]]
+    same_file = [r for r in checked.verdict.warnings if r.code in ASKED]
+    return (*twins, *((_reason_words(visit, r), r.params.get("earlier", "")) for r in same_file))
 
 
-def _twin(visit: Visit, earlier: OutgoingDocument) -> str:
-    """The contract's words for a document that was sent before."""
-    said = earlier.draft
-    on = day_text(said.issued_on)
+def _twin_sentence(visit: Visit, earlier: OutgoingDocument) -> str:
+    """Write the contract's sentence for a document that was sent before."""
+    draft = earlier.draft
+    on = day_text(draft.issued_on)
     at = local(earlier.packed_at or earlier.created_at).strftime("%H:%M %d/%m/%Y")
-    return visit.say("compose.twin", code=said.code, date=on, time=at)
+    return visit.say("compose.twin", code=draft.code, date=on, time=at)
 
 
 def left(
     visit: Visit,
     draft: Draft,
     document: OutgoingDocument | None,
-    shown: Sequence[ShownRecipient],
+    rows: Sequence[ShownRecipient],
     checked: CheckedDraft | None,
     ticked: Collection[str] | None,
 ) -> list[tuple[str, str]]:
-    """Everything that stands against sending: its place on the page and its short name. `ticked` is what was confirmed
-    beside the checks; None where they are not shown yet."""
+    """List the reasons against sending: place on the page and short name. `ticked` are the confirmed points beside the
+    checks; None where they are not shown yet."""
     bare = replace(draft, recipients=())
     verdict = rules.check(bare, (), (), visit.deps.out.profile, visit.deps.out.today(), own_codes=())
-    of_fields = [each for each in verdict.reasons if not each.pointer.startswith(("/recipients", "/files"))]
+    of_fields = [r for r in verdict.reasons if not r.pointer.startswith(("/recipients", "/files"))]
     reasons = [*of_fields, *(checked.verdict.reasons if checked else ())]
-    found: dict[str, str] = {}
-    if document is None or all(each.role is not FileRole.LEAD for each in document.files):
-        found["files"] = visit.say("compose.left.lead")
-    if not shown:
-        found["find"] = visit.say("compose.part.3")
-    found |= {f"to-{n}": each.name or each.code for n, each in enumerate(shown) if each.is_asked}
-    for each in reasons:
-        place = fields.place_of(each.pointer) or "van-ban"
-        if each.code not in CONFIRMABLE:
-            found.setdefault(place, _named(visit, place))
+    open_points: dict[str, str] = {}
+    if document is None or all(f.role is not FileRole.LEAD for f in document.files):
+        open_points["files"] = visit.say("compose.left.lead")
+    if not rows:
+        open_points["find"] = visit.say("compose.part.3")
+    open_points |= {f"to-{n}": row.name or row.code for n, row in enumerate(rows) if row.is_asked}
+    for reason in reasons:
+        place = fields.place_of(reason.pointer) or "van-ban"
+        if reason.code not in CONFIRMABLE:
+            open_points.setdefault(place, _place_name(visit, place))
     for name, _ in document.doubts if document else ():
         place = {"recipients": "noi-nhan"}.get(name, name)
-        found.setdefault(place, _named(visit, place))
+        open_points.setdefault(place, _place_name(visit, place))
     if checked is not None:
-        found |= dict.fromkeys(_unticked(checked, ticked), visit.say("compose.left.confirm"))
-    return list(found.items())
+        open_points |= dict.fromkeys(_unticked(checked, ticked), visit.say("compose.left.confirm"))
+    return list(open_points.items())
 
 
 def _unticked(checked: CheckedDraft, ticked: Collection[str] | None) -> list[str]:
-    """The ids of what the sender must answer for and has not."""
-    asked = [each.code for each in checked.verdict.reasons if each.code in CONFIRMABLE]
-    wanted = {code.value: confirm_id(n, code) for n, code in enumerate(dict.fromkeys(asked))}
+    """List the ids of the points that the sender must still confirm."""
+    codes = [reason.code for reason in checked.verdict.reasons if reason.code in CONFIRMABLE]
+    tick_ids = {code.value: confirm_id(n, code) for n, code in enumerate(dict.fromkeys(codes))}
     if must_ask(checked):
-        wanted["again"] = "again"
+        tick_ids["again"] = "again"
     if ticked is None:
-        return ["to-check"] if wanted else []
-    return [id for name, id in wanted.items() if name not in ticked]
+        return ["to-check"] if tick_ids else []
+    return [id for name, id in tick_ids.items() if name not in ticked]
 
 
-def _named(visit: Visit, place: str) -> str:
+def _place_name(visit: Visit, place: str) -> str:
     first = place.partition("-")[0]
     if place == "noi-nhan" or first in ("to", "find"):
         return visit.say("compose.part.3")

@@ -1,11 +1,9 @@
 """Shows the page of a new document: a place for its files, and once there is one the document beside its fields, its
-recipients and what is left to do, filled from a draft or from a form that was not taken; what it begins as: empty, an
-answer to one that came, a correction, an update or a replacement of one that was sent; and the list of checks before it is
-sent: every subject with the sentences behind it, what must be confirmed, what was sent under the same number. In: a
-`Sheet`, the address's question, `CheckedDraft`. Out: the page, or the values of its parts. Reads the directory, the groups
-and, in the agency's own scope, other documents; writes nothing. And what its form is answered with: the page again with
-what is wrong; to a script that asks for a piece the sentences, or the parts of the page that are others by now; and wherein
-a page and what is stored differ."""
+recipients and the open points, filled from a draft or from a refused form; its beginning: empty, an answer to one that
+came, a correction, an update or a replacement of one that was sent; and the list of checks before sending. In: a `Sheet`,
+the address's question, `CheckedDraft`. Out: the page, or the values of its parts. Reads the directory, the groups and, in
+the agency's own scope, other documents; writes nothing. A form is answered with the page and its problems; a script with
+sentences, or the changed parts of the page; and with the differences between a page and the stored draft."""
 
 from __future__ import annotations
 
@@ -47,15 +45,15 @@ from gateway.words import labels
 MODES = ("tra-loi", "dinh-chinh", "thay-the", "cap-nhat")
 _SENT = (OutState.QUEUED, OutState.PACKED, OutState.PAPER)
 _CHANGES = {"thay-the": Kind.REPLACEMENT, "cap-nhat": Kind.UPDATE}
-# Who may prepare one; sending is asked for again (rules.md 13).
+# Rights to prepare a change; sending is checked again (rules.md 13).
 _PREPARES = (Manner.RECORDED, Manner.APPROVE, Manner.PROPOSE, Manner.YES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """What the page is about: a stored draft, or one that is only begun. `values` and `recipients` are what the form shows;
-    `ticked` what was confirmed in the last part. `mode` and `of` say where it came from, so that the first form that
-    comes back begins alike."""
+    """Subject of the page: a stored draft, or one that is only begun. `values` and `recipients` are those that the form
+    shows; `ticked` the confirmed points of the last part. `mode` and `of` say where it came from, so that the first
+    returned form begins alike."""
 
     draft: Draft
     kind: Kind = Kind.DOCUMENT
@@ -68,21 +66,21 @@ class Sheet:
     ticked: tuple[str, ...] = ()
 
 
-def _begun(draft: Draft, **rest: Any) -> Sheet:  # Any: other fields of a sheet
-    """One that nothing is stored of yet."""
-    values = fields.values(draft, rest.get("change"))
-    return Sheet(draft=draft, values=values, recipients=draft.recipients, **rest)
+def _new_sheet(draft: Draft, **fields_of_sheet: Any) -> Sheet:  # Any: other fields of a sheet
+    """Make a sheet without a stored draft."""
+    values = fields.values(draft, fields_of_sheet.get("change"))
+    return Sheet(draft=draft, values=values, recipients=draft.recipients, **fields_of_sheet)
 
 
 async def sheet_begun(visit: Visit, mode: str, of: str) -> Sheet:
-    """NotFound for a document that is not of this agency."""
+    """Begin a sheet. Raise NotFound for a document that is not of this agency."""
     today = visit.deps.out.today()
     if mode not in MODES:
-        return _begun(Draft(issued_on=today))
+        return _new_sheet(Draft(issued_on=today))
     if not of:
         raise NotFound("the other document is not named")
     if mode == "tra-loi":
-        return _begun(await _answer_draft(visit, of), mode=mode, of=of)
+        return _new_sheet(await _answer_draft(visit, of), mode=mode, of=of)
     async with visit.deps.store.read(visit.scope()) as work:
         parent = await work.outgoing.get(of)
     if parent.is_sealed:
@@ -90,64 +88,69 @@ async def sheet_begun(visit: Visit, mode: str, of: str) -> Sheet:
     if not visit.may(Right.SEE_CONTENT, Manner.YES) and parent.accepted_by != visit.person.person.id:
         raise Denied("this document is not one of this person", code="GW-RIGHT")
     if mode == "dinh-chinh":
-        return _begun(_correction_draft(visit, parent), mode=mode, of=of)
+        return _new_sheet(_correction_draft(visit, parent), mode=mode, of=of)
     if not visit.may(Right.RECALL, *_PREPARES):
         raise Denied("this person may not change what was sent", code="GW-RIGHT")
-    return _change_begun(parent, mode)
+    return _change_sheet(parent, mode)
 
 
-async def _answer_draft(visit: Visit, of: str) -> Draft:
+async def _answer_draft(visit: Visit, document_id: str) -> Draft:
     async with visit.deps.store.read(visit.scope()) as work:
-        asked = await work.incoming.get(of)
-    _must_see(visit, asked)
+        incoming = await work.incoming.get(document_id)
+    _check_may_see(visit, incoming)
     link = ReplyLink(
-        agency=asked.sender_code,
-        number=f"{asked.number}/{asked.symbol}",
-        date=asked.issued_on or local(asked.arrived_at).date(),
-        document_id=asked.document_id,
+        agency=incoming.sender_code,
+        number=f"{incoming.number}/{incoming.symbol}",
+        date=incoming.issued_on or local(incoming.arrived_at).date(),
+        document_id=incoming.document_id,
     )
-    to = Recipient(code=asked.sender_code, name=asked.sender_name, role=RecipientRole.TO_ACT)
+    sender = Recipient(code=incoming.sender_code, name=incoming.sender_name, role=RecipientRole.TO_ACT)
     today = visit.deps.out.today()
-    return Draft(recipients=(to,), replies_to=(link,), reply_required=False, issued_on=today)
+    return Draft(recipients=(sender,), replies_to=(link,), reply_required=False, issued_on=today)
 
 
-def _must_see(visit: Visit, asked: IncomingDocument) -> None:
+def _check_may_see(visit: Visit, incoming: IncomingDocument) -> None:
     if visit.may(Right.SEE_CONTENT, Manner.YES):
         return
     unit = visit.person.require(Right.SEE_CONTENT).unit
-    given = asked.assignment
-    if given is None or not unit or unit not in (given.lead_unit, *given.coordinating_units):
+    assignment = incoming.assignment
+    if assignment is None or not unit or unit not in (assignment.lead_unit, *assignment.coordinating_units):
         raise Denied("this document is not one of this unit", code="GW-RIGHT")
 
 
 def _correction_draft(visit: Visit, parent: OutgoingDocument) -> Draft:
-    """R72: an ordinary letter that names what it corrects."""
-    said = parent.draft
-    if said.issued_on is None:
+    """Begin an ordinary letter that names the corrected document: R72 (correction by letter)."""
+    sent_draft = parent.draft
+    if sent_draft.issued_on is None:
         raise Clash(f"{parent.id} has no date", code="GW-NO-DRAFT")
     link = ReplyLink(
-        agency=visit.here.code, number=said.code, date=said.issued_on, document_id=parent.document_id
+        agency=visit.here.code,
+        number=sent_draft.code,
+        date=sent_draft.issued_on,
+        document_id=parent.document_id,
     )
-    on = day_text(said.issued_on)
+    on = day_text(sent_draft.issued_on)
     return Draft(
         type_key="cong_van",
         type_name=labels.say("type.cong_van", "vi"),
-        subject=labels.say("compose.correction", "vi", type=said.type_name, code=said.code, date=on),
+        subject=labels.say(
+            "compose.correction", "vi", type=sent_draft.type_name, code=sent_draft.code, date=on
+        ),
         recipients=parent.draft.recipients,
         replies_to=(link,),
         reply_required=False,
     )
 
 
-def _change_begun(parent: OutgoingDocument, mode: str) -> Sheet:
-    said, kind = parent.draft, _CHANGES[mode]
+def _change_sheet(parent: OutgoingDocument, mode: str) -> Sheet:
+    sent_draft, kind = parent.draft, _CHANGES[mode]
     change = DocumentChange(reason="", target=parent.document_id)
-    draft = replace(said, external_id=None, callback_data=None, signed_at=None)
+    draft = replace(sent_draft, external_id=None, callback_data=None, signed_at=None)
     if kind is Kind.REPLACEMENT:
-        # A document of its own: with a number of its own.
+        # A replacement is a document of its own, with its own number.
         change = DocumentChange(reason="", replaces=((parent.document_id, ()),))
         draft = replace(draft, number="", issued_on=None, pages=None)
-    return _begun(draft, kind=kind, change=change, mode=mode, of=parent.id)
+    return _new_sheet(draft, kind=kind, change=change, mode=mode, of=parent.id)
 
 
 def sheet_of_document(document: OutgoingDocument) -> Sheet:
@@ -162,20 +165,21 @@ def sheet_of_document(document: OutgoingDocument) -> Sheet:
 
 
 async def load_draft(visit: Visit, id: str) -> OutgoingDocument:
-    """The draft of that id, for who may work on it: officers and heads of units on their own ones. Clash when it is
+    """Load a draft for a person who may work on it: officers and heads of units their own ones. Raise Clash when it is
     sealed."""
     async with visit.deps.store.read(visit.scope()) as work:
         document = await work.outgoing.get(id)
     is_own = document.accepted_by == visit.person.person.id
-    everything = visit.may(Right.DRAFT, Manner.YES) and visit.may(Right.SEE_CONTENT, Manner.YES)
-    if not (is_own or everything):
+    sees_all = visit.may(Right.DRAFT, Manner.YES) and visit.may(Right.SEE_CONTENT, Manner.YES)
+    if not (is_own or sees_all):
         raise Denied("this draft is not one of this person", code="GW-RIGHT")
     files.refuse_sealed(document)
     return document
 
 
 def may_send(visit: Visit, kind: Kind) -> bool:
-    """Issuing is the clerk's; to change what was sent the same clerk names who approved it."""
+    """Tell whether the person may send. Issuing is the clerk's; to change a sent document the same clerk names its
+    approver."""
     if not visit.may(Right.ISSUE, Manner.YES):
         return False
     return kind is Kind.DOCUMENT or visit.may(Right.RECALL, Manner.RECORDED, Manner.YES)
@@ -191,7 +195,7 @@ async def show_sheet(
     is_torn: bool = False,
     is_bare: bool = False,
 ) -> web.Response:
-    """The page whole; `is_bare`: nothing but the place for files. `is_torn`: somebody else saved other words meanwhile, and
+    """Show the whole page; `is_bare`: only the place for files. `is_torn`: another person saved other words meanwhile, and
     both are offered."""
     document = sheet.document
     name = visit.say(
@@ -228,51 +232,51 @@ async def part_values(
     problems: Problems | None = None,
     checked: drafting.CheckedDraft | None = None,
 ) -> dict[str, Any]:  # Any: values of a template
-    """What the parts need that a script takes anew: the recipients, and what is left to do."""
+    """Make the values of the parts that a script loads anew: the recipients, and the open points."""
     document = sheet.document
-    shown = await addressing.rows(visit, sheet.recipients)
+    rows = await addressing.rows(visit, sheet.recipients)
     ticked = sheet.ticked if checked is not None else None
     if checked is None and document is not None:
         checked = await drafting.recheck(visit.deps.out, visit.scope(), document.id)
-    left = checking.left(visit, sheet.draft, document, shown, checked, ticked)
+    open_points = checking.left(visit, sheet.draft, document, rows, checked, ticked)
     return {
         "sheet": sheet,
         "values": sheet.values,
         "problems": problems or [],
         "doubts": _doubts(visit, document.doubts if document else ()),
         "from_file": document.from_file if document else (),
-        "rows": shown,
-        "asked": sum(each.is_asked for each in shown),
+        "rows": rows,
+        "asked": sum(row.is_asked for row in rows),
         "files": file_rows(document) if document else [],
         "options": _options(visit, sheet),
-        "further": [(each, fields.name_of(each.name, visit.lang)) for each in fields.FURTHER],
-        "left": [*_unapproved(visit, sheet), *left],
+        "further": [(row, fields.name_of(row.name, visit.lang)) for row in fields.FURTHER],
+        "left": [*_missing_approval(visit, sheet), *open_points],
     }
 
 
-def _unapproved(visit: Visit, sheet: Sheet) -> list[tuple[str, str]]:
-    asked = sheet.kind is not Kind.DOCUMENT and not (sheet.change and sheet.change.approved_by)
-    return [("approved_by", visit.say("compose.approved_by"))] if asked else []
+def _missing_approval(visit: Visit, sheet: Sheet) -> list[tuple[str, str]]:
+    is_missing = sheet.kind is not Kind.DOCUMENT and not (sheet.change and sheet.change.approved_by)
+    return [("approved_by", visit.say("compose.approved_by"))] if is_missing else []
 
 
 async def _same_lead(visit: Visit, document: OutgoingDocument) -> list[tuple[OutgoingDocument, bool]]:
-    """What was sent with the same file; whether this person may open it."""
-    lead = next((each for each in document.files if each.role is FileRole.LEAD), None)
+    """List documents sent with the same file, and whether this person may open them."""
+    lead = next((file for file in document.files if file.role is FileRole.LEAD), None)
     if lead is None:
         return []
     async with visit.deps.store.read(visit.scope()) as work:
-        same = await work.outgoing.by_lead(lead.sha256)
-    sees = visit.may(Right.SEE_CONTENT, Manner.YES)
+        twins = await work.outgoing.by_lead(lead.sha256)
+    sees_all = visit.may(Right.SEE_CONTENT, Manner.YES)
     return [
-        (each, sees or each.accepted_by == visit.person.person.id)
-        for each in same
-        if each.id != document.id and each.state in _SENT and each.kind is Kind.DOCUMENT
+        (file, sees_all or file.accepted_by == visit.person.person.id)
+        for file in twins
+        if file.id != document.id and file.state in _SENT and file.kind is Kind.DOCUMENT
     ]
 
 
 def _options(visit: Visit, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:
     types = sorted(
-        ((key, visit.say(f"type.{key}")) for key in fields.TYPES), key=lambda each: sort_key(each[1])
+        ((key, visit.say(f"type.{key}")) for key in fields.TYPES), key=lambda member: sort_key(member[1])
     )
     own = sheet.values.get("type", "")
     if own and own not in fields.TYPES:
@@ -281,9 +285,9 @@ def _options(visit: Visit, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:
         "type": [("", visit.say("compose.choose")), *types],
         "urgency": [(key, visit.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
         "delivery": [("", visit.say("compose.delivery.by_class"))]
-        + [(each.value, visit.say(f"delivery.{each}")) for each in DeliveryMode],
-        "role": [(each.value, visit.say(f"role.{each}")) for each in RecipientRole],
-        "file_role": [(each.value, visit.say(f"file_role.{each}")) for each in FileRole],
+        + [(member.value, visit.say(f"delivery.{member}")) for member in DeliveryMode],
+        "role": [(member.value, visit.say(f"role.{member}")) for member in RecipientRole],
+        "file_role": [(member.value, visit.say(f"file_role.{member}")) for member in FileRole],
         "secrecy": [
             (key, visit.say(f"compose.secrecy.{key}")) for key in ("none", "mat", "toi_mat", "tuyet_mat")
         ],
@@ -291,39 +295,39 @@ def _options(visit: Visit, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:
 
 
 def _doubts(visit: Visit, doubts: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """Why a field is to be looked at, by field."""
+    """Map fields to the reason why they are to be looked at."""
     return {name: visit.say_or(f"doubt.{why}", visit.say("sure.doubtful")) for name, why in doubts}
 
 
 def file_rows(document: OutgoingDocument) -> list[dict[str, object]]:
-    """`checked` is `clean` only of what a scanner looked at whole and found no malware in."""
-    verdicts = {each.n: each for each in document.signatures}
+    """List the files; `checked` is `clean` only where a scanner looked at the whole file and found no malware."""
+    verdicts = {verdict.n: verdict for verdict in document.signatures}
     return [
         {
-            "n": item.n,
-            "name": item.name,
-            "role": item.role.value,
-            "type": item.content_type.upper(),
-            "size": item.size,
-            "pages": item.pages,
-            "checked": "clean" if item.scanned_clean else "typed",
-            "sha256": item.sha256,
-            "verdict": verdicts[item.n].verdict.value if item.n in verdicts else "",
-            "signers": _signers(verdicts.get(item.n)),
+            "n": file.n,
+            "name": file.name,
+            "role": file.role.value,
+            "type": file.content_type.upper(),
+            "size": file.size,
+            "pages": file.pages,
+            "checked": "clean" if file.scanned_clean else "typed",
+            "sha256": file.sha256,
+            "verdict": verdicts[file.n].verdict.value if file.n in verdicts else "",
+            "signers": _signers(verdicts.get(file.n)),
         }
-        for item in document.files
+        for file in document.files
     ]
 
 
 def _signers(verdict: FileVerdict | None) -> list[str]:
     if verdict is None:
         return []
-    return [" – ".join(filter(None, (each.name, each.organisation))) for each in verdict.signers]
+    return [" – ".join(filter(None, (signer.name, signer.organisation))) for signer in verdict.signers]
 
 
 def _is_unsigned(document: OutgoingDocument) -> bool:
-    """Whether the lead file lacks the agency's own signature."""
-    has_lead = any(each.role is FileRole.LEAD for each in document.files)
+    """Tell whether the lead file lacks the agency's own signature."""
+    has_lead = any(file.role is FileRole.LEAD for file in document.files)
     return has_lead and document.legal_value is not LegalValue.OFFICIAL
 
 
@@ -340,31 +344,31 @@ _REPLY = {"yes": "reply.required", "no": "reply.not_required"}
 def differences(
     visit: Visit, stored: Sheet, draft: Draft, change: DocumentChange | None
 ) -> list[tuple[str, str]]:
-    """None where both say the same."""
-    typed = fields.values(draft, change)
+    """List the fields in which page and stored draft differ."""
+    typed_values = fields.values(draft, change)
 
-    def told(field: str, text: str) -> str:
-        said = text or visit.say("compose.conflict.empty")
-        return visit.say("compose.conflict.stored", field=field, text=said)
+    def sentence_of(field: str, text: str) -> str:
+        shown_text = text or visit.say("compose.conflict.empty")
+        return visit.say("compose.conflict.stored", field=field, text=shown_text)
 
-    found = [
+    differing = [
         (
             "reply-yes" if name == "reply" else name,
-            told(fields.name_of(name, visit.lang) or name, _value_shown(visit, name, text)),
+            sentence_of(fields.name_of(name, visit.lang) or name, _value_shown(visit, name, text)),
         )
         for name, text in stored.values.items()
-        if typed.get(name, "") != text
+        if typed_values.get(name, "") != text
     ]
-    if [(each.code, each.name, each.role) for each in draft.recipients] != [
-        (each.code, each.name, each.role) for each in stored.recipients
+    if [(r.code, r.name, r.role) for r in draft.recipients] != [
+        (r.code, r.name, r.role) for r in stored.recipients
     ]:
-        names = "; ".join(each.name or each.code for each in stored.recipients)
-        found.append(("noi-nhan", told(visit.say("compose.check.recipients"), names)))
-    return found
+        names = "; ".join(r.name or r.code for r in stored.recipients)
+        differing.append(("noi-nhan", sentence_of(visit.say("compose.check.recipients"), names)))
+    return differing
 
 
 def _value_shown(visit: Visit, name: str, text: str) -> str:
-    """As the page writes it."""
+    """Render a value as the page writes it."""
     key = _REPLY.get(text, "") if name == "reply" else _CHOICES.get(name, "").format(text)
     return visit.say_or(key, text) if key and text else text
 
@@ -376,14 +380,14 @@ def at_part(answer: web.Response, part: str) -> web.Response:
 
 
 async def refused(visit: Visit, sheet: Sheet, problems: list[tuple[str, str]]) -> web.StreamResponse:
-    """The page with what is wrong; to a script the sentences, and which draft it is by now."""
+    """Answer with the page and its problems; to a script with the sentences, and the draft's version."""
     if not visit.is_piece:
         return await show_sheet(visit, sheet, problems=problems)
-    told = {"problems": [text for _, text in problems], **_standing(sheet.document)}
-    return web.json_response(told, status=422, headers=NO_STORE)
+    body = {"problems": [text for _, text in problems], **_version_and_path(sheet.document)}
+    return web.json_response(body, status=422, headers=NO_STORE)
 
 
-def _standing(document: OutgoingDocument | None) -> dict[str, object]:
+def _version_and_path(document: OutgoingDocument | None) -> dict[str, object]:
     if document is None:
         return {}
     return {"version": document.version, "path": f"/phat-hanh/{document.id}"}
@@ -392,16 +396,23 @@ def _standing(document: OutgoingDocument | None) -> dict[str, object]:
 async def parts(
     visit: Visit, stored: OutgoingDocument, words: str, *, with_recipients: bool = False
 ) -> web.StreamResponse:
-    """To a script: what was done, and the parts of the page that are others by now."""
+    """Answer a script: a sentence on the act, and the changed parts of the page."""
     values = await part_values(visit, sheet_of_document(stored))
-    told = {**_standing(stored), "words": words, "left": visit.piece("compose/_left.html", **values).text}
+    body = {
+        **_version_and_path(stored),
+        "words": words,
+        "left": visit.piece("compose/_left.html", **values).text,
+    }
     if with_recipients:
-        told["recipients"] = visit.piece("compose/_recipients.html", **values).text
-    return web.json_response(told, headers=NO_STORE)
+        body["recipients"] = visit.piece("compose/_recipients.html", **values).text
+    return web.json_response(body, headers=NO_STORE)
 
 
-def reasons(visit: Visit, why: GatewayError, name: str) -> list[tuple[str, str]]:
-    found = getattr(getattr(why, "verdict", None), "reasons", ())
-    if not found:
-        return [(name, visit.why(why))]
-    return [(name or place, words) for place, words in (checking.reason_said(visit, each) for each in found)]
+def reasons(visit: Visit, error: GatewayError, name: str) -> list[tuple[str, str]]:
+    verdict_reasons = getattr(getattr(error, "verdict", None), "reasons", ())
+    if not verdict_reasons:
+        return [(name, visit.why(error))]
+    return [
+        (name or place, words)
+        for place, words in (checking.reason_said(visit, reason) for reason in verdict_reasons)
+    ]

@@ -1,5 +1,5 @@
-"""The fields of a new document between a form and a `Draft`: what was typed becomes values, values become what the form
-shows. What cannot be read as a date or a number is named with its field, and stands in the form as it was typed. Pure."""
+"""The fields of a new document between a form and a `Draft`: typed text becomes values, values become text of the form.
+Text that cannot be read as a date or a number is named with its field, and stands in the form as it was typed. Pure."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from gateway.words import labels
 
 URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 TYPES = tuple(labels.tails("type"))
-# Where a reader of a PDF names a field otherwise than the form does.
+# Fields whose names differ between the PDF reader and the form.
 OF_READ = {"issued_on": "date", "type_key": "type", "signer": "name"}
 _REPLY = {"yes": True, "no": False}
-# As they are typed: texts, days, moments and numbers by their own names.
-_TYPED = tuple(each for each in FIELDS if each.rule.typed)
+# Typed fields: texts, days, moments and numbers by their own names.
+_TYPED_FIELDS = tuple(each for each in FIELDS if each.rule.typed)
 _LAID_OUT = ("number", "symbol", "date", "signed_at", "pages", "reply_due", "place", "due_at", "copies")
-FURTHER = tuple(each for each in _TYPED if each.name not in _LAID_OUT)
-"""Those that have no place of their own in the template."""
+FURTHER = tuple(each for each in _TYPED_FIELDS if each.name not in _LAID_OUT)
+"""Fields that have no place of their own in the template."""
 _NAMES = {"title": "signer_title", "reply-yes": "reply"}
 _PLACES = {
-    **{f"/{each.name}": each.name for each in _TYPED},
+    **{f"/{each.name}": each.name for each in _TYPED_FIELDS},
     **{
         f"/{name}": name
         for name in (
@@ -51,19 +51,19 @@ _PLACES = {
 
 
 def name_of(place: str, lang: str) -> str | None:
-    """What the page calls the field with that id; None where it has no name."""
+    """Return the page's name of the field with that id; None where it has no name."""
     name = _NAMES.get(place, place)
     key = next((key for key in (f"compose.{name}", f"field.{name}") if labels.has(key)), None)
-    said = labels.say(key, lang) if key is not None else ""
-    return said[:1].upper() + said[1:] or None
+    words = labels.say(key, lang) if key is not None else ""
+    return words[:1].upper() + words[1:] or None
 
 
 def place_of(pointer: str) -> str:
-    """The id in the form of what a reason points at."""
+    """Return the id in the form to which a reason points."""
     if pointer in _PLACES:
         return _PLACES[pointer]
-    first, _, rest = pointer.removeprefix("/").partition("/")
-    n = rest.partition("/")[0]
+    first, _, remainder = pointer.removeprefix("/").partition("/")
+    n = remainder.partition("/")[0]
     if first == "recipients" and n.isdigit():
         return f"to-{n}"
     if first == "files" and n.isdigit():
@@ -72,10 +72,10 @@ def place_of(pointer: str) -> str:
 
 
 def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]:
-    """What the form shows."""
+    """Return the texts of the form."""
     signer, code = draft.signer or Signer(name=""), draft.file_code
     return {
-        **{each.name: shown(getattr(draft, each.attribute)) for each in _TYPED},
+        **{field.name: shown(getattr(draft, field.attribute)) for field in _TYPED_FIELDS},
         "type": draft.type_key or draft.type_name,
         "subject": draft.subject,
         "name": signer.name,
@@ -95,14 +95,14 @@ def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]
 
 
 def typed(form: Form, base: Draft, today: date) -> tuple[Draft, list[tuple[str, str]]]:
-    """The draft that the form says, over what the form does not show; and of each field that could not be read its id, and
-    the key of the words that say what is expected."""
+    """Read the form's draft, over the fields that the form does not show; also, of each unreadable field, its id and the
+    key of the words that say what is expected."""
     wrong: list[tuple[str, str]] = []
     read = _FieldReader(form, today, wrong)
     key, delivery = form.text("type"), form.text("delivery")
     draft = replace(
         base,
-        **{each.attribute: read.value(each) for each in _TYPED},
+        **{field.attribute: read.value(field) for field in _TYPED_FIELDS},
         type_key=key if key in TYPES else None,
         type_name=labels.say(f"type.{key}", "vi") if key in TYPES else key,
         subject=" ".join(form.text("subject").split("\n")),
@@ -118,14 +118,14 @@ def typed(form: Form, base: Draft, today: date) -> tuple[Draft, list[tuple[str, 
 
 
 def changed(form: Form, base: DocumentChange | None) -> DocumentChange | None:
-    """What an update or a replacement says beside the document."""
+    """Read the fields of an update or a replacement beside the document."""
     if base is None:
         return None
     return replace(base, reason=form.text("reason"), approved_by=form.text("approved_by") or None)
 
 
 class _FieldReader:
-    """Reads single fields, and notes which could not be read."""
+    """Reader of single fields; it notes the unreadable ones."""
 
     def __init__(self, form: Form, today: date, wrong: list[tuple[str, str]]) -> None:
         self._form, self._today, self._wrong = form, today, wrong
@@ -136,13 +136,13 @@ class _FieldReader:
 
     def day(self, name: str) -> date | None:
         text = self._form.text(name)
-        found = dates.typed_day(text, self._today) if text else None
-        if text and found is None:
+        day = dates.typed_day(text, self._today) if text else None
+        if text and day is None:
             self._wrong.append((name, "compose.wrong.date"))
-        return found
+        return day
 
     def moment(self, name: str) -> datetime | None:
-        """A time and a day: 14:02 20/11/2026, or the other way round."""
+        """Read a time and a day: 14:02 20/11/2026, or the other way round."""
         words = self._form.text(name).split()
         if not words:
             return None
@@ -157,14 +157,14 @@ class _FieldReader:
 
     def count(self, name: str) -> int | None:
         text = self._form.text(name)
-        found = whole_number(text, 6)
-        if text and found is None:
+        number = whole_number(text, 6)
+        if text and number is None:
             self._wrong.append((name, "compose.wrong.count"))
-        return found
+        return number
 
 
 def _signer(form: Form) -> Signer | None:
-    name, title, competence = (form.text(each) for each in ("name", "title", "competence"))
+    name, title, competence = (form.text(field) for field in ("name", "title", "competence"))
     if not (name or title or competence):
         return None
     return Signer(name=name, title=title or None, competence=competence or None)
@@ -177,32 +177,32 @@ def _file_code(form: Form, read: _FieldReader) -> FileCode | None:
     return FileCode(organ=organ, year=year, notation=notation)
 
 
-def _replies(form: Form, before: Sequence[ReplyLink], read: _FieldReader) -> tuple[ReplyLink, ...]:
-    """Those that are kept, and one that was typed."""
+def _replies(form: Form, links: Sequence[ReplyLink], read: _FieldReader) -> tuple[ReplyLink, ...]:
+    """Return the kept links, and one that was typed."""
     dropped = set(form.all("drop_reply"))
-    kept = tuple(each for n, each in enumerate(before) if str(n) not in dropped)
+    kept_links = tuple(link for n, link in enumerate(links) if str(n) not in dropped)
     agency, number, on = form.text("reply_agency"), form.text("reply_number"), read.day("reply_date")
     if not (agency and number and on):
-        return kept
-    return (*kept, ReplyLink(agency=agency.upper(), number=number, date=on))
+        return kept_links
+    return (*kept_links, ReplyLink(agency=agency.upper(), number=number, date=on))
 
 
 def still_doubted(
     doubts: Sequence[tuple[str, str]],
     confirmed: Sequence[str],
-    before: Mapping[str, str],
-    now: Mapping[str, str],
+    earlier: Mapping[str, str],
+    current_values: Mapping[str, str],
 ) -> tuple[tuple[str, str], ...]:
-    """What nobody has confirmed: neither ticked nor typed anew."""
+    """Return the doubts that are not confirmed: neither ticked nor typed anew."""
     return tuple(
         (name, why)
         for name, why in doubts
-        if name not in confirmed and before.get(name, "") == now.get(name, "")
+        if name not in confirmed and earlier.get(name, "") == current_values.get(name, "")
     )
 
 
 def shown(value: object) -> str:
-    """As it is typed."""
+    """Render a value in the form of typing."""
     if isinstance(value, datetime):
         return dates.moment_text(value)
     return dates.day_text(value) if isinstance(value, date) else "" if value is None else str(value)

@@ -1,8 +1,8 @@
-"""The pages of a new document beside its form: begun, opened again, given up, sent with time to call it back;
-recipients chosen rather than typed: offers while a name is typed, the tree of agencies, the saved groups; and the
-agency's own signature on the lead file of a draft, put on in person (R23a, R25): where it will show, the PIN of the
-token, the signed file in the place of the old one. In: a draft's id, what was typed or ticked. Out: a page, a region
-for the form, or the draft as it now is. The PIN is typed for each signature; it is kept nowhere."""
+"""The pages of a new document beside its form: begun, opened again, discarded, sent with time to call it back; recipients
+chosen rather than typed: offers while a name is typed, the tree of agencies, the saved groups; and the agency's own
+signature on the lead file of a draft, put on in person: R23a, R25 (signing in person). It shows the place of the signature,
+asks for the PIN of the token, and replaces the old file by the signed one. In: a draft's id, typed or ticked fields. Out: a
+page, a region for the form, or the draft as it now is. The PIN is typed for each signature and never kept."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from gateway.words import labels
 
 
 async def new_document(visit: Visit) -> web.StreamResponse:
-    """Begins with a place for files; with the fields where they are begun already, or are to be typed first. Nothing is
-    stored before the first form comes back."""
+    """Show a place for files; with fields where they are begun already, or are to be typed first. No draft is stored before
+    the first form comes back."""
     mode, of = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
     is_bare = not mode and visit.ask("nhap") != "tay"
     return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, of), is_bare=is_bare)
 
 
 async def new_document_moved(visit: Visit) -> web.StreamResponse:
-    """The page's other address."""
+    """Redirect from the page's other address."""
     return visit.go("/phat-hanh", **dict(visit.request.query))
 
 
@@ -57,7 +57,7 @@ async def draft_shown(visit: Visit) -> web.StreamResponse:
 
 
 async def discarded(visit: Visit) -> web.StreamResponse:
-    """Nothing was sent, so nobody needs a reason: what goes is named, and that is all."""
+    """Discard a draft. It was not sent, so no reason is needed: the page names the draft, no more."""
     if visit.is_act:
         document = await _open_draft(visit)
         await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
@@ -80,28 +80,28 @@ async def discarded(visit: Visit) -> web.StreamResponse:
 
 
 async def sent(visit: Visit) -> web.StreamResponse:
-    """Sent, and how long it can still be called back."""
+    """Show that it was sent, and the time left to call it back."""
     document = await editor.load_draft(visit, visit.path("id"))
     if document.state in (OutState.DRAFT, OutState.BLOCKED):
         return visit.go(f"/phat-hanh/{document.id}")
     now, leaves_at = visit.deps.clock.now(), document.leaves_at
-    waits = document.state is OutState.QUEUED and leaves_at is not None and leaves_at > now
-    left = int((leaves_at - now).total_seconds()) + 1 if waits and leaves_at else 0
+    is_waiting = document.state is OutState.QUEUED and leaves_at is not None and leaves_at > now
+    seconds_left = int((leaves_at - now).total_seconds()) + 1 if is_waiting and leaves_at else 0
     return await visit.page(
         "compose/sent.html",
         title=visit.say("compose.sent.title"),
         document=document,
-        left=left,
+        left=seconds_left,
         problem="",
-        may_undo=waits and editor.may_send(visit, document.kind),
+        may_undo=is_waiting and editor.may_send(visit, document.kind),
     )
 
 
 async def undone(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     try:
-        again = await asking.call_back(visit.deps.out, visit.scope(), document.id)
-    except Clash as why:
+        draft = await asking.call_back(visit.deps.out, visit.scope(), document.id)
+    except Clash as error:
         return await visit.page(
             "compose/sent.html",
             409,
@@ -109,52 +109,52 @@ async def undone(visit: Visit) -> web.StreamResponse:
             document=document,
             left=0,
             may_undo=False,
-            problem=visit.why(why),
+            problem=visit.why(error),
         )
-    return visit.said(f"/phat-hanh/{again.id}", "compose.undone")
+    return visit.said(f"/phat-hanh/{draft.id}", "compose.undone")
 
 
 _MOST_OFFERS, _MOST_USUAL = 12, 8
-# More than are shown, so that the usual ones are among them.
-_MOST_FOUND = 40
+# More than the page shows, so that the usual ones are among them.
+_MOST_RESULTS = 40
 _MOST_BRANCHES = 400
 _DEEPEST = 12
 
 
 async def agencies_suggested(visit: Visit) -> web.StreamResponse:
-    """Those that the typed words find; before anything is typed, those to whom the agency mostly writes."""
+    """Offer the agencies that match the typed words; without words the usual recipients."""
     text, today = visit.ask("q")[:200], visit.deps.out.today()
     usual = await visit.deps.habits.of(visit.deps.out, visit.scope())
-    found: Sequence[AgencyEntry]
+    agencies: Sequence[AgencyEntry]
     if text:
         root = visit.here.code.partition(".")[0]
-        found = await visit.deps.registry.search(text, _MOST_FOUND, root) if len(text) > 1 else ()
+        agencies = await visit.deps.registry.search(text, _MOST_RESULTS, root) if len(text) > 1 else ()
     else:
         codes = sorted(usual.codes, key=lambda code: -usual.codes[code])[:_MOST_USUAL]
         answers = await visit.deps.registry.resolve_all([(code, None) for code in codes], today)
-        found = [each.entry for each in answers if each.entry is not None]
-    alive = [each for each in found if each.valid_to is None or today <= each.valid_to]
-    offers = habits.ranked(alive, visit.here.code, usual)[:_MOST_OFFERS]
+        agencies = [a.entry for a in answers if a.entry is not None]
+    active = [a for a in agencies if a.valid_to is None or today <= a.valid_to]
+    offers = habits.ranked(active, visit.here.code, usual)[:_MOST_OFFERS]
     return visit.piece("compose/_suggest.html", found=offers, asked=text, usual=usual.codes)
 
 
 async def agencies_tree(visit: Visit) -> web.StreamResponse:
-    """Begins at the top above the own agency; each agency opens what is under it."""
+    """Show the tree from the top above the own agency; each agency opens the level below."""
     document = await editor.load_draft(visit, visit.path("id"))
     root = await _tree_root(visit, visit.ask("goc") or visit.here.code)
-    # Each agency of the tree with those directly under it.
+    # Each agency of the tree with its direct children.
     branches: list[tuple[AgencyEntry, Sequence[AgencyEntry]]] = []
     if root is not None:
         under = visit.deps.registry.children
-        first = (await under(root.code))[:_MOST_BRANCHES]
-        branches = [(each, await under(each.code)) for each in first]
+        top_level = (await under(root.code))[:_MOST_BRANCHES]
+        branches = [(a, await under(a.code)) for a in top_level]
     return await visit.page(
         "compose/tree.html",
         title=visit.say("compose.tree"),
         document=document,
         root=root,
         branches=branches,
-        there={each.code for each in remaining(document.draft, document.change)},
+        there={a.code for a in remaining(document.draft, document.change)},
         query=visit.ask("goc"),
     )
 
@@ -162,8 +162,10 @@ async def agencies_tree(visit: Visit) -> web.StreamResponse:
 async def agencies_ticked(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     role = addressing.role_of(visit.form.text("new_role"))
-    now = addressing.with_codes(remaining(document.draft, document.change), visit.form.all("code"), role)
-    await put_recipients(visit, document, replace(document.draft, recipients=now))
+    recipients = addressing.with_codes(
+        remaining(document.draft, document.change), visit.form.all("code"), role
+    )
+    await put_recipients(visit, document, replace(document.draft, recipients=recipients))
     return at_part(visit.said(f"/phat-hanh/{document.id}", "compose.added"), "noi-nhan")
 
 
@@ -181,7 +183,7 @@ async def group_removed(visit: Visit) -> web.StreamResponse:
 
 
 async def _tree_root(visit: Visit, code: str) -> AgencyEntry | None:
-    """What was asked for where it was typed; else the top above the own agency."""
+    """Return the typed agency; without one the top above the own agency."""
     agencies = visit.deps.registry
     if visit.ask("goc"):
         return await agencies.entry(code) or next(iter(await agencies.search(code, 1)), None)
@@ -204,7 +206,7 @@ async def signing_asked(visit: Visit) -> web.StreamResponse:
 
 
 async def signing_view(visit: Visit) -> web.StreamResponse:
-    """The page that will bear the signature, as a picture."""
+    """Draw the page that will bear the signature."""
     _, lead = await _lead_to_sign(visit)
     wish = _signature_wish(visit, _signature_kind(visit, visit.ask("loai")))
     opener = await _lead_opener(visit, lead)
@@ -219,29 +221,29 @@ async def signed(visit: Visit) -> web.StreamResponse:
     if visit.form.text("seen") != lead.sha256:
         raise StaleVersion(f"the file of {document.id} is another one by now; look at it before it is signed")
     kind = _signature_kind(visit, visit.form.text("kind"))
-    again = partial(_signing_page, visit, document, lead, kind)
+    repeat = partial(_signing_page, visit, document, lead, kind)
     if kind != SEAL and "authorised" not in visit.form and not visit.may(Right.CERTIFY_COPY, Manner.YES):
-        return await again([("authorised", visit.say("compose.sign.authority"))])
+        return await repeat([("authorised", visit.say("compose.sign.authority"))])
     if not visit.form.text("pin"):
-        return await again([("pin", visit.say("compose.sign.pin.missing"))])
+        return await repeat([("pin", visit.say("compose.sign.pin.missing"))])
     if not visit.deps.signing.is_ready:
         raise Denied("no token can be reached from this node", code="GW-RIGHT")
     try:
-        await _put_on(visit, document, lead, _signature_wish(visit, kind))
-    except (Refused, Denied, Clash, NotFound) as why:
-        return await again(_signing_problems(visit, why, lead))
+        await _put_signature(visit, document, lead, _signature_wish(visit, kind))
+    except (Refused, Denied, Clash, NotFound) as error:
+        return await repeat(_signing_problems(visit, error, lead))
     return visit.said(f"/phat-hanh/{document.id}", "compose.signed")
 
 
-async def _put_on(visit: Visit, document: OutgoingDocument, lead: FileItem, wish: Wish) -> None:
-    """The signed file comes in as any other: it is looked at, and takes the old one's place."""
+async def _put_signature(visit: Visit, document: OutgoingDocument, lead: FileItem, wish: Wish) -> None:
+    """Replace the file by the signed one, which is checked as any other file."""
     opener = await _lead_opener(visit, lead)
     pin = visit.form.text("pin")
-    async with tray(visit.deps.out) as held:
-        held.total = sum(each.size for each in document.files if each.n != lead.n)
+    async with tray(visit.deps.out) as files:
+        files.total = sum(file.size for file in document.files if file.n != lead.n)
         async with visit.deps.signing.signed(visit.scope(), visit.here, opener, wish, pin) as pieces:
-            await held.add(FileRole.LEAD, lead.name, FileRole.LEAD, pieces)
-        await drafting.add_files(visit.deps.out, visit.scope(), document.id, held, document.version)
+            await files.add(FileRole.LEAD, lead.name, FileRole.LEAD, pieces)
+        await drafting.add_files(visit.deps.out, visit.scope(), document.id, files, document.version)
 
 
 async def _signing_page(
@@ -251,13 +253,13 @@ async def _signing_page(
     kind: str,
     problems: Problems | None = None,
 ) -> web.Response:
-    found, where = list(problems or ()), None
+    shown_problems, place = list(problems or ()), None
     try:
-        where, _ = await visit.deps.signing.plan(
+        place, _ = await visit.deps.signing.plan(
             visit.here, await _lead_opener(visit, lead), _signature_wish(visit, kind)
         )
-    except GatewayError as why:
-        found += _signing_problems(visit, why, lead)
+    except GatewayError as error:
+        shown_problems += _signing_problems(visit, error, lead)
     return await visit.form_page(
         "compose/sign.html",
         problems,
@@ -268,15 +270,15 @@ async def _signing_page(
         kinds=_signature_kinds(visit),
         is_copy=kind != SEAL,
         must_tick=not visit.may(Right.CERTIFY_COPY, Manner.YES),
-        where=where,
+        where=place,
         is_ready=visit.deps.signing.is_ready,
-        problems=found,
+        problems=shown_problems,
     )
 
 
 async def _lead_to_sign(visit: Visit) -> tuple[OutgoingDocument, FileItem]:
     document = await _open_draft(visit)
-    lead = next((each for each in document.files if each.role is FileRole.LEAD), None)
+    lead = next((file for file in document.files if file.role is FileRole.LEAD), None)
     if lead is None or lead.content_type != "pdf":
         raise NotFound("the draft has no PDF that could be signed")
     return document, lead
@@ -294,8 +296,8 @@ async def _lead_opener(visit: Visit, lead: FileItem) -> Callable[[], BinaryIO]:
         return await visit.deps.blobs.open(work, lead.sha256)
 
 
-def _signature_kind(visit: Visit, asked: str) -> str:
-    return asked if asked in dict(_signature_kinds(visit)) else SEAL
+def _signature_kind(visit: Visit, kind: str) -> str:
+    return kind if kind in dict(_signature_kinds(visit)) else SEAL
 
 
 def _signature_kinds(visit: Visit) -> list[tuple[str, str]]:
@@ -311,13 +313,13 @@ def _signature_wish(visit: Visit, kind: str) -> Wish:
     return Wish(purpose=Purpose.COPY, agency_name=visit.here.name, copy_form=COPIES[kind])
 
 
-def _signing_problems(visit: Visit, why: GatewayError, lead: FileItem) -> list[tuple[str, str]]:
-    """The file is named as the clerk knows it, not as it lies in a temporary folder."""
-    reasons = getattr(getattr(why, "verdict", None), "reasons", ())
-    named = [replace(each, params={**each.params, "name": lead.name}) for each in reasons]
-    if not named:
-        return [("pin" if why.code.startswith("TOKEN") else "", visit.why(why))]
-    return [("", _signing_words(visit, each)) for each in named]
+def _signing_problems(visit: Visit, error: GatewayError, lead: FileItem) -> list[tuple[str, str]]:
+    """List the problems; the file is named as the clerk knows it, not by its temporary name."""
+    reasons = getattr(getattr(error, "verdict", None), "reasons", ())
+    renamed = [replace(reason, params={**reason.params, "name": lead.name}) for reason in reasons]
+    if not renamed:
+        return [("pin" if error.code.startswith("TOKEN") else "", visit.why(error))]
+    return [("", _signing_words(visit, reason)) for reason in renamed]
 
 
 def _signing_words(visit: Visit, reason: Reason) -> str:

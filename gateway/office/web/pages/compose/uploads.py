@@ -1,9 +1,8 @@
-"""Files that are brought to a new document. Reads its form as it comes: the fields, and files streamed piece by piece
-into the tray; and fills the draft from the signed PDF that was brought as its lead file. In: a request and an open
-tray. Out: the fields, and what is wrong with files; the draft with fields that were empty, where whatever was read
-and is not sure, or speaks against what was typed, stays marked until a person has confirmed it. A file that may not
-pass is read to its end but kept nowhere, so that what was typed is not lost; a body that goes far past every limit
-is cut off. Nothing that was typed is overwritten."""
+"""Files that are brought to a new document. Reads its form as it comes: the fields, and files streamed piece by piece into
+the tray; and fills the draft from the signed PDF that was brought as its lead file. In: a request and an open tray. Out:
+the fields, and the problems with files; the draft with empty fields filled, where an uncertain value, or one that
+contradicts the typed one, stays marked until a person has confirmed it. A refused file is read to its end but not kept, so
+that the typed fields are not lost; a body far past every limit is cut off. Typed values are never overwritten."""
 
 from __future__ import annotations
 
@@ -37,48 +36,48 @@ from gateway.words import labels
 _UPLOAD_S = 600.0
 _MOST_PARTS = 10_000
 ANY = "files"
-"""The field whose files are of the role that their names tell."""
+"""The field whose files have the role that their names suggest."""
 _WRITTEN_IN = frozenset({"doc", "docx", "odt", "rtf"})
 _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
 
 
 @dataclass(slots=True)
 class Brought:
-    """What the form brought. `refused` are errors about single files; `doubled` the names of those that the document has
-    already, under whatever name."""
+    """Contents of one form. `refused` are errors about single files; `doubled` the names of files that the document has
+    already, under any name."""
 
     form: Form = field(default_factory=Form)
     refused: list[GatewayError] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
 
 
-async def read_form(visit: Visit, tray: Tray, there: Sequence[FileItem] = ()) -> Brought:
-    """The whole form, for a document that has those files. BadForm where it is none, or takes too long."""
+async def read_form(visit: Visit, tray: Tray, present: Sequence[FileItem] = ()) -> Brought:
+    """Read the whole form, for a document that has those files. Raise BadForm where it is none, or takes too long."""
     try:
         async with asyncio.timeout(_UPLOAD_S):
             with _as_form():
-                return await _read_parts(visit, tray, there)
-    except TimeoutError as why:
-        raise BadForm("the form took too long to come", code="GW-FORM-TIME") from why
+                return await _read_parts(visit, tray, present)
+    except TimeoutError as error:
+        raise BadForm("the form took too long to come", code="GW-FORM-TIME") from error
 
 
-async def _read_parts(visit: Visit, tray: Tray, there: Sequence[FileItem]) -> Brought:
+async def _read_parts(visit: Visit, tray: Tray, present: Sequence[FileItem]) -> Brought:
     fields: dict[str, list[str]] = {}
-    brought, left, count = Brought(), forms.FORM_BYTES, 0
+    brought, bytes_left, count = Brought(), forms.FORM_BYTES, 0
     async for part in forms.parts(visit.request, visit.token):
         count += 1
         if count > _MOST_PARTS:
             raise BadForm(f"a form may have {_MOST_PARTS} fields", code="GW-FORM-SIZE")
         name = part.name or ""
         if part.filename is None:
-            text = await forms.short(part, left)
-            left -= len(text.encode())
+            text = await forms.short(part, bytes_left)
+            bytes_left -= len(text.encode())
             fields.setdefault(name, []).append(text)
         elif part.filename:
-            await _take_part(part, name, tray, fields, brought, there)
+            await _take_part(part, name, tray, fields, brought, present)
         else:
             await _drop_part(part, tray)
-    brought.form = Form(MappingProxyType({name: tuple(each) for name, each in fields.items()}))
+    brought.form = Form(MappingProxyType({name: tuple(values) for name, values in fields.items()}))
     return brought
 
 
@@ -88,36 +87,36 @@ async def _take_part(
     tray: Tray,
     fields: Mapping[str, list[str]],
     brought: Brought,
-    there: Sequence[FileItem],
+    present: Sequence[FileItem],
 ) -> None:
     if field != ANY and field not in tuple(FileRole):
         raise BadForm("this form brings no such file")
     try:
-        # What is declared stands before the files: of a secret nothing may touch the disk (R2).
+        # The declared secrecy comes before the files: no part of a secret may touch the disk, R2 (no secrets).
         tray.declare(Draft(secrecy=(fields.get("secrecy") or ["none"])[0]))
-        name, known = file_name(part), [*there, *(each.item for each in tray.received)]
-        role = role_of(name, [each.role for each in known]) if field == ANY else FileRole(field)
-        came = (await tray.add(field, name, role, chunks(part))).item
-    except (Refused, ScannerDown, BadForm) as why:
-        brought.refused.append(why)
+        name, all_files = file_name(part), [*present, *(file.item for file in tray.received)]
+        role = role_of(name, [file.role for file in all_files]) if field == ANY else FileRole(field)
+        added = (await tray.add(field, name, role, chunks(part))).item
+    except (Refused, ScannerDown, BadForm) as error:
+        brought.refused.append(error)
         await _drop_part(part, tray)
         return
-    if any(each.sha256 == came.sha256 for each in known):
+    if any(file.sha256 == added.sha256 for file in all_files):
         tray.received.pop()
-        tray.total -= came.size
-        brought.doubled.append(came.name)
+        tray.total -= added.size
+        brought.doubled.append(added.name)
 
 
-def role_of(name: str, there: Collection[FileRole]) -> FileRole:
-    """Of a file that was dropped among others: the first PDF is the document, what it was written in its source."""
+def role_of(name: str, roles: Collection[FileRole]) -> FileRole:
+    """Guess the role of a dropped file: the first PDF is the document, its editable form the source."""
     ending = name.rpartition(".")[2].casefold()
-    if ending == "pdf" and FileRole.LEAD not in there:
+    if ending == "pdf" and FileRole.LEAD not in roles:
         return FileRole.LEAD
     return FileRole.SOURCE if ending in _WRITTEN_IN else FileRole.APPENDIX
 
 
 def file_name(part: BodyPartReader) -> str:
-    """In NFC; control characters have no honest use in a name (threats.md 77)."""
+    """Return the name in NFC; control characters have no honest use in a name (threats.md 77)."""
     name = door.meant_name(part.headers.get("Content-Disposition", ""), part.filename)
     if name is None:
         raise BadForm("the name of a file cannot be read", code="GW-FORM-NAME")
@@ -125,7 +124,7 @@ def file_name(part: BodyPartReader) -> str:
 
 
 async def chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    """The bytes of a part, as they are: not packed and not encoded a second time."""
+    """Yield the bytes of a part as they are: not packed and not encoded a second time."""
     coding = part.headers.get("Content-Transfer-Encoding", "").strip().lower()
     packed = part.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in _PLAIN or packed != "identity":
@@ -145,60 +144,72 @@ async def _drop_part(part: BodyPartReader, tray: Tray) -> None:
 
 @contextmanager
 def _as_form() -> Iterator[None]:
-    """What the server's reader raises for a body that is not multipart, or is cut off."""
+    """Turn the server's errors for a body that is not multipart, or is cut off, into BadForm."""
     try:
         yield
-    except (ValueError, HttpProcessingError, web.RequestPayloadError, ConnectionError, RuntimeWarning) as why:
-        raise BadForm("the form could not be read to its end") from why
+    except (
+        ValueError,
+        HttpProcessingError,
+        web.RequestPayloadError,
+        ConnectionError,
+        RuntimeWarning,
+    ) as error:
+        raise BadForm("the form could not be read to its end") from error
 
 
 _COMPARED = ("number", "symbol", "issued_on", "pages")
 
 
-async def read_lead(visit: Visit, held: Tray) -> ReadDocument | None:
-    """What the lead file among them says, while it is still there to be read; None where there is none, or it is no PDF
+async def read_lead(visit: Visit, files: Tray) -> ReadDocument | None:
+    """Read the fields of the lead file among them, while it is still in scratch; None where there is none, or it is no PDF
     that could be sent."""
-    lead = next((each for each in held.received if each.item.role is FileRole.LEAD), None)
+    lead = next((file for file in files.received if file.item.role is FileRole.LEAD), None)
     if lead is None:
         return None
-    alone = Tray(desk=held.desk, stack=held.stack, received=[lead])
+    lead_only = Tray(desk=files.desk, stack=files.stack, received=[lead])
     try:
-        return await read_document(visit.deps.out, visit.deps.registry, visit.scope(), alone)
+        return await read_document(visit.deps.out, visit.deps.registry, visit.scope(), lead_only)
     except Refused:
-        # What is wrong with it is said when it is taken in, or checked.
+        # Its faults are shown when it is taken in, or checked.
         return None
 
 
-async def fill_draft(visit: Visit, stored: OutgoingDocument, found: ReadDocument) -> str:
-    """The key of what is told afterwards."""
-    draft, doubts, filled = filled_draft(stored.draft, found.fields)
-    if not draft.recipients and found.offers:
-        recipients, _ = await addressing.offered(visit, (), found.offers)
+async def fill_draft(visit: Visit, stored: OutgoingDocument, read: ReadDocument) -> str:
+    """Fill the draft from the PDF and return the key of the message to show."""
+    draft, doubts, filled = filled_draft(stored.draft, read.fields)
+    if not draft.recipients and read.offers:
+        recipients, _ = await addressing.offered(visit, (), read.offers)
         draft = replace(draft, recipients=recipients)
         filled.add("recipients")
-        if any(each.kind is OfferKind.POINTER for each in found.offers):
+        if any(offer.kind is OfferKind.POINTER for offer in read.offers):
             doubts["recipients"] = "pointer"
-        elif found.fields.recipients.sure is not Sure.SURE:
-            doubts["recipients"] = found.fields.recipients.why or ""
-    told = filling_told(stored.draft, draft, doubts)
-    draft = await _completed(visit, stored, draft, doubts)
+        elif read.fields.recipients.sure is not Sure.SURE:
+            doubts["recipients"] = read.fields.recipients.why or ""
+    message = filling_told(stored.draft, draft, doubts)
+    draft = await _with_usual_fields(visit, stored, draft, doubts)
     earlier = {name: why for name, why in stored.doubts if name not in doubts}
-    kept = {"doubts": tuple({**earlier, **doubts}.items()), "from_file": sorted({*stored.from_file, *filled})}
-    await save_over(visit, stored, draft, **kept)
-    return told
+    marks = {
+        "doubts": tuple({**earlier, **doubts}.items()),
+        "from_file": sorted({*stored.from_file, *filled}),
+    }
+    await save_over(visit, stored, draft, **marks)
+    return message
 
 
 async def save_over(
-    visit: Visit, stored: OutgoingDocument, draft: Draft, **other: Any
+    visit: Visit, stored: OutgoingDocument, draft: Draft, **marks: Any
 ) -> OutgoingDocument:  # Any: other fields of what is kept beside a draft
-    """That draft in place of the stored one, unless somebody was quicker; what is kept beside it stays, or is the other."""
-    kept = {"change": stored.change, "doubts": stored.doubts, "from_file": stored.from_file, **other}
+    """Save the draft in place of the stored one, unless a newer version exists; fields beside the draft stay, unless
+    given."""
+    saved_marks = {"change": stored.change, "doubts": stored.doubts, "from_file": stored.from_file, **marks}
     out, scope = visit.deps.out, visit.scope()
-    return await drafting.save(out, scope, stored.id, draft, expect_version=stored.version, **kept)
+    return await drafting.save(out, scope, stored.id, draft, expect_version=stored.version, **saved_marks)
 
 
-async def _completed(visit: Visit, stored: OutgoingDocument, draft: Draft, doubts: dict[str, str]) -> Draft:
-    """What the file did not say, as far as the agency's own papers say it: each to be looked at."""
+async def _with_usual_fields(
+    visit: Visit, stored: OutgoingDocument, draft: Draft, doubts: dict[str, str]
+) -> Draft:
+    """Add fields that the file lacks from the agency's own papers: each to be looked at."""
     signer = habits.remembered(draft.signer, await visit.deps.habits.of(visit.deps.out, visit.scope()))
     if signer is not None and signer != draft.signer:
         draft = replace(draft, signer=signer)
@@ -211,40 +222,45 @@ async def _completed(visit: Visit, stored: OutgoingDocument, draft: Draft, doubt
     return draft
 
 
-def filling_told(before: Draft, after: Draft, doubts: Collection[str]) -> str:
-    """Only what was read is said to have been: pages and time of signing are known also of a scan without a word in it."""
-    if after == before:
+def filling_told(earlier: Draft, filled: Draft, doubts: Collection[str]) -> str:
+    """Return the message's key. Pages and time of signing do not count as read: they are known also of a scan without
+    text."""
+    if filled == earlier:
         return "compose.read.differs" if doubts else "compose.read.nothing"
-    if replace(before, pages=after.pages, signed_at=after.signed_at) == after:
+    if replace(earlier, pages=filled.pages, signed_at=filled.signed_at) == filled:
         return "compose.read.little"
     return "compose.read.doubtful" if doubts else "compose.read.sure"
 
 
 def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str], set[str]]:
-    """What was empty is filled. The doubts: the form's field, and why; last, which fields were filled."""
+    """Fill the empty fields. Also return the doubts, as form field and reason, and the filled fields."""
     new: dict[str, Any] = {}  # Any: each field has its own type
     doubts: dict[str, str] = {}
     filled: set[str] = set()
     present = fields.values(draft)
-    for name, one in read.named():
-        if one.value is None or name == "recipients":
+    for name, read_field in read.named():
+        if read_field.value is None or name == "recipients":
             continue
         field = fields.OF_READ.get(name, name)
         if not present[field]:
-            if not rules.never_kept(_with(draft, {name: one.value})).allowed:
+            if not rules.never_kept(_with_fields(draft, {name: read_field.value})).allowed:
                 continue  # longer than any document may say it: the person shortens it, from the page
-            new[name] = one.value
+            new[name] = read_field.value
             filled.add(field)
-            if one.sure is not Sure.SURE:
-                doubts[field] = one.why or ""
-        elif name in _COMPARED and one.sure is Sure.SURE and present[field] != fields.shown(one.value):
+            if read_field.sure is not Sure.SURE:
+                doubts[field] = read_field.why or ""
+        elif (
+            name in _COMPARED
+            and read_field.sure is Sure.SURE
+            and present[field] != fields.shown(read_field.value)
+        ):
             doubts[field] = "typed"
-    return _with(draft, new), doubts, filled
+    return _with_fields(draft, new), doubts, filled
 
 
-def _with(draft: Draft, new: dict[str, Any]) -> Draft:
+def _with_fields(draft: Draft, new: dict[str, Any]) -> Draft:
     signer = draft.signer or Signer(name="")
-    named = replace(
+    new_signer = replace(
         signer,
         name=new.pop("signer", signer.name),
         title=new.pop("title", signer.title),
@@ -254,5 +270,5 @@ def _with(draft: Draft, new: dict[str, Any]) -> Draft:
     if key is not None:
         new["type_name"] = labels.say(f"type.{key}", "vi") if labels.has(f"type.{key}") else key
         new["type_key"] = key if labels.has(f"type.{key}") else None
-    has_signer = named.name or named.title or named.competence
-    return replace(draft, signer=named if has_signer else None, **new)
+    has_signer = new_signer.name or new_signer.title or new_signer.competence
+    return replace(draft, signer=new_signer if has_signer else None, **new)

@@ -1,8 +1,8 @@
-"""What people do with a document that has come. A clerk decides about it: takes it in, puts it on hold, refuses it
-(statuses 03 and 02). It is given to who works on it, until when, and a unit says how far it is (04 to 06). What its
-sender asks is answered: recall, take-back, update (15 agrees, 16 refuses). In: a visit and its form. Out: a page
-that says what will happen and to whom, then the document as it stands; the assignment, kept beside every earlier one
-(R67); the answer on its way. A form that was not taken comes back with everything that was typed."""
+"""Acts on an incoming document. A clerk takes it in, puts it on hold, or refuses it (statuses 03 and 02). It is assigned to
+units with a deadline, and a unit reports its progress (04 to 06). The sender's request is answered: recall, take-back,
+update (15 agrees, 16 refuses). In: a visit and its form. Out: a page that describes effect and recipient, then the document
+as it stands; the assignment, kept beside every earlier one: R67 (assignments are kept); the answer on its way. A refused
+form comes back with everything that was typed."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ REASONS = get_args(RefusalReason)
 
 
 async def taken(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
+    incoming = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if not found.is_open:
-        return await seen.late_page(visit, found)
+    if not incoming.is_open:
+        return await seen.late_page(visit, incoming)
     note, number = visit.form.text("note"), visit.form.text("register_no")
-    known = await detail.look_known(visit, found.whole)
-    has_own_numbers = known.agency.numbering is NumberingMode.C
-    panel, from_list = detail.panel_of(visit, found, known), visit.form.text("tu") == "danh-sach"
+    records = await detail.look_known(visit, incoming.whole)
+    has_own_numbers = records.agency.numbering is NumberingMode.C
+    panel, from_list = detail.panel_of(visit, incoming, records), visit.form.text("tu") == "danh-sach"
     if from_list and not panel.is_clean:
-        # It is to be looked at: its page says why.
-        return visit.go(found.path, **merged({"ds": visit.ask("ds")}))
+        # A person must look at it: its page gives the reasons.
+        return visit.go(incoming.path, **merged({"ds": visit.ask("ds")}))
     problems = [visit.missing("register_no", "incoming.number")] if has_own_numbers and not number else []
     if not panel.is_clean:
-        problems += _written(visit, "note", "incoming.note", note)
+        problems += _text_problems(visit, "note", "incoming.note", note)
     if problems:
         return await take_in_form(visit, problems)
     call = StatusCall(
@@ -58,242 +58,255 @@ async def taken(visit: Visit) -> web.StreamResponse:
         note=note or None,
         staff=seen.staff_of(visit),
     )
-    after = None if visit.is_piece else await lists.after(visit, Side.IN, found.whole.id)
+    next_id = None if visit.is_piece else await lists.after(visit, Side.IN, incoming.whole.id)
     try:
-        done = await seen.give_status(visit, found, call, found.whole.version if from_list else None)
+        done = await seen.give_status(visit, incoming, call, incoming.whole.version if from_list else None)
     except StaleVersion:
-        return await seen.late_page(visit, found)
-    except Refused as why:
-        return await take_in_form(visit, _broken(visit, why))
-    except Clash as why:
-        if why.code == "GW-STATUS":
-            return await seen.late_page(visit, found)
-        return await take_in_form(visit, [("register_no", visit.why(why))])
-    told = "incoming.registered" if done.register_no else "incoming.taken_in"
+        return await seen.late_page(visit, incoming)
+    except Refused as error:
+        return await take_in_form(visit, _field_problems(visit, error))
+    except Clash as error:
+        if error.code == "GW-STATUS":
+            return await seen.late_page(visit, incoming)
+        return await take_in_form(visit, [("register_no", visit.why(error))])
+    message = "incoming.registered" if done.register_no else "incoming.taken_in"
     if visit.is_piece:
         word = visit.say("listing.arrival_no", number=done.register_no) if done.register_no else ""
         return seen.acted(
-            visit, found, told, word or visit.say("listing.deed.accepted"), done.register_no or ""
+            visit, incoming, message, word or visit.say("listing.deed.accepted"), done.register_no or ""
         )
-    return visit.said(found.path, told, **merged({"ds": visit.ask("ds"), "sau": after or ""}))
+    return visit.said(incoming.path, message, **merged({"ds": visit.ask("ds"), "sau": next_id or ""}))
 
 
 async def take_in_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    found = await seen.find(visit)
-    if not found.is_open:
-        return await seen.late_page(visit, found)
-    known = await detail.look_known(visit, found.whole)
+    incoming = await seen.find(visit)
+    if not incoming.is_open:
+        return await seen.late_page(visit, incoming)
+    records = await detail.look_known(visit, incoming.whole)
     return await visit.form_page(
         "incoming/take_in.html",
         problems,
-        title=visit.say("incoming.take_in.title", name=found.name),
-        found=found,
-        document=found.whole,
-        panel=detail.panel_of(visit, found, known),
-        mode=known.agency.numbering.value,
+        title=visit.say("incoming.take_in.title", name=incoming.name),
+        found=incoming,
+        document=incoming.whole,
+        panel=detail.panel_of(visit, incoming, records),
+        mode=records.agency.numbering.value,
         query=urlencode(merged({"ds": visit.ask("ds")})),
-        version=visit.form.text("version") or str(found.whole.version),
+        version=visit.form.text("version") or str(incoming.whole.version),
     )
 
 
 async def held(visit: Visit) -> web.StreamResponse:
-    """Nothing can be decided about what was decided before."""
-    found, why = await seen.find(visit), visit.form.text("reason")
+    """Put a new document on hold; a decided one cannot be."""
+    incoming, reason = await seen.find(visit), visit.form.text("reason")
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if not found.is_open or found.whole.state is not InState.NEW:
-        return await seen.late_page(visit, found)
-    problems = _written(visit, "reason", "incoming.reason", why)
+    if not incoming.is_open or incoming.whole.state is not InState.NEW:
+        return await seen.late_page(visit, incoming)
+    problems = _text_problems(visit, "reason", "incoming.reason", reason)
     if problems or not visit.is_act:
-        return await seen.ask(visit, found, "hold", problems, query=merged({"ds": visit.ask("ds")}))
-    return await seen.done_or_late(visit, found, _set_aside(visit, found, why), "incoming.held", over="held")
+        return await seen.ask(visit, incoming, "hold", problems, query=merged({"ds": visit.ask("ds")}))
+    return await seen.done_or_late(
+        visit, incoming, _set_aside(visit, incoming, reason), "incoming.held", over="held"
+    )
 
 
-async def _set_aside(visit: Visit, found: SeenIncoming, why: str) -> None:
+async def _set_aside(visit: Visit, incoming: SeenIncoming, reason: str) -> None:
     version = seen.version_shown(visit)
-    await act.set_aside(visit.deps.inn, visit.scope(), found.whole.id, why, expect_version=version)
-    await visit.deps.looking.forget(visit.scope(), found.whole.id)
+    await act.set_aside(visit.deps.inn, visit.scope(), incoming.whole.id, reason, expect_version=version)
+    await visit.deps.looking.forget(visit.scope(), incoming.whole.id)
 
 
 async def refused(visit: Visit) -> web.StreamResponse:
-    found, code, note = await seen.find(visit), visit.form.text("reason"), visit.form.text("note")
+    incoming, code, note = await seen.find(visit), visit.form.text("reason"), visit.form.text("note")
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if not found.is_open:
-        return await seen.late_page(visit, found)
+    if not incoming.is_open:
+        return await seen.late_page(visit, incoming)
     problems = [] if code in REASONS else [("reason", visit.say("incoming.refuse.choose"))]
-    problems += _written(visit, "note", "incoming.refuse.text", note)
+    problems += _text_problems(visit, "note", "incoming.refuse.text", note)
     if problems or not visit.is_act:
         query = merged({"ds": visit.ask("ds")})
-        reasons = [(each, visit.say(f"reason.{each}")) for each in REASONS]
-        told = [("", visit.say("incoming.refuse.none")), *reasons]
-        return await seen.ask(visit, found, "refuse", problems, query=query, grave=True, reasons=told)
+        reasons = [(reason, visit.say(f"reason.{reason}")) for reason in REASONS]
+        choices = [("", visit.say("incoming.refuse.none")), *reasons]
+        return await seen.ask(visit, incoming, "refuse", problems, query=query, grave=True, reasons=choices)
     call = StatusCall(code="02", reason=code, note=note, staff=seen.staff_of(visit))
-    doing = seen.give_status(visit, found, call)
-    return await seen.done_or_late(visit, found, doing, "incoming.refused", over="rejected")
+    refusal = seen.give_status(visit, incoming, call)
+    return await seen.done_or_late(visit, incoming, refusal, "incoming.refused", over="rejected")
 
 
-def _written(visit: Visit, field: str, label: str, text: str) -> Problems:
+def _text_problems(visit: Visit, field: str, label: str, text: str) -> Problems:
     if not text:
         return [visit.missing(field, label)]
     is_short = len(text) < SHORTEST_REASON
     return [(field, visit.say("incoming.short", field=visit.say(label)))] if is_short else []
 
 
-def _broken(visit: Visit, why: Refused) -> Problems:
-    """Every broken rule beside its field."""
+def _field_problems(visit: Visit, error: Refused) -> Problems:
+    """Return every broken rule beside its field."""
     return [
         (pointer.strip("/").partition("/")[0], words)
-        for pointer, words in answers.reasons_of(why, visit.lang)
+        for pointer, words in answers.reasons_of(error, visit.lang)
     ]
 
 
 _LONGEST_INSTRUCTION = STATUS["assignment/instruction"].longest
 _LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
-_TOLD_OF_STATUS = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
+_STATUS_MESSAGES = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
 
 
 async def assigned(visit: Visit) -> web.StreamResponse:
-    found = await _found_to_assign(visit)
-    if found.whole.state not in WORKED_ON:
-        return await seen.late_page(visit, found)
-    asked = waiting(await submissions_of(visit, found))
-    if asked is not None and visit.form.text("only") == "1":
-        answer = await opinion_given(visit, found)
+    incoming = await _find_to_assign(visit)
+    if incoming.whole.state not in WORKED_ON:
+        return await seen.late_page(visit, incoming)
+    submission = waiting(await submissions_of(visit, incoming))
+    if submission is not None and visit.form.text("only") == "1":
+        answer = await opinion_given(visit, incoming)
         return answer or await assign_form(visit, [visit.missing("instruction", "incoming.opinion")])
-    is_returned = any(each.state is PartState.RETURNED for each in await _parts(visit, found))
-    given, problems = _read_assignment(visit, found.whole, await _units(visit), is_returned)
+    is_returned = any(part.state is PartState.RETURNED for part in await _load_parts(visit, incoming))
+    assignment, problems = _read_assignment(visit, incoming.whole, await _units(visit), is_returned)
     if problems:
         return await assign_form(visit, problems)
-    if found.whole.state is InState.ACCEPTED:
-        call = StatusCall(code="04", assignment=given, staff=seen.staff_of(visit))
-        done: Awaitable[object] = seen.give_status(visit, found, call)
+    if incoming.whole.state is InState.ACCEPTED:
+        call = StatusCall(code="04", assignment=assignment, staff=seen.staff_of(visit))
+        operation: Awaitable[object] = seen.give_status(visit, incoming, call)
     else:
-        version, why = seen.version_shown(visit), visit.form.text("why")
-        done = act.assign(
-            visit.deps.inn, visit.scope(), found.whole.id, given, expect_version=version, why=why
+        version, reason = seen.version_shown(visit), visit.form.text("why")
+        operation = act.assign(
+            visit.deps.inn, visit.scope(), incoming.whole.id, assignment, expect_version=version, why=reason
         )
-    if asked is not None:
-        done = _decided_by(visit, found, given, done)
+    if submission is not None:
+        operation = _decide_by_assigning(visit, incoming, assignment, operation)
     try:
-        return await seen.done_or_late(visit, found, done, "incoming.assigned")
-    except Refused as why:
-        return await assign_form(visit, _strange_units(visit, why))
+        return await seen.done_or_late(visit, incoming, operation, "incoming.assigned")
+    except Refused as error:
+        return await assign_form(visit, _unit_problems(visit, error))
 
 
-def _strange_units(visit: Visit, why: Refused) -> Problems:
+def _unit_problems(visit: Visit, error: Refused) -> Problems:
     return [
         ("other_units" if "/coordinating_units" in pointer else "lead_unit", words)
-        for pointer, words in answers.reasons_of(why, visit.lang)
+        for pointer, words in answers.reasons_of(error, visit.lang)
     ]
 
 
-async def _decided_by(visit: Visit, found: SeenIncoming, given: Assignment, doing: Awaitable[object]) -> None:
-    """Who assigns what was submitted has given an opinion by it."""
-    await doing
-    words = given.instruction or labels.say("incoming.given.lead", "vi", unit=given.lead_unit)
-    await received.decide(visit.deps.inn, visit.scope(), found.whole.id, words)
+async def _decide_by_assigning(
+    visit: Visit, incoming: SeenIncoming, assignment: Assignment, assigning: Awaitable[object]
+) -> None:
+    """Record the assignment as the opinion on the submission."""
+    await assigning
+    words = assignment.instruction or labels.say("incoming.given.lead", "vi", unit=assignment.lead_unit)
+    await received.decide(visit.deps.inn, visit.scope(), incoming.whole.id, words)
 
 
 async def progress_said(visit: Visit) -> web.StreamResponse:
-    """The unit says how far it is."""
-    found = await seen.find(visit)
-    seen.granted_over(visit, found, Right.PROGRESS, Manner.OWN)
+    """Report the unit's progress."""
+    incoming = await seen.find(visit)
+    seen.granted_over(visit, incoming, Right.PROGRESS, Manner.OWN)
     code = visit.form.text("code")
-    if code not in _TOLD_OF_STATUS:
+    if code not in _STATUS_MESSAGES:
         raise BadForm(f"there is no step {code[:20]!r}")
-    if code not in detail.STEPS.get(found.whole.state, ()):
-        return await seen.late_page(visit, found)
+    if code not in detail.STEPS.get(incoming.whole.state, ()):
+        return await seen.late_page(visit, incoming)
     call = StatusCall(code=code, note=visit.form.text("note") or None, staff=seen.staff_of(visit))
-    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), _TOLD_OF_STATUS[code])
+    return await seen.done_or_late(
+        visit, incoming, seen.give_status(visit, incoming, call), _STATUS_MESSAGES[code]
+    )
 
 
 async def reopened(visit: Visit) -> web.StreamResponse:
-    """Work that was closed by mistake is opened again."""
-    found, problems = await seen.find(visit), visit.short_reason()
-    if not seen.may_reopen(visit, found):
+    """Reopen work that was closed by mistake."""
+    incoming, problems = await seen.find(visit), visit.short_reason()
+    if not seen.may_reopen(visit, incoming):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
-    if found.whole.state is not InState.DONE:
-        return await seen.late_page(visit, found)
+    if incoming.whole.state is not InState.DONE:
+        return await seen.late_page(visit, incoming)
     if problems or not visit.is_act:
-        will = "" if found.whole.source is Source.AXIS else ".by_hand"
-        return await seen.ask(visit, found, "reopen", problems, will=f"will{will}")
+        will = "" if incoming.whole.source is Source.AXIS else ".by_hand"
+        return await seen.ask(visit, incoming, "reopen", problems, will=f"will{will}")
     call = StatusCall(code="05", note=visit.form.text("reason"), reopens=True, staff=seen.staff_of(visit))
-    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), "incoming.reopened")
+    return await seen.done_or_late(
+        visit, incoming, seen.give_status(visit, incoming, call), "incoming.reopened"
+    )
 
 
 async def handed_back(visit: Visit) -> web.StreamResponse:
-    """A unit's head gives it back to who assigns."""
-    found, problems = await seen.find(visit), visit.short_reason()
-    granted = seen.granted_over(visit, found, Right.INSTRUCT, Manner.OWN)
-    part = await _open_part(visit, found, granted.unit)
+    """Hand it back, as a unit's head, to the person who assigns."""
+    incoming, problems = await seen.find(visit), visit.short_reason()
+    granted = seen.granted_over(visit, incoming, Right.INSTRUCT, Manner.OWN)
+    part = await _open_part(visit, incoming, granted.unit)
     if part is None:
-        return await seen.late_page(visit, found)
+        return await seen.late_page(visit, incoming)
     if problems or not visit.is_act:
-        return await seen.ask(visit, found, "hand_back", problems, unit=part.unit)
-    version, why = seen.version_shown(visit), visit.form.text("reason")
-    doing = handling.hand_back(visit.deps.inn, visit.scope(), found.whole.id, granted.unit, why, version)
-    return await seen.done_or_late(visit, found, doing, "incoming.handed_back")
+        return await seen.ask(visit, incoming, "hand_back", problems, unit=part.unit)
+    version, reason = seen.version_shown(visit), visit.form.text("reason")
+    handing_back = handling.hand_back(
+        visit.deps.inn, visit.scope(), incoming.whole.id, granted.unit, reason, version
+    )
+    return await seen.done_or_late(visit, incoming, handing_back, "incoming.handed_back")
 
 
 async def part_done(visit: Visit) -> web.StreamResponse:
-    """A unit that helps is done with it."""
-    found = await seen.find(visit)
-    granted = seen.granted_over(visit, found, Right.PROGRESS, Manner.OWN)
-    doing = handling.finish(
-        visit.deps.inn, visit.scope(), found.whole.id, granted.unit, seen.version_shown(visit)
+    """Finish the part of a helping unit."""
+    incoming = await seen.find(visit)
+    granted = seen.granted_over(visit, incoming, Right.PROGRESS, Manner.OWN)
+    finishing = handling.finish(
+        visit.deps.inn, visit.scope(), incoming.whole.id, granted.unit, seen.version_shown(visit)
     )
-    return await seen.done_or_late(visit, found, doing, "incoming.part_done")
+    return await seen.done_or_late(visit, incoming, finishing, "incoming.part_done")
 
 
-async def _parts(visit: Visit, found: SeenIncoming) -> Sequence[UnitPart]:
+async def _load_parts(visit: Visit, incoming: SeenIncoming) -> Sequence[UnitPart]:
     async with visit.deps.store.read(visit.scope()) as work:
-        return (await work.parts.of([found.whole.id]))[found.whole.id]
+        return (await work.parts.of([incoming.whole.id]))[incoming.whole.id]
 
 
-async def _open_part(visit: Visit, found: SeenIncoming, unit: str) -> UnitPart | None:
-    parts = await _parts(visit, found)
-    mine = (each for each in parts if each.state is PartState.OPEN and each.key == unit_key(unit))
-    return next(mine, None) if found.whole.state in WORKED_ON else None
+async def _open_part(visit: Visit, incoming: SeenIncoming, unit: str) -> UnitPart | None:
+    parts = await _load_parts(visit, incoming)
+    own_parts = (part for part in parts if part.state is PartState.OPEN and part.key == unit_key(unit))
+    return next(own_parts, None) if incoming.whole.state in WORKED_ON else None
 
 
-async def _found_to_assign(visit: Visit) -> SeenIncoming:
-    found = await seen.find(visit)
-    seen.granted_over(visit, found, Right.INSTRUCT, Manner.YES, Manner.OWN)
-    return found
+async def _find_to_assign(visit: Visit) -> SeenIncoming:
+    incoming = await seen.find(visit)
+    seen.granted_over(visit, incoming, Right.INSTRUCT, Manner.YES, Manner.OWN)
+    return incoming
 
 
 async def assign_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    found = await _found_to_assign(visit)
-    document = found.whole
+    incoming = await _find_to_assign(visit)
+    document = incoming.whole
     if document.state not in WORKED_ON:
-        return await seen.late_page(visit, found)
-    before = document.assignment
-    earlier = {"lead_unit": before.lead_unit, "deadline": dates.day_text(before.deadline)} if before else {}
-    asked = waiting(await submissions_of(visit, found))
-    returned = [each for each in await _parts(visit, found) if each.state is PartState.RETURNED]
+        return await seen.late_page(visit, incoming)
+    assignment = document.assignment
+    assigned_values = (
+        {"lead_unit": assignment.lead_unit, "deadline": dates.day_text(assignment.deadline)}
+        if assignment
+        else {}
+    )
+    submission = waiting(await submissions_of(visit, incoming))
+    returned_parts = [d for d in await _load_parts(visit, incoming) if d.state is PartState.RETURNED]
     return await visit.form_page(
         "incoming/assign.html",
         problems,
-        title=visit.say("incoming.assign.title", name=found.name),
-        found=found,
+        title=visit.say("incoming.assign.title", name=incoming.name),
+        found=incoming,
         document=document,
         units=await _units(visit),
-        before=before,
-        handed_back=returned,
-        asked=asked,
-        asked_by=await seen.name_told(visit, asked.asked_by) if asked else "",
-        ready=[
-            ("", visit.say("incoming.ready.none")),
-            *((each, each) for each in ready_sentences()),
-        ],
-        own_days={each.unit: dates.day_text(each.deadline) for each in before.deadlines} if before else {},
-        given=visit.form.flat() or earlier,
-        ticked=visit.form.all("helping") if visit.form.fields or not before else before.coordinating_units,
-        version=visit.form.text("version") or str(found.whole.version),
+        before=assignment,
+        handed_back=returned_parts,
+        asked=submission,
+        asked_by=await seen.name_told(visit, submission.asked_by) if submission else "",
+        ready=[("", visit.say("incoming.ready.none")), *((d, d) for d in ready_sentences())],
+        own_days={d.unit: dates.day_text(d.deadline) for d in assignment.deadlines} if assignment else {},
+        given=visit.form.flat() or assigned_values,
+        ticked=visit.form.all("helping")
+        if visit.form.fields or not assignment
+        else assignment.coordinating_units,
+        version=visit.form.text("version") or str(incoming.whole.version),
     )
 
 
 async def _units(visit: Visit) -> Sequence[str]:
-    """The departments that persons of the agency belong to."""
+    """List the departments that persons of the agency belong to."""
     async with visit.deps.store.read(visit.scope()) as work:
         return await work.parts.units(visit.deps.clock.now())
 
@@ -301,12 +314,14 @@ async def _units(visit: Visit) -> Sequence[str]:
 def _read_assignment(
     visit: Visit, document: IncomingDocument, units: Sequence[str], is_returned: bool
 ) -> tuple[Assignment, Problems]:
-    """Of what came back from a unit the reason is known: it gave one."""
+    """Read the assignment. After a unit has handed it back no reason is needed: the unit gave one."""
     form = visit.form
     lead = " ".join(form.text("lead_unit").split())[:_LONGEST_UNIT]
-    more = form.text("other_units").replace(";", "\n").splitlines()
+    other_units = form.text("other_units").replace(";", "\n").splitlines()
     helping = [
-        unit for each in (*form.all("helping"), *more) if (unit := " ".join(each.split())[:_LONGEST_UNIT])
+        unit
+        for name in (*form.all("helping"), *other_units)
+        if (unit := " ".join(name.split())[:_LONGEST_UNIT])
     ]
     today = visit.today
     deadline = dates.typed_day(form.text("deadline"), today) if form.text("deadline") else None
@@ -319,25 +334,25 @@ def _read_assignment(
         problems.append(("deadline", visit.say("incoming.deadline.past")))
     if len(opinion_typed(visit)) > _LONGEST_INSTRUCTION:
         problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST_INSTRUCTION)))
-    own, strange = _own_days(visit, units, helping)
-    problems += strange
+    unit_deadlines, deadline_problems = _read_unit_deadlines(visit, units, helping)
+    problems += deadline_problems
     if document.state is not InState.ACCEPTED and not is_returned:
         problems += visit.short_reason("why")
-    given = Assignment(
+    assignment = Assignment(
         lead_unit=lead,
-        coordinating_units=tuple(dict.fromkeys(each for each in helping if each != lead)),
+        coordinating_units=tuple(dict.fromkeys(name for name in helping if name != lead)),
         deadline=deadline,
         instruction=opinion_typed(visit)[:_LONGEST_INSTRUCTION] or None,
-        deadlines=tuple(each for each in own if each.unit != lead),
+        deadlines=tuple(name for name in unit_deadlines if name.unit != lead),
     )
-    return given, problems
+    return assignment, problems
 
 
-def _own_days(
+def _read_unit_deadlines(
     visit: Visit, units: Sequence[str], helping: Sequence[str]
 ) -> tuple[list[UnitDeadline], Problems]:
-    """The days of units that were ticked, each in the field of its place in the list."""
-    found: list[UnitDeadline] = []
+    """Read the days of ticked units, each in the field of its place in the list."""
+    deadlines: list[UnitDeadline] = []
     problems: Problems = []
     for n, unit in enumerate(units, start=1):
         text = visit.form.text(f"deadline_{n}")
@@ -348,26 +363,27 @@ def _own_days(
             words = "incoming.deadline.unreadable" if day is None else "incoming.deadline.past"
             problems.append(("deadline", f"{unit}: {visit.say(words)}"))
         else:
-            found.append(UnitDeadline(unit=unit, deadline=day))
-    return found, problems
+            deadlines.append(UnitDeadline(unit=unit, deadline=day))
+    return deadlines, problems
 
 
 async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
-    """What its sender asks for, as long as it is what the page showed: 15 agrees, 16 refuses and says why."""
-    found, agrees = await seen.find(visit), code == "15"
+    """Answer the sender's request, provided that it is the one that the page showed: 15 agrees, 16 refuses with a
+    reason."""
+    incoming, agrees = await seen.find(visit), code == "15"
     visit.person.require(Right.ANSWER, Manner.YES)
-    known = await detail.look_known(visit, found.whole)
-    if known.request is None or found.whole.state is InState.SEALED:
-        return await seen.late_page(visit, found)
-    request, child = known.request, known.request.brought_by
+    records = await detail.look_known(visit, incoming.whole)
+    if records.request is None or incoming.whole.state is InState.SEALED:
+        return await seen.late_page(visit, incoming)
+    request, child = records.request, records.request.brought_by
     if visit.is_act and visit.form.text("request") != request.request_id:
-        return await seen.late_page(visit, found)
+        return await seen.late_page(visit, incoming)
     problems = [] if agrees else visit.short_reason()
     if problems or not visit.is_act:
         will = "will.update" if request.kind == "update" else "will.cancel"
         return await seen.ask(
             visit,
-            found,
+            incoming,
             "agree" if agrees else "disagree",
             problems,
             will=will if agrees else "will",
@@ -375,22 +391,22 @@ async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
             grave=not agrees or request.kind != "update",
             asked=request.request_id or "",
             request=request,
-            changed=changes_asked(visit, found.whole, child) if agrees and child is not None else (),
+            changed=changes_asked(visit, incoming.whole, child) if agrees and child is not None else (),
         )
     call = StatusCall(code=code, note=visit.form.text("reason") or None, staff=seen.staff_of(visit))
-    told = "incoming.agreed" if agrees else "incoming.disagreed"
-    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), told)
+    message = "incoming.agreed" if agrees else "incoming.disagreed"
+    return await seen.done_or_late(visit, incoming, seen.give_status(visit, incoming, call), message)
 
 
 def changes_asked(
     visit: Visit, before: IncomingDocument, after: IncomingDocument
 ) -> list[tuple[str, str, str]]:
-    """What the document will say otherwise: a label, before, after; of files their names."""
+    """List the changes to the document: a label, before, after; of files their names."""
     pairs = (
         ("incoming.subject", before.subject, after.subject),
         ("incoming.type", before.type_name, after.type_name),
         ("incoming.signer", _signer_text(before), _signer_text(after)),
-        ("incoming.urgency", *(visit.say(f"urgency.{each.urgency.key}") for each in (before, after))),
+        ("incoming.urgency", *(visit.say(f"urgency.{d.urgency.key}") for d in (before, after))),
         ("incoming.due_on", dates.day_text(before.due_on), dates.day_text(after.due_on)),
         ("incoming.pages", str(before.pages or ""), str(after.pages or "")),
         ("incoming.files", _files_text(before), _files_text(after) or _files_text(before)),
@@ -407,53 +423,53 @@ def _signer_text(document: IncomingDocument) -> str:
 
 
 def _files_text(document: IncomingDocument) -> str:
-    return ", ".join(each.name for each in document.files)
+    return ", ".join(f.name for f in document.files)
 
 
 READY = ("handle", "reply", "together", "report", "know", "file")
-"""`incoming.ready.…` has the words."""
+"""Keys of ready sentences, worded by `incoming.ready.…`."""
 
 
-async def submissions_of(visit: Visit, found: SeenIncoming) -> tuple[Submission, ...]:
+async def submissions_of(visit: Visit, incoming: SeenIncoming) -> tuple[Submission, ...]:
     async with visit.deps.store.read(visit.scope()) as work:
-        return tuple((await work.office.submissions.of([found.whole.id]))[found.whole.id])
+        return tuple((await work.office.submissions.of([incoming.whole.id]))[incoming.whole.id])
 
 
-def waiting(known: tuple[Submission, ...]) -> Submission | None:
-    return next((each for each in known if each.state is SubmissionState.ASKED), None)
+def waiting(submissions: tuple[Submission, ...]) -> Submission | None:
+    return next((s for s in submissions if s.state is SubmissionState.ASKED), None)
 
 
 def ready_sentences() -> list[str]:
-    """In Vietnamese, as the instruction is kept, whatever the language of the page."""
-    return [labels.say(f"incoming.ready.{each}", "vi") for each in READY]
+    """List the sentences in Vietnamese, as the instruction is kept, in any language of the page."""
+    return [labels.say(f"incoming.ready.{key}", "vi") for key in READY]
 
 
 def opinion_typed(visit: Visit) -> str:
-    """The sentence that was chosen, and what was written beside it."""
-    chosen, own = visit.form.text("ready"), visit.form.text("instruction")
-    kept = chosen if chosen in ready_sentences() else ""
-    return "\n".join(each for each in (kept, own) if each)
+    """Join the chosen sentence and the typed text."""
+    chosen, text = visit.form.text("ready"), visit.form.text("instruction")
+    sentence = chosen if chosen in ready_sentences() else ""
+    return "\n".join(part for part in (sentence, text) if part)
 
 
 async def submitted(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
+    incoming = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if found.whole.state not in WORKED_ON or waiting(await submissions_of(visit, found)):
-        return await seen.late_page(visit, found)
+    if incoming.whole.state not in WORKED_ON or waiting(await submissions_of(visit, incoming)):
+        return await seen.late_page(visit, incoming)
     leader, note = visit.form.text("leader"), visit.form.text("note")
     leaders = await seen.leaders_of(visit)
     problems = [] if leader in dict(leaders) else [visit.missing("leader", "incoming.leader")]
     if problems or not visit.is_act:
         closed = "" if leaders else visit.say("incoming.submit.nobody")
-        return await seen.ask(visit, found, "submit", problems, leaders=leaders, closed=closed)
-    doing = received.submit(visit.deps.inn, visit.scope(), found.whole.id, leader, note)
-    return await seen.done_or_late(visit, found, doing, "incoming.submitted")
+        return await seen.ask(visit, incoming, "submit", problems, leaders=leaders, closed=closed)
+    submitting = received.submit(visit.deps.inn, visit.scope(), incoming.whole.id, leader, note)
+    return await seen.done_or_late(visit, incoming, submitting, "incoming.submitted")
 
 
-async def opinion_given(visit: Visit, found: SeenIncoming) -> web.StreamResponse | None:
-    """An opinion alone: nobody is given the document by it. None where no words were given."""
+async def opinion_given(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse | None:
+    """Record an opinion without an assignment. None where no words were given."""
     words = opinion_typed(visit)
     if not words:
         return None
-    doing = received.decide(visit.deps.inn, visit.scope(), found.whole.id, words)
-    return await seen.done_or_late(visit, found, doing, "incoming.opinion")
+    deciding = received.decide(visit.deps.inn, visit.scope(), incoming.whole.id, words)
+    return await seen.done_or_late(visit, incoming, deciding, "incoming.opinion")

@@ -1,8 +1,8 @@
-"""The page of one incoming document, and what the document says. In: what was found, its facts, events and packets; a visit
-whose address names one of them. Out: the checks with the one button that fits them on top, what is known of the document,
-its files and signatures, and its history; its files as downloads or, of a PDF, as a view; the signed packets behind it as
-text; the evidence pack. Bytes are given once it was written down who reads them. Its files stand in front of whoever
-decides about it, as far as the person may see them."""
+"""The page of one incoming document and its content. In: the document, its facts, events and packets; a visit whose address
+names one of them. Out: the checks with the one fitting button on top, the document's data, its files and signatures, and
+its history; its files as downloads or, of a PDF, as a view; the signed packets behind it as text; the evidence pack. Each
+reading is logged before bytes are sent. Its files stand before the person who decides, as far as the person may see
+them."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.words import labels
 
-_TAKEN = (*WORKED_ON, InState.DONE)
-# Marks that the panel of checks tells of.
+_TAKEN_STATES = (*WORKED_ON, InState.DONE)
+# Marks that the panel of checks shows.
 _IN_CHECKS = frozenset({"revocation_unknown", checks.REVOKED, checks.STOLEN, "old_code"})
-# What the document itself may be told to become next, by the state that it is in.
+# Next status codes of the document itself, by its state.
 STEPS: Mapping[InState, tuple[str, ...]] = {
     InState(CODES[own].key): tuple(code for code in AT_WORK_CODES if CODES[code].rank > CODES[own].rank)
     for own in TAKEN_CODES
@@ -51,7 +51,7 @@ STEPS: Mapping[InState, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLeft:
-    """By when it is to be taken in, decided or answered; in words how long that is on the clock that it runs by."""
+    """Time until it is to be taken in, decided or answered; in words on the clock that it runs by."""
 
     until: datetime
     words: str
@@ -61,14 +61,14 @@ class TimeLeft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """`next` is the address of the next letter of the list, where there is one."""
+    """Note that it was taken in. `next` is the address of the next letter of the list, where there is one."""
 
     next: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingDetail:
-    """Everything that the page tells of one document, from one look at the store."""
+    """Records that the page shows of one document, from one read of the store."""
 
     agency: HostedAgency
     facts: Sequence[Fact]
@@ -81,13 +81,13 @@ class IncomingDetail:
 
     @property
     def request(self) -> SenderRequest | None:
-        """What its sender asks for and nobody has answered."""
-        asked = self.around.request
-        return asked if asked is not None and asked.state is RequestState.ASKED else None
+        """Return the sender's open request."""
+        request = self.around.request
+        return request if request is not None and request.state is RequestState.ASKED else None
 
     @property
     def held(self) -> tuple[str, ...]:
-        """Why a clerk put it on hold."""
+        """List the reasons why a clerk put it on hold."""
         return tuple(
             fact.note
             for fact in self.facts
@@ -95,82 +95,84 @@ class IncomingDetail:
         )
 
 
-async def document_page(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> web.StreamResponse:
-    document = found.whole
-    panel = panel_of(visit, found, known)
-    names = await seen.names_told(visit, {each.principal_id for each in known.events})
-    reports = found.assigned and visit.may(Right.PROGRESS, Manner.OWN)
+async def document_page(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> web.StreamResponse:
+    document = incoming.whole
+    panel = panel_of(visit, incoming, records)
+    names = await seen.names_told(visit, {x.principal_id for x in records.events})
+    reports = incoming.assigned and visit.may(Right.PROGRESS, Manner.OWN)
     return await visit.form_page(
         "incoming/one.html",
         None,
         title=document.code or visit.say("incoming.title.no_number"),
-        found=found,
+        found=incoming,
         document=document,
-        known=known,
-        shown=incoming_word(document, known.facts),
+        known=records,
+        shown=incoming_word(document, records.facts),
         panel=panel,
         grade=panel.grade.key,
-        mode=known.agency.numbering.value,
-        can=_rights(visit, found, known),
+        mode=records.agency.numbering.value,
+        can=_possible_acts(visit, incoming, records),
         steps=STEPS.get(document.state, ()) if reports else (),
-        parts=known.around.parts,
-        submissions=known.submissions,
+        parts=records.around.parts,
+        submissions=records.submissions,
         submitted_names=await seen.names_told(
-            visit, {id for each in known.submissions for id in (each.leader, each.decided_by) if id}
+            visit, {id for x in records.submissions for id in (x.leader, x.decided_by) if id}
         ),
-        own_part=own_part(visit, known.around.parts),
+        own_part=own_part(visit, records.around.parts),
         today=visit.today,
-        left=await _time_left(visit, known),
+        left=await _time_left(visit, records),
         marks=received_marks(document.marks, visit.lang, _IN_CHECKS),
-        sender_now=await _name_now(visit, document),
+        sender_now=await _sender_name_now(visit, document),
         beside=None if visit.is_piece else await lists.neighbours_of(visit, Side.IN, document.id),
         tags=await list_rows.tags_on_page(visit, Side.IN, document.id),
         story=history_lines(
-            known.facts,
-            known.events,
+            records.facts,
+            records.events,
             names,
             visit.lang,
             sender=document.sender_name or document.sender_code,
-            content=found.content,
+            content=incoming.content,
         ),
-        # Mail that a person entered has none.
+        # Mail that a person entered has no packets.
         packets=await visit.deps.evidence.packets(visit.scope(), document.id)
         if document.source is Source.AXIS
         else (),
-        leaf=await leaf_of(visit, found),
-        done=_done(visit, document),
+        leaf=await leaf_of(visit, incoming),
+        done=_just_taken(visit, document),
         query=urlencode(merged({"ds": visit.ask("ds")})),
         order=visit.ask("lenh"),
         can_show=can_show,
         labelled=visit.say_or,
         path_of=seen.path_of,
-        waits_number=document.state in _TAKEN
+        waits_number=document.state in _TAKEN_STATES
         and document.register_no is None
-        and known.agency.numbering is NumberingMode.A,
+        and records.agency.numbering is NumberingMode.A,
     )
 
 
-_TOLD_TAKEN = ("incoming.registered", "incoming.taken_in")
+_TAKEN_MESSAGES = ("incoming.registered", "incoming.taken_in")
 _ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
 
 
-def _done(visit: Visit, document: IncomingDocument) -> Taken | None:
-    """Where it was taken in a moment ago: what is next."""
-    if visit.ask("told") not in _TOLD_TAKEN or document.state not in _TAKEN:
+def _just_taken(visit: Visit, document: IncomingDocument) -> Taken | None:
+    """Return the next letter, where this one was taken in a moment ago."""
+    if visit.ask("told") not in _TAKEN_MESSAGES or document.state not in _TAKEN_STATES:
         return None
-    after, listed = visit.ask("sau"), visit.ask("ds")
-    known = _ID.fullmatch(after) is not None
-    query = {"ds": listed} if listed else {}
-    return Taken(next=where(f"/van-ban-den/{after}", **query) if known else "")
+    next_id, list_query = visit.ask("sau"), visit.ask("ds")
+    is_id = _ID.fullmatch(next_id) is not None
+    query = {"ds": list_query} if list_query else {}
+    return Taken(next=where(f"/van-ban-den/{next_id}", **query) if is_id else "")
 
 
-def panel_of(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> checks.Panel:
+def panel_of(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> checks.Panel:
     words = [
-        (seen.path_of(each.id), f"{seen.named(visit, each)} ({received_word(each.state, visit.lang)})")
-        for each in known.around.doubles
+        (seen.path_of(d.id), f"{seen.named(visit, d)} ({received_word(d.state, visit.lang)})")
+        for d in records.around.doubles
     ]
-    held = known.held if found.whole.state is InState.HELD else ()
-    return checks.panel(found.whole, visit.lang, doubles=words, held=held, content=found.content)
+    hold_reasons = records.held if incoming.whole.state is InState.HELD else ()
+    return checks.panel(
+        incoming.whole, visit.lang, doubles=words, held=hold_reasons, content=incoming.content
+    )
 
 
 async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail:
@@ -182,7 +184,7 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
             facts=await work.facts.of(document.id),
             events=await work.events.of(document.id),
             around=await reading.around_one(work, document, office),
-            # Documents of our own that it answers, or that answer it.
+            # Our own documents that it answers, or that answer it.
             ours=await content.present(work.outgoing.get, (*document.answers, *document.answered_by)),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
@@ -190,8 +192,8 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
         )
 
 
-async def _time_left(visit: Visit, known: IncomingDetail) -> TimeLeft | None:
-    now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), known.around.due
+async def _time_left(visit: Visit, records: IncomingDetail) -> TimeLeft | None:
+    now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), records.around.due
     if due is None:
         return None
     left = due.left(office, now)
@@ -203,110 +205,114 @@ async def _time_left(visit: Visit, known: IncomingDetail) -> TimeLeft | None:
     )
 
 
-async def _name_now(visit: Visit, document: IncomingDocument) -> str:
-    """What the sender is called today, where that is not what it signed with."""
+async def _sender_name_now(visit: Visit, document: IncomingDocument) -> str:
+    """Return the sender's name of today, where it differs from the signed one."""
     today = visit.today
     entry = await visit.deps.inn.directory.find(document.sender_code, today)
     return entry.name if entry is not None and entry.name != document.sender_name else ""
 
 
-def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[str, bool]:
-    """What the page offers. Every act asks again."""
-    document, of_unit = found.whole, found.assigned
-    takes = visit.may(Right.TAKE_IN, Manner.YES)
-    instructs = visit.may(Right.INSTRUCT, Manner.YES) or (of_unit and visit.may(Right.INSTRUCT, Manner.OWN))
+def _possible_acts(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> dict[str, bool]:
+    """Map acts to whether the page offers them. Every act checks again."""
+    document, of_unit = incoming.whole, incoming.assigned
+    may_take = visit.may(Right.TAKE_IN, Manner.YES)
+    may_instruct = visit.may(Right.INSTRUCT, Manner.YES) or (
+        of_unit and visit.may(Right.INSTRUCT, Manner.OWN)
+    )
     return {
-        "take": takes and found.is_open,
-        "hold": takes and document.state is InState.NEW and found.is_open,
-        "assign": instructs and document.state in WORKED_ON,
-        "submit": takes
+        "take": may_take and incoming.is_open,
+        "hold": may_take and document.state is InState.NEW and incoming.is_open,
+        "assign": may_instruct and document.state in WORKED_ON,
+        "submit": may_take
         and document.state in WORKED_ON
-        and not any(each.state is SubmissionState.ASKED for each in known.submissions),
+        and not any(x.state is SubmissionState.ASKED for x in records.submissions),
         "hand_back": of_unit and document.state in WORKED_ON and visit.may(Right.INSTRUCT, Manner.OWN),
         "part_done": of_unit
         and document.state in WORKED_ON
         and visit.may(Right.PROGRESS, Manner.OWN)
-        and any(not each.is_lead for each in own_part(visit, known.around.parts)),
-        "reopen": document.state is InState.DONE and seen.may_reopen(visit, found),
-        "answer": known.request is not None and visit.may(Right.ANSWER, Manner.YES),
+        and any(not x.is_lead for x in own_part(visit, records.around.parts)),
+        "reopen": document.state is InState.DONE and seen.may_reopen(visit, incoming),
+        "answer": records.request is not None and visit.may(Right.ANSWER, Manner.YES),
         "freeze": visit.may(Right.FREEZE, Manner.YES),
-        "reply": found.content
+        "reply": incoming.content
         and visit.may(Right.REPLY)
         and visit.may(Right.DRAFT)
-        and document.state in _TAKEN,
+        and document.state in _TAKEN_STATES,
         "stamp": visit.may(Right.BOOK, Manner.YES) and document.register_no is not None,
         "audit": visit.may(Right.AUDIT),
-        "prove": found.content and document.source is Source.AXIS,
-        "read": found.content and document.state is not InState.RECALLED,
+        "prove": incoming.content and document.source is Source.AXIS,
+        "read": incoming.content and document.state is not InState.RECALLED,
     }
 
 
 def own_part(visit: Visit, parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
-    """What the person's own unit has open in it."""
+    """List the open parts of the person's own unit."""
     now = visit.deps.clock.now()
     grants = visit.person.rights.grants(Right.PROGRESS, visit.here.id, now, Manner.OWN)
-    keys = {unit_key(each.unit) for each in grants if each.unit}
-    return tuple(each for each in parts if each.state is PartState.OPEN and each.key in keys)
+    keys = {unit_key(x.unit) for x in grants if x.unit}
+    return tuple(x for x in parts if x.state is PartState.OPEN and x.key in keys)
 
 
 async def file_given(visit: Visit) -> web.StreamResponse:
-    """As its sender attached it; with `xem` a PDF is shown in place."""
-    found = await seen.find(visit)
+    """Send the file as its sender attached it; with `xem` a PDF is shown in place."""
+    incoming = await seen.find(visit)
     n = _file_number(visit)
-    opened = await reading.open_file(visit.deps.inn, visit.scope(), found.document.id, n)
-    await seen.note_read(visit, found, opened.name)
-    kind = next(each.found_type or "" for each in found.document.files if each.n == n)
+    opened = await reading.open_file(visit.deps.inn, visit.scope(), incoming.document.id, n)
+    await seen.note_read(visit, incoming, opened.name)
+    kind = next(f.found_type or "" for f in incoming.document.files if f.n == n)
     return await content.give_opened(visit, opened, kind, inline=visit.ask("xem") == "1")
 
 
 async def file_viewed(visit: Visit) -> web.StreamResponse:
-    """A page around the browser's own viewer, whose call reads the file. By order the page alone says what it is called."""
-    found = await seen.find(visit)
+    """Show a page around the browser's own viewer, whose request reads the file. By order the page alone shows its name."""
+    incoming = await seen.find(visit)
     n = _file_number(visit)
-    item = next((each for each in found.document.files if each.n == n), None)
+    item = next((x for x in incoming.document.files if x.n == n), None)
     if item is None or not answers.can_show(item.found_type):
-        raise NotFound(f"{found.document.id} has no file {n} that a page may show")
-    _refuse_unreadable(found)
-    found = await seen.by_order(visit, found, item.name)
-    if not found.content:
+        raise NotFound(f"{incoming.document.id} has no file {n} that a page may show")
+    _refuse_unreadable(incoming)
+    incoming = await seen.by_order(visit, incoming, item.name)
+    if not incoming.content:
         raise Denied("content is seen by order alone; give the number of the order", code="GW-ORDER")
     return await visit.page(
         "incoming/file.html",
         title=item.name,
-        found=found,
-        document=found.document,
+        found=incoming,
+        document=incoming.document,
         item=item,
         order=visit.ask("lenh"),
         labelled=visit.say_or,
-        verdicts=[each for each in found.document.signatures if each.n == n],
-        shown=[each for each in found.document.files if answers.can_show(each.found_type)],
+        verdicts=[x for x in incoming.document.signatures if x.n == n],
+        shown=[x for x in incoming.document.files if answers.can_show(x.found_type)],
     )
 
 
 async def packet_shown(visit: Visit) -> web.StreamResponse:
-    """The beginning of one signed packet as text, and whether it holds today."""
-    found, packet, note = await _packet(visit)
-    title = visit.say("incoming.packet.title", name=found.name)
+    """Show the beginning of one signed packet as text, and whether it is valid today."""
+    incoming, packet, note = await _load_packet(visit)
+    title = visit.say("incoming.packet.title", name=incoming.name)
     name = f"goi-tin {packet.packet_id}"
     return await content.packet_page(
-        visit, "incoming/packet.html", packet, note, name, title=title, found=found
+        visit, "incoming/packet.html", packet, note, name, title=title, found=incoming
     )
 
 
 async def packet_given(visit: Visit) -> web.StreamResponse:
-    _, packet, note = await _packet(visit)
+    _, packet, note = await _load_packet(visit)
     return await content.give_packet(visit, packet, note, f"goi-tin {packet.packet_id}")
 
 
-async def _packet(visit: Visit) -> tuple[SeenIncoming, HeldPacket, Note]:
-    found = await seen.find(visit)
-    packet = await content.find_packet(visit, found.whole.id, visit.path("digest"))
-    return found, packet, partial(seen.note_read, visit, found)
+async def _load_packet(visit: Visit) -> tuple[SeenIncoming, HeldPacket, Note]:
+    incoming = await seen.find(visit)
+    packet = await content.find_packet(visit, incoming.whole.id, visit.path("digest"))
+    return incoming, packet, partial(seen.note_read, visit, incoming)
 
 
 async def evidence_given(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    return await content.give_pack(visit, found.whole.id, partial(seen.note_read, visit, found), "chung-cu")
+    incoming = await seen.find(visit)
+    return await content.give_pack(
+        visit, incoming.whole.id, partial(seen.note_read, visit, incoming), "chung-cu"
+    )
 
 
 def _file_number(visit: Visit) -> int:
@@ -319,42 +325,42 @@ def _file_number(visit: Visit) -> int:
 _FAULTS = {"PAGE-UNREADABLE": "incoming.leaf.unreadable"}
 
 
-async def by_order(visit: Visit, found: SeenIncoming) -> SeenIncoming:
-    """As `seen.by_order`, with the file that the page shows."""
-    desk = _desk(visit, found)
+async def by_order(visit: Visit, incoming: SeenIncoming) -> SeenIncoming:
+    """Apply `seen.by_order` with the file that the page shows."""
+    desk = _desk(visit, incoming)
     item = content.chosen(visit, desk)
-    found = await seen.by_order(visit, found, item.name if item is not None else "")
-    if item is not None and found.content and found.manner is Manner.ORDER:
+    incoming = await seen.by_order(visit, incoming, item.name if item is not None else "")
+    if item is not None and incoming.content and incoming.manner is Manner.ORDER:
         visit.deps.looking.note(content.reader_of(visit, desk, item.n))
-    return found
+    return incoming
 
 
-async def leaf_of(visit: Visit, found: SeenIncoming) -> Leaf | None:
-    """None for whoever may not read it, and where there is no file."""
-    if not found.content or found.whole.state in UNREADABLE:
+async def leaf_of(visit: Visit, incoming: SeenIncoming) -> Leaf | None:
+    """Make the preview; None for a person who may not read it, and where there is no file."""
+    if not incoming.content or incoming.whole.state in UNREADABLE:
         return None
-    return await content.leaf_of(visit, _desk(visit, found))
+    return await content.leaf_of(visit, _desk(visit, incoming))
 
 
 async def page_given(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    _refuse_unreadable(found)
-    return await content.picture_given(visit, _desk(visit, found))
+    incoming = await seen.find(visit)
+    _refuse_unreadable(incoming)
+    return await content.picture_given(visit, _desk(visit, incoming))
 
 
-def _refuse_unreadable(found: SeenIncoming) -> None:
-    if found.whole.state in UNREADABLE:
-        raise Clash(f"the files of {found.whole.id} cannot be read", code="GW-UNREADABLE")
+def _refuse_unreadable(incoming: SeenIncoming) -> None:
+    if incoming.whole.state in UNREADABLE:
+        raise Clash(f"the files of {incoming.whole.id} cannot be read", code="GW-UNREADABLE")
 
 
-def _desk(visit: Visit, found: SeenIncoming) -> LeafDesk:
-    document = found.whole
+def _desk(visit: Visit, incoming: SeenIncoming) -> LeafDesk:
+    document = incoming.whole
     return LeafDesk(
         id=document.id,
-        path=found.path,
-        base=found.path,
+        path=incoming.path,
+        base=incoming.path,
         view="xem/{n}",
         files=visit.deps.looking.files(document),
-        note=partial(seen.note_read, visit, found),
+        note=partial(seen.note_read, visit, incoming),
         faults=_FAULTS,
     )

@@ -1,7 +1,7 @@
-"""/van-ban-den/{id}: opens one incoming document for a person, as its page or, of what is sealed, as the locked one;
-and the sealed hold as people meet it (R4): any of them freezes what may be a state secret; the locked page leads
-through the steps; the head's recorded decision ends it. In: a visit and its form. Out: the page, and whoever opens
-it for the agency has read it; or pages that say nothing of what it says."""
+"""/van-ban-den/{id}: opens one incoming document for a person, as its page or, where it is sealed, as the locked one; and
+the pages of the sealed hold, R4 (state secrets): any person with the right freezes a possible state secret; the locked page
+leads through the steps; the head's recorded decision ends it. In: a visit and its form. Out: the page, which marks the
+document as read for the agency; or pages without its content."""
 
 from __future__ import annotations
 
@@ -27,107 +27,107 @@ from gateway.office.web.visits import Visit
 
 
 async def document_shown(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    if found.document.target_id is not None:
-        return visit.go(found.path)
-    if found.whole.state is InState.SEALED:
-        return await locked(visit, found)
-    found = await detail.by_order(visit, found)
-    known = await detail.look_known(visit, found.whole)
-    if known.unread and found.manner in (Manner.YES, Manner.OWN):
-        await received.mark_read(visit.deps.inn, visit.scope(), [found.whole.id])
-    return await detail.document_page(visit, found, known)
+    incoming = await seen.find(visit)
+    if incoming.document.target_id is not None:
+        return visit.go(incoming.path)
+    if incoming.whole.state is InState.SEALED:
+        return await locked(visit, incoming)
+    incoming = await detail.by_order(visit, incoming)
+    records = await detail.look_known(visit, incoming.whole)
+    if records.unread and incoming.manner in (Manner.YES, Manner.OWN):
+        await received.mark_read(visit.deps.inn, visit.scope(), [incoming.whole.id])
+    return await detail.document_page(visit, incoming, records)
 
 
 _NOTICES = ("operator", "sender")
 
 
 async def frozen(visit: Visit) -> web.StreamResponse:
-    found, why = await seen.find_to_freeze(visit), visit.form.text("reason")
+    incoming, reason = await seen.find_to_freeze(visit), visit.form.text("reason")
     visit.person.require(Right.FREEZE, Manner.YES)
-    if found.whole.state == seal.SEALED:
-        return await seen.late_page(visit, found)
-    back = found.path if visit.may(Right.SEE_CONTENT) else "/"
+    if incoming.whole.state == seal.SEALED:
+        return await seen.late_page(visit, incoming)
+    back = incoming.path if visit.may(Right.SEE_CONTENT) else "/"
     if (problems := visit.short_reason()) or not visit.is_act:
-        return await seen.ask(visit, found, "freeze", problems, back=back, grave=True)
+        return await seen.ask(visit, incoming, "freeze", problems, back=back, grave=True)
     try:
-        await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), found.whole.id, why)
+        await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), incoming.whole.id, reason)
     except Clash as error:
         if error.code != "GW-SEALED":
             raise
-        return await seen.late_page(visit, found)
-    await visit.deps.looking.forget(visit.scope(), found.whole.id)
+        return await seen.late_page(visit, incoming)
+    await visit.deps.looking.forget(visit.scope(), incoming.whole.id)
     return visit.said(back, "incoming.sealed")
 
 
-async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
-    """In place of the document: what to do now, and what became of it."""
+async def locked(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse:
+    """Show the locked page: the next steps, and the outcome."""
     async with visit.deps.store.read(visit.scope()) as work:
-        hold = await _hold(work, found.whole.id)
+        hold = await _load_hold(work, incoming.whole.id)
     decision = hold.decision if hold is not None else None
     is_purged = hold is not None and hold.state is HoldState.PURGED
     return await visit.page(
         "incoming/sealed.html",
         title=visit.say("incoming.sealed.title"),
-        found=found,
-        document=found.whole,
+        found=incoming,
+        document=incoming.whole,
         hold=hold,
         begun_by=await seen.name_told(visit, hold.begun_by) if hold is not None else "",
-        drafts={each: _notice_draft(visit, hold, each) for each in _NOTICES} if hold is not None else {},
-        decides=_decides(visit),
+        drafts={n: _notice_draft(visit, hold, n) for n in _NOTICES} if hold is not None else {},
+        decides=_may_decide(visit),
         decided_by=await seen.name_told(visit, decision.by) if is_purged and decision is not None else "",
         may_audit=visit.may(Right.AUDIT),
     )
 
 
 async def purged(visit: Visit) -> web.StreamResponse:
-    """By a person who has just signed in once more; the content is gone on return."""
-    found, decides = await seen.find(visit), _decides(visit)
-    if visit.is_act and not decides:
+    """Purge, by a person who has just signed in once more; the content is gone on return."""
+    incoming, may_decide = await seen.find(visit), _may_decide(visit)
+    if visit.is_act and not may_decide:
         raise Denied("this person does not decide on the sealed hold", code="GW-ROLE")
     async with visit.deps.store.read(visit.scope()) as work:
-        hold = await work.held.open_of(found.whole.id)
+        hold = await work.held.open_of(incoming.whole.id)
     if hold is None:
-        return await seen.late_page(visit, found)
-    closed = "" if decides else visit.say("incoming.purge.not_you")
-    ask = partial(seen.ask, visit, found, "purge", grave=True, closed=closed)
+        return await seen.late_page(visit, incoming)
+    closed = "" if may_decide else visit.say("incoming.purge.not_you")
+    repeat = partial(seen.ask, visit, incoming, "purge", grave=True, closed=closed)
     if (problems := visit.short_reason()) or not visit.is_act:
-        return await ask(problems)
+        return await repeat(problems)
     try:
-        who = await ground.signed_in_here(visit)
+        signer = await ground.signed_in_here(visit)
     except Denied as error:
-        return await ask([("password", visit.why(error))])
-    decision = holding.decided(visit.deps.hold, who, visit.form.text("reason"))
+        return await repeat([("password", visit.why(error))])
+    decision = holding.decided(visit.deps.hold, signer, visit.form.text("reason"))
     try:
         await holding.purge(visit.deps.hold, visit.scope(), hold.id, decision)
     except Clash:
-        return await seen.late_page(visit, found)
-    return visit.said(found.path, "incoming.purged")
+        return await seen.late_page(visit, incoming)
+    return visit.said(incoming.path, "incoming.purged")
 
 
-async def _hold(work: OfficeWork, incoming_id: str) -> Hold | None:
-    """The open one, else the one that was purged."""
+async def _load_hold(work: OfficeWork, incoming_id: str) -> Hold | None:
+    """Return the open hold, else the purged one."""
     hold = await work.held.open_of(incoming_id)
     if hold is not None:
         return hold
-    ended = [each for each in await work.events.of(incoming_id) if each.kind is EventKind.HOLD_PURGED]
-    return await work.held.get(str(ended[-1].data["hold"])) if ended else None
+    purges = [event for event in await work.events.of(incoming_id) if event.kind is EventKind.HOLD_PURGED]
+    return await work.held.get(str(purges[-1].data["hold"])) if purges else None
 
 
-def _decides(visit: Visit) -> bool:
-    """The head who also has the role that the decision asks for."""
+def _may_decide(visit: Visit) -> bool:
+    """Tell whether the person is the head who also has the role that the decision needs."""
     return Role.HEAD in visit.person.person.roles and visit.may(Right.SEALED_HOLD, Manner.RECORDED)
 
 
-def _notice_draft(visit: Visit, hold: Hold, to: str) -> str:
-    """A person reads it, signs it and sends it by a way of its own."""
+def _notice_draft(visit: Visit, hold: Hold, reader: str) -> str:
+    """Draft a notice; a person reads it, signs it and sends it by a separate way."""
     return visit.say(
-        f"hold.notice.{to}",
+        f"hold.notice.{reader}",
         day=moment_text(hold.begun_at),
         agency=visit.here.name,
         node=visit.deps.settings.pages.name or visit.say("page.node"),
         document=hold.document_id or hold.subject_id,
         sender=hold.sender_code or visit.here.code,
         hold=hold.id,
-        digests="\n".join(f"- {each}" for each in hold.digests),
+        digests="\n".join(f"- {digest}" for digest in hold.digests),
     )

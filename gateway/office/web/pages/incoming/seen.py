@@ -1,7 +1,7 @@
-"""One incoming document as a page works with it, how much of it the person may see, and acts upon it as that page
-showed it. In: a visit whose address names it; the act. Out: `SeenIncoming`; NotFound for another agency's, Denied for what
-is another unit's (rules 13). Of an act: what was done; or, where somebody else has just done something to it, a page
-that says who and when, with the way back to how it stands now: then nothing was done."""
+"""One incoming document as a page works with it, the part that the person may see, and acts upon it as that page showed it.
+In: a visit whose address names it; the act. Out: `SeenIncoming`; NotFound for another agency's, Denied for another unit's:
+rules 13 (rights by role). Of an act: its outcome; or, where the document has just changed, a page that names person and
+time, with the way back to its present state: then nothing was done."""
 
 from __future__ import annotations
 
@@ -45,13 +45,14 @@ ANSWERS = (Needs(right=Right.ANSWER, manners=(Manner.YES,)),)
 FREEZES = (Needs(right=Right.FREEZE, manners=(Manner.YES,)),)
 DECIDES = (Needs(right=Right.SEALED_HOLD, manners=(Manner.RECORDED,)),)
 DONE = "X-Done"
-"""Says to the pane that the letter was decided about."""
+"""Header that tells the pane that the letter was decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenIncoming:
-    """`whole` is the document itself, or the one that this update or recall is about. `content`: the person may know what
-    it says, by order once that is written down; `assigned`: it was given to the person's unit."""
+    """Incoming document as this person sees it. `whole` is the document itself, or the one that this update or recall is
+    about. `content`: the person may read it, by order once that is logged; `assigned`: it was given to the person's
+    unit."""
 
     document: IncomingDocument
     whole: IncomingDocument
@@ -59,7 +60,7 @@ class SeenIncoming:
     assigned: bool
     content: bool
     name: str
-    """Number and symbol as a page says them."""
+    """Number and symbol as a page writes them."""
 
     @property
     def path(self) -> str:
@@ -67,7 +68,7 @@ class SeenIncoming:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is to be decided about here."""
+        """Tell whether it is to be decided here."""
         return self.whole.state in UNDECIDED and self.whole.source is Source.AXIS
 
 
@@ -76,75 +77,75 @@ def path_of(id: str) -> str:
 
 
 def named(visit: Visit, document: IncomingDocument) -> str:
-    """Number and symbol; in words where it has none, as many letters of citizens."""
+    """Return number and symbol; words where it has none, as many letters of citizens."""
     return document.code or visit.say("incoming.no_number")
 
 
 def is_given(document: IncomingDocument, unit: str) -> bool:
-    """Whether that unit leads or helps with it."""
-    given = document.assignment
-    if given is None or not unit.strip():
+    """Tell whether that unit leads or helps with it."""
+    assignment = document.assignment
+    if assignment is None or not unit.strip():
         return False
-    return fold(unit) in {fold(each) for each in (given.lead_unit, *given.coordinating_units)}
+    return fold(unit) in {fold(u) for u in (assignment.lead_unit, *assignment.coordinating_units)}
 
 
 async def find(visit: Visit) -> SeenIncoming:
-    """The document that the address names."""
+    """Load the document that the address names."""
     granted = visit.person.require(Right.SEE_CONTENT)
-    found = await _looked_up(visit, granted.manner, granted.unit)
-    if granted.manner is Manner.OWN and not found.assigned:
+    incoming = await _load(visit, granted.manner, granted.unit)
+    if granted.manner is Manner.OWN and not incoming.assigned:
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
-    return found
+    return incoming
 
 
 async def find_to_freeze(visit: Visit) -> SeenIncoming:
-    """As `find`; also for whoever may freeze what they cannot see."""
-    return await (find(visit) if visit.may(Right.SEE_CONTENT) else _looked_up(visit, Manner.NO, ""))
+    """Load as `find`; also for a person who may freeze documents that they cannot see."""
+    return await (find(visit) if visit.may(Right.SEE_CONTENT) else _load(visit, Manner.NO, ""))
 
 
-async def _looked_up(visit: Visit, manner: Manner, unit: str) -> SeenIncoming:
+async def _load(visit: Visit, manner: Manner, unit: str) -> SeenIncoming:
     async with visit.deps.store.read(visit.scope()) as work:
         document = await work.incoming.get(visit.path("id"))
         target = document.target_id
-        whole = document if target is None else await work.incoming.get(target)
+        main_document = document if target is None else await work.incoming.get(target)
     return SeenIncoming(
         document=document,
-        whole=whole,
+        whole=main_document,
         manner=manner,
-        assigned=is_given(whole, unit),
+        assigned=is_given(main_document, unit),
         content=manner in (Manner.YES, Manner.OWN),
-        name=named(visit, whole),
+        name=named(visit, main_document),
     )
 
 
-async def note_read(visit: Visit, found: SeenIncoming, file: str) -> None:
-    await content.note_read(visit, found.whole.id, file, assigned=found.assigned)
+async def note_read(visit: Visit, incoming: SeenIncoming, file: str) -> None:
+    await content.note_read(visit, incoming.whole.id, file, assigned=incoming.assigned)
 
 
-async def by_order(visit: Visit, found: SeenIncoming, file: str = "") -> SeenIncoming:
-    """With its content, once it was written down who looks by which order. As it was where no order is needed or named."""
-    if found.manner is not Manner.ORDER or not visit.ask("lenh"):
-        return found
-    await note_read(visit, found, file)
-    return replace(found, content=True)
+async def by_order(visit: Visit, incoming: SeenIncoming, file: str = "") -> SeenIncoming:
+    """Add its content, once the reading by order is logged. Return it unchanged where no order is needed or named."""
+    if incoming.manner is not Manner.ORDER or not visit.ask("lenh"):
+        return incoming
+    await note_read(visit, incoming, file)
+    return replace(incoming, content=True)
 
 
-def granted_over(visit: Visit, found: SeenIncoming, right: Right, *manners: Manner) -> Granted:
-    """That the person may do it to this very document. Denied where only the own unit's are theirs."""
+def granted_over(visit: Visit, incoming: SeenIncoming, right: Right, *manners: Manner) -> Granted:
+    """Return the right over this very document. Raise Denied where it covers only the own unit's documents."""
     granted = visit.person.require(right, *manners)
-    if granted.manner is Manner.OWN and not is_given(found.whole, granted.unit):
+    if granted.manner is Manner.OWN and not is_given(incoming.whole, granted.unit):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return granted
 
 
-def may_reopen(visit: Visit, found: SeenIncoming) -> bool:
-    """Whose unit it was given to, and who gives instructions to all of them."""
-    is_theirs = found.assigned and visit.may(Right.PROGRESS, Manner.OWN)
+def may_reopen(visit: Visit, incoming: SeenIncoming) -> bool:
+    """Tell whether the person is of the assigned unit, or instructs all units."""
+    is_theirs = incoming.assigned and visit.may(Right.PROGRESS, Manner.OWN)
     return is_theirs or visit.may(Right.INSTRUCT, Manner.YES)
 
 
 def staff_of(visit: Visit) -> Staff:
-    """Who acts, as the other side may call back."""
+    """Describe the acting person, for the other side to call back."""
     person = visit.person.person
     return Staff(
         name=fitting(person.name, STATUS["staff/name"]),
@@ -154,9 +155,9 @@ def staff_of(visit: Visit) -> Staff:
 
 
 async def leaders_of(visit: Visit) -> list[tuple[str, str]]:
-    """To whom a document may be submitted, by id."""
-    found = await acting.heads_of(visit.deps.accounts, visit.here.id)
-    return [(each.id, ", ".join(part for part in (each.name, each.title) if part)) for each in found]
+    """List the persons to whom a document may be submitted, with their ids."""
+    heads = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    return [(head.id, ", ".join(part for part in (head.name, head.title) if part)) for head in heads]
 
 
 async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
@@ -169,7 +170,7 @@ async def name_told(visit: Visit, principal: str) -> str:
 
 async def ask(
     visit: Visit,
-    found: SeenIncoming,
+    incoming: SeenIncoming,
     which: str,
     problems: Problems | None = None,
     *,
@@ -179,86 +180,86 @@ async def ask(
     asked: str = "",
     **values: Any,  # what a template is given
 ) -> web.StreamResponse:
-    """The page of a question about it; `asked` is the request that is answered."""
-    document, words = found.whole, f"incoming.{which}"
+    """Show the page of a question about it; `asked` is the request that is answered."""
+    document, words = incoming.whole, f"incoming.{which}"
     version = visit.form.text("version") or str(document.version)
     return await visit.question(
         problems,
         f"{words}.title",
         f"{words}.{will}",
         f"{words}.{do}",
-        back=back or found.path,
+        back=back or incoming.path,
         hidden=merged({"version": version}, request=asked or None),
         part="incoming/_questions.html",
         which=which,
-        name=found.name,
+        name=incoming.name,
         sender=document.sender_name or document.sender_code,
-        found=found,
+        found=incoming,
         document=document,
         **values,
     )
 
 
-async def late_page(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
+async def late_page(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse:
     return await visit.page(
         "incoming/conflict.html",
         409,
         title=visit.say("incoming.conflict.title"),
-        found=found,
-        sentence=await last_act_words(visit, found.whole.id),
+        found=incoming,
+        sentence=await last_act_words(visit, incoming.whole.id),
     )
 
 
 async def done_or_late(
-    visit: Visit, found: SeenIncoming, doing: Awaitable[object], told: str, *, over: str = ""
+    visit: Visit, incoming: SeenIncoming, act_running: Awaitable[object], message: str, *, over: str = ""
 ) -> web.StreamResponse:
-    """Does it and says so, unless somebody was quicker. `over` is the state in which the letter leaves the desk by it."""
+    """Act and confirm, or show that the document has changed. `over` is the state in which the letter leaves the desk."""
     try:
-        await doing
+        await act_running
     except (StaleVersion, Clash):
-        return await late_page(visit, found)
+        return await late_page(visit, incoming)
     if over and visit.is_piece:
-        return acted(visit, found, told, visit.say(f"listing.deed.{over}"))
-    return visit.said(found.path, told)
+        return acted(visit, incoming, message, visit.say(f"listing.deed.{over}"))
+    return visit.said(incoming.path, message)
 
 
-def acted(visit: Visit, found: SeenIncoming, told: str, word: str, number: str = "") -> web.Response:
-    """For the pane beside the list: what was done in one line, and the list goes on to its next letter."""
+def acted(visit: Visit, incoming: SeenIncoming, message: str, word: str, number: str = "") -> web.Response:
+    """Tell the pane beside the list in one line what was done; the list goes on to its next letter."""
     stamp = bool(number) and visit.may(Right.BOOK, Manner.YES)
-    said = f"{visit.say(f'told.{told}')} {word}"
+    sentence = f"{visit.say(f'told.{message}')} {word}"
     answer = visit.piece(
         "incoming/_acted.html",
-        found=found,
-        document=found.whole,
+        found=incoming,
+        document=incoming.whole,
         word=word,
         number=number,
         stamp=stamp,
-        said=said,
+        said=sentence,
     )
     answer.headers[DONE] = "1"
     return answer
 
 
 def give_status(
-    visit: Visit, found: SeenIncoming, call: StatusCall, version: int | None = None
+    visit: Visit, incoming: SeenIncoming, call: StatusCall, version: int | None = None
 ) -> Awaitable[StatusDone]:
-    """The status that the other side hears of, given to the document as the page showed it, or as it was just judged."""
-    shown = version_shown(visit) if version is None else version
-    return act.set_status(visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=shown)
+    """Set the status that the other side receives, for the document as the page showed it, or as it was just judged."""
+    expected = version_shown(visit) if version is None else version
+    return act.set_status(visit.deps.inn, visit.scope(), incoming.whole.id, call, expect_version=expected)
 
 
 async def last_act_words(visit: Visit, id: str) -> str:
-    """The last act of a person, else that it changed by itself."""
+    """Name the last act of a person, else say that it changed by itself."""
     async with visit.deps.store.read(visit.scope()) as work:
         events = await work.events.of(id)
-    last = max(events, key=lambda each: (each.at, each.id), default=None)
+    last = max(events, key=lambda event: (event.at, event.id), default=None)
     if last is None or last.principal_id == visits.NODE_ITSELF:
         return visit.say("incoming.conflict.node")
-    who = await name_told(visit, last.principal_id)
-    return visit.say("incoming.conflict", person=who, time=clock_text(last.at, visit.deps.clock.now()))
+    person = await name_told(visit, last.principal_id)
+    return visit.say("incoming.conflict", person=person, time=clock_text(last.at, visit.deps.clock.now()))
 
 
 def version_shown(visit: Visit) -> int:
-    """Of the document as the page showed it; one that no document has where the form names none."""
-    given = whole_number(visit.form.text("version"), 9)
-    return -1 if given is None else given
+    """Return the version that the page showed; an impossible one where the form has none."""
+    version = whole_number(visit.form.text("version"), 9)
+    return -1 if version is None else version

@@ -1,5 +1,5 @@
-"""The pages for whoever looks after the node: its standing, queues, what was put aside, the line to the axis, notices and
-copies. Metadata alone: nothing of a document stands on them."""
+"""The pages for operators of the node: its state, queues, packets set aside, the line to the axis, notices and copies. They
+show metadata alone and no content of documents."""
 
 from __future__ import annotations
 

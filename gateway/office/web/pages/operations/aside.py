@@ -1,7 +1,7 @@
-"""Packets that were put aside. By the axis, grouped by why: look into one, hand one or a whole group out again, drop
-one; every act says before what it does, and closing the page changes nothing. By this node, because they did not
-become a document: look into one without opening it, decide about it. In: an id. Out: its tree, its bytes, or the act
-done by the flows. An operator sees routing and form; whoever reads more is written down first."""
+"""Packets that were set aside. Dead letters of the axis, grouped by reason: look into one, retry one or a whole group, drop
+one; every act describes its effect first, and closing the page changes nothing. Quarantined packets of this node, which did
+not become a document: look into one without opening it, decide about it. In: an id. Out: its tree, its bytes, or the act
+done by the flows. An operator sees routing and form; a person who reads more is logged first."""
 
 from __future__ import annotations
 
@@ -47,47 +47,47 @@ _SORTS = (
     ("repeat", re.compile(r"duplicate|repeat|already", re.IGNORECASE)),
     ("tries", re.compile(r"times|expired|delivered", re.IGNORECASE)),
 )
-# What an axis says, and the key of the same in the reader's language.
-_REASONS_KNOWN = (
+# Reasons as the axis writes them, and the keys of their words in the reader's language.
+_REASONS = (
     ("tries", re.compile(r"(?:delivered|handed out) (?P<count>\d+) times and never settled")),
     ("label", re.compile(r"its label cannot be read")),
     ("refused", re.compile(r"this node could not take it")),
     ("nobody", re.compile(r"none of its codes is hosted here any more")),
 )
-# Beside the groups by reason: those that a person ticked.
-_CHOSEN = "chon"
+# A group beside those by reason: the parcels that a person ticked.
+_TICKED_GROUP = "chon"
 SORTS = (*(name for name, _ in _SORTS), "unknown")
 
 
 def sort_of(parcel: DeadParcel) -> str:
-    """The class of its reason; the axis says it in words of its own."""
+    """Return the class of its reason, which the axis gives in its own words."""
     return next((name for name, words in _SORTS if words.search(parcel.reason)), "unknown")
 
 
 def reason_words(visit: Visit, parcel: DeadParcel) -> str:
-    """Its reason for the reader; in the axis' own words where they are new to us."""
-    for key, said in _REASONS_KNOWN:
-        if found := said.search(parcel.reason):
-            return visit.say(f"operating.dead.why.{key}", **found.groupdict())
+    """Write its reason for the reader; in the axis' own words where they are unknown."""
+    for key, pattern in _REASONS:
+        if match := pattern.search(parcel.reason):
+            return visit.say(f"operating.dead.why.{key}", **match.groupdict())
     return parcel.reason
 
 
 async def dead_letters_shown(visit: Visit) -> web.StreamResponse:
-    wanted, fault = visit.ask("loai"), ""
+    group_name, fault = visit.ask("loai"), ""
     parcels: Sequence[DeadParcel] = ()
     try:
         parcels = await visit.deps.operations.dead.all()
-    except TransportFailure as why:
-        fault = str(why)
-    groups = {name: [each for each in parcels if sort_of(each) == name] for name in SORTS}
-    listed = groups.get(wanted, parcels)
+    except TransportFailure as error:
+        fault = str(error)
+    groups = {name: [p for p in parcels if sort_of(p) == name] for name in SORTS}
+    listed = groups.get(group_name, parcels)
     return await tab_page(
         visit,
         "dead",
         "dead",
-        groups={name: len(each) for name, each in groups.items() if each},
-        parcels=[(each, sort_of(each), reason_words(visit, each)) for each in listed],
-        wanted=wanted,
+        groups={name: len(p) for name, p in groups.items() if p},
+        parcels=[(p, sort_of(p), reason_words(visit, p)) for p in listed],
+        wanted=group_name,
         total=len(parcels),
         fault=fault,
     )
@@ -97,11 +97,13 @@ async def dead_letter_shown(visit: Visit) -> web.StreamResponse:
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
     claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
     title = visit.say("operating.parcel.title", id=parcel.packet_id)
-    return await tab_page(visit, "dead", "parcel", title=title, claims=claims, **_told_of(visit, parcel))
+    return await tab_page(
+        visit, "dead", "parcel", title=title, claims=claims, **_parcel_values(visit, parcel)
+    )
 
 
 async def retried(visit: Visit) -> web.StreamResponse:
-    """Before it is done the page says what would now happen."""
+    """Retry one parcel. The page before describes the effect of now."""
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
     if not visit.is_act:
         claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
@@ -112,7 +114,7 @@ async def retried(visit: Visit) -> web.StreamResponse:
 
 
 async def group_retried(visit: Visit) -> web.StreamResponse:
-    """Those that the page before named, and no other that came since."""
+    """Retry the parcels that the page before named, and no later ones."""
     if not visit.is_act:
         return await _group_page(visit)
     done = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
@@ -121,31 +123,31 @@ async def group_retried(visit: Visit) -> web.StreamResponse:
 
 async def _group_page(visit: Visit) -> web.Response:
     name = visit.path("sort")
-    if name not in (*SORTS, _CHOSEN):
+    if name not in (*SORTS, _TICKED_GROUP):
         raise BadForm("there is no such group")
     chosen = set(visit.request.query.getall("parcel", []))
     parcels = [
-        each
-        for each in await visit.deps.operations.dead.all()
-        if (each.id in chosen if name == _CHOSEN else sort_of(each) == name)
+        parcel
+        for parcel in await visit.deps.operations.dead.all()
+        if (parcel.id in chosen if name == _TICKED_GROUP else sort_of(parcel) == name)
     ]
-    title = visit.say("operating.dead.retry" if name == _CHOSEN else "operating.dead.group")
+    title = visit.say("operating.dead.retry" if name == _TICKED_GROUP else "operating.dead.group")
     return await tab_page(visit, "dead", "parcels_retry", title=title, parcels=parcels, sort=name)
 
 
 async def dropped(visit: Visit) -> web.StreamResponse:
-    parcel, why = await visit.deps.operations.dead.get(visit.path("id")), visit.form.text("reason")
+    parcel, reason = await visit.deps.operations.dead.get(visit.path("id")), visit.form.text("reason")
     if (problems := visit.short_reason()) or not visit.is_act:
         words = ("operating.parcel_drop.title", "", "operating.dead.drop")
         return await _ask_of_parcel(visit, "drop", parcel, problems, *words, grave=True)
-    await visit.deps.operations.dead.drop(visit.person.person.id, parcel.id, why)
+    await visit.deps.operations.dead.drop(visit.person.person.id, parcel.id, reason)
     return visit.said(_DEAD, "operating.dropped")
 
 
 async def dead_letter_file(visit: Visit) -> web.StreamResponse:
-    """What the axis knows of it. Its bytes hold a document, which an operator does not read."""
+    """Send the axis' record of it. Its bytes hold a document, which an operator does not read."""
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
-    told = {
+    facts = {
         "id": parcel.id,
         "packet": parcel.packet_id,
         "kind": parcel.kind,
@@ -158,18 +160,18 @@ async def dead_letter_file(visit: Visit) -> web.StreamResponse:
         "dead_at": parcel.dead_at.isoformat() if parcel.dead_at else None,
         "reason": parcel.reason,
     }
-    return answers.whole_file(f"goi-tin-loi-{parcel.id}.json", "json", json.dumps(told).encode())
+    return answers.whole_file(f"goi-tin-loi-{parcel.id}.json", "json", json.dumps(facts).encode())
 
 
 async def _ask_of_parcel(
     visit: Visit, which: str, parcel: DeadParcel, problems: Problems | None, *words: str, **values: object
 ) -> web.Response:
-    back, told = f"{_DEAD}/{parcel.id}", _told_of(visit, parcel)
+    back, values_of_parcel = f"{_DEAD}/{parcel.id}", _parcel_values(visit, parcel)
     ask = partial(tab_question, visit, "dead", which, problems, *words)
-    return await ask(back=back, id=parcel.packet_id, **told, **values)
+    return await ask(back=back, id=parcel.packet_id, **values_of_parcel, **values)
 
 
-def _told_of(visit: Visit, parcel: DeadParcel) -> dict[str, object]:
+def _parcel_values(visit: Visit, parcel: DeadParcel) -> dict[str, object]:
     return {"parcel": parcel, "sort": sort_of(parcel), "why": reason_words(visit, parcel)}
 
 
@@ -178,75 +180,75 @@ _QUARANTINED = f"{_QUARANTINE}/{{id}}"
 MOST_QUARANTINED = 200
 _ACTS = {"tha": "release", "tra-lai": "return", "loai-bo": "discard"}
 _OPEN = ("held", "waiting", "quarantined", "malformed")
-# Somebody changed the packet after it was signed: it is not let in, whoever looks at it again.
-_CHANGED = frozenset({"SIG-DIGEST", "SIG-PROPERTIES", "SIG-VALUE"})
+# The packet was changed after it was signed: it is never let in.
+_TAMPERED = frozenset({"SIG-DIGEST", "SIG-PROPERTIES", "SIG-VALUE"})
 _LONGEST_NUMBER = 60
 
 
 async def quarantine_shown(visit: Visit) -> web.StreamResponse:
-    where = _where(visit)
-    items = await visit.deps.operations.aside.waiting(where, MOST_QUARANTINED)
+    agency_id = _agency_scope(visit)
+    packets = await visit.deps.operations.aside.waiting(agency_id, MOST_QUARANTINED)
     return await tab_page(
         visit,
         "aside",
         "aside",
-        items=[(each, await claimed_sender(visit, each)) for each in items],
+        items=[(p, await claimed_sender(visit, p)) for p in packets],
         codes=await agency_codes(visit),
         most=MOST_QUARANTINED,
-        everywhere=not where,
+        everywhere=not agency_id,
     )
 
 
 async def packet_shown(visit: Visit) -> web.StreamResponse:
-    item = await _quarantined_item(visit)
-    reads = _is_open_here(visit, item) and visit.may(Right.SEE_CONTENT, Manner.YES)
-    tree, absent = None, item.state not in _OPEN
-    if reads:
-        await acting.note_reading(visit.deps.accounts, visit.person, item.id, file="tree")
+    packet = await _load_item(visit)
+    may_read = _is_open_here(visit, packet) and visit.may(Right.SEE_CONTENT, Manner.YES)
+    tree, is_absent = None, packet.state not in _OPEN
+    if may_read:
+        await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file="tree")
     try:
-        if not absent:
-            tree = await visit.deps.operations.aside.tree(item, routing_only=not reads)
+        if not is_absent:
+            tree = await visit.deps.operations.aside.tree(packet, routing_only=not may_read)
     except NotFound:
-        absent = True
+        is_absent = True
     return await tab_page(
         visit,
         "aside",
         "packet",
-        title=await _heading(visit, item, tree),
-        sender=await claimed_sender(visit, item),
-        item=item,
+        title=await _heading(visit, packet, tree),
+        sender=await claimed_sender(visit, packet),
+        item=packet,
         tree=tree,
-        absent=absent,
-        reads=reads,
-        decides=_decides(visit, item),
-        acts=sorted(_ACTS, key=lambda act: act != ("tra-lai" if item.code in _CHANGED else "tha")),
+        absent=is_absent,
+        reads=may_read,
+        decides=_decides(visit, packet),
+        acts=sorted(_ACTS, key=lambda act: act != ("tra-lai" if packet.code in _TAMPERED else "tha")),
         labelled=visit.say_or,
     )
 
 
 async def packet_bytes_shown(visit: Visit) -> web.StreamResponse:
-    item = await _item_to_read(visit, "hex")
+    packet = await _item_to_read(visit, "hex")
     start = whole_number(visit.ask("tu"), 11) or 0
-    window = await visit.deps.operations.aside.window(item, start)
+    window = await visit.deps.operations.aside.window(packet, start)
     return await tab_page(
         visit,
         "aside",
         "packet_bytes",
-        title=visit.say("operating.packet.bytes.title", sender=await claimed_sender(visit, item)),
-        item=item,
+        title=visit.say("operating.packet.bytes.title", sender=await claimed_sender(visit, packet)),
+        item=packet,
         window=window,
     )
 
 
 async def packet_file(visit: Visit) -> web.StreamResponse:
-    """As it arrived, to be kept; never shown."""
-    item = await _item_to_read(visit, "file")
+    """Send the packet as it arrived, to be kept; never shown."""
+    packet = await _item_to_read(visit, "file")
     content = FileContent(
-        name=f"{item.id}.bin",
+        name=f"{packet.id}.bin",
         found_type="",
-        size=item.size,
-        sha256=str(item.file_digest),
-        pieces=await visit.deps.operations.aside.read(item),
+        size=packet.size,
+        sha256=str(packet.file_digest),
+        pieces=await visit.deps.operations.aside.read(packet),
     )
     return await answers.give_file(visit.request, content)
 
@@ -254,30 +256,32 @@ async def packet_file(visit: Visit) -> web.StreamResponse:
 async def decision_done(visit: Visit) -> web.StreamResponse:
     if (name := _ACTS.get(visit.path("act"))) is None:
         raise NotFound("there is no such act")
-    item = await _quarantined_item(visit)
-    if visit.is_act and not _decides(visit, item):
-        raise Clash(f"{item.id} is {item.state}; there is nothing to decide")
-    why, code = visit.form.text("reason"), visit.form.text("code")
+    packet = await _load_item(visit)
+    if visit.is_act and not _decides(visit, packet):
+        raise Clash(f"{packet.id} is {packet.state}; there is nothing to decide")
+    reason, code = visit.form.text("reason"), visit.form.text("code")
     problems = visit.short_reason()
     if name == "return" and code not in _decision_reasons():
         problems.append(visit.missing("code", "operating.packet.code"))
     if problems or not visit.is_act:
-        return await _decision_page(visit, name, item, problems)
+        return await _decision_page(visit, name, packet, problems)
     scope, desk = visit.scope(), visit.deps.inn
-    told = f"operating.packet.{name}"
+    message = f"operating.packet.{name}"
     if name == "return":
         try:
-            await process.give_back(desk, scope, item.id, why, code)
+            await process.give_back(desk, scope, packet.id, reason, code)
         except InvalidEnvelope:
-            await process.return_unanswered(desk, scope, item.id, f"{visit.say(f'reason.{code}')}: {why}")
-            told = "operating.packet.return.unanswered"
+            await process.return_unanswered(
+                desk, scope, packet.id, f"{visit.say(f'reason.{code}')}: {reason}"
+            )
+            message = "operating.packet.return.unanswered"
     else:
-        await (process.release if name == "release" else process.discard)(desk, scope, item.id, why)
-    return visit.said(_QUARANTINE, told)
+        await (process.release if name == "release" else process.discard)(desk, scope, packet.id, reason)
+    return visit.said(_QUARANTINE, message)
 
 
-async def _decision_page(visit: Visit, name: str, item: InboxPacket, problems: Problems) -> web.Response:
-    is_open, unproved = _decides(visit, item), visit.say("operating.packet.return.unproved")
+async def _decision_page(visit: Visit, name: str, packet: InboxPacket, problems: Problems) -> web.Response:
+    is_open, unproved_note = _decides(visit, packet), visit.say("operating.packet.return.unproved")
     return await tab_question(
         visit,
         "aside",
@@ -286,22 +290,22 @@ async def _decision_page(visit: Visit, name: str, item: InboxPacket, problems: P
         f"operating.packet.{name}",
         f"operating.packet.{name}.says",
         f"operating.packet.{name}",
-        back=f"{_QUARANTINE}/{item.id}" if is_open else _QUARANTINE,
+        back=f"{_QUARANTINE}/{packet.id}" if is_open else _QUARANTINE,
         closed="" if is_open else visit.say("operating.packet.closed"),
-        more=(unproved,) if name == "return" and item.sender_code is None else (),
+        more=(unproved_note,) if name == "return" and packet.sender_code is None else (),
         grave=name == "discard",
-        sender=await claimed_sender(visit, item),
-        item=item,
+        sender=await claimed_sender(visit, packet),
+        item=packet,
         reasons=[
             ("", visit.say("operating.choose")),
-            *((each, visit.say(f"reason.{each}")) for each in _decision_reasons()),
+            *((key, visit.say(f"reason.{key}")) for key in _decision_reasons()),
         ],
     )
 
 
-async def _heading(visit: Visit, item: InboxPacket, tree: View | None) -> str:
-    """Who it says that it comes from, and under which number."""
-    sender = await claimed_sender(visit, item)
+async def _heading(visit: Visit, packet: InboxPacket, tree: View | None) -> str:
+    """Write the title: the claimed sender and number."""
+    sender = await claimed_sender(visit, packet)
     number = "/".join(filter(None, (_first_text(tree, "CodeNumber"), _first_text(tree, "CodeNotation"))))
     if not number:
         return visit.say("operating.packet.title", sender=sender)
@@ -309,42 +313,42 @@ async def _heading(visit: Visit, item: InboxPacket, tree: View | None) -> str:
 
 
 def _first_text(tree: View | None, element: str) -> str:
-    texts = (each for each in tree.lines if each.kind == "text") if tree is not None else ()
+    texts = (line for line in tree.lines if line.kind == "text") if tree is not None else ()
     return next(
-        (each.value[:_LONGEST_NUMBER] for each in texts if each.name.rpartition(":")[2] == element), ""
+        (line.value[:_LONGEST_NUMBER] for line in texts if line.name.rpartition(":")[2] == element), ""
     )
 
 
-def _where(visit: Visit) -> str:
-    """The agency whose packets they are; of an operator all."""
+def _agency_scope(visit: Visit) -> str:
+    """Return the agency whose packets they are; of an operator all."""
     return "" if is_operator(visit) else visit.here.id
 
 
-async def _quarantined_item(visit: Visit) -> InboxPacket:
-    return await visit.deps.operations.aside.get(_where(visit), visit.path("id"))
+async def _load_item(visit: Visit) -> InboxPacket:
+    return await visit.deps.operations.aside.get(_agency_scope(visit), visit.path("id"))
 
 
 async def _item_to_read(visit: Visit, what: str) -> InboxPacket:
-    """Denied for metadata alone; told in the log before the first byte. What became a document is read as that document,
-    where recalls and seals are known."""
-    item = await _quarantined_item(visit)
-    if not _is_open_here(visit, item):
-        raise NotFound(f"there is no packet {item.id} here")
-    await acting.note_reading(visit.deps.accounts, visit.person, item.id, file=what)
-    return item
+    """Load a packet to read; refused for metadata alone, and logged before the first byte. A packet that became a document
+    is read as that document, where recalls and seals are known."""
+    packet = await _load_item(visit)
+    if not _is_open_here(visit, packet):
+        raise NotFound(f"there is no packet {packet.id} here")
+    await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file=what)
+    return packet
 
 
-def _is_open_here(visit: Visit, item: InboxPacket) -> bool:
-    return item.state in _OPEN and visit.agency is not None and item.agency_id == visit.agency.id
+def _is_open_here(visit: Visit, packet: InboxPacket) -> bool:
+    return packet.state in _OPEN and visit.agency is not None and packet.agency_id == visit.agency.id
 
 
-def _decides(visit: Visit, item: InboxPacket) -> bool:
-    return _is_open_here(visit, item) and visit.may(Right.TAKE_IN, Manner.YES)
+def _decides(visit: Visit, packet: InboxPacket) -> bool:
+    return _is_open_here(visit, packet) and visit.may(Right.TAKE_IN, Manner.YES)
 
 
 def _decision_reasons() -> list[str]:
-    found = labels.tails("reason")
-    return [each for each in found if each.isupper() or "_" in each]
+    keys = labels.tails("reason")
+    return [key for key in keys if key.isupper() or "_" in key]
 
 
 _DECIDED = {"who": Who.MEMBER, "needs": DECIDES}

@@ -1,5 +1,5 @@
-"""Notices of stops and incidents (R97, R98): write one, see before to whom it goes and whether it is told in time, end one.
-In: a form. Out: a notice on every page of those it is for, and an event in their feeds."""
+"""Notices of stops and incidents: R97, R98 (notices of the node). Write one, see before its audience and whether it is
+early enough, end one. In: a form. Out: a notice on every page of its audience, and an event in their feeds."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _FIELDS = {"starts_at": "starts_day", "ends_at": "ends_day"}
 
 async def shown(visit: Visit) -> web.StreamResponse:
     board, now = visit.deps.notices, visit.deps.clock.now()
-    found = await board.rows.all(MOST)
+    notices = await board.rows.all(MOST)
     return await tab_page(
         visit,
         "notices",
         "notices",
-        current=[each for each in found if each.holds(now)],
-        past=[each for each in found if not each.holds(now)],
+        current=[notice for notice in notices if notice.holds(now)],
+        past=[notice for notice in notices if not notice.holds(now)],
         codes=await agency_codes(visit),
         earliest=await board.earliest(),
     )
@@ -47,7 +47,7 @@ async def publish(visit: Visit) -> web.StreamResponse:
     if wish is None or problems:
         return await form(visit, problems)
     if faults := await visit.deps.notices.faults(wish):
-        return await form(visit, [_told(visit, field, fault) for field, fault in faults])
+        return await form(visit, [_problem_of(visit, field, fault) for field, fault in faults])
     await visit.deps.notices.publish(visit.person.person.id, wish)
     return visit.said(_LIST, "operating.notice.published")
 
@@ -72,11 +72,11 @@ async def end(visit: Visit) -> web.StreamResponse:
 
 async def form(visit: Visit, problems: Problems | None = None) -> web.Response:
     kind = _kind(visit)
-    given = visit.form.flat()
-    if not given and kind is NoticeKind.INCIDENT:
+    form_values = visit.form.flat()
+    if not form_values and kind is NoticeKind.INCIDENT:
         now = local(visit.deps.clock.now())
-        given = {"starts_day": f"{now:%d/%m/%Y}", "starts_time": f"{now:%H:%M}"}
-    hosted = [each for each in await visit.deps.store.hosted() if each.left_at is None]
+        form_values = {"starts_day": f"{now:%d/%m/%Y}", "starts_time": f"{now:%H:%M}"}
+    hosted = [agency for agency in await visit.deps.store.hosted() if agency.left_at is None]
     return await tab_page(
         visit,
         "notices",
@@ -84,11 +84,11 @@ async def form(visit: Visit, problems: Problems | None = None) -> web.Response:
         problems,
         title=visit.say(f"operating.notice.new.{kind}"),
         kind=kind,
-        given=given,
+        given=form_values,
         earliest=await visit.deps.notices.earliest(),
         agencies=[
             ("", visit.say("operating.notice.all")),
-            *((each.id, f"{each.name} ({each.code})") for each in hosted),
+            *((agency.id, f"{agency.name} ({agency.code})") for agency in hosted),
         ],
         most=LONGEST_TEXT,
         path=visit.request.path,
@@ -100,7 +100,7 @@ def _kind(visit: Visit) -> NoticeKind:
 
 
 async def _wish(visit: Visit) -> tuple[NoticeWish | None, Problems]:
-    """What the form says; None while its times cannot be read."""
+    """Read the form; None while its times are unreadable."""
     text, problems = visit.form.text, Problems()
     starts = _moment(visit, "starts", problems, needed=True)
     ends = _moment(visit, "ends", problems, needed=False)
@@ -124,11 +124,11 @@ async def _wish(visit: Visit) -> tuple[NoticeWish | None, Problems]:
 
 
 def _moment(visit: Visit, name: str, problems: Problems, *, needed: bool) -> datetime | None:
-    given_day, given_time = visit.form.text(f"{name}_day"), visit.form.text(f"{name}_time")
-    if not given_day and not given_time and not needed:
+    day_text, time_text = visit.form.text(f"{name}_day"), visit.form.text(f"{name}_time")
+    if not day_text and not time_text and not needed:
         return None
-    day = dates.typed_day(given_day, visit.today)
-    clock = dates.typed_clock(given_time)
+    day = dates.typed_day(day_text, visit.today)
+    clock = dates.typed_clock(time_text)
     if day is None:
         problems.append((f"{name}_day", visit.say("operating.notice.day")))
     if clock is None:
@@ -136,11 +136,11 @@ def _moment(visit: Visit, name: str, problems: Problems, *, needed: bool) -> dat
     return vietnam_time(day, clock) if day is not None and clock is not None else None
 
 
-def _told(visit: Visit, field: str, fault: str) -> tuple[str, str]:
-    where = _FIELDS.get(field, field)
+def _problem_of(visit: Visit, field: str, fault: str) -> tuple[str, str]:
+    name = _FIELDS.get(field, field)
     if fault == "missing":
-        return where, visit.say("form.missing", field=visit.say(f"operating.notice.{field}"))
-    return where, visit.say(f"operating.notice.fault.{fault}", most=LONGEST_TEXT)
+        return name, visit.say("form.missing", field=visit.say(f"operating.notice.{field}"))
+    return name, visit.say(f"operating.notice.fault.{fault}", most=LONGEST_TEXT)
 
 
 ROUTES = (

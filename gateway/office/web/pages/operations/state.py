@@ -1,11 +1,10 @@
-"""How the node is, and what its pages of operations share: who may come, and their tabs. The facts of health and status in
-words, each finding with its cure; workers and their loops; the same as a file for whoever is asked for help. What waits,
-and what is tried again: counts with their oldest, and the packets whose sending did not work yet; nothing is taken from a
-queue to be looked at. The test of the line to the axis, step by step with time, cause and cure, and the same as text to
-paste into a mail. The sealed copies on this machine, and their trial restore beside the running node: a passphrase goes
-with the trial, and out comes whether everything in the copy was found equal. Traffic of the last days: how much went each
-day, with whom, and what became of it, and from each figure to the rows behind it; counts alone, and links for who also may
-see an agency's lists."""
+"""State of the node, and the shared parts of its pages of operations: rights and tabs. The facts of health and status in
+words, each finding with its cure; workers and their loops; the same as a file for support. The queues and retries: counts
+with their oldest, and the packets whose sending has failed so far; looking takes nothing from a queue. The test of the line
+to the axis, step by step with time, cause and cure, and the same as text to paste into a mail. The sealed backups on this
+machine, and their trial restore beside the running node, with its passphrase; the result tells whether everything in the
+copy was equal. Traffic of the last days by day, partner and result, each figure with a link to its rows; counts alone, and
+links for persons who also see an agency's lists."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ from gateway.words import labels
 
 KEY = "operations"
 PATH = "/van-hanh"
-# Clerks decide about what arrived for their agency; operators look, at routing and form alone.
+# Clerks decide about packets for their agency; operators see routing and form alone.
 DECIDES = (Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),)
 LOOKS = (*OPERATES, *DECIDES)
 TABS = (
@@ -62,7 +61,7 @@ both = partial(routes.both, who=Who.READY, needs=OPERATES, key=KEY)
 async def tab_page(
     visit: Visit, tab: str, name: str, problems: Problems | None = None, /, **values: object
 ) -> web.Response:
-    """One page among the tabs; who only decides about packets sees no tab of what is closed to it."""
+    """Show one page among the tabs; a person who only decides about packets sees their tab alone."""
     values.setdefault("title", visit.say(f"operating.tab.{tab}"))
     return await visit.form_page(f"operations/{name}.html", problems, tabs=_tabs(visit), tab=tab, **values)
 
@@ -70,13 +69,19 @@ async def tab_page(
 async def tab_question(
     visit: Visit, tab: str, which: str, problems: Problems | None, *words: str, **values: Any
 ) -> web.Response:  # Any: what a template is given
-    """A question among the tabs."""
-    told = {"which": which, "part": "operations/_questions.html", "tab": tab, "tabs": _tabs(visit), **values}
-    return await visit.question(problems, *words, **told)
+    """Show a question among the tabs."""
+    options = {
+        "which": which,
+        "part": "operations/_questions.html",
+        "tab": tab,
+        "tabs": _tabs(visit),
+        **values,
+    }
+    return await visit.question(problems, *words, **options)
 
 
 def _tabs(visit: Visit) -> list[tuple[str, str]]:
-    return [each for each in TABS if is_operator(visit) or each[0] == "aside"]
+    return [tab for tab in TABS if is_operator(visit) or tab[0] == "aside"]
 
 
 def is_operator(visit: Visit) -> bool:
@@ -89,21 +94,21 @@ _BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.U
 async def state_shown(visit: Visit) -> web.StreamResponse:
     machine = visit.deps.operations.machine
     checks, standing = await machine.checks(), await machine.standing()
-    ordered = sorted(checks, key=lambda each: -each.level.badness)
+    ordered = sorted(checks, key=lambda c: -c.level.badness)
     return await tab_page(
         visit,
         "state",
         "state",
         title=visit.say("operating.title"),
         standing=standing,
-        paces=[_job_row(visit, each) for each in standing.paces],
-        checks=[(each, each.says(visit.lang)) for each in ordered],
-        counts={level: sum(each.level is level for each in checks) for level in Level},
+        paces=[_job_row(visit, c) for c in standing.paces],
+        checks=[(c, c.says(visit.lang)) for c in ordered],
+        counts={level: sum(c.level is level for c in checks) for level in Level},
     )
 
 
 async def jobs_shown(visit: Visit) -> web.StreamResponse:
-    """Thirty days of each job, then what runs in this very moment."""
+    """Show thirty days of each job, then the jobs that run in this very moment."""
     machine, now = visit.deps.operations.machine, visit.deps.clock.now()
     days = await machine.job_days()
     return await tab_page(
@@ -122,21 +127,21 @@ async def jobs_shown(visit: Visit) -> web.StreamResponse:
 
 
 async def report_given(visit: Visit) -> web.StreamResponse:
-    """As JSON, or as lines to paste into a mail."""
-    told = await visit.deps.operations.machine.report()
+    """Send the report as JSON, or as lines to paste into a mail."""
+    report = await visit.deps.operations.machine.report()
     if visit.ask("dang") == "txt":
-        kind, body = "txt", "".join(report_lines(told))
+        kind, body = "txt", "".join(report_lines(report))
     else:
-        kind, body = "json", json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+        kind, body = "json", json.dumps(report, indent=1, ensure_ascii=False) + "\n"
     name = f"chan-doan-{visit.deps.clock.now():%Y%m%dT%H%M%SZ}.{kind}"
     return answers.whole_file(name, kind, body.encode())
 
 
-def _job_row(visit: Visit, found: pace.Pace) -> tuple[pace.Pace, str, list[str]]:
-    """With the name of its axis, and its bounds in words."""
-    told = [pace.words(bound) for bound in (found.p50, found.p95, found.p99)]
-    axis = visit.say_or(f"pace.axis.{found.axis}", found.axis)
-    return found, axis, [visit.say(key, n=number) for key, number in told]
+def _job_row(visit: Visit, job_pace: pace.Pace) -> tuple[pace.Pace, str, list[str]]:
+    """Describe a pace with the name of its axis, and its bounds in words."""
+    bounds = [pace.words(bound) for bound in (job_pace.p50, job_pace.p95, job_pace.p99)]
+    axis = visit.say_or(f"pace.axis.{job_pace.axis}", job_pace.axis)
+    return job_pace, axis, [visit.say(key, n=number) for key, number in bounds]
 
 
 STATE_ROUTES = (
@@ -164,9 +169,9 @@ async def queues_shown(visit: Visit) -> web.StreamResponse:
 
 
 async def tries_shown(visit: Visit) -> web.StreamResponse:
-    found = await visit.deps.operations.machine.tries(MOST_TRIES)
+    packets = await visit.deps.operations.machine.tries(MOST_TRIES)
     return await tab_page(
-        visit, "tries", "tries", items=found, most=MOST_TRIES, agencies=await agency_codes(visit)
+        visit, "tries", "tries", items=packets, most=MOST_TRIES, agencies=await agency_codes(visit)
     )
 
 
@@ -176,7 +181,7 @@ async def tries_hurried(visit: Visit) -> web.StreamResponse:
 
 
 async def agency_codes(visit: Visit) -> dict[str, str]:
-    return {each.id: each.code for each in await visit.deps.store.hosted()}
+    return {agency.id: agency.code for agency in await visit.deps.store.hosted()}
 
 
 QUEUE_ROUTES = (
@@ -190,9 +195,9 @@ _LONGEST_NAME = 300
 
 
 async def line_tested(visit: Visit) -> web.StreamResponse:
-    """Testing changes nothing, so it is asked for by an address; of the line, or of the way to one partner."""
+    """Test the line, or the way to one partner. Testing changes nothing, so it is a GET."""
     machine, text = visit.deps.operations.machine, visit.ask("ma").strip()[:_LONGEST_NAME]
-    # A code is tested as it was written: the test itself says whether it is an old one, or nobody's.
+    # A code is tested as it was written: the test itself reports an old or unknown one.
     is_name = " " in text
     partner, fault = await ground.known_code(visit, text) if is_name else (text, "")
     steps: Sequence[Diagnosis] = ()
@@ -201,7 +206,7 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
         steps = await machine.test_partner(partner, sender)
     elif visit.ask("chay") == "1":
         steps = await machine.checks(Tag.LINE)
-    rows = [(each, each.says(visit.lang), each.mends(visit.lang) or "") for each in steps]
+    rows = [(step, step.says(visit.lang), step.mends(visit.lang) or "") for step in steps]
     return await tab_page(
         visit,
         "line",
@@ -210,7 +215,7 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
         ran=bool(steps),
         partner=partner,
         problems=[("ma", fault)] if fault else [],
-        wrong=sum(each.level is Level.RED for each in steps),
+        wrong=sum(step.level is Level.RED for step in steps),
         text=_line_text(visit, rows) if steps else "",
     )
 
@@ -237,14 +242,14 @@ _SHORTEST_PASSPHRASE = 12
 async def copies_shown(visit: Visit) -> web.StreamResponse:
     copies = visit.deps.operations.copies
     drill = copies.drill()
-    # What was wrong and what to do; an error's own sentence is for the log.
+    # Fault and cure in words; an error's own sentence is for the log.
     unknown = visit.say("operating.copies.fault")
-    why = visit.say_or(f"operating.copies.fault.{drill.code}", unknown) if drill is not None else ""
-    return await tab_page(visit, "copies", "copies", copies=await copies.all(), drill=drill, why=why)
+    fault_text = visit.say_or(f"operating.copies.fault.{drill.code}", unknown) if drill is not None else ""
+    return await tab_page(visit, "copies", "copies", copies=await copies.all(), drill=drill, why=fault_text)
 
 
 async def trial_begun(visit: Visit) -> web.StreamResponse:
-    passphrase, copy = visit.form.text("passphrase"), await _copy_named(visit)
+    passphrase, copy = visit.form.text("passphrase"), await _copy_name(visit)
     if len(passphrase) < _SHORTEST_PASSPHRASE:
         return await tab_question(
             visit,
@@ -262,9 +267,9 @@ async def trial_begun(visit: Visit) -> web.StreamResponse:
     return visit.said(_COPIES, "operating.copies.begun")
 
 
-async def _copy_named(visit: Visit) -> str:
+async def _copy_name(visit: Visit) -> str:
     name = visit.path("name")
-    if all(each.name != name for each in await visit.deps.operations.copies.all()):
+    if all(copy.name != name for copy in await visit.deps.operations.copies.all()):
         raise NotFound(f"there is no backup {name[:200]} on this machine")
     return name
 
@@ -279,7 +284,7 @@ _TRAFFIC = f"{PATH}/luu-luong"
 _USUAL_DAYS = 7
 _MOST_PARTNERS = 50
 _SIDES = {"di": Side.OUT, "den": Side.IN}
-# The tab of a list that holds what became so; where none does, the whole list.
+# The list's tab for each result; without one, the whole list.
 _TABS = {
     (Side.OUT, "waiting"): "queued",
     (Side.OUT, "sent"): "sent",
@@ -312,98 +317,100 @@ class TrafficLine:
 
 async def traffic_shown(visit: Visit) -> web.StreamResponse:
     today = visit.today
-    hosted = [each for each in await visit.deps.store.hosted() if each.left_at is None]
-    wanted, problems = _traffic_asked(visit, today, hosted)
-    flows = [] if problems else await visit.deps.operations.machine.traffic(wanted)
+    hosted = [a for a in await visit.deps.store.hosted() if a.left_at is None]
+    query, problems = _read_traffic_query(visit, today, hosted)
+    flows = [] if problems else await visit.deps.operations.machine.traffic(query)
     result = visit.ask("ket-qua")
     if result in RESULTS:
-        flows = [each for each in flows if each.result == result]
-    partners, every = _lines_by_partner(visit, wanted, flows), ("", visit.say("traffic.all"))
+        flows = [flow for flow in flows if flow.result == result]
+    partners, any_choice = _lines_by_partner(visit, query, flows), ("", visit.say("traffic.all"))
     return await tab_page(
         visit,
         "traffic",
         "traffic",
         problems,
         given={name: visit.ask(name) for name in ("doi-tac", "chieu", "ket-qua", "co-quan")},
-        first=visit.ask("tu") or dates.day_text(wanted.first),
-        last=visit.ask("den") or dates.day_text(wanted.last),
-        agencies=[every, *((each.code, each.code) for each in hosted)],
-        sides=[every, *((key, visit.say(f"traffic.side.{side}")) for key, side in _SIDES.items())],
-        results=[every, *((each, visit.say(f"traffic.result.{each}")) for each in RESULTS)],
-        shown_results=[each for each in RESULTS if any(flow.result == each for flow in flows)],
-        by_day=_lines_by_day(visit, wanted, flows),
+        first=visit.ask("tu") or dates.day_text(query.first),
+        last=visit.ask("den") or dates.day_text(query.last),
+        agencies=[any_choice, *((a.code, a.code) for a in hosted)],
+        sides=[any_choice, *((key, visit.say(f"traffic.side.{side}")) for key, side in _SIDES.items())],
+        results=[any_choice, *((r, visit.say(f"traffic.result.{r}")) for r in RESULTS)],
+        shown_results=[r for r in RESULTS if any(flow.result == r for flow in flows)],
+        by_day=_lines_by_day(visit, query, flows),
         by_partner=partners[:_MOST_PARTNERS],
         most=_MOST_PARTNERS if len(partners) > _MOST_PARTNERS else 0,
-        plot=_plot(wanted, flows),
+        plot=_plot(query, flows),
         longest=LONGEST_DAYS,
     )
 
 
-def _traffic_asked(
+def _read_traffic_query(
     visit: Visit, today: date, hosted: Sequence[HostedAgency]
 ) -> tuple[TrafficWanted, Problems]:
     problems = []
-    read = {"tu": today - timedelta(days=_USUAL_DAYS - 1), "den": today}
+    days = {"tu": today - timedelta(days=_USUAL_DAYS - 1), "den": today}
     for name in ("tu", "den"):
         if (text := visit.ask(name)) and (day := dates.typed_day(text, today)) is None:
             problems.append((name, visit.say("traffic.wrong_day")))
         elif text and day is not None:
-            read[name] = day
-    first, last = read["tu"], read["den"]
+            days[name] = day
+    first, last = days["tu"], days["den"]
     if last < first:
         problems.append(("den", visit.say("traffic.wrong_order")))
     elif (last - first).days >= LONGEST_DAYS:
         problems.append(("tu", visit.say("traffic.too_long", days=LONGEST_DAYS)))
-    ours = next((each.id for each in hosted if each.code == visit.ask("co-quan")), "")
-    wanted = TrafficWanted(
+    agency_id = next((agency.id for agency in hosted if agency.code == visit.ask("co-quan")), "")
+    query = TrafficWanted(
         first=first,
         last=last,
-        agency_id=ours,
+        agency_id=agency_id,
         partner=visit.ask("doi-tac")[:75],
         side=_SIDES.get(visit.ask("chieu")),
     )
-    return wanted, problems
+    return query, problems
 
 
-def _lines_by_day(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
-    """Newest first; each day of the time, also one without anything."""
+def _lines_by_day(visit: Visit, query: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
+    """List the days, newest first, also days without traffic."""
     by_day: dict[tuple[date, Side], list[Flow]] = defaultdict(list)
-    for each in flows:
-        by_day[each.day, each.side].append(each)
-    sides = (wanted.side,) if wanted.side is not None else tuple(Side)
-    days = [wanted.first + timedelta(days=n) for n in range((wanted.last - wanted.first).days, -1, -1)]
+    for flow in flows:
+        by_day[flow.day, flow.side].append(flow)
+    sides = (query.side,) if query.side is not None else tuple(Side)
+    days = [query.first + timedelta(days=n) for n in range((query.last - query.first).days, -1, -1)]
     return [
-        _traffic_row(visit, wanted, by_day[day, side], side, day=day, partner=wanted.partner)
+        _traffic_row(visit, query, by_day[day, side], side, day=day, partner=query.partner)
         for day in days
         for side in sides
     ]
 
 
-def _lines_by_partner(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
-    """Those with the most documents first."""
+def _lines_by_partner(visit: Visit, query: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
+    """List the partners, those with the most documents first."""
     by_partner: dict[tuple[str, Side], list[Flow]] = defaultdict(list)
-    for each in flows:
-        by_partner[each.partner, each.side].append(each)
-    counted = {key: sum(each.n for each in mine) for key, mine in by_partner.items()}
+    for flow in flows:
+        by_partner[flow.partner, flow.side].append(flow)
+    counted = {key: sum(flow.n for flow in flows_of_partner) for key, flows_of_partner in by_partner.items()}
     ordered = sorted(counted, key=lambda key: (-counted[key], key))[: _MOST_PARTNERS + 1]
-    return [_traffic_row(visit, wanted, by_partner[key], key[1], day=None, partner=key[0]) for key in ordered]
+    return [_traffic_row(visit, query, by_partner[key], key[1], day=None, partner=key[0]) for key in ordered]
 
 
 def _traffic_row(
-    visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow], side: Side, *, day: date | None, partner: str
+    visit: Visit, query: TrafficWanted, flows: Sequence[Flow], side: Side, *, day: date | None, partner: str
 ) -> TrafficLine:
     counted: Counter[str] = Counter()
-    for each in flows:
-        counted[each.result] += each.n
-    first, last = (day, day) if day is not None else (wanted.first, wanted.last)
-    # Lists are of the agency that one works for, so only what is its own alone leads there.
-    here = visit.agency
-    sees = (
-        here is not None and visit.may(Right.SEE_CONTENT) and all(each.agency_id == here.id for each in flows)
+    for flow in flows:
+        counted[flow.result] += flow.n
+    first, last = (day, day) if day is not None else (query.first, query.last)
+    # Lists show the chosen agency, so only figures of that agency alone link to them.
+    agency = visit.agency
+    may_see = (
+        agency is not None
+        and visit.may(Right.SEE_CONTENT)
+        and all(flow.agency_id == agency.id for flow in flows)
     )
 
     def figure(n: int, result: str = "") -> Figure:
-        path = _path_of_rows(side, first, last, partner, result) if n and sees else ""
+        path = _path_of_rows(side, first, last, partner, result) if n and may_see else ""
         return Figure(n=n, path=path)
 
     return TrafficLine(
@@ -421,18 +428,18 @@ def _path_of_rows(side: Side, first: date, last: date, partner: str, result: str
     return where(PATHS[side], tab=tab, **days, **({"co-quan": partner} if partner else {}))
 
 
-def _plot(wanted: TrafficWanted, flows: Sequence[Flow]) -> charts.Lines:
-    days = [wanted.first + timedelta(days=n) for n in range(max(0, (wanted.last - wanted.first).days) + 1)]
+def _plot(query: TrafficWanted, flows: Sequence[Flow]) -> charts.Lines:
+    days = [query.first + timedelta(days=n) for n in range(max(0, (query.last - query.first).days) + 1)]
     counted: Counter[tuple[Side, date]] = Counter()
-    for each in flows:
-        counted[each.side, each.day] += each.n
+    for flow in flows:
+        counted[flow.side, flow.day] += flow.n
     keys = {Side.OUT: "sent", Side.IN: "received"}
     return charts.lines(
         [day.strftime("%d/%m") for day in days[:LONGEST_DAYS]],
         {
             key: [float(counted[side, day]) for day in days[:LONGEST_DAYS]]
             for side, key in keys.items()
-            if wanted.side in (None, side)
+            if query.side in (None, side)
         },
     )
 
