@@ -117,6 +117,7 @@ async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
     with pytest.raises(errors.StaleLease):
         async with store.begin(NORTH) as work:
             await work.outbox.sent([leased.lease], clock.now())
+            await work.commit()
 
 
 async def test_another_process_keeps_what_it_holds(

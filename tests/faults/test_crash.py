@@ -23,7 +23,7 @@ POINTS: tuple[Point, ...] = (
     ("store.claim_outbox 30", "after"),
     ("axis.publish 9", "before"),
     ("axis.publish 21", "after"),
-    ("store.begin.outbox.sent 14", "after"),
+    ("store.share.outbox.sent 14", "after"),
     ("axis.take 60", "after"),
     ("store.share.inbox.land_to_settle 8", "after"),
     ("axis.settle 17", "before"),

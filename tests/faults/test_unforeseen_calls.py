@@ -15,7 +15,7 @@ BROKEN = (
     ("store.begin.commit", "after"),
     ("store.begin.facts.of_many", "before"),
     ("store.share.inbox.land_to_settle", "after"),
-    ("store.begin.outbox.sent", "before"),
+    ("store.share.outbox.sent", "before"),
     ("trust.collect", "before"),
 )
 

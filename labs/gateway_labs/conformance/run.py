@@ -5,6 +5,7 @@ only an address that never answers ends the run."""
 from __future__ import annotations
 
 import asyncio
+import secrets
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -152,7 +153,7 @@ async def _kit(session: aiohttp.ClientSession, subject: Subject) -> Kit:
         own=str(me.get("agency")),
         pdf=paper.body,
         moves=own.status == 200,
-        begins=1 + int(time.time()) % _RUNS * _EACH_RUN,
+        begins=1 + secrets.randbelow(_RUNS) * _EACH_RUN,
         today=local(now).date(),
         patience_s=subject.patience_s,
         system=Library(session, subject.url, subject.system, subject.secret) if subject.system else None,
