@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -189,7 +190,12 @@ def compiled(name: str) -> etree.XMLSchema:
     """Compile what every packet is held against. What explains is compiled for the first packet that fails."""
     import lxml.etree as etree
 
-    return etree.XMLSchema(etree.parse(folder() / name, safe_xml.parser()))
+    # The library makes the types of all schemas with the first one, and two threads at once make half of them.
+    with _COMPILING:
+        return etree.XMLSchema(etree.parse(folder() / name, safe_xml.parser()))
+
+
+_COMPILING = threading.Lock()
 
 
 @functools.cache

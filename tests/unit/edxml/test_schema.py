@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -340,3 +342,26 @@ def test_a_schema_that_is_missing_is_named_before_the_first_packet(
 
     with pytest.raises(Misconfigured, match=schema.STATUS):
         schema.check_files()
+
+
+def test_two_threads_never_make_schemas_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library makes its types with the first schema of a process, and does not bear with a second maker meanwhile."""
+    others_came, inside, most = threading.Event(), list[str](), list[int]()
+    real = etree.XMLSchema
+
+    def made(tree: etree._ElementTree) -> etree.XMLSchema:
+        inside.append(threading.current_thread().name)
+        most.append(len(inside))
+        others_came.wait(0.2)  # in vain, as they have to wait
+        others_came.set()
+        try:
+            return real(tree)
+        finally:
+            inside.pop()
+
+    monkeypatch.setattr(etree, "XMLSchema", made)
+    schema.compiled.cache_clear()
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(schema.compiled, (schema.DOCUMENT, schema.STATUS)))
+
+    assert most == [1, 1]
