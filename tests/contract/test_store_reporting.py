@@ -115,9 +115,8 @@ async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
     # The try stays counted: the packet may have left before its courier was cut short.
     assert again.lease.attempt == 2
     with pytest.raises(errors.StaleLease):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.outbox.sent([leased.lease], clock.now())
-            await work.commit()
 
 
 async def test_another_process_keeps_what_it_holds(
