@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,19 +99,19 @@ async def measure(folder: Path, at_once: int = AT_ONCE, older: int = 0) -> dict[
             cases["at_once"] = _asked(counts, at_once)
             await sender.count(*[1] * ALONE)
             cases["alone"] = _asked(counts, ALONE)
-    with _delivered_in(file) as delivered, counting.profiled(counts):
-        async with stage.opened(folder, "node") as node:
-            sender = _Sender(node, counts, papers, delivered)
-            await sender.send(WARM)
-            await sender.count(at_once)
-    cases["calls"] = _function_calls(counts, at_once)
-    if older:
-        register.grow(file, older)
-        with _delivered_in(file) as delivered, counting.heard(counts):
+
+    async def count_again(watch: AbstractContextManager[None]) -> None:
+        with _delivered_in(file) as delivered, watch:
             async with stage.opened(folder, "node") as node:
                 sender = _Sender(node, counts, papers, delivered)
                 await sender.send(WARM)
                 await sender.count(at_once)
+
+    await count_again(counting.profiled(counts))
+    cases["calls"] = _function_calls(counts, at_once)
+    if older:
+        register.grow(file, older)
+        await count_again(counting.heard(counts))
         cases["grown"] = _asked(counts, at_once) | {"older": older}
     return _judged(cases)
 

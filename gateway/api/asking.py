@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.api import parts
 from gateway.api.deps import ApiOptions
 from gateway.api.models import FileMeta, MessageIn
+from gateway.api.parts import MULTIPART_FAULTS
 from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileRole
@@ -325,14 +326,7 @@ def _as_multipart() -> Iterator[None]:
     """Turn aiohttp's errors about a boundary, header or ending that is wrong or cut off into one failure."""
     try:
         yield
-    except (
-        ValueError,
-        HttpProcessingError,
-        web.RequestPayloadError,
-        ConnectionError,
-        RuntimeWarning,
-    ) as error:
-        # An unreadable disposition is a warning of aiohttp, and an error where warnings are errors.
+    except MULTIPART_FAULTS as error:
         raise _bad_part("not-multipart") from error
 
 

@@ -15,7 +15,17 @@ from aiohttp import (
     parse_content_disposition,
     web,
 )
+from aiohttp.http import HttpProcessingError
 
+# Errors of the library for a boundary, header or ending that is wrong or cut off. An unreadable disposition is a warning,
+# and an error where warnings are errors.
+MULTIPART_FAULTS = (
+    ValueError,
+    HttpProcessingError,
+    web.RequestPayloadError,
+    ConnectionError,
+    RuntimeWarning,
+)
 # A part needs a disposition and a type; more and longer headers are an attack, not a document.
 _HEADERS = 16
 _HEADER_BYTES = 8190

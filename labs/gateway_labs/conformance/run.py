@@ -31,7 +31,7 @@ Say = Callable[[StepScore], None]
 SILENT = "GW-SANDBOX-SILENT"
 # A healthy gateway takes a minute or two; one that answers nothing would take half an hour.
 LIMIT_S = 900.0
-# Numbers of documents are new in each run: so many for each, one run a second.
+# Numbers of documents are new in each run: it begins at one of so many places, drawn by chance.
 _EACH_RUN, _RUNS = 200, 5_000_000
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from aiohttp import BodyPartReader, web
-from aiohttp.http import HttpProcessingError
+from aiohttp import BodyPartReader
 
+from gateway.api.parts import MULTIPART_FAULTS
 from gateway.domain.document import Draft, FileItem, FileRole, Kind, OutgoingDocument, Signer
 from gateway.domain.pdf import PdfFields, Sure
 from gateway.domain.registry import OfferKind
@@ -147,13 +147,7 @@ def _as_form() -> Iterator[None]:
     """Turn the server's errors for a body that is not multipart, or is cut off, into BadForm."""
     try:
         yield
-    except (
-        ValueError,
-        HttpProcessingError,
-        web.RequestPayloadError,
-        ConnectionError,
-        RuntimeWarning,
-    ) as error:
+    except MULTIPART_FAULTS as error:
         raise BadForm("the form could not be read to its end") from error
 
 
