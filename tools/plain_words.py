@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Count how much of a Python tree is written in words that only its authors know: plain_words.py [FOLDER] [--worst N | --check].
+"""Count how much of a Python tree is written in words that only its authors know. Usage: [FOLDER] [--worst N | --check].
 
 Four counts, each per 1,000 lines of the tree:
-- names:      functions, classes, parameters and local variables that are a bare participle, pronoun or filler
-              (`told`, `found`, `each`, `whole`, `_that_left`) in place of the noun or verb of the thing;
-- docstrings: first sentences of functions and classes that begin with a pronoun or a question word in place of a verb or
-              the noun that is described;
-- comments:   lines of comments and docstrings that speak of "whoever", "nobody", "what is told" and the like;
-- generic:    names that are one general noun (`item`, `data`, `result`), so that renaming by script does not pass for naming.
-A name is judged by its last word (`_facts_told` by `told`); predicates (`is_known`) pass. `pyproject.toml` holds the terms that
-are allowed, each with its reason, and the limit of each folder, which `--check` demands.
+- names: functions, classes, parameters and local variables that are a bare participle, pronoun or filler (`told`,
+  `found`, `each`, `_that_left`) in place of the noun or verb of the thing;
+- docstrings: first sentences of functions and classes that begin with a pronoun or a question word in place of a verb
+  or the noun that is described;
+- comments: lines of comments and docstrings that speak of "whoever", "nobody", "what is told" and the like;
+- generic: names that are one general noun (`item`, `data`), so that renaming by script does not pass for naming.
+A name is judged by its last word (`_facts_told` by `told`); predicates (`is_known`) pass. `pyproject.toml` holds the
+terms that are allowed, each with its reason, and the limits of each folder, which `--check` demands.
 """
 
 from __future__ import annotations
@@ -24,30 +24,39 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text as a set."""
+    return frozenset(text.split())
+
+
 # As the last word of any name.
-VAGUE = frozenset(
-    """told said asked known found given made shown seen looked came gone taken heard meant wanted each ones others this that
-    these those what who whose there here whole rest again anew way thing things stuff unasked untold unsaid believed
-    gathered carried laid let doing""".split()
+VAGUE = words(
+    """told said asked known found given made shown seen looked came gone taken heard meant wanted each ones others this
+    that these those what who whose there here whole rest again anew way thing things stuff unasked untold unsaid
+    believed gathered carried laid let doing"""
 )
 # Only where they are the whole name.
-BARE = frozenset(
-    """one of off over before until after about around where left put held kept done named typed written spelled waited led
-    apart aside beside besides further later such so""".split()
+BARE = words(
+    """one of off over before until after about around where left put held kept done named typed written spelled waited
+    led apart aside beside besides further later such so"""
 )
-# Too general to say anything; fine now and then (a dictionary's `value`), a sign of renaming by script where they are many.
-GENERIC = frozenset("item items element elements entry obj object data result results value values info stuff tmp temp record current".split())
+# Too general to say anything; fine now and then, a sign of renaming by script where they are many.
+GENERIC = words(
+    """item items element elements entry obj object data result results value values info stuff tmp temp record
+    current"""
+)
 SETTINGS = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["plain_words"]
 # Terms of the field: one word, or the last two of a name.
 ALLOWED = frozenset(SETTINGS["allowed"])
 PREDICATE = re.compile(r"^_*(is|has|was|are|can|should|needs|may|must)_")
-OPENERS = frozenset(
+OPENERS = words(
     """what who whoever whose whom where whether how when nobody somebody everybody anybody nothing something
-    everything of the-same the-one as by so such""".split()
+    everything of the-same the-one as by so such"""
 )
 SPEECH = re.compile(
-    r"\b(whoever|nobody|somebody|everybody|anybody|whose word|what is told|what was told|is told|are told|what waits|who asks|"
-    r"what came|what goes|what stands|stands in the way|of which|by which|that much|as it is)\b",
+    r"\b(whoever|nobody|somebody|everybody|anybody|whose word|what is told|what was told|is told|are told|what waits|"
+    r"who asks|what came|what goes|what stands|stands in the way|of which|by which|that much|as it is)\b",
     re.IGNORECASE,
 )
 
@@ -130,9 +139,7 @@ def judge(path: Path) -> Counts:
     tree = ast.parse(text)
     bound = bound_names(tree)
     counts = Counts(text.count("\n"), generic=sum(is_generic(name) for name, _ in bound))
-    counts.names = [
-        (name, line) for name, line in bound if is_vague(name) and not name.startswith("test_")
-    ]
+    counts.names = [(name, line) for name, line in bound if is_vague(name) and not name.startswith("test_")]
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             docstring = ast.get_docstring(node)
@@ -177,7 +184,9 @@ def check() -> int:
     for folder, limits in SETTINGS["limits"].items():
         files = judge_tree(Path(folder))
         rates = total(files).rates()
-        above = [f"{name} {rates[name]} (limit {limit})" for name, limit in limits.items() if rates[name] > limit]
+        above = [
+            f"{name} {rates[name]} (limit {limit})" for name, limit in limits.items() if rates[name] > limit
+        ]
         if above:
             failures = 1
             print(f"{folder}: per 1,000 lines {', '.join(above)}")
