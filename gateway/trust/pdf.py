@@ -1,7 +1,8 @@
 """Reads of a PDF what rules need: pages, whether a password is needed, what it would run (R57, threats 63, 64), and the
 text of its first page, where it has some (R2, by `pdf_layout.first_page`). In: a seekable stream and a deadline. Out:
-`PdfTraits`. Bounded: every read looks at the deadline, the walk counts its objects, and a compressed stream may not
-grow past a limit. Signatures are not looked at here."""
+`PdfTraits`. Of a small file that is plain `pdf_plain` tells it; of any other the library, bounded: every read looks at the
+deadline, the walk counts its objects, and a compressed stream may not grow past a limit. Signatures are not looked at
+here."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
 from gateway.domain.pdf import PdfText
+from gateway.trust.pdf_plain import PlainPdf, pattern_of_names, read_plain
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
 _TAIL = 1024  # readers look for the end mark this far from the end
@@ -42,6 +44,11 @@ _ACTIONS = {
     "/Rendition": "javascript",
 }
 _EMBEDDING = dict.fromkeys(("/RichMedia", "/FileAttachment", "/Screen", "/3D"), "embedded-file")
+_ACTING = pattern_of_names(
+    [name.removeprefix("/") for name in (*_NAMES, *_ACTIONS, *_EMBEDDING)], kinds=("S", "Subtype")
+)
+# Bytes that each object of a walk takes at least: what is so small is never over the number of objects.
+_LEAST_OBJECT = 2
 _HOLDING = (IndirectObject, ArrayObject, DictionaryObject)
 # What a hostile file makes the library raise beside its own errors.
 LIBRARY = (
@@ -92,19 +99,31 @@ def look_into_pdf(
     stream: BinaryIO, deadline: float, most_objects: int, read_page: ReadPage | None = None
 ) -> PdfTraits:
     """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content. `read_page` is given where
-    the text of the first page is wanted."""
+    the text of the first page is wanted. The library is asked where the file is not plain, or its first page draws."""
     file = timed(stream, deadline)
     try:
+        plain = _plain(stream, deadline, most_objects)
+        if plain is not None and not (read_page and plain.draws):
+            return PdfTraits(pages=plain.pages, first_page=PdfText() if read_page else None)
         with bounded():
             reader = opened_pdf(file)
             if reader is None:
                 return PdfTraits(encrypted=True)
-            facts = _walk(reader, most_objects)
+            facts = _walk(reader, most_objects) if plain is None else PdfTraits(pages=plain.pages)
             if facts.broken is None and _has_much_behind(file):
                 return replace(facts, broken="junk-after")
             return replace(facts, first_page=read_page(reader, deadline)) if read_page else facts
     except (*LIBRARY, MemoryError):
         return PdfTraits(broken="too-long-to-read" if time.monotonic() > deadline else "unreadable")
+
+
+def _plain(stream: BinaryIO, deadline: float, most_objects: int) -> PlainPdf | None:
+    """Larger files the library reads as fast: looking for names costs by the byte."""
+    size = stream.seek(0, io.SEEK_END)
+    if size > most_objects * _LEAST_OBJECT or time.monotonic() > deadline:
+        return None
+    stream.seek(0)
+    return read_plain(stream.read(), _ACTING)
 
 
 def _walk(reader: PdfReader, most_objects: int) -> PdfTraits:

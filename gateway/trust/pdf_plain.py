@@ -1,0 +1,152 @@
+"""Reads pages of a plain PDF by patterns, which work in C, so that the library, which steps through bytes, is asked only
+where there is something to look for. In: the bytes of a small file, and a pattern of the names that act. Out: `PlainPdf`,
+or None: the library decides. Plain is a file in which no such name stands anywhere, and whose objects stand in one table
+at its end, each where the table says. Whatever is written in another way than most programs write it is not plain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+# Blanks between parts, but for those that readers take differently.
+_BLANK = rb"[\t\n\r ]*+"
+_LINE_END = rb"(?:\r\n|\r|\n)"
+_NAME = rb"/[^\x00-\x20()<>\[\]{}/%]*+"
+_KEY = rb"/[A-Za-z0-9_.+-]++"
+_REFERENCE = rb"[0-9]{1,7} [0-9]{1,5} R"
+_ATOM = (
+    rb"(?:" + _NAME + rb"|" + _REFERENCE + rb"(?![A-Za-z])"
+    rb"|[-+]?+(?:[0-9]{1,15}+(?:\.[0-9]{0,15}+)?+|\.[0-9]{1,15}+)(?![-+.,0-9])"
+    rb"|\((?:[^()\\]|\\.)*+\)|<[0-9A-Fa-f\t\n\r ]*+>|(?:true|false|null)(?![A-Za-z]))"
+)
+# Arrays and dictionaries inside each other; deeper ones are not plain.
+_DEPTH = 4
+
+
+def _value(depth: int) -> bytes:
+    if depth == 0:
+        return _ATOM
+    inner = _value(depth - 1)
+    array = rb"\[(?:" + _BLANK + inner + rb")*+" + _BLANK + rb"\]"
+    dictionary = rb"<<(?:" + _BLANK + _NAME + _BLANK + inner + rb")*+" + _BLANK + rb">>"
+    return rb"(?:" + _ATOM + rb"|" + array + rb"|" + dictionary + rb")"
+
+
+_VALUE = _value(_DEPTH)
+_DICTIONARY = rb"<<((?:" + _BLANK + _KEY + _BLANK + _VALUE + rb")*+)" + _BLANK + rb">>" + _BLANK
+_ENTRY = re.compile(_BLANK + rb"(" + _KEY + rb")" + _BLANK + rb"(" + _VALUE + rb")", re.DOTALL)
+_OBJECT = re.compile(rb"[0-9]+ [0-9]+ obj" + _BLANK + _DICTIONARY + rb"endobj", re.DOTALL)
+_KIDS = re.compile(rb"\[(?:" + _BLANK + _REFERENCE + rb")++" + _BLANK + rb"\]")
+_EACH_REFERENCE = re.compile(_REFERENCE)
+_POINTER = rb"(?<=[\r\n])startxref" + _LINE_END + rb"([0-9]{1,10})" + _LINE_END + rb"%%EOF[\r\n]*+"
+_END = re.compile(_POINTER + rb"\Z")
+_LONGEST_END = 64
+_ROW = rb"[0-9]{10} [0-9]{5} [fn](?: \r| \n|\r\n)"
+_TABLE = re.compile(
+    rb"xref ?" + _LINE_END + rb"0 ([0-9]{1,6}) ?" + _LINE_END + rb"((?:" + _ROW + rb")++)"
+    rb"trailer" + _BLANK + _DICTIONARY + _POINTER,
+    re.DOTALL,
+)
+_LINE = re.compile(rb"([0-9]{10}) ([0-9]{5}) ([fn])")
+# Other tables, and what is read with a key alone.
+_ELSEWHERE = frozenset({b"/Prev", b"/XRefStm", b"/Encrypt"})
+_DRAWING = frozenset({b"/Contents", b"/Annots"})
+
+_Entries = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainPdf:
+    """What a plain file has. `draws`: something is drawn on its first page."""
+
+    pages: int
+    draws: bool
+
+
+def pattern_of_names(names: Collection[str], kinds: Collection[str]) -> re.Pattern[bytes]:
+    """A pattern that finds each of the names, however it is spelled; and a key of these `kinds` whose value is written
+    as no name, because a text may spell one in ways of its own."""
+    first = "".join({name[0] for name in (*names, *kinds)}).encode("ascii")
+    found = b"|".join(map(_spelled, names))
+    typed = b"|".join(map(_spelled, kinds))
+    return re.compile(
+        # Looking at one byte first takes half of the time in a picture's octets.
+        rb"/(?=[#" + first + rb"])(?:(?:" + found + rb")(?=[\x00-\x20()<>\[\]{}/%]|\Z)"
+        rb"|(?:" + typed + rb")[\x00-\x20]*+(?:[(%]|<(?!<)))"
+    )
+
+
+def _spelled(name: str) -> bytes:
+    """Each letter stands for itself or as its number."""
+    letters = []
+    for letter in name:
+        number = "".join(f"[{digit}{digit.upper()}]" for digit in f"{ord(letter):02x}")
+        letters.append(f"(?:{letter}|#{number})")
+    return "".join(letters).encode("ascii")
+
+
+def read_plain(data: bytes, acting: re.Pattern[bytes]) -> PlainPdf | None:
+    """Return what the file has, where it is plain and nothing in it is what `acting` looks for. Never raises for what
+    the file holds."""
+    if acting.search(data) is not None:
+        return None
+    end = _END.search(data, max(0, len(data) - _LONGEST_END))
+    table = _TABLE.fullmatch(data, int(end[1])) if end is not None else None
+    if table is None or data[table.start() - 1] not in b"\t\n\r ":
+        return None
+    places, trailer = _places(data, table), _entries(table[3])
+    if places is None or trailer is None or trailer.keys() & _ELSEWHERE:
+        return None
+    root = _object(data, places, trailer.get(b"/Root"))
+    return _pages(data, places, root.get(b"/Pages")) if root is not None else None
+
+
+def _places(data: bytes, table: re.Match[bytes]) -> Mapping[bytes, int] | None:
+    """Where each object stands, by its reference. None where one stands elsewhere."""
+    lines = _LINE.findall(table[2])
+    if len(lines) != int(table[1]):
+        return None
+    places = {}
+    for n, (place, generation, kind) in enumerate(lines):
+        if kind == b"n":
+            name = b"%d %d " % (n, int(generation))
+            if not data.startswith(name + b"obj", int(place)):
+                return None
+            places[name + b"R"] = int(place)
+    return places
+
+
+def _pages(data: bytes, places: Mapping[bytes, int], top: bytes | None) -> PlainPdf | None:
+    """Of the tree with this top, from the first page on."""
+    first: _Entries | None = None
+    pages, seen, waiting = 0, set(), [top]
+    while waiting:
+        reference = waiting.pop()
+        node = _object(data, places, reference)
+        if node is None or reference in seen:
+            return None
+        seen.add(reference)
+        if b"/Kids" not in node:
+            first = node if first is None else first
+            pages += 1
+        elif _KIDS.fullmatch(node[b"/Kids"]) is not None:
+            waiting += reversed(_EACH_REFERENCE.findall(node[b"/Kids"]))
+        else:
+            return None
+    return PlainPdf(pages, not _DRAWING.isdisjoint(first)) if first is not None else None
+
+
+def _object(data: bytes, places: Mapping[bytes, int], reference: bytes | None) -> _Entries | None:
+    """The dictionary that a reference names."""
+    if reference not in places:
+        return None
+    found = _OBJECT.match(data, places[reference])
+    return _entries(found[1]) if found is not None else None
+
+
+def _entries(written: bytes) -> _Entries | None:
+    """What stands under each key. None where one stands twice."""
+    pairs = _ENTRY.findall(written)
+    entries = dict(pairs)
+    return entries if len(entries) == len(pairs) else None
