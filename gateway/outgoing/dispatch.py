@@ -62,42 +62,25 @@ class _Ready:
     targets: Sequence[OutboxTarget]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Tried:
-    """What came of a row, by the recipient's code. `again`: when what may heal is tried once more; None: never."""
+    """What came of a row, by the recipient's code: for which of them it is over, which were reached of these, and which are
+    waited for. `again`: when what may heal is tried once more; None: never."""
 
     leased: LeasedOutbox
+    item: OutboxItem
     targets: Sequence[OutboxTarget]
     outcomes: Mapping[str, Outcome]
+    over: Sequence[OutboxTarget]
+    reached: Sequence[str]
+    later: Sequence[OutboxTarget]
     again: timedelta | None
 
     @property
-    def item(self) -> OutboxItem:
-        return self.leased.item
-
-    @property
-    def later(self) -> list[OutboxTarget]:
-        """Who is waited for."""
-        if self.again is None:
-            return []
-        return [target for target in self.targets if self.outcomes[target.code].fate is Fate.LATER]
-
-    @property
     def waiting(self) -> list[OutboxTarget]:
-        """Who is waited for, with what this try left behind."""
-        return [
-            _after(target, self.outcomes[target.code], self.leased.lease.attempt) for target in self.later
-        ]
-
-    @property
-    def over(self) -> list[OutboxTarget]:
-        """For whom it is sent, or has failed."""
-        later = self.later
-        return [target for target in self.targets if target not in later]
-
-    @property
-    def reached(self) -> list[str]:
-        return [one.code for one in self.targets if self.outcomes[one.code].fate is Fate.DELIVERED]
+        """Who is waited for, with what is known of each when it is tried again."""
+        attempt = self.leased.lease.attempt
+        return [_after(target, self.outcomes[target.code], attempt) for target in self.later]
 
 
 async def run(desk: OutDesk, rows: Sequence[LeasedOutbox]) -> None:
@@ -108,13 +91,14 @@ async def run(desk: OutDesk, rows: Sequence[LeasedOutbox]) -> None:
         ready = await _prepare(desk, scope, rows)
     except Exception as error:  # reason: whose fault it was shows when each goes alone
         if len(rows) > 1:
-            await _each(run(desk, [row]) for row in rows)
+            await _each([run(desk, [row]) for row in rows])
         else:
             await _record(desk, scope, [_put_off(desk, rows[0], _named(rows[0].item, error))], began)
         return
     faults = KeyFaults(desk)
-    handed = (_hand_over(desk, scope, one, faults) for one in ready)
-    ends = await asyncio.gather(*handed, return_exceptions=True)
+    handed = [_hand_over(desk, scope, one, faults) for one in ready]
+    # A packet that goes alone needs no task of its own.
+    ends = [await handed[0]] if len(handed) == 1 else await asyncio.gather(*handed, return_exceptions=True)
     tried = [end for end in ends if isinstance(end, _Tried)]
     await _record(desk, scope, tried, began)
     if any(one.later and one.again == _AT_ONCE for one in tried):
@@ -152,24 +136,23 @@ def _deliveries(targets: Iterable[Sequence[OutboxTarget]]) -> list[str]:
     return [one.delivery_id for each in targets for one in each if one.delivery_id is not None]
 
 
-async def _hand_over(desk: OutDesk, scope: AgencyScope, one: _Ready, faults: KeyFaults) -> _Tried | None:
+async def _hand_over(desk: OutDesk, scope: AgencyScope, ready: _Ready, faults: KeyFaults) -> _Tried | None:
     """None: the row is another courier's."""
-    with _about(one.leased.item):
+    leased, targets = ready.leased, ready.targets
+    with _about(leased.item):
         try:
-            leased, opener = await under_current_key(desk, scope, one.leased, one.open, faults)
-            one = replace(one, leased=leased, open=opener)
-            diverted = await divert_closed(desk, one.leased.item.kind, one.targets)
-            codes = diverted.routes(one.targets)
-            parcel, trails = _parcel(one), _trails(one, diverted)
-            parcel = replace(parcel, trails=trails) if trails else parcel
+            leased, opener = await under_current_key(desk, scope, leased, ready.open, faults)
+            diverted = await divert_closed(desk, leased.item.kind, targets)
+            codes = diverted.routes(targets)
+            parcel = _parcel(leased.item, opener, _trails(leased, targets, diverted))
             published = await _publish(desk, parcel, codes) if codes else {}
-            return _tried(desk, one.leased, one.targets, diverted.outcomes(one.targets, published))
+            return _tried(desk, leased, targets, diverted.outcomes(targets, published))
         except StaleLease:
-            _discarded(one.leased.item)
+            _discarded(leased.item)
             return None
         except Exception as error:  # reason: what nobody foresaw is tried as often as the rest, and seen
-            named = _named(one.leased.item, error)
-            return _put_off(desk, one.leased, named, published=named is not error)
+            named = _named(leased.item, error)
+            return _put_off(desk, leased, named, published=named is not error)
 
 
 def _named(item: OutboxItem, error: Exception) -> GatewayError:
@@ -179,10 +162,10 @@ def _named(item: OutboxItem, error: Exception) -> GatewayError:
     return as_gateway_error(error)
 
 
-def _trails(one: _Ready, diverted: Diverted) -> Mapping[str, Trail]:
+def _trails(leased: LeasedOutbox, targets: Sequence[OutboxTarget], diverted: Diverted) -> Mapping[str, Trail]:
     """What is known of earlier tries, by route. A try that left no word may have reached the axis that it was for."""
-    attempt, found = one.leased.lease.attempt, dict[str, Trail]()
-    for target in one.targets:
+    attempt, found = leased.lease.attempt, dict[str, Trail]()
+    for target in targets:
         trail = target.trail or FRESH
         if attempt > target.tried + 1:
             trail = replace(trail, unsure=True)
@@ -198,8 +181,7 @@ def _after(target: OutboxTarget, said: Outcome, attempt: int) -> OutboxTarget:
     return replace(target, trail=trail, tried=attempt)
 
 
-def _parcel(one: _Ready) -> Parcel:
-    item = one.leased.item
+def _parcel(item: OutboxItem, opener: Callable[[], BinaryIO], trails: Mapping[str, Trail]) -> Parcel:
     return Parcel(
         packet_id=item.packet_id,
         kind=item.kind,
@@ -207,7 +189,8 @@ def _parcel(one: _Ready) -> Parcel:
         lane=item.lane,
         digest=item.envelope_digest,
         size=item.envelope_size,
-        open=one.open,
+        open=opener,
+        trails=trails,
     )
 
 
@@ -225,6 +208,26 @@ async def _publish(desk: OutDesk, parcel: Parcel, codes: list[str]) -> Mapping[s
 def _tried(
     desk: OutDesk, leased: LeasedOutbox, targets: Sequence[OutboxTarget], outcomes: Mapping[str, Outcome]
 ) -> _Tried:
+    later = [target for target in targets if outcomes[target.code].fate is Fate.LATER]
+    again = _wait_of(desk, leased, [outcomes[target.code] for target in later]) if later else None
+    if again is None:
+        later = []
+    return _Tried(
+        leased=leased,
+        item=leased.item,
+        targets=targets,
+        outcomes=outcomes,
+        over=[target for target in targets if target not in later] if later else targets,
+        reached=[target.code for target in targets if outcomes[target.code].fate is Fate.DELIVERED],
+        later=later,
+        again=again,
+    )
+
+
+def _wait_of(desk: OutDesk, leased: LeasedOutbox, outcomes: Sequence[Outcome]) -> timedelta | None:
+    """Until what may heal is tried once more; None where the time for that is over."""
+    if any(each.at_once for each in outcomes):
+        return _AT_ONCE  # there is another axis, and nothing that it would wait for
     planned = upkeep.next_try(
         leased.lease.attempt,
         permanent=False,
@@ -232,9 +235,7 @@ def _tried(
         chance=random.random(),  # noqa: S311 - jitter, not a secret
         limit=desk.profile.retry_limit,
     )
-    if any(each.fate is Fate.LATER and each.at_once for each in outcomes.values()):
-        planned = _AT_ONCE  # there is another axis, and nothing that it would wait for
-    return _Tried(leased, targets, outcomes, None if isinstance(planned, upkeep.GiveUp) else planned)
+    return None if isinstance(planned, upkeep.GiveUp) else planned
 
 
 def _put_off(desk: OutDesk, leased: LeasedOutbox, error: GatewayError, *, published: bool = False) -> _Tried:
@@ -256,7 +257,7 @@ async def _record(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], be
             return
         except Exception as error:  # reason: whose fault it was shows when each is recorded by itself
             log.action(_log, "outbox.recorded_apart", f"{type(error).__name__}: {error}", rows=len(tried))
-    await _each(_record_alone(desk, scope, one, began) for one in tried)
+    await _each([_record_alone(desk, scope, one, began) for one in tried])
 
 
 def _can_share(tried: Sequence[_Tried]) -> bool:
@@ -421,9 +422,12 @@ def _about(item: OutboxItem) -> AbstractContextManager[None]:
     return log.bound(outbox=item.id, document=item.subject_id, packet=item.packet_id, agency=item.sender_code)
 
 
-async def _each(works: Iterable[Awaitable[None]]) -> None:
+async def _each(works: Sequence[Awaitable[None]]) -> None:
     """Side by side; one that breaks stops none of the others."""
-    _raise_first(await asyncio.gather(*works, return_exceptions=True))
+    if len(works) == 1:
+        await works[0]
+    else:
+        _raise_first(await asyncio.gather(*works, return_exceptions=True))
 
 
 def _raise_first(ends: Iterable[object]) -> None:

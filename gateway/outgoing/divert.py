@@ -29,8 +29,8 @@ class Diverted:
 
     def routes(self, targets: Sequence[OutboxTarget]) -> list[str]:
         """Where the row is published to, each once: a successor may be a recipient itself."""
-        open_ = (target.code for target in targets if target.code not in self.held)
-        return list(dict.fromkeys(self.heirs.get(code, code) for code in open_))
+        open_ = [target.code for target in targets if target.code not in self.held]
+        return list(dict.fromkeys([self.heirs.get(code, code) for code in open_]))
 
     def outcomes(
         self, targets: Sequence[OutboxTarget], published: Mapping[str, Outcome]
@@ -45,10 +45,13 @@ class Diverted:
         return found
 
 
+_NOBODY = Diverted()
+
+
 async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[OutboxTarget]) -> Diverted:
     """A code that is held goes out as soon as the registry opens it again; its sender may cancel and send anew."""
     if kind == Kind.STATUS:
-        return Diverted()
+        return _NOBODY
     today = desk.today()
     held: dict[str, Outcome] = {}
     heirs: dict[str, str] = {}
@@ -60,6 +63,8 @@ async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[OutboxTarget
                     heirs[target.code] = heir
                 else:
                     held[target.code] = _held_back(answer)
+    if not (held or heirs):
+        return _NOBODY
     notices = {code: f"{code} ended: sent to its successor {heir}" for code, heir in heirs.items()}
     return Diverted(held=held, heirs=heirs, notices=notices)
 

@@ -190,19 +190,12 @@ class _Paper:
     at: datetime
     files: Sequence[FileItem] = ()
     contents: Sequence[build.AttachmentContent] = ()
-
-    @property
-    def size(self) -> int:
-        return sum(item.size for item in self.files)
+    size: int = 0
+    """Of its files together."""
 
     @property
     def is_small(self) -> bool:
         return self.size <= SMALL // 2
-
-    @property
-    def is_brief(self) -> bool:
-        """Whether to write and sign it takes a millisecond or two: a circular to a whole province does not."""
-        return self.is_small and len(self.envelope.to) + len(self.files) <= _FEW
 
 
 def _letter(
@@ -223,6 +216,7 @@ def _letter(
             )
             for item, source in zip(document.files, sources, strict=True)
         ],
+        size=sum([item.size for item in document.files]),
     )
 
 
@@ -238,8 +232,12 @@ async def _sign_for_waiting(desk: OutDesk, paper: _Paper) -> Packed | None:
         return None
     try:
         signer = await _signer(desk, paper)
-        with desk.signed_at_once.taken(0 if paper.is_small else paper.size) as fits:
-            return await _sign(desk, paper, signer) if fits and signer.at_hand else None
+        if not signer.at_hand:
+            return None
+        if paper.is_small:
+            return await _sign_small(desk, paper, signer)
+        with desk.signed_at_once.taken(paper.size) as fits:
+            return await _sign_large(desk, paper, signer) if fits else None
     except Exception as error:  # reason: whatever it is, nobody is turned away for it
         code = error.code if isinstance(error, GatewayError) else type(error).__name__
         log.action(_log, "packet.signed_later", str(error), packet=paper.qualifier.packet_id, code=code)
@@ -255,33 +253,30 @@ async def _signer(desk: OutDesk, paper: _Paper) -> EnvelopeSigner:
 
 
 async def _sign(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
-    """What is small in memory, anything else in a file."""
-    if not paper.is_small:
-        with desk.blobs.scratch() as scratch:
-            signed = await _write_apart(
-                desk, paper, signer, lambda: (scratch.file, partial(_opened, scratch.content))
-            )
-            return await keep(desk, scratch, signed)
+    return await (_sign_small if paper.is_small else _sign_large)(desk, paper, signer)
+
+
+async def _sign_large(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
+    """In a file, which is made where it is written."""
+    with desk.blobs.scratch() as scratch:
+        signed = await desk.pool.run(
+            lambda: _written(desk, paper, signer, scratch.file, partial(_opened, scratch.content))
+        )
+        return await keep(desk, scratch, signed)
+
+
+async def _sign_small(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
+    """In memory."""
     file = BytesIO()
-    signed = await _write_apart(desk, paper, signer, lambda: (file, lambda: BytesIO(file.getvalue())))
+    write = partial(_written, desk, paper, signer, file, lambda: BytesIO(file.getvalue()))
+    # A millisecond or two, which a circular to a whole province takes longer, and a key elsewhere too.
+    is_brief = signer.at_hand and len(paper.envelope.to) + len(paper.files) <= _FEW
+    signed = await (desk.pool.brief if is_brief else desk.pool.run)(write)
     if signed.file_size <= SMALL:
         return Packed(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
     with desk.blobs.scratch() as scratch:  # its files are small, its recipients many
         await desk.pool.run(lambda: scratch.file.write(file.getbuffer()))
         return await keep(desk, scratch, signed)
-
-
-_Place = Callable[[], tuple[BinaryIO, Callable[[], BinaryIO]]]
-
-
-async def _write_apart(
-    desk: OutDesk, paper: _Paper, signer: EnvelopeSigner, place: _Place
-) -> SignedEnvelope[Envelope]:
-    """`place`: where it is written, and what reads it again."""
-    is_brief = paper.is_brief and signer.at_hand
-    return await (desk.pool.brief if is_brief else desk.pool.run)(
-        lambda: _written(desk, paper, signer, *place())
-    )
 
 
 def _written(

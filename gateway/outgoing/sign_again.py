@@ -41,6 +41,8 @@ class KeyFaults:
 
     async def of(self, code: str, signed_by: str, now: datetime) -> str | None:
         """Why that certificate may sign no more for that code. NotFound when none may."""
+        if (code, signed_by) in self._found:
+            return self._found[code, signed_by]
         async with self._turn:
             if (code, signed_by) not in self._found:
                 allowed = await desks.signing_keys(self.desk, code, now)
