@@ -24,6 +24,7 @@ from gateway.domain.document import (
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
+from gateway.domain.pace import SMALL
 from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts
 from gateway.errors import Refused, ScannerDown
 from gateway.outgoing.desk import OutDesk
@@ -123,8 +124,11 @@ class Tray:
         n = len(self.received) + 1
         spool = Spool(scratch, self.desk.pool)
         await spool.fill(chunks, partial(self._check_size, name, n, self.total))
-        look = partial(self._look, spool, name, is_lead=role is FileRole.LEAD)
-        digest, facts, signatures = await self.desk.pool.run(look)
+        is_lead = role is FileRole.LEAD
+        look = partial(self._look, spool, name, is_lead=is_lead)
+        pool = self.desk.pool
+        run = pool.brief if self._is_brief(spool, is_lead=is_lead) else pool.run
+        digest, facts, signatures = await run(look)
         facts = await self._judged(scratch, name, digest, facts, signatures)
         item = FileItem(
             n=n,
@@ -158,9 +162,16 @@ class Tray:
         if over is not None:
             raise Refused(Verdict(reasons=(over,)))
 
+    def _is_brief(self, spool: Spool, *, is_lead: bool) -> bool:
+        """Whether the look takes less than a hop to the pool. What is small lies in memory."""
+        if spool.size > SMALL:
+            return False
+        spool.end()
+        return self.desk.inspector.is_brief(spool.scratch.content, reads_page=is_lead)
+
     def _look(self, spool: Spool, name: str, *, is_lead: bool) -> tuple[Digest, FileFacts, PdfFacts | None]:
-        """The end of the file is written, and the whole of it looked at, in one hop to the pool. Without signatures where
-        another process has to read them."""
+        """The end of the file is written, and the whole of it looked at, in one go. Without signatures where another
+        process has to read them."""
         digest, file = spool.end(), spool.scratch.content
         facts = self.desk.inspector.inspect(file, name, reads_page=is_lead, digest=digest)
         now = self.desk.clock.now()

@@ -180,6 +180,8 @@ class FileInspector:
         self._read_fields = read_fields
         self._known: OrderedDict[tuple[Digest, str, bool], FileFacts] = OrderedDict()
         self._turn = threading.Lock()
+        # From the first PDF on: loading the library takes long, and is done in the pool.
+        self._is_brief_pdf: Callable[[BinaryIO, int, bool], bool] | None = None
 
     def inspect(
         self, file: Readable, name: str, *, reads_page: bool = False, digest: Digest | None = None
@@ -201,6 +203,13 @@ class FileInspector:
                 while len(self._known) > _MOST_KNOWN:
                     self._known.popitem(last=False)
         return facts
+
+    def is_brief(self, file: Readable, *, reads_page: bool) -> bool:
+        """Tell whether a look at a small file takes less than a hop to the pool: at a PDF that patterns read."""
+        if self._is_brief_pdf is None:
+            return False
+        with file.open("rb") as stream:
+            return self._is_brief_pdf(stream, self._limits.pdf_objects, reads_page)
 
     def _facts(self, file: Readable, name: str, *, reads_page: bool) -> FileFacts:
         try:
@@ -266,9 +275,10 @@ class FileInspector:
     ) -> None:
         if found.found_type == "pdf":
             # A node that meets no PDF does without the library, which is large.
-            from gateway.trust.pdf import look_into_pdf
+            from gateway.trust.pdf import is_brief, look_into_pdf
             from gateway.trust.pdf_layout import first_page
 
+            self._is_brief_pdf = is_brief
             read_page = first_page if reads_page else None
             facts = look_into_pdf(stream, budget.deadline, self._limits.pdf_objects, read_page)
             found.pages, found.encrypted, found.broken = facts.pages, facts.encrypted, facts.broken

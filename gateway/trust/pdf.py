@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -115,6 +116,12 @@ def look_into_pdf(
             return replace(facts, first_page=read_page(reader, deadline)) if read_page else facts
     except (*LIBRARY, MemoryError):
         return PdfTraits(broken="too-long-to-read" if time.monotonic() > deadline else "unreadable")
+
+
+def is_brief(stream: BinaryIO, most_objects: int, reads_page: bool) -> bool:
+    """Tell whether patterns alone say it."""
+    plain = _plain(stream, math.inf, most_objects)
+    return plain is not None and not (reads_page and plain.draws)
 
 
 def _plain(stream: BinaryIO, deadline: float, most_objects: int) -> PlainPdf | None:
