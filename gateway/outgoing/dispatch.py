@@ -64,8 +64,8 @@ class _Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tried:
-    """What came of a row, by the recipient's code: for which of them it is over, which were reached of these, and which are
-    waited for. `again`: when what may heal is tried once more; None: never."""
+    """Outcome of publishing one row, by the recipient's code: those for which it is over, the codes that were reached of
+    these, and those that are tried again. `again`: how long the next try waits; None: there is none."""
 
     leased: LeasedOutbox
     item: OutboxItem
@@ -78,7 +78,7 @@ class _Tried:
 
     @property
     def waiting(self) -> list[OutboxTarget]:
-        """Who is waited for, with what is known of each when it is tried again."""
+        """Those that are tried again, each with what this try left behind."""
         attempt = self.leased.lease.attempt
         return [_after(target, self.outcomes[target.code], attempt) for target in self.later]
 
@@ -225,7 +225,7 @@ def _tried(
 
 
 def _wait_of(desk: OutDesk, leased: LeasedOutbox, outcomes: Sequence[Outcome]) -> timedelta | None:
-    """Until what may heal is tried once more; None where the time for that is over."""
+    """Return how long the next try waits after these outcomes; None where the time for tries is over."""
     if any(each.at_once for each in outcomes):
         return _AT_ONCE  # there is another axis, and nothing that it would wait for
     planned = upkeep.next_try(

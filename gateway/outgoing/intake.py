@@ -163,7 +163,7 @@ class Tray:
             raise Refused(Verdict(reasons=(over,)))
 
     def _is_brief(self, spool: Spool, *, is_lead: bool) -> bool:
-        """Whether the look takes less than a hop to the pool. What is small lies in memory."""
+        """Tell whether the look takes less than a hop to the pool. A small file lies in memory."""
         if spool.size > SMALL:
             return False
         spool.end()

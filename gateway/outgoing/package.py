@@ -257,7 +257,7 @@ async def _sign(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
 
 
 async def _sign_large(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
-    """In a file, which is made where it is written."""
+    """Write and sign it in a file, which the thread makes that writes."""
     with desk.blobs.scratch() as scratch:
         signed = await desk.pool.run(
             lambda: _written(desk, paper, signer, scratch.file, partial(_opened, scratch.content))
@@ -266,10 +266,10 @@ async def _sign_large(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> P
 
 
 async def _sign_small(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
-    """In memory."""
+    """Write and sign it in memory."""
     file = BytesIO()
     write = partial(_written, desk, paper, signer, file, lambda: BytesIO(file.getvalue()))
-    # A millisecond or two, which a circular to a whole province takes longer, and a key elsewhere too.
+    # It takes a millisecond or two. A circular to a whole province takes longer, and so does a key elsewhere.
     is_brief = signer.at_hand and len(paper.envelope.to) + len(paper.files) <= _FEW
     signed = await (desk.pool.brief if is_brief else desk.pool.run)(write)
     if signed.file_size <= SMALL:

@@ -58,27 +58,27 @@ _Entries = Mapping[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class PlainPdf:
-    """What a plain file has. `draws`: something is drawn on its first page."""
+    """Facts of a plain file. `draws`: its first page draws something."""
 
     pages: int
     draws: bool
 
 
 def pattern_of_names(names: Collection[str], kinds: Collection[str]) -> re.Pattern[bytes]:
-    """A pattern that finds each of the names, however it is spelled; and a key of these `kinds` whose value is written
-    as no name, because a text may spell one in ways of its own."""
+    """Return a pattern that finds each of the names, however it is spelled; and a key of these `kinds` whose value is
+    written as no name, because a text may spell one in ways of its own."""
     first = "".join({name[0] for name in (*names, *kinds)}).encode("ascii")
-    found = b"|".join(map(_spelled, names))
-    typed = b"|".join(map(_spelled, kinds))
+    acting = b"|".join(map(_spelling, names))
+    keys = b"|".join(map(_spelling, kinds))
     return re.compile(
         # Looking at one byte first takes half of the time in a picture's octets.
-        rb"/(?=[#" + first + rb"])(?:(?:" + found + rb")(?=[\x00-\x20()<>\[\]{}/%]|\Z)"
-        rb"|(?:" + typed + rb")[\x00-\x20]*+(?:[(%]|<(?!<)))"
+        rb"/(?=[#" + first + rb"])(?:(?:" + acting + rb")(?=[\x00-\x20()<>\[\]{}/%]|\Z)"
+        rb"|(?:" + keys + rb")[\x00-\x20]*+(?:[(%]|<(?!<)))"
     )
 
 
-def _spelled(name: str) -> bytes:
-    """Each letter stands for itself or as its number."""
+def _spelling(name: str) -> bytes:
+    """Return a pattern of the name, in which each letter stands for itself or as its number."""
     letters = []
     for letter in name:
         number = "".join(f"[{digit}{digit.upper()}]" for digit in f"{ord(letter):02x}")
@@ -87,8 +87,7 @@ def _spelled(name: str) -> bytes:
 
 
 def read_plain(data: bytes, acting: re.Pattern[bytes]) -> PlainPdf | None:
-    """Return what the file has, where it is plain and nothing in it is what `acting` looks for. Never raises for what
-    the file holds."""
+    """Return facts of the file, where it is plain and `acting` finds nothing in it. Never raises for its content."""
     if acting.search(data) is not None:
         return None
     end = _END.search(data, max(0, len(data) - _LONGEST_END))
@@ -103,7 +102,7 @@ def read_plain(data: bytes, acting: re.Pattern[bytes]) -> PlainPdf | None:
 
 
 def _places(data: bytes, table: re.Match[bytes]) -> Mapping[bytes, int] | None:
-    """Where each object stands, by its reference. None where one stands elsewhere."""
+    """Return the position of each object, by its reference. None where one stands elsewhere."""
     lines = _LINE.findall(table[2])
     if len(lines) != int(table[1]):
         return None
@@ -118,7 +117,7 @@ def _places(data: bytes, table: re.Match[bytes]) -> Mapping[bytes, int] | None:
 
 
 def _pages(data: bytes, places: Mapping[bytes, int], top: bytes | None) -> PlainPdf | None:
-    """Of the tree with this top, from the first page on."""
+    """Count the pages of the tree with this top, from the first one on."""
     first: _Entries | None = None
     pages, seen, waiting = 0, set(), [top]
     while waiting:
@@ -138,15 +137,15 @@ def _pages(data: bytes, places: Mapping[bytes, int], top: bytes | None) -> Plain
 
 
 def _object(data: bytes, places: Mapping[bytes, int], reference: bytes | None) -> _Entries | None:
-    """The dictionary that a reference names."""
-    if reference not in places:
+    """Return the dictionary that a reference names."""
+    if reference is None or reference not in places:
         return None
-    found = _OBJECT.match(data, places[reference])
-    return _entries(found[1]) if found is not None else None
+    match = _OBJECT.match(data, places[reference])
+    return _entries(match[1]) if match is not None else None
 
 
-def _entries(written: bytes) -> _Entries | None:
-    """What stands under each key. None where one stands twice."""
-    pairs = _ENTRY.findall(written)
+def _entries(text: bytes) -> _Entries | None:
+    """Return the value of each key. None where a key stands twice."""
+    pairs = _ENTRY.findall(text)
     entries = dict(pairs)
     return entries if len(entries) == len(pairs) else None

@@ -15,6 +15,7 @@ from bench import papers
 from gateway.trust import pdf
 from gateway.trust.pdf import PdfTraits, look_into_pdf
 from gateway.trust.pdf_layout import first_page
+from gateway.trust.pdf_plain import read_plain
 from tests.support.cases import Cases
 from tests.support.printed import FOLDER
 
@@ -36,7 +37,7 @@ def told_by_library(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], PdfTra
 
 
 def is_plain(raw: bytes) -> bool:
-    return pdf.read_plain(raw, pdf._ACTING) is not None
+    return read_plain(raw, pdf._ACTING) is not None
 
 
 def words(traits: PdfTraits) -> tuple[Any, ...]:
