@@ -24,7 +24,6 @@ from gateway.domain.document import (
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
-from gateway.domain.pace import SMALL
 from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts
 from gateway.errors import Refused, ScannerDown
 from gateway.outgoing.desk import OutDesk
@@ -85,6 +84,8 @@ class Once:
     render: Callable[[Accepted], tuple[int, str]]
 
 
+# Bytes that patterns go through in a millisecond or two, whatever they are.
+_BRIEF = 16 * 1024
 # One document must not keep the reader of PDFs from those of others.
 MOST_SIGNED = 20
 
@@ -163,8 +164,8 @@ class Tray:
             raise Refused(Verdict(reasons=(over,)))
 
     def _is_brief(self, spool: Spool, *, is_lead: bool) -> bool:
-        """Tell whether the look takes less than a hop to the pool. A small file lies in memory."""
-        if spool.size > SMALL:
+        """Tell whether the look takes less than a hop to the pool. So small a file lies in memory."""
+        if spool.size > _BRIEF:
             return False
         spool.end()
         return self.desk.inspector.is_brief(spool.scratch.content, reads_page=is_lead)

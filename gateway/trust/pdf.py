@@ -101,11 +101,11 @@ def look_into_pdf(
 ) -> PdfTraits:
     """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content. `read_page` is given where
     the text of the first page is wanted. The library is asked where the file is not plain, or its first page draws."""
-    file = timed(stream, deadline)
     try:
         plain = _plain(stream, deadline, most_objects)
         if plain is not None and not (read_page and plain.draws):
             return PdfTraits(pages=plain.pages, first_page=PdfText() if read_page else None)
+        file = timed(stream, deadline)
         with bounded():
             reader = opened_pdf(file)
             if reader is None:
