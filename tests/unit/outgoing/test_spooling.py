@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
+from bench import papers
+from gateway.domain.document import FileRole
 from gateway.domain.pace import SMALL
+from gateway.domain.signatures import FileFacts
 from gateway.errors import BadForm
+from gateway.outgoing.intake import tray
 from gateway.outgoing.spooling import PIECE, Spool
 from gateway.store.blobs import FileScratch
+from gateway.trust.inspector import FileInspector
 from tests.support.node import Town
+from tests.support.printed import FOLDER
 
 SHA256 = hashlib.sha256
 
@@ -103,3 +111,29 @@ async def test_what_is_too_large_is_not_read_on(town: Town, tmp_path: Path) -> N
         await spool.fill(endless(), check_size)
     assert len(taken) == 6
     assert not (tmp_path / "a").exists()
+
+
+async def test_a_small_scan_is_looked_at_without_a_thread_once_a_first_pdf_was(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that the library for PDFs reads, and larger ones, go to the pool."""
+    threads: list[str] = []
+    desk = replace(town.node.out, inspector=FileInspector())
+    inspect = FileInspector.inspect
+
+    def noted(self: FileInspector, *args: Any, **named: Any) -> FileFacts:
+        threads.append("loop" if threading.current_thread() is threading.main_thread() else "pool")
+        return inspect(self, *args, **named)
+
+    monkeypatch.setattr(FileInspector, "inspect", noted)
+    scan, text = papers.content(10_000, 1), (FOLDER / "cong-van.pdf").read_bytes()[: 15 * 1024]
+    async with tray(desk) as held:
+        for n, raw in enumerate((scan, scan, text, papers.content(17 * 1024, 1), b"chu")):
+            received = await held.add("file", f"{n}.pdf", FileRole.LEAD, whole(raw))
+            assert received.item.sha256 == hashlib.sha256(raw).hexdigest()
+            assert received.item.pages == (None if raw in (text, b"chu") else 1)
+    assert threads == ["pool", "loop", "pool", "pool", "pool"]
+
+
+async def whole(raw: bytes) -> AsyncIterator[bytes]:
+    yield raw
