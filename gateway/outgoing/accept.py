@@ -234,8 +234,9 @@ class _Asked:
         files = checking.digests(self.tray)
         if order.send and (taken := await checking.number_taken(work, agency, draft, order, files, earlier)):
             raise Refused(Verdict(reasons=(taken,)))
+        now = desk.clock.now()
         if packed is not None:
-            document = package.as_packed(document, packed, desk.clock.now())
+            document = package.as_packed(document, packed, now)
         await work.outgoing.add(document)
         for kept in contents:
             await work.blobs.keep(kept, "source", document.id)
@@ -245,7 +246,7 @@ class _Asked:
             "code": draft.code,
             "legal_value": document.legal_value,
         }
-        await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, desk.clock.now(), told)
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, now, told)
         if order.send:
             await confirmed(desk, work, document.id, order, verdict)
         deliveries = await queue(desk, work, document) if order.send else ()

@@ -47,8 +47,9 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     if not is_encodable("".join([text for _, _, text in entries(DRAFT, order.draft)])):
         return order.draft, rules.never_kept(order.draft, order.change)
     agency = await hosted_agency(desk, scope)
+    today = desk.today()
     resolutions = [
-        await desk.directory.resolve(each.code or each.name or "", desk.today(), each.parent)
+        await desk.directory.resolve(each.code or each.name or "", today, each.parent)
         for each in order.draft.recipients
     ]
     recipients = [_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
@@ -73,7 +74,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         inspected,
         resolutions,
         desk.profile,
-        desk.today(),
+        today,
         own_codes=(agency.code, *agency.aliases),
         confirmed=order.confirm,
     )

@@ -63,23 +63,24 @@ AT_ONCE = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A signed envelope, as the content store took it."""
+    """A signed envelope, as the content store took it. `signed_by`: the certificate of its key, by SHA-256."""
 
     signed: SignedEnvelope[Envelope]
     content: Kept
+    digest: Digest
+    size: int
+    signed_by: str
 
-    @property
-    def digest(self) -> Digest:
-        return self.content.digest
-
-    @property
-    def size(self) -> int:
-        return self.content.size
+    @classmethod
+    def of(cls, signed: SignedEnvelope[Envelope], content: Kept) -> Packed:
+        """Return the envelope with what is asked of it again and again."""
+        certificate = hashlib.sha256(signed.certificate_der).hexdigest()
+        return cls(signed, content, content.digest, content.size, certificate)
 
 
 async def keep(desk: OutDesk, scratch: FileScratch, signed: SignedEnvelope[Envelope]) -> Packed:
     """The envelope in this scratch file is the content store's from now on."""
-    return Packed(signed, await desk.blobs.keep(scratch, signed.file_digest, signed.file_size))
+    return Packed.of(signed, await desk.blobs.keep(scratch, signed.file_digest, signed.file_size))
 
 
 async def run(desk: OutDesk, job: Job) -> None:
@@ -273,7 +274,7 @@ async def _sign_small(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> P
     is_brief = signer.at_hand and len(paper.envelope.to) + len(paper.files) <= _FEW
     signed = await (desk.pool.brief if is_brief else desk.pool.run)(write)
     if signed.file_size <= SMALL:
-        return Packed(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
+        return Packed.of(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
     with desk.blobs.scratch() as scratch:  # its files are small, its recipients many
         await desk.pool.run(lambda: scratch.file.write(file.getbuffer()))
         return await keep(desk, scratch, signed)
@@ -403,7 +404,7 @@ async def put(
             targets=targets,
             created_at=now,
             subject_id=document.id,
-            signed_by=signed_by(packed),
+            signed_by=packed.signed_by,
         )
         await _post(desk, work, item, packed, may_answer=bool(document.draft.replies_to))
     told = as_logged(packed) | {"size": packed.size}
@@ -434,7 +435,7 @@ async def put_status(
         ),
         created_at=now,
         subject_id=subject_id,
-        signed_by=signed_by(packed),
+        signed_by=packed.signed_by,
     )
     await _post(desk, work, item, packed, may_answer=False)
     if packet.receipt is not None:
@@ -462,13 +463,8 @@ def as_logged(packed: Packed) -> dict[str, object]:
         "envelope": packed.digest,
         "body": signed.body_digest,
         "signature": signed.signature_digest,
-        "certificate": signed_by(packed),
+        "certificate": packed.signed_by,
     }
-
-
-def signed_by(packed: Packed) -> str:
-    """The certificate that it was signed under, by SHA-256."""
-    return hashlib.sha256(packed.signed.certificate_der).hexdigest()
 
 
 async def give_up(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:

@@ -116,9 +116,7 @@ async def _commit_signed_again(
 ) -> LeasedOutbox:
     """The old file keeps its reference: it may have been on its way when its courier died."""
     item = leased.item
-    fresh = replace(
-        item, envelope_digest=made.digest, envelope_size=made.size, signed_by=package.signed_by(made)
-    )
+    fresh = replace(item, envelope_digest=made.digest, envelope_size=made.size, signed_by=made.signed_by)
     async with desk.store.begin(scope) as work:
         await work.outbox.signed_again(leased.lease, fresh)
         if item.kind is Kind.STATUS:
