@@ -9,6 +9,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope
@@ -164,11 +165,10 @@ class Tray:
             raise Refused(Verdict(reasons=(over,)))
 
     def _is_brief(self, spool: Spool, *, is_lead: bool) -> bool:
-        """Tell whether the look takes less than a hop to the pool. So small a file lies in memory."""
+        """Tell whether the look takes less than a hop to the pool. Nothing of so small a file is written yet."""
         if spool.size > _BRIEF:
             return False
-        spool.end()
-        return self.desk.inspector.is_brief(spool.scratch.content, reads_page=is_lead)
+        return self.desk.inspector.is_brief(BytesIO(spool.unwritten), reads_page=is_lead)
 
     def _look(self, spool: Spool, name: str, *, is_lead: bool) -> tuple[Digest, FileFacts, PdfFacts | None]:
         """The end of the file is written, and the whole of it looked at, in one go. Without signatures where another

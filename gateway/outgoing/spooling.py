@@ -43,6 +43,11 @@ class Spool:
                 pieces, self._waiting, self._waiting_size = self._waiting, [], 0
                 await self._pool.run(partial(self._write, pieces))
 
+    @property
+    def unwritten(self) -> bytes:
+        """The bytes that wait for `end`."""
+        return b"".join(self._waiting)
+
     def end(self) -> Digest:
         """All of it can be read again on return. Sync: call it in the pool."""
         pieces, self._waiting = self._waiting, []

@@ -204,12 +204,10 @@ class FileInspector:
                     self._known.popitem(last=False)
         return facts
 
-    def is_brief(self, file: Readable, *, reads_page: bool) -> bool:
+    def is_brief(self, stream: BinaryIO, *, reads_page: bool) -> bool:
         """Tell whether a look at a small file takes less than a hop to the pool: at a PDF that patterns read."""
-        if self._is_brief_pdf is None:
-            return False
-        with file.open("rb") as stream:
-            return self._is_brief_pdf(stream, self._limits.pdf_objects, reads_page)
+        is_brief = self._is_brief_pdf
+        return is_brief is not None and is_brief(stream, self._limits.pdf_objects, reads_page)
 
     def _facts(self, file: Readable, name: str, *, reads_page: bool) -> FileFacts:
         try:
