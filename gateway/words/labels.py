@@ -1,7 +1,6 @@
-"""The one door to what is said to people. In: a key, a language and parameters. Out: the text. The words stand in the
-catalogues beside this module: `.po` files of gettext, one for each subject and language; a subject is read when its
-first key is asked for. A key that is not there is an error. Reading is strict: what is not of the form told in
-docs/words.md is an error that names file and line."""
+"""Texts for people. In: a key, a language and parameters. Out: the text. The catalogues beside this module are gettext
+`.po` files, one for each subject and language; a subject is read when its first key is needed. An unknown key is an error.
+Reading is strict: a line that breaks the form of docs/words.md is an error with file and line."""
 
 from __future__ import annotations
 
@@ -29,8 +28,8 @@ _TABLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def say(key: str, /, lang: str = "vi", **params: object) -> str:
-    """The text of a key in `vi` or `en`, its parameters filled in; where it counts, the form that fits the number.
-    KeyError for an unknown key or language, or a parameter that the text needs and was not given."""
+    """Return the text of a key in `vi` or `en`, its parameters filled in, in the plural form that fits the number. KeyError
+    for an unknown key or language, or a missing parameter."""
     text = _text(key, lang)
     if isinstance(text, str):
         return text.format_map(params)
@@ -38,18 +37,18 @@ def say(key: str, /, lang: str = "vi", **params: object) -> str:
 
 
 def has(key: str) -> bool:
-    """Whether there is a text for it: for keys made of other people's codes."""
+    """Tell whether a key has a text; for keys built from foreign codes."""
     subject = _subject(key)
     return subject is not None and key in read_catalogue("vi", subject)
 
 
 def say_or(key: str, other: str, /, lang: str = "vi") -> str:
-    """The text of a key made of other people's codes; `other` where there is none."""
+    """Return the text of a key built from a foreign code; `other` where there is none."""
     return say(key, lang) if has(key) else other
 
 
 def tails(prefix: str) -> list[str]:
-    """What stands behind this prefix and a dot in the keys that begin so, in order."""
+    """List, in order, the parts of keys that follow this prefix and a dot."""
     subject, head = _subject(prefix), f"{prefix}."
     return (
         sorted(key.removeprefix(head) for key in read_catalogue("vi", subject) if key.startswith(head))
@@ -70,7 +69,8 @@ def _subject(key: str) -> str | None:
 
 
 class _WithParts(dict[str, object]):
-    """Parameters of a text that counts two things: `{#files}` is the entry `KEY#files`, which has forms of its own."""
+    """Parameters of a text that counts two things: `{#files}` is the entry `KEY#files`, which has plural forms of its
+    own."""
 
     def __init__(self, key: str, lang: str, params: Mapping[str, object]) -> None:
         super().__init__(params)
@@ -83,13 +83,13 @@ class _WithParts(dict[str, object]):
 
 
 def jobs(keys: object, lang: str = "vi") -> str:
-    """Periodic jobs by their names, as one list."""
+    """Join the names of periodic jobs to one list."""
     named = keys if isinstance(keys, tuple | list) else ()
     return ", ".join(say(f"operating.loop.{each}", lang) for each in named)
 
 
 def finding_text(key: str, params: Mapping[str, object], lang: str = "vi") -> str:
-    """What one check of the doctor found."""
+    """Describe the result of one doctor check."""
     return say(key, lang, **{name: _found(name, value, lang) for name, value in params.items()})
 
 
@@ -104,9 +104,9 @@ def _found(name: str, value: object, lang: str) -> object:
 
 
 def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, suggest: str | None = None) -> str:
-    """The sentence for one reason of a verdict: what is wrong with which thing, and what to do. Byte counts become
-    MB, dates are written as people do, names of fields and causes are translated. Where reading stopped at the limit no
-    size is known, and none is told."""
+    """Describe one reason of a verdict: what is wrong with which field, and how to mend it. Byte counts become MB, dates
+    get the local form, names of fields and causes are translated. Where reading stopped at the limit the size is unknown
+    and left out."""
     told = {name: _shown(name, value, lang) for name, value in params.items()}
     cases = (params.get("field"), None if "size_bytes" in params else "stopped")
     own = (f"rule.{code}.{case}" for case in cases if case)
@@ -118,7 +118,7 @@ def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, sugge
 
 
 def remark_text(key: str, params: Mapping[str, str], lang: str = "vi") -> str:
-    """The sentence for one remark on a change of the organisation; dates are written as people do."""
+    """Describe one remark on a change of the organisation; dates get the local form."""
     told = {
         name: say(f"reform.kind.{value}", lang) if name == "kind" else _as_day(value, lang)
         for name, value in params.items()
@@ -132,14 +132,14 @@ def _as_day(value: str, lang: str) -> str:
 
 
 def mark_text(mark: str, lang: str = "vi") -> str:
-    """The words for a mark of a standing, such as `unknown:07` or `request_refused:recall`."""
+    """Describe a mark of a standing, such as `unknown:07` or `request_refused:recall`."""
     name, _, detail = mark.partition(":")
     request = say(f"request.{detail}", lang) if has(f"request.{detail}") else detail
     return say(f"mark.{name}", lang, code=detail, request=request, number=detail)
 
 
 def megabytes(count: int, lang: str = "vi") -> str:
-    """A byte count as people read it, never rounded down to a limit that it passes: 12,4 MB; GB from ten on."""
+    """Format a byte count, never rounded down to a limit that it passes: 12,4 MB; GB from ten on."""
     unit, size = ("GB", 1024**3) if count >= 10 * 1024**3 else ("MB", 1024**2)
     tenths = -(-count * 10 // size)
     text = f"{tenths // 10}.{tenths % 10}".removesuffix(".0")
@@ -147,13 +147,13 @@ def megabytes(count: int, lang: str = "vi") -> str:
 
 
 def kilobytes(count: int, lang: str = "vi") -> str:
-    """The size of a file in a list: 33 KB, and MB from one on."""
+    """Format the size of a file in a list: 33 KB, and MB from one on."""
     return megabytes(count, lang) if count >= 1024 * 1024 else f"{-(-count // 1024)} KB"
 
 
 def span(length: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
-    """A length as people say it, in its two largest units: `2 giờ`, `1 ngày 31 phút làm việc`. `working_day`: it is office
-    time, of which so much makes a day."""
+    """Format a duration in its two largest units: `2 giờ`, `1 ngày 31 phút làm việc`. `working_day` is the length of a day
+    where the duration is office time."""
     days, rest = divmod(abs(length), working_day or timedelta(days=1))
     hours, minutes = divmod(int(rest // timedelta(minutes=1)), 60)
     units = ((days, "left.days"), (hours, "left.hours"), (minutes, "left.minutes"))
@@ -165,13 +165,13 @@ def span(length: timedelta, lang: str = "vi", working_day: timedelta | None = No
 
 
 def time_left(left: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
-    """A countdown as clerks read it: how long there is, or how late it is."""
+    """Format a countdown: the time left, or the delay."""
     key = "left.late" if left < timedelta() else "left.on"
     return say(key, lang, span=span(left, lang, working_day))
 
 
 def day(iso: str, lang: str = "vi") -> str:
-    """An ISO date as people read it: 20/11/2026."""
+    """Format an ISO date as 20/11/2026, in English unchanged."""
     year, month, dom = iso[:10].split("-")
     return f"{dom}/{month}/{year}" if lang == "vi" else iso[:10]
 
@@ -250,8 +250,8 @@ _PACKAGE_OF: dict[str, str] = {}
 
 
 def add_catalogues(package: str, subjects: Mapping[str, str]) -> None:
-    """Those of one more package: its subjects with the heads of their keys, as in `SUBJECTS`, or with whole keys under the
-    head of another."""
+    """Add the catalogues of one more package: its subjects with the heads of their keys, as in `SUBJECTS`, or with whole
+    keys under the head of another subject."""
     for subject, heads in subjects.items():
         _PACKAGE_OF[subject] = package
         SUBJECT_OF.update(dict.fromkeys(heads.split(), subject))
@@ -261,12 +261,12 @@ add_catalogues("gateway.words", SUBJECTS)
 
 
 class CatalogueError(ValueError):
-    """A catalogue that cannot be read: file, line and what is wrong."""
+    """An unreadable catalogue: file, line and error."""
 
 
 @dataclass(frozen=True, slots=True)
 class CountedText:
-    """A text whose form goes by the number of something: the language's own rule chooses among its forms."""
+    """A text with plural forms: the language's own rule chooses the form for a number."""
 
     counts: str
     forms: tuple[str, ...]
@@ -287,8 +287,7 @@ _COUNTS = re.compile(r"\{([a-z_]+)\}")
 
 @cache
 def read_catalogue(lang: str, subject: str) -> Mapping[str, Text]:
-    """The texts of one file, by key; read once. They lie in the package, and come the way its modules do. KeyError for an
-    unknown language."""
+    """Read the texts of one file of the package by key, once. KeyError for an unknown language."""
     if lang not in LANGUAGES:
         raise KeyError(lang)
     data = get_data(_PACKAGE_OF[subject], f"{lang}/{subject}.po")
@@ -298,7 +297,7 @@ def read_catalogue(lang: str, subject: str) -> Mapping[str, Text]:
 
 
 def parsed_catalogue(text: str, name: str) -> dict[str, Text]:
-    """The texts of a catalogue; `name` is told in errors."""
+    """Parse the texts of a catalogue; `name` stands in errors."""
     entries = _entries(text, name)
     first, head = next(entries, (0, {}))
     rule = _RULE.search(head.get("msgstr", ""))
@@ -325,7 +324,7 @@ def _counted(counts: str, name: str, at: int) -> str:
 
 
 def _entries(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each entry with the line where it begins; blank lines part them."""
+    """Yield each entry with its first line number; blank lines separate them."""
     entry: dict[str, str] = {}
     field, began = "", 0
     for at, line in enumerate([*text.split("\n"), ""], start=1):
@@ -354,6 +353,6 @@ def _unquoted(quoted: str) -> str:
 
 
 def _number(value: object) -> int:
-    """A number as it is shown may have separators: 1,204. What is none counts as many."""
+    """Parse a number that may have separators: 1,204. Any other text counts as many."""
     digits = str(value).replace(",", "").replace(".", "")
     return int(digits) if digits.isdecimal() else 0
