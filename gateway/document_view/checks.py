@@ -1,6 +1,6 @@
-"""What was checked when a document came: what each thing weighs, by one table for every place that shows it. In: an
-incoming document, or the words of its checks and its marks. Out: rows in the reader's language with the verdict that
-chooses the one button of its page (interfaces.md 2.6); in one word what is doubtful or to be read, for lists."""
+"""Checks on arrival, weighed by one table for every front end. In: an incoming document, or the words of its checks and its
+marks. Out: rows in the reader's language with the verdict that chooses the one button of its page (interfaces.md 2.6); for
+lists, one word for a doubt or a note."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ Rule = tuple[str, dict[str, str]]
 
 
 class Grade(IntEnum):
-    """How much a row weighs: `NONE` says that nothing could be checked, which is no tick and no fault; `NOTE` is to be read
-    and stops nothing, `DOUBT` asks for a note or a hold, `BAD` for a refusal."""
+    """Weight of a row. `NONE`: nothing could be checked, neither tick nor fault; `NOTE` is to be read and stops nothing,
+    `DOUBT` asks for a note or a hold, `BAD` for a refusal."""
 
     NONE = -1
     GOOD = 0
@@ -43,8 +43,8 @@ class Grade(IntEnum):
         return self.name.lower()
 
 
-# What each word of a check weighs; any other word is a doubt. What cannot be told about a PDF never stops intake (R23);
-# of a first page number and subject both different ask for a note.
+# Weight of each word of a check; any other word is a doubt. An unknown PDF signature never stops intake (R23,
+# unknown signatures); a first page whose number and subject both differ needs a note.
 _GRADES: Mapping[str, Mapping[str, Grade]] = {
     "envelope_signature": {"valid": Grade.GOOD, "axis": Grade.GOOD, "weak": Grade.NOTE},
     "certificate_confirmed": {"true": Grade.GOOD, "axis": Grade.GOOD},
@@ -66,7 +66,7 @@ _GRADES: Mapping[str, Mapping[str, Grade]] = {
     "rules": {"allowed": Grade.GOOD},
 }
 ALWAYS = ("envelope_signature", "certificate_confirmed", "revocation", "digests", "recipient", "rules")
-"""What is checked of every document that came over the axis."""
+"""Checks of every document that came over the axis."""
 
 
 def grade_of(check: str, word: str) -> Grade:
@@ -74,8 +74,8 @@ def grade_of(check: str, word: str) -> Grade:
 
 
 def arrival_words(document: IncomingDocument) -> dict[str, str]:
-    """What was checked on arrival, by its words; with the worst word about a signature inside its PDFs, and whether there
-    are as many pages as its sender says."""
+    """Return the words of the checks on arrival, with the worst verdict on signatures inside the PDFs, and whether the page
+    count is as stated."""
     found, pages = {each.verdict for each in document.signatures}, pages_word(document)
     worst = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
     pdf = next((word.value for word in worst if word in found), "")
@@ -91,7 +91,7 @@ def pages_word(document: IncomingDocument) -> str:
 
 
 def weighed(found: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, Grade]]:
-    """What each thing that was looked at weighs, in one word, what is to be told first before the others."""
+    """Weigh each check; the most important one comes first."""
     warnings = found.get("warnings", "")
     weights = [(check, grade_of(check, found[check])) for check in ALWAYS[:-1] if check in found]
     if STOLEN in marks or REVOKED in marks:
@@ -110,12 +110,12 @@ def weighed(found: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, G
 
 
 def doubt_in(found: Mapping[str, str], marks: Sequence[str]) -> str:
-    """What a person has to look at before it is taken in, in one word; empty where nothing."""
+    """Name the first check that a clerk must look at before taking the document in; empty for none."""
     return next((key for key, grade in weighed(found, marks) if grade >= Grade.DOUBT), "")
 
 
 def note_in(found: Mapping[str, str], marks: Sequence[str]) -> str:
-    """What is to be read and stops nothing, in one word; empty where nothing, and where something is doubtful."""
+    """Name the first check to be read that stops nothing; empty for none, and where there is a doubt."""
     weights = weighed(found, marks)
     noted = [key for key, grade in weights if grade is Grade.NOTE]
     if not noted or any(grade > Grade.NOTE for _, grade in weights):
@@ -138,12 +138,12 @@ class Panel:
 
     @property
     def grade(self) -> Grade:
-        """That of the worst row."""
+        """Grade of the worst row."""
         return max((row.grade for row in self.rows if row.grade is not Grade.NONE), default=Grade.GOOD)
 
     @property
     def weighed(self) -> tuple[CheckRow, ...]:
-        """Without those of which nothing could be checked."""
+        """Rows with a verdict."""
         return tuple(row for row in self.rows if row.grade is not Grade.NONE)
 
     @property
@@ -152,7 +152,7 @@ class Panel:
 
     @property
     def is_clean(self) -> bool:
-        """Nothing that a clerk must write about: it may be taken in with one press."""
+        """True if no check needs a clerk's note, so that one press takes the document in."""
         return self.grade <= Grade.NOTE
 
 
@@ -164,8 +164,8 @@ def panel(
     held: Sequence[str] = (),
     content: bool = True,
 ) -> Panel:
-    """`doubles` are address and words of documents that look the same, `held` why a clerk put it on hold; without `content`
-    no name of a file and nothing that somebody wrote is told."""
+    """Build the panel of checks. `doubles` are address and words of documents that look the same, `held` the reasons why a
+    clerk put it on hold; without `content` it shows no file name and no written text."""
     if document.source is not Source.AXIS:
         return Panel(rows=())
     found, marks = document.checks, document.marks
@@ -192,7 +192,7 @@ def panel(
 def _row(
     found: Mapping[str, str], name: str, lang: str, details: Sequence[str] = (), mark: str = ""
 ) -> CheckRow | None:
-    """`mark` is one that says more than the check itself, and is bad."""
+    """Build one row. `mark` is one that says more than the check itself, and is bad."""
     word = found.get(name, "")
     if not word and not mark:
         return None
@@ -205,7 +205,7 @@ def _row(
 
 
 def _vouchers(document: IncomingDocument, lang: str) -> list[str]:
-    """Other envelopes of it, and the session with an axis that alone vouches for it."""
+    """List other envelopes of the document, and the axis session that alone vouches for it."""
     told = [_other_proof(each, lang) for each in document.proofs]
     session = document.checks.get("axis_session")
     return [*told, labels.say("incoming.check.axis_session", lang, session=session)] if session else told
@@ -282,12 +282,12 @@ def _first_page(found: Mapping[str, str], lang: str, *, content: bool) -> Sequen
 
 
 def counted_pages(document: IncomingDocument) -> int | None:
-    """The pages of the lead file as they were counted, None where nobody could."""
+    """Return the counted pages of the lead file, None where they could not be counted."""
     return document.lead.pages if document.lead is not None else None
 
 
 def broken_rules(text: str) -> list[Rule]:
-    """The broken rules that a check kept as text: code and parameters. What cannot be read is told as it stands."""
+    """Parse the reasons that a check kept as text: code and parameters. An unreadable one is kept as text."""
     return [_broken_rule(part) for part in _NEXT.split(text) if part.strip()]
 
 
@@ -302,7 +302,7 @@ def _broken_rule(text: str) -> Rule:
 
 
 def rule_sentence(code: str, params: Mapping[str, str], lang: str) -> str:
-    """Its words; the code with what is known where a parameter was lost."""
+    """Describe a broken rule; where a parameter was lost, give the code and the parameters that are left."""
     if not code:
         return params.get("text", "")
     try:

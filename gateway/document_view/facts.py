@@ -1,7 +1,7 @@
 """States and facts in words. In: a state, a code of the other side, a fact of a delivery or of an incoming document; a
-language. Out: text; or a `FactView`: what the fact says, who said it, what was written; or all that happened to an
-incoming document, oldest first: what its sender asked, what we answered and who did it, to whom it was given, each with our
-time and theirs. A code that has no words is shown as it is: the other side's codes must never break an answer."""
+language. Out: text; a `FactView`: state, speaker and written text of a fact; or the history of an incoming document, oldest
+first: requests of its sender, our answers, assignments, each with our time and the stated one. A code without words is
+shown unchanged: foreign codes must never break an answer."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from gateway.words import labels
 
 
 def state_word(state: str, lang: str) -> str:
-    """The word a sender reads for a state."""
+    """Return the word a sender reads for a state."""
     return labels.say_or(f"state.{state}", state, lang)
 
 
 def short_word(state: str, lang: str) -> str:
-    """The same for a narrow column."""
+    """Return the word for a narrow column."""
     return labels.say_or(f"state.short.{state}", "", lang) or state_word(state, lang)
 
 
 def received_word(state: str, lang: str, kind: Kind = Kind.DOCUMENT) -> str:
-    """The word a receiver reads for a state; a recall or an update is asked and answered, never taken in."""
+    """Return the word a receiver reads for a state; a recall or an update is asked and answered, never taken in."""
     asked = labels.say_or(f"state.in.request.{state}", "", lang) if kind.asks else ""
     return asked or labels.say_or(f"state.in.{state}", state_word(state, lang), lang)
 
 
 def packet_word(state: str, lang: str) -> str:
-    """The word for the state of a stored packet."""
+    """Return the word for the state of a stored packet."""
     return labels.say_or(f"packet.{state}", state, lang)
 
 
 def code_text(code: str | None, lang: str) -> str | None:
-    """What a code of a finding means; None for none."""
+    """Describe the code of a finding; None for none."""
     return labels.say_or(f"code.{code}", code, lang) if code else None
 
 
 def without_reference(text: str | None) -> str | None:
-    """What a person wrote in a status, without the packet id that every answer ends with for machines."""
+    """Strip from the text of a status the packet id that every answer ends with for machines."""
     reference = labels.say("status.reference", "vi", packet="").strip()
     return (text or "").partition(reference)[0].rstrip(" ·") or None
 
 
 def received_marks(marks: Iterable[str], lang: str, without: frozenset[str] = frozenset()) -> list[str]:
-    """The marks that speak to a receiver; requests stand among the facts."""
+    """List the marks for a receiver; requests are among the facts instead."""
     made = []
     for mark in marks:
         name = mark.partition(":")[0]
@@ -63,7 +63,7 @@ def received_marks(marks: Iterable[str], lang: str, without: frozenset[str] = fr
 
 
 class By(StrEnum):
-    """Who said it: the node by itself, a person of ours, or the other side."""
+    """Speaker of a fact: the node by itself, a person of ours, or the other side."""
 
     NODE = "node"
     US = "us"
@@ -72,8 +72,8 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactView:
-    """What one fact says. `key` is its state by the table of states, `word` the same in words; `said` is what was written,
-    `stated` the time that whoever said it states, where that is another one than ours."""
+    """One fact in words. `key` is its state by the table of states, `word` the same in words; `said` is the written text,
+    `stated` the speaker's time, where it differs from ours."""
 
     fact: Fact
     key: str
@@ -93,7 +93,7 @@ class FactView:
 
 
 def sent_fact(fact: Fact, lang: str) -> FactView:
-    """A fact about a delivery, as the sender of the document reads it. Our own acts state no time."""
+    """Show a fact about a delivery to the sender of the document. Our own acts state no time."""
     is_ours = fact.track is Track.TRANSPORT or _is_of_asking(fact)
     return FactView(
         fact=fact,
@@ -107,7 +107,7 @@ def sent_fact(fact: Fact, lang: str) -> FactView:
 
 
 def received_fact(fact: Fact, lang: str) -> FactView:
-    """A fact about an incoming document, as its receiver reads it."""
+    """Show a fact about an incoming document to its receiver."""
     by = By.NODE if fact.code == "01" or fact.track is Track.OTHER else By.US
     return FactView(
         fact=fact,
@@ -131,7 +131,7 @@ def _key(fact: Fact) -> str:
 
 
 def _is_of_asking(fact: Fact) -> bool:
-    """What the sender of a document asks, and not what it is answered."""
+    """Tell whether the fact is a request of the document's sender, or its withdrawal, and not an answer."""
     return fact.track is Track.REQUEST and fact.code in (RequestState.ASKED, RequestState.WITHDRAWN)
 
 
@@ -141,7 +141,7 @@ def _withdrawn_word(fact: Fact, lang: str) -> str:
 
 
 def _said(fact: Fact, lang: str) -> tuple[str, ...]:
-    """The reason and the note, each once."""
+    """Return the reason and the note, each once."""
     reason = labels.say_or(f"reason.{fact.reason}", fact.reason or "", lang)
     return tuple(dict.fromkeys(text for each in (reason, fact.note) if (text := without_reference(each))))
 
@@ -160,7 +160,8 @@ _EVENTS_TOLD = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryLine:
-    """`who` is a person by name, or in words who else; `said` is what was written, `stated` the time that they state."""
+    """One line of a document's history. `who` is a person's name, or words for another speaker; `said` is the written text,
+    `stated` the time that the speaker states."""
 
     at: datetime
     word: str
@@ -180,7 +181,7 @@ def history_lines(
     sender: str,
     content: bool,
 ) -> list[HistoryLine]:
-    """`content`: whether what people wrote may be shown."""
+    """List the history of an incoming document, oldest first. `content`: whether written text may be shown."""
     made = [
         *(_of_fact(received_fact(each, lang), lang, sender) for each in facts),
         *_of_events(events, names, lang),
@@ -230,7 +231,7 @@ def _event_said(event: Event, lang: str) -> tuple[str, ...]:
 
 
 def _instructions_given(event: Event, lang: str) -> tuple[str, ...]:
-    """Each instruction as it was given: a later one never takes its place (R67)."""
+    """List each instruction as it was given: a later one never replaces it (R67)."""
     data = event.data
     unit = data.get("assignment")
     told = [labels.say("incoming.given.lead", lang, unit=unit) if unit else ""]

@@ -1,8 +1,7 @@
-"""Where each recipient of an outgoing document stands, and how far the document came, in five steps that anybody
-understands: sent, arrived, taken in, assigned, done. In: a delivery and the facts about it. Out: a `RecipientView`, with
-the fact that says the word that is shown, and what lies behind it, oldest first; of one recipient how many steps lie behind
-it, and at which it stopped; of all together how many passed each step and when the last one did. Who gets paper, or is
-not sent to any more, goes no such way. A recall is a step of its own."""
+"""Standing of each recipient of an outgoing document, and its progress in five steps: sent, arrived, taken in, assigned,
+done. In: a delivery and its facts. Out: a `RecipientView`, with the fact behind the shown word and the facts before it,
+oldest first; a `Way`, with the steps of one recipient; for all recipients together the count and time of each step. A
+recipient on paper, or to which nothing is sent any more, has no steps. A recall is a step of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +17,8 @@ from gateway.words import labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientView:
-    """`last` is the newest fact that says the word which is shown, else the newest of all; None where nothing is known."""
+    """One recipient and its facts. `last` is the newest fact behind the shown word, else the newest of all; None without
+    facts."""
 
     delivery: Delivery
     last: FactView | None
@@ -41,14 +41,14 @@ def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> Reci
     )
 
 
-# Named as the state that a recipient has who stands there.
+# Named as the state of a recipient at that step.
 STEPS = ("sent", "delivered", "accepted", "assigned", "done")
-# A later step says that those before it were gone: systems skip what they do not tell apart.
+# A later step implies those before it: some systems report only the last one.
 _REACHED = {code: row.step for code, row in CODES.items() if row.step}
-# At which step somebody or something stopped it.
+# Step at which such a delivery was stopped.
 _STOPPED = {"failed": 0, "rejected": 2}
 _NO_WAY = frozenset({"paper", "cancelled", "draft", "blocked"})
-# Behind the steps of a document that is asked back: who was asked, and who has given it back.
+# States of a delivery whose document is asked back, after the steps.
 RECALLED = "recalled"
 _ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
 _AGREED, _AGREES = "request_agreed", "15"
@@ -56,9 +56,9 @@ _AGREED, _AGREES = "request_agreed", "15"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """`reached` steps are behind it; at the step `stopped`, counted from 0, it goes no further. `at` is when each of the
-    steps was gone, None where only a later one was told. `is_asked_back`: its sender has recalled it, and waits or has the
-    answer; `given_back_at` is when that was yes."""
+    """Progress of one recipient. `reached` counts the steps passed; `stopped` is the step, counted from 0, at which it
+    ended. `at` is the time of each step, None for one that was skipped. `is_asked_back`: its sender recalled it, and waits
+    or has the answer; `given_back_at` is the time of the agreement."""
 
     reached: int
     stopped: int | None
@@ -68,7 +68,7 @@ class Way:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """One for each step."""
+        """One mark for each step."""
         return tuple(
             "past" if n < self.reached else "stopped" if n == self.stopped else "ahead"
             for n in range(len(STEPS))
@@ -76,14 +76,14 @@ class Way:
 
     @property
     def word(self) -> str:
-        """The step that it has gone last; empty before the first."""
+        """The last step passed; empty before the first."""
         return STEPS[self.reached - 1] if self.reached else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step of the picture. `at` is when the last recipient had gone it, where all have; at it `stopped` many will go
-    no further."""
+    """One step of the picture. `at` is when the last recipient passed it, where all have; `stopped` counts recipients that
+    ended there."""
 
     step: str
     mark: str
@@ -94,7 +94,7 @@ class Stage:
 
 
 def way_of(facts: Sequence[Fact], word: str) -> Way | None:
-    """None for whom no packet travels to."""
+    """Compute the progress of one recipient; None where no packet travels to it."""
     if word in _NO_WAY:
         return None
     at: list[datetime | None] = [None] * len(STEPS)
@@ -121,8 +121,8 @@ def _step_of(fact: Fact) -> int:
 
 
 def picture(ways: Sequence[Way]) -> list[Stage]:
-    """Past where all have gone it, here or stopped at the first where some have not, ahead behind that. A recall is the
-    last step, in place of those that nobody has gone and nobody will."""
+    """Draw the steps of all recipients: past where all have passed, here or stopped at the first where some have not, ahead
+    after that. A recall is the last step, in place of those that no recipient passed."""
     made: list[Stage] = []
     for n, step in enumerate(STEPS):
         count = sum(each.reached > n for each in ways)
