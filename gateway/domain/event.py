@@ -1,7 +1,6 @@
-"""What an event says, and every kind of it; and which certificates speak for which codes, as the events tell it.
-Events are the one history: timeline, feed, audit and pages read them. In: events of the kinds `binding.*`. Out:
-what the table of bindings must hold, and where it holds something else. Pure: who asks brings rows and events (K6,
-threat 114)."""
+"""Events and their kinds; and from them, the certificates that speak for codes. Events are the one history: timeline, feed,
+audit and pages read them. In: events of the kinds `binding.*`. Out: the expected table of bindings, and its differences
+from the real one. Pure: the caller brings rows and events (K6, threat 114)."""
 
 from __future__ import annotations
 
@@ -166,7 +165,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingDifference:
-    """A row that the events do not tell (`untold`), tell otherwise (`changed`), or told and not there (`missing`)."""
+    """A row without events (`untold`), with other events (`changed`), or events without a row (`missing`)."""
 
     code: str
     fingerprint: str
@@ -178,12 +177,12 @@ BoundKey = tuple[str, str]
 
 
 def binding_subject(code: str) -> str:
-    """Under which subject the events of a code's bindings stand."""
+    """Return the subject of the events of a code's bindings."""
     return f"binding:{code}"
 
 
 def bindings_told(events: Iterable[Event]) -> dict[BoundKey, Bound]:
-    """What the events, oldest first, say of each code and certificate. Events of other kinds are passed over."""
+    """Fold the events, oldest first, to one binding per code and certificate. Events of other kinds are passed over."""
     found: dict[BoundKey, Bound] = {}
     for event in events:
         if event.kind not in BINDING_KINDS:
@@ -207,7 +206,7 @@ def bindings_told(events: Iterable[Event]) -> dict[BoundKey, Bound]:
 
 
 def binding_differences(rows: Iterable[Bound], events: Mapping[BoundKey, Bound]) -> list[BindingDifference]:
-    """Where the table is not what the events tell, by code and certificate."""
+    """List the differences between table and events, by code and certificate."""
     found, there = [], set()
     for row in rows:
         key = row.code, row.fingerprint

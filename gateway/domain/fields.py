@@ -1,7 +1,7 @@
-"""The one table of a document's fields, and the rules of every text that people and programs write into a document, a
-change of it or a status: how long, of which characters, wanted or not. A row stands in `domain.document`, where its field
-is declared. In: a draft, a change, a status. Out: the rows; the same with what is blank taken away, and each of its texts
-with its rule. The doors, the description of the API, the pages and both translations of envelopes read this table."""
+"""The one table of a document's fields, with the rules of every text in a document, a change of it or a status: length,
+characters, whether required. A row stands in `domain.document`, where its field is declared. In: a draft, a change, a
+status. Out: the rows; the same value without blank texts, and each of its texts with its rule. API, OpenAPI, pages and both
+translations of envelopes read this table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a part of a document: what the domain and programs call it, the type of one value, and its rule."""
+    """One field of a part of a document: its names in the domain and for programs, the type of one value, and its rule."""
 
     attribute: str
     name: str
@@ -40,13 +40,13 @@ class Field:
 
     @property
     def empty(self) -> str | None:
-        """What a text says that says nothing."""
+        """Value of an empty text."""
         return None if self.may_be_absent else ""
 
 
 @cache
 def fields_of(part: type[DataclassInstance]) -> Sequence[Field]:
-    """The fields that have a rule, in their order."""
+    """List the fields that have a rule, in their order."""
     return tuple(_fields_of(part))
 
 
@@ -70,7 +70,7 @@ def _fields_of(part: type[DataclassInstance]) -> Iterator[Field]:
 
 
 def annotated(hint: Any) -> tuple[Any, type[Any], Any] | None:
-    """A type as it was written, that of one value, and what is said of it; None where nothing is."""
+    """Return the annotated type, the type of one value, and the annotation; None without an annotation."""
     if get_origin(hint) is not Annotated:
         return None
     inner, said = get_args(hint)
@@ -78,7 +78,7 @@ def annotated(hint: Any) -> tuple[Any, type[Any], Any] | None:
 
 
 FIELDS = fields_of(Draft)
-"""The fields of a document, in the order in which programs are told of them."""
+"""The fields of a document, in the order of the API."""
 
 
 def _texts(part: type[DataclassInstance], above: str = "") -> Iterator[tuple[str, Rule]]:
@@ -100,7 +100,7 @@ def _lists(*parts: type[DataclassInstance]) -> Iterator[tuple[str, int]]:
 # Paths are those of the API; `*` stands for each entry of a list. Lengths: edxml.md 2.2, rules.md 12.3.
 DRAFT: Mapping[str, Rule] = MappingProxyType(dict(_texts(Draft)))
 CHANGE: Mapping[str, Rule] = MappingProxyType(dict(_texts(DocumentChange)))
-# The note shares its place on the wire with the reason for a refusal and the id of the packet that is answered.
+# The note shares its place on the wire with the reason for a refusal and the id of the answered packet.
 STATUS: Mapping[str, Rule] = MappingProxyType(
     {
         "note": Rule(longest=400, lines=True),
@@ -111,20 +111,20 @@ STATUS: Mapping[str, Rule] = MappingProxyType(
 )
 # How many entries a list may have.
 MOST: Mapping[str, int] = MappingProxyType(dict(_lists(Draft, DocumentChange)))
-# What the domain calls a field that programs know by another name.
+# Domain names of fields that have another name for programs.
 _ATTRIBUTES = {each.name: each.attribute for each in FIELDS}
-# No document of an office is older, and none is due later: what is further away is a slip of the pen.
+# No document of an office is older, and none is due later: such a day is a typing error.
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
-# What is given back exactly as it came.
+# Returned to the client unchanged.
 _UNTOUCHED = frozenset({"callback_data"})
-# Of these types there is nothing to tidy.
+# Types without texts.
 _AS_IT_IS = frozenset({NoneType, bool, int, date, datetime})
 _NOTHING = frozenset({None, "", ()})
 
 
 def tidy(thing: T) -> T:
-    """The same with one way to say nothing: what is blank is absent, a list has no blank entries, a part of which nothing
-    is left is gone. Texts are in form NFC, without white space around them, their lines ended by a line feed."""
+    """Normalise empty values: blank texts become absent, lists lose blank entries, a part without content is gone. Texts
+    are in form NFC, without white space around them, their lines ended by a line feed."""
     changed = {}
     known, values_of = _tidied_fields(type(thing))
     for (name, default), value in zip(known, values_of(thing), strict=False):
@@ -139,14 +139,14 @@ def tidy(thing: T) -> T:
 def _tidied_fields(
     kind: type[DataclassInstance],
 ) -> tuple[Sequence[tuple[str, Any]], Callable[[object], Sequence[Any]]]:
-    """With their defaults, and what looks at all their values in one go: behind them are two of no field, so that they are
-    several in any case."""
+    """Return the fields with their defaults, and a getter of all their values at once. Two extra attributes keep its answer
+    a tuple in any case."""
     known = [(each.name, each.default) for each in fields(kind) if each.name not in _UNTOUCHED]
     return known, attrgetter(*(name for name, _ in known), "__class__", "__class__")
 
 
 def entries(rules: Mapping[str, Rule], thing: object) -> Sequence[tuple[str, Rule, str]]:
-    """Each text of `thing` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
+    """List each text of `thing` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
     told: list[tuple[str, Rule, str]] = []
     for path, rule in rules.items():
         attribute, below = _ROUTES[path]
@@ -164,7 +164,7 @@ def entries(rules: Mapping[str, Rule], thing: object) -> Sequence[tuple[str, Rul
 
 
 def fitting(text: str | None, rule: Rule) -> str | None:
-    """A name from our own lists, which nobody types here, as far as it can be written; None where nothing is left."""
+    """Cut a name from our own lists to the rule, without bad characters; None where nothing is left."""
     if text and len(text) <= rule.longest and usual(text):
         return text
     kept = _BAD.sub("", text or "")
@@ -172,35 +172,35 @@ def fitting(text: str | None, rule: Rule) -> str | None:
 
 
 def whole(text: str | None, rule: Rule) -> str | None:
-    """The same for what is of no use cut short, such as an address."""
+    """Return a text that fits the rule uncut, else None: half an address is useless."""
     return text if text and fitting(text, rule) == text else None
 
 
 def is_blank(text: str) -> bool:
-    """Whether nobody sees anything of it: white space, and marks that have no form of their own."""
-    if text[:1].isalnum():  # so begin most
+    """Tell whether a text is invisible: white space, and marks that have no form of their own."""
+    if text[:1].isalnum():  # the usual case
         return False
     return all(letter.isspace() or unicodedata.category(letter) == "Cf" for letter in text)
 
 
 def is_encodable(text: str) -> bool:
-    """Whether it can be written in UTF-8 at all: lone surrogates cannot."""
+    """Tell whether it can be written in UTF-8 at all: lone surrogates cannot."""
     return _LONE.search(text) is None
 
 
 def has_bad_characters(text: str, *, lines: bool = False) -> bool:
-    """Control characters (header and log injection), those that turn the writing round (what is read is not what is
-    written), lone surrogates and non-characters (not XML)."""
+    """Find control characters (header and log injection), those that turn the writing round (the shown text is not the
+    stored one), lone surrogates and non-characters (not XML)."""
     return (_BAD_IN_LINES if lines else _BAD).search(text) is not None
 
 
 def turning_shown(text: str) -> str:
-    """Write out the characters that turn the writing round, as `[U+202E]`, in a text that somebody else wrote."""
+    """Write out, as `[U+202E]`, the characters that turn the writing round in a foreign text."""
     return text if text.isascii() else _TURNS.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
 
 
 _LONE = re.compile("[\ud800-\udfff]")
-# The last two of every plane, and a block of the first, are characters of nothing.
+# Non-characters: the last two of every plane, and a block of the first.
 _NONE = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
 )
@@ -243,7 +243,7 @@ def _says_something(part: DataclassInstance) -> bool:
 
 
 def _route(path: str) -> tuple[str, tuple[str, ...]]:
-    """The attribute where a path begins, and what leads on from there."""
+    """Split a path into the attribute where it begins, and its further parts."""
     first, *below = path.split("/")
     return _ATTRIBUTES.get(first, first), tuple(below)
 

@@ -1,6 +1,5 @@
-"""What a recall, update or replacement says beside its reason: the number of the notice and who approved it. The wire has
-one text for all of it, so they are written behind the reason, where a person at any system reads them, and read back from
-there. Pure."""
+"""Number of the notice and name of the approver of a recall, update or replacement. The wire has one text for both and the
+reason, so they are written behind the reason, where a person at any system reads them, and read back from there. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ _LONGEST_NOTICE, _LONGEST_NAME = CHANGE["notice_no"].longest, CHANGE["approved_b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """The reason, and what stood behind it."""
+    """The reason, and the notice and approver behind it."""
 
     reason: str
     notice_no: str | None = None
@@ -25,14 +24,14 @@ class Said:
 
 
 def written(said: Said) -> str:
-    """One text. A notice without the name of a person is not told: nobody can read it back."""
+    """Join them to one text. A notice without the name of a person is left out: it could not be read back."""
     if said.notice_no and said.approved_by:
         return f"{said.reason}{_NOTICE}{said.notice_no}{_AND}{said.approved_by}{_END}"
     return f"{said.reason}{_ALONE}{said.approved_by}{_ALONE_END}" if said.approved_by else said.reason
 
 
 def read(text: str) -> Said:
-    """What `written` wrote; any other text is a reason alone."""
+    """Parse the text of `written`; any other text is a reason alone."""
     reason, notice, rest = text.removesuffix(_END).rpartition(_NOTICE)
     number, also, name = rest.partition(_AND)
     if text.endswith(_END) and notice and also:

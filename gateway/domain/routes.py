@@ -1,7 +1,7 @@
-"""Which axis a packet takes, of several: the table of routes, and the choice for one recipient. In: rules as an operator
-wrote them; sender, recipient and the node that hosts the recipient; what earlier tries left behind; which axes are
-away. Out: the one rule that holds, and the axis to hand it to, to move to, or to wait for. Pure: the same question has
-one answer, in whatever order the rules were written."""
+"""Choice of the axis for a packet, where there are several: the table of routes, and the choice for one recipient. In:
+rules of the operator; sender, recipient and its node; the trail of earlier tries; the axes that are away. Out: the one rule
+that holds, and the axis to hand it to, to move to, or to wait for. Pure: the same question has one answer, in whatever
+order the rules were written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AXIS_NAME = re.compile(r"[a-z][a-z0-9]{0,19}")
 
 
 class Breadth(IntEnum):
-    """How much a pattern takes in; the narrowest that fits is the one that holds."""
+    """Breadth of a pattern; of those that fit, the narrowest one holds."""
 
     EVERYTHING = 0
     SUBTREE = 1
@@ -31,15 +31,15 @@ class Breadth(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """`*`; `H41.*`, which is H41 and everything below; `@*`, whom the registry says another node hosts; `@name`, whom that
-    node hosts; `H41.07`. Letter case says nothing."""
+    """Pattern of recipients: `*`; `H41.*`, which is H41 and everything below; `@*`, any code that another node hosts by the
+    registry; `@name`, any code of that node; `H41.07`. Letter case is ignored."""
 
     breadth: Breadth
     key: str
 
     @classmethod
     def read(cls, text: str) -> Pattern:
-        """ValueError with what is wrong and what to write."""
+        """Parse a pattern. ValueError with the mistake and the correct forms."""
         given = fold_code(text)
         if given == ALL:
             return cls(Breadth.EVERYTHING, "")
@@ -58,11 +58,11 @@ class Pattern:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """The higher, the narrower; of two subtrees the deeper one."""
+        """Sort key: the higher, the narrower; of two subtrees the deeper one."""
         return self.breadth, self.key.count(".") if self.breadth is Breadth.SUBTREE else 0
 
     def fits(self, code: str, node: str | None = None) -> bool:
-        """`node` hosts the code. A code that begins with @ names the node itself."""
+        """Tell whether the pattern takes in the code, hosted by `node`. A code that begins with @ names the node itself."""
         given = fold_code(code)
         host = given[1:] if given.startswith(NODE) else fold_code(node or "")
         match self.breadth:
@@ -92,8 +92,8 @@ class OnTrouble(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One route. `away`: what to do while the axis that it stands with does not answer; `unsure`: what to do where that
-    axis may have it, and did not say so; `form`: how the files are written for an axis whose session vouches."""
+    """One route. `away`: the action while the current axis does not answer; `unsure`: the action where that axis may have
+    the packet without saying so; `form`: the form of the files for an axis whose session vouches."""
 
     to: Pattern
     axes: tuple[str, ...]
@@ -112,23 +112,23 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """`faults` must be empty: then every recipient has exactly one rule."""
+    """Table of rules. `faults` must be empty: then every recipient has exactly one rule."""
 
     rules: tuple[Rule, ...]
 
     def rule(self, sender: str, code: str, node: str | None = None) -> Rule:
-        """The narrowest that fits, first by recipient, then by sender."""
+        """Return the narrowest rule that fits, first by recipient, then by sender."""
         fitting = [one for one in self.rules if one.to.fits(code, node) and one.sender.fits(sender)]
         return max(fitting, key=lambda one: one.rank)
 
     @property
     def asks_for_nodes(self) -> bool:
-        """Whether the registry has to be asked who hosts a code."""
+        """True if a rule needs the registry's answer on the node of a code."""
         return any(one.to.breadth in (Breadth.ANY_NODE, Breadth.NODE) for one in self.rules)
 
 
 def faults(rules: Sequence[Rule], axes: Collection[str]) -> list[str]:
-    """Why these rules are no table, in words; nothing when they are one."""
+    """Describe why these rules are no table; empty when they are one."""
     found = []
     for n, one in enumerate(rules, 1):
         if strange := [name for name in one.axes if name not in axes]:
@@ -155,8 +155,8 @@ def _list(names: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
-    """What earlier tries left of one recipient. `axis`: with which it stands; `unsure`: that one may have it; `refused`:
-    those that do not reach it at all."""
+    """Results of earlier tries for one recipient. `axis`: the current one; `unsure`: that one may have the packet;
+    `refused`: those that do not reach the recipient at all."""
 
     axis: str = ""
     unsure: bool = False
@@ -169,14 +169,14 @@ FRESH = Trail()
 class Turn(StrEnum):
     SEND = "send"
     MOVE = "move"
-    """It stands with another axis from now on, which is written down before anything is handed over."""
+    """Bound to another axis from now on, which is written down before the hand-over."""
     WAIT = "wait"
     NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`gone`: the axis that may have it is not among the settings any more."""
+    """The next step for one recipient. `gone`: the axis that may have it is not among the settings any more."""
 
     turn: Turn
     axis: str = ""
@@ -185,14 +185,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chooser:
-    """Who is asked for each recipient. `serves` says whether an axis takes mail of that sender."""
+    """Chooser of the axis for each recipient. `serves` limits the senders whose mail an axis takes."""
 
     axes: Collection[str]
     is_away: Callable[[str], bool]
     serves: Mapping[str, tuple[Pattern, ...]] = field(default_factory=dict)
 
     def order(self, rule: Rule, sender: str, trail: Trail = FRESH) -> list[str]:
-        """The axes that it may take, as the rule names them; what it came by goes before all."""
+        """List the axes that it may take, as the rule names them; the current one goes before all."""
         named = [trail.axis, *rule.axes] if trail.axis in self.axes else [*rule.axes]
         return [
             name
@@ -216,7 +216,7 @@ class Chooser:
         return Choice(Turn.MOVE, others[0])
 
     def after_refusal(self, rule: Rule, sender: str, trail: Trail, by: str) -> Choice:
-        """That axis does not reach the recipient: the next one, whether or not it is away now."""
+        """Choose after that axis refused the recipient: the next one, whether or not it is away now."""
         left = [name for name in self.order(rule, sender, trail) if name != by]
         if not left:
             return Choice(Turn.NEVER, by)

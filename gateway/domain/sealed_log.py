@@ -1,14 +1,14 @@
-"""What the sealed log is made of: events as leaves (E1), the tree over them (RFC 6962), and seals that say how far it
-went at a time (E3). In: an event's row and salts; hashes of 32 bytes; size and root of the tree, and the seal
-before. Out: bytes that are hashed or signed, and back; what differs between kept bytes and a row; roots, and proofs
-that a leaf is in the tree or that it only grew, or whether such a proof holds. Pure: whoever keeps the tree's nodes
-brings them. The forms of leaf and seal are fixed in docs/log.md.
+"""The sealed log: events as leaves (E1), the tree over them (RFC 6962), and seals that attest its size at a time (E3). In:
+an event's row and salts; hashes of 32 bytes; size and root of the tree, and the seal before. Out: bytes to be hashed or
+signed, and back; differences between kept bytes and a row; roots, and proofs that a leaf is in the tree or that it only
+grew, or whether such a proof holds. Pure: the caller brings the tree's nodes. The forms of leaf and seal are fixed in
+docs/log.md.
 
-Texts that people wrote stand outside: the leaf holds a salted digest of each, so that a text can be deleted and the
-log stays whole. What is no machine's word counts as such a text, whatever its name.
+Texts that people wrote stand outside: the leaf holds a salted digest of each, so that a text can be deleted and the log
+stays whole. A value that is no machine's word counts as such a text, whatever its name.
 
-Reading a seal takes no form but the one, so that one seal has one digest. Nothing here says whether a signature
-holds: that is `trust.seals`, and `trust.seals` for the stamp beside."""
+Reading a seal takes no form but the one, so that one seal has one digest. Signatures and timestamps are verified by
+`trust.seals`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ MOST_LEVELS = 63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogHead:
-    """Where the log stands. `seal` is the newest, `stamped` the newest with a timestamp; `unsealed_since` is the time of
-    the oldest event that no seal covers, `unstamped_since` of the oldest thing that no timestamp covers. `published_at`
+    """State of the log. `seal` is the newest, `stamped` the newest with a timestamp; `unsealed_since` is the time of the
+    oldest event that no seal covers, `unstamped_since` of the oldest event or seal that no timestamp covers. `published_at`
     is when a seal last left the node."""
 
     log_id: str = ""
@@ -54,7 +54,7 @@ class TreeNode(NamedTuple):
     place: int
 
 
-# Several are made for each event: this is the quick way.
+# Each event needs several nodes, and this is the fastest way to make one.
 _node = partial(tuple.__new__, TreeNode)
 
 
@@ -66,24 +66,24 @@ class LeafSpan(NamedTuple):
 
 
 def leaf_hash(body: bytes) -> bytes:
-    """SHA-256(0x00 ‖ the leaf's bytes)."""
+    """Return SHA-256(0x00 ‖ the leaf's bytes)."""
     return hashlib.sha256(_LEAF + body).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """SHA-256(0x01 ‖ left ‖ right)."""
+    """Return SHA-256(0x01 ‖ left ‖ right)."""
     return hashlib.sha256(_NODE + left + right).digest()
 
 
 @dataclass(slots=True)
 class GrowingTree:
-    """A tree that leaves are added to, held by its peaks alone: at most one hash for each power of two."""
+    """An append-only tree, held by its peaks alone: at most one hash for each power of two."""
 
     size: int = 0
     peaks: list[bytes] = field(default_factory=list)
 
     def add(self, leaf: bytes) -> list[tuple[TreeNode, bytes]]:
-        """Adds one leaf hash; every subtree that it completes, the leaf first."""
+        """Add one leaf hash; return every subtree that it completes, the leaf first."""
         node = _node((0, self.size))
         done = [(node, leaf)]
         while self.size >> node.level & 1:
@@ -95,7 +95,7 @@ class GrowingTree:
         return done
 
     def extend(self, leaves: Sequence[bytes]) -> None:
-        """Adds leaf hashes in their order."""
+        """Add leaf hashes in their order."""
         for each in leaves:
             self.add(each)
 
@@ -104,7 +104,7 @@ class GrowingTree:
 
 
 def complete_subtrees(span: LeafSpan) -> tuple[TreeNode, ...]:
-    """What a span is made of, left to right. The spans of proofs, and those from 0 on, begin where their largest
+    """Split a span into complete subtrees, left to right. Spans of proofs, and those from 0 on, begin where their largest
     subtree may."""
     found, start = [], span.start
     while start < span.end:
@@ -115,7 +115,7 @@ def complete_subtrees(span: LeafSpan) -> tuple[TreeNode, ...]:
 
 
 def joined_root(hashes: Sequence[bytes]) -> bytes:
-    """The root of a span from the hashes of its complete subtrees, left to right."""
+    """Compute the root of a span from the hashes of its complete subtrees, left to right."""
     whole = hashes[-1]
     for each in reversed(hashes[:-1]):
         whole = node_hash(each, whole)
@@ -123,14 +123,14 @@ def joined_root(hashes: Sequence[bytes]) -> bytes:
 
 
 def tree_root(leaves: Sequence[bytes]) -> bytes:
-    """The root over these leaf hashes; for logs that fit into memory."""
+    """Compute the root over these leaf hashes; for logs that fit into memory."""
     tree = GrowingTree()
     tree.extend(leaves)
     return tree.root()
 
 
 def inclusion_spans(index: int, size: int) -> tuple[LeafSpan, ...]:
-    """What the proof of leaf `index` in the tree of `size` leaves is made of: the root of each span, in this order."""
+    """List the spans whose roots prove leaf `index` in the tree of `size` leaves, in this order."""
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
     found, span = [], LeafSpan(0, size)
@@ -143,7 +143,7 @@ def inclusion_spans(index: int, size: int) -> tuple[LeafSpan, ...]:
 
 
 def consistency_spans(old: int, new: int) -> tuple[LeafSpan, ...]:
-    """What the proof is made of that the tree of `new` leaves begins with the one of `old` leaves."""
+    """List the spans whose roots prove that the tree of `new` leaves begins with the one of `old` leaves."""
     if not 0 <= old <= new:
         raise ValueError(f"a log of {new} leaves cannot begin with {old}")
     found, span, whole = [], LeafSpan(0, new), True
@@ -162,7 +162,7 @@ def consistency_spans(old: int, new: int) -> tuple[LeafSpan, ...]:
 
 
 def proves_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
-    """Whether the proof shows that this leaf hash stands at `index` of the tree with that size and root."""
+    """Verify that this leaf hash stands at `index` of the tree with that size and root."""
     if not 0 <= index < size or size >> MOST_LEVELS or not _hashes(leaf, expected, *proof):
         return False
     spans = inclusion_spans(index, size)
@@ -174,7 +174,7 @@ def proves_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def proves_prefix(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether the proof shows that the tree of `new` leaves begins with the tree of `old` leaves."""
+    """Verify that the tree of `new` leaves begins with the tree of `old` leaves."""
     if not 0 <= old <= new or new >> MOST_LEVELS or not _hashes(old_root, new_root, *proof):
         return False
     spans = consistency_spans(old, new)
@@ -196,7 +196,7 @@ def proves_prefix(old: int, old_root: bytes, new: int, new_root: bytes, proof: S
 
 
 def _left_of(size: int) -> int:
-    """The largest power of two below `size`: how many leaves the left subtree has."""
+    """Return the largest power of two below `size`: the leaves of the left subtree."""
     return 1 << ((size - 1).bit_length() - 1)
 
 
@@ -215,13 +215,13 @@ PERSONAL = frozenset(
 )
 # Codes, ids, digests, times, states. No blank, nothing beyond ASCII, no address of a person's mail.
 _MACHINE_WORD = re.compile(r"(?!.{201})@?[!-?A-~]*")
-# Nobody is named by one.
+# A digest names no person.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """An event as its row tells it. `kind` is plain text: a newer node may have written one unknown here."""
+    """An event as its row has it. `kind` is plain text: a newer node may have written one unknown here."""
 
     id: str
     kind: str
@@ -247,8 +247,8 @@ class Leaf:
 
 
 def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
-    """The leaf of an event. `salt` gives SALT_BYTES fresh random bytes for each text that stands outside."""
-    # Most are words of a machine under names that say so: not a call more than is needed.
+    """Make the leaf of an event. `salt` gives SALT_BYTES fresh random bytes for each text that stands outside."""
+    # Most values are machine words: no function is called for those, as this runs for each event.
     doubtful = [
         name
         for name, value in event.data.items()
@@ -264,7 +264,7 @@ def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
 
 
 def is_personal(name: str, value: object) -> bool:
-    """Whether a value stands outside its leaf."""
+    """Tell whether a value stands outside its leaf."""
     if name not in PERSONAL:
         return not _is_machines(value)
     if isinstance(value, str):
@@ -273,12 +273,12 @@ def is_personal(name: str, value: object) -> bool:
 
 
 def text_digest(salt: str, value: object) -> str:
-    """What the leaf holds of a text: SHA-256(salt ‖ the value as canonical JSON), in hexadecimal digits."""
+    """Return the leaf's digest of a text: SHA-256(salt ‖ the value as canonical JSON), in hexadecimal digits."""
     return hashlib.sha256(bytes.fromhex(salt) + _json(value)).hexdigest()
 
 
 def read_leaf(body: bytes) -> dict[str, Any]:
-    """What a leaf says. ValueError for bytes that are no leaf."""
+    """Parse a leaf. ValueError for bytes that are no leaf."""
     told = json.loads(body)
     if (
         not isinstance(told, dict)
@@ -293,8 +293,8 @@ def read_leaf(body: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedLeaf:
-    """A leaf held against the row. `changed` names fields that differ, `erased` texts that are gone with their salt,
-    `texts` those that differ from their salted digest."""
+    """Differences between a leaf and its row. `changed` names fields that differ, `erased` texts that are gone with their
+    salt, `texts` those that differ from their salted digest."""
 
     changed: tuple[str, ...] = ()
     erased: tuple[str, ...] = ()
@@ -302,7 +302,7 @@ class ComparedLeaf:
 
 
 def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> ComparedLeaf:
-    """What differs. ValueError for bytes that are no leaf."""
+    """Compare a leaf with its row. ValueError for bytes that are no leaf."""
     told = read_leaf(body)
     plain = {name: value for name, value in event.data.items() if name not in told["personal"]}
     changed = _differing(_told(event), told, "")
@@ -317,7 +317,7 @@ def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> Compar
 
 
 def _differing(these: Mapping[str, Any], those: Mapping[str, Any], prefix: str) -> list[str]:
-    """Names of `these` that `those` do not have alike."""
+    """Name the values of `these` that `those` lack or have otherwise."""
     return [
         f"{prefix}{name}"
         for name, value in these.items()
@@ -326,7 +326,7 @@ def _differing(these: Mapping[str, Any], those: Mapping[str, Any], prefix: str) 
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """As JSON tells them apart: true is not 1."""
+    """Compare as JSON does: true is not 1."""
     if type(one) is not type(other) or one != other:
         return False
     return not isinstance(one, dict | list) or _json(one) == _json(other)
@@ -366,14 +366,14 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(","
 
 
 def _json(value: object) -> bytes:
-    """Canonical: names sorted, no blanks, everything beyond ASCII escaped."""
+    """Write canonical JSON: names sorted, no blanks, everything beyond ASCII escaped."""
     return _CANONICAL.encode(value).encode("ascii")
 
 
 SEAL_TAG = "gateway-log-seal/1"
-# Of the first seal of a log.
+# Previous digest of the first seal of a log.
 NO_SEAL = bytes(32)
-# A timestamp with its chain has some thousands of bytes; whoever sends more sends something else.
+# A timestamp with its chain has some thousands of bytes; more are refused.
 MOST_STAMP = 64 * 1024
 MOST_SEAL_BYTES = 2 * MOST_STAMP
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -393,7 +393,8 @@ _SEAL_FORM = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
-    """The first `tree_size` leaves of the log have this root. `previous` is the digest of the signed seal before."""
+    """Statement that the first `tree_size` leaves of the log have this root. `previous` is the digest of the signed seal
+    before."""
 
     log_id: str
     number: int
@@ -403,7 +404,7 @@ class Seal:
     at: datetime
 
     def to_bytes(self) -> bytes:
-        """What is signed: seven lines of ASCII, the first names what this is, each ends with a line feed."""
+        """Write the signed form: seven lines of ASCII, the first names the format, each ends with a line feed."""
         lines = (
             SEAL_TAG,
             f"log {self.log_id}",
@@ -426,7 +427,7 @@ class SignedSeal:
     signature: bytes
 
     def to_bytes(self) -> bytes:
-        """What the digest and the timestamp are over: the seal's lines, then key and signature."""
+        """Write the form under the digest and the timestamp: the seal's lines, then key and signature."""
         return self.seal.to_bytes() + _seal_line("key", self.key) + _seal_line("signature", self.signature)
 
     @property
@@ -446,13 +447,13 @@ class PublishedSeal:
     stamp: bytes | None = None
 
     def to_bytes(self) -> bytes:
-        """The whole file."""
+        """Write the whole file."""
         return self.signed.to_bytes() + (stamp_line(self.stamp) if self.stamp is not None else b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What a timestamp proves: the signed seal was there at that time, says this authority. `chain` are the SHA-256 of the
+    """Statement of a timestamp: the signed seal existed at that time, by this authority. `chain` are the SHA-256 of the
     certificates in the token, the authority's first."""
 
     at: datetime
@@ -463,7 +464,7 @@ class Stamp:
 
 
 def read_seal(data: bytes) -> PublishedSeal:
-    """The seal in these bytes, signed; InvalidProof for any other form than the one that `to_bytes` writes."""
+    """Parse a published seal; InvalidProof for any other form than the one that `to_bytes` writes."""
     found = _SEAL_FORM.fullmatch(data.decode("latin-1")) if len(data) <= MOST_SEAL_BYTES else None
     made = _seal_of(found) if found is not None else None
     if made is None or made.to_bytes() != data:
@@ -472,12 +473,12 @@ def read_seal(data: bytes) -> PublishedSeal:
 
 
 def key_id(key: bytes) -> str:
-    """The name of a public key: SHA-256 of its DER form."""
+    """Return the name of a public key: SHA-256 of its DER form."""
     return hashlib.sha256(key).hexdigest()
 
 
 def stamp_line(token: bytes) -> bytes:
-    """The last line of a published seal."""
+    """Write the last line of a published seal."""
     return _seal_line("timestamp", token)
 
 

@@ -1,10 +1,9 @@
-"""Facts to state: three tracks, their codes, the one word shown, and whose turn it is. A fact is never changed or
-removed; a state is a pure function of the set of facts, so order of arrival and repeats do not matter
-(interfaces.md 1.1).
+"""From facts to states: three tracks, their codes, the one word shown, and whose turn it is. A fact is never changed or
+removed; a state is a pure function of the set of facts, so order of arrival and repeats do not matter (interfaces.md 1.1).
 
-In: the facts of one delivery or one incoming document. Out: its standing; a `Duty`, or None where nobody waits.
-`CODES` is the only table of wire codes, `STATES` of words (interfaces.md 1.2); labels, API, pages and exports read
-them. Lists, pages and the to-do list reckon the time left from the same moment, that of the duty."""
+In: the facts of one delivery or one incoming document. Out: its standing; a `Duty`, or None where nothing is due. `CODES`
+is the only table of wire codes, `STATES` of words (interfaces.md 1.2); labels, API, pages and exports read them. Lists,
+pages and the to-do list reckon the time left from the same moment, that of the duty."""
 
 from __future__ import annotations
 
@@ -31,8 +30,8 @@ from gateway.domain.wall_clock import whole_second
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateWord:
-    """One word that may be shown. `wire` is the status code or packet type behind it; `rank` says where it stands between
-    those that need a person soonest and those that need nobody."""
+    """One word that may be shown. `wire` is the status code or packet type behind it; `rank` orders the words, the most
+    urgent for a person first."""
 
     rank: int
     key: str
@@ -89,8 +88,8 @@ class Track(ValueAtHand, StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CodeRow:
-    """One wire status code: its track, its word, and who may say it about a document. Of the business track `rank` orders
-    what was said, and `step` counts the steps of its way that are behind a document of which it was said."""
+    """One wire status code: its track, its word, and its speaker. On the business track `rank` orders the codes, and `step`
+    counts the steps of a delivery that the code implies."""
 
     code: str
     track: Track
@@ -118,11 +117,11 @@ CODES: Mapping[str, CodeRow] = MappingProxyType(
 )
 _BUSINESS_CODES = frozenset(code for code, row in CODES.items() if row.track is Track.BUSINESS)
 AT_WORK_CODES = tuple(code for code, row in CODES.items() if row.rank > CODES["03"].rank)
-"""Said after it was taken in."""
+"""Codes after taking in."""
 TAKEN_CODES = ("03", *AT_WORK_CODES)
 
 TAKEN = frozenset(CODES[code].key for code in TAKEN_CODES)
-"""The recipient has taken it in; whoever agreed to a recall has given it back and counts no more."""
+"""The recipient has taken it in; one that agreed to a recall has given it back and counts no more."""
 AWAITED = frozenset({"sent", "delivered"})
 """It left, and is to be taken in."""
 HAS_IT = AWAITED | TAKEN
@@ -136,17 +135,18 @@ SILENT = frozenset({"queued", "sending", "sent"})
 ASKED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 """A request of the sender waits for its answer."""
 FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
-"""Somebody has to do something."""
+"""A person has to act."""
 
 
 def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: Collection[str]) -> bool:
-    """Whether that recipient has it, is to answer it, and has not. `answered`: codes in small letters that have."""
+    """Tell whether that recipient has the document, owes an answer, and has not given it. `answered`: codes in small
+    letters of recipients with an answer."""
     owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
     return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
 
 
 def worst(states: Iterable[str]) -> str:
-    """The word for a document with several recipients: the one that needs a person soonest. At least one is given."""
+    """Return the word for a document with several recipients: the most urgent one for a person. At least one is given."""
     return min(states, key=lambda state: STATES[state].rank)
 
 
@@ -155,7 +155,7 @@ _OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 
 def document_word(own: OutState, states: Iterable[str]) -> str:
     """Return the one word for an outgoing document, wherever it is shown: its own before there is a delivery and once it is
-    cancelled, else that of the recipient who needs a person soonest. What is packed is in line still."""
+    cancelled, else that of its most urgent recipient. A packed document is still queued."""
     known = tuple(states)
     if known and own not in _OWN_WORD:
         return worst(known)
@@ -170,7 +170,8 @@ def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
 
 
 SKEW = timedelta(minutes=5)
-# As of a SigningTime (verification.md K2). A time stated further outside of what can be true is not believed.
+# As of a SigningTime (verification.md K2). A stated time further outside of the possible span is not
+# believed.
 ALLOWED_SKEW = timedelta(minutes=10)
 
 
@@ -189,10 +190,10 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing known about a delivery or an incoming document. `at` is when our node learnt or did it;
-    `stated_at` is the other side's own time. A fact is the same fact when track, code, stated_at, packet_digest
-    and request_id are equal. `request_id` is the packet id of the request that is asked or answered. `axis` is by which of
-    several it left, was refused or was reported. `handed` is the file that its axis has where that is not standard."""
+    """One fact about a delivery or an incoming document. `at` is when our node learnt or did it; `stated_at` is the other
+    side's own time. A fact is the same fact when track, code, stated_at, packet_digest and request_id are equal.
+    `request_id` is the packet id of the request or of the answered request. `axis` is the one of several on which it left,
+    was refused or was reported. `handed` is the file that its axis has where that is not standard."""
 
     track: Track
     code: str
@@ -211,19 +212,19 @@ class Fact:
     axis: str | None = None
     handed: Handed | None = None
     session: str | None = None
-    """The session with a foreign axis which alone vouches for it: no signature proves it."""
+    """The session with a foreign axis that alone vouches for it: no signature proves it."""
     is_on_route: bool = False
-    """Whether mail to whom it is from may go by that axis too: then it is believed there as well as where the mail went."""
+    """Whether mail to its author may use that axis too: then it is believed there as well as on the axis that the mail
+    took."""
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Equal of two that are the same fact."""
+        """Key that is equal for the same fact."""
         return self.track, self.code, self.stated_at, self.packet_digest, self.request_id
 
 
 def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
-    """The arrival number that a receiver told, and its year: what is proved before what is not, then what was stated
-    last."""
+    """Return a receiver's arrival number, and its year: proved ones before others, then the latest."""
     known, _ = _by_weight(tuple(facts))
     told = [fact for fact in known if fact.code == "03" and fact.register_no]
     if not told:
@@ -234,13 +235,13 @@ def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
 
 
 def queued_at(facts: Iterable[Fact]) -> datetime | None:
-    """When a delivery was last put in line to be sent."""
+    """Return when a delivery was last queued."""
     queued = [fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued"]
     return max(queued, default=None)
 
 
 def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None) -> Fact:
-    """A fact of our own node that may happen more than once (`queued` again on a resend): its time makes it new."""
+    """Make a fact of our own node that may happen more than once (`queued` again on a resend): its time makes it new."""
     return Fact(track=track, code=code, at=at, stated_at=at, reason=reason)
 
 
@@ -263,7 +264,7 @@ _OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestStanding:
-    """What became of one recall, take-back or update."""
+    """Result of one recall, take-back or update."""
 
     request_id: str
     kind: RequestKind
@@ -285,7 +286,7 @@ class DeliveryStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingStanding:
-    """Where an incoming document stands with us. `shown` is its state, or the word of the request to answer."""
+    """Standing of an incoming document with us. `shown` is its state, or the word of the request to answer."""
 
     state: InState
     requests: tuple[RequestStanding, ...]
@@ -295,8 +296,8 @@ class IncomingStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """Whether a status may be set now. `repeat`: it says again what was said, nothing is to be done.
-    `reason` is a label key when it may not."""
+    """Permission to set a status now. `repeat`: the status is set already, nothing is to be done. `reason` is a label key
+    for a refusal."""
 
     allowed: bool
     repeat: bool = False
@@ -307,7 +308,7 @@ class Permission:
 
 
 def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
-    """The standing of a delivery: any order and any repeats of the same facts give the same answer."""
+    """Compute the standing of a delivery: any order and any repeats of the same facts give the same answer."""
     known, outweighed = _by_weight(_distinct(facts))
     since = began(known)
     transport = _transport(known)
@@ -325,15 +326,15 @@ def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
 
 
 def counts(fact: Fact, facts: Iterable[Fact]) -> bool:
-    """Return False for a fact of a delivery that stands beside `facts` and moves nothing."""
+    """Return False for a fact of a delivery that is shown beside `facts` without effect."""
     _, outweighed = _by_weight((*facts, fact))
     return fact not in outweighed
 
 
 def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
-    """Split the facts of a delivery into those that count and those that are only shown: a status for which a session with
-    a foreign axis vouches overrules no signed one, and speaks of nothing that an axis carried by which its sender is not
-    reached. A try that failed may have arrived all the same."""
+    """Split the facts of a delivery into those that count and those that are only shown. A status vouched for by the
+    session with a foreign axis overrules no signed one, and counts only if that axis carried the document, or may carry
+    mail to its sender. A try that failed may have arrived all the same."""
     by_session = [fact for fact in facts if fact.session is not None]
     if not by_session:
         return facts, ()
@@ -347,7 +348,7 @@ def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, .
 
 
 def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
-    """The standing of an incoming document; requests are the sender's, their answers ours."""
+    """Compute the standing of an incoming document; requests are the sender's, their answers ours."""
     known = _distinct(facts)
     since = began(known)
     requests = _requests(known)
@@ -363,14 +364,13 @@ def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
 
 
 def open_request(standing: DeliveryStanding | IncomingStanding) -> RequestStanding | None:
-    """The one request that waits for an answer; while there is one, a second may not be asked."""
+    """Return the one request that waits for an answer; until then no second one may be made."""
     return _first_open(standing.requests)
 
 
 def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
-    """Whether this status call is allowed now (interfaces.md 3.3): 02 to 06 in any order and twice, 15 and 16 only as
-    the answer to the open request, nothing about a sealed document; about a recalled one 15 again, or the answer that
-    leaves it recalled."""
+    """Judge a status call (interfaces.md 3.3): 02 to 06 in any order and twice, 15 and 16 only as the answer to the open
+    request, nothing about a sealed document; about a recalled one 15 again, or the answer that leaves it recalled."""
     if code not in CODES:
         return Permission(allowed=False, reason="status.unknown_code")
     if code in ("01", "13"):
@@ -385,7 +385,7 @@ def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
 
 
 def is_reopened(facts: Iterable[Fact]) -> bool:
-    """Whether work that was closed is open again: a 05 with its reason as `note`, stated later than every 06 (1.1)."""
+    """Tell whether closed work is open again: a 05 with its reason as `note`, stated later than every 06 (1.1)."""
     known = tuple(facts)
     closed, since = closed_at(known), began(known)
     return closed is not None and any(
@@ -394,14 +394,14 @@ def is_reopened(facts: Iterable[Fact]) -> bool:
 
 
 def closed_at(facts: Iterable[Fact]) -> datetime | None:
-    """When its work was last said to be done."""
+    """Return when the work was last reported as done."""
     known = tuple(facts)
     since = began(known)
     return max((counts_at(fact, since) for fact in _business_facts(known, "06")), default=None)
 
 
 def not_before(facts: Iterable[Fact], code: str) -> datetime | None:
-    """The first second after what a 05 or 06 has to follow to count."""
+    """Return the first second at which a new 05 or 06 counts, after the last one of the other code."""
     known = tuple(facts)
     since = began(known)
     others = [counts_at(fact, since) for fact in _business_facts(known, "06" if code == "05" else "05")]
@@ -413,7 +413,7 @@ def _business_facts(facts: Iterable[Fact], code: str) -> list[Fact]:
 
 
 def code_of(text: str) -> str | None:
-    """The wire code for a code or a word (`03` or `accepted`); None for anything else. `3` is `03`."""
+    """Return the wire code for a code or a word (`03` or `accepted`); None for anything else. `3` is `03`."""
     wanted = text.strip()
     if wanted.isascii() and wanted.isdigit():
         wanted = wanted.zfill(2)
@@ -423,12 +423,12 @@ def code_of(text: str) -> str | None:
 
 
 def is_skewed(fact: Fact) -> bool:
-    """Whether the other side's time and ours differ by more than five minutes; a flag, never a decision."""
+    """Tell whether the other side's time and ours differ by more than five minutes; a flag, never a decision."""
     return fact.stated_at is not None and abs(fact.at - fact.stated_at) > SKEW
 
 
 def _distinct(facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """One of each fact: the earliest time we learnt it, proved if any copy was."""
+    """Merge repeats of each fact: the earliest time we learnt it, proved if any copy was."""
     kept: dict[tuple[object, ...], Fact] = {}
     for fact in facts:
         key = (fact.track, fact.code, fact.stated_at, fact.packet_digest, fact.request_id)
@@ -447,15 +447,15 @@ def _distinct(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 
 
 def counts_at(fact: Fact, since: datetime | None) -> datetime:
-    """When what it says holds from: the stated time where there is one that can be true, else when we received it. `since`
-    is when the thing that it speaks of began with us. Nobody rules for ever by a time in 2099, or first by one in 1999.
-    In whole seconds: the wire carries no parts of one, and sender and receiver are to come to one state."""
+    """Return when the fact takes effect: the stated time if possible, else the time of receipt. `since` is when the
+    document or request began with us. A time in 2099 cannot rule for ever, and one in 1999 is not first. In whole seconds:
+    the wire carries no parts of one, and sender and receiver must reach the same state."""
     at = fact.at if fact.stated_at is None or _is_absurd(fact, since) else fact.stated_at
     return whole_second(at)
 
 
 def began(facts: Iterable[Fact]) -> datetime | None:
-    """When we took a document to send, or received it: by facts of our own clock alone."""
+    """Return when we took a document to send, or received it: by facts of our own clock alone."""
     # Our own 01, of an incoming document, states no time; that of a recipient does.
     ours = [
         fact.at
@@ -474,8 +474,8 @@ def _is_absurd(fact: Fact, since: datetime | None) -> bool:
 
 
 def _transport(facts: tuple[Fact, ...]) -> str:
-    """`sent` and `cancelled` are final, and `cancelled` only before `sent`; what goes on paper knows `cancelled` alone;
-    else the latest of the others, so that a resend after `failed` is `queued` again."""
+    """Fold the transport track. `sent` and `cancelled` are final, and `cancelled` only before `sent`; paper has no later
+    code but `cancelled`; else the latest of the others, so that a resend after `failed` is `queued` again."""
     codes = {fact.code for fact in facts if fact.track is Track.TRANSPORT}
     for final in ("sent", "cancelled", "paper"):
         if final in codes:
@@ -487,7 +487,7 @@ def _transport(facts: tuple[Fact, ...]) -> str:
 
 
 def _business(facts: tuple[Fact, ...], since: datetime | None) -> str | None:
-    """The highest code. Between 02 and 03: proved first (verification R5), then stated later, a tie is 02."""
+    """Return the highest code. Between 02 and 03: proved first (verification R5), then stated later, a tie is 02."""
     said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES]
     if len(said) < 2:
         return said[0].code if said else None
@@ -515,7 +515,8 @@ def _requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
 
 
 def _request(request_id: str, kind: RequestKind, asked_at: datetime, facts: list[Fact]) -> RequestStanding:
-    """The first answer rules, a tie is a refusal. An answer outweighs a withdrawal: it tells what was done there."""
+    """Fold the facts of a request. The first answer rules, a tie is a refusal. An answer outweighs a withdrawal: it tells
+    what the receiver did."""
     answers = [fact for fact in facts if fact.code in _ANSWERS]
     withdrawals = [fact for fact in facts if fact.code == RequestState.WITHDRAWN]
     state, answered_at = RequestState.ASKED, None
@@ -540,7 +541,7 @@ def _is_cancelled(requests: tuple[RequestStanding, ...]) -> bool:
 
 
 def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
-    """Lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
+    """Apply lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
     if not requests:
         return None
     waiting = _first_open(requests)
@@ -568,7 +569,7 @@ def _in_state(
 
 
 def _last_of(own: Sequence[Fact], strict: str, lifted: str = "") -> str | None:
-    """The later of two facts of our own; at the same time the strict one."""
+    """Return the later of two facts of our own; at the same time the strict one."""
     mine = [fact for fact in own if fact.code in (strict, lifted)] if own else []
     return max(mine, key=lambda fact: (fact.at, fact.code == strict)).code if mine else None
 
@@ -576,7 +577,7 @@ def _last_of(own: Sequence[Fact], strict: str, lifted: str = "") -> str | None:
 def _marks(
     facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
 ) -> set[str]:
-    """Contradictions, answered requests, strays, unknown codes."""
+    """Collect contradictions, answered requests, strays, unknown codes."""
     marks = set()
     said = {fact.code for fact in facts if fact.track is Track.BUSINESS}
     if "02" in said and not said.isdisjoint(TAKEN_CODES):
@@ -600,7 +601,7 @@ def _marks(
 
 
 def _odd(fact: Fact, asked: Collection[str]) -> str | None:
-    """The mark of a fact that moves nothing: an answer nobody asked for, or a code we do not know."""
+    """Return the mark of a fact without effect: an unrequested answer, or an unknown code."""
     if fact.track is Track.REQUEST:
         is_stray = fact.code != RequestState.ASKED and fact.request_id not in asked
         return f"stray:{fact.code}" if is_stray else None
@@ -628,7 +629,7 @@ def _may_answer(standing: IncomingStanding, code: str) -> Permission:
 
 
 class Waits(StrEnum):
-    """What is waited for."""
+    """Action that is due."""
 
     TAKE_IN = "take_in"
     DECIDE = "decide"
@@ -648,7 +649,7 @@ class Duty:
 
 
 def duty_of(document: IncomingDocument, facts: Sequence[Fact]) -> Duty | None:
-    """An open request goes before what the document itself waits for. Nobody waits for what is sealed."""
+    """Return the duty of a document: an open request goes before the document's own. A sealed one has none."""
     request = None if document.state is InState.SEALED else open_request(fold_incoming(facts))
     if request is not None:
         return Duty(waits=Waits.ANSWER, since=request_learnt_at(facts, request))
@@ -660,7 +661,7 @@ def duty_of(document: IncomingDocument, facts: Sequence[Fact]) -> Duty | None:
 
 
 def request_learnt_at(facts: Iterable[Fact], request: RequestStanding) -> datetime:
-    """When our node learnt of the request: what the sender says of its own time is no ground for our deadline."""
+    """Return when our node learnt of the request: the sender's own time is no ground for our deadline."""
     times = [
         fact.at
         for fact in facts
@@ -670,6 +671,6 @@ def request_learnt_at(facts: Iterable[Fact], request: RequestStanding) -> dateti
 
 
 def held_since(facts: Iterable[Fact]) -> datetime | None:
-    """When it was put on hold the last time; None where nothing was."""
+    """Return when it was last put on hold; None if never."""
     times = [fact.at for fact in facts if fact.track is Track.OTHER and fact.code == "held"]
     return max(times, default=None)

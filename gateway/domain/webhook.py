@@ -1,8 +1,8 @@
-"""What a webhook is: an address of an agency's program, which events it wants, how far it was told, and what became of
-each. Frozen values. Pure.
+"""Webhooks: the address of an agency's program, the events it wants, the cursor, and the fate of each delivery. Frozen
+values. Pure.
 
-It also says to which addresses of machines a body may go. What is not plainly somewhere on the public Internet is
-refused: private, loopback, link-local, shared and reserved networks, and every form of IPv6 in which such an IPv4
+The module also decides to which addresses of machines a body may go. An address that is not plainly on the public Internet
+is refused: private, loopback, link-local, shared and reserved networks, and every form of IPv6 in which such an IPv4
 address hides. A network that the node's settings name is allowed (threat 89)."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_NOTE = 200
 MOST_SECRETS = 3
 MOST_TRIES_KEPT = 20
 MOST_SAID = 300
-"""Characters that are kept of what an endpoint answered."""
+"""Characters kept of an endpoint's answer."""
 LONGEST_OVERLAP_H = 168
 
 
@@ -38,7 +38,7 @@ class EndpointState(StrEnum):
 class PauseWhy(StrEnum):
     PERSON = "person"
     FAILING = "failing"
-    """Nothing reached it for three days."""
+    """All deliveries failed for three days."""
     GONE = "gone"
     """It answered 410."""
     KEY = "key"
@@ -52,7 +52,7 @@ class DeliveryState(StrEnum):
 
 
 class TryCode(StrEnum):
-    """How one try ended."""
+    """Result of one try."""
 
     OK = "ok"
     STATUS = "status"
@@ -70,7 +70,7 @@ class TryCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSecret:
-    """Sealed for this node; good until then, or for as long as it is the newest."""
+    """A secret, sealed for this node; valid until `until`, or while it is the newest."""
 
     sealed: str
     until: datetime | None = None
@@ -78,8 +78,8 @@ class KeptSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """`cursor` is the agency's sequence up to which every wanted event was delivered, or has a delivery that tells what
-    became of it. `suspects` counts deliveries in a row whose first try failed: two of them, and nothing new is tried
+    """One webhook. `cursor` is the agency's sequence up to which every wanted event was delivered, or has a delivery that
+    records its fate. `suspects` counts deliveries in a row whose first try failed: after two of them nothing new is tried
     before one has come through. `due_at` is when the next of the waiting ones is tried; `slow` that its last try failed or
     took long."""
 
@@ -105,16 +105,16 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """For logs: the rest of the address may hold a secret of its owner."""
+        """The host, for logs: the remaining address may hold a secret of its owner."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def next_try_at(self) -> datetime | None:
-        """None while it is paused: what waits is tried when somebody lets it go on."""
+        """Time of the next try; None while paused, until a person resumes it."""
         return self.due_at if self.state is EndpointState.ACTIVE else None
 
     def paused(self, why: PauseWhy, at: datetime) -> Endpoint:
-        """Return it as it sends nothing from that moment on."""
+        """Return the endpoint paused from that moment on."""
         return replace(self, state=EndpointState.PAUSED, paused_why=why, paused_at=at)
 
     @property
@@ -127,7 +127,7 @@ MOST_SUSPECTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """`said` is the beginning of the answer, cleaned."""
+    """One try. `said` is the beginning of the answer, cleaned."""
 
     at: datetime
     code: TryCode
@@ -142,8 +142,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Of one event to one endpoint. The newest tries are kept; the event itself stays in the log of events. Since
-    `first_at` it is tried; asked for anew it begins anew."""
+    """One event for one endpoint. The newest tries are kept; the event itself stays in the log of events. `first_at` is the
+    time of the first try, reset when a person asks for the delivery again."""
 
     webhook_id: str
     sequence: int
@@ -163,25 +163,25 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFigures:
-    """Of the newest deliveries that have an end, how many came through; and how many wait now."""
+    """Counts of the newest finished deliveries by result, and of those that wait now."""
 
     delivered: int = 0
     failed: int = 0
     waiting: int = 0
     behind: int = 0
-    """Events of the agency that it was not looked at for yet."""
+    """Events of the agency not yet looked at for this endpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Where bodies may go. `networks` besides the public ones; `plain` allows http without TLS."""
+    """Allowed destinations of bodies. `networks` besides the public ones; `plain` allows http without TLS."""
 
     networks: tuple[Network, ...] = ()
     plain: bool = False
 
 
 def read_url(text: str, reach: Reach) -> SplitResult:
-    """The parts of an endpoint's address. BadForm unless it is https with a host that may be called."""
+    """Parse an endpoint's address. BadForm unless it is https with an allowed host."""
     url = text.strip()
     try:
         where = urlsplit(url)
@@ -214,7 +214,7 @@ def _bad_url(what: str) -> BadForm:
     return BadForm(f"the address of a webhook {what}", code="GW-HOOK-URL", field="url")
 
 
-# What the library takes for public, and is not anybody's: protocol assignments, and relays into IPv6.
+# Public for the library, but assigned to protocols and to relays into IPv6.
 _SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
 _UNICAST = IPv6Network("2000::/3")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
@@ -224,7 +224,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def may_reach(found: Address, networks: Collection[Network] = ()) -> bool:
-    """Whether a body may go there: on the public Internet, or in one of these networks."""
+    """Tell whether a body may go there: on the public Internet, or in one of these networks."""
     if isinstance(found, IPv6Address) and found.scope_id:
         return False
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
@@ -243,7 +243,7 @@ def _is_public_4(found: IPv4Address) -> bool:
 
 
 def _is_public_6(found: IPv6Address) -> bool:
-    """What hides an IPv4 address is judged by that one; of it is public what is public behind the translator too."""
+    """Judge an address that hides an IPv4 address by that one; behind the translator only public ones are public."""
     if found in _NAT64:
         return _is_public_4(IPv4Address(int(found) & 0xFFFFFFFF))
     if found in _SIX_TO_FOUR or found in _TEREDO or found in _DOCUMENTED:
@@ -255,7 +255,7 @@ _HIDDEN = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{2
 
 
 def cleaned(answer: bytes) -> str:
-    """The beginning of what an endpoint answered: text on one line, nothing that steers a terminal or may be a secret."""
+    """Reduce an endpoint's answer to one line of text, without control characters and possible secrets."""
     text = answer[: 4 * MOST_SAID].decode("utf-8", "replace")
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     return _HIDDEN.sub("***", " ".join(plain.split()))[:MOST_SAID]
