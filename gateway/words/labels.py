@@ -30,15 +30,15 @@ _TABLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
 def say(key: str, /, lang: str = "vi", **params: object) -> str:
     """Return the text of a key in `vi` or `en`, its parameters filled in, in the plural form that fits the number. KeyError
     for an unknown key or language, or a missing parameter."""
-    text = _text(key, lang)
+    text = _find_text(key, lang)
     if isinstance(text, str):
         return text.format_map(params)
-    return text.form(params).format_map(_WithParts(key, lang, params))
+    return text.form(params).format_map(_CountingParameters(key, lang, params))
 
 
 def has(key: str) -> bool:
     """Tell whether a key has a text; for keys built from foreign codes."""
-    subject = _subject(key)
+    subject = _subject_of(key)
     return subject is not None and key in read_catalogue("vi", subject)
 
 
@@ -49,7 +49,7 @@ def say_or(key: str, other: str, /, lang: str = "vi") -> str:
 
 def tails(prefix: str) -> list[str]:
     """List, in order, the parts of keys that follow this prefix and a dot."""
-    subject, head = _subject(prefix), f"{prefix}."
+    subject, head = _subject_of(prefix), f"{prefix}."
     return (
         sorted(key.removeprefix(head) for key in read_catalogue("vi", subject) if key.startswith(head))
         if subject
@@ -58,17 +58,17 @@ def tails(prefix: str) -> list[str]:
 
 
 @cache
-def _text(key: str, lang: str) -> Text:
-    if (subject := _subject(key)) is None:
+def _find_text(key: str, lang: str) -> Text:
+    if (subject := _subject_of(key)) is None:
         raise KeyError(key)
     return read_catalogue(lang, subject)[key]
 
 
-def _subject(key: str) -> str | None:
+def _subject_of(key: str) -> str | None:
     return SUBJECT_OF.get(key) or SUBJECT_OF.get(key.partition(".")[0])
 
 
-class _WithParts(dict[str, object]):
+class _CountingParameters(dict[str, object]):
     """Parameters of a text that counts two things: `{#files}` is the entry `KEY#files`, which has plural forms of its
     own."""
 
@@ -84,16 +84,16 @@ class _WithParts(dict[str, object]):
 
 def jobs(keys: object, lang: str = "vi") -> str:
     """Join the names of periodic jobs to one list."""
-    named = keys if isinstance(keys, tuple | list) else ()
-    return ", ".join(say(f"operating.loop.{each}", lang) for each in named)
+    names = keys if isinstance(keys, tuple | list) else ()
+    return ", ".join(say(f"operating.loop.{name}", lang) for name in names)
 
 
 def finding_text(key: str, params: Mapping[str, object], lang: str = "vi") -> str:
     """Describe the result of one doctor check."""
-    return say(key, lang, **{name: _found(name, value, lang) for name, value in params.items()})
+    return say(key, lang, **{name: _finding_parameter(name, value, lang) for name, value in params.items()})
 
 
-def _found(name: str, value: object, lang: str) -> object:
+def _finding_parameter(name: str, value: object, lang: str) -> object:
     if name.endswith("_bytes"):
         return megabytes(int(str(value)), lang)
     if name == "jobs":
@@ -107,11 +107,11 @@ def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, sugge
     """Describe one reason of a verdict: what is wrong with which field, and how to mend it. Byte counts become MB, dates
     get the local form, names of fields and causes are translated. Where reading stopped at the limit the size is unknown
     and left out."""
-    told = {name: _shown(name, value, lang) for name, value in params.items()}
+    texts = {name: _reason_parameter(name, value, lang) for name, value in params.items()}
     cases = (params.get("field"), None if "size_bytes" in params else "stopped")
-    own = (f"rule.{code}.{case}" for case in cases if case)
-    key = next((key for key in own if has(key)), f"rule.{code}")
-    text = say(key, lang, **told).replace("  ", " ")
+    own_keys = (f"rule.{code}.{case}" for case in cases if case)
+    key = next((key for key in own_keys if has(key)), f"rule.{code}")
+    text = say(key, lang, **texts).replace("  ", " ")
     if suggest:
         text = f"{text} {say('rule.suggest', lang, suggest=suggest)}"
     return text[:1].upper() + text[1:]
@@ -119,14 +119,14 @@ def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, sugge
 
 def remark_text(key: str, params: Mapping[str, str], lang: str = "vi") -> str:
     """Describe one remark on a change of the organisation; dates get the local form."""
-    told = {
-        name: say(f"reform.kind.{value}", lang) if name == "kind" else _as_day(value, lang)
+    texts = {
+        name: say(f"reform.kind.{value}", lang) if name == "kind" else _format_day(value, lang)
         for name, value in params.items()
     }
-    return say(f"reform.{key}", lang, **told)
+    return say(f"reform.{key}", lang, **texts)
 
 
-def _as_day(value: str, lang: str) -> str:
+def _format_day(value: str, lang: str) -> str:
     is_day = len(value) == 10 and value[4] == value[7] == "-" and value.replace("-", "").isdigit()
     return day(value, lang) if is_day else value
 
@@ -154,20 +154,20 @@ def kilobytes(count: int, lang: str = "vi") -> str:
 def span(length: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
     """Format a duration in its two largest units: `2 giờ`, `1 ngày 31 phút làm việc`. `working_day` is the length of a day
     where the duration is office time."""
-    days, rest = divmod(abs(length), working_day or timedelta(days=1))
-    hours, minutes = divmod(int(rest // timedelta(minutes=1)), 60)
+    days, remainder = divmod(abs(length), working_day or timedelta(days=1))
+    hours, minutes = divmod(int(remainder // timedelta(minutes=1)), 60)
     units = ((days, "left.days"), (hours, "left.hours"), (minutes, "left.minutes"))
-    told = [say(key, lang, count=count) for count, key in units if count][:2] or [
+    parts = [say(key, lang, count=count) for count, key in units if count][:2] or [
         say("left.minutes", lang, count=0)
     ]
-    text = " ".join(told)
+    text = " ".join(parts)
     return say("left.office", lang, span=text) if days and working_day is not None else text
 
 
-def time_left(left: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
+def time_left(remaining: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
     """Format a countdown: the time left, or the delay."""
-    key = "left.late" if left < timedelta() else "left.on"
-    return say(key, lang, span=span(left, lang, working_day))
+    key = "left.late" if remaining < timedelta() else "left.on"
+    return say(key, lang, span=span(remaining, lang, working_day))
 
 
 def day(iso: str, lang: str = "vi") -> str:
@@ -176,14 +176,14 @@ def day(iso: str, lang: str = "vi") -> str:
     return f"{dom}/{month}/{year}" if lang == "vi" else iso[:10]
 
 
-def _shown(name: str, value: str, lang: str) -> str:
+def _reason_parameter(name: str, value: str, lang: str) -> str:
     if name.endswith("_bytes"):
         return megabytes(int(value), lang)
     if name.endswith("_on"):
         return day(value, lang)
     for table in _TABLES_OF.get(name, ()):
         key = f"{table}.{value}"
-        if has(key) and "{" not in str(_text(key, "vi")):
+        if has(key) and "{" not in str(_find_text(key, "vi")):
             return say(key, lang)
     return value
 
@@ -273,7 +273,7 @@ class CountedText:
     rule: Callable[[int], int]
 
     def form(self, params: Mapping[str, object]) -> str:
-        return self.forms[self.rule(_number(params[self.counts]))]
+        return self.forms[self.rule(_parse_number(params[self.counts]))]
 
 
 Text = str | CountedText
@@ -290,40 +290,40 @@ def read_catalogue(lang: str, subject: str) -> Mapping[str, Text]:
     """Read the texts of one file of the package by key, once. KeyError for an unknown language."""
     if lang not in LANGUAGES:
         raise KeyError(lang)
-    data = get_data(_PACKAGE_OF[subject], f"{lang}/{subject}.po")
-    if data is None:
+    content = get_data(_PACKAGE_OF[subject], f"{lang}/{subject}.po")
+    if content is None:
         raise CatalogueError(f"{lang}/{subject}.po: cannot be read")
-    return MappingProxyType(parsed_catalogue(data.decode("utf-8"), f"{lang}/{subject}.po"))
+    return MappingProxyType(parsed_catalogue(content.decode("utf-8"), f"{lang}/{subject}.po"))
 
 
 def parsed_catalogue(text: str, name: str) -> dict[str, Text]:
     """Parse the texts of a catalogue; `name` stands in errors."""
-    entries = _entries(text, name)
+    entries = _read_entries(text, name)
     first, head = next(entries, (0, {}))
     rule = _RULE.search(head.get("msgstr", ""))
     if rule is None or head.get("msgid"):
         raise CatalogueError(f"{name}:{first}: the header with Plural-Forms is missing")
     many, choose = int(rule[1]), c2py(rule[2])
-    found: dict[str, Text] = {}
+    texts: dict[str, Text] = {}
     for at, entry in entries:
         key, counts = entry["msgid"], entry.get("msgid_plural")
-        if not key or key in found:
+        if not key or key in texts:
             raise CatalogueError(f"{name}:{at}: the key {key} stands twice")
-        wanted = ["msgstr"] if counts is None else [f"msgstr[{n}]" for n in range(many)]
-        forms = tuple(entry.get(each, "") for each in wanted)
+        names = ["msgstr"] if counts is None else [f"msgstr[{n}]" for n in range(many)]
+        forms = tuple(entry.get(form_name, "") for form_name in names)
         if not all(forms) or len(entry) != len(forms) + (1 if counts is None else 2):
-            raise CatalogueError(f"{name}:{at}: {key} has not exactly the forms {', '.join(wanted)}")
-        found[key] = forms[0] if counts is None else CountedText(_counted(counts, name, at), forms, choose)
-    return found
+            raise CatalogueError(f"{name}:{at}: {key} has not exactly the forms {', '.join(names)}")
+        texts[key] = forms[0] if counts is None else CountedText(_count_of(counts, name, at), forms, choose)
+    return texts
 
 
-def _counted(counts: str, name: str, at: int) -> str:
-    if (named := _COUNTS.fullmatch(counts)) is None:
+def _count_of(counts: str, name: str, at: int) -> str:
+    if (match := _COUNTS.fullmatch(counts)) is None:
         raise CatalogueError(f"{name}:{at}: msgid_plural names what is counted, as {{count}}")
-    return named[1]
+    return match[1]
 
 
-def _entries(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _read_entries(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield each entry with its first line number; blank lines separate them."""
     entry: dict[str, str] = {}
     field, began = "", 0
@@ -345,14 +345,14 @@ def _entries(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
                 raise CatalogueError(f"{name}:{at}: {field} does not stand in its place")
             began = began if entry else at
             entry[field] = ""
-        entry[field] += _unquoted(part[3])
+        entry[field] += _unquote(part[3])
 
 
-def _unquoted(quoted: str) -> str:
-    return _ESCAPE.sub(lambda found: _ESCAPED[found[1]], quoted[1:-1])
+def _unquote(quoted: str) -> str:
+    return _ESCAPE.sub(lambda match: _ESCAPED[match[1]], quoted[1:-1])
 
 
-def _number(value: object) -> int:
+def _parse_number(value: object) -> int:
     """Parse a number that may have separators: 1,204. Any other text counts as many."""
     digits = str(value).replace(",", "").replace(".", "")
     return int(digits) if digits.isdecimal() else 0
