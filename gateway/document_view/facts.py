@@ -28,8 +28,8 @@ def short_word(state: str, lang: str) -> str:
 
 def received_word(state: str, lang: str, kind: Kind = Kind.DOCUMENT) -> str:
     """Return the word a receiver reads for a state; a recall or an update is asked and answered, never taken in."""
-    asked = labels.say_or(f"state.in.request.{state}", "", lang) if kind.asks else ""
-    return asked or labels.say_or(f"state.in.{state}", state_word(state, lang), lang)
+    request_word = labels.say_or(f"state.in.request.{state}", "", lang) if kind.asks else ""
+    return request_word or labels.say_or(f"state.in.{state}", state_word(state, lang), lang)
 
 
 def packet_word(state: str, lang: str) -> str:
@@ -50,16 +50,16 @@ def without_reference(text: str | None) -> str | None:
 
 def received_marks(marks: Iterable[str], lang: str, without: frozenset[str] = frozenset()) -> list[str]:
     """List the marks for a receiver; requests are among the facts instead."""
-    made = []
+    words = []
     for mark in marks:
         name = mark.partition(":")[0]
         if name in without or name.startswith("request_"):
             continue
         if labels.has(f"incoming.mark.{name}"):
-            made.append(labels.say(f"incoming.mark.{name}", lang))
+            words.append(labels.say(f"incoming.mark.{name}", lang))
         elif labels.has(f"mark.{name}"):
-            made.append(labels.mark_text(mark, lang))
-    return made
+            words.append(labels.mark_text(mark, lang))
+    return words
 
 
 class By(StrEnum):
@@ -94,13 +94,13 @@ class FactView:
 
 def sent_fact(fact: Fact, lang: str) -> FactView:
     """Show a fact about a delivery to the sender of the document. Our own acts state no time."""
-    is_ours = fact.track is Track.TRANSPORT or _is_of_asking(fact)
+    is_ours = fact.track is Track.TRANSPORT or _is_of_request(fact)
     return FactView(
         fact=fact,
-        key=_key(fact),
-        word=_withdrawn_word(fact, lang) or state_word(_key(fact), lang),
+        key=_state_key(fact),
+        word=_withdrawn_word(fact, lang) or state_word(_state_key(fact), lang),
         by=By.NODE if is_ours else By.THEM,
-        said=_said(fact, lang),
+        said=_written_text(fact, lang),
         stated=None if is_ours else fact.stated_at,
         skewed=not is_ours and is_skewed(fact),
     )
@@ -111,18 +111,18 @@ def received_fact(fact: Fact, lang: str) -> FactView:
     by = By.NODE if fact.code == "01" or fact.track is Track.OTHER else By.US
     return FactView(
         fact=fact,
-        key=_key(fact),
+        key=_state_key(fact),
         word=_withdrawn_word(fact, lang)
         or labels.say_or(f"incoming.line.{fact.code}", "", lang)
-        or received_word(_key(fact), lang),
-        by=By.THEM if _is_of_asking(fact) else by,
-        said=_said(fact, lang),
+        or received_word(_state_key(fact), lang),
+        by=By.THEM if _is_of_request(fact) else by,
+        said=_written_text(fact, lang),
         stated=fact.stated_at if fact.stated_at != fact.at else None,
         skewed=is_skewed(fact),
     )
 
 
-def _key(fact: Fact) -> str:
+def _state_key(fact: Fact) -> str:
     if fact.track is Track.TRANSPORT:
         return fact.code
     if fact.track is Track.REQUEST and fact.code == RequestState.ASKED:
@@ -130,7 +130,7 @@ def _key(fact: Fact) -> str:
     return CODES[fact.code].key if fact.code in CODES else "unknown"
 
 
-def _is_of_asking(fact: Fact) -> bool:
+def _is_of_request(fact: Fact) -> bool:
     """Tell whether the fact is a request of the document's sender, or its withdrawal, and not an answer."""
     return fact.track is Track.REQUEST and fact.code in (RequestState.ASKED, RequestState.WITHDRAWN)
 
@@ -140,13 +140,13 @@ def _withdrawn_word(fact: Fact, lang: str) -> str:
     return labels.say("request.withdrawn", lang) if is_withdrawn else ""
 
 
-def _said(fact: Fact, lang: str) -> tuple[str, ...]:
+def _written_text(fact: Fact, lang: str) -> tuple[str, ...]:
     """Return the reason and the note, each once."""
     reason = labels.say_or(f"reason.{fact.reason}", fact.reason or "", lang)
-    return tuple(dict.fromkeys(text for each in (reason, fact.note) if (text := without_reference(each))))
+    return tuple(dict.fromkeys(text for t in (reason, fact.note) if (text := without_reference(t))))
 
 
-_EVENTS_TOLD = {
+_EVENT_KEYS = {
     EventKind.INBOX_ACKED: "handed",
     EventKind.INBOX_REPLIED: "replied",
     EventKind.INBOX_PART_DONE: "part_done",
@@ -182,21 +182,21 @@ def history_lines(
     content: bool,
 ) -> list[HistoryLine]:
     """List the history of an incoming document, oldest first. `content`: whether written text may be shown."""
-    made = [
-        *(_of_fact(received_fact(each, lang), lang, sender) for each in facts),
-        *_of_events(events, names, lang),
+    lines = [
+        *(_fact_line(received_fact(fact, lang), lang, sender) for fact in facts),
+        *_event_lines(events, names, lang),
     ]
-    told = sorted(made, key=lambda line: line.at)
-    return told if content else [replace(each, said=(), staff=None) for each in told]
+    ordered = sorted(lines, key=lambda line: line.at)
+    return ordered if content else [replace(line, said=(), staff=None) for line in ordered]
 
 
-def _of_fact(view: FactView, lang: str, sender: str) -> HistoryLine:
-    who = sender if view.by is By.THEM else labels.say(f"incoming.by.{view.by}", lang)
+def _fact_line(view: FactView, lang: str, sender: str) -> HistoryLine:
+    speaker = sender if view.by is By.THEM else labels.say(f"incoming.by.{view.by}", lang)
     staff = view.staff
     return HistoryLine(
         at=view.at,
         word=view.word,
-        who=staff.name if staff is not None and staff.name else who,
+        who=staff.name if staff is not None and staff.name else speaker,
         said=view.said,
         staff=staff,
         stated=view.stated,
@@ -204,23 +204,23 @@ def _of_fact(view: FactView, lang: str, sender: str) -> HistoryLine:
     )
 
 
-def _of_events(events: Sequence[Event], names: Mapping[str, str], lang: str) -> Iterator[HistoryLine]:
+def _event_lines(events: Sequence[Event], names: Mapping[str, str], lang: str) -> Iterator[HistoryLine]:
     for event in events:
-        is_given = event.kind is EventKind.INBOX_STATUS and "assignment" in event.data
-        if key := "assigned" if is_given else _EVENTS_TOLD.get(event.kind):
+        is_assigned = event.kind is EventKind.INBOX_STATUS and "assignment" in event.data
+        if key := "assigned" if is_assigned else _EVENT_KEYS.get(event.kind):
             yield HistoryLine(
                 at=event.at,
                 word=labels.say(f"incoming.line.{key}", lang),
                 who=names.get(event.principal_id, event.principal_id),
-                said=_event_said(event, lang),
+                said=_event_text(event, lang),
             )
 
 
-def _event_said(event: Event, lang: str) -> tuple[str, ...]:
+def _event_text(event: Event, lang: str) -> tuple[str, ...]:
     data = event.data
     match event.kind:
         case EventKind.INBOX_STATUS:
-            return _instructions_given(event, lang)
+            return _instruction_lines(event, lang)
         case EventKind.INBOX_HANDED_BACK:
             return str(data.get("unit", "")), str(data.get("reason", ""))
         case EventKind.INBOX_SUBMITTED | EventKind.INBOX_OPINION:
@@ -230,15 +230,15 @@ def _event_said(event: Event, lang: str) -> tuple[str, ...]:
             return ()
 
 
-def _instructions_given(event: Event, lang: str) -> tuple[str, ...]:
+def _instruction_lines(event: Event, lang: str) -> tuple[str, ...]:
     """List each instruction as it was given: a later one never replaces it (R67)."""
     data = event.data
     unit = data.get("assignment")
-    told = [labels.say("incoming.given.lead", lang, unit=unit) if unit else ""]
+    lines = [labels.say("incoming.given.lead", lang, unit=unit) if unit else ""]
     if units := data.get("units"):
-        told.append(labels.say("incoming.given.helping", lang, units=", ".join(map(str, units))))
+        lines.append(labels.say("incoming.given.helping", lang, units=", ".join(map(str, units))))
     if deadline := data.get("deadline"):
         day = date.fromisoformat(str(deadline)).strftime("%d/%m/%Y")
-        told.append(labels.say("incoming.given.deadline", lang, day=day))
-    told += [str(data.get("note") or ""), str(data.get("why") or "")]
-    return tuple(text for text in told if text)
+        lines.append(labels.say("incoming.given.deadline", lang, day=day))
+    lines += [str(data.get("note") or ""), str(data.get("why") or "")]
+    return tuple(text for text in lines if text)

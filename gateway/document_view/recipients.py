@@ -31,12 +31,12 @@ class RecipientView:
 
 
 def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> RecipientView:
-    views = [sent_fact(each, lang) for each in sorted(facts, key=lambda each: each.at)]
-    fitting = [each for each in views if each.key == delivery.state] or views
+    views = [sent_fact(f, lang) for f in sorted(facts, key=lambda f: f.at)]
+    matching = [v for v in views if v.key == delivery.state] or views
     return RecipientView(
         delivery=delivery,
-        last=fitting[-1] if fitting else None,
-        marks=tuple(labels.mark_text(each, lang) for each in delivery.marks),
+        last=matching[-1] if matching else None,
+        marks=tuple(labels.mark_text(m, lang) for m in delivery.marks),
         facts=tuple(views),
     )
 
@@ -44,10 +44,10 @@ def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> Reci
 # Named as the state of a recipient at that step.
 STEPS = ("sent", "delivered", "accepted", "assigned", "done")
 # A later step implies those before it: some systems report only the last one.
-_REACHED = {code: row.step for code, row in CODES.items() if row.step}
+_STEP_OF_CODE = {code: row.step for code, row in CODES.items() if row.step}
 # Step at which such a delivery was stopped.
-_STOPPED = {"failed": 0, "rejected": 2}
-_NO_WAY = frozenset({"paper", "cancelled", "draft", "blocked"})
+_STOP_STEP = {"failed": 0, "rejected": 2}
+_WITHOUT_STEPS = frozenset({"paper", "cancelled", "draft", "blocked"})
 # States of a delivery whose document is asked back, after the steps.
 RECALLED = "recalled"
 _ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
@@ -95,52 +95,52 @@ class Stage:
 
 def way_of(facts: Sequence[Fact], word: str) -> Way | None:
     """Compute the progress of one recipient; None where no packet travels to it."""
-    if word in _NO_WAY:
+    if word in _WITHOUT_STEPS:
         return None
     at: list[datetime | None] = [None] * len(STEPS)
     reached = 0
-    for each in sorted(facts, key=lambda one: one.at):
-        n = _step_of(each)
+    for fact in sorted(facts, key=lambda f: f.at):
+        n = _step_number(fact)
         reached = max(reached, n)
-        if n and at[n - 1] is None and each.code != "02":
-            at[n - 1] = each.at
+        if n and at[n - 1] is None and fact.code != "02":
+            at[n - 1] = fact.at
     agreed = [fact.at for fact in facts if fact.code == _AGREES] if word == _AGREED else []
     return Way(
         reached=reached,
-        stopped=_STOPPED.get(word),
+        stopped=_STOP_STEP.get(word),
         at=tuple(at),
         is_asked_back=word in _ASKED_BACK or bool(agreed),
         given_back_at=max(agreed, default=None),
     )
 
 
-def _step_of(fact: Fact) -> int:
+def _step_number(fact: Fact) -> int:
     if fact.track is Track.TRANSPORT:
         return 1 if fact.code == "sent" else 0
-    return _REACHED.get(fact.code, 0) if fact.track is Track.BUSINESS else 0
+    return _STEP_OF_CODE.get(fact.code, 0) if fact.track is Track.BUSINESS else 0
 
 
 def picture(ways: Sequence[Way]) -> list[Stage]:
     """Draw the steps of all recipients: past where all have passed, here or stopped at the first where some have not, ahead
     after that. A recall is the last step, in place of those that no recipient passed."""
-    made: list[Stage] = []
+    stages: list[Stage] = []
     for n, step in enumerate(STEPS):
-        count = sum(each.reached > n for each in ways)
+        count = sum(w.reached > n for w in ways)
         is_past = count == len(ways)
-        stopped = sum(each.stopped == n and each.reached <= n for each in ways)
-        is_first = all(each.mark == "past" for each in made)
+        stopped = sum(w.stopped == n and w.reached <= n for w in ways)
+        is_first = all(s.mark == "past" for s in stages)
         mark = "past" if is_past else "stopped" if stopped else "here" if is_first else "ahead"
-        times = [each.at[n] for each in ways]
-        known = [each for each in times if each is not None]
-        at = max(known) if known and is_past and len(known) == len(ways) else None
-        made.append(Stage(step=step, mark=mark, count=count, total=len(ways), stopped=stopped, at=at))
-    return _with_recall(made, ways) if ways else []
+        times = [w.at[n] for w in ways]
+        known_times = [t for t in times if t is not None]
+        at = max(known_times) if known_times and is_past and len(known_times) == len(ways) else None
+        stages.append(Stage(step=step, mark=mark, count=count, total=len(ways), stopped=stopped, at=at))
+    return _add_recall(stages, ways) if ways else []
 
 
-def _with_recall(made: list[Stage], ways: Sequence[Way]) -> list[Stage]:
-    if not any(way.is_asked_back for way in ways):
-        return made
-    times = [way.given_back_at for way in ways if way.given_back_at is not None]
+def _add_recall(stages: list[Stage], ways: Sequence[Way]) -> list[Stage]:
+    if not any(w.is_asked_back for w in ways):
+        return stages
+    times = [w.given_back_at for w in ways if w.given_back_at is not None]
     is_over = len(times) == len(ways)
     recall = Stage(
         step=RECALLED,
@@ -150,9 +150,9 @@ def _with_recall(made: list[Stage], ways: Sequence[Way]) -> list[Stage]:
         stopped=0,
         at=max(times) if is_over else None,
     )
-    kept = made
-    if all(way.is_asked_back for way in ways):
-        kept = [
-            stage if stage.mark != "here" else replace(stage, mark="ahead") for stage in made if stage.count
+    remaining = stages
+    if all(w.is_asked_back for w in ways):
+        remaining = [
+            stage if stage.mark != "here" else replace(stage, mark="ahead") for stage in stages if stage.count
         ]
-    return [*kept, recall]
+    return [*remaining, recall]

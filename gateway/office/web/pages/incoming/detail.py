@@ -171,7 +171,7 @@ def panel_of(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> c
     ]
     hold_reasons = records.held if incoming.whole.state is InState.HELD else ()
     return checks.panel(
-        incoming.whole, visit.lang, doubles=words, held=hold_reasons, content=incoming.content
+        incoming.whole, visit.lang, doubles=words, hold_reasons=hold_reasons, content=incoming.content
     )
 
 
