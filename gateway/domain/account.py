@@ -24,30 +24,30 @@ def read_network(text: str) -> Network:
     mean one or many."""
     if "%" in text:
         raise ValueError(f"{text} has a zone")
-    found = ip_network(text.strip())
-    if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
-        inside = int(found.network_address) - int(_MAPPED.network_address)
-        return IPv4Network((inside, found.prefixlen - _MAPPED.prefixlen))
-    return found
+    network = ip_network(text.strip())
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        inside = int(network.network_address) - int(_MAPPED.network_address)
+        return IPv4Network((inside, network.prefixlen - _MAPPED.prefixlen))
+    return network
 
 
 def read_address(text: str) -> Address | None:
     """Parse an address; None for an invalid one."""
     try:
-        found = ip_address(text.strip())
+        address = ip_address(text.strip())
     except ValueError:
         return None
-    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def networks_admit(networks: Collection[Network], caller: Address | None) -> bool:
     """Tell whether the caller is in one of the networks. No networks admit all; an unknown caller is in none."""
-    return not networks or (caller is not None and any(caller in each for each in networks))
+    return not networks or (caller is not None and any(caller in n for n in networks))
 
 
-def shown_network(found: Network) -> str:
+def shown_network(network: Network) -> str:
     """Format a network, one address without its prefix."""
-    return str(found.network_address if found.num_addresses == 1 else found)
+    return str(network.network_address if network.num_addresses == 1 else network)
 
 
 class PrincipalKind(StrEnum):
@@ -172,11 +172,11 @@ class HostedAgency:
     left_at: datetime | None = None
 
     @staticmethod
-    def called(name: str, among: Iterable[HostedAgency]) -> HostedAgency | None:
+    def called(name: str, agencies: Iterable[HostedAgency]) -> HostedAgency | None:
         """Find the one with that code or alias, in letters of either case."""
-        wanted = name.strip().casefold()
-        codes = ((each, (each.code, *each.aliases)) for each in among)
-        return next((each for each, known in codes if wanted in map(str.casefold, known)), None)
+        key = name.strip().casefold()
+        codes = ((agency, (agency.code, *agency.aliases)) for agency in agencies)
+        return next((agency for agency, names in codes if key in map(str.casefold, names)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

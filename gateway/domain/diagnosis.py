@@ -116,12 +116,12 @@ def condition(findings: Collection[Diagnosis]) -> str:
 
 def check_words(findings: Iterable[Diagnosis]) -> dict[str, str]:
     """Return the word of each check that has one, by its worst finding."""
-    told: dict[str, Diagnosis] = {}
+    worst_by_check: dict[str, Diagnosis] = {}
     for finding in findings:
-        known = told.get(finding.check)
-        if finding.word and (known is None or _weight(finding) > _weight(known)):
-            told[finding.check] = finding
-    return {check: finding.word for check, finding in told.items()}
+        previous = worst_by_check.get(finding.check)
+        if finding.word and (previous is None or _weight(finding) > _weight(previous)):
+            worst_by_check[finding.check] = finding
+    return {check: finding.word for check, finding in worst_by_check.items()}
 
 
 def _weight(finding: Diagnosis) -> tuple[bool, int]:

@@ -496,5 +496,5 @@ class IncomingDocument:
     @property
     def lead(self) -> IncomingFile | None:
         """The file that its sender calls the lead, else the first."""
-        named = [file for file in self.files if file.role is FileRole.LEAD]
-        return next(iter(named or self.files), None)
+        leads = [file for file in self.files if file.role is FileRole.LEAD]
+        return next(iter(leads or self.files), None)

@@ -183,50 +183,50 @@ def binding_subject(code: str) -> str:
 
 def bindings_told(events: Iterable[Event]) -> dict[BoundKey, Bound]:
     """Fold the events, oldest first, to one binding per code and certificate. Events of other kinds are passed over."""
-    found: dict[BoundKey, Bound] = {}
+    bindings: dict[BoundKey, Bound] = {}
     for event in events:
         if event.kind not in BINDING_KINDS:
             continue
         code, fingerprint = str(event.data.get("code", "")), str(event.data.get("fingerprint", ""))
         if event.kind is EventKind.BINDING_APPROVED:
-            found[code, fingerprint] = Bound(
+            bindings[code, fingerprint] = Bound(
                 code=code,
                 fingerprint=fingerprint,
-                valid_from=_moment(event.data.get("valid_from")),
-                valid_to=_moment(event.data.get("valid_to")),
+                valid_from=_parse_moment(event.data.get("valid_from")),
+                valid_to=_parse_moment(event.data.get("valid_to")),
             )
-        elif (known := found.get((code, fingerprint))) is not None:
-            ended = event.kind is EventKind.BINDING_WITHDRAWN
-            state = WITHDRAWN if ended else known.state
+        elif (binding := bindings.get((code, fingerprint))) is not None:
+            is_withdrawn = event.kind is EventKind.BINDING_WITHDRAWN
+            state = WITHDRAWN if is_withdrawn else binding.state
             # An end is never put off: one person may end a binding, and two make one.
-            ends = (known.valid_to, _moment(event.data.get("valid_to")))
-            end = min((each for each in ends if each is not None), default=None)
-            found[code, fingerprint] = replace(known, valid_to=end, state=state)
-    return found
+            ends = (binding.valid_to, _parse_moment(event.data.get("valid_to")))
+            end = min((e for e in ends if e is not None), default=None)
+            bindings[code, fingerprint] = replace(binding, valid_to=end, state=state)
+    return bindings
 
 
 def binding_differences(rows: Iterable[Bound], events: Mapping[BoundKey, Bound]) -> list[BindingDifference]:
     """List the differences between table and events, by code and certificate."""
-    found, there = [], set()
+    faults, row_keys = [], set()
     for row in rows:
         key = row.code, row.fingerprint
-        there.add(key)
+        row_keys.add(key)
         expected = events.get(key)
         if expected is None:
-            found.append((key, "untold", "no event tells of it"))
+            faults.append((key, "untold", "no event tells of it"))
         elif expected != row:
-            found.append((key, "changed", f"the events tell {_said(expected)}, here is {_said(row)}"))
-    missing = events.keys() - there
-    found += [(key, "missing", f"the events tell {_said(events[key])}") for key in missing]
+            faults.append((key, "changed", f"the events tell {_text(expected)}, here is {_text(row)}"))
+    missing = events.keys() - row_keys
+    faults += [(key, "missing", f"the events tell {_text(events[key])}") for key in missing]
     return [
-        BindingDifference(code=code, fingerprint=fingerprint, what=what, detail=detail)
-        for (code, fingerprint), what, detail in sorted(found)
+        BindingDifference(code=code, fingerprint=fingerprint, what=kind, detail=detail)
+        for (code, fingerprint), kind, detail in sorted(faults)
     ]
 
 
-def _said(one: Bound) -> str:
-    return f"{one.state} from {one.valid_from} to {one.valid_to}"
+def _text(bound: Bound) -> str:
+    return f"{bound.state} from {bound.valid_from} to {bound.valid_to}"
 
 
-def _moment(text: object) -> datetime | None:
+def _parse_moment(text: object) -> datetime | None:
     return datetime.fromisoformat(text) if isinstance(text, str) else None

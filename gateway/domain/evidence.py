@@ -84,17 +84,17 @@ class Manifest:
     @classmethod
     def from_bytes(cls, raw: bytes) -> Manifest:
         """Read the form that `to_bytes` writes; SpoiledPack for any other bytes."""
-        told = parsed(raw, MANIFEST)
+        content = parsed(raw, MANIFEST)
         try:
-            members = tuple(Member(**each) for each in told["members"])
-            rest = {key: told[key] for key in ("pack", "made_at", "node", "agency", "software", "about")}
-            found = cls(members=members, **rest)
+            members = tuple(Member(**m) for m in content["members"])
+            header = {key: content[key] for key in ("pack", "made_at", "node", "agency", "software", "about")}
+            manifest = cls(members=members, **header)
         except (KeyError, TypeError) as cause:
             raise SpoiledPack(MANIFEST, "it lacks a field or has one that is not known") from cause
-        _check(found)
-        if found.to_bytes() != raw:
+        _check_manifest(manifest)
+        if manifest.to_bytes() != raw:
             raise SpoiledPack(MANIFEST, "it is not written in the one form that a manifest has")
-        return found
+        return manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,17 +115,17 @@ class PackSignature:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> PackSignature:
-        told = parsed(raw, SIGNATURE)
+        content = parsed(raw, SIGNATURE)
         try:
-            found = cls(
-                public_key=base64.b64decode(told["public_key"], validate=True),
-                signature=base64.b64decode(told["signature"], validate=True),
+            pack_signature = cls(
+                public_key=base64.b64decode(content["public_key"], validate=True),
+                signature=base64.b64decode(content["signature"], validate=True),
             )
         except (KeyError, TypeError, ValueError, binascii.Error) as cause:
             raise SpoiledPack(SIGNATURE, "it names no key or no signature") from cause
-        if found.to_bytes() != raw:
+        if pack_signature.to_bytes() != raw:
             raise SpoiledPack(SIGNATURE, "it is not written in the one form that a signature has")
-        return found
+        return pack_signature
 
 
 def signed_bytes(manifest: bytes) -> bytes:
@@ -142,41 +142,41 @@ def canonical(value: object) -> bytes:
 def parsed(raw: bytes, member: str) -> dict[str, Any]:
     """Read a member that is one JSON object."""
     try:
-        told = json.loads(raw)
+        content = json.loads(raw)
     except (ValueError, RecursionError) as cause:
         raise SpoiledPack(member, "it is not JSON in UTF-8") from cause
-    if not isinstance(told, dict):
+    if not isinstance(content, dict):
         raise SpoiledPack(member, "it is no JSON object")
-    return told
+    return content
 
 
-def _check(manifest: Manifest) -> None:
+def _check_manifest(manifest: Manifest) -> None:
     """Refuse names that an unpacking program could take for another file or another place."""
     texts = (manifest.pack, manifest.made_at, manifest.node, manifest.agency, manifest.software)
-    if not all(isinstance(each, str) for each in (*texts, *manifest.about, *manifest.about.values())):
+    if not all(isinstance(t, str) for t in (*texts, *manifest.about, *manifest.about.values())):
         raise SpoiledPack(MANIFEST, "a field that should be text is not")
     if len(manifest.members) > MOST_MEMBERS:
         raise SpoiledPack(MANIFEST, f"it names more than {MOST_MEMBERS} members")
-    seen = {MANIFEST, SIGNATURE}
-    for each in manifest.members:
-        _check_member(each)
-        if each.name in seen:
-            raise SpoiledPack(each.name, "the manifest names it twice")
-        seen.add(each.name)
-    if sum(each.size for each in manifest.members) > MOST_BYTES:
+    names = {MANIFEST, SIGNATURE}
+    for member in manifest.members:
+        _check_member(member)
+        if member.name in names:
+            raise SpoiledPack(member.name, "the manifest names it twice")
+        names.add(member.name)
+    if sum(member.size for member in manifest.members) > MOST_BYTES:
         raise SpoiledPack(MANIFEST, f"its members have more than the {MOST_BYTES} bytes that a pack can have")
 
 
 def _check_member(member: Member) -> None:
-    shown = member.name if isinstance(member.name, str) else MANIFEST
+    label = member.name if isinstance(member.name, str) else MANIFEST
     if not isinstance(member.name, str) or not _NAME.fullmatch(member.name):
-        raise SpoiledPack(shown[:120], "no member of a pack can have this name")
+        raise SpoiledPack(label[:120], "no member of a pack can have this name")
     if type(member.size) is not int or not 0 <= member.size <= MOST_BYTES:
-        raise SpoiledPack(shown, "the manifest gives it no size that a member can have")
+        raise SpoiledPack(label, "the manifest gives it no size that a member can have")
     if not isinstance(member.sha256, str) or not _HEX.fullmatch(member.sha256):
-        raise SpoiledPack(shown, "the manifest gives it no SHA-256")
+        raise SpoiledPack(label, "the manifest gives it no SHA-256")
     if not isinstance(member.media, str) or not _MEDIA.fullmatch(member.media):
-        raise SpoiledPack(shown, "the manifest gives it no media type")
+        raise SpoiledPack(label, "the manifest gives it no media type")
 
 
 class Direction(StrEnum):
@@ -354,7 +354,7 @@ class ZipEntry:
 def local_header(entry: ZipEntry) -> bytes:
     """Write the header before a member's bytes."""
     name = entry.name.encode("ascii")
-    return _LOCAL.pack(b"PK\x03\x04", _NEEDS, _DAY, *_told(entry)) + name
+    return _LOCAL.pack(b"PK\x03\x04", _NEEDS, _DAY, *_header_fields(entry)) + name
 
 
 def size_told(header: bytes) -> int:
@@ -365,10 +365,10 @@ def size_told(header: bytes) -> int:
 def central_header(entry: ZipEntry, offset: int) -> bytes:
     """Write the member's line of the directory at the end."""
     name = entry.name.encode("ascii")
-    return _CENTRAL.pack(b"PK\x01\x02", _NEEDS, _NEEDS, _DAY, *_told(entry), offset) + name
+    return _CENTRAL.pack(b"PK\x01\x02", _NEEDS, _NEEDS, _DAY, *_header_fields(entry), offset) + name
 
 
-def _told(entry: ZipEntry) -> tuple[int, int, int, int]:
+def _header_fields(entry: ZipEntry) -> tuple[int, int, int, int]:
     """Return the common header fields; both sizes are one, as nothing is compressed."""
     return entry.crc, entry.size, entry.size, len(entry.name)
 
@@ -380,11 +380,11 @@ def end_record(entries: Sequence[ZipEntry]) -> bytes:
 
 
 def directory_offset(entries: Sequence[ZipEntry]) -> int:
-    return sum(each.footprint for each in entries)
+    return sum(e.footprint for e in entries)
 
 
 def directory_size(entries: Sequence[ZipEntry]) -> int:
-    return sum(CENTRAL_SIZE + len(each.name) for each in entries)
+    return sum(CENTRAL_SIZE + len(e.name) for e in entries)
 
 
 def total_size(entries: Sequence[ZipEntry]) -> int:

@@ -46,8 +46,8 @@ class Said:
 # By the document's id.
 ClientWords = Mapping[str, Said]
 NO_WORDS: ClientWords = MappingProxyType({})
-_NOTHING = Said(words={})
-_EVERY = ".*"
+_NO_CLIENT_WORDS = Said(words={})
+_WILDCARD = ".*"
 
 
 def scope_of(kind: EventKind) -> ApiScope | None:
@@ -62,22 +62,22 @@ def readable(scopes: Collection[ApiScope]) -> list[EventKind]:
 
 def known_filter(text: str) -> bool:
     """Tell whether the text is a kind that a program may read, or the beginning of some with `.*` behind it."""
-    return any(_fits(text, kind) for kind in EventKind if scope_of(kind) is not None)
+    return any(_matches(text, kind) for kind in EventKind if scope_of(kind) is not None)
 
 
 def unread(filters: Sequence[str], scopes: Collection[ApiScope]) -> list[str]:
     """Return the filters that name no kind which these scopes read."""
     kinds = readable(scopes)
-    return [text for text in filters if not any(_fits(text, kind) for kind in kinds)]
+    return [text for text in filters if not any(_matches(text, kind) for kind in kinds)]
 
 
 def is_wanted(kind: EventKind, scopes: Collection[ApiScope], filters: Sequence[str]) -> bool:
     """Tell whether these scopes read it and one of the filters names it; without filters all are wanted."""
-    return scope_of(kind) in scopes and (not filters or any(_fits(each, kind) for each in filters))
+    return scope_of(kind) in scopes and (not filters or any(_matches(f, kind) for f in filters))
 
 
-def _fits(text: str, kind: EventKind) -> bool:
-    if text.endswith(_EVERY):
+def _matches(text: str, kind: EventKind) -> bool:
+    if text.endswith(_WILDCARD):
         return kind.startswith(text.removesuffix("*"))
     return kind == text
 
@@ -90,12 +90,12 @@ def event_id(event: Event) -> str:
 
 def documents_of(events: Sequence[Event]) -> list[str]:
     """List the outgoing documents of the events, each once."""
-    return list(dict.fromkeys(each.subject_id for each in events if each.subject_id.startswith("msg_")))
+    return list(dict.fromkeys(e.subject_id for e in events if e.subject_id.startswith("msg_")))
 
 
 def told(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, Any]:  # Any: it is JSON
     """Make the body. The client's words about its document are added to the data unchanged."""
-    said = words.get(event.subject_id, _NOTHING)
+    client_words = words.get(event.subject_id, _NO_CLIENT_WORDS)
     return {
         "id": event_id(event),
         "type": str(event.kind),
@@ -103,7 +103,7 @@ def told(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, 
         "agency": agency,
         "sequence": event.agency_seq or 0,
         "subject": event.subject_id,
-        "data": {**event.data, **said.told()},
+        "data": {**event.data, **client_words.told()},
     }
 
 

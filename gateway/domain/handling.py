@@ -53,12 +53,12 @@ def unit_key(unit: str) -> str:
     return fold(unit)
 
 
-def parts_wanted(given: Assignment) -> tuple[tuple[str, bool, date | None], ...]:
+def parts_wanted(assignment: Assignment) -> tuple[tuple[str, bool, date | None], ...]:
     """List unit, whether it leads, and its deadline: a coordinating unit without a day of its own has the assignment's."""
-    own = {unit_key(each.unit): each.deadline for each in given.deadlines}
+    own_deadlines = {unit_key(d.unit): d.deadline for d in assignment.deadlines}
     helping = [
-        (unit, False, own.get(unit_key(unit), given.deadline))
-        for unit in given.coordinating_units
-        if unit_key(unit) != unit_key(given.lead_unit)
+        (unit, False, own_deadlines.get(unit_key(unit), assignment.deadline))
+        for unit in assignment.coordinating_units
+        if unit_key(unit) != unit_key(assignment.lead_unit)
     ]
-    return ((given.lead_unit, True, given.deadline), *helping)
+    return ((assignment.lead_unit, True, assignment.deadline), *helping)

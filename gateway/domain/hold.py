@@ -83,4 +83,4 @@ class Hold:
 
     @property
     def digests(self) -> tuple[Digest, ...]:
-        return tuple(dict.fromkeys(each.digest for each in self.contents))
+        return tuple(dict.fromkeys(c.digest for c in self.contents))

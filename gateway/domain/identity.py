@@ -19,8 +19,8 @@ class _Text(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> dict[str, Any]:
         """Tell pydantic how to read one from JSON, without importing it here."""
-        made = {"type": "no-info", "function": partial(str.__new__, cls)}
-        return {"type": "function-after", "function": made, "schema": cls._form}
+        constructor = {"type": "no-info", "function": partial(str.__new__, cls)}
+        return {"type": "function-after", "function": constructor, "schema": cls._form}
 
 
 class Digest(_Text):

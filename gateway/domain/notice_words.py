@@ -23,23 +23,23 @@ class Said:
     approved_by: str | None = None
 
 
-def written(said: Said) -> str:
+def written(words: Said) -> str:
     """Join them to one text. A notice without the name of a person is left out: it could not be read back."""
-    if said.notice_no and said.approved_by:
-        return f"{said.reason}{_NOTICE}{said.notice_no}{_AND}{said.approved_by}{_END}"
-    return f"{said.reason}{_ALONE}{said.approved_by}{_ALONE_END}" if said.approved_by else said.reason
+    if words.notice_no and words.approved_by:
+        return f"{words.reason}{_NOTICE}{words.notice_no}{_AND}{words.approved_by}{_END}"
+    return f"{words.reason}{_ALONE}{words.approved_by}{_ALONE_END}" if words.approved_by else words.reason
 
 
 def read(text: str) -> Said:
     """Parse the text of `written`; any other text is a reason alone."""
-    reason, notice, rest = text.removesuffix(_END).rpartition(_NOTICE)
-    number, also, name = rest.partition(_AND)
-    if text.endswith(_END) and notice and also:
+    reason, notice, tail = text.removesuffix(_END).rpartition(_NOTICE)
+    number, separator, name = tail.partition(_AND)
+    if text.endswith(_END) and notice and separator:
         if _fits(number, _LONGEST_NOTICE) and _fits(name, _LONGEST_NAME):
             return Said(reason=reason, notice_no=number, approved_by=name)
         return Said(reason=text)
-    reason, alone, name = text.removesuffix(_ALONE_END).rpartition(_ALONE)
-    if text.endswith(_ALONE_END) and alone and _fits(name, _LONGEST_NAME):
+    reason, approval, name = text.removesuffix(_ALONE_END).rpartition(_ALONE)
+    if text.endswith(_ALONE_END) and approval and _fits(name, _LONGEST_NAME):
         return Said(reason=reason, approved_by=name)
     return Said(reason=text)
 

@@ -115,18 +115,18 @@ _HOLIDAYS: tuple[tuple[date, int, str, bool], ...] = (
     (date(2027, 9, 3), 1, "national", True),
     (date(2027, 11, 24), 1, "culture", True),
 )
-_SWAPPED: tuple[date, ...] = (date(2026, 1, 10), date(2026, 8, 22))
+_SWAP_DAYS: tuple[date, ...] = (date(2026, 1, 10), date(2026, 8, 22))
 
 
-def _made() -> Iterator[CalendarDay]:
+def _shipped_days() -> Iterator[CalendarDay]:
     for first, count, name, expected in _HOLIDAYS:
         for n in range(count):
             day = first + timedelta(days=n)
             yield CalendarDay(
                 day=day, kind=DayKind.HOLIDAY, name=f"day.{name}", shipped=True, expected=expected
             )
-    for day in _SWAPPED:
+    for day in _SWAP_DAYS:
         yield CalendarDay(day=day, kind=DayKind.WORKDAY, name="day.swap", shipped=True)
 
 
-SHIPPED: tuple[CalendarDay, ...] = tuple(sorted(_made(), key=lambda each: each.day))
+SHIPPED: tuple[CalendarDay, ...] = tuple(sorted(_shipped_days(), key=lambda day: day.day))

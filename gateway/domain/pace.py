@@ -131,11 +131,11 @@ class Pace:
 def words(bound: float | None) -> tuple[str, int]:
     """Return the key of the label for a bound, and its number."""
     seconds = BOUNDS_S[-1] if bound is None else bound
-    how = "more" if bound is None else "at_most"
+    kind = "more" if bound is None else "at_most"
     for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
         if seconds >= size:
-            return f"pace.{how}.{unit}", round(seconds / size)
-    return f"pace.{how}.ms", round(seconds * 1000)
+            return f"pace.{kind}.{unit}", round(seconds / size)
+    return f"pace.{kind}.ms", round(seconds * 1000)
 
 
 def is_slow(late: int, count: int) -> bool:
@@ -155,16 +155,14 @@ def paces(slots: Iterable[Slot]) -> Sequence[Pace]:
     """Sum up slots, in the order of the ways, the urgent lane first."""
     sums: dict[tuple[Way, Lane, str], list[int]] = {}
     for slot in slots:
-        known = sums.setdefault((slot.way, slot.lane, slot.axis), [0] * len(slot.counts))
-        known[:] = (one + more for one, more in zip(known, slot.counts, strict=True))
+        totals = sums.setdefault((slot.way, slot.lane, slot.axis), [0] * len(slot.counts))
+        totals[:] = (total + count for total, count in zip(totals, slot.counts, strict=True))
     ways = tuple(Way)
-    ordered = sorted(
-        sums.items(), key=lambda one: (ways.index(one[0][0]), one[0][1] != Lane.URGENT, one[0][2])
-    )
-    return [_pace(*key, counts) for key, counts in ordered if any(counts)]
+    ordered = sorted(sums.items(), key=lambda s: (ways.index(s[0][0]), s[0][1] != Lane.URGENT, s[0][2]))
+    return [_make_pace(*key, counts) for key, counts in ordered if any(counts)]
 
 
-def _pace(way: Way, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
+def _make_pace(way: Way, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
     within = list(accumulate(counts))
     count = within[-1]
     return Pace(
@@ -173,16 +171,16 @@ def _pace(way: Way, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
         axis=axis,
         count=count,
         late=count - within[BOUNDS_S.index(LIMIT_S)],
-        p50=_held_for(50, within),
-        p95=_held_for(95, within),
-        p99=_held_for(99, within),
+        p50=_percentile(50, within),
+        p95=_percentile(95, within),
+        p99=_percentile(99, within),
     )
 
 
-def _held_for(percent: int, within: Sequence[int]) -> float | None:
+def _percentile(percent: int, within: Sequence[int]) -> float | None:
     """Return the least bound that held for so many of a hundred."""
-    found = zip(BOUNDS_S, within, strict=False)
-    return next((bound for bound, n in found if n * 100 >= percent * within[-1]), None)
+    pairs = zip(BOUNDS_S, within, strict=False)
+    return next((bound for bound, n in pairs if n * 100 >= percent * within[-1]), None)
 
 
 # Both are thinned out by nothing but age.

@@ -202,16 +202,16 @@ class ProposalContent:
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """Fingerprint of every certificate, in order, for the approver to compare."""
-        ours = [each.fingerprint for each in self.bindings]
-        return (*ours, *(each.fingerprint for each in self.anchors))
+        of_bindings = [change.fingerprint for change in self.bindings]
+        return (*of_bindings, *(change.fingerprint for change in self.anchors))
 
     @property
     def expected(self) -> tuple[str, ...]:
         """Texts that the approver types: the end of each fingerprint, and of a reform or an import the number of its
         deciding document, from the document itself."""
-        ends = [each[-DIGITS:] for each in self.fingerprints]
-        numbers = [each.decision.number for each in self.reforms] + [each.number for each in self.imports]
-        return (*ends, *(as_typed(each) for each in numbers))
+        ends = [c[-DIGITS:] for c in self.fingerprints]
+        numbers = [c.decision.number for c in self.reforms] + [c.number for c in self.imports]
+        return (*ends, *(as_typed(c) for c in numbers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,14 +236,14 @@ class Proposal:
     @property
     def digest(self) -> str:
         """SHA-256 over everything in it but its outcome."""
-        content = _plain(self.content)
-        for later in ("reforms", "imports"):
-            if isinstance(content, dict) and not content[later]:
-                del content[later]  # digests of proposals older than these fields must not change
-        for each in content.get("reforms", ()) if isinstance(content, dict) else ():
-            if not each["steps"]:
-                del each["steps"]  # likewise changes of the organisation without steps
-        told = {
+        content = _to_json(self.content)
+        for field_name in ("reforms", "imports"):
+            if isinstance(content, dict) and not content[field_name]:
+                del content[field_name]  # digests of proposals older than these fields must not change
+        for reform in content.get("reforms", ()) if isinstance(content, dict) else ():
+            if not reform["steps"]:
+                del reform["steps"]  # likewise changes of the organisation without steps
+        members = {
             "id": self.id,
             "content": content,
             "proposed_by": self.proposed_by,
@@ -251,7 +251,7 @@ class Proposal:
             "expires_at": self.expires_at,
             "reason": self.reason,
         }
-        text = json.dumps(_plain(told), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(_to_json(members), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -260,17 +260,17 @@ def as_typed(text: str) -> str:
     return "".join(text.replace(":", " ").split()).lower()
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     """Convert to JSON of one form: a value has one text, on both sides of a database."""
     match value:
         case dict():
-            return {str(key): _plain(each) for key, each in value.items()}
+            return {str(key): _to_json(v) for key, v in value.items()}
         case tuple() | list():
-            return [_plain(each) for each in value]
+            return [_to_json(v) for v in value]
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="microseconds")
         case date():
             return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
     return value

@@ -36,7 +36,7 @@ class Terms:
         return (*wishes, self.register_no, self.register_year) != (None, None, None, (), None, None)
 
     def role_of(self, code: str) -> RecipientRole | None:
-        return next((role for known, role in self.roles if known == code), None)
+        return next((role for c, role in self.roles if c == code), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ class AgencyRecord:
     host: str | None = None
 
 
-RECORD_FIELDS = tuple(each.name for each in fields(AgencyRecord))
+RECORD_FIELDS = tuple(field.name for field in fields(AgencyRecord))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +95,16 @@ class Plan:
     def rewrites(self) -> tuple[RowChange, ...]:
         """Changed or closed rows that count. A starter row counts as empty; the node of a code is the destination of its
         mail, not its identity."""
-        return tuple(each for each in (*self.changed, *self.closed) if _counts(each))
+        return tuple(change for change in (*self.changed, *self.closed) if _is_rewrite(change))
 
     @property
     def effect(self) -> Digest:
         """Digest of the effects, equal for two plans with the same effects on whatever registry."""
-        told = [sorted((each.code, sorted(each.fields.items())) for each in (*self.changed, *self.closed))]
-        return Digest(hashlib.sha256(repr((self.added, told)).encode()).hexdigest())
+        changes = [sorted((c.code, sorted(c.fields.items())) for c in (*self.changed, *self.closed))]
+        return Digest(hashlib.sha256(repr((self.added, changes)).encode()).hexdigest())
 
 
-def _counts(change: RowChange) -> bool:
+def _is_rewrite(change: RowChange) -> bool:
     was_starter = change.fields.get(SOURCE_FIELD, (None, None))[0] == RowSource.STARTER.value
     return not was_starter and set(change.fields) != {HOST_FIELD}
 
@@ -164,9 +164,9 @@ class Life:
 
     def at(self, on: date) -> AgencyRecord:
         """Return the record with the name and the parent of that day, whether in force then or not."""
-        for each in self.former:
-            if on <= each.until:
-                return replace(self.record, name=each.name, parent=each.parent)
+        for former in self.former:
+            if on <= former.until:
+                return replace(self.record, name=former.name, parent=former.parent)
         return self.record
 
     def in_force(self, on: date) -> bool:
@@ -189,27 +189,27 @@ def lives_after(reform: Reform, lives: Lives) -> dict[str, Life]:
     by, on = str(reform.decision), reform.effective_on
     for code in reform.sources:
         if reform.kind is ReformKind.RENAME:
-            changed[code] = _turned(lives[code], on, by, name=reform.name or "")
+            changed[code] = _change_life(lives[code], on, by, name=reform.name or "")
         elif reform.kind is ReformKind.MOVE:
-            changed[code] = _turned(lives[code], on, by, parent=reform.parent)
+            changed[code] = _change_life(lives[code], on, by, parent=reform.parent)
     for code in reform.ended:
         record = replace(lives[code].record, valid_to=on - _DAY, successor=reform.successor, decision=by)
-        changed[code] = replace(lives[code], record=record, source=_vouched(lives[code].source))
+        changed[code] = replace(lives[code], record=record, source=_vouched_source(lives[code].source))
     for target in reform.targets:
         if target.code not in lives:
-            changed[target.code] = _begun(target, reform, lives)
+            changed[target.code] = _begin_life(target, reform, lives)
     return changed
 
 
 def successors(lives: Lives, code: str) -> Iterator[str]:
     """Yield the chain of codes after this one; ends where it would come back, or reaches an unknown code."""
-    seen = {code}
+    visited = {code}
     at: str | None = code
-    while at is not None and at in lives and len(seen) <= LONGEST_CHAIN:
+    while at is not None and at in lives and len(visited) <= LONGEST_CHAIN:
         at = lives[at].record.successor
-        if at is None or at in seen:
+        if at is None or at in visited:
             return
-        seen.add(at)
+        visited.add(at)
         yield at
 
 
@@ -224,62 +224,62 @@ def heir_on(lives: Lives, code: str, on: date) -> str | None:
 
 def parents_of(lives: Lives, code: str, on: date) -> Iterator[str]:
     """Yield the agencies above it on that day, nearest first. A repeated one comes once more, as the last."""
-    seen = {code}
+    visited = {code}
     at: str | None = code
-    while at is not None and at in lives and len(seen) <= LONGEST_CHAIN:
+    while at is not None and at in lives and len(visited) <= LONGEST_CHAIN:
         at = lives[at].at(on).parent
         if at is None:
             return
         yield at
-        if at in seen:
+        if at in visited:
             return
-        seen.add(at)
+        visited.add(at)
 
 
 def turning_days(lives: Lives, since: date) -> list[date]:
     """List that day, and each later one on which any of them gets another name or parent."""
-    later = {each.until + _DAY for life in lives.values() for each in life.former}
-    return [since, *sorted(day for day in later if day > since)]
+    turns = {f.until + _DAY for life in lives.values() for f in life.former}
+    return [since, *sorted(day for day in turns if day > since)]
 
 
 def lives_digest(lives: Mapping[str, Life | None]) -> str:
     """Return a digest that changes with any of the lives."""
-    told = {code: asdict(life) if life else None for code, life in lives.items()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    records = {code: asdict(life) if life else None for code, life in lives.items()}
+    return hashlib.sha256(json.dumps(records, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _turned(life: Life, on: date, by: str, **to: Any) -> Life:
+def _change_life(life: Life, on: date, by: str, **to: Any) -> Life:
     """Give it another name or parent from that day on; the day before has the old ones."""
-    was = Former(until=on - _DAY, name=life.record.name, parent=life.record.parent)
+    former = Former(until=on - _DAY, name=life.record.name, parent=life.record.parent)
     # A second change on the same day: the name before that day is kept already.
-    again = life.last_turn == on
+    is_second_change = life.last_turn == on
     return Life(
         record=replace(life.record, decision=by, **to),
-        source=_vouched(life.source),
-        former=life.former if again else (*life.former, was),
+        source=_vouched_source(life.source),
+        former=life.former if is_second_change else (*life.former, former),
     )
 
 
-def _begun(target: Target, reform: Reform, lives: Lives) -> Life:
+def _begin_life(target: Target, reform: Reform, lives: Lives) -> Life:
     """Begin a new life. Where only the code is new, missing fields come from the old one."""
     source = lives[reform.sources[0]] if reform.kind is ReformKind.RECODE else None
-    was = source.at(reform.effective_on) if source is not None else AgencyRecord(code="", name="")
+    old_record = source.at(reform.effective_on) if source is not None else AgencyRecord(code="", name="")
     return Life(
         record=AgencyRecord(
             code=target.code,
-            name=target.name or was.name,
+            name=target.name or old_record.name,
             alias=target.alias,
-            parent=target.parent or was.parent,
+            parent=target.parent or old_record.parent,
             valid_from=reform.effective_on,
-            email=target.email or was.email,
-            address=was.address,
-            phone=was.phone,
+            email=target.email or old_record.email,
+            address=old_record.address,
+            phone=old_record.phone,
             decision=str(reform.decision),
-            host=target.host or was.host,
+            host=target.host or old_record.host,
         )
     )
 
 
-def _vouched(source: RowSource) -> RowSource:
+def _vouched_source(source: RowSource) -> RowSource:
     """Mark a starter row as imported: two people now answer for it, so it may refuse and redirect."""
     return RowSource.IMPORTED if source is RowSource.STARTER else source

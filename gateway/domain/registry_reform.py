@@ -125,14 +125,14 @@ class Reform:
     def codes(self) -> tuple[str, ...]:
         """Every code that it ends, changes, begins or names as heir, each once."""
         own = [
-            code for each in self.flat for code in (*each.sources, *(target.code for target in each.targets))
+            code for step in self.flat for code in (*step.sources, *(target.code for target in step.targets))
         ]
         return tuple(dict.fromkeys(own))
 
     @property
     def named(self) -> tuple[str, ...]:
         """Those codes and their future parents."""
-        above = [code for each in self.flat for code in (each.parent, *(t.parent for t in each.targets))]
+        above = [code for step in self.flat for code in (step.parent, *(t.parent for t in step.targets))]
         return (*self.codes, *(code for code in above if code))
 
     def ending(self, code: str) -> Reform:

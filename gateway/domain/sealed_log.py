@@ -70,9 +70,9 @@ def leaf_hash(body: bytes) -> bytes:
     return hashlib.sha256(_LEAF + body).digest()
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
+def node_hash(left_hash: bytes, right_hash: bytes) -> bytes:
     """Return SHA-256(0x01 ‖ left ‖ right)."""
-    return hashlib.sha256(_NODE + left + right).digest()
+    return hashlib.sha256(_NODE + left_hash + right_hash).digest()
 
 
 @dataclass(slots=True)
@@ -85,19 +85,19 @@ class GrowingTree:
     def add(self, leaf: bytes) -> list[tuple[TreeNode, bytes]]:
         """Add one leaf hash; return every subtree that it completes, the leaf first."""
         node = _node((0, self.size))
-        done = [(node, leaf)]
+        completed = [(node, leaf)]
         while self.size >> node.level & 1:
             leaf = node_hash(self.peaks.pop(), leaf)
             node = _node((node.level + 1, node.place >> 1))
-            done.append((node, leaf))
+            completed.append((node, leaf))
         self.peaks.append(leaf)
         self.size += 1
-        return done
+        return completed
 
     def extend(self, leaves: Sequence[bytes]) -> None:
         """Add leaf hashes in their order."""
-        for each in leaves:
-            self.add(each)
+        for leaf in leaves:
+            self.add(leaf)
 
     def root(self) -> bytes:
         return joined_root(self.peaks) if self.peaks else EMPTY_ROOT
@@ -106,20 +106,20 @@ class GrowingTree:
 def complete_subtrees(span: LeafSpan) -> tuple[TreeNode, ...]:
     """Split a span into complete subtrees, left to right. Spans of proofs, and those from 0 on, begin where their largest
     subtree may."""
-    found, start = [], span.start
+    subtrees, start = [], span.start
     while start < span.end:
         level = (span.end - start).bit_length() - 1
-        found.append(TreeNode(level, start >> level))
+        subtrees.append(TreeNode(level, start >> level))
         start += 1 << level
-    return tuple(found)
+    return tuple(subtrees)
 
 
 def joined_root(hashes: Sequence[bytes]) -> bytes:
     """Compute the root of a span from the hashes of its complete subtrees, left to right."""
-    whole = hashes[-1]
-    for each in reversed(hashes[:-1]):
-        whole = node_hash(each, whole)
-    return whole
+    root = hashes[-1]
+    for subtree_hash in reversed(hashes[:-1]):
+        root = node_hash(subtree_hash, root)
+    return root
 
 
 def tree_root(leaves: Sequence[bytes]) -> bytes:
@@ -133,49 +133,49 @@ def inclusion_spans(index: int, size: int) -> tuple[LeafSpan, ...]:
     """List the spans whose roots prove leaf `index` in the tree of `size` leaves, in this order."""
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
-    found, span = [], LeafSpan(0, size)
+    spans, span = [], LeafSpan(0, size)
     while span.end - span.start > 1:
-        middle = span.start + _left_of(span.end - span.start)
-        left, right = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
-        span, beside = (left, right) if index < middle else (right, left)
-        found.append(beside)
-    return tuple(reversed(found))
+        middle = span.start + _left_size(span.end - span.start)
+        left_span, right_span = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
+        span, sibling = (left_span, right_span) if index < middle else (right_span, left_span)
+        spans.append(sibling)
+    return tuple(reversed(spans))
 
 
 def consistency_spans(old: int, new: int) -> tuple[LeafSpan, ...]:
     """List the spans whose roots prove that the tree of `new` leaves begins with the one of `old` leaves."""
     if not 0 <= old <= new:
         raise ValueError(f"a log of {new} leaves cannot begin with {old}")
-    found, span, whole = [], LeafSpan(0, new), True
+    spans, span, is_subtree = [], LeafSpan(0, new), True
     if old in (0, new):
         return ()
     while span.end != old:
-        middle = span.start + _left_of(span.end - span.start)
-        left, right = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
+        middle = span.start + _left_size(span.end - span.start)
+        left_span, right_span = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
         if old <= middle:
-            span, beside = left, right
+            span, sibling = left_span, right_span
         else:
-            span, beside, whole = right, left, False
-        found.append(beside)
+            span, sibling, is_subtree = right_span, left_span, False
+        spans.append(sibling)
     # The verifier knows the old root already where the old tree is one subtree of the new one.
-    return tuple(reversed(found if whole else [*found, span]))
+    return tuple(reversed(spans if is_subtree else [*spans, span]))
 
 
 def proves_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
     """Verify that this leaf hash stands at `index` of the tree with that size and root."""
-    if not 0 <= index < size or size >> MOST_LEVELS or not _hashes(leaf, expected, *proof):
+    if not 0 <= index < size or size >> MOST_LEVELS or not _are_hashes(leaf, expected, *proof):
         return False
     spans = inclusion_spans(index, size)
     if len(spans) != len(proof):
         return False
-    for span, beside in zip(spans, proof, strict=True):
-        leaf = node_hash(beside, leaf) if span.end <= index else node_hash(leaf, beside)
+    for span, sibling in zip(spans, proof, strict=True):
+        leaf = node_hash(sibling, leaf) if span.end <= index else node_hash(leaf, sibling)
     return leaf == expected
 
 
 def proves_prefix(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> bool:
     """Verify that the tree of `new` leaves begins with the tree of `old` leaves."""
-    if not 0 <= old <= new or new >> MOST_LEVELS or not _hashes(old_root, new_root, *proof):
+    if not 0 <= old <= new or new >> MOST_LEVELS or not _are_hashes(old_root, new_root, *proof):
         return False
     spans = consistency_spans(old, new)
     if len(spans) != len(proof):
@@ -183,25 +183,25 @@ def proves_prefix(old: int, old_root: bytes, new: int, new_root: bytes, proof: S
     if old == 0:
         return old_root == EMPTY_ROOT
     # Where the old tree is one subtree of the new one, its root is where both ways up begin.
-    rest = list(zip(spans, proof, strict=True))
-    starts_known = not rest or rest[0][0].start >= old
-    before = after = old_root if starts_known else rest.pop(0)[1]
-    for span, beside in rest:
+    steps = list(zip(spans, proof, strict=True))
+    is_subtree = not steps or steps[0][0].start >= old
+    computed_old = computed_new = old_root if is_subtree else steps.pop(0)[1]
+    for span, sibling in steps:
         if span.end <= old:
-            before = node_hash(beside, before)
-            after = node_hash(beside, after)
+            computed_old = node_hash(sibling, computed_old)
+            computed_new = node_hash(sibling, computed_new)
         else:
-            after = node_hash(after, beside)
-    return before == old_root and after == new_root
+            computed_new = node_hash(computed_new, sibling)
+    return computed_old == old_root and computed_new == new_root
 
 
-def _left_of(size: int) -> int:
+def _left_size(size: int) -> int:
     """Return the largest power of two below `size`: the leaves of the left subtree."""
     return 1 << ((size - 1).bit_length() - 1)
 
 
-def _hashes(*given: bytes) -> bool:
-    return all(len(each) == hashlib.sha256().digest_size for each in given)
+def _are_hashes(*hashes: bytes) -> bool:
+    return all(len(h) == hashlib.sha256().digest_size for h in hashes)
 
 
 LEAF_VERSION = 1
@@ -255,18 +255,18 @@ def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
         if name in PERSONAL or value.__class__ is not str or not _MACHINE_WORD.fullmatch(value)
     ]
     personal = sorted([name for name in doubtful if is_personal(name, event.data[name])]) if doubtful else []
-    salts, data, outside = dict[str, str](), dict(event.data), dict[str, str]()
+    salts, data, digests = dict[str, str](), dict(event.data), dict[str, str]()
     for name in personal:
         salts[name] = salt().hex()
-        outside[name] = text_digest(salts[name], data.pop(name))
-    told = _told(event) | {"data": data, "personal": outside, "v": LEAF_VERSION}
-    return Leaf(body=_json(told), salts=salts)
+        digests[name] = text_digest(salts[name], data.pop(name))
+    content = _leaf_header(event) | {"data": data, "personal": digests, "v": LEAF_VERSION}
+    return Leaf(body=_canonical_json(content), salts=salts)
 
 
 def is_personal(name: str, value: object) -> bool:
     """Tell whether a value stands outside its leaf."""
     if name not in PERSONAL:
-        return not _is_machines(value)
+        return not _is_machine_value(value)
     if isinstance(value, str):
         return _DIGEST.fullmatch(value) is None
     return not (value is None or isinstance(value, int))
@@ -274,21 +274,21 @@ def is_personal(name: str, value: object) -> bool:
 
 def text_digest(salt: str, value: object) -> str:
     """Return the leaf's digest of a text: SHA-256(salt ‖ the value as canonical JSON), in hexadecimal digits."""
-    return hashlib.sha256(bytes.fromhex(salt) + _json(value)).hexdigest()
+    return hashlib.sha256(bytes.fromhex(salt) + _canonical_json(value)).hexdigest()
 
 
 def read_leaf(body: bytes) -> dict[str, Any]:
     """Parse a leaf. ValueError for bytes that are no leaf."""
-    told = json.loads(body)
+    leaf = json.loads(body)
     if (
-        not isinstance(told, dict)
-        or told.get("v") != LEAF_VERSION
-        or not isinstance(told.get("personal"), dict)
-        or not isinstance(told.get("data"), dict)
-        or type(told.get("seq")) is not int
+        not isinstance(leaf, dict)
+        or leaf.get("v") != LEAF_VERSION
+        or not isinstance(leaf.get("personal"), dict)
+        or not isinstance(leaf.get("data"), dict)
+        or type(leaf.get("seq")) is not int
     ):
         raise ValueError("these bytes are no leaf of a version that is known here")
-    return told
+    return leaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,12 +303,12 @@ class ComparedLeaf:
 
 def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> ComparedLeaf:
     """Compare a leaf with its row. ValueError for bytes that are no leaf."""
-    told = read_leaf(body)
-    plain = {name: value for name, value in event.data.items() if name not in told["personal"]}
-    changed = _differing(_told(event), told, "")
-    changed += _differing(plain, told["data"], "data.") + _differing(told["data"], plain, "data.")
+    leaf = read_leaf(body)
+    plain = {name: value for name, value in event.data.items() if name not in leaf["personal"]}
+    changed = _differing_names(_leaf_header(event), leaf, "")
+    changed += _differing_names(plain, leaf["data"], "data.") + _differing_names(leaf["data"], plain, "data.")
     erased, texts = [], []
-    for name, digest in told["personal"].items():
+    for name, digest in leaf["personal"].items():
         if name not in event.data and name not in salts:
             erased.append(name)
         elif name not in event.data or name not in salts or not _opens(salts[name], event.data[name], digest):
@@ -316,20 +316,20 @@ def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> Compar
     return ComparedLeaf(changed=tuple(dict.fromkeys(changed)), erased=tuple(erased), texts=tuple(texts))
 
 
-def _differing(these: Mapping[str, Any], those: Mapping[str, Any], prefix: str) -> list[str]:
-    """Name the values of `these` that `those` lack or have otherwise."""
+def _differing_names(expected: Mapping[str, Any], actual: Mapping[str, Any], prefix: str) -> list[str]:
+    """Name the values of `expected` that `actual` lacks or has otherwise."""
     return [
         f"{prefix}{name}"
-        for name, value in these.items()
-        if name not in those or not _alike(value, those[name])
+        for name, value in expected.items()
+        if name not in actual or not _are_equal(value, actual[name])
     ]
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _are_equal(first: Any, second: Any) -> bool:
     """Compare as JSON does: true is not 1."""
-    if type(one) is not type(other) or one != other:
+    if type(first) is not type(second) or first != second:
         return False
-    return not isinstance(one, dict | list) or _json(one) == _json(other)
+    return not isinstance(first, dict | list) or _canonical_json(first) == _canonical_json(second)
 
 
 def _opens(salt: str, value: object, digest: str) -> bool:
@@ -339,7 +339,7 @@ def _opens(salt: str, value: object, digest: str) -> bool:
         return False
 
 
-def _told(event: Logged) -> dict[str, Any]:
+def _leaf_header(event: Logged) -> dict[str, Any]:
     return {
         "agency": event.agency_id,
         "at": event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -352,20 +352,20 @@ def _told(event: Logged) -> dict[str, Any]:
     }
 
 
-def _is_machines(value: object) -> bool:
+def _is_machine_value(value: object) -> bool:
     if isinstance(value, str):
         return _MACHINE_WORD.fullmatch(value) is not None
     if isinstance(value, dict):
-        return PERSONAL.isdisjoint(value) and all(map(_is_machines, value.values()))
+        return PERSONAL.isdisjoint(value) and all(map(_is_machine_value, value.values()))
     if isinstance(value, list):
-        return all(map(_is_machines, value))
+        return all(map(_is_machine_value, value))
     return value is None or isinstance(value, int)
 
 
 _CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _json(value: object) -> bytes:
+def _canonical_json(value: object) -> bytes:
     """Write canonical JSON: names sorted, no blanks, everything beyond ASCII escaped."""
     return _CANONICAL.encode(value).encode("ascii")
 
@@ -465,11 +465,11 @@ class Stamp:
 
 def read_seal(data: bytes) -> PublishedSeal:
     """Parse a published seal; InvalidProof for any other form than the one that `to_bytes` writes."""
-    found = _SEAL_FORM.fullmatch(data.decode("latin-1")) if len(data) <= MOST_SEAL_BYTES else None
-    made = _seal_of(found) if found is not None else None
-    if made is None or made.to_bytes() != data:
+    match = _SEAL_FORM.fullmatch(data.decode("latin-1")) if len(data) <= MOST_SEAL_BYTES else None
+    seal = _parse_seal(match) if match is not None else None
+    if seal is None or seal.to_bytes() != data:
         raise InvalidProof("this is no seal of an event log: it does not have the one form that seals have")
-    return made
+    return seal
 
 
 def key_id(key: bytes) -> str:
@@ -482,18 +482,18 @@ def stamp_line(token: bytes) -> bytes:
     return _seal_line("timestamp", token)
 
 
-def _seal_of(found: re.Match[str]) -> PublishedSeal | None:
+def _parse_seal(match: re.Match[str]) -> PublishedSeal | None:
     try:
         seal = Seal(
-            log_id=found["log"],
-            number=int(found["number"]),
-            tree_size=int(found["size"]),
-            root=bytes.fromhex(found["root"]),
-            previous=bytes.fromhex(found["previous"]),
-            at=datetime.strptime(found["at"], _TIME).replace(tzinfo=UTC),
+            log_id=match["log"],
+            number=int(match["number"]),
+            tree_size=int(match["size"]),
+            root=bytes.fromhex(match["root"]),
+            previous=bytes.fromhex(match["previous"]),
+            at=datetime.strptime(match["at"], _TIME).replace(tzinfo=UTC),
         )
-        key, signature = base64.b64decode(found["key"]), base64.b64decode(found["signature"])
-        stamp = base64.b64decode(found["stamp"]) if found["stamp"] is not None else None
+        key, signature = base64.b64decode(match["key"]), base64.b64decode(match["signature"])
+        stamp = base64.b64decode(match["stamp"]) if match["stamp"] is not None else None
     except ValueError:
         return None
     return PublishedSeal(signed=SignedSeal(seal=seal, key=key, signature=signature), stamp=stamp)

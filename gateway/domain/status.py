@@ -156,17 +156,17 @@ _OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 def document_word(own: OutState, states: Iterable[str]) -> str:
     """Return the one word for an outgoing document, wherever it is shown: its own before there is a delivery and once it is
     cancelled, else that of its most urgent recipient. A packed document is still queued."""
-    known = tuple(states)
-    if known and own not in _OWN_WORD:
-        return worst(known)
+    recipient_states = tuple(states)
+    if recipient_states and own not in _OWN_WORD:
+        return worst(recipient_states)
     return str(OutState.QUEUED if own is OutState.PACKED else own)
 
 
 def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
     """Return the one word for an incoming document, wherever it is shown: that of the sender's request that waits for an
     answer, else its own."""
-    shown = fold_incoming(facts).shown
-    return shown if shown in ASKED and document.state is not InState.SEALED else str(document.state)
+    word = fold_incoming(facts).shown
+    return word if word in ASKED and document.state is not InState.SEALED else str(document.state)
 
 
 SKEW = timedelta(minutes=5)
@@ -225,12 +225,12 @@ class Fact:
 
 def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
     """Return a receiver's arrival number, and its year: proved ones before others, then the latest."""
-    known, _ = _by_weight(tuple(facts))
-    told = [fact for fact in known if fact.code == "03" and fact.register_no]
-    if not told:
+    counted, _ = _split_by_weight(tuple(facts))
+    numbered = [fact for fact in counted if fact.code == "03" and fact.register_no]
+    if not numbered:
         return None
-    since = began(known)
-    last = max(told, key=lambda fact: (fact.proved, counts_at(fact, since), fact.at))
+    since = began(counted)
+    last = max(numbered, key=lambda fact: (fact.proved, counts_at(fact, since), fact.at))
     return None if last.register_no is None else (last.register_no, last.register_year)
 
 
@@ -254,7 +254,7 @@ _ANSWERS = {
     "02": RequestState.REFUSED,
 }
 _CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
-_IN_STATE = {code: InState(row.key) for code, row in CODES.items() if row.rank > CODES["01"].rank}
+_STATE_OF_CODE = {code: InState(row.key) for code, row in CODES.items() if row.rank > CODES["01"].rank}
 REOPENED = "reopened"
 """The mark of work that was closed by mistake and is open again."""
 MAY_HAVE_LEFT = "may_have_left"
@@ -309,29 +309,29 @@ class Permission:
 
 def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
     """Compute the standing of a delivery: any order and any repeats of the same facts give the same answer."""
-    known, outweighed = _by_weight(_distinct(facts))
-    since = began(known)
-    transport = _transport(known)
-    business = _business(known, since)
-    requests = _requests(known)
-    shown = _request_word(requests) or (CODES[business].key if business else transport)
-    marks = _marks(known, requests, since) | {f"session_only:{fact.code}" for fact in outweighed}
+    counted, outweighed = _split_by_weight(_merge_repeats(facts))
+    since = began(counted)
+    transport = _fold_transport(counted)
+    business = _fold_business(counted, since)
+    requests = _fold_requests(counted)
+    word = _request_word(requests) or (CODES[business].key if business else transport)
+    marks = _collect_marks(counted, requests, since) | {f"session_only:{fact.code}" for fact in outweighed}
     return DeliveryStanding(
         transport=transport,
         business=business,
         requests=requests,
-        shown=shown,
+        shown=word,
         marks=tuple(sorted(marks)),
     )
 
 
 def counts(fact: Fact, facts: Iterable[Fact]) -> bool:
     """Return False for a fact of a delivery that is shown beside `facts` without effect."""
-    _, outweighed = _by_weight((*facts, fact))
+    _, outweighed = _split_by_weight((*facts, fact))
     return fact not in outweighed
 
 
-def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+def _split_by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
     """Split the facts of a delivery into those that count and those that are only shown. A status vouched for by the
     session with a foreign axis overrules no signed one, and counts only if that axis carried the document, or may carry
     mail to its sender. A try that failed may have arrived all the same."""
@@ -339,7 +339,7 @@ def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, .
     if not by_session:
         return facts, ()
     tried = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in ("sent", "failed")]
-    carriers = {fact.axis for fact in [each for each in tried if each.code == "sent"] or tried}
+    carriers = {fact.axis for fact in [f for f in tried if f.code == "sent"] or tried}
     signed = any(fact.session is None and fact.track is Track.BUSINESS for fact in facts)
     outweighed = tuple(
         fact for fact in by_session if signed or not (fact.is_on_route or fact.axis in carriers)
@@ -349,23 +349,23 @@ def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, .
 
 def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
     """Compute the standing of an incoming document; requests are the sender's, their answers ours."""
-    known = _distinct(facts)
-    since = began(known)
-    requests = _requests(known)
-    state = _in_state(known, requests, since)
-    waiting = _first_open(requests) if requests else None
-    shown = state.value if waiting is None or state is InState.SEALED else f"{waiting.kind}_asked"
+    distinct = _merge_repeats(facts)
+    since = began(distinct)
+    requests = _fold_requests(distinct)
+    state = _fold_in_state(distinct, requests, since)
+    waiting = _first_open_request(requests) if requests else None
+    word = state.value if waiting is None or state is InState.SEALED else f"{waiting.kind}_asked"
     return IncomingStanding(
         state=state,
         requests=requests,
-        shown=shown,
-        marks=tuple(sorted(_marks(known, requests, since))),
+        shown=word,
+        marks=tuple(sorted(_collect_marks(distinct, requests, since))),
     )
 
 
 def open_request(standing: DeliveryStanding | IncomingStanding) -> RequestStanding | None:
     """Return the one request that waits for an answer; until then no second one may be made."""
-    return _first_open(standing.requests)
+    return _first_open_request(standing.requests)
 
 
 def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
@@ -386,26 +386,26 @@ def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
 
 def is_reopened(facts: Iterable[Fact]) -> bool:
     """Tell whether closed work is open again: a 05 with its reason as `note`, stated later than every 06 (1.1)."""
-    known = tuple(facts)
-    closed, since = closed_at(known), began(known)
+    all_facts = tuple(facts)
+    closed, since = closed_at(all_facts), began(all_facts)
     return closed is not None and any(
-        counts_at(fact, since) > closed for fact in _business_facts(known, "05") if fact.note
+        counts_at(fact, since) > closed for fact in _business_facts(all_facts, "05") if fact.note
     )
 
 
 def closed_at(facts: Iterable[Fact]) -> datetime | None:
     """Return when the work was last reported as done."""
-    known = tuple(facts)
-    since = began(known)
-    return max((counts_at(fact, since) for fact in _business_facts(known, "06")), default=None)
+    all_facts = tuple(facts)
+    since = began(all_facts)
+    return max((counts_at(fact, since) for fact in _business_facts(all_facts, "06")), default=None)
 
 
 def not_before(facts: Iterable[Fact], code: str) -> datetime | None:
     """Return the first second at which a new 05 or 06 counts, after the last one of the other code."""
-    known = tuple(facts)
-    since = began(known)
-    others = [counts_at(fact, since) for fact in _business_facts(known, "06" if code == "05" else "05")]
-    return max(others) + timedelta(seconds=1) if others else None
+    all_facts = tuple(facts)
+    since = began(all_facts)
+    times = [counts_at(fact, since) for fact in _business_facts(all_facts, "06" if code == "05" else "05")]
+    return max(times) + timedelta(seconds=1) if times else None
 
 
 def _business_facts(facts: Iterable[Fact], code: str) -> list[Fact]:
@@ -414,12 +414,12 @@ def _business_facts(facts: Iterable[Fact], code: str) -> list[Fact]:
 
 def code_of(text: str) -> str | None:
     """Return the wire code for a code or a word (`03` or `accepted`); None for anything else. `3` is `03`."""
-    wanted = text.strip()
-    if wanted.isascii() and wanted.isdigit():
-        wanted = wanted.zfill(2)
-    if wanted in CODES:
-        return wanted
-    return next((row.code for row in CODES.values() if row.key == wanted), None)
+    code = text.strip()
+    if code.isascii() and code.isdigit():
+        code = code.zfill(2)
+    if code in CODES:
+        return code
+    return next((row.code for row in CODES.values() if row.key == code), None)
 
 
 def is_skewed(fact: Fact) -> bool:
@@ -427,23 +427,23 @@ def is_skewed(fact: Fact) -> bool:
     return fact.stated_at is not None and abs(fact.at - fact.stated_at) > SKEW
 
 
-def _distinct(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+def _merge_repeats(facts: Iterable[Fact]) -> tuple[Fact, ...]:
     """Merge repeats of each fact: the earliest time we learnt it, proved if any copy was."""
-    kept: dict[tuple[object, ...], Fact] = {}
+    merged: dict[tuple[object, ...], Fact] = {}
     for fact in facts:
         key = (fact.track, fact.code, fact.stated_at, fact.packet_digest, fact.request_id)
-        other = kept.get(key)
-        if other is None:
-            kept[key] = fact
+        previous = merged.get(key)
+        if previous is None:
+            merged[key] = fact
             continue
-        kinds = sorted(kind for kind in (fact.request_kind, other.request_kind) if kind is not None)
-        kept[key] = replace(
-            other,
-            at=min(fact.at, other.at),
-            proved=fact.proved or other.proved,
+        kinds = sorted(kind for kind in (fact.request_kind, previous.request_kind) if kind is not None)
+        merged[key] = replace(
+            previous,
+            at=min(fact.at, previous.at),
+            proved=fact.proved or previous.proved,
             request_kind=kinds[0] if kinds else None,
         )
-    return tuple(kept.values())
+    return tuple(merged.values())
 
 
 def counts_at(fact: Fact, since: datetime | None) -> datetime:
@@ -473,7 +473,7 @@ def _is_absurd(fact: Fact, since: datetime | None) -> bool:
     return too_early or fact.stated_at > fact.at + ALLOWED_SKEW
 
 
-def _transport(facts: tuple[Fact, ...]) -> str:
+def _fold_transport(facts: tuple[Fact, ...]) -> str:
     """Fold the transport track. `sent` and `cancelled` are final, and `cancelled` only before `sent`; paper has no later
     code but `cancelled`; else the latest of the others, so that a resend after `failed` is `queued` again."""
     codes = {fact.code for fact in facts if fact.track is Track.TRANSPORT}
@@ -486,35 +486,35 @@ def _transport(facts: tuple[Fact, ...]) -> str:
     return max(moving, key=lambda fact: (fact.at, _TRANSPORT_RANK[fact.code])).code
 
 
-def _business(facts: tuple[Fact, ...], since: datetime | None) -> str | None:
+def _fold_business(facts: tuple[Fact, ...], since: datetime | None) -> str | None:
     """Return the highest code. Between 02 and 03: proved first (verification R5), then stated later, a tie is 02."""
-    said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES]
-    if len(said) < 2:
-        return said[0].code if said else None
+    business_facts = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES]
+    if len(business_facts) < 2:
+        return business_facts[0].code if business_facts else None
 
-    def place(fact: Fact) -> tuple[int, bool, datetime, bool]:
+    def weight(fact: Fact) -> tuple[int, bool, datetime, bool]:
         return CODES[fact.code].rank, fact.proved, counts_at(fact, since), fact.code == "02"
 
-    return max(said, key=place).code
+    return max(business_facts, key=weight).code
 
 
-def _requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
+def _fold_requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
     mine = [fact for fact in facts if fact.track is Track.REQUEST and fact.request_id]
     if not mine:
         return ()
-    asked: dict[str, Fact] = {}
+    asks_by_id: dict[str, Fact] = {}
     for fact in sorted(mine, key=lambda fact: (fact.at, fact.request_kind or "")):
         if fact.code == RequestState.ASKED and fact.request_kind and fact.request_id:
-            asked.setdefault(fact.request_id, fact)
+            asks_by_id.setdefault(fact.request_id, fact)
     standings = [
-        _request(request_id, ask.request_kind, ask.at, [f for f in mine if f.request_id == request_id])
-        for request_id, ask in asked.items()
+        _fold_ask(request_id, ask.request_kind, ask.at, [f for f in mine if f.request_id == request_id])
+        for request_id, ask in asks_by_id.items()
         if ask.request_kind is not None
     ]
     return tuple(sorted(standings, key=lambda request: (request.asked_at, request.request_id)))
 
 
-def _request(request_id: str, kind: RequestKind, asked_at: datetime, facts: list[Fact]) -> RequestStanding:
+def _fold_ask(request_id: str, kind: RequestKind, asked_at: datetime, facts: list[Fact]) -> RequestStanding:
     """Fold the facts of a request. The first answer rules, a tie is a refusal. An answer outweighs a withdrawal: it tells
     what the receiver did."""
     answers = [fact for fact in facts if fact.code in _ANSWERS]
@@ -532,7 +532,7 @@ def _request(request_id: str, kind: RequestKind, asked_at: datetime, facts: list
     )
 
 
-def _first_open(requests: tuple[RequestStanding, ...]) -> RequestStanding | None:
+def _first_open_request(requests: tuple[RequestStanding, ...]) -> RequestStanding | None:
     return next((request for request in requests if request.state is RequestState.ASKED), None)
 
 
@@ -544,45 +544,45 @@ def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
     """Apply lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
     if not requests:
         return None
-    waiting = _first_open(requests)
+    waiting = _first_open_request(requests)
     if waiting is not None:
         return f"{waiting.kind}_asked"
     return "request_agreed" if _is_cancelled(requests) else None
 
 
-def _in_state(
+def _fold_in_state(
     facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
 ) -> InState:
     own = [fact for fact in facts if fact.track is Track.OTHER]
-    if _last_of(own, "sealed", "unsealed") == "sealed":
+    if _latest_of(own, "sealed", "unsealed") == "sealed":
         return InState.SEALED
     if _is_cancelled(requests):
         return InState.RECALLED
-    if _last_of(own, "replaced") == "replaced":
+    if _latest_of(own, "replaced") == "replaced":
         return InState.REPLACED
-    business = _business(facts, since)
+    business = _fold_business(facts, since)
     if business == "06" and is_reopened(facts):
         return InState.PROCESSING
-    if business in _IN_STATE:
-        return _IN_STATE[business]
-    return InState.HELD if _last_of(own, "held", "released") == "held" else InState.NEW
+    if business in _STATE_OF_CODE:
+        return _STATE_OF_CODE[business]
+    return InState.HELD if _latest_of(own, "held", "released") == "held" else InState.NEW
 
 
-def _last_of(own: Sequence[Fact], strict: str, lifted: str = "") -> str | None:
+def _latest_of(own: Sequence[Fact], strict: str, lifted: str = "") -> str | None:
     """Return the later of two facts of our own; at the same time the strict one."""
-    mine = [fact for fact in own if fact.code in (strict, lifted)] if own else []
-    return max(mine, key=lambda fact: (fact.at, fact.code == strict)).code if mine else None
+    candidates = [fact for fact in own if fact.code in (strict, lifted)] if own else []
+    return max(candidates, key=lambda fact: (fact.at, fact.code == strict)).code if candidates else None
 
 
-def _marks(
+def _collect_marks(
     facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
 ) -> set[str]:
     """Collect contradictions, answered requests, strays, unknown codes."""
     marks = set()
-    said = {fact.code for fact in facts if fact.track is Track.BUSINESS}
-    if "02" in said and not said.isdisjoint(TAKEN_CODES):
+    business_codes = {fact.code for fact in facts if fact.track is Track.BUSINESS}
+    if "02" in business_codes and not business_codes.isdisjoint(TAKEN_CODES):
         marks.add("contradiction")
-    if "06" in said and is_reopened(facts):
+    if "06" in business_codes and is_reopened(facts):
         marks.add(REOPENED)
     for request in requests:
         if request.state is RequestState.REFUSED:
@@ -593,17 +593,17 @@ def _marks(
     for fact in facts:
         if fact.code == "cancelled" and fact.reason == MAY_HAVE_LEFT:
             marks.add(MAY_HAVE_LEFT)
-        if fact.track is not Track.TRANSPORT and (mark := _odd(fact, asked_at)):
+        if fact.track is not Track.TRANSPORT and (mark := _stray_mark(fact, asked_at)):
             marks.add(mark)
         if fact.stated_at is not None and _is_absurd(fact, asked_at.get(fact.request_id or "", since)):
             marks.add(f"odd_time:{fact.code}")
     return marks
 
 
-def _odd(fact: Fact, asked: Collection[str]) -> str | None:
+def _stray_mark(fact: Fact, request_ids: Collection[str]) -> str | None:
     """Return the mark of a fact without effect: an unrequested answer, or an unknown code."""
     if fact.track is Track.REQUEST:
-        is_stray = fact.code != RequestState.ASKED and fact.request_id not in asked
+        is_stray = fact.code != RequestState.ASKED and fact.request_id not in request_ids
         return f"stray:{fact.code}" if is_stray else None
     if fact.code in _OWN_MARKS or (fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES):
         return None
@@ -611,7 +611,7 @@ def _odd(fact: Fact, asked: Collection[str]) -> str | None:
 
 
 def _may_answer(standing: IncomingStanding, code: str) -> Permission:
-    waiting = _first_open(standing.requests)
+    waiting = _first_open_request(standing.requests)
     if waiting is not None:
         # A recalled document stays recalled: to recall it again is agreed to, to change it is refused.
         fitting = "15" if waiting.kind in _CANCELLING else "16"

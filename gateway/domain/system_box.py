@@ -56,11 +56,11 @@ class BoxItem:
 
 def failed(item: BoxItem, why: str, now: datetime) -> BoxItem:
     """Record a failure of the system: offered again after a pause, or no more."""
-    tries, said = item.tries + 1, " ".join(why.split())[:LONGEST_REASON]
+    tries, text = item.tries + 1, " ".join(why.split())[:LONGEST_REASON]
     if tries >= MOST_TRIES:
-        return replace(item, state=BoxState.STUCK, tries=tries, not_before=None, reason=said, updated_at=now)
-    later = now + PAUSES[tries - 1]
-    return replace(item, state=BoxState.OPEN, tries=tries, not_before=later, reason=said, updated_at=now)
+        return replace(item, state=BoxState.STUCK, tries=tries, not_before=None, reason=text, updated_at=now)
+    retry_at = now + PAUSES[tries - 1]
+    return replace(item, state=BoxState.OPEN, tries=tries, not_before=retry_at, reason=text, updated_at=now)
 
 
 def offered_again(item: BoxItem, now: datetime) -> BoxItem:

@@ -36,49 +36,49 @@ _LONG_RUN = re.compile(rf"[\u0300-\U0010ffff]{{{MOST_MARKS + 1}}}")
 
 def nfc(text: str) -> str:
     """Compose letters and their marks."""
-    return text if text.isascii() or usual(text) else _form("NFC", text)
+    return text if text.isascii() or usual(text) else _normalize("NFC", text)
 
 
 def nfd(text: str) -> str:
     """Separate letters and their marks."""
-    return unicodedata.normalize("NFD", text) if usual(text) else _form("NFD", text)
+    return unicodedata.normalize("NFD", text) if usual(text) else _normalize("NFD", text)
 
 
 def nfkd(text: str) -> str:
     """Separate letters and their marks, and make letters that only look different the same."""
-    return unicodedata.normalize("NFKD", text) if usual(text) else _form("NFKD", text)
+    return unicodedata.normalize("NFKD", text) if usual(text) else _normalize("NFKD", text)
 
 
-def _form(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
+def _normalize(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
     if text.isascii():  # the same in every form
         return text
     is_long = len(text) > MOST_MARKS and _LONG_RUN.search(text)
-    return unicodedata.normalize(form, _bounded(text) if is_long else text)
+    return unicodedata.normalize(form, _limit_marks(text) if is_long else text)
 
 
-def _bounded(text: str) -> str:
-    kept, run = [], 0
+def _limit_marks(text: str) -> str:
+    letters, run = [], 0
     for letter in text:
         run = run + 1 if unicodedata.combining(letter) else 0
         if run <= MOST_MARKS:
-            kept.append(letter)
-    return "".join(kept)
+            letters.append(letter)
+    return "".join(letters)
 
 
 def remembered(make: Callable[[str], T]) -> Callable[[str], T]:
     """Cache a function of short texts; the length of others has no bound."""
-    kept = lru_cache(maxsize=_MOST_NAMES)(make)
-    return lambda text: kept(text) if len(text) <= _LONGEST_KEPT else make(text)
+    cached = lru_cache(maxsize=_MOST_NAMES)(make)
+    return lambda text: cached(text) if len(text) <= _LONGEST_KEPT else make(text)
 
 
 # The letter has no canonical decomposition, unlike every other accented letter of the alphabet.
 _STROKES = str.maketrans({"\u0111": "d"})
 # Decomposed lower-case Vietnamese, which a second decomposition does not change.
-_APART = re.compile("[\x00-\x7f\u0111\u0300-\u036f]*+")
+_DECOMPOSED = re.compile("[\x00-\x7f\u0111\u0300-\u036f]*+")
 _WORD = re.compile(r"[^\W_]+")
 # From the beginning of a word: tried from each of its letters, one long word would take the square of its length.
 _DOTTED = re.compile(r"(?<![^\W_])[^\W_]+(?:\.[^\W_]+)+")
-_ASKED = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
+_QUERY_PART = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
 # Letters that Vietnamese does not have, so that a marked word is never a plain one.
 _END = "\u0167"
 MOST_TERMS = 12
@@ -148,11 +148,11 @@ def fold(text: str) -> str:
     """Remove letter case and accents; runs of white space become one space."""
     if text.isascii():
         return " ".join(text.lower().split())
-    apart = nfkd(text).casefold()
-    if not _APART.fullmatch(apart):
+    decomposed = nfkd(text).casefold()
+    if not _DECOMPOSED.fullmatch(decomposed):
         # Once more: letters that decompose may uncover capitals, and folding case may uncover accents.
-        apart = nfkd(apart)
-    bare = "".join(filterfalse(unicodedata.combining, apart))
+        decomposed = nfkd(decomposed)
+    bare = "".join(filterfalse(unicodedata.combining, decomposed))
     return " ".join(bare.translate(_STROKES).split())
 
 
@@ -170,26 +170,26 @@ def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) 
     text = " ".join(texts)
     folded = fold(text)
     bare = _WORD.findall(folded)
-    unpadded = {_unpadded(word) for word in bare if word[0] == "0"}
-    more = {*_accented(text), *_codes(folded), *(unpadded - {*bare})}
+    unpadded = {_strip_zeros(word) for word in bare if word[0] == "0"}
+    extra_words = {*_accented_words(text), *_code_words(folded), *(unpadded - {*bare})}
     spaced = f" {' '.join(bare)} "
-    more |= {short for full, short in _SHORT.items() if f" {full} " in spaced}
+    extra_words |= {short for full, short in _SHORT.items() if f" {full} " in spaced}
     for role, name in roles:
-        more |= _named(role, name)
-    if not bare and not more:
+        extra_words |= _marked_words(role, name)
+    if not bare and not extra_words:
         return ""
-    return " ".join((*bare, _END, *sorted(more)))
+    return " ".join((*bare, _END, *sorted(extra_words)))
 
 
 @lru_cache(maxsize=_MOST_NAMES)
-def _named(role: SearchRole, name: str) -> frozenset[str]:
+def _marked_words(role: SearchRole, name: str) -> frozenset[str]:
     folded = fold(name)
-    return frozenset(role + word for word in (*_WORD.findall(folded), *_codes(folded)))
+    return frozenset(role + word for word in (*_WORD.findall(folded), *_code_words(folded)))
 
 
 def marked(role: SearchRole, name: str) -> tuple[Term, ...]:
     """Make the terms that find that name or code in that role."""
-    codes = [_joined(each) for each in _DOTTED.findall(fold(name))]
+    codes = [_join_code(c) for c in _DOTTED.findall(fold(name))]
     words = codes or bare_words(name)
     return tuple(Term(words=(role + word,), whole=bool(codes)) for word in words)
 
@@ -204,68 +204,68 @@ def sought(query: str) -> Sought:
     Words beyond the twelfth are ignored."""
     terms: list[Term] = []
     query = nfc(query[:MOST_LETTERS])
-    for field, quoted, plain in _ASKED.findall(query):
-        terms += _phrase(field, quoted) if not plain else _plain(plain)
-    exact = [Term(words=(word,)) for word in sorted(_accented(_without_fields(query)))]
-    kept = list(dict.fromkeys(terms))[:MOST_TERMS]
-    return Sought(terms=tuple(kept), exact=tuple(exact[: MOST_TERMS - 1]))
+    for field, quoted, plain in _QUERY_PART.findall(query):
+        terms += _phrase_terms(field, quoted) if not plain else _plain_terms(plain)
+    exact = [Term(words=(word,)) for word in sorted(_accented_words(_without_fields(query)))]
+    unique_terms = list(dict.fromkeys(terms))[:MOST_TERMS]
+    return Sought(terms=tuple(unique_terms), exact=tuple(exact[: MOST_TERMS - 1]))
 
 
-def hits(text: str, found: Sought) -> Iterator[tuple[int, int]]:
+def hits(text: str, search: Sought) -> Iterator[tuple[int, int]]:
     """Yield start and end of each found word in `text`, to be marked on a page."""
-    wanted = [(word.lstrip("".join(SearchRole)), term.whole) for term in found.terms for word in term.words]
+    targets = [(word.lstrip("".join(SearchRole)), term.whole) for term in search.terms for word in term.words]
     for match in _WORD.finditer(text):
         word = fold(match[0])
-        if any(word == each or (not whole and word.startswith(each)) for each, whole in wanted if each):
+        if any(word == w or (not is_whole and word.startswith(w)) for w, is_whole in targets if w):
             yield match.span()
 
 
-def _phrase(field: str, text: str) -> list[Term]:
+def _phrase_terms(field: str, text: str) -> list[Term]:
     if (role := _FIELDS.get(fold(field))) is not None:
         return list(marked(role, text))
     words = bare_words(text)
-    before = [Term(words=(word,)) for word in bare_words(field)]
-    return [*before, Term(words=tuple(words), whole=True)] if words else before
+    field_terms = [Term(words=(word,)) for word in bare_words(field)]
+    return [*field_terms, Term(words=tuple(words), whole=True)] if words else field_terms
 
 
-def _plain(text: str) -> list[Term]:
-    field, colon, rest = text.partition(":")
+def _plain_terms(text: str) -> list[Term]:
+    field, colon, name = text.partition(":")
     if colon and (role := _FIELDS.get(fold(field))) is not None:
-        return list(marked(role, rest))
+        return list(marked(role, name))
     folded = fold(text)
-    codes = [Term(words=(_joined(each),)) for each in _DOTTED.findall(folded)]
-    rest_words = _WORD.findall(_DOTTED.sub(" ", folded))
-    return codes + [Term(words=(_unpadded(word),), whole=word.isdigit()) for word in rest_words]
+    codes = [Term(words=(_join_code(c),)) for c in _DOTTED.findall(folded)]
+    words = _WORD.findall(_DOTTED.sub(" ", folded))
+    return codes + [Term(words=(_strip_zeros(word),), whole=word.isdigit()) for word in words]
 
 
 def _without_fields(query: str) -> str:
     return " ".join(
         plain or quoted
-        for field, quoted, plain in _ASKED.findall(query)
+        for field, quoted, plain in _QUERY_PART.findall(query)
         if fold(field or plain.partition(":")[0]) not in _FIELDS
     )
 
 
-def _accented(text: str) -> set[str]:
+def _accented_words(text: str) -> set[str]:
     """Return the words that have accents, with the tone where old spelling puts it."""
-    apart = nfd(nfc(text).casefold())
-    placed = nfc(_NEW_PLACE.sub(r"\1\3\2", apart))
+    decomposed = nfd(nfc(text).casefold())
+    placed = nfc(_NEW_PLACE.sub(r"\1\3\2", decomposed))
     bare = {word: _fold_word(word) for word in _WORD.findall(placed) if not word.isascii()}
     return {word for word, folded in bare.items() if folded != word and _WORD.fullmatch(folded)}
 
 
-def _codes(folded: str) -> set[str]:
+def _code_words(folded: str) -> set[str]:
     """Return codes without dots, whole and without groups of zeros."""
-    found = _DOTTED.findall(folded)
-    return {each.replace(".", "") for each in found} | {_joined(each) for each in found}
+    codes = _DOTTED.findall(folded)
+    return {c.replace(".", "") for c in codes} | {_join_code(c) for c in codes}
 
 
-def _joined(code: str) -> str:
+def _join_code(code: str) -> str:
     groups = [group for group in code.split(".") if group.strip("0")]
     return "".join(groups) or code.replace(".", "")
 
 
-def _unpadded(word: str) -> str:
+def _strip_zeros(word: str) -> str:
     return (word.lstrip("0") or "0") if word.isdigit() else word
 
 
@@ -286,7 +286,7 @@ def sort_key(text: str) -> str:
     """Return the key of `text`; equal for texts that differ only in spaces and signs."""
     letters, tones, cases = list[str](), list[str](), list[str]()
     for part in _LETTER.findall(nfd(text.strip()[:MOST_SORTED_LETTERS])):
-        letter, tone, case = _sorted_as(part)
+        letter, tone, case = _sort_parts(part)
         if letter == _GAP:
             letters.append(_GAP if letters and letters[-1] != _GAP else "")
             continue
@@ -320,24 +320,24 @@ def name_key(name: str) -> str:
 
 # Texts repeat the same letters.
 @lru_cache(maxsize=4096)
-def _sorted_as(part: str) -> tuple[str, str, str]:
+def _sort_parts(part: str) -> tuple[str, str, str]:
     """Return the sort key of a letter with its marks, or of a number, with its tone and whether it is a capital."""
     base, marks = part[0], part[1:]
     if part.isascii() and part.isdigit():
-        return _number(part), "0", "0"
+        return _digits_key(part), "0", "0"
     if not base.isalnum():
         return _GAP, "", ""
     tone = next((_TONE[mark] for mark in marks if mark in _TONE), "0")
-    return _letter(base, marks), tone, "1" if base.isupper() else "0"
+    return _letter_key(base, marks), tone, "1" if base.isupper() else "0"
 
 
-def _letter(base: str, marks: str) -> str:
+def _letter_key(base: str, marks: str) -> str:
     small = base.lower()
     shaped = next((small + mark for mark in marks if small + mark in _RANK), small)
     return _RANK.get(shaped) or f"{_FOREIGN}{ord(small[0]):06x}"
 
 
-def _number(digits: str) -> str:
+def _digits_key(digits: str) -> str:
     bare = digits.lstrip("0")
     return f"{_NUMBER}{len(bare):03}{bare}"
 

@@ -38,8 +38,8 @@ class Trace:
 
     def headers(self, step: str) -> Mapping[str, str]:
         """Return the headers of a call that follows from it; `step` is a new id of 16 hexadecimal digits."""
-        told = {PARENT: f"{_OURS}-{self.id}-{step}-{self._flags()}"}
-        return told | {STATE: self.state} if self.state else told
+        headers = {PARENT: f"{_OURS}-{self.id}-{step}-{self._flags()}"}
+        return headers | {STATE: self.state} if self.state else headers
 
     def _flags(self) -> str:
         return f"{_SAMPLED if self.is_sampled else 0:02x}"
@@ -54,27 +54,27 @@ def of_kept(text: str) -> Trace:
 
 def of_headers(parents: Sequence[str], states: Sequence[str] = ()) -> Trace | None:
     """Read a trace from headers. None unless there is one valid parent; only then the state is read."""
-    found = _PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
-    if found is None:
+    match = _PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
+    if match is None:
         return None
-    version, id, step, flags, more = found.groups()
+    version, id, step, flags, suffix = match.groups()
     if version == _FORBIDDEN_VERSION or _NONE.fullmatch(id) or _NONE.fullmatch(step):
         return None
-    if version == _OURS and more is not None:
+    if version == _OURS and suffix is not None:
         return None
-    return Trace(id, bool(int(flags, 16) & _SAMPLED), _state(",".join(states)))
+    return Trace(id, bool(int(flags, 16) & _SAMPLED), _join_state(",".join(states)))
 
 
-def _state(given: str) -> str:
+def _join_state(header: str) -> str:
     """Join the members; empty where one is invalid or stands twice: an unreadable state is not passed on."""
-    members = [each.strip(" \t") for each in given.split(",")]
-    members = [each for each in members if each]
-    read = [_MEMBER.fullmatch(each) for each in members]
-    keys = {each[1] for each in read if each is not None}
+    members = [m.strip(" \t") for m in header.split(",")]
+    members = [m for m in members if m]
+    matches = [_MEMBER.fullmatch(m) for m in members]
+    keys = {m[1] for m in matches if m is not None}
     if len(keys) != len(members) or len(members) > _MOST_MEMBERS:
         return ""
     if len(",".join(members)) > LONGEST_STATE:
-        members = [each for each in members if len(each) <= _LONG_MEMBER]
+        members = [m for m in members if len(m) <= _LONG_MEMBER]
     while len(",".join(members)) > LONGEST_STATE:
         members.pop()  # the one that was touched longest ago
     return ",".join(members)

@@ -34,13 +34,13 @@ class NotSigned(Exception):
 def by_name(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     """Map headers by their names in small letters. NotSigned where one of the dialect's stands there twice: a proxy may
     read the other one."""
-    found: dict[str, str] = {}
+    headers_by_name: dict[str, str] = {}
     for name, value in headers:
         folded = name.lower()
-        if folded in found and folded.startswith(PREFIX):
+        if folded in headers_by_name and folded.startswith(PREFIX):
             raise NotSigned("twice", f"the header {name} stands there twice")
-        found[folded] = value
-    return found
+        headers_by_name[folded] = value
+    return headers_by_name
 
 
 def is_code_over(text: str, code: str, secret: str) -> bool:
@@ -58,8 +58,8 @@ def raw(text: str) -> bytes:
 def signed_by(headers: Mapping[str, str], secrets: Sequence[str]) -> int | None:
     """Return the place of the secret that signed `sign-header`; None for none of them."""
     text, code = headers.get(f"{PREFIX}sign-header", ""), headers.get(f"{PREFIX}hash-header", "")
-    held = [is_code_over(text, code, secret) for secret in secrets]
-    return held.index(True) if True in held else None
+    matches = [is_code_over(text, code, secret) for secret in secrets]
+    return matches.index(True) if True in matches else None
 
 
 def signed_parameters(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -95,10 +95,10 @@ def digests(raw_digest: bytes) -> tuple[str, str]:
 def named_recipients(text: str) -> list[str] | None:
     """Parse the codes of `to`, a JSON array; empty where there is none, None for an invalid one."""
     try:
-        found = json.loads(text) if text.strip() else []
+        codes = json.loads(text) if text.strip() else []
     except (ValueError, RecursionError):
         return None
-    return [str(each) for each in found] if isinstance(found, list) else None
+    return [str(c) for c in codes] if isinstance(codes, list) else None
 
 
 def no(code: str, detail: str) -> dict[str, Any]:

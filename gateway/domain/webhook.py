@@ -184,15 +184,15 @@ def read_url(text: str, reach: Reach) -> SplitResult:
     """Parse an endpoint's address. BadForm unless it is https with an allowed host."""
     url = text.strip()
     try:
-        where = urlsplit(url)
-        host, port = where.hostname, where.port
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
     except ValueError as why:
         raise _bad_url("is no address of a server") from why
-    if where.scheme not in (("https", "http") if reach.plain else ("https",)):
+    if parts.scheme not in (("https", "http") if reach.plain else ("https",)):
         raise _bad_url("must begin with https://")
     if not host or port == 0 or len(url) > LONGEST_URL or not url.isascii() or not url.isprintable():
         raise _bad_url(f"must name a host and have at most {LONGEST_URL} characters, ASCII alone")
-    if " " in url or "\\" in url or where.fragment or "#" in url or where.username is not None:
+    if " " in url or "\\" in url or parts.fragment or "#" in url or parts.username is not None:
         raise _bad_url("may have no space, no fragment, and no user or password")
     literal = account.read_address(host)
     if literal is None and (not _NAME.fullmatch(host) or host.rpartition(".")[2].isdigit()):
@@ -204,18 +204,18 @@ def read_url(text: str, reach: Reach) -> SplitResult:
             field="url",
             hint="the node's operator may allow it: webhooks.networks",
         )
-    return where
+    return parts
 
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?")
 
 
-def _bad_url(what: str) -> BadForm:
-    return BadForm(f"the address of a webhook {what}", code="GW-HOOK-URL", field="url")
+def _bad_url(problem: str) -> BadForm:
+    return BadForm(f"the address of a webhook {problem}", code="GW-HOOK-URL", field="url")
 
 
 # Public for the library, but assigned to protocols and to relays into IPv6.
-_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+_NOT_PUBLIC = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
 _UNICAST = IPv6Network("2000::/3")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 _TEREDO = IPv6Network("2001::/32")
@@ -223,39 +223,39 @@ _DOCUMENTED = IPv6Network("3fff::/20")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
-def may_reach(found: Address, networks: Collection[Network] = ()) -> bool:
+def may_reach(address: Address, networks: Collection[Network] = ()) -> bool:
     """Tell whether a body may go there: on the public Internet, or in one of these networks."""
-    if isinstance(found, IPv6Address) and found.scope_id:
+    if isinstance(address, IPv6Address) and address.scope_id:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    if any(found.version == each.version and found in each for each in networks):
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if any(address.version == n.version and address in n for n in networks):
         return True
-    if isinstance(found, IPv6Address):
-        return _is_public_6(found)
-    return _is_public_4(found)
+    if isinstance(address, IPv6Address):
+        return _is_public_6(address)
+    return _is_public_4(address)
 
 
-def _is_public_4(found: IPv4Address) -> bool:
-    if any(found in each for each in _SPECIAL):
+def _is_public_4(address: IPv4Address) -> bool:
+    if any(address in n for n in _NOT_PUBLIC):
         return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def _is_public_6(found: IPv6Address) -> bool:
+def _is_public_6(address: IPv6Address) -> bool:
     """Judge an address that hides an IPv4 address by that one; behind the translator only public ones are public."""
-    if found in _NAT64:
-        return _is_public_4(IPv4Address(int(found) & 0xFFFFFFFF))
-    if found in _SIX_TO_FOUR or found in _TEREDO or found in _DOCUMENTED:
+    if address in _NAT64:
+        return _is_public_4(IPv4Address(int(address) & 0xFFFFFFFF))
+    if address in _SIX_TO_FOUR or address in _TEREDO or address in _DOCUMENTED:
         return False
-    return found in _UNICAST and found.is_global
+    return address in _UNICAST and address.is_global
 
 
-_HIDDEN = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{20,}|(?i:bearer) [^\s\"']+")
+_SECRET = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{20,}|(?i:bearer) [^\s\"']+")
 
 
 def cleaned(answer: bytes) -> str:
     """Reduce an endpoint's answer to one line of text, without control characters and possible secrets."""
     text = answer[: 4 * MOST_SAID].decode("utf-8", "replace")
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
-    return _HIDDEN.sub("***", " ".join(plain.split()))[:MOST_SAID]
+    return _SECRET.sub("***", " ".join(plain.split()))[:MOST_SAID]
