@@ -84,7 +84,7 @@ TABS: Mapping[Side, tuple[Tab, ...]] = {
     ),
 }
 # Time for taking a document in, without a calendar (rules.md 11: T2 and T2u).
-_WITHIN = {
+_TAKE_IN_TIMES = {
     Urgency.NORMAL: timedelta(hours=2),
     Urgency.URGENT: timedelta(minutes=60),
     Urgency.VERY_URGENT: timedelta(minutes=30),
@@ -198,7 +198,7 @@ def due_within(duty: Duty, urgency: Urgency) -> datetime:
     a_day = duty.waits in (Waits.DECIDE, Waits.ANSWER)
     if a_day or (duty.waits is Waits.PARTNER and urgency is Urgency.NORMAL):
         return duty.since + _DAY
-    return duty.since + _WITHIN[urgency]
+    return duty.since + _TAKE_IN_TIMES[urgency]
 
 
 def is_listed_out(document: OutgoingDocument) -> bool:
@@ -225,7 +225,7 @@ def outgoing_line(
     own = OutState.QUEUED if document.state is OutState.PACKED else document.state
     state = document_word(document.state, states)
     due_at = due_at if AWAITED & {*states} else None
-    calls = bool(FAULTY & {*states, state})
+    needs_attention = bool(FAULTY & {*states, state})
     return ListLine(
         id=document.id,
         side=Side.OUT,
@@ -237,33 +237,33 @@ def outgoing_line(
         issued_on=document.draft.issued_on,
         card=_out_card(document, states),
         due_at=due_at,
-        attention_at=(latest_at or document.created_at) if calls else due_at,
+        attention_at=(latest_at or document.created_at) if needs_attention else due_at,
         sent_at=sent_at,
         latest_at=latest_at,
     )
 
 
 def incoming_line(
-    document: IncomingDocument, shown: str, due_at: datetime | None, *, not_handed: bool = False
+    document: IncomingDocument, word: str, due_at: datetime | None, *, not_handed: bool = False
 ) -> ListLine:
-    """Make the line. `shown`: its word where a request of the sender waits for an answer, else its state; `due_at`: the
-    deadline of our next step, None where none is due."""
+    """Make the line. `word` is that of the sender's open request, else of its state; `due_at`: the deadline of our next
+    step, None where none is due."""
     is_open = document.state in UNDECIDED
-    calls = document.state is InState.HELD or shown in ASKED
+    needs_attention = document.state is InState.HELD or word in ASKED
     tabs = _IN_TABS.get(document.state, Tab(0))
-    tabs |= (Tab.RECALL if shown in ASKED else Tab(0)) | (Tab.NOT_HANDED if not_handed else Tab(0))
+    tabs |= (Tab.RECALL if word in ASKED else Tab(0)) | (Tab.NOT_HANDED if not_handed else Tab(0))
     return ListLine(
         id=document.id,
         side=Side.IN,
         at=document.arrived_at,
-        state=shown,
+        state=word,
         own_state=str(document.state),
         tabs=tabs,
         urgency=document.urgency,
         issued_on=document.issued_on,
         card=_in_card(document),
         due_at=due_at,
-        attention_at=document.arrived_at if calls else due_at,
+        attention_at=document.arrived_at if needs_attention else due_at,
         unread=is_open,
     )
 
@@ -273,7 +273,7 @@ def folded_words(document: OutgoingDocument | IncomingDocument) -> str:
     is_sealed = (
         document.state is InState.SEALED if isinstance(document, IncomingDocument) else document.is_sealed
     )
-    return "" if is_sealed else _indexed(_texts(document), tuple(_roles(document)))
+    return "" if is_sealed else _indexed(_search_texts(document), tuple(_search_roles(document)))
 
 
 # One document is written several times within moments, with the same words.
@@ -287,29 +287,29 @@ def type_key(name: str) -> str:
 
 def unit_viewer(unit: str) -> str:
     """Return the search word of a department that may see a document."""
-    return _viewer("unit", fold(unit))
+    return _viewer_word("unit", fold(unit))
 
 
 def person_viewer(principal_id: str) -> str:
     """Return the search word of the person who handed a document in."""
-    return _viewer("person", principal_id)
+    return _viewer_word("person", principal_id)
 
 
-def _viewer(kind: str, who: str) -> str:
-    return hashlib.blake2b(f"{kind}:{who}".encode(), digest_size=10).hexdigest()
+def _viewer_word(kind: str, key: str) -> str:
+    return hashlib.blake2b(f"{kind}:{key}".encode(), digest_size=10).hexdigest()
 
 
-def _texts(document: OutgoingDocument | IncomingDocument) -> tuple[str, ...]:
+def _search_texts(document: OutgoingDocument | IncomingDocument) -> tuple[str, ...]:
     if isinstance(document, IncomingDocument):
         names = (document.sender_name or "", document.sender_code)
-        shown = (f"{document.number}/{document.symbol}", document.subject, document.type_name or "")
-        return (*shown, *names, document.register_no or "")
+        texts = (f"{document.number}/{document.symbol}", document.subject, document.type_name or "")
+        return (*texts, *names, document.register_no or "")
     draft = document.draft
     parties = [word for to in draft.recipients for word in (to.name or "", to.code)]
     return (draft.code, draft.subject, draft.type_name, *parties, draft.external_id or "")
 
 
-def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[SearchRole, str]]:
+def _search_roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[SearchRole, str]]:
     if isinstance(document, IncomingDocument):
         yield SearchRole.SENDER, document.sender_name or ""
         yield SearchRole.SENDER, document.sender_code
@@ -328,12 +328,12 @@ def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[Sear
 
 
 def _out_tabs(document: OutgoingDocument, own: OutState, states: Mapping[str, int]) -> Tab:
-    named = {*states} or {str(own)}
-    tabs = {tab for tab, of in _OUT_TABS.items() if not of.isdisjoint(named)}
+    words = {*states} or {str(own)}
+    tabs = {tab for tab, tab_words in _OUT_TABS.items() if not tab_words.isdisjoint(words)}
     if own is OutState.BLOCKED:
         tabs.add(Tab.FAILED)
-    is_over = own is OutState.CANCELLED or {"cancelled", "rejected", "paper"} & named
-    if document.draft.signed_at is not None and not SENT & named and not is_over:
+    is_over = own is OutState.CANCELLED or {"cancelled", "rejected", "paper"} & words
+    if document.draft.signed_at is not None and not SENT & words and not is_over:
         tabs.add(Tab.UNSENT)
     return Tab(sum(tabs))
 
@@ -374,7 +374,7 @@ def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
         party_code=first.code if first else "",
         parties=len(draft.recipients),
         files=len(document.files),
-        appendixes=sum(each.role is not FileRole.LEAD for each in document.files),
+        appendixes=sum(f.role is not FileRole.LEAD for f in document.files),
         signature=str(document.legal_value) if document.legal_value else None,
         signer=draft.signer.name if draft.signer and not sealed else None,
         unit=draft.drafter,
@@ -397,7 +397,7 @@ def _in_card(document: IncomingDocument) -> Card:
         party=document.sender_name or "",
         party_code=document.sender_code,
         files=len(document.files),
-        appendixes=sum(each.role is not FileRole.LEAD for each in document.files),
+        appendixes=sum(f.role is not FileRole.LEAD for f in document.files),
         signature=str(document.legal_value) if document.legal_value else None,
         signer=document.signer.name if document.signer and not sealed else None,
         reply_due=document.due_on,

@@ -168,7 +168,5 @@ class Mailbox:
     def actors(self, posts: Collection[Post], at: datetime) -> frozenset[str]:
         """Return the ids of the persons who act for it now."""
         return frozenset(
-            each.person_id
-            for each in posts
-            if (each.agency_id, each.role) == (self.agency_id, self.role) and each.holds(at)
+            p.person_id for p in posts if (p.agency_id, p.role) == (self.agency_id, self.role) and p.holds(at)
         )

@@ -89,11 +89,11 @@ def digest_of(token: str) -> str:
 
 def form_token(token: str) -> str:
     """Make the token of each form of this session, so that no other site can make one (CSRF). A new session has another."""
-    made = hmac.new(token.encode("utf-8", "surrogatepass"), _FORM, hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+    digest = hmac.new(token.encode("utf-8", "surrogatepass"), _FORM, hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def is_form_token(token: str, given: str) -> bool:
+def is_form_token(token: str, candidate: str) -> bool:
     return bool(token) and hmac.compare_digest(
-        form_token(token).encode(), given.encode("utf-8", "surrogatepass")
+        form_token(token).encode(), candidate.encode("utf-8", "surrogatepass")
     )

@@ -51,7 +51,7 @@ class RecallAsk:
     @property
     def askers(self) -> frozenset[str]:
         """Persons behind the request."""
-        return frozenset(each for each in (self.asked_by, self.asked_for) if each)
+        return frozenset(p for p in (self.asked_by, self.asked_for) if p)
 
 
 class SubmissionState(StrEnum):
