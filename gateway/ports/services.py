@@ -91,7 +91,7 @@ class PdfSignatures(Protocol):
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         """Read the signatures. `seen_at` is a time at which this node had these bytes."""
 
-    def read_here(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
+    def read_in_process(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
         """Read the signatures in this process; None where that needs another process. Sync: it reads the whole file."""
 
     async def text(self, path: Path) -> PdfText:
@@ -144,7 +144,7 @@ class HealthProbe(Protocol):
     async def ready(self) -> Sequence[Diagnosis]:
         """Check that calls can be served; a diagnosis that `stops` means: use another process, and retry here later."""
 
-    async def found(self, tag: Tag) -> Sequence[Diagnosis]:
+    async def diagnose(self, tag: Tag) -> Sequence[Diagnosis]:
         """Return the diagnoses of the checks with that tag, some seconds old at most."""
 
 
