@@ -72,14 +72,14 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactView:
-    """One fact in words. `key` is its state by the table of states, `word` the same in words; `said` is the written text,
+    """One fact in words. `key` is its state by the table of states, `word` the same in words; `texts` were written,
     `stated` the speaker's time, where it differs from ours."""
 
     fact: Fact
     key: str
     word: str
     by: By
-    said: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     stated: datetime | None = None
     skewed: bool = False
 
@@ -100,7 +100,7 @@ def sent_fact(fact: Fact, lang: str) -> FactView:
         key=_state_key(fact),
         word=_withdrawn_word(fact, lang) or state_word(_state_key(fact), lang),
         by=By.NODE if is_ours else By.THEM,
-        said=_written_text(fact, lang),
+        texts=_written_text(fact, lang),
         stated=None if is_ours else fact.stated_at,
         skewed=not is_ours and is_skewed(fact),
     )
@@ -116,7 +116,7 @@ def received_fact(fact: Fact, lang: str) -> FactView:
         or labels.say_or(f"incoming.line.{fact.code}", "", lang)
         or received_word(_state_key(fact), lang),
         by=By.THEM if _is_of_request(fact) else by,
-        said=_written_text(fact, lang),
+        texts=_written_text(fact, lang),
         stated=fact.stated_at if fact.stated_at != fact.at else None,
         skewed=is_skewed(fact),
     )
@@ -160,13 +160,13 @@ _EVENT_KEYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryLine:
-    """One line of a document's history. `who` is a person's name, or words for another speaker; `said` is the written text,
+    """One line of a document's history. `speaker` is a person's name, or words for another speaker; `texts` were written,
     `stated` the time that the speaker states."""
 
     at: datetime
     word: str
-    who: str
-    said: tuple[str, ...] = ()
+    speaker: str
+    texts: tuple[str, ...] = ()
     staff: Staff | None = None
     stated: datetime | None = None
     skewed: bool = False
@@ -187,7 +187,7 @@ def history_lines(
         *_event_lines(events, names, lang),
     ]
     ordered = sorted(lines, key=lambda line: line.at)
-    return ordered if content else [replace(line, said=(), staff=None) for line in ordered]
+    return ordered if content else [replace(line, texts=(), staff=None) for line in ordered]
 
 
 def _fact_line(view: FactView, lang: str, sender: str) -> HistoryLine:
@@ -196,8 +196,8 @@ def _fact_line(view: FactView, lang: str, sender: str) -> HistoryLine:
     return HistoryLine(
         at=view.at,
         word=view.word,
-        who=staff.name if staff is not None and staff.name else speaker,
-        said=view.said,
+        speaker=staff.name if staff is not None and staff.name else speaker,
+        texts=view.texts,
         staff=staff,
         stated=view.stated,
         skewed=view.skewed,
@@ -211,8 +211,8 @@ def _event_lines(events: Sequence[Event], names: Mapping[str, str], lang: str) -
             yield HistoryLine(
                 at=event.at,
                 word=labels.say(f"incoming.line.{key}", lang),
-                who=names.get(event.principal_id, event.principal_id),
-                said=_event_text(event, lang),
+                speaker=names.get(event.principal_id, event.principal_id),
+                texts=_event_text(event, lang),
             )
 
 

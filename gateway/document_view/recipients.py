@@ -1,6 +1,6 @@
 """Standing of each recipient of an outgoing document, and its progress in five steps: sent, arrived, taken in, assigned,
 done. In: a delivery and its facts. Out: a `RecipientView`, with the fact behind the shown word and the facts before it,
-oldest first; a `Way`, with the steps of one recipient; for all recipients together the count and time of each step. A
+oldest first; a `Progress`, with the steps of one recipient; for all recipients together the count and time of each step. A
 recipient on paper, or to which nothing is sent any more, has no steps. A recall is a step of its own."""
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _AGREED, _AGREES = "request_agreed", "15"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Progress:
     """Progress of one recipient. `reached` counts the steps passed; `stopped` is the step, counted from 0, at which it
     ended. `at` is the time of each step, None for one that was skipped. `is_asked_back`: its sender recalled it, and waits
     or has the answer; `given_back_at` is the time of the agreement."""
@@ -93,7 +93,7 @@ class Stage:
     at: datetime | None = None
 
 
-def way_of(facts: Sequence[Fact], word: str) -> Way | None:
+def progress_of(facts: Sequence[Fact], word: str) -> Progress | None:
     """Compute the progress of one recipient; None where no packet travels to it."""
     if word in _WITHOUT_STEPS:
         return None
@@ -105,7 +105,7 @@ def way_of(facts: Sequence[Fact], word: str) -> Way | None:
         if n and at[n - 1] is None and fact.code != "02":
             at[n - 1] = fact.at
     agreed = [fact.at for fact in facts if fact.code == _AGREES] if word == _AGREED else []
-    return Way(
+    return Progress(
         reached=reached,
         stopped=_STOP_STEP.get(word),
         at=tuple(at),
@@ -120,38 +120,38 @@ def _step_number(fact: Fact) -> int:
     return _STEP_OF_CODE.get(fact.code, 0) if fact.track is Track.BUSINESS else 0
 
 
-def picture(ways: Sequence[Way]) -> list[Stage]:
+def picture(progresses: Sequence[Progress]) -> list[Stage]:
     """Draw the steps of all recipients: past where all have passed, here or stopped at the first where some have not, ahead
     after that. A recall is the last step, in place of those that no recipient passed."""
     stages: list[Stage] = []
     for n, step in enumerate(STEPS):
-        count = sum(w.reached > n for w in ways)
-        is_past = count == len(ways)
-        stopped = sum(w.stopped == n and w.reached <= n for w in ways)
+        count = sum(p.reached > n for p in progresses)
+        is_past = count == len(progresses)
+        stopped = sum(p.stopped == n and p.reached <= n for p in progresses)
         is_first = all(s.mark == "past" for s in stages)
         mark = "past" if is_past else "stopped" if stopped else "here" if is_first else "ahead"
-        times = [w.at[n] for w in ways]
+        times = [p.at[n] for p in progresses]
         known_times = [t for t in times if t is not None]
-        at = max(known_times) if known_times and is_past and len(known_times) == len(ways) else None
-        stages.append(Stage(step=step, mark=mark, count=count, total=len(ways), stopped=stopped, at=at))
-    return _add_recall(stages, ways) if ways else []
+        at = max(known_times) if known_times and is_past and len(known_times) == len(progresses) else None
+        stages.append(Stage(step=step, mark=mark, count=count, total=len(progresses), stopped=stopped, at=at))
+    return _add_recall(stages, progresses) if progresses else []
 
 
-def _add_recall(stages: list[Stage], ways: Sequence[Way]) -> list[Stage]:
-    if not any(w.is_asked_back for w in ways):
+def _add_recall(stages: list[Stage], progresses: Sequence[Progress]) -> list[Stage]:
+    if not any(p.is_asked_back for p in progresses):
         return stages
-    times = [w.given_back_at for w in ways if w.given_back_at is not None]
-    is_over = len(times) == len(ways)
+    times = [p.given_back_at for p in progresses if p.given_back_at is not None]
+    is_over = len(times) == len(progresses)
     recall = Stage(
         step=RECALLED,
         mark="past" if is_over else "here",
         count=len(times),
-        total=len(ways),
+        total=len(progresses),
         stopped=0,
         at=max(times) if is_over else None,
     )
     remaining = stages
-    if all(w.is_asked_back for w in ways):
+    if all(p.is_asked_back for p in progresses):
         remaining = [
             stage if stage.mark != "here" else replace(stage, mark="ahead") for stage in stages if stage.count
         ]

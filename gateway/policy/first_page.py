@@ -17,7 +17,7 @@ from gateway.domain.text import fold, nfc
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.recipients_block import written_out
 from gateway.policy.verdict import Reason, ReasonCode, reason
-from gateway.words.reading import SUBJECT_MARKS, NUMBER_LABEL
+from gateway.words.reading import NUMBER_LABEL, SUBJECT_MARKS
 
 _LONGEST = 1000
 _LONGEST_SHOWN = 200

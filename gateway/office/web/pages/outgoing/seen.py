@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.document_view.facts import By, FactView, state_word
-from gateway.document_view.recipients import RecipientView, Way, recipient_view, way_of
+from gateway.document_view.recipients import Progress, RecipientView, progress_of, recipient_view
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.status import (
@@ -324,7 +324,7 @@ class RecipientRow:
     note: str = ""
     took: timedelta | None = None
     marks: tuple[str, ...] = ()
-    way: Way | None = None
+    way: Progress | None = None
     lines: tuple[TimelineMoment, ...] = field(default=(), repr=False)
 
 
@@ -371,12 +371,12 @@ def _recipient_row(outgoing: SeenOutgoing, delivery: Delivery, now: datetime, la
         text=state_word(delivery.state, lang),
         late=is_late,
         at=view.at,
-        note=" · ".join(last.said) if last is not None and last.fact.track is not Track.TRANSPORT else "",
+        note=" · ".join(last.texts) if last is not None and last.fact.track is not Track.TRANSPORT else "",
         took=taken_in_at - sendings[0].at
         if sendings and taken_in_at is not None and taken_in_at >= sendings[0].at
         else None,
         marks=(*axis_words, *view.marks, *reply_late),
-        way=way_of(facts, delivery.state),
+        way=progress_of(facts, delivery.state),
         lines=tuple(lines),
     )
 
@@ -384,7 +384,7 @@ def _recipient_row(outgoing: SeenOutgoing, delivery: Delivery, now: datetime, la
 def _fact_moment(
     view: FactView, recipient: RecipientView, outgoing: SeenOutgoing, lang: str
 ) -> TimelineMoment:
-    fact, notes = view.fact, view.said
+    fact, notes = view.fact, view.texts
     if fact.track is Track.TRANSPORT and fact.code in _NUMBERED_STEPS:
         # Its ordinal among the facts of its kind.
         n = sum(f.fact.code == fact.code and f.at <= fact.at for f in recipient.facts)
