@@ -84,7 +84,7 @@ KEY_PREFIX = "gwk_"
 """Prefix of the secret of every API key."""
 TRIAL_KEY_PREFIX = "sbx_"
 """The same on a trial node, so that keys of the two kinds cannot be confused."""
-KEY_SHOWN = 10
+KEY_PREFIX_LENGTH = 10
 """Leading characters that are kept readable, to tell keys apart."""
 MOST_KEY_NETWORKS = 20
 
@@ -94,7 +94,7 @@ def key_prefix(trial: str) -> str:
     return TRIAL_KEY_PREFIX if trial == "on" else KEY_PREFIX
 
 
-class KeyWay(StrEnum):
+class KeyAuth(StrEnum):
     """Proof that a call must bring for a key."""
 
     SECRET = "secret"  # noqa: S105 - a way, no secret
@@ -134,7 +134,7 @@ class ApiKey:
     prefix: str = ""
     used_at: datetime | None = None
     networks: tuple[Network, ...] = ()
-    way: KeyWay = KeyWay.SECRET
+    way: KeyAuth = KeyAuth.SECRET
     certificate: ClientCertificate | None = None
     system: str | None = None
     sealed: str | None = field(default=None, repr=False)

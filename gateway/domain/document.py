@@ -19,14 +19,14 @@ Day = date  # where a field is itself called `date`, its type needs another name
 class Rule:
     """Rule of a field beside its type and its default: one row of the table of fields (`domain.fields`).
 
-    `longest`: the characters of a text, or of each text of a list. `wanted`: required for sending. `lines`: line feeds and
-    tabs may stand in it. `without`: characters that it may not have. `least` and `most`: of a number, or of the entries of
-    a list. `api`: its name for programs, if different. `wire`: the path of its element below that of the part it belongs
-    to, from `MessageHeader` on. `says`: its description for programs. `typed`: people type it in the form as a line of its
-    own. `told`: answers about a document repeat it."""
+    `longest`: the characters of a text, or of each text of a list. `is_required`: needed for sending. `lines`: line feeds
+    and tabs may stand in it. `without`: characters that it may not have. `least` and `most`: of a number, or of the entries
+    of a list. `api`: its name for programs, if different. `wire`: the path of its element below that of the part it belongs
+    to, from `MessageHeader` on. `says`: its description for programs. `in_form`: people type it in the form as a line of
+    its own. `is_echoed`: answers about a document repeat it."""
 
     longest: int = 0
-    wanted: bool = False
+    is_required: bool = False
     lines: bool = False
     without: str = ""
     least: int = 0
@@ -34,8 +34,8 @@ class Rule:
     api: str = ""
     wire: str = ""
     says: str | None = None
-    typed: bool = False
-    told: bool = False
+    in_form: bool = False
+    is_echoed: bool = False
 
 
 _THREE_DIGITS = 999
@@ -151,7 +151,7 @@ class FileItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    name: Annotated[str, Rule(longest=50, wanted=True, wire="FullName")]
+    name: Annotated[str, Rule(longest=50, is_required=True, wire="FullName")]
     title: Annotated[str | None, Rule(longest=100, wire="Position")] = None
     competence: Annotated[str | None, Rule(longest=100, wire="Competence")] = None
 
@@ -179,8 +179,8 @@ class FileCode:
 class ReplyLink:
     """The document that this one answers."""
 
-    agency: Annotated[str, Rule(longest=75, wanted=True)]
-    number: Annotated[str, Rule(longest=42, wanted=True)]
+    agency: Annotated[str, Rule(longest=75, is_required=True)]
+    number: Annotated[str, Rule(longest=42, is_required=True)]
     date: Day
     document_id: Annotated[DocumentId | None, Rule(longest=255)] = None
 
@@ -190,7 +190,7 @@ class DocumentChange:
     """Data of an update, recall or replacement beside the document itself. The reason shares its place on the wire with the
     number of the notice and the approver's name (`notice_words`)."""
 
-    reason: Annotated[str, Rule(longest=300, wanted=True, lines=True)]
+    reason: Annotated[str, Rule(longest=300, is_required=True, lines=True)]
     target: DocumentId | None = None
     approved_by: Annotated[str | None, Rule(longest=100)] = None
     notice_no: Annotated[str | None, Rule(longest=42)] = None
@@ -209,27 +209,27 @@ class Draft:
     external_id: Annotated[
         str | None, Rule(longest=200, says="The caller's own id; unique per agency for ever")
     ] = None
-    number: Annotated[str, Rule(longest=11, wanted=True, without=",", wire="Code/CodeNumber", typed=True)] = (
-        ""
-    )
+    number: Annotated[
+        str, Rule(longest=11, is_required=True, without=",", wire="Code/CodeNumber", in_form=True)
+    ] = ""
     symbol: Annotated[
-        str, Rule(longest=30, wanted=True, without=",", wire="Code/CodeNotation", typed=True)
+        str, Rule(longest=30, is_required=True, without=",", wire="Code/CodeNotation", in_form=True)
     ] = ""
     issued_on: Annotated[
-        date | None, Rule(api="date", wire="PromulgationInfo/PromulgationDate", typed=True)
+        date | None, Rule(api="date", wire="PromulgationInfo/PromulgationDate", in_form=True)
     ] = None
     type_name: Annotated[
         str,
         Rule(
             longest=100,
-            wanted=True,
+            is_required=True,
             api="type",
             wire="DocumentType/TypeName",
             says="Key of /codes (`cong_van`), or the name of the type as printed",
         ),
     ] = ""
     type_key: str | None = None
-    subject: Annotated[str, Rule(longest=500, wanted=True, lines=True, wire="Subject")] = ""
+    subject: Annotated[str, Rule(longest=500, is_required=True, lines=True, wire="Subject")] = ""
     urgency: Annotated[Urgency, Rule(most=4, wire="OtherInfo/Priority")] = Urgency.NORMAL
     secrecy: Annotated[str, Rule(says="Only `none` may pass; anything else is refused and not stored")] = (
         "none"
@@ -238,9 +238,9 @@ class Draft:
         str | None, Rule(longest=200, says="Kind of content, as far as the sender declares it (R3)")
     ] = None
     signer: Annotated[Signer | None, Rule(wire="SignerInfo")] = None
-    signed_at: Annotated[datetime | None, Rule(says="When it was signed; never guessed", typed=True)] = None
+    signed_at: Annotated[datetime | None, Rule(says="When it was signed; never guessed", in_form=True)] = None
     pages: Annotated[
-        int | None, Rule(least=1, most=_THREE_DIGITS, wire="OtherInfo/PageAmount", typed=True)
+        int | None, Rule(least=1, most=_THREE_DIGITS, wire="OtherInfo/PageAmount", in_form=True)
     ] = None
     delivery_mode: Annotated[
         DeliveryMode | None,
@@ -249,23 +249,23 @@ class Draft:
     """The mode of its class, where the sender states none (`policy.outgoing`); always set on an accepted document."""
     file_code: Annotated[FileCode | None, Rule()] = None
     reply_required: Annotated[bool | None, Rule(says="Required to send (R53)")] = None
-    reply_due: Annotated[date | None, Rule(wire="DueDate", typed=True)] = None
+    reply_due: Annotated[date | None, Rule(wire="DueDate", in_form=True)] = None
     replies_to: Annotated[tuple[ReplyLink, ...], Rule(most=100)] = ()
     recipients: Annotated[tuple[Recipient, ...], Rule(most=1000)] = ()
     """One envelope takes no more (verification.md F3): more are several documents."""
-    labels: Annotated[tuple[str, ...], Rule(longest=200, most=100, told=True)] = ()
+    labels: Annotated[tuple[str, ...], Rule(longest=200, most=100, is_echoed=True)] = ()
     callback_data: Annotated[
-        str | None, Rule(longest=20_000, lines=True, says="Kept and returned as is", told=True)
+        str | None, Rule(longest=20_000, lines=True, says="Kept and returned as is", is_echoed=True)
     ] = None
     content: Annotated[str | None, Rule(longest=500, lines=True, wire="Content")] = None
-    place: Annotated[str | None, Rule(longest=50, wire="PromulgationInfo/Place", typed=True)] = None
-    due_at: Annotated[datetime | None, Rule(says="With urgency `hoa_toc_hen_gio`", typed=True)] = None
+    place: Annotated[str | None, Rule(longest=50, wire="PromulgationInfo/Place", in_form=True)] = None
+    due_at: Annotated[datetime | None, Rule(says="With urgency `hoa_toc_hen_gio`", in_form=True)] = None
     to_places: Annotated[tuple[str, ...], Rule(longest=150, most=500, wire="ToPlaces/Place")] = ()
     appendixes: Annotated[
         tuple[str, ...], Rule(longest=500, most=200, wire="OtherInfo/Appendixes/Appendix")
     ] = ()
     copies: Annotated[
-        int | None, Rule(most=_THREE_DIGITS, wire="OtherInfo/PromulgationAmount", typed=True)
+        int | None, Rule(most=_THREE_DIGITS, wire="OtherInfo/PromulgationAmount", in_form=True)
     ] = None
     sphere: Annotated[str | None, Rule(longest=100, wire="OtherInfo/SphereOfPromulgation")] = None
     drafter: Annotated[str | None, Rule(longest=10, wire="OtherInfo/TyperNotation")] = None

@@ -169,7 +169,7 @@ class BindingDifference:
 
     code: str
     fingerprint: str
-    what: str
+    kind: str
     detail: str
 
 
@@ -181,7 +181,7 @@ def binding_subject(code: str) -> str:
     return f"binding:{code}"
 
 
-def bindings_told(events: Iterable[Event]) -> dict[BoundKey, Bound]:
+def fold_bindings(events: Iterable[Event]) -> dict[BoundKey, Bound]:
     """Fold the events, oldest first, to one binding per code and certificate. Events of other kinds are passed over."""
     bindings: dict[BoundKey, Bound] = {}
     for event in events:
@@ -219,7 +219,7 @@ def binding_differences(rows: Iterable[Bound], events: Mapping[BoundKey, Bound])
     missing = events.keys() - row_keys
     faults += [(key, "missing", f"the events tell {_text(events[key])}") for key in missing]
     return [
-        BindingDifference(code=code, fingerprint=fingerprint, what=kind, detail=detail)
+        BindingDifference(code=code, fingerprint=fingerprint, kind=kind, detail=detail)
         for (code, fingerprint), kind, detail in sorted(faults)
     ]
 

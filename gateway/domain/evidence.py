@@ -214,7 +214,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientTold:
+class StoryRecipient:
     """One recipient of the document; `state` is a key of the states' words."""
 
     party: Party
@@ -243,7 +243,7 @@ class PacketVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PacketTold:
+class StoryPacket:
     """One signed packet. `member` is empty where only its digest is kept (`absent`). `at` is the node's own time of packing
     or arrival. `status` is the code of a status, `answers` the packet id that it answers. `form` and `made_of`, the digest
     of the standard file, describe a file that was handed over in another form."""
@@ -269,7 +269,7 @@ class PacketTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileTold:
+class StoryFile:
     """One file that the document carries; it lies inside the packet, and here only its digest stands."""
 
     name: str
@@ -278,7 +278,7 @@ class FileTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealTold:
+class StorySeal:
     """One seal of the log, and the trusted time over it, from the maker's log. `published` says that it left the node."""
 
     number: int
@@ -289,7 +289,7 @@ class SealTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventTold:
+class StoryEvent:
     """One event of the log whose leaf is in the pack, and the seal that first covers it with a trusted time, or at all.
     `names` are the digests of packets that it names."""
 
@@ -318,12 +318,12 @@ class Story:
     type_name: str
     subject: str
     state: str
-    packets: tuple[PacketTold, ...]
-    files: tuple[FileTold, ...] = ()
-    recipients: tuple[RecipientTold, ...] = ()
+    packets: tuple[StoryPacket, ...]
+    files: tuple[StoryFile, ...] = ()
+    recipients: tuple[StoryRecipient, ...] = ()
     absent: Absent | None = None
-    seals: tuple[SealTold, ...] = ()
-    events: tuple[EventTold, ...] = ()
+    seals: tuple[StorySeal, ...] = ()
+    events: tuple[StoryEvent, ...] = ()
     policy: tuple[tuple[str, str], ...] = ()
 
 
@@ -357,7 +357,7 @@ def local_header(entry: ZipEntry) -> bytes:
     return _LOCAL.pack(b"PK\x03\x04", _NEEDS, _DAY, *_header_fields(entry)) + name
 
 
-def size_told(header: bytes) -> int:
+def read_size(header: bytes) -> int:
     """Read the size from a local header: untrusted, but bounded by its reader and compared later."""
     return int.from_bytes(header[22:26], "little")
 

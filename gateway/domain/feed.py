@@ -32,21 +32,21 @@ EVENT_SCOPES = tuple(dict.fromkeys(_SCOPE_OF_WORD.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class ClientData:
     """The client's own data of one document beside its content, without the parts that it left out. `trace` is that of the
     call."""
 
     words: Mapping[str, str]
     trace: Trace | None = None
 
-    def told(self) -> Mapping[str, str]:
+    def to_data(self) -> Mapping[str, str]:
         return {**self.words, **({"trace": self.trace.id} if self.trace is not None else {})}
 
 
 # By the document's id.
-ClientWords = Mapping[str, Said]
+ClientWords = Mapping[str, ClientData]
 NO_WORDS: ClientWords = MappingProxyType({})
-_NO_CLIENT_WORDS = Said(words={})
+_NO_CLIENT_WORDS = ClientData(words={})
 _WILDCARD = ".*"
 
 
@@ -93,7 +93,7 @@ def documents_of(events: Sequence[Event]) -> list[str]:
     return list(dict.fromkeys(e.subject_id for e in events if e.subject_id.startswith("msg_")))
 
 
-def told(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, Any]:  # Any: it is JSON
+def event_body(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, Any]:  # Any: it is JSON
     """Make the body. The client's words about its document are added to the data unchanged."""
     client_words = words.get(event.subject_id, _NO_CLIENT_WORDS)
     return {
@@ -103,7 +103,7 @@ def told(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, 
         "agency": agency,
         "sequence": event.agency_seq or 0,
         "subject": event.subject_id,
-        "data": {**event.data, **client_words.told()},
+        "data": {**event.data, **client_words.to_data()},
     }
 
 

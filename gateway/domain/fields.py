@@ -171,7 +171,7 @@ def fitting(text: str | None, rule: Rule) -> str | None:
     return _clean(_clean(cleaned)[: rule.longest]) or None
 
 
-def whole(text: str | None, rule: Rule) -> str | None:
+def keep_if_fits(text: str | None, rule: Rule) -> str | None:
     """Return a text that fits the rule uncut, else None: half an address is useless."""
     return text if text and fitting(text, rule) == text else None
 
@@ -194,7 +194,7 @@ def has_bad_characters(text: str, *, lines: bool = False) -> bool:
     return (_BAD_IN_LINES if lines else _BAD).search(text) is not None
 
 
-def turning_shown(text: str) -> str:
+def escape_turning(text: str) -> str:
     """Write out, as `[U+202E]`, the characters that turn the writing round in a foreign text."""
     return text if text.isascii() else _TURNING_CHARACTERS.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
 

@@ -53,7 +53,7 @@ def unit_key(unit: str) -> str:
     return fold(unit)
 
 
-def parts_wanted(assignment: Assignment) -> tuple[tuple[str, bool, date | None], ...]:
+def required_parts(assignment: Assignment) -> tuple[tuple[str, bool, date | None], ...]:
     """List unit, whether it leads, and its deadline: a coordinating unit without a day of its own has the assignment's."""
     own_deadlines = {unit_key(d.unit): d.deadline for d in assignment.deadlines}
     helping = [

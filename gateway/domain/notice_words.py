@@ -15,7 +15,7 @@ _LONGEST_NOTICE, _LONGEST_NAME = CHANGE["notice_no"].longest, CHANGE["approved_b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Parts:
     """The reason, and the notice and approver behind it."""
 
     reason: str
@@ -23,25 +23,25 @@ class Said:
     approved_by: str | None = None
 
 
-def written(words: Said) -> str:
+def write(words: Parts) -> str:
     """Join them to one text. A notice without the name of a person is left out: it could not be read back."""
     if words.notice_no and words.approved_by:
         return f"{words.reason}{_NOTICE}{words.notice_no}{_AND}{words.approved_by}{_END}"
     return f"{words.reason}{_ALONE}{words.approved_by}{_ALONE_END}" if words.approved_by else words.reason
 
 
-def read(text: str) -> Said:
-    """Parse the text of `written`; any other text is a reason alone."""
+def read(text: str) -> Parts:
+    """Parse the text of `write`; any other text is a reason alone."""
     reason, notice, tail = text.removesuffix(_END).rpartition(_NOTICE)
     number, separator, name = tail.partition(_AND)
     if text.endswith(_END) and notice and separator:
         if _fits(number, _LONGEST_NOTICE) and _fits(name, _LONGEST_NAME):
-            return Said(reason=reason, notice_no=number, approved_by=name)
-        return Said(reason=text)
+            return Parts(reason=reason, notice_no=number, approved_by=name)
+        return Parts(reason=text)
     reason, approval, name = text.removesuffix(_ALONE_END).rpartition(_ALONE)
     if text.endswith(_ALONE_END) and approval and _fits(name, _LONGEST_NAME):
-        return Said(reason=reason, approved_by=name)
-    return Said(reason=text)
+        return Parts(reason=reason, approved_by=name)
+    return Parts(reason=text)
 
 
 def _fits(text: str, longest: int) -> bool:

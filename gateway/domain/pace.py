@@ -52,7 +52,7 @@ class Horizon:
     retry: datetime
 
     @classmethod
-    def of(cls, now: datetime, lease_s: float, longest: timedelta = LONGEST_DELAY) -> Horizon:
+    def from_lease(cls, now: datetime, lease_s: float, longest: timedelta = LONGEST_DELAY) -> Horizon:
         return cls(
             now=now, lease=now + 2 * timedelta(seconds=lease_s) + CLOCKS_APART, retry=now + 2 * longest
         )
@@ -77,7 +77,7 @@ SLOT = timedelta(minutes=5)
 SPAN = timedelta(hours=1)
 
 
-class Way(StrEnum):
+class Metric(StrEnum):
     """A measured span. Each ends when its transaction is committed."""
 
     ACCEPT = "accept"
@@ -89,7 +89,7 @@ class Way(StrEnum):
 
 
 # The other way includes the time of the recipient, so it has no limit.
-LIMITED = (Way.ACCEPT, Way.ARRIVAL_TO_ADMITTED)
+LIMITED = (Metric.ACCEPT, Metric.ARRIVAL_TO_ADMITTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class Slot:
     those above all bounds."""
 
     began_at: datetime
-    way: Way
+    way: Metric
     lane: Lane
     axis: str
     counts: tuple[int, ...]
@@ -109,7 +109,7 @@ class Pace:
     """Durations of one way, lane and axis. `p50`, `p95` and `p99` are bounds in seconds that held for so many of a hundred,
     None above all bounds; `late` took longer than the limit."""
 
-    way: Way
+    way: Metric
     lane: Lane
     axis: str
     count: int
@@ -123,7 +123,7 @@ class Pace:
         """True if the limit is broken: of a way that has one, more than five of a hundred were late."""
         return self.way in LIMITED and is_slow(self.late, self.count)
 
-    def told(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """Return the JSON for programs; a bound that is null was above all bounds."""
         return asdict(self) | {"slow": self.is_slow}
 
@@ -153,16 +153,16 @@ def bucket(seconds: float) -> int:
 
 def paces(slots: Iterable[Slot]) -> Sequence[Pace]:
     """Sum up slots, in the order of the ways, the urgent lane first."""
-    sums: dict[tuple[Way, Lane, str], list[int]] = {}
+    sums: dict[tuple[Metric, Lane, str], list[int]] = {}
     for slot in slots:
         totals = sums.setdefault((slot.way, slot.lane, slot.axis), [0] * len(slot.counts))
         totals[:] = (total + count for total, count in zip(totals, slot.counts, strict=True))
-    ways = tuple(Way)
+    ways = tuple(Metric)
     ordered = sorted(sums.items(), key=lambda s: (ways.index(s[0][0]), s[0][1] != Lane.URGENT, s[0][2]))
     return [_make_pace(*key, counts) for key, counts in ordered if any(counts)]
 
 
-def _make_pace(way: Way, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
+def _make_pace(way: Metric, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
     within = list(accumulate(counts))
     count = within[-1]
     return Pace(

@@ -79,7 +79,7 @@ class Area:
             and other.top < self.bottom
         )
 
-    def around(self, other: Area) -> Area:
+    def union(self, other: Area) -> Area:
         """Return the smallest area that holds both."""
         left, top = min(self.left, other.left), min(self.top, other.top)
         return Area(
@@ -133,7 +133,7 @@ class PageView:
 
     number: int
     size: Size
-    taken: tuple[Area, ...] = ()
+    occupied: tuple[Area, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +238,7 @@ class Sure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found(Generic[T]):
+class Field(Generic[T]):
     """One field: its value, its certainty, the reason of a doubt (a word of the labels' `doubt.` table), and its place."""
 
     value: T | None = None
@@ -253,20 +253,20 @@ class PdfFields:
     """Fields of a document, read from its text. `type_key` is the key of a known type; `recipients` is the printed block of
     recipients, `addressed` the addressees above the text, to which "as above" in the block refers."""
 
-    number: Found[str] = field(default_factory=Found)
-    symbol: Found[str] = field(default_factory=Found)
-    issued_on: Found[date] = field(default_factory=Found)
-    type_key: Found[str] = field(default_factory=Found)
-    subject: Found[str] = field(default_factory=Found)
-    signer: Found[str] = field(default_factory=Found)
-    title: Found[str] = field(default_factory=Found)
-    competence: Found[str] = field(default_factory=Found)
-    pages: Found[int] = field(default_factory=Found)
-    signed_at: Found[datetime] = field(default_factory=Found)
-    recipients: Found[str] = field(default_factory=Found)
+    number: Field[str] = field(default_factory=Field)
+    symbol: Field[str] = field(default_factory=Field)
+    issued_on: Field[date] = field(default_factory=Field)
+    type_key: Field[str] = field(default_factory=Field)
+    subject: Field[str] = field(default_factory=Field)
+    signer: Field[str] = field(default_factory=Field)
+    title: Field[str] = field(default_factory=Field)
+    competence: Field[str] = field(default_factory=Field)
+    pages: Field[int] = field(default_factory=Field)
+    signed_at: Field[datetime] = field(default_factory=Field)
+    recipients: Field[str] = field(default_factory=Field)
     addressed: str = ""
 
-    def named(self) -> Iterator[tuple[str, Found[object]]]:
+    def items(self) -> Iterator[tuple[str, Field[object]]]:
         """Yield each field with its name, in the order of a form; `addressed` is read with the recipients."""
         for name in self.__dataclass_fields__:
             if name != "addressed":

@@ -143,7 +143,7 @@ class InboxPacket:
         return self.axes[0] if self.axes else ""
 
     @property
-    def told(self) -> AxisNote:
+    def routing(self) -> AxisNote:
         return AxisNote(
             packet_id=self.transport_packet_id,
             kind=self.transport_kind,

@@ -260,7 +260,7 @@ class OfferKind(StrEnum):
     PERSON = "person"
 
 
-ASKED = frozenset({OfferKind.CLOSED, OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.MANY, OfferKind.PERSON})
+UNSURE = frozenset({OfferKind.CLOSED, OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.MANY, OfferKind.PERSON})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +275,7 @@ class Offer:
 
     @property
     def settled(self) -> bool:
-        return self.kind not in ASKED
+        return self.kind not in UNSURE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,7 @@ class Reform:
         return tuple(dict.fromkeys(own))
 
     @property
-    def named(self) -> tuple[str, ...]:
+    def involved_codes(self) -> tuple[str, ...]:
         """Those codes and their future parents."""
         above = [code for step in self.flat for code in (step.parent, *(t.parent for t in step.targets))]
         return (*self.codes, *(code for code in above if code))

@@ -176,11 +176,11 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The next step for one recipient. `gone`: the axis that may have it is not among the settings any more."""
+    """The next step for one recipient. `is_removed`: the axis that may have it is not among the settings any more."""
 
     turn: Turn
     axis: str = ""
-    gone: bool = False
+    is_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ class Chooser:
     def choose(self, rule: Rule, sender: str, trail: Trail = FRESH) -> Choice:
         order = self.order(rule, sender, trail)
         if trail.unsure and trail.axis and trail.axis not in self.axes and rule.unsure is OnTrouble.WAIT:
-            return Choice(Turn.WAIT, trail.axis, gone=True)
+            return Choice(Turn.WAIT, trail.axis, is_removed=True)
         if not order:
             return Choice(Turn.NEVER)
         current_axis = order[0]

@@ -44,7 +44,7 @@ class Coverage(StrEnum):
     PART = "part"
 
 
-class Later(StrEnum):
+class Change(StrEnum):
     """Content appended after a signature: nothing, only proofs (timestamps, revocation data), further signatures, filled
     form fields, or anything else."""
 
@@ -100,7 +100,7 @@ class SignatureFacts:
     fault: str | None = None
     detail: str = ""
     coverage: Coverage = Coverage.PART
-    later: Later = Later.OTHER
+    later: Change = Change.OTHER
     later_detail: str = ""
     certified: int | None = None
     intact: bool = False

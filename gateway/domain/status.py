@@ -120,11 +120,11 @@ AT_WORK_CODES = tuple(code for code, row in CODES.items() if row.rank > CODES["0
 """Codes after taking in."""
 TAKEN_CODES = ("03", *AT_WORK_CODES)
 
-TAKEN = frozenset(CODES[code].key for code in TAKEN_CODES)
+TAKEN_IN = frozenset(CODES[code].key for code in TAKEN_CODES)
 """The recipient has taken it in; one that agreed to a recall has given it back and counts no more."""
 AWAITED = frozenset({"sent", "delivered"})
 """It left, and is to be taken in."""
-HAS_IT = AWAITED | TAKEN
+HAS_IT = AWAITED | TAKEN_IN
 """The recipient has the document, or soon will."""
 NOT_HELD = frozenset({"rejected", "failed", "cancelled"})
 """It is over, and the other side does not hold the document."""
@@ -132,7 +132,7 @@ NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 """There is nothing to recall; it is cancelled, or has failed."""
 SILENT = frozenset({"queued", "sending", "sent"})
 """Nothing has come back yet: neither 01 nor anything after it."""
-ASKED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
+REQUESTED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 """A request of the sender waits for its answer."""
 FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
 """A person has to act."""
@@ -165,8 +165,8 @@ def document_word(own: OutState, states: Iterable[str]) -> str:
 def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
     """Return the one word for an incoming document, wherever it is shown: that of the sender's request that waits for an
     answer, else its own."""
-    word = fold_incoming(facts).shown
-    return word if word in ASKED and document.state is not InState.SEALED else str(document.state)
+    word = fold_incoming(facts).word
+    return word if word in REQUESTED and document.state is not InState.SEALED else str(document.state)
 
 
 SKEW = timedelta(minutes=5)
@@ -280,17 +280,17 @@ class DeliveryStanding:
     transport: str
     business: str | None
     requests: tuple[RequestStanding, ...]
-    shown: str
+    word: str
     marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingStanding:
-    """Standing of an incoming document with us. `shown` is its state, or the word of the request to answer."""
+    """Standing of an incoming document with us. `word` is its state, or the word of the request to answer."""
 
     state: InState
     requests: tuple[RequestStanding, ...]
-    shown: str
+    word: str
     marks: tuple[str, ...]
 
 
@@ -320,7 +320,7 @@ def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
         transport=transport,
         business=business,
         requests=requests,
-        shown=word,
+        word=word,
         marks=tuple(sorted(marks)),
     )
 
@@ -358,7 +358,7 @@ def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
     return IncomingStanding(
         state=state,
         requests=requests,
-        shown=word,
+        word=word,
         marks=tuple(sorted(_collect_marks(distinct, requests, since))),
     )
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 MOST_TRIES = 5
 """After so many `fail` a person has to look."""
 PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 """Time for which a settled status can be fetched again."""
 LONGEST_REASON = 500
 
@@ -63,6 +63,6 @@ def failed(item: BoxItem, why: str, now: datetime) -> BoxItem:
     return replace(item, state=BoxState.OPEN, tries=tries, not_before=retry_at, reason=text, updated_at=now)
 
 
-def offered_again(item: BoxItem, now: datetime) -> BoxItem:
+def reoffer(item: BoxItem, now: datetime) -> BoxItem:
     """Offer it again after a person's look, its tries counted anew."""
     return replace(item, state=BoxState.OPEN, tries=0, not_before=None, updated_at=now)

@@ -130,10 +130,10 @@ _FIELDS = {"tu": SearchRole.SENDER, "den": SearchRole.RECIPIENT, "ky": SearchRol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """Words that must stand one after the other. `whole`: the last one is a whole word, not only a beginning."""
+    """Words that must stand one after the other. `is_whole`: the last one is a whole word, not only a beginning."""
 
     words: tuple[str, ...]
-    whole: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,12 +191,12 @@ def marked(role: SearchRole, name: str) -> tuple[Term, ...]:
     """Make the terms that find that name or code in that role."""
     codes = [_join_code(c) for c in _DOTTED.findall(fold(name))]
     words = codes or bare_words(name)
-    return tuple(Term(words=(role + word,), whole=bool(codes)) for word in words)
+    return tuple(Term(words=(role + word,), is_whole=bool(codes)) for word in words)
 
 
 def exactly(role: SearchRole, word: str) -> Term:
     """Make the term that finds that one word in that role, and none that only begins so."""
-    return Term(words=(role + word,), whole=True)
+    return Term(words=(role + word,), is_whole=True)
 
 
 def sought(query: str) -> Sought:
@@ -211,12 +211,12 @@ def sought(query: str) -> Sought:
     return Sought(terms=tuple(unique_terms), exact=tuple(exact[: MOST_TERMS - 1]))
 
 
-def hits(text: str, search: Sought) -> Iterator[tuple[int, int]]:
+def hits(text: str, query: Sought) -> Iterator[tuple[int, int]]:
     """Yield start and end of each found word in `text`, to be marked on a page."""
-    targets = [(word.lstrip("".join(SearchRole)), term.whole) for term in search.terms for word in term.words]
+    pairs = [(word.lstrip("".join(SearchRole)), term.is_whole) for term in query.terms for word in term.words]
     for match in _WORD.finditer(text):
         word = fold(match[0])
-        if any(word == w or (not is_whole and word.startswith(w)) for w, is_whole in targets if w):
+        if any(word == w or (not is_whole and word.startswith(w)) for w, is_whole in pairs if w):
             yield match.span()
 
 
@@ -225,7 +225,7 @@ def _phrase_terms(field: str, text: str) -> list[Term]:
         return list(marked(role, text))
     words = bare_words(text)
     field_terms = [Term(words=(word,)) for word in bare_words(field)]
-    return [*field_terms, Term(words=tuple(words), whole=True)] if words else field_terms
+    return [*field_terms, Term(words=tuple(words), is_whole=True)] if words else field_terms
 
 
 def _plain_terms(text: str) -> list[Term]:
@@ -235,7 +235,7 @@ def _plain_terms(text: str) -> list[Term]:
     folded = fold(text)
     codes = [Term(words=(_join_code(c),)) for c in _DOTTED.findall(folded)]
     words = _WORD.findall(_DOTTED.sub(" ", folded))
-    return codes + [Term(words=(_strip_zeros(word),), whole=word.isdigit()) for word in words]
+    return codes + [Term(words=(_strip_zeros(word),), is_whole=word.isdigit()) for word in words]
 
 
 def _without_fields(query: str) -> str:

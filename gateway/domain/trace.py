@@ -32,8 +32,8 @@ class Trace:
     is_sampled: bool = False
     state: str = ""
 
-    def kept(self) -> str:
-        """Write one line; `of_kept` reads it."""
+    def to_line(self) -> str:
+        """Write one line; `from_line` reads it."""
         return f"{self.id}-{self._flags()} {self.state}".rstrip()
 
     def headers(self, step: str) -> Mapping[str, str]:
@@ -45,14 +45,14 @@ class Trace:
         return f"{_SAMPLED if self.is_sampled else 0:02x}"
 
 
-def of_kept(text: str) -> Trace:
-    """Parse the line of `kept`."""
+def from_line(text: str) -> Trace:
+    """Parse the line of `to_line`."""
     first, _, state = text.partition(" ")
     id, _, flags = first.partition("-")
     return Trace(id, bool(int(flags, 16) & _SAMPLED), state)
 
 
-def of_headers(parents: Sequence[str], states: Sequence[str] = ()) -> Trace | None:
+def from_headers(parents: Sequence[str], states: Sequence[str] = ()) -> Trace | None:
     """Read a trace from headers. None unless there is one valid parent; only then the state is read."""
     match = _PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
     if match is None:

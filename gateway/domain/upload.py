@@ -17,7 +17,7 @@ MOST_OF_AGENCY = 100
 """Uploads of one agency side by side."""
 OWNER = "upload"
 """Owner of the references to the content of parts."""
-KEPT = timedelta(hours=24)
+RETENTION = timedelta(hours=24)
 """Since the last part, or the completion."""
 
 

@@ -25,7 +25,7 @@ LONGEST_URL = 2000
 LONGEST_NOTE = 200
 MOST_SECRETS = 3
 MOST_TRIES_KEPT = 20
-MOST_SAID = 300
+LONGEST_ANSWER = 300
 """Characters kept of an endpoint's answer."""
 LONGEST_OVERLAP_H = 168
 
@@ -256,6 +256,6 @@ _SECRET = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{2
 
 def cleaned(answer: bytes) -> str:
     """Reduce an endpoint's answer to one line of text, without control characters and possible secrets."""
-    text = answer[: 4 * MOST_SAID].decode("utf-8", "replace")
+    text = answer[: 4 * LONGEST_ANSWER].decode("utf-8", "replace")
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
-    return _SECRET.sub("***", " ".join(plain.split()))[:MOST_SAID]
+    return _SECRET.sub("***", " ".join(plain.split()))[:LONGEST_ANSWER]

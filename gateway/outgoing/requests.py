@@ -105,4 +105,4 @@ async def add_fact(
     known = await work.facts.of(delivery.id) if known is None else known
     await work.facts.add(delivery.id, new)
     standing = fold_delivery([*known, new])
-    await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())
+    await work.deliveries.save_state(delivery.id, standing.word, standing.marks, desk.clock.now())

@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.domain.pdf import FirstPage, Found, PdfText, Sure
+from gateway.domain.pdf import Field, FirstPage, PdfText, Sure
 from gateway.domain.text import fold, nfc
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.recipients_block import written_out
@@ -126,7 +126,7 @@ def _reasons(differing: Sequence[ComparedField], code: ReasonCode) -> tuple[Reas
     )
 
 
-def _sure(field: Found[str]) -> str | None:
+def _sure(field: Field[str]) -> str | None:
     return field.value if field.sure is Sure.SURE else None
 
 

@@ -281,7 +281,7 @@ class SqlReforms:
 
     async def around(self, reform: Reform) -> AroundReform:
         with failures_named():
-            codes = reform.named
+            codes = reform.involved_codes
             forms = [target.alias for step in reform.flat for target in step.targets if target.alias]
             lives = await lives_around(self._connection, [*codes, *forms])
             return AroundReform(

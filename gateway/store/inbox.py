@@ -179,7 +179,7 @@ class SqlInbox(WatchedRows):
     async def also_told(self, id: str, told: AxisNote) -> bool:
         """Another copy came with other words; they are kept for `try_next`. False when there is no more room for them."""
         known = await self.get(id)
-        if told == known.told or told in known.untried:
+        if told == known.routing or told in known.untried:
             return True
         if len(known.untried) >= MOST_COPIES:
             return False

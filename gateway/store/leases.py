@@ -115,7 +115,7 @@ async def claim(
 ) -> list[tuple[Claimable, Lease]]:
     """Leases the first `limit` due rows, in the queue's order; they are ours once the transaction commits. So many of
     them are the oldest `ordinary` ones, where there are as many."""
-    horizon = Horizon.of(clock.now(), lease_s, longest)
+    horizon = Horizon.from_lease(clock.now(), lease_s, longest)
     rows = await _found(tx, queue, limit, ordinary, _times(horizon) | among)
     if not rows:
         return []
@@ -146,7 +146,7 @@ def any_due(
     **among: str,
 ) -> Asked:
     """Asked before the write lock is taken: mostly there is nothing, and a worker that looks must hold nobody up."""
-    return queue.look, {**_times(Horizon.of(now, lease_s, longest)), **among}
+    return queue.look, {**_times(Horizon.from_lease(now, lease_s, longest)), **among}
 
 
 def _times(horizon: Horizon) -> dict[str, datetime]:

@@ -23,7 +23,7 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
-from gateway.domain.status import ASKED, AWAITED, FAULTY, TAKEN, Duty, Waits, document_word
+from gateway.domain.status import AWAITED, FAULTY, REQUESTED, TAKEN_IN, Duty, Waits, document_word
 from gateway.domain.text import SearchRole, fold, indexed
 
 # A document without a register book.
@@ -93,7 +93,7 @@ _TAKE_IN_TIMES = {
 }
 _DAY = timedelta(days=1)
 # A sent document that is asked back still counts as sent.
-SENT = AWAITED | ASKED | TAKEN | {"rejected", "request_agreed", "request_refused"}
+SENT = AWAITED | REQUESTED | TAKEN_IN | {"rejected", "request_agreed", "request_refused"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +126,9 @@ class Card:
     def taken_in(self) -> int | None:
         """Recipients that have taken it in: the 18 of `18/20`. None while one is asked to give it back or change it: the
         word of the request then hides the earlier one."""
-        if not ASKED.isdisjoint(self.states):
+        if not REQUESTED.isdisjoint(self.states):
             return None
-        return sum(n for state, n in self.states.items() if state in TAKEN)
+        return sum(n for state, n in self.states.items() if state in TAKEN_IN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,7 @@ class ListLine:
         """Action that is due at `due_at`."""
         if self.side is Side.OUT:
             return Waits.PARTNER
-        if self.state in ASKED:
+        if self.state in REQUESTED:
             return Waits.ANSWER
         return Waits.DECIDE if self.own_state == InState.HELD else Waits.TAKE_IN
 
@@ -249,9 +249,9 @@ def incoming_line(
     """Make the line. `word` is that of the sender's open request, else of its state; `due_at`: the deadline of our next
     step, None where none is due."""
     is_open = document.state in UNDECIDED
-    needs_attention = document.state is InState.HELD or word in ASKED
+    needs_attention = document.state is InState.HELD or word in REQUESTED
     tabs = _IN_TABS.get(document.state, Tab(0))
-    tabs |= (Tab.RECALL if word in ASKED else Tab(0)) | (Tab.NOT_HANDED if not_handed else Tab(0))
+    tabs |= (Tab.RECALL if word in REQUESTED else Tab(0)) | (Tab.NOT_HANDED if not_handed else Tab(0))
     return ListLine(
         id=document.id,
         side=Side.IN,

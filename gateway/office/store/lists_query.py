@@ -223,12 +223,12 @@ def _calls(now: datetime) -> Condition:
 
 
 def _quoted(term: Term) -> str:
-    return f'"{" ".join(term.words)}"' + ("" if term.whole else " *")
+    return f'"{" ".join(term.words)}"' + ("" if term.is_whole else " *")
 
 
 def _like(folded: Any, term: Term) -> Condition:
     # Letters and digits only: nothing in it means anything to LIKE. The column begins and ends with a space.
-    found: Condition = col(folded).like(f"% {' '.join(term.words)}{' %' if term.whole else '%'}")
+    found: Condition = col(folded).like(f"% {' '.join(term.words)}{' %' if term.is_whole else '%'}")
     return found
 
 

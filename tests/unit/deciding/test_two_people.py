@@ -381,7 +381,7 @@ async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_g
     )
 
     assert await directory.in_force(clock.now()) == []
-    assert [each.what for each in await directory.differences()] == ["changed"]
+    assert [each.kind for each in await directory.differences()] == ["changed"]
 
 
 async def test_a_row_that_holds_no_certificate_stops_nobody_from_being_bound(

@@ -15,10 +15,10 @@ from gateway.document_view.recipients import Progress, RecipientView, progress_o
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.status import (
-    ASKED,
     AWAITED,
     FAULTY,
     NEVER_LEFT,
+    REQUESTED,
     Fact,
     Track,
 )
@@ -245,7 +245,7 @@ def no_recall(outgoing: SeenOutgoing) -> str:
     if document.state not in (OutState.PACKED, OutState.CANCELLED):
         return "outgoing.why.not_left"
     if not recallable(outgoing):
-        if any(d.state in ASKED for d in outgoing.deliveries):
+        if any(d.state in REQUESTED for d in outgoing.deliveries):
             return "outgoing.why.request_open"
         never_left = all(d.state in NEVER_LEFT for d in outgoing.deliveries)
         return "outgoing.why.not_left" if never_left else "outgoing.why.all_gone"
@@ -255,14 +255,16 @@ def no_recall(outgoing: SeenOutgoing) -> str:
 def recallable(outgoing: SeenOutgoing) -> Sequence[Delivery]:
     """List the deliveries that a recall may ask: delivered, and without an open request."""
     return [
-        d for d in outgoing.deliveries if d.state not in NEVER_LEFT | ASKED | {"request_agreed", "rejected"}
+        d
+        for d in outgoing.deliveries
+        if d.state not in NEVER_LEFT | REQUESTED | {"request_agreed", "rejected"}
     ]
 
 
 def no_update(outgoing: SeenOutgoing) -> str:
     if objection := not_away(outgoing):
         return objection
-    return "outgoing.why.request_open" if any(d.state in ASKED for d in outgoing.deliveries) else ""
+    return "outgoing.why.request_open" if any(d.state in REQUESTED for d in outgoing.deliveries) else ""
 
 
 def no_cancel(outgoing: SeenOutgoing) -> str:
