@@ -460,7 +460,7 @@ class ListOrder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Filter:
     """Filter and order of a list. `side` None is both, for the search of the whole node; `text` is a person's query, and
     orders the matches by fit, then newest. `since` and `until` are about arrival, or acceptance. `pressing`: of any urgency
     but the normal one; `book`: the year of a register book, or `NO_BOOK`; `tag`: the id of a label of the agency's own;

@@ -44,7 +44,7 @@ class NoticeWish:
     audience: Audience = Audience.ALL
     agency_id: str = ""
 
-    def told(self, lang: str) -> str:
+    def full_text(self, lang: str) -> str:
         """Return its text: the event, the way of working meanwhile, the entries afterwards (R98)."""
         parts = [(self.text_en or self.text_vi) if lang == "en" else self.text_vi]
         parts += [
@@ -116,7 +116,7 @@ class RingKind(StrEnum):
     SILENT = "silent"
 
 
-class About(StrEnum):
+class SubjectKind(StrEnum):
     """Subject that a link opens."""
 
     INCOMING = "incoming"
@@ -134,7 +134,7 @@ class Ring:
     kind: RingKind
     says: str
     at: datetime
-    about: About
+    subject_kind: SubjectKind
     subject_id: str
     document: str = ""
     party: str = ""

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument, Urgency
 from gateway.domain.status import Fact
-from gateway.office.domain.notice import About
+from gateway.office.domain.notice import SubjectKind
 
 
 class AskState(StrEnum):
@@ -154,11 +154,11 @@ class Task:
         return self.kind in _INCOMING
 
     @property
-    def about(self) -> About:
+    def subject_kind(self) -> SubjectKind:
         """Kind of the subject under `opens`."""
         if self.kind is TaskKind.CERTIFICATE:
-            return About.AGENCY
-        return About.INCOMING if self.is_incoming else About.OUTGOING
+            return SubjectKind.AGENCY
+        return SubjectKind.INCOMING if self.is_incoming else SubjectKind.OUTGOING
 
     @property
     def opens(self) -> str:
@@ -191,7 +191,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Untold:
+class UnsentStatus:
     """An incoming document with a status that its sender has not received, and since when that waits or has failed."""
 
     document: IncomingDocument
@@ -199,7 +199,7 @@ class Untold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unasked:
+class UnsentRequest:
     """A delivery whose recipient has not received the request to give it back, with its document and all its facts, and
     since when that waits or has failed."""
 

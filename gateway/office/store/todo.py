@@ -21,8 +21,8 @@ from gateway.office.domain.task import (
     Submission,
     SubmissionState,
     TaskNote,
-    Unasked,
-    Untold,
+    UnsentRequest,
+    UnsentStatus,
 )
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
@@ -223,7 +223,9 @@ class SqlTasks:
         documents = await self._documents(found)
         return [(each, documents[each.document_id]) for each in found]
 
-    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
+    async def untold(
+        self, since: datetime, until: datetime, limit: int
+    ) -> Sequence[UnsentStatus | UnsentRequest]:
         """Statuses and take-backs between these times that wait yet or have failed; and since the first those that could
         not be made."""
         never = {"agency": self._agency_id, "since": since, "most": limit}
@@ -240,13 +242,15 @@ class SqlTasks:
             deliveries |= {row.id: to_delivery(row) for row in await self._tx.rows(_D, _DELIVERIES, **part)}
         sent = await self._documents(deliveries.values())
         facts = await self._facts.of_many(list(deliveries)) if deliveries else {}
-        found: list[Untold | Unasked] = []
+        found: list[UnsentStatus | UnsentRequest] = []
         for at, subject in rows:
             if subject in documents:
-                found.append(Untold(document=documents[subject], since=at))
+                found.append(UnsentStatus(document=documents[subject], since=at))
             elif (one := deliveries.get(subject)) is not None:
                 known = tuple(facts[subject])
-                found.append(Unasked(delivery=one, document=sent[one.document_id], facts=known, since=at))
+                found.append(
+                    UnsentRequest(delivery=one, document=sent[one.document_id], facts=known, since=at)
+                )
         return found
 
     async def unanswered(

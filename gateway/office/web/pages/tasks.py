@@ -116,7 +116,7 @@ async def woken(visit: Visit) -> web.StreamResponse:
 
 
 def row(visit: Visit, todo_list: todo.TodoList, task: Task) -> ShownTask:
-    path = SUBJECT_PATHS[task.about].format(id=task.opens)
+    path = SUBJECT_PATHS[task.subject_kind].format(id=task.opens)
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
         act, verb = "", "open"
