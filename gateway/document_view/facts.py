@@ -125,14 +125,14 @@ def received_fact(fact: Fact, lang: str) -> FactView:
 def _state_key(fact: Fact) -> str:
     if fact.track is Track.TRANSPORT:
         return fact.code
-    if fact.track is Track.REQUEST and fact.code == RequestState.ASKED:
+    if fact.track is Track.REQUEST and fact.code == RequestState.OPEN:
         return f"{fact.request_kind}_asked"
     return CODES[fact.code].key if fact.code in CODES else "unknown"
 
 
 def _is_of_request(fact: Fact) -> bool:
     """Tell whether the fact is a request of the document's sender, or its withdrawal, and not an answer."""
-    return fact.track is Track.REQUEST and fact.code in (RequestState.ASKED, RequestState.WITHDRAWN)
+    return fact.track is Track.REQUEST and fact.code in (RequestState.OPEN, RequestState.WITHDRAWN)
 
 
 def _withdrawn_word(fact: Fact, lang: str) -> str:

@@ -162,11 +162,11 @@ def paces(slots: Iterable[Slot]) -> Sequence[Pace]:
     return [_make_pace(*key, counts) for key, counts in ordered if any(counts)]
 
 
-def _make_pace(way: Metric, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
+def _make_pace(metric: Metric, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
     within = list(accumulate(counts))
     count = within[-1]
     return Pace(
-        way=way,
+        way=metric,
         lane=lane,
         axis=axis,
         count=count,

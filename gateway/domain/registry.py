@@ -246,7 +246,7 @@ class OfferKind(StrEnum):
     """Result of reading an entry. The last five need a person's choice; `pointer`, `filed` and `own` address no agency: the
     last is a person or a part of the very agency that writes. `guessed` is the only match in the own province."""
 
-    NAMED = "named"
+    EXACT = "named"
     OLD = "old"
     GUESSED = "guessed"
     GROUP = "group"

@@ -40,7 +40,7 @@ class ReformEffect(StrEnum):
     ENDED = "ended"
     BEGUN = "begun"
     CHANGED = "changed"
-    NAMED = "named"
+    HEIR = "named"
     """It takes over, and is unchanged."""
 
 

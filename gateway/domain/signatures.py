@@ -39,7 +39,7 @@ class LegalValue(ValueAtHand, StrEnum):
 class Coverage(StrEnum):
     """Part of the file that a signature covers: all of it, all of it up to later updates, or less."""
 
-    WHOLE = "whole"
+    COMPLETE = "whole"
     REVISION = "revision"
     PART = "part"
 

@@ -182,7 +182,7 @@ class RequestKind(ValueAtHand, StrEnum):
 
 
 class RequestState(StrEnum):
-    ASKED = "asked"
+    OPEN = "asked"
     AGREED = "agreed"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
@@ -504,7 +504,7 @@ def _fold_requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
         return ()
     asks_by_id: dict[str, Fact] = {}
     for fact in sorted(mine, key=lambda fact: (fact.at, fact.request_kind or "")):
-        if fact.code == RequestState.ASKED and fact.request_kind and fact.request_id:
+        if fact.code == RequestState.OPEN and fact.request_kind and fact.request_id:
             asks_by_id.setdefault(fact.request_id, fact)
     standings = [
         _fold_ask(request_id, ask.request_kind, ask.at, [f for f in mine if f.request_id == request_id])
@@ -519,7 +519,7 @@ def _fold_ask(request_id: str, kind: RequestKind, asked_at: datetime, facts: lis
     what the receiver did."""
     answers = [fact for fact in facts if fact.code in _ANSWERS]
     withdrawals = [fact for fact in facts if fact.code == RequestState.WITHDRAWN]
-    state, answered_at = RequestState.ASKED, None
+    state, answered_at = RequestState.OPEN, None
     if answers:
         first = min(
             answers, key=lambda fact: (counts_at(fact, asked_at), _ANSWERS[fact.code] is RequestState.AGREED)
@@ -533,7 +533,7 @@ def _fold_ask(request_id: str, kind: RequestKind, asked_at: datetime, facts: lis
 
 
 def _first_open_request(requests: tuple[RequestStanding, ...]) -> RequestStanding | None:
-    return next((request for request in requests if request.state is RequestState.ASKED), None)
+    return next((request for request in requests if request.state is RequestState.OPEN), None)
 
 
 def _is_cancelled(requests: tuple[RequestStanding, ...]) -> bool:
@@ -603,7 +603,7 @@ def _collect_marks(
 def _stray_mark(fact: Fact, request_ids: Collection[str]) -> str | None:
     """Return the mark of a fact without effect: an unrequested answer, or an unknown code."""
     if fact.track is Track.REQUEST:
-        is_stray = fact.code != RequestState.ASKED and fact.request_id not in request_ids
+        is_stray = fact.code != RequestState.OPEN and fact.request_id not in request_ids
         return f"stray:{fact.code}" if is_stray else None
     if fact.code in _OWN_MARKS or (fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES):
         return None

@@ -264,7 +264,7 @@ def of_recalled(lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]]) 
         taken_back = [request for request in requests if request.kind is not RequestKind.UPDATE]
         if taken_back:
             last = max(taken_back, key=lambda request: request.asked_at)
-            says = "bell.recall.asked" if last.state is RequestState.ASKED else "bell.recall.done"
+            says = "bell.recall.asked" if last.state is RequestState.OPEN else "bell.recall.done"
             yield _of_line(each, RingKind.RECALL, says, last.answered_at or last.asked_at)
 
 

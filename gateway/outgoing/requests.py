@@ -53,7 +53,7 @@ async def ask_recipient(
         facts.append(await withdraw_request(desk, work, delivery, earlier.request_id))
     fact = Fact(
         track=Track.REQUEST,
-        code=RequestState.ASKED,
+        code=RequestState.OPEN,
         at=desk.clock.now(),
         request_id=packet_id,
         request_kind=kind,
@@ -61,7 +61,7 @@ async def ask_recipient(
     )
     await add_fact(desk, work, delivery, fact, facts)
     told = {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id}
-    await work.events.append(EventKind.REQUEST_ASKED, delivery.document_id, desk.clock.now(), told)
+    await work.events.append(EventKind.RECALL_REQUESTED, delivery.document_id, desk.clock.now(), told)
 
 
 async def withdraw_requests(desk: OutDesk, work: SqlWork, child: OutgoingDocument) -> None:

@@ -103,9 +103,9 @@ async def alert(connection: AsyncConnection, log: SqlBindingLog, diffs: Sequence
     for diff in diffs:
         data = {"code": diff.code, "fingerprint": diff.fingerprint, "what": diff.kind, "detail": diff.detail}
         earlier = await log.of(connection, diff.code)
-        if not any(e.kind is EventKind.BINDING_UNTOLD and data.items() <= e.data.items() for e in earlier):
+        if not any(e.kind is EventKind.BINDING_ORPHAN and data.items() <= e.data.items() for e in earlier):
             action(_log, "binding.untold", diff.detail, code=diff.code, fingerprint=diff.fingerprint)
-            await log.tell(connection, EventKind.BINDING_UNTOLD, diff.code, "node", data)
+            await log.tell(connection, EventKind.BINDING_ORPHAN, diff.code, "node", data)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -457,7 +457,7 @@ def _part(is_ended: bool, code: str, old: Mapping[str, Life | None]) -> ReformEf
     if is_ended:
         return ReformEffect.ENDED
     if code not in old:
-        return ReformEffect.NAMED
+        return ReformEffect.HEIR
     return ReformEffect.BEGUN if old[code] is None else ReformEffect.CHANGED
 
 

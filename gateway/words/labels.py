@@ -93,14 +93,14 @@ def finding_text(key: str, params: Mapping[str, object], lang: str = "vi") -> st
     return say(key, lang, **{name: _finding_parameter(name, value, lang) for name, value in params.items()})
 
 
-def _finding_parameter(name: str, value: object, lang: str) -> object:
+def _finding_parameter(name: str, parameter: object, lang: str) -> object:
     if name.endswith("_bytes"):
-        return megabytes(int(str(value)), lang)
+        return megabytes(int(str(parameter)), lang)
     if name == "jobs":
-        return jobs(value, lang)
+        return jobs(parameter, lang)
     if name == "way":
-        return say(f"pace.way.{value}", lang)
-    return say(f"lane.{value}", lang) if name == "lane" else value
+        return say(f"pace.way.{parameter}", lang)
+    return say(f"lane.{parameter}", lang) if name == "lane" else parameter
 
 
 def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, suggest: str | None = None) -> str:
@@ -126,9 +126,9 @@ def remark_text(key: str, params: Mapping[str, str], lang: str = "vi") -> str:
     return say(f"reform.{key}", lang, **texts)
 
 
-def _format_day(value: str, lang: str) -> str:
-    is_day = len(value) == 10 and value[4] == value[7] == "-" and value.replace("-", "").isdigit()
-    return day(value, lang) if is_day else value
+def _format_day(text: str, lang: str) -> str:
+    is_day = len(text) == 10 and text[4] == text[7] == "-" and text.replace("-", "").isdigit()
+    return day(text, lang) if is_day else text
 
 
 def mark_text(mark: str, lang: str = "vi") -> str:
@@ -176,16 +176,16 @@ def day(iso: str, lang: str = "vi") -> str:
     return f"{dom}/{month}/{year}" if lang == "vi" else iso[:10]
 
 
-def _reason_parameter(name: str, value: str, lang: str) -> str:
+def _reason_parameter(name: str, parameter: str, lang: str) -> str:
     if name.endswith("_bytes"):
-        return megabytes(int(value), lang)
+        return megabytes(int(parameter), lang)
     if name.endswith("_on"):
-        return day(value, lang)
+        return day(parameter, lang)
     for table in _TABLES_OF.get(name, ()):
-        key = f"{table}.{value}"
+        key = f"{table}.{parameter}"
         if has(key) and "{" not in str(_find_text(key, "vi")):
             return say(key, lang)
-    return value
+    return parameter
 
 
 LANGUAGES = ("vi", "en")
@@ -352,7 +352,7 @@ def _unquote(quoted: str) -> str:
     return _ESCAPE.sub(lambda match: _ESCAPED[match[1]], quoted[1:-1])
 
 
-def _parse_number(value: object) -> int:
+def _parse_number(number: object) -> int:
     """Parse a number that may have separators: 1,204. Any other text counts as many."""
-    digits = str(value).replace(",", "").replace(".", "")
+    digits = str(number).replace(",", "").replace(".", "")
     return int(digits) if digits.isdecimal() else 0

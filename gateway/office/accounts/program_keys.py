@@ -103,7 +103,7 @@ async def make(
         way=wish.way,
         certificate=wish.certificate,
     )
-    await _record(desk, by, EventKind.API_KEY_MADE, key)
+    await _record(desk, by, EventKind.API_KEY_CREATED, key)
     return secret, key
 
 

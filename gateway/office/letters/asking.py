@@ -85,7 +85,7 @@ async def ask_recall(
             asked_for=granted.on_behalf_of,
         )
         await work.office.recalls.add(request)
-        await _record_recall(work, EventKind.RECALL_ASKED, request, granted, now, to=list(request.recipients))
+        await _record_recall(work, EventKind.RECALL_FILED, request, granted, now, to=list(request.recipients))
         await work.commit()
     desk.wake()
     return request

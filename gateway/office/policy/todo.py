@@ -203,7 +203,7 @@ def of_unasked(
         asked = fold_delivery(each.facts).requests
         last = max(asked, key=lambda request: request.asked_at, default=None)
         # Of what is asked, only the one that has not gone and no later one.
-        asks_still = last is not None and last.state is RequestState.ASKED and last.asked_at <= each.since
+        asks_still = last is not None and last.state is RequestState.OPEN and last.asked_at <= each.since
         if last is None or last.state is RequestState.WITHDRAWN or asks_still:
             yield _to_settle(TaskKind.TAKE_BACK, office, each.delivery, each.document, each.since, now)
 

@@ -57,7 +57,7 @@ _LEVELS = {
     ModificationLevel.FORM_FILLING: Change.SIGNATURES,
 }
 _COVERAGE = {
-    SignatureCoverageLevel.ENTIRE_FILE: Coverage.WHOLE,
+    SignatureCoverageLevel.ENTIRE_FILE: Coverage.COMPLETE,
     SignatureCoverageLevel.ENTIRE_REVISION: Coverage.REVISION,
 }
 _SPACE = b"\0\t\n\f\r "

@@ -32,7 +32,7 @@ def test_a_binding_is_what_was_approved_and_then_ended() -> None:
     assert fold_bindings([approved("Z91", "aa")]) == {("Z91", "aa"): first}
     assert fold_bindings([approved("Z91", "aa"), ending])["Z91", "aa"].valid_to == LATER
     assert fold_bindings([approved("Z91", "aa"), withdrawn])["Z91", "aa"].state == "withdrawn"
-    assert fold_bindings([ending, withdrawn, event(EventKind.PROPOSAL_MADE, "Z91", "aa")]) == {}
+    assert fold_bindings([ending, withdrawn, event(EventKind.PROPOSAL_CREATED, "Z91", "aa")]) == {}
 
 
 ROWS = st.builds(

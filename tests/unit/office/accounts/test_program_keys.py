@@ -45,7 +45,7 @@ async def test_two_keys_are_good_while_a_program_changes_over(
     await program_keys.revoke(desk, book, admin.by, NORTH, key.id)
     assert [await book.find_key(digest(each)) is not None for each in (secret, other)] == [False, True]
     assert [each.kind for each in await accounts.told(desk, key.id)] == [
-        EventKind.API_KEY_MADE,
+        EventKind.API_KEY_CREATED,
         EventKind.API_KEY_REVOKED,
     ]
     clock.advance(timedelta(days=90))

@@ -83,7 +83,7 @@ class IncomingDetail:
     def request(self) -> SenderRequest | None:
         """Return the sender's open request."""
         request = self.around.request
-        return request if request is not None and request.state is RequestState.ASKED else None
+        return request if request is not None and request.state is RequestState.OPEN else None
 
     @property
     def held(self) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class SeenOutgoing:
 _PERSONS_ACTS = frozenset(
     {
         *(EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED, EventKind.MESSAGE_CANCELLED),
-        *(EventKind.REQUEST_ASKED, EventKind.REQUEST_ANSWERED, EventKind.MESSAGE_URGED),
+        *(EventKind.RECALL_REQUESTED, EventKind.REQUEST_ANSWERED, EventKind.MESSAGE_URGED),
         *(EventKind.HOLD_BEGUN, EventKind.HOLD_LIFTED),
     }
 )
