@@ -193,7 +193,7 @@ _KINDS: Mapping[TaskKind, RingKind] = {
     TaskKind.RECALL: RingKind.RECALL,
 }
 # From so many days before its day on what is to be answered is told.
-_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_WANTED: timers.REPLY_WANTED_SOON}
+_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_DUE: timers.REPLY_WANTED_SOON}
 _ASSIGNED = "04"
 
 
@@ -252,7 +252,7 @@ def of_given(
     """Letters that were given to one's unit, since the last time that each was; `givers` names who gave it."""
     for each in lines:
         given = [fact.at for fact in facts.get(each.id, ()) if fact.code == _ASSIGNED]
-        ring = _of_line(each, RingKind.GIVEN, "bell.given.one", max(given, default=each.at))
+        ring = _of_line(each, RingKind.ASSIGNED, "bell.given.one", max(given, default=each.at))
         yield replace(ring, by=givers.get(each.id, ""))
 
 
@@ -303,7 +303,7 @@ def of_packets(packets: Iterable[InboxPacket]) -> Iterator[Ring]:
             continue
         yield Ring(
             id=f"aside:{each.id}",
-            kind=RingKind.ASIDE,
+            kind=RingKind.SET_ASIDE,
             says="bell.aside.one",
             at=each.received_at,
             subject_kind=SubjectKind.PACKET,

@@ -24,7 +24,7 @@ class NoticeKind(StrEnum):
 
 class Audience(StrEnum):
     ALL = "all"
-    ONE = "one"
+    ONE_AGENCY = "one"
     """One agency, and the operators of the node."""
 
 
@@ -107,12 +107,12 @@ class RingKind(StrEnum):
 
     URGENT = "urgent"
     APPROVAL = "approval"
-    GIVEN = "given"
+    ASSIGNED = "given"
     RETURNED = "returned"
     FAILED = "failed"
     RECALL = "recall"
     DUE = "due"
-    ASIDE = "aside"
+    SET_ASIDE = "aside"
     SILENT = "silent"
 
 

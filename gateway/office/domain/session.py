@@ -33,7 +33,7 @@ class Ended(StrEnum):
     STANDING = "standing"
     PASSWORD = "password"  # noqa: S105 - a reason
     IDLE = "idle"
-    OVER = "over"
+    EXPIRED = "over"
 
 
 class SignInDuty(StrEnum):

@@ -16,7 +16,7 @@ from gateway.office.domain.notice import SubjectKind
 class AskState(StrEnum):
     """State of a recall request; `recall_ask.…` in the labels has the words. All but the first are final."""
 
-    ASKED = "asked"
+    OPEN = "asked"
     APPROVED = "approved"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
@@ -37,7 +37,7 @@ class RecallAsk:
     asked_by: str
     asked_at: datetime
     asked_for: str | None = None
-    state: AskState = AskState.ASKED
+    state: AskState = AskState.OPEN
     decided_by: str | None = None
     decided_for: str | None = None
     decided_at: datetime | None = None
@@ -46,7 +46,7 @@ class RecallAsk:
 
     @property
     def is_open(self) -> bool:
-        return self.state is AskState.ASKED
+        return self.state is AskState.OPEN
 
     @property
     def askers(self) -> frozenset[str]:
@@ -55,7 +55,7 @@ class RecallAsk:
 
 
 class SubmissionState(StrEnum):
-    ASKED = "asked"
+    OPEN = "asked"
     DECIDED = "decided"
 
 
@@ -69,7 +69,7 @@ class Submission:
     note: str
     asked_by: str
     asked_at: datetime
-    state: SubmissionState = SubmissionState.ASKED
+    state: SubmissionState = SubmissionState.OPEN
     decided_by: str | None = None
     decided_at: datetime | None = None
     opinion: str = ""
@@ -95,7 +95,7 @@ class TaskKind(StrEnum):
     """Taken in, and not yet assigned."""
     REASSIGN = "reassign"
     """A unit handed its part back."""
-    REPLY_WANTED = "reply_wanted"
+    REPLY_DUE = "reply_wanted"
     """A recipient is to answer us by a day."""
     OPINION = "opinion"
     """Submitted to a leader."""

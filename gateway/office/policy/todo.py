@@ -111,7 +111,7 @@ def of_wanted_replies(
             due = timers.reply_wanted(office, document.reply_by)
             since = document.packed_at or document.created_at
             yield replace(
-                _outgoing(TaskKind.REPLY_WANTED, each.id, document, since),
+                _outgoing(TaskKind.REPLY_DUE, each.id, document, since),
                 counterpart=each.recipient.code,
                 counterpart_name=each.recipient.name or "",
                 due_at=due.at,

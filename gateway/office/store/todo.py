@@ -311,7 +311,7 @@ _OUR_ASKS = select(_ASK).where(col(_ASK.agency_id) == bindparam("agency"))
 _ASK_BY_ID = _OUR_ASKS.where(col(_ASK.id) == bindparam("id"))
 _NEWEST_ASKED = (col(_ASK.asked_at).desc(), col(_ASK.id).desc())
 _ASKS_OF = _OUR_ASKS.where(col(_ASK.document_id) == bindparam("document")).order_by(*_NEWEST_ASKED)
-_OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.ASKED.value).order_by(
+_OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.OPEN.value).order_by(
     col(_ASK.asked_at), col(_ASK.id)
 )
 
@@ -342,7 +342,7 @@ class SqlRecallAsks(AgencyRows):
         this = (
             col(_ASK.agency_id) == self._agency_id,
             col(_ASK.id) == ask.id,
-            col(_ASK.state) == AskState.ASKED.value,
+            col(_ASK.state) == AskState.OPEN.value,
         )
         closed = RecallAskRow.of(ask, agency_id=self._agency_id).values("agency_id", "id")
         if await self._tx.change(update(_ASK).where(*this).values(**closed)) != 1:
@@ -354,7 +354,7 @@ _SUBMITTED = select(_SUBMISSION).where(col(_SUBMISSION.agency_id) == bindparam("
 _SUBMISSIONS_OF = _SUBMITTED.where(
     col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
 ).order_by(col(_SUBMISSION.asked_at), col(_SUBMISSION.id))
-_OPEN_SUBMISSIONS = _SUBMITTED.where(col(_SUBMISSION.state) == SubmissionState.ASKED.value).order_by(
+_OPEN_SUBMISSIONS = _SUBMITTED.where(col(_SUBMISSION.state) == SubmissionState.OPEN.value).order_by(
     col(_SUBMISSION.asked_at), col(_SUBMISSION.id)
 )
 
@@ -386,7 +386,7 @@ class SqlSubmissions(AgencyRows):
         this = (
             col(_SUBMISSION.agency_id) == self._agency_id,
             col(_SUBMISSION.id) == submission.id,
-            col(_SUBMISSION.state) == SubmissionState.ASKED.value,
+            col(_SUBMISSION.state) == SubmissionState.OPEN.value,
         )
         closed = self._row(submission).values("agency_id", "id")
         if await self._tx.change(update(_SUBMISSION).where(*this).values(**closed)) != 1:

@@ -341,7 +341,7 @@ SUBJECT_PATHS: Mapping[SubjectKind, str] = {
     SubjectKind.AGENCY: "/co-quan/{id}",
     SubjectKind.PACKET: "/van-hanh/cach-ly/{id}",
 }
-_OWN_KINDS = (RingKind.GIVEN, RingKind.RECALL, RingKind.DUE, RingKind.RETURNED, RingKind.FAILED)
+_OWN_KINDS = (RingKind.ASSIGNED, RingKind.RECALL, RingKind.DUE, RingKind.RETURNED, RingKind.FAILED)
 _ALL_KINDS = (
     *(RingKind.URGENT, RingKind.DUE, RingKind.RECALL),
     *(RingKind.RETURNED, RingKind.FAILED, RingKind.SILENT),
@@ -388,7 +388,7 @@ def bell_kinds(visit: Visit) -> tuple[RingKind, ...]:
     if not visit.may(Right.SEE_CONTENT, Manner.YES):
         return ()
     leads = (RingKind.APPROVAL,) if visit.may(Right.INSTRUCT, Manner.YES) else ()
-    return (*leads, *_ALL_KINDS, *((RingKind.ASIDE,) if _takes(visit) else ()))
+    return (*leads, *_ALL_KINDS, *((RingKind.SET_ASIDE,) if _takes(visit) else ()))
 
 
 async def bell_of(visit: Visit, *, anew: bool = False) -> Bell | None:

@@ -150,7 +150,7 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.SYSTEM_STATUS: ("{path}", "open"),
     TaskKind.ASSIGN: ("{path}/chuyen-xu-ly", "assign"),
     TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
-    TaskKind.REPLY_WANTED: ("{path}/don-doc?noi-nhan={code}", "urge"),
+    TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
     TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
     TaskKind.START: ("{path}", "open"),
     TaskKind.WORK: ("{path}", "open"),

@@ -85,7 +85,7 @@ def test_a_reply_is_told_of_two_days_before() -> None:
 @pytest.mark.parametrize(
     ("kind", "fields", "after"),
     [
-        (TaskKind.REPLY_WANTED, {"due_at": NOW + 30 * DAY}, 27 * DAY - 9 * HOUR),
+        (TaskKind.REPLY_DUE, {"due_at": NOW + 30 * DAY}, 27 * DAY - 9 * HOUR),
         (TaskKind.ASSIGN, {}, timedelta(hours=7)),
         (TaskKind.TAKE_IN, {"timer": "t3", "due_at": NOW + 8 * HOUR}, timedelta(hours=7)),
         (TaskKind.ASSIGN, {"urgency": Urgency.URGENT}, -HOUR),

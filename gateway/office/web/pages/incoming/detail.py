@@ -225,7 +225,7 @@ def _possible_acts(visit: Visit, incoming: SeenIncoming, records: IncomingDetail
         "assign": may_instruct and document.state in WORKED_ON,
         "submit": may_take
         and document.state in WORKED_ON
-        and not any(x.state is SubmissionState.ASKED for x in records.submissions),
+        and not any(x.state is SubmissionState.OPEN for x in records.submissions),
         "hand_back": of_unit and document.state in WORKED_ON and visit.may(Right.INSTRUCT, Manner.OWN),
         "part_done": of_unit
         and document.state in WORKED_ON
