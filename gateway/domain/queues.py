@@ -15,11 +15,11 @@ from gateway.domain.routes import Trail
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A worker's right to finish one row, until `until`; a completion with another token is discarded."""
+    """A worker's right to finish one row, until `ends_at`; a completion with another token is discarded."""
 
     id: str
     token: str
-    until: datetime
+    ends_at: datetime
     attempt: int
 
 

@@ -190,7 +190,7 @@ class CodeStanding(StrEnum):
 class Resolution:
     """The answer for one given code or name. `may_refuse` is False where only starter rows speak."""
 
-    given: str
+    query: str
     standing: CodeStanding
     entry: AgencyEntry | None = None
     mapped_by: str | None = None

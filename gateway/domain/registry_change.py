@@ -111,7 +111,7 @@ def _is_rewrite(change: RowChange) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRecord:
-    """One import that was applied, and whether it was undone as a whole. `named`: the first of the codes that it added."""
+    """One import that was applied, and whether it was undone as a whole. `first_codes` are some of the added ones."""
 
     id: str
     at: datetime
@@ -119,7 +119,7 @@ class ImportRecord:
     source_digest: Digest
     added: int
     changed: int
-    named: tuple[str, ...] = ()
+    first_codes: tuple[str, ...] = ()
     undone_at: datetime | None = None
     undone_by: str | None = None
 

@@ -100,7 +100,7 @@ class SignatureFacts:
     fault: str | None = None
     detail: str = ""
     coverage: Coverage = Coverage.PART
-    later: Change = Change.OTHER
+    change: Change = Change.OTHER
     later_detail: str = ""
     certified: int | None = None
     intact: bool = False

@@ -352,7 +352,7 @@ def _old_code(answer: Resolution, agency: HostedAgency) -> OldCode:
     ending = answer.ending
     heirs = ending.heirs if ending is not None else ()
     heirs = (answer.successor,) if answer.successor is not None else heirs
-    code = answer.entry.code if answer.entry is not None else answer.given
+    code = answer.entry.code if answer.entry is not None else answer.query
     return OldCode(
         code=code,
         heirs=heirs,

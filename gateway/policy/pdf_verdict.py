@@ -246,9 +246,9 @@ def _form_fault(signature: SignatureFacts) -> _Found | None:
         allowed.add(Change.SIGNATURES)
     if signature.certified in (2, 3):
         allowed.add(Change.FIELDS)
-    if signature.later in allowed:
+    if signature.change in allowed:
         return None
-    return SignatureWord.INVALID, "PDF-CHANGED", signature.later_detail or f"later update: {signature.later}"
+    return SignatureWord.INVALID, "PDF-CHANGED", signature.later_detail or f"later update: {signature.change}"
 
 
 def _certificate(signature: SignatureFacts, at: datetime) -> _Found:

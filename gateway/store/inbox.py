@@ -118,7 +118,7 @@ class SqlInbox(WatchedRows):
         """The same for who settles it under that lease in the same unit of work. Clash, at the latest when that ends, where
         its bytes are here already."""
         row = self._landed(item)
-        row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.until)
+        row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.ends_at)
         self._landing = (lease, self._tx.put_open(row))
 
     def _landed(self, item: InboxPacket) -> InboxRow:

@@ -365,7 +365,7 @@ class SqlWebhooks:
             for row in await tx.rows(_W, find, **moments):
                 take = update(_W).where(*_is(row.agency_id, row.id), _UNHELD)
                 if await tx.change(take.values(lease_token=token, lease_until=until), **still):
-                    lease = Lease(id=row.id, token=token, until=until, attempt=1)
+                    lease = Lease(id=row.id, token=token, ends_at=until, attempt=1)
                     taken.append(LeasedEndpoint(endpoint=to_endpoint(row), lease=lease))
             if taken:
                 await tx.commit()

@@ -55,7 +55,9 @@ async def test_a3_the_same_bytes_land_once_per_agency_and_transport_ids_claim_no
 
 
 def lease_of(item: InboxPacket, clock: ManualClock) -> Lease:
-    return Lease(id=item.id, token=clock.new_id(), until=clock.now() + timedelta(seconds=LEASE_S), attempt=1)
+    return Lease(
+        id=item.id, token=clock.new_id(), ends_at=clock.now() + timedelta(seconds=LEASE_S), attempt=1
+    )
 
 
 async def land_and_settle(
