@@ -74,8 +74,8 @@ def grade_of(check: str, word: str) -> Grade:
 
 
 def arrival_words(document: IncomingDocument) -> dict[str, str]:
-    """Return the words of the checks on arrival, with the worst verdict on signatures inside the PDFs, and whether the page
-    count is as stated."""
+    """Return the words of the checks on arrival, with the worst verdict on signatures inside the PDFs, and of the page
+    count."""
     verdicts, pages = {file.verdict for file in document.signatures}, pages_word(document)
     worst = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
     pdf = next((word.value for word in worst if word in verdicts), "")

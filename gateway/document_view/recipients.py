@@ -17,8 +17,7 @@ from gateway.words import labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientView:
-    """One recipient and its facts. `last` is the newest fact behind the shown word, else the newest of all; None without
-    facts."""
+    """One recipient and its facts. `last` is the newest fact behind the shown word, else the newest; None without facts."""
 
     delivery: Delivery
     last: FactView | None
@@ -82,8 +81,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step of the picture. `at` is when the last recipient passed it, where all have; `stopped` counts recipients that
-    ended there."""
+    """One step of the picture. `at` is when the last recipient passed it, where all have; `stopped` counts those that ended
+    there."""
 
     step: str
     mark: str

@@ -20,8 +20,8 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def read_network(text: str) -> Network:
-    """Parse a network. ValueError for an invalid one, one with a zone, or with bits set behind its prefix: 10.1.2.3/24 may
-    mean one or many."""
+    """Parse a network. ValueError for an invalid one, one with a zone, or with bits set behind its prefix: 10.1.2.3/24 is
+    ambiguous."""
     if "%" in text:
         raise ValueError(f"{text} has a zone")
     network = ip_network(text.strip())
@@ -104,8 +104,7 @@ class KeyAuth(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCertificate:
-    """TLS certificate of a program. `sha256` is of its DER, in hexadecimal (RFC 8705: x5t#S256); `name` is for people to
-    read."""
+    """TLS certificate of a program. `sha256` is of its DER, in hexadecimal (RFC 8705: x5t#S256); `name` is for people."""
 
     sha256: str
     name: str

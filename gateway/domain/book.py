@@ -21,8 +21,8 @@ _FAR = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterEntry:
-    """One line of the book of incoming documents. `catch_up` is the outage after which the line was entered late; a struck
-    line keeps its number."""
+    """One line of the book of incoming documents. `catch_up` is the outage that made it late; a struck line keeps its
+    number."""
 
     incoming_id: str
     book: str

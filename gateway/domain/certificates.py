@@ -13,8 +13,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEnd:
-    """End of one of our keys, which signs nothing from `at` on. `stolen_since`: from then on others may have signed with
-    it."""
+    """End of one of our keys, which signs nothing from `at` on. `stolen_since`: others may have signed with it since."""
 
     agency_code: str
     key_id: str
@@ -68,8 +67,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer byte for byte (DER). `made_at` and `ends_at` are the authority's times; `revokes` that it names a revoked
-    certificate."""
+    """An answer byte for byte (DER). `made_at` and `ends_at` are the authority's; `revokes`: a certificate is revoked."""
 
     question: Question
     body: bytes = field(repr=False)

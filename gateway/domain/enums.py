@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 else:
 
     class ValueAtHand:
-        """Mixin that gives an enumeration's value without a call of Python, where the library needs two: a document as JSON
-        reads a dozen values."""
+        """Mixin that gives an enumeration's value without a call of Python, where the library needs two."""
 
         value = property(attrgetter("_value_"))

@@ -232,8 +232,8 @@ class NotedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketVerdict:
-    """Verdict of the maker's node on a packet's signature for the time `at`: `noted` on arrival, or computed when the pack
-    was made."""
+    """Verdict of the maker's node on a packet's signature for the time `at`: `noted` on arrival, or computed for the
+    pack."""
 
     word: str
     at: datetime

@@ -33,8 +33,7 @@ EVENT_SCOPES = tuple(dict.fromkeys(_SCOPE_OF_WORD.values()))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientData:
-    """The client's own data of one document beside its content, without the parts that it left out. `trace` is that of the
-    call."""
+    """The client's own data of one document beside its content, without omitted parts. `trace` is that of the call."""
 
     words: Mapping[str, str]
     trace: Trace | None = None

@@ -139,8 +139,8 @@ def tidy(part: T) -> T:
 def _tidied_fields(
     kind: type[DataclassInstance],
 ) -> tuple[Sequence[tuple[str, Any]], Callable[[object], Sequence[Any]]]:
-    """Return the fields with their defaults, and a getter of all their values at once. Two extra attributes keep its answer
-    a tuple in any case."""
+    """Return the fields with their defaults, and a getter of all their values at once. Two extra attributes make the answer
+    a tuple."""
     field_defaults = [(f.name, f.default) for f in fields(kind) if f.name not in _UNCHANGED_FIELDS]
     return field_defaults, attrgetter(*(name for name, _ in field_defaults), "__class__", "__class__")
 

@@ -10,8 +10,7 @@ from gateway.domain.identity import Digest
 
 
 class Form(StrEnum):
-    """Form of an envelope. `standard`: our own, signed. The others are unsigned: only an axis whose session vouches may
-    carry them."""
+    """Form of an envelope. `standard`: our own, signed. The others are unsigned, for an axis whose session vouches."""
 
     STANDARD = "standard"
     UNSIGNED = "unsigned"

@@ -54,8 +54,8 @@ AFTERNOON = OfficeHours(start=time(13, 30), end=time(17, 0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficeCalendar:
-    """Working hours of the office. `weekdays`: Monday is 0; `spans` in order, without overlap; a swap day has the hours of
-    any other day."""
+    """Working hours of the office. `weekdays`: Monday is 0; `spans` in order, without overlap; a swap day has the usual
+    hours."""
 
     weekdays: frozenset[int] = frozenset(range(5))
     spans: tuple[OfficeHours, ...] = (MORNING, AFTERNOON)

@@ -52,8 +52,8 @@ class AccountStanding(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """One person. `roles_at` is when the roles, or the means of signing in, were last given by `roles_by`. `login` is the
-    sign-in name of an account of the pages, the name by default. `standing_why` is a person's text, or `idle` and the like
-    where none decided."""
+    sign-in name of an account of the pages, the name by default. `standing_why` is a person's text, or `idle` and the
+    like."""
 
     id: str
     name: str

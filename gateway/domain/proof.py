@@ -57,8 +57,7 @@ class Receipt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPacket:
     """A status that one of our agencies is about to sign and send. `delivery_id` is set where it is about a delivery of
-    ours (13); `receipt` where it answers an envelope; `axis` where that came by one of several, and the answer goes back by
-    it."""
+    ours (13); `receipt` where it answers an envelope; `axis` where that came by one of several, for the answer."""
 
     packet_id: PacketId
     sender_code: str

@@ -265,8 +265,7 @@ UNSURE = frozenset({OfferKind.CLOSED, OfferKind.UNCLEAR, OfferKind.UNKNOWN, Offe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Agencies that an entry may stand for. Where `settled`, `agencies` are its recipients; else they are offers to choose
-    from."""
+    """Agencies that an entry may stand for. Where `settled`, `agencies` are its recipients, else a choice."""
 
     item: Item
     kind: OfferKind

@@ -7,8 +7,8 @@ docs/log.md.
 Texts that people wrote stand outside: the leaf holds a salted digest of each, so that a text can be deleted and the log
 stays whole. A value that is no machine's word counts as such a text, whatever its name.
 
-Reading a seal takes no form but the one, so that one seal has one digest. Signatures and timestamps are verified by
-`trust.seals`."""
+Reading a seal takes no form but the one, so that one seal has one digest. `trust.seals` verifies signatures and
+timestamps."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ class GrowingTree:
 
 
 def complete_subtrees(span: LeafSpan) -> tuple[TreeNode, ...]:
-    """Split a span into complete subtrees, left to right. Spans of proofs, and those from 0 on, begin where their largest
-    subtree may."""
+    """Split a span into complete subtrees, left to right. Spans of proofs, and from 0 on, begin where their largest subtree
+    may."""
     subtrees, start = [], span.start
     while start < span.end:
         level = (span.end - start).bit_length() - 1
@@ -393,7 +393,7 @@ _SEAL_FORM = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
-    """Statement that the first `tree_size` leaves of the log have this root. `previous` is the digest of the signed seal
+    """Statement that the first `tree_size` leaves of the log have this root. `previous` is the digest of the seal
     before."""
 
     log_id: str

@@ -176,8 +176,8 @@ class RoleRule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """Answer of a scanner about one file. `malware` is the scanner's name for it; `unscanned` says why there is no verdict
-    (a word of the labels' `unscanned.` table); `clean` that it looked at every byte and found none. All empty where no
-    scanner is set up."""
+    (a word of the labels' `unscanned.` table); `clean` that it looked at every byte and found none. All empty without a
+    scanner."""
 
     malware: str | None = None
     unscanned: str | None = None

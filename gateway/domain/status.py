@@ -296,8 +296,8 @@ class IncomingStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """Permission to set a status now. `repeat`: the status is set already, nothing is to be done. `reason` is a label key
-    for a refusal."""
+    """Permission to set a status now. `repeat`: the status is set already, nothing is to be done. `reason` is a label
+    key."""
 
     allowed: bool
     repeat: bool = False
@@ -515,8 +515,8 @@ def _fold_requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
 
 
 def _fold_ask(request_id: str, kind: RequestKind, asked_at: datetime, facts: list[Fact]) -> RequestStanding:
-    """Fold the facts of a request. The first answer rules, a tie is a refusal. An answer outweighs a withdrawal: it tells
-    what the receiver did."""
+    """Fold the facts of a request. The first answer rules, a tie is a refusal. An answer outweighs a withdrawal, as the
+    receiver acted."""
     answers = [fact for fact in facts if fact.code in _ANSWERS]
     withdrawals = [fact for fact in facts if fact.code == RequestState.WITHDRAWN]
     state, answered_at = RequestState.OPEN, None

@@ -47,8 +47,7 @@ class BoxItem:
     reason: str = ""
 
     def is_offered(self, now: datetime) -> bool:
-        """Tell whether the system may fetch it. A longer pause than any was written while the clock was ahead, and is
-        over."""
+        """Tell whether the system may fetch it. A longer pause than any was written by a clock ahead, and is over."""
         if self.state not in (BoxState.OPEN, BoxState.PROCESSING):
             return False
         return self.not_before is None or not now < self.not_before <= now + PAUSES[-1]

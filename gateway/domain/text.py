@@ -304,7 +304,7 @@ def number_key(number: str, symbol: str) -> str:
 
 
 def number_word(number: str, symbol: str) -> str:
-    """Return a key that is the same for all spellings of a number and symbol: leading zeros, spaces, capitals and tones are
+    """Return a key that is the same for all spellings of a number and symbol: zeros, spaces, capitals and tones are
     ignored."""
     return number_key(number, symbol).partition(_LEVEL)[0]
 

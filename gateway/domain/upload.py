@@ -30,8 +30,8 @@ class UploadPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One upload. `announced` is the digest that its sender named beforehand. `file` and `signatures` are set once it is
-    complete."""
+    """One upload. `announced` is the digest that its sender named beforehand. `file` and `signatures` are set at the
+    end."""
 
     id: str
     agency_id: str

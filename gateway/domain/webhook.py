@@ -80,8 +80,8 @@ class KeptSecret:
 class Endpoint:
     """One webhook. `cursor` is the agency's sequence up to which every wanted event was delivered, or has a delivery that
     records its fate. `suspects` counts deliveries in a row whose first try failed: after two of them nothing new is tried
-    before one has come through. `due_at` is when the next of the waiting ones is tried; `slow` that its last try failed or
-    took long."""
+    before one has come through. `due_at` is when the next of the waiting ones is tried; `slow`: its last try failed or took
+    long."""
 
     id: str
     agency_id: str

@@ -20,15 +20,7 @@ from gateway.domain.pdf import Field, Ink, Size
 from gateway.domain.text import fold
 from gateway.policy.page_lines import PageLine, absent, doubted, found
 from gateway.words import labels
-from gateway.words.reading import (
-    ABBREVIATIONS,
-    ADDRESSED,
-    DATE_WORDS,
-    ENACTING,
-    MOTTOES,
-    NUMBER_LABEL,
-    SUBJECT_MARKS,
-)
+from gateway.words.reading import ABBREVIATIONS, ADDRESSED, DATE_WORDS, ENACTING, MOTTOES, NUMBER_LABEL, TOPIC
 
 _UPPER_HALF = 0.5
 _LIKE = 0.85  # a motto that a machine read
@@ -339,8 +331,7 @@ def _letter(
     lines: Sequence[PageLine], head: Head, addressed: PageLine | None
 ) -> tuple[Field[str], Field[str]]:
     about = next(
-        (each for each in _column(lines, head) if each.folded.startswith(tuple(map(fold, SUBJECT_MARKS)))),
-        None,
+        (each for each in _column(lines, head) if each.folded.startswith(tuple(map(fold, TOPIC)))), None
     )
     if about is None:
         if addressed is not None and head.symbol.value and abbreviation(head.symbol.value) is None:

@@ -105,7 +105,7 @@ class Promises:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadParcel:
     """A parcel that was delivered too often and never settled; it waits for a person. `recipient` lists its codes,
-    separated by spaces."""
+    space-separated."""
 
     id: str
     recipient: str

@@ -65,8 +65,7 @@ class Pool(Protocol):
         """Run `work` in a thread and return its result; the event loop goes on meanwhile."""
 
     async def brief(self, work: Callable[[], T]) -> T:
-        """Run `work` that takes a millisecond or two for any input and never blocks: on the event loop, without a
-        thread."""
+        """Run `work` that takes a millisecond or two for any input and never blocks, on the event loop."""
 
 
 class Readable(Protocol):

@@ -69,8 +69,7 @@ def _subject_of(key: str) -> str | None:
 
 
 class _CountingParameters(dict[str, object]):
-    """Parameters of a text that counts two things: `{#files}` is the entry `KEY#files`, which has plural forms of its
-    own."""
+    """Parameters of a text that counts two things: `{#files}` is the entry `KEY#files` with its own forms."""
 
     def __init__(self, key: str, lang: str, params: Mapping[str, object]) -> None:
         super().__init__(params)
@@ -105,8 +104,8 @@ def _finding_parameter(name: str, parameter: object, lang: str) -> object:
 
 def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, suggest: str | None = None) -> str:
     """Describe one reason of a verdict: what is wrong with which field, and how to mend it. Byte counts become MB, dates
-    get the local form, names of fields and causes are translated. Where reading stopped at the limit the size is unknown
-    and left out."""
+    get the local form, names of fields and causes are translated. Where reading stopped at the limit the size is left
+    out."""
     texts = {name: _reason_parameter(name, value, lang) for name, value in params.items()}
     cases = (params.get("field"), None if "size_bytes" in params else "stopped")
     own_keys = (f"rule.{code}.{case}" for case in cases if case)

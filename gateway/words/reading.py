@@ -12,7 +12,7 @@ LETTERS = frozenset(
 MOTTOES = ("cộng hòa xã hội chủ nghĩa việt nam", "đảng cộng sản việt nam")
 NUMBER_LABEL = "số"
 DATE_WORDS = ("ngày", "tháng", "năm")
-SUBJECT_MARKS = ("v/v", "về việc")
+TOPIC = ("v/v", "về việc")
 # Before the document that is answered, which its number names.
 ANSWERS = ("phúc đáp", "trả lời")
 ADDRESSED = ("kính gửi",)

@@ -219,8 +219,7 @@ def outgoing_line(
     latest_at: datetime | None,
     due_at: datetime | None,
 ) -> ListLine:
-    """Make the line. `states` counts its recipients; `due_at`: by when they should have taken it in; dropped once none is
-    awaited."""
+    """Make the line. `states` counts its recipients; `due_at`: when they should have taken it in, if any is awaited."""
     states = dict(sorted(states.items()))
     own = OutState.QUEUED if document.state is OutState.PACKED else document.state
     state = document_word(document.state, states)
@@ -443,8 +442,8 @@ class SavedView:
 
 
 class ListOrder(StrEnum):
-    """Order of a list. `FIRST` is the default: the most urgent for a person first; of incoming ones, by urgency and time
-    left."""
+    """Order of a list. `FIRST` is the default: the most urgent for a person first; of incoming ones, by urgency and
+    deadline."""
 
     FIRST = "first"
     NEWEST = "newest"

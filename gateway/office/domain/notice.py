@@ -98,8 +98,7 @@ class Mailer(Protocol):
         """True if there is a server to send by."""
 
     async def send(self, mail: Mail) -> None:
-        """Send a mail; return when the server has taken it for every address. Unreachable: try later; BrokerRefused:
-        never."""
+        """Send a mail; return when the server has taken it for every address. Unreachable: retry; BrokerRefused: do not."""
 
 
 class RingKind(StrEnum):

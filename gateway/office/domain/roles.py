@@ -127,7 +127,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegation:
-    """One person's rights, used by another for a time (R95). `act_number` is the head's written act, which replaces an
+    """One person's rights, used by another for a time (R95). `act_number` is the head's written act in place of an
     approver."""
 
     id: str

@@ -25,8 +25,8 @@ class AskState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecallAsk:
     """A clerk's request for a recall. `document_id` is the row of the document to be recalled, `recipients` are codes.
-    `asked_for` and `decided_for` name the person on whose behalf the request was made or decided. `result` is the recall
-    that left."""
+    `asked_for` and `decided_for` name the person on whose behalf the request was made or decided. `result` is the sent
+    recall."""
 
     id: str
     document_id: str
@@ -178,8 +178,7 @@ class Task:
         return self.is_late or self.is_express
 
     def rests(self, now: datetime) -> bool:
-        """Tell whether it is hidden now. An express one is never put off, and none past its deadline, also one that came
-        nearer."""
+        """Tell whether it is hidden now. An express one is never put off, and none past its deadline, even a moved one."""
         note = self.note
         if note is None or note.noted_at < self.since:
             return False
