@@ -146,7 +146,7 @@ def _tidied_fields(
 
 
 def entries(rules: Mapping[str, Rule], part: object) -> Sequence[tuple[str, Rule, str]]:
-    """List each text of `thing` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
+    """List each text of `part` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
     texts: list[tuple[str, Rule, str]] = []
     for path, rule in rules.items():
         attribute, tail = _ROUTES[path]
