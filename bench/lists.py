@@ -26,17 +26,17 @@ from bench.lists_fill import NOW, SCOPE, SEED, TYPES, WORDS, Spread, fill
 from gateway.clock import SystemClock
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import ListOrder, Origin, Side, Tab, Wanted
+from gateway.office.domain.listing import Filter, ListOrder, Origin, Side, Tab
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import migrate
 
 
 def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Awaitable[Any]]]:
     """Return the queries of pages, by name; each is one page of the interface, with everything beside the rows."""
-    out, arriving = Wanted(side=Side.OUT), Wanted(side=Side.IN)
+    out, arriving = Filter(side=Side.OUT), Filter(side=Side.IN)
     rng, today = spread.rng, NOW.astimezone(VIETNAM).date()
 
-    def listed(make: Callable[[], Wanted], *, tabs: bool = True) -> Callable[[Any], Awaitable[Any]]:
+    def listed(make: Callable[[], Filter], *, tabs: bool = True) -> Callable[[Any], Awaitable[Any]]:
         async def ask(lists: Any) -> None:
             criteria = make()
             page = await lists.page(criteria, limit=50)
@@ -51,8 +51,8 @@ def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Await
         await lists.line(f"msg_{rng.randrange(documents // 2):010}")
 
     async def dashboard(lists: Any) -> None:
-        await lists.page(Wanted(side=Side.IN, sort=ListOrder.NEWEST), limit=8)
-        await lists.page(Wanted(side=Side.IN, tab=Tab.NEW), limit=20)
+        await lists.page(Filter(side=Side.IN, sort=ListOrder.NEWEST), limit=8)
+        await lists.page(Filter(side=Side.IN, tab=Tab.NEW), limit=20)
         await lists.tiles(today)
         await lists.day(today)
 
@@ -81,7 +81,7 @@ def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Await
             lambda: replace(out, since=NOW - timedelta(days=90), until=NOW - timedelta(days=60))
         ),
         "count filtered": lambda lists: lists.count(replace(out, type_name=rng.choice(TYPES))),
-        "search": listed(lambda: Wanted(side=None, text=rng.choice(texts)()), tabs=False),
+        "search": listed(lambda: Filter(side=None, text=rng.choice(texts)()), tabs=False),
         "detail": detail,
         "dashboard": dashboard,
     }

@@ -11,19 +11,19 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from gateway.domain.document import Lane
-from gateway.domain.pace import BOUNDS_S, SLOT, Slot, Way, bucket, is_recent
+from gateway.domain.pace import BOUNDS_S, SLOT, Metric, Slot, bucket, is_recent
 from gateway.meters import Timing
 from gateway.ports.services import Clock
 
 _LABELS = ("lane", "axis")
 _TIMINGS = {
-    Way.ACCEPT: Timing(
+    Metric.ACCEPT: Timing(
         "accept", "From a call's arrival at the door to the document accepted.", *_LABELS, buckets=BOUNDS_S
     ),
-    Way.ACCEPT_TO_01: Timing(
+    Metric.ACCEPT_TO_01: Timing(
         "accept_to_01", "From accepted to the 01 of that recipient taken in.", *_LABELS, buckets=BOUNDS_S
     ),
-    Way.ARRIVAL_TO_ADMITTED: Timing(
+    Metric.ARRIVAL_TO_ADMITTED: Timing(
         "arrival_to_admitted",
         "From a packet's arrival at this node to the document that it became.",
         *_LABELS,
@@ -31,7 +31,7 @@ _TIMINGS = {
     ),
 }
 _ARRIVED_AT: ContextVar[datetime] = ContextVar("came")
-_Counts = dict[tuple[Way, Lane], list[int]]
+_Counts = dict[tuple[Metric, Lane], list[int]]
 
 
 @contextmanager
@@ -58,7 +58,7 @@ class Stopwatch:
         self._clock = clock
         self._hour: dict[datetime, _Counts] = {}
 
-    def took(self, way: Way, lane: Lane, since: datetime | None) -> None:
+    def took(self, way: Metric, lane: Lane, since: datetime | None) -> None:
         """Record a step that is committed now; without a known start it is not counted."""
         if since is None:
             return

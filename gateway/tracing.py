@@ -17,7 +17,7 @@ _CURRENT: ContextVar[Trace] = ContextVar("trace")
 @contextmanager
 def of_call(parents: Sequence[str], states: Sequence[str]) -> Iterator[Trace]:
     """Make the trace current while the body runs."""
-    call_trace = trace.of_headers(parents, states) or Trace(_random_id(16))
+    call_trace = trace.from_headers(parents, states) or Trace(_random_id(16))
     token = _CURRENT.set(call_trace)
     try:
         with log.bound(trace_id=call_trace.id):

@@ -24,7 +24,7 @@ from gateway.domain.account import (
     ApiScope,
     ClientCertificate,
     HostedAgency,
-    KeyWay,
+    KeyAuth,
 )
 from gateway.errors import Denied
 
@@ -71,7 +71,7 @@ async def who_calls(
     else:
         key = await _key_of_secret(_secret_hash(request, deps.options.key_prefix), deps)
     request[KEY_ID] = key.id
-    if key.way is not KeyWay.SECRET:
+    if key.way is not KeyAuth.SECRET:
         _need_certificate(key, certificate, deps.clock.now())
     if not account.networks_admit(key.networks, address):
         raise Denied("this key may not be used from this address", code="GW-403-ADDRESS")

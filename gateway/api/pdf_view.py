@@ -12,7 +12,8 @@ from pydantic import Field
 from gateway.api.shapes import Moment, Told, stamp
 from gateway.api.words import Lang, say
 from gateway.document_view.facts import code_text
-from gateway.domain.pdf import Found, PdfFields
+from gateway.domain.pdf import Field as PdfField
+from gateway.domain.pdf import PdfFields
 from gateway.domain.registry import Offer
 from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.words import labels
@@ -150,10 +151,10 @@ class OfferOut(Told):
 
 
 def fields(pdf_fields: PdfFields, lang: str) -> FieldsOut:
-    return FieldsOut.model_validate({FIELD_NAMES[name]: field(f, lang) for name, f in pdf_fields.named()})
+    return FieldsOut.model_validate({FIELD_NAMES[name]: field(f, lang) for name, f in pdf_fields.items()})
 
 
-def field(read_field: Found[object], lang: str) -> FieldOut:
+def field(read_field: PdfField[object], lang: str) -> FieldOut:
     place = None
     if read_field.page is not None and read_field.area is not None:
         area = read_field.area

@@ -27,7 +27,7 @@ from pydantic import (
     create_model,
 )
 
-from gateway.domain.account import ApiScope, KeyWay, NumberingMode, PrincipalKind
+from gateway.domain.account import ApiScope, KeyAuth, NumberingMode, PrincipalKind
 from gateway.domain.document import (
     URGENCY_KEYS,
     DeliveryMode,
@@ -173,7 +173,7 @@ def with_fields(more: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:
 def told_of(part: type[DataclassInstance]) -> Mapping[str, DocumentField]:
     """Return the document fields that an answer about `part` shows unchanged, by attribute."""
     own = {f.name for f in fields(part)}
-    return {f.attribute: f for f in FIELDS if f.rule.told and f.attribute in own}
+    return {f.attribute: f for f in FIELDS if f.rule.is_echoed and f.attribute in own}
 
 
 def told_as(field: DocumentField) -> tuple[Any, Any]:
@@ -215,7 +215,7 @@ ValueWord = Annotated[str, WithJsonSchema(closed(LegalValue))]
 TrackWord = Annotated[str, WithJsonSchema(closed(Track))]
 RequestWord = Annotated[str, WithJsonSchema(closed(RequestKind))]
 NumberingWord = Annotated[str, WithJsonSchema(closed(NumberingMode))]
-KeyWayWord = Annotated[str, WithJsonSchema(closed(KeyWay))]
+KeyWayWord = Annotated[str, WithJsonSchema(closed(KeyAuth))]
 PrincipalWord = Annotated[str, WithJsonSchema(closed(PrincipalKind))]
 ScopeWord = Annotated[str, WithJsonSchema(growing(ApiScope))]
 EventWord = Annotated[str, WithJsonSchema(growing(EventKind))]

@@ -312,7 +312,7 @@ def _recipient_row(call: Invocation, view: RecipientView, now: datetime) -> tupl
 
 
 def _written_words(view: FactView) -> list[str]:
-    words = [f'"{text}"' for text in view.said]
+    words = [f'"{text}"' for text in view.texts]
     person = (view.staff.name, view.staff.phone) if view.staff else ()
     person_text = ", ".join(part for part in person if part)
     return [*words, f"({person_text})"] if person_text else words
@@ -426,7 +426,7 @@ def _fact_line(view: FactView) -> str:
     """Join time, words and code on the wire, reason, texts and author."""
     code = f" ({view.fact.code})" if view.fact.code.isdigit() else ""
     staff = [view.staff.name] if view.staff and view.staff.name else []
-    return "  ".join([f"  {clock(view.at)}", f"{view.word}{code}", *dict.fromkeys([*view.said, *staff])])
+    return "  ".join([f"  {clock(view.at)}", f"{view.word}{code}", *dict.fromkeys([*view.texts, *staff])])
 
 
 _SIGNATURE_MARKS = {

@@ -19,7 +19,7 @@ from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 from gateway.clock import SystemClock
 from gateway.domain.event import Event
-from gateway.domain.evidence import STORY, PacketTold, Story
+from gateway.domain.evidence import STORY, Story, StoryPacket
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ops.evidence import pack_file
 from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted
@@ -231,7 +231,7 @@ def _story_lines(call: Invocation, story: Story) -> Iterator[str]:
         yield f"{call.word('evidence.page.seal')} {seal.number}: {clock(seal.at)}; {stamped}"
 
 
-def _packet_line(call: Invocation, packet: PacketTold, when: str) -> str:
+def _packet_line(call: Invocation, packet: StoryPacket, when: str) -> str:
     direction = call.word(f"evidence.page.direction.{packet.direction}")
     to = ", ".join(party(p) for p in packet.to)
     line = f"{clock(packet.at)}  {direction}  {packet_word(packet, call.lang.value)}: {party(packet.sender)} → {to}"

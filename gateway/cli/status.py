@@ -233,7 +233,7 @@ def shown(node_status: NodeStatus) -> dict[str, Any]:
         "revocation": [shown_issuer(i) for i in node_status.authorities],
         "backup": asdict(backup) if backup else None,
         "workers": [output.fields(worker, "process at since stuck") for worker in node_status.workers],
-        "paces": [p.told() for p in node_status.paces],
+        "paces": [p.to_json() for p in node_status.paces],
         "disk_free_bytes": node_status.disk_free,
         "disks": [_disk_record(disk) for disk in node_status.disks],
         "scanner": node_status.scanner.word,

@@ -20,14 +20,14 @@ from gateway.cli.node import at_node, chosen, operator
 from gateway.cli.send import day, span
 from gateway.domain import account
 from gateway.domain.account import (
-    KEY_SHOWN,
+    KEY_PREFIX_LENGTH,
     MOST_KEY_NETWORKS,
     AgencyScope,
     ApiKey,
     ApiScope,
     ClientCertificate,
     HostedAgency,
-    KeyWay,
+    KeyAuth,
     Network,
     PrincipalKind,
     key_prefix,
@@ -121,7 +121,7 @@ async def new(
     life = None if expires == "never" else span(expires)
     networks = read_networks(from_ or ())
     certificate = None if cert is None else read_certificate(cert)
-    opened_by = _choose_opening(way, KeyWay.SECRET, certificate)
+    opened_by = _choose_opening(way, KeyAuth.SECRET, certificate)
     first_day = read_day(since)
     _refuse_expired(certificate, ground.clock.now())
     agency = chosen(await ground.store.hosted(), call.agency)
@@ -204,15 +204,17 @@ def _refuse_expired(certificate: ClientCertificate | None, now: datetime) -> Non
         raise typer.BadParameter(f"the certificate ended at {output.stamp(certificate.ends_at)}")
 
 
-def _choose_opening(requested: Way | None, current: KeyWay, certificate: ClientCertificate | None) -> KeyWay:
+def _choose_opening(
+    requested: Way | None, current: KeyAuth, certificate: ClientCertificate | None
+) -> KeyAuth:
     """Choose the way that opens a key: as asked, else as before, but both where a certificate comes to a secret."""
-    default = KeyWay.BOTH if certificate is not None and current is KeyWay.SECRET else current
-    choice = default if requested is None else KeyWay(requested.value)
-    if choice is KeyWay.SECRET and certificate is not None:
+    default = KeyAuth.BOTH if certificate is not None and current is KeyAuth.SECRET else current
+    choice = default if requested is None else KeyAuth(requested.value)
+    if choice is KeyAuth.SECRET and certificate is not None:
         raise typer.BadParameter(
             "a key that its secret alone opens takes no certificate: --way both, or no --cert"
         )
-    if choice is not KeyWay.SECRET and certificate is None:
+    if choice is not KeyAuth.SECRET and certificate is None:
         raise typer.BadParameter(f"--way {choice} needs the certificate: --cert FILE")
     return choice
 
@@ -287,13 +289,13 @@ async def make(
     scopes: tuple[str, ...],
     life: timedelta | None,
     networks: tuple[Network, ...] = (),
-    way: KeyWay | None = None,
+    way: KeyAuth | None = None,
     certificate: ClientCertificate | None = None,
 ) -> tuple[str, ApiKey]:
     """Make a new key for the agency; return its secret, which can never be read again, and its row. A key that only a
     certificate opens has no secret."""
-    accounts, way = ground.store.accounts, way or KeyWay.SECRET
-    has_secret = way is not KeyWay.CERTIFICATE
+    accounts, way = ground.store.accounts, way or KeyAuth.SECRET
+    has_secret = way is not KeyAuth.CERTIFICATE
     prefix = key_prefix(ground.settings.node.trial)
     secret = prefix + secrets.token_urlsafe(32) if has_secret else ""
     principal = await accounts.principal_for(PrincipalKind.PROGRAM, name, agency.id)
@@ -303,7 +305,7 @@ async def make(
         agency_ids=(agency.id,),
         scopes=[ApiScope(s) for s in scopes],
         expires_at=ground.clock.now() + life if life else None,
-        prefix=secret[:KEY_SHOWN],
+        prefix=secret[:KEY_PREFIX_LENGTH],
         networks=networks,
         way=way,
         certificate=certificate,

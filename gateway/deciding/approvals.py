@@ -92,7 +92,7 @@ async def _objection(
 ) -> Objection | None:
     """Judge the approval by the persons' present roles, not by those at sign-in."""
     events = await work.events.of(proposal.id)
-    digests = [str(event.data.get("digest")) for event in events if event.kind is EventKind.PROPOSAL_MADE]
+    digests = [str(event.data.get("digest")) for event in events if event.kind is EventKind.PROPOSAL_CREATED]
     proposer, approver = await work.people.get(proposal.proposed_by), await work.people.get(actor.person.id)
     return two_people.approving(
         proposal,

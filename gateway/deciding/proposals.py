@@ -75,7 +75,7 @@ async def propose(
     async with desk.decisions.begin(actor.person.id) as work:
         await must_trust(work, actor, "proposes what this node trusts")
         await work.proposals.add(proposal)
-        await work.events.append(EventKind.PROPOSAL_MADE, proposal.id, now, _told_of(proposal))
+        await work.events.append(EventKind.PROPOSAL_CREATED, proposal.id, now, _told_of(proposal))
         await work.commit()
     return proposal
 

@@ -1,3 +1,3 @@
-"""What is told of a document, the same at every door: states and facts in words, what was checked on arrival, where each
-recipient stands and what can be done next. In: documents, deliveries, facts and checks as the node keeps them. Out: views,
-which programs, terminals, pages, lists and evidence show each in its own form. Pure but for the catalogues of words."""
+"""Views of a document, the same for programs, terminals, pages, lists and evidence: states and facts in words, checks on
+arrival, the standing of each recipient and the next steps. In: documents, deliveries, facts and checks as the node keeps
+them. Out: views, which each front end shows in its own form. Pure but for the catalogues of words."""

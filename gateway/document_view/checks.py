@@ -1,6 +1,6 @@
-"""What was checked when a document came: what each thing weighs, by one table for every place that shows it. In: an
-incoming document, or the words of its checks and its marks. Out: rows in the reader's language with the verdict that
-chooses the one button of its page (interfaces.md 2.6); in one word what is doubtful or to be read, for lists."""
+"""Checks on arrival, weighed by one table for every front end. In: an incoming document, or the words of its checks and its
+marks. Out: rows in the reader's language with the verdict that chooses the one button of its page (interfaces.md 2.6); for
+lists, one word for a doubt or a note."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIRST_PAGE = "first-page-differs"
 _STAMP = "secrecy-stamp"
 # `settle.checks` writes a reason as `code at /pointer (name=value, …), use …`.
 _REASON = re.compile(r"(?P<code>[a-z-]+) at (?P<pointer>/\S*)(?: \((?P<params>.*)\))?", re.DOTALL)
-_NEXT = re.compile(r"; (?=[a-z-]+ at /)")
+_SEPARATOR = re.compile(r"; (?=[a-z-]+ at /)")
 _PARAM = re.compile(r"(?:^|, )(?P<name>[a-z_]+)=")
 
 # A broken rule: its code and parameters, or a text under no code.
@@ -29,8 +29,8 @@ Rule = tuple[str, dict[str, str]]
 
 
 class Grade(IntEnum):
-    """How much a row weighs: `NONE` says that nothing could be checked, which is no tick and no fault; `NOTE` is to be read
-    and stops nothing, `DOUBT` asks for a note or a hold, `BAD` for a refusal."""
+    """Weight of a row. `NONE`: nothing could be checked, neither tick nor fault; `NOTE` is to be read and stops nothing,
+    `DOUBT` asks for a note or a hold, `BAD` for a refusal."""
 
     NONE = -1
     GOOD = 0
@@ -43,8 +43,8 @@ class Grade(IntEnum):
         return self.name.lower()
 
 
-# What each word of a check weighs; any other word is a doubt. What cannot be told about a PDF never stops intake (R23);
-# of a first page number and subject both different ask for a note.
+# Weight of each word of a check; any other word is a doubt. An unknown PDF signature never stops intake (R23,
+# unknown signatures); a first page whose number and subject both differ needs a note.
 _GRADES: Mapping[str, Mapping[str, Grade]] = {
     "envelope_signature": {"valid": Grade.GOOD, "axis": Grade.GOOD, "weak": Grade.NOTE},
     "certificate_confirmed": {"true": Grade.GOOD, "axis": Grade.GOOD},
@@ -66,7 +66,7 @@ _GRADES: Mapping[str, Mapping[str, Grade]] = {
     "rules": {"allowed": Grade.GOOD},
 }
 ALWAYS = ("envelope_signature", "certificate_confirmed", "revocation", "digests", "recipient", "rules")
-"""What is checked of every document that came over the axis."""
+"""Checks of every document that came over the axis."""
 
 
 def grade_of(check: str, word: str) -> Grade:
@@ -74,13 +74,13 @@ def grade_of(check: str, word: str) -> Grade:
 
 
 def arrival_words(document: IncomingDocument) -> dict[str, str]:
-    """What was checked on arrival, by its words; with the worst word about a signature inside its PDFs, and whether there
-    are as many pages as its sender says."""
-    found, pages = {each.verdict for each in document.signatures}, pages_word(document)
+    """Return the words of the checks on arrival, with the worst verdict on signatures inside the PDFs, and of the page
+    count."""
+    verdicts, pages = {file.verdict for file in document.signatures}, pages_word(document)
     worst = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
-    pdf = next((word.value for word in worst if word in found), "")
-    told = {"pdf": pdf, "pages": pages if pages in ("same", "other") else ""}
-    return dict(document.checks) | {name: word for name, word in told.items() if word}
+    pdf = next((word.value for word in worst if word in verdicts), "")
+    computed = {"pdf": pdf, "pages": pages if pages in ("same", "other") else ""}
+    return dict(document.checks) | {name: word for name, word in computed.items() if word}
 
 
 def pages_word(document: IncomingDocument) -> str:
@@ -90,37 +90,37 @@ def pages_word(document: IncomingDocument) -> str:
     return "uncounted" if counted is None else "same" if document.pages == counted else "other"
 
 
-def weighed(found: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, Grade]]:
-    """What each thing that was looked at weighs, in one word, what is to be told first before the others."""
-    warnings = found.get("warnings", "")
-    weights = [(check, grade_of(check, found[check])) for check in ALWAYS[:-1] if check in found]
+def weighed(words: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, Grade]]:
+    """Weigh each check; the most important one comes first."""
+    warnings = words.get("warnings", "")
+    weights = [(check, grade_of(check, words[check])) for check in ALWAYS[:-1] if check in words]
     if STOLEN in marks or REVOKED in marks:
         weights.append(("certificate_confirmed", Grade.BAD))
-    if any(each.startswith(f"{PAPER_COPY}:") for each in marks):
+    if any(mark.startswith(f"{PAPER_COPY}:") for mark in marks):
         weights.append((PAPER_COPY, Grade.DOUBT))
-    if found.get("pages", "other" if f"{_PAGES} at" in warnings else "") == "other":
+    if words.get("pages", "other" if f"{_PAGES} at" in warnings else "") == "other":
         weights.append(("pages", Grade.DOUBT))
-    weights += [(check, grade_of(check, found[check])) for check in ("pdf", "first_page") if check in found]
+    weights += [(check, grade_of(check, words[check])) for check in ("pdf", "first_page") if check in words]
     if _STAMP in warnings:
         weights.append(("secrecy", Grade.DOUBT))
-    rules = grade_of("rules", found.get("rules", "allowed"))
-    if found.get("reasons") or warnings:
-        rules = Grade.DOUBT if found.get("reasons") else max(rules, Grade.NOTE)
+    rules = grade_of("rules", words.get("rules", "allowed"))
+    if words.get("reasons") or warnings:
+        rules = Grade.DOUBT if words.get("reasons") else max(rules, Grade.NOTE)
     return [*weights, ("rules", rules)]
 
 
-def doubt_in(found: Mapping[str, str], marks: Sequence[str]) -> str:
-    """What a person has to look at before it is taken in, in one word; empty where nothing."""
-    return next((key for key, grade in weighed(found, marks) if grade >= Grade.DOUBT), "")
+def doubt_in(words: Mapping[str, str], marks: Sequence[str]) -> str:
+    """Name the first check that a clerk must look at before taking the document in; empty for none."""
+    return next((key for key, grade in weighed(words, marks) if grade >= Grade.DOUBT), "")
 
 
-def note_in(found: Mapping[str, str], marks: Sequence[str]) -> str:
-    """What is to be read and stops nothing, in one word; empty where nothing, and where something is doubtful."""
-    weights = weighed(found, marks)
-    noted = [key for key, grade in weights if grade is Grade.NOTE]
-    if not noted or any(grade > Grade.NOTE for _, grade in weights):
+def note_in(words: Mapping[str, str], marks: Sequence[str]) -> str:
+    """Name the first check to be read that stops nothing; empty for none, and where there is a doubt."""
+    weights = weighed(words, marks)
+    notes = [key for key, grade in weights if grade is Grade.NOTE]
+    if not notes or any(grade > Grade.NOTE for _, grade in weights):
         return ""
-    return "first_page" if "first_page" in noted else noted[0]
+    return "first_page" if "first_page" in notes else notes[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,12 +138,12 @@ class Panel:
 
     @property
     def grade(self) -> Grade:
-        """That of the worst row."""
+        """Grade of the worst row."""
         return max((row.grade for row in self.rows if row.grade is not Grade.NONE), default=Grade.GOOD)
 
     @property
     def weighed(self) -> tuple[CheckRow, ...]:
-        """Without those of which nothing could be checked."""
+        """Rows with a verdict."""
         return tuple(row for row in self.rows if row.grade is not Grade.NONE)
 
     @property
@@ -152,7 +152,7 @@ class Panel:
 
     @property
     def is_clean(self) -> bool:
-        """Nothing that a clerk must write about: it may be taken in with one press."""
+        """True if no check needs a clerk's note, so that one press takes the document in."""
         return self.grade <= Grade.NOTE
 
 
@@ -161,39 +161,39 @@ def panel(
     lang: str,
     *,
     doubles: Sequence[tuple[str, str]] = (),
-    held: Sequence[str] = (),
+    hold_reasons: Sequence[str] = (),
     content: bool = True,
 ) -> Panel:
-    """`doubles` are address and words of documents that look the same, `held` why a clerk put it on hold; without `content`
-    no name of a file and nothing that somebody wrote is told."""
+    """Build the panel of checks. `doubles` are address and words of documents that look the same, `hold_reasons` why a
+    clerk put it on hold; without `content` it shows no file name and no written text."""
     if document.source is not Source.AXIS:
         return Panel(rows=())
-    found, marks = document.checks, document.marks
-    is_unknown = found.get("revocation") == "unknown" and REVOKED not in marks
+    words, marks = document.checks, document.marks
+    is_unknown = words.get("revocation") == "unknown" and REVOKED not in marks
     unknown = [labels.mark_text("revocation_unknown", lang)] if is_unknown else ()
     files = [labels.say("incoming.check.files", lang, count=len(document.files))] if document.files else ()
-    old = [each.partition(":")[2] for each in marks if each.startswith("old_code:")][:1]
+    old = [m.partition(":")[2] for m in marks if m.startswith("old_code:")][:1]
     codes = [labels.say("incoming.check.old_code", lang, code=code) for code in old]
     rows = [
-        _row(found, "envelope_signature", lang, _vouchers(document, lang), STOLEN if STOLEN in marks else ""),
-        *(_pdf(each, lang, content=content) for each in document.signatures),
-        _row(found, "certificate_confirmed", lang),
-        _row(found, "revocation", lang, unknown, REVOKED if REVOKED in marks else ""),
-        _row(found, "digests", lang, files),
-        _row(found, "recipient", lang, codes),
-        _double(doubles, lang),
-        *_rules(found, held, lang, content=content),
-        _pages(document, lang),
-        _row(found, "first_page", lang, _first_page(found, lang, content=content)),
+        _row(words, "envelope_signature", lang, _vouchers(document, lang), STOLEN if STOLEN in marks else ""),
+        *(_pdf_row(m, lang, content=content) for m in document.signatures),
+        _row(words, "certificate_confirmed", lang),
+        _row(words, "revocation", lang, unknown, REVOKED if REVOKED in marks else ""),
+        _row(words, "digests", lang, files),
+        _row(words, "recipient", lang, codes),
+        _duplicate_row(doubles, lang),
+        *_rules(words, hold_reasons, lang, content=content),
+        _pages_row(document, lang),
+        _row(words, "first_page", lang, _first_page_details(words, lang, content=content)),
     ]
     return Panel(rows=tuple(row for row in rows if row is not None))
 
 
 def _row(
-    found: Mapping[str, str], name: str, lang: str, details: Sequence[str] = (), mark: str = ""
+    words: Mapping[str, str], name: str, lang: str, details: Sequence[str] = (), mark: str = ""
 ) -> CheckRow | None:
-    """`mark` is one that says more than the check itself, and is bad."""
-    word = found.get(name, "")
+    """Build one row. `mark` is one that says more than the check itself, and is bad."""
+    word = words.get(name, "")
     if not word and not mark:
         return None
     return CheckRow(
@@ -205,18 +205,18 @@ def _row(
 
 
 def _vouchers(document: IncomingDocument, lang: str) -> list[str]:
-    """Other envelopes of it, and the session with an axis that alone vouches for it."""
-    told = [_other_proof(each, lang) for each in document.proofs]
+    """List other envelopes of the document, and the axis session that alone vouches for it."""
+    lines = [_describe_proof(proof, lang) for proof in document.proofs]
     session = document.checks.get("axis_session")
-    return [*told, labels.say("incoming.check.axis_session", lang, session=session)] if session else told
+    return [*lines, labels.say("incoming.check.axis_session", lang, session=session)] if session else lines
 
 
-def _other_proof(proof: OtherProof, lang: str) -> str:
+def _describe_proof(proof: OtherProof, lang: str) -> str:
     word = labels.say_or(f"checked.{proof.signature}", proof.signature, lang)
     return labels.say("incoming.check.other_proof", lang, axis=proof.axis, word=word)
 
 
-def _pdf(verdict: FileVerdict, lang: str, *, content: bool) -> CheckRow:
+def _pdf_row(verdict: FileVerdict, lang: str, *, content: bool) -> CheckRow:
     why = labels.say_or(f"code.{verdict.why}", verdict.why or "", lang)
     if verdict.why == REVOCATION:
         why = labels.say("pdf.revocation_unknown", lang)
@@ -229,7 +229,7 @@ def _pdf(verdict: FileVerdict, lang: str, *, content: bool) -> CheckRow:
     )
 
 
-def _double(doubles: Sequence[tuple[str, str]], lang: str) -> CheckRow:
+def _duplicate_row(doubles: Sequence[tuple[str, str]], lang: str) -> CheckRow:
     word = "incoming.check.double" if doubles else "incoming.check.single"
     return CheckRow(
         label=labels.say("incoming.check.duplicate", lang),
@@ -239,70 +239,70 @@ def _double(doubles: Sequence[tuple[str, str]], lang: str) -> CheckRow:
     )
 
 
-def _rules(found: Mapping[str, str], held: Sequence[str], lang: str, *, content: bool) -> Iterator[CheckRow]:
-    word = found.get("rules", "")
-    broken = broken_rules(found.get("reasons", "")) + [("", {"text": why}) for why in held]
-    if word or held:
-        shown = "held" if held and word in ("", "allowed") else word
+def _rules(words: Mapping[str, str], holds: Sequence[str], lang: str, *, content: bool) -> Iterator[CheckRow]:
+    word = words.get("rules", "")
+    broken = broken_rules(words.get("reasons", "")) + [("", {"text": why}) for why in holds]
+    if word or holds:
+        shown_word = "held" if holds and word in ("", "allowed") else word
         yield CheckRow(
             label=labels.say("incoming.check.rules", lang),
-            word=labels.say_or(f"checked.{shown}", shown, lang),
-            grade=grade_of("rules", shown),
-            details=_sentences(broken, lang, content=content),
+            word=labels.say_or(f"checked.{shown_word}", shown_word, lang),
+            grade=grade_of("rules", shown_word),
+            details=_rule_sentences(broken, lang, content=content),
         )
-    warned = [
-        each for each in broken_rules(found.get("warnings", "")) if each[0] not in (_PAGES, _FIRST_PAGE)
+    warnings = [
+        rule for rule in broken_rules(words.get("warnings", "")) if rule[0] not in (_PAGES, _FIRST_PAGE)
     ]
-    if warned:
-        is_secret = any(code == _STAMP for code, _ in warned)
+    if warnings:
+        is_secret = any(code == _STAMP for code, _ in warnings)
         yield CheckRow(
             label=labels.say("check.warnings", lang),
             word=labels.say("incoming.check.look", lang),
             grade=Grade.DOUBT if is_secret else Grade.NOTE,
-            details=_sentences(warned, lang, content=content),
+            details=_rule_sentences(warnings, lang, content=content),
         )
 
 
-def _sentences(found: Sequence[Rule], lang: str, *, content: bool) -> tuple[str, ...]:
-    return tuple(rule_sentence(code, params, lang) for code, params in found) if content else ()
+def _rule_sentences(rules: Sequence[Rule], lang: str, *, content: bool) -> tuple[str, ...]:
+    return tuple(rule_sentence(code, params, lang) for code, params in rules) if content else ()
 
 
-def _pages(document: IncomingDocument, lang: str) -> CheckRow:
-    word, stated, found = pages_word(document), document.pages, counted_pages(document)
+def _pages_row(document: IncomingDocument, lang: str) -> CheckRow:
+    word, stated, counted = pages_word(document), document.pages, counted_pages(document)
     return CheckRow(
         label=labels.say("incoming.check.pages", lang),
-        word=labels.say(f"incoming.check.pages.{word}", lang, stated=stated, found=found),
+        word=labels.say(f"incoming.check.pages.{word}", lang, stated=stated, found=counted),
         grade=grade_of("pages", word),
     )
 
 
-def _first_page(found: Mapping[str, str], lang: str, *, content: bool) -> Sequence[str]:
-    differences = [rule for rule in broken_rules(found.get("warnings", "")) if rule[0] == _FIRST_PAGE]
-    return _sentences(differences, lang, content=content)
+def _first_page_details(words: Mapping[str, str], lang: str, *, content: bool) -> Sequence[str]:
+    differences = [rule for rule in broken_rules(words.get("warnings", "")) if rule[0] == _FIRST_PAGE]
+    return _rule_sentences(differences, lang, content=content)
 
 
 def counted_pages(document: IncomingDocument) -> int | None:
-    """The pages of the lead file as they were counted, None where nobody could."""
+    """Return the counted pages of the lead file, None where they could not be counted."""
     return document.lead.pages if document.lead is not None else None
 
 
 def broken_rules(text: str) -> list[Rule]:
-    """The broken rules that a check kept as text: code and parameters. What cannot be read is told as it stands."""
-    return [_broken_rule(part) for part in _NEXT.split(text) if part.strip()]
+    """Parse the reasons that a check kept as text: code and parameters. An unreadable one is kept as text."""
+    return [_parse_rule(part) for part in _SEPARATOR.split(text) if part.strip()]
 
 
-def _broken_rule(text: str) -> Rule:
-    found = _REASON.match(text)
-    if found is None:
+def _parse_rule(text: str) -> Rule:
+    match = _REASON.match(text)
+    if match is None:
         return "", {"text": text}
-    raw = found["params"] or ""
+    raw = match["params"] or ""
     marks = list(_PARAM.finditer(raw))
-    ends = [each.start() for each in marks[1:]] + ([len(raw)] if marks else [])
-    return found["code"], {each["name"]: raw[each.end() : end] for each, end in zip(marks, ends, strict=True)}
+    ends = [m.start() for m in marks[1:]] + ([len(raw)] if marks else [])
+    return match["code"], {m["name"]: raw[m.end() : end] for m, end in zip(marks, ends, strict=True)}
 
 
 def rule_sentence(code: str, params: Mapping[str, str], lang: str) -> str:
-    """Its words; the code with what is known where a parameter was lost."""
+    """Describe a broken rule; where a parameter was lost, give the code and the parameters that are left."""
     if not code:
         return params.get("text", "")
     try:

@@ -1,7 +1,7 @@
 """States and facts in words. In: a state, a code of the other side, a fact of a delivery or of an incoming document; a
-language. Out: text; or a `FactView`: what the fact says, who said it, what was written; or all that happened to an
-incoming document, oldest first: what its sender asked, what we answered and who did it, to whom it was given, each with our
-time and theirs. A code that has no words is shown as it is: the other side's codes must never break an answer."""
+language. Out: text; a `FactView`: state, speaker and written text of a fact; or the history of an incoming document, oldest
+first: requests of its sender, our answers, assignments, each with our time and the stated one. A code without words is
+shown unchanged: foreign codes must never break an answer."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from gateway.words import labels
 
 
 def state_word(state: str, lang: str) -> str:
-    """The word a sender reads for a state."""
+    """Return the word a sender reads for a state."""
     return labels.say_or(f"state.{state}", state, lang)
 
 
 def short_word(state: str, lang: str) -> str:
-    """The same for a narrow column."""
+    """Return the word for a narrow column."""
     return labels.say_or(f"state.short.{state}", "", lang) or state_word(state, lang)
 
 
 def received_word(state: str, lang: str, kind: Kind = Kind.DOCUMENT) -> str:
-    """The word a receiver reads for a state; a recall or an update is asked and answered, never taken in."""
-    asked = labels.say_or(f"state.in.request.{state}", "", lang) if kind.asks else ""
-    return asked or labels.say_or(f"state.in.{state}", state_word(state, lang), lang)
+    """Return the word a receiver reads for a state; a recall or an update is asked and answered, never taken in."""
+    request_word = labels.say_or(f"state.in.request.{state}", "", lang) if kind.asks else ""
+    return request_word or labels.say_or(f"state.in.{state}", state_word(state, lang), lang)
 
 
 def packet_word(state: str, lang: str) -> str:
-    """The word for the state of a stored packet."""
+    """Return the word for the state of a stored packet."""
     return labels.say_or(f"packet.{state}", state, lang)
 
 
 def code_text(code: str | None, lang: str) -> str | None:
-    """What a code of a finding means; None for none."""
+    """Describe the code of a finding; None for none."""
     return labels.say_or(f"code.{code}", code, lang) if code else None
 
 
 def without_reference(text: str | None) -> str | None:
-    """What a person wrote in a status, without the packet id that every answer ends with for machines."""
+    """Strip from the text of a status the packet id that every answer ends with for machines."""
     reference = labels.say("status.reference", "vi", packet="").strip()
     return (text or "").partition(reference)[0].rstrip(" ·") or None
 
 
 def received_marks(marks: Iterable[str], lang: str, without: frozenset[str] = frozenset()) -> list[str]:
-    """The marks that speak to a receiver; requests stand among the facts."""
-    made = []
+    """List the marks for a receiver; requests are among the facts instead."""
+    words = []
     for mark in marks:
         name = mark.partition(":")[0]
         if name in without or name.startswith("request_"):
             continue
         if labels.has(f"incoming.mark.{name}"):
-            made.append(labels.say(f"incoming.mark.{name}", lang))
+            words.append(labels.say(f"incoming.mark.{name}", lang))
         elif labels.has(f"mark.{name}"):
-            made.append(labels.mark_text(mark, lang))
-    return made
+            words.append(labels.mark_text(mark, lang))
+    return words
 
 
 class By(StrEnum):
-    """Who said it: the node by itself, a person of ours, or the other side."""
+    """Speaker of a fact: the node by itself, a person of ours, or the other side."""
 
     NODE = "node"
     US = "us"
@@ -72,14 +72,14 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactView:
-    """What one fact says. `key` is its state by the table of states, `word` the same in words; `said` is what was written,
-    `stated` the time that whoever said it states, where that is another one than ours."""
+    """One fact in words. `key` is its state by the table of states, `word` the same in words; `texts` were written,
+    `stated` the speaker's time, where it differs from ours."""
 
     fact: Fact
     key: str
     word: str
     by: By
-    said: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     stated: datetime | None = None
     skewed: bool = False
 
@@ -93,46 +93,46 @@ class FactView:
 
 
 def sent_fact(fact: Fact, lang: str) -> FactView:
-    """A fact about a delivery, as the sender of the document reads it. Our own acts state no time."""
-    is_ours = fact.track is Track.TRANSPORT or _is_of_asking(fact)
+    """Show a fact about a delivery to the sender of the document. Our own acts state no time."""
+    is_ours = fact.track is Track.TRANSPORT or _is_of_request(fact)
     return FactView(
         fact=fact,
-        key=_key(fact),
-        word=_withdrawn_word(fact, lang) or state_word(_key(fact), lang),
+        key=_state_key(fact),
+        word=_withdrawn_word(fact, lang) or state_word(_state_key(fact), lang),
         by=By.NODE if is_ours else By.THEM,
-        said=_said(fact, lang),
+        texts=_written_text(fact, lang),
         stated=None if is_ours else fact.stated_at,
         skewed=not is_ours and is_skewed(fact),
     )
 
 
 def received_fact(fact: Fact, lang: str) -> FactView:
-    """A fact about an incoming document, as its receiver reads it."""
+    """Show a fact about an incoming document to its receiver."""
     by = By.NODE if fact.code == "01" or fact.track is Track.OTHER else By.US
     return FactView(
         fact=fact,
-        key=_key(fact),
+        key=_state_key(fact),
         word=_withdrawn_word(fact, lang)
         or labels.say_or(f"incoming.line.{fact.code}", "", lang)
-        or received_word(_key(fact), lang),
-        by=By.THEM if _is_of_asking(fact) else by,
-        said=_said(fact, lang),
+        or received_word(_state_key(fact), lang),
+        by=By.THEM if _is_of_request(fact) else by,
+        texts=_written_text(fact, lang),
         stated=fact.stated_at if fact.stated_at != fact.at else None,
         skewed=is_skewed(fact),
     )
 
 
-def _key(fact: Fact) -> str:
+def _state_key(fact: Fact) -> str:
     if fact.track is Track.TRANSPORT:
         return fact.code
-    if fact.track is Track.REQUEST and fact.code == RequestState.ASKED:
+    if fact.track is Track.REQUEST and fact.code == RequestState.OPEN:
         return f"{fact.request_kind}_asked"
     return CODES[fact.code].key if fact.code in CODES else "unknown"
 
 
-def _is_of_asking(fact: Fact) -> bool:
-    """What the sender of a document asks, and not what it is answered."""
-    return fact.track is Track.REQUEST and fact.code in (RequestState.ASKED, RequestState.WITHDRAWN)
+def _is_of_request(fact: Fact) -> bool:
+    """Tell whether the fact is a request of the document's sender, or its withdrawal, and not an answer."""
+    return fact.track is Track.REQUEST and fact.code in (RequestState.OPEN, RequestState.WITHDRAWN)
 
 
 def _withdrawn_word(fact: Fact, lang: str) -> str:
@@ -140,13 +140,13 @@ def _withdrawn_word(fact: Fact, lang: str) -> str:
     return labels.say("request.withdrawn", lang) if is_withdrawn else ""
 
 
-def _said(fact: Fact, lang: str) -> tuple[str, ...]:
-    """The reason and the note, each once."""
+def _written_text(fact: Fact, lang: str) -> tuple[str, ...]:
+    """Return the reason and the note, each once."""
     reason = labels.say_or(f"reason.{fact.reason}", fact.reason or "", lang)
-    return tuple(dict.fromkeys(text for each in (reason, fact.note) if (text := without_reference(each))))
+    return tuple(dict.fromkeys(text for t in (reason, fact.note) if (text := without_reference(t))))
 
 
-_EVENTS_TOLD = {
+_EVENT_KEYS = {
     EventKind.INBOX_ACKED: "handed",
     EventKind.INBOX_REPLIED: "replied",
     EventKind.INBOX_PART_DONE: "part_done",
@@ -160,12 +160,13 @@ _EVENTS_TOLD = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryLine:
-    """`who` is a person by name, or in words who else; `said` is what was written, `stated` the time that they state."""
+    """One line of a document's history. `speaker` is a person's name, or words for another speaker; `texts` were written,
+    `stated` the time that the speaker states."""
 
     at: datetime
     word: str
-    who: str
-    said: tuple[str, ...] = ()
+    speaker: str
+    texts: tuple[str, ...] = ()
     staff: Staff | None = None
     stated: datetime | None = None
     skewed: bool = False
@@ -180,46 +181,46 @@ def history_lines(
     sender: str,
     content: bool,
 ) -> list[HistoryLine]:
-    """`content`: whether what people wrote may be shown."""
-    made = [
-        *(_of_fact(received_fact(each, lang), lang, sender) for each in facts),
-        *_of_events(events, names, lang),
+    """List the history of an incoming document, oldest first. `content`: whether written text may be shown."""
+    lines = [
+        *(_fact_line(received_fact(fact, lang), lang, sender) for fact in facts),
+        *_event_lines(events, names, lang),
     ]
-    told = sorted(made, key=lambda line: line.at)
-    return told if content else [replace(each, said=(), staff=None) for each in told]
+    ordered = sorted(lines, key=lambda line: line.at)
+    return ordered if content else [replace(line, texts=(), staff=None) for line in ordered]
 
 
-def _of_fact(view: FactView, lang: str, sender: str) -> HistoryLine:
-    who = sender if view.by is By.THEM else labels.say(f"incoming.by.{view.by}", lang)
+def _fact_line(view: FactView, lang: str, sender: str) -> HistoryLine:
+    speaker = sender if view.by is By.THEM else labels.say(f"incoming.by.{view.by}", lang)
     staff = view.staff
     return HistoryLine(
         at=view.at,
         word=view.word,
-        who=staff.name if staff is not None and staff.name else who,
-        said=view.said,
+        speaker=staff.name if staff is not None and staff.name else speaker,
+        texts=view.texts,
         staff=staff,
         stated=view.stated,
         skewed=view.skewed,
     )
 
 
-def _of_events(events: Sequence[Event], names: Mapping[str, str], lang: str) -> Iterator[HistoryLine]:
+def _event_lines(events: Sequence[Event], names: Mapping[str, str], lang: str) -> Iterator[HistoryLine]:
     for event in events:
-        is_given = event.kind is EventKind.INBOX_STATUS and "assignment" in event.data
-        if key := "assigned" if is_given else _EVENTS_TOLD.get(event.kind):
+        is_assigned = event.kind is EventKind.INBOX_STATUS and "assignment" in event.data
+        if key := "assigned" if is_assigned else _EVENT_KEYS.get(event.kind):
             yield HistoryLine(
                 at=event.at,
                 word=labels.say(f"incoming.line.{key}", lang),
-                who=names.get(event.principal_id, event.principal_id),
-                said=_event_said(event, lang),
+                speaker=names.get(event.principal_id, event.principal_id),
+                texts=_event_text(event, lang),
             )
 
 
-def _event_said(event: Event, lang: str) -> tuple[str, ...]:
+def _event_text(event: Event, lang: str) -> tuple[str, ...]:
     data = event.data
     match event.kind:
         case EventKind.INBOX_STATUS:
-            return _instructions_given(event, lang)
+            return _instruction_lines(event, lang)
         case EventKind.INBOX_HANDED_BACK:
             return str(data.get("unit", "")), str(data.get("reason", ""))
         case EventKind.INBOX_SUBMITTED | EventKind.INBOX_OPINION:
@@ -229,15 +230,15 @@ def _event_said(event: Event, lang: str) -> tuple[str, ...]:
             return ()
 
 
-def _instructions_given(event: Event, lang: str) -> tuple[str, ...]:
-    """Each instruction as it was given: a later one never takes its place (R67)."""
+def _instruction_lines(event: Event, lang: str) -> tuple[str, ...]:
+    """List each instruction as it was given: a later one never replaces it (R67)."""
     data = event.data
     unit = data.get("assignment")
-    told = [labels.say("incoming.given.lead", lang, unit=unit) if unit else ""]
+    lines = [labels.say("incoming.given.lead", lang, unit=unit) if unit else ""]
     if units := data.get("units"):
-        told.append(labels.say("incoming.given.helping", lang, units=", ".join(map(str, units))))
+        lines.append(labels.say("incoming.given.helping", lang, units=", ".join(map(str, units))))
     if deadline := data.get("deadline"):
         day = date.fromisoformat(str(deadline)).strftime("%d/%m/%Y")
-        told.append(labels.say("incoming.given.deadline", lang, day=day))
-    told += [str(data.get("note") or ""), str(data.get("why") or "")]
-    return tuple(text for text in told if text)
+        lines.append(labels.say("incoming.given.deadline", lang, day=day))
+    lines += [str(data.get("note") or ""), str(data.get("why") or "")]
+    return tuple(text for text in lines if text)

@@ -1,8 +1,7 @@
-"""Where each recipient of an outgoing document stands, and how far the document came, in five steps that anybody
-understands: sent, arrived, taken in, assigned, done. In: a delivery and the facts about it. Out: a `RecipientView`, with
-the fact that says the word that is shown, and what lies behind it, oldest first; of one recipient how many steps lie behind
-it, and at which it stopped; of all together how many passed each step and when the last one did. Who gets paper, or is
-not sent to any more, goes no such way. A recall is a step of its own."""
+"""Standing of each recipient of an outgoing document, and its progress in five steps: sent, arrived, taken in, assigned,
+done. In: a delivery and its facts. Out: a `RecipientView`, with the fact behind the shown word and the facts before it,
+oldest first; a `Progress`, with the steps of one recipient; for all recipients together the count and time of each step. A
+recipient on paper, or to which nothing is sent any more, has no steps. A recall is a step of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from gateway.words import labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientView:
-    """`last` is the newest fact that says the word which is shown, else the newest of all; None where nothing is known."""
+    """One recipient and its facts. `last` is the newest fact behind the shown word, else the newest; None without facts."""
 
     delivery: Delivery
     last: FactView | None
@@ -31,34 +30,34 @@ class RecipientView:
 
 
 def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> RecipientView:
-    views = [sent_fact(each, lang) for each in sorted(facts, key=lambda each: each.at)]
-    fitting = [each for each in views if each.key == delivery.state] or views
+    views = [sent_fact(f, lang) for f in sorted(facts, key=lambda f: f.at)]
+    matching = [v for v in views if v.key == delivery.state] or views
     return RecipientView(
         delivery=delivery,
-        last=fitting[-1] if fitting else None,
-        marks=tuple(labels.mark_text(each, lang) for each in delivery.marks),
+        last=matching[-1] if matching else None,
+        marks=tuple(labels.mark_text(m, lang) for m in delivery.marks),
         facts=tuple(views),
     )
 
 
-# Named as the state that a recipient has who stands there.
+# Named as the state of a recipient at that step.
 STEPS = ("sent", "delivered", "accepted", "assigned", "done")
-# A later step says that those before it were gone: systems skip what they do not tell apart.
-_REACHED = {code: row.step for code, row in CODES.items() if row.step}
-# At which step somebody or something stopped it.
-_STOPPED = {"failed": 0, "rejected": 2}
-_NO_WAY = frozenset({"paper", "cancelled", "draft", "blocked"})
-# Behind the steps of a document that is asked back: who was asked, and who has given it back.
+# A later step implies those before it: some systems report only the last one.
+_STEP_OF_CODE = {code: row.step for code, row in CODES.items() if row.step}
+# Step at which such a delivery was stopped.
+_STOP_STEP = {"failed": 0, "rejected": 2}
+_WITHOUT_STEPS = frozenset({"paper", "cancelled", "draft", "blocked"})
+# States of a delivery whose document is asked back, after the steps.
 RECALLED = "recalled"
 _ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
 _AGREED, _AGREES = "request_agreed", "15"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """`reached` steps are behind it; at the step `stopped`, counted from 0, it goes no further. `at` is when each of the
-    steps was gone, None where only a later one was told. `is_asked_back`: its sender has recalled it, and waits or has the
-    answer; `given_back_at` is when that was yes."""
+class Progress:
+    """Progress of one recipient. `reached` counts the steps passed; `stopped` is the step, counted from 0, at which it
+    ended. `at` is the time of each step, None for one that was skipped. `is_asked_back`: its sender recalled it, and waits
+    or has the answer; `given_back_at` is the time of the agreement."""
 
     reached: int
     stopped: int | None
@@ -68,7 +67,7 @@ class Way:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """One for each step."""
+        """One mark for each step."""
         return tuple(
             "past" if n < self.reached else "stopped" if n == self.stopped else "ahead"
             for n in range(len(STEPS))
@@ -76,14 +75,14 @@ class Way:
 
     @property
     def word(self) -> str:
-        """The step that it has gone last; empty before the first."""
+        """The last step passed; empty before the first."""
         return STEPS[self.reached - 1] if self.reached else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step of the picture. `at` is when the last recipient had gone it, where all have; at it `stopped` many will go
-    no further."""
+    """One step of the picture. `at` is when the last recipient passed it, where all have; `stopped` counts those that ended
+    there."""
 
     step: str
     mark: str
@@ -93,66 +92,66 @@ class Stage:
     at: datetime | None = None
 
 
-def way_of(facts: Sequence[Fact], word: str) -> Way | None:
-    """None for whom no packet travels to."""
-    if word in _NO_WAY:
+def progress_of(facts: Sequence[Fact], word: str) -> Progress | None:
+    """Compute the progress of one recipient; None where no packet travels to it."""
+    if word in _WITHOUT_STEPS:
         return None
     at: list[datetime | None] = [None] * len(STEPS)
     reached = 0
-    for each in sorted(facts, key=lambda one: one.at):
-        n = _step_of(each)
+    for fact in sorted(facts, key=lambda f: f.at):
+        n = _step_number(fact)
         reached = max(reached, n)
-        if n and at[n - 1] is None and each.code != "02":
-            at[n - 1] = each.at
+        if n and at[n - 1] is None and fact.code != "02":
+            at[n - 1] = fact.at
     agreed = [fact.at for fact in facts if fact.code == _AGREES] if word == _AGREED else []
-    return Way(
+    return Progress(
         reached=reached,
-        stopped=_STOPPED.get(word),
+        stopped=_STOP_STEP.get(word),
         at=tuple(at),
         is_asked_back=word in _ASKED_BACK or bool(agreed),
         given_back_at=max(agreed, default=None),
     )
 
 
-def _step_of(fact: Fact) -> int:
+def _step_number(fact: Fact) -> int:
     if fact.track is Track.TRANSPORT:
         return 1 if fact.code == "sent" else 0
-    return _REACHED.get(fact.code, 0) if fact.track is Track.BUSINESS else 0
+    return _STEP_OF_CODE.get(fact.code, 0) if fact.track is Track.BUSINESS else 0
 
 
-def picture(ways: Sequence[Way]) -> list[Stage]:
-    """Past where all have gone it, here or stopped at the first where some have not, ahead behind that. A recall is the
-    last step, in place of those that nobody has gone and nobody will."""
-    made: list[Stage] = []
+def picture(progresses: Sequence[Progress]) -> list[Stage]:
+    """Draw the steps of all recipients: past where all have passed, here or stopped at the first where some have not, ahead
+    after that. A recall is the last step, in place of those that no recipient passed."""
+    stages: list[Stage] = []
     for n, step in enumerate(STEPS):
-        count = sum(each.reached > n for each in ways)
-        is_past = count == len(ways)
-        stopped = sum(each.stopped == n and each.reached <= n for each in ways)
-        is_first = all(each.mark == "past" for each in made)
+        count = sum(p.reached > n for p in progresses)
+        is_past = count == len(progresses)
+        stopped = sum(p.stopped == n and p.reached <= n for p in progresses)
+        is_first = all(s.mark == "past" for s in stages)
         mark = "past" if is_past else "stopped" if stopped else "here" if is_first else "ahead"
-        times = [each.at[n] for each in ways]
-        known = [each for each in times if each is not None]
-        at = max(known) if known and is_past and len(known) == len(ways) else None
-        made.append(Stage(step=step, mark=mark, count=count, total=len(ways), stopped=stopped, at=at))
-    return _with_recall(made, ways) if ways else []
+        times = [p.at[n] for p in progresses]
+        known_times = [t for t in times if t is not None]
+        at = max(known_times) if known_times and is_past and len(known_times) == len(progresses) else None
+        stages.append(Stage(step=step, mark=mark, count=count, total=len(progresses), stopped=stopped, at=at))
+    return _add_recall(stages, progresses) if progresses else []
 
 
-def _with_recall(made: list[Stage], ways: Sequence[Way]) -> list[Stage]:
-    if not any(way.is_asked_back for way in ways):
-        return made
-    times = [way.given_back_at for way in ways if way.given_back_at is not None]
-    is_over = len(times) == len(ways)
+def _add_recall(stages: list[Stage], progresses: Sequence[Progress]) -> list[Stage]:
+    if not any(p.is_asked_back for p in progresses):
+        return stages
+    times = [p.given_back_at for p in progresses if p.given_back_at is not None]
+    is_over = len(times) == len(progresses)
     recall = Stage(
         step=RECALLED,
         mark="past" if is_over else "here",
         count=len(times),
-        total=len(ways),
+        total=len(progresses),
         stopped=0,
         at=max(times) if is_over else None,
     )
-    kept = made
-    if all(way.is_asked_back for way in ways):
-        kept = [
-            stage if stage.mark != "here" else replace(stage, mark="ahead") for stage in made if stage.count
+    remaining = stages
+    if all(p.is_asked_back for p in progresses):
+        remaining = [
+            stage if stage.mark != "here" else replace(stage, mark="ahead") for stage in stages if stage.count
         ]
-    return [*kept, recall]
+    return [*remaining, recall]

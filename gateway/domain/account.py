@@ -1,8 +1,8 @@
-"""Who acts: principals, the scopes of programs, what a call must bring and from where for a key to be good, their calls,
-and the one agency a unit of work is for. Frozen values. Pure.
+"""Principals, scopes of programs, API keys with the conditions of their use, their calls, and the one agency a unit of work
+is for. Frozen values. Pure.
 
-A network is read from one address, or from CIDR form, as somebody wrote it; an IPv4 address that is written as an
-IPv6 one is that IPv4 address. Of a call is kept what was asked and how it went, never what was in it."""
+A network is read from one address, or from CIDR form; an IPv4 address that is written as an IPv6 one is that IPv4 address.
+A call is kept with its route and result, never its content."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def read_network(text: str) -> Network:
-    """ValueError for what is none, has a zone, or has bits set behind its prefix: 10.1.2.3/24 may mean one or many."""
+    """Parse a network. ValueError for an invalid one, one with a zone, or with bits set behind its prefix: 10.1.2.3/24 is
+    ambiguous."""
     if "%" in text:
         raise ValueError(f"{text} has a zone")
-    found = ip_network(text.strip())
-    if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
-        inside = int(found.network_address) - int(_MAPPED.network_address)
-        return IPv4Network((inside, found.prefixlen - _MAPPED.prefixlen))
-    return found
+    network = ip_network(text.strip())
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        inside = int(network.network_address) - int(_MAPPED.network_address)
+        return IPv4Network((inside, network.prefixlen - _MAPPED.prefixlen))
+    return network
 
 
 def read_address(text: str) -> Address | None:
-    """None for what is none."""
+    """Parse an address; None for an invalid one."""
     try:
-        found = ip_address(text.strip())
+        address = ip_address(text.strip())
     except ValueError:
         return None
-    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def networks_admit(networks: Collection[Network], caller: Address | None) -> bool:
-    """No networks are all of them; who is nowhere is in none."""
-    return not networks or (caller is not None and any(caller in each for each in networks))
+    """Tell whether the caller is in one of the networks. No networks admit all; an unknown caller is in none."""
+    return not networks or (caller is not None and any(caller in n for n in networks))
 
 
-def shown_network(found: Network) -> str:
-    """One address without its prefix."""
-    return str(found.network_address if found.num_addresses == 1 else found)
+def shown_network(network: Network) -> str:
+    """Format a network, one address without its prefix."""
+    return str(network.network_address if network.num_addresses == 1 else network)
 
 
 class PrincipalKind(StrEnum):
@@ -58,7 +59,7 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who did it; events, keys and documents refer to this."""
+    """An actor; events, keys and documents refer to it."""
 
     id: str
     kind: PrincipalKind
@@ -67,7 +68,7 @@ class Principal:
 
 
 class ApiScope(StrEnum):
-    """What an API key may do (interfaces.md 3.2)."""
+    """A permission of an API key (interfaces.md 3.2)."""
 
     MESSAGES_SEND = "messages:send"
     MESSAGES_READ = "messages:read"
@@ -80,21 +81,21 @@ class ApiScope(StrEnum):
 
 
 KEY_PREFIX = "gwk_"
-"""With which the secret of every API key begins."""
+"""Prefix of the secret of every API key."""
 TRIAL_KEY_PREFIX = "sbx_"
-"""The same on a trial node: so neither kind of key is ever taken for the other."""
-KEY_SHOWN = 10
-"""So much of it is kept readable, to tell keys apart."""
+"""The same on a trial node, so that keys of the two kinds cannot be confused."""
+KEY_PREFIX_LENGTH = 10
+"""Leading characters that are kept readable, to tell keys apart."""
 MOST_KEY_NETWORKS = 20
 
 
 def key_prefix(trial: str) -> str:
-    """By the setting `node.trial`."""
+    """Choose the prefix by the setting `node.trial`."""
     return TRIAL_KEY_PREFIX if trial == "on" else KEY_PREFIX
 
 
-class KeyWay(StrEnum):
-    """What a call must bring to be known by a key."""
+class KeyAuth(StrEnum):
+    """Proof that a call must bring for a key."""
 
     SECRET = "secret"  # noqa: S105 - a way, no secret
     CERTIFICATE = "certificate"
@@ -103,8 +104,7 @@ class KeyWay(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCertificate:
-    """With which a program shows itself in TLS. `sha256` is of its DER, in hexadecimal (RFC 8705: x5t#S256); `name` is for
-    people to read."""
+    """TLS certificate of a program. `sha256` is of its DER, in hexadecimal (RFC 8705: x5t#S256); `name` is for people."""
 
     sha256: str
     name: str
@@ -112,16 +112,16 @@ class ClientCertificate:
     ends_at: datetime
 
     def is_good(self, at: datetime) -> bool:
-        """By its own dates; its chain is judged by whoever ends TLS."""
+        """Check its own dates; its chain is judged by the server that ends TLS."""
         return self.begins_at <= at < self.ends_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """What a program's key may do, and for which agencies. Its secret is known to nobody but the program; `prefix` is how
-    it begins, for telling keys apart. `used_at` is known to a minute. Without `networks` it is good from everywhere.
-    `way` is what opens it; `certificate` the one that it takes, and no other, where it takes one.
-    `system` is whom a document system says it is; its secret is kept, sealed, as its calls are signed with it."""
+    """A program's key, its permissions and agencies. Only the program has its secret; `prefix` is the secret's readable
+    beginning. `used_at` is known to a minute. Without `networks` it is good from everywhere. `way` is the proof that opens
+    it; `certificate` the only one that it takes, where it takes one. `system` is the document system's own name; its secret
+    is kept, sealed, as its calls are signed with it."""
 
     id: str
     principal: Principal
@@ -133,7 +133,7 @@ class ApiKey:
     prefix: str = ""
     used_at: datetime | None = None
     networks: tuple[Network, ...] = ()
-    way: KeyWay = KeyWay.SECRET
+    way: KeyAuth = KeyAuth.SECRET
     certificate: ClientCertificate | None = None
     system: str | None = None
     sealed: str | None = field(default=None, repr=False)
@@ -149,7 +149,7 @@ class ApiKey:
 
 
 class NumberingMode(StrEnum):
-    """Who gives the arrival number (interfaces.md 1.6)."""
+    """Source of the arrival number (interfaces.md 1.6)."""
 
     A = "A"
     B = "B"
@@ -158,7 +158,7 @@ class NumberingMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedAgency:
-    """An agency that this node speaks for; or spoke for, until `left_at`: what it sent and received stays."""
+    """An agency that this node hosts, or hosted until `left_at`: its documents stay."""
 
     id: str
     code: str
@@ -171,29 +171,29 @@ class HostedAgency:
     left_at: datetime | None = None
 
     @staticmethod
-    def called(name: str, among: Iterable[HostedAgency]) -> HostedAgency | None:
+    def called(name: str, agencies: Iterable[HostedAgency]) -> HostedAgency | None:
         """Find the one with that code or alias, in letters of either case."""
-        wanted = name.strip().casefold()
-        codes = ((each, (each.code, *each.aliases)) for each in among)
-        return next((each for each, known in codes if wanted in map(str.casefold, known)), None)
+        key = name.strip().casefold()
+        codes = ((agency, (agency.code, *agency.aliases)) for agency in agencies)
+        return next((agency for agency, names in codes if key in map(str.casefold, names)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyScope:
-    """The one agency whose rows a unit of work may see, and who is acting."""
+    """The one agency whose rows a unit of work may see, and the acting principal."""
 
     agency_id: str
     principal_id: str
 
 
 MOST_CALLS_OF_A_KEY = 10_000
-"""Older ones of the same key go, whatever their age."""
+"""Older ones of the same key are deleted at any age."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCall:
-    """`route` is the address with the names of its places, not what stood in them. `problem` is the kind of a refusal,
-    empty for a call that went well."""
+    """One call of the API. `route` is the address with the names of its placeholders, without their values. `problem` is
+    the kind of a refusal, empty for a call that went well."""
 
     id: str
     key_id: str
@@ -214,7 +214,7 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCount:
-    """Of one key since some moment."""
+    """Calls of one key since some moment."""
 
     calls: int = 0
     errors: int = 0

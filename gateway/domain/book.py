@@ -1,6 +1,6 @@
-"""What the register books say: which book, its lines cell by cell, the run of its numbers, the arrival stamp, and
-letters that left on paper, which are lines of the same book as the documents of the exchange. Frozen values; what
-they are made of is read by the store, and which words they bear is a matter of labels. Pure."""
+"""The register books: their lines cell by cell, the run of their numbers, the arrival stamp, and letters that left on
+paper, which are lines of the same book as the documents of the exchange. Frozen values; the store reads their contents, and
+their words are a matter of labels. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Cell = str | int | date | None
 """Text stays text ("01" is not 1), a date is a date; None leaves the cell empty."""
 
 
-# No run leaves out so many numbers on purpose.
+# No run skips that many numbers on purpose.
 _FAR = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterEntry:
-    """One line of the book of incoming documents. `catch_up` is the stop after which it was made up for; a struck line
-    keeps its number."""
+    """One line of the book of incoming documents. `catch_up` is the outage that made it late; a struck line keeps its
+    number."""
 
     incoming_id: str
     book: str
@@ -30,7 +30,7 @@ class RegisterEntry:
     number: str
     entered_at: datetime
     entered_by: str | None = None
-    """The principal; None for what was entered before this was kept."""
+    """The principal; None for lines older than this field."""
     catch_up: str | None = None
     struck_at: datetime | None = None
     struck_by: str | None = None
@@ -38,8 +38,7 @@ class RegisterEntry:
 
 
 def end_of_run(numbers: Iterable[int], first: int) -> int:
-    """The last of the numbers that the run from `first` reaches. One that is far ahead of the others was a slip of whoever
-    typed it."""
+    """Return the last number that the run from `first` reaches. A number far ahead of the others was a typing error."""
     last = first
     for number in sorted(numbers):
         if number > last + _FAR:
@@ -49,7 +48,7 @@ def end_of_run(numbers: Iterable[int], first: int) -> int:
 
 
 class Book(StrEnum):
-    """The two registers, and the book that follows what came in to its end (rules.md 12.1, 12.2)."""
+    """The two registers, and the book that follows incoming documents to their end (rules.md 12.1, 12.2)."""
 
     INCOMING = "incoming"
     OUTGOING = "outgoing"
@@ -65,7 +64,7 @@ class BookForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The part of a book that is asked for: one year, and in it the days from `since` to `until`."""
+    """A selected part of a book: one year, and in it the days from `since` to `until`."""
 
     year: int
     since: date | None = None
@@ -74,8 +73,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookLine:
-    """One line. `on` is the day under which it stands; `cells` are by column, those of no form left out on showing.
-    A struck line keeps its number and says why in its note. `by_hand`: a person entered it, and may put it right."""
+    """One line. `on` is the day under which it stands; `cells` are by column, those of no form left out on showing. A
+    struck line keeps its number and says why in its note. `by_hand`: a person entered it, and may correct it."""
 
     subject_id: str
     number: str
@@ -100,7 +99,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberRun:
-    """What the check of one run of numbers found. `gaps` are the first ones in order, `missing` counts all."""
+    """Result of checking one run of numbers. `gaps` are the first ones in order, `missing` counts all."""
 
     series: str = ""
     first: int | None = None
@@ -116,8 +115,8 @@ class NumberRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What stands on a book's cover and under its last line. `digest` is the SHA-256 of all its lines, the same in every
-    form of export."""
+    """Figures on a book's cover and under its last line. `digest` is the SHA-256 of all its lines, the same in every form
+    of export."""
 
     lines: int = 0
     struck: int = 0
@@ -157,7 +156,7 @@ class Cover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperLetter:
-    """Outgoing mail that went on paper: everything that the book says of it."""
+    """Outgoing mail that went on paper, as its line of the book."""
 
     id: str
     number: str
@@ -188,8 +187,8 @@ OutgoingLine = OutgoingDocument | PaperLetter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alike:
-    """Outgoing mail that may be one and the same: of one DocumentId, newest first; of one number and notation in one
-    year, on paper too; the newest few with one lead file."""
+    """Outgoing mail that may be one and the same: of one DocumentId, newest first; of one number and notation in one year,
+    on paper too; the newest few with one lead file."""
 
     of_id: Sequence[OutgoingDocument] = ()
     of_number: Sequence[OutgoingLine] = ()

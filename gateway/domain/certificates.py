@@ -1,6 +1,6 @@
-"""What is known of certificates in use: which of an agency's own may sign now, and what authorities say about others:
-the questions that a node asks them, and the answers it keeps. Frozen values; nothing here asks anybody or judges an
-answer. `KeyUse` is made by `policy.trust` and read by `trust.keys`."""
+"""Certificates in use: those of an agency that may sign now, and the revocation of others: questions of this node to
+authorities, and the answers it keeps. Frozen values; nothing here asks or judges. `KeyUse` is made by `policy.trust` and
+read by `trust.keys`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEnd:
-    """A key of ours that signs nothing from `at` on. `stolen_since`: from then on others may have signed with it."""
+    """End of one of our keys, which signs nothing from `at` on. `stolen_since`: others may have signed with it since."""
 
     agency_code: str
     key_id: str
@@ -25,14 +25,14 @@ class KeyEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyUse:
-    """`bound` has the certificates that may sign by SHA-256, with when each began to speak for the agency; None where
+    """Certificates of an agency that may sign. `bound` has them by SHA-256, with the begin of their binding; None where
     nothing of the agency is bound here, and its certificates' own validity decides. Those in `ended` never sign."""
 
     bound: Mapping[str, datetime | None] | None = None
     ended: Mapping[str, str] = field(default_factory=dict)
 
     def fault(self, fingerprint: str) -> str | None:
-        """Why this certificate may not sign; None when it may."""
+        """Describe why this certificate may not sign; None when it may."""
         if fingerprint in self.ended:
             return self.ended[fingerprint]
         if self.bound is not None and fingerprint not in self.bound:
@@ -40,16 +40,16 @@ class KeyUse:
         return None
 
     def since(self, fingerprint: str) -> datetime | None:
-        """Since when it speaks for the agency, where that is known."""
+        """Return since when it speaks for the agency, where that is known."""
         return self.bound.get(fingerprint) if self.bound is not None else None
 
 
 ANY_KEY = KeyUse()
-"""For who only asks for what there is."""
+"""For callers that only list keys."""
 
 
 class RevocationSource(StrEnum):
-    """How an authority answers: for one certificate, or by a list of all that are revoked."""
+    """Source of revocation: an answer for one certificate, or a list of all that are revoked."""
 
     OCSP = "ocsp"
     LIST = "crl"
@@ -57,8 +57,8 @@ class RevocationSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """`issuer` is the SHA-256 of the authority's certificate. `about` is the serial number of one certificate, in hex, or
-    the address of a list."""
+    """One question to an authority. `issuer` is the SHA-256 of the authority's certificate. `about` is the serial number of
+    one certificate, in hex, or the address of a list."""
 
     source: RevocationSource
     issuer: str
@@ -67,8 +67,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer byte for byte (DER). `made_at` and `ends_at` are what the authority says; `revokes` that it names a
-    revoked certificate."""
+    """An answer byte for byte (DER). `made_at` and `ends_at` are the authority's; `revokes`: a certificate is revoked."""
 
     question: Question
     body: bytes = field(repr=False)
@@ -85,7 +84,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedQuestion:
-    """How it stands with one question: asked for the first time, to be asked again, how often in vain since."""
+    """State of one question: its first time, the next time, the failures since."""
 
     question: Question
     first_at: datetime
@@ -97,7 +96,7 @@ class AskedQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRevocation:
-    """A packet that was judged while nobody could say whether its certificate is revoked (K4); it is asked again."""
+    """A packet that was judged while the revocation of its certificate was unknown (K4); the question is repeated."""
 
     agency_id: str
     inbox_id: str

@@ -1,6 +1,6 @@
-"""What a check of the node found, and how several findings are summed up: for a doctor, a load balancer, a screen, a
-metric. In: a name, a level, a cause with its parameters, a cure. Out: frozen values; their words in a reader's
-language; the worst of them; one word for each check, for programs."""
+"""Diagnoses by the node's checks, and their summary: for a doctor, a load balancer, a screen, a metric. In: a name, a
+level, a cause with its parameters, a cure. Out: frozen values; their words in a reader's language; the worst of them; one
+word for each check, for programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.words import labels
 
 
 class Level(StrEnum):
-    """How well it is, the best first; SKIPPED: nothing could be found out."""
+    """Result of a check, the best first; SKIPPED: the check could not run."""
 
     GREEN = "green"
     SKIPPED = "skipped"
@@ -25,7 +25,7 @@ class Level(StrEnum):
 
     @property
     def state(self) -> str:
-        """As the steps of a line are told of."""
+        """Name of the level among the states of a line's steps."""
         return _STATES[self][0]
 
     @property
@@ -42,26 +42,26 @@ _STATES: Mapping[Level, tuple[str, str]] = {
 
 
 class Tag(StrEnum):
-    """A selection of the checks: who asks for them."""
+    """A selection of the checks, by their reader."""
 
     DOCTOR = "doctor"
-    """Everything, also what is dear."""
+    """Everything, also the slow checks."""
     READY = "ready"
     """Whether calls can be served now; asked every few seconds."""
     STATUS = "status"
-    """What `gateway status` has no line of its own for."""
+    """Checks for which `gateway status` has no line of its own."""
     METRICS = "metrics"
-    """As the doctor, without what is dear."""
+    """As the doctor, without the slow checks."""
     HOME = "home"
-    """What the lamps of the home page tell beside the doctor's worst."""
+    """Lamps of the home page beside the doctor's worst."""
     LINE = "line"
     """The test of the line to the axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The result of one check. `cause` is the key of its words below `words`; `cure` a command, or a key; `server` where it
-    was found, of several. `word` says it to programs; `stops`: calls are not to be served because of it."""
+    """The result of one check. `cause` is the key of its words below `words`; `cure` a command, or a key; `server` the
+    affected one, of several. `word` is for programs; `stops`: calls are not to be served because of it."""
 
     check: str
     level: Level
@@ -81,7 +81,7 @@ class Diagnosis:
         return replace(self, word=word, stops=stops)
 
     def mends(self, lang: str) -> str | None:
-        """What to do, or to type; None where nothing is to be done."""
+        """Return the remedy, or the command to type; None where nothing is to be done."""
         is_key = self.cure is not None and labels.has(self.cure)
         return labels.say(self.cure or "", lang, **self.params) if is_key else self.cure
 
@@ -99,29 +99,29 @@ def red(check: str, cause: str, cure: str | None = None, /, **params: object) ->
 
 
 def worst(findings: Iterable[Diagnosis]) -> Diagnosis | None:
-    """The first of the worst; None of nothing."""
+    """Return the first of the worst; None for no findings."""
     return max(findings, key=lambda finding: finding.level.badness, default=None)
 
 
-# What is no trouble; an axis that is away, a log that waits for its seal and the like are one that a node bears with.
+# Words without trouble; an axis that is away, an unsealed log and the like leave the node degraded.
 _NO_TROUBLE = frozenset({"ok", "off", "on"})
 
 
 def condition(findings: Collection[Diagnosis]) -> str:
-    """`not-well` where calls are not to be served, `degraded` where something is borne with for a time, else `ok`."""
+    """Sum up: `not-well` where calls are not to be served, `degraded` with any other trouble, else `ok`."""
     if any(finding.stops for finding in findings):
         return "not-well"
     return "ok" if _NO_TROUBLE.issuperset(check_words(findings).values()) else "degraded"
 
 
 def check_words(findings: Iterable[Diagnosis]) -> dict[str, str]:
-    """One word for each check that has one, of its worst finding."""
-    told: dict[str, Diagnosis] = {}
+    """Return the word of each check that has one, by its worst finding."""
+    worst_by_check: dict[str, Diagnosis] = {}
     for finding in findings:
-        known = told.get(finding.check)
-        if finding.word and (known is None or _weight(finding) > _weight(known)):
-            told[finding.check] = finding
-    return {check: finding.word for check, finding in told.items()}
+        previous = worst_by_check.get(finding.check)
+        if finding.word and (previous is None or _weight(finding) > _weight(previous)):
+            worst_by_check[finding.check] = finding
+    return {check: finding.word for check, finding in worst_by_check.items()}
 
 
 def _weight(finding: Diagnosis) -> tuple[bool, int]:

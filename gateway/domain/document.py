@@ -1,5 +1,5 @@
-"""What a document is on our side: the draft an agency hands in, the outgoing document and its deliveries,
-and the incoming document. Frozen; a change is `dataclasses.replace`. Wire shapes live in `edxml.envelope`."""
+"""Documents on our side: the draft an agency hands in, the outgoing document and its deliveries, and the incoming document.
+Frozen; a change is `dataclasses.replace`. Wire shapes live in `edxml.envelope`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Day = date  # where a field is itself called `date`, its type needs another name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What is said of a field beside its type and its default: one row of the table of fields (`domain.fields`).
+    """Rule of a field beside its type and its default: one row of the table of fields (`domain.fields`).
 
-    `longest`: the characters of a text, or of each text of a list. `wanted`: nothing is sent without it. `lines`: line
-    feeds and tabs may stand in it. `without`: characters that it may not have. `least` and `most`: of a number, or of the
-    entries of a list. `api`: its name for programs, where that is another one. `wire`: the path of its element below
-    that of the part it belongs to, from `MessageHeader` on. `says`: what programs are told of it. `typed`: people type it
-    in the form as a line of its own. `told`: answers about a document have it as it is."""
+    `longest`: the characters of a text, or of each text of a list. `is_required`: needed for sending. `lines`: line feeds
+    and tabs may stand in it. `without`: characters that it may not have. `least` and `most`: of a number, or of the entries
+    of a list. `api`: its name for programs, if different. `wire`: the path of its element below that of the part it belongs
+    to, from `MessageHeader` on. `says`: its description for programs. `in_form`: people type it in the form as a line of
+    its own. `is_echoed`: answers about a document repeat it."""
 
     longest: int = 0
-    wanted: bool = False
+    is_required: bool = False
     lines: bool = False
     without: str = ""
     least: int = 0
@@ -34,8 +34,8 @@ class Rule:
     api: str = ""
     wire: str = ""
     says: str | None = None
-    typed: bool = False
-    told: bool = False
+    in_form: bool = False
+    is_echoed: bool = False
 
 
 _THREE_DIGITS = 999
@@ -53,12 +53,12 @@ class Kind(ValueAtHand, StrEnum):
 
     @property
     def is_whole(self) -> bool:
-        """A document of its own, not a packet about one."""
+        """True for a document of its own, as opposed to a packet about one."""
         return self in (Kind.DOCUMENT, Kind.REPLACEMENT)
 
     @property
     def asks(self) -> bool:
-        """It asks for an answer about a document that was sent."""
+        """True if it asks for an answer about a document that was sent."""
         return self in (Kind.RECALL, Kind.UPDATE)
 
 
@@ -120,8 +120,8 @@ class FileRole(ValueAtHand, StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """One agency that the document is for. As given: a code, or a name with its parent's code. As resolved: the
-    code of today, with `given` and `mapped_by` when it is not what the caller wrote."""
+    """One agency that the document is for. As written by the caller: a code, or a name with its parent's code. As resolved:
+    the code of today, with `given` and `mapped_by` where the caller wrote another one."""
 
     code: Annotated[str, Rule(longest=75)] = ""
     name: Annotated[str | None, Rule(longest=200)] = None
@@ -133,7 +133,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileItem:
-    """One file of an outgoing document, as the caller's bytes were found to be."""
+    """One file of an outgoing document, with facts about its bytes."""
 
     n: int
     name: str
@@ -151,7 +151,7 @@ class FileItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    name: Annotated[str, Rule(longest=50, wanted=True, wire="FullName")]
+    name: Annotated[str, Rule(longest=50, is_required=True, wire="FullName")]
     title: Annotated[str | None, Rule(longest=100, wire="Position")] = None
     competence: Annotated[str | None, Rule(longest=100, wire="Competence")] = None
 
@@ -179,18 +179,18 @@ class FileCode:
 class ReplyLink:
     """The document that this one answers."""
 
-    agency: Annotated[str, Rule(longest=75, wanted=True)]
-    number: Annotated[str, Rule(longest=42, wanted=True)]
+    agency: Annotated[str, Rule(longest=75, is_required=True)]
+    number: Annotated[str, Rule(longest=42, is_required=True)]
     date: Day
     document_id: Annotated[DocumentId | None, Rule(longest=255)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentChange:
-    """What an update, recall or replacement says beside the document itself. The reason shares its place on the wire with
-    the number of the notice and the name of who approved it (`notice_words`)."""
+    """Data of an update, recall or replacement beside the document itself. The reason shares its place on the wire with the
+    number of the notice and the approver's name (`notice_words`)."""
 
-    reason: Annotated[str, Rule(longest=300, wanted=True, lines=True)]
+    reason: Annotated[str, Rule(longest=300, is_required=True, lines=True)]
     target: DocumentId | None = None
     approved_by: Annotated[str | None, Rule(longest=100)] = None
     notice_no: Annotated[str | None, Rule(longest=42)] = None
@@ -203,33 +203,33 @@ class DocumentChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """The metadata an agency hands in with its files, in the order in which programs are told of it. What is missing is
-    empty or None until `policy.outgoing` names it; it is never filled in."""
+    """The metadata an agency hands in with its files, in the order of the API. A missing value is empty or None until
+    `policy.outgoing` names it; it is never filled in."""
 
     external_id: Annotated[
         str | None, Rule(longest=200, says="The caller's own id; unique per agency for ever")
     ] = None
-    number: Annotated[str, Rule(longest=11, wanted=True, without=",", wire="Code/CodeNumber", typed=True)] = (
-        ""
-    )
+    number: Annotated[
+        str, Rule(longest=11, is_required=True, without=",", wire="Code/CodeNumber", in_form=True)
+    ] = ""
     symbol: Annotated[
-        str, Rule(longest=30, wanted=True, without=",", wire="Code/CodeNotation", typed=True)
+        str, Rule(longest=30, is_required=True, without=",", wire="Code/CodeNotation", in_form=True)
     ] = ""
     issued_on: Annotated[
-        date | None, Rule(api="date", wire="PromulgationInfo/PromulgationDate", typed=True)
+        date | None, Rule(api="date", wire="PromulgationInfo/PromulgationDate", in_form=True)
     ] = None
     type_name: Annotated[
         str,
         Rule(
             longest=100,
-            wanted=True,
+            is_required=True,
             api="type",
             wire="DocumentType/TypeName",
             says="Key of /codes (`cong_van`), or the name of the type as printed",
         ),
     ] = ""
     type_key: str | None = None
-    subject: Annotated[str, Rule(longest=500, wanted=True, lines=True, wire="Subject")] = ""
+    subject: Annotated[str, Rule(longest=500, is_required=True, lines=True, wire="Subject")] = ""
     urgency: Annotated[Urgency, Rule(most=4, wire="OtherInfo/Priority")] = Urgency.NORMAL
     secrecy: Annotated[str, Rule(says="Only `none` may pass; anything else is refused and not stored")] = (
         "none"
@@ -238,34 +238,34 @@ class Draft:
         str | None, Rule(longest=200, says="Kind of content, as far as the sender declares it (R3)")
     ] = None
     signer: Annotated[Signer | None, Rule(wire="SignerInfo")] = None
-    signed_at: Annotated[datetime | None, Rule(says="When it was signed; never guessed", typed=True)] = None
+    signed_at: Annotated[datetime | None, Rule(says="When it was signed; never guessed", in_form=True)] = None
     pages: Annotated[
-        int | None, Rule(least=1, most=_THREE_DIGITS, wire="OtherInfo/PageAmount", typed=True)
+        int | None, Rule(least=1, most=_THREE_DIGITS, wire="OtherInfo/PageAmount", in_form=True)
     ] = None
     delivery_mode: Annotated[
         DeliveryMode | None,
         Rule(says="As the class of the document says, where absent; `paper` never goes over the axis"),
     ] = None
-    """As its class says, where the sender says nothing (`policy.outgoing`); of an accepted document it is there."""
+    """The mode of its class, where the sender states none (`policy.outgoing`); always set on an accepted document."""
     file_code: Annotated[FileCode | None, Rule()] = None
     reply_required: Annotated[bool | None, Rule(says="Required to send (R53)")] = None
-    reply_due: Annotated[date | None, Rule(wire="DueDate", typed=True)] = None
+    reply_due: Annotated[date | None, Rule(wire="DueDate", in_form=True)] = None
     replies_to: Annotated[tuple[ReplyLink, ...], Rule(most=100)] = ()
     recipients: Annotated[tuple[Recipient, ...], Rule(most=1000)] = ()
     """One envelope takes no more (verification.md F3): more are several documents."""
-    labels: Annotated[tuple[str, ...], Rule(longest=200, most=100, told=True)] = ()
+    labels: Annotated[tuple[str, ...], Rule(longest=200, most=100, is_echoed=True)] = ()
     callback_data: Annotated[
-        str | None, Rule(longest=20_000, lines=True, says="Kept and returned as is", told=True)
+        str | None, Rule(longest=20_000, lines=True, says="Kept and returned as is", is_echoed=True)
     ] = None
     content: Annotated[str | None, Rule(longest=500, lines=True, wire="Content")] = None
-    place: Annotated[str | None, Rule(longest=50, wire="PromulgationInfo/Place", typed=True)] = None
-    due_at: Annotated[datetime | None, Rule(says="With urgency `hoa_toc_hen_gio`", typed=True)] = None
+    place: Annotated[str | None, Rule(longest=50, wire="PromulgationInfo/Place", in_form=True)] = None
+    due_at: Annotated[datetime | None, Rule(says="With urgency `hoa_toc_hen_gio`", in_form=True)] = None
     to_places: Annotated[tuple[str, ...], Rule(longest=150, most=500, wire="ToPlaces/Place")] = ()
     appendixes: Annotated[
         tuple[str, ...], Rule(longest=500, most=200, wire="OtherInfo/Appendixes/Appendix")
     ] = ()
     copies: Annotated[
-        int | None, Rule(most=_THREE_DIGITS, wire="OtherInfo/PromulgationAmount", typed=True)
+        int | None, Rule(most=_THREE_DIGITS, wire="OtherInfo/PromulgationAmount", in_form=True)
     ] = None
     sphere: Annotated[str | None, Rule(longest=100, wire="OtherInfo/SphereOfPromulgation")] = None
     drafter: Annotated[str | None, Rule(longest=10, wire="OtherInfo/TyperNotation")] = None
@@ -319,14 +319,14 @@ class OutgoingDocument:
     leaves_at: datetime | None = None
     """Until then it can be called back; nothing of it is packed before."""
     doubts: tuple[tuple[str, str], ...] = ()
-    """Of a draft: the fields that were read from its file and nobody has confirmed yet, each with why it is not sure."""
+    """Of a draft: the fields that were read from its file and are not yet confirmed, each with why it is not sure."""
 
     from_file: tuple[str, ...] = ()
     """Of a draft: the fields that stand as they were read from its file."""
 
     @property
     def reply_by(self) -> date | None:
-        """By when its recipients are to answer it; None where none need to."""
+        """Day on which the recipients' answer is due; None where no answer is required."""
         return self.draft.reply_due if self.kind.is_whole and self.draft.reply_required is True else None
 
 
@@ -348,7 +348,7 @@ class Delivery:
 
 
 class Source(ValueAtHand, StrEnum):
-    """How an incoming document came (R43): over the axis, or entered by hand."""
+    """Origin of an incoming document (R43): over the axis, or entered by hand."""
 
     AXIS = "axis"
     EMAIL = "email"
@@ -357,7 +357,7 @@ class Source(ValueAtHand, StrEnum):
 
 
 class InState(ValueAtHand, StrEnum):
-    """interfaces.md 1.3."""
+    """State of an incoming document (interfaces.md 1.3)."""
 
     NEW = "new"
     HELD = "held"
@@ -372,18 +372,18 @@ class InState(ValueAtHand, StrEnum):
 
 
 UNDECIDED = (InState.NEW, InState.HELD)
-"""It came, and nobody decided about it yet."""
+"""It came, and waits for a decision."""
 WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 UNREADABLE = (InState.RECALLED, InState.SEALED)
-"""Its files and its envelope are given to nobody."""
+"""Its files and its envelope are closed to all readers."""
 
 PAPER_COPY, AXIS_COPY = "paper_copy", "axis_copy"
-"""Marks of what came over the axis, and of what a person entered: the other copy is here, under the number behind it."""
+"""Marks of a document from the axis and of one entered by hand: the other copy is here, under the number in the mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingFile:
-    """One file of an incoming document: where its bytes lie, and what they are once decoded."""
+    """One file of an incoming document: place of its bytes, and facts about the decoded ones."""
 
     n: int
     name: str
@@ -401,7 +401,7 @@ class IncomingFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitDeadline:
-    """By when one unit that helps is done, where that is another day than the whole's."""
+    """Deadline of one coordinating unit, where it differs from the assignment's."""
 
     unit: str
     deadline: date
@@ -418,8 +418,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherProof:
-    """The same document in another envelope, by another axis (A9). `signature` is what vouches for it, in the word of the
-    checks on arrival."""
+    """The same document in another envelope, by another axis (A9). `signature` is the word of its signature check."""
 
     inbox_id: str
     axis: str
@@ -491,11 +490,11 @@ class IncomingDocument:
 
     @property
     def wants_reply(self) -> bool:
-        """Whether its sender waits for an answer and nothing has ended that."""
+        """True if its sender waits for an answer that is still due."""
         return self.reply_required is True and not self.answered_by and self.state in UNDECIDED + WORKED_ON
 
     @property
     def lead(self) -> IncomingFile | None:
         """The file that its sender calls the lead, else the first."""
-        named = [file for file in self.files if file.role is FileRole.LEAD]
-        return next(iter(named or self.files), None)
+        leads = [file for file in self.files if file.role is FileRole.LEAD]
+        return next(iter(leads or self.files), None)

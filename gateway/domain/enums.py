@@ -1,4 +1,4 @@
-"""What the enumerations have in common whose values are written into rows."""
+"""Base of the enumerations whose values are written into rows."""
 
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
 
     class ValueAtHand:
-        """As below: a type checker knows the values of enumerations by itself."""
+        """Empty: a type checker knows the values of enumerations by itself."""
 
 else:
 
     class ValueAtHand:
-        """Tells an enumeration's value without a call of Python, where the library needs two: whoever writes a document as
-        JSON asks for a dozen."""
+        """Mixin that gives an enumeration's value without a call of Python, where the library needs two."""
 
         value = property(attrgetter("_value_"))

@@ -1,7 +1,6 @@
-"""What an event says, and every kind of it; and which certificates speak for which codes, as the events tell it.
-Events are the one history: timeline, feed, audit and pages read them. In: events of the kinds `binding.*`. Out:
-what the table of bindings must hold, and where it holds something else. Pure: who asks brings rows and events (K6,
-threat 114)."""
+"""Events and their kinds; and from them, the certificates that speak for codes. Events are the one history: timeline, feed,
+audit and pages read them. In: events of the kinds `binding.*`. Out: the expected table of bindings, and its differences
+from the real one. Pure: the caller brings rows and events (K6, threat 114)."""
 
 from __future__ import annotations
 
@@ -23,9 +22,9 @@ class EventKind(StrEnum):
     DELIVERY_RETRY = "message.retry"
     DELIVERY_FAILED = "message.failed"
     DELIVERY_STATUS = "message.status"
-    REQUEST_ASKED = "message.recall.requested"
+    RECALL_REQUESTED = "message.recall.requested"
     REQUEST_ANSWERED = "message.recall.answered"
-    RECALL_ASKED = "recall.asked"
+    RECALL_FILED = "recall.asked"
     RECALL_APPROVED = "recall.approved"
     RECALL_REFUSED = "recall.refused"
     RECALL_WITHDRAWN = "recall.withdrawn"
@@ -65,14 +64,14 @@ class EventKind(StrEnum):
     ACCOUNT_UNLOCKED = "account.unlocked"
     ACCOUNT_IDLE = "account.idle"
     ACCOUNT_REVIEWED = "account.reviewed"
-    POST_GIVEN = "post.given"
-    POST_TAKEN = "post.taken"
-    DELEGATION_MADE = "delegation.made"
+    POST_ASSIGNED = "post.given"
+    POST_WITHDRAWN = "post.taken"
+    DELEGATION_CREATED = "delegation.made"
     DELEGATION_APPROVED = "delegation.approved"
     DELEGATION_ENDED = "delegation.ended"
-    MAILBOX_MADE = "mailbox.made"
+    MAILBOX_CREATED = "mailbox.made"
     MAILBOX_CLOSED = "mailbox.closed"
-    API_KEY_MADE = "apikey.made"
+    API_KEY_CREATED = "apikey.made"
     API_KEY_REVOKED = "apikey.revoked"
     WEBHOOK_ADDED = "webhook.added"
     WEBHOOK_CHANGED = "webhook.changed"
@@ -84,14 +83,14 @@ class EventKind(StrEnum):
     DOCUMENT_READ = "document.read"
     SET_UP_BEGUN = "setup.begun"
     SET_UP_ENDED = "setup.ended"
-    PROPOSAL_MADE = "proposal.made"
+    PROPOSAL_CREATED = "proposal.made"
     PROPOSAL_APPROVED = "proposal.approved"
     PROPOSAL_REJECTED = "proposal.rejected"
     PROPOSAL_REFUSED = "proposal.refused"
     BINDING_APPROVED = "binding.approved"
     BINDING_ENDING = "binding.ending"
     BINDING_WITHDRAWN = "binding.withdrawn"
-    BINDING_UNTOLD = "binding.untold"
+    BINDING_ORPHAN = "binding.untold"
     ANCHOR_APPROVED = "anchor.approved"
     REFORM_APPROVED = "reform.approved"
     REFORM_UNDONE = "reform.undone"
@@ -123,7 +122,7 @@ class EventKind(StrEnum):
     TASK_NOTED = "task.noted"
     LOG_ERASED = "log.erased"
     LOG_EXPORTED = "log.exported"
-    EVIDENCE_MADE = "evidence.made"
+    EVIDENCE_CREATED = "evidence.made"
     NOTICE_PUBLISHED = "notice.published"
     NOTICE_ENDED = "notice.ended"
     PARCEL_RETRIED = "parcel.retried"
@@ -166,11 +165,11 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingDifference:
-    """A row that the events do not tell (`untold`), tell otherwise (`changed`), or told and not there (`missing`)."""
+    """A row without events (`untold`), with other events (`changed`), or events without a row (`missing`)."""
 
     code: str
     fingerprint: str
-    what: str
+    kind: str
     detail: str
 
 
@@ -178,56 +177,56 @@ BoundKey = tuple[str, str]
 
 
 def binding_subject(code: str) -> str:
-    """Under which subject the events of a code's bindings stand."""
+    """Return the subject of the events of a code's bindings."""
     return f"binding:{code}"
 
 
-def bindings_told(events: Iterable[Event]) -> dict[BoundKey, Bound]:
-    """What the events, oldest first, say of each code and certificate. Events of other kinds are passed over."""
-    found: dict[BoundKey, Bound] = {}
+def fold_bindings(events: Iterable[Event]) -> dict[BoundKey, Bound]:
+    """Fold the events, oldest first, to one binding per code and certificate. Events of other kinds are passed over."""
+    bindings: dict[BoundKey, Bound] = {}
     for event in events:
         if event.kind not in BINDING_KINDS:
             continue
         code, fingerprint = str(event.data.get("code", "")), str(event.data.get("fingerprint", ""))
         if event.kind is EventKind.BINDING_APPROVED:
-            found[code, fingerprint] = Bound(
+            bindings[code, fingerprint] = Bound(
                 code=code,
                 fingerprint=fingerprint,
-                valid_from=_moment(event.data.get("valid_from")),
-                valid_to=_moment(event.data.get("valid_to")),
+                valid_from=_parse_moment(event.data.get("valid_from")),
+                valid_to=_parse_moment(event.data.get("valid_to")),
             )
-        elif (known := found.get((code, fingerprint))) is not None:
-            ended = event.kind is EventKind.BINDING_WITHDRAWN
-            state = WITHDRAWN if ended else known.state
+        elif (binding := bindings.get((code, fingerprint))) is not None:
+            is_withdrawn = event.kind is EventKind.BINDING_WITHDRAWN
+            state = WITHDRAWN if is_withdrawn else binding.state
             # An end is never put off: one person may end a binding, and two make one.
-            ends = (known.valid_to, _moment(event.data.get("valid_to")))
-            end = min((each for each in ends if each is not None), default=None)
-            found[code, fingerprint] = replace(known, valid_to=end, state=state)
-    return found
+            ends = (binding.valid_to, _parse_moment(event.data.get("valid_to")))
+            end = min((e for e in ends if e is not None), default=None)
+            bindings[code, fingerprint] = replace(binding, valid_to=end, state=state)
+    return bindings
 
 
 def binding_differences(rows: Iterable[Bound], events: Mapping[BoundKey, Bound]) -> list[BindingDifference]:
-    """Where the table is not what the events tell, by code and certificate."""
-    found, there = [], set()
+    """List the differences between table and events, by code and certificate."""
+    faults, row_keys = [], set()
     for row in rows:
         key = row.code, row.fingerprint
-        there.add(key)
+        row_keys.add(key)
         expected = events.get(key)
         if expected is None:
-            found.append((key, "untold", "no event tells of it"))
+            faults.append((key, "untold", "no event tells of it"))
         elif expected != row:
-            found.append((key, "changed", f"the events tell {_said(expected)}, here is {_said(row)}"))
-    missing = events.keys() - there
-    found += [(key, "missing", f"the events tell {_said(events[key])}") for key in missing]
+            faults.append((key, "changed", f"the events tell {_text(expected)}, here is {_text(row)}"))
+    missing = events.keys() - row_keys
+    faults += [(key, "missing", f"the events tell {_text(events[key])}") for key in missing]
     return [
-        BindingDifference(code=code, fingerprint=fingerprint, what=what, detail=detail)
-        for (code, fingerprint), what, detail in sorted(found)
+        BindingDifference(code=code, fingerprint=fingerprint, kind=kind, detail=detail)
+        for (code, fingerprint), kind, detail in sorted(faults)
     ]
 
 
-def _said(one: Bound) -> str:
-    return f"{one.state} from {one.valid_from} to {one.valid_to}"
+def _text(bound: Bound) -> str:
+    return f"{bound.state} from {bound.valid_from} to {bound.valid_to}"
 
 
-def _moment(text: object) -> datetime | None:
+def _parse_moment(text: object) -> datetime | None:
     return datetime.fromisoformat(text) if isinstance(text, str) else None

@@ -1,12 +1,11 @@
-"""What an evidence pack is (E4): one ZIP with a manifest of every member, the maker's signature over the manifest, and
-the story told beside the proofs. In: members, or the bytes of a manifest and its signature; names, sizes, CRCs.
-Out: the bytes, exactly one form for each value; what has another form, a name that is none, or a name twice is
-`SpoiledPack`, with the member's name. Pure.
+"""The evidence pack (E4): one ZIP with a manifest of every member, the maker's signature over the manifest, and a story
+beside the proofs. In: members, or the bytes of a manifest and its signature; names, sizes, CRCs. Out: the bytes, exactly
+one form for each value; any other form, an invalid name, or a name twice is `SpoiledPack`, with the member's name. Pure.
 
-The story (`story.json`) is the maker's word, signed with the manifest; whoever checks a pack compares it with what
-the packets themselves say. The ZIP has the one form that it may have: stored, in order, no times, no extra fields,
-no comments, nothing before, between or after, so that a reader makes the bytes around the members again and
-compares (E5). It is written by hand because no library gives exactly these bytes."""
+The story (`story.json`) is the maker's word, signed with the manifest; a checker of the pack compares it with the packets
+themselves. The ZIP has the one form that it may have: stored, in order, no times, no extra fields, no comments, nothing
+before, between or after, so that a reader makes the bytes around the members again and compares (E5). It is written by hand
+because no library gives exactly these bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ MANIFEST, SIGNATURE, PAGE, STORY = "manifest.json", "manifest.sig", "index.html"
 LEAVES, CONSISTENCY, SEALS = "log/leaves.jsonl", "log/consistency.jsonl", "log/seals/"
 PACKETS, CERTIFICATES, REVOCATION = "packets/", "certificates/", "revocation/"
 
-# A document for 500 recipients who say four things each has some 3,000 members.
+# A document for 500 recipients with four statuses each has some 3,000 members.
 MOST_MEMBERS = 10_000
 MOST_MANIFEST = 8 * 1024 * 1024
 MOST_SIGNATURE = 16 * 1024
@@ -36,7 +35,7 @@ MOST_SIGNATURE = 16 * 1024
 MOST_BYTES = 0xFFFF_FFFE
 
 ALGORITHM = "ed25519"
-# K6, threat 120: what is signed begins with what it is, so that a signature never fits anything else.
+# K6, threat 120: the signed bytes begin with their purpose, so that a signature never fits anything else.
 _TAG = b"gateway-evidence-manifest/1\n"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}(/[a-z0-9][a-z0-9._-]{0,99}){0,3}")
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -67,8 +66,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Every member but the manifest and its signature, in the order in which they stand; and who made the pack, when, of
-    which document. `about` is {"direction", "id", "code", "document_id"}."""
+    """Every member but the manifest and its signature, in their order; with maker, time and document of the pack. `about`
+    is {"direction", "id", "code", "document_id"}."""
 
     pack: str
     made_at: str
@@ -79,28 +78,28 @@ class Manifest:
     members: tuple[Member, ...] = field(default_factory=tuple)
 
     def to_bytes(self) -> bytes:
-        """The one form: sorted keys, UTF-8, a line feed at the end."""
+        """Write the one form: sorted keys, UTF-8, a line feed at the end."""
         return canonical({"format": FORMAT, **asdict(self)})
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Manifest:
-        """SpoiledPack for whatever is not exactly what `to_bytes` writes."""
-        told = parsed(raw, MANIFEST)
+        """Read the form that `to_bytes` writes; SpoiledPack for any other bytes."""
+        content = parsed(raw, MANIFEST)
         try:
-            members = tuple(Member(**each) for each in told["members"])
-            rest = {key: told[key] for key in ("pack", "made_at", "node", "agency", "software", "about")}
-            found = cls(members=members, **rest)
+            members = tuple(Member(**m) for m in content["members"])
+            header = {key: content[key] for key in ("pack", "made_at", "node", "agency", "software", "about")}
+            manifest = cls(members=members, **header)
         except (KeyError, TypeError) as cause:
             raise SpoiledPack(MANIFEST, "it lacks a field or has one that is not known") from cause
-        _check(found)
-        if found.to_bytes() != raw:
+        _check_manifest(manifest)
+        if manifest.to_bytes() != raw:
             raise SpoiledPack(MANIFEST, "it is not written in the one form that a manifest has")
-        return found
+        return manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackSignature:
-    """The maker's key and signature. The key is only named here: whether to believe it is for the reader (E5)."""
+    """The maker's key and signature. The key is only named here: the reader decides whether to believe it (E5)."""
 
     public_key: bytes
     signature: bytes
@@ -116,90 +115,90 @@ class PackSignature:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> PackSignature:
-        told = parsed(raw, SIGNATURE)
+        content = parsed(raw, SIGNATURE)
         try:
-            found = cls(
-                public_key=base64.b64decode(told["public_key"], validate=True),
-                signature=base64.b64decode(told["signature"], validate=True),
+            pack_signature = cls(
+                public_key=base64.b64decode(content["public_key"], validate=True),
+                signature=base64.b64decode(content["signature"], validate=True),
             )
         except (KeyError, TypeError, ValueError, binascii.Error) as cause:
             raise SpoiledPack(SIGNATURE, "it names no key or no signature") from cause
-        if found.to_bytes() != raw:
+        if pack_signature.to_bytes() != raw:
             raise SpoiledPack(SIGNATURE, "it is not written in the one form that a signature has")
-        return found
+        return pack_signature
 
 
 def signed_bytes(manifest: bytes) -> bytes:
-    """What the maker's key signs."""
+    """Return the bytes that the maker's key signs."""
     return _TAG + manifest
 
 
 def canonical(value: object) -> bytes:
-    """JSON in one form."""
+    """Write JSON in one form."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
     return text.encode("utf-8") + b"\n"
 
 
 def parsed(raw: bytes, member: str) -> dict[str, Any]:
-    """A member that is one JSON object."""
+    """Read a member that is one JSON object."""
     try:
-        told = json.loads(raw)
+        content = json.loads(raw)
     except (ValueError, RecursionError) as cause:
         raise SpoiledPack(member, "it is not JSON in UTF-8") from cause
-    if not isinstance(told, dict):
+    if not isinstance(content, dict):
         raise SpoiledPack(member, "it is no JSON object")
-    return told
+    return content
 
 
-def _check(manifest: Manifest) -> None:
-    """Names that no unpacking program takes for another file or another place."""
+def _check_manifest(manifest: Manifest) -> None:
+    """Refuse names that an unpacking program could take for another file or another place."""
     texts = (manifest.pack, manifest.made_at, manifest.node, manifest.agency, manifest.software)
-    if not all(isinstance(each, str) for each in (*texts, *manifest.about, *manifest.about.values())):
+    if not all(isinstance(t, str) for t in (*texts, *manifest.about, *manifest.about.values())):
         raise SpoiledPack(MANIFEST, "a field that should be text is not")
     if len(manifest.members) > MOST_MEMBERS:
         raise SpoiledPack(MANIFEST, f"it names more than {MOST_MEMBERS} members")
-    seen = {MANIFEST, SIGNATURE}
-    for each in manifest.members:
-        _check_member(each)
-        if each.name in seen:
-            raise SpoiledPack(each.name, "the manifest names it twice")
-        seen.add(each.name)
-    if sum(each.size for each in manifest.members) > MOST_BYTES:
+    names = {MANIFEST, SIGNATURE}
+    for member in manifest.members:
+        _check_member(member)
+        if member.name in names:
+            raise SpoiledPack(member.name, "the manifest names it twice")
+        names.add(member.name)
+    if sum(member.size for member in manifest.members) > MOST_BYTES:
         raise SpoiledPack(MANIFEST, f"its members have more than the {MOST_BYTES} bytes that a pack can have")
 
 
 def _check_member(member: Member) -> None:
-    shown = member.name if isinstance(member.name, str) else MANIFEST
+    label = member.name if isinstance(member.name, str) else MANIFEST
     if not isinstance(member.name, str) or not _NAME.fullmatch(member.name):
-        raise SpoiledPack(shown[:120], "no member of a pack can have this name")
+        raise SpoiledPack(label[:120], "no member of a pack can have this name")
     if type(member.size) is not int or not 0 <= member.size <= MOST_BYTES:
-        raise SpoiledPack(shown, "the manifest gives it no size that a member can have")
+        raise SpoiledPack(label, "the manifest gives it no size that a member can have")
     if not isinstance(member.sha256, str) or not _HEX.fullmatch(member.sha256):
-        raise SpoiledPack(shown, "the manifest gives it no SHA-256")
+        raise SpoiledPack(label, "the manifest gives it no SHA-256")
     if not isinstance(member.media, str) or not _MEDIA.fullmatch(member.media):
-        raise SpoiledPack(shown, "the manifest gives it no media type")
+        raise SpoiledPack(label, "the manifest gives it no media type")
 
 
 class Direction(StrEnum):
-    """As the pack's maker sees it."""
+    """Direction of a packet, seen from the pack's maker."""
 
     OUT = "out"
     IN = "in"
 
 
 class PacketRole(StrEnum):
-    """What a packet is to the document of the pack."""
+    """Role of a packet for the document of the pack."""
 
     DOCUMENT = "document"
     CHANGE = "change"
     REQUEST = "request"
     RECEIPT = "receipt"
     HANDED = "handed"
-    """The document or a change of it, in the form that an axis was handed: signed by nobody."""
+    """The document or a change of it, in the unsigned form that an axis was handed."""
 
 
 class Absent(StrEnum):
-    """Why a packet's bytes are not in the pack: its digest stands for it."""
+    """Reason why a packet's bytes are not in the pack: its digest stands for it."""
 
     RECALLED = "recalled"
     SEALED = "sealed"
@@ -215,8 +214,8 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientTold:
-    """One to whom the document was sent; `state` is a key of the states' words."""
+class StoryRecipient:
+    """One recipient of the document; `state` is a key of the states' words."""
 
     party: Party
     state: str
@@ -224,7 +223,7 @@ class RecipientTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotedStep:
-    """One step of verification, as the node noted it."""
+    """One step of verification, from the node's notes."""
 
     n: int
     ok: bool | None
@@ -233,8 +232,8 @@ class NotedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketVerdict:
-    """What the maker's node says of a packet's signature for the time `at`: `noted` when it came, or found anew when the
-    pack was made."""
+    """Verdict of the maker's node on a packet's signature for the time `at`: `noted` on arrival, or computed for the
+    pack."""
 
     word: str
     at: datetime
@@ -244,10 +243,10 @@ class PacketVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PacketTold:
-    """One signed packet. `member` is empty where only its digest is kept (`absent`). `at` is the node's own time: when it
-    was packed here, or arrived here. `status` is the code of a status, `answers` the packet id that it answers. `form` and
-    `made_of`, the digest of the standard file, tell of what was handed over in another form."""
+class StoryPacket:
+    """One signed packet. `member` is empty where only its digest is kept (`absent`). `at` is the node's own time of packing
+    or arrival. `status` is the code of a status, `answers` the packet id that it answers. `form` and `made_of`, the digest
+    of the standard file, describe a file that was handed over in another form."""
 
     part: PacketRole
     direction: Direction
@@ -270,7 +269,7 @@ class PacketTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileTold:
+class StoryFile:
     """One file that the document carries; it lies inside the packet, and here only its digest stands."""
 
     name: str
@@ -279,8 +278,8 @@ class FileTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealTold:
-    """One seal of the log, and the trusted time over it, as the maker has it. `published` says that it left the node."""
+class StorySeal:
+    """One seal of the log, and the trusted time over it, from the maker's log. `published` says that it left the node."""
 
     number: int
     size: int
@@ -290,7 +289,7 @@ class SealTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventTold:
+class StoryEvent:
     """One event of the log whose leaf is in the pack, and the seal that first covers it with a trusted time, or at all.
     `names` are the digests of packets that it names."""
 
@@ -304,7 +303,7 @@ class EventTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """The whole. `policy` are the limits and graces in force at the maker, by name."""
+    """The whole story. `policy` are the limits and graces in force at the maker, by name."""
 
     pack: str
     made_at: datetime
@@ -319,28 +318,28 @@ class Story:
     type_name: str
     subject: str
     state: str
-    packets: tuple[PacketTold, ...]
-    files: tuple[FileTold, ...] = ()
-    recipients: tuple[RecipientTold, ...] = ()
+    packets: tuple[StoryPacket, ...]
+    files: tuple[StoryFile, ...] = ()
+    recipients: tuple[StoryRecipient, ...] = ()
     absent: Absent | None = None
-    seals: tuple[SealTold, ...] = ()
-    events: tuple[EventTold, ...] = ()
+    seals: tuple[StorySeal, ...] = ()
+    events: tuple[StoryEvent, ...] = ()
     policy: tuple[tuple[str, str], ...] = ()
 
 
-# The x are fields of which every pack has zero: flags, method, time, extra field, comment, disk, attributes.
+# The x are fields that are zero in every pack: flags, method, time, extra field, comment, disk, attributes.
 _LOCAL = struct.Struct("<4sH6xH3IH2x")
 _CENTRAL = struct.Struct("<4s2H6xH3IH12xI")
 _END = struct.Struct("<4s4H2IH")
 LOCAL_SIZE, CENTRAL_SIZE, END_SIZE = _LOCAL.size, _CENTRAL.size, _END.size
 
-_NEEDS = 20  # version 2.0 of the format: what every program of the last thirty years unpacks
+_NEEDS = 20  # version 2.0 of the format, which every program of the last thirty years unpacks
 _DAY = 0x21  # 1 January 1980, the first day that the format can tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZipEntry:
-    """One member as the container has it. Names are ASCII (`domain.evidence`)."""
+    """One member of the container. Names are ASCII (`domain.evidence`)."""
 
     name: str
     size: int
@@ -348,46 +347,46 @@ class ZipEntry:
 
     @property
     def footprint(self) -> int:
-        """What it takes, with its header."""
+        """Its bytes with the local header."""
         return LOCAL_SIZE + len(self.name) + self.size
 
 
 def local_header(entry: ZipEntry) -> bytes:
-    """What stands before a member's bytes."""
+    """Write the header before a member's bytes."""
     name = entry.name.encode("ascii")
-    return _LOCAL.pack(b"PK\x03\x04", _NEEDS, _DAY, *_told(entry)) + name
+    return _LOCAL.pack(b"PK\x03\x04", _NEEDS, _DAY, *_header_fields(entry)) + name
 
 
-def size_told(header: bytes) -> int:
-    """The size that a local header gives: not believed, but bounded by its reader and compared later."""
+def read_size(header: bytes) -> int:
+    """Read the size from a local header: untrusted, but bounded by its reader and compared later."""
     return int.from_bytes(header[22:26], "little")
 
 
 def central_header(entry: ZipEntry, offset: int) -> bytes:
-    """The member's line of the directory at the end."""
+    """Write the member's line of the directory at the end."""
     name = entry.name.encode("ascii")
-    return _CENTRAL.pack(b"PK\x01\x02", _NEEDS, _NEEDS, _DAY, *_told(entry), offset) + name
+    return _CENTRAL.pack(b"PK\x01\x02", _NEEDS, _NEEDS, _DAY, *_header_fields(entry), offset) + name
 
 
-def _told(entry: ZipEntry) -> tuple[int, int, int, int]:
-    """Both sizes are one: nothing is packed."""
+def _header_fields(entry: ZipEntry) -> tuple[int, int, int, int]:
+    """Return the common header fields; both sizes are one, as nothing is compressed."""
     return entry.crc, entry.size, entry.size, len(entry.name)
 
 
 def end_record(entries: Sequence[ZipEntry]) -> bytes:
-    """The last bytes of the file."""
+    """Write the last bytes of the file."""
     count = len(entries)
     return _END.pack(b"PK\x05\x06", 0, 0, count, count, directory_size(entries), directory_offset(entries), 0)
 
 
 def directory_offset(entries: Sequence[ZipEntry]) -> int:
-    return sum(each.footprint for each in entries)
+    return sum(e.footprint for e in entries)
 
 
 def directory_size(entries: Sequence[ZipEntry]) -> int:
-    return sum(CENTRAL_SIZE + len(each.name) for each in entries)
+    return sum(CENTRAL_SIZE + len(e.name) for e in entries)
 
 
 def total_size(entries: Sequence[ZipEntry]) -> int:
-    """The size of the whole file."""
+    """Return the size of the whole file."""
     return directory_offset(entries) + directory_size(entries) + END_SIZE

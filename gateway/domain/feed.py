@@ -1,9 +1,8 @@
-"""What programs are told of an event, whichever way it reaches them: asked for at the feed, or sent to a webhook. In: a
-numbered event, the code of its agency, what the client said about the document. Out: one body, the same for both, and
-the scope that may read it. Pure.
+"""The body of an event for programs, the same in the feed and in a webhook. In: a numbered event, the code of its agency,
+the client's words about the document. Out: the body, and the scope that may read it. Pure.
 
-The data of events hold the reasons, notes and names that people gave, so a key that may not read documents must not
-learn them here: which scope reads which events stands in one table."""
+The data of events hold reasons, notes and names that people gave, so a key that may not read documents must not learn them
+here: which scope reads which events stands in one table."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.trace import Trace
 from gateway.domain.wall_clock import local
 
-# By the first word of a kind. What is not named here is about people, keys and the node itself: no program reads it.
+# By the first word of a kind. Other kinds are about people, keys and the node itself: no program reads them.
 _SCOPE_OF_WORD = {
     "message": ApiScope.MESSAGES_READ,
     "recall": ApiScope.MESSAGES_READ,
@@ -33,69 +32,69 @@ EVENT_SCOPES = tuple(dict.fromkeys(_SCOPE_OF_WORD.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What the client said of one document beside what is in it; only what it did say. `trace` is that of the call."""
+class ClientData:
+    """The client's own data of one document beside its content, without omitted parts. `trace` is that of the call."""
 
     words: Mapping[str, str]
     trace: Trace | None = None
 
-    def told(self) -> Mapping[str, str]:
+    def to_data(self) -> Mapping[str, str]:
         return {**self.words, **({"trace": self.trace.id} if self.trace is not None else {})}
 
 
 # By the document's id.
-ClientWords = Mapping[str, Said]
+ClientWords = Mapping[str, ClientData]
 NO_WORDS: ClientWords = MappingProxyType({})
-_NOTHING = Said(words={})
-_EVERY = ".*"
+_NO_CLIENT_WORDS = ClientData(words={})
+_WILDCARD = ".*"
 
 
 def scope_of(kind: EventKind) -> ApiScope | None:
-    """None for what no program reads."""
+    """Return the scope that reads a kind; None for a kind that no program reads."""
     return _SCOPE_OF_WORD.get(kind.partition(".")[0])
 
 
 def readable(scopes: Collection[ApiScope]) -> list[EventKind]:
-    """Every kind that these scopes read."""
+    """List the kinds that these scopes read."""
     return [kind for kind in EventKind if scope_of(kind) in scopes]
 
 
 def known_filter(text: str) -> bool:
-    """A kind, or the beginning of some with `.*` behind it, that a program may read."""
-    return any(_fits(text, kind) for kind in EventKind if scope_of(kind) is not None)
+    """Tell whether the text is a kind that a program may read, or the beginning of some with `.*` behind it."""
+    return any(_matches(text, kind) for kind in EventKind if scope_of(kind) is not None)
 
 
 def unread(filters: Sequence[str], scopes: Collection[ApiScope]) -> list[str]:
     """Return the filters that name no kind which these scopes read."""
     kinds = readable(scopes)
-    return [text for text in filters if not any(_fits(text, kind) for kind in kinds)]
+    return [text for text in filters if not any(_matches(text, kind) for kind in kinds)]
 
 
 def is_wanted(kind: EventKind, scopes: Collection[ApiScope], filters: Sequence[str]) -> bool:
-    """Whether these scopes read it and one of the filters names it; without filters all are wanted."""
-    return scope_of(kind) in scopes and (not filters or any(_fits(each, kind) for each in filters))
+    """Tell whether these scopes read it and one of the filters names it; without filters all are wanted."""
+    return scope_of(kind) in scopes and (not filters or any(_matches(f, kind) for f in filters))
 
 
-def _fits(text: str, kind: EventKind) -> bool:
-    if text.endswith(_EVERY):
+def _matches(text: str, kind: EventKind) -> bool:
+    if text.endswith(_WILDCARD):
         return kind.startswith(text.removesuffix("*"))
     return kind == text
 
 
 def event_id(event: Event) -> str:
-    """The event's ULID with its sequence once it has one, so that a cursor needs no look-up."""
+    """Return the event's ULID with its sequence once it has one, so that a cursor needs no look-up."""
     bare = "evt_" + event.id.removeprefix("evt_")
     return bare if event.agency_seq is None else f"{bare}-{event.agency_seq}"
 
 
 def documents_of(events: Sequence[Event]) -> list[str]:
-    """The documents of the agency's own that they are about, each once."""
-    return list(dict.fromkeys(each.subject_id for each in events if each.subject_id.startswith("msg_")))
+    """List the outgoing documents of the events, each once."""
+    return list(dict.fromkeys(e.subject_id for e in events if e.subject_id.startswith("msg_")))
 
 
-def told(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, Any]:  # Any: it is JSON
-    """The body. What the client said of its document stands in the data as it said it."""
-    said = words.get(event.subject_id, _NOTHING)
+def event_body(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, Any]:  # Any: it is JSON
+    """Make the body. The client's words about its document are added to the data unchanged."""
+    client_words = words.get(event.subject_id, _NO_CLIENT_WORDS)
     return {
         "id": event_id(event),
         "type": str(event.kind),
@@ -103,10 +102,10 @@ def told(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, 
         "agency": agency,
         "sequence": event.agency_seq or 0,
         "subject": event.subject_id,
-        "data": {**event.data, **said.told()},
+        "data": {**event.data, **client_words.to_data()},
     }
 
 
 def to_bytes(body: Mapping[str, Any]) -> bytes:
-    """As it is sent and signed."""
+    """Encode a body for sending and signing."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,7 +1,7 @@
-"""The one table of a document's fields, and the rules of every text that people and programs write into a document, a
-change of it or a status: how long, of which characters, wanted or not. A row stands in `domain.document`, where its field
-is declared. In: a draft, a change, a status. Out: the rows; the same with what is blank taken away, and each of its texts
-with its rule. The doors, the description of the API, the pages and both translations of envelopes read this table."""
+"""The one table of a document's fields, with the rules of every text in a document, a change of it or a status: length,
+characters, whether required. A row stands in `domain.document`, where its field is declared. In: a draft, a change, a
+status. Out: the rows; the same value without blank texts, and each of its texts with its rule. API, OpenAPI, pages and both
+translations of envelopes read this table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a part of a document: what the domain and programs call it, the type of one value, and its rule."""
+    """One field of a part of a document: its names in the domain and for programs, the type of one value, and its rule."""
 
     attribute: str
     name: str
@@ -40,174 +40,174 @@ class Field:
 
     @property
     def empty(self) -> str | None:
-        """What a text says that says nothing."""
+        """Value of an empty text."""
         return None if self.may_be_absent else ""
 
 
 @cache
 def fields_of(part: type[DataclassInstance]) -> Sequence[Field]:
-    """The fields that have a rule, in their order."""
+    """List the fields that have a rule, in their order."""
     return tuple(_fields_of(part))
 
 
 def _fields_of(part: type[DataclassInstance]) -> Iterator[Field]:
     hints = get_type_hints(part, include_extras=True)
-    for each in fields(part):
-        found = annotated(hints[each.name])
-        if found is None:
+    for field in fields(part):
+        parts = annotated(hints[field.name])
+        if parts is None:
             continue
-        inner, holds, rule = found
+        annotated_type, holds, rule = parts
         yield Field(
-            attribute=each.name,
-            name=rule.api or each.name,
+            attribute=field.name,
+            name=rule.api or field.name,
             holds=holds,
             is_part=is_dataclass(holds),
-            is_list=get_origin(inner) is tuple,
-            may_be_absent=NoneType in get_args(inner),
-            default=each.default,
+            is_list=get_origin(annotated_type) is tuple,
+            may_be_absent=NoneType in get_args(annotated_type),
+            default=field.default,
             rule=rule,
         )
 
 
 def annotated(hint: Any) -> tuple[Any, type[Any], Any] | None:
-    """A type as it was written, that of one value, and what is said of it; None where nothing is."""
+    """Return the annotated type, the type of one value, and the annotation; None without an annotation."""
     if get_origin(hint) is not Annotated:
         return None
-    inner, said = get_args(hint)
-    return inner, next(iter(get_args(inner)), inner), said
+    inner, annotation = get_args(hint)
+    return inner, next(iter(get_args(inner)), inner), annotation
 
 
 FIELDS = fields_of(Draft)
-"""The fields of a document, in the order in which programs are told of them."""
+"""The fields of a document, in the order of the API."""
 
 
-def _texts(part: type[DataclassInstance], above: str = "") -> Iterator[tuple[str, Rule]]:
-    for each in fields_of(part):
-        path = f"{above}{each.name}{'/*' if each.is_list else ''}"
-        if each.is_part:
-            yield from _texts(each.holds, f"{path}/")
-        elif each.rule.longest:
-            yield path, each.rule
+def _text_rules(part: type[DataclassInstance], above: str = "") -> Iterator[tuple[str, Rule]]:
+    for field in fields_of(part):
+        path = f"{above}{field.name}{'/*' if field.is_list else ''}"
+        if field.is_part:
+            yield from _text_rules(field.holds, f"{path}/")
+        elif field.rule.longest:
+            yield path, field.rule
 
 
-def _lists(*parts: type[DataclassInstance]) -> Iterator[tuple[str, int]]:
+def _list_limits(*parts: type[DataclassInstance]) -> Iterator[tuple[str, int]]:
     for part in parts:
-        for each in fields_of(part):
-            if each.is_list:
-                yield each.name, each.rule.most
+        for field in fields_of(part):
+            if field.is_list:
+                yield field.name, field.rule.most
 
 
 # Paths are those of the API; `*` stands for each entry of a list. Lengths: edxml.md 2.2, rules.md 12.3.
-DRAFT: Mapping[str, Rule] = MappingProxyType(dict(_texts(Draft)))
-CHANGE: Mapping[str, Rule] = MappingProxyType(dict(_texts(DocumentChange)))
-# The note shares its place on the wire with the reason for a refusal and the id of the packet that is answered.
+DRAFT: Mapping[str, Rule] = MappingProxyType(dict(_text_rules(Draft)))
+CHANGE: Mapping[str, Rule] = MappingProxyType(dict(_text_rules(DocumentChange)))
+# The note shares its place on the wire with the reason for a refusal and the id of the answered packet.
 STATUS: Mapping[str, Rule] = MappingProxyType(
     {
         "note": Rule(longest=400, lines=True),
         "register_no": Rule(longest=50),
-        **dict(_texts(Staff, "staff/")),
-        **dict(_texts(Assignment, "assignment/")),
+        **dict(_text_rules(Staff, "staff/")),
+        **dict(_text_rules(Assignment, "assignment/")),
     }
 )
 # How many entries a list may have.
-MOST: Mapping[str, int] = MappingProxyType(dict(_lists(Draft, DocumentChange)))
-# What the domain calls a field that programs know by another name.
-_ATTRIBUTES = {each.name: each.attribute for each in FIELDS}
-# No document of an office is older, and none is due later: what is further away is a slip of the pen.
+MOST: Mapping[str, int] = MappingProxyType(dict(_list_limits(Draft, DocumentChange)))
+# Domain names of fields that have another name for programs.
+_ATTRIBUTES = {field.name: field.attribute for field in FIELDS}
+# No document of an office is older, and none is due later: such a day is a typing error.
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
-# What is given back exactly as it came.
-_UNTOUCHED = frozenset({"callback_data"})
-# Of these types there is nothing to tidy.
-_AS_IT_IS = frozenset({NoneType, bool, int, date, datetime})
-_NOTHING = frozenset({None, "", ()})
+# Returned to the client unchanged.
+_UNCHANGED_FIELDS = frozenset({"callback_data"})
+# Types without texts.
+_TYPES_WITHOUT_TEXT = frozenset({NoneType, bool, int, date, datetime})
+_EMPTY_VALUES = frozenset({None, "", ()})
 
 
-def tidy(thing: T) -> T:
-    """The same with one way to say nothing: what is blank is absent, a list has no blank entries, a part of which nothing
-    is left is gone. Texts are in form NFC, without white space around them, their lines ended by a line feed."""
+def tidy(part: T) -> T:
+    """Normalise empty values: blank texts become absent, lists lose blank entries, a part without content is gone. Texts
+    are in form NFC, without white space around them, their lines ended by a line feed."""
     changed = {}
-    known, values_of = _tidied_fields(type(thing))
-    for (name, default), value in zip(known, values_of(thing), strict=False):
-        if value.__class__ in _AS_IT_IS or (value.__class__ is str and usual(value)):
+    field_defaults, values_of = _tidied_fields(type(part))
+    for (name, default), value in zip(field_defaults, values_of(part), strict=False):
+        if value.__class__ in _TYPES_WITHOUT_TEXT or (value.__class__ is str and usual(value)):
             continue
-        if (tidied := _tidied(value, default)) is not value:
+        if (tidied := _tidy_value(value, default)) is not value:
             changed[name] = tidied
-    return replace(thing, **changed) if changed else thing
+    return replace(part, **changed) if changed else part
 
 
 @cache
 def _tidied_fields(
     kind: type[DataclassInstance],
 ) -> tuple[Sequence[tuple[str, Any]], Callable[[object], Sequence[Any]]]:
-    """With their defaults, and what looks at all their values in one go: behind them are two of no field, so that they are
-    several in any case."""
-    known = [(each.name, each.default) for each in fields(kind) if each.name not in _UNTOUCHED]
-    return known, attrgetter(*(name for name, _ in known), "__class__", "__class__")
+    """Return the fields with their defaults, and a getter of all their values at once. Two extra attributes make the answer
+    a tuple."""
+    field_defaults = [(f.name, f.default) for f in fields(kind) if f.name not in _UNCHANGED_FIELDS]
+    return field_defaults, attrgetter(*(name for name, _ in field_defaults), "__class__", "__class__")
 
 
-def entries(rules: Mapping[str, Rule], thing: object) -> Sequence[tuple[str, Rule, str]]:
-    """Each text of `thing` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
-    told: list[tuple[str, Rule, str]] = []
+def entries(rules: Mapping[str, Rule], part: object) -> Sequence[tuple[str, Rule, str]]:
+    """List each text of `part` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
+    texts: list[tuple[str, Rule, str]] = []
     for path, rule in rules.items():
-        attribute, below = _ROUTES[path]
-        value = getattr(thing, attribute, None)
+        attribute, tail = _ROUTES[path]
+        value = getattr(part, attribute, None)
         if not value:
-            if "*" not in below:
-                told.append((f"/{path}", rule, ""))
-        elif not below:
-            told.append((f"/{path}", rule, value))
-        elif below[0] != "*" and len(below) == 1:
-            told.append((f"/{path}", rule, getattr(value, below[0], None) or ""))
+            if "*" not in tail:
+                texts.append((f"/{path}", rule, ""))
+        elif not tail:
+            texts.append((f"/{path}", rule, value))
+        elif tail[0] != "*" and len(tail) == 1:
+            texts.append((f"/{path}", rule, getattr(value, tail[0], None) or ""))
         else:
-            told += [(at, rule, text) for at, text in _values(value, below, f"/{path.partition('/')[0]}")]
-    return told
+            texts += [(at, rule, text) for at, text in _texts_at(value, tail, f"/{path.partition('/')[0]}")]
+    return texts
 
 
 def fitting(text: str | None, rule: Rule) -> str | None:
-    """A name from our own lists, which nobody types here, as far as it can be written; None where nothing is left."""
+    """Cut a name from our own lists to the rule, without bad characters; None where nothing is left."""
     if text and len(text) <= rule.longest and usual(text):
         return text
-    kept = _BAD.sub("", text or "")
-    return _clean(_clean(kept)[: rule.longest]) or None
+    cleaned = _BAD.sub("", text or "")
+    return _clean(_clean(cleaned)[: rule.longest]) or None
 
 
-def whole(text: str | None, rule: Rule) -> str | None:
-    """The same for what is of no use cut short, such as an address."""
+def keep_if_fits(text: str | None, rule: Rule) -> str | None:
+    """Return a text that fits the rule uncut, else None: half an address is useless."""
     return text if text and fitting(text, rule) == text else None
 
 
 def is_blank(text: str) -> bool:
-    """Whether nobody sees anything of it: white space, and marks that have no form of their own."""
-    if text[:1].isalnum():  # so begin most
+    """Tell whether a text is invisible: white space, and marks that have no form of their own."""
+    if text[:1].isalnum():  # the usual case
         return False
     return all(letter.isspace() or unicodedata.category(letter) == "Cf" for letter in text)
 
 
 def is_encodable(text: str) -> bool:
-    """Whether it can be written in UTF-8 at all: lone surrogates cannot."""
-    return _LONE.search(text) is None
+    """Tell whether it can be written in UTF-8 at all: lone surrogates cannot."""
+    return _LONE_SURROGATES.search(text) is None
 
 
 def has_bad_characters(text: str, *, lines: bool = False) -> bool:
-    """Control characters (header and log injection), those that turn the writing round (what is read is not what is
-    written), lone surrogates and non-characters (not XML)."""
+    """Find control characters (header and log injection), those that turn the writing round (the shown text is not the
+    stored one), lone surrogates and non-characters (not XML)."""
     return (_BAD_IN_LINES if lines else _BAD).search(text) is not None
 
 
-def turning_shown(text: str) -> str:
-    """Write out the characters that turn the writing round, as `[U+202E]`, in a text that somebody else wrote."""
-    return text if text.isascii() else _TURNS.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+def escape_turning(text: str) -> str:
+    """Write out, as `[U+202E]`, the characters that turn the writing round in a foreign text."""
+    return text if text.isascii() else _TURNING_CHARACTERS.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
 
 
-_LONE = re.compile("[\ud800-\udfff]")
-# The last two of every plane, and a block of the first, are characters of nothing.
-_NONE = "\ufdd0-\ufdef" + "".join(
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+# Non-characters: the last two of every plane, and a block of the first.
+_NON_CHARACTERS = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
 )
 _TURNING = "\u202a-\u202e\u2066-\u2069"
-_BAD_IN_LINES = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NONE}]")
-_BAD = re.compile(f"[\0-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NONE}]")
-_TURNS = re.compile(f"[{_TURNING}]")
+_BAD_IN_LINES = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NON_CHARACTERS}]")
+_BAD = re.compile(f"[\0-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NON_CHARACTERS}]")
+_TURNING_CHARACTERS = re.compile(f"[{_TURNING}]")
 
 
 def _clean(text: str) -> str:
@@ -217,7 +217,7 @@ def _clean(text: str) -> str:
     return text if text[:1].isalnum() or not is_blank(text) else ""
 
 
-def _tidied(value: Any, default: object) -> Any:
+def _tidy_value(value: Any, default: object) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
@@ -228,37 +228,37 @@ def _tidied(value: Any, default: object) -> Any:
             return None if default is None else ""
         return value if text == value else type(value)(text)
     if type(value) is tuple:
-        parts = [_tidied(each, MISSING) for each in value]
-        kept = tuple([each for each in parts if each != ""])
-        return value if len(kept) == len(value) and all(map(is_, kept, value)) else kept
+        parts = [_tidy_value(p, MISSING) for p in value]
+        nonblank = tuple([p for p in parts if p != ""])
+        return value if len(nonblank) == len(value) and all(map(is_, nonblank, value)) else nonblank
     if hasattr(value.__class__, "__dataclass_fields__"):
         part = tidy(value)
-        return part if default is not None or _says_something(part) else None
+        return part if default is not None or _has_content(part) else None
     return value
 
 
-def _says_something(part: DataclassInstance) -> bool:
-    known, values_of = _tidied_fields(type(part))
-    return not _NOTHING.issuperset(values_of(part)[: len(known)])
+def _has_content(part: DataclassInstance) -> bool:
+    field_defaults, values_of = _tidied_fields(type(part))
+    return not _EMPTY_VALUES.issuperset(values_of(part)[: len(field_defaults)])
 
 
-def _route(path: str) -> tuple[str, tuple[str, ...]]:
-    """The attribute where a path begins, and what leads on from there."""
-    first, *below = path.split("/")
-    return _ATTRIBUTES.get(first, first), tuple(below)
+def _split_path(path: str) -> tuple[str, tuple[str, ...]]:
+    """Split a path into the attribute where it begins, and its further parts."""
+    first, *subpath = path.split("/")
+    return _ATTRIBUTES.get(first, first), tuple(subpath)
 
 
 _ROUTES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    path: _route(path) for rules in (DRAFT, CHANGE, STATUS) for path in rules
+    path: _split_path(path) for rules in (DRAFT, CHANGE, STATUS) for path in rules
 }
 
 
-def _values(thing: object, path: tuple[str, ...], above: str) -> list[tuple[str, str]]:
-    first, rest = path[0], path[1:]
+def _texts_at(owner: object, path: tuple[str, ...], above: str) -> list[tuple[str, str]]:
+    first, tail = path[0], path[1:]
     if first != "*":
-        value = getattr(thing, first, None)
-        return _values(value, rest, f"{above}/{first}") if rest else [(f"{above}/{first}", value or "")]
-    parts = thing if isinstance(thing, tuple) else ()
-    if not rest:
+        value = getattr(owner, first, None)
+        return _texts_at(value, tail, f"{above}/{first}") if tail else [(f"{above}/{first}", value or "")]
+    parts = owner if isinstance(owner, tuple) else ()
+    if not tail:
         return [(f"{above}/{n}", text) for n, text in enumerate(parts)]
-    return [told for n, part in enumerate(parts) for told in _values(part, rest, f"{above}/{n}")]
+    return [pair for n, part in enumerate(parts) for pair in _texts_at(part, tail, f"{above}/{n}")]

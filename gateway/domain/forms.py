@@ -1,5 +1,5 @@
-"""The forms in which an envelope may be handed to an axis. In: nothing. Out: their names, and what is remembered of a file
-that went out in another form than ours."""
+"""The forms in which an envelope may be handed to an axis. In: nothing. Out: their names, and the record of a file that
+went out in another form than ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.domain.identity import Digest
 
 
 class Form(StrEnum):
-    """`standard`: our own, signed. The others are signed by nobody: only an axis whose session vouches may carry them."""
+    """Form of an envelope. `standard`: our own, signed. The others are unsigned, for an axis whose session vouches."""
 
     STANDARD = "standard"
     UNSIGNED = "unsigned"

@@ -1,6 +1,6 @@
-"""How a document is worked on within the agency: the part of each unit that it was given to, and by when. A part is made
-once and ends once: done, handed back by the unit's head, or taken over by another assignment. What was handed back
-waits for who assigns. Nobody outside the agency learns of it; its sender hears 04 once. Frozen values."""
+"""Work on a document within the agency: the part of each unit, and its deadline. A part is made once and ends once: done,
+handed back by the unit's head, or taken over by another assignment. A returned part waits for another assignment. Other
+agencies do not learn of it; the sender gets 04 once. Frozen values."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ class UnitPart:
 
 
 def unit_key(unit: str) -> str:
-    """By which a unit is found, however it is written."""
+    """Return the key under which a unit is found in any spelling."""
     return fold(unit)
 
 
-def parts_wanted(given: Assignment) -> tuple[tuple[str, bool, date | None], ...]:
-    """Unit, whether it leads, and its day: a unit that helps without a day of its own has that of the whole."""
-    own = {unit_key(each.unit): each.deadline for each in given.deadlines}
+def required_parts(assignment: Assignment) -> tuple[tuple[str, bool, date | None], ...]:
+    """List unit, whether it leads, and its deadline: a coordinating unit without a day of its own has the assignment's."""
+    own_deadlines = {unit_key(d.unit): d.deadline for d in assignment.deadlines}
     helping = [
-        (unit, False, own.get(unit_key(unit), given.deadline))
-        for unit in given.coordinating_units
-        if unit_key(unit) != unit_key(given.lead_unit)
+        (unit, False, own_deadlines.get(unit_key(unit), assignment.deadline))
+        for unit in assignment.coordinating_units
+        if unit_key(unit) != unit_key(assignment.lead_unit)
     ]
-    return ((given.lead_unit, True, given.deadline), *helping)
+    return ((assignment.lead_unit, True, assignment.deadline), *helping)

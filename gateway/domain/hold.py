@@ -1,5 +1,5 @@
-"""The sealed hold (R4): what was found to be secret, frozen at once and sealed apart, until a person decides. A hold is its
-own incident record: open while the content is kept, closed by the decision to lift or to purge it."""
+"""The sealed hold (R4): secret content, frozen at once and sealed apart, until a person decides. A hold is its own incident
+record: open while the content is kept, closed by the decision to lift or to purge it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 
 from gateway.domain.identity import Digest
 
-OWNER = "hold"  # who refers to frozen content; nobody reads through such a reference, and no backup has it
+OWNER = "hold"  # owner of the references to frozen content, which no reader may use and no backup includes
 
 
 class HoldState(StrEnum):
-    """`frozen`: nobody can read it, and it is not yet sealed."""
+    """State of a hold. `frozen`: the content is unreadable, and not yet sealed."""
 
     FROZEN = "frozen"
     SEALED = "sealed"
@@ -25,7 +25,7 @@ OPEN = (HoldState.FROZEN, HoldState.SEALED)
 
 
 class HeldKind(StrEnum):
-    """What was sealed: a packet that became no document, an incoming document, an outgoing one."""
+    """Subject of a hold: a packet that became no document, an incoming document, an outgoing one."""
 
     PACKET = "packet"
     INCOMING = "incoming"
@@ -34,7 +34,7 @@ class HeldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldContent:
-    """One piece of content and whose it was before. `sealed` is the SHA-256 of its sealed form, once it has one."""
+    """One piece of content and its former owner. `sealed` is the SHA-256 of its sealed form, once it has one."""
 
     digest: Digest
     size: int
@@ -45,7 +45,7 @@ class HeldContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Who decided what becomes of the content, and why."""
+    """Decision on the content, with its author and reason."""
 
     by: str
     why: str
@@ -55,8 +55,8 @@ class Decision:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """One incident. `before` is the state that its subject goes back to; `handed_over` says that a document system has a
-    copy; `leftovers` are bytes that nobody refers to any more and that may still lie on the disk; `others` counts further
-    uses of the same bytes at this node. `is_settled` is False while bytes that must go are still there."""
+    copy; `leftovers` are unreferenced bytes that may still lie on the disk; `others` counts further uses of the same bytes
+    at this node. `is_settled` is False while bytes that must go are still there."""
 
     id: str
     agency_id: str
@@ -83,4 +83,4 @@ class Hold:
 
     @property
     def digests(self) -> tuple[Digest, ...]:
-        return tuple(dict.fromkeys(each.digest for each in self.contents))
+        return tuple(dict.fromkeys(c.digest for c in self.contents))

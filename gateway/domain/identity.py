@@ -9,18 +9,18 @@ _BYTES = 32
 
 
 class _Text(str):
-    """What these types share: where they are stored or sent, they are plain text."""
+    """Base of these types, which are plain text where they are stored or sent."""
 
     __slots__ = ()
 
     _form: ClassVar[dict[str, Any]] = {"type": "str"}
-    """What its text must be, in the words of pydantic."""
+    """Schema of the text for pydantic."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> dict[str, Any]:
-        """Tells pydantic how to read one from JSON, without importing it here."""
-        made = {"type": "no-info", "function": partial(str.__new__, cls)}
-        return {"type": "function-after", "function": made, "schema": cls._form}
+        """Tell pydantic how to read one from JSON, without importing it here."""
+        constructor = {"type": "no-info", "function": partial(str.__new__, cls)}
+        return {"type": "function-after", "function": constructor, "schema": cls._form}
 
 
 class Digest(_Text):
@@ -41,7 +41,7 @@ class Digest(_Text):
 
     @classmethod
     def of_bytes(cls, raw: bytes) -> Self:
-        """The digest whose 32 bytes are `raw` (it does not hash)."""
+        """Wrap a digest of 32 bytes (it does not hash)."""
         if len(raw) != _BYTES:
             raise ValueError(f"a SHA-256 has {_BYTES} bytes, not {len(raw)}")
         return str.__new__(cls, raw.hex())

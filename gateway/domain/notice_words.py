@@ -1,6 +1,5 @@
-"""What a recall, update or replacement says beside its reason: the number of the notice and who approved it. The wire has
-one text for all of it, so they are written behind the reason, where a person at any system reads them, and read back from
-there. Pure."""
+"""Number of the notice and name of the approver of a recall, update or replacement. The wire has one text for both and the
+reason, so they are written behind the reason, where a person at any system reads them, and read back from there. Pure."""
 
 from __future__ import annotations
 
@@ -16,33 +15,33 @@ _LONGEST_NOTICE, _LONGEST_NAME = CHANGE["notice_no"].longest, CHANGE["approved_b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """The reason, and what stood behind it."""
+class Parts:
+    """The reason, and the notice and approver behind it."""
 
     reason: str
     notice_no: str | None = None
     approved_by: str | None = None
 
 
-def written(said: Said) -> str:
-    """One text. A notice without the name of a person is not told: nobody can read it back."""
-    if said.notice_no and said.approved_by:
-        return f"{said.reason}{_NOTICE}{said.notice_no}{_AND}{said.approved_by}{_END}"
-    return f"{said.reason}{_ALONE}{said.approved_by}{_ALONE_END}" if said.approved_by else said.reason
+def write(words: Parts) -> str:
+    """Join them to one text. A notice without the name of a person is left out: it could not be read back."""
+    if words.notice_no and words.approved_by:
+        return f"{words.reason}{_NOTICE}{words.notice_no}{_AND}{words.approved_by}{_END}"
+    return f"{words.reason}{_ALONE}{words.approved_by}{_ALONE_END}" if words.approved_by else words.reason
 
 
-def read(text: str) -> Said:
-    """What `written` wrote; any other text is a reason alone."""
-    reason, notice, rest = text.removesuffix(_END).rpartition(_NOTICE)
-    number, also, name = rest.partition(_AND)
-    if text.endswith(_END) and notice and also:
+def read(text: str) -> Parts:
+    """Parse the text of `write`; any other text is a reason alone."""
+    reason, notice, tail = text.removesuffix(_END).rpartition(_NOTICE)
+    number, separator, name = tail.partition(_AND)
+    if text.endswith(_END) and notice and separator:
         if _fits(number, _LONGEST_NOTICE) and _fits(name, _LONGEST_NAME):
-            return Said(reason=reason, notice_no=number, approved_by=name)
-        return Said(reason=text)
-    reason, alone, name = text.removesuffix(_ALONE_END).rpartition(_ALONE)
-    if text.endswith(_ALONE_END) and alone and _fits(name, _LONGEST_NAME):
-        return Said(reason=reason, approved_by=name)
-    return Said(reason=text)
+            return Parts(reason=reason, notice_no=number, approved_by=name)
+        return Parts(reason=text)
+    reason, approval, name = text.removesuffix(_ALONE_END).rpartition(_ALONE)
+    if text.endswith(_ALONE_END) and approval and _fits(name, _LONGEST_NAME):
+        return Parts(reason=reason, approved_by=name)
+    return Parts(reason=text)
 
 
 def _fits(text: str, longest: int) -> bool:

@@ -1,9 +1,9 @@
 """The office's week, the days that differ from it, and the holidays and swap days that ship with the program. Frozen
 values; counting in them is in `policy.timers`.
 
-`SHIPPED` has the days of 2026 and 2027 as this version knows them, which a node's own rows go over; names are keys
-of the labels. Holidays are those of the Labour Code; where one falls on a weekend, the next working day is free.
-`expected` marks what had no yearly decision yet when this was written: an administrator checks it."""
+`SHIPPED` has the days of 2026 and 2027, which a node's own rows override; names are keys of the labels. Holidays are those
+of the Labour Code; where one falls on a weekend, the next working day is free. `expected` marks days without a yearly
+decision at the time of writing: an administrator checks them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class DayKind(StrEnum):
-    """What a day is that differs from its weekday."""
+    """Kind of a day that differs from its weekday."""
 
     HOLIDAY = "holiday"
     WORKDAY = "workday"
     """A swap day: worked although its weekday is free."""
     ORDINARY = "ordinary"
-    """As its weekday says, whatever the shipped calendar says."""
+    """Follows its weekday, in spite of the shipped calendar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +54,8 @@ AFTERNOON = OfficeHours(start=time(13, 30), end=time(17, 0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficeCalendar:
-    """When the office works. `weekdays`: Monday is 0; `spans` in order, without overlap; a swap day has the hours of any
-    other day."""
+    """Working hours of the office. `weekdays`: Monday is 0; `spans` in order, without overlap; a swap day has the usual
+    hours."""
 
     weekdays: frozenset[int] = frozenset(range(5))
     spans: tuple[OfficeHours, ...] = (MORNING, AFTERNOON)
@@ -69,10 +69,10 @@ class OfficeCalendar:
         if not self.weekdays or not self.spans or sorted(set(ends)) != ends:
             raise ValueError("an office works on some day of the week, at hours that follow each other")
         length = sum((end - start for start, end in self._moments_of(date.min)), timedelta())
-        object.__setattr__(self, "day_length", length)  # frozen: it follows from the rest
+        object.__setattr__(self, "day_length", length)  # frozen: derived from the other fields
 
     def works(self, day: date) -> bool:
-        """Whether that is a working day."""
+        """Tell whether that is a working day."""
         match self.days.get(day):
             case DayKind.HOLIDAY:
                 return False
@@ -81,7 +81,7 @@ class OfficeCalendar:
         return day.weekday() in self.weekdays
 
     def hours_of(self, day: date) -> Hours:
-        """From when to when it works on that day. Every document asks for the same few days."""
+        """Return the working hours of that day, cached: every document asks for the same few days."""
         hours = self._hours.get(day)
         if hours is None:
             if len(self._hours) >= _MOST_DAYS:
@@ -115,18 +115,18 @@ _HOLIDAYS: tuple[tuple[date, int, str, bool], ...] = (
     (date(2027, 9, 3), 1, "national", True),
     (date(2027, 11, 24), 1, "culture", True),
 )
-_SWAPPED: tuple[date, ...] = (date(2026, 1, 10), date(2026, 8, 22))
+_SWAP_DAYS: tuple[date, ...] = (date(2026, 1, 10), date(2026, 8, 22))
 
 
-def _made() -> Iterator[CalendarDay]:
+def _shipped_days() -> Iterator[CalendarDay]:
     for first, count, name, expected in _HOLIDAYS:
         for n in range(count):
             day = first + timedelta(days=n)
             yield CalendarDay(
                 day=day, kind=DayKind.HOLIDAY, name=f"day.{name}", shipped=True, expected=expected
             )
-    for day in _SWAPPED:
+    for day in _SWAP_DAYS:
         yield CalendarDay(day=day, kind=DayKind.WORKDAY, name="day.swap", shipped=True)
 
 
-SHIPPED: tuple[CalendarDay, ...] = tuple(sorted(_made(), key=lambda each: each.day))
+SHIPPED: tuple[CalendarDay, ...] = tuple(sorted(_shipped_days(), key=lambda day: day.day))

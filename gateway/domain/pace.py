@@ -1,10 +1,10 @@
-"""How a node serves: what every queue keeps to, how fast it goes, and what the node remembers of it. Frozen values and
-plain rules; nothing of any document or person. Pure.
+"""Pace of a node: rules of every queue, measured durations, and history. Frozen values and plain rules; nothing of any
+document or person. Pure.
 
-Queues: how much of a batch is the ordinary lane's, and which written-down times can only come from a clock that was
-ahead. Pace: of counts of how long things took, below fixed bounds, for each way, lane and axis how many there were,
-and bounds that hold for 50, 95 and 99 of a hundred; a bound is all that is known, so no figure claims more.
-History: how much waited at a moment, and on which days a periodic job did its work."""
+Queues: the ordinary lane's share of a batch, and stored times that can only come from a clock that was ahead. Pace: from
+counts of durations below fixed bounds, for each way, lane and axis, the bounds that hold for 50, 95 and 99 of a hundred;
+only a bound is known, so no figure claims more. History: depth of queues at a moment, and the days on which a periodic job
+did its work."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from itertools import accumulate
 
 from gateway.domain.document import Lane
 
-# Of every batch; the rest is for whatever is urgent.
+# Ordinary rows get one place in four; the others are for urgent rows.
 ORDINARY_SHARE = 4
-# The longest that work of the node's own is put off after a try that failed; some kinds of jobs wait for others.
+# The longest delay of the node's own work after a failed try; some kinds of jobs wait for others.
 LONGEST_DELAY = timedelta(hours=1)
 ANSWER_DELAY = timedelta(hours=6)
 AUTHORITY_DELAY = timedelta(hours=4)
-# The longest that a document system may hold what it fetched.
+# The longest time that a document system may hold fetched documents.
 LONGEST_HANDOVER = timedelta(hours=1)
-# So far apart the clocks of two machines may be without each taking what the other has for left over from a wrong clock:
-# they would take it from each other again and again, and nobody would come to its end.
+# Two machines whose clocks differ by less do not take each other's leases for leftovers of a wrong clock:
+# they would take rows from each other again and again, and finish none.
 CLOCKS_APART = timedelta(minutes=5)
 LONGEST_DELAY_OF: Mapping[str, timedelta] = {"signatures": ANSWER_DELAY}
 
@@ -37,34 +37,34 @@ SMALL = 64 * 1024
 
 
 def ordinary_places(limit: int, turn: int) -> int:
-    """How many of the `turn`-th batch are the oldest ordinary rows', however much is urgent: a quarter of all places over
-    time, so that of batches of one every fourth is theirs."""
+    """Return how many of the `turn`-th batch are the oldest ordinary rows', however many are urgent: a quarter of all
+    places over time, so that of batches of one every fourth is theirs."""
     return (turn + 1) * limit // ORDINARY_SHARE - turn * limit // ORDINARY_SHARE
 
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """Twice as far as a right clock writes, and for a lease what clocks may be apart. A lease or a retry that ends beyond
-    it was written while the clock was ahead, and is over: nothing waits until that day."""
+    """Latest end of a lease or retry that a right clock writes, with room for clocks that differ. A later end was written
+    while the clock was ahead, and counts as past, so that no row waits until that day."""
 
     now: datetime
     lease: datetime
     retry: datetime
 
     @classmethod
-    def of(cls, now: datetime, lease_s: float, longest: timedelta = LONGEST_DELAY) -> Horizon:
+    def from_lease(cls, now: datetime, lease_s: float, longest: timedelta = LONGEST_DELAY) -> Horizon:
         return cls(
             now=now, lease=now + 2 * timedelta(seconds=lease_s) + CLOCKS_APART, retry=now + 2 * longest
         )
 
 
 def clocks_agree(gap: timedelta, lease_s: float) -> bool:
-    """Whether leases hold between machines whose clocks are that far from the database's: a worker renews after a third
-    of a lease, so two of them may be two thirds apart and neither sees the other's lease run out."""
+    """Tell whether leases hold between machines whose clocks differ by `gap` from the database's: a worker renews after a
+    third of a lease, so two of them may be two thirds apart and neither sees the other's lease run out."""
     return abs(gap) <= timedelta(seconds=lease_s / 3)
 
 
-# Seconds; close together around the limit, which is one of them: so it is known of each whether it kept it.
+# Seconds; close together around the limit, which is one of the bounds, so that late ones are counted exactly.
 BOUNDS_S = (
     *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
     *(30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0),
@@ -77,28 +77,28 @@ SLOT = timedelta(minutes=5)
 SPAN = timedelta(hours=1)
 
 
-class Way(StrEnum):
-    """What is measured. Each ends when the transaction that makes it true is committed."""
+class Metric(StrEnum):
+    """A measured span. Each ends when its transaction is committed."""
 
     ACCEPT = "accept"
     """From the call's arrival at the door to accepted."""
     ACCEPT_TO_01 = "accept_to_01"
-    """From accepted, or the moment from which it may leave, to the 01 of that delivery taken in."""
+    """From accepted, or the earliest time of leaving, to the 01 of that delivery taken in."""
     ARRIVAL_TO_ADMITTED = "arrival_to_admitted"
     """From arrival at this node to a document here."""
 
 
-# The time of the other side is in the third: no limit of ours is told by it.
-LIMITED = (Way.ACCEPT, Way.ARRIVAL_TO_ADMITTED)
+# The other way includes the time of the recipient, so it has no limit.
+LIMITED = (Metric.ACCEPT, Metric.ARRIVAL_TO_ADMITTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Five minutes of one way, lane and axis: how many took at most each bound and more than the one before; the last
-    count is of those above all bounds."""
+    """Five minutes of one way, lane and axis: counts per bound, of durations above the bound before; the last count is of
+    those above all bounds."""
 
     began_at: datetime
-    way: Way
+    way: Metric
     lane: Lane
     axis: str
     counts: tuple[int, ...]
@@ -106,10 +106,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """One way, lane and axis. Of `p50`, `p95` and `p99` each is a bound in seconds that held for so many of a hundred, None
-    where that was above all bounds; `late` took longer than the limit."""
+    """Durations of one way, lane and axis. `p50`, `p95` and `p99` are bounds in seconds that held for so many of a hundred,
+    None above all bounds; `late` took longer than the limit."""
 
-    way: Way
+    way: Metric
     lane: Lane
     axis: str
     count: int
@@ -120,22 +120,22 @@ class Pace:
 
     @property
     def is_slow(self) -> bool:
-        """Whether the limit is broken: of a way that has one, more than five of a hundred were late."""
+        """True if the limit is broken: of a way that has one, more than five of a hundred were late."""
         return self.way in LIMITED and is_slow(self.late, self.count)
 
-    def told(self) -> dict[str, object]:
-        """For programs; a bound that is null was above all bounds."""
+    def to_json(self) -> dict[str, object]:
+        """Return the JSON for programs; a bound that is null was above all bounds."""
         return asdict(self) | {"slow": self.is_slow}
 
 
 def words(bound: float | None) -> tuple[str, int]:
-    """How a bound is told to people: the key of a label, and its number."""
+    """Return the key of the label for a bound, and its number."""
     seconds = BOUNDS_S[-1] if bound is None else bound
-    how = "more" if bound is None else "at_most"
+    kind = "more" if bound is None else "at_most"
     for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
         if seconds >= size:
-            return f"pace.{how}.{unit}", round(seconds / size)
-    return f"pace.{how}.ms", round(seconds * 1000)
+            return f"pace.{kind}.{unit}", round(seconds / size)
+    return f"pace.{kind}.ms", round(seconds * 1000)
 
 
 def is_slow(late: int, count: int) -> bool:
@@ -147,42 +147,40 @@ def is_recent(slot: Slot, now: datetime) -> bool:
 
 
 def bucket(seconds: float) -> int:
-    """Where among the counts of a slot it belongs."""
+    """Return the index of the duration among the counts of a slot."""
     return bisect_left(BOUNDS_S, seconds)
 
 
 def paces(slots: Iterable[Slot]) -> Sequence[Pace]:
-    """In the order of the ways, the urgent lane first."""
-    sums: dict[tuple[Way, Lane, str], list[int]] = {}
+    """Sum up slots, in the order of the ways, the urgent lane first."""
+    sums: dict[tuple[Metric, Lane, str], list[int]] = {}
     for slot in slots:
-        known = sums.setdefault((slot.way, slot.lane, slot.axis), [0] * len(slot.counts))
-        known[:] = (one + more for one, more in zip(known, slot.counts, strict=True))
-    ways = tuple(Way)
-    ordered = sorted(
-        sums.items(), key=lambda one: (ways.index(one[0][0]), one[0][1] != Lane.URGENT, one[0][2])
-    )
-    return [_pace(*key, counts) for key, counts in ordered if any(counts)]
+        totals = sums.setdefault((slot.way, slot.lane, slot.axis), [0] * len(slot.counts))
+        totals[:] = (total + count for total, count in zip(totals, slot.counts, strict=True))
+    ways = tuple(Metric)
+    ordered = sorted(sums.items(), key=lambda s: (ways.index(s[0][0]), s[0][1] != Lane.URGENT, s[0][2]))
+    return [_make_pace(*key, counts) for key, counts in ordered if any(counts)]
 
 
-def _pace(way: Way, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
+def _make_pace(metric: Metric, lane: Lane, axis: str, counts: Sequence[int]) -> Pace:
     within = list(accumulate(counts))
     count = within[-1]
     return Pace(
-        way=way,
+        way=metric,
         lane=lane,
         axis=axis,
         count=count,
         late=count - within[BOUNDS_S.index(LIMIT_S)],
-        p50=_held_for(50, within),
-        p95=_held_for(95, within),
-        p99=_held_for(99, within),
+        p50=_percentile(50, within),
+        p95=_percentile(95, within),
+        p99=_percentile(99, within),
     )
 
 
-def _held_for(percent: int, within: Sequence[int]) -> float | None:
-    """The least bound that held for so many."""
-    found = zip(BOUNDS_S, within, strict=False)
-    return next((bound for bound, n in found if n * 100 >= percent * within[-1]), None)
+def _percentile(percent: int, within: Sequence[int]) -> float | None:
+    """Return the least bound that held for so many of a hundred."""
+    pairs = zip(BOUNDS_S, within, strict=False)
+    return next((bound for bound, n in pairs if n * 100 >= percent * within[-1]), None)
 
 
 # Both are thinned out by nothing but age.
@@ -194,7 +192,7 @@ DISK = "disk"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSample:
-    """How many waited in one queue, and for how long the oldest had: None where that is not known or nothing waits."""
+    """Depth of one queue at a moment, and the age of its oldest row: None where that is unknown or the queue is empty."""
 
     at: datetime
     queue: str
@@ -204,8 +202,7 @@ class QueueSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """What a job did since it was last told of. `at` is when it last came through, `failed_at` when it last did not, `code`
-    the error's."""
+    """Runs of a job since its last report. `at` is its last success, `failed_at` its last failure, `code` the error's."""
 
     job: str
     at: datetime | None = None

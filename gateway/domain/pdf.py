@@ -1,8 +1,7 @@
-"""The pages of a PDF: their text with its places, the fields read from it, each with how sure it is and where it
-stands, and what signing with the agency's own key speaks of: the wish, the file as it stands, the key, the place,
-the result; and pages of a file as pictures: what is asked, what came of it, and how large a picture is. Frozen values;
-nothing here opens a file or decides. Places are in points (1/72 inch) from the top-left corner of the page as a reader
-sees it, whatever its rotation."""
+"""The pages of a PDF: their text with its places; the fields read from it, each with its certainty and place; values of
+signing with the agency's own key: the wish, the file, the key, the place, the result; and pages of a file as pictures:
+request, result, and size of a picture. Frozen values; nothing here opens a file or decides. Places are in points (1/72
+inch) from the top-left corner of the page as a reader sees it, whatever its rotation."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ MOST_PDF_BYTES = 512 * 1024 * 1024  # larger files are not looked into
 
 
 class Purpose(StrEnum):
-    """Why the agency signs: each has its own look (R24, R25)."""
+    """Purpose of the agency's signature: each has its own look (R24, R25)."""
 
     SEAL = "seal"
     COPY = "copy"
@@ -37,7 +36,7 @@ class CopyForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """A place that a person named: the middle of what is put there. Pages count from 1."""
+    """A place chosen by a person: the middle of the seal or mark. Pages count from 1."""
 
     page: int
     left: float
@@ -50,7 +49,7 @@ class Size:
     height: float
 
     def at(self, left: float, top: float) -> Area:
-        """The area of this size there."""
+        """Return the area of this size there."""
         return Area(left=left, top=top, width=self.width, height=self.height)
 
 
@@ -72,7 +71,7 @@ class Area:
         return self.top + self.height
 
     def meets(self, other: Area) -> bool:
-        """Whether they share more than an edge."""
+        """Tell whether they share more than an edge."""
         return (
             self.left < other.right
             and other.left < self.right
@@ -80,8 +79,8 @@ class Area:
             and other.top < self.bottom
         )
 
-    def around(self, other: Area) -> Area:
-        """The smallest area that holds both."""
+    def union(self, other: Area) -> Area:
+        """Return the smallest area that holds both."""
         left, top = min(self.left, other.left), min(self.top, other.top)
         return Area(
             left=left,
@@ -93,7 +92,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a person asks for. `number` is number and notation of the document that an appendix belongs to."""
+    """A person's order to sign. `number` is number and notation of the document that an appendix belongs to."""
 
     purpose: Purpose
     agency_name: str
@@ -104,8 +103,8 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierSignature:
-    """A signature that is in the file already. `intact`: the bytes it covers are as they were signed, and what came after
-    it was allowed; says nothing about the trust in its certificate. `page` and `area` are None when it shows nothing."""
+    """A signature that is in the file already. `intact`: the bytes it covers are as they were signed, and later additions
+    were allowed; says nothing about the trust in its certificate. `page` and `area` are None when it shows nothing."""
 
     subject: str
     key_id: str
@@ -130,17 +129,16 @@ class PdfStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageView:
-    """One page as it is seen, with the areas that text, pictures and form fields take. Where they could not be told, there
-    are none."""
+    """One visible page, with the areas that text, pictures and form fields take; empty where they are unknown."""
 
     number: int
     size: Size
-    taken: tuple[Area, ...] = ()
+    occupied: tuple[Area, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFacts:
-    """The agency's own key, as its certificate tells. `key_id` is of the public key, in the form of exchange keys."""
+    """The agency's own key, by its certificate. `key_id` is of the public key, in the form of exchange keys."""
 
     certificate_der: bytes
     fingerprint: str
@@ -163,8 +161,8 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """What goes where. `area` holds all of it; `crowded`: no free room was found, so that it lies over something. `reason`
-    is stated inside the signature, for programs that cannot read a mark; empty for a seal."""
+    """Layout of a signature on its page. `area` holds all of it; `crowded`: no free room was found, so that it lies over
+    something. `reason` is stated inside the signature, for programs that cannot read a mark; empty for a seal."""
 
     page: int
     area: Area
@@ -188,7 +186,7 @@ T = TypeVar("T")
 
 
 class Ink(StrEnum):
-    """How text stands on a page: printed, laid invisibly or over a scan (read by a machine), or added by an annotation."""
+    """Kind of text on a page: printed, laid invisibly or over a scan (read by a machine), or added by an annotation."""
 
     PRINTED = "printed"
     RECOGNISED = "recognised"
@@ -197,7 +195,7 @@ class Ink(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRun:
-    """A piece of text in one font, as it is drawn. `shaky`: a mark was set into it, or a letter guessed."""
+    """A piece of text in one font, in drawing order. `shaky`: a mark was set into it, or a letter guessed."""
 
     text: str
     page: int
@@ -219,8 +217,8 @@ class PageSheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfText:
-    """What the pages say. `pages` counts all of them; `sheets` are those that were read. `sideways` stands along an
-    edge and in no line. `cut`: there was more than may be read. `fault` says why nothing could be."""
+    """Text of the pages. `pages` counts all of them; `sheets` are those that were read. `sideways` stands along an edge and
+    in no line. `cut`: there was more than may be read. `fault` says why nothing could be."""
 
     pages: int | None = None
     sheets: tuple[PageSheet, ...] = ()
@@ -232,7 +230,7 @@ class PdfText:
 
 
 class Sure(StrEnum):
-    """How far a field may be believed without looking."""
+    """Certainty of a field."""
 
     SURE = "sure"
     DOUBTFUL = "doubtful"
@@ -240,8 +238,8 @@ class Sure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found(Generic[T]):
-    """One field: its value, how sure it is, why it is not (a word of the labels' `doubt.` table), and where it stands."""
+class Field(Generic[T]):
+    """One field: its value, its certainty, the reason of a doubt (a word of the labels' `doubt.` table), and its place."""
 
     value: T | None = None
     sure: Sure = Sure.NONE
@@ -252,24 +250,24 @@ class Found(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfFields:
-    """What a document says of itself. `type_key` is the key of the type where it is a known one; `recipients` is the block
-    of recipients as it is printed, `addressed` what stands over the text, which "as above" in the block points at."""
+    """Fields of a document, read from its text. `type_key` is the key of a known type; `recipients` is the printed block of
+    recipients, `addressed` the addressees above the text, to which "as above" in the block refers."""
 
-    number: Found[str] = field(default_factory=Found)
-    symbol: Found[str] = field(default_factory=Found)
-    issued_on: Found[date] = field(default_factory=Found)
-    type_key: Found[str] = field(default_factory=Found)
-    subject: Found[str] = field(default_factory=Found)
-    signer: Found[str] = field(default_factory=Found)
-    title: Found[str] = field(default_factory=Found)
-    competence: Found[str] = field(default_factory=Found)
-    pages: Found[int] = field(default_factory=Found)
-    signed_at: Found[datetime] = field(default_factory=Found)
-    recipients: Found[str] = field(default_factory=Found)
+    number: Field[str] = field(default_factory=Field)
+    symbol: Field[str] = field(default_factory=Field)
+    issued_on: Field[date] = field(default_factory=Field)
+    type_key: Field[str] = field(default_factory=Field)
+    subject: Field[str] = field(default_factory=Field)
+    signer: Field[str] = field(default_factory=Field)
+    title: Field[str] = field(default_factory=Field)
+    competence: Field[str] = field(default_factory=Field)
+    pages: Field[int] = field(default_factory=Field)
+    signed_at: Field[datetime] = field(default_factory=Field)
+    recipients: Field[str] = field(default_factory=Field)
     addressed: str = ""
 
-    def named(self) -> Iterator[tuple[str, Found[object]]]:
-        """Each field under its name, in the order of a form; `addressed` is none, it is read with the recipients."""
+    def items(self) -> Iterator[tuple[str, Field[object]]]:
+        """Yield each field with its name, in the order of a form; `addressed` is read with the recipients."""
         for name in self.__dataclass_fields__:
             if name != "addressed":
                 yield name, getattr(self, name)
@@ -277,25 +275,25 @@ class PdfFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstPage:
-    """Number and symbol, date and subject as the first page surely gives them; None where that is not sure."""
+    """Number and symbol, date and subject from the first page; None where a field is not sure."""
 
     code: str | None = None
     issued_on: date | None = None
     subject: str | None = None
 
 
-# A sheet of A4 at 200 dots to the inch has 3.9 million; what is larger is drawn coarser, never cut.
+# A sheet of A4 at 200 dots to the inch has 3.9 million; larger ones are drawn coarser, never cut.
 MOST_PIXELS = 4_000_000
 LONGEST_SIDE = 8_000
 MOST_PAGES = 5_000
-# Of these kinds a picture is made; by the short words of the inspector.
+# Kinds of files with pictures, by the short words of the inspector.
 DRAWN_KINDS = frozenset({"pdf", "jpeg", "png"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageWish:
-    """One page of a file as a picture at so many dots to the inch, with the sizes of `window` pages from it on; with
-    `words` the text of those pages instead of the picture."""
+    """Request for one page of a file as a picture at so many dots to the inch, with the sizes of `window` pages from it on;
+    with `words` the text of those pages instead of the picture."""
 
     kind: str
     page: int
@@ -306,7 +304,7 @@ class PageWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLook:
-    """What came of a wish. `pages` counts all of the file, `sizes` and `words` are those of the pages from the wished one
+    """Answer to a request. `pages` counts all of the file, `sizes` and `words` are those of the pages from the wished one
     on, `picture` is WebP. `fault` is a word for why there is nothing to see."""
 
     pages: int = 0
@@ -318,13 +316,13 @@ class PageLook:
 
 
 def pixels(size: Size, dots: int) -> tuple[int, int]:
-    """Width and height of the picture of a page of that size."""
+    """Return width and height of the picture of a page of that size."""
     scale = fitting_scale(size, dots)
     return max(1, math.ceil(size.width * scale)), max(1, math.ceil(size.height * scale))
 
 
 def fitting_scale(size: Size, dots: int) -> float:
-    """Pixels for a point, so that no picture is over the limits."""
+    """Return the pixels for a point, so that no picture is over the limits."""
     by_area = math.sqrt(MOST_PIXELS / (size.width * size.height))
     by_side = LONGEST_SIDE / max(size.width, size.height)
     return min(dots / 72, by_area, by_side)

@@ -1,9 +1,9 @@
-"""Persons, and the changes of trust that one of them proposes and another one approves (K6): who they are, what they
-may decide about trust, how their account stands, what they sign in with. Frozen values; the rules about them are in
-`policy.two_people`, `office.policy.signing_in`. Pure.
+"""Persons, and the changes of trust that one of them proposes and another one approves (K6): identity, roles in matters of
+trust, standing of accounts, credentials. Frozen values; the rules about them are in `policy.two_people`,
+`office.policy.signing_in`. Pure.
 
-A person is a principal of the node, never a program; what it may do in an agency stands in its posts. What is
-approved is the digest of the whole proposal, so that nothing in it can be exchanged between the two."""
+A person is a principal of the node, never a program; its rights in an agency stand in its posts. The approval covers the
+digest of the whole proposal, so that nothing in it can be exchanged in between."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _IN_NAMES = frozenset(" .,'\u2019()-")
 
 
 def is_name(text: str) -> bool:
-    """Whether a person may be called so: letters of any language, with what stands between them, and digits that tell two
-    of one name apart. Signs of programs are no names."""
+    """Tell whether a text is a person's name: letters of any language, their usual separators, and digits that tell two of
+    one name apart. Signs of programs are no names."""
     return any(map(str.isalpha, text)) and all(
         sign in _IN_NAMES or sign.isdigit() or unicodedata.category(sign)[0] in "LM" for sign in text
     )
 
 
 class Role(StrEnum):
-    """What a person may decide. A person has any number of them."""
+    """Power of a person to decide. A person has any number of them."""
 
     TRUST = "trust"
     """Proposes and approves what this node trusts: certificates of agencies, anchors."""
@@ -41,7 +41,7 @@ class Role(StrEnum):
 
 
 class AccountStanding(StrEnum):
-    """How an account stands (R89, R90)."""
+    """Standing of an account (R89, R90)."""
 
     ACTIVE = "active"
     LOCKED = "locked"
@@ -51,9 +51,9 @@ class AccountStanding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One person. `roles_at` is when the roles, or the means of signing in, were last given by `roles_by`. `login` is what
-    an account of the pages signs in with; who has none signs in with the name. `standing_why` is what a person wrote, or
-    `idle` and the like where none decided."""
+    """One person. `roles_at` is when the roles, or the means of signing in, were last given by `roles_by`. `login` is the
+    sign-in name of an account of the pages, the name by default. `standing_why` is a person's text, or `idle` and the
+    like."""
 
     id: str
     name: str
@@ -78,7 +78,7 @@ class Person:
 
     @property
     def is_active(self) -> bool:
-        """Has a password or passphrase of its own, and was neither blocked, locked, suspended nor withdrawn."""
+        """True if it has a password or passphrase of its own, and is neither blocked, locked, suspended nor withdrawn."""
         return (
             self.enrolled_at is not None
             and self.blocked_at is None
@@ -87,14 +87,14 @@ class Person:
 
     @property
     def used_at(self) -> datetime:
-        """When the account was last used; of one that never was, when it was made."""
+        """Last use of the account; of an unused one, its creation."""
         return self.last_login_at or self.added_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What a person signs in with, as it is kept: no secret can be read from it. `code_digest` is of the one-time code
-    that enrols; `sealed_totp` opens with the passphrase alone; `last_step` is the last second factor that was used."""
+    """Stored credentials of a person: no secret can be read from them. `code_digest` is of the one-time code that enrols;
+    `sealed_totp` opens with the passphrase alone; `last_step` is the last second factor that was used."""
 
     code_digest: str | None = None
     code_until: datetime | None = None
@@ -166,8 +166,8 @@ class AnchorChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportChange:
-    """A file of codes that shall change agencies that are known. `effect` is what its plan would do: where the registry
-    moved so that it would do something else, the proposal does not hold."""
+    """A file of codes that shall change known agencies. `effect` is the effect of its plan: where a changed registry would
+    give it another effect, the proposal does not hold."""
 
     name: str
     number: str
@@ -181,13 +181,13 @@ class ImportChange:
 
     @property
     def file(self) -> bytes:
-        """Never longer than what a registry file may be."""
+        """The file, cut off at the longest allowed size."""
         return zlib.decompressobj().decompress(base64.b64decode(self.content), LONGEST_IMPORT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalContent:
-    """What a proposal would change, all of it or nothing."""
+    """Changes of a proposal, all of them or none."""
 
     bindings: tuple[BindingChange, ...] = ()
     anchors: tuple[AnchorChange, ...] = ()
@@ -201,17 +201,17 @@ class ProposalContent:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """Of every certificate in it, in order: what the approver compares."""
-        ours = [each.fingerprint for each in self.bindings]
-        return (*ours, *(each.fingerprint for each in self.anchors))
+        """Fingerprint of every certificate, in order, for the approver to compare."""
+        of_bindings = [change.fingerprint for change in self.bindings]
+        return (*of_bindings, *(change.fingerprint for change in self.anchors))
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """What the approver types: the end of each fingerprint, and of a reform or an import the number of its deciding
-        document, from the document itself."""
-        ends = [each[-DIGITS:] for each in self.fingerprints]
-        numbers = [each.decision.number for each in self.reforms] + [each.number for each in self.imports]
-        return (*ends, *(as_typed(each) for each in numbers))
+        """Texts that the approver types: the end of each fingerprint, and of a reform or an import the number of its
+        deciding document, from the document itself."""
+        ends = [c[-DIGITS:] for c in self.fingerprints]
+        numbers = [c.decision.number for c in self.reforms] + [c.number for c in self.imports]
+        return (*ends, *(as_typed(c) for c in numbers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,20 +230,20 @@ class Proposal:
 
     @property
     def people(self) -> frozenset[str]:
-        """Who proposed it, and who decided."""
+        """Proposer and decider."""
         return frozenset(filter(None, (self.proposed_by, self.decided_by)))
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything in it that is not its fate."""
-        content = _plain(self.content)
-        for later in ("reforms", "imports"):
-            if isinstance(content, dict) and not content[later]:
-                del content[later]  # proposals without any were digested before there were such
-        for each in content.get("reforms", ()) if isinstance(content, dict) else ():
-            if not each["steps"]:
-                del each["steps"]  # likewise changes of the organisation without steps
-        told = {
+        """SHA-256 over everything in it but its outcome."""
+        content = _to_json(self.content)
+        for field_name in ("reforms", "imports"):
+            if isinstance(content, dict) and not content[field_name]:
+                del content[field_name]  # digests of proposals older than these fields must not change
+        for reform in content.get("reforms", ()) if isinstance(content, dict) else ():
+            if not reform["steps"]:
+                del reform["steps"]  # likewise changes of the organisation without steps
+        members = {
             "id": self.id,
             "content": content,
             "proposed_by": self.proposed_by,
@@ -251,26 +251,26 @@ class Proposal:
             "expires_at": self.expires_at,
             "reason": self.reason,
         }
-        text = json.dumps(_plain(told), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(_to_json(members), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def as_typed(text: str) -> str:
-    """Spaces, colons and letter case are how people write."""
+    """Fold a typed text: spaces, colons and letter case do not count."""
     return "".join(text.replace(":", " ").split()).lower()
 
 
-def _plain(value: object) -> object:
-    """JSON of one form: a value has one text, on both sides of a database."""
+def _to_json(value: object) -> object:
+    """Convert to JSON of one form: a value has one text, on both sides of a database."""
     match value:
         case dict():
-            return {str(key): _plain(each) for key, each in value.items()}
+            return {str(key): _to_json(v) for key, v in value.items()}
         case tuple() | list():
-            return [_plain(each) for each in value]
+            return [_to_json(v) for v in value]
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="microseconds")
         case date():
             return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
     return value

@@ -1,10 +1,10 @@
-"""What was proved about an envelope, and by what; and what is signed in it beside the document: terms and receipts.
+"""Proofs about an envelope, and the signed data beside the document: terms and receipts.
 
-`SignedEnvelope`: the bytes are signed as they say. `VerifiedEnvelope`: the signer may speak for the sender, decided
-by `policy.trust` and made nowhere else. Generic over the envelope model, so that `policy` and `edxml` need not know
-each other. `Terms` are what a sender says of its packet and the dialect has no field for (`verification.md` W6a):
-they stand in the Signature, beside the packet id; absent means not said. A `Receipt` is who says what about which
-packet, and when (R2), and rides in a `StatusPacket`."""
+`SignedEnvelope`: the bytes are signed as they say. `VerifiedEnvelope`: the signer may speak for the sender, decided by
+`policy.trust` and made nowhere else. Generic over the envelope model, so that `policy` and `edxml` need not know each
+other. `Terms` are statements of a sender for which the dialect has no field (`verification.md` W6a): they stand in the
+Signature, beside the packet id; absent means not stated. A `Receipt` is a signed statement about a packet (R2, receipts),
+and rides in a `StatusPacket`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from gateway.domain.identity import Digest, DocumentId, PacketId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The first four stand in a document, update or replacement: whether a reply is wanted, the stated hour of a timed
-    express letter, whether paper follows, and the role of each recipient, by the code it was addressed by. The last two
-    stand in a 03: the arrival number that its receiver gave the document, and the year of its book."""
+    """Signed statements of a sender. The first four stand in a document, update or replacement: whether a reply is wanted,
+    the stated hour of a timed express letter, whether paper follows, and the role of each recipient, by the code it was
+    addressed by. The last two stand in a 03: the arrival number that its receiver gave the document, and the year of its
+    book."""
 
     reply_required: bool | None = None
     due_at: datetime | None = None
@@ -30,17 +31,17 @@ class Terms:
     register_year: int | None = None
 
     def __bool__(self) -> bool:
-        """Whether anything is said at all."""
+        """Tell whether any term is stated."""
         wishes = (self.reply_required, self.due_at, self.delivery_mode, self.roles)
         return (*wishes, self.register_no, self.register_year) != (None, None, None, (), None, None)
 
     def role_of(self, code: str) -> RecipientRole | None:
-        return next((role for known, role in self.roles if known == code), None)
+        return next((role for c, role in self.roles if c == code), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The proof of receipt that a signed status carries; the digests name exactly what was held."""
+    """The proof of receipt that a signed status carries; the digests name exactly the held bytes."""
 
     of_packet_id: PacketId | None
     of_document_id: DocumentId | None
@@ -55,9 +56,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPacket:
-    """A status that one of our agencies is about to sign and send. `delivery_id` is set where a delivery of ours is
-    concerned (13); `receipt` where it answers an envelope; `axis` where that came by one of several, and the answer goes
-    back by it."""
+    """A status that one of our agencies is about to sign and send. `delivery_id` is set where it is about a delivery of
+    ours (13); `receipt` where it answers an envelope; `axis` where that came by one of several, for the answer."""
 
     packet_id: PacketId
     sender_code: str
@@ -91,7 +91,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something unusual that does not decide by itself, and where it stands."""
+    """An unusual fact that does not decide by itself, and its place."""
 
     code: str
     where: str = ""
@@ -100,9 +100,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSlice:
-    """Where one attachment's base64 lies, and what it decodes to. `size` and `sha256` are those of the file a
-    person would open: unzipped where the sender zipped it (`coding` "zip"), as it is otherwise ("raw").
-    Offsets count bytes of `source`: "envelope", the file itself, or "canonical", its canonical octets."""
+    """Place and content of one attachment's base64. `size` and `sha256` are those of the file a person would open: unzipped
+    where the sender zipped it (`coding` "zip"), unchanged otherwise ("raw"). Offsets count bytes of `source`: "envelope",
+    the file itself, or "canonical", its canonical octets."""
 
     n: int
     name: str
@@ -119,7 +119,7 @@ class FileSlice:
 
     @property
     def is_closed(self) -> bool:
-        """Nobody has decoded it yet: where it lies is all that is known."""
+        """True if it was not decoded yet: only its place is known."""
         return self.sha256 is None and self.damaged is None
 
 
@@ -145,8 +145,8 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedEnvelope(Generic[M]):
-    """Bytes that are signed as they say by a certificate bound to the claimed sender. Says nothing about that
-    certificate's chain, time or revocation. `signature_digest` is over the bytes of SignatureValue (R4)."""
+    """Bytes that are signed as they say by a certificate bound to the claimed sender. Says nothing about that certificate's
+    chain, time or revocation. `signature_digest` is over the bytes of SignatureValue (R4)."""
 
     model: M
     kind: Kind
@@ -173,7 +173,7 @@ class SignedEnvelope(Generic[M]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainLink:
-    """One certificate of a chain as it describes itself; `anchor` where the chain ends in our own configuration."""
+    """One certificate of a chain, with its own data; `anchor` where the chain ends in our own configuration."""
 
     subject: str
     serial: str
@@ -186,9 +186,9 @@ class ChainLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What was found out about the signing certificate; facts only, no decision. `chain` has the signer first.
-    `revocation` is good, revoked or unknown, by an answer of `revocation_source` (ocsp, crl) made at `revocation_as_of`;
-    `answers` are the SHA-256 of all answers that say so of the chain."""
+    """Facts about the signing certificate, no decision. `chain` has the signer first. `revocation` is good, revoked or
+    unknown, by an answer of `revocation_source` (ocsp, crl) made at `revocation_as_of`; `answers` are the SHA-256 of all
+    answers about the chain."""
 
     chain_code: str | None
     chain_detail: str
@@ -208,7 +208,7 @@ class Evidence:
 
 
 class _Seal:
-    """Held by `policy.trust` alone; nothing else can make a `VerifiedEnvelope`."""
+    """Token held by `policy.trust` alone, without which no `VerifiedEnvelope` can be made."""
 
     __slots__ = ()
 
@@ -217,7 +217,7 @@ _SEALS: list[_Seal] = []
 
 
 def claim_seal() -> _Seal:
-    """Hands out the one seal, once per process, to the module that decides trust."""
+    """Hand out the one seal, once per process, to the module that decides trust."""
     if _SEALS:
         raise RuntimeError("the seal for VerifiedEnvelope is already held by policy.trust")
     _SEALS.append(_Seal())
@@ -237,7 +237,7 @@ class Identity:
     incoming_id: str | None
     at: datetime
     terms: Digest | None = None
-    """SHA-256 of what its Signature says beside the body (W6a); None where that is nothing."""
+    """SHA-256 of the terms in its Signature (W6a); None where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

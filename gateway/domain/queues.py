@@ -1,5 +1,5 @@
-"""What waits for a worker in one agency: envelopes to send, packets that landed, jobs to do; and the lease under which a
-worker has one of them. Frozen values; nothing here asks or writes."""
+"""Work that waits for a worker in one agency: envelopes to send, landed packets, jobs; and the lease under which a worker
+has one of them. Frozen values; nothing here asks or writes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gateway.domain.routes import Trail
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A worker's right to finish one row, until `until`; a completion with another token is discarded."""
+    """A worker's right to finish one row, until `ends_at`; a completion with another token is discarded."""
 
     id: str
     token: str
-    until: datetime
+    ends_at: datetime
     attempt: int
 
 
@@ -38,8 +38,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxTarget:
-    """One recipient of an outbox row. `delivery_id` is None for answers, which have no delivery. `trail` is what earlier
-    tries left behind where there are several axes, or by which one it is to go; it was written after the `tried`-th try."""
+    """One recipient of an outbox row. `delivery_id` is None for answers, which have no delivery. `trail` is the result of
+    earlier tries where there are several axes, or the axis it is to take; it was written after the `tried`-th try."""
 
     code: str
     delivery_id: str | None = None
@@ -67,13 +67,13 @@ class OutboxItem:
     not_before: datetime | None = None
     last_error: str | None = None
     signed_by: str | None = None
-    """The certificate, by SHA-256; None for what was packed before this was kept."""
+    """The certificate, by SHA-256; None for rows older than this field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedOutbox:
-    """A row in the hands of a courier: claimed, or written by this very process a moment ago. Of such a one the bytes of
-    the envelope are still there (`body`), and whether it may answer documents that came in."""
+    """An outbox row under a lease: claimed, or just written by this very process. In the latter case the envelope's bytes
+    are still there (`body`), and whether it may answer documents that came in."""
 
     item: OutboxItem
     lease: Lease
@@ -82,20 +82,20 @@ class LeasedOutbox:
 
 
 class Stopped(StrEnum):
-    """How sure it is that a row which is tried no more has reached no axis."""
+    """Certainty that a row which is tried no more has reached no axis."""
 
     NEVER_LEFT = "never_left"
     MAY_HAVE_LEFT = "may_have_left"
 
 
-# Of one packet; who publishes it under more words than these is sent back to the axis.
+# Copies of one packet with different routing; further ones are sent back to the axis.
 MOST_COPIES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisNote:
-    """What the axis said of one copy of a packet, unsigned (A2). `node` is the publisher that it vouches for, `session` the
-    authenticated session with a foreign axis by which it came."""
+    """Unsigned routing of one copy of a packet, from the axis (A2). `node` is the publisher that it vouches for, `session`
+    the authenticated session with a foreign axis that brought it."""
 
     packet_id: str
     kind: str
@@ -106,11 +106,10 @@ class AxisNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxPacket:
-    """One landed packet. State: landed, done, waiting, held, quarantined, malformed, sealed, released, returned,
-    discarded, dropped. `needs` is the (sender, DocumentId) a waiting packet waits for. `transport_…` is what the axis
-    said of the copy that is judged, `untried` what it said of others, for when those words prove false. `released`: a
-    person let it in, until the next verdict but that it waits. `axes` are those of several by which it came, in that
-    order."""
+    """One landed packet. State: landed, done, waiting, held, quarantined, malformed, sealed, released, returned, discarded,
+    dropped. `needs` is the (sender, DocumentId) a waiting packet waits for. `transport_…` is the axis's routing of the copy
+    that is judged, `untried` that of other copies, used if the first proves false. `released`: a person let it in, until
+    the next verdict other than waiting. `axes` are those of several that brought it, in that order."""
 
     id: str
     agency_id: str
@@ -140,11 +139,11 @@ class InboxPacket:
 
     @property
     def axis(self) -> str:
-        """By which it came first; empty where there is one axis."""
+        """The axis that brought it first; empty where there is one axis."""
         return self.axes[0] if self.axes else ""
 
     @property
-    def told(self) -> AxisNote:
+    def routing(self) -> AxisNote:
         return AxisNote(
             packet_id=self.transport_packet_id,
             kind=self.transport_kind,
@@ -156,8 +155,8 @@ class InboxPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedInbox:
-    """A packet in the hands of a worker: claimed, or just come. `body` is the bytes of one that just came: it lands in the
-    unit of work that brings it to its end."""
+    """A packet under a worker's lease: claimed, or just arrived. `body` is the bytes of a new arrival: it lands in the unit
+    of work that finishes it."""
 
     item: InboxPacket
     lease: Lease

@@ -1,12 +1,11 @@
-"""Agency codes and what the directory answers of them: codes in their two forms, entries at a date, what became of a
-code someone wrote, recipients as people write them with the offer made for each, saved groups, and what a node may
-be called. Frozen values. Pure.
+"""Agency codes and the answers of the directory: codes in their two forms, entries at a date, the resolution of a written
+code, recipients as people write them with the offer made for each, saved groups, and the names of nodes. Frozen values.
+Pure.
 
-Codes are read and printed in the forms of Decision 20/2020 (root first, `Z91.07.12`) and of QCVN 102 (deepest level
-first, `000.12.07.Z91`); `BadCode` says what is wrong. The same unit's code in the other form may be proposed here,
-but it is never decided here that the two are one unit: the registry's table does (R77); only the all-zero level-1
-form is exact. A node's name becomes part of queue names, a user of the broker and a file of secrets, and is
-compared without letter case."""
+Codes are read and printed in the forms of Decision 20/2020 (root first, `Z91.07.12`) and of QCVN 102 (deepest level first,
+`000.12.07.Z91`); `BadCode` explains an invalid one. The same unit's code in the other form may be proposed here, but only
+the registry's table decides that the two are one unit (R77); the all-zero level-1 form alone is exact. A node's name
+becomes part of queue names, a user of the broker and a file of secrets, and is compared without letter case."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ class BadCode(ValueError):
 
 
 class CodeForm(StrEnum):
-    """Which document defines the form: the two run in opposite directions."""
+    """Form of a code, by the document that defines it: the two run in opposite directions."""
 
     NEW = "qd20"
     OLD = "qcvn102"
@@ -46,7 +45,7 @@ class AgencyCode:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The code exactly as written: capitals, no spaces. The short old form (`07.Z91`) is completed with zeros."""
+        """Parse a code exactly as written: capitals, no spaces. The short old form (`07.Z91`) is completed with zeros."""
         if len(text) > LONGEST_CODE:
             raise BadCode(
                 f"agency code of {len(text)} characters: at most {LONGEST_CODE} are allowed; check {text[:50]!r}"
@@ -88,14 +87,14 @@ class AgencyCode:
 
     @property
     def short(self) -> str:
-        """As some systems write the old form: without leading groups of zeros."""
+        """The old form without leading groups of zeros, as some systems write it."""
         if self.form is CodeForm.NEW:
             return str(self)
         return ".".join(reversed(self.groups[: self.level]))
 
 
 def propose_new(old: AgencyCode) -> AgencyCode | None:
-    """What the old form usually became (rules 14.1). A proposal: units were renumbered, so the table decides, except
+    """Convert an old code in the usual way (rules 14.1). A proposal: units were renumbered, so the table decides, except
     for level 1. None where zeros stand between the levels, which the usual mapping does not explain."""
     if old.form is not CodeForm.OLD:
         return None
@@ -106,7 +105,7 @@ def propose_new(old: AgencyCode) -> AgencyCode | None:
 
 
 def fold_code(text: str) -> str:
-    """The key under which codes are compared for search, routing and display: trimmed, letter case ignored."""
+    """Return the key for comparing codes in search, routing and display: trimmed, letter case ignored."""
     return text.strip().casefold()
 
 
@@ -124,7 +123,7 @@ RESERVED_NODE_NAMES = frozenset({"sink", "dead", "guest"})
 
 
 def node_name_fault(name: str) -> str | None:
-    """None for a usable name; else what is wrong and how names are written."""
+    """Describe the fault of a node's name and the correct form; None for a usable name."""
     if len(name) > LONGEST_NODE_NAME or not _NODE_NAME.fullmatch(name) or ".." in name:
         return f"a node's name has letters, digits and . _ - between them, at most {LONGEST_NODE_NAME} characters"
     if name.casefold() in RESERVED_NODE_NAMES:
@@ -133,7 +132,7 @@ def node_name_fault(name: str) -> str | None:
 
 
 class RowSource(StrEnum):
-    """Where a row came from. Starter rows only warn; the others may refuse and redirect (R48)."""
+    """Origin of a row. Starter rows only warn; the others may refuse and redirect (R48)."""
 
     STARTER = "starter"
     IMPORTED = "imported"
@@ -157,7 +156,7 @@ class AgencyEntry:
     phone: str | None = None
     check: str | None = None
     host: str | None = None
-    """The node that speaks for this code on the axis, where the registry says so."""
+    """The node that hosts this code on the axis, where the registry says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +169,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosting:
-    """Which node speaks for a code on the axis on a day; `alias` is the code's older form, which leads there too."""
+    """Node that hosts a code on the axis on a day; `alias` is the code's older form, which leads there too."""
 
     node: str
     code: str
@@ -178,7 +177,7 @@ class Hosting:
 
 
 class CodeStanding(StrEnum):
-    """What a code someone wrote turned out to be."""
+    """Result of resolving a written code."""
 
     ACTIVE = "active"
     MAPPED = "mapped"
@@ -191,7 +190,7 @@ class CodeStanding(StrEnum):
 class Resolution:
     """The answer for one given code or name. `may_refuse` is False where only starter rows speak."""
 
-    given: str
+    query: str
     standing: CodeStanding
     entry: AgencyEntry | None = None
     mapped_by: str | None = None
@@ -204,8 +203,8 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyFilter:
-    """Which agencies a list shall show; what is left out narrows nothing. `standing` is active, upcoming or ended; `root`
-    the code of a province or ministry; `certificate_days`: the last certificate ends within so many days."""
+    """Filter of a list of agencies; an empty field narrows nothing. `standing` is active, upcoming or ended; `root` the
+    code of a province or ministry; `certificate_days`: the last certificate ends within so many days."""
 
     text: str = ""
     level: int | None = None
@@ -221,7 +220,8 @@ MOST_MEMBERS = 500
 
 
 class ItemKind(StrEnum):
-    """What an item speaks of: one agency, many under one name, what the document itself says, a person, or the archive."""
+    """Kind of an entry in a list of recipients: one agency, many under one name, a reference within the document, a person,
+    or the archive."""
 
     AGENCY = "agency"
     MANY = "many"
@@ -232,7 +232,8 @@ class ItemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """`text` is as it was written; `name` what to look for, under `parent` where one was named."""
+    """One entry of a list of recipients. `text` is as it was written; `name` the name to search for, under `parent` where
+    one was named."""
 
     text: str
     kind: ItemKind
@@ -242,11 +243,10 @@ class Item:
 
 
 class OfferKind(StrEnum):
-    """How an item was understood. The last five are asked; `pointer`, `filed` and `own` address nobody: the last
-    is a person or a part of the very agency that writes. `guessed` is the only one of the own province that it may
-    mean."""
+    """Result of reading an entry. The last five need a person's choice; `pointer`, `filed` and `own` address no agency: the
+    last is a person or a part of the very agency that writes. `guessed` is the only match in the own province."""
 
-    NAMED = "named"
+    EXACT = "named"
     OLD = "old"
     GUESSED = "guessed"
     GROUP = "group"
@@ -260,12 +260,12 @@ class OfferKind(StrEnum):
     PERSON = "person"
 
 
-ASKED = frozenset({OfferKind.CLOSED, OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.MANY, OfferKind.PERSON})
+UNSURE = frozenset({OfferKind.CLOSED, OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.MANY, OfferKind.PERSON})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What an item may stand for. Where `settled`, `agencies` are its recipients; else they are offers to choose from."""
+    """Agencies that an entry may stand for. Where `settled`, `agencies` are its recipients, else a choice."""
 
     item: Item
     kind: OfferKind
@@ -274,7 +274,7 @@ class Offer:
 
     @property
     def settled(self) -> bool:
-        return self.kind not in ASKED
+        return self.kind not in UNSURE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

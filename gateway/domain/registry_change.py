@@ -1,8 +1,7 @@
-"""Values of changing the registry: the rows an import would write, what is wrong with a file, the plan shown before
-anything changes, the record kept afterwards, and the life of a code over time with what a reform does to it.
-Frozen; imports are made by `registry.importing`, read by whoever shows them. In: lives before, a reform. Out: lives
-after, or who a code stands for on a day. Pure; says nothing about what may be done: `policy.reform` has looked
-before."""
+"""Values of changing the registry: the rows an import would write, the problems of a file, the plan shown before anything
+changes, the record kept afterwards, and the life of a code over time with the effect of a reform on it. Frozen; imports are
+made by `registry.importing`. In: lives before, a reform. Out: lives after, or the agency behind a code on a day. Pure;
+decides nothing: `policy.reform` has checked before."""
 
 from __future__ import annotations
 
@@ -23,12 +22,12 @@ HOST_FIELD = "host"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltOnImport:
-    """What stands on an import: each field names what would lose its ground were it undone."""
+    """Dependents of an import: each field names those that undoing it would break."""
 
     begun: Sequence[str] = ()
     """Codes that came with it."""
     changed: Sequence[str] = ()
-    """Codes of it that are not as it wrote them, or could not stand as they were."""
+    """Its codes that were changed since, or could not be restored."""
     reforms: Sequence[str] = ()
     rows: Sequence[str] = ()
     certificates: Sequence[str] = ()
@@ -52,12 +51,12 @@ class AgencyRecord:
     host: str | None = None
 
 
-RECORD_FIELDS = tuple(each.name for each in fields(AgencyRecord))
+RECORD_FIELDS = tuple(field.name for field in fields(AgencyRecord))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowProblem:
-    """Why a line cannot be imported, and what to do. `found` is the cell, shortened."""
+    """Reason why a line cannot be imported, and its remedy. `found` is the cell, shortened."""
 
     line: int
     column: str
@@ -79,8 +78,8 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What applying a file would do to the registry it was planned on. Nothing that the file leaves out is touched,
-    and no certificate binding ever is. With problems it cannot be applied; `doubts` a person looks at."""
+    """Effects of applying a file on the registry it was planned on. Agencies missing from the file are not touched, and no
+    certificate binding ever is. With problems it cannot be applied; `doubts` are for a person to look at."""
 
     source_digest: Digest
     base_digest: Digest
@@ -94,25 +93,25 @@ class Plan:
 
     @property
     def rewrites(self) -> tuple[RowChange, ...]:
-        """What it changes or closes of rows that count. A starter row counts as empty; the node that speaks for a code is
-        where its mail goes, not who it is."""
-        return tuple(each for each in (*self.changed, *self.closed) if _counts(each))
+        """Changed or closed rows that count. A starter row counts as empty; the node of a code is the destination of its
+        mail, not its identity."""
+        return tuple(change for change in (*self.changed, *self.closed) if _is_rewrite(change))
 
     @property
     def effect(self) -> Digest:
-        """The same for two plans that would do the same, to whatever registry each was made on."""
-        told = [sorted((each.code, sorted(each.fields.items())) for each in (*self.changed, *self.closed))]
-        return Digest(hashlib.sha256(repr((self.added, told)).encode()).hexdigest())
+        """Digest of the effects, equal for two plans with the same effects on whatever registry."""
+        changes = [sorted((c.code, sorted(c.fields.items())) for c in (*self.changed, *self.closed))]
+        return Digest(hashlib.sha256(repr((self.added, changes)).encode()).hexdigest())
 
 
-def _counts(change: RowChange) -> bool:
+def _is_rewrite(change: RowChange) -> bool:
     was_starter = change.fields.get(SOURCE_FIELD, (None, None))[0] == RowSource.STARTER.value
     return not was_starter and set(change.fields) != {HOST_FIELD}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRecord:
-    """One import that was applied, and whether it was undone as a whole. `named`: the first of the codes that it added."""
+    """One import that was applied, and whether it was undone as a whole. `first_codes` are some of the added ones."""
 
     id: str
     at: datetime
@@ -120,14 +119,14 @@ class ImportRecord:
     source_digest: Digest
     added: int
     changed: int
-    named: tuple[str, ...] = ()
+    first_codes: tuple[str, ...] = ()
     undone_at: datetime | None = None
     undone_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryChange:
-    """One applied change, as kept for ever."""
+    """One applied change, kept for ever."""
 
     id: str
     at: datetime
@@ -137,7 +136,8 @@ class RegistryChange:
 
     @property
     def is_import(self) -> bool:
-        """Of a file of codes. Reforms, feeds, and what undid another change say so; the starter list names no codes."""
+        """True for a file of codes. Reforms, feeds and undoing changes have their own key; the starter list names no
+        codes."""
         return "codes" in self.summary and not {"reform", "feed", "undid"} & set(self.summary)
 
 
@@ -147,7 +147,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Former:
-    """What an agency was called and where it stood, up to and including one day."""
+    """Name and parent of an agency up to and including one day."""
 
     until: date
     name: str
@@ -156,21 +156,21 @@ class Former:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """One code: its record as it is last known, and what it was before, oldest first."""
+    """One code: its latest record, and its former names, oldest first."""
 
     record: AgencyRecord
     source: RowSource = RowSource.IMPORTED
     former: tuple[Former, ...] = ()
 
     def at(self, on: date) -> AgencyRecord:
-        """The record with the name and the parent of that day, whether in force then or not."""
-        for each in self.former:
-            if on <= each.until:
-                return replace(self.record, name=each.name, parent=each.parent)
+        """Return the record with the name and the parent of that day, whether in force then or not."""
+        for former in self.former:
+            if on <= former.until:
+                return replace(self.record, name=former.name, parent=former.parent)
         return self.record
 
     def in_force(self, on: date) -> bool:
-        """Both end days included."""
+        """Tell whether the code is in force, both end days included."""
         first, last = self.record.valid_from, self.record.valid_to
         return (first is None or first <= on) and (last is None or on <= last)
 
@@ -184,37 +184,37 @@ Lives = Mapping[str, Life]
 
 
 def lives_after(reform: Reform, lives: Lives) -> dict[str, Life]:
-    """Every life that the reform changes or begins, as it is then."""
+    """Return every life that the reform changes or begins, in its new form."""
     changed: dict[str, Life] = {}
     by, on = str(reform.decision), reform.effective_on
     for code in reform.sources:
         if reform.kind is ReformKind.RENAME:
-            changed[code] = _turned(lives[code], on, by, name=reform.name or "")
+            changed[code] = _change_life(lives[code], on, by, name=reform.name or "")
         elif reform.kind is ReformKind.MOVE:
-            changed[code] = _turned(lives[code], on, by, parent=reform.parent)
+            changed[code] = _change_life(lives[code], on, by, parent=reform.parent)
     for code in reform.ended:
         record = replace(lives[code].record, valid_to=on - _DAY, successor=reform.successor, decision=by)
-        changed[code] = replace(lives[code], record=record, source=_vouched(lives[code].source))
+        changed[code] = replace(lives[code], record=record, source=_vouched_source(lives[code].source))
     for target in reform.targets:
         if target.code not in lives:
-            changed[target.code] = _begun(target, reform, lives)
+            changed[target.code] = _begin_life(target, reform, lives)
     return changed
 
 
 def successors(lives: Lives, code: str) -> Iterator[str]:
-    """The chain of codes after this one; ends where it would come back, or leaves what is known."""
-    seen = {code}
+    """Yield the chain of codes after this one; ends where it would come back, or reaches an unknown code."""
+    visited = {code}
     at: str | None = code
-    while at is not None and at in lives and len(seen) <= LONGEST_CHAIN:
+    while at is not None and at in lives and len(visited) <= LONGEST_CHAIN:
         at = lives[at].record.successor
-        if at is None or at in seen:
+        if at is None or at in visited:
             return
-        seen.add(at)
+        visited.add(at)
         yield at
 
 
 def heir_on(lives: Lives, code: str, on: date) -> str | None:
-    """The first code in force along the chain of successors, else its last one."""
+    """Return the first code in force along the chain of successors, else its last one."""
     last: str | None = None
     for last in successors(lives, code):
         if last in lives and lives[last].in_force(on):
@@ -223,63 +223,63 @@ def heir_on(lives: Lives, code: str, on: date) -> str | None:
 
 
 def parents_of(lives: Lives, code: str, on: date) -> Iterator[str]:
-    """The agencies above it on that day, nearest first. One that comes again is given once more, as the last."""
-    seen = {code}
+    """Yield the agencies above it on that day, nearest first. A repeated one comes once more, as the last."""
+    visited = {code}
     at: str | None = code
-    while at is not None and at in lives and len(seen) <= LONGEST_CHAIN:
+    while at is not None and at in lives and len(visited) <= LONGEST_CHAIN:
         at = lives[at].at(on).parent
         if at is None:
             return
         yield at
-        if at in seen:
+        if at in visited:
             return
-        seen.add(at)
+        visited.add(at)
 
 
 def turning_days(lives: Lives, since: date) -> list[date]:
-    """That day, and each later one on which any of them gets another name or parent."""
-    later = {each.until + _DAY for life in lives.values() for each in life.former}
-    return [since, *sorted(day for day in later if day > since)]
+    """List that day, and each later one on which any of them gets another name or parent."""
+    turns = {f.until + _DAY for life in lives.values() for f in life.former}
+    return [since, *sorted(day for day in turns if day > since)]
 
 
 def lives_digest(lives: Mapping[str, Life | None]) -> str:
-    """Another one as soon as any of them is otherwise."""
-    told = {code: asdict(life) if life else None for code, life in lives.items()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    """Return a digest that changes with any of the lives."""
+    records = {code: asdict(life) if life else None for code, life in lives.items()}
+    return hashlib.sha256(json.dumps(records, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _turned(life: Life, on: date, by: str, **to: Any) -> Life:
-    """Another name or parent from that day on; the day before has the old ones."""
-    was = Former(until=on - _DAY, name=life.record.name, parent=life.record.parent)
-    # Another change of the same day: what was before that day is kept already.
-    again = life.last_turn == on
+def _change_life(life: Life, on: date, by: str, **to: Any) -> Life:
+    """Give it another name or parent from that day on; the day before has the old ones."""
+    former = Former(until=on - _DAY, name=life.record.name, parent=life.record.parent)
+    # A second change on the same day: the name before that day is kept already.
+    is_second_change = life.last_turn == on
     return Life(
         record=replace(life.record, decision=by, **to),
-        source=_vouched(life.source),
-        former=life.former if again else (*life.former, was),
+        source=_vouched_source(life.source),
+        former=life.former if is_second_change else (*life.former, former),
     )
 
 
-def _begun(target: Target, reform: Reform, lives: Lives) -> Life:
-    """A new one. What it does not say of itself it has, when only its code is new, of the old one."""
+def _begin_life(target: Target, reform: Reform, lives: Lives) -> Life:
+    """Begin a new life. Where only the code is new, missing fields come from the old one."""
     source = lives[reform.sources[0]] if reform.kind is ReformKind.RECODE else None
-    was = source.at(reform.effective_on) if source is not None else AgencyRecord(code="", name="")
+    old_record = source.at(reform.effective_on) if source is not None else AgencyRecord(code="", name="")
     return Life(
         record=AgencyRecord(
             code=target.code,
-            name=target.name or was.name,
+            name=target.name or old_record.name,
             alias=target.alias,
-            parent=target.parent or was.parent,
+            parent=target.parent or old_record.parent,
             valid_from=reform.effective_on,
-            email=target.email or was.email,
-            address=was.address,
-            phone=was.phone,
+            email=target.email or old_record.email,
+            address=old_record.address,
+            phone=old_record.phone,
             decision=str(reform.decision),
-            host=target.host or was.host,
+            host=target.host or old_record.host,
         )
     )
 
 
-def _vouched(source: RowSource) -> RowSource:
-    """Two people answer for a starter row now: it may refuse and redirect."""
+def _vouched_source(source: RowSource) -> RowSource:
+    """Mark a starter row as imported: two people now answer for it, so it may refuse and redirect."""
     return RowSource.IMPORTED if source is RowSource.STARTER else source

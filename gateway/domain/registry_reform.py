@@ -1,6 +1,6 @@
-"""A dated change of the organisation of agencies: who becomes whom, from which day, by which decision. In: what a person
-states. Out: which codes end, which begin, who takes over the mail. Frozen values; what they do to the registry is
-`registry_life`, what may be done is `policy.reform`."""
+"""A dated change of the organisation of agencies: old and new agencies, the day, the decision. In: a person's statement.
+Out: the codes that end and begin, and the heirs of their mail. Frozen values; their effect on the registry is
+`registry_change`, their permission is `policy.reform`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ReformKind(StrEnum):
 
 
 class QueuedMail(StrEnum):
-    """What becomes of our mail that still waits to leave for a code on the day that it ends (R83)."""
+    """Treatment of our mail that still waits to leave for a code on the day that it ends (R83)."""
 
     REDIRECT = "redirect"
     HOLD = "hold"
@@ -35,13 +35,13 @@ class QueuedMail(StrEnum):
 
 
 class ReformEffect(StrEnum):
-    """What a reform does to one code."""
+    """Effect of a reform on one code."""
 
     ENDED = "ended"
     BEGUN = "begun"
     CHANGED = "changed"
-    NAMED = "named"
-    """It takes over, and stays as it is."""
+    HEIR = "named"
+    """It takes over, and is unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +53,13 @@ class DecidingDocument:
     issuer: str
 
     def __str__(self) -> str:
-        """As the register of an agency shows it."""
+        """Return the number, for the register of an agency."""
         return self.number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """An agency that takes over or begins. One that is there is named by its code alone."""
+    """An agency that takes over or begins. An existing one has its code alone."""
 
     code: str
     name: str | None = None
@@ -72,8 +72,8 @@ class Target:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reform:
     """One change, whole. `name` is of a rename, `parent` of a move, `mail_to` of a split that ends its source: None there
-    is manual triage, which must be said. `base` is the registry that it was planned on. One of many `steps` says nothing
-    itself but the decision and its day, which each step repeats."""
+    is manual triage, which must be said. `base` is the registry that it was planned on. One of many `steps` has only the
+    decision and its day, which each step repeats."""
 
     kind: ReformKind
     decision: DecidingDocument
@@ -94,7 +94,7 @@ class Reform:
 
     @property
     def flat(self) -> tuple[Reform, ...]:
-        """Its steps; of one without any, itself."""
+        """Its steps; without any, itself."""
         return self.steps or (self,)
 
     @property
@@ -109,14 +109,14 @@ class Reform:
 
     @property
     def heirs(self) -> tuple[str, ...]:
-        """Who takes over from what ends, in the order stated."""
+        """Codes that take over from ended ones, in the order stated."""
         if self.steps:
             return tuple(dict.fromkeys(code for step in self.steps for code in step.heirs))
         return tuple(target.code for target in self.targets) if self.ended else ()
 
     @property
     def successor(self) -> str | None:
-        """The one that mail to an ended code goes to; None where a person decides, or nobody takes over."""
+        """The code that mail to an ended code goes to; None where a person decides, or there is no heir."""
         if self.kind is ReformKind.SPLIT:
             return None if self.triage else self.mail_to
         return self.heirs[0] if self.heirs else None
@@ -125,24 +125,24 @@ class Reform:
     def codes(self) -> tuple[str, ...]:
         """Every code that it ends, changes, begins or names as heir, each once."""
         own = [
-            code for each in self.flat for code in (*each.sources, *(target.code for target in each.targets))
+            code for step in self.flat for code in (*step.sources, *(target.code for target in step.targets))
         ]
         return tuple(dict.fromkeys(own))
 
     @property
-    def named(self) -> tuple[str, ...]:
-        """The same, and whoever stands above them then."""
-        above = [code for each in self.flat for code in (each.parent, *(t.parent for t in each.targets))]
+    def involved_codes(self) -> tuple[str, ...]:
+        """Those codes and their future parents."""
+        above = [code for step in self.flat for code in (step.parent, *(t.parent for t in step.targets))]
         return (*self.codes, *(code for code in above if code))
 
     def ending(self, code: str) -> Reform:
-        """The step that ends this code; of one without steps, itself."""
+        """Return the step that ends this code; without steps, itself."""
         return next((step for step in reversed(self.steps) if code in step.ended), self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """A sentence by its key in the label tables: what will be, what stands against it, what to look at."""
+    """A sentence by its key in the label tables: an effect, an objection, or a hint."""
 
     key: str
     params: Mapping[str, str] = field(default_factory=dict)
@@ -155,7 +155,7 @@ class ReformState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReformRecord:
-    """An approved reform as it is kept for ever. `id` is that of its proposal."""
+    """An approved reform, kept for ever. `id` is that of its proposal."""
 
     id: str
     reform: Reform
@@ -172,13 +172,13 @@ class ReformRecord:
 
     @property
     def people(self) -> frozenset[str]:
-        """Everybody who had a hand in it."""
+        """Every person with a part in it."""
         return frozenset(filter(None, (self.proposed_by, self.approved_by, self.undone_by, self.reported_by)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegacyCode:
-    """One line of the table of old codes: who came after, from which day, on what ground. `heir` None: nobody did."""
+    """One line of the table of old codes: the heir, the day, the decision. `heir` None: there is none."""
 
     code: str
     heir: str | None
@@ -192,7 +192,7 @@ class LegacyCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a code ended, by the reform that ended it."""
+    """End of a code, by the reform that ended it."""
 
     kind: ReformKind
     decision: DecidingDocument

@@ -1,14 +1,14 @@
-"""What the sealed log is made of: events as leaves (E1), the tree over them (RFC 6962), and seals that say how far it
-went at a time (E3). In: an event's row and salts; hashes of 32 bytes; size and root of the tree, and the seal
-before. Out: bytes that are hashed or signed, and back; what differs between kept bytes and a row; roots, and proofs
-that a leaf is in the tree or that it only grew, or whether such a proof holds. Pure: whoever keeps the tree's nodes
-brings them. The forms of leaf and seal are fixed in docs/log.md.
+"""The sealed log: events as leaves (E1), the tree over them (RFC 6962), and seals that attest its size at a time (E3). In:
+an event's row and salts; hashes of 32 bytes; size and root of the tree, and the seal before. Out: bytes to be hashed or
+signed, and back; differences between kept bytes and a row; roots, and proofs that a leaf is in the tree or that it only
+grew, or whether such a proof holds. Pure: the caller brings the tree's nodes. The forms of leaf and seal are fixed in
+docs/log.md.
 
-Texts that people wrote stand outside: the leaf holds a salted digest of each, so that a text can be deleted and the
-log stays whole. What is no machine's word counts as such a text, whatever its name.
+Texts that people wrote stand outside: the leaf holds a salted digest of each, so that a text can be deleted and the log
+stays whole. A value that is no machine's word counts as such a text, whatever its name.
 
-Reading a seal takes no form but the one, so that one seal has one digest. Nothing here says whether a signature
-holds: that is `trust.seals`, and `trust.seals` for the stamp beside."""
+Reading a seal takes no form but the one, so that one seal has one digest. `trust.seals` verifies signatures and
+timestamps."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ MOST_LEVELS = 63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogHead:
-    """Where the log stands. `seal` is the newest, `stamped` the newest with a timestamp; `unsealed_since` is the time of
-    the oldest event that no seal covers, `unstamped_since` of the oldest thing that no timestamp covers. `published_at`
+    """State of the log. `seal` is the newest, `stamped` the newest with a timestamp; `unsealed_since` is the time of the
+    oldest event that no seal covers, `unstamped_since` of the oldest event or seal that no timestamp covers. `published_at`
     is when a seal last left the node."""
 
     log_id: str = ""
@@ -54,7 +54,7 @@ class TreeNode(NamedTuple):
     place: int
 
 
-# Several are made for each event: this is the quick way.
+# Each event needs several nodes, and this is the fastest way to make one.
 _node = partial(tuple.__new__, TreeNode)
 
 
@@ -66,116 +66,116 @@ class LeafSpan(NamedTuple):
 
 
 def leaf_hash(body: bytes) -> bytes:
-    """SHA-256(0x00 ‖ the leaf's bytes)."""
+    """Return SHA-256(0x00 ‖ the leaf's bytes)."""
     return hashlib.sha256(_LEAF + body).digest()
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """SHA-256(0x01 ‖ left ‖ right)."""
-    return hashlib.sha256(_NODE + left + right).digest()
+def node_hash(left_hash: bytes, right_hash: bytes) -> bytes:
+    """Return SHA-256(0x01 ‖ left ‖ right)."""
+    return hashlib.sha256(_NODE + left_hash + right_hash).digest()
 
 
 @dataclass(slots=True)
 class GrowingTree:
-    """A tree that leaves are added to, held by its peaks alone: at most one hash for each power of two."""
+    """An append-only tree, held by its peaks alone: at most one hash for each power of two."""
 
     size: int = 0
     peaks: list[bytes] = field(default_factory=list)
 
     def add(self, leaf: bytes) -> list[tuple[TreeNode, bytes]]:
-        """Adds one leaf hash; every subtree that it completes, the leaf first."""
+        """Add one leaf hash; return every subtree that it completes, the leaf first."""
         node = _node((0, self.size))
-        done = [(node, leaf)]
+        completed = [(node, leaf)]
         while self.size >> node.level & 1:
             leaf = node_hash(self.peaks.pop(), leaf)
             node = _node((node.level + 1, node.place >> 1))
-            done.append((node, leaf))
+            completed.append((node, leaf))
         self.peaks.append(leaf)
         self.size += 1
-        return done
+        return completed
 
     def extend(self, leaves: Sequence[bytes]) -> None:
-        """Adds leaf hashes in their order."""
-        for each in leaves:
-            self.add(each)
+        """Add leaf hashes in their order."""
+        for leaf in leaves:
+            self.add(leaf)
 
     def root(self) -> bytes:
         return joined_root(self.peaks) if self.peaks else EMPTY_ROOT
 
 
 def complete_subtrees(span: LeafSpan) -> tuple[TreeNode, ...]:
-    """What a span is made of, left to right. The spans of proofs, and those from 0 on, begin where their largest
-    subtree may."""
-    found, start = [], span.start
+    """Split a span into complete subtrees, left to right. Spans of proofs, and from 0 on, begin where their largest subtree
+    may."""
+    subtrees, start = [], span.start
     while start < span.end:
         level = (span.end - start).bit_length() - 1
-        found.append(TreeNode(level, start >> level))
+        subtrees.append(TreeNode(level, start >> level))
         start += 1 << level
-    return tuple(found)
+    return tuple(subtrees)
 
 
 def joined_root(hashes: Sequence[bytes]) -> bytes:
-    """The root of a span from the hashes of its complete subtrees, left to right."""
-    whole = hashes[-1]
-    for each in reversed(hashes[:-1]):
-        whole = node_hash(each, whole)
-    return whole
+    """Compute the root of a span from the hashes of its complete subtrees, left to right."""
+    root = hashes[-1]
+    for subtree_hash in reversed(hashes[:-1]):
+        root = node_hash(subtree_hash, root)
+    return root
 
 
 def tree_root(leaves: Sequence[bytes]) -> bytes:
-    """The root over these leaf hashes; for logs that fit into memory."""
+    """Compute the root over these leaf hashes; for logs that fit into memory."""
     tree = GrowingTree()
     tree.extend(leaves)
     return tree.root()
 
 
 def inclusion_spans(index: int, size: int) -> tuple[LeafSpan, ...]:
-    """What the proof of leaf `index` in the tree of `size` leaves is made of: the root of each span, in this order."""
+    """List the spans whose roots prove leaf `index` in the tree of `size` leaves, in this order."""
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
-    found, span = [], LeafSpan(0, size)
+    spans, span = [], LeafSpan(0, size)
     while span.end - span.start > 1:
-        middle = span.start + _left_of(span.end - span.start)
-        left, right = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
-        span, beside = (left, right) if index < middle else (right, left)
-        found.append(beside)
-    return tuple(reversed(found))
+        middle = span.start + _left_size(span.end - span.start)
+        left_span, right_span = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
+        span, sibling = (left_span, right_span) if index < middle else (right_span, left_span)
+        spans.append(sibling)
+    return tuple(reversed(spans))
 
 
 def consistency_spans(old: int, new: int) -> tuple[LeafSpan, ...]:
-    """What the proof is made of that the tree of `new` leaves begins with the one of `old` leaves."""
+    """List the spans whose roots prove that the tree of `new` leaves begins with the one of `old` leaves."""
     if not 0 <= old <= new:
         raise ValueError(f"a log of {new} leaves cannot begin with {old}")
-    found, span, whole = [], LeafSpan(0, new), True
+    spans, span, is_subtree = [], LeafSpan(0, new), True
     if old in (0, new):
         return ()
     while span.end != old:
-        middle = span.start + _left_of(span.end - span.start)
-        left, right = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
+        middle = span.start + _left_size(span.end - span.start)
+        left_span, right_span = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
         if old <= middle:
-            span, beside = left, right
+            span, sibling = left_span, right_span
         else:
-            span, beside, whole = right, left, False
-        found.append(beside)
+            span, sibling, is_subtree = right_span, left_span, False
+        spans.append(sibling)
     # The verifier knows the old root already where the old tree is one subtree of the new one.
-    return tuple(reversed(found if whole else [*found, span]))
+    return tuple(reversed(spans if is_subtree else [*spans, span]))
 
 
 def proves_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
-    """Whether the proof shows that this leaf hash stands at `index` of the tree with that size and root."""
-    if not 0 <= index < size or size >> MOST_LEVELS or not _hashes(leaf, expected, *proof):
+    """Verify that this leaf hash stands at `index` of the tree with that size and root."""
+    if not 0 <= index < size or size >> MOST_LEVELS or not _are_hashes(leaf, expected, *proof):
         return False
     spans = inclusion_spans(index, size)
     if len(spans) != len(proof):
         return False
-    for span, beside in zip(spans, proof, strict=True):
-        leaf = node_hash(beside, leaf) if span.end <= index else node_hash(leaf, beside)
+    for span, sibling in zip(spans, proof, strict=True):
+        leaf = node_hash(sibling, leaf) if span.end <= index else node_hash(leaf, sibling)
     return leaf == expected
 
 
 def proves_prefix(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether the proof shows that the tree of `new` leaves begins with the tree of `old` leaves."""
-    if not 0 <= old <= new or new >> MOST_LEVELS or not _hashes(old_root, new_root, *proof):
+    """Verify that the tree of `new` leaves begins with the tree of `old` leaves."""
+    if not 0 <= old <= new or new >> MOST_LEVELS or not _are_hashes(old_root, new_root, *proof):
         return False
     spans = consistency_spans(old, new)
     if len(spans) != len(proof):
@@ -183,25 +183,25 @@ def proves_prefix(old: int, old_root: bytes, new: int, new_root: bytes, proof: S
     if old == 0:
         return old_root == EMPTY_ROOT
     # Where the old tree is one subtree of the new one, its root is where both ways up begin.
-    rest = list(zip(spans, proof, strict=True))
-    starts_known = not rest or rest[0][0].start >= old
-    before = after = old_root if starts_known else rest.pop(0)[1]
-    for span, beside in rest:
+    steps = list(zip(spans, proof, strict=True))
+    is_subtree = not steps or steps[0][0].start >= old
+    computed_old = computed_new = old_root if is_subtree else steps.pop(0)[1]
+    for span, sibling in steps:
         if span.end <= old:
-            before = node_hash(beside, before)
-            after = node_hash(beside, after)
+            computed_old = node_hash(sibling, computed_old)
+            computed_new = node_hash(sibling, computed_new)
         else:
-            after = node_hash(after, beside)
-    return before == old_root and after == new_root
+            computed_new = node_hash(computed_new, sibling)
+    return computed_old == old_root and computed_new == new_root
 
 
-def _left_of(size: int) -> int:
-    """The largest power of two below `size`: how many leaves the left subtree has."""
+def _left_size(size: int) -> int:
+    """Return the largest power of two below `size`: the leaves of the left subtree."""
     return 1 << ((size - 1).bit_length() - 1)
 
 
-def _hashes(*given: bytes) -> bool:
-    return all(len(each) == hashlib.sha256().digest_size for each in given)
+def _are_hashes(*hashes: bytes) -> bool:
+    return all(len(h) == hashlib.sha256().digest_size for h in hashes)
 
 
 LEAF_VERSION = 1
@@ -215,13 +215,13 @@ PERSONAL = frozenset(
 )
 # Codes, ids, digests, times, states. No blank, nothing beyond ASCII, no address of a person's mail.
 _MACHINE_WORD = re.compile(r"(?!.{201})@?[!-?A-~]*")
-# Nobody is named by one.
+# A digest names no person.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """An event as its row tells it. `kind` is plain text: a newer node may have written one unknown here."""
+    """An event as its row has it. `kind` is plain text: a newer node may have written one unknown here."""
 
     id: str
     kind: str
@@ -247,54 +247,54 @@ class Leaf:
 
 
 def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
-    """The leaf of an event. `salt` gives SALT_BYTES fresh random bytes for each text that stands outside."""
-    # Most are words of a machine under names that say so: not a call more than is needed.
+    """Make the leaf of an event. `salt` gives SALT_BYTES fresh random bytes for each text that stands outside."""
+    # Most values are machine words: no function is called for those, as this runs for each event.
     doubtful = [
         name
         for name, value in event.data.items()
         if name in PERSONAL or value.__class__ is not str or not _MACHINE_WORD.fullmatch(value)
     ]
     personal = sorted([name for name in doubtful if is_personal(name, event.data[name])]) if doubtful else []
-    salts, data, outside = dict[str, str](), dict(event.data), dict[str, str]()
+    salts, data, digests = dict[str, str](), dict(event.data), dict[str, str]()
     for name in personal:
         salts[name] = salt().hex()
-        outside[name] = text_digest(salts[name], data.pop(name))
-    told = _told(event) | {"data": data, "personal": outside, "v": LEAF_VERSION}
-    return Leaf(body=_json(told), salts=salts)
+        digests[name] = text_digest(salts[name], data.pop(name))
+    content = _leaf_header(event) | {"data": data, "personal": digests, "v": LEAF_VERSION}
+    return Leaf(body=_canonical_json(content), salts=salts)
 
 
 def is_personal(name: str, value: object) -> bool:
-    """Whether a value stands outside its leaf."""
+    """Tell whether a value stands outside its leaf."""
     if name not in PERSONAL:
-        return not _is_machines(value)
+        return not _is_machine_value(value)
     if isinstance(value, str):
         return _DIGEST.fullmatch(value) is None
     return not (value is None or isinstance(value, int))
 
 
 def text_digest(salt: str, value: object) -> str:
-    """What the leaf holds of a text: SHA-256(salt ‖ the value as canonical JSON), in hexadecimal digits."""
-    return hashlib.sha256(bytes.fromhex(salt) + _json(value)).hexdigest()
+    """Return the leaf's digest of a text: SHA-256(salt ‖ the value as canonical JSON), in hexadecimal digits."""
+    return hashlib.sha256(bytes.fromhex(salt) + _canonical_json(value)).hexdigest()
 
 
 def read_leaf(body: bytes) -> dict[str, Any]:
-    """What a leaf says. ValueError for bytes that are no leaf."""
-    told = json.loads(body)
+    """Parse a leaf. ValueError for bytes that are no leaf."""
+    leaf = json.loads(body)
     if (
-        not isinstance(told, dict)
-        or told.get("v") != LEAF_VERSION
-        or not isinstance(told.get("personal"), dict)
-        or not isinstance(told.get("data"), dict)
-        or type(told.get("seq")) is not int
+        not isinstance(leaf, dict)
+        or leaf.get("v") != LEAF_VERSION
+        or not isinstance(leaf.get("personal"), dict)
+        or not isinstance(leaf.get("data"), dict)
+        or type(leaf.get("seq")) is not int
     ):
         raise ValueError("these bytes are no leaf of a version that is known here")
-    return told
+    return leaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedLeaf:
-    """A leaf held against the row. `changed` names fields that differ, `erased` texts that are gone with their salt,
-    `texts` those that differ from their salted digest."""
+    """Differences between a leaf and its row. `changed` names fields that differ, `erased` texts that are gone with their
+    salt, `texts` those that differ from their salted digest."""
 
     changed: tuple[str, ...] = ()
     erased: tuple[str, ...] = ()
@@ -302,13 +302,13 @@ class ComparedLeaf:
 
 
 def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> ComparedLeaf:
-    """What differs. ValueError for bytes that are no leaf."""
-    told = read_leaf(body)
-    plain = {name: value for name, value in event.data.items() if name not in told["personal"]}
-    changed = _differing(_told(event), told, "")
-    changed += _differing(plain, told["data"], "data.") + _differing(told["data"], plain, "data.")
+    """Compare a leaf with its row. ValueError for bytes that are no leaf."""
+    leaf = read_leaf(body)
+    plain = {name: value for name, value in event.data.items() if name not in leaf["personal"]}
+    changed = _differing_names(_leaf_header(event), leaf, "")
+    changed += _differing_names(plain, leaf["data"], "data.") + _differing_names(leaf["data"], plain, "data.")
     erased, texts = [], []
-    for name, digest in told["personal"].items():
+    for name, digest in leaf["personal"].items():
         if name not in event.data and name not in salts:
             erased.append(name)
         elif name not in event.data or name not in salts or not _opens(salts[name], event.data[name], digest):
@@ -316,20 +316,20 @@ def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> Compar
     return ComparedLeaf(changed=tuple(dict.fromkeys(changed)), erased=tuple(erased), texts=tuple(texts))
 
 
-def _differing(these: Mapping[str, Any], those: Mapping[str, Any], prefix: str) -> list[str]:
-    """Names of `these` that `those` do not have alike."""
+def _differing_names(expected: Mapping[str, Any], actual: Mapping[str, Any], prefix: str) -> list[str]:
+    """Name the values of `expected` that `actual` lacks or has otherwise."""
     return [
         f"{prefix}{name}"
-        for name, value in these.items()
-        if name not in those or not _alike(value, those[name])
+        for name, value in expected.items()
+        if name not in actual or not _are_equal(value, actual[name])
     ]
 
 
-def _alike(one: Any, other: Any) -> bool:
-    """As JSON tells them apart: true is not 1."""
-    if type(one) is not type(other) or one != other:
+def _are_equal(first: Any, second: Any) -> bool:
+    """Compare as JSON does: true is not 1."""
+    if type(first) is not type(second) or first != second:
         return False
-    return not isinstance(one, dict | list) or _json(one) == _json(other)
+    return not isinstance(first, dict | list) or _canonical_json(first) == _canonical_json(second)
 
 
 def _opens(salt: str, value: object, digest: str) -> bool:
@@ -339,7 +339,7 @@ def _opens(salt: str, value: object, digest: str) -> bool:
         return False
 
 
-def _told(event: Logged) -> dict[str, Any]:
+def _leaf_header(event: Logged) -> dict[str, Any]:
     return {
         "agency": event.agency_id,
         "at": event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -352,28 +352,28 @@ def _told(event: Logged) -> dict[str, Any]:
     }
 
 
-def _is_machines(value: object) -> bool:
+def _is_machine_value(value: object) -> bool:
     if isinstance(value, str):
         return _MACHINE_WORD.fullmatch(value) is not None
     if isinstance(value, dict):
-        return PERSONAL.isdisjoint(value) and all(map(_is_machines, value.values()))
+        return PERSONAL.isdisjoint(value) and all(map(_is_machine_value, value.values()))
     if isinstance(value, list):
-        return all(map(_is_machines, value))
+        return all(map(_is_machine_value, value))
     return value is None or isinstance(value, int)
 
 
 _CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _json(value: object) -> bytes:
-    """Canonical: names sorted, no blanks, everything beyond ASCII escaped."""
+def _canonical_json(value: object) -> bytes:
+    """Write canonical JSON: names sorted, no blanks, everything beyond ASCII escaped."""
     return _CANONICAL.encode(value).encode("ascii")
 
 
 SEAL_TAG = "gateway-log-seal/1"
-# Of the first seal of a log.
+# Previous digest of the first seal of a log.
 NO_SEAL = bytes(32)
-# A timestamp with its chain has some thousands of bytes; whoever sends more sends something else.
+# A timestamp with its chain has some thousands of bytes; more are refused.
 MOST_STAMP = 64 * 1024
 MOST_SEAL_BYTES = 2 * MOST_STAMP
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -393,7 +393,8 @@ _SEAL_FORM = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
-    """The first `tree_size` leaves of the log have this root. `previous` is the digest of the signed seal before."""
+    """Statement that the first `tree_size` leaves of the log have this root. `previous` is the digest of the seal
+    before."""
 
     log_id: str
     number: int
@@ -403,7 +404,7 @@ class Seal:
     at: datetime
 
     def to_bytes(self) -> bytes:
-        """What is signed: seven lines of ASCII, the first names what this is, each ends with a line feed."""
+        """Write the signed form: seven lines of ASCII, the first names the format, each ends with a line feed."""
         lines = (
             SEAL_TAG,
             f"log {self.log_id}",
@@ -426,7 +427,7 @@ class SignedSeal:
     signature: bytes
 
     def to_bytes(self) -> bytes:
-        """What the digest and the timestamp are over: the seal's lines, then key and signature."""
+        """Write the form under the digest and the timestamp: the seal's lines, then key and signature."""
         return self.seal.to_bytes() + _seal_line("key", self.key) + _seal_line("signature", self.signature)
 
     @property
@@ -446,13 +447,13 @@ class PublishedSeal:
     stamp: bytes | None = None
 
     def to_bytes(self) -> bytes:
-        """The whole file."""
+        """Write the whole file."""
         return self.signed.to_bytes() + (stamp_line(self.stamp) if self.stamp is not None else b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What a timestamp proves: the signed seal was there at that time, says this authority. `chain` are the SHA-256 of the
+    """Statement of a timestamp: the signed seal existed at that time, by this authority. `chain` are the SHA-256 of the
     certificates in the token, the authority's first."""
 
     at: datetime
@@ -463,36 +464,36 @@ class Stamp:
 
 
 def read_seal(data: bytes) -> PublishedSeal:
-    """The seal in these bytes, signed; InvalidProof for any other form than the one that `to_bytes` writes."""
-    found = _SEAL_FORM.fullmatch(data.decode("latin-1")) if len(data) <= MOST_SEAL_BYTES else None
-    made = _seal_of(found) if found is not None else None
-    if made is None or made.to_bytes() != data:
+    """Parse a published seal; InvalidProof for any other form than the one that `to_bytes` writes."""
+    match = _SEAL_FORM.fullmatch(data.decode("latin-1")) if len(data) <= MOST_SEAL_BYTES else None
+    seal = _parse_seal(match) if match is not None else None
+    if seal is None or seal.to_bytes() != data:
         raise InvalidProof("this is no seal of an event log: it does not have the one form that seals have")
-    return made
+    return seal
 
 
 def key_id(key: bytes) -> str:
-    """The name of a public key: SHA-256 of its DER form."""
+    """Return the name of a public key: SHA-256 of its DER form."""
     return hashlib.sha256(key).hexdigest()
 
 
 def stamp_line(token: bytes) -> bytes:
-    """The last line of a published seal."""
+    """Write the last line of a published seal."""
     return _seal_line("timestamp", token)
 
 
-def _seal_of(found: re.Match[str]) -> PublishedSeal | None:
+def _parse_seal(match: re.Match[str]) -> PublishedSeal | None:
     try:
         seal = Seal(
-            log_id=found["log"],
-            number=int(found["number"]),
-            tree_size=int(found["size"]),
-            root=bytes.fromhex(found["root"]),
-            previous=bytes.fromhex(found["previous"]),
-            at=datetime.strptime(found["at"], _TIME).replace(tzinfo=UTC),
+            log_id=match["log"],
+            number=int(match["number"]),
+            tree_size=int(match["size"]),
+            root=bytes.fromhex(match["root"]),
+            previous=bytes.fromhex(match["previous"]),
+            at=datetime.strptime(match["at"], _TIME).replace(tzinfo=UTC),
         )
-        key, signature = base64.b64decode(found["key"]), base64.b64decode(found["signature"])
-        stamp = base64.b64decode(found["stamp"]) if found["stamp"] is not None else None
+        key, signature = base64.b64decode(match["key"]), base64.b64decode(match["signature"])
+        stamp = base64.b64decode(match["stamp"]) if match["stamp"] is not None else None
     except ValueError:
         return None
     return PublishedSeal(signed=SignedSeal(seal=seal, key=key, signature=signature), stamp=stamp)

@@ -1,6 +1,6 @@
-"""What was found in a file: its type and malware by the `Inspector` and the `Scanner`, and what the signatures inside
-a PDF say: the facts read from its bytes and about its certificates, and the verdict that `policy.pdf_verdict` makes
-of them. Frozen values; nothing here opens a file or decides."""
+"""Facts about a file and its signatures: its type and malware by the `Inspector` and the `Scanner`, and the signatures
+inside a PDF: facts from its bytes and about its certificates, and the verdict of `policy.pdf_verdict`. Frozen values;
+nothing here opens a file or decides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.domain.pdf import FirstPage
 
 
 class SignatureWord(ValueAtHand, StrEnum):
-    """What is said of a signature, and of a file by the worst of its signatures."""
+    """Verdict on a signature, and on a file by the worst of its signatures."""
 
     VALID = "valid"
     INVALID = "invalid"
@@ -22,14 +22,14 @@ class SignatureWord(ValueAtHand, StrEnum):
 
 
 class SignerRole(ValueAtHand, StrEnum):
-    """On whose behalf a certificate signs."""
+    """Kind of party for which a certificate signs."""
 
     AGENCY = "agency"
     PERSON = "person"
 
 
 class LegalValue(ValueAtHand, StrEnum):
-    """What a document is worth beside paper (R19, R20, R25)."""
+    """Legal value of a document beside paper (R19, R20, R25)."""
 
     OFFICIAL = "official"
     COPY = "copy"
@@ -37,16 +37,16 @@ class LegalValue(ValueAtHand, StrEnum):
 
 
 class Coverage(StrEnum):
-    """How much of the file a signature covers: all of it, all of it up to later updates, or less."""
+    """Part of the file that a signature covers: all of it, all of it up to later updates, or less."""
 
-    WHOLE = "whole"
+    COMPLETE = "whole"
     REVISION = "revision"
     PART = "part"
 
 
-class Later(StrEnum):
-    """What was appended after a signature: nothing, only what proves (timestamps, revocation data), further signatures,
-    form fields filled in, or anything else."""
+class Change(StrEnum):
+    """Content appended after a signature: nothing, only proofs (timestamps, revocation data), further signatures, filled
+    form fields, or anything else."""
 
     NOTHING = "nothing"
     PROOFS = "proofs"
@@ -57,7 +57,7 @@ class Later(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFacts:
-    """One certificate as it describes itself. `names` are the parts of its subject, `policies` its policy OIDs."""
+    """One certificate, with its own data. `names` are the parts of its subject, `policies` its policy OIDs."""
 
     subject: str
     issuer: str
@@ -71,8 +71,8 @@ class CertificateFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateStanding:
-    """What chain and revocation lists say of a certificate at one time. `code` None: the chain holds. `revocation` is
-    good, revoked or unknown."""
+    """State of a certificate by chain and revocation lists at one time. `code` None: the chain holds. `revocation` is good,
+    revoked or unknown."""
 
     at: datetime
     code: str | None = None
@@ -93,14 +93,14 @@ class TimestampFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureFacts:
-    """One signature field of a PDF. `fault` is the code of what breaks its form, `certified` the DocMDP level that it
-    sets; `mark` what it shows on the first page. `standings` are of its certificate, each at another time."""
+    """One signature field of a PDF. `fault` is the code of a broken form, `certified` the DocMDP level that it sets; `mark`
+    its text on the first page. `standings` are of its certificate, each at another time."""
 
     field: str
     fault: str | None = None
     detail: str = ""
     coverage: Coverage = Coverage.PART
-    later: Later = Later.OTHER
+    change: Change = Change.OTHER
     later_detail: str = ""
     certified: int | None = None
     intact: bool = False
@@ -131,8 +131,8 @@ class PdfFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerVerdict:
-    """One signature as people read it. `verdict` is for the time that is proved, `now` for the time of asking; `why` is
-    the code of what is wrong with it."""
+    """One signature in words for people. `verdict` is for the time that is proved, `now` for the time of asking; `why` is
+    the code of its defect."""
 
     field: str
     verdict: SignatureWord
@@ -164,7 +164,8 @@ class FileVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleRule:
-    """A certificate whose part `part` (`policy`: one of its policy OIDs) is `value`, or begins with it, signs as `role`."""
+    """Rule for the role of a certificate: one whose part `part` (`policy`: one of its policy OIDs) is `value`, or begins
+    with it, signs as `role`."""
 
     role: SignerRole
     part: str
@@ -174,9 +175,9 @@ class RoleRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """What a scanner said of one file. `malware` is the scanner's name for what it found; `unscanned` says why there is
-    no verdict (a word of the labels' `unscanned.` table); `clean` that it looked at every byte and found none. Nothing of
-    it where no scanner is set up."""
+    """Answer of a scanner about one file. `malware` is the scanner's name for it; `unscanned` says why there is no verdict
+    (a word of the labels' `unscanned.` table); `clean` that it looked at every byte and found none. All empty without a
+    scanner."""
 
     malware: str | None = None
     unscanned: str | None = None
@@ -186,9 +187,9 @@ class Scan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
     """Facts about one file's bytes. `found_type` is a short name of rules.md R10-R12 (`pdf`, `docx`, `zip`, …) or
-    `unknown`; `pages` is counted for PDF only; `broken` says why it cannot be opened; `first_page` is the text of a
-    PDF's first page where it was asked for and has some, `page_cut` whether there is more of it than was read,
-    `page_fields` what it surely says; `signatures` are those of a PDF, where they were read."""
+    `unknown`; `pages` is counted for PDF only; `broken` says why it cannot be opened; `first_page` is the text of a PDF's
+    first page on request, `page_cut` whether that text was cut off, `page_fields` its sure fields; `signatures` are those
+    of a PDF, where they were read."""
 
     found_type: str
     size: int
@@ -209,7 +210,7 @@ class FileFacts:
     scanned_clean: bool = False
 
     def scanned(self, scan: Scan) -> FileFacts:
-        """With what a scanner said."""
+        """Add a scanner's answer."""
         if (scan.malware, scan.unscanned, scan.clean) == (self.malware, self.unscanned, self.scanned_clean):
             return self
         return replace(self, malware=scan.malware, unscanned=scan.unscanned, scanned_clean=scan.clean)

@@ -1,10 +1,9 @@
-"""Facts to state: three tracks, their codes, the one word shown, and whose turn it is. A fact is never changed or
-removed; a state is a pure function of the set of facts, so order of arrival and repeats do not matter
-(interfaces.md 1.1).
+"""From facts to states: three tracks, their codes, the one word shown, and whose turn it is. A fact is never changed or
+removed; a state is a pure function of the set of facts, so order of arrival and repeats do not matter (interfaces.md 1.1).
 
-In: the facts of one delivery or one incoming document. Out: its standing; a `Duty`, or None where nobody waits.
-`CODES` is the only table of wire codes, `STATES` of words (interfaces.md 1.2); labels, API, pages and exports read
-them. Lists, pages and the to-do list reckon the time left from the same moment, that of the duty."""
+In: the facts of one delivery or one incoming document. Out: its standing; a `Duty`, or None where nothing is due. `CODES`
+is the only table of wire codes, `STATES` of words (interfaces.md 1.2); labels, API, pages and exports read them. Lists,
+pages and the to-do list reckon the time left from the same moment, that of the duty."""
 
 from __future__ import annotations
 
@@ -31,8 +30,8 @@ from gateway.domain.wall_clock import whole_second
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateWord:
-    """One word that may be shown. `wire` is the status code or packet type behind it; `rank` says where it stands between
-    those that need a person soonest and those that need nobody."""
+    """One word that may be shown. `wire` is the status code or packet type behind it; `rank` orders the words, the most
+    urgent for a person first."""
 
     rank: int
     key: str
@@ -89,8 +88,8 @@ class Track(ValueAtHand, StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CodeRow:
-    """One wire status code: its track, its word, and who may say it about a document. Of the business track `rank` orders
-    what was said, and `step` counts the steps of its way that are behind a document of which it was said."""
+    """One wire status code: its track, its word, and its speaker. On the business track `rank` orders the codes, and `step`
+    counts the steps of a delivery that the code implies."""
 
     code: str
     track: Track
@@ -118,14 +117,14 @@ CODES: Mapping[str, CodeRow] = MappingProxyType(
 )
 _BUSINESS_CODES = frozenset(code for code, row in CODES.items() if row.track is Track.BUSINESS)
 AT_WORK_CODES = tuple(code for code, row in CODES.items() if row.rank > CODES["03"].rank)
-"""Said after it was taken in."""
+"""Codes after taking in."""
 TAKEN_CODES = ("03", *AT_WORK_CODES)
 
-TAKEN = frozenset(CODES[code].key for code in TAKEN_CODES)
-"""The recipient has taken it in; whoever agreed to a recall has given it back and counts no more."""
+TAKEN_IN = frozenset(CODES[code].key for code in TAKEN_CODES)
+"""The recipient has taken it in; one that agreed to a recall has given it back and counts no more."""
 AWAITED = frozenset({"sent", "delivered"})
 """It left, and is to be taken in."""
-HAS_IT = AWAITED | TAKEN
+HAS_IT = AWAITED | TAKEN_IN
 """The recipient has the document, or soon will."""
 NOT_HELD = frozenset({"rejected", "failed", "cancelled"})
 """It is over, and the other side does not hold the document."""
@@ -133,20 +132,21 @@ NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 """There is nothing to recall; it is cancelled, or has failed."""
 SILENT = frozenset({"queued", "sending", "sent"})
 """Nothing has come back yet: neither 01 nor anything after it."""
-ASKED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
+REQUESTED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 """A request of the sender waits for its answer."""
 FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
-"""Somebody has to do something."""
+"""A person has to act."""
 
 
 def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: Collection[str]) -> bool:
-    """Whether that recipient has it, is to answer it, and has not. `answered`: codes in small letters that have."""
+    """Tell whether that recipient has the document, owes an answer, and has not given it. `answered`: codes in small
+    letters of recipients with an answer."""
     owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
     return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
 
 
 def worst(states: Iterable[str]) -> str:
-    """The word for a document with several recipients: the one that needs a person soonest. At least one is given."""
+    """Return the word for a document with several recipients: the most urgent one for a person. At least one is given."""
     return min(states, key=lambda state: STATES[state].rank)
 
 
@@ -155,22 +155,23 @@ _OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 
 def document_word(own: OutState, states: Iterable[str]) -> str:
     """Return the one word for an outgoing document, wherever it is shown: its own before there is a delivery and once it is
-    cancelled, else that of the recipient who needs a person soonest. What is packed is in line still."""
-    known = tuple(states)
-    if known and own not in _OWN_WORD:
-        return worst(known)
+    cancelled, else that of its most urgent recipient. A packed document is still queued."""
+    recipient_states = tuple(states)
+    if recipient_states and own not in _OWN_WORD:
+        return worst(recipient_states)
     return str(OutState.QUEUED if own is OutState.PACKED else own)
 
 
 def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
     """Return the one word for an incoming document, wherever it is shown: that of the sender's request that waits for an
     answer, else its own."""
-    shown = fold_incoming(facts).shown
-    return shown if shown in ASKED and document.state is not InState.SEALED else str(document.state)
+    word = fold_incoming(facts).word
+    return word if word in REQUESTED and document.state is not InState.SEALED else str(document.state)
 
 
 SKEW = timedelta(minutes=5)
-# As of a SigningTime (verification.md K2). A time stated further outside of what can be true is not believed.
+# As of a SigningTime (verification.md K2). A stated time further outside of the possible span is not
+# believed.
 ALLOWED_SKEW = timedelta(minutes=10)
 
 
@@ -181,7 +182,7 @@ class RequestKind(ValueAtHand, StrEnum):
 
 
 class RequestState(StrEnum):
-    ASKED = "asked"
+    OPEN = "asked"
     AGREED = "agreed"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
@@ -189,10 +190,10 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing known about a delivery or an incoming document. `at` is when our node learnt or did it;
-    `stated_at` is the other side's own time. A fact is the same fact when track, code, stated_at, packet_digest
-    and request_id are equal. `request_id` is the packet id of the request that is asked or answered. `axis` is by which of
-    several it left, was refused or was reported. `handed` is the file that its axis has where that is not standard."""
+    """One fact about a delivery or an incoming document. `at` is when our node learnt or did it; `stated_at` is the other
+    side's own time. A fact is the same fact when track, code, stated_at, packet_digest and request_id are equal.
+    `request_id` is the packet id of the request or of the answered request. `axis` is the one of several on which it left,
+    was refused or was reported. `handed` is the file that its axis has where that is not standard."""
 
     track: Track
     code: str
@@ -211,36 +212,36 @@ class Fact:
     axis: str | None = None
     handed: Handed | None = None
     session: str | None = None
-    """The session with a foreign axis which alone vouches for it: no signature proves it."""
+    """The session with a foreign axis that alone vouches for it: no signature proves it."""
     is_on_route: bool = False
-    """Whether mail to whom it is from may go by that axis too: then it is believed there as well as where the mail went."""
+    """Whether mail to its author may use that axis too: then it is believed there as well as on the axis that the mail
+    took."""
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Equal of two that are the same fact."""
+        """Key that is equal for the same fact."""
         return self.track, self.code, self.stated_at, self.packet_digest, self.request_id
 
 
 def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
-    """The arrival number that a receiver told, and its year: what is proved before what is not, then what was stated
-    last."""
-    known, _ = _by_weight(tuple(facts))
-    told = [fact for fact in known if fact.code == "03" and fact.register_no]
-    if not told:
+    """Return a receiver's arrival number, and its year: proved ones before others, then the latest."""
+    counted, _ = _split_by_weight(tuple(facts))
+    numbered = [fact for fact in counted if fact.code == "03" and fact.register_no]
+    if not numbered:
         return None
-    since = began(known)
-    last = max(told, key=lambda fact: (fact.proved, counts_at(fact, since), fact.at))
+    since = began(counted)
+    last = max(numbered, key=lambda fact: (fact.proved, counts_at(fact, since), fact.at))
     return None if last.register_no is None else (last.register_no, last.register_year)
 
 
 def queued_at(facts: Iterable[Fact]) -> datetime | None:
-    """When a delivery was last put in line to be sent."""
+    """Return when a delivery was last queued."""
     queued = [fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued"]
     return max(queued, default=None)
 
 
 def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None) -> Fact:
-    """A fact of our own node that may happen more than once (`queued` again on a resend): its time makes it new."""
+    """Make a fact of our own node that may happen more than once (`queued` again on a resend): its time makes it new."""
     return Fact(track=track, code=code, at=at, stated_at=at, reason=reason)
 
 
@@ -253,7 +254,7 @@ _ANSWERS = {
     "02": RequestState.REFUSED,
 }
 _CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
-_IN_STATE = {code: InState(row.key) for code, row in CODES.items() if row.rank > CODES["01"].rank}
+_STATE_OF_CODE = {code: InState(row.key) for code, row in CODES.items() if row.rank > CODES["01"].rank}
 REOPENED = "reopened"
 """The mark of work that was closed by mistake and is open again."""
 MAY_HAVE_LEFT = "may_have_left"
@@ -263,7 +264,7 @@ _OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestStanding:
-    """What became of one recall, take-back or update."""
+    """Result of one recall, take-back or update."""
 
     request_id: str
     kind: RequestKind
@@ -279,24 +280,24 @@ class DeliveryStanding:
     transport: str
     business: str | None
     requests: tuple[RequestStanding, ...]
-    shown: str
+    word: str
     marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingStanding:
-    """Where an incoming document stands with us. `shown` is its state, or the word of the request to answer."""
+    """Standing of an incoming document with us. `word` is its state, or the word of the request to answer."""
 
     state: InState
     requests: tuple[RequestStanding, ...]
-    shown: str
+    word: str
     marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """Whether a status may be set now. `repeat`: it says again what was said, nothing is to be done.
-    `reason` is a label key when it may not."""
+    """Permission to set a status now. `repeat`: the status is set already, nothing is to be done. `reason` is a label
+    key."""
 
     allowed: bool
     repeat: bool = False
@@ -307,38 +308,38 @@ class Permission:
 
 
 def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
-    """The standing of a delivery: any order and any repeats of the same facts give the same answer."""
-    known, outweighed = _by_weight(_distinct(facts))
-    since = began(known)
-    transport = _transport(known)
-    business = _business(known, since)
-    requests = _requests(known)
-    shown = _request_word(requests) or (CODES[business].key if business else transport)
-    marks = _marks(known, requests, since) | {f"session_only:{fact.code}" for fact in outweighed}
+    """Compute the standing of a delivery: any order and any repeats of the same facts give the same answer."""
+    counted, outweighed = _split_by_weight(_merge_repeats(facts))
+    since = began(counted)
+    transport = _fold_transport(counted)
+    business = _fold_business(counted, since)
+    requests = _fold_requests(counted)
+    word = _request_word(requests) or (CODES[business].key if business else transport)
+    marks = _collect_marks(counted, requests, since) | {f"session_only:{fact.code}" for fact in outweighed}
     return DeliveryStanding(
         transport=transport,
         business=business,
         requests=requests,
-        shown=shown,
+        word=word,
         marks=tuple(sorted(marks)),
     )
 
 
 def counts(fact: Fact, facts: Iterable[Fact]) -> bool:
-    """Return False for a fact of a delivery that stands beside `facts` and moves nothing."""
-    _, outweighed = _by_weight((*facts, fact))
+    """Return False for a fact of a delivery that is shown beside `facts` without effect."""
+    _, outweighed = _split_by_weight((*facts, fact))
     return fact not in outweighed
 
 
-def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
-    """Split the facts of a delivery into those that count and those that are only shown: a status for which a session with
-    a foreign axis vouches overrules no signed one, and speaks of nothing that an axis carried by which its sender is not
-    reached. A try that failed may have arrived all the same."""
+def _split_by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """Split the facts of a delivery into those that count and those that are only shown. A status vouched for by the
+    session with a foreign axis overrules no signed one, and counts only if that axis carried the document, or may carry
+    mail to its sender. A try that failed may have arrived all the same."""
     by_session = [fact for fact in facts if fact.session is not None]
     if not by_session:
         return facts, ()
     tried = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in ("sent", "failed")]
-    carriers = {fact.axis for fact in [each for each in tried if each.code == "sent"] or tried}
+    carriers = {fact.axis for fact in [f for f in tried if f.code == "sent"] or tried}
     signed = any(fact.session is None and fact.track is Track.BUSINESS for fact in facts)
     outweighed = tuple(
         fact for fact in by_session if signed or not (fact.is_on_route or fact.axis in carriers)
@@ -347,30 +348,29 @@ def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, .
 
 
 def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
-    """The standing of an incoming document; requests are the sender's, their answers ours."""
-    known = _distinct(facts)
-    since = began(known)
-    requests = _requests(known)
-    state = _in_state(known, requests, since)
-    waiting = _first_open(requests) if requests else None
-    shown = state.value if waiting is None or state is InState.SEALED else f"{waiting.kind}_asked"
+    """Compute the standing of an incoming document; requests are the sender's, their answers ours."""
+    distinct = _merge_repeats(facts)
+    since = began(distinct)
+    requests = _fold_requests(distinct)
+    state = _fold_in_state(distinct, requests, since)
+    waiting = _first_open_request(requests) if requests else None
+    word = state.value if waiting is None or state is InState.SEALED else f"{waiting.kind}_asked"
     return IncomingStanding(
         state=state,
         requests=requests,
-        shown=shown,
-        marks=tuple(sorted(_marks(known, requests, since))),
+        word=word,
+        marks=tuple(sorted(_collect_marks(distinct, requests, since))),
     )
 
 
 def open_request(standing: DeliveryStanding | IncomingStanding) -> RequestStanding | None:
-    """The one request that waits for an answer; while there is one, a second may not be asked."""
-    return _first_open(standing.requests)
+    """Return the one request that waits for an answer; until then no second one may be made."""
+    return _first_open_request(standing.requests)
 
 
 def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
-    """Whether this status call is allowed now (interfaces.md 3.3): 02 to 06 in any order and twice, 15 and 16 only as
-    the answer to the open request, nothing about a sealed document; about a recalled one 15 again, or the answer that
-    leaves it recalled."""
+    """Judge a status call (interfaces.md 3.3): 02 to 06 in any order and twice, 15 and 16 only as the answer to the open
+    request, nothing about a sealed document; about a recalled one 15 again, or the answer that leaves it recalled."""
     if code not in CODES:
         return Permission(allowed=False, reason="status.unknown_code")
     if code in ("01", "13"):
@@ -385,27 +385,27 @@ def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
 
 
 def is_reopened(facts: Iterable[Fact]) -> bool:
-    """Whether work that was closed is open again: a 05 with its reason as `note`, stated later than every 06 (1.1)."""
-    known = tuple(facts)
-    closed, since = closed_at(known), began(known)
+    """Tell whether closed work is open again: a 05 with its reason as `note`, stated later than every 06 (1.1)."""
+    all_facts = tuple(facts)
+    closed, since = closed_at(all_facts), began(all_facts)
     return closed is not None and any(
-        counts_at(fact, since) > closed for fact in _business_facts(known, "05") if fact.note
+        counts_at(fact, since) > closed for fact in _business_facts(all_facts, "05") if fact.note
     )
 
 
 def closed_at(facts: Iterable[Fact]) -> datetime | None:
-    """When its work was last said to be done."""
-    known = tuple(facts)
-    since = began(known)
-    return max((counts_at(fact, since) for fact in _business_facts(known, "06")), default=None)
+    """Return when the work was last reported as done."""
+    all_facts = tuple(facts)
+    since = began(all_facts)
+    return max((counts_at(fact, since) for fact in _business_facts(all_facts, "06")), default=None)
 
 
 def not_before(facts: Iterable[Fact], code: str) -> datetime | None:
-    """The first second after what a 05 or 06 has to follow to count."""
-    known = tuple(facts)
-    since = began(known)
-    others = [counts_at(fact, since) for fact in _business_facts(known, "06" if code == "05" else "05")]
-    return max(others) + timedelta(seconds=1) if others else None
+    """Return the first second at which a new 05 or 06 counts, after the last one of the other code."""
+    all_facts = tuple(facts)
+    since = began(all_facts)
+    times = [counts_at(fact, since) for fact in _business_facts(all_facts, "06" if code == "05" else "05")]
+    return max(times) + timedelta(seconds=1) if times else None
 
 
 def _business_facts(facts: Iterable[Fact], code: str) -> list[Fact]:
@@ -413,49 +413,49 @@ def _business_facts(facts: Iterable[Fact], code: str) -> list[Fact]:
 
 
 def code_of(text: str) -> str | None:
-    """The wire code for a code or a word (`03` or `accepted`); None for anything else. `3` is `03`."""
-    wanted = text.strip()
-    if wanted.isascii() and wanted.isdigit():
-        wanted = wanted.zfill(2)
-    if wanted in CODES:
-        return wanted
-    return next((row.code for row in CODES.values() if row.key == wanted), None)
+    """Return the wire code for a code or a word (`03` or `accepted`); None for anything else. `3` is `03`."""
+    code = text.strip()
+    if code.isascii() and code.isdigit():
+        code = code.zfill(2)
+    if code in CODES:
+        return code
+    return next((row.code for row in CODES.values() if row.key == code), None)
 
 
 def is_skewed(fact: Fact) -> bool:
-    """Whether the other side's time and ours differ by more than five minutes; a flag, never a decision."""
+    """Tell whether the other side's time and ours differ by more than five minutes; a flag, never a decision."""
     return fact.stated_at is not None and abs(fact.at - fact.stated_at) > SKEW
 
 
-def _distinct(facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """One of each fact: the earliest time we learnt it, proved if any copy was."""
-    kept: dict[tuple[object, ...], Fact] = {}
+def _merge_repeats(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """Merge repeats of each fact: the earliest time we learnt it, proved if any copy was."""
+    merged: dict[tuple[object, ...], Fact] = {}
     for fact in facts:
         key = (fact.track, fact.code, fact.stated_at, fact.packet_digest, fact.request_id)
-        other = kept.get(key)
-        if other is None:
-            kept[key] = fact
+        previous = merged.get(key)
+        if previous is None:
+            merged[key] = fact
             continue
-        kinds = sorted(kind for kind in (fact.request_kind, other.request_kind) if kind is not None)
-        kept[key] = replace(
-            other,
-            at=min(fact.at, other.at),
-            proved=fact.proved or other.proved,
+        kinds = sorted(kind for kind in (fact.request_kind, previous.request_kind) if kind is not None)
+        merged[key] = replace(
+            previous,
+            at=min(fact.at, previous.at),
+            proved=fact.proved or previous.proved,
             request_kind=kinds[0] if kinds else None,
         )
-    return tuple(kept.values())
+    return tuple(merged.values())
 
 
 def counts_at(fact: Fact, since: datetime | None) -> datetime:
-    """When what it says holds from: the stated time where there is one that can be true, else when we received it. `since`
-    is when the thing that it speaks of began with us. Nobody rules for ever by a time in 2099, or first by one in 1999.
-    In whole seconds: the wire carries no parts of one, and sender and receiver are to come to one state."""
+    """Return when the fact takes effect: the stated time if possible, else the time of receipt. `since` is when the
+    document or request began with us. A time in 2099 cannot rule for ever, and one in 1999 is not first. In whole seconds:
+    the wire carries no parts of one, and sender and receiver must reach the same state."""
     at = fact.at if fact.stated_at is None or _is_absurd(fact, since) else fact.stated_at
     return whole_second(at)
 
 
 def began(facts: Iterable[Fact]) -> datetime | None:
-    """When we took a document to send, or received it: by facts of our own clock alone."""
+    """Return when we took a document to send, or received it: by facts of our own clock alone."""
     # Our own 01, of an incoming document, states no time; that of a recipient does.
     ours = [
         fact.at
@@ -473,9 +473,9 @@ def _is_absurd(fact: Fact, since: datetime | None) -> bool:
     return too_early or fact.stated_at > fact.at + ALLOWED_SKEW
 
 
-def _transport(facts: tuple[Fact, ...]) -> str:
-    """`sent` and `cancelled` are final, and `cancelled` only before `sent`; what goes on paper knows `cancelled` alone;
-    else the latest of the others, so that a resend after `failed` is `queued` again."""
+def _fold_transport(facts: tuple[Fact, ...]) -> str:
+    """Fold the transport track. `sent` and `cancelled` are final, and `cancelled` only before `sent`; paper has no later
+    code but `cancelled`; else the latest of the others, so that a resend after `failed` is `queued` again."""
     codes = {fact.code for fact in facts if fact.track is Track.TRANSPORT}
     for final in ("sent", "cancelled", "paper"):
         if final in codes:
@@ -486,39 +486,40 @@ def _transport(facts: tuple[Fact, ...]) -> str:
     return max(moving, key=lambda fact: (fact.at, _TRANSPORT_RANK[fact.code])).code
 
 
-def _business(facts: tuple[Fact, ...], since: datetime | None) -> str | None:
-    """The highest code. Between 02 and 03: proved first (verification R5), then stated later, a tie is 02."""
-    said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES]
-    if len(said) < 2:
-        return said[0].code if said else None
+def _fold_business(facts: tuple[Fact, ...], since: datetime | None) -> str | None:
+    """Return the highest code. Between 02 and 03: proved first (verification R5), then stated later, a tie is 02."""
+    business_facts = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES]
+    if len(business_facts) < 2:
+        return business_facts[0].code if business_facts else None
 
-    def place(fact: Fact) -> tuple[int, bool, datetime, bool]:
+    def weight(fact: Fact) -> tuple[int, bool, datetime, bool]:
         return CODES[fact.code].rank, fact.proved, counts_at(fact, since), fact.code == "02"
 
-    return max(said, key=place).code
+    return max(business_facts, key=weight).code
 
 
-def _requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
+def _fold_requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
     mine = [fact for fact in facts if fact.track is Track.REQUEST and fact.request_id]
     if not mine:
         return ()
-    asked: dict[str, Fact] = {}
+    asks_by_id: dict[str, Fact] = {}
     for fact in sorted(mine, key=lambda fact: (fact.at, fact.request_kind or "")):
-        if fact.code == RequestState.ASKED and fact.request_kind and fact.request_id:
-            asked.setdefault(fact.request_id, fact)
+        if fact.code == RequestState.OPEN and fact.request_kind and fact.request_id:
+            asks_by_id.setdefault(fact.request_id, fact)
     standings = [
-        _request(request_id, ask.request_kind, ask.at, [f for f in mine if f.request_id == request_id])
-        for request_id, ask in asked.items()
+        _fold_ask(request_id, ask.request_kind, ask.at, [f for f in mine if f.request_id == request_id])
+        for request_id, ask in asks_by_id.items()
         if ask.request_kind is not None
     ]
     return tuple(sorted(standings, key=lambda request: (request.asked_at, request.request_id)))
 
 
-def _request(request_id: str, kind: RequestKind, asked_at: datetime, facts: list[Fact]) -> RequestStanding:
-    """The first answer rules, a tie is a refusal. An answer outweighs a withdrawal: it tells what was done there."""
+def _fold_ask(request_id: str, kind: RequestKind, asked_at: datetime, facts: list[Fact]) -> RequestStanding:
+    """Fold the facts of a request. The first answer rules, a tie is a refusal. An answer outweighs a withdrawal, as the
+    receiver acted."""
     answers = [fact for fact in facts if fact.code in _ANSWERS]
     withdrawals = [fact for fact in facts if fact.code == RequestState.WITHDRAWN]
-    state, answered_at = RequestState.ASKED, None
+    state, answered_at = RequestState.OPEN, None
     if answers:
         first = min(
             answers, key=lambda fact: (counts_at(fact, asked_at), _ANSWERS[fact.code] is RequestState.AGREED)
@@ -531,8 +532,8 @@ def _request(request_id: str, kind: RequestKind, asked_at: datetime, facts: list
     )
 
 
-def _first_open(requests: tuple[RequestStanding, ...]) -> RequestStanding | None:
-    return next((request for request in requests if request.state is RequestState.ASKED), None)
+def _first_open_request(requests: tuple[RequestStanding, ...]) -> RequestStanding | None:
+    return next((request for request in requests if request.state is RequestState.OPEN), None)
 
 
 def _is_cancelled(requests: tuple[RequestStanding, ...]) -> bool:
@@ -540,48 +541,48 @@ def _is_cancelled(requests: tuple[RequestStanding, ...]) -> bool:
 
 
 def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
-    """Lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
+    """Apply lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
     if not requests:
         return None
-    waiting = _first_open(requests)
+    waiting = _first_open_request(requests)
     if waiting is not None:
         return f"{waiting.kind}_asked"
     return "request_agreed" if _is_cancelled(requests) else None
 
 
-def _in_state(
+def _fold_in_state(
     facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
 ) -> InState:
     own = [fact for fact in facts if fact.track is Track.OTHER]
-    if _last_of(own, "sealed", "unsealed") == "sealed":
+    if _latest_of(own, "sealed", "unsealed") == "sealed":
         return InState.SEALED
     if _is_cancelled(requests):
         return InState.RECALLED
-    if _last_of(own, "replaced") == "replaced":
+    if _latest_of(own, "replaced") == "replaced":
         return InState.REPLACED
-    business = _business(facts, since)
+    business = _fold_business(facts, since)
     if business == "06" and is_reopened(facts):
         return InState.PROCESSING
-    if business in _IN_STATE:
-        return _IN_STATE[business]
-    return InState.HELD if _last_of(own, "held", "released") == "held" else InState.NEW
+    if business in _STATE_OF_CODE:
+        return _STATE_OF_CODE[business]
+    return InState.HELD if _latest_of(own, "held", "released") == "held" else InState.NEW
 
 
-def _last_of(own: Sequence[Fact], strict: str, lifted: str = "") -> str | None:
-    """The later of two facts of our own; at the same time the strict one."""
-    mine = [fact for fact in own if fact.code in (strict, lifted)] if own else []
-    return max(mine, key=lambda fact: (fact.at, fact.code == strict)).code if mine else None
+def _latest_of(own: Sequence[Fact], strict: str, lifted: str = "") -> str | None:
+    """Return the later of two facts of our own; at the same time the strict one."""
+    candidates = [fact for fact in own if fact.code in (strict, lifted)] if own else []
+    return max(candidates, key=lambda fact: (fact.at, fact.code == strict)).code if candidates else None
 
 
-def _marks(
+def _collect_marks(
     facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
 ) -> set[str]:
-    """Contradictions, answered requests, strays, unknown codes."""
+    """Collect contradictions, answered requests, strays, unknown codes."""
     marks = set()
-    said = {fact.code for fact in facts if fact.track is Track.BUSINESS}
-    if "02" in said and not said.isdisjoint(TAKEN_CODES):
+    business_codes = {fact.code for fact in facts if fact.track is Track.BUSINESS}
+    if "02" in business_codes and not business_codes.isdisjoint(TAKEN_CODES):
         marks.add("contradiction")
-    if "06" in said and is_reopened(facts):
+    if "06" in business_codes and is_reopened(facts):
         marks.add(REOPENED)
     for request in requests:
         if request.state is RequestState.REFUSED:
@@ -592,17 +593,17 @@ def _marks(
     for fact in facts:
         if fact.code == "cancelled" and fact.reason == MAY_HAVE_LEFT:
             marks.add(MAY_HAVE_LEFT)
-        if fact.track is not Track.TRANSPORT and (mark := _odd(fact, asked_at)):
+        if fact.track is not Track.TRANSPORT and (mark := _stray_mark(fact, asked_at)):
             marks.add(mark)
         if fact.stated_at is not None and _is_absurd(fact, asked_at.get(fact.request_id or "", since)):
             marks.add(f"odd_time:{fact.code}")
     return marks
 
 
-def _odd(fact: Fact, asked: Collection[str]) -> str | None:
-    """The mark of a fact that moves nothing: an answer nobody asked for, or a code we do not know."""
+def _stray_mark(fact: Fact, request_ids: Collection[str]) -> str | None:
+    """Return the mark of a fact without effect: an unrequested answer, or an unknown code."""
     if fact.track is Track.REQUEST:
-        is_stray = fact.code != RequestState.ASKED and fact.request_id not in asked
+        is_stray = fact.code != RequestState.OPEN and fact.request_id not in request_ids
         return f"stray:{fact.code}" if is_stray else None
     if fact.code in _OWN_MARKS or (fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES):
         return None
@@ -610,7 +611,7 @@ def _odd(fact: Fact, asked: Collection[str]) -> str | None:
 
 
 def _may_answer(standing: IncomingStanding, code: str) -> Permission:
-    waiting = _first_open(standing.requests)
+    waiting = _first_open_request(standing.requests)
     if waiting is not None:
         # A recalled document stays recalled: to recall it again is agreed to, to change it is refused.
         fitting = "15" if waiting.kind in _CANCELLING else "16"
@@ -628,7 +629,7 @@ def _may_answer(standing: IncomingStanding, code: str) -> Permission:
 
 
 class Waits(StrEnum):
-    """What is waited for."""
+    """Action that is due."""
 
     TAKE_IN = "take_in"
     DECIDE = "decide"
@@ -648,7 +649,7 @@ class Duty:
 
 
 def duty_of(document: IncomingDocument, facts: Sequence[Fact]) -> Duty | None:
-    """An open request goes before what the document itself waits for. Nobody waits for what is sealed."""
+    """Return the duty of a document: an open request goes before the document's own. A sealed one has none."""
     request = None if document.state is InState.SEALED else open_request(fold_incoming(facts))
     if request is not None:
         return Duty(waits=Waits.ANSWER, since=request_learnt_at(facts, request))
@@ -660,7 +661,7 @@ def duty_of(document: IncomingDocument, facts: Sequence[Fact]) -> Duty | None:
 
 
 def request_learnt_at(facts: Iterable[Fact], request: RequestStanding) -> datetime:
-    """When our node learnt of the request: what the sender says of its own time is no ground for our deadline."""
+    """Return when our node learnt of the request: the sender's own time is no ground for our deadline."""
     times = [
         fact.at
         for fact in facts
@@ -670,6 +671,6 @@ def request_learnt_at(facts: Iterable[Fact], request: RequestStanding) -> dateti
 
 
 def held_since(facts: Iterable[Fact]) -> datetime | None:
-    """When it was put on hold the last time; None where nothing was."""
+    """Return when it was last put on hold; None if never."""
     times = [fact.at for fact in facts if fact.track is Track.OTHER and fact.code == "held"]
     return max(times, default=None)

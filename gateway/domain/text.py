@@ -1,18 +1,17 @@
-"""Text as search and order see it, and its Unicode normal forms. In: what people wrote, or what they look for. Out:
-words without letter case, accents, dashes and old or new tone placing; keys in plain ASCII which, compared byte by
-byte, in Python or in a database, give the order of the dictionary; the same text in form NFC, NFD or NFKD. Pure,
-and needs no library of languages.
+"""Text for search and order, and its Unicode normal forms. In: texts, or search queries. Out: words without letter case,
+accents, dashes and old or new tone placing; keys in plain ASCII whose byte order, in Python or in a database, is the order
+of the dictionary; the same text in form NFC, NFD or NFKD. Pure, and needs no library of languages.
 
-The store keeps the words in one column, and both databases compare the same ones. An indexed text is the bare words
-in their order, a mark, and then, each once: the words that have accents, codes without their dots, numbers without
-leading zeros, abbreviations of names that stand in it, and words marked by their role.
+The store keeps the words in one column, and both databases compare the same ones. An indexed text is the bare words in
+their order, a mark, and then, each once: the words that have accents, codes without their dots, numbers without leading
+zeros, abbreviations of names that stand in it, and words marked by their role.
 
-In the order of Vietnamese words letters decide first, and letters with a shape are letters of their own; then
-tones, then capitals. Runs of digits count as numbers, so that `9/UBND` stands before `88/UBND`; everything that is
-no letter and no digit is a gap.
+In the order of Vietnamese words letters decide first, and letters with a shape are letters of their own; then tones, then
+capitals. Runs of digits count as numbers, so that `9/UBND` stands before `88/UBND`; everything that is no letter and no
+digit is a gap.
 
-Normal forms take time that grows with the text's length. Putting the marks of one letter in order takes the square
-of their number, so a letter keeps thirty, as UAX 15 bounds them; no writing of people has more than a few."""
+Normal forms take time that grows with the text's length. Putting the marks of one letter in order takes the square of their
+number, so a letter keeps thirty, as UAX 15 bounds them; no writing of people has more than a few."""
 
 from __future__ import annotations
 
@@ -26,64 +25,64 @@ from itertools import filterfalse
 from typing import Literal, TypeVar
 
 T = TypeVar("T")
-# Whole letters of Latin, with or without marks: in form NFC beside any of their like.
+# Composed Latin letters, with or without marks: a sequence of them is in form NFC.
 LETTERS = "\u00c0-\u024f\u1e00-\u1eff"
 usual = re.compile(rf"[0-9A-Za-z{LETTERS}][ -~{LETTERS}]*+(?<! )").fullmatch
-"""Whether a text is one as nearly all are: of such there is nothing to compose, to trim or to object to."""
+"""Matches nearly all texts: those that need no composing, no trimming and have no bad characters."""
 MOST_MARKS = 30
-# What can hold a longer run at all: below U+0300 there is no mark.
+# Only characters from U+0300 on can be part of a longer run of marks.
 _LONG_RUN = re.compile(rf"[\u0300-\U0010ffff]{{{MOST_MARKS + 1}}}")
 
 
 def nfc(text: str) -> str:
-    """Letters and their marks composed."""
-    return text if text.isascii() or usual(text) else _form("NFC", text)
+    """Compose letters and their marks."""
+    return text if text.isascii() or usual(text) else _normalize("NFC", text)
 
 
 def nfd(text: str) -> str:
-    """Letters and their marks apart."""
-    return unicodedata.normalize("NFD", text) if usual(text) else _form("NFD", text)
+    """Separate letters and their marks."""
+    return unicodedata.normalize("NFD", text) if usual(text) else _normalize("NFD", text)
 
 
 def nfkd(text: str) -> str:
-    """The same, and letters that only look different become the same ones."""
-    return unicodedata.normalize("NFKD", text) if usual(text) else _form("NFKD", text)
+    """Separate letters and their marks, and make letters that only look different the same."""
+    return unicodedata.normalize("NFKD", text) if usual(text) else _normalize("NFKD", text)
 
 
-def _form(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
+def _normalize(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
     if text.isascii():  # the same in every form
         return text
     is_long = len(text) > MOST_MARKS and _LONG_RUN.search(text)
-    return unicodedata.normalize(form, _bounded(text) if is_long else text)
+    return unicodedata.normalize(form, _limit_marks(text) if is_long else text)
 
 
-def _bounded(text: str) -> str:
-    kept, run = [], 0
+def _limit_marks(text: str) -> str:
+    letters, run = [], 0
     for letter in text:
         run = run + 1 if unicodedata.combining(letter) else 0
         if run <= MOST_MARKS:
-            kept.append(letter)
-    return "".join(kept)
+            letters.append(letter)
+    return "".join(letters)
 
 
 def remembered(make: Callable[[str], T]) -> Callable[[str], T]:
-    """What is made of a text is made once, where the text is short: others write as long ones as they like."""
-    kept = lru_cache(maxsize=_MOST_NAMES)(make)
-    return lambda text: kept(text) if len(text) <= _LONGEST_KEPT else make(text)
+    """Cache a function of short texts; the length of others has no bound."""
+    cached = lru_cache(maxsize=_MOST_NAMES)(make)
+    return lambda text: cached(text) if len(text) <= _LONGEST_KEPT else make(text)
 
 
 # The letter has no canonical decomposition, unlike every other accented letter of the alphabet.
 _STROKES = str.maketrans({"\u0111": "d"})
-# Small letters and marks apart, as Vietnamese is once it is taken apart: to take it apart again changes nothing.
-_APART = re.compile("[\x00-\x7f\u0111\u0300-\u036f]*+")
+# Decomposed lower-case Vietnamese, which a second decomposition does not change.
+_DECOMPOSED = re.compile("[\x00-\x7f\u0111\u0300-\u036f]*+")
 _WORD = re.compile(r"[^\W_]+")
 # From the beginning of a word: tried from each of its letters, one long word would take the square of its length.
 _DOTTED = re.compile(r"(?<![^\W_])[^\W_]+(?:\.[^\W_]+)+")
-_ASKED = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
+_QUERY_PART = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
 # Letters that Vietnamese does not have, so that a marked word is never a plain one.
 _END = "\u0167"
 MOST_TERMS = 12
-# What is made of a name or a number is made once: it is asked for more than once for each document.
+# Keys of names and numbers are cached: each document needs them more than once.
 _MOST_NAMES = 1024
 MOST_LETTERS = 400
 _LONGEST_KEPT = 600
@@ -117,7 +116,7 @@ _NEW_PLACE = re.compile(
 
 
 class SearchRole(StrEnum):
-    """Who a word names, where a search asks for that; the value is the mark before the word."""
+    """Party that a word names, in searches for it; the value is the mark before the word."""
 
     SENDER = "\u0163"
     RECIPIENT = "\u00f0"
@@ -131,142 +130,142 @@ _FIELDS = {"tu": SearchRole.SENDER, "den": SearchRole.RECIPIENT, "ky": SearchRol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """Words that must stand one after the other. `whole`: the last one ends there, and is not only a beginning."""
+    """Words that must stand one after the other. `is_whole`: the last one is a whole word, not only a beginning."""
 
     words: tuple[str, ...]
-    whole: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """What a search asks for: every one of `terms`; what has every one of `exact` too comes first."""
+    """A parsed search: all of `terms` are required; documents with all of `exact` too come first."""
 
     terms: tuple[Term, ...]
     exact: tuple[Term, ...] = ()
 
 
 def fold(text: str) -> str:
-    """`text` without letter case and accents; runs of white space become one space."""
+    """Remove letter case and accents; runs of white space become one space."""
     if text.isascii():
         return " ".join(text.lower().split())
-    apart = nfkd(text).casefold()
-    if not _APART.fullmatch(apart):
+    decomposed = nfkd(text).casefold()
+    if not _DECOMPOSED.fullmatch(decomposed):
         # Once more: letters that decompose may uncover capitals, and folding case may uncover accents.
-        apart = nfkd(apart)
-    bare = "".join(filterfalse(unicodedata.combining, apart))
+        decomposed = nfkd(decomposed)
+    bare = "".join(filterfalse(unicodedata.combining, decomposed))
     return " ".join(bare.translate(_STROKES).split())
 
 
-# Syllables come again and again.
+# Texts repeat the same syllables.
 _fold_word = lru_cache(maxsize=4096)(fold)
 
 
 def bare_words(text: str) -> list[str]:
-    """The words of `text` as search compares them."""
+    """Split a text into its words for comparison."""
     return _WORD.findall(fold(text))
 
 
 def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) -> str:
-    """What the column for searching keeps of `texts`, and of names and codes in their roles."""
+    """Make the search column of `texts`, and of names and codes in their roles."""
     text = " ".join(texts)
     folded = fold(text)
     bare = _WORD.findall(folded)
-    unpadded = {_unpadded(word) for word in bare if word[0] == "0"}
-    more = {*_accented(text), *_codes(folded), *(unpadded - {*bare})}
+    unpadded = {_strip_zeros(word) for word in bare if word[0] == "0"}
+    extra_words = {*_accented_words(text), *_code_words(folded), *(unpadded - {*bare})}
     spaced = f" {' '.join(bare)} "
-    more |= {short for full, short in _SHORT.items() if f" {full} " in spaced}
+    extra_words |= {short for full, short in _SHORT.items() if f" {full} " in spaced}
     for role, name in roles:
-        more |= _named(role, name)
-    if not bare and not more:
+        extra_words |= _marked_words(role, name)
+    if not bare and not extra_words:
         return ""
-    return " ".join((*bare, _END, *sorted(more)))
+    return " ".join((*bare, _END, *sorted(extra_words)))
 
 
 @lru_cache(maxsize=_MOST_NAMES)
-def _named(role: SearchRole, name: str) -> frozenset[str]:
+def _marked_words(role: SearchRole, name: str) -> frozenset[str]:
     folded = fold(name)
-    return frozenset(role + word for word in (*_WORD.findall(folded), *_codes(folded)))
+    return frozenset(role + word for word in (*_WORD.findall(folded), *_code_words(folded)))
 
 
 def marked(role: SearchRole, name: str) -> tuple[Term, ...]:
-    """The terms that find whoever has that name or code in that role."""
-    codes = [_joined(each) for each in _DOTTED.findall(fold(name))]
+    """Make the terms that find that name or code in that role."""
+    codes = [_join_code(c) for c in _DOTTED.findall(fold(name))]
     words = codes or bare_words(name)
-    return tuple(Term(words=(role + word,), whole=bool(codes)) for word in words)
+    return tuple(Term(words=(role + word,), is_whole=bool(codes)) for word in words)
 
 
 def exactly(role: SearchRole, word: str) -> Term:
-    """The term that finds that one word in that role, and none that only begins so."""
-    return Term(words=(role + word,), whole=True)
+    """Make the term that finds that one word in that role, and none that only begins so."""
+    return Term(words=(role + word,), is_whole=True)
 
 
 def sought(query: str) -> Sought:
-    """What a person typed: words, numbers, codes, "phrases", and words behind `tu:`, `den:` and `ky:` with or without
-    accents. Words beyond the twelfth are not looked for."""
+    """Parse a query: words, numbers, codes, "phrases", and words behind `tu:`, `den:` and `ky:` with or without accents.
+    Words beyond the twelfth are ignored."""
     terms: list[Term] = []
     query = nfc(query[:MOST_LETTERS])
-    for field, quoted, plain in _ASKED.findall(query):
-        terms += _phrase(field, quoted) if not plain else _plain(plain)
-    exact = [Term(words=(word,)) for word in sorted(_accented(_without_fields(query)))]
-    kept = list(dict.fromkeys(terms))[:MOST_TERMS]
-    return Sought(terms=tuple(kept), exact=tuple(exact[: MOST_TERMS - 1]))
+    for field, quoted, plain in _QUERY_PART.findall(query):
+        terms += _phrase_terms(field, quoted) if not plain else _plain_terms(plain)
+    exact = [Term(words=(word,)) for word in sorted(_accented_words(_without_fields(query)))]
+    unique_terms = list(dict.fromkeys(terms))[:MOST_TERMS]
+    return Sought(terms=tuple(unique_terms), exact=tuple(exact[: MOST_TERMS - 1]))
 
 
-def hits(text: str, found: Sought) -> Iterator[tuple[int, int]]:
-    """Where in `text` a word was looked for: its start and end, to be marked on a page."""
-    wanted = [(word.lstrip("".join(SearchRole)), term.whole) for term in found.terms for word in term.words]
+def hits(text: str, query: Sought) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each found word in `text`, to be marked on a page."""
+    pairs = [(word.lstrip("".join(SearchRole)), term.is_whole) for term in query.terms for word in term.words]
     for match in _WORD.finditer(text):
         word = fold(match[0])
-        if any(word == each or (not whole and word.startswith(each)) for each, whole in wanted if each):
+        if any(word == w or (not is_whole and word.startswith(w)) for w, is_whole in pairs if w):
             yield match.span()
 
 
-def _phrase(field: str, text: str) -> list[Term]:
+def _phrase_terms(field: str, text: str) -> list[Term]:
     if (role := _FIELDS.get(fold(field))) is not None:
         return list(marked(role, text))
     words = bare_words(text)
-    before = [Term(words=(word,)) for word in bare_words(field)]
-    return [*before, Term(words=tuple(words), whole=True)] if words else before
+    field_terms = [Term(words=(word,)) for word in bare_words(field)]
+    return [*field_terms, Term(words=tuple(words), is_whole=True)] if words else field_terms
 
 
-def _plain(text: str) -> list[Term]:
-    field, colon, rest = text.partition(":")
+def _plain_terms(text: str) -> list[Term]:
+    field, colon, name = text.partition(":")
     if colon and (role := _FIELDS.get(fold(field))) is not None:
-        return list(marked(role, rest))
+        return list(marked(role, name))
     folded = fold(text)
-    codes = [Term(words=(_joined(each),)) for each in _DOTTED.findall(folded)]
-    rest_words = _WORD.findall(_DOTTED.sub(" ", folded))
-    return codes + [Term(words=(_unpadded(word),), whole=word.isdigit()) for word in rest_words]
+    codes = [Term(words=(_join_code(c),)) for c in _DOTTED.findall(folded)]
+    words = _WORD.findall(_DOTTED.sub(" ", folded))
+    return codes + [Term(words=(_strip_zeros(word),), is_whole=word.isdigit()) for word in words]
 
 
 def _without_fields(query: str) -> str:
     return " ".join(
         plain or quoted
-        for field, quoted, plain in _ASKED.findall(query)
+        for field, quoted, plain in _QUERY_PART.findall(query)
         if fold(field or plain.partition(":")[0]) not in _FIELDS
     )
 
 
-def _accented(text: str) -> set[str]:
-    """The words that have accents, with the tone where old spelling puts it."""
-    apart = nfd(nfc(text).casefold())
-    placed = nfc(_NEW_PLACE.sub(r"\1\3\2", apart))
+def _accented_words(text: str) -> set[str]:
+    """Return the words that have accents, with the tone where old spelling puts it."""
+    decomposed = nfd(nfc(text).casefold())
+    placed = nfc(_NEW_PLACE.sub(r"\1\3\2", decomposed))
     bare = {word: _fold_word(word) for word in _WORD.findall(placed) if not word.isascii()}
     return {word for word, folded in bare.items() if folded != word and _WORD.fullmatch(folded)}
 
 
-def _codes(folded: str) -> set[str]:
-    """Codes without dots, whole and without groups of zeros."""
-    found = _DOTTED.findall(folded)
-    return {each.replace(".", "") for each in found} | {_joined(each) for each in found}
+def _code_words(folded: str) -> set[str]:
+    """Return codes without dots, whole and without groups of zeros."""
+    codes = _DOTTED.findall(folded)
+    return {c.replace(".", "") for c in codes} | {_join_code(c) for c in codes}
 
 
-def _joined(code: str) -> str:
+def _join_code(code: str) -> str:
     groups = [group for group in code.split(".") if group.strip("0")]
     return "".join(groups) or code.replace(".", "")
 
 
-def _unpadded(word: str) -> str:
+def _strip_zeros(word: str) -> str:
     return (word.lstrip("0") or "0") if word.isdigit() else word
 
 
@@ -284,10 +283,10 @@ _HEADS = (("uy", "ban", "nhan", "dan"), ("so",))
 
 
 def sort_key(text: str) -> str:
-    """The key of `text`; equal for texts that differ only in spaces and signs."""
+    """Return the key of `text`; equal for texts that differ only in spaces and signs."""
     letters, tones, cases = list[str](), list[str](), list[str]()
     for part in _LETTER.findall(nfd(text.strip()[:MOST_SORTED_LETTERS])):
-        letter, tone, case = _sorted_as(part)
+        letter, tone, case = _sort_parts(part)
         if letter == _GAP:
             letters.append(_GAP if letters and letters[-1] != _GAP else "")
             continue
@@ -300,48 +299,49 @@ def sort_key(text: str) -> str:
 
 @lru_cache(maxsize=_MOST_NAMES)
 def number_key(number: str, symbol: str) -> str:
-    """The key of a document's number and symbol: by number, then by what stands behind it."""
+    """Return the key of a document's number and symbol, ordered by number first."""
     return sort_key(f"{number}/{symbol}")
 
 
 def number_word(number: str, symbol: str) -> str:
-    """The same for every way of writing that number and symbol: leading zeros, spaces, capitals and tones aside."""
+    """Return a key that is the same for all spellings of a number and symbol: zeros, spaces, capitals and tones are
+    ignored."""
     return number_key(number, symbol).partition(_LEVEL)[0]
 
 
 @lru_cache(maxsize=_MOST_NAMES)
 def name_key(name: str) -> str:
-    """The key of an agency's name without the general word at its head, for lists that ignore it."""
+    """Return the key of an agency's name without the general word at its head, for lists that ignore it."""
     words, bare = name.split(), bare_words(name)
     head = next((head for head in _HEADS if tuple(bare[: len(head)]) == head and len(bare) > len(head)), ())
-    # Words are counted alike only where no sign stands among them; otherwise the name is taken whole.
+    # The two counts agree only where no sign stands among the words; otherwise the whole name is the key.
     return sort_key(" ".join(words[len(head) :]) if len(words) == len(bare) else name)
 
 
-# A few letters come again and again.
+# Texts repeat the same letters.
 @lru_cache(maxsize=4096)
-def _sorted_as(part: str) -> tuple[str, str, str]:
-    """Of a letter with its marks, or of a number: itself, its tone and whether it is a capital."""
+def _sort_parts(part: str) -> tuple[str, str, str]:
+    """Return the sort key of a letter with its marks, or of a number, with its tone and whether it is a capital."""
     base, marks = part[0], part[1:]
     if part.isascii() and part.isdigit():
-        return _number(part), "0", "0"
+        return _digits_key(part), "0", "0"
     if not base.isalnum():
         return _GAP, "", ""
     tone = next((_TONE[mark] for mark in marks if mark in _TONE), "0")
-    return _letter(base, marks), tone, "1" if base.isupper() else "0"
+    return _letter_key(base, marks), tone, "1" if base.isupper() else "0"
 
 
-def _letter(base: str, marks: str) -> str:
+def _letter_key(base: str, marks: str) -> str:
     small = base.lower()
     shaped = next((small + mark for mark in marks if small + mark in _RANK), small)
     return _RANK.get(shaped) or f"{_FOREIGN}{ord(small[0]):06x}"
 
 
-def _number(digits: str) -> str:
+def _digits_key(digits: str) -> str:
     bare = digits.lstrip("0")
     return f"{_NUMBER}{len(bare):03}{bare}"
 
 
 def plain(text: str) -> str:
-    """Return a text of somebody else without the signs that could steer a terminal, fake a line or turn the writing."""
+    """Replace characters of a foreign text that could steer a terminal, fake a line or turn the writing."""
     return "".join(sign if sign.isprintable() else " " for sign in text)

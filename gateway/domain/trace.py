@@ -1,9 +1,9 @@
 """The trace that a call belongs to, as the W3C recommendation Trace Context writes it. In: the headers of a call. Out: a
-`Trace`, or none where they say nothing that holds; the text that is kept of it; the headers of a call that follows from
-it. Pure: who begins a trace or a step of one brings the id.
+`Trace`, or None where they are not valid; its stored text; the headers of a call that follows from it. Pure: the caller
+brings new ids.
 
-A header of a later version is read as one of this version, as the recommendation wants it; what goes out is of version
-00. Of `tracestate`, which belongs to the systems of the caller, whole members are passed on, as many as fit."""
+A header of a later version is read as one of this version, as the recommendation wants it; outgoing ones are of version 00.
+Of `tracestate`, which belongs to the systems of the caller, whole members are passed on, as many as fit."""
 
 from __future__ import annotations
 
@@ -26,56 +26,55 @@ _MEMBER = re.compile(rf"({_KEY})=([\x20-\x2b\x2d-\x3c\x3e-\x7e]{{0,255}}[\x21-\x
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """`id` names the trace, `is_sampled` is the word of the caller that it is recorded, `state` what its systems keep in
-    it."""
+    """One trace. `id` names it, `is_sampled` says that the caller records it, `state` belongs to the caller's systems."""
 
     id: str
     is_sampled: bool = False
     state: str = ""
 
-    def kept(self) -> str:
-        """One line; `of_kept` reads it."""
+    def to_line(self) -> str:
+        """Write one line; `from_line` reads it."""
         return f"{self.id}-{self._flags()} {self.state}".rstrip()
 
     def headers(self, step: str) -> Mapping[str, str]:
-        """Of a call that follows from it; `step` is a new id of 16 hexadecimal digits."""
-        told = {PARENT: f"{_OURS}-{self.id}-{step}-{self._flags()}"}
-        return told | {STATE: self.state} if self.state else told
+        """Return the headers of a call that follows from it; `step` is a new id of 16 hexadecimal digits."""
+        headers = {PARENT: f"{_OURS}-{self.id}-{step}-{self._flags()}"}
+        return headers | {STATE: self.state} if self.state else headers
 
     def _flags(self) -> str:
         return f"{_SAMPLED if self.is_sampled else 0:02x}"
 
 
-def of_kept(text: str) -> Trace:
-    """What `kept` wrote."""
+def from_line(text: str) -> Trace:
+    """Parse the line of `to_line`."""
     first, _, state = text.partition(" ")
     id, _, flags = first.partition("-")
     return Trace(id, bool(int(flags, 16) & _SAMPLED), state)
 
 
-def of_headers(parents: Sequence[str], states: Sequence[str] = ()) -> Trace | None:
-    """None where there is no parent, more than one, or one that does not hold; its state is not looked at then."""
-    found = _PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
-    if found is None:
+def from_headers(parents: Sequence[str], states: Sequence[str] = ()) -> Trace | None:
+    """Read a trace from headers. None unless there is one valid parent; only then the state is read."""
+    match = _PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
+    if match is None:
         return None
-    version, id, step, flags, more = found.groups()
+    version, id, step, flags, suffix = match.groups()
     if version == _FORBIDDEN_VERSION or _NONE.fullmatch(id) or _NONE.fullmatch(step):
         return None
-    if version == _OURS and more is not None:
+    if version == _OURS and suffix is not None:
         return None
-    return Trace(id, bool(int(flags, 16) & _SAMPLED), _state(",".join(states)))
+    return Trace(id, bool(int(flags, 16) & _SAMPLED), _join_state(",".join(states)))
 
 
-def _state(given: str) -> str:
-    """Empty where a member does not hold or stands twice: what cannot be read is not passed on."""
-    members = [each.strip(" \t") for each in given.split(",")]
-    members = [each for each in members if each]
-    read = [_MEMBER.fullmatch(each) for each in members]
-    keys = {each[1] for each in read if each is not None}
+def _join_state(header: str) -> str:
+    """Join the members; empty where one is invalid or stands twice: an unreadable state is not passed on."""
+    members = [m.strip(" \t") for m in header.split(",")]
+    members = [m for m in members if m]
+    matches = [_MEMBER.fullmatch(m) for m in members]
+    keys = {m[1] for m in matches if m is not None}
     if len(keys) != len(members) or len(members) > _MOST_MEMBERS:
         return ""
     if len(",".join(members)) > LONGEST_STATE:
-        members = [each for each in members if len(each) <= _LONG_MEMBER]
+        members = [m for m in members if len(m) <= _LONG_MEMBER]
     while len(",".join(members)) > LONGEST_STATE:
         members.pop()  # the one that was touched longest ago
     return ",".join(members)

@@ -1,5 +1,5 @@
-"""A file that comes in parts before the document that carries it: what was announced, which parts it has, and what it was
-found to be once all of them were there. Frozen values. Pure."""
+"""A file that comes in parts before the document that carries it: its announcement, its parts, and the facts about the
+complete file. Frozen values. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MOST_PARTS = 1000
 MOST_OF_AGENCY = 100
 """Uploads of one agency side by side."""
 OWNER = "upload"
-"""Of references to the content of parts."""
-KEPT = timedelta(hours=24)
-"""Since something of it came, or it was completed."""
+"""Owner of the references to the content of parts."""
+RETENTION = timedelta(hours=24)
+"""Since the last part, or the completion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class UploadPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """`announced` is the digest that its sender named beforehand. `file` and `signatures` are what was found, once it is
-    complete."""
+    """One upload. `announced` is the digest that its sender named beforehand. `file` and `signatures` are set at the
+    end."""
 
     id: str
     agency_id: str
@@ -47,11 +47,11 @@ class Upload:
 
     @property
     def count(self) -> int:
-        """How many parts it has in all."""
+        """Number of its parts."""
         return count_of(self.size, self.part_size)
 
     def size_of(self, n: int) -> int:
-        """Of the part with that number, from 1; all are equally large but the last."""
+        """Return the size of the part with that number, from 1; all are equally large but the last."""
         return min(self.part_size, self.size - (n - 1) * self.part_size)
 
 

@@ -1,9 +1,9 @@
-"""The wire of the national axis (dialect R1) as whoever answers its clients must know it: which headers were signed, by
-whom, which digest of a file is meant, how answers look. In: headers as they came, the secrets of a system; what is to
-be told. Out: the signed parameters by their names in small letters, or `NotSigned`; members of an answer. Pure.
+"""The wire of the national axis (dialect R1), for a server of its clients: signed headers, their signer, digests of files,
+forms of answers. In: raw headers, the secrets of a system; values of an answer. Out: the signed parameters by their names
+in small letters, or `NotSigned`; members of an answer. Pure.
 
-What was signed is never written anew: the code is over the text as it came. A client makes its time stamp once and its
-parameters stick, so what an operation does not use is left alone."""
+Signed text is never written anew: the code is over the received text. A client makes its time stamp once and keeps sending
+its parameters, so those that an operation does not use are ignored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIX = "xroadvnpt-"
 DONE_WELL: Mapping[str, str] = {"status": "OK", "ErrorCode": "0", "ErrorDesc": ""}
 BEFORE_DATA = '{"status":"OK","ErrorCode":"0","ErrorDesc":"","data":'
 LINE_END = b"\r\n"
-"""The library writes it behind a file, and does not count it in the digest."""
+"""Written behind a file by the client library, which does not count it in the digest."""
 
 
 class NotSigned(Exception):
@@ -32,38 +32,38 @@ class NotSigned(Exception):
 
 
 def by_name(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """Headers by their names in small letters. NotSigned where one of the dialect's stands there twice: who is on the way
-    may read the other one."""
-    found: dict[str, str] = {}
+    """Map headers by their names in small letters. NotSigned where one of the dialect's stands there twice: a proxy may
+    read the other one."""
+    headers_by_name: dict[str, str] = {}
     for name, value in headers:
         folded = name.lower()
-        if folded in found and folded.startswith(PREFIX):
+        if folded in headers_by_name and folded.startswith(PREFIX):
             raise NotSigned("twice", f"the header {name} stands there twice")
-        found[folded] = value
-    return found
+        headers_by_name[folded] = value
+    return headers_by_name
 
 
 def is_code_over(text: str, code: str, secret: str) -> bool:
-    """Whether whoever has the secret signed that text; takes as long either way."""
+    """Verify in constant time that the text was signed with the secret."""
     return hmac.compare_digest(
         hmac.new(secret.encode(), raw(text), hashlib.sha256).hexdigest().encode(), raw(code)
     )
 
 
 def raw(text: str) -> bytes:
-    """The bytes of a header as they came."""
+    """Return the received bytes of a header."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def signed_by(headers: Mapping[str, str], secrets: Sequence[str]) -> int | None:
-    """The place of the secret that signed `sign-header`; None for none of them."""
+    """Return the place of the secret that signed `sign-header`; None for none of them."""
     text, code = headers.get(f"{PREFIX}sign-header", ""), headers.get(f"{PREFIX}hash-header", "")
-    held = [is_code_over(text, code, secret) for secret in secrets]
-    return held.index(True) if True in held else None
+    matches = [is_code_over(text, code, secret) for secret in secrets]
+    return matches.index(True) if True in matches else None
 
 
 def signed_parameters(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """What `sign-header` says, whose code was looked at before: it must say what the headers say."""
+    """Return the parameters in `sign-header`, whose code was verified before: they must equal the headers."""
     try:
         signed = json.loads(raw(headers.get(f"{PREFIX}sign-header", "")))
     except (ValueError, RecursionError) as why:
@@ -79,7 +79,7 @@ def signed_parameters(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def stamped_at(parameters: Mapping[str, str]) -> datetime:
-    """`ddMMyyyy'T'HHmmss+SSSS`, on the wall clock of Viet Nam; the last four are milliseconds."""
+    """Parse `ddMMyyyy'T'HHmmss+SSSS`, on the wall clock of Viet Nam; the last four are milliseconds."""
     try:
         at = datetime.strptime(parameters.get("timestamp", "").partition("+")[0], "%d%m%YT%H%M%S")
     except ValueError as why:
@@ -88,33 +88,34 @@ def stamped_at(parameters: Mapping[str, str]) -> datetime:
 
 
 def digests(raw_digest: bytes) -> tuple[str, str]:
-    """A SHA-256 as the library writes it, without the zero of bytes below 16, and as it should be."""
+    """Format a SHA-256 in the client library's way, without the zero of bytes below 16, and in the right one."""
     return "".join(format(byte, "x") for byte in raw_digest), raw_digest.hex()
 
 
 def named_recipients(text: str) -> list[str] | None:
-    """The codes of `to`, a JSON array; empty where there is none, None for what is none."""
+    """Parse the codes of `to`, a JSON array; empty where there is none, None for an invalid one."""
     try:
-        found = json.loads(text) if text.strip() else []
+        codes = json.loads(text) if text.strip() else []
     except (ValueError, RecursionError):
         return None
-    return [str(each) for each in found] if isinstance(found, list) else None
+    return [str(c) for c in codes] if isinstance(codes, list) else None
 
 
 def no(code: str, detail: str) -> dict[str, Any]:
-    """Any: a JSON object. Of sendEdoc the library loses the whole answer where DocId is absent or null."""
+    """Make a refusal. Any: a JSON object. DocId is never null, because the library of sendEdoc then loses the whole
+    answer."""
     return {"status": "FAIL", "ErrorCode": code, "ErrorDesc": detail, "DocId": ""}
 
 
 def clock(at: datetime | None) -> str:
-    """As lists have it; which form the real axis has no source says."""
+    """Format a time of a list; no source documents the real axis's form."""
     return f"{local(at):%Y/%m/%d %H:%M:%S}" if at is not None else ""
 
 
 def waits(
     doc_id: str, kind: str, sender: str, to: str, status: str, created: datetime, updated: datetime
 ) -> dict[str, Any]:
-    """A line of the list of what is received."""
+    """Make a line of the list of received packets."""
     return {
         "docId": doc_id,
         "serviceType": "eDoc",
@@ -140,7 +141,7 @@ def went(
     status: str,
     why: str = "",
 ) -> dict[str, Any]:
-    """A line of the list of what was sent."""
+    """Make a line of the list of sent packets."""
     return {
         "serviceType": "eDoc",
         "messageType": kind,
@@ -170,7 +171,7 @@ def agency(
     version: int = 1,
     modified: datetime | None = None,
 ) -> dict[str, Any]:
-    """A line of each of the three lists of agencies."""
+    """Make a line of each of the three lists of agencies."""
     return {
         "id": code,
         "pid": pid,

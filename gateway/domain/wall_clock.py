@@ -7,35 +7,35 @@ VIETNAM = timezone(timedelta(hours=7))
 
 
 def local(at: datetime) -> datetime:
-    """The same moment on a Vietnamese wall clock."""
+    """Convert to a Vietnamese wall clock."""
     return at.astimezone(VIETNAM)
 
 
 def whole_second(at: datetime) -> datetime:
-    """The moment as the wire carries it: without parts of a second."""
+    """Cut off the parts of a second, which the wire does not carry."""
     return at.replace(microsecond=0)
 
 
 def vietnam_time(day: date, at: time) -> datetime:
-    """That time of that day on a Vietnamese wall clock."""
+    """Combine a day and a time of a Vietnamese wall clock."""
     return datetime.combine(day, at, VIETNAM)
 
 
 def midnight(day: date) -> datetime:
-    """The moment at which that day begins in Viet Nam."""
+    """Return the moment at which that day begins in Viet Nam."""
     return vietnam_time(day, time())
 
 
 def day_text(on: date | None) -> str:
-    """20/11/2026, in both languages; nothing for none."""
+    """Format as 20/11/2026, in both languages; empty for None."""
     return "" if on is None else on.strftime("%d/%m/%Y")
 
 
 def cell_text(value: object) -> str:
-    """What stands in a cell of a table, a day as people write it; nothing for none."""
+    """Format the cell of a table, with days as in `day_text`; empty for None."""
     return day_text(value) if isinstance(value, date) else "" if value is None else str(value)
 
 
 def moment_text(at: datetime | None) -> str:
-    """14:02 20/11/2026, in both languages; nothing for none."""
+    """Format as 14:02 20/11/2026, in both languages; empty for None."""
     return "" if at is None else local(at).strftime("%H:%M %d/%m/%Y")

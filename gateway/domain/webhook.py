@@ -1,8 +1,8 @@
-"""What a webhook is: an address of an agency's program, which events it wants, how far it was told, and what became of
-each. Frozen values. Pure.
+"""Webhooks: the address of an agency's program, the events it wants, the cursor, and the fate of each delivery. Frozen
+values. Pure.
 
-It also says to which addresses of machines a body may go. What is not plainly somewhere on the public Internet is
-refused: private, loopback, link-local, shared and reserved networks, and every form of IPv6 in which such an IPv4
+The module also decides to which addresses of machines a body may go. An address that is not plainly on the public Internet
+is refused: private, loopback, link-local, shared and reserved networks, and every form of IPv6 in which such an IPv4
 address hides. A network that the node's settings name is allowed (threat 89)."""
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ LONGEST_URL = 2000
 LONGEST_NOTE = 200
 MOST_SECRETS = 3
 MOST_TRIES_KEPT = 20
-MOST_SAID = 300
-"""Characters that are kept of what an endpoint answered."""
+LONGEST_ANSWER = 300
+"""Characters kept of an endpoint's answer."""
 LONGEST_OVERLAP_H = 168
 
 
@@ -38,7 +38,7 @@ class EndpointState(StrEnum):
 class PauseWhy(StrEnum):
     PERSON = "person"
     FAILING = "failing"
-    """Nothing reached it for three days."""
+    """All deliveries failed for three days."""
     GONE = "gone"
     """It answered 410."""
     KEY = "key"
@@ -52,7 +52,7 @@ class DeliveryState(StrEnum):
 
 
 class TryCode(StrEnum):
-    """How one try ended."""
+    """Result of one try."""
 
     OK = "ok"
     STATUS = "status"
@@ -70,7 +70,7 @@ class TryCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSecret:
-    """Sealed for this node; good until then, or for as long as it is the newest."""
+    """A secret, sealed for this node; valid until `until`, or while it is the newest."""
 
     sealed: str
     until: datetime | None = None
@@ -78,10 +78,10 @@ class KeptSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """`cursor` is the agency's sequence up to which every wanted event was delivered, or has a delivery that tells what
-    became of it. `suspects` counts deliveries in a row whose first try failed: two of them, and nothing new is tried
-    before one has come through. `due_at` is when the next of the waiting ones is tried; `slow` that its last try failed or
-    took long."""
+    """One webhook. `cursor` is the agency's sequence up to which every wanted event was delivered, or has a delivery that
+    records its fate. `suspects` counts deliveries in a row whose first try failed: after two of them nothing new is tried
+    before one has come through. `due_at` is when the next of the waiting ones is tried; `slow`: its last try failed or took
+    long."""
 
     id: str
     agency_id: str
@@ -105,16 +105,16 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """For logs: the rest of the address may hold a secret of its owner."""
+        """The host, for logs: the remaining address may hold a secret of its owner."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def next_try_at(self) -> datetime | None:
-        """None while it is paused: what waits is tried when somebody lets it go on."""
+        """Time of the next try; None while paused, until a person resumes it."""
         return self.due_at if self.state is EndpointState.ACTIVE else None
 
     def paused(self, why: PauseWhy, at: datetime) -> Endpoint:
-        """Return it as it sends nothing from that moment on."""
+        """Return the endpoint paused from that moment on."""
         return replace(self, state=EndpointState.PAUSED, paused_why=why, paused_at=at)
 
     @property
@@ -127,7 +127,7 @@ MOST_SUSPECTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """`said` is the beginning of the answer, cleaned."""
+    """One try. `said` is the beginning of the answer, cleaned."""
 
     at: datetime
     code: TryCode
@@ -142,8 +142,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Of one event to one endpoint. The newest tries are kept; the event itself stays in the log of events. Since
-    `first_at` it is tried; asked for anew it begins anew."""
+    """One event for one endpoint. The newest tries are kept; the event itself stays in the log of events. `first_at` is the
+    time of the first try, reset when a person asks for the delivery again."""
 
     webhook_id: str
     sequence: int
@@ -163,36 +163,36 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFigures:
-    """Of the newest deliveries that have an end, how many came through; and how many wait now."""
+    """Counts of the newest finished deliveries by result, and of those that wait now."""
 
     delivered: int = 0
     failed: int = 0
     waiting: int = 0
     behind: int = 0
-    """Events of the agency that it was not looked at for yet."""
+    """Events of the agency not yet looked at for this endpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Where bodies may go. `networks` besides the public ones; `plain` allows http without TLS."""
+    """Allowed destinations of bodies. `networks` besides the public ones; `plain` allows http without TLS."""
 
     networks: tuple[Network, ...] = ()
     plain: bool = False
 
 
 def read_url(text: str, reach: Reach) -> SplitResult:
-    """The parts of an endpoint's address. BadForm unless it is https with a host that may be called."""
+    """Parse an endpoint's address. BadForm unless it is https with an allowed host."""
     url = text.strip()
     try:
-        where = urlsplit(url)
-        host, port = where.hostname, where.port
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
     except ValueError as why:
         raise _bad_url("is no address of a server") from why
-    if where.scheme not in (("https", "http") if reach.plain else ("https",)):
+    if parts.scheme not in (("https", "http") if reach.plain else ("https",)):
         raise _bad_url("must begin with https://")
     if not host or port == 0 or len(url) > LONGEST_URL or not url.isascii() or not url.isprintable():
         raise _bad_url(f"must name a host and have at most {LONGEST_URL} characters, ASCII alone")
-    if " " in url or "\\" in url or where.fragment or "#" in url or where.username is not None:
+    if " " in url or "\\" in url or parts.fragment or "#" in url or parts.username is not None:
         raise _bad_url("may have no space, no fragment, and no user or password")
     literal = account.read_address(host)
     if literal is None and (not _NAME.fullmatch(host) or host.rpartition(".")[2].isdigit()):
@@ -204,18 +204,18 @@ def read_url(text: str, reach: Reach) -> SplitResult:
             field="url",
             hint="the node's operator may allow it: webhooks.networks",
         )
-    return where
+    return parts
 
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?")
 
 
-def _bad_url(what: str) -> BadForm:
-    return BadForm(f"the address of a webhook {what}", code="GW-HOOK-URL", field="url")
+def _bad_url(problem: str) -> BadForm:
+    return BadForm(f"the address of a webhook {problem}", code="GW-HOOK-URL", field="url")
 
 
-# What the library takes for public, and is not anybody's: protocol assignments, and relays into IPv6.
-_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+# Public for the library, but assigned to protocols and to relays into IPv6.
+_NOT_PUBLIC = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
 _UNICAST = IPv6Network("2000::/3")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 _TEREDO = IPv6Network("2001::/32")
@@ -223,39 +223,39 @@ _DOCUMENTED = IPv6Network("3fff::/20")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
-def may_reach(found: Address, networks: Collection[Network] = ()) -> bool:
-    """Whether a body may go there: on the public Internet, or in one of these networks."""
-    if isinstance(found, IPv6Address) and found.scope_id:
+def may_reach(address: Address, networks: Collection[Network] = ()) -> bool:
+    """Tell whether a body may go there: on the public Internet, or in one of these networks."""
+    if isinstance(address, IPv6Address) and address.scope_id:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    if any(found.version == each.version and found in each for each in networks):
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if any(address.version == n.version and address in n for n in networks):
         return True
-    if isinstance(found, IPv6Address):
-        return _is_public_6(found)
-    return _is_public_4(found)
+    if isinstance(address, IPv6Address):
+        return _is_public_6(address)
+    return _is_public_4(address)
 
 
-def _is_public_4(found: IPv4Address) -> bool:
-    if any(found in each for each in _SPECIAL):
+def _is_public_4(address: IPv4Address) -> bool:
+    if any(address in n for n in _NOT_PUBLIC):
         return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def _is_public_6(found: IPv6Address) -> bool:
-    """What hides an IPv4 address is judged by that one; of it is public what is public behind the translator too."""
-    if found in _NAT64:
-        return _is_public_4(IPv4Address(int(found) & 0xFFFFFFFF))
-    if found in _SIX_TO_FOUR or found in _TEREDO or found in _DOCUMENTED:
+def _is_public_6(address: IPv6Address) -> bool:
+    """Judge an address that hides an IPv4 address by that one; behind the translator only public ones are public."""
+    if address in _NAT64:
+        return _is_public_4(IPv4Address(int(address) & 0xFFFFFFFF))
+    if address in _SIX_TO_FOUR or address in _TEREDO or address in _DOCUMENTED:
         return False
-    return found in _UNICAST and found.is_global
+    return address in _UNICAST and address.is_global
 
 
-_HIDDEN = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{20,}|(?i:bearer) [^\s\"']+")
+_SECRET = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{20,}|(?i:bearer) [^\s\"']+")
 
 
 def cleaned(answer: bytes) -> str:
-    """The beginning of what an endpoint answered: text on one line, nothing that steers a terminal or may be a secret."""
-    text = answer[: 4 * MOST_SAID].decode("utf-8", "replace")
+    """Reduce an endpoint's answer to one line of text, without control characters and possible secrets."""
+    text = answer[: 4 * LONGEST_ANSWER].decode("utf-8", "replace")
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
-    return _HIDDEN.sub("***", " ".join(plain.split()))[:MOST_SAID]
+    return _SECRET.sub("***", " ".join(plain.split()))[:LONGEST_ANSWER]

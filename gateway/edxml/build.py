@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import Kind, Staff
-from gateway.domain.fields import DRAFT, fitting, whole
+from gateway.domain.fields import DRAFT, fitting, keep_if_fits
 from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice, StatusPacket
 from gateway.domain.wall_clock import VIETNAM, local
@@ -382,7 +382,7 @@ def organisation_of(agency: HostedAgency) -> Organisation:
         organ_id=agency.code,
         organization_in_charge=fitting(agency.parent_name, DRAFT["recipients/*/name"]),
         organ_name=fitting(agency.name, DRAFT["recipients/*/name"]),
-        email=whole(agency.email, DRAFT["staff/email"]),
+        email=keep_if_fits(agency.email, DRAFT["staff/email"]),
     )
 
 

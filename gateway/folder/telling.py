@@ -69,7 +69,7 @@ class Telling:
             return 0, False
         words = await self.words(agency.id, feed.documents_of(events))
         lines = [
-            feed.to_bytes(feed.told(event, agency.code, words)) + b"\n"
+            feed.to_bytes(feed.event_body(event, agency.code, words)) + b"\n"
             for event in events
             if feed.scope_of(event.kind) in _SCOPES
         ]

@@ -179,7 +179,7 @@ def _may_answer(standing: IncomingStanding, asked: IncomingDocument, code: str) 
     mine = next((one for one in standing.requests if one.request_id == asked.packet_id), None)
     if mine is None or code not in ("15", "16"):
         return Permission(allowed=False, reason="status.no_open_request")
-    if mine.state is RequestState.ASKED:
+    if mine.state is RequestState.OPEN:
         return may_set_incoming(standing, code)
     same = mine.state is (RequestState.AGREED if code == "15" else RequestState.REFUSED)
     return Permission(allowed=same, repeat=same, reason="" if same else "status.no_open_request")

@@ -14,7 +14,7 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.document import UNDECIDED, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
-from gateway.domain.pace import Way
+from gateway.domain.pace import Metric
 from gateway.domain.proof import Identity
 from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
@@ -315,7 +315,7 @@ class _Packet:
         await work.inbox.settle(done, self.leased.lease)
         if not item.steps:  # it came to no end before: it waited for no person and for no other packet
             took = self.desk.stopwatch.took
-            work.when_committed(partial(took, Way.ARRIVAL_TO_ADMITTED, item.lane, item.received_at))
+            work.when_committed(partial(took, Metric.ARRIVAL_TO_ADMITTED, item.lane, item.received_at))
         told = {
             "from": document.sender_code,
             "kind": document.kind,

@@ -252,7 +252,7 @@ async def offer_again(desk: InDesk, scope: AgencyScope, system: str, doc_id: str
         item = await work.systems.item(system, doc_id)
         if item is None or item.state is not BoxState.STUCK:
             raise Clash(f"{doc_id} was not given up by the system {system}", code="GW-SYSTEM-NOT-STUCK")
-        again = system_box.offered_again(item, desk.clock.now())
+        again = system_box.reoffer(item, desk.clock.now())
         await work.systems.save(again)
         await work.commit()
     return again

@@ -156,7 +156,7 @@ async def _looked(
                 scratch.content, one.name, reads_page=one.n == 1, digest=one.sha256
             )
             if found.found_type == "pdf" and part.n <= MOST_SIGNED:
-                signatures = desk.signatures.read_here(scratch.content, seen_at, desk.clock.now())
+                signatures = desk.signatures.read_in_process(scratch.content, seen_at, desk.clock.now())
                 found = replace(found, signatures=signatures)
             return one, inflated, found
 
@@ -352,7 +352,7 @@ def _old_code(answer: Resolution, agency: HostedAgency) -> OldCode:
     ending = answer.ending
     heirs = ending.heirs if ending is not None else ()
     heirs = (answer.successor,) if answer.successor is not None else heirs
-    code = answer.entry.code if answer.entry is not None else answer.given
+    code = answer.entry.code if answer.entry is not None else answer.query
     return OldCode(
         code=code,
         heirs=heirs,

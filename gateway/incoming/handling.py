@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import WORKED_ON, Assignment, IncomingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.handling import PartState, UnitPart, parts_wanted, unit_key
+from gateway.domain.handling import PartState, UnitPart, required_parts, unit_key
 from gateway.errors import Clash, Refused
 from gateway.incoming.desk import InDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -34,7 +34,7 @@ async def give(
     if document.assignment is None:
         return
     await _refuse_unknown(work, document.assignment, now)
-    wanted = {(unit_key(unit), lead, day): unit for unit, lead, day in parts_wanted(document.assignment)}
+    wanted = {(unit_key(unit), lead, day): unit for unit, lead, day in required_parts(document.assignment)}
     for part in (await work.parts.of([document.id]))[document.id]:
         if part.state is PartState.RETURNED:
             await work.parts.settle(replace(part, state=PartState.SETTLED))

@@ -91,7 +91,7 @@ async def take_in(desk: InDesk, item: InboxPacket, body: bytes) -> bool:
     """One packet that just came, to its end: whether it landed and came to it, with one commit. Whatever stands against
     that leaves nothing written: it lands by itself, and `run` gives it its place."""
     # Nobody sees the lease: it begins and ends in that unit.
-    lease = Lease(id=item.id, token=desk.clock.new_id(), until=desk.clock.now() + _LEASE, attempt=1)
+    lease = Lease(id=item.id, token=desk.clock.new_id(), ends_at=desk.clock.now() + _LEASE, attempt=1)
     try:
         proved = await verify.run(desk, item, partial(BytesIO, body))
         await _end(desk, LeasedInbox(item=item, lease=lease, body=body), proved)

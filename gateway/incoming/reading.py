@@ -124,7 +124,7 @@ async def _around(
     standing = fold_incoming(known)
     request = await _asked(work, document, target, standing, known)
     owed = status.duty_of(whose, known)
-    if target is not None and (request is None or request.state is not RequestState.ASKED):
+    if target is not None and (request is None or request.state is not RequestState.OPEN):
         owed = None  # the request was answered; what its document waits for is that document's
     is_looked_at = every_double or document.state in UNDECIDED
     return AroundDocument(
@@ -161,7 +161,7 @@ async def _of_open(
     if identity is not None and identity.incoming_id is not None and identity.incoming_id != document.id:
         child = await work.incoming.get(identity.incoming_id)
         return _of_item(one.kind, child, document, one)
-    said = (each for each in facts if each.request_id == one.request_id and each.code == RequestState.ASKED)
+    said = (each for each in facts if each.request_id == one.request_id and each.code == RequestState.OPEN)
     reason = next((each.reason for each in said), None) or ""
     return SenderRequest(
         kind=one.kind, reason=reason, state=one.state, asked_at=one.asked_at, request_id=one.request_id

@@ -141,7 +141,7 @@ async def _came_before(
     by = item.axis if await work.inbox.also_came(first.id, item.axis) else ""
     if by:
         await second_proof.note_axis(work, first.incoming_id, by)
-    other_words = first.told != item.told
+    other_words = first.routing != item.routing
     if first.state == settle.DROPPED and item.state == _LANDED:
         await work.blobs.keep(kept, "inbox", first.id)
         await _judge_by(work, first, item)
@@ -153,7 +153,7 @@ async def _came_before(
         and (other_words or not first.steps)  # without steps: kept at the door, never looked into
     ):
         await _judge_by(work, first, item)
-    elif other_words and first.state in _UNDECIDED and not await work.inbox.also_told(first.id, item.told):
+    elif other_words and first.state in _UNDECIDED and not await work.inbox.also_told(first.id, item.routing):
         log.action(_log, "arrival.put_off", "too many copies under other words", inbox=first.id)
         return False
     else:
@@ -162,7 +162,7 @@ async def _came_before(
 
 
 async def _judge_by(work: SqlWork, first: InboxPacket, item: InboxPacket) -> None:
-    await work.inbox.reopen(first.id, told=item.told)
+    await work.inbox.reopen(first.id, told=item.routing)
     await landing.tell(work, replace(item, id=first.id))
 
 

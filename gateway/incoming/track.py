@@ -15,7 +15,7 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.document import Delivery, Kind, OutgoingDocument, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
-from gateway.domain.pace import Way
+from gateway.domain.pace import Metric
 from gateway.domain.proof import Identity, Receipt, Terms
 from gateway.domain.queues import LeasedInbox
 from gateway.domain.status import (
@@ -165,14 +165,14 @@ class _Said:
             if track is Track.BUSINESS and status.code == "01":
                 _time(self.desk, work, about.document, facts)
             standing = fold_delivery([*facts, fact])
-            await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, now)
+            await work.deliveries.save_state(delivery.id, standing.word, standing.marks, now)
             if told := arrival_number([*facts, fact]):
                 await work.deliveries.save_number(delivery.id, *told)
             said = {
                 "delivery": delivery.id,
                 "from": self.sender,
                 "code": status.code,
-                "state": standing.shown,
+                "state": standing.word,
                 "proved": about.proved,
                 "stated_at": fact.stated_at.isoformat() if fact.stated_at else None,
                 "reason": status.description,
@@ -289,7 +289,7 @@ def _time(desk: InDesk, work: SqlWork, document: OutgoingDocument, before: Seque
     if queued is None or any(fact.track is Track.BUSINESS for fact in before):
         return
     left = max(queued, document.leaves_at or queued)
-    work.when_committed(partial(desk.stopwatch.took, Way.ACCEPT_TO_01, document.draft.urgency.lane, left))
+    work.when_committed(partial(desk.stopwatch.took, Metric.ACCEPT_TO_01, document.draft.urgency.lane, left))
 
 
 def _staff(status: StatusReport) -> Staff | None:

@@ -24,7 +24,7 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
-from gateway.domain.fields import turning_shown
+from gateway.domain.fields import escape_turning
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.proof import FileSlice, Terms
 from gateway.domain.queues import InboxPacket
@@ -149,20 +149,20 @@ def _signer(model: Envelope) -> Signer | None:
     if model.signer is None or not model.signer.full_name:
         return None
     return Signer(
-        name=turning_shown(model.signer.full_name),
+        name=escape_turning(model.signer.full_name),
         title=_shown(model.signer.position),
         competence=_shown(model.signer.competence),
     )
 
 
 def _shown(text: str | None) -> str | None:
-    return text and turning_shown(text)
+    return text and escape_turning(text)
 
 
 def _all_shown(value: Any) -> Any:
     """The texts of a field, as they may be shown. Any: it may be of any type."""
     if isinstance(value, str):
-        return turning_shown(value)
+        return escape_turning(value)
     return tuple(map(_all_shown, value)) if isinstance(value, tuple) else value
 
 
@@ -227,7 +227,7 @@ def _change(model: Envelope) -> DocumentChange | None:
     info, said = model.business.document_info, notice_words.read(model.business.reason or "")
     receivers = info.receivers if info else ()
     return DocumentChange(
-        reason=turning_shown(said.reason),
+        reason=escape_turning(said.reason),
         notice_no=said.notice_no,
         approved_by=_shown(said.approved_by),
         target=DocumentId(target_of(model) or ""),

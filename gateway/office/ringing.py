@@ -17,8 +17,8 @@ from gateway.domain.handling import unit_key
 from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
 from gateway.domain.wall_clock import local, vietnam_time
-from gateway.office.domain.listing import ListLine, Side, Tab, Wanted, person_viewer, unit_viewer
-from gateway.office.domain.notice import About, OwnDesk, Partner, Ring, RingKind
+from gateway.office.domain.listing import Filter, ListLine, Side, Tab, person_viewer, unit_viewer
+from gateway.office.domain.notice import OwnDesk, Partner, Ring, RingKind, SubjectKind
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.todo import TaskBell
 from gateway.policy import timers
@@ -54,7 +54,7 @@ class RingBoard:
         now = desk.clock.now()
         tasks = (await self.bell.listed(scope)).tasks
         async with desk.store.read(scope) as work:
-            new = await work.office.lists.page(Wanted(side=Side.IN, tab=Tab.NEW), limit=_LETTERS)
+            new = await work.office.lists.page(Filter(side=Side.IN, tab=Tab.NEW), limit=_LETTERS)
         packets = await self.aside(scope.agency_id, _LETTERS)
         found = [
             *of_tasks(tasks),
@@ -66,7 +66,7 @@ class RingBoard:
 
     async def look(self, scope: AgencyScope) -> None:
         """For pages that wait for news: what is urgent does not wait for what is known to grow old."""
-        urgent = Wanted(side=Side.IN, tab=Tab.NEW, pressing=True)
+        urgent = Filter(side=Side.IN, tab=Tab.NEW, pressing=True)
         async with self.bell.desk.store.read(scope) as work:
             found = (await work.office.lists.count(urgent)).n
         if self._urgent.get(scope.agency_id, found) != found:
@@ -80,9 +80,9 @@ class RingBoard:
         if (known := self._known(key)) is not None:
             return known
         turn = self.bell.turn(scope.agency_id)
-        given = Wanted(side=Side.IN, tab=Tab.PROCESSING, viewer=unit_viewer(unit))
-        recalled = Wanted(side=Side.IN, tab=Tab.RECALL, viewer=unit_viewer(unit))
-        back = Wanted(side=Side.OUT, attention=True, viewer=person_viewer(scope.principal_id))
+        given = Filter(side=Side.IN, tab=Tab.PROCESSING, viewer=unit_viewer(unit))
+        recalled = Filter(side=Side.IN, tab=Tab.RECALL, viewer=unit_viewer(unit))
+        back = Filter(side=Side.OUT, attention=True, viewer=person_viewer(scope.principal_id))
         tasks = (await self.bell.listed(scope, frozenset({unit}))).tasks
         async with self.bell.desk.store.read(scope) as work:
             letters = (await work.office.lists.page(given, limit=_LETTERS)).lines
@@ -193,7 +193,7 @@ _KINDS: Mapping[TaskKind, RingKind] = {
     TaskKind.RECALL: RingKind.RECALL,
 }
 # From so many days before its day on what is to be answered is told.
-_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_WANTED: timers.REPLY_WANTED_SOON}
+_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_DUE: timers.REPLY_WANTED_SOON}
 _ASSIGNED = "04"
 
 
@@ -205,7 +205,7 @@ def of_tasks(tasks: Iterable[Task]) -> Iterator[Ring]:
             kind=RingKind.URGENT if is_urgent else _KINDS.get(each.kind, RingKind.DUE),
             says="bell.urgent.one" if is_urgent else f"task.{each.kind}",
             at=_told_at(each),
-            about=each.about,
+            subject_kind=each.subject_kind,
             subject_id=each.opens,
             document=each.document,
             party=each.counterpart_name or each.counterpart,
@@ -252,7 +252,7 @@ def of_given(
     """Letters that were given to one's unit, since the last time that each was; `givers` names who gave it."""
     for each in lines:
         given = [fact.at for fact in facts.get(each.id, ()) if fact.code == _ASSIGNED]
-        ring = _of_line(each, RingKind.GIVEN, "bell.given.one", max(given, default=each.at))
+        ring = _of_line(each, RingKind.ASSIGNED, "bell.given.one", max(given, default=each.at))
         yield replace(ring, by=givers.get(each.id, ""))
 
 
@@ -264,7 +264,7 @@ def of_recalled(lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]]) 
         taken_back = [request for request in requests if request.kind is not RequestKind.UPDATE]
         if taken_back:
             last = max(taken_back, key=lambda request: request.asked_at)
-            says = "bell.recall.asked" if last.state is RequestState.ASKED else "bell.recall.done"
+            says = "bell.recall.asked" if last.state is RequestState.OPEN else "bell.recall.done"
             yield _of_line(each, RingKind.RECALL, says, last.answered_at or last.asked_at)
 
 
@@ -290,7 +290,7 @@ def of_silent(sent: Sequence[tuple[str, datetime]], partners: Mapping[str, Partn
             kind=RingKind.SILENT,
             says="bell.silent.one",
             at=at + SILENT_AFTER,
-            about=About.AGENCY,
+            subject_kind=SubjectKind.AGENCY,
             subject_id=code,
             party=partners[code].name if code in partners else code,
         )
@@ -303,10 +303,10 @@ def of_packets(packets: Iterable[InboxPacket]) -> Iterator[Ring]:
             continue
         yield Ring(
             id=f"aside:{each.id}",
-            kind=RingKind.ASIDE,
+            kind=RingKind.SET_ASIDE,
             says="bell.aside.one",
             at=each.received_at,
-            about=About.PACKET,
+            subject_kind=SubjectKind.PACKET,
             subject_id=each.id,
         )
 
@@ -317,7 +317,7 @@ def _of_line(line: ListLine, kind: RingKind, says: str, at: datetime) -> Ring:
         kind=kind,
         says=says,
         at=at,
-        about=About.INCOMING if line.side is Side.IN else About.OUTGOING,
+        subject_kind=SubjectKind.INCOMING if line.side is Side.IN else SubjectKind.OUTGOING,
         subject_id=line.id,
         document=f"{line.card.number}/{line.card.symbol}".strip("/"),
         party=line.card.party or line.card.party_code,

@@ -246,7 +246,7 @@ class NoticeBoard:
         self, notice: Notice, kind: EventKind, more: Mapping[str, object], by: str, now: datetime
     ) -> None:
         wish = notice.wish
-        if wish.audience is Audience.ONE:
+        if wish.audience is Audience.ONE_AGENCY:
             agencies = [NODE, wish.agency_id]
         else:
             agencies = [NODE, *(each.id for each in await self.desk.store.hosted() if each.left_at is None)]

@@ -114,9 +114,9 @@ class Watch:
     async def ready(self) -> Sequence[Diagnosis]:
         if self._draining:
             return [_of_process("process", "draining", stops=True)]
-        return await self.found(Tag.READY)
+        return await self.diagnose(Tag.READY)
 
-    async def found(self, tag: Tag) -> Sequence[Diagnosis]:
+    async def diagnose(self, tag: Tag) -> Sequence[Diagnosis]:
         async with self._locks[tag]:
             now, cached = self.node.clock.now(), self._findings_by_tag.get(tag)
             if cached is None or not timedelta() <= now - cached[0] < KEPT.get(tag, _DEFAULT_AGE):

@@ -199,7 +199,7 @@ async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield schema_finding
         return
     now = subject.clock.now()
-    horizon = Horizon.of(now, subject.lease_s)
+    horizon = Horizon.from_lease(now, subject.lease_s)
     report = await reporting.examine(subject.settings.database.address, now - STALE_AFTER, horizon)
     if report.damage:
         yield red("database", "database.damaged", "gateway restore FILE.backup", detail=report.damage)

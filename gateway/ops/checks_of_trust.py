@@ -143,7 +143,7 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
     directory, now = closed_registry(subject), subject.clock.now()
     in_force = await directory.in_force(now)
     if differences := await directory.differences():
-        detail = f"{differences[0].what}: {differences[0].detail}"
+        detail = f"{differences[0].kind}: {differences[0].detail}"
         params = {"count": len(differences), "code": differences[0].code, "detail": detail}
         yield red("bindings", "bindings.untold", "gateway audit verify", **params)
     else:

@@ -121,7 +121,7 @@ class Scrape:
     async def _checks(self) -> AsyncIterator[Metric]:
         """Yield the worst level of each check, without the costly ones."""
         levels: dict[str, float] = {}
-        for finding in await self._watch.found(Tag.METRICS):
+        for finding in await self._watch.diagnose(Tag.METRICS):
             levels[finding.check] = max(levels.get(finding.check, 0.0), _LEVELS.get(finding.level, 0.0))
         yield _labelled("check", "What the doctor says of it: 0 green, 1 yellow, 2 red.", "check", levels)
 

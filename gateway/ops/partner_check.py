@@ -64,7 +64,7 @@ async def examine_partner(
 
 
 def _registry_finding(hit: Resolution, code: str) -> Diagnosis:
-    params = {"given": hit.given, "code": code, "name": hit.entry.name if hit.entry is not None else ""}
+    params = {"given": hit.query, "code": code, "name": hit.entry.name if hit.entry is not None else ""}
     match hit.standing:
         case CodeStanding.ACTIVE:
             return _finding("registry", _FINE, "registry.fine", **params)

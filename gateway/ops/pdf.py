@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.api.pdf_view import FIELD_NAMES, field_value
-from gateway.domain.pdf import Found
+from gateway.domain.pdf import Field
 from gateway.domain.proof import FileSlice
 from gateway.domain.signatures import FileVerdict, PdfFacts, RoleRule, SignerVerdict
 from gateway.edxml import attachment
@@ -166,7 +166,7 @@ def read_pdf(path: Path, trust: Path | None, now: datetime) -> dict[str, Any]:
         "file": path.name,
         "complete": is_complete(fields),
         "signatures": str(verdict.verdict),
-        "fields": {FIELD_NAMES[name]: _field_json(field) for name, field in fields.named()},
+        "fields": {FIELD_NAMES[name]: _field_json(field) for name, field in fields.items()},
         "recipients": [
             {
                 "text": recipient.text,
@@ -179,5 +179,5 @@ def read_pdf(path: Path, trust: Path | None, now: datetime) -> dict[str, Any]:
     }
 
 
-def _field_json(field: Found[object]) -> dict[str, Any]:
+def _field_json(field: Field[object]) -> dict[str, Any]:
     return {"value": field_value(field.value), "sure": str(field.sure), "why": field.why, "page": field.page}

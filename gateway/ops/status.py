@@ -148,7 +148,7 @@ async def report_of_node(node: OpenNode) -> dict[str, object]:
             {"since": _iso(worker.since), "at": _iso(worker.at), "stuck": list(worker.stuck)}
             for worker in status.workers
         ],
-        "paces": [p.told() for p in status.paces],
+        "paces": [p.to_json() for p in status.paces],
         "axis": {
             "connected_since": _iso(axis.state.connected_since),
             "down_since": _iso(axis.state.down_since),

@@ -19,7 +19,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, DeliveryMode, Draft, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
-from gateway.domain.pace import Way
+from gateway.domain.pace import Metric
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import check as checking
@@ -379,7 +379,7 @@ async def queue(desk: OutDesk, work: SqlWork, document: OutgoingDocument) -> tup
         await work.paper.open(document.id, [delivery.id for delivery in deliveries], now)
     if document.state is OutState.QUEUED:
         await work.jobs.put("pack", document.id, document.leaves_at)
-    accepted = partial(desk.stopwatch.took, Way.ACCEPT, document.draft.urgency.lane, stopwatch.came())
+    accepted = partial(desk.stopwatch.took, Metric.ACCEPT, document.draft.urgency.lane, stopwatch.came())
     work.when_committed(accepted)
     if document.kind in _ASKS:
         await requests.ask_recipients(desk, work, document, _ASKS[document.kind])

@@ -110,7 +110,7 @@ def _meant(item: Item, line: Sequence[AgencyEntry]) -> AgencyEntry | None:
 def _of_line(item: Item, entry: AgencyEntry, line: Sequence[AgencyEntry]) -> Offer:
     if entry is line[0]:
         return Offer(item=item, kind=OfferKind.OWN)
-    kind = OfferKind.GUESSED if item.kind is ItemKind.PERSON else OfferKind.NAMED
+    kind = OfferKind.GUESSED if item.kind is ItemKind.PERSON else OfferKind.EXACT
     return Offer(item=item, kind=kind, agencies=(entry,))
 
 
@@ -177,7 +177,7 @@ async def _agency(
     entry = answer.entry
     if entry is not None and _is_clear(item, answer):
         is_old = answer.standing is CodeStanding.MAPPED and answer.mapped_by != "name"
-        return Offer(item=item, kind=OfferKind.OLD if is_old else OfferKind.NAMED, agencies=(entry,))
+        return Offer(item=item, kind=OfferKind.OLD if is_old else OfferKind.EXACT, agencies=(entry,))
     candidates = await _candidates(book, answer, searched)
     if item.kind is ItemKind.PERSON:
         return Offer(item=item, kind=OfferKind.PERSON, agencies=candidates)

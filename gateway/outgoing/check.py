@@ -181,7 +181,7 @@ def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
         recipient,
         code=answer.entry.code,
         name=fitting(answer.entry.name, DRAFT["recipients/*/name"]),
-        given=None if same else answer.given,
+        given=None if same else answer.query,
         mapped_by=None if same else answer.mapped_by,
     )
 

@@ -350,7 +350,7 @@ async def _note(work: SqlWork, began: datetime, tried: Sequence[_Tried], now: da
             work.when_committed(partial(meters.ACCEPTED_TO_SENT.took, (now - queued).total_seconds()))
     await work.facts.add_all([(id, fact) for id, facts in new.items() for fact in facts])
     standings = {id: fold_delivery([*known[id], *facts]) for id, facts in new.items()}
-    states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
+    states = {id: (standing.word, standing.marks) for id, standing in standings.items()}
     documents = {
         target.delivery_id: one.item.subject_id
         for one in tried

@@ -86,7 +86,7 @@ def _held_back(answer: Resolution) -> Outcome:
     return Outcome(
         fate=Fate.NEVER if is_returned else Fate.LATER,
         code=ReasonCode.RECIPIENT_CLOSED,
-        detail=f"{answer.given} is closed in the registry{until}{heir}",
+        detail=f"{answer.query} is closed in the registry{until}{heir}",
     )
 
 

@@ -493,7 +493,7 @@ async def _give_up_document(desk: OutDesk, work: SqlWork, job: Job, error: Gatew
     known = await work.facts.of_many([each.id for each in deliveries])
     await work.facts.add_all([(each.id, fact) for each in deliveries])
     standings = {each.id: fold_delivery([*known[each.id], fact]) for each in deliveries}
-    states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
+    states = {id: (standing.word, standing.marks) for id, standing in standings.items()}
     await work.deliveries.save_states(states, now)
     await requests.withdraw_requests(desk, work, document)
     await work.outgoing.save(replace(document, state_reason=f"{error.code}: {error}"))

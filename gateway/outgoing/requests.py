@@ -53,7 +53,7 @@ async def ask_recipient(
         facts.append(await withdraw_request(desk, work, delivery, earlier.request_id))
     fact = Fact(
         track=Track.REQUEST,
-        code=RequestState.ASKED,
+        code=RequestState.OPEN,
         at=desk.clock.now(),
         request_id=packet_id,
         request_kind=kind,
@@ -61,7 +61,7 @@ async def ask_recipient(
     )
     await add_fact(desk, work, delivery, fact, facts)
     told = {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id}
-    await work.events.append(EventKind.REQUEST_ASKED, delivery.document_id, desk.clock.now(), told)
+    await work.events.append(EventKind.RECALL_REQUESTED, delivery.document_id, desk.clock.now(), told)
 
 
 async def withdraw_requests(desk: OutDesk, work: SqlWork, child: OutgoingDocument) -> None:
@@ -105,4 +105,4 @@ async def add_fact(
     known = await work.facts.of(delivery.id) if known is None else known
     await work.facts.add(delivery.id, new)
     standing = fold_delivery([*known, new])
-    await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())
+    await work.deliveries.save_state(delivery.id, standing.word, standing.marks, desk.clock.now())

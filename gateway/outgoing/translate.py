@@ -123,8 +123,8 @@ def _business(document: OutgoingDocument) -> Business:
 
 
 def _reason(change: DocumentChange) -> str:
-    return notice_words.written(
-        notice_words.Said(reason=change.reason, notice_no=change.notice_no, approved_by=change.approved_by)
+    return notice_words.write(
+        notice_words.Parts(reason=change.reason, notice_no=change.notice_no, approved_by=change.approved_by)
     )
 
 

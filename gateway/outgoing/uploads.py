@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileRole
 from gateway.domain.identity import Digest
-from gateway.domain.upload import KEPT, MOST_PARTS, OWNER, USUAL_PART, Upload, UploadPart
+from gateway.domain.upload import MOST_PARTS, OWNER, RETENTION, USUAL_PART, Upload, UploadPart
 from gateway.edxml.attachment import pieces
 from gateway.errors import AlteredContent, BadForm, Clash, NotFound, Refused
 from gateway.outgoing import intake
@@ -90,7 +90,7 @@ async def add_part(
             _is_open(upload)
             if await work.uploads.add_part(id, part):
                 await work.blobs.keep(kept, OWNER, id)
-                await work.uploads.save(replace(upload, expires_at=desk.clock.now() + KEPT))
+                await work.uploads.save(replace(upload, expires_at=desk.clock.now() + RETENTION))
             else:
                 _same(next(one for one in await work.uploads.parts(id) if one.n == n), part)
             await work.commit()
@@ -195,7 +195,7 @@ def _new_upload(desk: OutDesk, scope: AgencyScope, announced: Announced, part_si
         part_size=part_size,
         created_at=now,
         created_by=scope.principal_id,
-        expires_at=now + KEPT,
+        expires_at=now + RETENTION,
         announced=announced.sha256,
     )
 
@@ -207,7 +207,7 @@ def _with_findings(desk: OutDesk, upload: Upload, held: Tray) -> Upload:
         upload,
         file=held.received[0].item,
         signatures=verdicts[0] if verdicts else None,
-        expires_at=desk.clock.now() + KEPT,
+        expires_at=desk.clock.now() + RETENTION,
     )
 
 

@@ -12,12 +12,12 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.domain.pdf import FirstPage, Found, PdfText, Sure
+from gateway.domain.pdf import Field, FirstPage, PdfText, Sure
 from gateway.domain.text import fold, nfc
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.recipients_block import written_out
 from gateway.policy.verdict import Reason, ReasonCode, reason
-from gateway.words.reading import ABOUT, NUMBER_LABEL
+from gateway.words.reading import NUMBER_LABEL, TOPIC
 
 _LONGEST = 1000
 _LONGEST_SHOWN = 200
@@ -126,7 +126,7 @@ def _reasons(differing: Sequence[ComparedField], code: ReasonCode) -> tuple[Reas
     )
 
 
-def _sure(field: Found[str]) -> str | None:
+def _sure(field: Field[str]) -> str | None:
     return field.value if field.sure is Sure.SURE else None
 
 
@@ -146,7 +146,7 @@ def _is_same_matter(page: str, sent: str, kind: str) -> bool:
 def _matter(subject: str, kind: str) -> str:
     """The words of the matter alone: short forms in full, without what leads in or names the type."""
     said = fold(written_out(subject[:_LONGEST]))
-    for lead in (fold(kind), *map(fold, ABOUT), fold(kind)):
+    for lead in (fold(kind), *map(fold, TOPIC), fold(kind)):
         if lead and said.startswith(lead) and not said[len(lead) : len(lead) + 1].isalnum():
             said = said[len(lead) :].lstrip(" :.-")
     return "".join(sign for sign in said if sign.isalnum())

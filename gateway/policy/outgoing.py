@@ -238,7 +238,7 @@ def _standing(
         return NOTHING
     suggest = _heirs(resolution) if resolution.standing is CodeStanding.CLOSED else resolution.nearest
     entry = resolution.entry
-    told = {"recipient": resolution.given or given, "name": entry.name if entry is not None else ""}
+    told = {"recipient": resolution.query or given, "name": entry.name if entry is not None else ""}
     if entry is not None and entry.valid_to is not None:
         told["closed_on"] = entry.valid_to.isoformat()
     broken = reason(code, pointer, suggest=suggest, **told)

@@ -1,6 +1,6 @@
 """Makes lines of the pieces that a page is drawn of, and says how sure a value is that was found in them. In: runs of
 one page; a value, the lines that it was read from, and what speaks against it. Out: `PageLine`s in reading order;
-`Found`. Pure.
+`Field`. Pure.
 
 What stands on one height without a wide gap is one line. Text is composed (NFC); a mark that was drawn apart goes
 to its letter, and where that took guessing the line says so. Whatever could make a value wrong makes it doubtful:
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from gateway.domain.pdf import Area, Found, Ink, Sure, TextRun
+from gateway.domain.pdf import Area, Field, Ink, Sure, TextRun
 from gateway.domain.text import fold, nfc
 from gateway.policy.texts import is_legacy_font
 from gateway.words.reading import LETTERS
@@ -118,7 +118,7 @@ def _joined(line: PageLine, run: TextRun) -> PageLine:
     return replace(
         line,
         text=text,
-        area=line.area.around(run.area),
+        area=line.area.union(run.area),
         bold=line.bold and run.bold,
         ink=max(line.ink, run.ink, key=list(Ink).index),
         shaky=shaky,
@@ -145,13 +145,13 @@ T = TypeVar("T")
 _INKS = {Ink.RECOGNISED: "recognised", Ink.ADDED: "added"}
 
 
-def found(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()) -> Found[T]:
+def found(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()) -> Field[T]:
     """The value, doubtful for the first reason that there is."""
     why = next((each for each in (*doubts, *map(_doubt, lines)) if each), None)
     area = lines[0].area if lines else None
     for each in lines[1:]:
-        area = area.around(each.area) if area and each.page == lines[0].page else area
-    return Found(
+        area = area.union(each.area) if area and each.page == lines[0].page else area
+    return Field(
         value=value,
         sure=Sure.DOUBTFUL if why else Sure.SURE,
         why=why,
@@ -160,15 +160,15 @@ def found(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()
     )
 
 
-def doubted(one: Found[T], why: str | None) -> Found[T]:
+def doubted(one: Field[T], why: str | None) -> Field[T]:
     """The same, no longer sure."""
     if why is None or one.sure is not Sure.SURE:
         return one
     return replace(one, sure=Sure.DOUBTFUL, why=why)
 
 
-def absent(why: str | None = None) -> Found[T]:
-    return Found(why=why)
+def absent(why: str | None = None) -> Field[T]:
+    return Field(why=why)
 
 
 def _doubt(line: PageLine) -> str | None:

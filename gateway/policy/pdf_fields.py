@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from gateway.domain.pdf import Found, Ink, PageSheet, PdfFields, PdfText, Sure
+from gateway.domain.pdf import Field, Ink, PageSheet, PdfFields, PdfText, Sure
 from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
@@ -48,11 +48,11 @@ def read_signed(
     return _without_recipients(pages, sheets, cut=cut)
 
 
-def with_certificate(signer: Found[str], names: Iterable[str]) -> Found[str]:
+def with_certificate(signer: Field[str], names: Iterable[str]) -> Field[str]:
     """Held against the names of the persons who signed the file."""
     told = [each for each in dict.fromkeys(names) if each]
     if signer.value is None:
-        only = Found(value=told[0], sure=Sure.DOUBTFUL, why="from-certificate") if len(told) == 1 else None
+        only = Field(value=told[0], sure=Sure.DOUBTFUL, why="from-certificate") if len(told) == 1 else None
         return only or signer
     if told and fold(signer.value) not in map(fold, told):
         return doubted(signer, "certificate")
@@ -117,7 +117,7 @@ def _is_name(line: PageLine) -> bool:
     )
 
 
-def _name(names: Sequence[PageLine], above: PageLine, sheet: PageSheet) -> Found[str]:
+def _name(names: Sequence[PageLine], above: PageLine, sheet: PageSheet) -> Field[str]:
     if not names:
         return absent()
     line = names[0]
@@ -143,7 +143,7 @@ def _without_rank(text: str) -> str:
     return " ".join(words)
 
 
-def _recipients(begins: PageLine, lines: Sequence[PageLine], middle: float) -> Found[str]:
+def _recipients(begins: PageLine, lines: Sequence[PageLine], middle: float) -> Field[str]:
     """Down the left column, as far as it goes without a gap; it ends with who files the document."""
     block = [begins]
     for line in lines:
@@ -169,7 +169,7 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
     sheet = next((each for each in text.sheets if each.number == 1), None)
     if text.fault is not None or sheet is None:
         # Any: each field is absent in the same way.
-        blank: dict[str, Any] = {name: absent("fault") for name, _ in PdfFields().named()}
+        blank: dict[str, Any] = {name: absent("fault") for name, _ in PdfFields().items()}
         return PdfFields(**blank | {"pages": told, "signed_at": signed_at})
     by_page = {
         each.number: lines_of(run for run in text.runs if run.page == each.number) for each in text.sheets
@@ -208,19 +208,19 @@ def _doubted_all(fields: PdfFields, why: str, pages: Collection[int] | None = No
     """Every field, or those that stand on one of these pages."""
     # Any: each keeps its own type.
     doubtful: dict[str, Any] = {
-        name: doubted(one, why) for name, one in fields.named() if pages is None or one.page in pages
+        name: doubted(one, why) for name, one in fields.items() if pages is None or one.page in pages
     }
     return replace(fields, **doubtful)
 
 
-def _signed_at(verdict: FileVerdict | None) -> Found[datetime]:
+def _signed_at(verdict: FileVerdict | None) -> Field[datetime]:
     at = pdf_verdict.signed_at(verdict)
     if at is None or verdict is None:
         return absent()
     return found(at, (), (None if verdict.verdict is SignatureWord.VALID else "unverified",))
 
 
-def _dated(one: Found[date], signed_at: datetime | None) -> Found[date]:
+def _dated(one: Field[date], signed_at: datetime | None) -> Field[date]:
     """A document is dated on the day that it is signed, or some days before."""
     if one.value is None or signed_at is None:
         return one
@@ -242,5 +242,5 @@ def _persons(verdict: FileVerdict | None) -> list[str]:
 def is_complete(fields: PdfFields) -> bool:
     """Whether a clerk has nothing left to look at."""
     return all(
-        one.sure is Sure.SURE for name, one in fields.named() if name not in ("competence", "recipients")
+        one.sure is Sure.SURE for name, one in fields.items() if name not in ("competence", "recipients")
     )

@@ -1,5 +1,5 @@
 """Reads the head of a document: number and symbol in the left column, place and date in the right one, then type and
-abstract (decree 30, parts 3 to 5). In: the lines of the first page. Out: `Head`, and a `Found` each for type and
+abstract (decree 30, parts 3 to 5). In: the lines of the first page. Out: `Head`, and a `Field` each for type and
 abstract. Pure.
 
 A number that is left blank is not found; of two that differ the first is told, as doubtful. A heading stands in
@@ -16,11 +16,11 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 
 from gateway.domain.fields import DRAFT
-from gateway.domain.pdf import Found, Ink, Size
+from gateway.domain.pdf import Field, Ink, Size
 from gateway.domain.text import fold
 from gateway.policy.page_lines import PageLine, absent, doubted, found
 from gateway.words import labels
-from gateway.words.reading import ABBREVIATIONS, ABOUT, ADDRESSED, DATE_WORDS, ENACTING, MOTTOES, NUMBER_LABEL
+from gateway.words.reading import ABBREVIATIONS, ADDRESSED, DATE_WORDS, ENACTING, MOTTOES, NUMBER_LABEL, TOPIC
 
 _UPPER_HALF = 0.5
 _LIKE = 0.85  # a motto that a machine read
@@ -40,9 +40,9 @@ _NEAR = 1.2  # blank between the lines of one statement, in parts of the type si
 class Head:
     """`bottom` is where the head ends; `split` where its right column begins; `number_line` holds number and symbol."""
 
-    number: Found[str]
-    symbol: Found[str]
-    issued_on: Found[date]
+    number: Field[str]
+    symbol: Field[str]
+    issued_on: Field[date]
     split: float
     bottom: float
     number_line: PageLine | None = None
@@ -113,7 +113,7 @@ class _Numbered:
     doubts: tuple[str | None, ...]
 
 
-def _number(left: Sequence[PageLine], missing: str | None) -> tuple[Found[str], Found[str], PageLine | None]:
+def _number(left: Sequence[PageLine], missing: str | None) -> tuple[Field[str], Field[str], PageLine | None]:
     every = [each for n, line in enumerate(left) if (each := _numbered(line, left[n + 1 :])) is not None]
     if not every:
         return absent(), absent(), None
@@ -181,7 +181,7 @@ def _odd_symbol(symbol: str) -> str | None:
 # --- date -----------------------------------------------------------------------------------------------------
 
 
-def _date(right: Sequence[PageLine], inside: Sequence[PageLine], missing: str | None) -> Found[date]:
+def _date(right: Sequence[PageLine], inside: Sequence[PageLine], missing: str | None) -> Field[date]:
     placed = list(_dates(right))
     every = placed or list(_dates(inside))
     if not every:
@@ -260,7 +260,7 @@ def heading(lines: Sequence[PageLine], size: Size) -> Heading | None:
 
 def type_and_subject(
     named: Heading | None, lines: Sequence[PageLine], size: Size, head: Head, addressed: PageLine | None
-) -> tuple[Found[str], Found[str]]:
+) -> tuple[Field[str], Field[str]]:
     if named is not None:
         return _headed(named, lines, size, head)
     return _letter(lines, head, addressed)
@@ -268,7 +268,7 @@ def type_and_subject(
 
 def _headed(
     named: Heading, lines: Sequence[PageLine], size: Size, head: Head
-) -> tuple[Found[str], Found[str]]:
+) -> tuple[Field[str], Field[str]]:
     told = abbreviation(head.symbol.value) if head.symbol.value else None
     agrees = None if told == named.key else "mismatch"
     one_line = "plain" if named.rest else None
@@ -329,9 +329,9 @@ def _begins_body(line: PageLine) -> bool:
 
 def _letter(
     lines: Sequence[PageLine], head: Head, addressed: PageLine | None
-) -> tuple[Found[str], Found[str]]:
+) -> tuple[Field[str], Field[str]]:
     about = next(
-        (each for each in _column(lines, head) if each.folded.startswith(tuple(map(fold, ABOUT)))), None
+        (each for each in _column(lines, head) if each.folded.startswith(tuple(map(fold, TOPIC)))), None
     )
     if about is None:
         if addressed is not None and head.symbol.value and abbreviation(head.symbol.value) is None:
@@ -376,7 +376,7 @@ def _under(
     return tuple(block), doubts
 
 
-def _subject(text: str, lines: Sequence[PageLine], doubts: Sequence[str | None]) -> Found[str]:
+def _subject(text: str, lines: Sequence[PageLine], doubts: Sequence[str | None]) -> Field[str]:
     value = text.rstrip(" .;")
     too_long = "too-long" if len(value) > LONGEST_SUBJECT else None
     return found(value, lines, (*doubts, too_long))

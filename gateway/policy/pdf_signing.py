@@ -124,7 +124,7 @@ def place_seal(standing: PdfStanding, wish: Wish, view: PageView, image: Size, t
     chosen = (free or spots)[0]
     return Placement(
         page=view.number,
-        area=area.around(chosen),
+        area=area.union(chosen),
         image=area,
         text=chosen,
         layout=text,
@@ -175,7 +175,7 @@ def _tops(view: PageView, size: Size) -> Iterator[float]:
     """First where a mark usually stands, then as low as the text under it lets it be, never above the edge."""
     yield TOP
     highest = min(
-        (each.top for each in view.taken if each.right > view.size.width - SIDE - size.width),
+        (each.top for each in view.occupied if each.right > view.size.width - SIDE - size.width),
         default=TOP + size.height,
     )
     for top in (highest - GAP - size.height, EDGE):
@@ -213,7 +213,7 @@ def _covers(view: PageView, area: Area) -> bool:
     near = GAP / 2
     grown = Size(width=area.width + 2 * near, height=area.height + 2 * near)
     wider = grown.at(area.left - near, area.top - near)
-    return any(wider.meets(each) for each in view.taken)
+    return any(wider.meets(each) for each in view.occupied)
 
 
 def _must_lie_on(view: PageView, area: Area) -> None:

@@ -17,9 +17,9 @@ from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.signatures import (
     CertificateFacts,
     CertificateStanding,
+    Change,
     Coverage,
     FileVerdict,
-    Later,
     LegalValue,
     PdfFacts,
     RoleRule,
@@ -241,14 +241,14 @@ def _form_fault(signature: SignatureFacts) -> _Found | None:
     if signature.weak:
         return SignatureWord.INVALID, "SIG-WEAK", signature.algorithm
     # A certifying signature says what may follow it (DocMDP); after another, proofs and signatures alone may.
-    allowed = {Later.NOTHING, Later.PROOFS}
+    allowed = {Change.NOTHING, Change.PROOFS}
     if signature.certified != 1:
-        allowed.add(Later.SIGNATURES)
+        allowed.add(Change.SIGNATURES)
     if signature.certified in (2, 3):
-        allowed.add(Later.FIELDS)
-    if signature.later in allowed:
+        allowed.add(Change.FIELDS)
+    if signature.change in allowed:
         return None
-    return SignatureWord.INVALID, "PDF-CHANGED", signature.later_detail or f"later update: {signature.later}"
+    return SignatureWord.INVALID, "PDF-CHANGED", signature.later_detail or f"later update: {signature.change}"
 
 
 def _certificate(signature: SignatureFacts, at: datetime) -> _Found:

@@ -90,7 +90,7 @@ def doing(
 
 
 def _base(reform: Reform, view: RegistryView) -> str:
-    return registry_change.lives_digest({code: view.lives.get(code) for code in reform.named})
+    return registry_change.lives_digest({code: view.lives.get(code) for code in reform.involved_codes})
 
 
 def moved_ground(reform: Reform, planned: ReformPlan) -> Remark | None:

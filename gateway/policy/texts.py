@@ -189,7 +189,7 @@ def broken_fields(
     """Every rule of a text that `thing` breaks. `wanted`: pointers of what must be there beside what the rules want."""
     for pointer, rule, text in entries(rules, thing):
         is_usual = usual(text) is not None
-        if not is_usual and (rule.wanted or pointer in wanted) and is_blank(text):
+        if not is_usual and (rule.is_required or pointer in wanted) and is_blank(text):
             yield reason(ReasonCode.MISSING, pointer, field=_name(pointer))
         if not text:
             continue

@@ -1,4 +1,4 @@
-"""The promise of whatever carries packets between nodes, and the values it moves."""
+"""The port of an axis, which carries packets between nodes, and the values that it moves."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from gateway.domain.identity import Digest
 from gateway.domain.routes import Trail
 
 TO_NODE = "@"
-"""Before the name of a node that is a recipient itself; no agency code begins with it."""
+"""Prefix of the name of a node that is a recipient itself; no agency code begins with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
     """Bytes plus unsigned routing: what every axis adapter moves. `trails`, by recipient: what earlier tries left behind,
-    which only he reads who chooses among axes. `form`: how its recipients' axis is to be handed it; `digest` and `size` are
-    those of the standard file all the same."""
+    read only by the chooser among axes. `form`: the form in which the recipients' axis takes the file; `digest` and `size`
+    are those of the standard file in any case."""
 
     packet_id: str
     kind: str
@@ -36,7 +36,7 @@ class Parcel:
 
 
 class Fate(StrEnum):
-    """What the axis said about one recipient of a published parcel."""
+    """Verdict of the axis on one recipient of a published parcel."""
 
     DELIVERED = "delivered"
     LATER = "later"
@@ -45,10 +45,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`unsure`, unless DELIVERED: the axis may have it all the same; with NEVER a person decides. `axis`: of several the
-    one that said so, or with which the recipient stands from now on; `refused` are those that do not reach it.
-    `at_once`: nothing is waited for. `handed`, with DELIVERED: the file that the axis has, where that is not the standard
-    one."""
+    """Result of publishing to one recipient. `unsure`, unless DELIVERED: the axis may have the parcel all the same; with
+    NEVER a person decides. `axis`: of several axes the one that answered, or to which the recipient is bound from now on;
+    `refused` are those that do not reach the recipient. `at_once`: retry without a delay. `handed`, with DELIVERED: the
+    file that the axis has, if not the standard one."""
 
     fate: Fate
     code: str = ""
@@ -62,12 +62,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One parcel handed to a node for one of its agencies, until `settle`. `token` is the adapter's own. `node` is the
-    node that the axis vouches for as the publisher (A1), None where it vouches for nobody. `flaw` says why the bytes
-    are not a whole parcel, such as parts that never came: it lands in quarantine with these words, never in the flow.
-    `file` is where the bytes lie as a finished file that nobody writes to any more, if they do. `axis` is by which of
-    several it came. `session` names the authenticated session with a foreign axis by which it came: such an axis writes
-    files anew, so it vouches itself."""
+    """One parcel handed to a node for one of its agencies, until `settle`. `token` is the adapter's own. `node` is the node
+    that the axis vouches for as the publisher (A1), None where it vouches for none. `flaw` says why the bytes are not a
+    whole parcel, such as missing parts: the parcel then goes to quarantine with these words. `file` is a finished file with
+    the bytes, if there is one. `axis` names the axis, where a node has several. `session` names the authenticated session
+    with a foreign axis: such an axis writes files anew, so it vouches itself."""
 
     token: str
     recipient: str
@@ -88,11 +87,11 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
-    """What a kind of axis keeps of the port beyond carrying parcels. `urgent_lane`: the axis itself lets urgent ones pass.
-    `unroutable_return`: a recipient that nobody hosts is NEVER at once. `parts`: what is too large for one message comes
-    in parts. `node_identity`: it vouches for the publishing node. `byte_identity`: what arrives has the published bytes,
-    so a signature over them holds. `resends`: the same bytes published again go out again. `needs_signature`: its
-    session vouches for nobody, so whoever receives refuses a file that nobody signed."""
+    """Properties of a kind of axis beyond carrying parcels. `urgent_lane`: the axis itself lets urgent parcels pass.
+    `unroutable_return`: a recipient that no node hosts is NEVER at once. `parts`: a file too large for one message travels
+    in parts. `node_identity`: it vouches for the publishing node. `byte_identity`: arriving bytes are the published ones,
+    so a signature over them holds. `resends`: the same bytes published again go out again. `needs_signature`: its session
+    vouches for no sender, so a receiver refuses an unsigned file."""
 
     urgent_lane: bool = True
     unroutable_return: bool = True
@@ -105,8 +104,8 @@ class Promises:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadParcel:
-    """A parcel that was delivered too often and never settled; it waits for a person. `recipient` names every code it
-    was for, separated by spaces."""
+    """A parcel that was delivered too often and never settled; it waits for a person. `recipient` lists its codes,
+    space-separated."""
 
     id: str
     recipient: str
@@ -124,9 +123,9 @@ class DeadParcel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisState:
-    """Whether parcels can move now. Connected: `connected_since`. Not: `down_since` (None when nobody asked for a
-    connection yet), and `reason` says why in words. Connected but `blocked_since`: the axis takes nothing for now. Of
-    several axes: connected and `down_since` when some are and some are not."""
+    """Connection state of an axis. Connected: `connected_since`. Not: `down_since` (None before the first attempt), and
+    `reason` says why in words. Connected but `blocked_since`: the axis takes nothing for now. Of several axes: connected
+    and `down_since` when some are and some are not."""
 
     connected_since: datetime | None = None
     down_since: datetime | None = None
@@ -136,7 +135,7 @@ class AxisState:
 
     @property
     def word(self) -> str:
-        """`blocked`, `up`, `partly` where some of several are, `down`, or `idle` where nobody needed it yet."""
+        """`blocked`, `up`, `partly` where some of several are, `down`, or `idle` before the first attempt to connect."""
         if self.blocked_since is not None:
             return "blocked"
         if self.down_since is None:
@@ -149,63 +148,64 @@ class AxisState:
 
 
 class Axis(Protocol):
-    """Moves parcels between nodes; at least once, in no promised order."""
+    """Mover of parcels between nodes; at least once, in no promised order."""
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """One upload for many recipients. DELIVERED only once the axis has it durably; NEVER for a recipient that
-        nobody hosts (unroutable return) or a parcel over the axis's limit; LATER for what may heal. Same bytes may be
-        published again: receivers tolerate repeats."""
+        """Upload once for many recipients. DELIVERED only once the axis has the parcel durably; NEVER for a recipient that
+        no node hosts (unroutable return) or a parcel over the axis's limit; LATER for what may heal. Publishing the same
+        bytes again is harmless: receivers tolerate repeats."""
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
-        """Those for which nobody receives now; None while the axis does not say so within a few seconds. Moves nothing."""
+        """Find the routes without a receiver; None where the axis does not tell within a few seconds. Moves nothing."""
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Says that this node receives for these codes; replaces what it said before. Durable on return."""
+        """Declare the codes for which this node receives, replacing the earlier ones. Durable on return."""
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Up to `limit` parcels for the codes this node hosts, urgent lane first; each comes again when it is not
+        """Take up to `limit` parcels for the codes this node hosts, urgent lane first; each comes again when it is not
         settled within `lease_s`. After the poison limit of deliveries it goes to the dead list instead."""
 
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
-        """`done`: the next owner has it durably, forget it. Otherwise: give it again. A stale token changes nothing."""
+        """Forget the parcel when `done`, which means that the next owner has it durably; otherwise deliver it again. A
+        stale token changes nothing."""
 
     async def wait(self, timeout_s: float) -> None:
-        """Returns when something may have arrived, or after the time."""
+        """Return when something may have arrived, or after the time."""
 
     async def close(self) -> None:
-        """What is leased comes again to whoever takes next. A second call does nothing."""
+        """Release all leases, so that the next `take` gets those parcels. A second call does nothing."""
 
 
 class AxisDesk(Axis, Protocol):
-    """An axis as a person looks after it: what is under way, and what was put aside."""
+    """An axis as an operator looks after it: parcels under way, and dead ones."""
 
     def promises(self) -> Promises:
-        """What this kind of axis keeps; the same for its whole life."""
+        """Return the properties of this kind of axis; they never change."""
 
     def state(self) -> AxisState:
-        """How the axis is now, from memory: it may be asked as often as one likes."""
+        """Return the state from memory, at no cost."""
 
     async def counts(self) -> Mapping[str, int]:
-        """Parcels `waiting` (of which `urgent`), `leased` and `dead`, as far as this node may see."""
+        """Count parcels `waiting` (`urgent` ones among them), `leased` and `dead`, as far as this node may see."""
 
     async def oldest(self) -> datetime | None:
-        """Since when the oldest parcel waits for this node; None where none does, or the axis does not tell."""
+        """Return since when the oldest parcel waits for this node; None where there is none, or the axis does not tell."""
 
     def in_hand(self) -> Mapping[str, int]:
-        """What of it this process holds and no other one can count, by the same names, from memory."""
+        """Count, by the names of `counts` and from memory, parcels held by this process that no other process can count."""
 
     async def dead_list(self) -> Sequence[DeadParcel]:
-        """Oldest first."""
+        """List dead parcels, oldest first."""
 
     async def dead_open(self, id: str) -> BinaryIO:
-        """The bytes of a dead parcel, to look into. NotFound when it is not on the dead list."""
+        """Open the bytes of a dead parcel. NotFound when it is not on the dead list."""
 
     async def dead_retry(self, id: str) -> None:
-        """It is due again with its deliveries counted from zero; nothing is lost whenever this is cut short. NotFound
-        when it is not on the dead list."""
+        """Make a dead parcel due again with its deliveries counted from zero; an interruption loses nothing. NotFound when
+        it is not on the dead list."""
 
     async def dead_drop(self, id: str, reason: str) -> None:
-        """It is gone for good; the log keeps the reason. NotFound when it is not on the dead list."""
+        """Remove a dead parcel for good; the log keeps the reason. NotFound when it is not on the dead list."""
 
 
 @runtime_checkable
@@ -214,25 +214,25 @@ class ManyAxes(Protocol):
 
     @property
     def axes(self) -> Mapping[str, AxisDesk]:
-        """By name, each to be asked by itself."""
+        """The single axes by name."""
 
     def state_of(self, name: str) -> AxisState:
-        """How that one is now: what it says of itself, and what came of the calls to it."""
+        """Return the state of one axis: its own report, and the results of calls to it."""
 
     async def order(self, sender: str, code: str) -> Sequence[str]:
-        """The axes that mail from that agency to that code may take, the first choice first."""
+        """List the axes that mail from that agency to that code may take, the first choice first."""
 
     async def form(self, sender: str, code: str) -> Form:
-        """How such mail is written for axes that may be handed other forms than the standard one."""
+        """Choose the form of such mail for axes that take other forms than the standard one."""
 
 
 def each_axis(axis: AxisDesk) -> Mapping[str, AxisDesk]:
-    """Those it is made of, by name; of one axis that one, without a name."""
+    """Map names to the single axes; a plain axis stands under the empty name."""
     return axis.axes if isinstance(axis, ManyAxes) else {"": axis}
 
 
 def each_state(axis: AxisDesk) -> Mapping[str, AxisState]:
-    """As `each_axis`, how each is now."""
+    """Map names, as in `each_axis`, to states."""
     if isinstance(axis, ManyAxes):
         return {name: axis.state_of(name) for name in axis.axes}
     return {"": axis.state()}

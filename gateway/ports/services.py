@@ -1,6 +1,6 @@
-"""The promises of the tools around the flows: clock and thread pool, for which tests bring their own; keys that sign, in a
-file or on a token; PDFs read and signed, in person (R23a), malware looked for and webhooks carried, each by a library or a
-program that the flows do not know; and how the node is, as the door for programs is told of it."""
+"""Ports of the tools around the flows: clock and thread pool, which tests replace; signing keys, in a file or on a token;
+reading and signing of PDFs, in person (R23a); the malware scanner and the poster of webhooks; and the health probe that the
+API asks."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class EnvelopeSigner(Protocol):
 
     @property
     def signature_length(self) -> int:
-        """Bytes of one signature on the wire, known before it is made: RSA modulus, or r and s joined."""
+        """Bytes of one signature on the wire, known before signing: RSA modulus, or r and s joined."""
 
     @property
     def at_hand(self) -> bool:
-        """Whether the key lies in this process: signing then waits for nothing."""
+        """True if the key lies in this process, so that signing waits for nothing."""
 
     def sign(self, data: bytes) -> bytes:
-        """The signature over `data` in wire form: PKCS#1 v1.5, or raw r‖s with low s."""
+        """Sign `data`; the signature is in wire form: PKCS#1 v1.5, or raw r‖s with low s."""
 
 
 class Clock(Protocol):
@@ -51,7 +51,7 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
     def passed_s(self) -> float:
-        """Seconds since some moment, by a clock that nobody sets: what passes while the machine sleeps counts."""
+        """Return seconds since some moment, by a monotonic clock that also counts the time while the machine sleeps."""
 
     def new_id(self, prefix: str = "") -> str: ...
 
@@ -62,14 +62,14 @@ class Pool(Protocol):
     """The one bounded thread pool for CPU work and file work (design 6)."""
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Runs `work` in a thread and gives its result; the event loop goes on meanwhile."""
+        """Run `work` in a thread and return its result; the event loop goes on meanwhile."""
 
     async def brief(self, work: Callable[[], T]) -> T:
-        """The same for what takes a millisecond or two, whatever it is given, and waits for nothing: no thread is asked."""
+        """Run `work` that takes a millisecond or two for any input and never blocks, on the event loop."""
 
 
 class Readable(Protocol):
-    """What can be read from its beginning as often as one likes: a path, or what is in no file."""
+    """A path, or content without a file, that can be read from its beginning any number of times."""
 
     @property
     def name(self) -> str: ...
@@ -78,23 +78,23 @@ class Readable(Protocol):
 
 
 def size_of(file: Readable) -> int:
-    """OSError where it cannot be opened."""
+    """Return the size in bytes. OSError where the file cannot be opened."""
     with file.open("rb") as opened:
         return opened.seek(0, SEEK_END)
 
 
 class PdfSignatures(Protocol):
-    """Reads the signatures inside a PDF and collects what is known of their certificates; never decides, and reaches no
-    network. Never raises for what the file holds, and answers within its time limit."""
+    """Reader of the signatures inside a PDF and of the known facts about their certificates; never decides, and reaches no
+    network. Never raises for any content of the file, and answers within its time limit."""
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        """`seen_at` is a time for which we know ourselves that these bytes existed."""
+        """Read the signatures. `seen_at` is a time at which this node had these bytes."""
 
-    def read_here(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        """As `read`; None where that takes another process. Sync: it looks through the file."""
+    def read_in_process(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        """Read the signatures in this process; None where that needs another process. Sync: it reads the whole file."""
 
     async def text(self, path: Path) -> PdfText:
-        """What the pages say, each piece with its place."""
+        """Read the text of the pages, each piece with its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,22 +106,22 @@ class ScannerState:
 
 
 class Scanner(Protocol):
-    """Looks for malware. Never says clean for what it did not look at, never raises for what it is given, and answers
-    within its time limit: a scanner that is down is said in `unscanned`."""
+    """Malware scanner. Never says clean for content that it did not scan, never raises for any content, and answers within
+    its time limit: an unreachable scanner is reported in `unscanned`."""
 
     @property
     def waits(self) -> bool:
-        """Whether somebody else is asked, who may be slow."""
+        """True if a scan asks another program, which may be slow."""
 
     async def scan(self, file: Readable, digest: Digest | None) -> Scan:
-        """`digest` is the SHA-256 of the file, where it is known: what was scanned a moment ago is known by it."""
+        """Scan the file. `digest` is its SHA-256, where known: it is the key of recent answers."""
 
     async def state(self) -> ScannerState: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """How it went, and the beginning of the answer as it came."""
+    """Result of one POST, with the beginning of the raw answer."""
 
     code: TryCode
     status: int | None = None
@@ -130,26 +130,26 @@ class Posted:
 
 class Poster(Protocol):
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
-        """One try, within limits of time and size, to an address that may be reached. Never raises for what the other side
-        does; no redirect is followed."""
+        """Try once, within limits of time and size, to post to an allowed address. Never raises for anything the other side
+        does; follows no redirect."""
 
 
 class HealthProbe(Protocol):
-    """What a load balancer and a supervisor ask. Never raises: what cannot be told is itself a check that failed."""
+    """Health of the process for load balancers and supervisors. Never raises: a check that cannot answer has failed."""
 
     async def alive(self) -> Sequence[Diagnosis]:
-        """Whether this process turns; where something `stops` it: start it anew."""
+        """Check that this process turns; a diagnosis that `stops` means: restart it."""
 
     async def ready(self) -> Sequence[Diagnosis]:
-        """Whether calls can be served; where something `stops` them: ask another process, and here again later."""
+        """Check that calls can be served; a diagnosis that `stops` means: use another process, and retry here later."""
 
-    async def found(self, tag: Tag) -> Sequence[Diagnosis]:
-        """What the checks of that selection found, some seconds ago at most."""
+    async def diagnose(self, tag: Tag) -> Sequence[Diagnosis]:
+        """Return the diagnoses of the checks with that tag, some seconds old at most."""
 
 
 class AgencyKey(Protocol):
-    """The agency's own key while a person has it open. It signs PDFs and nothing else; the exchange keys of `trust.keys`
-    have another shape, so that neither can be handed to the other's place. Sync: call it in the pool."""
+    """The agency's own key while a person has it open. It signs PDFs and nothing else; exchange keys (`trust.keys`) have
+    another shape, so that the two cannot be confused. Sync: call it in the pool."""
 
     @property
     def facts(self) -> KeyFacts: ...
@@ -162,26 +162,26 @@ class AgencyKey(Protocol):
     def opened_at(self) -> datetime: ...
 
     def sign(self, data: bytes) -> bytes:
-        """The signature over SHA-256 of `data`: PKCS#1 v1.5, or ECDSA in DER. Clash when the key does not answer."""
+        """Sign the SHA-256 of `data`: PKCS#1 v1.5, or ECDSA in DER. Clash when the key does not answer."""
 
 
 class PdfSigner(Protocol):
-    """Looks at a PDF, shows and writes the signature. Sync: call it in the pool."""
+    """Examines a PDF, previews and writes a signature. Sync: call it in the pool."""
 
     def examine(self, path: Path) -> PdfStanding:
-        """Never raises for bad content: `fault` says it. NotFound when there is no such file."""
+        """Examine a PDF. Never raises for bad content: `fault` says it. NotFound when there is no such file."""
 
     def view(self, path: Path, page: int) -> PageView:
-        """One page of a file that `examine` found sound."""
+        """Describe one page of a file that `examine` reported as sound."""
 
     def set_text(self, paragraphs: Sequence[str], type_size: float, width: float) -> Layout:
-        """The paragraphs below each other, each broken into lines of that width where words allow it."""
+        """Lay out the paragraphs below each other, broken into lines of that width where words allow it."""
 
     def image_size(self, image: bytes) -> Size:
-        """The real size of a seal's image. Clash when it is not what a seal must be: PNG, transparent, red."""
+        """Measure a seal's image. Clash unless it is a proper seal: PNG, transparent, red."""
 
     def preview(self, view: PageView, placement: Placement, image: bytes | None) -> bytes:
-        """The page as a PNG: what stands on it as grey blocks, the seal or mark as it will look."""
+        """Draw the page as a PNG: its content as grey blocks, the seal or mark as it will look."""
 
     def sign(
         self,
@@ -193,6 +193,5 @@ class PdfSigner(Protocol):
         at: datetime,
         expected: Digest | None = None,
     ) -> SignedPdf:
-        """Writes `path` and one signature behind it to `out`, durable on return. `out` is complete, or is not there: the
-        new signature and all earlier ones were checked in what was written, and that what was signed is `expected`.
-        Clash otherwise."""
+        """Write `path` with one more signature to `out`, durable on return. `out` is complete or absent: the new signature
+        and all earlier ones were verified in the written file, and the signed bytes are `expected`. Clash otherwise."""

@@ -85,7 +85,7 @@ async def as_told(
     """Return those rows of one code that the events confirm."""
     if not rows:
         return []
-    confirmed = event.bindings_told(await log.of(connection, rows[0].code))
+    confirmed = event.fold_bindings(await log.of(connection, rows[0].code))
     return [row for row in rows if (bound := bound_of(row)) == confirmed.get((bound.code, bound.fingerprint))]
 
 
@@ -95,17 +95,17 @@ async def differences(connection: AsyncConnection, log: SqlBindingLog) -> list[B
     async with connection.stream(select(BINDING)) as result:
         async for part in result.partitions(_AT_ONCE):
             rows += [bound_of(row) for row in part]
-    return event.binding_differences(rows, event.bindings_told(await log.everything(connection)))
+    return event.binding_differences(rows, event.fold_bindings(await log.everything(connection)))
 
 
 async def alert(connection: AsyncConnection, log: SqlBindingLog, diffs: Sequence[BindingDifference]) -> None:
     """Write an event for each difference that has none yet."""
     for diff in diffs:
-        data = {"code": diff.code, "fingerprint": diff.fingerprint, "what": diff.what, "detail": diff.detail}
+        data = {"code": diff.code, "fingerprint": diff.fingerprint, "what": diff.kind, "detail": diff.detail}
         earlier = await log.of(connection, diff.code)
-        if not any(e.kind is EventKind.BINDING_UNTOLD and data.items() <= e.data.items() for e in earlier):
+        if not any(e.kind is EventKind.BINDING_ORPHAN and data.items() <= e.data.items() for e in earlier):
             action(_log, "binding.untold", diff.detail, code=diff.code, fingerprint=diff.fingerprint)
-            await log.tell(connection, EventKind.BINDING_UNTOLD, diff.code, "node", data)
+            await log.tell(connection, EventKind.BINDING_ORPHAN, diff.code, "node", data)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -72,7 +72,7 @@ class SqlImports:
             source_digest=change.source_digest,
             added=_count(change, "added"),
             changed=_count(change, "changed") + _count(change, "closed"),
-            named=tuple(codes["added"]) if isinstance(codes, dict) else (),
+            first_codes=tuple(codes["added"]) if isinstance(codes, dict) else (),
             undone_at=undone.at if undone else None,
             undone_by=undone.by if undone else None,
         )
@@ -93,7 +93,7 @@ class SqlImports:
             return BuiltOnImport(
                 begun=begun,
                 changed=touched,
-                reforms=await self._reforms(imported, sorted({*begun, *changed, *imported.named})),
+                reforms=await self._reforms(imported, sorted({*begun, *changed, *imported.first_codes})),
                 rows=await self._leaning(begun, [*begun, *changed]),
                 certificates=await self._bound(begun),
             )
@@ -158,7 +158,7 @@ class SqlImports:
             rows = {row.code: aware(row.updated_at) for row in await self._rows(part)}
             touched |= {code for code in part if rows.get(code) != imported.at}
         if len(begun) != imported.added:
-            touched |= set(imported.named) - set(begun) or {"…"}
+            touched |= set(imported.first_codes) - set(begun) or {"…"}
         return sorted(touched)
 
     async def _reforms(self, imported: ImportRecord, codes: Sequence[str]) -> list[str]:

@@ -271,7 +271,7 @@ _WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
     ReformEffect.ENDED: ("valid_to", "successor"),
     ReformEffect.BEGUN: ("name", "parent", "valid_from"),
     ReformEffect.CHANGED: ("name", "parent"),
-    ReformEffect.NAMED: (),
+    ReformEffect.HEIR: (),
 }
 
 

@@ -281,7 +281,7 @@ class SqlReforms:
 
     async def around(self, reform: Reform) -> AroundReform:
         with failures_named():
-            codes = reform.named
+            codes = reform.involved_codes
             forms = [target.alias for step in reform.flat for target in step.targets if target.alias]
             lives = await lives_around(self._connection, [*codes, *forms])
             return AroundReform(
@@ -457,7 +457,7 @@ def _part(is_ended: bool, code: str, old: Mapping[str, Life | None]) -> ReformEf
     if is_ended:
         return ReformEffect.ENDED
     if code not in old:
-        return ReformEffect.NAMED
+        return ReformEffect.HEIR
     return ReformEffect.BEGUN if old[code] is None else ReformEffect.CHANGED
 
 

@@ -65,7 +65,7 @@ async def _resolve(
 ) -> Resolution:
     stripped = text.strip()
     if not stripped or len(stripped) > _LONGEST_TEXT:
-        return Resolution(given=text, standing=CodeStanding.UNKNOWN, may_refuse=False)
+        return Resolution(query=text, standing=CodeStanding.UNKNOWN, may_refuse=False)
     agency, mapped_by = await _by_code(rows, stripped)
     if agency is not None:
         return await judge(rows, text, agency, on, mapped_by)
@@ -79,7 +79,7 @@ async def judge(
     may_refuse = agency.source is not RowSource.STARTER
     agency = await rows.as_of(agency, on)
     resolution = Resolution(
-        given=text,
+        query=text,
         standing=CodeStanding.ACTIVE if mapped_by is None else CodeStanding.MAPPED,
         entry=agency,
         mapped_by=mapped_by,
@@ -151,9 +151,9 @@ async def _by_name(
     if matches:
         # Every province has units of the same names: without a parent a name decides nothing.
         only = alive[0].code if len(alive) == 1 else None
-        return Resolution(given=text, standing=CodeStanding.UNCERTAIN, nearest=only, may_refuse=may_refuse)
+        return Resolution(query=text, standing=CodeStanding.UNCERTAIN, nearest=only, may_refuse=may_refuse)
     if not offer:
-        return Resolution(given=text, standing=CodeStanding.UNKNOWN, may_refuse=may_refuse)
+        return Resolution(query=text, standing=CodeStanding.UNKNOWN, may_refuse=may_refuse)
     return await _offer(rows, text, name, above, may_refuse)
 
 
@@ -175,10 +175,10 @@ async def _offer(
     if proposed is not None and await rows.by_code(str(proposed)) is not None:
         # The usual mapping names a known unit, but units were renumbered: a person decides (R77, rules 14.1).
         return Resolution(
-            given=text, standing=CodeStanding.UNCERTAIN, nearest=str(proposed), may_refuse=may_refuse
+            query=text, standing=CodeStanding.UNCERTAIN, nearest=str(proposed), may_refuse=may_refuse
         )
     near = await _near(rows, stripped, above)
-    return Resolution(given=text, standing=CodeStanding.UNKNOWN, nearest=near, may_refuse=may_refuse)
+    return Resolution(query=text, standing=CodeStanding.UNKNOWN, nearest=near, may_refuse=may_refuse)
 
 
 async def _near(rows: KnownCodes, text: str, above: str | None) -> str | None:

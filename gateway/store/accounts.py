@@ -19,14 +19,14 @@ from gateway.domain.account import (
     ApiScope,
     ClientCertificate,
     HostedAgency,
-    KeyWay,
+    KeyAuth,
     Network,
     Principal,
     PrincipalKind,
 )
 from gateway.domain.document import UNDECIDED
 from gateway.domain.hold import OPEN
-from gateway.domain.status import ASKED
+from gateway.domain.status import REQUESTED
 from gateway.ports.services import Clock
 from gateway.store import jobs
 from gateway.store.memory import Memory
@@ -115,7 +115,7 @@ class HostedAccounts:
         expires_at: datetime | None = None,
         prefix: str = "",
         networks: Sequence[Network] = (),
-        way: KeyWay = KeyWay.SECRET,
+        way: KeyAuth = KeyAuth.SECRET,
         certificate: ClientCertificate | None = None,
     ) -> ApiKey:
         """Keeps only the SHA-256 of the secret. A plain hash is right here: the secret is 256 random bits, so there is
@@ -202,7 +202,7 @@ class HostedAccounts:
         else, and remembered."""
         return (await self._memory.ask(("certificates",), _keys_by_certificate)).get(sha256, ())
 
-    async def bind_certificate(self, id: str, way: KeyWay, certificate: ClientCertificate | None) -> ApiKey:
+    async def bind_certificate(self, id: str, way: KeyAuth, certificate: ClientCertificate | None) -> ApiKey:
         """The key opens so from now on. NotFound; Clash for a key or a certificate that cannot."""
         async with self._writing() as tx:
             bound = await _bind(tx, id, way, certificate, self._clock.now())
@@ -274,7 +274,7 @@ def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
 
 
 # Not yet with the axis, or asked of a recipient and not answered.
-_OPEN_DELIVERIES = ("queued", "sending", *sorted(ASKED))
+_OPEN_DELIVERIES = ("queued", "sending", *sorted(REQUESTED))
 # Not yet judged, or waiting for a person.
 _OPEN_PACKETS = ("landed", "waiting", "held", "quarantined", "malformed")
 # A question about signatures that is asked again later binds nobody.
@@ -328,7 +328,7 @@ async def _keys_by_secret(connection: AsyncConnection) -> Mapping[str, ApiKey]:
 async def _keys_by_certificate(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
     """Those that a certificate alone opens, ended ones too, by its SHA-256; oldest first."""
     found: dict[str, list[ApiKey]] = {}
-    alone = col(ApiKeyRow.way) == KeyWay.CERTIFICATE.value
+    alone = col(ApiKeyRow.way) == KeyAuth.CERTIFICATE.value
     for each in (await _keys(Transaction(connection, shared=False), alone)).values():
         if each.certificate is not None:
             found.setdefault(each.certificate.sha256, []).append(each)
@@ -345,7 +345,7 @@ async def _keys_by_system(connection: AsyncConnection) -> Mapping[str, Sequence[
 
 
 async def _bind(
-    tx: Transaction, id: str, way: KeyWay, certificate: ClientCertificate | None, now: datetime
+    tx: Transaction, id: str, way: KeyAuth, certificate: ClientCertificate | None, now: datetime
 ) -> ApiKey:
     """The key as it opens from now on. NotFound; Clash for a key that cannot open so."""
     ((secret_hash, key),) = (await _keys(tx, col(ApiKeyRow.id) == id)).items() or (("", None),)
@@ -355,7 +355,7 @@ async def _bind(
         raise errors.Clash(
             "a key that has ended, or is a document system's, takes no certificate", code="GW-CERT-KEY"
         )
-    if way is not KeyWay.CERTIFICATE and secret_hash.startswith(_NO_SECRET):
+    if way is not KeyAuth.CERTIFICATE and secret_hash.startswith(_NO_SECRET):
         raise errors.Clash(
             "this key was made without a secret and opens by a certificate alone; make another key",
             code="GW-CERT-SECRET",
@@ -368,13 +368,13 @@ async def _bind(
 
 async def _refuse_taken(tx: Transaction, key: ApiKey, now: datetime) -> None:
     """Clash where the certificate would open two keys: a call that brings nothing else could mean either."""
-    if (key.way is KeyWay.SECRET) != (key.certificate is None):
+    if (key.way is KeyAuth.SECRET) != (key.certificate is None):
         raise errors.Clash("a certificate is bound where one is asked for, and nowhere else")
-    if key.way is not KeyWay.CERTIFICATE or key.certificate is None:
+    if key.way is not KeyAuth.CERTIFICATE or key.certificate is None:
         return
     sha256 = key.certificate.sha256
     await tx.hold("client certificate", sha256)
-    same = (col(ApiKeyRow.certificate_sha256) == sha256) & (col(ApiKeyRow.way) == KeyWay.CERTIFICATE.value)
+    same = (col(ApiKeyRow.certificate_sha256) == sha256) & (col(ApiKeyRow.way) == KeyAuth.CERTIFICATE.value)
     others = await _keys(tx, same & (col(ApiKeyRow.id) != key.id))
     if taken := [each.id for each in others.values() if not each.has_ended(now)]:
         raise errors.Clash(

@@ -22,7 +22,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery
 from gateway.domain.registry import GroupMember, RecipientGroup
-from gateway.domain.status import TAKEN, Fact
+from gateway.domain.status import TAKEN_IN, Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
 from gateway.store.pending_writes import exactly_one
@@ -34,7 +34,7 @@ from gateway.store.transaction import Transaction
 _R, _D = PaperPartRow, DeliveryRow
 _MARKS = tuple[str, ...]
 # What a recipient's system has said something about.
-_HEARD = tuple(sorted(TAKEN | {"delivered", "rejected", "request_agreed", "request_refused"}))
+_HEARD = tuple(sorted(TAKEN_IN | {"delivered", "rejected", "request_agreed", "request_refused"}))
 # Made once: making a statement takes longer than running it.
 _MINE = (col(_D.agency_id) == bindparam("agency"),)
 _BY_ID = select(_D).where(*_MINE, col(_D.id) == bindparam("id"))

@@ -118,7 +118,7 @@ class SqlInbox(WatchedRows):
         """The same for who settles it under that lease in the same unit of work. Clash, at the latest when that ends, where
         its bytes are here already."""
         row = self._landed(item)
-        row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.until)
+        row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.ends_at)
         self._landing = (lease, self._tx.put_open(row))
 
     def _landed(self, item: InboxPacket) -> InboxRow:
@@ -179,7 +179,7 @@ class SqlInbox(WatchedRows):
     async def also_told(self, id: str, told: AxisNote) -> bool:
         """Another copy came with other words; they are kept for `try_next`. False when there is no more room for them."""
         known = await self.get(id)
-        if told == known.told or told in known.untried:
+        if told == known.routing or told in known.untried:
             return True
         if len(known.untried) >= MOST_COPIES:
             return False

@@ -115,14 +115,14 @@ async def claim(
 ) -> list[tuple[Claimable, Lease]]:
     """Leases the first `limit` due rows, in the queue's order; they are ours once the transaction commits. So many of
     them are the oldest `ordinary` ones, where there are as many."""
-    horizon = Horizon.of(clock.now(), lease_s, longest)
+    horizon = Horizon.from_lease(clock.now(), lease_s, longest)
     rows = await _found(tx, queue, limit, ordinary, _times(horizon) | among)
     if not rows:
         return []
     token, until = clock.new_id(), horizon.now + timedelta(seconds=lease_s)
     lease = {"now": horizon.now, "far_lease": horizon.lease, "lease_token": token, "lease_until": until}
     await tx.change_many(queue.take, [{"agency": row.agency_id, "at_id": row.id, **lease} for row in rows])
-    return [(row, Lease(id=row.id, token=token, until=until, attempt=row.attempts + 1)) for row in rows]
+    return [(row, Lease(id=row.id, token=token, ends_at=until, attempt=row.attempts + 1)) for row in rows]
 
 
 async def _found(
@@ -146,7 +146,7 @@ def any_due(
     **among: str,
 ) -> Asked:
     """Asked before the write lock is taken: mostly there is nothing, and a worker that looks must hold nobody up."""
-    return queue.look, {**_times(Horizon.of(now, lease_s, longest)), **among}
+    return queue.look, {**_times(Horizon.from_lease(now, lease_s, longest)), **among}
 
 
 def _times(horizon: Horizon) -> dict[str, datetime]:
@@ -174,7 +174,7 @@ def fence(table: AnyClaimable) -> tuple[ColumnElement[bool], ColumnElement[bool]
 
 
 def exactly_one(changed: int, lease: Lease) -> None:
-    exactly(changed, 1, f"the lease {lease.token} on {lease.id} (it ran until {lease.until:%H:%M:%S} UTC)")
+    exactly(changed, 1, f"the lease {lease.token} on {lease.id} (it ran until {lease.ends_at:%H:%M:%S} UTC)")
 
 
 def only(lease: Lease) -> Callable[[int], None]:
@@ -201,7 +201,7 @@ async def renew(
     """The same lease until later."""
     mine = update(table).where(*fence(table), open_rows)
     exactly_one(await tx.change(mine, at_id=lease.id, token=lease.token, lease_until=until), lease)
-    return replace(lease, until=until)
+    return replace(lease, ends_at=until)
 
 
 async def let_go(
@@ -236,7 +236,7 @@ class HeldRows:
 
     def took(self, leases: Iterable[Lease], now: datetime) -> None:
         self._until = {token: until for token, until in self._until.items() if until > now}
-        self._until |= {lease.token: lease.until for lease in leases}
+        self._until |= {lease.token: lease.ends_at for lease in leases}
 
     def tokens(self) -> list[str]:
         return list(self._until)

@@ -95,8 +95,8 @@ class OwnRows:
             return None
         now, shared = self._clock.now(), self._shared
         # Rows of a moment share a token, as those that are claimed together do.
-        if shared is None or not timedelta() <= now + self._lease_s - shared.until <= _ONE_TOKEN:
-            shared = Lease(id=id, token=self._clock.new_id(), until=now + self._lease_s, attempt=1)
+        if shared is None or not timedelta() <= now + self._lease_s - shared.ends_at <= _ONE_TOKEN:
+            shared = Lease(id=id, token=self._clock.new_id(), ends_at=now + self._lease_s, attempt=1)
             self._shared = shared
             self._held.took((shared,), now)
         return replace(shared, id=id)
@@ -110,7 +110,7 @@ class OwnRows:
     def take(self, most: int) -> list[LeasedOutbox]:
         """The first, urgent ones before others. Those whose lease is half over are left to whoever claims them then."""
         now = self._clock.now()
-        good = [row for row in self._waiting if now < row.lease.until - self._lease_s / 2]
+        good = [row for row in self._waiting if now < row.lease.ends_at - self._lease_s / 2]
         good.sort(key=lambda row: row.item.lane is not Lane.URGENT)
         self._waiting = good[most:]
         return good[:most]
@@ -124,7 +124,7 @@ class SqlOutbox(AgencyRows):
         self._check_own(item.agency_id, f"the outbox item {item.id}")
         row = from_domain(item)
         if lease is not None:
-            row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.until)
+            row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.ends_at)
         stored = partial(errors.Clash, f"the outbox item {item.id} is already stored")
         await self._tx.put_surely(row, stored)
 

@@ -90,7 +90,7 @@ class SqlOutgoingDocuments(WatchedRows):
         """Clash when external_id is already taken in this agency."""
         row = await self._row(document)
         if (made_by := tracing.at_hand()) is not None:
-            row.change(trace=made_by.kept())
+            row.change(trace=made_by.to_line())
         await self._tx.put_first(row, partial(self._refuse, row, document))
         self._follower.out_changed(document)
 

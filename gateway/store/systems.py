@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlmodel import col
 
 from gateway.domain.document import IncomingDocument, InState
-from gateway.domain.system_box import KEPT, PAUSES, BoxItem, BoxKind, BoxState
+from gateway.domain.system_box import PAUSES, RETENTION, BoxItem, BoxKind, BoxState
 from gateway.store import incoming
 from gateway.store.repository import WatchedRows
 from gateway.store.row import one_of, value_of
@@ -119,7 +119,7 @@ class SqlSystemBox(WatchedRows):
             mine = (col(_C.agency_id) == self._agency_id, col(_C.system) == system)
             behind = update(_C).where(*mine, col(_C.sequence) < sequence)
             await self._tx.change(behind.values(sequence=sequence))
-        over = and_(col(_B.state) == BoxState.DONE.value, col(_B.updated_at) < self._clock.now() - KEPT)
+        over = and_(col(_B.state) == BoxState.DONE.value, col(_B.updated_at) < self._clock.now() - RETENTION)
         await self._tx.change(delete(_B).where(col(_B.agency_id) == self._agency_id, over))
 
     async def looked_at(self, system: str) -> int:

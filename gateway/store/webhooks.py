@@ -21,10 +21,10 @@ from gateway import errors
 from gateway.domain import feed
 from gateway.domain.account import AgencyScope, ApiScope, PrincipalKind
 from gateway.domain.event import EventKind
-from gateway.domain.feed import ClientWords, Said
+from gateway.domain.feed import ClientData, ClientWords
 from gateway.domain.pace import CLOCKS_APART
 from gateway.domain.queues import Lease
-from gateway.domain.trace import of_kept
+from gateway.domain.trace import from_line
 from gateway.domain.webhook import (
     MOST_OF_AGENCY,
     MOST_SUSPECTS,
@@ -365,7 +365,7 @@ class SqlWebhooks:
             for row in await tx.rows(_W, find, **moments):
                 take = update(_W).where(*_is(row.agency_id, row.id), _UNHELD)
                 if await tx.change(take.values(lease_token=token, lease_until=until), **still):
-                    lease = Lease(id=row.id, token=token, until=until, attempt=1)
+                    lease = Lease(id=row.id, token=token, ends_at=until, attempt=1)
                     taken.append(LeasedEndpoint(endpoint=to_endpoint(row), lease=lease))
             if taken:
                 await tx.commit()
@@ -510,10 +510,10 @@ async def _newest(tx: Transaction, agency_id: str) -> int:
     return int(found[0][0]) if found else 0
 
 
-def _said(external_id: str | None, body: str, trace: str | None) -> Said:
+def _said(external_id: str | None, body: str, trace: str | None) -> ClientData:
     words = {"external_id": external_id, "callback_data": json.loads(body)["draft"].get("callback_data")}
     said = {name: text for name, text in words.items() if text}
-    return Said(words=said, trace=of_kept(trace) if trace is not None else None)
+    return ClientData(words=said, trace=from_line(trace) if trace is not None else None)
 
 
 def _aware(at: Any) -> datetime | None:  # Any: a function of a column has lost its type

@@ -268,7 +268,7 @@ class EmbeddedAxis:
         )
 
     def _times(self, lease_s: float) -> dict[str, float]:
-        horizon = Horizon.of(self._clock.now(), lease_s)
+        horizon = Horizon.from_lease(self._clock.now(), lease_s)
         return {"now": horizon.now.timestamp(), "far": horizon.lease.timestamp()}
 
     async def _store_row(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:

@@ -266,7 +266,7 @@ class RoutedAxis:
         if choice.turn is Turn.MOVE:
             stood = self._chooser.order(rule, sender, trail)[0]
             return self._moved(trail, choice.axis, f"{stood} is away: {self.circuits[stood].why}")
-        if choice.gone:
+        if choice.is_removed:
             detail = (
                 f"it may lie with the axis {choice.axis}, which is not among the settings any more; "
                 "cancel and send it anew, or allow another way with unsure = next"

@@ -17,12 +17,12 @@ import aiohttp
 from yarl import URL
 
 from gateway.domain import account
-from gateway.domain.webhook import MOST_SAID, Reach, TryCode, may_reach, read_url
+from gateway.domain.webhook import LONGEST_ANSWER, Reach, TryCode, may_reach, read_url
 from gateway.errors import BadForm
 from gateway.http_calls import HttpCaller, RefusedAddress
 from gateway.ports.services import Posted
 
-MOST_READ = 4 * MOST_SAID
+MOST_READ = 4 * LONGEST_ANSWER
 # The status decides; the body is only for people, so it is not waited for long.
 WORDS_S = 1.0
 _GONE_STATUS, _MULTIPLE, _BAD = 410, 300, 400

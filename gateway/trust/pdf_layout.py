@@ -265,7 +265,7 @@ class _Reading:
             self._runs[-1] = replace(
                 last,
                 text=last.text + between + run.text,
-                area=last.area.around(run.area),
+                area=last.area.union(run.area),
                 shaky=last.shaky or run.shaky,
             )
             return

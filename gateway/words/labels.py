@@ -1,7 +1,6 @@
-"""The one door to what is said to people. In: a key, a language and parameters. Out: the text. The words stand in the
-catalogues beside this module: `.po` files of gettext, one for each subject and language; a subject is read when its
-first key is asked for. A key that is not there is an error. Reading is strict: what is not of the form told in
-docs/words.md is an error that names file and line."""
+"""Texts for people. In: a key, a language and parameters. Out: the text. The catalogues beside this module are gettext
+`.po` files, one for each subject and language; a subject is read when its first key is needed. An unknown key is an error.
+Reading is strict: a line that breaks the form of docs/words.md is an error with file and line."""
 
 from __future__ import annotations
 
@@ -29,28 +28,28 @@ _TABLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def say(key: str, /, lang: str = "vi", **params: object) -> str:
-    """The text of a key in `vi` or `en`, its parameters filled in; where it counts, the form that fits the number.
-    KeyError for an unknown key or language, or a parameter that the text needs and was not given."""
-    text = _text(key, lang)
+    """Return the text of a key in `vi` or `en`, its parameters filled in, in the plural form that fits the number. KeyError
+    for an unknown key or language, or a missing parameter."""
+    text = _find_text(key, lang)
     if isinstance(text, str):
         return text.format_map(params)
-    return text.form(params).format_map(_WithParts(key, lang, params))
+    return text.form(params).format_map(_CountingParameters(key, lang, params))
 
 
 def has(key: str) -> bool:
-    """Whether there is a text for it: for keys made of other people's codes."""
-    subject = _subject(key)
+    """Tell whether a key has a text; for keys built from foreign codes."""
+    subject = _subject_of(key)
     return subject is not None and key in read_catalogue("vi", subject)
 
 
 def say_or(key: str, other: str, /, lang: str = "vi") -> str:
-    """The text of a key made of other people's codes; `other` where there is none."""
+    """Return the text of a key built from a foreign code; `other` where there is none."""
     return say(key, lang) if has(key) else other
 
 
 def tails(prefix: str) -> list[str]:
-    """What stands behind this prefix and a dot in the keys that begin so, in order."""
-    subject, head = _subject(prefix), f"{prefix}."
+    """List, in order, the parts of keys that follow this prefix and a dot."""
+    subject, head = _subject_of(prefix), f"{prefix}."
     return (
         sorted(key.removeprefix(head) for key in read_catalogue("vi", subject) if key.startswith(head))
         if subject
@@ -59,18 +58,18 @@ def tails(prefix: str) -> list[str]:
 
 
 @cache
-def _text(key: str, lang: str) -> Text:
-    if (subject := _subject(key)) is None:
+def _find_text(key: str, lang: str) -> Text:
+    if (subject := _subject_of(key)) is None:
         raise KeyError(key)
     return read_catalogue(lang, subject)[key]
 
 
-def _subject(key: str) -> str | None:
+def _subject_of(key: str) -> str | None:
     return SUBJECT_OF.get(key) or SUBJECT_OF.get(key.partition(".")[0])
 
 
-class _WithParts(dict[str, object]):
-    """Parameters of a text that counts two things: `{#files}` is the entry `KEY#files`, which has forms of its own."""
+class _CountingParameters(dict[str, object]):
+    """Parameters of a text that counts two things: `{#files}` is the entry `KEY#files` with its own forms."""
 
     def __init__(self, key: str, lang: str, params: Mapping[str, object]) -> None:
         super().__init__(params)
@@ -83,63 +82,63 @@ class _WithParts(dict[str, object]):
 
 
 def jobs(keys: object, lang: str = "vi") -> str:
-    """Periodic jobs by their names, as one list."""
-    named = keys if isinstance(keys, tuple | list) else ()
-    return ", ".join(say(f"operating.loop.{each}", lang) for each in named)
+    """Join the names of periodic jobs to one list."""
+    names = keys if isinstance(keys, tuple | list) else ()
+    return ", ".join(say(f"operating.loop.{name}", lang) for name in names)
 
 
 def finding_text(key: str, params: Mapping[str, object], lang: str = "vi") -> str:
-    """What one check of the doctor found."""
-    return say(key, lang, **{name: _found(name, value, lang) for name, value in params.items()})
+    """Describe the result of one doctor check."""
+    return say(key, lang, **{name: _finding_parameter(name, value, lang) for name, value in params.items()})
 
 
-def _found(name: str, value: object, lang: str) -> object:
+def _finding_parameter(name: str, parameter: object, lang: str) -> object:
     if name.endswith("_bytes"):
-        return megabytes(int(str(value)), lang)
+        return megabytes(int(str(parameter)), lang)
     if name == "jobs":
-        return jobs(value, lang)
+        return jobs(parameter, lang)
     if name == "way":
-        return say(f"pace.way.{value}", lang)
-    return say(f"lane.{value}", lang) if name == "lane" else value
+        return say(f"pace.way.{parameter}", lang)
+    return say(f"lane.{parameter}", lang) if name == "lane" else parameter
 
 
 def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, suggest: str | None = None) -> str:
-    """The sentence for one reason of a verdict: what is wrong with which thing, and what to do. Byte counts become
-    MB, dates are written as people do, names of fields and causes are translated. Where reading stopped at the limit no
-    size is known, and none is told."""
-    told = {name: _shown(name, value, lang) for name, value in params.items()}
+    """Describe one reason of a verdict: what is wrong with which field, and how to mend it. Byte counts become MB, dates
+    get the local form, names of fields and causes are translated. Where reading stopped at the limit the size is left
+    out."""
+    texts = {name: _reason_parameter(name, value, lang) for name, value in params.items()}
     cases = (params.get("field"), None if "size_bytes" in params else "stopped")
-    own = (f"rule.{code}.{case}" for case in cases if case)
-    key = next((key for key in own if has(key)), f"rule.{code}")
-    text = say(key, lang, **told).replace("  ", " ")
+    own_keys = (f"rule.{code}.{case}" for case in cases if case)
+    key = next((key for key in own_keys if has(key)), f"rule.{code}")
+    text = say(key, lang, **texts).replace("  ", " ")
     if suggest:
         text = f"{text} {say('rule.suggest', lang, suggest=suggest)}"
     return text[:1].upper() + text[1:]
 
 
 def remark_text(key: str, params: Mapping[str, str], lang: str = "vi") -> str:
-    """The sentence for one remark on a change of the organisation; dates are written as people do."""
-    told = {
-        name: say(f"reform.kind.{value}", lang) if name == "kind" else _as_day(value, lang)
+    """Describe one remark on a change of the organisation; dates get the local form."""
+    texts = {
+        name: say(f"reform.kind.{value}", lang) if name == "kind" else _format_day(value, lang)
         for name, value in params.items()
     }
-    return say(f"reform.{key}", lang, **told)
+    return say(f"reform.{key}", lang, **texts)
 
 
-def _as_day(value: str, lang: str) -> str:
-    is_day = len(value) == 10 and value[4] == value[7] == "-" and value.replace("-", "").isdigit()
-    return day(value, lang) if is_day else value
+def _format_day(text: str, lang: str) -> str:
+    is_day = len(text) == 10 and text[4] == text[7] == "-" and text.replace("-", "").isdigit()
+    return day(text, lang) if is_day else text
 
 
 def mark_text(mark: str, lang: str = "vi") -> str:
-    """The words for a mark of a standing, such as `unknown:07` or `request_refused:recall`."""
+    """Describe a mark of a standing, such as `unknown:07` or `request_refused:recall`."""
     name, _, detail = mark.partition(":")
     request = say(f"request.{detail}", lang) if has(f"request.{detail}") else detail
     return say(f"mark.{name}", lang, code=detail, request=request, number=detail)
 
 
 def megabytes(count: int, lang: str = "vi") -> str:
-    """A byte count as people read it, never rounded down to a limit that it passes: 12,4 MB; GB from ten on."""
+    """Format a byte count, never rounded down to a limit that it passes: 12,4 MB; GB from ten on."""
     unit, size = ("GB", 1024**3) if count >= 10 * 1024**3 else ("MB", 1024**2)
     tenths = -(-count * 10 // size)
     text = f"{tenths // 10}.{tenths % 10}".removesuffix(".0")
@@ -147,45 +146,45 @@ def megabytes(count: int, lang: str = "vi") -> str:
 
 
 def kilobytes(count: int, lang: str = "vi") -> str:
-    """The size of a file in a list: 33 KB, and MB from one on."""
+    """Format the size of a file in a list: 33 KB, and MB from one on."""
     return megabytes(count, lang) if count >= 1024 * 1024 else f"{-(-count // 1024)} KB"
 
 
 def span(length: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
-    """A length as people say it, in its two largest units: `2 giờ`, `1 ngày 31 phút làm việc`. `working_day`: it is office
-    time, of which so much makes a day."""
-    days, rest = divmod(abs(length), working_day or timedelta(days=1))
-    hours, minutes = divmod(int(rest // timedelta(minutes=1)), 60)
+    """Format a duration in its two largest units: `2 giờ`, `1 ngày 31 phút làm việc`. `working_day` is the length of a day
+    where the duration is office time."""
+    days, remainder = divmod(abs(length), working_day or timedelta(days=1))
+    hours, minutes = divmod(int(remainder // timedelta(minutes=1)), 60)
     units = ((days, "left.days"), (hours, "left.hours"), (minutes, "left.minutes"))
-    told = [say(key, lang, count=count) for count, key in units if count][:2] or [
+    parts = [say(key, lang, count=count) for count, key in units if count][:2] or [
         say("left.minutes", lang, count=0)
     ]
-    text = " ".join(told)
+    text = " ".join(parts)
     return say("left.office", lang, span=text) if days and working_day is not None else text
 
 
-def time_left(left: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
-    """A countdown as clerks read it: how long there is, or how late it is."""
-    key = "left.late" if left < timedelta() else "left.on"
-    return say(key, lang, span=span(left, lang, working_day))
+def time_left(remaining: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
+    """Format a countdown: the time left, or the delay."""
+    key = "left.late" if remaining < timedelta() else "left.on"
+    return say(key, lang, span=span(remaining, lang, working_day))
 
 
 def day(iso: str, lang: str = "vi") -> str:
-    """An ISO date as people read it: 20/11/2026."""
+    """Format an ISO date as 20/11/2026, in English unchanged."""
     year, month, dom = iso[:10].split("-")
     return f"{dom}/{month}/{year}" if lang == "vi" else iso[:10]
 
 
-def _shown(name: str, value: str, lang: str) -> str:
+def _reason_parameter(name: str, parameter: str, lang: str) -> str:
     if name.endswith("_bytes"):
-        return megabytes(int(value), lang)
+        return megabytes(int(parameter), lang)
     if name.endswith("_on"):
-        return day(value, lang)
+        return day(parameter, lang)
     for table in _TABLES_OF.get(name, ()):
-        key = f"{table}.{value}"
-        if has(key) and "{" not in str(_text(key, "vi")):
+        key = f"{table}.{parameter}"
+        if has(key) and "{" not in str(_find_text(key, "vi")):
             return say(key, lang)
-    return value
+    return parameter
 
 
 LANGUAGES = ("vi", "en")
@@ -250,8 +249,8 @@ _PACKAGE_OF: dict[str, str] = {}
 
 
 def add_catalogues(package: str, subjects: Mapping[str, str]) -> None:
-    """Those of one more package: its subjects with the heads of their keys, as in `SUBJECTS`, or with whole keys under the
-    head of another."""
+    """Add the catalogues of one more package: its subjects with the heads of their keys, as in `SUBJECTS`, or with whole
+    keys under the head of another subject."""
     for subject, heads in subjects.items():
         _PACKAGE_OF[subject] = package
         SUBJECT_OF.update(dict.fromkeys(heads.split(), subject))
@@ -261,19 +260,19 @@ add_catalogues("gateway.words", SUBJECTS)
 
 
 class CatalogueError(ValueError):
-    """A catalogue that cannot be read: file, line and what is wrong."""
+    """An unreadable catalogue: file, line and error."""
 
 
 @dataclass(frozen=True, slots=True)
 class CountedText:
-    """A text whose form goes by the number of something: the language's own rule chooses among its forms."""
+    """A text with plural forms: the language's own rule chooses the form for a number."""
 
     counts: str
     forms: tuple[str, ...]
     rule: Callable[[int], int]
 
     def form(self, params: Mapping[str, object]) -> str:
-        return self.forms[self.rule(_number(params[self.counts]))]
+        return self.forms[self.rule(_parse_number(params[self.counts]))]
 
 
 Text = str | CountedText
@@ -287,45 +286,44 @@ _COUNTS = re.compile(r"\{([a-z_]+)\}")
 
 @cache
 def read_catalogue(lang: str, subject: str) -> Mapping[str, Text]:
-    """The texts of one file, by key; read once. They lie in the package, and come the way its modules do. KeyError for an
-    unknown language."""
+    """Read the texts of one file of the package by key, once. KeyError for an unknown language."""
     if lang not in LANGUAGES:
         raise KeyError(lang)
-    data = get_data(_PACKAGE_OF[subject], f"{lang}/{subject}.po")
-    if data is None:
+    content = get_data(_PACKAGE_OF[subject], f"{lang}/{subject}.po")
+    if content is None:
         raise CatalogueError(f"{lang}/{subject}.po: cannot be read")
-    return MappingProxyType(parsed_catalogue(data.decode("utf-8"), f"{lang}/{subject}.po"))
+    return MappingProxyType(parsed_catalogue(content.decode("utf-8"), f"{lang}/{subject}.po"))
 
 
 def parsed_catalogue(text: str, name: str) -> dict[str, Text]:
-    """The texts of a catalogue; `name` is told in errors."""
-    entries = _entries(text, name)
+    """Parse the texts of a catalogue; `name` stands in errors."""
+    entries = _read_entries(text, name)
     first, head = next(entries, (0, {}))
     rule = _RULE.search(head.get("msgstr", ""))
     if rule is None or head.get("msgid"):
         raise CatalogueError(f"{name}:{first}: the header with Plural-Forms is missing")
     many, choose = int(rule[1]), c2py(rule[2])
-    found: dict[str, Text] = {}
+    texts: dict[str, Text] = {}
     for at, entry in entries:
         key, counts = entry["msgid"], entry.get("msgid_plural")
-        if not key or key in found:
+        if not key or key in texts:
             raise CatalogueError(f"{name}:{at}: the key {key} stands twice")
-        wanted = ["msgstr"] if counts is None else [f"msgstr[{n}]" for n in range(many)]
-        forms = tuple(entry.get(each, "") for each in wanted)
+        names = ["msgstr"] if counts is None else [f"msgstr[{n}]" for n in range(many)]
+        forms = tuple(entry.get(form_name, "") for form_name in names)
         if not all(forms) or len(entry) != len(forms) + (1 if counts is None else 2):
-            raise CatalogueError(f"{name}:{at}: {key} has not exactly the forms {', '.join(wanted)}")
-        found[key] = forms[0] if counts is None else CountedText(_counted(counts, name, at), forms, choose)
-    return found
+            raise CatalogueError(f"{name}:{at}: {key} has not exactly the forms {', '.join(names)}")
+        texts[key] = forms[0] if counts is None else CountedText(_count_of(counts, name, at), forms, choose)
+    return texts
 
 
-def _counted(counts: str, name: str, at: int) -> str:
-    if (named := _COUNTS.fullmatch(counts)) is None:
+def _count_of(counts: str, name: str, at: int) -> str:
+    if (match := _COUNTS.fullmatch(counts)) is None:
         raise CatalogueError(f"{name}:{at}: msgid_plural names what is counted, as {{count}}")
-    return named[1]
+    return match[1]
 
 
-def _entries(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each entry with the line where it begins; blank lines part them."""
+def _read_entries(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each entry with its first line number; blank lines separate them."""
     entry: dict[str, str] = {}
     field, began = "", 0
     for at, line in enumerate([*text.split("\n"), ""], start=1):
@@ -346,14 +344,14 @@ def _entries(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
                 raise CatalogueError(f"{name}:{at}: {field} does not stand in its place")
             began = began if entry else at
             entry[field] = ""
-        entry[field] += _unquoted(part[3])
+        entry[field] += _unquote(part[3])
 
 
-def _unquoted(quoted: str) -> str:
-    return _ESCAPE.sub(lambda found: _ESCAPED[found[1]], quoted[1:-1])
+def _unquote(quoted: str) -> str:
+    return _ESCAPE.sub(lambda match: _ESCAPED[match[1]], quoted[1:-1])
 
 
-def _number(value: object) -> int:
-    """A number as it is shown may have separators: 1,204. What is none counts as many."""
-    digits = str(value).replace(",", "").replace(".", "")
+def _parse_number(number: object) -> int:
+    """Parse a number that may have separators: 1,204. Any other text counts as many."""
+    digits = str(number).replace(",", "").replace(".", "")
     return int(digits) if digits.isdecimal() else 0

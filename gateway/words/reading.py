@@ -1,6 +1,5 @@
-"""The words by which fields are found in a PDF and recipients in a list, and those that the rules look for. In:
-nothing. Out: constants, which are compared without accents and case unless said otherwise. They are not
-translated."""
+"""Vietnamese words that mark fields in a PDF and recipients in a list, and those that the rules look for. In: nothing. Out:
+constants, compared without accents and case unless said otherwise. They are not translated."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ LETTERS = frozenset(
 MOTTOES = ("cộng hòa xã hội chủ nghĩa việt nam", "đảng cộng sản việt nam")
 NUMBER_LABEL = "số"
 DATE_WORDS = ("ngày", "tháng", "năm")
-ABOUT = ("v/v", "về việc")
+TOPIC = ("v/v", "về việc")
 # Before the document that is answered, which its number names.
 ANSWERS = ("phúc đáp", "trả lời")
 ADDRESSED = ("kính gửi",)
@@ -102,7 +101,7 @@ TITLES = (
     ),
     *("đội trưởng", "trạm trưởng", "thư ký", "chủ trì", "thủ trưởng", "chính ủy", "tư lệnh", "chi cục phó"),
 )
-# What stands before a name and is no part of it.
+# Ranks and degrees that precede a name and are no part of it.
 RANKS = (
     *(
         "đại tướng",
@@ -119,9 +118,9 @@ RANKS = (
 
 # --- the block of recipients ---------------------------------------------------------------------------------------
 
-# Points at what the document itself names: nobody can be addressed by it alone.
+# Refers to something that the document itself names; no agency can be addressed by it alone.
 POINTERS = ("như trên", "như điều", "như thành phần", "như kính gửi", "các cơ quan nêu", "như nơi nhận")
-# Those that point at what stands over the text.
+# References to the addressees above the text.
 ABOVE = ("như trên", "như kính gửi", "như nơi nhận")
 # Many agencies under one name.
 MANY = (
@@ -135,7 +134,7 @@ MANY = (
     "đảng ủy các",
     "hđnd các",
 )
-# Persons: the document goes to the agency behind them, and which one that is a clerk says.
+# Persons: the document goes to the agency behind them; a clerk chooses which one.
 PERSONS = (
     "chủ tịch",
     "phó chủ tịch",
@@ -157,14 +156,14 @@ PERSONS = (
         "các đồng chí",
     ),
 )
-# Those that a name may follow.
+# Forms of address that a name may follow.
 COMRADES = ("đồng chí", "các đồng chí")
 # Agencies named by their kind alone: one's own, or that above oneself.
 OWN_LINE = (
     *("UBND tỉnh", "UBND thành phố", "UBND xã", "UBND phường", "UBND đặc khu", "HĐND tỉnh", "HĐND thành phố"),
     *("Tỉnh ủy", "Thành ủy", "Sở", "Bộ", "Cục", "Chi cục", "Ban", "Trung tâm", "UBND"),
 )
-# What stands in brackets, or behind a dash, about the purpose.
+# Phrases of purpose, in brackets or behind a dash.
 PURPOSES: dict[str, tuple[str, ...]] = {
     "to_report": ("để b/c", "để báo cáo", "b/c", "báo cáo"),
     "to_act": ("để th", "để t/h", "để thực hiện", "thực hiện", "để thi hành", "t/h"),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway import errors
 from gateway.domain.document import Lane
-from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, QueueSample, Slot, Way, is_recent
+from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, Metric, QueueSample, Slot, is_recent
 from gateway.domain.pace import Beat as Told
 from gateway.errors import TransportFailure
 from gateway.ports.axis import AxisState
@@ -266,7 +266,7 @@ def _slot(row: Any) -> Slot:
         raise ValueError("it was counted below other bounds")
     return Slot(
         began_at=datetime.fromtimestamp(began_at, UTC),
-        way=Way(way),
+        way=Metric(way),
         lane=Lane(lane),
         axis=str(axis),
         counts=tuple(map(int, counts)),

@@ -275,7 +275,7 @@ class Telling:
         """Send one event. One whose body cannot be made failed like any other: it is tried again, and given up visibly."""
         pusher, endpoint = self.pusher, self.leased.endpoint
         try:
-            body = feed.to_bytes(feed.told(event, code, words))
+            body = feed.to_bytes(feed.event_body(event, code, words))
         except Exception as error:  # reason: one event that nobody can tell stands in the way of no other
             log.unforeseen(_log, "webhook.unmade", error, webhook=endpoint.id, sequence=event.agency_seq)
             return Try(at=pusher.clock.now(), code=TryCode.UNMADE)

@@ -18,7 +18,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from gateway.api.deps import ApiOptions
-from gateway.domain.account import KeyWay
+from gateway.domain.account import KeyAuth
 from gateway.policy.client_certificate import HEADER
 from gateway_client import Client, NoAnswer, NotAllowed, Patience
 from tests.support import api, tls_servers
@@ -119,8 +119,8 @@ async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
 async def test_the_right_certificate_opens_and_another_or_none_does_not(
     door: Door, tmp_path: Path, *, in_nginx_s_form: bool
 ) -> None:
-    await door.key(DEPARTMENT, way=KeyWay.CERTIFICATE, certificate=made.bound(MINE))
-    secret = await door.key(DEPARTMENT, way=KeyWay.BOTH, certificate=made.bound(OTHER))
+    await door.key(DEPARTMENT, way=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
+    secret = await door.key(DEPARTMENT, way=KeyAuth.BOTH, certificate=made.bound(OTHER))
 
     def known(stage: Stage, key: str | None, shown: Party | None) -> str:
         with stage.client(key, shown) as node:
@@ -156,7 +156,7 @@ async def test_the_right_certificate_opens_and_another_or_none_does_not(
 
 
 async def test_the_client_sends_and_receives_by_its_certificate_alone(door: Door, tmp_path: Path) -> None:
-    await door.key(DEPARTMENT, way=KeyWay.CERTIFICATE, certificate=made.bound(MINE))
+    await door.key(DEPARTMENT, way=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
 
     def work(stage: Stage) -> tuple[str, int]:
         context = ssl.create_default_context(cafile=stage.ca)
@@ -174,7 +174,7 @@ async def test_the_client_sends_and_receives_by_its_certificate_alone(door: Door
 async def test_threat_144_who_writes_the_header_himself_gains_nothing_by_the_proxy_or_past_it(
     door: Door, tmp_path: Path
 ) -> None:
-    await door.key(DEPARTMENT, way=KeyWay.CERTIFICATE, certificate=made.bound(MINE))
+    await door.key(DEPARTMENT, way=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
     lies = [(HEADER, made.header(MINE)), (HEADER.lower(), made.nginx(MINE)), ("X-Forwarded-For", FRONT)]
     shown = made.written(GUEST, tmp_path, "guest")
 

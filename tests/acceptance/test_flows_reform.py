@@ -86,7 +86,7 @@ async def test_two_departments_become_one_and_no_document_is_lost(town: Town) ->
     )
     early = await town.send("2", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
     await town.carry()
-    assert (await town.standing(early)).shown == "delivered", "before the day everything is as it was"
+    assert (await town.standing(early)).word == "delivered", "before the day everything is as it was"
     town.clock.advance(4 * DAY)
     on_the_axis = await waiting(town, "3", DEPARTMENT)
     await town.dispatch()
@@ -109,7 +109,7 @@ async def test_two_departments_become_one_and_no_document_is_lost(town: Town) ->
 
     await town.status(found["3"], "03")
     await town.carry()
-    assert (await town.standing(on_the_axis)).shown == "accepted"
+    assert (await town.standing(on_the_axis)).word == "accepted"
 
     with pytest.raises(Refused) as refused:
         await town.send("5", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
@@ -206,7 +206,7 @@ async def test_what_waits_for_an_ended_code_is_held_or_returned_with_its_success
 
     (row,) = await town.outbox(PROVINCE)
     assert COMMUNE in (row.last_error or "")
-    assert (await town.standing(sent)).shown == ("failed" if queued is QueuedMail.RETURN else "sending")
+    assert (await town.standing(sent)).word == ("failed" if queued is QueuedMail.RETURN else "sending")
     assert await town.incoming(COMMUNE) == ()
 
 

@@ -26,7 +26,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.status import HAS_IT, Fact, Track
-from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, ListOrder, Origin, Side, Tab, Tag, Wanted
+from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListLine, ListOrder, Origin, Side, Tab, Tag
 from gateway.office.store.lists_write import MOST_OPEN
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.store.tables_office import ListChangeRow, ListRow
@@ -48,8 +48,8 @@ from tests.support.stores import (
 TODAY = date(2026, 11, 20)
 SUBJECTS = ("Quyết định về thủy lợi", "Báo cáo lũ", "Kế hoạch lụ", "báo cáo lu")
 DELIVERED = ("queued", "sent", "failed", "delivered", "rejected", "accepted", "done", "recall_asked")
-OUT, IN = Wanted(side=Side.OUT), Wanted(side=Side.IN)
-QUESTIONS: Sequence[Wanted] = (
+OUT, IN = Filter(side=Side.OUT), Filter(side=Side.IN)
+QUESTIONS: Sequence[Filter] = (
     *(replace(side, sort=sort) for side in (OUT, IN) for sort in ListOrder),
     *(replace(base, tab=tab) for base in (OUT, IN) for tab in TABS[base.side or Side.OUT]),
     replace(OUT, tab=Tab.SILENT),
@@ -76,7 +76,7 @@ QUESTIONS: Sequence[Wanted] = (
     replace(IN, unread=True),
     replace(OUT, origin=Origin.MACHINE),
     replace(IN, origin=Origin.AXIS),
-    *(Wanted(side=None, text=text) for text in ("lũ", "bao cao", "Y te", "không có")),
+    *(Filter(side=None, text=text) for text in ("lũ", "bao cao", "Y te", "không có")),
 )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ class Office:
             told["charts"] = charts.days, dict(charts.states), charts.hours
         return told
 
-    async def _pages(self, wanted: Wanted, fold_between: int) -> Sequence[ListLine]:
+    async def _pages(self, wanted: Filter, fold_between: int) -> Sequence[ListLine]:
         """All of them, forward; and the same back."""
         limit = 3
         found: list[ListLine] = []

@@ -15,7 +15,7 @@ from gateway.domain.account import (
     ApiScope,
     ClientCertificate,
     HostedAgency,
-    KeyWay,
+    KeyAuth,
     NumberingMode,
     PrincipalKind,
 )
@@ -119,7 +119,7 @@ async def test_a_certificate_alone_opens_one_live_key_and_both_may_open_many(
         sha256="1" * 64, name="qlvb", begins_at=clock.now(), ends_at=clock.now() + timedelta(days=9)
     )
 
-    async def add(way: KeyWay, secret: str | None, days: int = 90) -> ApiKey:
+    async def add(way: KeyAuth, secret: str | None, days: int = 90) -> ApiKey:
         return await store.accounts.add_key(
             secret_hash=digest(secret) if secret else None,
             principal=principal,
@@ -127,42 +127,42 @@ async def test_a_certificate_alone_opens_one_live_key_and_both_may_open_many(
             scopes=[ApiScope.INBOX_READ],
             expires_at=clock.now() + timedelta(days=days),
             way=way,
-            certificate=None if way is KeyWay.SECRET else shown,
+            certificate=None if way is KeyAuth.SECRET else shown,
         )
 
     for secret in ("one", "two"):
         assert await store.accounts.find_key(digest(secret)) is None
-        both = await add(KeyWay.BOTH, secret)
+        both = await add(KeyAuth.BOTH, secret)
         assert await store.accounts.find_key(digest(secret)) == both
     assert await store.accounts.keys_of_certificate(shown.sha256) == ()
-    alone = await add(KeyWay.CERTIFICATE, None, days=1)
-    plain = await add(KeyWay.SECRET, "plain")
+    alone = await add(KeyAuth.CERTIFICATE, None, days=1)
+    plain = await add(KeyAuth.SECRET, "plain")
 
     assert await store.accounts.keys_of_certificate(shown.sha256) == [alone]
     bind = store.accounts.bind_certificate
     tried: Sequence[tuple[Callable[[], Awaitable[ApiKey]], str]] = (
-        (lambda: add(KeyWay.CERTIFICATE, None), "GW-CERT-TAKEN"),
-        (lambda: bind(plain.id, KeyWay.CERTIFICATE, shown), "GW-CERT-TAKEN"),
-        (lambda: bind(alone.id, KeyWay.BOTH, shown), "GW-CERT-SECRET"),
-        (lambda: bind(alone.id, KeyWay.SECRET, None), "GW-CERT-SECRET"),
-        (lambda: bind(plain.id, KeyWay.SECRET, shown), "GW-409"),
-        (lambda: bind(plain.id, KeyWay.BOTH, None), "GW-409"),
+        (lambda: add(KeyAuth.CERTIFICATE, None), "GW-CERT-TAKEN"),
+        (lambda: bind(plain.id, KeyAuth.CERTIFICATE, shown), "GW-CERT-TAKEN"),
+        (lambda: bind(alone.id, KeyAuth.BOTH, shown), "GW-CERT-SECRET"),
+        (lambda: bind(alone.id, KeyAuth.SECRET, None), "GW-CERT-SECRET"),
+        (lambda: bind(plain.id, KeyAuth.SECRET, shown), "GW-409"),
+        (lambda: bind(plain.id, KeyAuth.BOTH, None), "GW-409"),
     )
     for refused, code in tried:
         with pytest.raises(errors.Clash) as caught:
             await refused()
         assert caught.value.code == code
     with pytest.raises(errors.NotFound):
-        await bind("key_none", KeyWay.BOTH, shown)
+        await bind("key_none", KeyAuth.BOTH, shown)
     # The same again, for its own key, is no clash; and once that one is over the certificate is free.
-    assert await bind(alone.id, KeyWay.CERTIFICATE, shown) == alone
+    assert await bind(alone.id, KeyAuth.CERTIFICATE, shown) == alone
     clock.advance(timedelta(days=1))
     with pytest.raises(errors.Clash):
-        await bind(alone.id, KeyWay.CERTIFICATE, shown)
-    taken = await bind(plain.id, KeyWay.CERTIFICATE, shown)
-    assert taken == replace(plain, way=KeyWay.CERTIFICATE, certificate=shown)
+        await bind(alone.id, KeyAuth.CERTIFICATE, shown)
+    taken = await bind(plain.id, KeyAuth.CERTIFICATE, shown)
+    assert taken == replace(plain, way=KeyAuth.CERTIFICATE, certificate=shown)
     assert await store.accounts.keys_of_certificate(shown.sha256) == [alone, taken]
-    assert await bind(plain.id, KeyWay.SECRET, None) == plain
+    assert await bind(plain.id, KeyAuth.SECRET, None) == plain
 
 
 async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_same(

@@ -83,7 +83,7 @@ async def test_numbers_go_on_behind_those_that_another_process_and_the_registry_
             for each in (one_writer, one_writer, other):
                 await append(each, clock, NORTH)
             async with one_writer.writer.begin() as connection:
-                await registry.note(connection, EventKind.BINDING_UNTOLD, "binding:Z91", "prn_1", {})
+                await registry.note(connection, EventKind.BINDING_ORPHAN, "binding:Z91", "prn_1", {})
 
     node = await one_writer.events_after(None, 0, 100)
     assert [(one.node_seq, one.agency_seq) for one in node[:5]] == [(1, 1), (2, 2), (3, 3), (4, None), (5, 4)]

@@ -55,7 +55,9 @@ async def test_a3_the_same_bytes_land_once_per_agency_and_transport_ids_claim_no
 
 
 def lease_of(item: InboxPacket, clock: ManualClock) -> Lease:
-    return Lease(id=item.id, token=clock.new_id(), until=clock.now() + timedelta(seconds=LEASE_S), attempt=1)
+    return Lease(
+        id=item.id, token=clock.new_id(), ends_at=clock.now() + timedelta(seconds=LEASE_S), attempt=1
+    )
 
 
 async def land_and_settle(
@@ -226,7 +228,7 @@ async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdi
     taken = await landed(store, clock)
     copies = [AxisNote(packet_id=f"copy-{n}", kind="edoc", sender="Z91.02", node="n") for n in range(2)]
     async with committing(store) as work:
-        for told in (*copies, copies[0], taken.item.told):
+        for told in (*copies, copies[0], taken.item.routing):
             assert await work.inbox.also_told(taken.item.id, told)
     async with committing(store) as work:
         await work.inbox.settle(replace(taken.item, state="held", code="X"), taken.lease)
@@ -237,12 +239,12 @@ async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdi
         async with committing(store) as work:
             assert await work.inbox.try_next(again.lease) == told
         async with store.read(NORTH) as view:
-            assert (await view.inbox.get(again.item.id)).told == told
+            assert (await view.inbox.get(again.item.id)).routing == told
 
     (last,) = await store.claim_inbox(1, LEASE_S)
     async with store.begin(NORTH) as work:
         assert await work.inbox.try_next(last.lease) is None
-    assert (last.item.told, last.item.untried, last.item.attempts) == (copies[1], (), 1)
+    assert (last.item.routing, last.item.untried, last.item.attempts) == (copies[1], (), 1)
 
 
 async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_tries_one(

@@ -31,7 +31,7 @@ from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.signatures import LegalValue
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.domain.text import bare_words, name_key, number_key
-from gateway.office.domain.listing import ListLine, ListOrder, Side, Tab, Wanted, type_key
+from gateway.office.domain.listing import Filter, ListLine, ListOrder, Side, Tab, type_key
 from gateway.office.store.lists import COUNT_FRESH, ListPage
 from gateway.office.store.lists_figures import Lag
 from gateway.office.store.lists_write import place
@@ -59,7 +59,7 @@ def store(
     return store
 
 
-OUT, IN = Wanted(side=Side.OUT), Wanted(side=Side.IN)
+OUT, IN = Filter(side=Side.OUT), Filter(side=Side.IN)
 DAY = timedelta(days=1)
 SUBJECTS = ("Quyết định về thủy lợi", "Báo cáo lũ lụt", "Kế hoạch năm", "Tờ trình kinh phí", "Kể hoạch lạ")
 NAMES = ("Sở Nội vụ", "Sở Tài chính", "Ủy ban nhân dân huyện Đông", "Chi cục Thủy lợi")
@@ -99,7 +99,7 @@ async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, ea
 
 
 async def every_page(
-    store: SqlOfficeStore, wanted: Wanted, limit: int, *, back: bool = False
+    store: SqlOfficeStore, wanted: Filter, limit: int, *, back: bool = False
 ) -> tuple[list[ListLine], ListPage]:
     """All the pages from the first to the last, or from the last back to the first."""
     found: list[ListLine] = []
@@ -120,7 +120,7 @@ async def every_page(
     return found, page
 
 
-def by_hand(lines: Sequence[ListLine], wanted: Wanted, now: datetime) -> list[str]:
+def by_hand(lines: Sequence[ListLine], wanted: Filter, now: datetime) -> list[str]:
     """What the list should be, from every line there is."""
     kept = [
         one
@@ -147,7 +147,7 @@ def _place(one: ListLine) -> int:
     return place(one.at, one.id)
 
 
-def _first(wanted: Wanted, now: datetime) -> Callable[[ListLine], Any]:
+def _first(wanted: Filter, now: datetime) -> Callable[[ListLine], Any]:
     def key(one: ListLine) -> Any:
         if one.side is Side.OUT:
             return (not _needs_attention(one, now), -_place(one))
@@ -158,7 +158,7 @@ def _first(wanted: Wanted, now: datetime) -> Callable[[ListLine], Any]:
     return key
 
 
-ORDERS: dict[ListOrder, Callable[[Wanted, datetime], Callable[[ListLine], Any]]] = {
+ORDERS: dict[ListOrder, Callable[[Filter, datetime], Callable[[ListLine], Any]]] = {
     ListOrder.FIRST: _first,
     ListOrder.NEWEST: lambda _, __: lambda one: -_place(one),
     ListOrder.OLDEST: lambda _, __: _place,
@@ -224,7 +224,7 @@ async def test_lists_are_what_anybody_would_work_out_by_hand(
         async with store.read(NORTH) as view:
             tabs = await view.office.lists.tabs(side)
         for tab, count in tabs.items():
-            wanted = Wanted(side=side, attention=True) if tab == Tab(0) else Wanted(side=side, tab=tab)
+            wanted = Filter(side=side, attention=True) if tab == Tab(0) else Filter(side=side, tab=tab)
             assert count.n == len(by_hand(lines, wanted, clock.now())), (side, tab)
 
 
@@ -428,7 +428,7 @@ async def test_a_search_finds_what_people_type(store: SqlOfficeStore, clock: Man
 
     async with store.read(NORTH) as view:
         for typed, expected in FOUND:
-            wanted = Wanted(side=None, text=typed)
+            wanted = Filter(side=None, text=typed)
             page = await view.office.lists.page(wanted, limit=10)
             assert {names[line.id] for line in page.lines} == expected, typed
             assert (await view.office.lists.count(wanted)).n == len(expected), typed
@@ -445,8 +445,8 @@ async def test_what_has_the_accents_that_were_typed_comes_first(
             clock.advance(1)
             await work.outgoing.add(document)
             wanted_ids.append(document.id)
-    lines, _ = await every_page(store, Wanted(side=Side.OUT, text="lũ"), 1)
-    back, _ = await every_page(store, Wanted(side=Side.OUT, text="lũ"), 2, back=True)
+    lines, _ = await every_page(store, Filter(side=Side.OUT, text="lũ"), 1)
+    back, _ = await every_page(store, Filter(side=Side.OUT, text="lũ"), 2, back=True)
 
     assert [wanted_ids.index(one.id) for one in lines] == [2, 0, 4, 3, 1]
     assert back == lines
@@ -461,7 +461,7 @@ async def test_a_sealed_document_is_found_by_none_of_its_words(
         await work.incoming.save(replace(document, state=InState.SEALED))
 
     async with store.read(NORTH) as view:
-        page = await view.office.lists.page(Wanted(side=None, text="tuyet mat"), limit=10)
+        page = await view.office.lists.page(Filter(side=None, text="tuyet mat"), limit=10)
         line = await view.office.lists.line(document.id)
     assert page.lines == ()
     assert line is not None
@@ -659,7 +659,7 @@ async def test_a_late_answer_is_found_until_each_recipient_has_given_it(
         assert await _late(store, OUT, ids, today) == left
 
 
-async def _late(store: SqlOfficeStore, side: Wanted, ids: Sequence[str], today: date) -> list[str]:
+async def _late(store: SqlOfficeStore, side: Filter, ids: Sequence[str], today: date) -> list[str]:
     """As the filter finds them, counts them and names them among rows."""
     wanted = replace(side, late=today)
     assert wanted.side is not None

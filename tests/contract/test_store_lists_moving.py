@@ -10,12 +10,12 @@ from gateway.domain.document import FileItem, FileRole, InState, Urgency
 from gateway.domain.identity import Digest
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Duty
-from gateway.office.domain.listing import Side, Wanted
+from gateway.office.domain.listing import Filter, Side
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored
 
-OUT = Wanted(side=Side.OUT)
+OUT = Filter(side=Side.OUT)
 
 
 async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
@@ -25,7 +25,7 @@ async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
     node = SqlOfficeStore(
         str(store.writer.url.render_as_string(hide_password=False)), clock, reckon=_two_hours
     )
-    arrived, late = incoming(clock), Wanted(side=Side.IN, overdue=True)
+    arrived, late = incoming(clock), Filter(side=Side.IN, overdue=True)
     await stored(node, arrived)
     clock.advance(3 * 3_600)
     while await node.write_due_again(1):
@@ -97,7 +97,7 @@ async def test_a_document_is_unread_until_somebody_reads_it_or_it_is_taken_in(
 
 async def unread(store: SqlOfficeStore) -> set[str]:
     """By the filter and by the rows, which agree; and as many as are counted."""
-    arrived = Wanted(side=Side.IN)
+    arrived = Filter(side=Side.IN)
     async with store.read(NORTH) as view:
         found = {
             line.id for line in (await view.office.lists.page(replace(arrived, unread=True), limit=50)).lines

@@ -81,7 +81,7 @@ async def test_statuses_wait_pause_and_are_given_up(store: SqlOfficeStore, clock
 async def test_what_is_settled_is_kept_for_a_while(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with committing(store) as work:
         await work.systems.note("q", [replace(status(clock, "evt_1"), state=BoxState.DONE)], 1)
-    clock.advance(system_box.KEPT + timedelta(days=1))
+    clock.advance(system_box.RETENTION + timedelta(days=1))
     async with store.begin(NORTH) as work:
         assert await work.systems.item("q", "evt_1") is not None
         await work.systems.note("q", [], 2)

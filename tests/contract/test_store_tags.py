@@ -18,17 +18,17 @@ from gateway.office.domain.listing import (
     MOST_ON_ONE,
     MOST_TAGS,
     NO_BOOK,
+    Filter,
     ListOrder,
     Origin,
     Side,
     Tag,
-    Wanted,
 )
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, draft, folded, incoming, outgoing, stored
 
-OUT, IN = Wanted(side=Side.OUT, sort=ListOrder.NEWEST), Wanted(side=Side.IN, sort=ListOrder.NEWEST)
+OUT, IN = Filter(side=Side.OUT, sort=ListOrder.NEWEST), Filter(side=Side.IN, sort=ListOrder.NEWEST)
 
 
 async def came(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
@@ -45,7 +45,7 @@ async def went(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
     return document.id
 
 
-async def found(store: SqlOfficeStore, wanted: Wanted) -> list[str]:
+async def found(store: SqlOfficeStore, wanted: Filter) -> list[str]:
     """Newest first, page by page; the count says the same."""
     ids: list[str] = []
     cursor = None

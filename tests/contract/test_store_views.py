@@ -9,7 +9,7 @@ import pytest
 from gateway import errors
 from gateway.domain.document import Assignment, Urgency
 from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import MOST_VIEWS, ListOrder, Side, Wanted, person_viewer, unit_viewer
+from gateway.office.domain.listing import MOST_VIEWS, Filter, ListOrder, Side, person_viewer, unit_viewer
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored
@@ -74,8 +74,8 @@ async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(
     unassigned = incoming(clock, subject="Phòng Kế hoạch")
     mine, theirs = outgoing(clock), outgoing(clock, accepted_by="prn_other")
     await stored(store, ours, helped, longer, unassigned, mine, theirs)
-    unit = Wanted(side=Side.IN, viewer=unit_viewer("PHÒNG KẾ HOẠCH"))
-    person = Wanted(side=Side.OUT, viewer=person_viewer(NORTH.principal_id))
+    unit = Filter(side=Side.IN, viewer=unit_viewer("PHÒNG KẾ HOẠCH"))
+    person = Filter(side=Side.OUT, viewer=person_viewer(NORTH.principal_id))
 
     async with store.read(NORTH) as work:
         seen = {each.id for each in (await work.office.lists.page(unit, limit=10)).lines}
@@ -95,7 +95,7 @@ async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(
 
 async def test_what_is_assigned_later_is_seen_from_then_on(store: SqlOfficeStore, clock: ManualClock) -> None:
     document = incoming(clock)
-    unit = Wanted(side=Side.IN, viewer=unit_viewer("Phòng A"))
+    unit = Filter(side=Side.IN, viewer=unit_viewer("Phòng A"))
     await stored(store, document)
     for assigned, expected in ((Assignment(lead_unit="Phòng A"), 1), (Assignment(lead_unit="Phòng B"), 0)):
         async with committing(store) as work:
@@ -114,10 +114,10 @@ async def test_the_rows_beside_one_are_those_of_the_list_it_was_opened_from(
             urgency = Urgency.EXPRESS if n % 3 == 0 else Urgency.NORMAL
             await work.incoming.add(incoming(clock, urgency=urgency, number=str(n), subject=f"Văn bản {n}"))
     for wanted in (
-        Wanted(side=Side.IN),
-        Wanted(side=Side.IN, pressing=True),
-        Wanted(side=Side.IN, sort=ListOrder.NUMBER_DOWN),
-        Wanted(side=Side.IN, text="văn bản"),
+        Filter(side=Side.IN),
+        Filter(side=Side.IN, pressing=True),
+        Filter(side=Side.IN, sort=ListOrder.NUMBER_DOWN),
+        Filter(side=Side.IN, text="văn bản"),
     ):
         async with store.read(NORTH) as work:
             order = [each.id for each in (await work.office.lists.page(wanted, limit=50)).lines]

@@ -32,7 +32,7 @@ def signature(data: bytes) -> None:
     found = child.collect(io.BytesIO(data), _trust(), pdf_pki.SEEN, pdf_pki.SEEN)
     verdict = pdf_verdict.judge("a.pdf", 1, found)
     pdf_verdict.legal_value(verdict)
-    whole = [each for each in found.signatures if each.coverage is Coverage.WHOLE and each.fault is None]
+    whole = [each for each in found.signatures if each.coverage is Coverage.COMPLETE and each.fault is None]
     if verdict.verdict is SignatureWord.VALID and whole:
         assert _bare(data) in map(_bare, _signed()), "a signature holds over bytes that nobody signed"
 

@@ -14,7 +14,7 @@ from gateway.cli.command import Invocation
 from gateway.document_view.facts import received_word, state_word
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, OutgoingDocument
-from gateway.domain.status import ASKED, Fact, document_word, incoming_word
+from gateway.domain.status import REQUESTED, Fact, document_word, incoming_word
 from gateway.incoming.reading import AroundDocument
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
@@ -56,7 +56,7 @@ async def _received(
     }
     told = documents.incoming(Invocation(), document, word, facts, AroundDocument())
     assert any(received_word(word, _LANG, document.kind) in each for each in told)
-    return word, {**({} if word in ASKED else own), **({"list": line.state} if line is not None else {})}
+    return word, {**({} if word in REQUESTED else own), **({"list": line.state} if line is not None else {})}
 
 
 async def _heading(guest: Guest, path: str) -> str:

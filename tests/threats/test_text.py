@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from gateway.domain.fields import turning_shown
+from gateway.domain.fields import escape_turning
 from gateway.edxml.envelope import StaffInfo
 from tests.hostile import forge
 from tests.support import api, envelopes
@@ -98,8 +98,8 @@ async def test_each_threat_in_a_text_is_only_words(
             say(arrived["word"].value)
 
             # What was signed is shown as it is, and what would turn it round is written out: nothing is cut out.
-            assert arrived["subject"] == turning_shown(text)
-            await shown_by_the_api(desk, arrived["id"], turning_shown(text))
+            assert arrived["subject"] == escape_turning(text)
+            await shown_by_the_api(desk, arrived["id"], escape_turning(text))
             for line in (await on_the_terminal(embedded, arrived["id"])).splitlines():
                 assert line.isprintable(), repr(line)
 

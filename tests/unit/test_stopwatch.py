@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gateway.domain.document import Lane
-from gateway.domain.pace import SLOT, Way, paces
+from gateway.domain.pace import SLOT, Metric, paces
 from gateway.stopwatch import Stopwatch, at_door, came
 from tests.support.clock import START, ManualClock
 
@@ -15,14 +15,14 @@ def test_a_week_of_work_is_kept_as_one_hour_of_it() -> None:
     stopwatch = Stopwatch("embedded", clock)
 
     for _ in range(7 * 24 * 12):
-        for way in Way:
+        for way in Metric:
             for lane in Lane:
                 stopwatch.took(way, lane, clock.now() - timedelta(seconds=3))
         clock.advance(SLOT)
 
     kept = stopwatch.slots()
     assert len({each.began_at for each in kept}) <= 13
-    assert len(kept) <= 13 * len(Way) * len(Lane)
+    assert len(kept) <= 13 * len(Metric) * len(Lane)
     assert len(stopwatch._hour) <= 13
     assert {each.p95 for each in paces(kept)} == {3.0}
 
@@ -30,7 +30,7 @@ def test_a_week_of_work_is_kept_as_one_hour_of_it() -> None:
 def test_after_an_hour_of_nothing_nothing_is_told() -> None:
     clock = ManualClock()
     stopwatch = Stopwatch("embedded", clock)
-    stopwatch.took(Way.ACCEPT, Lane.NORMAL, clock.now())
+    stopwatch.took(Metric.ACCEPT, Lane.NORMAL, clock.now())
     assert len(stopwatch.slots()) == 1
 
     clock.advance(timedelta(minutes=66))
@@ -42,7 +42,7 @@ def test_a_clock_that_was_set_back_counts_as_no_time_at_all() -> None:
     clock = ManualClock()
     stopwatch = Stopwatch("embedded", clock)
 
-    stopwatch.took(Way.ACCEPT, Lane.NORMAL, clock.now() + timedelta(hours=1))
+    stopwatch.took(Metric.ACCEPT, Lane.NORMAL, clock.now() + timedelta(hours=1))
 
     (found,) = paces(stopwatch.slots())
     assert found.p99 == 0.025

@@ -78,7 +78,7 @@ async def read_events(call: Call, query: EventsQuery) -> Events:
     document_ids = feed.documents_of(events) if call.wants("data") else ()
     words = await call.deps.webhooks.rows.client_words(call.scope().agency_id, document_ids)
     return Events(
-        data=[EventOut.model_validate(feed.told(e, agency, words)) for e in events],
+        data=[EventOut.model_validate(feed.event_body(e, agency, words)) for e in events],
         next_after=feed.event_id(reader.last_event) if reader.last_event else query.after,
         has_more=reader.has_more,
     )

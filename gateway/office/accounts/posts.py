@@ -61,7 +61,7 @@ async def take(desk: AccountDesk, by: By, login: str, role: PostRole, agency_id:
             raise NotFound(f"{person.name} has not the post {role} there")
         await sessions.end_all(work, person.id, now, Ended.RIGHTS)
         details = {"role": role.value, "agency": agency_id or None}
-        await work.events.append(EventKind.POST_TAKEN, person.id, now, details)
+        await work.events.append(EventKind.POST_WITHDRAWN, person.id, now, details)
 
 
 async def put(work: AccountWork, by: By, person: Person, wish: WantedPost, now: datetime) -> Post:
@@ -83,7 +83,7 @@ async def put(work: AccountWork, by: By, person: Person, wish: WantedPost, now: 
         "unit": post.unit,
         "until": post.until.isoformat() if post.until else None,
     }
-    await work.events.append(EventKind.POST_GIVEN, person.id, now, details)
+    await work.events.append(EventKind.POST_ASSIGNED, person.id, now, details)
     return post
 
 
@@ -156,7 +156,7 @@ async def delegate(desk: AccountDesk, acting: Acting, wish: WantedDelegation) ->
         borrower = (await rights_of(work, recipient.id, now)).agencies(now)
         _raise_objection(rights.objection_to_lending(delegation, lender, borrower, now))
         await work.delegations.add(delegation)
-        await _record_delegation(work, EventKind.DELEGATION_MADE, delegation, now)
+        await _record_delegation(work, EventKind.DELEGATION_CREATED, delegation, now)
     return delegation
 
 
@@ -272,7 +272,7 @@ async def make_mailbox(desk: AccountDesk, by: By, agency_id: str, name: str, rol
         else:
             raise Clash(f"{name} is a person's name to sign in with", code="GW-MAILBOX")
         details = {"agency": agency_id, "role": role.value}
-        await work.events.append(EventKind.MAILBOX_MADE, f"mailbox:{name}", now, details)
+        await work.events.append(EventKind.MAILBOX_CREATED, f"mailbox:{name}", now, details)
     return mailbox
 
 

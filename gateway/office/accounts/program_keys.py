@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gateway.domain.account import (
-    KEY_SHOWN,
+    KEY_PREFIX_LENGTH,
     MOST_KEY_NETWORKS,
     ApiKey,
     ApiScope,
     ClientCertificate,
-    KeyWay,
+    KeyAuth,
     Network,
     PrincipalKind,
 )
@@ -47,7 +47,7 @@ class WantedKey:
     scopes: frozenset[ApiScope]
     life: timedelta
     networks: tuple[Network, ...] = ()
-    way: KeyWay = KeyWay.SECRET
+    way: KeyAuth = KeyAuth.SECRET
     certificate: ClientCertificate | None = None
 
 
@@ -85,7 +85,7 @@ async def make(
     networks = tuple(dict.fromkeys(wish.networks))
     if len(networks) > MOST_KEY_NETWORKS:
         raise Clash(f"a key has {MOST_KEY_NETWORKS} networks at most", code="GW-KEY-NETWORKS")
-    if wish.way is KeyWay.CERTIFICATE:
+    if wish.way is KeyAuth.CERTIFICATE:
         raise Clash("a key that a certificate alone opens has no secret", code="GW-CERT-SECRET")
     async with desk.accounts.begin(by.principal_id) as work:
         await over_agency(work, by, agency_id, now)
@@ -98,12 +98,12 @@ async def make(
         agency_ids=(agency_id,),
         scopes=wish.scopes,
         expires_at=now + wish.life,
-        prefix=secret[:KEY_SHOWN],
+        prefix=secret[:KEY_PREFIX_LENGTH],
         networks=networks,
         way=wish.way,
         certificate=wish.certificate,
     )
-    await _record(desk, by, EventKind.API_KEY_MADE, key)
+    await _record(desk, by, EventKind.API_KEY_CREATED, key)
     return secret, key
 
 

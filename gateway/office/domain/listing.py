@@ -1,8 +1,7 @@
-"""What a list shows of one document, in which tabs it stands, where the document came from and in which register book
-it is; with the labels that an agency puts on documents, and the views of a list that a person keeps. In: the
-document and the states of its recipients. Out: frozen lines, the same for whoever works them out: the store writes
-them beside the document, tests compare. Labels never travel, and no other agency sees them; what a view's filters
-mean is the pages' to say. Pure."""
+"""Lines of the lists of documents: card, tabs, origin and register book of one document; with the labels that an agency
+puts on documents, and the saved views of a person. In: the document and the states of its recipients. Out: frozen lines, a
+pure function of these: the store writes them beside the document, tests compare. Labels never travel, and no other agency
+sees them; the pages define a view's filters. Pure."""
 
 from __future__ import annotations
 
@@ -24,15 +23,15 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
-from gateway.domain.status import ASKED, AWAITED, FAULTY, TAKEN, Duty, Waits, document_word
+from gateway.domain.status import AWAITED, FAULTY, REQUESTED, TAKEN_IN, Duty, Waits, document_word
 from gateway.domain.text import SearchRole, fold, indexed
 
-# In no register book.
+# A document without a register book.
 NO_BOOK = "none"
 
 
 class Origin(StrEnum):
-    """Sent by hand, from a program or at the machine; received over the axis or another way."""
+    """Origin of a document: sent by hand, from a program or at the machine; received over the axis or another way."""
 
     HAND = "hand"
     PROGRAM = "program"
@@ -44,7 +43,7 @@ class Origin(StrEnum):
 
 
 def book_of(document: OutgoingDocument | IncomingDocument) -> str:
-    """The year of its register book."""
+    """Return the year of its register book."""
     if isinstance(document, OutgoingDocument):
         day = document.draft.issued_on
         return str(day.year) if day is not None and document.state is not OutState.DRAFT else NO_BOOK
@@ -57,8 +56,8 @@ class Side(StrEnum):
 
 
 class Tab(IntFlag):
-    """The tabs of both lists (interfaces.md 2.2, 2.5); a document may stand in several. What waits for a person, for the
-    axis or for an answer is found by these too."""
+    """The tabs of both lists (interfaces.md 2.2, 2.5); a document may stand in several. Documents that wait for a person,
+    for the axis or for an answer are found by these too."""
 
     QUEUED = 1
     SENT = 2
@@ -67,7 +66,7 @@ class Tab(IntFlag):
     RECALL = 16
     DRAFT = 32
     SILENT = 64
-    """Some recipient's system has not said anything yet."""
+    """Some recipient's system has not answered yet."""
     NEW = 128
     HELD = 256
     ACCEPTED = 512
@@ -84,8 +83,8 @@ TABS: Mapping[Side, tuple[Tab, ...]] = {
         Tab.NOT_HANDED,
     ),
 }
-# Until when a document should be taken in, where no calendar says better (rules.md 11: T2 and T2u).
-_WITHIN = {
+# Time for taking a document in, without a calendar (rules.md 11: T2 and T2u).
+_TAKE_IN_TIMES = {
     Urgency.NORMAL: timedelta(hours=2),
     Urgency.URGENT: timedelta(minutes=60),
     Urgency.VERY_URGENT: timedelta(minutes=30),
@@ -93,13 +92,13 @@ _WITHIN = {
     Urgency.TIMED_EXPRESS: timedelta(minutes=15),
 }
 _DAY = timedelta(days=1)
-# What left is asked back, and stays what left.
-SENT = AWAITED | ASKED | TAKEN | {"rejected", "request_agreed", "request_refused"}
+# A sent document that is asked back still counts as sent.
+SENT = AWAITED | REQUESTED | TAKEN_IN | {"rejected", "request_agreed", "request_refused"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What a row shows. `party` is the sender, or the first recipient; `states` counts the recipients by their word."""
+    """Texts of a row. `party` is the sender, or the first recipient; `states` counts the recipients by their word."""
 
     number: str
     symbol: str
@@ -125,18 +124,18 @@ class Card:
 
     @property
     def taken_in(self) -> int | None:
-        """How many recipients have taken it in: the 18 of `18/20`. None while one is asked to give it back or change it:
-        the word of the request stands before what that one had said."""
-        if not ASKED.isdisjoint(self.states):
+        """Recipients that have taken it in: the 18 of `18/20`. None while one is asked to give it back or change it: the
+        word of the request then hides the earlier one."""
+        if not REQUESTED.isdisjoint(self.states):
             return None
-        return sum(n for state, n in self.states.items() if state in TAKEN)
+        return sum(n for state, n in self.states.items() if state in TAKEN_IN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListLine:
-    """One document as its list has it. `state` is the one word, the worst of all recipients; `due_at` is when it becomes
-    overdue, None when nothing is awaited; `attention_at` is from when on it needs a person; `unread`: nobody of the agency
-    has read it, and nobody needs to any more once it was taken in or refused."""
+    """One document in its list. `state` is the one word, the worst of all recipients; `due_at` is when it becomes overdue,
+    None when nothing is awaited; `attention_at` is from when on it needs a person; `unread`: a new document that no person
+    of the agency has read; taking in or refusing ends that."""
 
     id: str
     side: Side
@@ -156,15 +155,15 @@ class ListLine:
 
     @property
     def awaits_us(self) -> bool:
-        """It came, and nobody decided about it yet."""
+        """True if it came, and waits for a decision."""
         return self.side is Side.IN and self.own_state in UNDECIDED
 
     @property
     def waits(self) -> Waits:
-        """What `due_at` is the end of."""
+        """Action that is due at `due_at`."""
         if self.side is Side.OUT:
             return Waits.PARTNER
-        if self.state in ASKED:
+        if self.state in REQUESTED:
             return Waits.ANSWER
         return Waits.DECIDE if self.own_state == InState.HELD else Waits.TAKE_IN
 
@@ -172,43 +171,44 @@ class ListLine:
         return self.due_at is not None and self.due_at <= now
 
     def overdue(self, now: datetime) -> int:
-        """How many recipients are overdue."""
+        """Count the overdue recipients."""
         waiting = sum(self.card.states.get(state, 0) for state in AWAITED)
         return waiting if self.side is Side.OUT and self.is_overdue(now) else 0
 
 
 def doubt_of(line: ListLine) -> str:
-    """What a person has to look at before it is taken in, in one word; empty where nothing, and where it was decided."""
+    """Name the check that a clerk must look at before taking in; empty for none, and after the decision."""
     return doubt_in(line.card.checks, line.card.marks) if line.awaits_us else ""
 
 
 def note_of(line: ListLine) -> str:
-    """What is to be read and stops nothing, in one word; empty where nothing, and where something is doubtful."""
+    """Name the check to be read that stops nothing; empty for none, and where there is a doubt."""
     return note_in(line.card.checks, line.card.marks) if line.awaits_us else ""
 
 
 def may_be_taken(line: ListLine) -> bool:
-    """Whether its row offers to take it in: it came over the axis, waits, was checked, and nothing is doubtful. The act
-    judges the document anew."""
+    """Tell whether its row offers to take it in: it came over the axis, waits, was checked, and nothing is doubtful. The
+    act judges the document anew."""
     is_new = line.side is Side.IN and line.state == line.own_state == InState.NEW
     return is_new and line.origin in (None, Origin.AXIS) and bool(line.card.checks) and not doubt_of(line)
 
 
 def due_within(duty: Duty, urgency: Urgency) -> datetime:
-    """By when it should be done, by us or by a recipient, where nothing knows office hours."""
+    """Return the deadline of a duty, ours or a recipient's, without office hours."""
     a_day = duty.waits in (Waits.DECIDE, Waits.ANSWER)
     if a_day or (duty.waits is Waits.PARTNER and urgency is Urgency.NORMAL):
         return duty.since + _DAY
-    return duty.since + _WITHIN[urgency]
+    return duty.since + _TAKE_IN_TIMES[urgency]
 
 
 def is_listed_out(document: OutgoingDocument) -> bool:
-    """A recall or an update is part of the document that it changes; a replacement is a document of its own."""
+    """Tell whether it has a row: a recall or an update is part of the document that it changes; a replacement is a document
+    of its own."""
     return document.parent_id is None or document.kind is Kind.REPLACEMENT
 
 
 def is_listed_in(document: IncomingDocument) -> bool:
-    """The recall of a document that we have is shown there."""
+    """Tell whether it has a row: the recall of a document that we have is shown there."""
     return document.kind is not Kind.RECALL or document.target_id is None
 
 
@@ -219,13 +219,12 @@ def outgoing_line(
     latest_at: datetime | None,
     due_at: datetime | None,
 ) -> ListLine:
-    """`states` counts its recipients; `due_at`: by when they should have taken it in; forgotten once nobody is waited
-    for."""
+    """Make the line. `states` counts its recipients; `due_at`: when they should have taken it in, if any is awaited."""
     states = dict(sorted(states.items()))
     own = OutState.QUEUED if document.state is OutState.PACKED else document.state
     state = document_word(document.state, states)
     due_at = due_at if AWAITED & {*states} else None
-    calls = bool(FAULTY & {*states, state})
+    needs_attention = bool(FAULTY & {*states, state})
     return ListLine(
         id=document.id,
         side=Side.OUT,
@@ -237,79 +236,79 @@ def outgoing_line(
         issued_on=document.draft.issued_on,
         card=_out_card(document, states),
         due_at=due_at,
-        attention_at=(latest_at or document.created_at) if calls else due_at,
+        attention_at=(latest_at or document.created_at) if needs_attention else due_at,
         sent_at=sent_at,
         latest_at=latest_at,
     )
 
 
 def incoming_line(
-    document: IncomingDocument, shown: str, due_at: datetime | None, *, not_handed: bool = False
+    document: IncomingDocument, word: str, due_at: datetime | None, *, not_handed: bool = False
 ) -> ListLine:
-    """`shown`: its word where a request of the sender waits for an answer, else its state; `due_at`: by when we owe the
-    next step, None where we owe none."""
+    """Make the line. `word` is that of the sender's open request, else of its state; `due_at`: the deadline of our next
+    step, None where none is due."""
     is_open = document.state in UNDECIDED
-    calls = document.state is InState.HELD or shown in ASKED
+    needs_attention = document.state is InState.HELD or word in REQUESTED
     tabs = _IN_TABS.get(document.state, Tab(0))
-    tabs |= (Tab.RECALL if shown in ASKED else Tab(0)) | (Tab.NOT_HANDED if not_handed else Tab(0))
+    tabs |= (Tab.RECALL if word in REQUESTED else Tab(0)) | (Tab.NOT_HANDED if not_handed else Tab(0))
     return ListLine(
         id=document.id,
         side=Side.IN,
         at=document.arrived_at,
-        state=shown,
+        state=word,
         own_state=str(document.state),
         tabs=tabs,
         urgency=document.urgency,
         issued_on=document.issued_on,
         card=_in_card(document),
         due_at=due_at,
-        attention_at=document.arrived_at if calls else due_at,
+        attention_at=document.arrived_at if needs_attention else due_at,
         unread=is_open,
     )
 
 
 def folded_words(document: OutgoingDocument | IncomingDocument) -> str:
-    """By what it is found. Nothing of a sealed document is found by its words (R4)."""
+    """Make its search words. A sealed document has none (R4)."""
     is_sealed = (
         document.state is InState.SEALED if isinstance(document, IncomingDocument) else document.is_sealed
     )
-    return "" if is_sealed else _indexed(_texts(document), tuple(_roles(document)))
+    return "" if is_sealed else _indexed(_search_texts(document), tuple(_search_roles(document)))
 
 
-# A document is written more than once within moments, with the same words.
+# One document is written several times within moments, with the same words.
 _indexed = lru_cache(maxsize=128)(indexed)
 
 
 def type_key(name: str) -> str:
-    """The key under which one type of document stands, however it is written."""
+    """Return the key of a type of document in any spelling."""
     return fold(name)
 
 
 def unit_viewer(unit: str) -> str:
-    """The word that stands for a department among those who may see a document."""
-    return _viewer("unit", fold(unit))
+    """Return the search word of a department that may see a document."""
+    return _viewer_word("unit", fold(unit))
 
 
 def person_viewer(principal_id: str) -> str:
-    """The word that stands for whoever handed a document in."""
-    return _viewer("person", principal_id)
+    """Return the search word of the person who handed a document in."""
+    return _viewer_word("person", principal_id)
 
 
-def _viewer(kind: str, who: str) -> str:
-    return hashlib.blake2b(f"{kind}:{who}".encode(), digest_size=10).hexdigest()
+def _viewer_word(kind: str, key: str) -> str:
+    return hashlib.blake2b(f"{kind}:{key}".encode(), digest_size=10).hexdigest()
 
 
-def _texts(document: OutgoingDocument | IncomingDocument) -> tuple[str, ...]:
+def _search_texts(document: OutgoingDocument | IncomingDocument) -> tuple[str, ...]:
     if isinstance(document, IncomingDocument):
         names = (document.sender_name or "", document.sender_code)
-        shown = (f"{document.number}/{document.symbol}", document.subject, document.type_name or "")
-        return (*shown, *names, document.register_no or "")
+        texts = (f"{document.number}/{document.symbol}", document.subject, document.type_name or "")
+        return (*texts, *names, document.register_no or "")
     draft = document.draft
     parties = [word for to in draft.recipients for word in (to.name or "", to.code)]
     return (draft.code, draft.subject, draft.type_name, *parties, draft.external_id or "")
 
 
-def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[SearchRole, str]]:
+def _search_roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[SearchRole, str]]:
     if isinstance(document, IncomingDocument):
         yield SearchRole.SENDER, document.sender_name or ""
         yield SearchRole.SENDER, document.sender_code
@@ -328,12 +327,12 @@ def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[Sear
 
 
 def _out_tabs(document: OutgoingDocument, own: OutState, states: Mapping[str, int]) -> Tab:
-    named = {*states} or {str(own)}
-    tabs = {tab for tab, of in _OUT_TABS.items() if not of.isdisjoint(named)}
+    words = {*states} or {str(own)}
+    tabs = {tab for tab, tab_words in _OUT_TABS.items() if not tab_words.isdisjoint(words)}
     if own is OutState.BLOCKED:
         tabs.add(Tab.FAILED)
-    is_over = own is OutState.CANCELLED or {"cancelled", "rejected", "paper"} & named
-    if document.draft.signed_at is not None and not SENT & named and not is_over:
+    is_over = own is OutState.CANCELLED or {"cancelled", "rejected", "paper"} & words
+    if document.draft.signed_at is not None and not SENT & words and not is_over:
         tabs.add(Tab.UNSENT)
     return Tab(sum(tabs))
 
@@ -374,7 +373,7 @@ def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
         party_code=first.code if first else "",
         parties=len(draft.recipients),
         files=len(document.files),
-        appendixes=sum(each.role is not FileRole.LEAD for each in document.files),
+        appendixes=sum(f.role is not FileRole.LEAD for f in document.files),
         signature=str(document.legal_value) if document.legal_value else None,
         signer=draft.signer.name if draft.signer and not sealed else None,
         unit=draft.drafter,
@@ -397,7 +396,7 @@ def _in_card(document: IncomingDocument) -> Card:
         party=document.sender_name or "",
         party_code=document.sender_code,
         files=len(document.files),
-        appendixes=sum(each.role is not FileRole.LEAD for each in document.files),
+        appendixes=sum(f.role is not FileRole.LEAD for f in document.files),
         signature=str(document.legal_value) if document.legal_value else None,
         signer=document.signer.name if document.signer and not sealed else None,
         reply_due=document.due_on,
@@ -431,7 +430,8 @@ MOST_VIEWS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedView:
-    """`query` is the part of the list's address behind the question mark. `is_first`: the list opens with it."""
+    """A saved view of a list. `query` is the part of the list's address behind the question mark. `is_first`: the list
+    opens with it."""
 
     person_id: str
     side: Side
@@ -442,7 +442,8 @@ class SavedView:
 
 
 class ListOrder(StrEnum):
-    """`FIRST` is the list's own order: what needs a person first; of incoming ones, by urgency and time left."""
+    """Order of a list. `FIRST` is the default: the most urgent for a person first; of incoming ones, by urgency and
+    deadline."""
 
     FIRST = "first"
     NEWEST = "newest"
@@ -458,13 +459,12 @@ class ListOrder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a list shows. `side` None is both, for the search of the whole node; `text` is what a person typed, and what
-    it finds is ordered by how well it fits, then newest. `since` and `until` are about arrival, or acceptance. `pressing`:
-    of any urgency but the normal one; `book`: the year of a register book, or `NO_BOOK`; `tag`: the id of a label of the
-    agency's own; `late`: a day before which a unit's work or a recipient's answer was due and is not there; `viewer`: what
-    that department was given, or that person handed in, and nothing else (`office.domain.listing.unit_viewer`,
-    `person_viewer`)."""
+class Filter:
+    """Filter and order of a list. `side` None is both, for the search of the whole node; `text` is a person's query, and
+    orders the matches by fit, then newest. `since` and `until` are about arrival, or acceptance. `pressing`: of any urgency
+    but the normal one; `book`: the year of a register book, or `NO_BOOK`; `tag`: the id of a label of the agency's own;
+    `late`: a day before which a unit's work or a recipient's answer was due and is missing; `viewer`: documents given to
+    that department, or handed in by that person, and no others (`office.domain.listing.unit_viewer`, `person_viewer`)."""
 
     side: Side | None
     tab: Tab | None = None

@@ -1,7 +1,6 @@
-"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), mail, the
-bell; and what a person's own desk remembers of it: until when things were read, of which kinds nothing is to be told, that
-the tour was put away. Values are frozen; when a stop may be announced is `office.policy.todo`; what there is to tell at the
-bell is worked out anew each time, so that nothing is told of that was settled since."""
+"""Notices to our own people: of a planned stop or an incident (R97, R98), by mail, at the bell; and a person's own settings
+of the bell: until when notices were read, muted kinds, the finished tour. Values are frozen; `office.policy.todo` decides
+when a stop may be announced; the notices of the bell are computed anew each time, so that settled ones disappear."""
 
 from __future__ import annotations
 
@@ -14,25 +13,25 @@ from gateway.words import labels
 
 LONGEST_TEXT = 1_000
 LAST_HOUR = timedelta(hours=1)
-"""A stop is so near then that its text stands on every page."""
+"""From then on the text of a stop stands on every page."""
 
 
 class NoticeKind(StrEnum):
     STOP = "stop"
-    """Planned: told one working day ahead, or with the reason why not."""
+    """Planned: announced one working day ahead, or with the reason why not."""
     INCIDENT = "incident"
 
 
 class Audience(StrEnum):
     ALL = "all"
-    ONE = "one"
-    """One agency, and those who look after the node."""
+    ONE_AGENCY = "one"
+    """One agency, and the operators of the node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeWish:
-    """A notice as it is to be. `meanwhile` is the temporary way of working, `afterwards` how what was done meanwhile is
-    entered; `emergency` is why a stop could not be told in time."""
+    """A notice to be published. `meanwhile` is the temporary way of working, `afterwards` how that work is entered later;
+    `emergency` is why a stop could not be announced in time."""
 
     kind: NoticeKind
     starts_at: datetime
@@ -45,8 +44,8 @@ class NoticeWish:
     audience: Audience = Audience.ALL
     agency_id: str = ""
 
-    def told(self, lang: str) -> str:
-        """What it is, how to work meanwhile, how to enter afterwards what was done (R98)."""
+    def full_text(self, lang: str) -> str:
+        """Return its text: the event, the way of working meanwhile, the entries afterwards (R98)."""
         parts = [(self.text_en or self.text_vi) if lang == "en" else self.text_vi]
         parts += [
             labels.say(f"operating.notice.told.{name}", lang, text=text)
@@ -58,7 +57,7 @@ class NoticeWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A notice that people were given. `closed_at`: it is over, or was called off."""
+    """A published notice. `closed_at`: it is over, or was called off."""
 
     id: str
     wish: NoticeWish
@@ -68,18 +67,18 @@ class Notice:
     closed_by: str = ""
 
     def holds(self, at: datetime) -> bool:
-        """Whether people are told of it then. A stop ends by itself, an incident when somebody says so."""
+        """Tell whether the notice is shown then. A stop ends by itself, an incident when a person closes it."""
         if self.closed_at is not None and self.closed_at <= at:
             return False
         ends = self.wish.ends_at
         return self.wish.kind is NoticeKind.INCIDENT or ends is None or at < ends
 
     def stands_open(self, now: datetime) -> bool:
-        """Whether its text is shown unasked: of an incident always, of a stop from an hour before it on."""
+        """Tell whether its text stands on every page: of an incident always, of a stop from an hour before it on."""
         return self.wish.kind is NoticeKind.INCIDENT or now >= self.wish.starts_at - LAST_HOUR
 
     def is_for(self, agency_id: str) -> bool:
-        """The empty id stands for the node, which hears everything."""
+        """Tell whether the agency sees it. The empty id stands for the node, which sees all."""
         return self.wish.audience is Audience.ALL or agency_id in ("", self.wish.agency_id)
 
 
@@ -96,28 +95,28 @@ class Mail:
 class Mailer(Protocol):
     @property
     def is_on(self) -> bool:
-        """Whether there is a server to send by."""
+        """True if there is a server to send by."""
 
     async def send(self, mail: Mail) -> None:
-        """Returns when the server has taken it for every address. Unreachable: try later; BrokerRefused: never."""
+        """Send a mail; return when the server has taken it for every address. Unreachable: retry; BrokerRefused: do not."""
 
 
 class RingKind(StrEnum):
-    """`bell.…` in the labels has the words."""
+    """Kind of a ring; `bell.…` in the labels has the words."""
 
     URGENT = "urgent"
     APPROVAL = "approval"
-    GIVEN = "given"
+    ASSIGNED = "given"
     RETURNED = "returned"
     FAILED = "failed"
     RECALL = "recall"
     DUE = "due"
-    ASIDE = "aside"
+    SET_ASIDE = "aside"
     SILENT = "silent"
 
 
-class About(StrEnum):
-    """What is opened."""
+class SubjectKind(StrEnum):
+    """Subject that a link opens."""
 
     INCOMING = "incoming"
     OUTGOING = "outgoing"
@@ -127,26 +126,26 @@ class About(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """One thing to be told. `says` is a key of the labels; `at` is since when it is to be told, so that what becomes late
-    is told anew; `is_express` speaks aloud."""
+    """One notice of the bell. `says` is a key of the labels; `at` is its time, later once it becomes late, so that it is
+    unread again; `is_express` speaks aloud."""
 
     id: str
     kind: RingKind
     says: str
     at: datetime
-    about: About
+    subject_kind: SubjectKind
     subject_id: str
     document: str = ""
     party: str = ""
     is_late: bool = False
     is_express: bool = False
     by: str = ""
-    """Principal who did what is told, and who is not told of it; empty once it is late."""
+    """Principal whose act it is, to whom it is not shown; empty once it is late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partner:
-    """`heard_at` is when anything of it was last admitted; None where nothing ever was."""
+    """An agency that we exchange with. `heard_at` is when a packet of it was last admitted; None if never."""
 
     name: str
     heard_at: datetime | None = None
@@ -154,7 +153,7 @@ class Partner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnDesk:
-    """Of one person in one agency. `muted` is None where nothing was chosen yet."""
+    """Settings of one person in one agency. `muted` is None before the first choice."""
 
     read_until: datetime | None = None
     muted: frozenset[RingKind] | None = None

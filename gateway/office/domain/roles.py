@@ -1,6 +1,6 @@
-"""What a person is in an agency, and what can be done there: the rows, the cells and the columns of the one table of
-roles (rules.md 13); posts, what one person delegates to another, and mailboxes of desks. Frozen values; what each
-post may do is the table of `office.policy.rights`."""
+"""Roles of a person in an agency and their rights: the rows, the cells and the columns of the one table of roles (rules.md
+13); posts, delegations from one person to another, and mailboxes of desks. Frozen values; the rights of each post are the
+table of `office.policy.rights`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Manner(StrEnum):
     DECLARED = "declared"
     """By declared value alone."""
     EXECUTE = "execute"
-    """What another decided, without reading."""
+    """Carries out another's decision, without reading."""
     EXECUTE_TWO = "execute-two"
     WITNESS = "witness"
     NODE = "node"
@@ -102,7 +102,7 @@ class PostRole(StrEnum):
 
     @property
     def is_of_node(self) -> bool:
-        """Held for the whole node, not in one agency."""
+        """True for a role of the whole node, not of one agency."""
         return self in _OF_NODE
 
 
@@ -127,8 +127,8 @@ class Post:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegation:
-    """One person's rights, used by another for a time (R95). `act_number` is the head's written act, which stands in place
-    of an approver."""
+    """One person's rights, used by another for a time (R95). `act_number` is the head's written act in place of an
+    approver."""
 
     id: str
     agency_id: str
@@ -150,13 +150,13 @@ class Delegation:
         return self.approved_at is not None or bool(self.act_number)
 
     def holds(self, at: datetime) -> bool:
-        """In force: agreed, begun, not over."""
+        """Tell whether it is in force: agreed, begun, not over."""
         return self.is_agreed and self.ended_at is None and self.starts_at <= at < self.ends_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailbox:
-    """The name of a desk (R85). Nobody signs in as it: whoever holds its role in its agency acts for it."""
+    """The name of a desk (R85). It has no sign-in of its own: persons with its role in its agency act for it."""
 
     agency_id: str
     name: str
@@ -166,9 +166,7 @@ class Mailbox:
     closed_at: datetime | None = None
 
     def actors(self, posts: Collection[Post], at: datetime) -> frozenset[str]:
-        """Who acts for it now, by id."""
+        """Return the ids of the persons who act for it now."""
         return frozenset(
-            each.person_id
-            for each in posts
-            if (each.agency_id, each.role) == (self.agency_id, self.role) and each.holds(at)
+            p.person_id for p in posts if (p.agency_id, p.role) == (self.agency_id, self.role) and p.holds(at)
         )

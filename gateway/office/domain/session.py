@@ -1,5 +1,5 @@
-"""A session of a person at the pages. In: what the browser holds. Out: the digest that is kept of it, and the token of its
-forms. Whoever reads the database or a backup can neither take a session over nor make a form for it."""
+"""A session of a person at the pages. In: the browser's secret. Out: its stored digest, and the token of its forms. A
+reader of the database or a backup can neither take a session over nor make a form for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORM = b"lienthong form 1"
 
 
 class Factor(StrEnum):
-    """What a person showed beside the password."""
+    """Second factor of a sign-in."""
 
     NONE = "none"
     TOTP = "totp"
@@ -24,7 +24,7 @@ class Factor(StrEnum):
 
 
 class Ended(StrEnum):
-    """Why a session is over."""
+    """Reason why a session is over."""
 
     SIGNED_OUT = "signed-out"
     REPLACED = "replaced"
@@ -33,11 +33,11 @@ class Ended(StrEnum):
     STANDING = "standing"
     PASSWORD = "password"  # noqa: S105 - a reason
     IDLE = "idle"
-    OVER = "over"
+    EXPIRED = "over"
 
 
 class SignInDuty(StrEnum):
-    """What a person must do before anything else."""
+    """A duty of a person before anything else."""
 
     CHANGE_PASSWORD = "change-password"  # noqa: S105 - a duty
     SET_UP_FACTOR = "set-up-factor"
@@ -45,7 +45,7 @@ class SignInDuty(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOrigin:
-    """Where a call comes from: the address, and what the browser says that it is."""
+    """Origin of a call: the address, and the browser's own name."""
 
     address: str
     agent: str = ""
@@ -61,7 +61,7 @@ class FailedTries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One session. `id` names it to people; only `digest` is kept of what the browser holds."""
+    """One session. `id` names it to people; only `digest` is kept of the browser's secret."""
 
     id: str
     digest: str = field(repr=False)
@@ -78,22 +78,22 @@ class Session:
 
 
 def new_token() -> str:
-    """256 random bits, for a cookie."""
+    """Make 256 random bits, for a cookie."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def digest_of(token: str) -> str:
-    """What is kept of a token. A plain hash is right for a random secret."""
+    """Return the stored digest of a token. A plain hash is right for a random secret."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def form_token(token: str) -> str:
-    """What each form of this session carries, so that no other site can make one (CSRF). A new session has another."""
-    made = hmac.new(token.encode("utf-8", "surrogatepass"), _FORM, hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+    """Make the token of each form of this session, so that no other site can make one (CSRF). A new session has another."""
+    digest = hmac.new(token.encode("utf-8", "surrogatepass"), _FORM, hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def is_form_token(token: str, given: str) -> bool:
+def is_form_token(token: str, candidate: str) -> bool:
     return bool(token) and hmac.compare_digest(
-        form_token(token).encode(), given.encode("utf-8", "surrogatepass")
+        form_token(token).encode(), candidate.encode("utf-8", "surrogatepass")
     )

@@ -1,7 +1,6 @@
-"""What needs a hand, and what people noted about it; with the recall that a clerk asks the agency's head for: nothing
-leaves before another person has agreed. A task is worked out anew each time from what is stored; kept are only the
-notes: who looks after it, until when it may rest, that it is settled. A row of an asking is made once and closed
-once. Frozen values."""
+"""Tasks of people, and their notes; with the recall that a clerk asks the agency's head for: nothing leaves before another
+person has agreed. A task is computed anew each time from stored data; kept are only the notes: owner, snooze time, closed.
+A row of a recall request is made once and closed once. Frozen values."""
 
 from __future__ import annotations
 
@@ -11,13 +10,13 @@ from enum import StrEnum
 
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument, Urgency
 from gateway.domain.status import Fact
-from gateway.office.domain.notice import About
+from gateway.office.domain.notice import SubjectKind
 
 
 class AskState(StrEnum):
-    """`recall_ask.…` in the labels has the words. All but the first are for good."""
+    """State of a recall request; `recall_ask.…` in the labels has the words. All but the first are final."""
 
-    ASKED = "asked"
+    OPEN = "asked"
     APPROVED = "approved"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
@@ -25,8 +24,9 @@ class AskState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecallAsk:
-    """`document_id` is the row of the document to be recalled, `recipients` are codes. `asked_for` and `decided_for` name
-    the person on whose behalf somebody asked or decided. `result` is the recall that left."""
+    """A clerk's request for a recall. `document_id` is the row of the document to be recalled, `recipients` are codes.
+    `asked_for` and `decided_for` name the person on whose behalf the request was made or decided. `result` is the sent
+    recall."""
 
     id: str
     document_id: str
@@ -37,7 +37,7 @@ class RecallAsk:
     asked_by: str
     asked_at: datetime
     asked_for: str | None = None
-    state: AskState = AskState.ASKED
+    state: AskState = AskState.OPEN
     decided_by: str | None = None
     decided_for: str | None = None
     decided_at: datetime | None = None
@@ -46,22 +46,22 @@ class RecallAsk:
 
     @property
     def is_open(self) -> bool:
-        return self.state is AskState.ASKED
+        return self.state is AskState.OPEN
 
     @property
     def askers(self) -> frozenset[str]:
-        """Everybody whose asking it is."""
-        return frozenset(each for each in (self.asked_by, self.asked_for) if each)
+        """Persons behind the request."""
+        return frozenset(p for p in (self.asked_by, self.asked_for) if p)
 
 
 class SubmissionState(StrEnum):
-    ASKED = "asked"
+    OPEN = "asked"
     DECIDED = "decided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A document that a clerk submitted to a leader: `leader` is a person's id, `opinion` what was answered."""
+    """A document that a clerk submitted to a leader: `leader` is a person's id, `opinion` the answer."""
 
     id: str
     document_id: str
@@ -69,14 +69,14 @@ class Submission:
     note: str
     asked_by: str
     asked_at: datetime
-    state: SubmissionState = SubmissionState.ASKED
+    state: SubmissionState = SubmissionState.OPEN
     decided_by: str | None = None
     decided_at: datetime | None = None
     opinion: str = ""
 
 
 class TaskKind(StrEnum):
-    """`task.…` in the labels has the words."""
+    """Kind of a task; `task.…` in the labels has the words."""
 
     TAKE_IN = "take_in"
     DECIDE = "decide"
@@ -92,10 +92,10 @@ class TaskKind(StrEnum):
     SYSTEM = "system"
     SYSTEM_STATUS = "system_status"
     ASSIGN = "assign"
-    """Taken in, and nobody has it to work on."""
+    """Taken in, and not yet assigned."""
     REASSIGN = "reassign"
     """A unit handed its part back."""
-    REPLY_WANTED = "reply_wanted"
+    REPLY_DUE = "reply_wanted"
     """A recipient is to answer us by a day."""
     OPINION = "opinion"
     """Submitted to a leader."""
@@ -113,7 +113,7 @@ _INCOMING = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskNote:
-    """What somebody said about one task. Settled and resting end when the task has begun anew since `noted_at`; its owner
+    """A person's note about one task. A close or snooze ends when the task has begun anew since `noted_at`; its owner
     stays."""
 
     task: str
@@ -127,8 +127,8 @@ class TaskNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One line of the list. `subject_id` is what is opened: an incoming or outgoing document, or a certificate's
-    fingerprint; `since` when it began; `wall_clock` whether its time runs day and night."""
+    """One line of the list. `subject_id` is its subject: an incoming or outgoing document, or a certificate's fingerprint;
+    `since` when it began; `wall_clock` whether its time runs day and night."""
 
     id: str
     kind: TaskKind
@@ -145,7 +145,7 @@ class Task:
     timer: str | None = None
     note: TaskNote | None = None
     unit: str = ""
-    """Whose part it is."""
+    """Unit that has the part."""
     begun_by: str = ""
     """Principal whose own act it began with; empty where it came from elsewhere."""
 
@@ -154,11 +154,11 @@ class Task:
         return self.kind in _INCOMING
 
     @property
-    def about(self) -> About:
-        """What is opened, under `opens`."""
+    def subject_kind(self) -> SubjectKind:
+        """Kind of the subject under `opens`."""
         if self.kind is TaskKind.CERTIFICATE:
-            return About.AGENCY
-        return About.INCOMING if self.is_incoming else About.OUTGOING
+            return SubjectKind.AGENCY
+        return SubjectKind.INCOMING if self.is_incoming else SubjectKind.OUTGOING
 
     @property
     def opens(self) -> str:
@@ -174,12 +174,11 @@ class Task:
 
     @property
     def is_pressing(self) -> bool:
-        """Whether it stands on the home page whatever else is to do."""
+        """True if it stands on the home page in any case."""
         return self.is_late or self.is_express
 
     def rests(self, now: datetime) -> bool:
-        """Whether nobody is to be bothered with it now. What is express is never put off, and nothing past its deadline,
-        also one that came nearer."""
+        """Tell whether it is hidden now. An express one is never put off, and none past its deadline, even a moved one."""
         note = self.note
         if note is None or note.noted_at < self.since:
             return False
@@ -191,17 +190,17 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Untold:
-    """An incoming document with a status that its sender has not heard, and since when that waits or has failed."""
+class UnsentStatus:
+    """An incoming document with a status that its sender has not received, and since when that waits or has failed."""
 
     document: IncomingDocument
     since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unasked:
-    """A delivery whose recipient has not heard that it is asked to give it back, with its document and everything known
-    about it, and since when that waits or has failed."""
+class UnsentRequest:
+    """A delivery whose recipient has not received the request to give it back, with its document and all its facts, and
+    since when that waits or has failed."""
 
     delivery: Delivery
     document: OutgoingDocument

@@ -22,7 +22,7 @@ from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts.acting import behalf
 from gateway.office.desks import OfficeOut
-from gateway.office.domain.listing import ListOrder, Side, Wanted
+from gateway.office.domain.listing import Filter, ListOrder, Side
 from gateway.office.domain.task import AskState, RecallAsk
 from gateway.office.policy import rights
 from gateway.office.policy.rights import Granted, RecallObjection, Rights
@@ -85,7 +85,7 @@ async def ask_recall(
             asked_for=granted.on_behalf_of,
         )
         await work.office.recalls.add(request)
-        await _record_recall(work, EventKind.RECALL_ASKED, request, granted, now, to=list(request.recipients))
+        await _record_recall(work, EventKind.RECALL_FILED, request, granted, now, to=list(request.recipients))
         await work.commit()
     desk.wake()
     return request
@@ -276,7 +276,7 @@ async def urge(
 
 async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetime) -> Urging:
     page = await work.office.lists.page(
-        Wanted(side=Side.OUT, overdue=True, party=code, sort=ListOrder.OLDEST), limit=MOST_LATE
+        Filter(side=Side.OUT, overdue=True, party=code, sort=ListOrder.OLDEST), limit=MOST_LATE
     )
     sent = await work.deliveries.of_many([line.id for line in page.lines])
     late, delivery_ids, name = list[LateDocument](), list[str](), ""
@@ -355,7 +355,7 @@ async def _contact(work: OfficeWork, code: str, delivery_ids: Sequence[str]) -> 
     facts_by_delivery = {id: await work.facts.of(id) for id in delivery_ids}
     if not any(fact.staff for facts in facts_by_delivery.values() for fact in facts):
         page = await work.office.lists.page(
-            Wanted(side=Side.OUT, party=code, sort=ListOrder.NEWEST), limit=20
+            Filter(side=Side.OUT, party=code, sort=ListOrder.NEWEST), limit=20
         )
         sent = await work.deliveries.of_many([line.id for line in page.lines])
         latest_ids = [

@@ -84,7 +84,7 @@ class NodeMachine:
 
     async def checks(self, tag: Tag = Tag.DOCTOR) -> Sequence[Diagnosis]:
         """What the checks of that selection found, known for some seconds; the test of the line is made each time."""
-        return await self.health.found(tag)
+        return await self.health.diagnose(tag)
 
     async def standing(self) -> NodeStatus:
         return await status.look(self.node)

@@ -265,7 +265,7 @@ def session_over(session: Session, rules: SessionRules, now: datetime) -> Ended 
     if session.ended_why is not None:
         return session.ended_why
     if now >= session.ends_at:
-        return Ended.OVER
+        return Ended.EXPIRED
     return Ended.IDLE if now >= session.seen_at + rules.idle else None
 
 

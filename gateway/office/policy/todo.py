@@ -25,7 +25,7 @@ from gateway.domain.status import (
 from gateway.domain.system_box import BoxItem
 from gateway.domain.wall_clock import local
 from gateway.office.domain.notice import LONGEST_TEXT, NoticeKind, NoticeWish
-from gateway.office.domain.task import RecallAsk, Submission, Task, TaskKind, Unasked, Untold
+from gateway.office.domain.task import RecallAsk, Submission, Task, TaskKind, UnsentRequest, UnsentStatus
 from gateway.policy import timers
 from gateway.policy.timers import Due
 from gateway.policy.upkeep import CertificateEnding
@@ -111,7 +111,7 @@ def of_wanted_replies(
             due = timers.reply_wanted(office, document.reply_by)
             since = document.packed_at or document.created_at
             yield replace(
-                _outgoing(TaskKind.REPLY_WANTED, each.id, document, since),
+                _outgoing(TaskKind.REPLY_DUE, each.id, document, since),
                 counterpart=each.recipient.code,
                 counterpart_name=each.recipient.name or "",
                 due_at=due.at,
@@ -186,22 +186,24 @@ def status_horizon(now: datetime) -> datetime:
     return now - timers.STATE_SILENT
 
 
-def of_untold(untold: Iterable[Untold | Unasked], now: datetime) -> Iterator[Task]:
+def of_untold(untold: Iterable[UnsentStatus | UnsentRequest], now: datetime) -> Iterator[Task]:
     """One for each document, of its latest status."""
-    statuses = (one for one in untold if isinstance(one, Untold))
+    statuses = (one for one in untold if isinstance(one, UnsentStatus))
     for each in {one.document.id: one for one in statuses}.values():
         due = timers.tell_state(each.since)
         yield _incoming(TaskKind.STATUS, each.document.id, each.document, each.since, due, now)
 
 
-def of_unasked(office: OfficeCalendar, untold: Iterable[Untold | Unasked], now: datetime) -> Iterator[Task]:
+def of_unasked(
+    office: OfficeCalendar, untold: Iterable[UnsentStatus | UnsentRequest], now: datetime
+) -> Iterator[Task]:
     """Take-backs that their recipients have not heard of, unless somebody asked again since."""
-    requests = (one for one in untold if isinstance(one, Unasked))
+    requests = (one for one in untold if isinstance(one, UnsentRequest))
     for each in {one.delivery.id: one for one in requests}.values():
         asked = fold_delivery(each.facts).requests
         last = max(asked, key=lambda request: request.asked_at, default=None)
         # Of what is asked, only the one that has not gone and no later one.
-        asks_still = last is not None and last.state is RequestState.ASKED and last.asked_at <= each.since
+        asks_still = last is not None and last.state is RequestState.OPEN and last.asked_at <= each.since
         if last is None or last.state is RequestState.WITHDRAWN or asks_still:
             yield _to_settle(TaskKind.TAKE_BACK, office, each.delivery, each.document, each.since, now)
 

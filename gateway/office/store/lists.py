@@ -1,4 +1,4 @@
-"""Lists of one agency's documents, as pages show them: what is stored, and over it what is not written yet. In: a `Wanted`
+"""Lists of one agency's documents, as pages show them: what is stored, and over it what is not written yet. In: a `Filter`
 and a cursor. Out: one page, with cursors to both sides; or counts. A cursor names the row at the page's edge, so rows
 that come meanwhile neither repeat nor hide one; what is overdue is judged by the moment of the first page. Counts that
 were worked out a moment ago are not made again: a small one is kept for seconds, and no longer than until this process
@@ -24,7 +24,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import midnight
-from gateway.office.domain.listing import TABS, ListLine, Side, Tab, Wanted
+from gateway.office.domain.listing import TABS, Filter, ListLine, Side, Tab
 from gateway.office.store import lists_figures
 from gateway.office.store.lists_figures import Charts, DayHours
 from gateway.office.store.lists_overlay import Condition, Overlay
@@ -86,8 +86,8 @@ class Tiles:
 COUNT_FRESH = timedelta(seconds=5)
 STILL_MANY = timedelta(minutes=5)
 MOST_COUNTS_KEPT = 2_000
-Counting = Callable[[Sequence[Wanted]], Awaitable[Sequence[ListCount]]]
-_CountKey = tuple[str, Wanted]
+Counting = Callable[[Sequence[Filter]], Awaitable[Sequence[ListCount]]]
+_CountKey = tuple[str, Filter]
 # With when it was counted, and at which turn.
 _KnownCount = tuple[ListCount, datetime, int]
 
@@ -109,7 +109,7 @@ class KnownCounts:
         self._turns[agency_id] += 1
 
     async def of(
-        self, agency_id: str, turn: int, asked: Sequence[Wanted], counting: Counting
+        self, agency_id: str, turn: int, asked: Sequence[Filter], counting: Counting
     ) -> Sequence[ListCount]:
         """Who comes while somebody counts for the same agency waits, and mostly finds what it wants."""
         async with self._counting[agency_id]:
@@ -124,7 +124,7 @@ class KnownCounts:
                     self._known.popitem(last=False)
         return [found[wanted] for wanted in asked]
 
-    def _fresh(self, agency_id: str, wanted: Wanted) -> ListCount | None:
+    def _fresh(self, agency_id: str, wanted: Filter) -> ListCount | None:
         known = self._known.get((agency_id, wanted))
         if known is None:
             return None
@@ -177,7 +177,7 @@ class SqlLists:
         self._known = known or KnownCounts(clock)
         self._turn = self._known.turn(scope.agency_id)
 
-    async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
+    async def page(self, wanted: Filter, *, limit: int, cursor: str | None = None) -> ListPage:
         """Each row once, in the order asked for, forward or back. NotFound for a cursor of another question."""
         limit = max(1, min(limit, MOST_ROWS))
         edge = _read_cursor(cursor, wanted) if cursor is not None else None
@@ -200,21 +200,21 @@ class SqlLists:
             next_cursor=cursors[1] if (True if back else more) else None,
         )
 
-    async def count(self, wanted: Wanted) -> ListCount:
+    async def count(self, wanted: Filter) -> ListCount:
         (count,) = await self._counts([wanted])
         return count
 
     async def tabs(self, side: Side) -> Mapping[Tab | None, ListCount]:
         """How many stand in each tab; None is all of them, and `Tab(0)` those that need a person."""
-        asked: dict[Tab | None, Wanted] = {
-            None: Wanted(side=side),
-            _ATTENTION: Wanted(side=side, attention=True),
+        asked: dict[Tab | None, Filter] = {
+            None: Filter(side=side),
+            _ATTENTION: Filter(side=side, attention=True),
         }
-        asked |= {tab: Wanted(side=side, tab=tab) for tab in TABS[side]}
+        asked |= {tab: Filter(side=side, tab=tab) for tab in TABS[side]}
         counted = await self._counts(list(asked.values()))
         return dict(zip(asked, counted, strict=True))
 
-    async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
+    async def beside(self, wanted: Filter, id: str) -> tuple[str | None, str | None]:
         """The ids of the rows before and after that one; none for both where the list does not have it."""
         now = self._clock.now()
         asked, where = bands(wanted, now), await self._where(wanted, now)
@@ -290,7 +290,7 @@ class SqlLists:
 
     async def tiles(self, today: date) -> Tiles:
         since = midnight(today)
-        out, arrived = Wanted(side=Side.OUT), Wanted(side=Side.IN)
+        out, arrived = Filter(side=Side.OUT), Filter(side=Side.IN)
         asked = {
             "late": replace(arrived, tab=Tab.NEW, overdue=True),
             "urgent": replace(arrived, tab=Tab.NEW, pressing=True),
@@ -308,10 +308,10 @@ class SqlLists:
     async def charts(self, today: date, days: int = 30) -> Charts:
         return await lists_figures.charts(self._tx, await self._over(), self._agency_id, today, days)
 
-    async def _counts(self, asked: Sequence[Wanted]) -> Sequence[ListCount]:
+    async def _counts(self, asked: Sequence[Filter]) -> Sequence[ListCount]:
         return await self._known.of(self._agency_id, self._turn, asked, self._count)
 
-    async def _count(self, asked: Sequence[Wanted]) -> Sequence[ListCount]:
+    async def _count(self, asked: Sequence[Filter]) -> Sequence[ListCount]:
         """Several at once."""
         now, overlay = self._clock.now(), await self._over()
         where = [await self._where(wanted, now) for wanted in asked]
@@ -335,7 +335,7 @@ class SqlLists:
             self._overlay = await self._folder.overlay(self._tx, self._agency_id)
         return self._overlay
 
-    async def _where(self, wanted: Wanted, now: datetime) -> list[Condition]:
+    async def _where(self, wanted: Filter, now: datetime) -> list[Condition]:
         where = filters(wanted, now, self._agency_id)
         if wanted.late is not None:
             where.append(await late_condition(self._tx, self._agency_id, wanted.side, wanted.late))
@@ -452,7 +452,7 @@ def to_line(row: Any) -> ListLine:  # Any: a row with the columns that are shown
 
 
 def _write_cursor(
-    wanted: Wanted, asked: Sequence[Band], now: datetime, at: tuple[int, Any], *, back: bool
+    wanted: Filter, asked: Sequence[Band], now: datetime, at: tuple[int, Any], *, back: bool
 ) -> str:
     band, row = at
     values = [getattr(row, order.name) for order in asked[band].by]
@@ -461,7 +461,7 @@ def _write_cursor(
     return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, wanted: Wanted) -> _Edge:
+def _read_cursor(cursor: str, wanted: Filter) -> _Edge:
     try:
         told = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         digest, now, band, back, values = json.loads(told)
@@ -503,8 +503,8 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _digest(wanted: Wanted) -> str:
-    return hashlib.sha256(to_json(Wanted, wanted).encode()).hexdigest()[:16]
+def _digest(wanted: Filter) -> str:
+    return hashlib.sha256(to_json(Filter, wanted).encode()).hexdigest()[:16]
 
 
 def _foreign() -> errors.NotFound:

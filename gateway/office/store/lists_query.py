@@ -1,4 +1,4 @@
-"""Questions about lists as conditions and orders. In: a `Wanted`. Out: bands, which are read one after the other, each in
+"""Questions about lists as conditions and orders. In: a `Filter`. Out: bands, which are read one after the other, each in
 an order that an index has; and the conditions of its filters and of what is searched for, on either database."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.domain.document import InState, OutState, Recipient, RecipientRole
 from gateway.domain.handling import PartState
 from gateway.domain.status import HAS_IT
 from gateway.domain.text import SearchRole, Sought, Term, exactly, marked, sought
-from gateway.office.domain.listing import ListOrder, Side, Tab, Wanted, type_key
+from gateway.office.domain.listing import Filter, ListOrder, Side, Tab, type_key
 from gateway.office.store.lists_write import first_place
 from gateway.store.outgoing import answered_from
 from gateway.store.row import from_json
@@ -71,7 +71,7 @@ _SORTED = {
 }
 
 
-def bands(wanted: Wanted, now: datetime) -> Sequence[Band]:
+def bands(wanted: Filter, now: datetime) -> Sequence[Band]:
     """In the order in which the list shows them."""
     found = sought(wanted.text)
     named = _named(wanted)
@@ -80,7 +80,7 @@ def bands(wanted: Wanted, now: datetime) -> Sequence[Band]:
     return [Band(by=by, where=where, words=named) for where, by in _orders(wanted, now)]
 
 
-def whole(wanted: Wanted) -> Band:
+def whole(wanted: Filter) -> Band:
     """All of them at once, in whatever order: for counting."""
     found = sought(wanted.text)
     if wanted.text.strip() and not found.terms:
@@ -88,7 +88,7 @@ def whole(wanted: Wanted) -> Band:
     return Band(by=(_NEWEST,), words=(*found.terms, *_named(wanted)))
 
 
-def filters(wanted: Wanted, now: datetime, agency_id: str) -> list[Condition]:
+def filters(wanted: Filter, now: datetime, agency_id: str) -> list[Condition]:
     """Everything but words."""
     where: list[Condition] = []
     if wanted.side is not None:
@@ -164,7 +164,7 @@ def matching(expression: str) -> Condition:
     return found  # type: ignore[no-any-return]  # written out: only SQLite has the word
 
 
-def _named(wanted: Wanted) -> tuple[Term, ...]:
+def _named(wanted: Filter) -> tuple[Term, ...]:
     """Filters that are words with a role: an index of columns would need one for each recipient."""
     terms: list[Term] = []
     if wanted.party:
@@ -190,7 +190,7 @@ def _by_fit(found: Sought, named: tuple[Term, ...], *, nothing: bool) -> list[Ba
     ]
 
 
-def _orders(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
+def _orders(wanted: Filter, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
     sort = wanted.sort
     if sort is ListOrder.FIRST:
         return _first(wanted, now)
@@ -204,7 +204,7 @@ def _orders(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], 
     return [((col(_R.issued_on).is_not(None),), by), ((col(_R.issued_on).is_(None),), (_NEWEST,))]
 
 
-def _first(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
+def _first(wanted: Filter, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
     """What needs a person; then the rest, newest first. What is taken in or refused needs nobody to hurry."""
     ahead = (OrderColumn(name="lead", down=False), _OLDEST)
     if wanted.side is Side.IN:
@@ -223,12 +223,12 @@ def _calls(now: datetime) -> Condition:
 
 
 def _quoted(term: Term) -> str:
-    return f'"{" ".join(term.words)}"' + ("" if term.whole else " *")
+    return f'"{" ".join(term.words)}"' + ("" if term.is_whole else " *")
 
 
 def _like(folded: Any, term: Term) -> Condition:
     # Letters and digits only: nothing in it means anything to LIKE. The column begins and ends with a space.
-    found: Condition = col(folded).like(f"% {' '.join(term.words)}{' %' if term.whole else '%'}")
+    found: Condition = col(folded).like(f"% {' '.join(term.words)}{' %' if term.is_whole else '%'}")
     return found
 
 

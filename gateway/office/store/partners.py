@@ -16,7 +16,7 @@ from sqlalchemy import Executable, and_, func, or_, select
 from sqlmodel import col
 
 from gateway.domain.document import UNDECIDED
-from gateway.domain.status import ASKED, AWAITED, NEVER_LEFT, TAKEN
+from gateway.domain.status import AWAITED, NEVER_LEFT, REQUESTED, TAKEN_IN
 from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import Side
 from gateway.store.inbox import REPEAT
@@ -31,14 +31,14 @@ RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
 LONGEST_DAYS = 31
 _RESULT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("queued", "sending"), "waiting"),
-    **dict.fromkeys(AWAITED | ASKED, "sent"),
-    **dict.fromkeys(TAKEN, "taken"),
+    **dict.fromkeys(AWAITED | REQUESTED, "sent"),
+    **dict.fromkeys(TAKEN_IN, "taken"),
     **dict.fromkeys(("rejected", "request_refused"), "refused"),
     "failed": "failed",
 }
 _RESULT_IN: Mapping[str, str] = {
     **dict.fromkeys(UNDECIDED, "waiting"),
-    **dict.fromkeys(TAKEN | {"replaced"}, "taken"),
+    **dict.fromkeys(TAKEN_IN | {"replaced"}, "taken"),
     "rejected": "refused",
 }
 

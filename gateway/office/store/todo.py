@@ -21,8 +21,8 @@ from gateway.office.domain.task import (
     Submission,
     SubmissionState,
     TaskNote,
-    Unasked,
-    Untold,
+    UnsentRequest,
+    UnsentStatus,
 )
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
@@ -223,7 +223,9 @@ class SqlTasks:
         documents = await self._documents(found)
         return [(each, documents[each.document_id]) for each in found]
 
-    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
+    async def untold(
+        self, since: datetime, until: datetime, limit: int
+    ) -> Sequence[UnsentStatus | UnsentRequest]:
         """Statuses and take-backs between these times that wait yet or have failed; and since the first those that could
         not be made."""
         never = {"agency": self._agency_id, "since": since, "most": limit}
@@ -240,13 +242,15 @@ class SqlTasks:
             deliveries |= {row.id: to_delivery(row) for row in await self._tx.rows(_D, _DELIVERIES, **part)}
         sent = await self._documents(deliveries.values())
         facts = await self._facts.of_many(list(deliveries)) if deliveries else {}
-        found: list[Untold | Unasked] = []
+        found: list[UnsentStatus | UnsentRequest] = []
         for at, subject in rows:
             if subject in documents:
-                found.append(Untold(document=documents[subject], since=at))
+                found.append(UnsentStatus(document=documents[subject], since=at))
             elif (one := deliveries.get(subject)) is not None:
                 known = tuple(facts[subject])
-                found.append(Unasked(delivery=one, document=sent[one.document_id], facts=known, since=at))
+                found.append(
+                    UnsentRequest(delivery=one, document=sent[one.document_id], facts=known, since=at)
+                )
         return found
 
     async def unanswered(
@@ -307,7 +311,7 @@ _OUR_ASKS = select(_ASK).where(col(_ASK.agency_id) == bindparam("agency"))
 _ASK_BY_ID = _OUR_ASKS.where(col(_ASK.id) == bindparam("id"))
 _NEWEST_ASKED = (col(_ASK.asked_at).desc(), col(_ASK.id).desc())
 _ASKS_OF = _OUR_ASKS.where(col(_ASK.document_id) == bindparam("document")).order_by(*_NEWEST_ASKED)
-_OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.ASKED.value).order_by(
+_OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.OPEN.value).order_by(
     col(_ASK.asked_at), col(_ASK.id)
 )
 
@@ -338,7 +342,7 @@ class SqlRecallAsks(AgencyRows):
         this = (
             col(_ASK.agency_id) == self._agency_id,
             col(_ASK.id) == ask.id,
-            col(_ASK.state) == AskState.ASKED.value,
+            col(_ASK.state) == AskState.OPEN.value,
         )
         closed = RecallAskRow.of(ask, agency_id=self._agency_id).values("agency_id", "id")
         if await self._tx.change(update(_ASK).where(*this).values(**closed)) != 1:
@@ -350,7 +354,7 @@ _SUBMITTED = select(_SUBMISSION).where(col(_SUBMISSION.agency_id) == bindparam("
 _SUBMISSIONS_OF = _SUBMITTED.where(
     col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
 ).order_by(col(_SUBMISSION.asked_at), col(_SUBMISSION.id))
-_OPEN_SUBMISSIONS = _SUBMITTED.where(col(_SUBMISSION.state) == SubmissionState.ASKED.value).order_by(
+_OPEN_SUBMISSIONS = _SUBMITTED.where(col(_SUBMISSION.state) == SubmissionState.OPEN.value).order_by(
     col(_SUBMISSION.asked_at), col(_SUBMISSION.id)
 )
 
@@ -382,7 +386,7 @@ class SqlSubmissions(AgencyRows):
         this = (
             col(_SUBMISSION.agency_id) == self._agency_id,
             col(_SUBMISSION.id) == submission.id,
-            col(_SUBMISSION.state) == SubmissionState.ASKED.value,
+            col(_SUBMISSION.state) == SubmissionState.OPEN.value,
         )
         closed = self._row(submission).values("agency_id", "id")
         if await self._tx.change(update(_SUBMISSION).where(*this).values(**closed)) != 1:

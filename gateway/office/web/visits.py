@@ -20,7 +20,7 @@ from gateway.domain.queues import InboxPacket
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts.acting import Acting
-from gateway.office.domain.notice import About, OwnDesk, Ring, RingKind
+from gateway.office.domain.notice import OwnDesk, Ring, RingKind, SubjectKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
 from gateway.office.web import answers, dates
@@ -335,13 +335,13 @@ def _may_one(visit: Visit, needs: tuple[Needs, ...]) -> bool:
 
 BELL_PATH = "/thong-bao"
 RINGS_IN_FRAME = 6
-SUBJECT_PATHS: Mapping[About, str] = {
-    About.INCOMING: "/van-ban-den/{id}",
-    About.OUTGOING: "/van-ban-di/{id}",
-    About.AGENCY: "/co-quan/{id}",
-    About.PACKET: "/van-hanh/cach-ly/{id}",
+SUBJECT_PATHS: Mapping[SubjectKind, str] = {
+    SubjectKind.INCOMING: "/van-ban-den/{id}",
+    SubjectKind.OUTGOING: "/van-ban-di/{id}",
+    SubjectKind.AGENCY: "/co-quan/{id}",
+    SubjectKind.PACKET: "/van-hanh/cach-ly/{id}",
 }
-_OWN_KINDS = (RingKind.GIVEN, RingKind.RECALL, RingKind.DUE, RingKind.RETURNED, RingKind.FAILED)
+_OWN_KINDS = (RingKind.ASSIGNED, RingKind.RECALL, RingKind.DUE, RingKind.RETURNED, RingKind.FAILED)
 _ALL_KINDS = (
     *(RingKind.URGENT, RingKind.DUE, RingKind.RECALL),
     *(RingKind.RETURNED, RingKind.FAILED, RingKind.SILENT),
@@ -388,7 +388,7 @@ def bell_kinds(visit: Visit) -> tuple[RingKind, ...]:
     if not visit.may(Right.SEE_CONTENT, Manner.YES):
         return ()
     leads = (RingKind.APPROVAL,) if visit.may(Right.INSTRUCT, Manner.YES) else ()
-    return (*leads, *_ALL_KINDS, *((RingKind.ASIDE,) if _takes(visit) else ()))
+    return (*leads, *_ALL_KINDS, *((RingKind.SET_ASIDE,) if _takes(visit) else ()))
 
 
 async def bell_of(visit: Visit, *, anew: bool = False) -> Bell | None:
@@ -444,7 +444,7 @@ def _shown_rings(visit: Visit, desk: OwnDesk, told: Sequence[Ring]) -> tuple[Sho
         ShownRing(
             ring=each,
             words=visit.say(each.says),
-            path=SUBJECT_PATHS[each.about].format(id=each.subject_id),
+            path=SUBJECT_PATHS[each.subject_kind].format(id=each.subject_id),
             is_unread=desk.is_unread(each),
         )
         for each in told

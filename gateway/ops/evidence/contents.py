@@ -33,17 +33,17 @@ from gateway.domain.evidence import (
     STORY,
     Absent,
     Direction,
-    EventTold,
-    FileTold,
     NotedStep,
     PacketRole,
-    PacketTold,
     PacketVerdict,
     Party,
-    RecipientTold,
-    SealTold,
     SpoiledPack,
     Story,
+    StoryEvent,
+    StoryFile,
+    StoryPacket,
+    StoryRecipient,
+    StorySeal,
 )
 from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
@@ -296,13 +296,13 @@ def member_name(n: int, packet: HeldPacket) -> str:
     return f"{PACKETS}{n:05d}-{packet.direction.value}-{_safe_kind(packet.kind)}.edxml" if packet.open else ""
 
 
-def packet_told(assembled: Heard, names: Mapping[str, str], code: str) -> PacketTold:
+def packet_told(assembled: Heard, names: Mapping[str, str], code: str) -> StoryPacket:
     """Describe a packet in the story. `code` is the agency's own, the recipient of all that arrived."""
     packet, judged = assembled.held, assembled.judged
     signed = judged.signed if judged is not None else None
     status = signed.model.status if signed is not None else None
     to = packet.to or ((code,) if packet.direction is Direction.IN else ())
-    return PacketTold(
+    return StoryPacket(
         part=packet.part,
         direction=packet.direction,
         kind=packet.kind,
@@ -363,11 +363,11 @@ def story_of(
         subject="" if sealed else words.subject,
         absent=absent,
         files=tuple(
-            FileTold(name="" if sealed else file.name, size=file.size, sha256=file.sha256)
+            StoryFile(name="" if sealed else file.name, size=file.size, sha256=file.sha256)
             for file in document.files
         ),
         recipients=tuple(
-            RecipientTold(party=_party(delivery.recipient.code, names), state=delivery.state)
+            StoryRecipient(party=_party(delivery.recipient.code, names), state=delivery.state)
             for delivery in deliveries
         ),
     )
@@ -377,7 +377,7 @@ def with_log(story: Story, proofs: LogProofs) -> Story:
     """Add the events and seals that the log proves."""
     digests = frozenset(packet.sha256 for packet in story.packets)
     seals = tuple(
-        SealTold(
+        StorySeal(
             number=seal.number,
             size=seal.tree_size,
             at=seal.at,
@@ -387,7 +387,7 @@ def with_log(story: Story, proofs: LogProofs) -> Story:
         for seal in (published_seal.signed.seal for published_seal in proofs.seals)
     )
     events = tuple(
-        EventTold(
+        StoryEvent(
             kind=str(event["kind"]),
             at=datetime.fromisoformat(str(event["at"])),
             subject=str(event["subject"]),

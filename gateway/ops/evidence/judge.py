@@ -20,10 +20,10 @@ from gateway.domain.evidence import (
     STORY,
     NotedStep,
     PacketRole,
-    PacketTold,
     PacketVerdict,
     SpoiledPack,
     Story,
+    StoryPacket,
 )
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding, Evidence, Finding, Receipt, SignedEnvelope, Step
@@ -204,7 +204,7 @@ class Believed:
 class JudgedPacket:
     """One packet: its description in the story, its verdict, and its report line."""
 
-    told: PacketTold
+    told: StoryPacket
     judged: JudgedSignature
     line: ReportLine
 
@@ -256,7 +256,7 @@ def _check_complete(pack: Pack, story: Story) -> None:
 
 
 def _judge_packet(
-    pack: Pack, packet: PacketTold, trusted: Believed, proved_at: datetime | None
+    pack: Pack, packet: StoryPacket, trusted: Believed, proved_at: datetime | None
 ) -> JudgedPacket:
     bindings = trusted.bindings if trusted.trust is not None else partial(_binding_from_pack, pack, packet)
     source = verify.EnvelopeSource(size=packet.size, open=lambda: pack.pieces(packet.member))
@@ -266,7 +266,7 @@ def _judge_packet(
     return JudgedPacket(told=packet, judged=judged, line=_packet_line(packet, judged, proved_at, trusted))
 
 
-def _copy_line(pack: Pack, copy: PacketTold, story: Story) -> ReportLine:
+def _copy_line(pack: Pack, copy: StoryPacket, story: Story) -> ReportLine:
     """Report on the form that an axis was handed: it must have the same content as a packet of the pack."""
     original = next((p for p in story.packets if p.sha256 == copy.made_of and p.member), None)
     copy_digest = _read_body_digest(pack, copy)
@@ -290,7 +290,7 @@ def _copy_line(pack: Pack, copy: PacketTold, story: Story) -> ReportLine:
     )
 
 
-def _read_body_digest(pack: Pack, packet: PacketTold) -> Digest | None:
+def _read_body_digest(pack: Pack, packet: StoryPacket) -> Digest | None:
     source = verify.EnvelopeSource(size=packet.size, open=lambda: pack.pieces(packet.member))
     try:
         return foreign.examine(source, XmlPolicy().limits).verified.signed.body_digest
@@ -298,7 +298,7 @@ def _read_body_digest(pack: Pack, packet: PacketTold) -> Digest | None:
         return None
 
 
-def _binding_from_pack(pack: Pack, packet: PacketTold, code: str) -> Sequence[Binding]:
+def _binding_from_pack(pack: Pack, packet: StoryPacket, code: str) -> Sequence[Binding]:
     """Bind the code to the pack's own certificate. Without anchors this shows only that the signature matches the bytes."""
     if packet.certificate is None:
         return ()
@@ -307,7 +307,7 @@ def _binding_from_pack(pack: Pack, packet: PacketTold, code: str) -> Sequence[Bi
 
 
 def _packet_line(
-    packet: PacketTold, judged: JudgedSignature, proved_at: datetime | None, trusted: Believed
+    packet: StoryPacket, judged: JudgedSignature, proved_at: datetime | None, trusted: Believed
 ) -> ReportLine:
     ok: bool | None
     if judged.word == VALID:
@@ -348,11 +348,11 @@ def is_vouched(steps: Sequence[NotedStep]) -> bool:
     return any(step.n == _SIGNATURE_STEP and step.ok is None and step.detail for step in steps)
 
 
-def _was_vouched(packet: PacketTold) -> bool:
+def _was_vouched(packet: StoryPacket) -> bool:
     return any(verdict.noted and is_vouched(verdict.steps) for verdict in packet.verdicts)
 
 
-def _check_agreement(packet: PacketTold, signed: SignedEnvelope[Envelope]) -> None:
+def _check_agreement(packet: StoryPacket, signed: SignedEnvelope[Envelope]) -> None:
     """Check that the story says the same of a packet as its signed content, because people read the story."""
     status = signed.model.status.code if signed.model.status is not None else None
     pairs = (
@@ -369,8 +369,8 @@ def _check_agreement(packet: PacketTold, signed: SignedEnvelope[Envelope]) -> No
 def _check_receipt(
     answer: JudgedPacket,
     judged_by_id: Mapping[str, JudgedPacket],
-    withheld: Mapping[str, PacketTold],
-    copies: Mapping[str, PacketTold],
+    withheld: Mapping[str, StoryPacket],
+    copies: Mapping[str, StoryPacket],
 ) -> ReportLine:
     """Check a receipt against the packet of the pack that it names (R3, receipts name what was held)."""
     signed = answer.judged.signed
@@ -396,7 +396,7 @@ def _check_receipt(
 
 
 def _receipt_fault(
-    answer: SignedEnvelope[Envelope], receipt: Receipt, signed: SignedEnvelope[Envelope], packet: PacketTold
+    answer: SignedEnvelope[Envelope], receipt: Receipt, signed: SignedEnvelope[Envelope], packet: StoryPacket
 ) -> str | None:
     model = signed.model
     document_id = model.document_id or (model.response_for[0].document_id if model.response_for else None)

@@ -198,7 +198,7 @@ class EvidenceMaker:
             "members": len(pack.manifest.members),
         }
         async with self._node.store.begin(scope) as work:
-            await work.events.append(EventKind.EVIDENCE_MADE, SUBJECT, story.made_at, pack_facts)
+            await work.events.append(EventKind.EVIDENCE_CREATED, SUBJECT, story.made_at, pack_facts)
             await work.commit()
         self._node.store.wake.ring("sequencer")
 

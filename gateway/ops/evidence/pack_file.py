@@ -247,7 +247,7 @@ class _PackWalk:
     def small(self, name: str, most: int) -> bytes:
         """Read one of the first two members, whose size only their own header tells."""
         header = self._read_header(name)
-        size = evidence.size_told(header)
+        size = evidence.read_size(header)
         if size > most:
             raise SpoiledPack(name, f"it is larger than the {most} bytes that it can have")
         content = self._file.read(size)

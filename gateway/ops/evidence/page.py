@@ -10,7 +10,7 @@ from functools import partial
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.document_view.facts import received_word, state_word
-from gateway.domain.evidence import PacketTold, Party, Story
+from gateway.domain.evidence import Party, Story, StoryPacket
 from gateway.domain.status import CODES
 from gateway.domain.text import plain
 from gateway.domain.wall_clock import local
@@ -62,7 +62,7 @@ def party(p: Party) -> str:
     return plain(f"{p.name} ({p.code})" if p.name else p.code)
 
 
-def packet_word(packet: PacketTold, lang: str) -> str:
+def packet_word(packet: StoryPacket, lang: str) -> str:
     """Return the word for a packet: its kind, and the meaning of a status."""
     kind = plain(labels.say_or(f"kind.{packet.kind}", packet.kind, lang))
     if packet.status is None:
@@ -85,7 +85,7 @@ def sealed_times(story: Story) -> dict[str, datetime | None]:
     return times
 
 
-def trusted(say: Callable[..., str], times: Mapping[str, datetime | None], packet: PacketTold) -> str:
+def trusted(say: Callable[..., str], times: Mapping[str, datetime | None], packet: StoryPacket) -> str:
     """Say in words before which trusted time the packet existed."""
     if packet.sha256 not in times:
         return say("evidence.page.not_logged")

@@ -185,7 +185,7 @@ def _signature(
         fault=one.fault,
         detail=one.detail,
         coverage=one.coverage,
-        later=one.later,
+        change=one.later,
         later_detail=one.later_detail,
         certified=one.certified,
         intact=signed.intact if signed else False,

@@ -33,7 +33,7 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pypdf import PageObject, PdfReader
 from pypdf.errors import PyPdfError
 
-from gateway.domain.signatures import Coverage, Later
+from gateway.domain.signatures import Change, Coverage
 from gateway.trust import pdf, pdf_layout
 from gateway.trust.pdf_signatures import ENCRYPTED, cms
 from gateway.trust.pdf_signatures.cms import Material, UnfitError
@@ -52,12 +52,12 @@ _LIMITS = DecodeLimits(
 LIBRARY = (*pdf.LIBRARY, PdfError, CMSExtractionError, UnsupportedAlgorithm, struct.error, zlib.error)
 _SIGNATURES = frozenset({"/adbe.pkcs7.detached", "/ETSI.CAdES.detached"})
 _LEVELS = {
-    ModificationLevel.NONE: Later.NOTHING,
-    ModificationLevel.LTA_UPDATES: Later.PROOFS,
-    ModificationLevel.FORM_FILLING: Later.SIGNATURES,
+    ModificationLevel.NONE: Change.NOTHING,
+    ModificationLevel.LTA_UPDATES: Change.PROOFS,
+    ModificationLevel.FORM_FILLING: Change.SIGNATURES,
 }
 _COVERAGE = {
-    SignatureCoverageLevel.ENTIRE_FILE: Coverage.WHOLE,
+    SignatureCoverageLevel.ENTIRE_FILE: Coverage.COMPLETE,
     SignatureCoverageLevel.ENTIRE_REVISION: Coverage.REVISION,
 }
 _SPACE = b"\0\t\n\f\r "
@@ -73,7 +73,7 @@ class ReadSignature:
     fault: str | None = None
     detail: str = ""
     coverage: Coverage = Coverage.PART
-    later: Later = Later.OTHER
+    later: Change = Change.OTHER
     later_detail: str = ""
     certified: int | None = None
     reason: str = ""
@@ -222,12 +222,12 @@ def _extent(
     if not isinstance(found, DiffResult):
         told.later_detail = _told(found)
         return
-    told.later = _LEVELS.get(found.modification_level, Later.OTHER)
+    told.later = _LEVELS.get(found.modification_level, Change.OTHER)
     changed = found.changed_form_fields
     if covering := sorted(name for name in changed if own.get(name)):
-        told.later, told.later_detail = Later.OTHER, f"signed by nobody, shown on the page: {covering}"[:300]
-    elif told.later is Later.SIGNATURES and not changed <= own.keys():
-        told.later = Later.FIELDS
+        told.later, told.later_detail = Change.OTHER, f"signed by nobody, shown on the page: {covering}"[:300]
+    elif told.later is Change.SIGNATURES and not changed <= own.keys():
+        told.later = Change.FIELDS
         told.later_detail = ", ".join(sorted(changed - own.keys()))[:300]
 
 

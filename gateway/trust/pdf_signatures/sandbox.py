@@ -98,11 +98,11 @@ class SignatureReader:
         self._any = sandboxes[0]
         self._pool = pool
 
-    def read_here(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
+    def read_in_process(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
         return self._any.read_alone(file, seen_at, now)
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        found = await self._pool.run(partial(self.read_here, path, seen_at, now))
+        found = await self._pool.run(partial(self.read_in_process, path, seen_at, now))
         if found is not None:  # no process was asked
             return found
         return await self._sandboxes.run(lambda sandbox: sandbox.read(path, seen_at, now))

@@ -241,7 +241,7 @@ def draw_preview(view: PageView, placement: Placement, seal: Image.Image | None)
         "RGB", (max(1, round(view.size.width * scale)), max(1, round(view.size.height * scale))), _PAPER
     )
     pen = ImageDraw.Draw(paper)
-    for each in view.taken:
+    for each in view.occupied:
         pen.rectangle(_box(each, scale), fill=_THERE)
     if placement.image is not None and seal is not None:
         left, top, right, bottom = _box(placement.image, scale)

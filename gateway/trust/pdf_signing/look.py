@@ -83,7 +83,7 @@ def view(path: Path, number: int) -> PageView:
     with path.open("rb") as stream:
         page = PdfReader(stream, strict=False).pages[number - 1]
         frame = PageFrame.of(page)
-        return PageView(number=number, size=frame.size, taken=taken_areas(page, frame, TEXT_S))
+        return PageView(number=number, size=frame.size, occupied=taken_areas(page, frame, TEXT_S))
 
 
 def frame_of(path: Path, number: int) -> PageFrame:

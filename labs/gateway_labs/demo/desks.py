@@ -193,7 +193,7 @@ async def _planned_stop(node: Office, cast: Cast, by: str, commune: str) -> None
         ends_at=starts + _HOUR / 2,
         text_vi=cast.words("stop_vi"),
         text_en=cast.words("stop_en"),
-        audience=Audience.ONE,
+        audience=Audience.ONE_AGENCY,
         agency_id=commune,
     )
     await board.publish(by, wish)

@@ -25,7 +25,7 @@ from gateway.bootstrap.guards import system_secrets
 from gateway.bootstrap.node import OpenNode
 from gateway.bootstrap.trial import MARK
 from gateway.domain.account import (
-    KEY_SHOWN,
+    KEY_PREFIX_LENGTH,
     TRIAL_KEY_PREFIX,
     ApiKey,
     ApiScope,
@@ -241,7 +241,7 @@ async def _give_key(node: OpenNode, players: Cast, secret: str) -> None:
         principal=await node.store.accounts.principal_for(PrincipalKind.PROGRAM, "sandbox"),
         agency_ids=[agency.id] if agency else [],
         scopes=frozenset(ApiScope),
-        prefix=secret[:KEY_SHOWN],
+        prefix=secret[:KEY_PREFIX_LENGTH],
     )
 
 

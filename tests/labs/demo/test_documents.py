@@ -35,7 +35,7 @@ def test_number_date_subject_and_signer_on_the_paper_are_those_that_are_sent(key
 
     found = fields_of(CAST.file(key, 0, DAY))
 
-    read = dict(found.named())
+    read = dict(found.items())
     assert {name: read[name].why for name in FIELDS if read[name].sure is not Sure.SURE} == {}
     assert (found.number.value, found.symbol.value) == (told["number"], told["symbol"])
     assert found.issued_on.value == DAY

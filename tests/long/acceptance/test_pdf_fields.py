@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.pdf import Found, Ink, PdfFields, PdfText, Sure
+from gateway.domain.pdf import Field, Ink, PdfFields, PdfText, Sure
 from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole, SignerVerdict
 from gateway.policy import pdf_verdict
 from gateway.policy.pdf_fields import is_complete, read_fields
@@ -43,14 +43,14 @@ def of(lines: list[Text], style: Style | None = None) -> PdfFields:
 
 
 def values(fields: PdfFields) -> dict[str, object]:
-    return {name: one.value for name, one in fields.named()}
+    return {name: one.value for name, one in fields.items()}
 
 
 def surely_wrong(fields: PdfFields, expected: dict[str, object]) -> dict[str, object]:
     """What nobody would look at again, and should."""
     return {
         name: one.value
-        for name, one in fields.named()
+        for name, one in fields.items()
         if name in expected and one.sure is Sure.SURE and one.value != expected[name]
     }
 
@@ -89,7 +89,7 @@ def test_what_is_filled_is_right_on_nine_samples_of_ten(told: dict[str, tuple[Sa
         for name, (sample, fields) in told.items()
         if all(
             one.value in (None, expected_of(sample)[field])
-            for field, one in fields.named()
+            for field, one in fields.items()
             if field in expected_of(sample)
         )
     ]
@@ -109,7 +109,7 @@ def test_eight_samples_are_read_whole_and_surely(told: dict[str, tuple[Sample, P
 
 def test_of_a_poor_scan_everything_on_the_page_is_doubtful(told: dict[str, tuple[Sample, PdfFields]]) -> None:
     _, fields = told["poor scan"]
-    sure = {name for name, one in fields.named() if one.sure is Sure.SURE}
+    sure = {name for name, one in fields.items() if one.sure is Sure.SURE}
 
     assert sure == {"pages", "signed_at"}
     assert fields.number.value == "118"
@@ -120,7 +120,7 @@ def test_of_a_font_without_letters_only_what_needs_none_is_told(
     told: dict[str, tuple[Sample, PdfFields]],
 ) -> None:
     _, fields = told["no letters"]
-    known = {name: one for name, one in fields.named() if one.value is not None}
+    known = {name: one for name, one in fields.items() if one.value is not None}
 
     assert set(known) == {"pages", "signed_at", "signer"}
     assert (known["signer"].sure, known["signer"].why) == (Sure.DOUBTFUL, "from-certificate")
@@ -161,7 +161,7 @@ def test_documents_that_a_word_processor_wrote_are_read_surely(
     fields = read((FOLDER / f"{name}.pdf").read_bytes())
     told = values(fields)
 
-    assert {one.sure for field, one in fields.named() if field not in ("competence", "signed_at")} == {
+    assert {one.sure for field, one in fields.items() if field not in ("competence", "signed_at")} == {
         Sure.SURE
     }
     assert [told[each] for each in ("number", "symbol", "type_key", "signer", "title")] == [
@@ -302,7 +302,7 @@ def replaced(lines: list[Text], old: str, *new: str) -> list[Text]:
     return [*lines[:n], *made, *lines[n + 1 :]]
 
 
-def state(one: Found[Any]) -> tuple[object, Sure, str | None]:
+def state(one: Field[Any]) -> tuple[object, Sure, str | None]:
     return one.value, one.sure, one.why
 
 
@@ -442,21 +442,21 @@ def test_a_file_that_was_changed_after_it_was_signed_is_doubtful_throughout(tmp_
     fields = read(pdf, verdict)
 
     assert verdict.verdict is SignatureWord.INVALID
-    assert [name for name, one in fields.named() if one.sure is Sure.SURE] == []
+    assert [name for name, one in fields.items() if one.sure is Sure.SURE] == []
 
 
 def test_a_file_that_cannot_be_read_has_no_fields() -> None:
     fields = read_fields(PdfText(fault="PDF-LIMIT"), verdict_of("Nguyễn Văn Mẫu"), pages=3)
 
     assert fields.pages.value == 3
-    assert {one.why for name, one in fields.named() if name not in ("pages", "signed_at")} == {"fault"}
+    assert {one.why for name, one in fields.items() if name not in ("pages", "signed_at")} == {"fault"}
 
 
 def test_every_doubt_has_its_words(told: dict[str, tuple[Sample, PdfFields]]) -> None:
     assert [
         one.why
         for _, fields in told.values()
-        for _, one in fields.named()
+        for _, one in fields.items()
         if one.why and not has(f"doubt.{one.why}")
     ] == []
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import Pool
 
 from gateway import errors
-from gateway.domain.account import ApiScope, ClientCertificate, HostedAgency, KeyWay, PrincipalKind
+from gateway.domain.account import ApiScope, ClientCertificate, HostedAgency, KeyAuth, PrincipalKind
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import BINDING_KINDS, EventKind
 from gateway.office.store.store import SqlOfficeStore
@@ -135,7 +135,7 @@ async def _revoke(by: Process) -> None:
 
 async def _bind_to_key(by: Process) -> None:
     (key,) = await by.store.accounts.list_keys()
-    await by.store.accounts.bind_certificate(key.id, KeyWay.CERTIFICATE, CERTIFICATE)
+    await by.store.accounts.bind_certificate(key.id, KeyAuth.CERTIFICATE, CERTIFICATE)
 
 
 async def _bind(by: Process) -> None:

@@ -80,7 +80,7 @@ def waiting(row: dict[str, Any], at: str) -> list[dict[str, Any]]:
 
 
 def times(clock: ManualClock) -> dict[str, datetime]:
-    horizon = Horizon.of(clock.now(), LEASE_S)
+    horizon = Horizon.from_lease(clock.now(), LEASE_S)
     return {"now": horizon.now, "far_lease": horizon.lease, "far_retry": horizon.retry}
 
 

@@ -194,7 +194,7 @@ class Exchange(RuleBasedStateMachine):
             async with self._town.node.store.read(await self._town.scope(DEPARTMENT)) as work:
                 facts = tuple(await work.facts.of(delivery.id))
             assert code == PROVINCE
-            assert delivery.state == fold_delivery(facts).shown == fold_delivery(reversed(facts)).shown
+            assert delivery.state == fold_delivery(facts).word == fold_delivery(reversed(facts)).word
             received = {fact.code for fact in facts}
             if "01" in received:
                 assert len(copies) == 1, "told as received and not there"

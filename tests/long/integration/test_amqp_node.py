@@ -58,7 +58,7 @@ async def test_a_document_goes_over_the_broker_and_its_receipt_comes_back(
 
 
 async def is_delivered(town: Town, sent: OutgoingDocument) -> bool:
-    return (await town.standing(sent)).shown == "delivered"
+    return (await town.standing(sent)).word == "delivered"
 
 
 async def test_the_settings_choose_the_axis_and_say_what_is_missing(broker: Broker, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.domain.account import ApiCall, ClientCertificate, KeyWay
+from gateway.domain.account import ApiCall, ClientCertificate, KeyAuth
 from gateway.errors import Denied
 from gateway.office.accounts import admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
@@ -266,10 +266,10 @@ async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_take
         sha256="1" * 64, name="máy <chủ> QLVB", begins_at=now, ends_at=now + timedelta(days=10)
     )
 
-    await bind(id, KeyWay.BOTH, shown)
+    await bind(id, KeyAuth.BOTH, shown)
     listed = (await guest.get(KEYS)).text
     rotated = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
-    await bind(id, KeyWay.CERTIFICATE, replace(shown, ends_at=now + timedelta(days=40)))
+    await bind(id, KeyAuth.CERTIFICATE, replace(shown, ends_at=now + timedelta(days=40)))
     alone = (await guest.get(KEYS)).text
     refused = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
 
@@ -277,7 +277,7 @@ async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_take
     assert "khóa bí mật và chứng thư" in listed
     assert "máy &lt;chủ&gt; QLVB" in rotated.text
     ways = {each.id: (each.way, each.certificate) for each in await site.node.store.accounts.list_keys()}
-    assert [found for other, found in ways.items() if other != id].count((KeyWay.BOTH, shown)) == 1
+    assert [found for other, found in ways.items() if other != id].count((KeyAuth.BOTH, shown)) == 1
     assert "chỉ chứng thư" in alone
     assert f"{KEYS}/{id}/thay-khoa" not in alone
     assert refused.status == 409

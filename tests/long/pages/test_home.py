@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from gateway.domain.account import AgencyScope
 from gateway.office.accounts import sessions, sign_in
-from gateway.office.domain.listing import Side, Tab, Wanted
+from gateway.office.domain.listing import Filter, Side, Tab
 from gateway.office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
@@ -57,7 +57,7 @@ def groups(page: str) -> list[str]:
 async def new_letters(site: Site) -> int:
     scope = AgencyScope(agency_id=await site.agency(OWN), principal_id="test")
     async with site.node.store.read(scope) as work:
-        return (await work.office.lists.count(Wanted(side=Side.IN, tab=Tab.NEW))).n
+        return (await work.office.lists.count(Filter(side=Side.IN, tab=Tab.NEW))).n
 
 
 @pytest.mark.laid

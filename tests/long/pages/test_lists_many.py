@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from gateway.domain.document import OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track
-from gateway.office.domain.listing import Side, Wanted
+from gateway.office.domain.listing import Filter, Side
 from gateway.office.domain.roles import PostRole
 from tests.pages.site import Site
 from tests.pages.visiting import Enter, scope_of
@@ -73,6 +73,6 @@ async def test_evidence_packs_leave_as_one_file_and_each_reading_is_written_down
         for name in packed.namelist():
             assert zipfile.is_zipfile(io.BytesIO(packed.read(name)))
     async with site.node.store.read(await scope_of(site, "province")) as work:
-        lines = (await work.office.lists.page(Wanted(side=Side.OUT), limit=10)).lines
+        lines = (await work.office.lists.page(Filter(side=Side.OUT), limit=10)).lines
         told = [event.kind for line in lines for event in await work.events.of(line.id)]
     assert told.count(EventKind.DOCUMENT_READ) == 2

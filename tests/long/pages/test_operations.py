@@ -13,7 +13,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
-from gateway.domain.pace import Way
+from gateway.domain.pace import Metric
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
 from gateway.ops import backup
@@ -41,9 +41,9 @@ async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_re
     site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     now = site.clock.now()
-    site.node.stopwatch.took(Way.ACCEPT, Lane.URGENT, now - timedelta(seconds=7))
-    site.node.stopwatch.took(Way.ARRIVAL_TO_ADMITTED, Lane.NORMAL, now - timedelta(milliseconds=300))
-    site.node.stopwatch.took(Way.ACCEPT_TO_01, Lane.NORMAL, now - timedelta(days=2))
+    site.node.stopwatch.took(Metric.ACCEPT, Lane.URGENT, now - timedelta(seconds=7))
+    site.node.stopwatch.took(Metric.ARRIVAL_TO_ADMITTED, Lane.NORMAL, now - timedelta(milliseconds=300))
+    site.node.stopwatch.took(Metric.ACCEPT_TO_01, Lane.NORMAL, now - timedelta(days=2))
     site.clock.skip(timedelta(seconds=31))
     await enter(PostRole.OPERATOR)
 

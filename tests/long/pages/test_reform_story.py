@@ -153,7 +153,7 @@ async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
 
     early = await town.send("2", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
     await town.carry()
-    assert (await town.standing(early)).shown == "delivered", "before the day everything is as it was"
+    assert (await town.standing(early)).word == "delivered", "before the day everything is as it was"
     town.clock.advance(4 * DAY)
     on_the_axis = await town.send("3", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
     await town.pack()

@@ -32,7 +32,7 @@ from gateway.cli.doors import application
 from gateway.cli.serve import listening
 from gateway.clock import SystemClock
 from gateway.domain import account
-from gateway.domain.account import ApiKey, ApiScope, ClientCertificate, KeyWay, PrincipalKind
+from gateway.domain.account import ApiKey, ApiScope, ClientCertificate, KeyAuth, PrincipalKind
 from gateway.office import calls as calls_of_office
 from gateway.office.bootstrap.office import Office
 from gateway.office.web.app import add_static, add_status
@@ -124,7 +124,7 @@ class Door:
         scopes: Collection[ApiScope] = ALL,
         expires_at: datetime | None = None,
         good_from: Sequence[str] = (),
-        way: KeyWay = KeyWay.SECRET,
+        way: KeyAuth = KeyAuth.SECRET,
         certificate: ClientCertificate | None = None,
     ) -> str:
         """The secret of a new key for these agencies; one that a certificate alone opens has none that is good."""
@@ -136,7 +136,7 @@ class Door:
             PrincipalKind.PROGRAM, f"program {self.used}", owner.id if owner else None
         )
         await self.node.store.accounts.add_key(
-            secret_hash=None if way is KeyWay.CERTIFICATE else hashlib.sha256(secret.encode()).hexdigest(),
+            secret_hash=None if way is KeyAuth.CERTIFICATE else hashlib.sha256(secret.encode()).hexdigest(),
             principal=principal,
             agency_ids=[agency.id for agency in agencies if agency],
             scopes=scopes,

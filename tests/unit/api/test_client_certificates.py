@@ -13,7 +13,7 @@ import pytest
 
 from gateway.api import entry
 from gateway.api.deps import ApiOptions
-from gateway.domain.account import KeyWay
+from gateway.domain.account import KeyAuth
 from gateway.policy.client_certificate import HEADER, LONGEST
 from tests.support import api
 from tests.support import client_certificates as made
@@ -22,7 +22,7 @@ from tests.support.clock import START
 
 BELIEVING = ApiOptions(client_certificates=True)
 MINE, OTHER = made.program(), made.program("other")
-BOTH, ALONE = KeyWay.BOTH, KeyWay.CERTIFICATE
+BOTH, ALONE = KeyAuth.BOTH, KeyAuth.CERTIFICATE
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ async def test_what_opens_a_key_is_changed_and_holds_at_once(door: Door) -> None
     bound = [await door.ask("GET", "/me", key=secret, headers=each) for each in ({}, made.said(MINE))]
     await bind(id, BOTH, made.bound(OTHER))
     changed = [await door.ask("GET", "/me", key=secret, headers=made.said(each)) for each in (MINE, OTHER)]
-    await bind(id, KeyWay.SECRET, None)
+    await bind(id, KeyAuth.SECRET, None)
     freed = await door.ask("GET", "/me", key=secret)
 
     assert [each.status for each in (*bound, *changed, freed)] == [401, 200, 401, 200, 200]

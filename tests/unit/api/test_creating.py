@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.document import Lane
-from gateway.domain.pace import Way, paces
+from gateway.domain.pace import Metric, paces
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, form, meta
 
 
@@ -221,7 +221,7 @@ async def test_how_long_a_call_took_to_be_accepted_is_measured_from_its_arrival_
 
     assert [each.status for each in (first, again, refused, draft)] == [202, 202, 422, 202]
     (found,) = paces(door.node.stopwatch.slots())
-    assert (found.way, found.lane, found.axis, found.count) == (Way.ACCEPT, Lane.URGENT, "embedded", 1)
+    assert (found.way, found.lane, found.axis, found.count) == (Metric.ACCEPT, Lane.URGENT, "embedded", 1)
 
 
 async def test_what_can_be_called_back_leaves_when_its_time_is_up_and_not_at_all_once_it_was(

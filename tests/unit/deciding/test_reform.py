@@ -294,7 +294,7 @@ async def test_each_step_is_an_event_and_the_duty_ends_with_its_report(
 
     assert await reforming.duties(desk) == []
     assert await kinds(desk, id) == [
-        EventKind.PROPOSAL_MADE,
+        EventKind.PROPOSAL_CREATED,
         EventKind.REFORM_APPROVED,
         EventKind.PROPOSAL_APPROVED,
         EventKind.REFORM_REPORTED,

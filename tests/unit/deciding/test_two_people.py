@@ -50,7 +50,7 @@ async def test_a_certificate_speaks_for_a_code_once_a_second_person_approved(
     assert bound.certificate_der == wanted.certificate_der
     assert (bound.valid_from, bound.valid_to) == (proposal.content.bindings[0].valid_from, wanted.valid_to)
     assert done.state is ProposalState.APPROVED
-    assert await kinds(desk, proposal.id) == [EventKind.PROPOSAL_MADE, EventKind.PROPOSAL_APPROVED]
+    assert await kinds(desk, proposal.id) == [EventKind.PROPOSAL_CREATED, EventKind.PROPOSAL_APPROVED]
     assert await kinds(desk, "binding:Z91.07") == [EventKind.BINDING_APPROVED]
     assert await directory.differences() == []
 
@@ -277,7 +277,7 @@ async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_us
     assert len(used) == (1 if how == "a row put in" else 0)
     assert await directory.in_force(desk.clock.now()) == used
     alerts = [*await kinds(desk, "binding:Z91.07"), *await kinds(desk, "binding:Z91.08")]
-    assert alerts.count(EventKind.BINDING_UNTOLD) == len(named)
+    assert alerts.count(EventKind.BINDING_ORPHAN) == len(named)
     await directory.name_untold()
     again = [*await kinds(desk, "binding:Z91.07"), *await kinds(desk, "binding:Z91.08")]
     assert again == alerts, "each is told once"
@@ -381,7 +381,7 @@ async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_g
     )
 
     assert await directory.in_force(clock.now()) == []
-    assert [each.what for each in await directory.differences()] == ["changed"]
+    assert [each.kind for each in await directory.differences()] == ["changed"]
 
 
 async def test_a_row_that_holds_no_certificate_stops_nobody_from_being_bound(

@@ -124,7 +124,7 @@ def test_pages_that_nobody_could_compare_are_no_tick(stated: int | None, counted
 
 def test_a_double_and_a_hold_are_doubts_with_their_words() -> None:
     double = panel_of(document(), doubles=[("/van-ban-den/inb_2", "15/UBND")])
-    held = panel_of(document(), held=["Chờ hỏi lại"])
+    held = panel_of(document(), hold_reasons=["Chờ hỏi lại"])
 
     assert (double.grade, held.grade) == (Grade.DOUBT, Grade.DOUBT)
     assert [row.links for row in double.rows if row.links] == [(("/van-ban-den/inb_2", "15/UBND"),)]

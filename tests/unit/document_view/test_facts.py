@@ -53,8 +53,8 @@ def test_what_was_written_is_told_once_and_without_what_is_for_machines() -> Non
     refused = fact(Track.BUSINESS, "02", reason="MISSING_FILE", note="Page 2 · Mã gói tin: pkt_9")
     twice = fact(Track.BUSINESS, "02", reason="Page 2", note="Page 2")
 
-    assert sent_fact(refused, "en").said == ("Missing file or page", "Page 2")
-    assert received_fact(twice, "en").said == ("Page 2",)
+    assert sent_fact(refused, "en").texts == ("Missing file or page", "Page 2")
+    assert received_fact(twice, "en").texts == ("Page 2",)
 
 
 def test_our_own_acts_state_no_time_to_the_sender() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.document_view.recipients import picture, way_of
+from gateway.document_view.recipients import picture, progress_of
 from gateway.domain.status import Fact, Track
 
 BEGAN = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
@@ -22,7 +22,7 @@ def facts(*codes: str) -> list[Fact]:
 
 
 def test_a_later_step_says_that_those_before_it_were_gone() -> None:
-    way = way_of(facts("queued", "sent", "05"), "processing")
+    way = progress_of(facts("queued", "sent", "05"), "processing")
 
     assert way is not None
     assert way.marks == ("past", "past", "past", "past", "ahead")
@@ -32,11 +32,14 @@ def test_a_later_step_says_that_those_before_it_were_gone() -> None:
 def test_order_of_arrival_changes_nothing() -> None:
     there, back = facts("sent", "01", "03"), facts("sent", "01", "03")[::-1]
 
-    assert way_of(there, "accepted") == way_of(back, "accepted")
+    assert progress_of(there, "accepted") == progress_of(back, "accepted")
 
 
 def test_a_refusal_stops_it_at_its_desk_and_a_failure_before_it_left() -> None:
-    refused, failed = way_of(facts("sent", "01", "02"), "rejected"), way_of(facts("queued"), "failed")
+    refused, failed = (
+        progress_of(facts("sent", "01", "02"), "rejected"),
+        progress_of(facts("queued"), "failed"),
+    )
 
     assert refused is not None
     assert failed is not None
@@ -46,15 +49,18 @@ def test_a_refusal_stops_it_at_its_desk_and_a_failure_before_it_left() -> None:
 
 
 def test_paper_and_what_is_not_sent_go_no_such_way() -> None:
-    assert way_of((), "paper") is None
-    assert way_of(facts("queued"), "cancelled") is None
+    assert progress_of((), "paper") is None
+    assert progress_of(facts("queued"), "cancelled") is None
     assert picture([]) == []
 
 
 def test_a_recall_is_the_last_step_and_counts_who_agreed() -> None:
     taken = facts("sent", "01", "03")
-    waits, agreed = way_of(taken, "recall_asked"), way_of(facts("sent", "01", "03", "15"), "request_agreed")
-    other = way_of(taken, "accepted")
+    waits, agreed = (
+        progress_of(taken, "recall_asked"),
+        progress_of(facts("sent", "01", "03", "15"), "request_agreed"),
+    )
+    other = progress_of(taken, "accepted")
     assert waits is not None
     assert agreed is not None
     assert other is not None
@@ -71,8 +77,8 @@ def test_the_picture_counts_recipients_and_tells_when_the_last_had_gone_a_step()
     ways = [
         way
         for way in (
-            way_of(facts("sent", "01", "03"), "accepted"),
-            way_of(facts("sent", "01", "02"), "rejected"),
+            progress_of(facts("sent", "01", "03"), "accepted"),
+            progress_of(facts("sent", "01", "02"), "rejected"),
         )
         if way is not None
     ]

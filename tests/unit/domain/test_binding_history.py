@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.event import Bound, Event, EventKind, binding_differences, bindings_told
+from gateway.domain.event import Bound, Event, EventKind, binding_differences, fold_bindings
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
@@ -29,10 +29,10 @@ def test_a_binding_is_what_was_approved_and_then_ended() -> None:
     withdrawn = event(EventKind.BINDING_WITHDRAWN, "Z91", "aa", valid_to=AT.isoformat())
     first = Bound(code="Z91", fingerprint="aa", valid_from=AT, valid_to=None)
 
-    assert bindings_told([approved("Z91", "aa")]) == {("Z91", "aa"): first}
-    assert bindings_told([approved("Z91", "aa"), ending])["Z91", "aa"].valid_to == LATER
-    assert bindings_told([approved("Z91", "aa"), withdrawn])["Z91", "aa"].state == "withdrawn"
-    assert bindings_told([ending, withdrawn, event(EventKind.PROPOSAL_MADE, "Z91", "aa")]) == {}
+    assert fold_bindings([approved("Z91", "aa")]) == {("Z91", "aa"): first}
+    assert fold_bindings([approved("Z91", "aa"), ending])["Z91", "aa"].valid_to == LATER
+    assert fold_bindings([approved("Z91", "aa"), withdrawn])["Z91", "aa"].state == "withdrawn"
+    assert fold_bindings([ending, withdrawn, event(EventKind.PROPOSAL_CREATED, "Z91", "aa")]) == {}
 
 
 ROWS = st.builds(
@@ -47,19 +47,19 @@ ROWS = st.builds(
 @given(st.lists(ROWS, unique_by=lambda row: (row.code, row.fingerprint)), st.data())
 def test_threat_114_every_tampered_row_is_named_and_no_other(rows: list[Bound], data: st.DataObject) -> None:
     """A table as told has no difference; one row put in, changed or taken away is one difference, of that row."""
-    events = bindings_told([approved(row.code, row.fingerprint, row.valid_to) for row in rows])
+    events = fold_bindings([approved(row.code, row.fingerprint, row.valid_to) for row in rows])
     assert binding_differences(rows, events) == []
     n = data.draw(st.integers(0, len(rows)))
     if n == len(rows):
         found = binding_differences(
             [*rows, Bound(code="Z93", fingerprint="dd", valid_from=None, valid_to=None)], events
         )
-        assert [(each.what, each.code) for each in found] == [("untold", "Z93")]
+        assert [(each.kind, each.code) for each in found] == [("untold", "Z93")]
         return
     changed = replace(rows[n], valid_to=AT)
     found = binding_differences([*rows[:n], changed, *rows[n + 1 :]], events)
-    assert [(each.what, each.code, each.fingerprint) for each in found] == [
+    assert [(each.kind, each.code, each.fingerprint) for each in found] == [
         ("changed", rows[n].code, rows[n].fingerprint)
     ]
     found = binding_differences([*rows[:n], *rows[n + 1 :]], events)
-    assert [(each.what, each.fingerprint) for each in found] == [("missing", rows[n].fingerprint)]
+    assert [(each.kind, each.fingerprint) for each in found] == [("missing", rows[n].fingerprint)]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.domain import notice_words
 from gateway.domain.fields import CHANGE
-from gateway.domain.notice_words import Said
+from gateway.domain.notice_words import Parts
 from gateway.edxml import names
 
 WORDS = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=";()"), min_size=1)
@@ -19,27 +19,27 @@ WORDS = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=
     WORDS.filter(lambda text: len(text) <= 100),
 )
 def test_reason_notice_and_name_come_back(reason: str, number: str, name: str) -> None:
-    said = Said(reason=reason, notice_no=number, approved_by=name)
+    said = Parts(reason=reason, notice_no=number, approved_by=name)
 
-    assert notice_words.read(notice_words.written(said)) == said
+    assert notice_words.read(notice_words.write(said)) == said
 
 
 def test_the_text_is_one_that_a_clerk_anywhere_reads_and_fits_where_it_is_written() -> None:
-    said = Said(reason="Ban hành nhầm", notice_no="12/TB-STD", approved_by="Trần Thị Mẫu")
+    said = Parts(reason="Ban hành nhầm", notice_no="12/TB-STD", approved_by="Trần Thị Mẫu")
 
-    assert notice_words.written(said) == (
+    assert notice_words.write(said) == (
         "Ban hành nhầm (Thông báo thu hồi số 12/TB-STD; người phê duyệt: Trần Thị Mẫu)"
     )
 
     longest = {name: "x" * CHANGE[name].longest for name in ("reason", "notice_no", "approved_by")}
 
     room = next(each.max_length for _, each in names.paths() if each.local == "BussinessDocReason")
-    assert len(notice_words.written(Said(**longest))) <= (room or 0)
+    assert len(notice_words.write(Parts(**longest))) <= (room or 0)
 
 
 def test_a_name_alone_comes_back_and_any_other_text_is_a_reason_alone() -> None:
-    said = Said(reason="Sửa trích yếu", approved_by="Trần Thị Mẫu")
-    assert notice_words.read(notice_words.written(said)) == said
+    said = Parts(reason="Sửa trích yếu", approved_by="Trần Thị Mẫu")
+    assert notice_words.read(notice_words.write(said)) == said
     for text in (
         "",
         "Ban hành nhầm",
@@ -49,4 +49,4 @@ def test_a_name_alone_comes_back_and_any_other_text_is_a_reason_alone() -> None:
         f"A (Thông báo thu hồi số {'7' * 43}; người phê duyệt: B)",
         f"A (Người phê duyệt: {'B' * 101})",
     ):
-        assert notice_words.read(text) == Said(reason=text)
+        assert notice_words.read(text) == Parts(reason=text)

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.document import Lane
-from gateway.domain.pace import BOUNDS_S, LIMIT_S, SLOT, SPAN, Slot, Way, bucket, is_recent, paces
+from gateway.domain.pace import BOUNDS_S, LIMIT_S, SLOT, SPAN, Metric, Slot, bucket, is_recent, paces
 from tests.support.clock import START
 
 
-def slot(*took_s: float, way: Way = Way.ACCEPT, lane: Lane = Lane.NORMAL, axis: str = "embedded") -> Slot:
+def slot(
+    *took_s: float, way: Metric = Metric.ACCEPT, lane: Lane = Lane.NORMAL, axis: str = "embedded"
+) -> Slot:
     counts = [0] * (len(BOUNDS_S) + 1)
     for seconds in took_s:
         counts[bucket(seconds)] += 1
@@ -31,7 +33,7 @@ def test_the_limit_is_a_bound_and_is_broken_once_more_than_five_of_a_hundred_of_
     for late, is_slow in ((5, False), (6, True)):
         (found,) = paces([slot(*[5.0] * (100 - late), *[5.001] * late)])
         assert (found.is_slow, found.late, found.p95) == (is_slow, late, 6.0 if is_slow else 5.0)
-    (theirs,) = paces([slot(60.0, way=Way.ACCEPT_TO_01)])
+    (theirs,) = paces([slot(60.0, way=Metric.ACCEPT_TO_01)])
     assert (theirs.late, theirs.is_slow) == (1, False)
 
     assert is_recent(slot(1.0), START + SPAN + SLOT - timedelta(seconds=1))
@@ -53,14 +55,14 @@ def test_a_bound_that_is_told_held_for_as_many_as_it_says_and_no_lesser_one_did(
 
 def test_slots_of_several_processes_are_one_figure_for_each_way_lane_and_axis() -> None:
     slots = [
-        slot(1.0, way=Way.ARRIVAL_TO_ADMITTED),
+        slot(1.0, way=Metric.ARRIVAL_TO_ADMITTED),
         slot(1.0),
         slot(2.0, 3.0),
         slot(1.0, lane=Lane.URGENT),
         slot(),
     ]
     assert [(figure.way, figure.lane, figure.count) for figure in paces(slots)] == [
-        (Way.ACCEPT, Lane.URGENT, 1),
-        (Way.ACCEPT, Lane.NORMAL, 3),
-        (Way.ARRIVAL_TO_ADMITTED, Lane.NORMAL, 1),
+        (Metric.ACCEPT, Lane.URGENT, 1),
+        (Metric.ACCEPT, Lane.NORMAL, 3),
+        (Metric.ARRIVAL_TO_ADMITTED, Lane.NORMAL, 1),
     ]

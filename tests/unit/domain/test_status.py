@@ -61,7 +61,7 @@ def answered(code: str, minutes: float, request: str | None = "r1") -> Fact:
 def test_the_highest_business_code_is_shown() -> None:
     """Without facts a delivery waits in the queue. 02 after 04 is stored and changes nothing, 05 after 06 leaves done."""
     empty = fold_delivery([])
-    assert (empty.transport, empty.business, empty.shown) == ("queued", None, "queued")
+    assert (empty.transport, empty.business, empty.word) == ("queued", None, "queued")
     words = {
         ("01",): "delivered",
         ("01", "02"): "rejected",
@@ -76,7 +76,7 @@ def test_the_highest_business_code_is_shown() -> None:
     }
     for codes, shown in words.items():
         standing = fold_delivery([moved("sent", 0), *(said(code, n) for n, code in enumerate(codes))])
-        assert (standing.shown, "contradiction" in standing.marks) == (shown, codes == ("01", "04", "02"))
+        assert (standing.word, "contradiction" in standing.marks) == (shown, codes == ("01", "04", "02"))
 
 
 def test_a_later_05_with_its_reason_opens_what_was_done_and_a_new_06_closes_it() -> None:
@@ -125,7 +125,7 @@ def test_what_only_a_session_vouches_for_overrules_no_signed_status_and_nothing_
         for order in itertools.permutations(facts):
             standing = fold_delivery(order)
             marks = () if shown == "rejected" else ("session_only:02",)
-            assert (standing.shown, standing.marks) == (shown, marks)
+            assert (standing.word, standing.marks) == (shown, marks)
 
 
 FAR = 60.0 * 24 * 365 * 70
@@ -160,11 +160,11 @@ def test_an_open_request_is_shown_before_anything_else() -> None:
     ):
         standing = fold_delivery([moved("sent", 0), said("03", 1), asked(2, kind)])
         found = open_request(standing)
-        assert standing.shown == word
+        assert standing.word == word
         assert found is not None
         assert found.request_id == "r1"
     standing = fold_delivery([said("01", 1), asked(2), said("03", 3)])
-    assert (standing.shown, standing.business) == ("recall_asked", "03")
+    assert (standing.word, standing.business) == ("recall_asked", "03")
 
 
 def test_an_agreed_recall_or_take_back_stays_and_what_was_refused_is_a_mark_beside_the_word() -> None:
@@ -172,12 +172,12 @@ def test_an_agreed_recall_or_take_back_stays_and_what_was_refused_is_a_mark_besi
     for kind in (RequestKind.RECALL, RequestKind.TAKE_BACK):
         for code in ("15", "03"):
             standing = fold_delivery([said("01", 1), asked(2, kind), answered(code, 3), said("06", 9)])
-            assert (standing.shown, open_request(standing)) == ("request_agreed", None)
+            assert (standing.word, open_request(standing)) == ("request_agreed", None)
     for code in ("16", "02"):
         standing = fold_delivery([said("03", 1), asked(2), answered(code, 3)])
-        assert (standing.shown, standing.marks) == ("accepted", ("request_refused:recall",))
+        assert (standing.word, standing.marks) == ("accepted", ("request_refused:recall",))
     standing = fold_delivery([said("03", 1), asked(2, RequestKind.UPDATE), answered("15", 3)])
-    assert (standing.shown, standing.marks) == ("accepted", ("request_agreed:update",))
+    assert (standing.word, standing.marks) == ("accepted", ("request_agreed:update",))
 
 
 def test_the_first_answer_rules_once_it_was_asked_for() -> None:
@@ -196,24 +196,24 @@ def test_the_first_answer_rules_once_it_was_asked_for() -> None:
 
     for request_id in (None, "nobody-asked"):
         standing = fold_delivery([said("03", 1), answered("15", 2, request_id)])
-        assert (standing.shown, standing.marks) == ("accepted", ("stray:15",))
+        assert (standing.word, standing.marks) == ("accepted", ("stray:15",))
     odd = [said("07", 5), Fact(track=Track.OTHER, code="99", at=at(6))]
     standing = fold_delivery([said("03", 1), *odd])
-    assert (standing.shown, standing.marks) == ("accepted", ("unknown:07", "unknown:99"))
+    assert (standing.word, standing.marks) == ("accepted", ("unknown:07", "unknown:99"))
 
 
 def test_a_request_withdrawn_agreed_or_refused_leaves_the_state_that_it_should() -> None:
     standing = fold_delivery([said("01", 0), asked(1), answered("withdrawn", 2)])
 
     assert open_request(standing) is None
-    assert standing.shown == "delivered"
+    assert standing.word == "delivered"
     assert standing.requests[0].state is RequestState.WITHDRAWN
 
     waiting = fold_incoming([said("01"), said("03", 1), asked(2)])
     agreed = fold_incoming([said("01"), said("03", 1), asked(2), answered("15", 3)])
 
-    assert (waiting.state, waiting.shown) == (InState.ACCEPTED, "recall_asked")
-    assert (agreed.state, agreed.shown) == (InState.RECALLED, "recalled")
+    assert (waiting.state, waiting.word) == (InState.ACCEPTED, "recall_asked")
+    assert (agreed.state, agreed.word) == (InState.RECALLED, "recalled")
 
     facts = [said("03", 1), asked(2, RequestKind.UPDATE), answered("15", 3)]
     more = [asked(4, RequestKind.RECALL, "r2"), answered("16", 5, "r2")]
@@ -264,8 +264,8 @@ def test_any_order_and_any_repeats_give_the_same_state(facts: list[Fact], data: 
 @given(facts=_FACTS)
 @settings(max_examples=100)
 def test_what_is_shown_is_always_a_word_of_the_tables(facts: list[Fact]) -> None:
-    assert fold_delivery(facts).shown in STATES
-    assert fold_incoming(facts).shown in {*STATES, *InState}
+    assert fold_delivery(facts).word in STATES
+    assert fold_incoming(facts).word in {*STATES, *InState}
 
 
 # incoming
@@ -293,7 +293,7 @@ def test_a_replacement_a_seal_and_a_recall_end_what_may_be_set() -> None:
     facts = [said("03", 1), replaced]
 
     assert fold_incoming(facts).state is InState.REPLACED
-    assert fold_incoming([*facts, sealed, asked(6)]).shown == "sealed"
+    assert fold_incoming([*facts, sealed, asked(6)]).word == "sealed"
     assert fold_incoming([*facts, sealed, own_fact(Track.OTHER, "unsealed", at(6))]).state is InState.REPLACED
 
     recalled = fold_incoming([said("01", 0), asked(1), answered("15", 2)])
@@ -327,7 +327,7 @@ def test_codes_may_be_set_in_any_order_and_twice_and_a_resend_is_queued_again() 
     assert fold_delivery(facts[:3]).transport == "failed"
     facts = [moved("queued", 0), moved("sent", 1), moved("cancelled", 2), moved("sending", 3)]
     assert fold_delivery(facts).transport == "sent"
-    assert fold_delivery([moved("queued", 0), moved("cancelled", 1)]).shown == "cancelled"
+    assert fold_delivery([moved("queued", 0), moved("cancelled", 1)]).word == "cancelled"
 
     history = [said("01", 1), said("03", 2), asked(3), answered("16", 4), said("02", 2), moved("sent", 0)]
 
@@ -360,7 +360,7 @@ def test_a_further_request_about_a_recalled_document_is_answered_so_that_it_stay
         assert (permission.allowed, permission.repeat) == (True, False)
         assert may_set_incoming(recalled, other).reason == "status.recalled"
         after = fold_incoming([*facts, answered(fitting, 4, request="r2")])
-        assert (after.state, after.shown) == (InState.RECALLED, "recalled")
+        assert (after.state, after.word) == (InState.RECALLED, "recalled")
 
 
 # tables

@@ -32,7 +32,7 @@ def finds(typed: str, *texts: str) -> bool:
     """As both databases answer: words one after the other, the last one perhaps only begun."""
     column = f" {indexed(texts, [(SearchRole.SENDER, texts[-1])])} "
     return bool(sought(typed).terms) and all(
-        f" {' '.join(term.words)}{' ' if term.whole else ''}" in column for term in sought(typed).terms
+        f" {' '.join(term.words)}{' ' if term.is_whole else ''}" in column for term in sought(typed).terms
     )
 
 

@@ -34,7 +34,7 @@ STATES = st.dictionaries(KEYS, VALUES, max_size=32).map(lambda found: [f"{k}={v}
 
 @given(ids(32), ids(16), digits(2))
 def test_whatever_holds_is_read(id: str, step: str, flags: str) -> None:
-    found = trace.of_headers([f"00-{id}-{step}-{flags}"])
+    found = trace.from_headers([f"00-{id}-{step}-{flags}"])
 
     assert found == Trace(id, int(flags, 16) % 2 == 1)
 
@@ -43,18 +43,18 @@ def test_whatever_holds_is_read(id: str, step: str, flags: str) -> None:
 def test_what_is_kept_and_passed_on_is_the_same_trace_from_another_step(
     id: str, step: str, ours: str, flags: str, members: list[str]
 ) -> None:
-    found = trace.of_headers([f"00-{id}-{step}-{flags}"], [",".join(members)])
+    found = trace.from_headers([f"00-{id}-{step}-{flags}"], [",".join(members)])
     assert found is not None
 
-    kept = trace.of_kept(found.kept())
+    kept = trace.from_line(found.to_line())
     told = kept.headers(ours)
 
     assert kept == found
     version, same, parent, sampled = told["traceparent"].split("-")
     assert (version, same, parent) == ("00", id, ours)
     assert int(sampled, 16) == int(flags, 16) & 1
-    assert trace.of_headers([told["traceparent"]], [told.get("tracestate", "")]) == found
-    assert "\n" not in found.kept()
+    assert trace.from_headers([told["traceparent"]], [told.get("tracestate", "")]) == found
+    assert "\n" not in found.to_line()
 
 
 @given(st.text(max_size=80))
@@ -74,7 +74,7 @@ def test_anything_else_names_none(text: str) -> None:
     assume(not (fits and set(text[:55]) <= set(HEX + "-") and text[:2] not in ("00", "ff")))
     assume(text != GOOD)
 
-    found = trace.of_headers([text])
+    found = trace.from_headers([text])
 
     assert found is None or text.startswith(f"00-{found.id}-")
     assert found is None or len(text) == 55
@@ -85,19 +85,19 @@ def test_one_wrong_letter_is_enough(place: int, letter: str) -> None:
     broken = GOOD[:place] + letter + GOOD[place + 1 :]
     assume(letter not in HEX and not (letter == "-" and GOOD[place] == "-"))
 
-    assert trace.of_headers([broken]) is None
+    assert trace.from_headers([broken]) is None
 
 
 def test_a_later_version_is_read_as_far_as_this_one_goes_and_two_parents_are_none() -> None:
-    assert trace.of_headers([f"cc-{ID}-{STEP}-01"]) == Trace(ID, True)
-    assert trace.of_headers([f"cc-{ID}-{STEP}-01-what-the-future-will-be"]) == Trace(ID, True)
-    assert trace.of_headers([f"cc-{ID}-{STEP}-01.what"]) is None
-    assert trace.of_headers([f"cc-{ID}-{STEP}-0"]) is None
+    assert trace.from_headers([f"cc-{ID}-{STEP}-01"]) == Trace(ID, True)
+    assert trace.from_headers([f"cc-{ID}-{STEP}-01-what-the-future-will-be"]) == Trace(ID, True)
+    assert trace.from_headers([f"cc-{ID}-{STEP}-01.what"]) is None
+    assert trace.from_headers([f"cc-{ID}-{STEP}-0"]) is None
 
-    assert trace.of_headers([GOOD, GOOD]) is None
-    assert trace.of_headers([]) is None
-    assert trace.of_headers(["00-x"], ["congo=1"]) is None
-    found = trace.of_headers([f"00-{ID}-{STEP}-ff"])
+    assert trace.from_headers([GOOD, GOOD]) is None
+    assert trace.from_headers([]) is None
+    assert trace.from_headers(["00-x"], ["congo=1"]) is None
+    found = trace.from_headers([f"00-{ID}-{STEP}-ff"])
     assert found is not None
     assert found.headers(STEP)["traceparent"].endswith("-01")
 
@@ -121,7 +121,7 @@ def test_of_the_state_whole_members_are_passed_on_or_nothing(cases: Cases) -> No
     ]
     for states, passed in rows:
         with cases.case(states):
-            found = trace.of_headers([GOOD], states)
+            found = trace.from_headers([GOOD], states)
             assert found is not None
             assert found.state == passed
 
@@ -129,7 +129,7 @@ def test_of_the_state_whole_members_are_passed_on_or_nothing(cases: Cases) -> No
 def test_what_is_too_much_loses_long_members_first_and_then_the_last_ones() -> None:
     long, short = "long=" + "x" * 200, [f"k{n}=" + "y" * 40 for n in range(15)]
 
-    found = trace.of_headers([GOOD], [",".join([long, *short])])
+    found = trace.from_headers([GOOD], [",".join([long, *short])])
 
     assert found is not None
     assert found.state == ",".join(short[:11])
@@ -138,7 +138,7 @@ def test_what_is_too_much_loses_long_members_first_and_then_the_last_ones() -> N
 
 @given(st.lists(st.text(max_size=300), max_size=4))
 def test_no_state_grows_or_breaks_a_line(states: list[str]) -> None:
-    found = trace.of_headers([GOOD], states)
+    found = trace.from_headers([GOOD], states)
 
     assert found is not None
     assert len(found.state) <= LONGEST_STATE

@@ -52,7 +52,7 @@ async def test_it_moves_nothing_that_went_by_the_signed_axis_and_is_shown(town: 
     await town.carry()
 
     standing = await town.standing(sent)
-    assert (standing.shown, standing.marks) == ("delivered", ("session_only:02",))
+    assert (standing.word, standing.marks) == ("delivered", ("session_only:02",))
     statuses = [e for e in await town.events(DEPARTMENT, sent.id) if e.kind is EventKind.DELIVERY_STATUS]
     assert [(e.data["code"], "counts" in e.data) for e in statuses] == [("01", False), ("02", True)]
 

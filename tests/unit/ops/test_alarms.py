@@ -27,7 +27,7 @@ from gateway.bootstrap.node import log_sealer
 from gateway.domain.account import read_network
 from gateway.domain.diagnosis import condition
 from gateway.domain.document import Lane, Urgency
-from gateway.domain.pace import Way
+from gateway.domain.pace import Metric
 from gateway.domain.system_box import MOST_TRIES, PAUSES
 from gateway.domain.webhook import Reach
 from gateway.folder.layout import NOTE, know_root, opened
@@ -587,10 +587,10 @@ async def test_the_regulations_five_seconds_raise_no_alarm_while_they_are_kept(
 async def test_an_urgent_lane_that_is_slow_is_not_hidden_by_a_quick_ordinary_one(town: Town) -> None:
     when, before = alarms()["slow to accept"], await scraped(town)
     for n in range(30):
-        town.node.stopwatch.took(Way.ACCEPT, Lane.NORMAL, town.clock.now())
+        town.node.stopwatch.took(Metric.ACCEPT, Lane.NORMAL, town.clock.now())
         assert n or not fires(when, before, await scraped(town))
 
-    town.node.stopwatch.took(Way.ACCEPT, Lane.URGENT, town.clock.now() - timedelta(seconds=6))
+    town.node.stopwatch.took(Metric.ACCEPT, Lane.URGENT, town.clock.now() - timedelta(seconds=6))
 
     assert fires(when, before, await scraped(town))
 

@@ -23,7 +23,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.diagnosis import Diagnosis, worst
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
-from gateway.domain.pace import Beat, Way
+from gateway.domain.pace import Beat, Metric
 from gateway.domain.sealed_log import LogHead
 from gateway.errors import TransportFailure
 from gateway.office.store.store import SqlOfficeStore
@@ -536,7 +536,7 @@ async def told(ward: Ward, *beats: Beat) -> None:
         await store.history.record(beats, [], ward.clock.now())
 
 
-def measured(ward: Ward, way: Way, *took_s: float) -> None:
+def measured(ward: Ward, way: Metric, *took_s: float) -> None:
     """By a process of the node."""
     stopwatch = Stopwatch("embedded", ward.clock)
     for seconds in took_s:
@@ -546,8 +546,8 @@ def measured(ward: Ward, way: Way, *took_s: float) -> None:
     asyncio.run(pulse.beat())
 
 
-@pytest.mark.parametrize("way", [Way.ACCEPT, Way.ARRIVAL_TO_ADMITTED])
-def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward, way: Way) -> None:
+@pytest.mark.parametrize("way", [Metric.ACCEPT, Metric.ARRIVAL_TO_ADMITTED])
+def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward, way: Metric) -> None:
     measured(ward, way, *[5.0] * 19)
     (kept,) = ward.found("pace")
     measured(ward, way, *[5.0] * 18, 5.1)
@@ -564,6 +564,6 @@ def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward
 def test_nothing_is_said_of_the_pace_where_none_was_measured_or_it_is_the_others(ward: Ward) -> None:
     assert ward.found("pace") == []
 
-    measured(ward, Way.ACCEPT_TO_01, 60.0)
+    measured(ward, Metric.ACCEPT_TO_01, 60.0)
 
     assert ward.found("pace") == []

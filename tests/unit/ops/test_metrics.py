@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.cli.serve import watched
 from gateway.domain.document import Kind, Urgency
-from gateway.domain.pace import Way, paces
+from gateway.domain.pace import Metric, paces
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
 from gateway.outgoing import manage
@@ -271,7 +271,7 @@ async def test_a_process_that_only_answers_tells_the_others_how_fast_it_was_unti
     stop, folder = asyncio.Event(), town.node.pulse.folder
     beside = asyncio.create_task(town.node.run_beside(stop))
     found = await until(lambda: slots(folder, town.clock.now()), "the measure of this process")
-    assert [(each.way, each.count) for each in paces(found)] == [(Way.ACCEPT, 1)]
+    assert [(each.way, each.count) for each in paces(found)] == [(Metric.ACCEPT, 1)]
     assert beats(folder, town.clock.now()) == []
 
     stop.set()

@@ -91,7 +91,7 @@ def _if_the_document_is_accepted_it_is_read_again(
     checked = rules.check(
         order.draft,
         [(each, FileFacts(found_type="pdf", size=each.size)) for each in files],
-        [Resolution(given=OTHER, standing=CodeStanding.ACTIVE, entry=AgencyEntry(code=OTHER, name="Xã Mẫu"))],
+        [Resolution(query=OTHER, standing=CodeStanding.ACTIVE, entry=AgencyEntry(code=OTHER, name="Xã Mẫu"))],
         Profile(),
         TODAY,
         own_codes=(OWN,),

@@ -127,7 +127,7 @@ async def test_while_the_axis_is_away_what_waits_is_cancelled_and_what_arrived_a
         await manage.cancel(town.node.out, await town.scope(DEPARTMENT), sent.id)
 
         standing = await town.standing(sent)
-        assert (standing.shown, standing.marks) == ("cancelled", ("may_have_left",) if unsure else ())
+        assert (standing.word, standing.marks) == ("cancelled", ("may_have_left",) if unsure else ())
         axis.error = None
         town.clock.advance(24 * 3600)
         await town.carry()

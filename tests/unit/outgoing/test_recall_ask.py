@@ -94,7 +94,7 @@ async def test_nothing_leaves_before_the_head_approved_and_then_it_does(
     assert (notice.change.approved_by, notice.change.notice_no) == ("Lê Văn Mẫu, Giám đốc", "7/TB")
     assert (done.state, done.result, done.decided_by) == (AskState.APPROVED, notice.id, "prn_h")
     assert again.value.code == "GW-RECALL-ASKED"
-    assert await told(town, sent.id) == [EventKind.RECALL_ASKED, EventKind.RECALL_APPROVED]
+    assert await told(town, sent.id) == [EventKind.RECALL_FILED, EventKind.RECALL_APPROVED]
     assert await tasks(town) == []
     with pytest.raises(Clash):
         await asking.refuse_recall(town.node.out, head, waits.id, "It is too late for this.")

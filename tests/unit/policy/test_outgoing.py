@@ -49,7 +49,7 @@ FILES = (item(), item("van-ban.docx", FileRole.SOURCE, "docx"))
 
 def active(code: str, **changes: Any) -> Resolution:
     entry = AgencyEntry(code=code, name=f"Cơ quan {code}")
-    return replace(Resolution(given=code, standing=CodeStanding.ACTIVE, entry=entry), **changes)
+    return replace(Resolution(query=code, standing=CodeStanding.ACTIVE, entry=entry), **changes)
 
 
 def judge(
@@ -223,7 +223,7 @@ def test_a_recipient_that_is_ourselves_named_twice_or_not_looked_up_is_refused()
     ourselves = judge(draft(recipients=(Recipient(code="z91.07"),)), resolutions=(active("Z91.07"),))
     assert broken(ourselves) == {("recipient-self", "/recipients/0/code")}
     recipients = (Recipient(code="Z92.01"), Recipient(code="000.00.01.Z92"))
-    mapped = active("Z92.01", given="000.00.01.Z92", standing=CodeStanding.MAPPED)
+    mapped = active("Z92.01", query="000.00.01.Z92", standing=CodeStanding.MAPPED)
     twice = judge(draft(recipients=recipients), resolutions=(active("Z92.01"), mapped))
     assert broken(twice) == {("recipient-twice", "/recipients/1/code")}
     not_asked = judge(draft(), resolutions=(active("Z92.01"),))
@@ -237,7 +237,7 @@ def test_only_rows_that_may_refuse_refuse_r48() -> None:
         (CodeStanding.CLOSED, "recipient-closed"),
         (CodeStanding.UNCERTAIN, "recipient-uncertain"),
     ):
-        found = Resolution(given="Z93", standing=standing, successor="Z94", nearest="Z94")
+        found = Resolution(query="Z93", standing=standing, successor="Z94", nearest="Z94")
         refused = judge(one, resolutions=(found,))
         starter = judge(one, resolutions=(replace(found, may_refuse=False),))
         assert broken(refused) == {(code, "/recipients/0/code")}
@@ -256,10 +256,10 @@ def test_only_rows_that_may_refuse_refuse_r48() -> None:
 def test_a_recipient_may_be_a_name_that_was_found_and_one_that_led_to_no_code_is_refused_r48() -> None:
     """Though only starter rows speak. Without code and name it is missing, and nothing else."""
     sent = draft(recipients=(Recipient(name="Sở Thử nghiệm", parent="Z92"),))
-    unknown = Resolution(given="Sở Thử nghiệm", standing=CodeStanding.UNKNOWN, may_refuse=False)
-    assert judge(sent, resolutions=(active("Z92.05", given="Sở Thử nghiệm"),)).allowed
+    unknown = Resolution(query="Sở Thử nghiệm", standing=CodeStanding.UNKNOWN, may_refuse=False)
+    assert judge(sent, resolutions=(active("Z92.05", query="Sở Thử nghiệm"),)).allowed
     assert broken(judge(sent, resolutions=(unknown,))) == {("recipient-unknown", "/recipients/0/code")}
-    verdict = judge(draft(recipients=(Recipient(),)), resolutions=(replace(unknown, given=""),))
+    verdict = judge(draft(recipients=(Recipient(),)), resolutions=(replace(unknown, query=""),))
     assert broken(verdict) == {("missing", "/recipients/0/code")}
     assert not warned(verdict)
 

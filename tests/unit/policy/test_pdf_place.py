@@ -50,7 +50,7 @@ def standing(*places: tuple[int, Area] | None) -> PdfStanding:
 
 
 def blank(*taken: Area, size: Size = A4) -> PageView:
-    return PageView(number=1, size=size, taken=taken)
+    return PageView(number=1, size=size, occupied=taken)
 
 
 def image_of(placed: Placement) -> Area:

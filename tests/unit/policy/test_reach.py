@@ -16,7 +16,7 @@ def answer(
     code: str, source: RowSource = RowSource.IMPORTED, standing: CodeStanding = CodeStanding.ACTIVE
 ) -> Resolution:
     entry = AgencyEntry(code=code, name=f"Cơ quan {code}", source=source)
-    return Resolution(given=code, standing=standing, entry=entry)
+    return Resolution(query=code, standing=standing, entry=entry)
 
 
 def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.account import read_network
-from gateway.domain.webhook import MOST_SAID, Reach, cleaned, may_reach, read_url
+from gateway.domain.webhook import LONGEST_ANSWER, Reach, cleaned, may_reach, read_url
 from gateway.errors import BadForm
 from gateway.policy import upkeep
 from gateway.policy.upkeep import RETRY_JITTER, WEBHOOK_DELAYS_S, GiveUp
@@ -168,7 +168,7 @@ def test_what_was_answered_is_text_on_one_line_and_short(answer: bytes) -> None:
     text = cleaned(answer)
 
     assert text.isprintable()
-    assert len(text) <= MOST_SAID
+    assert len(text) <= LONGEST_ANSWER
 
 
 def test_what_may_be_a_secret_is_not_kept() -> None:

@@ -136,7 +136,7 @@ async def test_what_is_not_clear_offers_ones_own_province_first(book: SqlDirecto
     (many,) = await offers(book, (), "Các sở", TODAY, near="Z92.20")
     (begun,) = await offers(book, (), "Sở Nội", TODAY, near="Z92")
 
-    assert all(each.kind is not OfferKind.NAMED for each in (found, many))
+    assert all(each.kind is not OfferKind.EXACT for each in (found, many))
     assert begun.agencies[0].code == "Z92.12"
 
 
@@ -162,7 +162,7 @@ async def test_codes_are_taken_however_they_are_listed(book: SqlDirectory, cases
         with cases.case(pasted):
             found = await offers(book, (), pasted, TODAY)
             assert [each.agencies[0].code for each in found] == ["Z91.07", "Z91.12", "Z91.40"]
-            assert {each.kind for each in found} == {OfferKind.NAMED}
+            assert {each.kind for each in found} == {OfferKind.EXACT}
     assert len(await offers(book, (), "Z91.07; z91.07; Z91.07", TODAY)) == 1, "told once"
 
 
@@ -208,6 +208,6 @@ async def test_a_long_list_takes_few_looks_at_the_registry(book: SqlDirectory, r
     first = len(statements)
     many = await offers(book, (), "\n".join(f"- UBND xã Đông {n};" for n in range(40)), TODAY, near="Z91.12")
 
-    assert {each.kind for each in (*few, *many)} == {OfferKind.NAMED}
+    assert {each.kind for each in (*few, *many)} == {OfferKind.EXACT}
     assert len(many) == 40
     assert len(statements) - first < 2 * first

@@ -14,7 +14,7 @@ from tests.support.pdf_pages import assembled
 def taken(folder: Path, pdf: bytes) -> tuple[Area, ...]:
     place = folder / "a.pdf"
     place.write_bytes(pdf)
-    return view(place, 1).taken
+    return view(place, 1).occupied
 
 
 def stream(entries: str, content: str = "") -> str:

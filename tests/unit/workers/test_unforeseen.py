@@ -85,7 +85,7 @@ async def test_an_event_that_cannot_be_told_stands_in_the_way_of_no_other(
         hooked = Hooked(town=town)
         _, endpoint = await hooked.add(receiver.url)
         await hooked.happen(1)
-        make_body, spoiled = feed.told, list[int | None]()
+        make_body, spoiled = feed.event_body, list[int | None]()
 
         def breaks_once(event: Event, code: str, words: ClientWords) -> dict[str, object]:
             if not spoiled:
@@ -94,7 +94,7 @@ async def test_an_event_that_cannot_be_told_stands_in_the_way_of_no_other(
                 raise ValueError("a catalogue lacks a word")
             return dict(make_body(event, code, words))
 
-        monkeypatch.setattr(feed, "told", breaks_once)
+        monkeypatch.setattr(feed, "event_body", breaks_once)
         await hooked.happen(3)
         for _ in range(TURNS):
             await hooked.push()

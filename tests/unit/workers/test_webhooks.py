@@ -55,7 +55,7 @@ async def test_every_wanted_event_is_told_in_order_signed_and_as_the_feed_says_i
     assert all(body["data"]["callback_data"] == "as it is" for body in receiver.bodies)
     assert receiver.bodies[0]["data"]["external_id"] == "qlvb-15"
     words = await hooked.town.node.webhooks.rows.client_words(endpoint.agency_id, feed.documents_of(wanted))
-    assert receiver.bodies == [feed.told(each, DEPARTMENT, words) for each in wanted]
+    assert receiver.bodies == [feed.event_body(each, DEPARTMENT, words) for each in wanted]
     assert [each.state for each in await hooked.log(endpoint.id)] == [DeliveryState.DELIVERED] * len(wanted)
 
 

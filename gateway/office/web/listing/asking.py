@@ -1,5 +1,5 @@
 """A list's address as a question, and back; and the columns of the two lists: their names, the default ones, the
-sortable ones. In: the query of an address. Out: a `ListQuestion`, which holds the core's `Wanted` and writes every
+sortable ones. In: the query of an address. Out: a `ListQuestion`, which holds the core's `Filter` and writes every
 other address of the same list: so a view is a bookmark. Pure."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.domain import status
 from gateway.domain.document import URGENCY_KEYS, InState
 from gateway.domain.status import RequestKind
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import NO_BOOK, TABS, ListOrder, Origin, Side, Tab, Wanted
+from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListOrder, Origin, Side, Tab
 from gateway.office.web import dates
 
 
@@ -160,7 +160,7 @@ class ListQuestion:
 
     side: Side
     tab: str
-    wanted: Wanted
+    wanted: Filter
     given: Mapping[str, str] = field(default_factory=dict)
     size: int = SIZES[0]
     cursor: str | None = None
@@ -249,9 +249,9 @@ def read_address(
     )
 
 
-def _make_filter(side: Side, tab: str, parameters: Mapping[str, str]) -> Wanted:
+def _make_filter(side: Side, tab: str, parameters: Mapping[str, str]) -> Filter:
     """Make the core's filter of understood words, without days and viewer."""
-    return Wanted(
+    return Filter(
         side=side,
         tab=Tab[tab.upper()] if tab not in (ALL, ATTENTION) else None,
         attention=tab == ATTENTION,

@@ -18,7 +18,7 @@ from gateway.document_view.facts import received_word, short_word
 from gateway.domain.document import WORKED_ON, InState, OutState
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.signatures import SignatureWord
-from gateway.domain.status import ASKED
+from gateway.domain.status import REQUESTED
 from gateway.domain.text import Sought, hits
 from gateway.errors import NotFound
 from gateway.office.domain.listing import (
@@ -180,7 +180,7 @@ class Teller:
                 count=card.states[state],
                 state=short_word(state, self.lang).lower(),
             )
-            for state in (*sorted(ASKED), "rejected", "failed", "request_agreed")
+            for state in (*sorted(REQUESTED), "rejected", "failed", "request_agreed")
             if card.states.get(state)
         ]
         if late := line.overdue(self.now):
@@ -428,7 +428,7 @@ def _skip_reason(visit: Visit, act: str, line: ListLine) -> str:
         "huy-gui": line.own_state in (OutState.DRAFT, OutState.BLOCKED)
         or (bool(states) and states <= _WAITING),
         "don-doc": line.is_overdue(visit.deps.clock.now()),
-        "tu-choi": line.awaits_us and line.state not in ASKED,
+        "tu-choi": line.awaits_us and line.state not in REQUESTED,
         "trinh": line.own_state in WORKED_ON,
         "giao-lai": line.own_state not in received.GONE,
         "da-doc": line.unread,

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from gateway.domain.diagnosis import Diagnosis, Level, Tag, worst
 from gateway.errors import Denied
-from gateway.office.domain.listing import ListOrder, Side, Tab, Wanted
+from gateway.office.domain.listing import Filter, ListOrder, Side, Tab
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.store.lists import ListCount, Tiles
@@ -130,10 +130,10 @@ async def _page(visit: Visit, **values: object) -> web.Response:
 
 async def _letters(visit: Visit) -> list[ShownLine]:
     """List the newest letters, then the urgent waiting ones."""
-    newest = Wanted(side=Side.IN, sort=ListOrder.NEWEST)
+    newest = Filter(side=Side.IN, sort=ListOrder.NEWEST)
     async with visit.deps.store.read(visit.scope()) as work:
         lines = list((await work.office.lists.page(newest, limit=MAIL)).lines)
-        pressing = await work.office.lists.page(Wanted(side=Side.IN, tab=Tab.NEW), limit=_PRESSING)
+        pressing = await work.office.lists.page(Filter(side=Side.IN, tab=Tab.NEW), limit=_PRESSING)
     ids = {line.id for line in lines}
     lines += [line for line in pressing.lines if line.id not in ids]
     return (await list_rows.teller_of(visit, Side.IN)).rows(lines)
@@ -145,8 +145,8 @@ async def _unit_page(visit: Visit, sight: Sees) -> web.StreamResponse:
     tiles = []
     todo_list = await visit.deps.bell.listed(visit.scope(), visit.units)
     parts = {task.subject_id for task in todo_list.tasks}
-    assigned_filter = Wanted(side=Side.IN, tab=Tab.PROCESSING, viewer=sight.viewer(Side.IN))
-    attention_filter = Wanted(side=Side.OUT, attention=True, viewer=sight.viewer(Side.OUT))
+    assigned_filter = Filter(side=Side.IN, tab=Tab.PROCESSING, viewer=sight.viewer(Side.IN))
+    attention_filter = Filter(side=Side.OUT, attention=True, viewer=sight.viewer(Side.OUT))
     async with visit.deps.store.read(visit.scope()) as work:
         lists_of_person = {
             "given": [

@@ -19,7 +19,7 @@ from gateway.domain.queues import InboxPacket
 from gateway.domain.text import fold, sought
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, ListOrder, Side, Tab, Tag, Wanted
+from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListLine, ListOrder, Side, Tab, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.store.lists import ListCount, ListPage
 from gateway.office.store.store import OfficeWork
@@ -123,9 +123,9 @@ async def _load(visit: Visit, question: ListQuestion) -> Shown:
         page = await work.office.lists.page(question.wanted, limit=question.size, cursor=question.cursor)
         total = await work.office.lists.count(question.wanted)
         is_in = question.side is Side.IN
-        queued_filter = Wanted(side=Side.OUT, tab=Tab.QUEUED)
+        queued_filter = Filter(side=Side.OUT, tab=Tab.QUEUED)
         # Proves on an empty page that the line is alive.
-        newest_first = Wanted(side=Side.IN, viewer=question.wanted.viewer, sort=ListOrder.NEWEST)
+        newest_first = Filter(side=Side.IN, viewer=question.wanted.viewer, sort=ListOrder.NEWEST)
         newest = await work.office.lists.page(newest_first, limit=1) if is_in and not page.lines else None
         return Shown(
             page=page,
@@ -160,7 +160,7 @@ async def _counts(work: OfficeWork, question: ListQuestion) -> Mapping[str, List
         tabs = await work.office.lists.tabs(question.side)
         general = {ALL: tabs[None], ATTENTION: tabs[Tab(0)]}
         return general | {tab.name.lower(): tabs[tab] for tab in TABS[question.side] if tab.name}
-    own_filter = Wanted(side=question.side, viewer=viewer)
+    own_filter = Filter(side=question.side, viewer=viewer)
     counts = {
         ALL: await work.office.lists.count(own_filter),
         ATTENTION: await work.office.lists.count(replace(own_filter, attention=True)),
@@ -289,7 +289,7 @@ async def search(visit: Visit) -> web.StreamResponse:
     documents differ by side."""
     sight, text, side_name = list_rows.seen_by(visit), visit.ask("q")[:200], visit.ask("phia")
     side = Side(side_name) if side_name in ("out", "in") else Side.IN if sight.unit is not None else None
-    search_filter = Wanted(side=side, text=text, viewer=sight.viewer(side) if side else None)
+    search_filter = Filter(side=side, text=text, viewer=sight.viewer(side) if side else None)
     lines: tuple[ListLine, ...] = ()
     total, page = ListCount(n=0), None
     if text and sight.content:

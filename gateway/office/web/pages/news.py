@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.errors import BadForm, Denied, NotFound, StoreFailure
 from gateway.office.accounts import sessions
-from gateway.office.domain.listing import Side, Wanted
+from gateway.office.domain.listing import Filter, Side
 from gateway.office.domain.notice import RingKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
@@ -59,7 +59,7 @@ async def news_stream(visit: Visit) -> web.StreamResponse:
         return response
 
 
-async def _send_news(visit: Visit, response: web.StreamResponse, news_filter: Wanted | None) -> None:
+async def _send_news(visit: Visit, response: web.StreamResponse, news_filter: Filter | None) -> None:
     live, last_count, last_rings = visit.deps.live, 0, ""
     while True:
         count = await _count_news(visit, news_filter)
@@ -110,14 +110,14 @@ async def news_number(visit: Visit) -> web.StreamResponse:
     return web.json_response(body, headers={"Cache-Control": "no-store"})
 
 
-async def _count_news(visit: Visit, news_filter: Wanted | None) -> int:
+async def _count_news(visit: Visit, news_filter: Filter | None) -> int:
     if news_filter is None:
         return 0
     async with visit.deps.store.read(visit.scope()) as work:
         return (await work.office.lists.count(news_filter)).n
 
 
-def _news_filter(visit: Visit) -> Wanted | None:
+def _news_filter(visit: Visit) -> Filter | None:
     """Return the filter of news; None for a page without a list, which hears the bell alone."""
     if visit.person.duties:
         raise Denied("something is owed first", code="GW-DUTY")
@@ -130,7 +130,7 @@ def _news_filter(visit: Visit) -> Wanted | None:
     if since.tzinfo is None:
         raise NotFound("news are of one side, since a moment")
     sight = list_rows.seen_by(visit)
-    return Wanted(side=side, since=since, viewer=sight.viewer(side))
+    return Filter(side=side, since=since, viewer=sight.viewer(side))
 
 
 HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)

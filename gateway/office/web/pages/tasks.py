@@ -116,7 +116,7 @@ async def woken(visit: Visit) -> web.StreamResponse:
 
 
 def row(visit: Visit, todo_list: todo.TodoList, task: Task) -> ShownTask:
-    path = SUBJECT_PATHS[task.about].format(id=task.opens)
+    path = SUBJECT_PATHS[task.subject_kind].format(id=task.opens)
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
         act, verb = "", "open"
@@ -150,7 +150,7 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.SYSTEM_STATUS: ("{path}", "open"),
     TaskKind.ASSIGN: ("{path}/chuyen-xu-ly", "assign"),
     TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
-    TaskKind.REPLY_WANTED: ("{path}/don-doc?noi-nhan={code}", "urge"),
+    TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
     TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
     TaskKind.START: ("{path}", "open"),
     TaskKind.WORK: ("{path}", "open"),

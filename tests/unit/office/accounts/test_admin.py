@@ -233,7 +233,7 @@ async def test_a_heads_delegation_is_in_force_by_the_written_act_and_ends_with_t
     await posts.end_delegation(desk, await found["unit"].acts(), made.id)
     assert not await may()
     kinds = [each.kind for each in await accounts.told(desk, made.id)]
-    assert kinds == [EventKind.DELEGATION_MADE, EventKind.DELEGATION_ENDED]
+    assert kinds == [EventKind.DELEGATION_CREATED, EventKind.DELEGATION_ENDED]
 
 
 async def test_two_sweeps_at_once_leave_a_clerk(desk: AccountDesk, clock: ManualClock) -> None:

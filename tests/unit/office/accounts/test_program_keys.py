@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain import account
-from gateway.domain.account import ApiScope, KeyWay
+from gateway.domain.account import ApiScope, KeyAuth
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import program_keys
@@ -45,7 +45,7 @@ async def test_two_keys_are_good_while_a_program_changes_over(
     await program_keys.revoke(desk, book, admin.by, NORTH, key.id)
     assert [await book.find_key(digest(each)) is not None for each in (secret, other)] == [False, True]
     assert [each.kind for each in await accounts.told(desk, key.id)] == [
-        EventKind.API_KEY_MADE,
+        EventKind.API_KEY_CREATED,
         EventKind.API_KEY_REVOKED,
     ]
     clock.advance(timedelta(days=90))
@@ -117,13 +117,13 @@ async def test_a_key_that_takes_a_certificate_is_changed_over_with_it_and_one_wi
     root = await accounts.operator(desk)
     admin = await accounts.someone(desk, root.by, "admin", post(PostRole.AGENCY_ADMIN))
     shown = client_certificates.bound(client_certificates.program())
-    wanted = replace(WANTED, way=KeyWay.BOTH, certificate=shown)
+    wanted = replace(WANTED, way=KeyAuth.BOTH, certificate=shown)
 
     _, key = await program_keys.make(desk, store.accounts, admin.by, NORTH, wanted)
 
-    assert (key.way, key.certificate) == (KeyWay.BOTH, shown)
+    assert (key.way, key.certificate) == (KeyAuth.BOTH, shown)
     with pytest.raises(Clash) as caught:
         await program_keys.make(
-            desk, store.accounts, admin.by, NORTH, replace(wanted, way=KeyWay.CERTIFICATE)
+            desk, store.accounts, admin.by, NORTH, replace(wanted, way=KeyAuth.CERTIFICATE)
         )
     assert caught.value.code == "GW-CERT-SECRET"

@@ -37,7 +37,7 @@ async def test_a_new_account_is_taken_up_by_its_person_alone(desk: AccountDesk) 
     )
     assert [each.kind for each in await accounts.told(desk, made.id)] == [
         EventKind.PERSON_ADDED,
-        EventKind.POST_GIVEN,
+        EventKind.POST_ASSIGNED,
         EventKind.PERSON_ENROLLED,
         EventKind.SESSION_BEGUN,
     ]

@@ -113,7 +113,7 @@ async def test_an_answer_that_does_not_come_by_its_day_is_urged_until_it_comes(t
 
     async def tasks() -> list[tuple[str, bool]]:
         found = (await todo.gather(town.node.todo, scope)).tasks
-        return [(each.counterpart, each.is_late) for each in found if each.kind is TaskKind.REPLY_WANTED]
+        return [(each.counterpart, each.is_late) for each in found if each.kind is TaskKind.REPLY_DUE]
 
     assert await tasks() == []
     town.clock.advance(timedelta(days=3))

@@ -64,7 +64,7 @@ def test_a_stop_ends_by_itself_and_an_incident_when_somebody_says_so() -> None:
 
 
 def test_a_notice_for_one_agency_is_for_no_other() -> None:
-    wish = replace(STOP, audience=Audience.ONE, agency_id="agy_1")
+    wish = replace(STOP, audience=Audience.ONE_AGENCY, agency_id="agy_1")
     notice = Notice(id="ntc_1", wish=wish, published_at=FRIDAY, published_by="prn_1")
 
     assert notice.is_for("agy_1")

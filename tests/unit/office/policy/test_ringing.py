@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway.office import ringing
-from gateway.office.domain.notice import About, OwnDesk, Partner, Ring, RingKind
+from gateway.office.domain.notice import OwnDesk, Partner, Ring, RingKind, SubjectKind
 from gateway.office.domain.task import Task, TaskKind
 from tests.support.cases import Cases
 
@@ -43,8 +43,8 @@ def test_every_kind_of_task_is_told(cases: Cases) -> None:
     def check(kind: TaskKind) -> None:
         told = ring(task(kind))
         assert (told.document, told.party, told.is_late, told.is_express) == ("7/SNN", "Sở Mẫu", False, False)
-        about = About.INCOMING if task(kind).is_incoming else About.OUTGOING
-        assert told.about is (About.AGENCY if kind is TaskKind.CERTIFICATE else about)
+        about = SubjectKind.INCOMING if task(kind).is_incoming else SubjectKind.OUTGOING
+        assert told.subject_kind is (SubjectKind.AGENCY if kind is TaskKind.CERTIFICATE else about)
 
     cases.each(TaskKind, check)
 
@@ -85,7 +85,7 @@ def test_a_reply_is_told_of_two_days_before() -> None:
 @pytest.mark.parametrize(
     ("kind", "fields", "after"),
     [
-        (TaskKind.REPLY_WANTED, {"due_at": NOW + 30 * DAY}, 27 * DAY - 9 * HOUR),
+        (TaskKind.REPLY_DUE, {"due_at": NOW + 30 * DAY}, 27 * DAY - 9 * HOUR),
         (TaskKind.ASSIGN, {}, timedelta(hours=7)),
         (TaskKind.TAKE_IN, {"timer": "t3", "due_at": NOW + 8 * HOUR}, timedelta(hours=7)),
         (TaskKind.ASSIGN, {"urgency": Urgency.URGENT}, -HOUR),

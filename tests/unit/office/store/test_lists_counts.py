@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from gateway.office.domain.listing import Side, Tab, Wanted
+from gateway.office.domain.listing import Filter, Side, Tab
 from gateway.office.store import lists
 from gateway.office.store.lists import COUNT_FRESH, MOST_COUNTED, STILL_MANY, KnownCounts, ListCount
 from tests.support.clock import ManualClock
 
-SENT, FAILED = Wanted(side=Side.OUT, tab=Tab.SENT), Wanted(side=Side.OUT, tab=Tab.FAILED)
+SENT, FAILED = Filter(side=Side.OUT, tab=Tab.SENT), Filter(side=Side.OUT, tab=Tab.FAILED)
 
 
 class Counter:
@@ -19,15 +19,15 @@ class Counter:
 
     def __init__(self, clock: ManualClock) -> None:
         self.known = KnownCounts(clock)
-        self.asked: list[Sequence[Wanted]] = []
+        self.asked: list[Sequence[Filter]] = []
 
-    async def __call__(self, asked: Sequence[Wanted]) -> Sequence[ListCount]:
+    async def __call__(self, asked: Sequence[Filter]) -> Sequence[ListCount]:
         self.asked.append(asked)
         await asyncio.sleep(0)
         many = ListCount(n=MOST_COUNTED, more=True)
         return [many if wanted == SENT else ListCount(n=len(self.asked)) for wanted in asked]
 
-    async def of(self, *asked: Wanted, agency: str = "agy_a") -> list[int]:
+    async def of(self, *asked: Filter, agency: str = "agy_a") -> list[int]:
         return [each.n for each in await self.known.of(agency, self.known.turn(agency), asked, self)]
 
 
@@ -78,8 +78,8 @@ async def test_what_is_known_is_bounded() -> None:
     counter = Counter(ManualClock())
 
     for n in range(lists.MOST_COUNTS_KEPT + 1):
-        await counter.of(Wanted(side=Side.OUT, party=str(n)))
-    await counter.of(Wanted(side=Side.OUT, party="0"))
-    await counter.of(Wanted(side=Side.OUT, party=str(lists.MOST_COUNTS_KEPT)))
+        await counter.of(Filter(side=Side.OUT, party=str(n)))
+    await counter.of(Filter(side=Side.OUT, party="0"))
+    await counter.of(Filter(side=Side.OUT, party=str(lists.MOST_COUNTS_KEPT)))
 
     assert len(counter.asked) == lists.MOST_COUNTS_KEPT + 2

@@ -11,14 +11,14 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from gateway.domain.document import Urgency
-from gateway.office.domain.listing import ListOrder, Origin, Side, Tab, Wanted
+from gateway.office.domain.listing import Filter, ListOrder, Origin, Side, Tab
 from gateway.office.store.lists import SqlLists
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, copied, with_agencies
 
-OUT, IN = Wanted(side=Side.OUT), Wanted(side=Side.IN)
+OUT, IN = Filter(side=Side.OUT), Filter(side=Side.IN)
 NEWEST = replace(OUT, sort=ListOrder.NEWEST)
 FOUND_BY = (
     (NEWEST, "place"),
@@ -88,7 +88,7 @@ async def test_each_question_is_answered_in_the_order_of_an_index(
                 assert not any("TEMP B-TREE" in step for steps in told for step in steps), told
 
 
-async def _page(wanted: Wanted, lists: SqlLists) -> None:
+async def _page(wanted: Filter, lists: SqlLists) -> None:
     await lists.page(wanted, limit=50)
 
 

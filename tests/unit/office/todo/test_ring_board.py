@@ -57,7 +57,7 @@ async def test_it_tells_what_came_and_forgets_what_was_settled(
     assert await kinds(board) == []
     arrived = await office.receive(urgency=Urgency.EXPRESS)
     around.packets = [replace(inbox_item(office.clock), state=each) for each in ("quarantined", "waiting")]
-    assert sorted(await kinds(board)) == [RingKind.ASIDE, RingKind.URGENT]
+    assert sorted(await kinds(board)) == [RingKind.SET_ASIDE, RingKind.URGENT]
 
     around.packets = []
     async with office.change() as work:
@@ -111,7 +111,7 @@ async def test_a_unit_hears_what_was_given_to_it_since_then(board: RingBoard, of
         await work.facts.add(arrived.id, Fact(track=Track.BUSINESS, code="04", at=office.clock.now()))
 
     (told,) = await board.of_unit(NORTH, "Phòng Mẫu")
-    assert (told.kind, told.at, told.subject_id) == (RingKind.GIVEN, office.clock.now(), arrived.id)
+    assert (told.kind, told.at, told.subject_id) == (RingKind.ASSIGNED, office.clock.now(), arrived.id)
     assert await board.of_unit(NORTH, "Phòng Khác") == []
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from gateway.domain.document import Draft, FileRole, Signer, Urgency
-from gateway.domain.pdf import Found, PdfFields, Sure
+from gateway.domain.pdf import Field, PdfFields, Sure
 from gateway.office.web.forms import Form
 from gateway.office.web.pages.compose import addressing, fields, uploads
 
@@ -71,11 +71,11 @@ def test_what_cannot_be_read_is_named_and_nothing_is_guessed(field: str, text: s
 
 def test_a_pdf_fills_what_is_empty_and_doubts_what_is_not_sure_or_was_typed_otherwise() -> None:
     read = PdfFields(
-        number=Found(value="118", sure=Sure.SURE),
-        symbol=Found(value="UBND-VP", sure=Sure.DOUBTFUL, why="mismatch"),
-        subject=Found(value="Báo cáo", sure=Sure.SURE),
-        signer=Found(value="Trần Văn Thử", sure=Sure.DOUBTFUL, why="capitals"),
-        type_key=Found(value="bao_cao", sure=Sure.SURE),
+        number=Field(value="118", sure=Sure.SURE),
+        symbol=Field(value="UBND-VP", sure=Sure.DOUBTFUL, why="mismatch"),
+        subject=Field(value="Báo cáo", sure=Sure.SURE),
+        signer=Field(value="Trần Văn Thử", sure=Sure.DOUBTFUL, why="capitals"),
+        type_key=Field(value="bao_cao", sure=Sure.SURE),
     )
     typed = Draft(number="117", subject="Đã nhập", signer=Signer(name="", title="Giám đốc"))
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import ListOrder, Origin, Side, Tab, Wanted, unit_viewer
+from gateway.office.domain.listing import Filter, ListOrder, Origin, Side, Tab, unit_viewer
 from gateway.office.web.listing import asking
 from gateway.office.web.listing.asking import COLUMNS, chosen_columns
 
@@ -38,7 +38,7 @@ FULL = {
 def test_every_filter_is_asked_of_the_core() -> None:
     asked = asking.read_address(Side.OUT, FULL, TODAY)
 
-    assert asked.wanted == Wanted(
+    assert asked.wanted == Filter(
         side=Side.OUT,
         tab=Tab.SENT,
         text="kế hoạch",
@@ -104,7 +104,7 @@ def test_words_that_mean_nothing_are_left_out() -> None:
     asked = asking.read_address(Side.OUT, odd, TODAY)
 
     assert asked == asking.read_address(Side.OUT, {}, TODAY)
-    assert asked.wanted == Wanted(side=Side.OUT)
+    assert asked.wanted == Filter(side=Side.OUT)
 
 
 def test_a_day_that_is_none_is_told_and_not_guessed() -> None:

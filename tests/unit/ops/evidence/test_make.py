@@ -120,7 +120,7 @@ async def test_making_a_pack_is_an_event_that_names_its_manifest(town: Town) -> 
     made = await EvidenceMaker(town.node).make(await town.scope(DEPARTMENT), sent.id)
 
     (event,) = await town.events(DEPARTMENT, SUBJECT)
-    assert event.kind is EventKind.EVIDENCE_MADE
+    assert event.kind is EventKind.EVIDENCE_CREATED
     assert (event.data["pack"], event.data["document"]) == (made.id, sent.id)
     assert event.data["manifest"] == made.digest
     assert holds_content(b"".join(made.pieces())), "of a document that is not withheld"

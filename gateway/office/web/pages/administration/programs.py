@@ -24,7 +24,7 @@ from gateway.domain.account import (
     ApiKey,
     ApiScope,
     CallCount,
-    KeyWay,
+    KeyAuth,
     Network,
 )
 from gateway.domain.wall_clock import local
@@ -92,7 +92,7 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     here, key = await _open_key(visit)
     # A key of a certificate has no secret. A system's secret is the node administrator's: a page that is left
     # open would show what signs every call.
-    if key.way is KeyWay.CERTIFICATE:
+    if key.way is KeyAuth.CERTIFICATE:
         raise Clash("bind another certificate by: gateway tokens bind", code="GW-CERT-SECRET")
     if key.system is not None:
         raise Clash("a document system gets another secret by: gateway compat rotate", code="GW-KEY-SYSTEM")

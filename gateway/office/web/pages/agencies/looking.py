@@ -331,7 +331,7 @@ async def _sentence(visit: Visit, resolution: Resolution) -> str:
     match resolution.standing:
         case CodeStanding.ACTIVE | CodeStanding.MAPPED if entry is not None:
             key = "agencies.is" if resolution.standing is CodeStanding.ACTIVE else "agencies.is_old"
-            return visit.say(key, given=resolution.given, code=entry.code, name=entry.name)
+            return visit.say(key, given=resolution.query, code=entry.code, name=entry.name)
         case CodeStanding.CLOSED if entry is not None:
             heir = await visit.deps.registry.entry(resolution.successor) if resolution.successor else None
             how = visit.say(
@@ -346,7 +346,7 @@ async def _sentence(visit: Visit, resolution: Resolution) -> str:
             )
         case CodeStanding.UNCERTAIN if entry is not None:
             return visit.say("agencies.uncertain", name=entry.name, code=entry.code)
-    return ground.unknown(visit, resolution.given, resolution.nearest)
+    return ground.unknown(visit, resolution.query, resolution.nearest)
 
 
 ROUTES = (

@@ -232,7 +232,7 @@ def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str], 
     doubts: dict[str, str] = {}
     filled: set[str] = set()
     present = fields.values(draft)
-    for name, read_field in read.named():
+    for name, read_field in read.items():
         if read_field.value is None or name == "recipients":
             continue
         field = fields.OF_READ.get(name, name)

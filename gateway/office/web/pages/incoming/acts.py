@@ -436,7 +436,7 @@ async def submissions_of(visit: Visit, incoming: SeenIncoming) -> tuple[Submissi
 
 
 def waiting(submissions: tuple[Submission, ...]) -> Submission | None:
-    return next((s for s in submissions if s.state is SubmissionState.ASKED), None)
+    return next((s for s in submissions if s.state is SubmissionState.OPEN), None)
 
 
 def ready_sentences() -> list[str]:

@@ -83,7 +83,7 @@ class IncomingDetail:
     def request(self) -> SenderRequest | None:
         """Return the sender's open request."""
         request = self.around.request
-        return request if request is not None and request.state is RequestState.ASKED else None
+        return request if request is not None and request.state is RequestState.OPEN else None
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -171,7 +171,7 @@ def panel_of(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> c
     ]
     hold_reasons = records.held if incoming.whole.state is InState.HELD else ()
     return checks.panel(
-        incoming.whole, visit.lang, doubles=words, held=hold_reasons, content=incoming.content
+        incoming.whole, visit.lang, doubles=words, hold_reasons=hold_reasons, content=incoming.content
     )
 
 
@@ -225,7 +225,7 @@ def _possible_acts(visit: Visit, incoming: SeenIncoming, records: IncomingDetail
         "assign": may_instruct and document.state in WORKED_ON,
         "submit": may_take
         and document.state in WORKED_ON
-        and not any(x.state is SubmissionState.ASKED for x in records.submissions),
+        and not any(x.state is SubmissionState.OPEN for x in records.submissions),
         "hand_back": of_unit and document.state in WORKED_ON and visit.may(Right.INSTRUCT, Manner.OWN),
         "part_done": of_unit
         and document.state in WORKED_ON

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.document import UNDECIDED, IncomingDocument, Source, Staff
-from gateway.domain.fields import STATUS, fitting, whole
+from gateway.domain.fields import STATUS, fitting, keep_if_fits
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, StaleVersion
 from gateway.incoming import act
@@ -150,7 +150,7 @@ def staff_of(visit: Visit) -> Staff:
     return Staff(
         name=fitting(person.name, STATUS["staff/name"]),
         department=fitting(person.title, STATUS["staff/department"]),
-        email=whole(person.email, STATUS["staff/email"]),
+        email=keep_if_fits(person.email, STATUS["staff/email"]),
     )
 
 

@@ -118,7 +118,7 @@ async def _wish(visit: Visit) -> tuple[NoticeWish | None, Problems]:
         meanwhile=text("meanwhile"),
         afterwards=text("afterwards"),
         emergency=text("emergency"),
-        audience=Audience.ONE if agency else Audience.ALL,
+        audience=Audience.ONE_AGENCY if agency else Audience.ALL,
         agency_id=agency,
     ), problems
 

@@ -38,7 +38,7 @@ STEP = "step"
 STEP_PLACE = "/thu-hoi/de-nghi"
 _LONGEST_NAME = 100
 _ASKS_OR_DECIDES = (Needs(right=Right.RECALL, manners=(Manner.RECORDED, Manner.APPROVE)),)
-_VISIBLE_STATES = frozenset({AskState.ASKED, AskState.REFUSED})
+_VISIBLE_STATES = frozenset({AskState.OPEN, AskState.REFUSED})
 
 
 async def approvers(visit: Visit) -> Sequence[Person]:

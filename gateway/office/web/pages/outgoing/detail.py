@@ -18,7 +18,7 @@ from gateway.document_view.facts import state_word
 from gateway.document_view.recipients import picture
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
-from gateway.domain.status import SILENT, TAKEN, document_word
+from gateway.domain.status import SILENT, TAKEN_IN, document_word
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
@@ -54,7 +54,7 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         "counts": Counter(row.word for row in rows),
         "silent": sum(row.word in SILENT for row in rows),
         "late": sum(row.late for row in rows),
-        "taken": sum(row.word in TAKEN for row in rows),
+        "taken": sum(row.word in TAKEN_IN for row in rows),
         "recalled": sum(row.way is not None and row.way.given_back_at is not None for row in rows),
         "word": word,
         "quiet_only": quiet_only,

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.document_view.facts import By, FactView, state_word
-from gateway.document_view.recipients import RecipientView, Way, recipient_view, way_of
+from gateway.document_view.recipients import Progress, RecipientView, progress_of, recipient_view
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.status import (
-    ASKED,
     AWAITED,
     FAULTY,
     NEVER_LEFT,
+    REQUESTED,
     Fact,
     Track,
 )
@@ -88,7 +88,7 @@ class SeenOutgoing:
 _PERSONS_ACTS = frozenset(
     {
         *(EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED, EventKind.MESSAGE_CANCELLED),
-        *(EventKind.REQUEST_ASKED, EventKind.REQUEST_ANSWERED, EventKind.MESSAGE_URGED),
+        *(EventKind.RECALL_REQUESTED, EventKind.REQUEST_ANSWERED, EventKind.MESSAGE_URGED),
         *(EventKind.HOLD_BEGUN, EventKind.HOLD_LIFTED),
     }
 )
@@ -245,7 +245,7 @@ def no_recall(outgoing: SeenOutgoing) -> str:
     if document.state not in (OutState.PACKED, OutState.CANCELLED):
         return "outgoing.why.not_left"
     if not recallable(outgoing):
-        if any(d.state in ASKED for d in outgoing.deliveries):
+        if any(d.state in REQUESTED for d in outgoing.deliveries):
             return "outgoing.why.request_open"
         never_left = all(d.state in NEVER_LEFT for d in outgoing.deliveries)
         return "outgoing.why.not_left" if never_left else "outgoing.why.all_gone"
@@ -255,14 +255,16 @@ def no_recall(outgoing: SeenOutgoing) -> str:
 def recallable(outgoing: SeenOutgoing) -> Sequence[Delivery]:
     """List the deliveries that a recall may ask: delivered, and without an open request."""
     return [
-        d for d in outgoing.deliveries if d.state not in NEVER_LEFT | ASKED | {"request_agreed", "rejected"}
+        d
+        for d in outgoing.deliveries
+        if d.state not in NEVER_LEFT | REQUESTED | {"request_agreed", "rejected"}
     ]
 
 
 def no_update(outgoing: SeenOutgoing) -> str:
     if objection := not_away(outgoing):
         return objection
-    return "outgoing.why.request_open" if any(d.state in ASKED for d in outgoing.deliveries) else ""
+    return "outgoing.why.request_open" if any(d.state in REQUESTED for d in outgoing.deliveries) else ""
 
 
 def no_cancel(outgoing: SeenOutgoing) -> str:
@@ -324,7 +326,7 @@ class RecipientRow:
     note: str = ""
     took: timedelta | None = None
     marks: tuple[str, ...] = ()
-    way: Way | None = None
+    way: Progress | None = None
     lines: tuple[TimelineMoment, ...] = field(default=(), repr=False)
 
 
@@ -371,12 +373,12 @@ def _recipient_row(outgoing: SeenOutgoing, delivery: Delivery, now: datetime, la
         text=state_word(delivery.state, lang),
         late=is_late,
         at=view.at,
-        note=" · ".join(last.said) if last is not None and last.fact.track is not Track.TRANSPORT else "",
+        note=" · ".join(last.texts) if last is not None and last.fact.track is not Track.TRANSPORT else "",
         took=taken_in_at - sendings[0].at
         if sendings and taken_in_at is not None and taken_in_at >= sendings[0].at
         else None,
         marks=(*axis_words, *view.marks, *reply_late),
-        way=way_of(facts, delivery.state),
+        way=progress_of(facts, delivery.state),
         lines=tuple(lines),
     )
 
@@ -384,7 +386,7 @@ def _recipient_row(outgoing: SeenOutgoing, delivery: Delivery, now: datetime, la
 def _fact_moment(
     view: FactView, recipient: RecipientView, outgoing: SeenOutgoing, lang: str
 ) -> TimelineMoment:
-    fact, notes = view.fact, view.said
+    fact, notes = view.fact, view.texts
     if fact.track is Track.TRANSPORT and fact.code in _NUMBERED_STEPS:
         # Its ordinal among the facts of its kind.
         n = sum(f.fact.code == fact.code and f.at <= fact.at for f in recipient.facts)
