@@ -264,7 +264,7 @@ async def _written_anew(office: Office, after: Mapping[object, object]) -> None:
         rows = await office.store._folder.rows(tx, sides)
     assert [(own, row.id) for row in rows.now] == [*sides]
     for row in rows.now:
-        stored = rows.before[own, row.id]
+        stored = rows.stored[own, row.id]
         # Whether it was read is known to the row alone.
         assert row.values("unread") == {name: getattr(stored, name) for name in row.values("unread")}
 
