@@ -54,9 +54,9 @@ LIVE_LONGEST_S = 240.0
 class Live:
     """Open live streams of this process."""
 
-    def __init__(self, most: int = MOST_LIVE, each: int = MOST_LIVE_EACH) -> None:
+    def __init__(self, most: int = MOST_LIVE, per_person: int = MOST_LIVE_EACH) -> None:
         self._most = most
-        self._each = each
+        self._per_person = per_person
         # The open streams of each person, oldest first; set when another takes the place.
         self._open: dict[str, list[asyncio.Event]] = {}
         self._stopping = asyncio.Event()
@@ -88,7 +88,7 @@ class Live:
         streams = self._open.get(person_id, [])
         if self.is_stopping:
             return False
-        if len(streams) >= self._each:
+        if len(streams) >= self._per_person:
             streams.pop(0).set()
         elif sum(map(len, self._open.values())) >= self._most:
             longest = max(self._open.values(), key=len)

@@ -156,7 +156,7 @@ def _check_same_site(request: web.Request) -> None:
 async def _answer_error(visit: Visit, error: GatewayError) -> web.StreamResponse:
     failure = answers.failure_of(error, visit.lang)
     if error.code == "GW-SESSION":
-        return _sign_in_again(visit)
+        return _renew_sign_in(visit)
     if failure.status >= 500:
         _LOG.warning("a page failed", exc_info=error, extra=_log_fields(visit))
     return await _error_page(visit, failure)
@@ -167,7 +167,7 @@ def _wants_stream(visit: Visit) -> bool:
     return "text/event-stream" in visit.request.headers.get("Accept", "")
 
 
-def _sign_in_again(visit: Visit) -> web.Response:
+def _renew_sign_in(visit: Visit) -> web.Response:
     if _wants_stream(visit):
         return web.Response(status=204)
     if not visit.is_piece:

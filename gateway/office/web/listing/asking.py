@@ -121,7 +121,7 @@ ALL, ATTENTION = "all", "attention"
 _MORE_TABS: Mapping[Side, tuple[Tab, ...]] = {Side.OUT: (Tab.SILENT, Tab.UNSENT), Side.IN: ()}
 STATES: Mapping[Side, tuple[str, ...]] = {
     Side.OUT: tuple(status.STATES),
-    Side.IN: (*(each.value for each in InState), *(f"{kind}_asked" for kind in RequestKind)),
+    Side.IN: (*(state.value for state in InState), *(f"{kind}_asked" for kind in RequestKind)),
 }
 ORIGINS: Mapping[Side, tuple[Origin, ...]] = {
     Side.OUT: (Origin.PROGRAM, Origin.MACHINE, Origin.HAND),
@@ -149,7 +149,7 @@ _FILTERS = (
         "chua-doc",
     ),
 )
-_URGENCIES = {key: each for each, key in URGENCY_KEYS.items()}
+_URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 _VIEW = ("tab", "sap-xep", "so-dong", "cot")
 
 

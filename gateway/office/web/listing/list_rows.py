@@ -121,7 +121,7 @@ class Teller:
         return [self.row(line) for line in lines]
 
     def row(self, line: ListLine) -> ShownLine:
-        path, remaining = f"{PATHS[line.side]}/{line.id}", self._left(line)
+        path, remaining = f"{PATHS[line.side]}/{line.id}", self._remaining(line)
         doubt, note = doubt_of(line), note_of(line)
         return ShownLine(
             line=line,
@@ -150,7 +150,7 @@ class Teller:
             return labels.say("listing.no_subject", self.lang)
         return line.card.subject if self.content else ""
 
-    def _left(self, line: ListLine) -> timedelta | None:
+    def _remaining(self, line: ListLine) -> timedelta | None:
         """Return the time left on the clock that the duty runs by."""
         if line.side is Side.OUT or line.due_at is None:
             return None
@@ -324,11 +324,11 @@ def query_of(visit: Visit) -> dict[str, str]:
 
 
 async def chosen(
-    visit: Visit, question: ListQuestion, act: str, *, most: int = MOST, whole: bool = False
+    visit: Visit, question: ListQuestion, act: str, *, most: int = MOST, all_if_unnamed: bool = False
 ) -> Chosen:
-    """Load the chosen rows, from the form where there is one, else from the address. `whole`: without named rows, all are
-    chosen."""
-    ids, takes_all = _chosen_ids(visit, whole)
+    """Load the chosen rows, from the form where there is one, else from the address. `all_if_unnamed`: without named rows,
+    all are meant."""
+    ids, takes_all = _chosen_ids(visit, all_if_unnamed)
     sight, teller = seen_by(visit), await teller_of(visit, back=question.query)
     async with visit.deps.store.read(visit.scope()) as work:
         if takes_all:
@@ -354,7 +354,7 @@ def _chosen_ids(visit: Visit, all_if_unnamed: bool) -> tuple[Sequence[str], bool
 async def pages(
     visit: Visit, question: ListQuestion, *, most: int, tagged: bool
 ) -> AsyncGenerator[tuple[Sequence[ListLine], Mapping[str, Sequence[Tag]]]]:
-    """Yield the chosen rows page by page, as `chosen` with `whole`, in one read, with the labels of the lines where
+    """Yield the chosen rows page by page, as `chosen` with `all_if_unnamed`, in one read, with the labels of lines where
     `tagged`. The caller opens no other read meanwhile: readers are few. Close it where it is left early."""
     ids, takes_all = _chosen_ids(visit, all_if_unnamed=True)
     async with visit.deps.store.read(visit.scope()) as work:

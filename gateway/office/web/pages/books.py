@@ -404,14 +404,14 @@ async def stamp(visit: Visit) -> web.StreamResponse:
 def _read_query(visit: Visit) -> tuple[Ask, Problems]:
     """Read the address. Without a readable span there is no book: a print of the whole year would be taken for a part."""
     year = visit.year_asked()
-    (since, until), problems = visit.days_asked("tu", "den")
-    if since is not None and until is not None and since > until:
-        since, until = until, since
+    (since, last_day), problems = visit.days_asked("tu", "den")
+    if since is not None and last_day is not None and since > last_day:
+        since, last_day = last_day, since
     book, form = visit.ask("so"), visit.ask("mau")
     ask = Ask(
         book=Book(book) if book in tuple(Book) else Book.INCOMING,
         form=BookForm(form) if form in tuple(BookForm) else BookForm.DECREE_30,
-        span=Span(year=year, since=_within(since, year), until=_within(until, year)),
+        span=Span(year=year, since=_within(since, year), until=_within(last_day, year)),
         lang=visit.lang,
     )
     return ask, problems

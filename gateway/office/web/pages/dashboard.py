@@ -347,10 +347,10 @@ def is_mine(visit: Visit, kind: TaskKind) -> bool:
 def of_agency(visit: Visit, todo_list: TodoList, letters: Mapping[str, ShownLine]) -> Today:
     """Group the agency's tasks; `letters` by id are those that one press takes in."""
     own_tasks = [t for t in todo_list.tasks if is_mine(visit, t.kind)]
-    tasks_of_others = [t for t in todo_list.tasks if not is_mine(visit, t.kind)]
+    other_tasks = [t for t in todo_list.tasks if not is_mine(visit, t.kind)]
     return Today(
         mine=tuple(_group(visit, todo_list, t, letters) for t in _by_kind(own_tasks)),
-        others=tuple(_group(visit, todo_list, t, {}) for t in _by_kind(tasks_of_others)),
+        others=tuple(_group(visit, todo_list, t, {}) for t in _by_kind(other_tasks)),
     )
 
 

@@ -168,7 +168,7 @@ def _earlier_token(visit: Visit) -> str | None:
 
 
 HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 2, "admin": 3}
-HELP_STATES = tuple(each for each in STATES[Side.OUT] if each != "unknown")
+HELP_STATES = tuple(state for state in STATES[Side.OUT] if state != "unknown")
 HELP_TIMES = ("take_in", "assign", "issue", "recall")
 
 

@@ -52,7 +52,7 @@ class BulkResult:
 
     @property
     def done(self) -> int:
-        return sum(each.ok for each in self.outcomes)
+        return sum(outcome.ok for outcome in self.outcomes)
 
 
 _GRAVE = frozenset({"huy-gui", "tu-choi"})
@@ -157,7 +157,7 @@ async def _missing_fields(visit: Visit, act_key: str) -> list[tuple[str, str]]:
     return problems
 
 
-async def _run_for_each(
+async def _run_all(
     visit: Visit, chosen: Chosen, row_act: Callable[[Visit, Choice], Awaitable[str]]
 ) -> list[BulkOutcome]:
     """Act on one row after the other, in their order; an error stands in its row."""
@@ -235,7 +235,7 @@ async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
         had = await tags_and_views.take_off_tag(visit.deps.store, visit.scope(), id, choice.id)
         return visit.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
 
-    return await _run_for_each(visit, chosen, take_off)
+    return await _run_all(visit, chosen, take_off)
 
 
 async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
@@ -286,15 +286,15 @@ async def _late_by_recipient(visit: Visit, chosen: Chosen) -> list[tuple[Urging,
 
 
 _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
-    "gui-lai": partial(_run_for_each, row_act=_resend),
-    "huy-gui": partial(_run_for_each, row_act=_cancel),
+    "gui-lai": partial(_run_all, row_act=_resend),
+    "huy-gui": partial(_run_all, row_act=_cancel),
     "don-doc": _urge,
-    "tiep-nhan": partial(_run_for_each, row_act=_take_in),
-    "tu-choi": partial(_run_for_each, row_act=_refuse),
-    "trinh": partial(_run_for_each, row_act=_submit),
+    "tiep-nhan": partial(_run_all, row_act=_take_in),
+    "tu-choi": partial(_run_all, row_act=_refuse),
+    "trinh": partial(_run_all, row_act=_submit),
     "da-doc": _read,
-    "giao-lai": partial(_run_for_each, row_act=_offer),
-    "gan-nhan": partial(_run_for_each, row_act=_tag),
+    "giao-lai": partial(_run_all, row_act=_offer),
+    "gan-nhan": partial(_run_all, row_act=_tag),
     "bo-nhan": _untag,
 }
 # Marking read is for every reader; the handler checks the right of each act.

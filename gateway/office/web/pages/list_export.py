@@ -164,7 +164,7 @@ def _columns(visit: Visit, question: ListQuestion) -> tuple[Column, ...]:
 
 async def printed(visit: Visit, side: Side) -> web.StreamResponse:
     question, teller = asked_here(visit, side), await list_rows.teller_of(visit, side)
-    chosen = await list_rows.chosen(visit, question, "xuat", most=MOST_PRINTED, whole=True)
+    chosen = await list_rows.chosen(visit, question, "xuat", most=MOST_PRINTED, all_if_unnamed=True)
     columns = _columns(visit, question)
     tabs = (f"tab.{question.side}.{question.tab}", f"tab.{question.tab}", f"tile.{question.tab}")
     lines = [c.row.line for c in chosen.choices]

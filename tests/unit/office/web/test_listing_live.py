@@ -25,7 +25,7 @@ async def test_no_more_listen_than_there_are_places() -> None:
 
 
 async def test_whoever_has_none_gets_a_place_of_one_who_has_several() -> None:
-    live = Live(most=3, each=3)
+    live = Live(most=3, per_person=3)
     async with live.place("prn_1") as oldest, live.place("prn_1") as newer, live.place("prn_1") as newest:
         assert oldest is not None
         assert newer is not None
@@ -41,7 +41,7 @@ async def test_whoever_has_none_gets_a_place_of_one_who_has_several() -> None:
 
 
 async def test_one_person_has_so_many_and_the_newest_stay() -> None:
-    live = Live(most=10, each=2)
+    live = Live(most=10, per_person=2)
     async with live.place("prn_1") as oldest, live.place("prn_1") as newer, live.place("prn_1") as newest:
         assert oldest is not None
         assert newer is not None

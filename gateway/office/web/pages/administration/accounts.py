@@ -132,16 +132,16 @@ async def accounts_listed(visit: Visit) -> web.StreamResponse:
 
 
 async def account_shown(visit: Visit) -> web.StreamResponse:
-    seen = await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))
+    detail = await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))
     return await visit.page(
         "admin/account.html",
-        title=seen.person.name,
-        seen=seen,
-        limits=limits(visit, seen),
+        title=detail.person.name,
+        seen=detail,
+        limits=limits(visit, detail),
         names=await agency_names(visit),
         names_key={NODE: OF_NODE, **{agency.id: agency.code for agency in await visit.deps.store.hosted()}},
         has=labels.has,
-        is_self=seen.person.id == visit.person.person.id,
+        is_self=detail.person.id == visit.person.person.id,
     )
 
 
@@ -231,13 +231,13 @@ async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
     agency = NODE if role.is_of_node else chosen_place(visit, places, form.text("place")).agency_id
     if not role.is_of_node and not agency:
         problems.append(("place", visit.say("admin.post.needs_agency")))
-    until = None
+    ends_at = None
     if form.text("until"):
         day = dates.typed_day(form.text("until"), local(visit.person.at).date())
-        until = dates.midnight(day + timedelta(days=1)) if day is not None else None
-        if until is None or until <= visit.person.at:
+        ends_at = dates.midnight(day + timedelta(days=1)) if day is not None else None
+        if ends_at is None or ends_at <= visit.person.at:
             problems.append(("until", visit.say("admin.until.wrong")))
-    post = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=until)
+    post = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=ends_at)
     return (None if problems else post), problems
 
 

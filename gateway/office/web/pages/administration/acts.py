@@ -221,23 +221,23 @@ async def review_file(visit: Visit) -> web.StreamResponse:
     return answers.whole_file(name, "xlsx", body)
 
 
-def _write_review(visit: Visit, here: Place, rows: list[list[str | date | None]], out: IO[bytes]) -> None:
+def _write_review(visit: Visit, place: Place, rows: list[list[str | date | None]], out: IO[bytes]) -> None:
     columns = [XlsxColumn(title=visit.say(f"admin.{key}"), width=width) for key, width in _REVIEW_COLUMNS]
     writer = XlsxWriter(out, visit.say("admin.review"), columns)
     for row in rows:
         writer.add(row)
     today = dates.day_text(local(visit.person.at))
-    writer.close([visit.say("admin.review.below", name=here.name, count=len(rows), day=today)])
+    writer.close([visit.say("admin.review.below", name=place.name, count=len(rows), day=today)])
     out.seek(0)
 
 
-def _review_cells(visit: Visit, here: Place, line: AccountLine) -> list[str | date | None]:
+def _review_cells(visit: Visit, place: Place, line: AccountLine) -> list[str | date | None]:
     person, end_times = line.person, [p.until for p in line.posts if p.until is not None]
     return [
         person.login or "",
         person.name,
         person.title,
-        here.name,
+        place.name,
         ", ".join(visit.say(f"post.{p.role}") for p in line.posts),
         visit.say("factor.totp" if line.has_factor else "factor.none"),
         local(person.last_login_at).date() if person.last_login_at else None,

@@ -80,7 +80,7 @@ async def reform_undone(visit: Visit) -> web.StreamResponse:
     if visit.is_act:
         reason = visit.form.text("reason")
         _, problems = await ground.signed(
-            visit, visit.short_reason(), lambda who: registry_changes.undo_reform(desk, who, id, reason)
+            visit, visit.short_reason(), lambda person: registry_changes.undo_reform(desk, person, id, reason)
         )
         if not problems:
             return visit.said(f"{REFORMS}/{id}", "reforms.undone")
@@ -129,9 +129,9 @@ def _reform_row(record: ReformRecord, today: date) -> Shown:
 
 def _reform_title(visit: Visit, record: ReformRecord) -> str:
     reform = record.reform
-    codes_meant = reform.sources or reform.ended or tuple(target.code for target in reform.targets)
-    codes = ", ".join(codes_meant[:_MOST_CODES_IN_TITLE]) + (
-        " …" if len(codes_meant) > _MOST_CODES_IN_TITLE else ""
+    named_codes = reform.sources or reform.ended or tuple(target.code for target in reform.targets)
+    codes = ", ".join(named_codes[:_MOST_CODES_IN_TITLE]) + (
+        " …" if len(named_codes) > _MOST_CODES_IN_TITLE else ""
     )
     return f"{visit.say(f'reform.kind.{reform.kind}')}: {codes}"
 
@@ -162,26 +162,26 @@ async def file_uploaded(visit: Visit) -> web.StreamResponse:
 
 async def columns_matched(visit: Visit) -> web.StreamResponse:
     """Read the same file with the columns that the person chose."""
-    if (kept := await _kept_preview(visit)) is None:
+    if (preview := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
-    columns = tuple(visit.form.text(f"column_{n}") for n in range(len(kept.headings)))
+    columns = tuple(visit.form.text(f"column_{n}") for n in range(len(preview.headings)))
     named_columns = [column for column in columns if column]
     if not set(named_columns) <= set(code_file.COLUMNS) or len(set(named_columns)) < len(named_columns):
-        return await _preview_page(visit, kept, [("column_0", visit.say("reforms.import.twice"))])
-    return await _plan_and_preview(visit, kept.name, kept.read, kept.headings, columns)
+        return await _preview_page(visit, preview, [("column_0", visit.say("reforms.import.twice"))])
+    return await _plan_and_preview(visit, preview.name, preview.read, preview.headings, columns)
 
 
 async def previewed(visit: Visit) -> web.StreamResponse:
-    if (kept := await _kept_preview(visit)) is None:
+    if (preview := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
-    return await _preview_page(visit, kept, [])
+    return await _preview_page(visit, preview, [])
 
 
 async def faults_given(visit: Visit) -> web.StreamResponse:
     """Send the faulty rows as a table, for the person who made the file."""
-    if (kept := await _kept_preview(visit)) is None:
+    if (preview := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
-    content = FileContent(name="dong-loi.csv", found_type="csv", pieces=_fault_lines(visit, kept.plan))
+    content = FileContent(name="dong-loi.csv", found_type="csv", pieces=_fault_lines(visit, preview.plan))
     return await answers.give_file(visit.request, content)
 
 
@@ -197,32 +197,32 @@ async def _fault_lines(visit: Visit, plan: Plan) -> AsyncIterator[bytes]:
 
 
 async def import_applied(visit: Visit) -> web.StreamResponse:
-    if (kept := await _kept_preview(visit)) is None:
+    if (preview := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
     try:
-        await visit.deps.registry.apply(kept.plan, visit.person.person.id)
+        await visit.deps.registry.apply(preview.plan, visit.person.person.id)
     except Clash as error:
-        texts = {_NEEDS_TWO: "reforms.import.two"} if not kept.plan.problems else {}
-        key = "reforms.import.faulty" if kept.plan.problems else "reforms.import.moved"
-        return await _preview_page(visit, kept, [("", visit.say(texts.get(error.code, key)))])
+        texts = {_NEEDS_TWO: "reforms.import.two"} if not preview.plan.problems else {}
+        key = "reforms.import.faulty" if preview.plan.problems else "reforms.import.moved"
+        return await _preview_page(visit, preview, [("", visit.say(texts.get(error.code, key)))])
     await visit.deps.previews.forget(visit.path("key"))
     return visit.said(PATH, "reforms.imported")
 
 
 async def import_proposed(visit: Visit) -> web.StreamResponse:
     """Propose the import to a second person, who finds the number of the decision nowhere on the page."""
-    if (kept := await _kept_preview(visit)) is None:
+    if (preview := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
     number, desk, reason = visit.form.text("number"), visit.deps.deciding, visit.form.text("reason")
     proposal, problems = await ground.signed(
         visit,
         [] if number else [visit.missing("number", "reforms.import.number")],
-        lambda who: registry_changes.propose_import(
-            desk, who, kept.plan, kept.whole, kept.name, number, reason
+        lambda person: registry_changes.propose_import(
+            desk, person, preview.plan, preview.whole, preview.name, number, reason
         ),
     )
     if proposal is None:
-        return await _preview_page(visit, kept, problems)
+        return await _preview_page(visit, preview, problems)
     await visit.deps.previews.forget(visit.path("key"))
     return visit.said(f"{LIST}/{proposal.id}", "reforms.proposed")
 
@@ -266,8 +266,8 @@ async def file_asked(visit: Visit, problems: Problems | None = None) -> web.Stre
     )
 
 
-async def _preview_page(visit: Visit, kept: Preview, problems: Problems) -> web.StreamResponse:
-    plan, key = kept.plan, visit.path("key")
+async def _preview_page(visit: Visit, preview: Preview, problems: Problems) -> web.StreamResponse:
+    plan, key = preview.plan, visit.path("key")
     lines = ground.plan_lines(visit, plan)
     counts = ground.count_words(lines, plan)
     chosen_word = visit.ask("loc")
@@ -281,7 +281,7 @@ async def _preview_page(visit: Visit, kept: Preview, problems: Problems) -> web.
         "agencies/preview.html",
         problems,
         title=visit.say("reforms.import.preview"),
-        kept=kept,
+        kept=preview,
         lines=chosen_lines[:_ROWS],
         faulty=faulty,
         good=good,
@@ -314,7 +314,7 @@ async def import_undone(visit: Visit) -> web.StreamResponse:
     if visit.is_act:
         reason = visit.form.text("reason")
         _, problems = await ground.signed(
-            visit, visit.short_reason(), lambda who: registry_changes.undo_import(desk, who, id, reason)
+            visit, visit.short_reason(), lambda person: registry_changes.undo_import(desk, person, id, reason)
         )
         if not problems:
             return visit.said(f"{ONE_IMPORT}/{id}", "reforms.import_undone")
@@ -334,16 +334,16 @@ async def import_shown(visit: Visit) -> web.StreamResponse:
     return await visit.page("agencies/imported.html", title=title, **page_values)
 
 
-async def _import_values(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
-    kept = await registry_changes.kept_import(visit.deps.deciding, visit.path("id"))
-    people = list(filter(None, (kept.record.by, kept.record.undone_by)))
+async def _import_values(visit: Visit) -> dict[str, Any]:  # Any: values of a template
+    stored = await registry_changes.kept_import(visit.deps.deciding, visit.path("id"))
+    people = list(filter(None, (stored.record.by, stored.record.undone_by)))
     return {
-        "path": where(f"{ONE_IMPORT}/{kept.record.id}"),
-        "record": kept.record,
-        "lines": ground.import_lines(kept.lines, code_file.COLUMNS),
-        "begun": list(kept.begun[:_MOST_CODES]),
-        "beyond": max(len(kept.begun) - _MOST_CODES, 0) + max(kept.record.changed - len(kept.lines), 0),
-        "against": ground.remarks_said(visit, kept.against_undo),
+        "path": where(f"{ONE_IMPORT}/{stored.record.id}"),
+        "record": stored.record,
+        "lines": ground.import_lines(stored.lines, code_file.COLUMNS),
+        "begun": list(stored.begun[:_MOST_CODES]),
+        "beyond": max(len(stored.begun) - _MOST_CODES, 0) + max(stored.record.changed - len(stored.lines), 0),
+        "against": ground.remarks_said(visit, stored.against_undo),
         "names": await ground.names_of_people(visit, people),
     }
 

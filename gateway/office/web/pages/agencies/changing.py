@@ -41,7 +41,7 @@ _PLAIN = (
     *("queued", "mail", "units", "reason", "base", "rows"),
 )
 # A step is one of these kinds; a reorganisation is made of several.
-STATED = tuple(each for each in ReformKind if each is not ReformKind.REORGANISE)
+STATED = tuple(kind for kind in ReformKind if kind is not ReformKind.REORGANISE)
 MOVE_UNITS = "move"
 _MANY_SOURCES = (ReformKind.MERGE, ReformKind.CONSOLIDATE, ReformKind.MOVE)
 _KNOWN_TARGET = (ReformKind.MERGE, ReformKind.DISSOLVE)
@@ -120,7 +120,7 @@ class Stated:
             case 1:
                 return [] if self.kind is not None else [("kind", "missing")]
             case 2:
-                return self._who()
+                return self._parties()
             case 3:
                 return self._decision()
         return []
@@ -149,7 +149,7 @@ class Stated:
             return replace(reform, triage=mail == TRIAGE, mail_to=mail if mail in reform.heirs else None)
         return reform
 
-    def _who(self) -> Faults:
+    def _parties(self) -> Faults:
         faults: Faults = []
         if self.has_sources and not self.sources:
             faults.append(("sources", "missing"))
@@ -249,7 +249,7 @@ async def change_proposed(visit: Visit) -> web.StreamResponse:
         moved = [("", visit.say("clash.REG-MOVED"))]
         return await _step_page(visit, stated, 5, moved, plan)
     proposal, problems = await ground.signed(
-        visit, [], lambda who: registry_changes.propose_reform(desk, who, plan, form.text("reason"))
+        visit, [], lambda person: registry_changes.propose_reform(desk, person, plan, form.text("reason"))
     )
     if proposal is None:
         return await _step_page(visit, stated, 5, problems, plan)

@@ -179,14 +179,14 @@ def import_lines(
         ImportLine(
             word=ImportWord.CHANGE,
             code=code,
-            name=now.get("name", before.get("name", "")),
+            name=now.get("name", earlier.get("name", "")),
             cells=tuple(
-                (name, before.get(name, ""), now.get(name, ""))
+                (name, earlier.get(name, ""), now.get(name, ""))
                 for name in fields
-                if before.get(name, "") != now.get(name, "")
+                if earlier.get(name, "") != now.get(name, "")
             ),
         )
-        for code, (before, now) in lines.items()
+        for code, (earlier, now) in lines.items()
     ]
 
 

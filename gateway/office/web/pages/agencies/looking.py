@@ -119,7 +119,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         "agencies/list.html",
         title=visit.say("menu.agencies"),
         rows=await _rows(visit, entries),
-        heard=await _last_heard(visit, entries),
+        heard=await _last_contacts(visit, entries),
         changed=await registry.last_changed([entry.code for entry in entries]),
         text=text,
         asked=filters,
@@ -141,7 +141,7 @@ async def _filtered_page(visit: Visit, root: str) -> Page[AgencyEntry]:
     return await visit.deps.registry.filtered(agency_filter, _ROWS, cursor)
 
 
-async def _last_heard(visit: Visit, entries: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
+async def _last_contacts(visit: Visit, entries: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
     agency_id = whose_mail(visit)
     return {} if agency_id is None else await visit.deps.contacts.last_heard(entries, agency_id)
 
@@ -150,7 +150,7 @@ async def tree(visit: Visit) -> web.StreamResponse:
     """Show one branch: the agencies under a code; at the top those of the first level."""
     parent_code = visit.ask("thuoc").upper()
     entries = await (visit.deps.registry.children(parent_code) if parent_code else _top_level(visit))
-    rows, heard_by_code = await _rows(visit, entries), await _last_heard(visit, entries)
+    rows, heard_by_code = await _rows(visit, entries), await _last_contacts(visit, entries)
     return await visit.page(
         "agencies/tree.html",
         title=visit.say("agencies.tree"),
@@ -268,9 +268,9 @@ async def _certificates(visit: Visit, code: str) -> list[ground.Shown]:
             standing = "next"
         ends = min((at for at in (binding.valid_to, facts.ends) if at is not None), default=None)
         days = (ends - now).days if ends is not None and standing != "ended" else None
-        since, until = binding.valid_from, binding.valid_to
+        since, end = binding.valid_from, binding.valid_to
         certificates.append(
-            {"facts": facts, "since": since, "until": until, "standing": standing, "days": days}
+            {"facts": facts, "since": since, "until": end, "standing": standing, "days": days}
         )
     return certificates
 

@@ -87,7 +87,7 @@ async def rejected(visit: Visit) -> web.StreamResponse:
         desk, reason = visit.deps.deciding, visit.form.text("reason")
         _check_may_decide(visit, proposal)
         _, problems = await ground.signed(
-            visit, visit.short_reason(), lambda who: approvals.reject(desk, who, proposal.id, reason)
+            visit, visit.short_reason(), lambda person: approvals.reject(desk, person, proposal.id, reason)
         )
         if not problems:
             return visit.said(f"{LIST}/{proposal.id}", "reforms.rejected")
@@ -105,8 +105,8 @@ async def _approve(visit: Visit, proposal: Proposal) -> Problems:
     try:
         # Checked again: the certificate may have signed a PDF since it was proposed.
         await never_for_pdfs(visit.deps.store, [b.certificate_der for b in content.bindings])
-        who = await ground.signed_in_here(visit)
-        await approvals.approve(desk, who, proposal.id, digits, visit.form.text("seen"))
+        person = await ground.signed_in_here(visit)
+        await approvals.approve(desk, person, proposal.id, digits, visit.form.text("seen"))
     except (Denied, Clash) as error:
         if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
             return [("typed_1", visit.say("reforms.typed.number.wrong"))]
@@ -172,12 +172,12 @@ async def _proposed_certificate(
     """Describe a certificate; `fingerprint` lacks its end for a person who must have it from elsewhere."""
     facts = certificate_facts(change.certificate_der)
     fingerprint = facts.fingerprint if in_full else facts.fingerprint[:-DIGITS] + "·" * DIGITS
-    shown: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint}
+    values: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint}
     if not isinstance(change, BindingChange):
-        return shown | {"code": "", "agency": None, "earlier": (), "earlier_end": None}
+        return values | {"code": "", "agency": None, "earlier": (), "earlier_end": None}
     registry = visit.deps.registry
     bound = [certificate_facts(binding.certificate_der) for binding in await registry.bindings(change.code)]
-    return shown | {
+    return values | {
         "code": change.code,
         "agency": await registry.entry(change.code),
         "earlier": [certificate for certificate in bound if certificate.fingerprint in change.earlier],
@@ -304,7 +304,7 @@ async def binding_proposed(visit: Visit) -> web.StreamResponse:
         return await binding_page(visit, form_values, problems)
     content, reason = ProposalContent(bindings=(change,)), visit.form.text("reason")
     proposal, problems = await ground.signed(
-        visit, [], lambda who: proposals.propose(visit.deps.deciding, who, content, reason)
+        visit, [], lambda person: proposals.propose(visit.deps.deciding, person, content, reason)
     )
     if proposal is None:
         return await binding_page(visit, form_values, problems, change)

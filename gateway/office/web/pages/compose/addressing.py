@@ -103,8 +103,8 @@ async def pasted(
     visit: Visit, recipients: Sequence[Recipient], text: str, role: RecipientRole | None = None
 ) -> tuple[tuple[Recipient, ...], int]:
     """Add the recipients that the text names; count the items that name no agency, such as a note that a copy is filed."""
-    found = await read_recipients(visit.deps.out, visit.deps.registry, visit.scope(), text)
-    return await offered(visit, recipients, found, role)
+    read = await read_recipients(visit.deps.out, visit.deps.registry, visit.scope(), text)
+    return await offered(visit, recipients, read, role)
 
 
 async def offered(

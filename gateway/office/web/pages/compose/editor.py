@@ -72,23 +72,23 @@ def _new_sheet(draft: Draft, **fields_of_sheet: Any) -> Sheet:  # Any: other fie
     return Sheet(draft=draft, values=values, recipients=draft.recipients, **fields_of_sheet)
 
 
-async def sheet_begun(visit: Visit, mode: str, of: str) -> Sheet:
+async def sheet_begun(visit: Visit, mode: str, parent_id: str) -> Sheet:
     """Begin a sheet. Raise NotFound for a document that is not of this agency."""
     today = visit.deps.out.today()
     if mode not in MODES:
         return _new_sheet(Draft(issued_on=today))
-    if not of:
+    if not parent_id:
         raise NotFound("the other document is not named")
     if mode == "tra-loi":
-        return _new_sheet(await _answer_draft(visit, of), mode=mode, of=of)
+        return _new_sheet(await _answer_draft(visit, parent_id), mode=mode, of=parent_id)
     async with visit.deps.store.read(visit.scope()) as work:
-        parent = await work.outgoing.get(of)
+        parent = await work.outgoing.get(parent_id)
     if parent.is_sealed:
-        raise Clash(f"{of} is sealed", code="GW-UNREADABLE")
+        raise Clash(f"{parent_id} is sealed", code="GW-UNREADABLE")
     if not visit.may(Right.SEE_CONTENT, Manner.YES) and parent.accepted_by != visit.person.person.id:
         raise Denied("this document is not one of this person", code="GW-RIGHT")
     if mode == "dinh-chinh":
-        return _new_sheet(_correction_draft(visit, parent), mode=mode, of=of)
+        return _new_sheet(_correction_draft(visit, parent), mode=mode, of=parent_id)
     if not visit.may(Right.RECALL, *_PREPARES):
         raise Denied("this person may not change what was sent", code="GW-RIGHT")
     return _change_sheet(parent, mode)
@@ -354,7 +354,7 @@ def differences(
     differing = [
         (
             "reply-yes" if name == "reply" else name,
-            sentence_of(fields.name_of(name, visit.lang) or name, _value_shown(visit, name, text)),
+            sentence_of(fields.name_of(name, visit.lang) or name, _value_text(visit, name, text)),
         )
         for name, text in stored.values.items()
         if typed_values.get(name, "") != text
@@ -367,7 +367,7 @@ def differences(
     return differing
 
 
-def _value_shown(visit: Visit, name: str, text: str) -> str:
+def _value_text(visit: Visit, name: str, text: str) -> str:
     """Render a value as the page writes it."""
     key = _REPLY.get(text, "") if name == "reply" else _CHOICES.get(name, "").format(text)
     return visit.say_or(key, text) if key and text else text

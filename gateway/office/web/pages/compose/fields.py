@@ -30,13 +30,13 @@ TYPES = tuple(labels.tails("type"))
 OF_READ = {"issued_on": "date", "type_key": "type", "signer": "name"}
 _REPLY = {"yes": True, "no": False}
 # Typed fields: texts, days, moments and numbers by their own names.
-_TYPED_FIELDS = tuple(each for each in FIELDS if each.rule.typed)
+_TYPED_FIELDS = tuple(f for f in FIELDS if f.rule.typed)
 _LAID_OUT = ("number", "symbol", "date", "signed_at", "pages", "reply_due", "place", "due_at", "copies")
-FURTHER = tuple(each for each in _TYPED_FIELDS if each.name not in _LAID_OUT)
+FURTHER = tuple(f for f in _TYPED_FIELDS if f.name not in _LAID_OUT)
 """Fields that have no place of their own in the template."""
 _NAMES = {"title": "signer_title", "reply-yes": "reply"}
 _PLACES = {
-    **{f"/{each.name}": each.name for each in _TYPED_FIELDS},
+    **{f"/{field.name}": field.name for field in _TYPED_FIELDS},
     **{
         f"/{name}": name
         for name in (

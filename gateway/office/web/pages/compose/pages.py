@@ -36,9 +36,9 @@ from gateway.words import labels
 async def new_document(visit: Visit) -> web.StreamResponse:
     """Show a place for files; with fields where they are begun already, or are to be typed first. No draft is stored before
     the first form comes back."""
-    mode, of = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
+    mode, parent_id = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
     is_bare = not mode and visit.ask("nhap") != "tay"
-    return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, of), is_bare=is_bare)
+    return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, parent_id), is_bare=is_bare)
 
 
 async def new_document_moved(visit: Visit) -> web.StreamResponse:

@@ -60,7 +60,7 @@ async def taken(visit: Visit) -> web.StreamResponse:
     )
     next_id = None if visit.is_piece else await lists.after(visit, Side.IN, incoming.whole.id)
     try:
-        done = await seen.give_status(visit, incoming, call, incoming.whole.version if from_list else None)
+        letter = await seen.give_status(visit, incoming, call, incoming.whole.version if from_list else None)
     except StaleVersion:
         return await seen.late_page(visit, incoming)
     except Refused as error:
@@ -69,11 +69,11 @@ async def taken(visit: Visit) -> web.StreamResponse:
         if error.code == "GW-STATUS":
             return await seen.late_page(visit, incoming)
         return await take_in_form(visit, [("register_no", visit.why(error))])
-    message = "incoming.registered" if done.register_no else "incoming.taken_in"
+    message = "incoming.registered" if letter.register_no else "incoming.taken_in"
     if visit.is_piece:
-        word = visit.say("listing.arrival_no", number=done.register_no) if done.register_no else ""
+        word = visit.say("listing.arrival_no", number=letter.register_no) if letter.register_no else ""
         return seen.acted(
-            visit, incoming, message, word or visit.say("listing.deed.accepted"), done.register_no or ""
+            visit, incoming, message, word or visit.say("listing.deed.accepted"), letter.register_no or ""
         )
     return visit.said(incoming.path, message, **merged({"ds": visit.ask("ds"), "sau": next_id or ""}))
 
@@ -106,7 +106,7 @@ async def held(visit: Visit) -> web.StreamResponse:
     if problems or not visit.is_act:
         return await seen.ask(visit, incoming, "hold", problems, query=merged({"ds": visit.ask("ds")}))
     return await seen.done_or_late(
-        visit, incoming, _set_aside(visit, incoming, reason), "incoming.held", over="held"
+        visit, incoming, _set_aside(visit, incoming, reason), "incoming.held", end_state="held"
     )
 
 
@@ -130,7 +130,7 @@ async def refused(visit: Visit) -> web.StreamResponse:
         return await seen.ask(visit, incoming, "refuse", problems, query=query, grave=True, reasons=choices)
     call = StatusCall(code="02", reason=code, note=note, staff=seen.staff_of(visit))
     refusal = seen.give_status(visit, incoming, call)
-    return await seen.done_or_late(visit, incoming, refusal, "incoming.refused", over="rejected")
+    return await seen.done_or_late(visit, incoming, refusal, "incoming.refused", end_state="rejected")
 
 
 def _text_problems(visit: Visit, field: str, label: str, text: str) -> Problems:
@@ -389,7 +389,7 @@ async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
             will=will if agrees else "will",
             do=f"do.{request.kind}",
             grave=not agrees or request.kind != "update",
-            asked=request.request_id or "",
+            request_id=request.request_id or "",
             request=request,
             changed=changes_asked(visit, incoming.whole, child) if agrees and child is not None else (),
         )
@@ -399,17 +399,17 @@ async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
 
 
 def changes_asked(
-    visit: Visit, before: IncomingDocument, after: IncomingDocument
+    visit: Visit, earlier: IncomingDocument, changed: IncomingDocument
 ) -> list[tuple[str, str, str]]:
     """List the changes to the document: a label, before, after; of files their names."""
     pairs = (
-        ("incoming.subject", before.subject, after.subject),
-        ("incoming.type", before.type_name, after.type_name),
-        ("incoming.signer", _signer_text(before), _signer_text(after)),
-        ("incoming.urgency", *(visit.say(f"urgency.{d.urgency.key}") for d in (before, after))),
-        ("incoming.due_on", dates.day_text(before.due_on), dates.day_text(after.due_on)),
-        ("incoming.pages", str(before.pages or ""), str(after.pages or "")),
-        ("incoming.files", _files_text(before), _files_text(after) or _files_text(before)),
+        ("incoming.subject", earlier.subject, changed.subject),
+        ("incoming.type", earlier.type_name, changed.type_name),
+        ("incoming.signer", _signer_text(earlier), _signer_text(changed)),
+        ("incoming.urgency", *(visit.say(f"urgency.{d.urgency.key}") for d in (earlier, changed))),
+        ("incoming.due_on", dates.day_text(earlier.due_on), dates.day_text(changed.due_on)),
+        ("incoming.pages", str(earlier.pages or ""), str(changed.pages or "")),
+        ("incoming.files", _files_text(earlier), _files_text(changed) or _files_text(earlier)),
     )
     return [
         (visit.say(key), str(old or "–"), str(new or "–"))

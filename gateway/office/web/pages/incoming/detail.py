@@ -138,7 +138,7 @@ async def document_page(visit: Visit, incoming: SeenIncoming, records: IncomingD
         if document.source is Source.AXIS
         else (),
         leaf=await leaf_of(visit, incoming),
-        done=_just_taken(visit, document),
+        done=_recent_taking(visit, document),
         query=urlencode(merged({"ds": visit.ask("ds")})),
         order=visit.ask("lenh"),
         can_show=can_show,
@@ -154,7 +154,7 @@ _TAKEN_MESSAGES = ("incoming.registered", "incoming.taken_in")
 _ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
 
 
-def _just_taken(visit: Visit, document: IncomingDocument) -> Taken | None:
+def _recent_taking(visit: Visit, document: IncomingDocument) -> Taken | None:
     """Return the next letter, where this one was taken in a moment ago."""
     if visit.ask("told") not in _TAKEN_MESSAGES or document.state not in _TAKEN_STATES:
         return None
@@ -196,11 +196,11 @@ async def _time_left(visit: Visit, records: IncomingDetail) -> TimeLeft | None:
     now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), records.around.due
     if due is None:
         return None
-    left = due.left(office, now)
+    time_left = due.left(office, now)
     return TimeLeft(
         until=due.at,
-        words=labels.time_left(left, visit.lang, due.day(office)),
-        is_late=left < timedelta(),
+        words=labels.time_left(time_left, visit.lang, due.day(office)),
+        is_late=time_left < timedelta(),
         duty=visit.say(due.words),
     )
 

@@ -177,10 +177,10 @@ async def ask(
     will: str = "will",
     do: str = "do",
     back: str = "",
-    asked: str = "",
+    request_id: str = "",
     **values: Any,  # what a template is given
 ) -> web.StreamResponse:
-    """Show the page of a question about it; `asked` is the request that is answered."""
+    """Show the page of a question about it; `request_id` is the request that is answered."""
     document, words = incoming.whole, f"incoming.{which}"
     version = visit.form.text("version") or str(document.version)
     return await visit.question(
@@ -189,7 +189,7 @@ async def ask(
         f"{words}.{will}",
         f"{words}.{do}",
         back=back or incoming.path,
-        hidden=merged({"version": version}, request=asked or None),
+        hidden=merged({"version": version}, request=request_id or None),
         part="incoming/_questions.html",
         which=which,
         name=incoming.name,
@@ -211,15 +211,15 @@ async def late_page(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse:
 
 
 async def done_or_late(
-    visit: Visit, incoming: SeenIncoming, act_running: Awaitable[object], message: str, *, over: str = ""
+    visit: Visit, incoming: SeenIncoming, act_running: Awaitable[object], message: str, *, end_state: str = ""
 ) -> web.StreamResponse:
-    """Act and confirm, or show that the document has changed. `over` is the state in which the letter leaves the desk."""
+    """Act and confirm, or show that the document has changed. At `end_state` the letter leaves the desk."""
     try:
         await act_running
     except (StaleVersion, Clash):
         return await late_page(visit, incoming)
-    if over and visit.is_piece:
-        return acted(visit, incoming, message, visit.say(f"listing.deed.{over}"))
+    if end_state and visit.is_piece:
+        return acted(visit, incoming, message, visit.say(f"listing.deed.{end_state}"))
     return visit.said(incoming.path, message)
 
 

@@ -117,8 +117,8 @@ async def group_retried(visit: Visit) -> web.StreamResponse:
     """Retry the parcels that the page before named, and no later ones."""
     if not visit.is_act:
         return await _group_page(visit)
-    done = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
-    return visit.said(_DEAD, "operating.retried" if done else "operating.retried.none")
+    retried = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
+    return visit.said(_DEAD, "operating.retried" if retried else "operating.retried.none")
 
 
 async def _group_page(visit: Visit) -> web.Response:
@@ -328,13 +328,13 @@ async def _load_item(visit: Visit) -> InboxPacket:
     return await visit.deps.operations.aside.get(_agency_scope(visit), visit.path("id"))
 
 
-async def _item_to_read(visit: Visit, what: str) -> InboxPacket:
+async def _item_to_read(visit: Visit, file: str) -> InboxPacket:
     """Load a packet to read; refused for metadata alone, and logged before the first byte. A packet that became a document
     is read as that document, where recalls and seals are known."""
     packet = await _load_item(visit)
     if not _is_open_here(visit, packet):
         raise NotFound(f"there is no packet {packet.id} here")
-    await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file=what)
+    await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file=file)
     return packet
 
 

@@ -225,8 +225,8 @@ def _line_text(visit: Visit, rows: Sequence[tuple[Diagnosis, str, str]]) -> str:
     lines = [visit.say("operating.line.text", at=f"{at:%H:%M %d/%m/%Y}", version=visit.deps.version)]
     for step, says, cure in rows:
         name = visit.say(f"operating.line.step.{step.check}")
-        where = f" {step.server}" if step.server else ""
-        lines.append(f"{step.level.mark} {name}{where} ({step.ms} ms): {says}")
+        server = f" {step.server}" if step.server else ""
+        lines.append(f"{step.level.mark} {name}{server} ({step.ms} ms): {says}")
         if cure:
             lines.append(f"  → {cure}")
     return "\n".join(lines)

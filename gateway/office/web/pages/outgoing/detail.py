@@ -274,8 +274,8 @@ class Offered:
     needed: bool
 
 
-def offered(outgoing: SeenOutgoing, document_acts: Sequence[DocumentAct], buttons_taken: int) -> Offered:
-    """Choose the buttons; `buttons_taken` of them stand there already: to call it back, to open the draft."""
+def offered(outgoing: SeenOutgoing, document_acts: Sequence[DocumentAct], shown_buttons: int) -> Offered:
+    """Choose the buttons; `shown_buttons` of them stand there already: to call it back, to open the draft."""
     possible = {act.key: act for act in document_acts if not act.why}
     failed = any(act.state == "failed" for act in outgoing.deliveries)
     # Acts that the document waits for, the worst case first.
@@ -284,10 +284,10 @@ def offered(outgoing: SeenOutgoing, document_acts: Sequence[DocumentAct], button
         awaited = ("discard", "cancel")
     needed = [key for key in awaited if key in possible]
     order = [*needed, *(key for key in _OPTIONAL if key in possible)]
-    buttons = tuple(possible[key] for key in order[: max(0, MOST_BUTTONS - buttons_taken)])
-    rest = [act for act in document_acts if act not in buttons]
-    rest.sort(key=lambda act: bool(act.why))
-    return Offered(buttons=buttons, rest=tuple(rest), needed=bool(needed) and not buttons_taken)
+    buttons = tuple(possible[key] for key in order[: max(0, MOST_BUTTONS - shown_buttons)])
+    more_acts = [act for act in document_acts if act not in buttons]
+    more_acts.sort(key=lambda act: bool(act.why))
+    return Offered(buttons=buttons, rest=tuple(more_acts), needed=bool(needed) and not shown_buttons)
 
 
 async def choosing(visit: Visit) -> web.StreamResponse:

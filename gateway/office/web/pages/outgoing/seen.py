@@ -173,18 +173,18 @@ def acts_of(
     outgoing: SeenOutgoing, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
 ) -> tuple[DocumentAct, ...]:
     """List the acts in the order of the page, without those that the person has no right to."""
-    here, id = outgoing.path, outgoing.document.id
-    cancel = (MAY_ISSUE, "cancel", f"{here}/huy-gui", no_cancel(outgoing))
+    base_path, id = outgoing.path, outgoing.document.id
+    cancel = (MAY_ISSUE, "cancel", f"{base_path}/huy-gui", no_cancel(outgoing))
     if outgoing.document.state is OutState.DRAFT:
         cancel = (MAY_ISSUE, "discard", f"/phat-hanh/{id}/bo", "")
     candidates = (
-        (MAY_ISSUE, "resend", f"{here}/gui-lai", no_resend(outgoing)),
-        (MAY_ISSUE, "anew", f"{here}/sua-lai", no_anew(outgoing)),
-        (MAY_ISSUE, "further", f"{here}/gui-them", not_away(outgoing)),
-        (MAY_URGE, "urge", f"{here}/don-doc", no_urging(outgoing, now)),
-        (MAY_RECALL, "fix", f"{here}/sai-gi", no_fix(outgoing)),
+        (MAY_ISSUE, "resend", f"{base_path}/gui-lai", no_resend(outgoing)),
+        (MAY_ISSUE, "anew", f"{base_path}/sua-lai", no_anew(outgoing)),
+        (MAY_ISSUE, "further", f"{base_path}/gui-them", not_away(outgoing)),
+        (MAY_URGE, "urge", f"{base_path}/don-doc", no_urging(outgoing, now)),
+        (MAY_RECALL, "fix", f"{base_path}/sai-gi", no_fix(outgoing)),
         cancel,
-        (MAY_PRINT, "slip", f"{here}/phieu-gui", no_slip(outgoing)),
+        (MAY_PRINT, "slip", f"{base_path}/phieu-gui", no_slip(outgoing)),
     )
     return tuple(
         DocumentAct(key=key, path=path, why=why, letter="r" if key == "resend" else "")
@@ -195,13 +195,13 @@ def acts_of(
 
 def fixes_of(outgoing: SeenOutgoing) -> tuple[DocumentAct, ...]:
     """List the acts on a document that turned out to be wrong, the commonest fault first."""
-    here, id = outgoing.path, outgoing.document.id
+    base_path, id = outgoing.path, outgoing.document.id
     candidates = (
         ("replace", f"/phat-hanh?thay-the={id}", not_away(outgoing)),
         ("correct", f"/phat-hanh?dinh-chinh={id}", not_away(outgoing)),
         ("update", f"/phat-hanh?cap-nhat={id}", no_update(outgoing)),
-        ("recall", f"{here}/thu-hoi", no_recall(outgoing)),
-        ("take_back", f"{here}/thu-hoi?hinh-thuc=lay-lai", no_recall(outgoing)),
+        ("recall", f"{base_path}/thu-hoi", no_recall(outgoing)),
+        ("take_back", f"{base_path}/thu-hoi?hinh-thuc=lay-lai", no_recall(outgoing)),
     )
     return tuple(DocumentAct(key=key, path=path, why=why) for key, path, why in candidates)
 
