@@ -199,7 +199,7 @@ class Office:
             ids = [*(each.id for each in self.sent), *(each.id for each in self.came)]
             told["lines"] = [await lists.line(id) for id in ids]
             told["late"] = [await lists.late(side, ids, TODAY) for side in Side]
-            told["beside"] = [await lists.beside(wanted, id) for id in ids for wanted in (OUT, IN)]
+            told["beside"] = [await lists.neighbours(wanted, id) for id in ids for wanted in (OUT, IN)]
             told["tiles"] = await lists.tiles(TODAY)
             told["day"] = await lists.day(TODAY)
             charts = await lists.charts(TODAY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import Plan, RowChange
-from gateway.office.store.store import KEPT, MOST_KEEPINGS, SqlOfficeStore
+from gateway.office.store.store import KEEPING_AGE, MOST_KEEPINGS, SqlOfficeStore
 from gateway.office.web.deps import Preview, Previews
 from gateway.office.web.pages.list_bulk import BulkOutcome, BulkResult
 from gateway.policy import code_file
@@ -24,7 +24,7 @@ async def test_it_is_found_by_its_own_session_until_its_time_is_over(
 
     assert await store.keepings.find(key, "one", at) == b"\x00\xffwhat"
     assert await store.keepings.find(key, "other", at) is None
-    assert await store.keepings.find(key, "one", at + KEPT) is None
+    assert await store.keepings.find(key, "one", at + KEEPING_AGE) is None
     assert await store.keepings.find("nothing", "one", at) is None
 
     await store.keepings.forget(key)
@@ -111,7 +111,7 @@ async def test_a_preview_is_the_same_in_another_process_until_it_was_applied_or_
     assert await here.find(key, "one", clock.now()) is made
     assert await there.find(key, "one", clock.now()) == made
     assert await there.find(key, "other", clock.now()) is None
-    assert await here.find(key, "one", clock.now() + KEPT) is None
+    assert await here.find(key, "one", clock.now() + KEEPING_AGE) is None
 
     here, there = process(store, pool, plan()), process(store, pool, plan())
     key = await here.keep(preview(), "one", clock.now())

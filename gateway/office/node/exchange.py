@@ -107,11 +107,11 @@ class NodeContacts:
 
     node: Office
 
-    async def last_heard(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
+    async def last_seen(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
         """Return when a packet of each agency was last admitted, by code; a code without any has no key."""
         ours = [e.id for e in await self._own_agencies(agency_id)]
         codes = {n for e in entries for n in _codes_of(e)}
-        latest = await partners.last_heard(self.node.store, codes, self.node.clock.now(), ours)
+        latest = await partners.last_seen(self.node.store, codes, self.node.clock.now(), ours)
         by_code = {e.code: [latest[n] for n in _codes_of(e) if n in latest] for e in entries}
         return {code: max(times) for code, times in by_code.items() if times}
 
@@ -119,7 +119,7 @@ class NodeContacts:
         """Return each code's agency of today, and when that agency last heard from it; codes of no registry have no key."""
         today = local(self.node.clock.now()).date()
         entries = {code: e for code in codes if (e := await self.node.directory.find(code, today))}
-        heard_at = await self.last_heard(list(entries.values()), agency_id)
+        heard_at = await self.last_seen(list(entries.values()), agency_id)
         return {code: Partner(name=e.name, heard_at=heard_at.get(e.code)) for code, e in entries.items()}
 
     async def silent(

@@ -24,24 +24,24 @@ from gateway.store.log_reading import Hit, WantedEvents, search_log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JournalAsk:
+class JournalQuery:
     """Search of the log. `within` are kinds, or beginnings of kinds with a `*`, to which the person's role confines it;
     `people`: also events about the people who have a post in that agency."""
 
-    wanted: WantedEvents
+    event_filter: WantedEvents
     within: tuple[str, ...] = ()
     people: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
-    """One line. `leaf` is its number in the sealed log, None while it waits for its seal; `who` is a name where it is
+    """One line. `leaf` is its number in the sealed log, None while it waits for its seal; `actor` is a name where it is
     known, `place` the address and the device of the session, where the event names one that is still kept."""
 
     position: int
     event: Logged
     leaf: int | None
-    who: str
+    actor: str
     agency: str
     place: str
 
@@ -78,24 +78,24 @@ class NodeJournal:
     _last_state: JournalState | None = None
     _task: asyncio.Task[None] | None = None
 
-    async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
-        """List entries, newest first, before that position."""
+    async def page(self, ask: JournalQuery, *, end: int | None, limit: int) -> Sequence[JournalEntry]:
+        """List entries, newest first, before the position `end`."""
         people: Sequence[str] = ()
-        if ask.people and (agency_id := ask.wanted.agency_id) is not None:
+        if ask.people and (agency_id := ask.event_filter.agency_id) is not None:
             async with self.node.accounts.accounts.read() as work:
                 people = sorted({post.person_id for post in await work.posts.in_agency(agency_id)})
         hits = await search_log(
             self.node.store,
-            ask.wanted,
+            ask.event_filter,
             limit=limit,
             newest=True,
-            before=before,
+            before=end,
             within=ask.within,
             also_about=people,
         )
         return await self._make_entries(list(reversed(hits)))
 
-    async def named(self, text: str) -> Sequence[str]:
+    async def find_people(self, text: str) -> Sequence[str]:
         """List ids of persons with that name or login."""
         folded = fold(text)
         async with self.node.accounts.accounts.read() as work:
@@ -123,10 +123,10 @@ class NodeJournal:
             self._task = self.node.beside.begin(self._examine())
 
     async def export(
-        self, by: str, agency_id: str, ask: JournalAsk, most: int
+        self, by: str, agency_id: str, ask: JournalQuery, most: int
     ) -> AsyncIterator[JournalEntry]:
         """Return entries, the oldest last; the export is recorded in the log before the first line is given."""
-        query = ask.wanted
+        query = ask.event_filter
         texts = {"kind": query.kind, "subject": query.subject_id, "principal": query.principal_id}
         moments = {"since": query.since, "until": query.until}
         search = {name: text for name, text in texts.items() if text}
@@ -139,9 +139,9 @@ class NodeJournal:
         self.node.store.wake.ring("sequencer")
         return self._lines(ask, most)
 
-    async def _lines(self, ask: JournalAsk, most: int) -> AsyncIterator[JournalEntry]:
+    async def _lines(self, ask: JournalQuery, most: int) -> AsyncIterator[JournalEntry]:
         at, quota = None, most
-        while quota > 0 and (entries := await self.page(ask, before=at, limit=min(_BATCH, quota))):
+        while quota > 0 and (entries := await self.page(ask, end=at, limit=min(_BATCH, quota))):
             for entry in entries:
                 yield entry
             at, quota = entries[-1].position, quota - len(entries)
@@ -156,7 +156,7 @@ class NodeJournal:
                 position=hit.position,
                 event=hit.event,
                 leaf=hit.leaf,
-                who=names.get(hit.event.principal_id, ""),
+                actor=names.get(hit.event.principal_id, ""),
                 agency=agencies.get(hit.event.agency_id, ""),
                 place=places.get(str(hit.event.data.get("session", "")), ""),
             )

@@ -21,7 +21,7 @@ from gateway.errors import Clash, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
 from gateway.office.store import partners
-from gateway.office.store.partners import Flow, TrafficWanted
+from gateway.office.store.partners import Flow, TrafficQuery
 from gateway.ops import axis_now, backup, restore, status
 from gateway.ops.status import NodeStatus
 from gateway.ports.services import HealthProbe
@@ -139,7 +139,7 @@ class NodeMachine:
         """List the work of each periodic job on each day that is remembered."""
         return await self.node.store.history.days((self.node.clock.now() - HISTORY_KEPT).date())
 
-    async def traffic(self, query: TrafficWanted) -> Sequence[Flow]:
+    async def traffic(self, query: TrafficQuery) -> Sequence[Flow]:
         return await partners.flows(self.node.store, query)
 
 

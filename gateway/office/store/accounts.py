@@ -51,7 +51,7 @@ class SqlPosts(NodeRows):
         clauses = (col(_P.person_id) == person_id, col(_P.agency_id) == agency_id, col(_P.role) == role.value)
         return await self._tx.change(delete(_P).where(*clauses)) == 1
 
-    async def of(self, person_ids: Collection[str]) -> Sequence[Post]:
+    async def of_persons(self, person_ids: Collection[str]) -> Sequence[Post]:
         """List posts by person, agency and role, also those that are over."""
         return await self._list_posts(select(_P).where(col(_P.person_id).in_(sorted(person_ids))))
 
@@ -181,7 +181,7 @@ class SqlSessions(NodeRows):
 class SqlTries(NodeRows):
     """Failures to sign in, by the digest of a typed name or an address."""
 
-    async def of(self, key: str) -> FailedTries:
+    async def load(self, key: str) -> FailedTries:
         """Return failures. In a writing unit of work no other one counts under that key until it ends."""
         await self._tx.hold("sign_in_try", key)
         row = await self._tx.first(_T, select(_T).where(col(_T.key) == key))

@@ -105,8 +105,8 @@ class SqlBooks:
 
     # --- incoming ---------------------------------------------------------------------------------------------
 
-    async def incoming(self, span: Span, *, limit: int, after: str | None = None) -> Sequence[IncomingLine]:
-        """List lines by number: 9 before 10, and text that is no number after numbers. `after` is the number of the last
+    async def incoming(self, span: Span, *, limit: int, last: str | None = None) -> Sequence[IncomingLine]:
+        """List lines by number: 9 before 10, and text that is no number after numbers. `last` is the number of the last
         line seen."""
         order = self._natural(col(_E.number))
         lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)
@@ -119,8 +119,8 @@ class SqlBooks:
             .order_by(*order)
             .limit(limit)
         )
-        if after is not None:
-            query = query.where(_is_after(order, _place(after)))
+        if last is not None:
+            query = query.where(_is_after(order, _place(last)))
         now = self._clock.now()
         return [
             IncomingLine(
@@ -162,10 +162,10 @@ class SqlBooks:
     # --- outgoing ---------------------------------------------------------------------------------------------
 
     async def outgoing(
-        self, span: Span, *, limit: int, after: OutgoingLine | None = None
+        self, span: Span, *, limit: int, last: OutgoingLine | None = None
     ) -> Sequence[OutgoingLine]:
         """List lines of both tables in the same order, merged."""
-        place = _outgoing_place(after) if after is not None else None
+        place = _outgoing_place(last) if last is not None else None
         sent = [
             from_json(OutgoingDocument, row.body)
             for row in await self._tx.rows(_O, self._next(_O, span, place, limit).where(*IS_LINE))

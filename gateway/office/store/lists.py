@@ -40,7 +40,7 @@ from gateway.office.store.lists_query import (
     match,
     matching,
     ordering,
-    whole,
+    single_band,
 )
 from gateway.office.store.lists_write import ListFolder
 from gateway.ports.services import Clock
@@ -92,7 +92,7 @@ _CountKey = tuple[str, Wanted]
 _KeptCount = tuple[ListCount, datetime, int]
 
 
-class KnownCounts:
+class CountCache:
     """Recent counts of lists, one object for each process."""
 
     def __init__(self, clock: Clock) -> None:
@@ -108,7 +108,7 @@ class KnownCounts:
     def changed(self, agency_id: str) -> None:
         self._turns[agency_id] += 1
 
-    async def of(
+    async def get(
         self, agency_id: str, turn: int, lists: Sequence[Wanted], counting: Counting
     ) -> Sequence[ListCount]:
         """Return recent counts and make missing ones; callers of one agency wait for each other and mostly share."""
@@ -164,7 +164,7 @@ class SqlLists:
         clock: Clock,
         folder: ListFolder,
         *,
-        cache: KnownCounts | None = None,
+        cache: CountCache | None = None,
         changed: Callable[[str], None] = lambda agency_id: None,
     ) -> None:
         """Take recent counts from `cache`, and call `changed` with an agency whose lists have changed."""
@@ -174,7 +174,7 @@ class SqlLists:
         self._clock = clock
         self._folder = folder
         self._overlay: Overlay | None = None
-        self._cache = cache or KnownCounts(clock)
+        self._cache = cache or CountCache(clock)
         self._turn = self._cache.turn(scope.agency_id)
 
     async def page(self, criteria: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
@@ -214,7 +214,7 @@ class SqlLists:
         counted = await self._counts(list(tabs.values()))
         return dict(zip(tabs, counted, strict=True))
 
-    async def beside(self, criteria: Wanted, id: str) -> tuple[str | None, str | None]:
+    async def neighbours(self, criteria: Wanted, id: str) -> tuple[str | None, str | None]:
         """Return the ids of the rows before and after that one; None for both where the list does not have it."""
         now = self._clock.now()
         bands, clauses = make_bands(criteria, now), await self._clauses(criteria, now)
@@ -237,7 +237,7 @@ class SqlLists:
         is_late = await late_condition(self._tx, self._agency_id, side, today)
         query = select(col(_R.id)).where(col(_R.agency_id) == self._agency_id, col(_R.id).in_(ids), is_late)
         overlay = await self._load_overlay()
-        return frozenset(id for (id,) in await overlay.found(lambda more: query.where(*more)))
+        return frozenset(id for (id,) in await overlay.find(lambda more: query.where(*more)))
 
     async def line(self, id: str) -> ListLine | None:
         """Find one document as its list has it."""
@@ -254,7 +254,7 @@ class SqlLists:
         rows alone, so the rows are written first."""
         if not ids:
             return 0
-        await self._folder.fold_these(self._tx, self._agency_id, ids)
+        await self._folder.fold_documents(self._tx, self._agency_id, ids)
         self._overlay = None
         statement = update(_R).where(
             col(_R.agency_id) == self._agency_id,
@@ -309,7 +309,7 @@ class SqlLists:
         return await lists_figures.charts(self._tx, await self._load_overlay(), self._agency_id, today, days)
 
     async def _counts(self, lists: Sequence[Wanted]) -> Sequence[ListCount]:
-        return await self._cache.of(self._agency_id, self._turn, lists, self._count)
+        return await self._cache.get(self._agency_id, self._turn, lists, self._count)
 
     async def _count(self, lists: Sequence[Wanted]) -> Sequence[ListCount]:
         """Count several lists by one statement."""
@@ -320,12 +320,12 @@ class SqlLists:
         def query(more: Sequence[Condition], *, few: bool) -> CompoundSelect[Any]:
             parts = []
             for n, criteria in enumerate(lists):
-                rows = self._base(whole(criteria), [*clauses[n], *more], text("1"), few=few).limit(most)
+                rows = self._base(single_band(criteria), [*clauses[n], *more], text("1"), few=few).limit(most)
                 number = literal(n, Integer).label("n")
                 parts.append(select(number, func.count().label("found")).select_from(rows.subquery()))
             return union_all(*parts)
 
-        counts = await overlay.counted(lambda more: query(more, few=False), partial(query, few=True))
+        counts = await overlay.count(lambda more: query(more, few=False), partial(query, few=True))
         numbers = [counts.get(n, 0) for n in range(len(lists))]
         return [ListCount(n=min(n, MOST_COUNTED), more=n > MOST_COUNTED) for n in numbers]
 
@@ -368,7 +368,7 @@ class SqlLists:
         if not overlay.rows:
             return stored
         query = self._base(band, [*clauses, *bound], few=True)
-        fresh = await overlay.fresh(query.order_by(*ordering(band.by, back=back)).limit(limit))
+        fresh = await overlay.find_unwritten(query.order_by(*ordering(band.by, back=back)).limit(limit))
         return _sort_rows([*stored, *fresh], band.by, back=back)[:limit]
 
     async def _stored(self, band: Band, clauses: list[Condition], *, back: bool, limit: int) -> Sequence[Any]:

@@ -49,7 +49,7 @@ class Dues:
         """Read the days again at the next call: one was changed a moment ago."""
         self._read_at = None
 
-    async def of(self, tx: Transaction) -> Due:
+    async def load(self, tx: Transaction) -> Due:
         now = self._clock.now()
         if self._read_at is None or not self._read_at <= now < self._read_at + DAYS_FRESH:
             days = await days_in(tx)
@@ -58,7 +58,7 @@ class Dues:
             self._read_at = now
         return self._due
 
-    async def write_again(
+    async def rewrite(
         self,
         reading: Unit,
         writing: Unit,
@@ -70,7 +70,7 @@ class Dues:
         """Write one batch of rows whose moment may have changed; return True when there may be more. After a start all are
         looked at: a day may have changed meanwhile."""
         async with reading() as tx:
-            await self.of(tx)
+            await self.load(tx)
             if self._days == self._written_days:
                 return False
             if self._days != self._writing_days:

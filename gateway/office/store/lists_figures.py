@@ -134,7 +134,7 @@ async def hours_of(overlay: Overlay, agency_id: str, day: date) -> DayHours:
     sent_at = col(_R.sent_at)
     hour = case(*((sent_at < begin + n * _HOUR, n - 1) for n in range(1, 24)), else_=23)
     query = select(hour, func.count()).where(_sent_between(agency_id, begin, begin + timedelta(days=1)))
-    sent = await overlay.counted(lambda more: query.where(*more).group_by(hour))
+    sent = await overlay.count(lambda more: query.where(*more).group_by(hour))
     received = await _count_arrivals(overlay, agency_id, begin)
     return DayHours(
         received=tuple(received.get(n, 0) for n in range(24)), sent=tuple(sent.get(n, 0) for n in range(24))
@@ -200,7 +200,7 @@ def _sent_between(agency_id: str, since: datetime, end: datetime) -> Condition:
 async def _count_day(overlay: Overlay, agency_id: str, begin: datetime) -> Figures:
     """Count documents sent on that day, and received ones by hour."""
     query = select(literal(0), func.count()).where(_sent_between(agency_id, begin, begin + timedelta(days=1)))
-    sent_counts = await overlay.counted(lambda more: query.where(*more))
+    sent_counts = await overlay.count(lambda more: query.where(*more))
     hours = await _count_arrivals(overlay, agency_id, begin)
     return Figures(
         sent=sent_counts.get(0, 0),
@@ -219,7 +219,7 @@ async def _count_arrivals(overlay: Overlay, agency_id: str, begin: datetime) -> 
         col(_R.place) >= first_place(begin),
         col(_R.place) < first_place(end),
     )
-    counts = await overlay.counted(lambda more: query.where(*more).group_by(hour))
+    counts = await overlay.count(lambda more: query.where(*more).group_by(hour))
     return {(_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM).hour: n for since_epoch, n in counts.items()}
 
 
@@ -238,7 +238,7 @@ async def _lags(overlay: Overlay, within: Condition) -> list[tuple[str, float | 
         .group_by(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code))
     )
     times: dict[tuple[str, str], dict[str, datetime]] = {}
-    for id, code, fact, at in await overlay.found(lambda more: query.where(*more)):
+    for id, code, fact, at in await overlay.find(lambda more: query.where(*more)):
         times.setdefault((id, code), {})[fact] = at
     return [(code, _delay(at, "sent", "01"), _delay(at, "01", "03")) for (_, code), at in times.items()]
 
@@ -258,7 +258,7 @@ async def _states(overlay: Overlay, agency_id: str, today: date) -> dict[str, in
     begin = midnight(today)
     within = _sent_between(agency_id, begin, begin + timedelta(days=1))
     query = select(col(_R.state), func.count()).where(within).group_by(col(_R.state))
-    counted = await overlay.counted(lambda more: query.where(*more))
+    counted = await overlay.count(lambda more: query.where(*more))
     return dict(sorted(counted.items(), key=lambda item: -item[1]))
 
 
@@ -282,7 +282,7 @@ def _grid(by_day: dict[date, Figures]) -> tuple[tuple[int, ...], ...]:
 
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 # An older version of the program, at work on the same database while this one starts, writes no rows.
-FILL_AGAIN = timedelta(days=2)
+REFILL_SPAN = timedelta(days=2)
 Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
@@ -306,11 +306,11 @@ async def fill_rows(
     return False
 
 
-async def fill_again(writing: Unit, now: datetime) -> None:
+async def refill(writing: Unit, now: datetime) -> None:
     """Look through filled rows once more from two days ago: for the start of a process."""
     async with writing() as tx:
         for row in await tx.rows(ListFillRow, select(ListFillRow).where(col(ListFillRow.done).is_(True))):
-            since = min(row.at, now - FILL_AGAIN)
+            since = min(row.at, now - REFILL_SPAN)
             back = ListFillRow(agency_id=row.agency_id, side=row.side, at=since, id="", done=False)
             await tx.put_over(back, "at", "id", "done")
         await tx.commit()

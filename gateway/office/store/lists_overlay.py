@@ -39,25 +39,25 @@ class Overlay:
         """Selects all other stored rows."""
         self._expression = _expression(tx.connection.dialect, rows) if rows else None
 
-    async def found(self, make: Make) -> Sequence[Any]:
+    async def find(self, make: Make) -> Sequence[Any]:
         """Return what a query finds, in no order."""
         stored = await self._tx.tuples(make(self.without))
-        return [*stored, *await self.fresh(make([]))] if self.rows else stored
+        return [*stored, *await self.find_unwritten(make([]))] if self.rows else stored
 
-    async def fresh(self, question: Question) -> Sequence[Any]:
+    async def find_unwritten(self, question: Question) -> Sequence[Any]:
         """Return what a query finds among rows that are not written yet."""
         if self._expression is None:
             return ()
         return await self._tx.tuples(question.add_cte(self._expression))
 
-    async def counted(self, make: Make, make_few: Make | None = None) -> Mapping[Any, int]:
+    async def count(self, make: Make, make_few: Make | None = None) -> Mapping[Any, int]:
         """Count by a query for keys and numbers. Outdated rows are subtracted afterwards, so that stored rows are counted
         in an index alone. `make_few`: the same query in words for few rows."""
         counts = Counter(dict(_pairs(await self._tx.tuples(make([])))))
         if self.rows:
             few = make_few or make
             counts.subtract(dict(_pairs(await self._tx.tuples(few(self.outdated)))))
-            counts.update(dict(_pairs(await self.fresh(few([])))))
+            counts.update(dict(_pairs(await self.find_unwritten(few([])))))
         return {key: n for key, n in counts.items() if n}
 
 

@@ -80,7 +80,7 @@ def make_bands(criteria: Wanted, now: datetime) -> Sequence[Band]:
     return [Band(by=by, clauses=clauses, words=terms) for clauses, by in _orders(criteria, now)]
 
 
-def whole(criteria: Wanted) -> Band:
+def single_band(criteria: Wanted) -> Band:
     """Return one band of all rows, in any order: for counting."""
     search = sought(criteria.text)
     if criteria.text.strip() and not search.terms:

@@ -204,7 +204,7 @@ class ListFolder:
         await self._fold(tx, folded, documents)
         return len(marks) == most or len(folded) < len(marks)
 
-    async def fold_these(self, tx: Transaction, agency_id: str, ids: Sequence[str]) -> None:
+    async def fold_documents(self, tx: Transaction, agency_id: str, ids: Sequence[str]) -> None:
         """Write the rows of these documents, where they have a mark: for changes of columns that only the row has."""
         await self._hold(tx)
         marks = await tx.tuples(_MARKS_OF_DOCUMENTS, agency=agency_id, ids=list(ids))
@@ -340,7 +340,7 @@ class ListMarks(Follower):
             return
         await self._folder.mark(self._tx, self._changed)
         if self._sealed:
-            await self._folder.fold_these(self._tx, self._agency_id, sorted(self._sealed))
+            await self._folder.fold_documents(self._tx, self._agency_id, sorted(self._sealed))
         self._changed, self._deliveries, self._sealed = {}, set(), set()
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
 

@@ -43,7 +43,7 @@ _RESULT_IN: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficWanted:
+class TrafficQuery:
     """Question about traffic; both days are included. `agency_id` is one of ours, or empty for all; `partner` a code, or
     empty; `side` None is both directions."""
 
@@ -77,7 +77,7 @@ _B, _D, _I, _O, _IN = InboxRow, DeliveryRow, IdentityRow, OutgoingRow, IncomingR
 _OF_DOCUMENT = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id))
 
 
-async def last_heard(
+async def last_seen(
     store: SqlStore, codes: Collection[str], now: datetime, agency_ids: Sequence[str]
 ) -> Mapping[str, datetime]:
     """Return when a packet of each of these codes was last admitted; a code without any has no key."""
@@ -140,7 +140,7 @@ def _admitted(codes: Sequence[str], agency_ids: Sequence[str], since: datetime) 
     )
 
 
-async def flows(store: SqlStore, query: TrafficWanted) -> Sequence[Flow]:
+async def flows(store: SqlStore, query: TrafficQuery) -> Sequence[Flow]:
     agencies = [agency.id for agency in await store.hosted() if query.agency_id in ("", agency.id)]
     days = min((query.last - query.first).days + 1, LONGEST_DAYS)
     sides = (query.side,) if query.side is not None else tuple(Side)

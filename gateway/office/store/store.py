@@ -26,7 +26,7 @@ from gateway.office.domain.listing import SavedView, Side, Tag
 from gateway.office.domain.notice import Notice, OwnDesk, RingKind
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
-from gateway.office.store.lists import KnownCounts, SqlLists
+from gateway.office.store.lists import CountCache, SqlLists
 from gateway.office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway.office.store.lists_write import ListFolder, ListMarks
 from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
@@ -43,7 +43,7 @@ from gateway.store.work import SqlWork
 
 MOST_KEEPINGS = 20
 """Bound for one session."""
-KEPT = timedelta(hours=1)
+KEEPING_AGE = timedelta(hours=1)
 _KEEPING = KeepingRow
 
 # Changes that some hundred documents on their way make.
@@ -65,7 +65,7 @@ class SqlKeepings:
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == session_id)
         async with self._writing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= at))
-            tx.put(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEPT))
+            tx.put(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEEPING_AGE))
             beyond = await tx.tuples(
                 of_session.order_by(col(_KEEPING.at).desc(), col(_KEEPING.key)).offset(MOST_KEEPINGS)
             )
@@ -162,7 +162,7 @@ class SqlTags(AgencyRows):
         query = select(_TAG).where(col(_TAG.agency_id) == self._agency_id).order_by(col(_TAG.folded))
         return [value_of(Tag, row) for row in await self._tx.rows(_TAG, query)]
 
-    async def named(self, name: str) -> Tag | None:
+    async def find(self, name: str) -> Tag | None:
         """Find a label by its name; letter case and accents do not matter."""
         query = select(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.folded) == fold(name))
         row = await self._tx.first(_TAG, query)
@@ -182,7 +182,7 @@ class SqlTags(AgencyRows):
         self._tell()
         return await self._tx.change(statement) == 1
 
-    async def of(self, ids: Sequence[str]) -> Mapping[str, Sequence[Tag]]:
+    async def of_documents(self, ids: Sequence[str]) -> Mapping[str, Sequence[Tag]]:
         """Return the labels of these documents, by name; only documents that carry any."""
         tags_by_document: dict[str, list[Tag]] = {}
         tag_by_id = {label.id: label for label in await self.all()} if ids else {}
@@ -238,7 +238,7 @@ _VIEW = SavedViewRow
 class SqlSavedViews(AgencyRows):
     """Views of lists that persons of one agency saved."""
 
-    async def of(self, person_id: str, side: Side) -> Sequence[SavedView]:
+    async def of_person(self, person_id: str, side: Side) -> Sequence[SavedView]:
         """List a person's views, by name."""
         query = select(_VIEW).where(self._are(person_id, side)).order_by(col(_VIEW.folded))
         return [value_of(SavedView, row) for row in await self._tx.rows(_VIEW, query)]
@@ -273,7 +273,7 @@ _KINDS = tuple[RingKind, ...]
 class SqlOwnDesks(AgencyRows):
     """Settings of each person's desk in this agency."""
 
-    async def of(self, person_id: str) -> OwnDesk:
+    async def load(self, person_id: str) -> OwnDesk:
         """Return the person's desk; an empty one where nothing was kept yet."""
         mine = (col(_DESK.agency_id) == self._agency_id, col(_DESK.person_id) == person_id)
         row = await self._tx.first(_DESK, select(_DESK).where(*mine))
@@ -293,7 +293,7 @@ class SqlOfficeRows:
     scope: AgencyScope
     clock: Clock
     folder: ListFolder
-    cache: KnownCounts | None
+    cache: CountCache | None
     changed: Callable[[str], None]
 
     @cached_property
@@ -341,7 +341,7 @@ class OfficeWork(SqlWork):
         folder: ListFolder,
         follower: Follower = NOBODY,
         *,
-        cache: KnownCounts | None = None,
+        cache: CountCache | None = None,
         changed: Callable[[str], None] = lambda agency_id: None,
     ) -> None:
         """Call `changed` with an agency whose lists have changed; `cache` is for units that only read."""
@@ -362,8 +362,8 @@ class SqlOfficeStore(SqlStore):
         """Open the store; `reckon` says by the calendar's days until when a document should be taken in."""
         super().__init__(url, clock, limits, self._following)
         self._dues = Dues(reckon, clock)
-        self._counts = KnownCounts(clock)
-        self._folder = ListFolder(clock=clock, due_now=self._dues.of)
+        self._counts = CountCache(clock)
+        self._folder = ListFolder(clock=clock, due_now=self._dues.load)
         # Changes by units of this process since it wrote rows.
         self._changes = 0
         self._many_changed = asyncio.Event()
@@ -421,17 +421,15 @@ class SqlOfficeStore(SqlStore):
             self.reading, self.writing, agencies, limit, self._folder, changed
         )
 
-    async def fill_lists_again(self) -> None:
+    async def refill_lists(self) -> None:
         """Fill the last two days once more: an older version of the program may have worked beside this one."""
-        await lists_figures.fill_again(self.writing, self._clock.now())
+        await lists_figures.refill(self.writing, self._clock.now())
 
-    async def write_due_again(self, limit: int) -> bool:
+    async def rewrite_due(self, limit: int) -> bool:
         """Write that many rows of lists anew after a change of the calendar; return True when there may be more."""
         agencies = [agency.id for agency in await self.hosted()]
         changed = self._counts.changed
-        return await self._dues.write_again(
-            self.reading, self.writing, agencies, limit, self._folder, changed
-        )
+        return await self._dues.rewrite(self.reading, self.writing, agencies, limit, self._folder, changed)
 
     async def work_out_day(self) -> bool:
         """Work out one agency's figures of one day that are missing or old; return False when none are."""

@@ -76,7 +76,7 @@ UNASSIGNED = (
     .limit(_LIMIT)
 )
 # Its literals are those of the partial index, which no server would see behind params.
-ASKED = (
+WITH_REQUESTS = (
     _MINE_IN.join(_F, (col(_F.agency_id) == col(_I.agency_id)) & (col(_F.subject_id) == col(_I.id)))
     .where(
         col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
@@ -108,7 +108,7 @@ BACK = (
 )
 # Few have not gone, of all agencies, so they are found by state: by agency and time all that went would be read.
 _P, _B = InboxRow, OutboxRow
-UNTOLD = (
+PENDING = (
     select(col(_B.created_at), col(_B.subject_id))
     .where(
         col(_B.agency_id).concat("") == bindparam("agency"),
@@ -121,7 +121,7 @@ UNTOLD = (
 )
 # Statuses and take-backs that could not be made at all.
 _J = JobRow
-NEVER_MADE = (
+UNMADE = (
     select(col(_J.created_at), col(_J.subject_id))
     .where(
         col(_J.kind) == bindparam("kind", jobs.NEVER_ANSWERED, literal_execute=True),
@@ -198,7 +198,7 @@ class SqlTasks:
         self, since: datetime, limit: int
     ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
         """List documents about which their sender asked something since then, answered or not, each with all its facts."""
-        rows = await self._tx.rows(_I, ASKED, agency=self._agency_id, since=since, most=limit)
+        rows = await self._tx.rows(_I, WITH_REQUESTS, agency=self._agency_id, since=since, most=limit)
         documents = {row.id: incoming.to_incoming(row) for row in rows}
         facts = await self._facts.of_many(list(documents)) if documents else {}
         return [(document, facts[id]) for id, document in documents.items()]
@@ -223,12 +223,12 @@ class SqlTasks:
         documents = await self._documents(deliveries)
         return [(delivery, documents[delivery.document_id]) for delivery in deliveries]
 
-    async def untold(self, since: datetime, end: datetime, limit: int) -> Sequence[Untold | Unasked]:
+    async def pending(self, since: datetime, end: datetime, limit: int) -> Sequence[Untold | Unasked]:
         """List statuses and take-backs between these times that still wait or have failed; and since the first those that
         could not be made."""
         never = {"agency": self._agency_id, "since": since, "most": limit}
         params = never | {"until": end}
-        rows = [*await self._tx.tuples(UNTOLD, **params), *await self._tx.tuples(NEVER_MADE, **never)]
+        rows = [*await self._tx.tuples(PENDING, **params), *await self._tx.tuples(UNMADE, **never)]
         rows = sorted(rows)[:limit]
         ids = sorted({subject for _, subject in rows})
         documents: dict[str, IncomingDocument] = {}
@@ -325,7 +325,7 @@ class SqlRecallAsks(AgencyRows):
         missing = f"nobody asked for a recall under {id}"
         return value_of(RecallAsk, await self._one(_ASK, self._tx.kept(_ASK_BY_ID), missing, id=id))
 
-    async def of(self, document_id: str) -> Sequence[RecallAsk]:
+    async def of_document(self, document_id: str) -> Sequence[RecallAsk]:
         """List all of one document, newest first."""
         rows = await self._rows(_ASK, _ASKS_OF, document=document_id)
         return [value_of(RecallAsk, row) for row in rows]
@@ -363,7 +363,7 @@ class SqlSubmissions(AgencyRows):
     async def add(self, submission: Submission) -> None:
         self._tx.put(self._row(submission))
 
-    async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Submission]]:
+    async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Submission]]:
         """List all of each document, the earliest first."""
         submissions_by_document: dict[str, list[Submission]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):

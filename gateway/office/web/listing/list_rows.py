@@ -258,7 +258,7 @@ async def tags_of_lines(visit: Visit, lines: Sequence[ListLine]) -> Mapping[str,
 
 
 async def tags_among(work: OfficeWork, lines: Sequence[ListLine]) -> Mapping[str, Sequence[Tag]]:
-    return await work.office.tags.of([line.id for line in lines]) if lines else {}
+    return await work.office.tags.of_documents([line.id for line in lines]) if lines else {}
 
 
 async def known_tags(visit: Visit) -> Sequence[Tag]:
@@ -273,7 +273,7 @@ async def tags_on_page(visit: Visit, side: Side, id: str) -> TagsOnPage:
     if not seen_by(visit).tags:
         return TagsOnPage(shown=False, id=id, path=PATHS[side])
     async with visit.deps.store.read(visit.scope()) as work:
-        on = (await work.office.tags.of([id])).get(id, ())
+        on = (await work.office.tags.of_documents([id])).get(id, ())
     may_put = visit.may(PUTS_TAGS[side], Manner.YES)
     return TagsOnPage(shown=bool(on) or may_put, id=id, path=PATHS[side], on=on, may_put=may_put)
 
@@ -439,7 +439,7 @@ def _skip_reason(visit: Visit, act: str, line: ListLine) -> str:
 
 async def _with_tags(visit: Visit, work: OfficeWork, choices: list[Choice]) -> list[Choice]:
     """Add the agency's own labels to each choice; leave out documents without one."""
-    tags_by_id = await work.office.tags.of([choice.id for choice in choices])
+    tags_by_id = await work.office.tags.of_documents([choice.id for choice in choices])
     why = visit.say("listing.skip.no_tag")
     return [
         replace(choice, tags=tags_by_id.get(choice.id, ()), why="" if choice.id in tags_by_id else why)

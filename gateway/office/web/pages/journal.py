@@ -15,7 +15,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.node.journal import JournalAsk, JournalEntry
+from gateway.office.node.journal import JournalEntry, JournalQuery
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
@@ -46,7 +46,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
     journal = visit.deps.operations.journal
     ask, problems = await _read_query(visit)
     position = whole_number(visit.ask("sau"), 18)
-    entries = [] if problems else await journal.page(ask, before=position, limit=_ROWS + 1)
+    entries = [] if problems else await journal.page(ask, end=position, limit=_ROWS + 1)
     query = dict(visit.request.query)
     last = str(entries[_ROWS - 1].position) if len(entries) > _ROWS else ""
     values = {
@@ -83,7 +83,7 @@ async def export(visit: Visit) -> web.StreamResponse:
     if problems:
         return await shown(visit)
     lines = await visit.deps.operations.journal.export(
-        visit.person.person.id, ask.wanted.agency_id or "", ask, MOST_EXPORTED
+        visit.person.person.id, ask.event_filter.agency_id or "", ask, MOST_EXPORTED
     )
     name = f"nhat-ky-{local(visit.deps.clock.now()):%Y%m%d-%H%M}.csv"
     content = FileContent(name=name, found_type="csv", pieces=_csv(visit, lines))
@@ -103,7 +103,7 @@ async def _csv(visit: Visit, lines: AsyncIterator[JournalEntry]) -> AsyncIterato
         yield answers.csv_line([row[name] for name in names])
 
 
-async def _read_query(visit: Visit) -> tuple[JournalAsk, Problems]:
+async def _read_query(visit: Visit) -> tuple[JournalQuery, Problems]:
     """Read the query, within the person's rights, and its problems."""
     (since, end), problems = visit.days_asked("tu", "den")
     kind, principal = visit.ask("loai"), visit.ask("nguoi")
@@ -112,7 +112,7 @@ async def _read_query(visit: Visit) -> tuple[JournalAsk, Problems]:
         principal = visit.person.person.id
     elif principal:
         # An id, or the person of that name; an unknown name finds no lines.
-        principal = next(iter(await visit.deps.operations.journal.named(principal)), principal[:200])
+        principal = next(iter(await visit.deps.operations.journal.find_people(principal)), principal[:200])
     events_filter = WantedEvents(
         agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
         principal_id=principal or None,
@@ -122,7 +122,7 @@ async def _read_query(visit: Visit) -> tuple[JournalAsk, Problems]:
         until=dates.midnight(end + _DAY) if end else None,
     )
     within = {Manner.TECHNICAL: _TECHNICAL, Manner.ACCOUNTS: _ACCOUNTS}.get(manner, ())
-    return JournalAsk(wanted=events_filter, within=within, people=manner is Manner.ACCOUNTS), problems
+    return JournalQuery(event_filter=events_filter, within=within, people=manner is Manner.ACCOUNTS), problems
 
 
 def _manner(visit: Visit) -> Manner:
@@ -143,7 +143,7 @@ def _is_everywhere(visit: Visit, manner: Manner) -> bool:
     return False
 
 
-def _kinds(visit: Visit, ask: JournalAsk) -> list[tuple[str, str]]:
+def _kinds(visit: Visit, ask: JournalQuery) -> list[tuple[str, str]]:
     """List the kinds to choose from: groups, then each kind, as far as the role sees them."""
     visible_kinds = [
         k
@@ -168,7 +168,7 @@ def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: what a te
     is_bad = verb in _BAD or new_value in _BAD
     return {
         "entry": entry,
-        "who": entry.who or visit.say_or(f"journal.principal.{principal}", principal),
+        "who": entry.actor or visit.say_or(f"journal.principal.{principal}", principal),
         "place": place,
         "what": visit.say_or(f"event.{event.kind}", event.kind),
         "path": _path(visit, entry.agency, event.subject_id),

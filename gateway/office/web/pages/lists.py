@@ -329,7 +329,7 @@ async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
     if not list_rows.query_of(visit):
         return Neighbours(back=PATHS[side])
     async with visit.deps.store.read(visit.scope()) as work:
-        previous_id, next_id = await work.office.lists.beside(question.wanted, id)
+        previous_id, next_id = await work.office.lists.neighbours(question.wanted, id)
 
     def path(other_id: str | None) -> str:
         return f"{PATHS[side]}/{other_id}?{urlencode({'ds': question.query})}" if other_id else ""
@@ -341,7 +341,7 @@ async def after(visit: Visit, side: Side, id: str) -> str | None:
     """Return the document behind that one in the list that the page came from, else in the list as it opens."""
     question = asked_here(visit, side)
     async with visit.deps.store.read(visit.scope()) as work:
-        _, next_id = await work.office.lists.beside(question.wanted, id)
+        _, next_id = await work.office.lists.neighbours(question.wanted, id)
     return next_id
 
 

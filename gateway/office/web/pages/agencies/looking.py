@@ -119,7 +119,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         "agencies/list.html",
         title=visit.say("menu.agencies"),
         rows=await _rows(visit, entries),
-        heard=await _last_contacts(visit, entries),
+        heard=await _last_seen(visit, entries),
         changed=await registry.last_changed([entry.code for entry in entries]),
         text=text,
         asked=filters,
@@ -141,16 +141,16 @@ async def _filtered_page(visit: Visit, root: str) -> Page[AgencyEntry]:
     return await visit.deps.registry.filtered(agency_filter, _ROWS, cursor)
 
 
-async def _last_contacts(visit: Visit, entries: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
+async def _last_seen(visit: Visit, entries: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
     agency_id = whose_mail(visit)
-    return {} if agency_id is None else await visit.deps.contacts.last_heard(entries, agency_id)
+    return {} if agency_id is None else await visit.deps.contacts.last_seen(entries, agency_id)
 
 
 async def tree(visit: Visit) -> web.StreamResponse:
     """Show one branch: the agencies under a code; at the top those of the first level."""
     parent_code = visit.ask("thuoc").upper()
     entries = await (visit.deps.registry.children(parent_code) if parent_code else _top_level(visit))
-    rows, heard_by_code = await _rows(visit, entries), await _last_contacts(visit, entries)
+    rows, heard_by_code = await _rows(visit, entries), await _last_seen(visit, entries)
     return await visit.page(
         "agencies/tree.html",
         title=visit.say("agencies.tree"),

@@ -432,7 +432,7 @@ READY = ("handle", "reply", "together", "report", "know", "file")
 
 async def submissions_of(visit: Visit, incoming: SeenIncoming) -> tuple[Submission, ...]:
     async with visit.deps.store.read(visit.scope()) as work:
-        return tuple((await work.office.submissions.of([incoming.whole.id]))[incoming.whole.id])
+        return tuple((await work.office.submissions.of_documents([incoming.whole.id]))[incoming.whole.id])
 
 
 def waiting(submissions: tuple[Submission, ...]) -> Submission | None:

@@ -188,7 +188,7 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
             ours=await content.present(work.outgoing.get, (*document.answers, *document.answered_by)),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
-            submissions=(await work.office.submissions.of([document.id]))[document.id],
+            submissions=(await work.office.submissions.of_documents([document.id]))[document.id],
         )
 
 

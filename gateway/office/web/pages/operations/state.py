@@ -25,7 +25,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficWanted
+from gateway.office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficQuery
 from gateway.office.web import answers, charts, dates, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS
@@ -346,7 +346,7 @@ async def traffic_shown(visit: Visit) -> web.StreamResponse:
 
 def _read_traffic_query(
     visit: Visit, today: date, hosted: Sequence[HostedAgency]
-) -> tuple[TrafficWanted, Problems]:
+) -> tuple[TrafficQuery, Problems]:
     problems = []
     days = {"tu": today - timedelta(days=_USUAL_DAYS - 1), "den": today}
     for name in ("tu", "den"):
@@ -360,7 +360,7 @@ def _read_traffic_query(
     elif (last - first).days >= LONGEST_DAYS:
         problems.append(("tu", visit.say("traffic.too_long", days=LONGEST_DAYS)))
     agency_id = next((agency.id for agency in hosted if agency.code == visit.ask("co-quan")), "")
-    query = TrafficWanted(
+    query = TrafficQuery(
         first=first,
         last=last,
         agency_id=agency_id,
@@ -370,7 +370,7 @@ def _read_traffic_query(
     return query, problems
 
 
-def _lines_by_day(visit: Visit, query: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
+def _lines_by_day(visit: Visit, query: TrafficQuery, flows: Sequence[Flow]) -> list[TrafficLine]:
     """List the days, newest first, also days without traffic."""
     by_day: dict[tuple[date, Side], list[Flow]] = defaultdict(list)
     for flow in flows:
@@ -384,7 +384,7 @@ def _lines_by_day(visit: Visit, query: TrafficWanted, flows: Sequence[Flow]) -> 
     ]
 
 
-def _lines_by_partner(visit: Visit, query: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
+def _lines_by_partner(visit: Visit, query: TrafficQuery, flows: Sequence[Flow]) -> list[TrafficLine]:
     """List the partners, those with the most documents first."""
     by_partner: dict[tuple[str, Side], list[Flow]] = defaultdict(list)
     for flow in flows:
@@ -395,7 +395,7 @@ def _lines_by_partner(visit: Visit, query: TrafficWanted, flows: Sequence[Flow])
 
 
 def _traffic_row(
-    visit: Visit, query: TrafficWanted, flows: Sequence[Flow], side: Side, *, day: date | None, partner: str
+    visit: Visit, query: TrafficQuery, flows: Sequence[Flow], side: Side, *, day: date | None, partner: str
 ) -> TrafficLine:
     counted: Counter[str] = Counter()
     for flow in flows:
@@ -428,7 +428,7 @@ def _path_of_rows(side: Side, first: date, last: date, partner: str, result: str
     return where(PATHS[side], tab=tab, **days, **({"co-quan": partner} if partner else {}))
 
 
-def _plot(query: TrafficWanted, flows: Sequence[Flow]) -> charts.Lines:
+def _plot(query: TrafficQuery, flows: Sequence[Flow]) -> charts.Lines:
     days = [query.first + timedelta(days=n) for n in range(max(0, (query.last - query.first).days) + 1)]
     counted: Counter[tuple[Side, date]] = Counter()
     for flow in flows:
