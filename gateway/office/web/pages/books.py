@@ -42,7 +42,7 @@ _PIECE = 65_536
 _MOST_DRAINED = 64 * 1024 * 1024
 
 
-async def entered(visit: Visit) -> web.StreamResponse:
+async def enter_line(visit: Visit) -> web.StreamResponse:
     """Enter a letter. The fields come before the file, so that no byte of it is read before them."""
     fields: dict[str, str] = {}
     parts = forms.parts(visit.request, visit.token)
@@ -65,7 +65,7 @@ async def entered(visit: Visit) -> web.StreamResponse:
     return visit.said(f"/van-ban-den/{entry.document.id}", "books.entered")
 
 
-async def sent(visit: Visit) -> web.StreamResponse:
+async def enter_sent(visit: Visit) -> web.StreamResponse:
     form, today = visit.form, visit.today
     issued_on = dates.typed_day(form.text("issued_on"), today)
     dispatched_on, copies = form.text("dispatched_on"), form.text("copies")
@@ -89,7 +89,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
     return await sent_form(visit, problems)
 
 
-async def line_corrected(visit: Visit) -> web.StreamResponse:
+async def correct_line(visit: Visit) -> web.StreamResponse:
     document = await _load_typed_letter(visit)
     if document is None:
         raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
@@ -104,10 +104,10 @@ async def line_corrected(visit: Visit) -> web.StreamResponse:
             problems = [("why" if field == "reason" else field, text) for field, text in all_problems]
         else:
             return visit.said("/so-van-ban", "books.corrected")
-    return await line_shown(visit, problems)
+    return await show_line(visit, problems)
 
 
-async def line_struck(visit: Visit) -> web.StreamResponse:
+async def strike_line(visit: Visit) -> web.StreamResponse:
     id, reason = visit.path("id"), visit.form.text("reason")
     try:
         if id.startswith("ppr_"):
@@ -115,7 +115,7 @@ async def line_struck(visit: Visit) -> web.StreamResponse:
         else:
             await by_hand.strike(visit.deps.inn, visit.scope(), id, reason)
     except (Refused, Clash) as error:
-        return await line_shown(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
+        return await show_line(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
     book = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
     return visit.said("/so-van-ban", "books.struck", so=book.value)
 
@@ -144,7 +144,7 @@ async def sent_form(visit: Visit, problems: Problems | None = None) -> web.Strea
     )
 
 
-async def line_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def show_line(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     document, paper, id = await _load_typed_letter(visit), None, visit.path("id")
     if id.startswith("ppr_"):
         async with visit.deps.store.read(visit.scope()) as work:
@@ -249,7 +249,7 @@ async def _drain(request: web.Request) -> None:
 _PAPER_PATH = "/so-van-ban/gui-giay"
 
 
-async def paper_line_closed(visit: Visit) -> web.StreamResponse:
+async def close_paper_line(visit: Visit) -> web.StreamResponse:
     """Close one line of the list: one letter to one recipient."""
     form, today = visit.form, visit.today
     row = form.text("n")
@@ -272,10 +272,10 @@ async def paper_line_closed(visit: Visit) -> web.StreamResponse:
             problems = [("", visit.why(error))]
         else:
             return visit.said(_PAPER_PATH, "paper.handed_over")
-    return await paper_list_shown(visit, problems)
+    return await show_paper_list(visit, problems)
 
 
-async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def show_paper_list(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     today = visit.today
     (since,), unread_days = visit.days_asked("tu")
     async with visit.deps.store.read(visit.scope()) as work:
@@ -302,7 +302,7 @@ _FILE_NAMES = {
 }
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def show_books(visit: Visit) -> web.StreamResponse:
     ask, problems = _read_query(visit)
     desk, sau = visit.deps.book, visit.ask("sau")
     async with desk.store.read(visit.scope()) as work:
@@ -362,7 +362,7 @@ async def file(visit: Visit) -> web.StreamResponse:
     book_format = BookFormat(visit.path("form"))
     ask, problems = _read_query(visit)
     if problems:
-        return await shown(visit)
+        return await show_books(visit)
     deps, scope = visit.deps, visit.scope()
     write = books.write_xlsx if book_format is BookFormat.XLSX else books.write_csv
     with deps.blobs.scratch() as scratch:
@@ -372,12 +372,12 @@ async def file(visit: Visit) -> web.StreamResponse:
         return await answers.give_file(visit.request, content)
 
 
-async def printed(visit: Visit) -> web.StreamResponse:
+async def print_book(visit: Visit) -> web.StreamResponse:
     """Show the page to print: cover, header on each sheet, a line for each month."""
     deps = visit.deps
     ask, problems = _read_query(visit)
     if problems:
-        return await shown(visit)
+        return await show_books(visit)
     with deps.blobs.scratch() as scratch:
         await book_page.write(deps.book, visit.scope(), ask, scratch.file, nonce=visit.nonce)
         await deps.pool.run(lambda: scratch.file.seek(0))
@@ -426,16 +426,16 @@ def _within(day: date | None, year: int) -> date | None:
 
 ROUTES = (
     get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
-    post("/so-van-ban/den/nhap", "book_enter", entered, body=FormBody.PARTS),
+    post("/so-van-ban/den/nhap", "book_enter", enter_line, body=FormBody.PARTS),
     get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
-    post("/so-van-ban/di/nhap", "book_sent", sent),
-    get("/so-van-ban/dong/{id}", "book_line", line_shown),
-    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected),
-    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck),
-    get(_PAPER_PATH, "book_paper", paper_list_shown),
-    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", paper_line_closed),
-    get("/so-van-ban", "books", shown, needs=BOOKS, key="books"),
+    post("/so-van-ban/di/nhap", "book_sent", enter_sent),
+    get("/so-van-ban/dong/{id}", "book_line", show_line),
+    post("/so-van-ban/dong/{id}/sua", "book_correct", correct_line),
+    post("/so-van-ban/dong/{id}/gach", "book_strike", strike_line),
+    get(_PAPER_PATH, "book_paper", show_paper_list),
+    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", close_paper_line),
+    get("/so-van-ban", "books", show_books, needs=BOOKS, key="books"),
     get("/so-van-ban/tai/{form:xlsx|csv}", "book_file", file),
-    get("/so-van-ban/in", "book_print", printed),
+    get("/so-van-ban/in", "book_print", print_book),
     get("/so-van-ban/dau-den/{id}", "book_stamp", stamp),
 )

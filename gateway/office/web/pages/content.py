@@ -236,7 +236,7 @@ def chosen(visit: Visit, desk: LeafDesk) -> LookedFile | None:
     return next((f for f in desk.files if str(f.n) == visit.ask("tep")), lead_of(desk.files))
 
 
-async def picture_given(visit: Visit, desk: LeafDesk) -> web.StreamResponse:
+async def send_picture(visit: Visit, desk: LeafDesk) -> web.StreamResponse:
     """Send the page that the address names, as a picture."""
     item = next((f for f in desk.files if str(f.n) == visit.path("n")), None)
     if item is None:

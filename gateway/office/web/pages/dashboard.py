@@ -29,7 +29,7 @@ from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.list_rows import Sees, ShownLine
 from gateway.office.web.pages import tasks
-from gateway.office.web.pages.lists import asked_of
+from gateway.office.web.pages.lists import read_query
 from gateway.office.web.pages.news import HEARS
 from gateway.office.web.pages.operations.state import PATH as PAGES
 from gateway.office.web.pages.operations.state import is_operator
@@ -58,7 +58,7 @@ class Tile:
     calls: bool = False
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def show_dashboard(visit: Visit) -> web.StreamResponse:
     if visit.agency is None:
         if not is_operator(visit):
             return visit.go(AGENCY, next=visit.request.rel_url.raw_path_qs)
@@ -163,7 +163,7 @@ async def _unit_page(visit: Visit, sight: Sees) -> web.StreamResponse:
         for tile in _tiles(visit, _NOTHING, await _count_expiring(visit)):
             path, _, query = tile.path.partition("?")
             if (side := _SIDES.get(path)) is not None:
-                question = asked_of(visit, side, dict(parse_qsl(query)), sight)
+                question = read_query(visit, side, dict(parse_qsl(query)), sight)
                 tile = replace(tile, count=await work.office.lists.count(question.wanted))
             tiles.append(tile)
     teller = await list_rows.teller_of(visit, Side.IN)
@@ -285,7 +285,7 @@ async def _names(visit: Visit, figures: Charts) -> dict[str, str]:
 ROUTES = (
     # The handler refuses a person who sees no document here and does not operate the node: without an agency there is
     # one to choose first.
-    get(PATH, "dashboard", shown, who=Who.READY, key="dashboard"),
+    get(PATH, "dashboard", show_dashboard, who=Who.READY, key="dashboard"),
     post(f"{PATH}/huong-dan/cat", "tour_away", tour_away, needs=HEARS, key="dashboard"),
 )
 

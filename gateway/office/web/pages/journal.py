@@ -42,7 +42,7 @@ _BAD = ("failed", "invalid", "refused", "rejected", "returned", "blocked", "lock
 _WAITS = ("held", "waiting", "retry")
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def show_journal(visit: Visit) -> web.StreamResponse:
     journal = visit.deps.operations.journal
     ask, problems = await _read_query(visit)
     position = whole_number(visit.ask("sau"), 18)
@@ -81,7 +81,7 @@ async def export(visit: Visit) -> web.StreamResponse:
     """Send CSV with the mark of UTF-8 for spreadsheets. The export is a line of the log itself."""
     ask, problems = await _read_query(visit)
     if problems:
-        return await shown(visit)
+        return await show_journal(visit)
     lines = await visit.deps.operations.journal.export(
         visit.person.person.id, ask.event_filter.agency_id or "", ask, MOST_EXPORTED
     )
@@ -203,7 +203,7 @@ def _path(visit: Visit, agency: str | None, subject: str) -> str:
 
 
 ROUTES = (
-    get(PATH, "journal", shown, who=Who.READY, needs=AUDITS, key=KEY),
+    get(PATH, "journal", show_journal, who=Who.READY, needs=AUDITS, key=KEY),
     post(f"{PATH}/kiem-tra", "journal_checked", check, who=Who.READY, needs=_EXPORTS, key=KEY),
     get(f"{PATH}/tai", "journal_file", export, who=Who.READY, needs=_EXPORTS, key=KEY),
 )

@@ -27,7 +27,7 @@ from gateway.office.web.listing.list_rows import Choice, Chosen
 from gateway.office.web.pages import list_export
 from gateway.office.web.pages.incoming.acts import REASONS
 from gateway.office.web.pages.incoming.seen import leaders_of, staff_of
-from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, read_list_query
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
@@ -63,17 +63,17 @@ async def preview(visit: Visit, side: Side) -> web.StreamResponse:
     act_key = visit.ask("viec")
     _check(visit, side, act_key)
     if act_key in _EXPORTS:
-        return await list_export.asked(visit, side, act_key)
-    return await _page(visit, await list_rows.chosen(visit, asked_here(visit, side), act_key), [])
+        return await list_export.ask_export(visit, side, act_key)
+    return await _page(visit, await list_rows.chosen(visit, read_list_query(visit, side), act_key), [])
 
 
-async def done(visit: Visit, side: Side) -> web.StreamResponse:
+async def apply(visit: Visit, side: Side) -> web.StreamResponse:
     act_key = visit.path("act")
     _check(visit, side, act_key)
     run = _RUN.get(act_key)
     if run is None or not visit.form.all("id"):
         raise NotFound("there is no such act, or nothing was chosen for it")
-    chosen = await list_rows.chosen(visit, asked_here(visit, side), act_key)
+    chosen = await list_rows.chosen(visit, read_list_query(visit, side), act_key)
     if problems := await _missing_fields(visit, act_key):
         return await _page(visit, chosen, problems)
     outcomes = await run(visit, chosen)
@@ -84,7 +84,7 @@ async def done(visit: Visit, side: Side) -> web.StreamResponse:
     return visit.go(f"/danh-sach/ket-qua/{key}")
 
 
-async def result_shown(visit: Visit) -> web.StreamResponse:
+async def show_result(visit: Visit) -> web.StreamResponse:
     session, now = visit.person.session.id, visit.deps.clock.now()
     body = await visit.deps.store.keepings.find(visit.path("key"), session, now)
     if body is None:
@@ -314,9 +314,9 @@ ROUTES = (
         for route in (
             get(at, f"{key}_many", partial(preview, side=side), needs=SEE, key=key),
             post(
-                f"{at}/lam/{{act}}", f"{key}_many_done", partial(done, side=side), needs=_ACTS[side], key=key
+                f"{at}/lam/{{act}}", f"{key}_many_done", partial(apply, side=side), needs=_ACTS[side], key=key
             ),
         )
     ),
-    get("/danh-sach/ket-qua/{key}", "many_result", result_shown, needs=SEE),
+    get("/danh-sach/ket-qua/{key}", "many_result", show_result, needs=SEE),
 )

@@ -24,7 +24,7 @@ from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuestion, chosen_columns
 from gateway.office.web.listing.list_rows import ShownLine, Teller
 from gateway.office.web.pages import content
-from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here, filter_words
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, filter_words, read_list_query
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.words import labels
@@ -90,11 +90,11 @@ MOST_BYTES = 300 * 1024 * 1024
 _FORMS = ("xlsx", "csv")
 
 
-async def asked(visit: Visit, side: Side, act: str) -> web.StreamResponse:
+async def ask_export(visit: Visit, side: Side, act: str) -> web.StreamResponse:
     """Show the page that asks for the form, or the list on paper at once."""
     if act == "in":
-        return await printed(visit, side)
-    question = asked_here(visit, side)
+        return await print_list(visit, side)
+    question = read_list_query(visit, side)
     if act == "ho-so":
         return await visit.page(
             "lists/packs.html",
@@ -114,11 +114,11 @@ async def asked(visit: Visit, side: Side, act: str) -> web.StreamResponse:
     )
 
 
-async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
+async def send_file(visit: Visit, side: Side) -> web.StreamResponse:
     form = visit.ask("dang")
     if form not in _FORMS:
         raise NotFound("a list is written as xlsx or csv")
-    question = asked_here(visit, side)
+    question = read_list_query(visit, side)
     columns = _columns(visit, question)
     heads = [
         XlsxColumn(title=visit.say(f"listing.column.{column.key}"), width=WIDTHS.get(column.key, WIDTH))
@@ -162,8 +162,8 @@ def _columns(visit: Visit, question: ListQuestion) -> tuple[Column, ...]:
     return chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
 
 
-async def printed(visit: Visit, side: Side) -> web.StreamResponse:
-    question, teller = asked_here(visit, side), await list_rows.teller_of(visit, side)
+async def print_list(visit: Visit, side: Side) -> web.StreamResponse:
+    question, teller = read_list_query(visit, side), await list_rows.teller_of(visit, side)
     chosen = await list_rows.chosen(visit, question, "xuat", most=MOST_PRINTED, all_if_unnamed=True)
     columns = _columns(visit, question)
     tabs = (f"tab.{question.side}.{question.tab}", f"tab.{question.tab}", f"tile.{question.tab}")
@@ -187,7 +187,7 @@ async def packs(visit: Visit) -> web.StreamResponse:
     """Send one file with the evidence pack of each: content leaves here, so every reading is logged first."""
     if "ho-so" not in acts_of(visit, Side.OUT):
         raise Denied("this person may not do that here", code="GW-RIGHT")
-    chosen = await list_rows.chosen(visit, asked_here(visit, Side.OUT), "ho-so", most=MOST_PACKS)
+    chosen = await list_rows.chosen(visit, read_list_query(visit, Side.OUT), "ho-so", most=MOST_PACKS)
     lines = [choice.row.line for choice in chosen.choices]
     if not lines:
         raise NotFound("nothing was chosen")
@@ -219,7 +219,7 @@ ROUTES = (
             needs=SEE,
             key=key,
         )
-        for end, name, handler in (("tep", "file", file_given), ("in", "print", printed))
+        for end, name, handler in (("tep", "file", send_file), ("in", "print", print_list))
         for side, key in MENU.items()
     ),
     post("/danh-sach/van-ban-di/ho-so", "outgoing_packs", packs, needs=READS, key="outgoing"),

@@ -51,7 +51,7 @@ _WIDTHS = frozenset(map(str, range(35, 71)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ListFindings:
     """Findings of one read of the store. `broken` are packets that became no document, each with the name of its sender;
     `last` is when one last came; `late` are the rows with late work, or a late answer."""
 
@@ -66,13 +66,13 @@ class Shown:
     late: frozenset[str] = frozenset()
 
 
-async def listed(visit: Visit, side: Side) -> web.StreamResponse:
+async def show_list(visit: Visit, side: Side) -> web.StreamResponse:
     sight = list_rows.seen_by(visit)
     views = await tags_and_views.views_of(visit.deps.store, visit.scope(), side)
     first = next((view for view in views if view.is_first), None)
     if first is not None and not visit.request.query_string and not visit.is_piece:
         return visit.go_back(f"{asking.PATHS[side]}?{first.query}")
-    question = asked_of(visit, side, visit.request.query, sight)
+    question = read_query(visit, side, visit.request.query, sight)
     try:
         findings = await _load(visit, question)
     except NotFound:
@@ -96,7 +96,7 @@ async def listed(visit: Visit, side: Side) -> web.StreamResponse:
     return await visit.page("lists/list.html", title=visit.say(f"menu.{MENU[side]}"), **values)
 
 
-def asked_of(visit: Visit, side: Side, query: Mapping[str, str], sight: Sees) -> ListQuestion:
+def read_query(visit: Visit, side: Side, query: Mapping[str, str], sight: Sees) -> ListQuestion:
     """Read the question of that query, as this person may ask it."""
     getall = getattr(query, "getall", None)
     column_names = ",".join(getall("cot", [])) if getall else query.get("cot", "")
@@ -113,12 +113,12 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], sight: Sees) ->
     )
 
 
-def asked_here(visit: Visit, side: Side) -> ListQuestion:
+def read_list_query(visit: Visit, side: Side) -> ListQuestion:
     """Read the question of the list that the page came from."""
-    return asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
+    return read_query(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
 
 
-async def _load(visit: Visit, question: ListQuestion) -> Shown:
+async def _load(visit: Visit, question: ListQuestion) -> ListFindings:
     async with visit.deps.store.read(visit.scope()) as work:
         page = await work.office.lists.page(question.wanted, limit=question.size, cursor=question.cursor)
         total = await work.office.lists.count(question.wanted)
@@ -127,7 +127,7 @@ async def _load(visit: Visit, question: ListQuestion) -> Shown:
         # Proves on an empty page that the line is alive.
         newest_first = Wanted(side=Side.IN, viewer=question.wanted.viewer, sort=ListOrder.NEWEST)
         newest = await work.office.lists.page(newest_first, limit=1) if is_in and not page.lines else None
-        return Shown(
+        return ListFindings(
             page=page,
             total=total,
             counts=await _counts(work, question),
@@ -181,7 +181,7 @@ async def _broken(
 
 
 async def _list_values(
-    visit: Visit, question: ListQuestion, findings: Shown, sight: Sees
+    visit: Visit, question: ListQuestion, findings: ListFindings, sight: Sees
 ) -> dict[str, object]:
     teller = await list_rows.teller_of(visit, question.side, question.query)
     columns = chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
@@ -325,7 +325,7 @@ class Neighbours:
 
 
 async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
-    question = asked_here(visit, side)
+    question = read_list_query(visit, side)
     if not list_rows.query_of(visit):
         return Neighbours(back=PATHS[side])
     async with visit.deps.store.read(visit.scope()) as work:
@@ -337,16 +337,16 @@ async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
     return Neighbours(back=question.address(), previous=path(previous_id), next=path(next_id))
 
 
-async def after(visit: Visit, side: Side, id: str) -> str | None:
+async def next_document(visit: Visit, side: Side, id: str) -> str | None:
     """Return the document behind that one in the list that the page came from, else in the list as it opens."""
-    question = asked_here(visit, side)
+    question = read_list_query(visit, side)
     async with visit.deps.store.read(visit.scope()) as work:
         _, next_id = await work.office.lists.neighbours(question.wanted, id)
     return next_id
 
 
 async def view_page(visit: Visit, side: Side, problems: Problems | None = None) -> web.StreamResponse:
-    question = asked_here(visit, side)
+    question = read_list_query(visit, side)
     return await visit.form_page(
         "lists/keep.html",
         problems,
@@ -356,8 +356,8 @@ async def view_page(visit: Visit, side: Side, problems: Problems | None = None) 
     )
 
 
-async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
-    question = asked_here(visit, side)
+async def save_view(visit: Visit, side: Side) -> web.StreamResponse:
+    question = read_list_query(visit, side)
     try:
         view = await tags_and_views.save_view(
             visit.deps.store,
@@ -374,7 +374,7 @@ async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
     return visit.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
 
 
-async def view_removed(visit: Visit, side: Side) -> web.StreamResponse:
+async def remove_view(visit: Visit, side: Side) -> web.StreamResponse:
     await tags_and_views.remove_view(visit.deps.store, visit.scope(), side, visit.form.text("name"))
     return visit.said(PATHS[side], "listing.view.removed", tab="all")
 
@@ -385,11 +385,11 @@ KEEPS = (
 )
 
 
-async def tags_shown(visit: Visit) -> web.StreamResponse:
+async def show_tags(visit: Visit) -> web.StreamResponse:
     return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _count_tags(visit))
 
 
-async def tag_removed(visit: Visit) -> web.StreamResponse:
+async def remove_tag(visit: Visit) -> web.StreamResponse:
     counts_by_id = {tag.id: (tag, sent + received) for tag, sent, received in await _count_tags(visit)}
     if visit.path("id") not in counts_by_id:
         raise NotFound("this agency has no such label")
@@ -412,7 +412,7 @@ _TAGS = "/danh-sach/nhan"
 
 
 ROUTES = (
-    *(get(PATHS[side], key, partial(listed, side=side), needs=SEE, key=key) for side, key in MENU.items()),
+    *(get(PATHS[side], key, partial(show_list, side=side), needs=SEE, key=key) for side, key in MENU.items()),
     get("/tim-kiem", "search", search, needs=SEE),
     *(
         route
@@ -420,10 +420,10 @@ ROUTES = (
         for at, name in ((f"/danh-sach{PATHS[side]}/bo-loc", f"{key}_list_view"),)
         for route in (
             get(at, name, partial(view_page, side=side), needs=SEE, key=key),
-            post(at, f"{name}_saved", partial(view_saved, side=side), needs=SEE, key=key),
-            post(f"{at}/xoa", f"{name}_removed", partial(view_removed, side=side), needs=SEE, key=key),
+            post(at, f"{name}_saved", partial(save_view, side=side), needs=SEE, key=key),
+            post(f"{at}/xoa", f"{name}_removed", partial(remove_view, side=side), needs=SEE, key=key),
         )
     ),
-    get(_TAGS, "tags", tags_shown, needs=KEEPS),
-    *both(f"{_TAGS}/{{id}}/xoa", "tag_remove", "tag_removed", tag_removed, needs=KEEPS),
+    get(_TAGS, "tags", show_tags, needs=KEEPS),
+    *both(f"{_TAGS}/{{id}}/xoa", "tag_remove", "tag_removed", remove_tag, needs=KEEPS),
 )

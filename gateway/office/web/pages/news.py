@@ -136,7 +136,7 @@ def _news_filter(visit: Visit) -> Wanted | None:
 HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 
-async def rings_shown(visit: Visit) -> web.StreamResponse:
+async def show_rings(visit: Visit) -> web.StreamResponse:
     bell_now = await bell_of(visit, anew=True)
     if bell_now is None:
         raise Denied("there is nothing to be told of here", code="GW-RIGHT")
@@ -151,7 +151,7 @@ async def rings_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def rings_read(visit: Visit) -> web.StreamResponse:
+async def read_rings(visit: Visit) -> web.StreamResponse:
     """Mark rings read until the newest that the page showed: later ones stay unread."""
     try:
         read_until = datetime.fromisoformat(visit.form.text("until"))
@@ -163,7 +163,7 @@ async def rings_read(visit: Visit) -> web.StreamResponse:
     return visit.said(BELL_PATH, "bell.read")
 
 
-async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
+async def choose_ring_kinds(visit: Visit) -> web.StreamResponse:
     kinds, chosen_kinds = bell_kinds(visit), visit.form.all("kind")
     muted = frozenset(kind for kind in kinds if kind.value not in chosen_kinds)
     await visit.deps.rings.choose(visit.scope(), muted)
@@ -173,7 +173,7 @@ async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
 ROUTES = (
     get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
     get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
-    get(BELL_PATH, "bell", rings_shown, needs=HEARS, key="bell"),
-    post(f"{BELL_PATH}/da-doc", "bell_read", rings_read, needs=HEARS, key="bell"),
-    post("/tai-khoan/thong-bao", "bell_kinds", ring_kinds_chosen, needs=HEARS),
+    get(BELL_PATH, "bell", show_rings, needs=HEARS, key="bell"),
+    post(f"{BELL_PATH}/da-doc", "bell_read", read_rings, needs=HEARS, key="bell"),
+    post("/tai-khoan/thong-bao", "bell_kinds", choose_ring_kinds, needs=HEARS),
 )

@@ -60,7 +60,7 @@ def administrator(visit: Visit) -> By:
     return By.person(visit.person.person.id)
 
 
-async def places_open(visit: Visit, *, together: bool = True, node: bool = True) -> Sequence[Place]:
+async def list_places(visit: Visit, *, together: bool = True, node: bool = True) -> Sequence[Place]:
     """List the places to choose from. `together` and `node` add all at once, and the node itself, for operators."""
     if not is_everywhere(visit):
         return (_place_of(visit.here),)
@@ -84,13 +84,13 @@ def chosen_place(visit: Visit, places: Sequence[Place], given_key: str | None = 
     return place
 
 
-async def agencies_open(visit: Visit) -> Sequence[Place]:
+async def list_agencies(visit: Visit) -> Sequence[Place]:
     """List agencies alone: a mailbox and a key belong to an agency."""
-    return await places_open(visit, together=False, node=False)
+    return await list_places(visit, together=False, node=False)
 
 
-async def agency_here(visit: Visit) -> Place:
-    return chosen_place(visit, await agencies_open(visit))
+async def chosen_agency(visit: Visit) -> Place:
+    return chosen_place(visit, await list_agencies(visit))
 
 
 def _place_of(agency: HostedAgency) -> Place:
@@ -102,8 +102,8 @@ NEW, IDLE = "chua-nhan", "lau-khong-dung"
 _LEAST_NAME = 2
 
 
-async def accounts_listed(visit: Visit) -> web.StreamResponse:
-    places = await places_open(visit)
+async def list_accounts(visit: Visit) -> web.StreamResponse:
+    places = await list_places(visit)
     place = chosen_place(visit, places)
     page = visit.number("trang", 1, tuple(range(1, 1000)))
     lines, total = await admin.account_lines(
@@ -131,7 +131,7 @@ async def accounts_listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def account_shown(visit: Visit) -> web.StreamResponse:
+async def show_account(visit: Visit) -> web.StreamResponse:
     detail = await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))
     return await visit.page(
         "admin/account.html",
@@ -145,7 +145,7 @@ async def account_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def account_added(visit: Visit) -> web.StreamResponse:
+async def add_account(visit: Visit) -> web.StreamResponse:
     """Add an account. With `suggest` the form comes back with a login after the local rule, and no account is added."""
     form, values = visit.form, visit.form.flat()
     if "suggest" in form or not form.text("login"):
@@ -213,7 +213,7 @@ async def agency_names(visit: Visit) -> dict[str, str]:
 async def post_choice(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
     """Return the choices of a post's fields."""
     sees_all = is_everywhere(visit)
-    places = await places_open(visit, together=False)
+    places = await list_places(visit, together=False)
     return {
         "roles": [("", visit.say("admin.choose")), *_roles(visit, sees_all=sees_all)],
         "places": [(place.key, place.name) for place in places],
@@ -227,7 +227,7 @@ async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
     role = next((r for r in PostRole if r == form.text("role")), None)
     if role is None:
         return None, [visit.missing("role", "admin.role")]
-    places = await places_open(visit, together=False)
+    places = await list_places(visit, together=False)
     agency = NODE if role.is_of_node else chosen_place(visit, places, form.text("place")).agency_id
     if not role.is_of_node and not agency:
         problems.append(("place", visit.say("admin.post.needs_agency")))
@@ -316,12 +316,12 @@ _MAILBOXES = f"{HOME}/hop-thu"
 _MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
-async def mailboxes_listed(visit: Visit) -> web.StreamResponse:
-    return await _mailboxes_page(visit, await agency_here(visit))
+async def list_mailboxes(visit: Visit) -> web.StreamResponse:
+    return await _mailboxes_page(visit, await chosen_agency(visit))
 
 
-async def mailbox_made(visit: Visit) -> web.StreamResponse:
-    form, place = visit.form, await agency_here(visit)
+async def make_mailbox(visit: Visit) -> web.StreamResponse:
+    form, place = visit.form, await chosen_agency(visit)
     role = next((r for r in _MAILBOX_ROLES if r == form.text("role")), PostRole.CLERK)
     try:
         await posts.make_mailbox(visit.deps.accounts, administrator(visit), place.id, form.text("name"), role)
@@ -330,8 +330,8 @@ async def mailbox_made(visit: Visit) -> web.StreamResponse:
     return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": place.key})
 
 
-async def mailbox_closed(visit: Visit) -> web.StreamResponse:
-    place = await agency_here(visit)
+async def close_mailbox(visit: Visit) -> web.StreamResponse:
+    place = await chosen_agency(visit)
     name, query = visit.path("name"), {"co-quan": place.key}
     if not visit.is_act:
         mailboxes = await posts.mailboxes_of(visit.deps.accounts, place.id)
@@ -361,7 +361,7 @@ async def _mailboxes_page(
     values: Mapping[str, str] = MappingProxyType({}),
     problems: Problems | None = None,
 ) -> web.Response:
-    places = await agencies_open(visit)
+    places = await list_agencies(visit)
     mailboxes = await posts.mailboxes_of(visit.deps.accounts, place.id)
     names = {box.name for box, _ in mailboxes}
     short, options = signing_in.short_name(place.name), visit.deps.settings.accounts
@@ -381,11 +381,11 @@ async def _mailboxes_page(
 
 
 ROUTES = (
-    get(HOME, "accounts", accounts_listed, **_AT),
+    get(HOME, "accounts", list_accounts, **_AT),
     get(f"{HOME}/tai-khoan/moi", "account_new", account_form, **_AT),
-    post(f"{HOME}/tai-khoan/moi", "account_added", account_added, **_AT),
-    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", account_shown, **_AT),
-    get(_MAILBOXES, "mailboxes", mailboxes_listed, **_AT),
-    post(_MAILBOXES, "mailbox_made", mailbox_made, **_AT),
-    *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", mailbox_closed, **_AT),
+    post(f"{HOME}/tai-khoan/moi", "account_added", add_account, **_AT),
+    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", show_account, **_AT),
+    get(_MAILBOXES, "mailboxes", list_mailboxes, **_AT),
+    post(_MAILBOXES, "mailbox_made", make_mailbox, **_AT),
+    *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", close_mailbox, **_AT),
 )

@@ -56,7 +56,7 @@ ACTS: Mapping[str, AccountAct] = {
 _PATTERN = "|".join(ACTS)
 
 
-async def act_done(visit: Visit) -> web.StreamResponse:
+async def do_act(visit: Visit) -> web.StreamResponse:
     act, by, desk = ACTS[visit.path("act")], accounts.administrator(visit), visit.deps.accounts
     account = await admin.look_at(desk, by, visit.path("id"))
     name, back = accounts.name_of(account.person), accounts.path_of(account.person)
@@ -114,7 +114,7 @@ def _reason_of_standing(visit: Visit) -> tuple[str, Problems]:
     return reason, problems
 
 
-async def post_given(visit: Visit) -> web.StreamResponse:
+async def give_post(visit: Visit) -> web.StreamResponse:
     person, desk = await accounts.seen_person(visit), visit.deps.accounts
     post, problems = await accounts.post_of_form(visit)
     if post is not None and visit.is_act:
@@ -138,7 +138,7 @@ async def post_given(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def post_taken(visit: Visit) -> web.StreamResponse:
+async def take_post(visit: Visit) -> web.StreamResponse:
     person, value_of = await accounts.seen_person(visit), visit.form.text if visit.is_act else visit.ask
     role, place = ("role", "place") if visit.is_act else ("vai-tro", "co-quan")
     post, back = await _read_post(visit, value_of(role), value_of(place)), accounts.path_of(person)
@@ -171,7 +171,7 @@ async def _read_post(visit: Visit, role: str, key: str) -> WantedPost:
         raise NotFound("there is no such post")
     if post_role.is_of_node:
         return WantedPost(role=post_role)
-    place = accounts.chosen_place(visit, await accounts.places_open(visit, together=False), key)
+    place = accounts.chosen_place(visit, await accounts.list_places(visit, together=False), key)
     return WantedPost(role=post_role, agency_id=place.agency_id or NODE)
 
 
@@ -185,7 +185,7 @@ _REVIEW_COLUMNS = (
 )
 
 
-async def review_listed(visit: Visit) -> web.StreamResponse:
+async def list_review(visit: Visit) -> web.StreamResponse:
     review_place = await _review_place(visit)
     lines = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), review_place.id)
     last_review = await admin.last_review(visit.deps.accounts, review_place.id)
@@ -195,7 +195,7 @@ async def review_listed(visit: Visit) -> web.StreamResponse:
         title=visit.say("admin.review"),
         found=lines,
         here=review_place,
-        places=[(p.key, p.name) for p in await accounts.places_open(visit, together=False)],
+        places=[(p.key, p.name) for p in await accounts.list_places(visit, together=False)],
         last=last_review,
         due=date(today.year, 12, 31),
         is_done=last_review is not None and last_review.data.get("year") == today.year,
@@ -203,7 +203,7 @@ async def review_listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def review_confirmed(visit: Visit) -> web.StreamResponse:
+async def confirm_review(visit: Visit) -> web.StreamResponse:
     review_place = await _review_place(visit)
     year = local(visit.person.at).year
     await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), review_place.id, year)
@@ -248,14 +248,14 @@ def _review_cells(visit: Visit, place: Place, line: AccountLine) -> list[str | d
 
 
 async def _review_place(visit: Visit) -> Place:
-    return accounts.chosen_place(visit, await accounts.places_open(visit, together=False))
+    return accounts.chosen_place(visit, await accounts.list_places(visit, together=False))
 
 
 ROUTES = (
-    *both(f"{_ACCOUNT_PATH}/vai-tro", "account_post", "account_post_given", post_given, **_AT),
-    *both(f"{_ACCOUNT_PATH}/thoi-vai-tro", "account_post_take", "account_post_taken", post_taken, **_AT),
-    *both(f"{_ACCOUNT_PATH}/{{act:{_PATTERN}}}", "account_act", "account_act_done", act_done, **_AT),
-    get(_REVIEW, "review", review_listed, **_AT),
-    post(_REVIEW, "review_done", review_confirmed, **_AT),
+    *both(f"{_ACCOUNT_PATH}/vai-tro", "account_post", "account_post_given", give_post, **_AT),
+    *both(f"{_ACCOUNT_PATH}/thoi-vai-tro", "account_post_take", "account_post_taken", take_post, **_AT),
+    *both(f"{_ACCOUNT_PATH}/{{act:{_PATTERN}}}", "account_act", "account_act_done", do_act, **_AT),
+    get(_REVIEW, "review", list_review, **_AT),
+    post(_REVIEW, "review_done", confirm_review, **_AT),
     get(f"{_REVIEW}/danh-sach.xlsx", "review_file", review_file, **_AT),
 )

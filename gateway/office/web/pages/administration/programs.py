@@ -51,8 +51,8 @@ _FIELDS = {
 _LONGEST_QUOTE = 60
 
 
-async def keys_listed(visit: Visit) -> web.StreamResponse:
-    agency, now = await accounts.agency_here(visit), visit.person.at
+async def list_keys(visit: Visit) -> web.StreamResponse:
+    agency, now = await accounts.chosen_agency(visit), visit.person.at
     keys = await program_keys.listed(
         visit.deps.accounts, visit.deps.store.accounts, accounts.administrator(visit), agency.id
     )
@@ -62,12 +62,12 @@ async def keys_listed(visit: Visit) -> web.StreamResponse:
         rows=[(k, k.state(now)) for k in keys],
         today=await visit.deps.store.calls.counts([k.id for k in keys], dates.midnight(visit.today)),
         here=agency,
-        places=[(k.key, k.name) for k in await accounts.agencies_open(visit)],
+        places=[(k.key, k.name) for k in await accounts.list_agencies(visit)],
     )
 
 
-async def key_made(visit: Visit) -> web.StreamResponse:
-    form, agency = visit.form, await accounts.agency_here(visit)
+async def make_key(visit: Visit) -> web.StreamResponse:
+    form, agency = visit.form, await accounts.chosen_agency(visit)
     if not visit.is_act:
         return await _key_form(visit, agency, {}, set(program_keys.DAILY), [])
     ticked = {scope for scope in ApiScope if scope in form.all("scopes")}
@@ -85,7 +85,7 @@ async def key_made(visit: Visit) -> web.StreamResponse:
         return await _key_form(visit, agency, form.flat(), ticked, [problem])
 
 
-async def key_rotated(visit: Visit) -> web.StreamResponse:
+async def rotate_key(visit: Visit) -> web.StreamResponse:
     """Make a second key with the same name, scopes, life, networks and certificate; the first stays valid until it is
     revoked or expires."""
     agency, key = await _open_key(visit)
@@ -109,7 +109,7 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     return await _make_key(visit, agency, key_wish)
 
 
-async def key_revoked(visit: Visit) -> web.StreamResponse:
+async def revoke_key(visit: Visit) -> web.StreamResponse:
     agency, key = await _open_key(visit)
     if not visit.is_act:
         return await _ask(visit, agency, key, "revoke", grave=True)
@@ -196,7 +196,7 @@ async def _load_key(visit: Visit) -> tuple[Place, ApiKey]:
     """Load a key of an administered agency. Raise NotFound for another's, and for one that serves several."""
     deps, id = visit.deps, visit.path("id")
     owner = next((k.agency_ids for k in await deps.store.accounts.list_keys() if k.id == id), ())
-    agency = next((p for p in await accounts.agencies_open(visit) if (p.agency_id,) == owner), None)
+    agency = next((p for p in await accounts.list_agencies(visit) if (p.agency_id,) == owner), None)
     if agency is None:
         raise NotFound("there is no such API key")
     by = accounts.administrator(visit)
@@ -209,7 +209,7 @@ _HOUR = timedelta(hours=1)
 _FAILED_CALLS = "loi"
 
 
-async def calls_shown(visit: Visit) -> web.StreamResponse:
+async def show_calls(visit: Visit) -> web.StreamResponse:
     _, key = await _load_key(visit)
     errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
     calls = visit.deps.store.calls
@@ -256,8 +256,8 @@ _LANGUAGES = (
 )
 
 
-async def start_shown(visit: Visit) -> web.StreamResponse:
-    agency = await accounts.agency_here(visit)
+async def show_start(visit: Visit) -> web.StreamResponse:
+    agency = await accounts.chosen_agency(visit)
     hosted = [a.code for a in await visit.deps.store.hosted() if a.left_at is None]
     values = {
         "node": accounts.address_of_node(visit),
@@ -272,7 +272,7 @@ async def start_shown(visit: Visit) -> web.StreamResponse:
         "admin/start.html",
         title=visit.say("start.title"),
         here=agency,
-        places=[(place.key, place.name) for place in await accounts.agencies_open(visit)],
+        places=[(place.key, place.name) for place in await accounts.list_agencies(visit)],
         meta=meta,
         samples=samples,
     )
@@ -293,8 +293,8 @@ _HOOK_ACTS = {"tam-dung": "pause", "tiep-tuc": "resume", "doi-khoa": "rotate", "
 _HOOK_STATES = {"loi": DeliveryState.FAILED, "cho": DeliveryState.WAITING, "xong": DeliveryState.DELIVERED}
 
 
-async def hooks_listed(visit: Visit) -> web.StreamResponse:
-    agency = await accounts.agency_here(visit)
+async def list_hooks(visit: Visit) -> web.StreamResponse:
+    agency = await accounts.chosen_agency(visit)
     hooks = await visit.deps.webhooks.listed(agency.id)
     return await visit.page(
         "admin/webhooks.html",
@@ -302,7 +302,7 @@ async def hooks_listed(visit: Visit) -> web.StreamResponse:
         rows=[(e, standing(e)) for e in hooks],
         figures=await visit.deps.webhooks.rows.figures(agency.id, [e.id for e in hooks]),
         here=agency,
-        places=[(e.key, e.name) for e in await accounts.agencies_open(visit)],
+        places=[(e.key, e.name) for e in await accounts.list_agencies(visit)],
     )
 
 
@@ -311,8 +311,8 @@ def standing(endpoint: Endpoint) -> str:
     return "failing" if endpoint.is_failing else endpoint.state.value
 
 
-async def hook_made(visit: Visit) -> web.StreamResponse:
-    form, agency = visit.form, await accounts.agency_here(visit)
+async def make_hook(visit: Visit) -> web.StreamResponse:
+    form, agency = visit.form, await accounts.chosen_agency(visit)
     if not visit.is_act:
         return await _hook_form(visit, agency, {}, set(), [])
     ticked = {kind for kind in _hook_kinds() if kind in form.all("types")}
@@ -330,12 +330,12 @@ async def hook_made(visit: Visit) -> web.StreamResponse:
     return await _hook_secret(visit, agency, endpoint, secret, "webhook.made")
 
 
-async def hook_shown(visit: Visit) -> web.StreamResponse:
+async def show_hook(visit: Visit) -> web.StreamResponse:
     agency, endpoint = await _load_hook(visit)
     return await _hook_log(visit, agency, endpoint, None)
 
 
-async def hook_tried(visit: Visit) -> web.StreamResponse:
+async def try_hook(visit: Visit) -> web.StreamResponse:
     """Send a test event; its outcome stands on the page of the webhook itself."""
     agency, endpoint = await _load_hook(visit)
     outcome = await visit.deps.webhooks.test(_hook_scope(visit, agency), endpoint.id, agency.key)
@@ -375,7 +375,7 @@ async def _hook_log(visit: Visit, agency: Place, endpoint: Endpoint, tried: obje
     )
 
 
-async def hook_sent_again(visit: Visit) -> web.StreamResponse:
+async def redeliver(visit: Visit) -> web.StreamResponse:
     agency, endpoint = await _load_hook(visit)
     typed_event = visit.form.text("event")
     sequences = [sequence_in(typed_event)] if typed_event else None
@@ -383,7 +383,7 @@ async def hook_sent_again(visit: Visit) -> web.StreamResponse:
     return visit.said(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
 
 
-async def hook_acted(visit: Visit) -> web.StreamResponse:
+async def act_on_hook(visit: Visit) -> web.StreamResponse:
     agency, endpoint = await _load_hook(visit)
     if (act := _HOOK_ACTS.get(visit.path("act"))) is None:
         raise NotFound("there is no such act")
@@ -450,7 +450,7 @@ def _hook_scope(visit: Visit, agency: Place) -> AgencyScope:
 async def _load_hook(visit: Visit) -> tuple[Place, Endpoint]:
     """Load a webhook of an administered agency. Raise NotFound for another's."""
     id = visit.path("id")
-    for place in await accounts.agencies_open(visit):
+    for place in await accounts.list_agencies(visit):
         try:
             return place, await visit.deps.webhooks.one(place.id, id)
         except NotFound:
@@ -459,16 +459,16 @@ async def _load_hook(visit: Visit) -> tuple[Place, Endpoint]:
 
 
 ROUTES = (
-    get(KEYS, "api_keys", keys_listed, **_AT),
-    *both(f"{KEYS}/moi", "api_key_new", "api_key_made", key_made, **_AT),
-    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", key_rotated, **_AT),
-    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", key_revoked, **_AT),
-    get(CALLS, "api_key_calls", calls_shown, **_AT),
-    get(f"{KEYS}/bat-dau", "api_start", start_shown, **_AT),
-    get(HOOKS, "webhooks", hooks_listed, **_AT),
-    *both(f"{HOOKS}/moi", "webhook_new", "webhook_made", hook_made, **_AT),
-    get(_ONE_HOOK, "webhook", hook_shown, **_AT),
-    post(f"{_ONE_HOOK}/gui-thu", "webhook_tried", hook_tried, **_AT),
-    post(f"{_ONE_HOOK}/gui-lai", "webhook_sent_again", hook_sent_again, **_AT),
-    *both(f"{_ONE_HOOK}/lam/{{act}}", "webhook_act", "webhook_acted", hook_acted, **_AT),
+    get(KEYS, "api_keys", list_keys, **_AT),
+    *both(f"{KEYS}/moi", "api_key_new", "api_key_made", make_key, **_AT),
+    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", rotate_key, **_AT),
+    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", revoke_key, **_AT),
+    get(CALLS, "api_key_calls", show_calls, **_AT),
+    get(f"{KEYS}/bat-dau", "api_start", show_start, **_AT),
+    get(HOOKS, "webhooks", list_hooks, **_AT),
+    *both(f"{HOOKS}/moi", "webhook_new", "webhook_made", make_hook, **_AT),
+    get(_ONE_HOOK, "webhook", show_hook, **_AT),
+    post(f"{_ONE_HOOK}/gui-thu", "webhook_tried", try_hook, **_AT),
+    post(f"{_ONE_HOOK}/gui-lai", "webhook_sent_again", redeliver, **_AT),
+    *both(f"{_ONE_HOOK}/lam/{{act}}", "webhook_act", "webhook_acted", act_on_hook, **_AT),
 )

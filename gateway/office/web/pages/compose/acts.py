@@ -53,15 +53,15 @@ class TypedForm:
         )
 
 
-async def begun(visit: Visit) -> web.StreamResponse:
+async def begin(visit: Visit) -> web.StreamResponse:
     """Handle the first form of a document that is not stored yet."""
     async with tray(visit.deps.out) as files:
         brought = await uploads.read_form(visit, files)
-        sheet_before = await editor.sheet_begun(visit, brought.form.text("mode"), brought.form.text("of"))
+        sheet_before = await editor.begin_sheet(visit, brought.form.text("mode"), brought.form.text("of"))
         return await _run_form(visit, sheet_before, brought, files)
 
 
-async def changed(visit: Visit) -> web.StreamResponse:
+async def change(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     async with tray(visit.deps.out) as files:
         files.total = sum(file.size for file in document.files)
@@ -75,7 +75,7 @@ async def changed(visit: Visit) -> web.StreamResponse:
 
 
 async def _run_form(
-    visit: Visit, sheet_before: Sheet, brought: uploads.Brought, files: Tray
+    visit: Visit, sheet_before: Sheet, brought: uploads.UploadedForm, files: Tray
 ) -> web.StreamResponse:
     answer = await _save_and_act(visit, sheet_before, brought, files)
     if visit.is_piece and answer.status == 303:
@@ -84,7 +84,7 @@ async def _run_form(
 
 
 async def _save_and_act(
-    visit: Visit, sheet_before: Sheet, brought: uploads.Brought, files: Tray
+    visit: Visit, sheet_before: Sheet, brought: uploads.UploadedForm, files: Tray
 ) -> web.StreamResponse:
     typed_form = _read_typed(visit, sheet_before, brought)
     document = sheet_before.document
@@ -115,11 +115,11 @@ async def _save_and_act(
     return await _after_saving(visit, typed_form, stored, lead)
 
 
-def _read_typed(visit: Visit, sheet_before: Sheet, brought: uploads.Brought) -> TypedForm:
+def _read_typed(visit: Visit, sheet_before: Sheet, brought: uploads.UploadedForm) -> TypedForm:
     form = brought.form
     act, _, detail = (form.text("act") or "save").partition(":")
-    draft, wrong_fields = fields.typed(form, sheet_before.draft, visit.deps.out.today())
-    recipients = addressing.typed(form, sheet_before.recipients)
+    draft, wrong_fields = fields.read_draft(form, sheet_before.draft, visit.deps.out.today())
+    recipients = addressing.read_rows(form, sheet_before.recipients)
     if act == "drop-to" and detail.isdigit():
         recipients = tuple(r for n, r in enumerate(recipients) if n != int(detail))
     return TypedForm(
@@ -128,7 +128,7 @@ def _read_typed(visit: Visit, sheet_before: Sheet, brought: uploads.Brought) -> 
         detail=detail,
         before=sheet_before,
         draft=replace(draft, recipients=recipients),
-        change=fields.changed(form, sheet_before.change),
+        change=fields.read_change(form, sheet_before.change),
         wrong=[(name, visit.say(key)) for name, key in wrong_fields],
         refused=[r for why in brought.refused for r in editor.reasons(visit, why, uploads.ANY)],
         doubled=bool(brought.doubled),
@@ -222,7 +222,7 @@ async def _change_recipients(
     role = addressing.role_of(typed_form.form.text("new_role"))
     try:
         if typed_form.act == "paste":
-            recipients, skipped = await addressing.pasted(
+            recipients, skipped = await addressing.add_pasted(
                 visit, recipients, typed_form.form.text("paste"), role
             )
             message = "compose.pasted.skipped" if skipped else "compose.pasted"
@@ -238,7 +238,7 @@ async def _change_recipients(
         elif typed_form.act == "add-group":
             # The group's members of today.
             (recipients, _), message = (
-                await addressing.pasted(visit, recipients, typed_form.form.text("group")),
+                await addressing.add_pasted(visit, recipients, typed_form.form.text("group")),
                 "compose.added",
             )
         elif typed_form.act == "save-group":
@@ -279,7 +279,7 @@ async def _send(visit: Visit, typed_form: TypedForm, stored: OutgoingDocument) -
     confirm = tuple(typed_form.form.all("confirm"))
     checked = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
     problems = [
-        *(checking.reason_said(visit, reason) for reason in checked.verdict.reasons),
+        *(checking.reason_line(visit, reason) for reason in checked.verdict.reasons),
         *_open_questions(visit, typed_form, stored, checked),
     ]
     if not problems:

@@ -72,7 +72,7 @@ def _new_sheet(draft: Draft, **fields_of_sheet: Any) -> Sheet:  # Any: other fie
     return Sheet(draft=draft, values=values, recipients=draft.recipients, **fields_of_sheet)
 
 
-async def sheet_begun(visit: Visit, mode: str, parent_id: str) -> Sheet:
+async def begin_sheet(visit: Visit, mode: str, parent_id: str) -> Sheet:
     """Begin a sheet. Raise NotFound for a document that is not of this agency."""
     today = visit.deps.out.today()
     if mode not in MODES:
@@ -217,7 +217,7 @@ async def show_sheet(
         twins=await _same_lead(visit, document) if document else [],
         groups=await groups(visit.deps.store, visit.scope()),
         signers=(await visit.deps.habits.of(visit.deps.out, visit.scope())).signers,
-        check=checking.checks_told(visit, checked) if checked else None,
+        check=checking.make_check_list(visit, checked) if checked else None,
         may_send=may_send(visit, sheet.kind),
         may_sign=visit.may(Right.SIGN_AGENCY, Manner.YES),
         limit=visit.deps.out.profile.max_file_bytes,
@@ -238,7 +238,7 @@ async def part_values(
     ticked = sheet.ticked if checked is not None else None
     if checked is None and document is not None:
         checked = await drafting.recheck(visit.deps.out, visit.scope(), document.id)
-    open_points = checking.left(visit, sheet.draft, document, rows, checked, ticked)
+    open_points = checking.open_points(visit, sheet.draft, document, rows, checked, ticked)
     return {
         "sheet": sheet,
         "values": sheet.values,
@@ -249,7 +249,7 @@ async def part_values(
         "asked": sum(row.is_asked for row in rows),
         "files": file_rows(document) if document else [],
         "options": _options(visit, sheet),
-        "further": [(row, fields.name_of(row.name, visit.lang)) for row in fields.FURTHER],
+        "further": [(row, fields.name_of(row.name, visit.lang)) for row in fields.MORE_FIELDS],
         "left": [*_missing_approval(visit, sheet), *open_points],
     }
 
@@ -414,5 +414,5 @@ def reasons(visit: Visit, error: GatewayError, name: str) -> list[tuple[str, str
         return [(name, visit.why(error))]
     return [
         (name or place, words)
-        for place, words in (checking.reason_said(visit, reason) for reason in verdict_reasons)
+        for place, words in (checking.reason_line(visit, reason) for reason in verdict_reasons)
     ]

@@ -38,15 +38,15 @@ async def new_document(visit: Visit) -> web.StreamResponse:
     the first form comes back."""
     mode, parent_id = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
     is_bare = not mode and visit.ask("nhap") != "tay"
-    return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, parent_id), is_bare=is_bare)
+    return await editor.show_sheet(visit, await editor.begin_sheet(visit, mode, parent_id), is_bare=is_bare)
 
 
-async def new_document_moved(visit: Visit) -> web.StreamResponse:
+async def move_new_document(visit: Visit) -> web.StreamResponse:
     """Redirect from the page's other address."""
     return visit.go("/phat-hanh", **dict(visit.request.query))
 
 
-async def draft_shown(visit: Visit) -> web.StreamResponse:
+async def show_draft(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     if document.state is not OutState.DRAFT:
         return visit.go(f"/van-ban-di/{document.id}")
@@ -56,7 +56,7 @@ async def draft_shown(visit: Visit) -> web.StreamResponse:
     return await editor.show_sheet(visit, editor.sheet_of_document(document), checked=checked)
 
 
-async def discarded(visit: Visit) -> web.StreamResponse:
+async def discard(visit: Visit) -> web.StreamResponse:
     """Discard a draft. It was not sent, so no reason is needed: the page names the draft, no more."""
     if visit.is_act:
         document = await _open_draft(visit)
@@ -79,7 +79,7 @@ async def discarded(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def sent(visit: Visit) -> web.StreamResponse:
+async def show_sent(visit: Visit) -> web.StreamResponse:
     """Show that it was sent, and the time left to call it back."""
     document = await editor.load_draft(visit, visit.path("id"))
     if document.state in (OutState.DRAFT, OutState.BLOCKED):
@@ -97,7 +97,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def undone(visit: Visit) -> web.StreamResponse:
+async def undo(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     try:
         draft = await asking.call_back(visit.deps.out, visit.scope(), document.id)
@@ -121,7 +121,7 @@ _MOST_BRANCHES = 400
 _DEEPEST = 12
 
 
-async def agencies_suggested(visit: Visit) -> web.StreamResponse:
+async def suggest_agencies(visit: Visit) -> web.StreamResponse:
     """Offer the agencies that match the typed words; without words the usual recipients."""
     text, today = visit.ask("q")[:200], visit.deps.out.today()
     usual = await visit.deps.habits.of(visit.deps.out, visit.scope())
@@ -159,7 +159,7 @@ async def agencies_tree(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def agencies_ticked(visit: Visit) -> web.StreamResponse:
+async def tick_agencies(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     role = addressing.role_of(visit.form.text("new_role"))
     recipients = addressing.with_codes(
@@ -177,7 +177,7 @@ async def groups_page(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def group_removed(visit: Visit) -> web.StreamResponse:
+async def delete_group(visit: Visit) -> web.StreamResponse:
     await remove_group(visit.deps.store, visit.scope(), visit.form.text("name"))
     return visit.said("/phat-hanh/nhom", "compose.group.removed")
 
@@ -200,7 +200,7 @@ COPIES = {"sao-y": CopyForm.SY, "trich-sao": CopyForm.TRS, "sao-luc": CopyForm.S
 SEAL = "dau"
 
 
-async def signing_asked(visit: Visit) -> web.StreamResponse:
+async def ask_signing(visit: Visit) -> web.StreamResponse:
     document, lead = await _lead_to_sign(visit)
     return await _signing_page(visit, document, lead, _signature_kind(visit, visit.ask("loai")))
 
@@ -216,7 +216,7 @@ async def signing_view(visit: Visit) -> web.StreamResponse:
     return answer
 
 
-async def signed(visit: Visit) -> web.StreamResponse:
+async def sign(visit: Visit) -> web.StreamResponse:
     document, lead = await _lead_to_sign(visit)
     if visit.form.text("seen") != lead.sha256:
         raise StaleVersion(f"the file of {document.id} is another one by now; look at it before it is signed")

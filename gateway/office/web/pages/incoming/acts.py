@@ -28,20 +28,20 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages import lists
 from gateway.office.web.pages.incoming import detail, seen
-from gateway.office.web.pages.incoming.seen import SeenIncoming
+from gateway.office.web.pages.incoming.seen import IncomingView
 from gateway.office.web.visits import Visit, merged
 from gateway.words import labels
 
 REASONS = get_args(RefusalReason)
 
 
-async def taken(visit: Visit) -> web.StreamResponse:
+async def take_in(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
     if not incoming.is_open:
         return await seen.late_page(visit, incoming)
     note, number = visit.form.text("note"), visit.form.text("register_no")
-    records = await detail.look_known(visit, incoming.whole)
+    records = await detail.load_records(visit, incoming.whole)
     has_own_numbers = records.agency.numbering is NumberingMode.C
     panel, from_list = detail.panel_of(visit, incoming, records), visit.form.text("tu") == "danh-sach"
     if from_list and not panel.is_clean:
@@ -58,7 +58,7 @@ async def taken(visit: Visit) -> web.StreamResponse:
         note=note or None,
         staff=seen.staff_of(visit),
     )
-    next_id = None if visit.is_piece else await lists.after(visit, Side.IN, incoming.whole.id)
+    next_id = None if visit.is_piece else await lists.next_document(visit, Side.IN, incoming.whole.id)
     try:
         letter = await seen.give_status(visit, incoming, call, incoming.whole.version if from_list else None)
     except StaleVersion:
@@ -72,7 +72,7 @@ async def taken(visit: Visit) -> web.StreamResponse:
     message = "incoming.registered" if letter.register_no else "incoming.taken_in"
     if visit.is_piece:
         word = visit.say("listing.arrival_no", number=letter.register_no) if letter.register_no else ""
-        return seen.acted(
+        return seen.confirm(
             visit, incoming, message, word or visit.say("listing.deed.accepted"), letter.register_no or ""
         )
     return visit.said(incoming.path, message, **merged({"ds": visit.ask("ds"), "sau": next_id or ""}))
@@ -82,7 +82,7 @@ async def take_in_form(visit: Visit, problems: Problems | None = None) -> web.St
     incoming = await seen.find(visit)
     if not incoming.is_open:
         return await seen.late_page(visit, incoming)
-    records = await detail.look_known(visit, incoming.whole)
+    records = await detail.load_records(visit, incoming.whole)
     return await visit.form_page(
         "incoming/take_in.html",
         problems,
@@ -96,7 +96,7 @@ async def take_in_form(visit: Visit, problems: Problems | None = None) -> web.St
     )
 
 
-async def held(visit: Visit) -> web.StreamResponse:
+async def put_on_hold(visit: Visit) -> web.StreamResponse:
     """Put a new document on hold; a decided one cannot be."""
     incoming, reason = await seen.find(visit), visit.form.text("reason")
     visit.person.require(Right.TAKE_IN, Manner.YES)
@@ -110,13 +110,13 @@ async def held(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def _set_aside(visit: Visit, incoming: SeenIncoming, reason: str) -> None:
-    version = seen.version_shown(visit)
+async def _set_aside(visit: Visit, incoming: IncomingView, reason: str) -> None:
+    version = seen.form_version(visit)
     await act.set_aside(visit.deps.inn, visit.scope(), incoming.whole.id, reason, expect_version=version)
     await visit.deps.looking.forget(visit.scope(), incoming.whole.id)
 
 
-async def refused(visit: Visit) -> web.StreamResponse:
+async def refuse(visit: Visit) -> web.StreamResponse:
     incoming, code, note = await seen.find(visit), visit.form.text("reason"), visit.form.text("note")
     visit.person.require(Right.TAKE_IN, Manner.YES)
     if not incoming.is_open:
@@ -153,13 +153,13 @@ _LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
 _STATUS_MESSAGES = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
 
 
-async def assigned(visit: Visit) -> web.StreamResponse:
+async def assign(visit: Visit) -> web.StreamResponse:
     incoming = await _find_to_assign(visit)
     if incoming.whole.state not in WORKED_ON:
         return await seen.late_page(visit, incoming)
     submission = waiting(await submissions_of(visit, incoming))
     if submission is not None and visit.form.text("only") == "1":
-        answer = await opinion_given(visit, incoming)
+        answer = await record_opinion(visit, incoming)
         return answer or await assign_form(visit, [visit.missing("instruction", "incoming.opinion")])
     is_returned = any(part.state is PartState.RETURNED for part in await _load_parts(visit, incoming))
     assignment, problems = _read_assignment(visit, incoming.whole, await _units(visit), is_returned)
@@ -169,7 +169,7 @@ async def assigned(visit: Visit) -> web.StreamResponse:
         call = StatusCall(code="04", assignment=assignment, staff=seen.staff_of(visit))
         operation: Awaitable[object] = seen.give_status(visit, incoming, call)
     else:
-        version, reason = seen.version_shown(visit), visit.form.text("why")
+        version, reason = seen.form_version(visit), visit.form.text("why")
         operation = act.assign(
             visit.deps.inn, visit.scope(), incoming.whole.id, assignment, expect_version=version, why=reason
         )
@@ -189,7 +189,7 @@ def _unit_problems(visit: Visit, error: Refused) -> Problems:
 
 
 async def _decide_by_assigning(
-    visit: Visit, incoming: SeenIncoming, assignment: Assignment, assigning: Awaitable[object]
+    visit: Visit, incoming: IncomingView, assignment: Assignment, assigning: Awaitable[object]
 ) -> None:
     """Record the assignment as the opinion on the submission."""
     await assigning
@@ -197,7 +197,7 @@ async def _decide_by_assigning(
     await received.decide(visit.deps.inn, visit.scope(), incoming.whole.id, words)
 
 
-async def progress_said(visit: Visit) -> web.StreamResponse:
+async def report_progress(visit: Visit) -> web.StreamResponse:
     """Report the unit's progress."""
     incoming = await seen.find(visit)
     seen.granted_over(visit, incoming, Right.PROGRESS, Manner.OWN)
@@ -212,7 +212,7 @@ async def progress_said(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def reopened(visit: Visit) -> web.StreamResponse:
+async def reopen(visit: Visit) -> web.StreamResponse:
     """Reopen work that was closed by mistake."""
     incoming, problems = await seen.find(visit), visit.short_reason()
     if not seen.may_reopen(visit, incoming):
@@ -228,7 +228,7 @@ async def reopened(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def handed_back(visit: Visit) -> web.StreamResponse:
+async def hand_back(visit: Visit) -> web.StreamResponse:
     """Hand it back, as a unit's head, to the person who assigns."""
     incoming, problems = await seen.find(visit), visit.short_reason()
     granted = seen.granted_over(visit, incoming, Right.INSTRUCT, Manner.OWN)
@@ -237,35 +237,35 @@ async def handed_back(visit: Visit) -> web.StreamResponse:
         return await seen.late_page(visit, incoming)
     if problems or not visit.is_act:
         return await seen.ask(visit, incoming, "hand_back", problems, unit=part.unit)
-    version, reason = seen.version_shown(visit), visit.form.text("reason")
+    version, reason = seen.form_version(visit), visit.form.text("reason")
     handing_back = handling.hand_back(
         visit.deps.inn, visit.scope(), incoming.whole.id, granted.unit, reason, version
     )
     return await seen.done_or_late(visit, incoming, handing_back, "incoming.handed_back")
 
 
-async def part_done(visit: Visit) -> web.StreamResponse:
+async def finish_part(visit: Visit) -> web.StreamResponse:
     """Finish the part of a helping unit."""
     incoming = await seen.find(visit)
     granted = seen.granted_over(visit, incoming, Right.PROGRESS, Manner.OWN)
     finishing = handling.finish(
-        visit.deps.inn, visit.scope(), incoming.whole.id, granted.unit, seen.version_shown(visit)
+        visit.deps.inn, visit.scope(), incoming.whole.id, granted.unit, seen.form_version(visit)
     )
     return await seen.done_or_late(visit, incoming, finishing, "incoming.part_done")
 
 
-async def _load_parts(visit: Visit, incoming: SeenIncoming) -> Sequence[UnitPart]:
+async def _load_parts(visit: Visit, incoming: IncomingView) -> Sequence[UnitPart]:
     async with visit.deps.store.read(visit.scope()) as work:
         return (await work.parts.of([incoming.whole.id]))[incoming.whole.id]
 
 
-async def _open_part(visit: Visit, incoming: SeenIncoming, unit: str) -> UnitPart | None:
+async def _open_part(visit: Visit, incoming: IncomingView, unit: str) -> UnitPart | None:
     parts = await _load_parts(visit, incoming)
     own_parts = (part for part in parts if part.state is PartState.OPEN and part.key == unit_key(unit))
     return next(own_parts, None) if incoming.whole.state in WORKED_ON else None
 
 
-async def _find_to_assign(visit: Visit) -> SeenIncoming:
+async def _find_to_assign(visit: Visit) -> IncomingView:
     incoming = await seen.find(visit)
     seen.granted_over(visit, incoming, Right.INSTRUCT, Manner.YES, Manner.OWN)
     return incoming
@@ -294,7 +294,7 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
         before=assignment,
         handed_back=returned_parts,
         asked=submission,
-        asked_by=await seen.name_told(visit, submission.asked_by) if submission else "",
+        asked_by=await seen.name_of(visit, submission.asked_by) if submission else "",
         ready=[("", visit.say("incoming.ready.none")), *((d, d) for d in ready_sentences())],
         own_days={d.unit: dates.day_text(d.deadline) for d in assignment.deadlines} if assignment else {},
         given=visit.form.flat() or assigned_values,
@@ -367,12 +367,12 @@ def _read_unit_deadlines(
     return deadlines, problems
 
 
-async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
+async def answer_request(visit: Visit, code: str) -> web.StreamResponse:
     """Answer the sender's request, provided that it is the one that the page showed: 15 agrees, 16 refuses with a
     reason."""
     incoming, agrees = await seen.find(visit), code == "15"
     visit.person.require(Right.ANSWER, Manner.YES)
-    records = await detail.look_known(visit, incoming.whole)
+    records = await detail.load_records(visit, incoming.whole)
     if records.request is None or incoming.whole.state is InState.SEALED:
         return await seen.late_page(visit, incoming)
     request, child = records.request, records.request.brought_by
@@ -391,14 +391,14 @@ async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
             grave=not agrees or request.kind != "update",
             request_id=request.request_id or "",
             request=request,
-            changed=changes_asked(visit, incoming.whole, child) if agrees and child is not None else (),
+            changed=list_changes(visit, incoming.whole, child) if agrees and child is not None else (),
         )
     call = StatusCall(code=code, note=visit.form.text("reason") or None, staff=seen.staff_of(visit))
     message = "incoming.agreed" if agrees else "incoming.disagreed"
     return await seen.done_or_late(visit, incoming, seen.give_status(visit, incoming, call), message)
 
 
-def changes_asked(
+def list_changes(
     visit: Visit, earlier: IncomingDocument, changed: IncomingDocument
 ) -> list[tuple[str, str, str]]:
     """List the changes to the document: a label, before, after; of files their names."""
@@ -430,7 +430,7 @@ READY = ("handle", "reply", "together", "report", "know", "file")
 """Keys of ready sentences, worded by `incoming.ready.…`."""
 
 
-async def submissions_of(visit: Visit, incoming: SeenIncoming) -> tuple[Submission, ...]:
+async def submissions_of(visit: Visit, incoming: IncomingView) -> tuple[Submission, ...]:
     async with visit.deps.store.read(visit.scope()) as work:
         return tuple((await work.office.submissions.of_documents([incoming.whole.id]))[incoming.whole.id])
 
@@ -451,7 +451,7 @@ def opinion_typed(visit: Visit) -> str:
     return "\n".join(part for part in (sentence, text) if part)
 
 
-async def submitted(visit: Visit) -> web.StreamResponse:
+async def submit(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
     if incoming.whole.state not in WORKED_ON or waiting(await submissions_of(visit, incoming)):
@@ -466,7 +466,7 @@ async def submitted(visit: Visit) -> web.StreamResponse:
     return await seen.done_or_late(visit, incoming, submitting, "incoming.submitted")
 
 
-async def opinion_given(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse | None:
+async def record_opinion(visit: Visit, incoming: IncomingView) -> web.StreamResponse | None:
     """Record an opinion without an assignment. None where no words were given."""
     words = opinion_typed(visit)
     if not words:

@@ -34,7 +34,7 @@ from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import content, lists
 from gateway.office.web.pages.content import Leaf, LeafDesk, Note
 from gateway.office.web.pages.incoming import seen
-from gateway.office.web.pages.incoming.seen import SeenIncoming
+from gateway.office.web.pages.incoming.seen import IncomingView
 from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.words import labels
@@ -60,14 +60,14 @@ class TimeLeft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class JustTaken:
     """Note that it was taken in. `next` is the address of the next letter of the list, where there is one."""
 
     next: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncomingDetail:
+class IncomingRecords:
     """Records that the page shows of one document, from one read of the store."""
 
     agency: HostedAgency
@@ -95,10 +95,10 @@ class IncomingDetail:
         )
 
 
-async def document_page(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> web.StreamResponse:
+async def document_page(visit: Visit, incoming: IncomingView, records: IncomingRecords) -> web.StreamResponse:
     document = incoming.whole
     panel = panel_of(visit, incoming, records)
-    names = await seen.names_told(visit, {x.principal_id for x in records.events})
+    names = await seen.names_of_people(visit, {x.principal_id for x in records.events})
     reports = incoming.assigned and visit.may(Right.PROGRESS, Manner.OWN)
     return await visit.form_page(
         "incoming/one.html",
@@ -115,7 +115,7 @@ async def document_page(visit: Visit, incoming: SeenIncoming, records: IncomingD
         steps=STEPS.get(document.state, ()) if reports else (),
         parts=records.around.parts,
         submissions=records.submissions,
-        submitted_names=await seen.names_told(
+        submitted_names=await seen.names_of_people(
             visit, {id for x in records.submissions for id in (x.leader, x.decided_by) if id}
         ),
         own_part=own_part(visit, records.around.parts),
@@ -154,19 +154,19 @@ _TAKEN_MESSAGES = ("incoming.registered", "incoming.taken_in")
 _ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
 
 
-def _recent_taking(visit: Visit, document: IncomingDocument) -> Taken | None:
+def _recent_taking(visit: Visit, document: IncomingDocument) -> JustTaken | None:
     """Return the next letter, where this one was taken in a moment ago."""
     if visit.ask("told") not in _TAKEN_MESSAGES or document.state not in _TAKEN_STATES:
         return None
     next_id, list_query = visit.ask("sau"), visit.ask("ds")
     is_id = _ID.fullmatch(next_id) is not None
     query = {"ds": list_query} if list_query else {}
-    return Taken(next=where(f"/van-ban-den/{next_id}", **query) if is_id else "")
+    return JustTaken(next=where(f"/van-ban-den/{next_id}", **query) if is_id else "")
 
 
-def panel_of(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> checks.Panel:
+def panel_of(visit: Visit, incoming: IncomingView, records: IncomingRecords) -> checks.Panel:
     words = [
-        (seen.path_of(d.id), f"{seen.named(visit, d)} ({received_word(d.state, visit.lang)})")
+        (seen.path_of(d.id), f"{seen.document_name(visit, d)} ({received_word(d.state, visit.lang)})")
         for d in records.around.doubles
     ]
     hold_reasons = records.held if incoming.whole.state is InState.HELD else ()
@@ -175,11 +175,11 @@ def panel_of(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> c
     )
 
 
-async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail:
+async def load_records(visit: Visit, document: IncomingDocument) -> IncomingRecords:
     office = await visit.deps.todo.office()
     async with visit.deps.store.read(visit.scope()) as work:
         line = await work.office.lists.line(document.id)
-        return IncomingDetail(
+        return IncomingRecords(
             agency=await work.agency(),
             facts=await work.facts.of(document.id),
             events=await work.events.of(document.id),
@@ -192,7 +192,7 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
         )
 
 
-async def _time_left(visit: Visit, records: IncomingDetail) -> TimeLeft | None:
+async def _time_left(visit: Visit, records: IncomingRecords) -> TimeLeft | None:
     now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), records.around.due
     if due is None:
         return None
@@ -212,7 +212,7 @@ async def _sender_name_now(visit: Visit, document: IncomingDocument) -> str:
     return entry.name if entry is not None and entry.name != document.sender_name else ""
 
 
-def _possible_acts(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> dict[str, bool]:
+def _possible_acts(visit: Visit, incoming: IncomingView, records: IncomingRecords) -> dict[str, bool]:
     """Map acts to whether the page offers them. Every act checks again."""
     document, of_unit = incoming.whole, incoming.assigned
     may_take = visit.may(Right.TAKE_IN, Manner.YES)
@@ -253,7 +253,7 @@ def own_part(visit: Visit, parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
     return tuple(x for x in parts if x.state is PartState.OPEN and x.key in keys)
 
 
-async def file_given(visit: Visit) -> web.StreamResponse:
+async def send_file(visit: Visit) -> web.StreamResponse:
     """Send the file as its sender attached it; with `xem` a PDF is shown in place."""
     incoming = await seen.find(visit)
     n = _file_number(visit)
@@ -263,7 +263,7 @@ async def file_given(visit: Visit) -> web.StreamResponse:
     return await content.give_opened(visit, opened, kind, inline=visit.ask("xem") == "1")
 
 
-async def file_viewed(visit: Visit) -> web.StreamResponse:
+async def view_file(visit: Visit) -> web.StreamResponse:
     """Show a page around the browser's own viewer, whose request reads the file. By order the page alone shows its name."""
     incoming = await seen.find(visit)
     n = _file_number(visit)
@@ -287,7 +287,7 @@ async def file_viewed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def packet_shown(visit: Visit) -> web.StreamResponse:
+async def show_packet(visit: Visit) -> web.StreamResponse:
     """Show the beginning of one signed packet as text, and whether it is valid today."""
     incoming, packet, note = await _load_packet(visit)
     title = visit.say("incoming.packet.title", name=incoming.name)
@@ -297,18 +297,18 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def packet_given(visit: Visit) -> web.StreamResponse:
+async def send_packet(visit: Visit) -> web.StreamResponse:
     _, packet, note = await _load_packet(visit)
     return await content.give_packet(visit, packet, note, f"goi-tin {packet.packet_id}")
 
 
-async def _load_packet(visit: Visit) -> tuple[SeenIncoming, HeldPacket, Note]:
+async def _load_packet(visit: Visit) -> tuple[IncomingView, HeldPacket, Note]:
     incoming = await seen.find(visit)
     packet = await content.find_packet(visit, incoming.whole.id, visit.path("digest"))
     return incoming, packet, partial(seen.note_read, visit, incoming)
 
 
-async def evidence_given(visit: Visit) -> web.StreamResponse:
+async def send_evidence(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     return await content.give_pack(
         visit, incoming.whole.id, partial(seen.note_read, visit, incoming), "chung-cu"
@@ -325,7 +325,7 @@ def _file_number(visit: Visit) -> int:
 _FAULTS = {"PAGE-UNREADABLE": "incoming.leaf.unreadable"}
 
 
-async def by_order(visit: Visit, incoming: SeenIncoming) -> SeenIncoming:
+async def by_order(visit: Visit, incoming: IncomingView) -> IncomingView:
     """Apply `seen.by_order` with the file that the page shows."""
     desk = _desk(visit, incoming)
     item = content.chosen(visit, desk)
@@ -335,25 +335,25 @@ async def by_order(visit: Visit, incoming: SeenIncoming) -> SeenIncoming:
     return incoming
 
 
-async def leaf_of(visit: Visit, incoming: SeenIncoming) -> Leaf | None:
+async def leaf_of(visit: Visit, incoming: IncomingView) -> Leaf | None:
     """Make the preview; None for a person who may not read it, and where there is no file."""
     if not incoming.content or incoming.whole.state in UNREADABLE:
         return None
     return await content.leaf_of(visit, _desk(visit, incoming))
 
 
-async def page_given(visit: Visit) -> web.StreamResponse:
+async def send_page(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     _refuse_unreadable(incoming)
-    return await content.picture_given(visit, _desk(visit, incoming))
+    return await content.send_picture(visit, _desk(visit, incoming))
 
 
-def _refuse_unreadable(incoming: SeenIncoming) -> None:
+def _refuse_unreadable(incoming: IncomingView) -> None:
     if incoming.whole.state in UNREADABLE:
         raise Clash(f"the files of {incoming.whole.id} cannot be read", code="GW-UNREADABLE")
 
 
-def _desk(visit: Visit, incoming: SeenIncoming) -> LeafDesk:
+def _desk(visit: Visit, incoming: IncomingView) -> LeafDesk:
     document = incoming.whole
     return LeafDesk(
         id=document.id,

@@ -22,18 +22,18 @@ from gateway.office.store.store import OfficeWork
 from gateway.office.web.dates import moment_text
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.incoming import detail, seen
-from gateway.office.web.pages.incoming.seen import SeenIncoming
+from gateway.office.web.pages.incoming.seen import IncomingView
 from gateway.office.web.visits import Visit
 
 
-async def document_shown(visit: Visit) -> web.StreamResponse:
+async def show_document(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     if incoming.document.target_id is not None:
         return visit.go(incoming.path)
     if incoming.whole.state is InState.SEALED:
-        return await locked(visit, incoming)
+        return await show_locked(visit, incoming)
     incoming = await detail.by_order(visit, incoming)
-    records = await detail.look_known(visit, incoming.whole)
+    records = await detail.load_records(visit, incoming.whole)
     if records.unread and incoming.manner in (Manner.YES, Manner.OWN):
         await received.mark_read(visit.deps.inn, visit.scope(), [incoming.whole.id])
     return await detail.document_page(visit, incoming, records)
@@ -42,7 +42,7 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
 _NOTICES = ("operator", "sender")
 
 
-async def frozen(visit: Visit) -> web.StreamResponse:
+async def freeze(visit: Visit) -> web.StreamResponse:
     incoming, reason = await seen.find_to_freeze(visit), visit.form.text("reason")
     visit.person.require(Right.FREEZE, Manner.YES)
     if incoming.whole.state == seal.SEALED:
@@ -60,7 +60,7 @@ async def frozen(visit: Visit) -> web.StreamResponse:
     return visit.said(back, "incoming.sealed")
 
 
-async def locked(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse:
+async def show_locked(visit: Visit, incoming: IncomingView) -> web.StreamResponse:
     """Show the locked page: the next steps, and the outcome."""
     async with visit.deps.store.read(visit.scope()) as work:
         hold = await _load_hold(work, incoming.whole.id)
@@ -72,15 +72,15 @@ async def locked(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse:
         found=incoming,
         document=incoming.whole,
         hold=hold,
-        begun_by=await seen.name_told(visit, hold.begun_by) if hold is not None else "",
+        begun_by=await seen.name_of(visit, hold.begun_by) if hold is not None else "",
         drafts={n: _notice_draft(visit, hold, n) for n in _NOTICES} if hold is not None else {},
         decides=_may_decide(visit),
-        decided_by=await seen.name_told(visit, decision.by) if is_purged and decision is not None else "",
+        decided_by=await seen.name_of(visit, decision.by) if is_purged and decision is not None else "",
         may_audit=visit.may(Right.AUDIT),
     )
 
 
-async def purged(visit: Visit) -> web.StreamResponse:
+async def purge(visit: Visit) -> web.StreamResponse:
     """Purge, by a person who has just signed in once more; the content is gone on return."""
     incoming, may_decide = await seen.find(visit), _may_decide(visit)
     if visit.is_act and not may_decide:
@@ -94,7 +94,7 @@ async def purged(visit: Visit) -> web.StreamResponse:
     if (problems := visit.short_reason()) or not visit.is_act:
         return await repeat(problems)
     try:
-        signer = await ground.signed_in_here(visit)
+        signer = await ground.sign_in_here(visit)
     except Denied as error:
         return await repeat([("password", visit.why(error))])
     decision = holding.decided(visit.deps.hold, signer, visit.form.text("reason"))

@@ -72,7 +72,7 @@ def reason_words(visit: Visit, parcel: DeadParcel) -> str:
     return parcel.reason
 
 
-async def dead_letters_shown(visit: Visit) -> web.StreamResponse:
+async def list_dead_letters(visit: Visit) -> web.StreamResponse:
     group_name, fault = visit.ask("loai"), ""
     parcels: Sequence[DeadParcel] = ()
     try:
@@ -93,7 +93,7 @@ async def dead_letters_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def dead_letter_shown(visit: Visit) -> web.StreamResponse:
+async def show_dead_letter(visit: Visit) -> web.StreamResponse:
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
     claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
     title = visit.say("operating.parcel.title", id=parcel.packet_id)
@@ -102,7 +102,7 @@ async def dead_letter_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def retried(visit: Visit) -> web.StreamResponse:
+async def retry(visit: Visit) -> web.StreamResponse:
     """Retry one parcel. The page before describes the effect of now."""
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
     if not visit.is_act:
@@ -113,7 +113,7 @@ async def retried(visit: Visit) -> web.StreamResponse:
     return visit.said(_DEAD, "operating.retried")
 
 
-async def group_retried(visit: Visit) -> web.StreamResponse:
+async def retry_group(visit: Visit) -> web.StreamResponse:
     """Retry the parcels that the page before named, and no later ones."""
     if not visit.is_act:
         return await _group_page(visit)
@@ -135,7 +135,7 @@ async def _group_page(visit: Visit) -> web.Response:
     return await tab_page(visit, "dead", "parcels_retry", title=title, parcels=parcels, sort=name)
 
 
-async def dropped(visit: Visit) -> web.StreamResponse:
+async def drop(visit: Visit) -> web.StreamResponse:
     parcel, reason = await visit.deps.operations.dead.get(visit.path("id")), visit.form.text("reason")
     if (problems := visit.short_reason()) or not visit.is_act:
         words = ("operating.parcel_drop.title", "", "operating.dead.drop")
@@ -185,7 +185,7 @@ _TAMPERED = frozenset({"SIG-DIGEST", "SIG-PROPERTIES", "SIG-VALUE"})
 _LONGEST_NUMBER = 60
 
 
-async def quarantine_shown(visit: Visit) -> web.StreamResponse:
+async def list_quarantine(visit: Visit) -> web.StreamResponse:
     agency_id = _agency_scope(visit)
     packets = await visit.deps.operations.aside.waiting(agency_id, MOST_QUARANTINED)
     return await tab_page(
@@ -199,7 +199,7 @@ async def quarantine_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def packet_shown(visit: Visit) -> web.StreamResponse:
+async def show_packet(visit: Visit) -> web.StreamResponse:
     packet = await _load_item(visit)
     may_read = _is_open_here(visit, packet) and visit.may(Right.SEE_CONTENT, Manner.YES)
     tree, is_absent = None, packet.state not in _OPEN
@@ -226,7 +226,7 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def packet_bytes_shown(visit: Visit) -> web.StreamResponse:
+async def show_packet_bytes(visit: Visit) -> web.StreamResponse:
     packet = await _item_to_read(visit, "hex")
     start = whole_number(visit.ask("tu"), 11) or 0
     window = await visit.deps.operations.aside.window(packet, start)
@@ -253,7 +253,7 @@ async def packet_file(visit: Visit) -> web.StreamResponse:
     return await answers.give_file(visit.request, content)
 
 
-async def decision_done(visit: Visit) -> web.StreamResponse:
+async def decide(visit: Visit) -> web.StreamResponse:
     if (name := _ACTS.get(visit.path("act"))) is None:
         raise NotFound("there is no such act")
     packet = await _load_item(visit)
@@ -355,21 +355,21 @@ _DECIDED = {"who": Who.MEMBER, "needs": DECIDES}
 
 
 ROUTES = (
-    get(_DEAD, "dead_letters", dead_letters_shown),
-    *both(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_ask", "dead_letters_retried", group_retried),
-    get(_DEAD_ONE, "dead_letter", dead_letter_shown),
+    get(_DEAD, "dead_letters", list_dead_letters),
+    *both(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_ask", "dead_letters_retried", retry_group),
+    get(_DEAD_ONE, "dead_letter", show_dead_letter),
     get(f"{_DEAD_ONE}/tai", "dead_letter_file", dead_letter_file),
-    *both(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", "dead_letter_retried", retried),
-    *both(f"{_DEAD_ONE}/bo", "dead_letter_drop", "dead_letter_dropped", dropped),
-    get(_QUARANTINE, "quarantine", quarantine_shown, needs=LOOKS),
-    get(_QUARANTINED, "quarantined", packet_shown, needs=LOOKS),
-    get(f"{_QUARANTINED}/byte", "quarantined_bytes", packet_bytes_shown, **_DECIDED),
+    *both(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", "dead_letter_retried", retry),
+    *both(f"{_DEAD_ONE}/bo", "dead_letter_drop", "dead_letter_dropped", drop),
+    get(_QUARANTINE, "quarantine", list_quarantine, needs=LOOKS),
+    get(_QUARANTINED, "quarantined", show_packet, needs=LOOKS),
+    get(f"{_QUARANTINED}/byte", "quarantined_bytes", show_packet_bytes, **_DECIDED),
     get(f"{_QUARANTINED}/tai", "quarantined_file", packet_file, **_DECIDED),
     *both(
         f"{_QUARANTINED}/quyet-dinh/{{act}}",
         "quarantined_ask",
         "quarantined_decided",
-        decision_done,
+        decide,
         **_DECIDED,
     ),
 )

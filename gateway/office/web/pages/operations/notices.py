@@ -28,7 +28,7 @@ _NEW = {"tam-dung": NoticeKind.STOP, "su-co": NoticeKind.INCIDENT}
 _FIELDS = {"starts_at": "starts_day", "ends_at": "ends_day"}
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def list_notices(visit: Visit) -> web.StreamResponse:
     board, now = visit.deps.notices, visit.deps.clock.now()
     notices = await board.rows.all(MOST)
     return await tab_page(
@@ -144,7 +144,7 @@ def _problem_of(visit: Visit, field: str, fault: str) -> tuple[str, str]:
 
 
 ROUTES = (
-    get(_LIST, "notices", shown),
+    get(_LIST, "notices", list_notices),
     get(f"{_LIST}/moi/{{kind}}", "notice_form", form),
     post(f"{_LIST}/moi/{{kind}}", "notice_published", publish),
     *both(f"{_LIST}/{{id}}/ket-thuc", "notice_end", "notice_ended", end),

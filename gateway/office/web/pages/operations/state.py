@@ -91,7 +91,7 @@ def is_operator(visit: Visit) -> bool:
 _BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.UNKNOWN)
 
 
-async def state_shown(visit: Visit) -> web.StreamResponse:
+async def show_state(visit: Visit) -> web.StreamResponse:
     machine = visit.deps.operations.machine
     checks, standing = await machine.checks(), await machine.standing()
     ordered = sorted(checks, key=lambda c: -c.level.badness)
@@ -107,7 +107,7 @@ async def state_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def jobs_shown(visit: Visit) -> web.StreamResponse:
+async def show_jobs(visit: Visit) -> web.StreamResponse:
     """Show thirty days of each job, then the jobs that run in this very moment."""
     machine, now = visit.deps.operations.machine, visit.deps.clock.now()
     days = await machine.job_days()
@@ -126,7 +126,7 @@ async def jobs_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def report_given(visit: Visit) -> web.StreamResponse:
+async def send_report(visit: Visit) -> web.StreamResponse:
     """Send the report as JSON, or as lines to paste into a mail."""
     report = await visit.deps.operations.machine.report()
     if visit.ask("dang") == "txt":
@@ -145,9 +145,9 @@ def _job_row(visit: Visit, job_pace: pace.Pace) -> tuple[pace.Pace, str, list[st
 
 
 STATE_ROUTES = (
-    get(PATH, "operations", state_shown),
-    get(f"{PATH}/tac-vu", "operations_jobs", jobs_shown),
-    get(f"{PATH}/chan-doan", "operations_report", report_given),
+    get(PATH, "operations", show_state),
+    get(f"{PATH}/tac-vu", "operations_jobs", show_jobs),
+    get(f"{PATH}/chan-doan", "operations_report", send_report),
 )
 
 
@@ -155,7 +155,7 @@ MOST_TRIES = 200
 _TRIES = f"{PATH}/gui-lai"
 
 
-async def queues_shown(visit: Visit) -> web.StreamResponse:
+async def show_queues(visit: Visit) -> web.StreamResponse:
     machine, now = visit.deps.operations.machine, visit.deps.clock.now()
     sampled = await machine.sampled(now - charts.QUEUE_SPAN)
     return await tab_page(
@@ -168,14 +168,14 @@ async def queues_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def tries_shown(visit: Visit) -> web.StreamResponse:
+async def show_tries(visit: Visit) -> web.StreamResponse:
     packets = await visit.deps.operations.machine.tries(MOST_TRIES)
     return await tab_page(
         visit, "tries", "tries", items=packets, most=MOST_TRIES, agencies=await agency_codes(visit)
     )
 
 
-async def tries_hurried(visit: Visit) -> web.StreamResponse:
+async def hurry_try(visit: Visit) -> web.StreamResponse:
     await visit.deps.operations.machine.hurry(visit.person.person.id, visit.path("id"))
     return visit.said(_TRIES, "operating.hurried")
 
@@ -185,16 +185,16 @@ async def agency_codes(visit: Visit) -> dict[str, str]:
 
 
 QUEUE_ROUTES = (
-    get(f"{PATH}/hang-doi", "operations_queues", queues_shown),
-    get(_TRIES, "operations_tries", tries_shown),
-    post(f"{_TRIES}/{{id}}/ngay", "operations_hurried", tries_hurried),
+    get(f"{PATH}/hang-doi", "operations_queues", show_queues),
+    get(_TRIES, "operations_tries", show_tries),
+    post(f"{_TRIES}/{{id}}/ngay", "operations_hurried", hurry_try),
 )
 
 
 _LONGEST_NAME = 300
 
 
-async def line_tested(visit: Visit) -> web.StreamResponse:
+async def test_line(visit: Visit) -> web.StreamResponse:
     """Test the line, or the way to one partner. Testing changes nothing, so it is a GET."""
     machine, text = visit.deps.operations.machine, visit.ask("ma").strip()[:_LONGEST_NAME]
     # A code is tested as it was written: the test itself reports an old or unknown one.
@@ -232,14 +232,14 @@ def _line_text(visit: Visit, rows: Sequence[tuple[Diagnosis, str, str]]) -> str:
     return "\n".join(lines)
 
 
-LINE_ROUTES = (get(f"{PATH}/kiem-tra", "line_test", line_tested),)
+LINE_ROUTES = (get(f"{PATH}/kiem-tra", "line_test", test_line),)
 
 
 _COPIES = f"{PATH}/sao-luu"
 _SHORTEST_PASSPHRASE = 12
 
 
-async def copies_shown(visit: Visit) -> web.StreamResponse:
+async def show_copies(visit: Visit) -> web.StreamResponse:
     copies = visit.deps.operations.copies
     drill = copies.drill()
     # Fault and cure in words; an error's own sentence is for the log.
@@ -248,7 +248,7 @@ async def copies_shown(visit: Visit) -> web.StreamResponse:
     return await tab_page(visit, "copies", "copies", copies=await copies.all(), drill=drill, why=fault_text)
 
 
-async def trial_begun(visit: Visit) -> web.StreamResponse:
+async def begin_trial(visit: Visit) -> web.StreamResponse:
     passphrase, copy = visit.form.text("passphrase"), await _copy_name(visit)
     if len(passphrase) < _SHORTEST_PASSPHRASE:
         return await tab_question(
@@ -275,8 +275,8 @@ async def _copy_name(visit: Visit) -> str:
 
 
 COPY_ROUTES = (
-    get(_COPIES, "copies", copies_shown),
-    *both(f"{_COPIES}/{{name}}/thu", "copy_test", "copy_tested", trial_begun),
+    get(_COPIES, "copies", show_copies),
+    *both(f"{_COPIES}/{{name}}/thu", "copy_test", "copy_tested", begin_trial),
 )
 
 
@@ -315,7 +315,7 @@ class TrafficLine:
     figures: dict[str, Figure]
 
 
-async def traffic_shown(visit: Visit) -> web.StreamResponse:
+async def show_traffic(visit: Visit) -> web.StreamResponse:
     today = visit.today
     hosted = [a for a in await visit.deps.store.hosted() if a.left_at is None]
     query, problems = _read_traffic_query(visit, today, hosted)
@@ -444,4 +444,4 @@ def _plot(query: TrafficQuery, flows: Sequence[Flow]) -> charts.Lines:
     )
 
 
-TRAFFIC_ROUTES = (get(_TRAFFIC, "operations_traffic", traffic_shown),)
+TRAFFIC_ROUTES = (get(_TRAFFIC, "operations_traffic", show_traffic),)

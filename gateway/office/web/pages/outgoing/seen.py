@@ -39,11 +39,11 @@ SEES = (Needs(right=Right.SEE_CONTENT),)
 READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.ORDER)),)
 PRINTS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 ID = "{id:msg_[0-9A-Za-z]+}"
-HERE = f"/van-ban-di/{ID}"
+PATH = f"/van-ban-di/{ID}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenOutgoing:
+class OutgoingView:
     """Outgoing document as this person sees it. `content`: the person may know what it is about. `line` is None where no
     list shows it."""
 
@@ -94,7 +94,7 @@ _PERSONS_ACTS = frozenset(
 )
 
 
-async def find(visit: Visit) -> SeenOutgoing:
+async def find(visit: Visit) -> OutgoingView:
     """Load the document that the address names."""
     granted = visit.person.require(Right.SEE_CONTENT)
     async with visit.deps.store.read(visit.scope()) as work:
@@ -103,7 +103,7 @@ async def find(visit: Visit) -> SeenOutgoing:
             raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
         deliveries = tuple(await work.deliveries.of(document.id))
         namesakes = await work.outgoing.by_document_id(document.document_id)
-        return SeenOutgoing(
+        return OutgoingView(
             document=document,
             content=granted.manner in (Manner.YES, Manner.OWN) and not document.is_sealed,
             manner=granted.manner,
@@ -129,16 +129,16 @@ async def note_read(visit: Visit, document: OutgoingDocument, file: str) -> None
     await content.note_read(visit, document.id, file, assigned=own)
 
 
-async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
+async def names_of_people(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
     return await visits.names_of(visit, principals, "outgoing.by")
 
 
-async def conflict(visit: Visit, outgoing: SeenOutgoing) -> str:
+async def conflict(visit: Visit, outgoing: OutgoingView) -> str:
     """Write the sentence on a person's act since the form was made; empty where there is none."""
     last = outgoing.last
     if last is None or visit.form.text("seen") == outgoing.mark:
         return ""
-    person = (await names_told(visit, [last.principal_id]))[last.principal_id]
+    person = (await names_of_people(visit, [last.principal_id]))[last.principal_id]
     return visit.say(
         "notice.changed_by", person=person, time=dates.clock_text(last.at, visit.deps.clock.now())
     )
@@ -154,7 +154,7 @@ MAY_RECALL = (Right.RECALL, (Manner.RECORDED,))
 MAY_URGE = (Right.URGE, (Manner.YES,))
 MAY_PRINT = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
 # In these states the same bytes may go once more; other recipients have them, or have refused them.
-SENT_AGAIN = AWAITED | {"failed", "sending"}
+RESENDABLE = AWAITED | {"failed", "sending"}
 _CLOSED_STATES = frozenset({"cancelled", "paper", "rejected", "request_agreed"})
 
 
@@ -170,7 +170,7 @@ class DocumentAct:
 
 
 def acts_of(
-    outgoing: SeenOutgoing, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
+    outgoing: OutgoingView, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
 ) -> tuple[DocumentAct, ...]:
     """List the acts in the order of the page, without those that the person has no right to."""
     base_path, id = outgoing.path, outgoing.document.id
@@ -179,7 +179,7 @@ def acts_of(
         cancel = (MAY_ISSUE, "discard", f"/phat-hanh/{id}/bo", "")
     candidates = (
         (MAY_ISSUE, "resend", f"{base_path}/gui-lai", no_resend(outgoing)),
-        (MAY_ISSUE, "anew", f"{base_path}/sua-lai", no_anew(outgoing)),
+        (MAY_ISSUE, "anew", f"{base_path}/sua-lai", no_correction(outgoing)),
         (MAY_ISSUE, "further", f"{base_path}/gui-them", not_away(outgoing)),
         (MAY_URGE, "urge", f"{base_path}/don-doc", no_urging(outgoing, now)),
         (MAY_RECALL, "fix", f"{base_path}/sai-gi", no_fix(outgoing)),
@@ -193,7 +193,7 @@ def acts_of(
     )
 
 
-def fixes_of(outgoing: SeenOutgoing) -> tuple[DocumentAct, ...]:
+def fixes_of(outgoing: OutgoingView) -> tuple[DocumentAct, ...]:
     """List the acts on a document that turned out to be wrong, the commonest fault first."""
     base_path, id = outgoing.path, outgoing.document.id
     candidates = (
@@ -206,12 +206,12 @@ def fixes_of(outgoing: SeenOutgoing) -> tuple[DocumentAct, ...]:
     return tuple(DocumentAct(key=key, path=path, why=why) for key, path, why in candidates)
 
 
-def no_fix(outgoing: SeenOutgoing) -> str:
+def no_fix(outgoing: OutgoingView) -> str:
     objections = [act.why for act in fixes_of(outgoing)]
     return objections[0] if all(objections) else ""
 
 
-def no_resend(outgoing: SeenOutgoing) -> str:
+def no_resend(outgoing: OutgoingView) -> str:
     if objection := not_away(outgoing):
         return objection
     if not resendable(outgoing):
@@ -220,25 +220,25 @@ def no_resend(outgoing: SeenOutgoing) -> str:
     return ""
 
 
-def resendable(outgoing: SeenOutgoing) -> Sequence[Delivery]:
-    return [d for d in outgoing.deliveries if d.state in SENT_AGAIN]
+def resendable(outgoing: OutgoingView) -> Sequence[Delivery]:
+    return [d for d in outgoing.deliveries if d.state in RESENDABLE]
 
 
-def no_anew(outgoing: SeenOutgoing) -> str:
+def no_correction(outgoing: OutgoingView) -> str:
     """Explain why it cannot be written anew: only a refused document can."""
     is_refused = any(d.state == "rejected" for d in outgoing.deliveries)
     return not_away(outgoing) if is_refused else "outgoing.why.nobody_refused"
 
 
-def no_urging(outgoing: SeenOutgoing, now: datetime) -> str:
+def no_urging(outgoing: OutgoingView, now: datetime) -> str:
     return "" if late_deliveries(outgoing, now) else "outgoing.why.nobody_late"
 
 
-def late_deliveries(outgoing: SeenOutgoing, now: datetime) -> Sequence[Delivery]:
+def late_deliveries(outgoing: OutgoingView, now: datetime) -> Sequence[Delivery]:
     return [d for d in outgoing.deliveries if outgoing.is_late(d, now) or d.id in outgoing.answers_late]
 
 
-def no_recall(outgoing: SeenOutgoing) -> str:
+def no_recall(outgoing: OutgoingView) -> str:
     document = outgoing.document
     if not document.kind.is_whole:
         return "outgoing.why.part"
@@ -252,20 +252,20 @@ def no_recall(outgoing: SeenOutgoing) -> str:
     return ""
 
 
-def recallable(outgoing: SeenOutgoing) -> Sequence[Delivery]:
+def recallable(outgoing: OutgoingView) -> Sequence[Delivery]:
     """List the deliveries that a recall may ask: delivered, and without an open request."""
     return [
         d for d in outgoing.deliveries if d.state not in NEVER_LEFT | ASKED | {"request_agreed", "rejected"}
     ]
 
 
-def no_update(outgoing: SeenOutgoing) -> str:
+def no_update(outgoing: OutgoingView) -> str:
     if objection := not_away(outgoing):
         return objection
     return "outgoing.why.request_open" if any(d.state in ASKED for d in outgoing.deliveries) else ""
 
 
-def no_cancel(outgoing: SeenOutgoing) -> str:
+def no_cancel(outgoing: OutgoingView) -> str:
     state = outgoing.document.state
     if state is OutState.CANCELLED:
         return "outgoing.why.cancelled"
@@ -276,13 +276,13 @@ def no_cancel(outgoing: SeenOutgoing) -> str:
     return ""
 
 
-def no_slip(outgoing: SeenOutgoing) -> str:
+def no_slip(outgoing: OutgoingView) -> str:
     if outgoing.document.is_sealed:
         return "outgoing.why.sealed"
     return "outgoing.why.draft" if outgoing.document.state is OutState.DRAFT else ""
 
 
-def not_away(outgoing: SeenOutgoing) -> str:
+def not_away(outgoing: OutgoingView) -> str:
     document = outgoing.document
     if document.is_sealed:
         return "outgoing.why.sealed"
@@ -328,7 +328,7 @@ class RecipientRow:
     lines: tuple[TimelineMoment, ...] = field(default=(), repr=False)
 
 
-def recipient_rows(outgoing: SeenOutgoing, now: datetime, lang: str) -> list[RecipientRow]:
+def recipient_rows(outgoing: OutgoingView, now: datetime, lang: str) -> list[RecipientRow]:
     rows = [_recipient_row(outgoing, d, now, lang) for d in outgoing.deliveries]
     return sorted(
         rows,
@@ -340,7 +340,7 @@ def recipient_rows(outgoing: SeenOutgoing, now: datetime, lang: str) -> list[Rec
     )
 
 
-def _recipient_row(outgoing: SeenOutgoing, delivery: Delivery, now: datetime, lang: str) -> RecipientRow:
+def _recipient_row(outgoing: OutgoingView, delivery: Delivery, now: datetime, lang: str) -> RecipientRow:
     view = recipient_view(delivery, outgoing.facts.get(delivery.id, ()), lang)
     facts, last = [f.fact for f in view.facts], view.last
     sendings = [f for f in facts if f.code == "sent"]
@@ -382,7 +382,7 @@ def _recipient_row(outgoing: SeenOutgoing, delivery: Delivery, now: datetime, la
 
 
 def _fact_moment(
-    view: FactView, recipient: RecipientView, outgoing: SeenOutgoing, lang: str
+    view: FactView, recipient: RecipientView, outgoing: OutgoingView, lang: str
 ) -> TimelineMoment:
     fact, notes = view.fact, view.said
     if fact.track is Track.TRANSPORT and fact.code in _NUMBERED_STEPS:
@@ -414,7 +414,7 @@ def _technical(fact: Fact, lang: str) -> str:
     return ", ".join(parts)
 
 
-def _fact_packet(view: FactView, delivery: Delivery, outgoing: SeenOutgoing) -> str:
+def _fact_packet(view: FactView, delivery: Delivery, outgoing: OutgoingView) -> str:
     fact = view.fact
     if view.by is By.NODE:
         digest = fact.handed.digest if fact.handed is not None else outgoing.document.envelope_digest
