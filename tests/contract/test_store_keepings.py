@@ -62,7 +62,7 @@ async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: M
     key = await store.keepings.keep("one", to_json(BulkResult, made).encode(), clock.now())
 
     body = await store.keepings.find(key, "one", clock.now())
-    assert made.done == 1
+    assert made.n_done == 1
     assert body is not None
     assert from_json(BulkResult, body.decode()) == made
 
@@ -97,7 +97,7 @@ def preview() -> Preview:
         plan=plan(),
         read=read,
         effect=plan().effect,
-        whole=code_file.under_own_names(read.csv, ("code", "name", "")),
+        table=code_file.under_own_names(read.csv, ("code", "name", "")),
     )
 
 

@@ -223,16 +223,16 @@ class HourBars:
     width: float
     received: int
     sent: int
-    up: float
-    beside: float
+    received_height: float
+    sent_height: float
 
     @property
     def top(self) -> float:
-        return DAY_HEIGHT - _DAY_FOOT - self.up
+        return DAY_HEIGHT - _DAY_FOOT - self.received_height
 
     @property
-    def top_beside(self) -> float:
-        return DAY_HEIGHT - _DAY_FOOT - self.beside
+    def sent_top(self) -> float:
+        return DAY_HEIGHT - _DAY_FOOT - self.sent_height
 
 
 def day_strip(received: Sequence[int], sent: Sequence[int]) -> tuple[HourBars, ...]:
@@ -250,8 +250,8 @@ def day_strip(received: Sequence[int], sent: Sequence[int]) -> tuple[HourBars, .
             width=round(across * 0.36, 1),
             received=received[hour],
             sent=sent[hour],
-            up=round(height * received[hour] / most, 1),
-            beside=round(height * sent[hour] / most, 1),
+            received_height=round(height * received[hour] / most, 1),
+            sent_height=round(height * sent[hour] / most, 1),
         )
         for hour in range(first, last + 1)
     )

@@ -12,11 +12,11 @@ from aiohttp import web
 
 from gateway.office.domain.roles import Manner, Right
 
-# Any: a `Visit`, which knows the route by which it came.
+# Any: a `Visit`, which knows its route.
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
 
-class Who(StrEnum):
+class Access(StrEnum):
     """People that a route admits at all; its `needs` narrow them further."""
 
     ANYBODY = "anybody"
@@ -54,7 +54,7 @@ class PageRoute:
     path: str
     name: str
     handler: Handler
-    who: Who = Who.MEMBER
+    access: Access = Access.MEMBER
     needs: tuple[Needs, ...] = ()
     body: FormBody = FormBody.NONE
     key: str = ""

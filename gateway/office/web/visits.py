@@ -36,8 +36,8 @@ PIECE = "X-Piece"
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """`acting` and `agency` are None where the route lets strangers in and nobody is signed in, or none is chosen.
-    `token` is what the browser holds. `posts` names the agencies that the person may choose."""
+    """`acting` and `agency` are None where the route admits strangers and the person is not signed in, or chose none.
+    `token` is the browser's. `agencies` are those that the person may choose."""
 
     request: web.Request
     route: PageRoute
@@ -84,21 +84,23 @@ class Visit:
         return self.acting
 
     @property
-    def here(self) -> HostedAgency:
+    def own_agency(self) -> HostedAgency:
         """Return the agency that the person works for. Only for routes of members."""
         if self.agency is None:
             raise Denied("choose the agency to work for first", code="GW-RIGHT")
         return self.agency
 
     def scope(self) -> AgencyScope:
-        return AgencyScope(agency_id=self.here.id, principal_id=self.person.person.id)
+        return AgencyScope(agency_id=self.own_agency.id, principal_id=self.person.person.id)
 
     @property
     def units(self) -> frozenset[str] | None:
         """Return the units whose tasks the person has; None for a person who sees all of the agency."""
         if self.may(Right.SEE_CONTENT, Manner.YES):
             return None
-        grants = self.person.rights.grants(Right.PROGRESS, self.here.id, self.deps.clock.now(), Manner.OWN)
+        grants = self.person.rights.grants(
+            Right.PROGRESS, self.own_agency.id, self.deps.clock.now(), Manner.OWN
+        )
         return frozenset(grant.unit for grant in grants)
 
     def may(self, right: Right, *manners: Manner) -> bool:
@@ -138,12 +140,12 @@ class Visit:
         text = self.ask(name)
         return int(text) if text.isascii() and text.isdigit() and int(text) in among else default
 
-    def year_asked(self) -> int:
+    def query_year(self) -> int:
         """Return the year of the query under `nam`; else this one."""
         text = self.ask("nam")
         return int(text) if text.isascii() and text.isdigit() and len(text) == 4 else self.today.year
 
-    def days_asked(self, *names: str) -> tuple[list[date | None], Problems]:
+    def query_days(self, *names: str) -> tuple[list[date | None], Problems]:
         """Return the days of the query under those names, None for a missing one; and the problems of unreadable ones,
         which must not pass for missing: the page would show too much."""
         days = [dates.typed_day(self.ask(name), self.today) for name in names]
@@ -154,7 +156,7 @@ class Visit:
         """Answer with the whole page, in its frame; for a script that shows it inside another page, without the frame.
         `title` is for its tab and heading."""
         if self.is_piece:
-            return self.piece(template, status, told=self.told, **values)
+            return self.piece(template, status, told=self.confirmation, **values)
         return _render(self, template, status, **await frame_values(self), **values)
 
     async def form_page(
@@ -192,8 +194,8 @@ class Visit:
             text=self.say(text, **values) if text else "",
             do=self.say(do, **values).removesuffix("…"),
             hidden=hidden,
-            action=where(self.request.path, **query),
-            cancel=where(back, **query),
+            action=url_for(self.request.path, **query),
+            cancel=url_for(back, **query),
             **(usual | values),
         )
 
@@ -204,19 +206,19 @@ class Visit:
         return answer
 
     @property
-    def told(self) -> str:
+    def confirmation(self) -> str:
         """Return the sentence that confirms the last act, in words of our own."""
         return self.say_or(f"told.{self.ask('told')}", "")
 
     def go(self, path: str, /, **query: str) -> web.Response:
         """Redirect (see other): after an act the page is requested anew, so that a reload acts on nothing."""
-        return web.Response(status=303, headers={"Location": where(path, **query)})
+        return web.Response(status=303, headers={"Location": url_for(path, **query)})
 
     def go_back(self, address: str) -> web.Response:
         """Redirect to an address that came from outside, if it is one of this node; else to the beginning."""
         return web.Response(status=303, headers={"Location": inside(address)})
 
-    def said(self, path: str, key: str, /, **query: str) -> web.Response:
+    def confirm(self, path: str, key: str, /, **query: str) -> web.Response:
         """Redirect as `go`, to a page that confirms the act: `key` is of the labels, `told.{key}`. Its words are not taken
         from the address, so that no other words can be put there."""
         if not labels.has(f"told.{key}"):
@@ -245,7 +247,7 @@ def inside(address: str) -> str:
     return address if safe else "/"
 
 
-def where(path: str, /, **query: str) -> str:
+def url_for(path: str, /, **query: str) -> str:
     """Make an address of this node alone: whatever the parts are, it leads nowhere else."""
     safe = "/" + quote(path.lstrip("/\\"), safe="/~.,;=:@-_")
     return f"{safe}?{urlencode(query)}" if query else safe
@@ -302,9 +304,9 @@ async def frame_values(visit: Visit) -> Mapping[str, object]:
     return {
         "menu": menu(visit),
         "light": visit.deps.light(),
-        "told": visit.told,
+        "told": visit.confirmation,
         # This page's address in the other language.
-        "other_lang": (other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))),
+        "other_lang": (other, url_for("/ngon-ngu", lang=other, next=url_for(visit.request.path, **query))),
         "is_narrow": cookies.get("gw_menu") == "small",
         "is_compact": cookies.get(DENSITY) == COMPACT,
         "has_keys": cookies.get("gw_keys") != "off",
@@ -356,7 +358,7 @@ class ShownRing:
     is_unread: bool
 
     @property
-    def what(self) -> str:
+    def subject(self) -> str:
         return " · ".join(filter(None, (self.ring.document, self.ring.party)))
 
 
@@ -389,13 +391,13 @@ def bell_kinds(visit: Visit) -> tuple[RingKind, ...]:
     return (*leads, *_ALL_KINDS, *((RingKind.ASIDE,) if _takes(visit) else ()))
 
 
-async def bell_of(visit: Visit, *, anew: bool = False) -> Bell | None:
-    """Make this person's bell; None for a person who has none."""
+async def bell_of(visit: Visit, *, fresh: bool = False) -> Bell | None:
+    """Make this person's bell; None for a person who has none. With `fresh` the desk is read from the database."""
     kinds = bell_kinds(visit)
     if not kinds:
         return None
     board, scope = visit.deps.rings, visit.scope()
-    desk = await board.desk(scope, anew=anew)
+    desk = await board.desk(scope, anew=fresh)
     if visit.may(Right.SEE_CONTENT, Manner.OWN):
         all_rings = await board.of_unit(scope, visit.person.require(Right.SEE_CONTENT).unit)
     else:

@@ -24,7 +24,7 @@ from gateway.office.policy import signing_in
 from gateway.office.web import dates
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Needs, Who, both, get, post
+from gateway.office.web.routes import Access, Needs, both, get, post
 from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit, bell_choice
 from gateway.trust import qr
 
@@ -78,12 +78,12 @@ async def show_account(visit: Visit) -> web.StreamResponse:
 
 async def end_session(visit: Visit) -> web.StreamResponse:
     await sessions.end_one(visit.deps.accounts, visit.person, visit.path("id"))
-    return visit.said(HOME, "account.session_ended")
+    return visit.confirm(HOME, "account.session_ended")
 
 
 async def sign_out_everywhere(visit: Visit) -> web.StreamResponse:
     await sessions.end_everywhere(visit.deps.accounts, visit.person.person)
-    return forget_session(visit.said(SIGN_IN, "account.left_everywhere"), visit.request)
+    return forget_session(visit.confirm(SIGN_IN, "account.left_everywhere"), visit.request)
 
 
 async def lock_account(visit: Visit) -> web.StreamResponse:
@@ -95,17 +95,17 @@ async def lock_account(visit: Visit) -> web.StreamResponse:
     reason_key = visit.form.text("reason")
     reason = f"account.lock.{reason_key if reason_key in _LOCKS else _LOCKS[0]}.kept"
     await credentials.lock_own_account(visit.deps.accounts, visit.person, visit.say(reason))
-    return forget_session(visit.said(SIGN_IN, "account.locked"), visit.request)
+    return forget_session(visit.confirm(SIGN_IN, "account.locked"), visit.request)
 
 
 async def switch_keys(visit: Visit) -> web.StreamResponse:
     choice = "off" if visit.form.text("keys") == "off" else "on"
-    return keep_choice(visit.said(HOME, f"account.keys.{choice}"), visit.request, "gw_keys", choice)
+    return keep_choice(visit.confirm(HOME, f"account.keys.{choice}"), visit.request, "gw_keys", choice)
 
 
 async def choose_density(visit: Visit) -> web.StreamResponse:
     choice = COMPACT if visit.form.text("density") == COMPACT else COMFORTABLE
-    return keep_choice(visit.said(HOME, f"account.density.{choice}"), visit.request, DENSITY, choice)
+    return keep_choice(visit.confirm(HOME, f"account.density.{choice}"), visit.request, DENSITY, choice)
 
 
 _ask = partial(Visit.question, back=HOME, part="account/_questions.html", look="enter")
@@ -132,7 +132,7 @@ async def change_password(visit: Visit) -> web.StreamResponse:
         return await repeat(password_problems(visit, error))
     except Denied as error:
         return await repeat(_proof_problems(visit, error, "old"))
-    return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
+    return keep_session(visit.confirm(HOME, "account.password_changed"), visit.request, token)
 
 
 async def set_up_factor(visit: Visit) -> web.StreamResponse:
@@ -238,14 +238,14 @@ async def make_delegation(visit: Visit) -> web.StreamResponse:
         if isinstance(error, Denied) and error.code not in _DELEGATION_FIELDS:
             raise
         return await ask_delegation(visit, [(_DELEGATION_FIELDS.get(error.code, "to"), visit.why(error))])
-    return visit.said(LENDING, "lending.made")
+    return visit.confirm(LENDING, "lending.made")
 
 
 async def approve_delegation(visit: Visit) -> web.StreamResponse:
     if not visit.is_act:
         return await _delegation_page(visit, "approve")
     await posts.approve_delegation(visit.deps.accounts, visit.person, visit.path("id"))
-    return visit.said(LENDING, "lending.approved")
+    return visit.confirm(LENDING, "lending.approved")
 
 
 async def end_delegation(visit: Visit) -> web.StreamResponse:
@@ -253,7 +253,7 @@ async def end_delegation(visit: Visit) -> web.StreamResponse:
         return await _delegation_page(visit, "end", grave=True)
     await _load_delegation(visit)
     await posts.end_delegation(visit.deps.accounts, visit.person, visit.path("id"))
-    return visit.said(LENDING, "lending.ended")
+    return visit.confirm(LENDING, "lending.ended")
 
 
 async def _delegation_page(visit: Visit, act: str, *, grave: bool = False) -> web.Response:
@@ -335,15 +335,15 @@ def _may_end_delegation(visit: Visit, delegation: Delegation) -> bool:
 
 
 ROUTES = (
-    get(HOME, "account", show_account, who=Who.READY),
-    post("/tai-khoan/phien/{id}/ket-thuc", "session_end", end_session, who=Who.READY),
-    post("/tai-khoan/dang-xuat-moi-noi", "sign_out_everywhere", sign_out_everywhere, who=Who.PERSON),
-    *both("/tai-khoan/khoa", "account_lock", "account_locked", lock_account, who=Who.PERSON),
-    post("/tai-khoan/phim", "account_keys", switch_keys, who=Who.READY),
-    post("/tai-khoan/mat-do", "account_density", choose_density, who=Who.READY),
-    *both(PASSWORD, "password", "password_change", change_password, who=Who.PERSON),
-    *both(FACTOR, "factor", "factor_set_up", set_up_factor, who=Who.PERSON),
-    *both(CODES, "recovery_codes", "recovery_codes_made", make_codes, who=Who.READY),
+    get(HOME, "account", show_account, access=Access.READY),
+    post("/tai-khoan/phien/{id}/ket-thuc", "session_end", end_session, access=Access.READY),
+    post("/tai-khoan/dang-xuat-moi-noi", "sign_out_everywhere", sign_out_everywhere, access=Access.PERSON),
+    *both("/tai-khoan/khoa", "account_lock", "account_locked", lock_account, access=Access.PERSON),
+    post("/tai-khoan/phim", "account_keys", switch_keys, access=Access.READY),
+    post("/tai-khoan/mat-do", "account_density", choose_density, access=Access.READY),
+    *both(PASSWORD, "password", "password_change", change_password, access=Access.PERSON),
+    *both(FACTOR, "factor", "factor_set_up", set_up_factor, access=Access.PERSON),
+    *both(CODES, "recovery_codes", "recovery_codes_made", make_codes, access=Access.READY),
     get(LENDING, "delegations", list_delegations),
     get(f"{LENDING}/moi", "delegation_new", ask_delegation, needs=_LENDS),
     post(f"{LENDING}/moi", "delegation_made", make_delegation, needs=_LENDS),

@@ -28,7 +28,7 @@ from gateway.office.web import answers, book_page, dates, forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose.uploads import file_name
 from gateway.office.web.routes import FormBody, Needs
-from gateway.office.web.visits import BOOKS, Visit, merged, where
+from gateway.office.web.visits import BOOKS, Visit, merged, url_for
 from gateway.outgoing import manage
 from gateway.policy.book import LENGTHS
 from gateway.policy.outgoing import LONGEST_NOTE, HandedOver, Means
@@ -62,7 +62,7 @@ async def enter_line(visit: Visit) -> web.StreamResponse:
     await _drain(visit.request)
     if entry is None:
         return await enter_form(visit, fields, problems)
-    return visit.said(f"/van-ban-den/{entry.document.id}", "books.entered")
+    return visit.confirm(f"/van-ban-den/{entry.document.id}", "books.entered")
 
 
 async def enter_sent(visit: Visit) -> web.StreamResponse:
@@ -85,7 +85,7 @@ async def enter_sent(visit: Visit) -> web.StreamResponse:
         except (Refused, Clash) as error:
             problems = _problems(error, visit.lang)
         else:
-            return visit.said("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
+            return visit.confirm("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
     return await sent_form(visit, problems)
 
 
@@ -103,7 +103,7 @@ async def correct_line(visit: Visit) -> web.StreamResponse:
             all_problems = _problems(error, visit.lang)
             problems = [("why" if field == "reason" else field, text) for field, text in all_problems]
         else:
-            return visit.said("/so-van-ban", "books.corrected")
+            return visit.confirm("/so-van-ban", "books.corrected")
     return await show_line(visit, problems)
 
 
@@ -117,7 +117,7 @@ async def strike_line(visit: Visit) -> web.StreamResponse:
     except (Refused, Clash) as error:
         return await show_line(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
     book = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
-    return visit.said("/so-van-ban", "books.struck", so=book.value)
+    return visit.confirm("/so-van-ban", "books.struck", so=book.value)
 
 
 async def enter_form(
@@ -131,7 +131,7 @@ async def enter_form(
         title=visit.say("books.enter"),
         given=form_values,
         id=form_values.get("id") or visit.deps.clock.new_id("inb_"),
-        gives_number=visit.here.numbering is NumberingMode.B,
+        gives_number=visit.own_agency.numbering is NumberingMode.B,
         sources=[(source.value, visit.say(f"books.source.{source}")) for source in _SOURCES],
         lengths=LENGTHS,
     )
@@ -271,13 +271,13 @@ async def close_paper_line(visit: Visit) -> web.StreamResponse:
         except Clash as error:
             problems = [("", visit.why(error))]
         else:
-            return visit.said(_PAPER_PATH, "paper.handed_over")
+            return visit.confirm(_PAPER_PATH, "paper.handed_over")
     return await show_paper_list(visit, problems)
 
 
 async def show_paper_list(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     today = visit.today
-    (since,), unread_days = visit.days_asked("tu")
+    (since,), unread_days = visit.query_days("tu")
     async with visit.deps.store.read(visit.scope()) as work:
         lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
     return await visit.form_page(
@@ -322,7 +322,7 @@ async def show_books(visit: Visit) -> web.StreamResponse:
         leaf = replace(leaf, lines=(), after=None)
     query = dict(visit.request.query)
     following = (
-        where(
+        url_for(
             "/so-van-ban",
             **merged(query, sau=leaf.after if isinstance(leaf.after, str) else leaf.after.id, told=None),
         )
@@ -347,10 +347,10 @@ async def show_books(visit: Visit) -> web.StreamResponse:
         whole=year_summary,
         given={"tu": visit.ask("tu"), "den": visit.ask("den")},
         files={
-            form: where(f"/so-van-ban/tai/{form}", **merged(query, sau=None, told=None))
+            form: url_for(f"/so-van-ban/tai/{form}", **merged(query, sau=None, told=None))
             for form in (BookFormat.XLSX, BookFormat.CSV)
         },
-        printed=where("/so-van-ban/in", **merged(query, sau=None, told=None)),
+        printed=url_for("/so-van-ban/in", **merged(query, sau=None, told=None)),
         may_keep=visit.may(Right.BOOK, Manner.YES),
         may_take=visit.may(Right.BOOK, Manner.YES) and not problems,
         cell=dates.cell_text,
@@ -403,8 +403,8 @@ async def stamp(visit: Visit) -> web.StreamResponse:
 
 def _read_query(visit: Visit) -> tuple[Ask, Problems]:
     """Read the address. Without a readable span there is no book: a print of the whole year would be taken for a part."""
-    year = visit.year_asked()
-    (since, last_day), problems = visit.days_asked("tu", "den")
+    year = visit.query_year()
+    (since, last_day), problems = visit.query_days("tu", "den")
     if since is not None and last_day is not None and since > last_day:
         since, last_day = last_day, since
     book, form = visit.ask("so"), visit.ask("mau")

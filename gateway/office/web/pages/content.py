@@ -23,7 +23,7 @@ from gateway.office.letters.looking import DOTS, WINDOW, LookedFile, lead_of
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import whole_number
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.visits import Visit, merged, url_for
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import OpenFile, streamed
 
@@ -177,7 +177,7 @@ class LeafSheet:
 class LeafLink:
     path: str
     word: str
-    here: bool = False
+    is_current: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +197,7 @@ class Leaf:
     as_words: str = ""
     as_pictures: str = ""
     is_large: bool = False
-    again: str = ""
+    retry_path: str = ""
     """Address of this page once more, where it was not drawn in time."""
     fault: str = ""
 
@@ -215,7 +215,7 @@ async def leaf_of(visit: Visit, desk: LeafDesk) -> Leaf | None:
     item = chosen(visit, desk)
     if item is None:
         return None
-    visit.deps.looking.are_at_work(visit.here.id)
+    visit.deps.looking.are_at_work(visit.own_agency.id)
     page = max(1, whole_number(visit.ask("trang"), 4) or 1)
     dots, as_words = visit.number("co", DOTS[0], DOTS), visit.ask("chu") == "1"
     look = await _draw_or_read(visit, desk, item, page, dots, as_words=as_words)
@@ -297,7 +297,7 @@ def _with_pages(
         else "",
         as_pictures=_page_address(visit, desk, chu=None) if as_words else "",
         is_large=dots != DOTS[0],
-        again="" if look.pages else _page_address(visit, desk),
+        retry_path="" if look.pages else _page_address(visit, desk),
     )
 
 
@@ -319,13 +319,13 @@ def _sheet(
 
 def _address(visit: Visit, desk: LeafDesk, tail: str, **query: str) -> str:
     """Return an address below the document, by the same order."""
-    return where(f"{desk.base}/{tail}", **merged({**query, "lenh": visit.ask("lenh")}))
+    return url_for(f"{desk.base}/{tail}", **merged({**query, "lenh": visit.ask("lenh")}))
 
 
 def _zoom(visit: Visit, desk: LeafDesk, zoom: int, dots: int) -> LeafLink:
     path = _page_address(visit, desk, co=str(zoom) if zoom != DOTS[0] else None)
     word = visit.say("leaf.fits") if zoom == DOTS[0] else f"{zoom} %"
-    return LeafLink(path=path, word=word, here=zoom == dots)
+    return LeafLink(path=path, word=word, is_current=zoom == dots)
 
 
 def _files(visit: Visit, desk: LeafDesk, item: LookedFile) -> tuple[LeafLink, ...]:
@@ -335,7 +335,7 @@ def _files(visit: Visit, desk: LeafDesk, item: LookedFile) -> tuple[LeafLink, ..
         LeafLink(
             path=_page_address(visit, desk, tep=str(file.n), trang=None, chu=None),
             word=file.name,
-            here=file.n == item.n,
+            is_current=file.n == item.n,
         )
         for file in choices
     )
@@ -345,7 +345,7 @@ def _page_address(visit: Visit, desk: LeafDesk, **changes: str | None) -> str:
     """Return the address of this page with another choice in the preview."""
     query = {name: visit.ask(name) for name in ("ds", "lenh", "tep", "trang", "co", "chu")}
     parameters = {name: value for name, value in {**query, **changes}.items() if value}
-    return where(desk.path, **parameters) + "#leaf"
+    return url_for(desk.path, **parameters) + "#leaf"
 
 
 async def _note_once(visit: Visit, desk: LeafDesk, item: LookedFile) -> None:

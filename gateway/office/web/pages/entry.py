@@ -20,7 +20,7 @@ from gateway.office.web.door import COOKIE, LANG_COOKIE, SIGN_IN, forget_session
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import STATES
 from gateway.office.web.pages import account
-from gateway.office.web.routes import FormBody, Who, get, post
+from gateway.office.web.routes import Access, FormBody, get, post
 from gateway.office.web.visits import Visit, inside
 from gateway.words import labels
 
@@ -96,7 +96,7 @@ async def signed_in(visit: Visit) -> web.StreamResponse:
 async def sign_out(visit: Visit) -> web.StreamResponse:
     if visit.token:
         await sessions.sign_out(visit.deps.accounts, visit.token)
-    return forget_session(visit.said(SIGN_IN, "entry.left"), visit.request)
+    return forget_session(visit.confirm(SIGN_IN, "entry.left"), visit.request)
 
 
 async def take_up_account(visit: Visit) -> web.StreamResponse:
@@ -179,15 +179,15 @@ async def show_help(visit: Visit) -> web.StreamResponse:
 
 
 ROUTES = (
-    get("/", "home", first_page, who=Who.ANYBODY),
-    get("/ngon-ngu", "language", choose_language, who=Who.ANYBODY),
-    get("/chon-co-quan", "choose_agency", ask_agency, who=Who.READY),
-    post("/chon-co-quan", "agency_chosen", choose_agency, who=Who.READY),
-    post("/phien/gia-han", "extend", extend_session, who=Who.PERSON, body=FormBody.FORM),
-    get(SIGN_IN, "sign_in", ask_sign_in, who=Who.ANYBODY),
-    post(SIGN_IN, "signed_in", signed_in, who=Who.ANYBODY, body=FormBody.NONE),
-    post("/dang-xuat", "sign_out", sign_out, who=Who.ANYBODY),
-    get("/lien-ket/{code}", "one_time_link", open_link, who=Who.ANYBODY),
-    post("/lien-ket/{code}", "account_taken_up", take_up_account, who=Who.ANYBODY),
-    get("/tro-giup", "help", show_help, who=Who.ANYBODY, key="help"),
+    get("/", "home", first_page, access=Access.ANYBODY),
+    get("/ngon-ngu", "language", choose_language, access=Access.ANYBODY),
+    get("/chon-co-quan", "choose_agency", ask_agency, access=Access.READY),
+    post("/chon-co-quan", "agency_chosen", choose_agency, access=Access.READY),
+    post("/phien/gia-han", "extend", extend_session, access=Access.PERSON, body=FormBody.FORM),
+    get(SIGN_IN, "sign_in", ask_sign_in, access=Access.ANYBODY),
+    post(SIGN_IN, "signed_in", signed_in, access=Access.ANYBODY, body=FormBody.NONE),
+    post("/dang-xuat", "sign_out", sign_out, access=Access.ANYBODY),
+    get("/lien-ket/{code}", "one_time_link", open_link, access=Access.ANYBODY),
+    post("/lien-ket/{code}", "account_taken_up", take_up_account, access=Access.ANYBODY),
+    get("/tro-giup", "help", show_help, access=Access.ANYBODY, key="help"),
 )

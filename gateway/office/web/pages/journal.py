@@ -19,8 +19,8 @@ from gateway.office.node.journal import JournalEntry, JournalQuery
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
-from gateway.office.web.routes import Needs, Who, get, post
-from gateway.office.web.visits import AUDITS, Visit, merged, where
+from gateway.office.web.routes import Access, Needs, get, post
+from gateway.office.web.visits import AUDITS, Visit, merged, url_for
 from gateway.store.log_reading import WantedEvents
 from gateway.words import labels
 
@@ -37,7 +37,7 @@ _TECHNICAL = (
     *("message.resigned", "inbox.landed", "inbox.waiting", "inbox.held", "inbox.invalid", "inbox.repeated"),
     *("inbox.dropped", "inbox.revocation", "evidence.made"),
 )
-_BEFORE, _AFTER = ("before", "old"), ("after", "new", "state", "status", "standing", "outcome")
+_OLD_KEYS, _NEW_KEYS = ("before", "old"), ("after", "new", "state", "status", "standing", "outcome")
 _BAD = ("failed", "invalid", "refused", "rejected", "returned", "blocked", "locked", "dropped", "malware")
 _WAITS = ("held", "waiting", "retry")
 
@@ -52,8 +52,8 @@ async def show_journal(visit: Visit) -> web.StreamResponse:
     values = {
         "problems": problems,
         "rows": [_row(visit, entry) for entry in entries[:_ROWS]],
-        "following": where(PATH, **merged(query, sau=last, told=None)) if last else "",
-        "first": where(PATH, **merged(query, sau=None, told=None)) if position is not None else "",
+        "following": url_for(PATH, **merged(query, sau=last, told=None)) if last else "",
+        "first": url_for(PATH, **merged(query, sau=None, told=None)) if position is not None else "",
     }
     if visit.is_piece:
         return visit.piece("journal/_list.html", **values)
@@ -67,14 +67,14 @@ async def show_journal(visit: Visit) -> web.StreamResponse:
         given={name: visit.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
         kinds=_kinds(visit, ask),
         takes=visit.may(Right.AUDIT, *_EXPORTS[0].manners) and not problems,
-        export=where(f"{PATH}/tai", **merged(query, sau=None, told=None)),
+        export=url_for(f"{PATH}/tai", **merged(query, sau=None, told=None)),
         **values,
     )
 
 
 async def check(visit: Visit) -> web.StreamResponse:
     await visit.deps.operations.journal.check()
-    return visit.said(PATH, "journal.checked")
+    return visit.confirm(PATH, "journal.checked")
 
 
 async def export(visit: Visit) -> web.StreamResponse:
@@ -105,7 +105,7 @@ async def _csv(visit: Visit, lines: AsyncIterator[JournalEntry]) -> AsyncIterato
 
 async def _read_query(visit: Visit) -> tuple[JournalQuery, Problems]:
     """Read the query, within the person's rights, and its problems."""
-    (since, end), problems = visit.days_asked("tu", "den")
+    (since, end), problems = visit.query_days("tu", "den")
     kind, principal = visit.ask("loai"), visit.ask("nguoi")
     manner = _manner(visit)
     if manner is Manner.OWN:
@@ -114,7 +114,7 @@ async def _read_query(visit: Visit) -> tuple[JournalQuery, Problems]:
         # An id, or the person of that name; an unknown name finds no lines.
         principal = next(iter(await visit.deps.operations.journal.find_people(principal)), principal[:200])
     events_filter = WantedEvents(
-        agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
+        agency_id=None if _is_everywhere(visit, manner) else visit.own_agency.id,
         principal_id=principal or None,
         kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else None,
         subject_id=visit.ask("object")[:200] or None,
@@ -163,7 +163,7 @@ def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: what a te
     event = entry.event
     data, principal = dict(event.data), event.principal_id
     call, place = str(data.pop("call", "")), entry.place or str(data.get("session", ""))
-    old_value, new_value = _first(data, _BEFORE), _first(data, _AFTER)
+    old_value, new_value = _first(data, _OLD_KEYS), _first(data, _NEW_KEYS)
     verb = event.kind.rpartition(".")[2]
     is_bad = verb in _BAD or new_value in _BAD
     return {
@@ -203,7 +203,7 @@ def _path(visit: Visit, agency: str | None, subject: str) -> str:
 
 
 ROUTES = (
-    get(PATH, "journal", show_journal, who=Who.READY, needs=AUDITS, key=KEY),
-    post(f"{PATH}/kiem-tra", "journal_checked", check, who=Who.READY, needs=_EXPORTS, key=KEY),
-    get(f"{PATH}/tai", "journal_file", export, who=Who.READY, needs=_EXPORTS, key=KEY),
+    get(PATH, "journal", show_journal, access=Access.READY, needs=AUDITS, key=KEY),
+    post(f"{PATH}/kiem-tra", "journal_checked", check, access=Access.READY, needs=_EXPORTS, key=KEY),
+    get(f"{PATH}/tai", "journal_file", export, access=Access.READY, needs=_EXPORTS, key=KEY),
 )

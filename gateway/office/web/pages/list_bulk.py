@@ -23,7 +23,7 @@ from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.list_rows import Choice, Chosen
+from gateway.office.web.listing.list_rows import Choice, ChosenRows
 from gateway.office.web.pages import list_export
 from gateway.office.web.pages.incoming.acts import REASONS
 from gateway.office.web.pages.incoming.seen import leaders_of, staff_of
@@ -51,7 +51,7 @@ class BulkResult:
     outcomes: tuple[BulkOutcome, ...]
 
     @property
-    def done(self) -> int:
+    def n_done(self) -> int:
         return sum(outcome.ok for outcome in self.outcomes)
 
 
@@ -64,7 +64,7 @@ async def preview(visit: Visit, side: Side) -> web.StreamResponse:
     _check(visit, side, act_key)
     if act_key in _EXPORTS:
         return await list_export.ask_export(visit, side, act_key)
-    return await _page(visit, await list_rows.chosen(visit, read_list_query(visit, side), act_key), [])
+    return await _page(visit, await list_rows.load_chosen(visit, read_list_query(visit, side), act_key), [])
 
 
 async def apply(visit: Visit, side: Side) -> web.StreamResponse:
@@ -73,12 +73,12 @@ async def apply(visit: Visit, side: Side) -> web.StreamResponse:
     run = _RUN.get(act_key)
     if run is None or not visit.form.all("id"):
         raise NotFound("there is no such act, or nothing was chosen for it")
-    chosen = await list_rows.chosen(visit, read_list_query(visit, side), act_key)
+    chosen = await list_rows.load_chosen(visit, read_list_query(visit, side), act_key)
     if problems := await _missing_fields(visit, act_key):
         return await _page(visit, chosen, problems)
     outcomes = await run(visit, chosen)
     outcomes += [_outcome(c, ok=False, text=c.why) for c in chosen.choices if c.why]
-    result = BulkResult(act=act_key, back=chosen.asked.address(), outcomes=tuple(outcomes))
+    result = BulkResult(act=act_key, back=chosen.query.address(), outcomes=tuple(outcomes))
     body, keepings = to_json(BulkResult, result).encode(), visit.deps.store.keepings
     key = await keepings.keep(visit.person.session.id, body, visit.deps.clock.now())
     return visit.go(f"/danh-sach/ket-qua/{key}")
@@ -100,7 +100,7 @@ def _check(visit: Visit, side: Side, act_key: str) -> None:
         raise Denied("this person may not do that here", code="GW-RIGHT")
 
 
-async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamResponse:
+async def _page(visit: Visit, chosen: ChosenRows, problems: Problems) -> web.StreamResponse:
     act_key, tags = chosen.act, await _offered_tags(visit, chosen)
     return await visit.form_page(
         "lists/bulk.html",
@@ -114,27 +114,27 @@ async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamR
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
         leaders=await leaders_of(visit) if act_key == "trinh" else (),
         urgings=await _late_by_recipient(visit, chosen) if act_key == "don-doc" else (),
-        urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
-        mode=visit.here.numbering.value,
+        urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.own_agency.name),
+        mode=visit.own_agency.numbering.value,
         tags=tags,
         tag_options=[("", visit.say("tags.choose")), *((tag.id, tag.name) for tag in tags)],
     )
 
 
-async def _offered_tags(visit: Visit, chosen: Chosen) -> Sequence[Tag]:
+async def _offered_tags(visit: Visit, chosen: ChosenRows) -> Sequence[Tag]:
     """List the labels that can be put on, or those of these documents that can be taken off."""
     if chosen.act == "gan-nhan":
         return await tags_and_views.tags_of(visit.deps.store, visit.scope())
     if chosen.act != "bo-nhan":
         return ()
-    chosen_tags = (t for choice in chosen.taken for t in choice.tags)
+    chosen_tags = (t for choice in chosen.accepted for t in choice.tags)
     return sorted({t.id: t for t in chosen_tags}.values(), key=lambda t: fold(t.name))
 
 
 def act_word(visit: Visit, act_key: str) -> str:
     """Return the act's word. Modes B and C enter it in the register as well (interfaces.md 1.6)."""
     key = f"listing.act.{act_key}"
-    return visit.say(f"{key}.so" if act_key == "tiep-nhan" and visit.here.numbering != "A" else key)
+    return visit.say(f"{key}.so" if act_key == "tiep-nhan" and visit.own_agency.numbering != "A" else key)
 
 
 async def _missing_fields(visit: Visit, act_key: str) -> list[tuple[str, str]]:
@@ -158,11 +158,11 @@ async def _missing_fields(visit: Visit, act_key: str) -> list[tuple[str, str]]:
 
 
 async def _run_all(
-    visit: Visit, chosen: Chosen, row_act: Callable[[Visit, Choice], Awaitable[str]]
+    visit: Visit, chosen: ChosenRows, row_act: Callable[[Visit, Choice], Awaitable[str]]
 ) -> list[BulkOutcome]:
     """Act on one row after the other, in their order; an error stands in its row."""
     outcomes = []
-    for choice in chosen.taken:
+    for choice in chosen.accepted:
         try:
             outcomes.append(_outcome(choice, ok=True, text=await row_act(visit, choice)))
         except GatewayError as error:
@@ -220,12 +220,12 @@ async def _offer(visit: Visit, choice: Choice) -> str:
     return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
 
-async def _read(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    await received.mark_read(visit.deps.inn, visit.scope(), [c.id for c in chosen.taken])
-    return [_outcome(c, ok=True, text=visit.say("listing.done.da-doc")) for c in chosen.taken]
+async def _read(visit: Visit, chosen: ChosenRows) -> list[BulkOutcome]:
+    await received.mark_read(visit.deps.inn, visit.scope(), [c.id for c in chosen.accepted])
+    return [_outcome(c, ok=True, text=visit.say("listing.done.da-doc")) for c in chosen.accepted]
 
 
-async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
+async def _untag(visit: Visit, chosen: ChosenRows) -> list[BulkOutcome]:
     id = visit.form.text("tag")
     names = {tag.id: tag.name for tag in await tags_and_views.tags_of(visit.deps.store, visit.scope())}
     if id not in names:
@@ -238,7 +238,7 @@ async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     return await _run_all(visit, chosen, take_off)
 
 
-async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
+async def _urge(visit: Visit, chosen: ChosenRows) -> list[BulkOutcome]:
     """Urge each recipient once, by letter or call, about all its late documents among the chosen."""
     form, outcomes = visit.form, []
     codes = set(form.all("to"))
@@ -266,9 +266,9 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     return outcomes
 
 
-async def _late_by_recipient(visit: Visit, chosen: Chosen) -> list[tuple[Urging, tuple[str, ...]]]:
+async def _late_by_recipient(visit: Visit, chosen: ChosenRows) -> list[tuple[Urging, tuple[str, ...]]]:
     """Return, per recipient, its late documents and whom to phone, and the chosen ones among them."""
-    ids = {c.id for c in chosen.taken}
+    ids = {c.id for c in chosen.accepted}
     async with visit.deps.store.read(visit.scope()) as work:
         deliveries_by_id = await work.deliveries.of_many(sorted(ids))
     late_codes = {
@@ -285,7 +285,7 @@ async def _late_by_recipient(visit: Visit, chosen: Chosen) -> list[tuple[Urging,
     return [(c, late_ids) for c, late_ids in with_ids if late_ids]
 
 
-_RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
+_RUN: dict[str, Callable[[Visit, ChosenRows], Awaitable[list[BulkOutcome]]]] = {
     "gui-lai": partial(_run_all, row_act=_resend),
     "huy-gui": partial(_run_all, row_act=_cancel),
     "don-doc": _urge,

@@ -12,13 +12,13 @@ from gateway.errors import Clash, NotFound
 from gateway.office.policy import calendar_file
 from gateway.office.web import dates, forms
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import FormBody, Who, get, post
+from gateway.office.web.routes import Access, FormBody, get, post
 from gateway.office.web.visits import OPERATES, Visit
 from gateway.policy import timers
 
 PATH = "/quan-tri/lich"
 # The calendar is the node's: its operators set it.
-_AT = {"who": Who.READY, "needs": OPERATES, "key": "administration"}
+_AT = {"access": Access.READY, "needs": OPERATES, "key": "administration"}
 
 
 async def add_day(visit: Visit) -> web.StreamResponse:
@@ -30,7 +30,7 @@ async def add_day(visit: Visit) -> web.StreamResponse:
         return await show_days(visit, [("name", visit.say("office.name.long"))])
     calendar_day = CalendarDay(day=day, kind=DayKind(kind), name=name)
     await visit.deps.todo.calendar.put([calendar_day], visit.deps.clock.now(), visit.person.person.id)
-    return visit.said(PATH, "office.added", nam=str(day.year))
+    return visit.confirm(PATH, "office.added", nam=str(day.year))
 
 
 async def remove_day(visit: Visit) -> web.StreamResponse:
@@ -38,7 +38,7 @@ async def remove_day(visit: Visit) -> web.StreamResponse:
     day = dates.typed_day(visit.form.text("day"), local(now).date())
     if day is None or not await visit.deps.todo.calendar.remove(day, now, by):
         raise NotFound("this node has said nothing of its own about that day")
-    return visit.said(PATH, "office.removed", nam=str(day.year))
+    return visit.confirm(PATH, "office.removed", nam=str(day.year))
 
 
 async def import_days(visit: Visit) -> web.StreamResponse:
@@ -52,11 +52,11 @@ async def import_days(visit: Visit) -> web.StreamResponse:
         # Its faults are named with their lines; they are few and short.
         return await show_days(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {error}")])
     await visit.deps.todo.calendar.put(days, visit.deps.clock.now(), visit.person.person.id)
-    return visit.said(PATH, "office.imported", nam=str(days[0].day.year))
+    return visit.confirm(PATH, "office.imported", nam=str(days[0].day.year))
 
 
 async def show_days(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    year = visit.year_asked()
+    year = visit.query_year()
     own = await visit.deps.todo.calendar.days()
     days = [d for d in timers.merged_days(SHIPPED, own) if d.day.year == year]
     return await visit.form_page(

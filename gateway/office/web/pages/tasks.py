@@ -19,7 +19,7 @@ from gateway.office.domain.task import Task, TaskKind
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visits import SUBJECT_PATHS, Visit, merged, where
+from gateway.office.web.visits import SUBJECT_PATHS, Visit, merged, url_for
 
 # The list shows the subjects of documents: it is for persons who see all of the agency's.
 # A person of a unit sees the tasks that were given to it.
@@ -39,7 +39,7 @@ class ShownTask:
     """Task as the list shows it. `path` opens its subject, `act` is where it is done."""
 
     task: Task
-    left: str
+    time_left: str
     path: str
     act: str
     verb: str
@@ -65,7 +65,7 @@ async def list_tasks(visit: Visit) -> web.StreamResponse:
         "tasks/list.html",
         title=visit.say("menu.todo"),
         rows=rows,
-        following=where("/can-xu-ly", **following) if page < pages else "",
+        following=url_for("/can-xu-ly", **following) if page < pages else "",
         kinds={kind: kinds[kind] for kind in TaskKind if kinds[kind]},
         total=kinds.total(),
         kind=kind,
@@ -82,7 +82,7 @@ async def take_task(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     name, units = visit.person.person.name, visit.units
     await todo.take_task(visit.deps.todo, visit.scope(), task, name, units)
-    return visit.said("/can-xu-ly", "tasks.taken")
+    return visit.confirm("/can-xu-ly", "tasks.taken")
 
 
 def _may_take(visit: Visit) -> bool:
@@ -98,7 +98,7 @@ async def snooze_task(visit: Visit) -> web.StreamResponse:
         await todo.snooze_task(visit.deps.todo, visit.scope(), task, wake_at, visit.form.text("note"))
     except Clash as error:
         return await show_task(visit, [("note" if error.code == "GW-NOTE" else "day", visit.why(error))])
-    return visit.said("/can-xu-ly", "tasks.snoozed")
+    return visit.confirm("/can-xu-ly", "tasks.snoozed")
 
 
 async def close_task(visit: Visit) -> web.StreamResponse:
@@ -107,12 +107,12 @@ async def close_task(visit: Visit) -> web.StreamResponse:
         await todo.close_task(visit.deps.todo, visit.scope(), task, visit.form.text("done"))
     except Clash as error:
         return await show_task(visit, [("done", visit.why(error))])
-    return visit.said("/can-xu-ly", "tasks.closed")
+    return visit.confirm("/can-xu-ly", "tasks.closed")
 
 
 async def wake_task(visit: Visit) -> web.StreamResponse:
     await todo.wake_task(visit.deps.todo, visit.scope(), visit.form.text("task"))
-    return visit.said("/can-xu-ly", "tasks.woken")
+    return visit.confirm("/can-xu-ly", "tasks.woken")
 
 
 def row(visit: Visit, todo_list: todo.TodoList, task: Task) -> ShownTask:
@@ -127,7 +127,7 @@ def row(visit: Visit, todo_list: todo.TodoList, task: Task) -> ShownTask:
         act, verb = ("{path}/trinh", "submit") if submits else ("", "open")
     return ShownTask(
         task=task,
-        left=todo_list.time_left(task, visit.lang),
+        time_left=todo_list.time_left(task, visit.lang),
         path=path,
         act=act.format(path=path, id=task.subject_id, code=quote(task.counterpart)),
         verb=visit.say(f"tasks.do.{verb}"),

@@ -66,7 +66,7 @@ async def test_the_first_that_ends_ends_the_others_and_its_fault_is_told() -> No
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        await live.first(waits(), fails())
+        await live.wait_for_first(waits(), fails())
     assert ended.is_set()
 
 
@@ -76,7 +76,7 @@ async def test_whoever_waits_goes_at_once_when_the_node_stops() -> None:
     async def wait(seconds: float) -> None:
         await never.wait()
 
-    waiting = asyncio.gather(live.rung(wait, 60), live.pause(60))
+    waiting = asyncio.gather(live.wait_for_ring(wait, 60), live.pause(60))
     await asyncio.sleep(0)
     live.stop()
 
@@ -92,5 +92,5 @@ async def test_a_ring_ends_the_wait() -> None:
     async def rings(seconds: float) -> None:
         assert seconds == 60
 
-    await within_limit(live.rung(rings, 60), "the wait, once it is rung")
+    await within_limit(live.wait_for_ring(rings, 60), "the wait, once it is rung")
     assert not live.is_stopping

@@ -28,8 +28,8 @@ from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import Runs
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Who, both, get, post
-from gateway.office.web.visits import ADMINISTERS, Visit, where
+from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.visits import ADMINISTERS, Visit, url_for
 from gateway.words import labels
 
 HOME = "/quan-tri"
@@ -63,7 +63,7 @@ def administrator(visit: Visit) -> By:
 async def list_places(visit: Visit, *, together: bool = True, node: bool = True) -> Sequence[Place]:
     """List the places to choose from. `together` and `node` add all at once, and the node itself, for operators."""
     if not is_everywhere(visit):
-        return (_place_of(visit.here),)
+        return (_place_of(visit.own_agency),)
     places = [Place(key=ALL, name=visit.say("admin.everywhere"), agency_id=None)] if together else []
     places += [Place(key=OF_NODE, name=visit.say("admin.node"), agency_id=NODE)] if node else []
     return (
@@ -127,7 +127,7 @@ async def list_accounts(visit: Visit) -> web.StreamResponse:
         total=total,
         page=page,
         pages=-(-total // _MOST_LISTED),
-        path=lambda number: where(HOME, **{**visit.request.query, "trang": str(number)}),
+        path=lambda number: url_for(HOME, **{**visit.request.query, "trang": str(number)}),
     )
 
 
@@ -299,7 +299,7 @@ async def seen_person(visit: Visit) -> Person:
 
 
 def path_of(person: Person) -> str:
-    return where(f"{HOME}/tai-khoan/{person.id}")
+    return url_for(f"{HOME}/tai-khoan/{person.id}")
 
 
 def name_of(person: Person) -> str:
@@ -309,7 +309,7 @@ def name_of(person: Person) -> str:
     return person.login or person.name
 
 
-_AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
+_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 
 
 _MAILBOXES = f"{HOME}/hop-thu"
@@ -327,7 +327,7 @@ async def make_mailbox(visit: Visit) -> web.StreamResponse:
         await posts.make_mailbox(visit.deps.accounts, administrator(visit), place.id, form.text("name"), role)
     except Clash as error:
         return await _mailboxes_page(visit, place, form.flat(), [("name", visit.why(error))])
-    return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": place.key})
+    return visit.confirm(_MAILBOXES, "admin.mailbox_made", **{"co-quan": place.key})
 
 
 async def close_mailbox(visit: Visit) -> web.StreamResponse:
@@ -352,7 +352,7 @@ async def close_mailbox(visit: Visit) -> web.StreamResponse:
             grave=True,
         )
     await posts.close_mailbox(visit.deps.accounts, administrator(visit), place.id, name)
-    return visit.said(_MAILBOXES, "admin.mailbox_closed", **query)
+    return visit.confirm(_MAILBOXES, "admin.mailbox_closed", **query)
 
 
 async def _mailboxes_page(

@@ -26,8 +26,8 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Who, both, get, post
-from gateway.office.web.visits import ADMINISTERS, Visit, where
+from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.visits import ADMINISTERS, Visit, url_for
 
 _ACCOUNT_PATH = f"{HOME}/tai-khoan/{{id}}"
 # T17 (leavers): the withdrawal is due so many days after the decision.
@@ -68,7 +68,7 @@ async def do_act(visit: Visit) -> web.StreamResponse:
             await admin.stand(desk, by, name, act.standing, reason)
         except Clash as error:
             return await _act_page(visit, act, account, [("reason", visit.why(error))])
-        return visit.said(back, f"admin.stands.{act.standing}")
+        return visit.confirm(back, f"admin.stands.{act.standing}")
     match act.key:
         case "link":
             return await accounts.link_page(visit, *await admin.link(desk, by, name))
@@ -78,7 +78,7 @@ async def do_act(visit: Visit) -> web.StreamResponse:
             await admin.sign_out(desk, by, name)
         case _:
             await admin.must_change(desk, by, name)
-    return visit.said(back, f"admin.{act.key}")
+    return visit.confirm(back, f"admin.{act.key}")
 
 
 async def _act_page(visit: Visit, act: AccountAct, account: AccountSeen, problems: Problems) -> web.Response:
@@ -123,7 +123,7 @@ async def give_post(visit: Visit) -> web.StreamResponse:
         except Clash as error:
             problems = [("role", visit.why(error))]
         else:
-            return visit.said(accounts.path_of(person), "admin.post_given")
+            return visit.confirm(accounts.path_of(person), "admin.post_given")
     return await visit.question(
         problems,
         "admin.post.give",
@@ -161,8 +161,8 @@ async def take_post(visit: Visit) -> web.StreamResponse:
     try:
         await accounts.seen_person(visit)
     except NotFound:
-        return visit.said(HOME, "admin.post_taken")
-    return visit.said(back, "admin.post_taken")
+        return visit.confirm(HOME, "admin.post_taken")
+    return visit.confirm(back, "admin.post_taken")
 
 
 async def _read_post(visit: Visit, role: str, key: str) -> WantedPost:
@@ -175,7 +175,7 @@ async def _read_post(visit: Visit, role: str, key: str) -> WantedPost:
     return WantedPost(role=post_role, agency_id=place.agency_id or NODE)
 
 
-_AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
+_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 
 
 _REVIEW = f"{HOME}/ra-soat"
@@ -199,7 +199,7 @@ async def list_review(visit: Visit) -> web.StreamResponse:
         last=last_review,
         due=date(today.year, 12, 31),
         is_done=last_review is not None and last_review.data.get("year") == today.year,
-        file=where(f"{_REVIEW}/danh-sach.xlsx", **{"co-quan": review_place.key}),
+        file=url_for(f"{_REVIEW}/danh-sach.xlsx", **{"co-quan": review_place.key}),
     )
 
 
@@ -207,7 +207,7 @@ async def confirm_review(visit: Visit) -> web.StreamResponse:
     review_place = await _review_place(visit)
     year = local(visit.person.at).year
     await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), review_place.id, year)
-    return visit.said(_REVIEW, "admin.reviewed", **{"co-quan": review_place.key})
+    return visit.confirm(_REVIEW, "admin.reviewed", **{"co-quan": review_place.key})
 
 
 async def review_file(visit: Visit) -> web.StreamResponse:

@@ -35,12 +35,12 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Who, both, get, post
-from gateway.office.web.visits import ADMINISTERS, Visit, merged, where
+from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.visits import ADMINISTERS, Visit, merged, url_for
 from gateway.webhooks import WantedEndpoint, sequence_in
 
 KEYS, HOOKS = f"{HOME}/khoa-api", f"{HOME}/webhook"
-_AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
+_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 LIVES = (30, 90, 180, 365)
 _FIELDS = {
     "GW-KEY-NAME": "name",
@@ -117,8 +117,8 @@ async def revoke_key(visit: Visit) -> web.StreamResponse:
     await program_keys.revoke(deps.accounts, deps.store.accounts, by, agency.id, key.id)
     # The page of webhooks lists them, each with why it is paused.
     if await deps.webhooks.rows.pause_without_key(key.principal.id, by.principal_id):
-        return visit.said(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": agency.key})
-    return visit.said(KEYS, "keys.revoked", **{"co-quan": agency.key})
+        return visit.confirm(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": agency.key})
+    return visit.confirm(KEYS, "keys.revoked", **{"co-quan": agency.key})
 
 
 async def _ask(visit: Visit, agency: Place, key: ApiKey, act: str, *, grave: bool = False) -> web.Response:
@@ -219,7 +219,7 @@ async def show_calls(visit: Visit) -> web.StreamResponse:
     page = listed[:_CALLS_PER_PAGE]
     path = f"{KEYS}/{key.id}/nhat-ky"
     query = merged(dict(visit.request.query), truoc=None)
-    older = where(path, **{**query, "truoc": page[-1].id}) if len(listed) > _CALLS_PER_PAGE else ""
+    older = url_for(path, **{**query, "truoc": page[-1].id}) if len(listed) > _CALLS_PER_PAGE else ""
     hour = await calls.counts([key.id], visit.person.at - _HOUR)
     today = await calls.counts([key.id], dates.midnight(visit.today))
     return await visit.page(
@@ -230,7 +230,7 @@ async def show_calls(visit: Visit) -> web.StreamResponse:
         # Lines are compared with a program's own log, to the second.
         rows=[(call, f"{local(call.at):%d/%m/%Y %H:%M:%S}", _curl(visit, call)) for call in page],
         older=older,
-        newest=where(path, **{name: query[name] for name in ("ket-qua", "dia-chi") if name in query})
+        newest=url_for(path, **{name: query[name] for name in ("ket-qua", "dia-chi") if name in query})
         if visit.ask("truoc")
         else "",
         results=[("", visit.say("calls.every")), (_FAILED_CALLS, visit.say("calls.errors"))],
@@ -365,8 +365,8 @@ async def _hook_log(visit: Visit, agency: Place, endpoint: Endpoint, tried: obje
         path=path,
         # Events are compared with a program's own log, to the second.
         rows=[(e, f"{local(e.at):%d/%m/%Y %H:%M:%S}") for e in events],
-        older=where(path, **{**query, "truoc": str(events[-1].sequence)}) if has_more else "",
-        newest=where(path, **query) if cursor else "",
+        older=url_for(path, **{**query, "truoc": str(events[-1].sequence)}) if has_more else "",
+        newest=url_for(path, **query) if cursor else "",
         results=[
             ("", visit.say("webhook.every")),
             *((key, visit.say(f"webhook.delivery.{state}")) for key, state in _HOOK_STATES.items()),
@@ -380,7 +380,7 @@ async def redeliver(visit: Visit) -> web.StreamResponse:
     typed_event = visit.form.text("event")
     sequences = [sequence_in(typed_event)] if typed_event else None
     await visit.deps.webhooks.redeliver(_hook_scope(visit, agency), endpoint.id, sequences)
-    return visit.said(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
+    return visit.confirm(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
 
 
 async def act_on_hook(visit: Visit) -> web.StreamResponse:
@@ -407,12 +407,12 @@ async def act_on_hook(visit: Visit) -> web.StreamResponse:
         return await _hook_secret(visit, agency, endpoint, secret, "webhook.rotated")
     if act == "remove":
         await desk.remove(scope, endpoint.id)
-        return visit.said(HOOKS, "webhook.removed", **{"co-quan": agency.key})
+        return visit.confirm(HOOKS, "webhook.removed", **{"co-quan": agency.key})
     turn = desk.pause if act == "pause" else desk.resume
     # A person who pressed twice, or after another person, sees it as it was wanted.
     if (endpoint.state is EndpointState.PAUSED) != (act == "pause"):
         await turn(scope, endpoint.id)
-    return visit.said(f"{HOOKS}/{endpoint.id}", f"webhook.{act}.done")
+    return visit.confirm(f"{HOOKS}/{endpoint.id}", f"webhook.{act}.done")
 
 
 async def _hook_secret(

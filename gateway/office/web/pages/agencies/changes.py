@@ -28,7 +28,7 @@ from gateway.office.web.pages.agencies.changing import both, get, post
 from gateway.office.web.pages.agencies.ground import ImportWord, TemplateValues
 from gateway.office.web.pages.agencies.proposals import LIST
 from gateway.office.web.routes import FormBody
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.visits import Visit, url_for
 from gateway.policy import code_file, reform_words
 from gateway.policy.code_file import CodeFile
 
@@ -83,7 +83,7 @@ async def undo_reform(visit: Visit) -> web.StreamResponse:
             visit, visit.short_reason(), lambda person: registry_changes.undo_reform(desk, person, id, reason)
         )
         if not problems:
-            return visit.said(f"{REFORMS}/{id}", "reforms.undone")
+            return visit.confirm(f"{REFORMS}/{id}", "reforms.undone")
     kept_reform = await registry_changes.kept_reform(desk, id)
     row = _reform_row(kept_reform.record, visit.deps.out.today())
     return await _ask(
@@ -107,7 +107,7 @@ async def report_reform(visit: Visit) -> web.StreamResponse:
     desk, how, id = visit.deps.deciding, visit.form.text("how")[:_LONGEST_HOW], visit.path("id")
     if how and visit.is_act:
         await registry_changes.report_reform(desk, visit.person.person.id, id, how)
-        return visit.said(f"{REFORMS}/{id}", "reforms.reported")
+        return visit.confirm(f"{REFORMS}/{id}", "reforms.reported")
     row = _reform_row(await registry_changes.get_reform(desk, id), visit.deps.out.today())
     missing = [visit.missing("how", "reforms.report.how")]
     words = ("reforms.report", "reforms.report.will", "reforms.report.do")
@@ -121,7 +121,7 @@ def _reform_row(record: ReformRecord, today: date) -> TemplateValues:
     owes = not is_undone and record.reported_at is None
     return {
         "record": record,
-        "path": where(f"{REFORMS}/{record.id}"),
+        "path": url_for(f"{REFORMS}/{record.id}"),
         "standing": "undone" if is_undone else standing,
         "due_on": reform_words.report_due_on(record.reform) if owes else None,
     }
@@ -163,7 +163,7 @@ async def upload_file(visit: Visit) -> web.StreamResponse:
 async def match_columns(visit: Visit) -> web.StreamResponse:
     """Read the same file with the columns that the person chose."""
     if (preview := await _kept_preview(visit)) is None:
-        return visit.said(PATH, "reforms.import_gone")
+        return visit.confirm(PATH, "reforms.import_gone")
     columns = tuple(visit.form.text(f"column_{n}") for n in range(len(preview.headings)))
     named_columns = [column for column in columns if column]
     if not set(named_columns) <= set(code_file.COLUMNS) or len(set(named_columns)) < len(named_columns):
@@ -173,14 +173,14 @@ async def match_columns(visit: Visit) -> web.StreamResponse:
 
 async def show_preview(visit: Visit) -> web.StreamResponse:
     if (preview := await _kept_preview(visit)) is None:
-        return visit.said(PATH, "reforms.import_gone")
+        return visit.confirm(PATH, "reforms.import_gone")
     return await _preview_page(visit, preview, [])
 
 
 async def send_faults(visit: Visit) -> web.StreamResponse:
     """Send the faulty rows as a table, for the person who made the file."""
     if (preview := await _kept_preview(visit)) is None:
-        return visit.said(PATH, "reforms.import_gone")
+        return visit.confirm(PATH, "reforms.import_gone")
     content = FileContent(name="dong-loi.csv", found_type="csv", pieces=_fault_lines(visit, preview.plan))
     return await answers.give_file(visit.request, content)
 
@@ -198,7 +198,7 @@ async def _fault_lines(visit: Visit, plan: Plan) -> AsyncIterator[bytes]:
 
 async def apply_import(visit: Visit) -> web.StreamResponse:
     if (preview := await _kept_preview(visit)) is None:
-        return visit.said(PATH, "reforms.import_gone")
+        return visit.confirm(PATH, "reforms.import_gone")
     try:
         await visit.deps.registry.apply(preview.plan, visit.person.person.id)
     except Clash as error:
@@ -206,25 +206,25 @@ async def apply_import(visit: Visit) -> web.StreamResponse:
         key = "reforms.import.faulty" if preview.plan.problems else "reforms.import.moved"
         return await _preview_page(visit, preview, [("", visit.say(texts.get(error.code, key)))])
     await visit.deps.previews.forget(visit.path("key"))
-    return visit.said(PATH, "reforms.imported")
+    return visit.confirm(PATH, "reforms.imported")
 
 
 async def propose_import(visit: Visit) -> web.StreamResponse:
     """Propose the import to a second person, who finds the number of the decision nowhere on the page."""
     if (preview := await _kept_preview(visit)) is None:
-        return visit.said(PATH, "reforms.import_gone")
+        return visit.confirm(PATH, "reforms.import_gone")
     number, desk, reason = visit.form.text("number"), visit.deps.deciding, visit.form.text("reason")
     proposal, problems = await ground.perform_signed(
         visit,
         [] if number else [visit.missing("number", "reforms.import.number")],
         lambda person: registry_changes.propose_import(
-            desk, person, preview.plan, preview.whole, preview.name, number, reason
+            desk, person, preview.plan, preview.table, preview.name, number, reason
         ),
     )
     if proposal is None:
         return await _preview_page(visit, preview, problems)
     await visit.deps.previews.forget(visit.path("key"))
-    return visit.said(f"{LIST}/{proposal.id}", "reforms.proposed")
+    return visit.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
 
 
 async def _plan_and_preview(
@@ -240,7 +240,7 @@ async def _plan_and_preview(
         read=file,
         effect=plan.effect,
         plan=plan,
-        whole=table,
+        table=table,
     )
     key = await deps.previews.keep(preview, visit.person.session.id, deps.clock.now())
     return visit.go(f"{PATH}/xem/{key}")
@@ -287,7 +287,7 @@ async def _preview_page(visit: Visit, preview: Preview, problems: Problems) -> w
         good=good,
         doubts=ground.plan_doubts(visit, plan),
         more=max(len(chosen_lines) - _ROWS, 0),
-        counts=[(word, counts[word], where(path, loc=str(word))) for word in ImportWord],
+        counts=[(word, counts[word], url_for(path, loc=str(word))) for word in ImportWord],
         wanted=chosen_word,
         path=path,
         columns=[("", visit.say("reforms.column.none"))]
@@ -301,7 +301,7 @@ async def _preview_page(visit: Visit, preview: Preview, problems: Problems) -> w
 
 def _import_row(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[str, object]:
     counts = {name: change.summary.get(name, 0) for name in ("added", "changed", "closed", "unchanged")}
-    path = where(f"{PATH}/lan/{change.id}")
+    path = url_for(f"{PATH}/lan/{change.id}")
     return {"path": path, "at": change.at, "by": change.by, "is_undone": change.id in undone, **counts}
 
 
@@ -317,7 +317,7 @@ async def undo_import(visit: Visit) -> web.StreamResponse:
             visit, visit.short_reason(), lambda person: registry_changes.undo_import(desk, person, id, reason)
         )
         if not problems:
-            return visit.said(f"{ONE_IMPORT}/{id}", "reforms.import_undone")
+            return visit.confirm(f"{ONE_IMPORT}/{id}", "reforms.import_undone")
     page_values = await _import_values(visit)
     words = ("reforms.import.undo", "", "reforms.undo.do")
     options = {
@@ -338,7 +338,7 @@ async def _import_values(visit: Visit) -> dict[str, Any]:  # Any: values of a te
     stored = await registry_changes.kept_import(visit.deps.deciding, visit.path("id"))
     people = list(filter(None, (stored.record.by, stored.record.undone_by)))
     return {
-        "path": where(f"{ONE_IMPORT}/{stored.record.id}"),
+        "path": url_for(f"{ONE_IMPORT}/{stored.record.id}"),
         "record": stored.record,
         "lines": ground.import_lines(stored.lines, code_file.COLUMNS),
         "begun": list(stored.begun[:_MOST_CODES]),

@@ -19,8 +19,8 @@ from gateway.office.domain.roles import Right
 from gateway.office.web import dates, routes
 from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.routes import Needs, Who
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.routes import Access, Needs
+from gateway.office.web.visits import Visit, url_for
 from gateway.policy.reform import ReformPlan
 from gateway.words import labels
 
@@ -205,9 +205,9 @@ def read_fields(parameters: Mapping[str, str], today: date) -> Wizard:
 
 NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
-get = partial(routes.get, who=Who.READY, needs=CHANGES, key="agencies")
-post = partial(routes.post, who=Who.READY, needs=CHANGES, key="agencies")
-both = partial(routes.both, who=Who.READY, needs=CHANGES, key="agencies")
+get = partial(routes.get, access=Access.READY, needs=CHANGES, key="agencies")
+post = partial(routes.post, access=Access.READY, needs=CHANGES, key="agencies")
+both = partial(routes.both, access=Access.READY, needs=CHANGES, key="agencies")
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
@@ -253,7 +253,7 @@ async def propose_change(visit: Visit) -> web.StreamResponse:
     )
     if proposal is None:
         return await _step_page(visit, stated, 5, problems, plan)
-    return visit.said(f"/co-quan/de-nghi/{proposal.id}", "reforms.proposed")
+    return visit.confirm(f"/co-quan/de-nghi/{proposal.id}", "reforms.proposed")
 
 
 async def _check_steps(visit: Visit, stated: Wizard, last_step: int) -> tuple[Wizard, int, Problems]:
@@ -390,7 +390,7 @@ def _fault(visit: Visit, name: str, key: str) -> str:
 
 def _link(stated: Wizard, step: int) -> str:
     filled = {name: value for name, value in stated.fields.items() if value and name != "base"}
-    return where(NEW, **filled, at=str(step))
+    return url_for(NEW, **filled, at=str(step))
 
 
 ROUTES = (

@@ -22,7 +22,7 @@ from gateway.domain.registry_reform import Remark
 from gateway.errors import Clash, Denied, GatewayError
 from gateway.office.web.dates import cell_text
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Who, get
+from gateway.office.web.routes import Access, get
 from gateway.office.web.visits import Visit
 from gateway.policy.two_people import Objection
 from gateway.words import labels
@@ -206,7 +206,7 @@ PASSWORD, CODE = "password", "code"  # the names of fields
 _UNPROVED = "GW-401"
 
 
-async def sign_in_here(visit: Visit) -> SignedIn:
+async def require_sign_in(visit: Visit) -> SignedIn:
     """Sign in the person at the page. Raises Denied, as everywhere where persons decide."""
     person = visit.person.person
     return await people.sign_in(
@@ -226,7 +226,7 @@ async def perform_signed(
     if problems := [*problems, *proof_missing(visit)]:
         return None, problems
     try:
-        return await act(await sign_in_here(visit)), []
+        return await act(await require_sign_in(visit)), []
     except (Denied, Clash) as error:
         return None, proof_refused(visit, error)
 
@@ -310,4 +310,4 @@ async def suggest(visit: Visit) -> web.StreamResponse:
     return visit.piece("agencies/_suggest.html", found=suggestions)
 
 
-ROUTES = (get("/co-quan/goi-y", "agencies_named", suggest, who=Who.READY, key="agencies", quiet=True),)
+ROUTES = (get("/co-quan/goi-y", "agencies_named", suggest, access=Access.READY, key="agencies", quiet=True),)

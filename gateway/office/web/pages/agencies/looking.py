@@ -17,8 +17,8 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import SIX_MONTHS, certificate_facts
 from gateway.office.web import dates
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.routes import Who, get
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.routes import Access, get
+from gateway.office.web.visits import Visit, url_for
 from gateway.outgoing.check import form_of
 from gateway.store.repository import Page
 
@@ -126,8 +126,8 @@ async def list_agencies(visit: Visit) -> web.StreamResponse:
         problems=[("goc", fault)] if fault else [],
         choices=filter_choices(visit),
         above=await registry.entry(parent_code) if parent_code else None,
-        following=where("/co-quan", **parameters, sau=next_cursor) if next_cursor else "",
-        first=where("/co-quan", **parameters),
+        following=url_for("/co-quan", **parameters, sau=next_cursor) if next_cursor else "",
+        first=url_for("/co-quan", **parameters),
         is_first=not visit.ask("sau"),
         may_change=visit.may(Right.CODES),
     )
@@ -281,7 +281,7 @@ async def _rows(visit: Visit, entries: Sequence[AgencyEntry]) -> list[ShownAgenc
     return [
         ShownAgency(
             entry=entry,
-            path=where(f"/co-quan/{entry.code}"),
+            path=url_for(f"/co-quan/{entry.code}"),
             level=entry.code.count(".") + 1,
             standing=_standing(entry, today),
             days=(endings[entry.code] - now).days if entry.code in endings else None,
@@ -350,9 +350,9 @@ async def _sentence(visit: Visit, resolution: Resolution) -> str:
 
 
 ROUTES = (
-    get("/co-quan", "agencies", list_agencies, who=Who.READY, key="agencies"),
-    get("/co-quan/cay", "agencies_tree", tree, who=Who.READY, key="agencies"),
-    get("/co-quan/tra-cuu", "agency_lookup", look_up, who=Who.READY, key="agencies"),
-    get("/co-quan/ma-cu", "agency_legacy", list_old_codes, who=Who.READY, key="agencies"),
-    get("/co-quan/{code}", "agency", show_agency, who=Who.READY, key="agencies"),
+    get("/co-quan", "agencies", list_agencies, access=Access.READY, key="agencies"),
+    get("/co-quan/cay", "agencies_tree", tree, access=Access.READY, key="agencies"),
+    get("/co-quan/tra-cuu", "agency_lookup", look_up, access=Access.READY, key="agencies"),
+    get("/co-quan/ma-cu", "agency_legacy", list_old_codes, access=Access.READY, key="agencies"),
+    get("/co-quan/{code}", "agency", show_agency, access=Access.READY, key="agencies"),
 )

@@ -30,8 +30,8 @@ from gateway.office.web import forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.ground import TemplateValues
-from gateway.office.web.routes import FormBody, Needs, Who
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.routes import Access, FormBody, Needs
+from gateway.office.web.visits import Visit, url_for
 from gateway.ops.certificates import binding_to_propose, never_for_pdfs
 from gateway.policy import two_people
 from gateway.words import labels
@@ -41,9 +41,9 @@ CODES = Needs(right=Right.CODES)
 TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
 DECIDES = (CODES, TRUSTED)
-get = partial(routes.get, who=Who.READY, key="agencies")
-post = partial(routes.post, who=Who.READY, key="agencies")
-both = partial(routes.both, who=Who.READY, key="agencies")
+get = partial(routes.get, access=Access.READY, key="agencies")
+post = partial(routes.post, access=Access.READY, key="agencies")
+both = partial(routes.both, access=Access.READY, key="agencies")
 _ROWS = 50
 _MOST_LINES = 200
 
@@ -77,7 +77,7 @@ async def approve(visit: Visit) -> web.StreamResponse:
     if visit.is_act:
         _check_may_decide(visit, proposal)
         if not (problems := await _approve(visit, proposal)):
-            return visit.said(f"{LIST}/{proposal.id}", "reforms.approved")
+            return visit.confirm(f"{LIST}/{proposal.id}", "reforms.approved")
     return await _ask_of_proposal(visit, "approve", proposal, problems, hidden={"seen": proposal.digest})
 
 
@@ -90,7 +90,7 @@ async def reject(visit: Visit) -> web.StreamResponse:
             visit, visit.short_reason(), lambda person: approvals.reject(desk, person, proposal.id, reason)
         )
         if not problems:
-            return visit.said(f"{LIST}/{proposal.id}", "reforms.rejected")
+            return visit.confirm(f"{LIST}/{proposal.id}", "reforms.rejected")
     return await _ask_of_proposal(visit, "reject", proposal, problems, grave=True)
 
 
@@ -105,7 +105,7 @@ async def _approve(visit: Visit, proposal: Proposal) -> Problems:
     try:
         # Checked again: the certificate may have signed a PDF since it was proposed.
         await never_for_pdfs(visit.deps.store, [b.certificate_der for b in content.bindings])
-        person = await ground.sign_in_here(visit)
+        person = await ground.require_sign_in(visit)
         await approvals.approve(desk, person, proposal.id, digits, visit.form.text("seen"))
     except (Denied, Clash) as error:
         if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
@@ -226,7 +226,7 @@ def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) ->
     is_over = proposal.state is ProposalState.OPEN and visit.deps.clock.now() >= proposal.expires_at
     return {
         "proposal": proposal,
-        "path": where(f"{LIST}/{proposal.id}"),
+        "path": url_for(f"{LIST}/{proposal.id}"),
         "what": _proposal_title(visit, content),
         "codes": ", ".join(dict.fromkeys(codes)),
         "by": names.get(proposal.proposed_by, proposal.proposed_by),
@@ -308,7 +308,7 @@ async def propose_binding(visit: Visit) -> web.StreamResponse:
     )
     if proposal is None:
         return await binding_page(visit, form_values, problems, change)
-    return visit.said(f"{LIST}/{proposal.id}", "reforms.proposed")
+    return visit.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
 
 
 async def _agency_bound(visit: Visit, text: str) -> tuple[str, str]:

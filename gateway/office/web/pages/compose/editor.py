@@ -60,7 +60,7 @@ class Sheet:
     change: DocumentChange | None = None
     document: OutgoingDocument | None = None
     mode: str = ""
-    of: str = ""
+    parent_id: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     recipients: tuple[Recipient, ...] = ()
     ticked: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ async def begin_sheet(visit: Visit, mode: str, parent_id: str) -> Sheet:
     if not parent_id:
         raise NotFound("the other document is not named")
     if mode == "tra-loi":
-        return _new_sheet(await _answer_draft(visit, parent_id), mode=mode, of=parent_id)
+        return _new_sheet(await _answer_draft(visit, parent_id), mode=mode, parent_id=parent_id)
     async with visit.deps.store.read(visit.scope()) as work:
         parent = await work.outgoing.get(parent_id)
     if parent.is_sealed:
@@ -88,7 +88,7 @@ async def begin_sheet(visit: Visit, mode: str, parent_id: str) -> Sheet:
     if not visit.may(Right.SEE_CONTENT, Manner.YES) and parent.accepted_by != visit.person.person.id:
         raise Denied("this document is not one of this person", code="GW-RIGHT")
     if mode == "dinh-chinh":
-        return _new_sheet(_correction_draft(visit, parent), mode=mode, of=parent_id)
+        return _new_sheet(_correction_draft(visit, parent), mode=mode, parent_id=parent_id)
     if not visit.may(Right.RECALL, *_PREPARES):
         raise Denied("this person may not change what was sent", code="GW-RIGHT")
     return _change_sheet(parent, mode)
@@ -124,7 +124,7 @@ def _correction_draft(visit: Visit, parent: OutgoingDocument) -> Draft:
     if sent_draft.issued_on is None:
         raise Clash(f"{parent.id} has no date", code="GW-NO-DRAFT")
     link = ReplyLink(
-        agency=visit.here.code,
+        agency=visit.own_agency.code,
         number=sent_draft.code,
         date=sent_draft.issued_on,
         document_id=parent.document_id,
@@ -150,7 +150,7 @@ def _change_sheet(parent: OutgoingDocument, mode: str) -> Sheet:
         # A replacement is a document of its own, with its own number.
         change = DocumentChange(reason="", replaces=((parent.document_id, ()),))
         draft = replace(draft, number="", issued_on=None, pages=None)
-    return _new_sheet(draft, kind=kind, change=change, mode=mode, of=parent.id)
+    return _new_sheet(draft, kind=kind, change=change, mode=mode, parent_id=parent.id)
 
 
 def sheet_of_document(document: OutgoingDocument) -> Sheet:

@@ -41,7 +41,7 @@ async def take_in(visit: Visit) -> web.StreamResponse:
     if not incoming.is_open:
         return await seen.late_page(visit, incoming)
     note, number = visit.form.text("note"), visit.form.text("register_no")
-    records = await detail.load_records(visit, incoming.whole)
+    records = await detail.load_records(visit, incoming.main)
     has_own_numbers = records.agency.numbering is NumberingMode.C
     panel, from_list = detail.panel_of(visit, incoming, records), visit.form.text("tu") == "danh-sach"
     if from_list and not panel.is_clean:
@@ -58,9 +58,9 @@ async def take_in(visit: Visit) -> web.StreamResponse:
         note=note or None,
         staff=seen.staff_of(visit),
     )
-    next_id = None if visit.is_piece else await lists.next_document(visit, Side.IN, incoming.whole.id)
+    next_id = None if visit.is_piece else await lists.next_document(visit, Side.IN, incoming.main.id)
     try:
-        letter = await seen.give_status(visit, incoming, call, incoming.whole.version if from_list else None)
+        letter = await seen.give_status(visit, incoming, call, incoming.main.version if from_list else None)
     except StaleVersion:
         return await seen.late_page(visit, incoming)
     except Refused as error:
@@ -75,24 +75,24 @@ async def take_in(visit: Visit) -> web.StreamResponse:
         return seen.confirm(
             visit, incoming, message, word or visit.say("listing.deed.accepted"), letter.register_no or ""
         )
-    return visit.said(incoming.path, message, **merged({"ds": visit.ask("ds"), "sau": next_id or ""}))
+    return visit.confirm(incoming.path, message, **merged({"ds": visit.ask("ds"), "sau": next_id or ""}))
 
 
 async def take_in_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     incoming = await seen.find(visit)
     if not incoming.is_open:
         return await seen.late_page(visit, incoming)
-    records = await detail.load_records(visit, incoming.whole)
+    records = await detail.load_records(visit, incoming.main)
     return await visit.form_page(
         "incoming/take_in.html",
         problems,
         title=visit.say("incoming.take_in.title", name=incoming.name),
         found=incoming,
-        document=incoming.whole,
+        document=incoming.main,
         panel=detail.panel_of(visit, incoming, records),
         mode=records.agency.numbering.value,
         query=urlencode(merged({"ds": visit.ask("ds")})),
-        version=visit.form.text("version") or str(incoming.whole.version),
+        version=visit.form.text("version") or str(incoming.main.version),
     )
 
 
@@ -100,7 +100,7 @@ async def put_on_hold(visit: Visit) -> web.StreamResponse:
     """Put a new document on hold; a decided one cannot be."""
     incoming, reason = await seen.find(visit), visit.form.text("reason")
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if not incoming.is_open or incoming.whole.state is not InState.NEW:
+    if not incoming.is_open or incoming.main.state is not InState.NEW:
         return await seen.late_page(visit, incoming)
     problems = _text_problems(visit, "reason", "incoming.reason", reason)
     if problems or not visit.is_act:
@@ -112,8 +112,8 @@ async def put_on_hold(visit: Visit) -> web.StreamResponse:
 
 async def _set_aside(visit: Visit, incoming: IncomingView, reason: str) -> None:
     version = seen.form_version(visit)
-    await act.set_aside(visit.deps.inn, visit.scope(), incoming.whole.id, reason, expect_version=version)
-    await visit.deps.looking.forget(visit.scope(), incoming.whole.id)
+    await act.set_aside(visit.deps.inn, visit.scope(), incoming.main.id, reason, expect_version=version)
+    await visit.deps.looking.forget(visit.scope(), incoming.main.id)
 
 
 async def refuse(visit: Visit) -> web.StreamResponse:
@@ -155,23 +155,23 @@ _STATUS_MESSAGES = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODE
 
 async def assign(visit: Visit) -> web.StreamResponse:
     incoming = await _find_to_assign(visit)
-    if incoming.whole.state not in WORKED_ON:
+    if incoming.main.state not in WORKED_ON:
         return await seen.late_page(visit, incoming)
     submission = waiting(await submissions_of(visit, incoming))
     if submission is not None and visit.form.text("only") == "1":
         answer = await record_opinion(visit, incoming)
         return answer or await assign_form(visit, [visit.missing("instruction", "incoming.opinion")])
     is_returned = any(part.state is PartState.RETURNED for part in await _load_parts(visit, incoming))
-    assignment, problems = _read_assignment(visit, incoming.whole, await _units(visit), is_returned)
+    assignment, problems = _read_assignment(visit, incoming.main, await _units(visit), is_returned)
     if problems:
         return await assign_form(visit, problems)
-    if incoming.whole.state is InState.ACCEPTED:
+    if incoming.main.state is InState.ACCEPTED:
         call = StatusCall(code="04", assignment=assignment, staff=seen.staff_of(visit))
         operation: Awaitable[object] = seen.give_status(visit, incoming, call)
     else:
         version, reason = seen.form_version(visit), visit.form.text("why")
         operation = act.assign(
-            visit.deps.inn, visit.scope(), incoming.whole.id, assignment, expect_version=version, why=reason
+            visit.deps.inn, visit.scope(), incoming.main.id, assignment, expect_version=version, why=reason
         )
     if submission is not None:
         operation = _decide_by_assigning(visit, incoming, assignment, operation)
@@ -194,7 +194,7 @@ async def _decide_by_assigning(
     """Record the assignment as the opinion on the submission."""
     await assigning
     words = assignment.instruction or labels.say("incoming.given.lead", "vi", unit=assignment.lead_unit)
-    await received.decide(visit.deps.inn, visit.scope(), incoming.whole.id, words)
+    await received.decide(visit.deps.inn, visit.scope(), incoming.main.id, words)
 
 
 async def report_progress(visit: Visit) -> web.StreamResponse:
@@ -204,7 +204,7 @@ async def report_progress(visit: Visit) -> web.StreamResponse:
     code = visit.form.text("code")
     if code not in _STATUS_MESSAGES:
         raise BadForm(f"there is no step {code[:20]!r}")
-    if code not in detail.STEPS.get(incoming.whole.state, ()):
+    if code not in detail.STEPS.get(incoming.main.state, ()):
         return await seen.late_page(visit, incoming)
     call = StatusCall(code=code, note=visit.form.text("note") or None, staff=seen.staff_of(visit))
     return await seen.done_or_late(
@@ -217,10 +217,10 @@ async def reopen(visit: Visit) -> web.StreamResponse:
     incoming, problems = await seen.find(visit), visit.short_reason()
     if not seen.may_reopen(visit, incoming):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
-    if incoming.whole.state is not InState.DONE:
+    if incoming.main.state is not InState.DONE:
         return await seen.late_page(visit, incoming)
     if problems or not visit.is_act:
-        will = "" if incoming.whole.source is Source.AXIS else ".by_hand"
+        will = "" if incoming.main.source is Source.AXIS else ".by_hand"
         return await seen.ask(visit, incoming, "reopen", problems, will=f"will{will}")
     call = StatusCall(code="05", note=visit.form.text("reason"), reopens=True, staff=seen.staff_of(visit))
     return await seen.done_or_late(
@@ -239,7 +239,7 @@ async def hand_back(visit: Visit) -> web.StreamResponse:
         return await seen.ask(visit, incoming, "hand_back", problems, unit=part.unit)
     version, reason = seen.form_version(visit), visit.form.text("reason")
     handing_back = handling.hand_back(
-        visit.deps.inn, visit.scope(), incoming.whole.id, granted.unit, reason, version
+        visit.deps.inn, visit.scope(), incoming.main.id, granted.unit, reason, version
     )
     return await seen.done_or_late(visit, incoming, handing_back, "incoming.handed_back")
 
@@ -249,20 +249,20 @@ async def finish_part(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     granted = seen.granted_over(visit, incoming, Right.PROGRESS, Manner.OWN)
     finishing = handling.finish(
-        visit.deps.inn, visit.scope(), incoming.whole.id, granted.unit, seen.form_version(visit)
+        visit.deps.inn, visit.scope(), incoming.main.id, granted.unit, seen.form_version(visit)
     )
     return await seen.done_or_late(visit, incoming, finishing, "incoming.part_done")
 
 
 async def _load_parts(visit: Visit, incoming: IncomingView) -> Sequence[UnitPart]:
     async with visit.deps.store.read(visit.scope()) as work:
-        return (await work.parts.of([incoming.whole.id]))[incoming.whole.id]
+        return (await work.parts.of([incoming.main.id]))[incoming.main.id]
 
 
 async def _open_part(visit: Visit, incoming: IncomingView, unit: str) -> UnitPart | None:
     parts = await _load_parts(visit, incoming)
     own_parts = (part for part in parts if part.state is PartState.OPEN and part.key == unit_key(unit))
-    return next(own_parts, None) if incoming.whole.state in WORKED_ON else None
+    return next(own_parts, None) if incoming.main.state in WORKED_ON else None
 
 
 async def _find_to_assign(visit: Visit) -> IncomingView:
@@ -273,7 +273,7 @@ async def _find_to_assign(visit: Visit) -> IncomingView:
 
 async def assign_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     incoming = await _find_to_assign(visit)
-    document = incoming.whole
+    document = incoming.main
     if document.state not in WORKED_ON:
         return await seen.late_page(visit, incoming)
     assignment = document.assignment
@@ -301,7 +301,7 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
         ticked=visit.form.all("helping")
         if visit.form.fields or not assignment
         else assignment.coordinating_units,
-        version=visit.form.text("version") or str(incoming.whole.version),
+        version=visit.form.text("version") or str(incoming.main.version),
     )
 
 
@@ -372,8 +372,8 @@ async def answer_request(visit: Visit, code: str) -> web.StreamResponse:
     reason."""
     incoming, agrees = await seen.find(visit), code == "15"
     visit.person.require(Right.ANSWER, Manner.YES)
-    records = await detail.load_records(visit, incoming.whole)
-    if records.request is None or incoming.whole.state is InState.SEALED:
+    records = await detail.load_records(visit, incoming.main)
+    if records.request is None or incoming.main.state is InState.SEALED:
         return await seen.late_page(visit, incoming)
     request, child = records.request, records.request.brought_by
     if visit.is_act and visit.form.text("request") != request.request_id:
@@ -391,7 +391,7 @@ async def answer_request(visit: Visit, code: str) -> web.StreamResponse:
             grave=not agrees or request.kind != "update",
             request_id=request.request_id or "",
             request=request,
-            changed=list_changes(visit, incoming.whole, child) if agrees and child is not None else (),
+            changed=list_changes(visit, incoming.main, child) if agrees and child is not None else (),
         )
     call = StatusCall(code=code, note=visit.form.text("reason") or None, staff=seen.staff_of(visit))
     message = "incoming.agreed" if agrees else "incoming.disagreed"
@@ -432,7 +432,7 @@ READY = ("handle", "reply", "together", "report", "know", "file")
 
 async def submissions_of(visit: Visit, incoming: IncomingView) -> tuple[Submission, ...]:
     async with visit.deps.store.read(visit.scope()) as work:
-        return tuple((await work.office.submissions.of_documents([incoming.whole.id]))[incoming.whole.id])
+        return tuple((await work.office.submissions.of_documents([incoming.main.id]))[incoming.main.id])
 
 
 def waiting(submissions: tuple[Submission, ...]) -> Submission | None:
@@ -454,7 +454,7 @@ def opinion_typed(visit: Visit) -> str:
 async def submit(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if incoming.whole.state not in WORKED_ON or waiting(await submissions_of(visit, incoming)):
+    if incoming.main.state not in WORKED_ON or waiting(await submissions_of(visit, incoming)):
         return await seen.late_page(visit, incoming)
     leader, note = visit.form.text("leader"), visit.form.text("note")
     leaders = await seen.leaders_of(visit)
@@ -462,7 +462,7 @@ async def submit(visit: Visit) -> web.StreamResponse:
     if problems or not visit.is_act:
         closed = "" if leaders else visit.say("incoming.submit.nobody")
         return await seen.ask(visit, incoming, "submit", problems, leaders=leaders, closed=closed)
-    submitting = received.submit(visit.deps.inn, visit.scope(), incoming.whole.id, leader, note)
+    submitting = received.submit(visit.deps.inn, visit.scope(), incoming.main.id, leader, note)
     return await seen.done_or_late(visit, incoming, submitting, "incoming.submitted")
 
 
@@ -471,5 +471,5 @@ async def record_opinion(visit: Visit, incoming: IncomingView) -> web.StreamResp
     words = opinion_typed(visit)
     if not words:
         return None
-    deciding = received.decide(visit.deps.inn, visit.scope(), incoming.whole.id, words)
+    deciding = received.decide(visit.deps.inn, visit.scope(), incoming.main.id, words)
     return await seen.done_or_late(visit, incoming, deciding, "incoming.opinion")

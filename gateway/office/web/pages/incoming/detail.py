@@ -35,7 +35,7 @@ from gateway.office.web.pages import content, lists
 from gateway.office.web.pages.content import Leaf, LeafDesk, Note
 from gateway.office.web.pages.incoming import seen
 from gateway.office.web.pages.incoming.seen import IncomingView
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.visits import Visit, merged, url_for
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.words import labels
 
@@ -53,14 +53,14 @@ STEPS: Mapping[InState, tuple[str, ...]] = {
 class TimeLeft:
     """Time until it is to be taken in, decided or answered; in words on the clock that it runs by."""
 
-    until: datetime
+    ends_at: datetime
     words: str
     is_late: bool
     duty: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JustTaken:
+class TakingNote:
     """Note that it was taken in. `next` is the address of the next letter of the list, where there is one."""
 
     next: str = ""
@@ -73,7 +73,7 @@ class IncomingRecords:
     agency: HostedAgency
     facts: Sequence[Fact]
     events: Sequence[Event]
-    around: AroundDocument
+    context: AroundDocument
     ours: Sequence[OutgoingDocument]
     newer: IncomingDocument | None
     unread: bool
@@ -82,11 +82,11 @@ class IncomingRecords:
     @property
     def request(self) -> SenderRequest | None:
         """Return the sender's open request."""
-        request = self.around.request
+        request = self.context.request
         return request if request is not None and request.state is RequestState.ASKED else None
 
     @property
-    def held(self) -> tuple[str, ...]:
+    def hold_reasons(self) -> tuple[str, ...]:
         """List the reasons why a clerk put it on hold."""
         return tuple(
             fact.note
@@ -96,7 +96,7 @@ class IncomingRecords:
 
 
 async def document_page(visit: Visit, incoming: IncomingView, records: IncomingRecords) -> web.StreamResponse:
-    document = incoming.whole
+    document = incoming.main
     panel = panel_of(visit, incoming, records)
     names = await seen.names_of_people(visit, {x.principal_id for x in records.events})
     reports = incoming.assigned and visit.may(Right.PROGRESS, Manner.OWN)
@@ -113,12 +113,12 @@ async def document_page(visit: Visit, incoming: IncomingView, records: IncomingR
         mode=records.agency.numbering.value,
         can=_possible_acts(visit, incoming, records),
         steps=STEPS.get(document.state, ()) if reports else (),
-        parts=records.around.parts,
+        parts=records.context.parts,
         submissions=records.submissions,
         submitted_names=await seen.names_of_people(
             visit, {id for x in records.submissions for id in (x.leader, x.decided_by) if id}
         ),
-        own_part=own_part(visit, records.around.parts),
+        own_part=own_part(visit, records.context.parts),
         today=visit.today,
         left=await _time_left(visit, records),
         marks=received_marks(document.marks, visit.lang, _IN_CHECKS),
@@ -154,25 +154,23 @@ _TAKEN_MESSAGES = ("incoming.registered", "incoming.taken_in")
 _ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
 
 
-def _recent_taking(visit: Visit, document: IncomingDocument) -> JustTaken | None:
+def _recent_taking(visit: Visit, document: IncomingDocument) -> TakingNote | None:
     """Return the next letter, where this one was taken in a moment ago."""
     if visit.ask("told") not in _TAKEN_MESSAGES or document.state not in _TAKEN_STATES:
         return None
     next_id, list_query = visit.ask("sau"), visit.ask("ds")
     is_id = _ID.fullmatch(next_id) is not None
     query = {"ds": list_query} if list_query else {}
-    return JustTaken(next=where(f"/van-ban-den/{next_id}", **query) if is_id else "")
+    return TakingNote(next=url_for(f"/van-ban-den/{next_id}", **query) if is_id else "")
 
 
 def panel_of(visit: Visit, incoming: IncomingView, records: IncomingRecords) -> checks.Panel:
     words = [
         (seen.path_of(d.id), f"{seen.document_name(visit, d)} ({received_word(d.state, visit.lang)})")
-        for d in records.around.doubles
+        for d in records.context.doubles
     ]
-    hold_reasons = records.held if incoming.whole.state is InState.HELD else ()
-    return checks.panel(
-        incoming.whole, visit.lang, doubles=words, held=hold_reasons, content=incoming.content
-    )
+    hold_reasons = records.hold_reasons if incoming.main.state is InState.HELD else ()
+    return checks.panel(incoming.main, visit.lang, doubles=words, held=hold_reasons, content=incoming.content)
 
 
 async def load_records(visit: Visit, document: IncomingDocument) -> IncomingRecords:
@@ -183,7 +181,7 @@ async def load_records(visit: Visit, document: IncomingDocument) -> IncomingReco
             agency=await work.agency(),
             facts=await work.facts.of(document.id),
             events=await work.events.of(document.id),
-            around=await reading.around_one(work, document, office),
+            context=await reading.around_one(work, document, office),
             # Our own documents that it answers, or that answer it.
             ours=await content.present(work.outgoing.get, (*document.answers, *document.answered_by)),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
@@ -193,12 +191,12 @@ async def load_records(visit: Visit, document: IncomingDocument) -> IncomingReco
 
 
 async def _time_left(visit: Visit, records: IncomingRecords) -> TimeLeft | None:
-    now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), records.around.due
+    now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), records.context.due
     if due is None:
         return None
     time_left = due.left(office, now)
     return TimeLeft(
-        until=due.at,
+        ends_at=due.at,
         words=labels.time_left(time_left, visit.lang, due.day(office)),
         is_late=time_left < timedelta(),
         duty=visit.say(due.words),
@@ -214,7 +212,7 @@ async def _sender_name_now(visit: Visit, document: IncomingDocument) -> str:
 
 def _possible_acts(visit: Visit, incoming: IncomingView, records: IncomingRecords) -> dict[str, bool]:
     """Map acts to whether the page offers them. Every act checks again."""
-    document, of_unit = incoming.whole, incoming.assigned
+    document, of_unit = incoming.main, incoming.assigned
     may_take = visit.may(Right.TAKE_IN, Manner.YES)
     may_instruct = visit.may(Right.INSTRUCT, Manner.YES) or (
         of_unit and visit.may(Right.INSTRUCT, Manner.OWN)
@@ -230,7 +228,7 @@ def _possible_acts(visit: Visit, incoming: IncomingView, records: IncomingRecord
         "part_done": of_unit
         and document.state in WORKED_ON
         and visit.may(Right.PROGRESS, Manner.OWN)
-        and any(not x.is_lead for x in own_part(visit, records.around.parts)),
+        and any(not x.is_lead for x in own_part(visit, records.context.parts)),
         "reopen": document.state is InState.DONE and seen.may_reopen(visit, incoming),
         "answer": records.request is not None and visit.may(Right.ANSWER, Manner.YES),
         "freeze": visit.may(Right.FREEZE, Manner.YES),
@@ -248,7 +246,7 @@ def _possible_acts(visit: Visit, incoming: IncomingView, records: IncomingRecord
 def own_part(visit: Visit, parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
     """List the open parts of the person's own unit."""
     now = visit.deps.clock.now()
-    grants = visit.person.rights.grants(Right.PROGRESS, visit.here.id, now, Manner.OWN)
+    grants = visit.person.rights.grants(Right.PROGRESS, visit.own_agency.id, now, Manner.OWN)
     keys = {unit_key(x.unit) for x in grants if x.unit}
     return tuple(x for x in parts if x.state is PartState.OPEN and x.key in keys)
 
@@ -304,14 +302,14 @@ async def send_packet(visit: Visit) -> web.StreamResponse:
 
 async def _load_packet(visit: Visit) -> tuple[IncomingView, HeldPacket, Note]:
     incoming = await seen.find(visit)
-    packet = await content.find_packet(visit, incoming.whole.id, visit.path("digest"))
+    packet = await content.find_packet(visit, incoming.main.id, visit.path("digest"))
     return incoming, packet, partial(seen.note_read, visit, incoming)
 
 
 async def send_evidence(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     return await content.give_pack(
-        visit, incoming.whole.id, partial(seen.note_read, visit, incoming), "chung-cu"
+        visit, incoming.main.id, partial(seen.note_read, visit, incoming), "chung-cu"
     )
 
 
@@ -337,7 +335,7 @@ async def by_order(visit: Visit, incoming: IncomingView) -> IncomingView:
 
 async def leaf_of(visit: Visit, incoming: IncomingView) -> Leaf | None:
     """Make the preview; None for a person who may not read it, and where there is no file."""
-    if not incoming.content or incoming.whole.state in UNREADABLE:
+    if not incoming.content or incoming.main.state in UNREADABLE:
         return None
     return await content.leaf_of(visit, _desk(visit, incoming))
 
@@ -349,12 +347,12 @@ async def send_page(visit: Visit) -> web.StreamResponse:
 
 
 def _refuse_unreadable(incoming: IncomingView) -> None:
-    if incoming.whole.state in UNREADABLE:
-        raise Clash(f"the files of {incoming.whole.id} cannot be read", code="GW-UNREADABLE")
+    if incoming.main.state in UNREADABLE:
+        raise Clash(f"the files of {incoming.main.id} cannot be read", code="GW-UNREADABLE")
 
 
 def _desk(visit: Visit, incoming: IncomingView) -> LeafDesk:
-    document = incoming.whole
+    document = incoming.main
     return LeafDesk(
         id=document.id,
         path=incoming.path,

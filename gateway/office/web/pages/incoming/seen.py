@@ -25,7 +25,7 @@ from gateway.office.web.dates import clock_text
 from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.pages import content
 from gateway.office.web.routes import Needs
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.visits import Visit, merged, url_for
 
 ID = "{id:inb_[0-9A-Za-z]{1,40}}"
 PATH = f"/van-ban-den/{ID}"
@@ -55,7 +55,7 @@ class IncomingView:
     unit."""
 
     document: IncomingDocument
-    whole: IncomingDocument
+    main: IncomingDocument
     manner: Manner
     assigned: bool
     content: bool
@@ -64,16 +64,16 @@ class IncomingView:
 
     @property
     def path(self) -> str:
-        return path_of(self.whole.id)
+        return path_of(self.main.id)
 
     @property
     def is_open(self) -> bool:
         """Tell whether it is to be decided here."""
-        return self.whole.state in UNDECIDED and self.whole.source is Source.AXIS
+        return self.main.state in UNDECIDED and self.main.source is Source.AXIS
 
 
 def path_of(id: str) -> str:
-    return where(f"/van-ban-den/{id}")
+    return url_for(f"/van-ban-den/{id}")
 
 
 def document_name(visit: Visit, document: IncomingDocument) -> str:
@@ -110,7 +110,7 @@ async def _load(visit: Visit, manner: Manner, unit: str) -> IncomingView:
         main_document = document if target is None else await work.incoming.get(target)
     return IncomingView(
         document=document,
-        whole=main_document,
+        main=main_document,
         manner=manner,
         assigned=is_given(main_document, unit),
         content=manner in (Manner.YES, Manner.OWN),
@@ -119,7 +119,7 @@ async def _load(visit: Visit, manner: Manner, unit: str) -> IncomingView:
 
 
 async def note_read(visit: Visit, incoming: IncomingView, file: str) -> None:
-    await content.note_read(visit, incoming.whole.id, file, assigned=incoming.assigned)
+    await content.note_read(visit, incoming.main.id, file, assigned=incoming.assigned)
 
 
 async def by_order(visit: Visit, incoming: IncomingView, file: str = "") -> IncomingView:
@@ -133,7 +133,7 @@ async def by_order(visit: Visit, incoming: IncomingView, file: str = "") -> Inco
 def granted_over(visit: Visit, incoming: IncomingView, right: Right, *manners: Manner) -> Granted:
     """Return the right over this very document. Raise Denied where it covers only the own unit's documents."""
     granted = visit.person.require(right, *manners)
-    if granted.manner is Manner.OWN and not is_given(incoming.whole, granted.unit):
+    if granted.manner is Manner.OWN and not is_given(incoming.main, granted.unit):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return granted
 
@@ -156,7 +156,7 @@ def staff_of(visit: Visit) -> Staff:
 
 async def leaders_of(visit: Visit) -> list[tuple[str, str]]:
     """List the persons to whom a document may be submitted, with their ids."""
-    heads = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    heads = await acting.heads_of(visit.deps.accounts, visit.own_agency.id)
     return [(head.id, ", ".join(part for part in (head.name, head.title) if part)) for head in heads]
 
 
@@ -181,7 +181,7 @@ async def ask(
     **values: Any,  # what a template is given
 ) -> web.StreamResponse:
     """Show the page of a question about it; `request_id` is the request that is answered."""
-    document, words = incoming.whole, f"incoming.{which}"
+    document, words = incoming.main, f"incoming.{which}"
     version = visit.form.text("version") or str(document.version)
     return await visit.question(
         problems,
@@ -206,7 +206,7 @@ async def late_page(visit: Visit, incoming: IncomingView) -> web.StreamResponse:
         409,
         title=visit.say("incoming.conflict.title"),
         found=incoming,
-        sentence=await last_act_words(visit, incoming.whole.id),
+        sentence=await last_act_words(visit, incoming.main.id),
     )
 
 
@@ -220,7 +220,7 @@ async def done_or_late(
         return await late_page(visit, incoming)
     if end_state and visit.is_piece:
         return confirm(visit, incoming, message, visit.say(f"listing.deed.{end_state}"))
-    return visit.said(incoming.path, message)
+    return visit.confirm(incoming.path, message)
 
 
 def confirm(visit: Visit, incoming: IncomingView, message: str, word: str, number: str = "") -> web.Response:
@@ -230,7 +230,7 @@ def confirm(visit: Visit, incoming: IncomingView, message: str, word: str, numbe
     answer = visit.piece(
         "incoming/_acted.html",
         found=incoming,
-        document=incoming.whole,
+        document=incoming.main,
         word=word,
         number=number,
         stamp=stamp,
@@ -245,7 +245,7 @@ def give_status(
 ) -> Awaitable[StatusDone]:
     """Set the status that the other side receives, for the document as the page showed it, or as it was just judged."""
     expected = form_version(visit) if version is None else version
-    return act.set_status(visit.deps.inn, visit.scope(), incoming.whole.id, call, expect_version=expected)
+    return act.set_status(visit.deps.inn, visit.scope(), incoming.main.id, call, expect_version=expected)
 
 
 async def last_act_words(visit: Visit, id: str) -> str:

@@ -32,7 +32,7 @@ from gateway.office.web.pages.operations.state import (
     tab_page,
     tab_question,
 )
-from gateway.office.web.routes import Who
+from gateway.office.web.routes import Access
 from gateway.office.web.visits import Visit, claimed_sender
 from gateway.ports.axis import DeadParcel
 from gateway.words import labels
@@ -110,7 +110,7 @@ async def retry(visit: Visit) -> web.StreamResponse:
         words = ("operating.parcel_retry.title", "operating.parcel.order", "operating.dead.retry")
         return await _ask_of_parcel(visit, "retry", parcel, None, *words, claims=claims)
     await visit.deps.operations.dead.retry(visit.person.person.id, [parcel.id])
-    return visit.said(_DEAD, "operating.retried")
+    return visit.confirm(_DEAD, "operating.retried")
 
 
 async def retry_group(visit: Visit) -> web.StreamResponse:
@@ -118,7 +118,7 @@ async def retry_group(visit: Visit) -> web.StreamResponse:
     if not visit.is_act:
         return await _group_page(visit)
     retried = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
-    return visit.said(_DEAD, "operating.retried" if retried else "operating.retried.none")
+    return visit.confirm(_DEAD, "operating.retried" if retried else "operating.retried.none")
 
 
 async def _group_page(visit: Visit) -> web.Response:
@@ -141,7 +141,7 @@ async def drop(visit: Visit) -> web.StreamResponse:
         words = ("operating.parcel_drop.title", "", "operating.dead.drop")
         return await _ask_of_parcel(visit, "drop", parcel, problems, *words, grave=True)
     await visit.deps.operations.dead.drop(visit.person.person.id, parcel.id, reason)
-    return visit.said(_DEAD, "operating.dropped")
+    return visit.confirm(_DEAD, "operating.dropped")
 
 
 async def dead_letter_file(visit: Visit) -> web.StreamResponse:
@@ -187,7 +187,7 @@ _LONGEST_NUMBER = 60
 
 async def list_quarantine(visit: Visit) -> web.StreamResponse:
     agency_id = _agency_scope(visit)
-    packets = await visit.deps.operations.aside.waiting(agency_id, MOST_QUARANTINED)
+    packets = await visit.deps.operations.quarantine.waiting(agency_id, MOST_QUARANTINED)
     return await tab_page(
         visit,
         "aside",
@@ -207,7 +207,7 @@ async def show_packet(visit: Visit) -> web.StreamResponse:
         await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file="tree")
     try:
         if not is_absent:
-            tree = await visit.deps.operations.aside.tree(packet, routing_only=not may_read)
+            tree = await visit.deps.operations.quarantine.tree(packet, routing_only=not may_read)
     except NotFound:
         is_absent = True
     return await tab_page(
@@ -229,7 +229,7 @@ async def show_packet(visit: Visit) -> web.StreamResponse:
 async def show_packet_bytes(visit: Visit) -> web.StreamResponse:
     packet = await _item_to_read(visit, "hex")
     start = whole_number(visit.ask("tu"), 11) or 0
-    window = await visit.deps.operations.aside.window(packet, start)
+    window = await visit.deps.operations.quarantine.window(packet, start)
     return await tab_page(
         visit,
         "aside",
@@ -248,7 +248,7 @@ async def packet_file(visit: Visit) -> web.StreamResponse:
         found_type="",
         size=packet.size,
         sha256=str(packet.file_digest),
-        pieces=await visit.deps.operations.aside.read(packet),
+        pieces=await visit.deps.operations.quarantine.read(packet),
     )
     return await answers.give_file(visit.request, content)
 
@@ -277,7 +277,7 @@ async def decide(visit: Visit) -> web.StreamResponse:
             message = "operating.packet.return.unanswered"
     else:
         await (process.release if name == "release" else process.discard)(desk, scope, packet.id, reason)
-    return visit.said(_QUARANTINE, message)
+    return visit.confirm(_QUARANTINE, message)
 
 
 async def _decision_page(visit: Visit, name: str, packet: InboxPacket, problems: Problems) -> web.Response:
@@ -321,11 +321,11 @@ def _first_text(tree: View | None, element: str) -> str:
 
 def _agency_scope(visit: Visit) -> str:
     """Return the agency whose packets they are; of an operator all."""
-    return "" if is_operator(visit) else visit.here.id
+    return "" if is_operator(visit) else visit.own_agency.id
 
 
 async def _load_item(visit: Visit) -> InboxPacket:
-    return await visit.deps.operations.aside.get(_agency_scope(visit), visit.path("id"))
+    return await visit.deps.operations.quarantine.get(_agency_scope(visit), visit.path("id"))
 
 
 async def _item_to_read(visit: Visit, file: str) -> InboxPacket:
@@ -351,7 +351,7 @@ def _decision_reasons() -> list[str]:
     return [key for key in keys if key.isupper() or "_" in key]
 
 
-_DECIDED = {"who": Who.MEMBER, "needs": DECIDES}
+_DECIDED = {"access": Access.MEMBER, "needs": DECIDES}
 
 
 ROUTES = (

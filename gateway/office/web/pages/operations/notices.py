@@ -49,13 +49,13 @@ async def publish(visit: Visit) -> web.StreamResponse:
     if faults := await visit.deps.notices.faults(wish):
         return await form(visit, [_problem_of(visit, field, fault) for field, fault in faults])
     await visit.deps.notices.publish(visit.person.person.id, wish)
-    return visit.said(_LIST, "operating.notice.published")
+    return visit.confirm(_LIST, "operating.notice.published")
 
 
 async def end(visit: Visit) -> web.StreamResponse:
     if visit.is_act:
         await visit.deps.notices.end(visit.person.person.id, visit.path("id"))
-        return visit.said(_LIST, "operating.notice.ended")
+        return visit.confirm(_LIST, "operating.notice.ended")
     return await tab_question(
         visit,
         "notices",

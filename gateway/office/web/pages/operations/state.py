@@ -30,8 +30,8 @@ from gateway.office.web import answers, charts, dates, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.routes import Needs, Who
-from gateway.office.web.visits import OPERATES, Visit, where
+from gateway.office.web.routes import Access, Needs
+from gateway.office.web.visits import OPERATES, Visit, url_for
 from gateway.ops.status import report_lines
 from gateway.policy import upkeep
 from gateway.words import labels
@@ -53,9 +53,9 @@ TABS = (
     ("jobs", f"{PATH}/tac-vu"),
     ("traffic", f"{PATH}/luu-luong"),
 )
-get = partial(routes.get, who=Who.READY, needs=OPERATES, key=KEY)
-post = partial(routes.post, who=Who.READY, needs=OPERATES, key=KEY)
-both = partial(routes.both, who=Who.READY, needs=OPERATES, key=KEY)
+get = partial(routes.get, access=Access.READY, needs=OPERATES, key=KEY)
+post = partial(routes.post, access=Access.READY, needs=OPERATES, key=KEY)
+both = partial(routes.both, access=Access.READY, needs=OPERATES, key=KEY)
 
 
 async def tab_page(
@@ -177,7 +177,7 @@ async def show_tries(visit: Visit) -> web.StreamResponse:
 
 async def hurry_try(visit: Visit) -> web.StreamResponse:
     await visit.deps.operations.machine.hurry(visit.person.person.id, visit.path("id"))
-    return visit.said(_TRIES, "operating.hurried")
+    return visit.confirm(_TRIES, "operating.hurried")
 
 
 async def agency_codes(visit: Visit) -> dict[str, str]:
@@ -264,7 +264,7 @@ async def begin_trial(visit: Visit) -> web.StreamResponse:
             copy=copy,
         )
     await visit.deps.operations.copies.begin_drill(visit.person.person.id, copy, passphrase)
-    return visit.said(_COPIES, "operating.copies.begun")
+    return visit.confirm(_COPIES, "operating.copies.begun")
 
 
 async def _copy_name(visit: Visit) -> str:
@@ -425,7 +425,7 @@ def _traffic_row(
 def _path_of_rows(side: Side, first: date, last: date, partner: str, result: str) -> str:
     days = {"tu": dates.day_text(first), "den": dates.day_text(last)}
     tab = _TABS.get((side, result), "all")
-    return where(PATHS[side], tab=tab, **days, **({"co-quan": partner} if partner else {}))
+    return url_for(PATHS[side], tab=tab, **days, **({"co-quan": partner} if partner else {}))
 
 
 def _plot(query: TrafficQuery, flows: Sequence[Flow]) -> charts.Lines:

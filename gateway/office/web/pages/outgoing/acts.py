@@ -45,7 +45,7 @@ async def approvers(visit: Visit) -> Sequence[Person]:
     """List the heads who would be asked; none where the approver's name is typed instead."""
     if visit.deps.out.profile.recall_approval != STEP:
         return ()
-    heads = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    heads = await acting.heads_of(visit.deps.accounts, visit.own_agency.id)
     return [head for head in heads if head.id != visit.person.person.id]
 
 
@@ -78,7 +78,7 @@ async def ask_head(
         )
     except (Refused, Clash) as error:
         return await repeat(reasons(visit, error))
-    return visit.said(outgoing.path + STEP_PLACE, "recalls.asked")
+    return visit.confirm(outgoing.path + STEP_PLACE, "recalls.asked")
 
 
 async def show_step(visit: Visit) -> web.StreamResponse:
@@ -119,7 +119,7 @@ async def _finish_step(
         await step
     except (Refused, Clash) as error:
         return await _step_page(visit, outgoing, reasons(visit, error))
-    return visit.said(path, message)
+    return visit.confirm(path, message)
 
 
 async def _step_page(
@@ -143,7 +143,9 @@ async def _step_page(
         is_own=can is RecallObjection.SELF,
         may_withdraw=ask is not None and ask.is_open and _may_ask(visit),
         as_name=_approver_name(visit, names, ask) if ask is not None else "",
-        heads=", ".join(head.name for head in await acting.heads_of(visit.deps.accounts, visit.here.id)),
+        heads=", ".join(
+            head.name for head in await acting.heads_of(visit.deps.accounts, visit.own_agency.id)
+        ),
     )
 
 
@@ -176,16 +178,16 @@ def _approver_name(visit: Visit, names: dict[str, str], ask: RecallAsk) -> str:
 
 
 def _can_decide(visit: Visit, ask: RecallAsk) -> RecallObjection | rights.Granted:
-    return rights.decides_recall_as(ask, visit.person.rights, visit.here.id, visit.person.at)
+    return rights.decides_recall_as(ask, visit.person.rights, visit.own_agency.id, visit.person.at)
 
 
 def _may_ask(visit: Visit) -> bool:
-    return rights.asks_recall_as(visit.person.rights, visit.here.id, visit.person.at) is not None
+    return rights.asks_recall_as(visit.person.rights, visit.own_agency.id, visit.person.at) is not None
 
 
 def _decides(visit: Visit) -> bool:
     me = visit.person
-    return bool(me.rights.grants(Right.RECALL, visit.here.id, me.at, Manner.APPROVE))
+    return bool(me.rights.grants(Right.RECALL, visit.own_agency.id, me.at, Manner.APPROVE))
 
 
 def _check_may_decide(visit: Visit) -> None:
@@ -316,7 +318,7 @@ async def _urge_page(
 
 def _ready_text(visit: Visit, urging: Urging) -> str:
     """Write the text to read out or to send, with every late document of the recipient. To another agency: Vietnamese."""
-    say, agency_name = partial(labels.say, lang="vi"), visit.here.name
+    say, agency_name = partial(labels.say, lang="vi"), visit.own_agency.name
     lines = [
         say(
             "outgoing.urge.line.answer" if d.answer else "outgoing.urge.line",
@@ -367,7 +369,7 @@ async def attempt(
         await act()
     except (Refused, Clash) as error:
         return await repeat(reasons(visit, error))
-    return visit.said(outgoing.path, message)
+    return visit.confirm(outgoing.path, message)
 
 
 async def show_conflict(visit: Visit, outgoing: OutgoingView, sentence: str) -> web.StreamResponse:
@@ -420,7 +422,7 @@ async def correct(visit: Visit) -> web.StreamResponse:
         rows = [row for row in all_rows if row.word == "rejected"]
         return await ask(visit, outgoing, "anew", look="", do="outgoing.anew.do", rows=rows)
     draft = await asking.begin_anew(visit.deps.out, visit.scope(), outgoing.document.id)
-    return visit.said(f"/phat-hanh/{draft.id}", "outgoing.anew")
+    return visit.confirm(f"/phat-hanh/{draft.id}", "outgoing.anew")
 
 
 async def add_recipients(visit: Visit) -> web.StreamResponse:
@@ -481,4 +483,4 @@ async def undo(visit: Visit) -> web.StreamResponse:
         draft = await asking.call_back(visit.deps.out, visit.scope(), outgoing.document.id)
     except Clash:
         return await show_refusal(visit, outgoing, "undo", "outgoing.why.too_late")
-    return visit.said(f"/phat-hanh/{draft.id}", "outgoing.undone")
+    return visit.confirm(f"/phat-hanh/{draft.id}", "outgoing.undone")

@@ -29,7 +29,7 @@ from gateway.office.web.pages import content, lists
 from gateway.office.web.pages.content import Leaf, LeafDesk
 from gateway.office.web.pages.outgoing import acts, seen
 from gateway.office.web.pages.outgoing.seen import DocumentAct, OutgoingView
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.visits import Visit, merged, url_for
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
 from gateway.words import labels
@@ -55,7 +55,7 @@ async def show_document(visit: Visit) -> web.StreamResponse:
         "silent": sum(row.word in SILENT for row in rows),
         "late": sum(row.late for row in rows),
         "taken": sum(row.word in TAKEN for row in rows),
-        "recalled": sum(row.way is not None and row.way.given_back_at is not None for row in rows),
+        "recalled": sum(row.stages is not None and row.stages.given_back_at is not None for row in rows),
         "word": word,
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),
@@ -64,7 +64,7 @@ async def show_document(visit: Visit) -> web.StreamResponse:
         "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
         "labelled": visit.say_or,
         # The same page with another choice of recipients, still in the list that it was opened from.
-        "link": lambda **query: where(outgoing.path, **query, **list_query),
+        "link": lambda **query: url_for(outgoing.path, **query, **list_query),
         "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
         and not document.is_sealed,
     }
@@ -81,7 +81,7 @@ async def show_document(visit: Visit) -> web.StreamResponse:
         code=code,
         offered=choose(outgoing, document_acts, undo + writes),
         writes=writes,
-        stages=picture([row.way for row in rows if row.way is not None]),
+        stages=picture([row.stages for row in rows if row.stages is not None]),
         sender=(await seen.names_of_people(visit, [document.accepted_by]))[document.accepted_by],
         own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=visit.may(Right.AUDIT),
@@ -89,7 +89,7 @@ async def show_document(visit: Visit) -> web.StreamResponse:
         recall_ask=await acts.latest_request(visit, outgoing),
         replaced_by=[child for child in outgoing.children if child.kind is Kind.REPLACEMENT],
         changes=[child for child in outgoing.children if child.kind.asks],
-        others=await _states_of_others(visit, outgoing),
+        others=await _namesake_states(visit, outgoing),
         answers_to=await _answered_documents(visit, document),
         answered=await _answers_received(visit, outgoing),
         # The whole address, to be sent to a colleague.
@@ -124,14 +124,14 @@ def _may_undo(visit: Visit, document: OutgoingDocument) -> bool:
     return waits and visit.may(Right.ISSUE, Manner.YES) and not document.is_sealed
 
 
-async def _states_of_others(visit: Visit, outgoing: OutgoingView) -> Mapping[str, str]:
+async def _namesake_states(visit: Visit, outgoing: OutgoingView) -> Mapping[str, str]:
     """Map the same document sent at other times to its state."""
-    if not outgoing.others:
+    if not outgoing.namesakes:
         return {}
     async with visit.deps.store.read(visit.scope()) as work:
-        deliveries_by_id = await work.deliveries.of_many([d.id for d in outgoing.others])
+        deliveries_by_id = await work.deliveries.of_many([d.id for d in outgoing.namesakes])
     states = {id: [d.state for d in deliveries] for id, deliveries in deliveries_by_id.items()}
-    return {d.id: document_word(d.state, states.get(d.id, ())) for d in outgoing.others}
+    return {d.id: document_word(d.state, states.get(d.id, ())) for d in outgoing.namesakes}
 
 
 async def _answered_documents(visit: Visit, document: OutgoingDocument) -> list[tuple[ReplyLink, str, bool]]:
@@ -139,7 +139,7 @@ async def _answered_documents(visit: Visit, document: OutgoingDocument) -> list[
     answered = []
     async with visit.deps.store.read(visit.scope()) as work:
         for link in document.draft.replies_to:
-            own = link.agency.casefold() == visit.here.code.casefold()
+            own = link.agency.casefold() == visit.own_agency.code.casefold()
             documents: Sequence[IncomingDocument | OutgoingDocument] = ()
             if link.document_id is not None and own:
                 documents = await work.outgoing.by_document_id(link.document_id)
@@ -270,7 +270,7 @@ class Offered:
     """Acts as the page offers them. `needed`: the first button does what the document waits for."""
 
     buttons: tuple[DocumentAct, ...]
-    rest: tuple[DocumentAct, ...]
+    more_acts: tuple[DocumentAct, ...]
     needed: bool
 
 
@@ -287,7 +287,7 @@ def choose(outgoing: OutgoingView, document_acts: Sequence[DocumentAct], shown_b
     buttons = tuple(possible[key] for key in order[: max(0, MOST_BUTTONS - shown_buttons)])
     more_acts = [act for act in document_acts if act not in buttons]
     more_acts.sort(key=lambda act: bool(act.why))
-    return Offered(buttons=buttons, rest=tuple(more_acts), needed=bool(needed) and not shown_buttons)
+    return Offered(buttons=buttons, more_acts=tuple(more_acts), needed=bool(needed) and not shown_buttons)
 
 
 async def choose_fix(visit: Visit) -> web.StreamResponse:

@@ -58,7 +58,7 @@ class OutgoingView:
     children: tuple[OutgoingDocument, ...] = ()
     answers_late: frozenset[str] = frozenset()
     """Ids of deliveries whose recipients missed the day of their answer."""
-    others: tuple[OutgoingDocument, ...] = ()
+    namesakes: tuple[OutgoingDocument, ...] = ()
     """Documents of the same number and date sent at other times, to others or once more."""
 
     @property
@@ -114,7 +114,7 @@ async def find(visit: Visit) -> OutgoingView:
             parent=await work.outgoing.get(document.parent_id) if document.parent_id else None,
             answers_late=await late_answers(work, [document], {document.id: deliveries}, visit.today),
             children=tuple(await work.outgoing.children(document.id)),
-            others=tuple(
+            namesakes=tuple(
                 d
                 for d in namesakes
                 if d.id != document.id
@@ -304,7 +304,7 @@ class TimelineMoment:
     text: str
     stated: datetime | None = None
     skewed: bool = False
-    who: str = ""
+    actor: str = ""
     staff: Staff | None = None
     note: str = ""
     packet: str = ""
@@ -324,7 +324,7 @@ class RecipientRow:
     note: str = ""
     took: timedelta | None = None
     marks: tuple[str, ...] = ()
-    way: Way | None = None
+    stages: Way | None = None
     lines: tuple[TimelineMoment, ...] = field(default=(), repr=False)
 
 
@@ -353,7 +353,7 @@ def _recipient_row(outgoing: OutgoingView, delivery: Delivery, now: datetime, la
         TimelineMoment(
             at=f.at,
             word="urged",
-            who=str(f.data.get("person", "")),
+            actor=str(f.data.get("person", "")),
             text=labels.say("outgoing.urged", lang),
             note=labels.say(f"outgoing.urge.how.{f.data.get('how', 'other')}", lang),
         )
@@ -376,7 +376,7 @@ def _recipient_row(outgoing: OutgoingView, delivery: Delivery, now: datetime, la
         if sendings and taken_in_at is not None and taken_in_at >= sendings[0].at
         else None,
         marks=(*axis_words, *view.marks, *reply_late),
-        way=way_of(facts, delivery.state),
+        stages=way_of(facts, delivery.state),
         lines=tuple(lines),
     )
 
@@ -393,7 +393,7 @@ def _fact_moment(
         at=view.at,
         stated=view.stated,
         skewed=view.skewed,
-        who=view.by,
+        actor=view.by,
         staff=view.staff,
         word=view.key,
         text=view.word,
