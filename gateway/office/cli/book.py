@@ -78,8 +78,8 @@ async def show(
     last_day: LastDay = None,
     form: Columns = BookForm.DECREE_30,
     limit: Limit = 50,
-    after: Annotated[
-        str | None, typer.Option(help="Go on after the line with this number (incoming books).")
+    last: Annotated[
+        str | None, typer.Option("--after", help="Go on after the line with this number (incoming books).")
     ] = None,
 ) -> None:
     """Show lines of a book in their order, and whether numbers are missing."""
@@ -88,7 +88,7 @@ async def show(
     desk = seat.node.book
     async with desk.store.read(seat.scope) as work:
         summary = await books.summary_of(work, book, span, series_by_type=desk.series_by_type)
-        page = await books.leaf(work, book, span, limit=limit, after=after, lang=lang)
+        page = await books.leaf(work, book, span, limit=limit, after=last, lang=lang)
     output.rows(
         call,
         [_record(line) for line in page.lines],

@@ -99,11 +99,11 @@ async def snooze(
     call: Invocation,
     seat: OfficeSeat,
     task: TaskId,
-    until: Annotated[str, typer.Option(help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
+    end: Annotated[str, typer.Option("--until", help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
     note: Why,
 ) -> None:
     """Take a task off the list until then."""
-    _show_note(call, await todo.snooze_task(seat.node.todo, seat.scope, task, _moment(until), note))
+    _show_note(call, await todo.snooze_task(seat.node.todo, seat.scope, task, _moment(end), note))
 
 
 @verb(

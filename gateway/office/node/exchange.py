@@ -266,24 +266,24 @@ class QuarantinedPackets:
         """Return a packet; NotFound in another agency, unless that is the empty id."""
         return await reporting.find_packet(self.node.store, agency_id, id)
 
-    async def tree(self, item: InboxPacket, *, routing_only: bool) -> parse.View:
+    async def tree(self, packet: InboxPacket, *, routing_only: bool) -> parse.View:
         """Return a bounded tree; files inside are never shown, and with `routing_only` no text that says what it is about:
         its lines are `hidden`."""
-        view = await self.node.pool.run(partial(_view, await self._opener(item)))
+        view = await self.node.pool.run(partial(_view, await self._opener(packet)))
         return replace(view, lines=tuple(_line(line, routing_only=routing_only) for line in view.lines))
 
-    async def window(self, item: InboxPacket, start: int) -> Bytes:
-        first = max(0, min(start, max(item.size - 1, 0))) // ROW * ROW
-        data = await self.node.pool.run(partial(_cut, await self._opener(item), first))
-        return Bytes(rows=_rows(data, first), start=first, size=item.size)
+    async def window(self, packet: InboxPacket, start: int) -> Bytes:
+        first = max(0, min(start, max(packet.size - 1, 0))) // ROW * ROW
+        octets = await self.node.pool.run(partial(_cut, await self._opener(packet), first))
+        return Bytes(rows=_rows(octets, first), start=first, size=packet.size)
 
-    async def read(self, item: InboxPacket) -> AsyncIterator[bytes]:
-        return streamed(self.node.pool, pieces(await self._opener(item)))
+    async def read(self, packet: InboxPacket) -> AsyncIterator[bytes]:
+        return streamed(self.node.pool, pieces(await self._opener(packet)))
 
-    async def _opener(self, item: InboxPacket) -> Callable[[], BinaryIO]:
-        scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
+    async def _opener(self, packet: InboxPacket) -> Callable[[], BinaryIO]:
+        scope = AgencyScope(agency_id=packet.agency_id, principal_id="node")
         async with self.node.store.read(scope) as work:
-            return await self.node.blobs.open(work, item.file_digest)
+            return await self.node.blobs.open(work, packet.file_digest)
 
 
 def _view(opener: Callable[[], BinaryIO]) -> parse.View:
@@ -306,10 +306,10 @@ def _cut(opener: Callable[[], BinaryIO], start: int) -> bytes:
         return file.read(WINDOW)
 
 
-def _rows(data: bytes, first: int) -> Sequence[tuple[str, str, str]]:
+def _rows(octets: bytes, first: int) -> Sequence[tuple[str, str, str]]:
     rows = []
-    for at in range(0, len(data), ROW):
-        part = data[at : at + ROW]
+    for at in range(0, len(octets), ROW):
+        part = octets[at : at + ROW]
         letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
         rows.append((f"{first + at:08x}", part.hex(" "), letters))
     return rows

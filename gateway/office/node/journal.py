@@ -141,10 +141,10 @@ class NodeJournal:
 
     async def _lines(self, ask: JournalQuery, most: int) -> AsyncIterator[JournalEntry]:
         at, quota = None, most
-        while quota > 0 and (entries := await self.page(ask, end=at, limit=min(_BATCH, quota))):
-            for entry in entries:
-                yield entry
-            at, quota = entries[-1].position, quota - len(entries)
+        while quota > 0 and (lines := await self.page(ask, end=at, limit=min(_BATCH, quota))):
+            for line in lines:
+                yield line
+            at, quota = lines[-1].position, quota - len(lines)
 
     async def _make_entries(self, hits: Sequence[Hit]) -> Sequence[JournalEntry]:
         async with self.node.accounts.accounts.read() as work:

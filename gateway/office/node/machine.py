@@ -108,11 +108,11 @@ class NodeMachine:
     async def hurry(self, by: str, id: str) -> None:
         """Make the packet due at once. NotFound when it does not wait."""
         node, now = self.node, self.node.clock.now()
-        item = await reporting.hurry_packet(node.store, id, now)
-        scope = AgencyScope(agency_id=item.agency_id, principal_id=by)
+        packet = await reporting.hurry_packet(node.store, id, now)
+        scope = AgencyScope(agency_id=packet.agency_id, principal_id=by)
         async with node.store.begin(scope) as work:
-            event_data = {"packet": item.packet_id, "attempts": item.attempts}
-            await work.events.append(EventKind.MESSAGE_HURRIED, item.id, now, event_data)
+            event_data = {"packet": packet.packet_id, "attempts": packet.attempts}
+            await work.events.append(EventKind.MESSAGE_HURRIED, packet.id, now, event_data)
             await work.commit()
         node.store.wake.ring("dispatcher", "sequencer")
 
@@ -216,7 +216,7 @@ class BackupCopies:
             _LOG.exception("a trial restore failed in a way nobody foresaw", extra={"action": "drill.broke"})
             ended = replace(began, word=FAILED)
         self._drill = replace(ended, ended_at=self.node.clock.now())
-        await self._record(by, self._drill)
+        await self._log_drill(by, self._drill)
 
     async def _restore(self, path: Path, passphrase: bytes) -> restore.Restored:
         node = self.node
@@ -227,7 +227,7 @@ class BackupCopies:
         await node.pool.run(partial(backup.note, data_dir, path, restored.about.at, node.clock.now()))
         return restored
 
-    async def _record(self, by: str, drill: Drill) -> None:
+    async def _log_drill(self, by: str, drill: Drill) -> None:
         event_data = {
             "file": drill.name,
             "outcome": drill.word,

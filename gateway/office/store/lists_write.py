@@ -443,7 +443,7 @@ def _keep_stored(row: ListRow, stored: ListRow | None) -> ListRow:
 
 
 def _set_place(row: ListRow, at: int) -> None:
-    """Set the row's place, by which outgoing documents that need a person lead: the newest first."""
+    """Set the row's place; outgoing documents that need a person are led by it, the newest first."""
     lead = row.lead
     if row.side == Side.OUT:
         lead = -at if row.attention_at is not None else None

@@ -147,7 +147,7 @@ class KeptPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview(KeptPreview):
-    """Preview of a file of codes. `whole` is the table under the registry's own columns."""
+    """Preview of a file of codes. `table` is the table under the registry's own columns."""
 
     plan: Plan = field(repr=False)
     table: bytes = field(repr=False)

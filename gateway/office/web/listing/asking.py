@@ -1,5 +1,5 @@
 """A list's address as a question, and back; and the columns of the two lists: their names, the default ones, the
-sortable ones. In: the query of an address. Out: a `ListQuestion`, which holds the core's `Wanted` and writes every
+sortable ones. In: the query of an address. Out: a `ListQuery`, which holds the core's `Wanted` and writes every
 other address of the same list: so a view is a bookmark. Pure."""
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ _VIEW = ("tab", "sap-xep", "so-dong", "cot")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery:
-    """One list as its address asks for it. `given` holds the understood values by name; `unread_days` the unreadable
+    """One list as its address asks for it. `parameters` holds the understood values by name; `unread_days` the unreadable
     days."""
 
     side: Side

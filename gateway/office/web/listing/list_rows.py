@@ -1,8 +1,8 @@
 """One line of a list as its row shows it: its address, its state in words, the time left, the checks, the words that match
 the search; the agency's own labels on it; and a person's view of lists, rules 13 (rights by role): the whole agency; the
 own unit's documents and the person's own; or no content, with metadata or an order alone. In: lines of the core, the
-person. Out: `ShownLine`s, labels by document, `Sees`. And the rows that a person chose for one act: those ticked, or all
-that the list's address finds, each with the reason where the act leaves it out, judged anew each time: a page may be
+person. Out: `ShownLine`s, labels by document, `ListSight`. And the rows that a person chose for one act: those ticked, or
+all that the list's address finds, each with the reason where the act leaves it out, judged anew each time: a page may be
 old."""
 
 from __future__ import annotations
@@ -81,8 +81,9 @@ class ArrivalCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownLine:
-    """`subject` is empty for who sees metadata alone; `left` None where nothing is waited for, `time_left` the same in
-    words. `doubt` is what to look at first, in one word, `note` what is to be read; `can_take`: its row may take it in."""
+    """`subject` is empty for people who see metadata alone; `remaining` None where nothing is waited for, `time_left` the
+    same in words. `doubt` is what to look at first, in one word, `note` what is to be read; `can_take`: its row may take it
+    in."""
 
     line: ListLine
     path: str

@@ -323,8 +323,8 @@ class WorkGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
-    """Tasks of today. `mine` are this person's; `others` wait for other persons of the agency. The counts are of both, as
-    in the menu and the list."""
+    """Tasks of today. `mine` are this person's; `other_groups` wait for other persons of the agency. The counts are of
+    both, as in the menu and the list."""
 
     mine: tuple[WorkGroup, ...]
     other_groups: tuple[WorkGroup, ...]

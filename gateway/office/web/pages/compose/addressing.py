@@ -110,7 +110,7 @@ async def add_pasted(
 async def add_offers(
     visit: Visit, recipients: Sequence[Recipient], offers: Sequence[Offer], role: RecipientRole | None = None
 ) -> tuple[tuple[Recipient, ...], int]:
-    """Add the recipients of offers that were made already, as `pasted`."""
+    """Add the recipients of offers that were made already, as `add_pasted`."""
     rows = {key_of(offer): offer for offer in recipients}
     skipped = 0
     for offer in offers:

@@ -1,5 +1,5 @@
 """One incoming document as a page works with it, the part that the person may see, and acts upon it as that page showed it.
-In: a visit whose address names it; the act. Out: `SeenIncoming`; NotFound for another agency's, Denied for another unit's:
+In: a visit whose address names it; the act. Out: `IncomingView`; NotFound for another agency's, Denied for another unit's:
 rules 13 (rights by role). Of an act: its outcome; or, where the document has just changed, a page that names person and
 time, with the way back to its present state: then nothing was done."""
 
@@ -50,7 +50,7 @@ DONE_HEADER = "X-Done"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingView:
-    """Incoming document as this person sees it. `whole` is the document itself, or the one that this update or recall is
+    """Incoming document as this person sees it. `main` is the document itself, or the one that this update or recall is
     about. `content`: the person may read it, by order once that is logged; `assigned`: it was given to the person's
     unit."""
 

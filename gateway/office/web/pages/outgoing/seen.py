@@ -1,6 +1,6 @@
 """One outgoing document as a page works with it: all its records in one read, the part that the person may see, the acts
 that are possible and the reasons against the others, and its recipients: one row each with its timeline, oldest first. In:
-a visit whose address names it; its records, the person's rights, a moment, a language. Out: `SeenOutgoing`, NotFound for
+a visit whose address names it; its records, the person's rights, a moment, a language. Out: `OutgoingView`, NotFound for
 another agency's, Denied for another person's own: rules 13 (rights by role); one `DocumentAct` for each act of that
 person's rights, with its page or the reason in words, where the flow checks again; rows, bad ones first, then by name."""
 
@@ -296,7 +296,7 @@ _NUMBERED_STEPS = frozenset({"queued", "sent", "failed", "cancelled"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineMoment:
-    """Line of a timeline. `who` is `node`, `them`, or the name of a person of ours, with `staff` of theirs to reach;
+    """Line of a timeline. `actor` is `node`, `them`, or the name of a person of ours, with `staff` of theirs to reach;
     `packet` is the part of an address that opens the signed packet behind it."""
 
     at: datetime | None
