@@ -46,7 +46,7 @@ from gateway.trust.pdf_signing import Pin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class ParcelClaims:
     """Unproved claims of a parcel: lines for a person, or why it cannot be read. `hosted`: the recipients this node speaks
     for; only they would have it when it is handed out again."""
 
@@ -56,7 +56,7 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bytes:
+class ByteWindow:
     """A window of the file, as rows of (offset, hexadecimal digits, letters)."""
 
     rows: Sequence[tuple[str, str, str]]
@@ -177,7 +177,7 @@ class TokenSigning:
             return plan.placement, await sign_pdf.preview(desk, plan)
 
     @asynccontextmanager
-    async def signed(
+    async def sign(
         self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: str
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Yield the signed file, piece by piece; it is gone at the end. Refused, Denied or Clash where there is none."""
@@ -272,10 +272,10 @@ class QuarantinedPackets:
         view = await self.node.pool.run(partial(_view, await self._opener(packet)))
         return replace(view, lines=tuple(_line(line, routing_only=routing_only) for line in view.lines))
 
-    async def window(self, packet: InboxPacket, start: int) -> Bytes:
+    async def window(self, packet: InboxPacket, start: int) -> ByteWindow:
         first = max(0, min(start, max(packet.size - 1, 0))) // ROW * ROW
         octets = await self.node.pool.run(partial(_cut, await self._opener(packet), first))
-        return Bytes(rows=_rows(octets, first), start=first, size=packet.size)
+        return ByteWindow(rows=_rows(octets, first), start=first, size=packet.size)
 
     async def read(self, packet: InboxPacket) -> AsyncIterator[bytes]:
         return streamed(self.node.pool, pieces(await self._opener(packet)))
@@ -344,7 +344,7 @@ class AxisDeadLetters:
             raise NotFound(f"no parcel {id[:80]!r} is on the dead list")
         return parcel
 
-    async def claims(self, id: str, lang: str) -> Claims:
+    async def claims(self, id: str, lang: str) -> ParcelClaims:
         """Return what the parcel says of its routing: neither subject nor files."""
         parcel = await self.get(id)
         own = {
@@ -358,8 +358,8 @@ class AxisDeadLetters:
         report = await self.node.pool.run(partial(_explain, file))
         if "error" in report:
             error = report["error"]
-            return Claims(text="", fault=f"{error['code']} {error['detail']}", hosted=hosted)
-        return Claims(text=explain.to_text(_keep_routing(report), lang), hosted=hosted)
+            return ParcelClaims(text="", fault=f"{error['code']} {error['detail']}", hosted=hosted)
+        return ParcelClaims(text=explain.to_text(_keep_routing(report), lang), hosted=hosted)
 
     async def retry(self, by: str, ids: Sequence[str]) -> int:
         """Retry parcels, and return how many; those that are gone meanwhile are passed over."""

@@ -101,7 +101,7 @@ class NodeJournal:
         async with self.node.accounts.accounts.read() as work:
             return [person.id for person in await work.people.everybody() if folded in fold(person.name)]
 
-    async def seal(self) -> JournalState:
+    async def state(self) -> JournalState:
         if self._last_state is None and self._task is None:
             await self.check()
         if self._task is not None:

@@ -85,7 +85,7 @@ class NodeMachine:
         """Return what the selected checks found, cached for some seconds; the test of the line is made each time."""
         return await self.health.found(tag)
 
-    async def standing(self) -> NodeStatus:
+    async def status(self) -> NodeStatus:
         return await status.look(self.node)
 
     async def queues(self) -> Queues:
@@ -131,7 +131,7 @@ class NodeMachine:
             | await status.report_of_node(node)
         )
 
-    async def sampled(self, since: datetime) -> Sequence[QueueSample]:
+    async def samples(self, since: datetime) -> Sequence[QueueSample]:
         """List samples of the queues, every few minutes, oldest first."""
         return await self.node.store.history.samples(since)
 

@@ -32,14 +32,14 @@ from gateway.office.store.lists_query import (
     SEARCH,
     Band,
     OrderColumn,
-    behind,
-    filters,
+    filter_clauses,
     late_condition,
-    likes,
+    like,
     make_bands,
-    match,
-    matching,
-    ordering,
+    match_text,
+    matches,
+    order_clauses,
+    rows_behind,
     single_band,
 )
 from gateway.office.store.lists_write import ListFolder
@@ -303,7 +303,7 @@ class SqlLists:
         return Tiles(**dict(zip(tiles, await self._counts(list(tiles.values())), strict=True)))
 
     async def day(self, today: date) -> DayHours:
-        return await lists_figures.hours_of(await self._load_overlay(), self._agency_id, today)
+        return await lists_figures.count_hours(await self._load_overlay(), self._agency_id, today)
 
     async def charts(self, today: date, days: int = 30) -> Charts:
         return await lists_figures.charts(self._tx, await self._load_overlay(), self._agency_id, today, days)
@@ -336,7 +336,7 @@ class SqlLists:
         return self._overlay
 
     async def _clauses(self, criteria: Wanted, now: datetime) -> list[Condition]:
-        clauses = filters(criteria, now, self._agency_id)
+        clauses = filter_clauses(criteria, now, self._agency_id)
         if criteria.late is not None:
             clauses.append(await late_condition(self._tx, self._agency_id, criteria.side, criteria.late))
         return clauses
@@ -362,13 +362,13 @@ class SqlLists:
         self, band: Band, clauses: list[Condition], values: tuple[Any, ...] | None, *, back: bool, limit: int
     ) -> Sequence[Any]:
         """Read rows of one band up to the limit, stored ones and those that are not written yet."""
-        bound = [behind(band.by, values, back=back)] if values is not None else []
+        bound = [rows_behind(band.by, values, back=back)] if values is not None else []
         overlay = await self._load_overlay()
         stored = await self._stored(band, [*clauses, *bound, *overlay.without], back=back, limit=limit)
         if not overlay.rows:
             return stored
         query = self._base(band, [*clauses, *bound], few=True)
-        fresh = await overlay.find_unwritten(query.order_by(*ordering(band.by, back=back)).limit(limit))
+        fresh = await overlay.find_unwritten(query.order_by(*order_clauses(band.by, back=back)).limit(limit))
         return _sort_rows([*stored, *fresh], band.by, back=back)[:limit]
 
     async def _stored(self, band: Band, clauses: list[Condition], *, back: bool, limit: int) -> Sequence[Any]:
@@ -378,7 +378,7 @@ class SqlLists:
             place: Any = SEARCH.c.rowid
             by_place = place.desc() if band.by[0].down != back else place.asc()
             return await self._tx.tuples(self._base(band, clauses).order_by(by_place).limit(limit))
-        order = ordering(band.by, back=back)
+        order = order_clauses(band.by, back=back)
         if band.words:
             return await self._tx.tuples(self._base(band, clauses).order_by(*order).limit(limit))
         # An index alone gives the places, where it covers the question: a server uses an index's own bits nowhere else.
@@ -390,11 +390,11 @@ class SqlLists:
         """Read rows by their words. Reading in the list's order ends as soon as the page is full, which a common word does
         at once; where too few of the next rows match, the words are searched first and their matches are sorted."""
         near = self._select([*clauses, *band.clauses]).add_columns(col(_R.folded))
-        near = near.order_by(*ordering(band.by, back=back)).limit(_NEAR)
+        near = near.order_by(*order_clauses(band.by, back=back)).limit(_NEAR)
         # Each index has the rows of one side in order; an order of both is made of the two.
         sides = union_all(*(near.where(col(_R.side) == side.value) for side in Side)).subquery()
         near_rows = _in_order(sides, band, [], back, _NEAR, with_words=True).subquery()
-        rows = await self._tx.tuples(_in_order(near_rows, band, likes(band, near_rows.c.folded), back, limit))
+        rows = await self._tx.tuples(_in_order(near_rows, band, like(band, near_rows.c.folded), back, limit))
         if len(rows) >= limit:
             return rows
         # The offset keeps the order out of the plan: an index of the order would be read to its end for a rare word.
@@ -407,10 +407,10 @@ class SqlLists:
         if not band.words:
             return query
         if few or not self._has_index:
-            return query.where(*likes(band))
+            return query.where(*like(band))
         # No index of the rows is used: the words are searched first, and then one row is read for each place.
-        search_query = query.select_from(SEARCH).where(SEARCH.c.rowid == col(_R.place), matching(match(band)))
-        return search_query.with_hint(_R, "NOT INDEXED", "sqlite")
+        search = query.select_from(SEARCH).where(SEARCH.c.rowid == col(_R.place), matches(match_text(band)))
+        return search.with_hint(_R, "NOT INDEXED", "sqlite")
 
     def _select(self, clauses: list[Condition], *columns: Any) -> Select[Any]:
         query = select(*(columns or _COLUMNS)).select_from(_R)

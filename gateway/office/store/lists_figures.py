@@ -128,7 +128,7 @@ async def charts(tx: Transaction, overlay: Overlay, agency_id: str, today: date,
     )
 
 
-async def hours_of(overlay: Overlay, agency_id: str, day: date) -> DayHours:
+async def count_hours(overlay: Overlay, agency_id: str, day: date) -> DayHours:
     """Count documents received and sent in each hour of that day, as of now."""
     begin = midnight(day)
     sent_at = col(_R.sent_at)
@@ -156,13 +156,13 @@ async def work_out_figures(overlay: Overlay, agency_id: str, day: date) -> Figur
     worst = sorted(slow.items(), key=lambda item: -sum(item[1]))[:_MOST_CODES]
     return replace(
         counts,
-        delivered=lag(delivered),
-        taken_in=lag([seconds for lags in slow.values() for seconds in lags]),
+        delivered=measure_lag(delivered),
+        taken_in=measure_lag([seconds for lags in slow.values() for seconds in lags]),
         slow={code: (len(lags), sum(lags)) for code, lags in worst},
     )
 
 
-async def due_day(tx: Transaction, agency_id: str, now: datetime) -> date | None:
+async def find_due_day(tx: Transaction, agency_id: str, now: datetime) -> date | None:
     """Find a day whose figures are missing or old, the newest first."""
     today = now.astimezone(VIETNAM).date()
     query = select(ListDayRow).where(
@@ -176,7 +176,7 @@ async def due_day(tx: Transaction, agency_id: str, now: datetime) -> date | None
     return None
 
 
-def lag(seconds: Sequence[float]) -> Lag | None:
+def measure_lag(seconds: Sequence[float]) -> Lag | None:
     """Compute median and 90th percentile; None of no measurements."""
     if not seconds:
         return None
@@ -322,7 +322,7 @@ async def work_out_day(
     """Work out one day whose figures are missing or old; return False when none are. No writer waits for its reads."""
     for agency_id in agencies:
         async with reading() as tx:
-            day = await due_day(tx, agency_id, now)
+            day = await find_due_day(tx, agency_id, now)
             figures = None
             if day is not None:
                 figures = await work_out_figures(await folder.overlay(tx, agency_id), agency_id, day)

@@ -88,7 +88,7 @@ def single_band(criteria: Wanted) -> Band:
     return Band(by=(_NEWEST,), words=(*search.terms, *_role_terms(criteria)))
 
 
-def filters(criteria: Wanted, now: datetime, agency_id: str) -> list[Condition]:
+def filter_clauses(criteria: Wanted, now: datetime, agency_id: str) -> list[Condition]:
     """Return the conditions for everything but words."""
     clauses: list[Condition] = []
     if criteria.side is not None:
@@ -127,7 +127,7 @@ def filters(criteria: Wanted, now: datetime, agency_id: str) -> list[Condition]:
     return clauses
 
 
-def behind(by: Sequence[OrderColumn], values: Sequence[Any], *, back: bool) -> Condition:
+def rows_behind(by: Sequence[OrderColumn], values: Sequence[Any], *, back: bool) -> Condition:
     """Select rows that come after the row with these values, or before it. The first bound alone tells an index where to
     begin."""
     steps: list[Condition] = []
@@ -141,11 +141,11 @@ def behind(by: Sequence[OrderColumn], values: Sequence[Any], *, back: bool) -> C
     return and_(at_least, or_(*steps)) if len(by) > 1 else steps[0]
 
 
-def ordering(by: Sequence[OrderColumn], *, back: bool) -> list[Any]:  # Any: what `order_by` takes
+def order_clauses(by: Sequence[OrderColumn], *, back: bool) -> list[Any]:  # Any: what `order_by` takes
     return [order.column.desc() if order.down != back else order.column.asc() for order in by]
 
 
-def match(band: Band) -> str:
+def match_text(band: Band) -> str:
     """Write the band's words in the language of SQLite's index; empty when it has none."""
     required = " AND ".join(map(_quote, band.words))
     if not band.but_not:
@@ -153,13 +153,13 @@ def match(band: Band) -> str:
     return f"({required}) NOT ({' AND '.join(map(_quote, band.but_not))})"
 
 
-def likes(band: Band, folded: Any = _R.folded) -> list[Condition]:
+def like(band: Band, folded: Any = _R.folded) -> list[Condition]:
     """Return the band's words as conditions on the column itself."""
     parts = [_like(folded, term) for term in band.words]
     return [*parts, not_(and_(*(_like(folded, term) for term in band.but_not)))] if band.but_not else parts
 
 
-def matching(expression: str) -> Condition:
+def matches(expression: str) -> Condition:
     condition: Any = text("list_search MATCH :sought").bindparams(sought=expression)
     return condition  # type: ignore[no-any-return]  # text(): only SQLite has MATCH
 

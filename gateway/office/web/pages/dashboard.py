@@ -241,7 +241,7 @@ async def _queue_chart(visit: Visit) -> QueueChart | None:
     if not is_operator(visit):
         return None
     now = visit.deps.clock.now()
-    return charts.queue_chart(await visit.deps.operations.machine.sampled(now - charts.QUEUE_SPAN), now)
+    return charts.queue_chart(await visit.deps.operations.machine.samples(now - charts.QUEUE_SPAN), now)
 
 
 def _traffic(figures: Charts) -> charts.Lines:

@@ -61,7 +61,7 @@ async def show_journal(visit: Visit) -> web.StreamResponse:
         "journal/page.html",
         422 if problems else 200,
         title=visit.say("menu.audit"),
-        seal=await journal.seal(),
+        seal=await journal.state(),
         says=lambda code, params: visit.say_or(f"audit.{code}", code, **params),
         scope=_manner(visit),
         given={name: visit.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},

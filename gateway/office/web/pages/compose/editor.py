@@ -212,7 +212,7 @@ async def show_sheet(
         path=path,
         is_bare=is_bare,
         is_torn=is_torn,
-        leaf=await detail.leaf_of(visit, document, path) if document else None,
+        leaf=await detail.make_preview(visit, document, path) if document else None,
         unsigned=document is not None and _is_unsigned(document),
         twins=await _same_lead(visit, document) if document else [],
         groups=await groups(visit.deps.store, visit.scope()),

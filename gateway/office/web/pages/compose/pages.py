@@ -241,7 +241,7 @@ async def _put_signature(visit: Visit, document: OutgoingDocument, lead: FileIte
     pin = visit.form.text("pin")
     async with tray(visit.deps.out) as files:
         files.total = sum(file.size for file in document.files if file.n != lead.n)
-        async with visit.deps.signing.signed(visit.scope(), visit.own_agency, opener, wish, pin) as pieces:
+        async with visit.deps.signing.sign(visit.scope(), visit.own_agency, opener, wish, pin) as pieces:
             await files.add(FileRole.LEAD, lead.name, FileRole.LEAD, pieces)
         await drafting.add_files(visit.deps.out, visit.scope(), document.id, files, document.version)
 

@@ -32,7 +32,7 @@ from gateway.office.web import answers
 from gateway.office.web.answers import can_show
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import content, lists
-from gateway.office.web.pages.content import Leaf, LeafDesk, Note
+from gateway.office.web.pages.content import FilePreview, Note, Previewer
 from gateway.office.web.pages.incoming import seen
 from gateway.office.web.pages.incoming.seen import IncomingView
 from gateway.office.web.visits import Visit, merged, url_for
@@ -137,7 +137,7 @@ async def document_page(visit: Visit, incoming: IncomingView, records: IncomingR
         packets=await visit.deps.evidence.packets(visit.scope(), document.id)
         if document.source is Source.AXIS
         else (),
-        leaf=await leaf_of(visit, incoming),
+        leaf=await make_preview(visit, incoming),
         done=_recent_taking(visit, document),
         query=urlencode(merged({"ds": visit.ask("ds")})),
         order=visit.ask("lenh"),
@@ -183,7 +183,7 @@ async def load_records(visit: Visit, document: IncomingDocument) -> IncomingReco
             events=await work.events.of(document.id),
             context=await reading.around_one(work, document, office),
             # Our own documents that it answers, or that answer it.
-            ours=await content.present(work.outgoing.get, (*document.answers, *document.answered_by)),
+            ours=await content.load_present(work.outgoing.get, (*document.answers, *document.answered_by)),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
             submissions=(await work.office.submissions.of_documents([document.id]))[document.id],
@@ -258,7 +258,7 @@ async def send_file(visit: Visit) -> web.StreamResponse:
     opened = await reading.open_file(visit.deps.inn, visit.scope(), incoming.document.id, n)
     await seen.note_read(visit, incoming, opened.name)
     kind = next(f.found_type or "" for f in incoming.document.files if f.n == n)
-    return await content.give_opened(visit, opened, kind, inline=visit.ask("xem") == "1")
+    return await content.send_opened(visit, opened, kind, inline=visit.ask("xem") == "1")
 
 
 async def view_file(visit: Visit) -> web.StreamResponse:
@@ -326,18 +326,18 @@ _FAULTS = {"PAGE-UNREADABLE": "incoming.leaf.unreadable"}
 async def by_order(visit: Visit, incoming: IncomingView) -> IncomingView:
     """Apply `seen.by_order` with the file that the page shows."""
     desk = _desk(visit, incoming)
-    item = content.chosen(visit, desk)
+    item = content.chosen_file(visit, desk)
     incoming = await seen.by_order(visit, incoming, item.name if item is not None else "")
     if item is not None and incoming.content and incoming.manner is Manner.ORDER:
         visit.deps.looking.note(content.reader_of(visit, desk, item.n))
     return incoming
 
 
-async def leaf_of(visit: Visit, incoming: IncomingView) -> Leaf | None:
+async def make_preview(visit: Visit, incoming: IncomingView) -> FilePreview | None:
     """Make the preview; None for a person who may not read it, and where there is no file."""
     if not incoming.content or incoming.main.state in UNREADABLE:
         return None
-    return await content.leaf_of(visit, _desk(visit, incoming))
+    return await content.make_preview(visit, _desk(visit, incoming))
 
 
 async def send_page(visit: Visit) -> web.StreamResponse:
@@ -351,9 +351,9 @@ def _refuse_unreadable(incoming: IncomingView) -> None:
         raise Clash(f"the files of {incoming.main.id} cannot be read", code="GW-UNREADABLE")
 
 
-def _desk(visit: Visit, incoming: IncomingView) -> LeafDesk:
+def _desk(visit: Visit, incoming: IncomingView) -> Previewer:
     document = incoming.main
-    return LeafDesk(
+    return Previewer(
         id=document.id,
         path=incoming.path,
         base=incoming.path,

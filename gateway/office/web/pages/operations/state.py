@@ -93,7 +93,7 @@ _BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.U
 
 async def show_state(visit: Visit) -> web.StreamResponse:
     machine = visit.deps.operations.machine
-    checks, standing = await machine.checks(), await machine.standing()
+    checks, standing = await machine.checks(), await machine.status()
     ordered = sorted(checks, key=lambda c: -c.level.badness)
     return await tab_page(
         visit,
@@ -115,7 +115,7 @@ async def show_jobs(visit: Visit) -> web.StreamResponse:
         visit,
         "jobs",
         "jobs",
-        standing=await machine.standing(),
+        standing=await machine.status(),
         beats=upkeep.job_lines(days, now) if days else (),
         overdue=labels.jobs(upkeep.late_jobs(days, now), visit.lang),
         words=_BEAT_WORDS,
@@ -157,7 +157,7 @@ _TRIES = f"{PATH}/gui-lai"
 
 async def show_queues(visit: Visit) -> web.StreamResponse:
     machine, now = visit.deps.operations.machine, visit.deps.clock.now()
-    sampled = await machine.sampled(now - charts.QUEUE_SPAN)
+    sampled = await machine.samples(now - charts.QUEUE_SPAN)
     return await tab_page(
         visit,
         "queues",

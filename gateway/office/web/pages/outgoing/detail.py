@@ -26,7 +26,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import dates, door
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import content, lists
-from gateway.office.web.pages.content import Leaf, LeafDesk
+from gateway.office.web.pages.content import FilePreview, Previewer
 from gateway.office.web.pages.outgoing import acts, seen
 from gateway.office.web.pages.outgoing.seen import DocumentAct, OutgoingView
 from gateway.office.web.visits import Visit, merged, url_for
@@ -156,7 +156,7 @@ async def _answers_received(visit: Visit, outgoing: OutgoingView) -> list[Incomi
         str(event.data.get("by", "")) for event in outgoing.events if event.kind is EventKind.INBOX_ANSWERED
     ]
     async with visit.deps.store.read(visit.scope()) as work:
-        return await content.present(work.incoming.get, filter(None, answer_ids))
+        return await content.load_present(work.incoming.get, filter(None, answer_ids))
 
 
 async def show_packet(visit: Visit) -> web.StreamResponse:
@@ -205,7 +205,7 @@ async def send_file(visit: Visit, *, inline: bool = False) -> web.StreamResponse
         return order_page
     await seen.note_read(visit, outgoing.document, item.name)
     opened = await files.open_file(visit.deps.out, visit.scope(), outgoing.document.id, n)
-    return await content.give_opened(visit, opened, opened.content_type, inline=inline)
+    return await content.send_opened(visit, opened, opened.content_type, inline=inline)
 
 
 async def _order_page(visit: Visit, outgoing: OutgoingView) -> web.StreamResponse | None:
@@ -238,10 +238,10 @@ async def print_slip(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def leaf_of(visit: Visit, document: OutgoingDocument, path: str) -> Leaf | None:
+async def make_preview(visit: Visit, document: OutgoingDocument, path: str) -> FilePreview | None:
     """Make the preview for the page at that address; None where there is no file to see. The caller has checked the
     right."""
-    return None if document.is_sealed else await content.leaf_of(visit, _desk(visit, document, path))
+    return None if document.is_sealed else await content.make_preview(visit, _desk(visit, document, path))
 
 
 async def send_page(visit: Visit) -> web.StreamResponse:
@@ -250,8 +250,8 @@ async def send_page(visit: Visit) -> web.StreamResponse:
     return await content.send_picture(visit, _desk(visit, outgoing.document, outgoing.path))
 
 
-def _desk(visit: Visit, document: OutgoingDocument, path: str) -> LeafDesk:
-    return LeafDesk(
+def _desk(visit: Visit, document: OutgoingDocument, path: str) -> Previewer:
+    return Previewer(
         id=document.id,
         path=path,
         base=f"/van-ban-di/{document.id}",
