@@ -158,7 +158,7 @@ _MOST_IMAGE = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TokenSigning:
-    """Signs in person (R23a): the PIN is used for one signature and forgotten; no key stays open."""
+    """Signing in person, R23a (separate keys): the PIN is used for one signature and forgotten; no key stays open."""
 
     node: Office
 

@@ -82,7 +82,7 @@ class NodeMachine:
     health: HealthProbe
 
     async def checks(self, tag: Tag = Tag.DOCTOR) -> Sequence[Diagnosis]:
-        """Return what the selected checks found, cached for some seconds; the test of the line is made each time."""
+        """Return findings of the selected checks, cached for some seconds; the test of the line is made each time."""
         return await self.health.found(tag)
 
     async def status(self) -> NodeStatus:

@@ -42,7 +42,7 @@ STATIC: Mapping[str, str] = {
     "pane.js": "text/javascript",
     "print.js": "text/javascript",
 }
-# Texts that leave the agency, by what they belong to.
+# Texts that leave the agency: those of a draft, of a change, of a status.
 TEXTS = {"draft": DRAFT, "change": CHANGE, "status": STATUS}
 
 

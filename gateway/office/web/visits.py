@@ -104,7 +104,7 @@ class Visit:
         return frozenset(grant.unit for grant in grants)
 
     def may(self, right: Right, *manners: Manner) -> bool:
-        """Tell what a page shows or leaves out; the flow behind a button checks again."""
+        """Tell whether the person has a right, for parts of a page; the flow behind a button checks again."""
         return self.acting is not None and self.acting.may(right, *manners)
 
     @property

@@ -158,7 +158,7 @@ def _kinds(visit: Visit, ask: JournalQuery) -> list[tuple[str, str]]:
     ]
 
 
-def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: what a template is given
+def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: values of a template
     """Describe one line by its columns. `rest` holds the values of no column."""
     event = entry.event
     data, principal = dict(event.data), event.principal_id

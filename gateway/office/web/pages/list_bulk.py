@@ -36,7 +36,7 @@ from gateway.store.row import from_json, to_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkOutcome:
-    """One row: its document, and what was done or stood against it."""
+    """One row: its document, and the outcome of the act or the objection to it."""
 
     number: str
     path: str

@@ -210,7 +210,7 @@ async def agency_names(visit: Visit) -> dict[str, str]:
     return {NODE: visit.say("admin.node"), **{agency.id: agency.name for agency in hosted}}
 
 
-async def post_choice(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
+async def post_choice(visit: Visit) -> dict[str, Any]:  # Any: values of a template
     """Return the choices of a post's fields."""
     sees_all = is_everywhere(visit)
     places = await list_places(visit, together=False)

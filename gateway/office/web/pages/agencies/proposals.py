@@ -130,7 +130,7 @@ async def _ask_of_proposal(
     )
 
 
-async def _page_values(visit: Visit, proposal: Proposal) -> dict[str, Any]:  # Any: what a template is given
+async def _page_values(visit: Visit, proposal: Proposal) -> dict[str, Any]:  # Any: values of a template
     names = await ground.names_of_people(visit, proposal.people)
     is_mine = visit.person.person.id == proposal.proposed_by
     content = proposal.content

@@ -192,7 +192,7 @@ async def fill_draft(visit: Visit, stored: OutgoingDocument, read: ReadDocument)
 
 async def save_over(
     visit: Visit, stored: OutgoingDocument, draft: Draft, **marks: Any
-) -> OutgoingDocument:  # Any: other fields of what is kept beside a draft
+) -> OutgoingDocument:  # Any: other fields stored beside a draft
     """Save the draft in place of the stored one, unless a newer version exists; fields beside the draft stay, unless
     given."""
     saved_marks = {"change": stored.change, "doubts": stored.doubts, "from_file": stored.from_file, **marks}

@@ -178,7 +178,7 @@ async def ask(
     do: str = "do",
     back: str = "",
     request_id: str = "",
-    **values: Any,  # what a template is given
+    **values: Any,  # values of a template
 ) -> web.StreamResponse:
     """Show the page of a question about it; `request_id` is the request that is answered."""
     document, words = incoming.main, f"incoming.{which}"
@@ -224,7 +224,7 @@ async def done_or_late(
 
 
 def confirm(visit: Visit, incoming: IncomingView, message: str, word: str, number: str = "") -> web.Response:
-    """Tell the pane beside the list in one line what was done; the list goes on to its next letter."""
+    """Report the act in one line to the pane beside the list, which goes on to its next letter."""
     stamp = bool(number) and visit.may(Right.BOOK, Manner.YES)
     sentence = f"{visit.say(f'told.{message}')} {word}"
     answer = visit.piece(

@@ -68,7 +68,7 @@ async def tab_page(
 
 async def tab_question(
     visit: Visit, tab: str, which: str, problems: Problems | None, *words: str, **values: Any
-) -> web.Response:  # Any: what a template is given
+) -> web.Response:  # Any: values of a template
     """Show a question among the tabs."""
     options = {
         "which": which,

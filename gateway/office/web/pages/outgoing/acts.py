@@ -342,7 +342,7 @@ _WITH_TEXT = ("resend", "anew", "further")
 
 async def ask(
     visit: Visit, outgoing: OutgoingView, which: str, problems: Problems | None = None, **values: Any
-) -> web.StreamResponse:  # Any: what a template is given
+) -> web.StreamResponse:  # Any: values of a template
     """Show the page of an act, with its form as it was typed where it was refused."""
     act, text = f"outgoing.act.{which}", f"outgoing.{which}.text" if which in _WITH_TEXT else ""
     options = {
@@ -413,7 +413,7 @@ async def resend(visit: Visit) -> web.StreamResponse:
 
 
 async def correct(visit: Visit) -> web.StreamResponse:
-    """Begin a draft anew and lead to its page."""
+    """Begin a draft from this document and lead to its page."""
     outgoing = await seen.find(visit)
     if objection := seen.no_correction(outgoing):
         return await show_refusal(visit, outgoing, "anew", objection)

@@ -225,7 +225,7 @@ def resendable(outgoing: OutgoingView) -> Sequence[Delivery]:
 
 
 def no_correction(outgoing: OutgoingView) -> str:
-    """Explain why it cannot be written anew: only a refused document can."""
+    """Explain why it cannot be corrected: only a refused document can."""
     is_refused = any(d.state == "rejected" for d in outgoing.deliveries)
     return not_away(outgoing) if is_refused else "outgoing.why.nobody_refused"
 
