@@ -37,7 +37,7 @@ class Lister:
             self._more = await store.fold_lists(_ROWS_AT_ONCE)
             return Done.MORE if self._more or self.is_due(clock.now()) else Done.ALL
         if not self._begun:
-            await store.fill_lists_again()
+            await store.refill_lists()
             self._begun = True
         if not self._filled:
             self._filled = not await store.fill_lists(_ROWS_AT_ONCE)
@@ -45,7 +45,7 @@ class Lister:
         now = clock.now()
         if not self._turn.has_come(now):
             return False
-        if await store.write_due_again(_ROWS_AT_ONCE) or await store.work_out_day():
+        if await store.rewrite_due(_ROWS_AT_ONCE) or await store.work_out_day():
             return True
         self._turn.done(now)
         return False

@@ -115,7 +115,7 @@ class RingBoard:
         if known is not None and not anew and timedelta() <= now - known[0] < _REMEMBERED:
             return known[1]
         async with self.bell.desk.store.read(scope) as work:
-            return self._remember(key, await work.office.desks.of(scope.principal_id))
+            return self._remember(key, await work.office.desks.load(scope.principal_id))
 
     async def read(self, scope: AgencyScope, until: datetime) -> None:
         """Everything until then was read; never less than before."""
@@ -135,7 +135,7 @@ class RingBoard:
 
     async def _change(self, scope: AgencyScope, change: Callable[[OwnDesk], OwnDesk]) -> None:
         async with self.bell.desk.store.begin(scope) as work:
-            changed = change(await work.office.desks.of(scope.principal_id))
+            changed = change(await work.office.desks.load(scope.principal_id))
             await work.office.desks.save(scope.principal_id, changed)
             await work.commit()
         self._remember((scope.agency_id, scope.principal_id), changed)

@@ -91,7 +91,7 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
     replies = await work.office.tasks.replies(todo.reply_horizon(now), MOST_OF_A_KIND)
     returned = await work.office.tasks.returned(now - todo.LOOK_BACK, MOST_OF_A_KIND)
     unsent = await work.office.tasks.unsent(MOST_OF_A_KIND)
-    untold = await work.office.tasks.untold(now - todo.LOOK_BACK, todo.status_horizon(now), MOST_OF_A_KIND)
+    untold = await work.office.tasks.pending(now - todo.LOOK_BACK, todo.status_horizon(now), MOST_OF_A_KIND)
     asks = [
         (each, await work.outgoing.get(each.document_id))
         for each in await work.office.recalls.open(MOST_OF_A_KIND)
@@ -100,7 +100,7 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
     untaken = [(each, await _about(work, each)) for each in stuck]
     wanted = await _wanted_replies(work, now)
     unassigned = await work.office.tasks.unassigned(now - todo.LOOK_BACK, MOST_OF_A_KIND)
-    submitted = await work.office.submissions.of([each.id for each, _ in unassigned])
+    submitted = await work.office.submissions.of_documents([each.id for each, _ in unassigned])
     # What was submitted waits for the leader, and what a leader gave an opinion on is told to nobody else.
     free = [(each, since) for each, since in unassigned if not submitted[each.id]]
     opinions = await work.office.submissions.open(MOST_OF_A_KIND)

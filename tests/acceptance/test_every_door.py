@@ -165,7 +165,7 @@ async def _on_the_page(office: Office, raw: dict[str, Any]) -> str | None:
     out = office.door.node.out
     flat = {name: (_text(raw, path),) for path, name in _OF_PAGE.items() if _text(raw, path)}
     form = Form(MappingProxyType({**flat, "date": ("20/11/2026",), "reply": ("no",)}))
-    draft, _ = fields.typed(form, Draft(), out.today())
+    draft, _ = fields.read_draft(form, Draft(), out.today())
     draft = replace(draft, recipients=(Recipient(code=PROVINCE),))
     try:
         begun = await drafting.begin(out, office.sender, draft)

@@ -199,7 +199,7 @@ class Office:
             ids = [*(each.id for each in self.sent), *(each.id for each in self.came)]
             told["lines"] = [await lists.line(id) for id in ids]
             told["late"] = [await lists.late(side, ids, TODAY) for side in Side]
-            told["beside"] = [await lists.beside(wanted, id) for id in ids for wanted in (OUT, IN)]
+            told["beside"] = [await lists.neighbours(wanted, id) for id in ids for wanted in (OUT, IN)]
             told["tiles"] = await lists.tiles(TODAY)
             told["day"] = await lists.day(TODAY)
             charts = await lists.charts(TODAY)
@@ -264,7 +264,7 @@ async def _written_anew(office: Office, after: Mapping[object, object]) -> None:
         rows = await office.store._folder.rows(tx, sides)
     assert [(own, row.id) for row in rows.now] == [*sides]
     for row in rows.now:
-        stored = rows.before[own, row.id]
+        stored = rows.stored[own, row.id]
         # Whether it was read is known to the row alone.
         assert row.values("unread") == {name: getattr(stored, name) for name in row.values("unread")}
 

@@ -78,7 +78,7 @@ async def test_lines_stand_by_number_and_pages_meet(store: SqlOfficeStore, clock
     async with store.read(NORTH) as work:
         whole = [line.entry.number for line in await work.office.books.incoming(YEAR, limit=50)]
         paged: list[str] = []
-        while part := await work.office.books.incoming(YEAR, limit=2, after=paged[-1] if paged else None):
+        while part := await work.office.books.incoming(YEAR, limit=2, last=paged[-1] if paged else None):
             paged += [line.entry.number for line in part]
         told = await work.office.books.incoming_numbers(YEAR)
     async with store.read(SOUTH) as work:
@@ -175,7 +175,7 @@ async def test_paper_and_the_exchange_are_one_outgoing_book(
     async with store.read(NORTH) as work:
         whole = [number_of(line) for line in await work.office.books.outgoing(YEAR, limit=50)]
         paged: list[OutgoingLine] = []
-        while part := await work.office.books.outgoing(YEAR, limit=2, after=paged[-1] if paged else None):
+        while part := await work.office.books.outgoing(YEAR, limit=2, last=paged[-1] if paged else None):
             paged += part
         one_day = Span(year=2026, since=date(2026, 11, 20), until=date(2026, 11, 20))
         on_day = [number_of(line) for line in await work.office.books.outgoing(one_day, limit=50)]

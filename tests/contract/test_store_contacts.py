@@ -66,7 +66,7 @@ async def settled(
 
 
 async def last(store: SqlOfficeStore, *agencies: str) -> dict[str, datetime]:
-    return dict(await partners.last_heard(store, [CODE, OTHER], START, agencies))
+    return dict(await partners.last_seen(store, [CODE, OTHER], START, agencies))
 
 
 async def sent(store: SqlOfficeStore, clock: ManualClock, at: datetime, *states: tuple[str, str]) -> None:
@@ -104,7 +104,7 @@ async def test_an_agency_hears_by_its_own_mail_alone_of_however_many_codes(
     await heard(store, clock, OTHER, START - 90 * DAY)
     many = [f"Z90.{n}" for n in range(1200)]
 
-    found = await partners.last_heard(store, [*many, CODE, OTHER], START, BOTH)
+    found = await partners.last_seen(store, [*many, CODE, OTHER], START, BOTH)
 
     assert found == {CODE: START - DAY, OTHER: START - 90 * DAY}
 

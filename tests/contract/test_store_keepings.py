@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import Plan, RowChange
-from gateway.office.store.store import KEPT, MOST_KEEPINGS, SqlOfficeStore
+from gateway.office.store.store import KEEPING_AGE, MOST_KEEPINGS, SqlOfficeStore
 from gateway.office.web.deps import Preview, Previews
 from gateway.office.web.pages.list_bulk import BulkOutcome, BulkResult
 from gateway.policy import code_file
@@ -24,7 +24,7 @@ async def test_it_is_found_by_its_own_session_until_its_time_is_over(
 
     assert await store.keepings.find(key, "one", at) == b"\x00\xffwhat"
     assert await store.keepings.find(key, "other", at) is None
-    assert await store.keepings.find(key, "one", at + KEPT) is None
+    assert await store.keepings.find(key, "one", at + KEEPING_AGE) is None
     assert await store.keepings.find("nothing", "one", at) is None
 
     await store.keepings.forget(key)
@@ -62,7 +62,7 @@ async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: M
     key = await store.keepings.keep("one", to_json(BulkResult, made).encode(), clock.now())
 
     body = await store.keepings.find(key, "one", clock.now())
-    assert made.done == 1
+    assert made.n_done == 1
     assert body is not None
     assert from_json(BulkResult, body.decode()) == made
 
@@ -97,7 +97,7 @@ def preview() -> Preview:
         plan=plan(),
         read=read,
         effect=plan().effect,
-        whole=code_file.under_own_names(read.csv, ("code", "name", "")),
+        table=code_file.under_own_names(read.csv, ("code", "name", "")),
     )
 
 
@@ -111,7 +111,7 @@ async def test_a_preview_is_the_same_in_another_process_until_it_was_applied_or_
     assert await here.find(key, "one", clock.now()) is made
     assert await there.find(key, "one", clock.now()) == made
     assert await there.find(key, "other", clock.now()) is None
-    assert await here.find(key, "one", clock.now() + KEPT) is None
+    assert await here.find(key, "one", clock.now() + KEEPING_AGE) is None
 
     here, there = process(store, pool, plan()), process(store, pool, plan())
     key = await here.keep(preview(), "one", clock.now())

@@ -506,7 +506,7 @@ async def test_rows_of_older_documents_are_filled_while_the_node_works(
             async with committing(store) as work:
                 kept = await work.outgoing.get(before[OUT][0].id)
                 await work.outgoing.save(kept)
-    await store.fill_lists_again()
+    await store.refill_lists()
     while await store.fill_lists(5):
         turns += 1
 

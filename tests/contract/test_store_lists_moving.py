@@ -28,14 +28,14 @@ async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
     arrived, late = incoming(clock), Filter(side=Side.IN, overdue=True)
     await stored(node, arrived)
     clock.advance(3 * 3_600)
-    while await node.write_due_again(1):
+    while await node.rewrite_due(1):
         pass
     async with node.read(NORTH) as view:
         before = await view.office.lists.line(arrived.id)
         assert (await view.office.lists.count(late)).n == 1
 
     await node.calendar.put([_holiday(arrived.arrived_at.date())], clock.now(), "operator")
-    while await node.write_due_again(1):
+    while await node.rewrite_due(1):
         pass
 
     async with node.read(NORTH) as view:

@@ -39,10 +39,10 @@ async def test_what_was_asked_comes_back_to_its_own_agency_alone_and_of_two_who_
 
     async with store.read(NORTH) as work:
         assert await work.office.recalls.get(made.id) == made
-        assert list(await work.office.recalls.of(made.document_id)) == [made]
+        assert list(await work.office.recalls.of_document(made.document_id)) == [made]
         assert list(await work.office.recalls.open(9)) == [made]
     async with store.read(SOUTH) as work:
-        assert list(await work.office.recalls.of(made.document_id)) == []
+        assert list(await work.office.recalls.of_document(made.document_id)) == []
         assert list(await work.office.recalls.open(9)) == []
         with pytest.raises(NotFound):
             await work.office.recalls.get(made.id)
@@ -59,7 +59,7 @@ async def test_what_was_asked_comes_back_to_its_own_agency_alone_and_of_two_who_
     assert sorted(type(each).__name__ for each in found) == ["Clash", "NoneType"]
     assert any(isinstance(each, Clash) for each in found)
     async with store.read(NORTH) as work:
-        (kept,) = await work.office.recalls.of(made.document_id)
+        (kept,) = await work.office.recalls.of_document(made.document_id)
         assert not kept.is_open
         assert kept.why == "Không cần."
         assert list(await work.office.recalls.open(9)) == []

@@ -81,7 +81,7 @@ async def test_a_label_is_made_with_its_first_mark_and_found_however_it_is_writt
     assert await found(store, replace(IN, tag=made.id, sort=ListOrder.FIRST, text="")) == [first, second]
     async with store.read(NORTH) as work:
         assert await work.office.tags.counts() == {(made.id, Side.IN): 2, (made.id, Side.OUT): 1}
-        assert await work.office.tags.of([first, "inb_other"]) == {first: [made]}
+        assert await work.office.tags.of_documents([first, "inb_other"]) == {first: [made]}
 
 
 async def test_what_is_taken_off_or_deleted_is_found_no_more(
@@ -93,7 +93,7 @@ async def test_what_is_taken_off_or_deleted_is_found_no_more(
     await tags_and_views.put_tag(store, clock, NORTH, "An toàn", first)
     waits = await label(store, "Chờ ý kiến")
     async with store.read(NORTH) as work:
-        assert [each.name for each in (await work.office.tags.of([first]))[first]] == [
+        assert [each.name for each in (await work.office.tags.of_documents([first]))[first]] == [
             "An toàn",
             "Chờ ý kiến",
         ]
@@ -123,7 +123,7 @@ async def test_another_agency_neither_sees_nor_touches_them(
         await tags_and_views.remove_tag(store, SOUTH, made.id)
     assert not await tags_and_views.take_off_tag(store, SOUTH, made.id, ours)
     async with store.read(SOUTH) as work:
-        assert await work.office.tags.of([ours]) == {}
+        assert await work.office.tags.of_documents([ours]) == {}
         assert (await work.office.lists.count(replace(IN, tag=made.id))).n == 0
     assert await found(store, replace(IN, tag=made.id)) == [ours]
 

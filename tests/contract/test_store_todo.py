@@ -191,11 +191,11 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
     plans = {
         "ix_incoming_state": await plan(store, todo.TO_TAKE_IN, state="new", **asked),
         "ix_incoming_reply_by": await plan(store, todo.REPLIES, by=date(2026, 11, 23), **asked),
-        "ix_fact_asked": await plan(store, todo.ASKED, since=NOW, **asked),
+        "ix_fact_asked": await plan(store, todo.WITH_REQUESTS, since=NOW, **asked),
         "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **asked),
         "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **asked),
     }
-    silent = await plan(store, todo.UNTOLD, since=NOW, until=NOW, **asked)
+    silent = await plan(store, todo.PENDING, since=NOW, until=NOW, **asked)
 
     # A table of one row is read whole by a server, whatever its indexes.
     assert [name for name, how in plans.items() if name not in how] in ([], ["ix_outgoing_state"]), plans

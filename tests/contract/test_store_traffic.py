@@ -10,7 +10,7 @@ from gateway.domain.document import InState
 from gateway.domain.wall_clock import local
 from gateway.office.domain.listing import Side
 from gateway.office.store import partners
-from gateway.office.store.partners import LONGEST_DAYS, Flow, TrafficWanted
+from gateway.office.store.partners import LONGEST_DAYS, Flow, TrafficQuery
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, incoming, outgoing, stored
@@ -46,7 +46,7 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_pa
 ) -> None:
     await fill(store, clock)
 
-    found = await partners.flows(store, TrafficWanted(first=TODAY - timedelta(days=6), last=TODAY))
+    found = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=6), last=TODAY))
 
     assert told(found) == {
         (1, "north", "out", "Z91.02", "sent", 1),
@@ -58,7 +58,7 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_pa
         (0, "south", "in", "Z91.01", "waiting", 1),
     }
 
-    asked = TrafficWanted(first=TODAY, last=TODAY)
+    asked = TrafficQuery(first=TODAY, last=TODAY)
 
     ours = await partners.flows(store, replace(asked, agency_id=SOUTH.agency_id))
     partner = await partners.flows(store, replace(asked, partner="z91.03"))
@@ -68,6 +68,6 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_pa
     assert told(partner) == {(0, "north", "out", "Z91.03", "refused", 1)}
     assert {each.side for each in came} == {Side.IN}
 
-    found = await partners.flows(store, TrafficWanted(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))
+    found = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))
 
     assert {each.day for each in found} == {TODAY - timedelta(days=1)}

@@ -121,8 +121,10 @@ async def test_the_rows_beside_one_are_those_of_the_list_it_was_opened_from(
     ):
         async with store.read(NORTH) as work:
             order = [each.id for each in (await work.office.lists.page(wanted, limit=50)).lines]
-            beside = [await work.office.lists.beside(wanted, id) for id in order]
-            stranger = await work.office.lists.beside(replace(wanted, urgency=Urgency.VERY_URGENT), order[0])
+            beside = [await work.office.lists.neighbours(wanted, id) for id in order]
+            stranger = await work.office.lists.neighbours(
+                replace(wanted, urgency=Urgency.VERY_URGENT), order[0]
+            )
 
         assert beside == list(zip([None, *order[:-1]], [*order[1:], None], strict=True)), wanted
         assert stranger == (None, None)

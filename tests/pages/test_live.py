@@ -15,7 +15,7 @@ from gateway.office.accounts import admin, sessions, sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.bootstrap.office import account_rules
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.deps import MOST_LIVE_EACH
+from gateway.office.web.deps import MOST_LIVE_PER_PERSON
 from gateway.office.web.door import COOKIE
 from tests.pages.site import Site
 from tests.support.accounts import HERE
@@ -88,7 +88,7 @@ async def test_a_stream_ends_soon_after_its_session(site: Site, streams: Streams
 
 async def test_one_person_takes_no_more_places_than_some_and_the_oldest_goes(streams: Streams) -> None:
     clerk = await streams.token(PostRole.CLERK)
-    lines = [await streams.open(clerk) for _ in range(MOST_LIVE_EACH + 1)]
+    lines = [await streams.open(clerk) for _ in range(MOST_LIVE_PER_PERSON + 1)]
 
     assert (await rest(lines[0])).endswith("event: over\ndata: \n\n")
     assert not any(each.content.at_eof() for each in lines[1:])

@@ -75,7 +75,7 @@ def behalf(granted: Granted) -> Mapping[str, object]:
 async def rights_of(work: AccountWork, person_id: str, at: datetime) -> Rights:
     """Load the person's rights; lent rights hold only while the lender has them and is active."""
     lent = await work.delegations.to(person_id, at)
-    posts = await work.posts.of({person_id, *(d.from_id for d in lent)})
+    posts = await work.posts.of_persons({person_id, *(d.from_id for d in lent)})
     lenders = {d.from_id: await work.people.get(d.from_id) for d in lent}
     return Rights(
         person_id=person_id,
@@ -111,7 +111,7 @@ async def over_person(work: AccountWork, by: By, person: Person, at: datetime) -
         raise Denied(
             "nobody changes the own account in this way; ask another administrator", code="GW-OWN-RIGHTS"
         )
-    agencies = {post.agency_id for post in await work.posts.of({person.id})}
+    agencies = {post.agency_id for post in await work.posts.of_persons({person.id})}
     if person.roles or (not agencies and person.added_by != by.principal_id):
         agencies.add(NODE)
     for agency_id in sorted(agencies):

@@ -240,7 +240,7 @@ async def look_at(desk: AccountDesk, by: By, id: str) -> AccountSeen:
     async with desk.accounts.read() as view:
         person = await view.people.get(id)
         sees_all = await _is_allowed(over_agency(view, by, NODE, now))
-        posts = await view.posts.of({id})
+        posts = await view.posts.of_persons({id})
         if not sees_all:
             posts = [post for post in posts if await _is_allowed(over_agency(view, by, post.agency_id, now))]
             if not posts and person.added_by != by.principal_id:

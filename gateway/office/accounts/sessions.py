@@ -180,7 +180,7 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
             return {}  # a node without accounts is not written to
     async with desk.changing("node") as (work, _):
         # One sweep at a time: two at once would each count on the other's clerk.
-        await work.tries.of("idle accounts")
+        await work.tries.load("idle accounts")
         people = {p.id: p for p in await work.people.everybody()}
         posts = [post for post in await work.posts.all() if post.holds(now)]
         for person in sorted(people.values(), key=lambda p: (p.used_at, p.id)):

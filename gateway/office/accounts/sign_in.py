@@ -49,7 +49,7 @@ async def count_try(desk: AccountDesk, name: str, address: str) -> CountedTry:
     now, rules = desk.clock.now(), desk.rules.slow
     keys = _try_key("name", fold(name)), _try_key("address", _network_of(address))
     async with desk.changing("node") as (work, _):
-        names, addresses = await work.tries.of(keys[0]), await work.tries.of(keys[1])
+        names, addresses = await work.tries.load(keys[0]), await work.tries.load(keys[1])
         _must_wait("GW-LOCKED", signing_in.name_waits_until(names, rules, now), now)
         _must_wait("GW-SLOW-DOWN", signing_in.address_waits_until(addresses, rules, now), now)
         names = signing_in.one_more_failure(names, rules, now)
@@ -63,7 +63,7 @@ async def try_succeeded(work: AccountWork, counted_try: CountedTry) -> None:
     """Clear the tries in the caller's transaction. The address only loses this one: the holder of an account must not be
     able to go on guessing others'."""
     await work.tries.save(counted_try.by_name, FailedTries())
-    addresses = await work.tries.of(counted_try.by_address)
+    addresses = await work.tries.load(counted_try.by_address)
     one_less = replace(addresses, failures=max(0, addresses.failures - 1))
     await work.tries.save(counted_try.by_address, one_less)
 

@@ -51,8 +51,8 @@ async def put_tag(
         line = await work.office.lists.line(document_id)
         if line is None:
             raise NotFound("no list of this agency has that document")
-        tag = await work.office.tags.named(title) or await _make_tag(work, clock, scope, title)
-        on_it = (await work.office.tags.of([document_id])).get(document_id, ())
+        tag = await work.office.tags.find(title) or await _make_tag(work, clock, scope, title)
+        on_it = (await work.office.tags.of_documents([document_id])).get(document_id, ())
         if any(t.id == tag.id for t in on_it):
             return False
         if len(on_it) >= MOST_ON_ONE:
@@ -89,7 +89,7 @@ async def _make_tag(work: OfficeWork, clock: Clock, scope: AgencyScope, name: st
 async def views_of(store: SqlOfficeStore, scope: AgencyScope, side: Side) -> Sequence[SavedView]:
     """List the person's own views by name."""
     async with store.read(scope) as work:
-        return await work.office.views.of(scope.principal_id, side)
+        return await work.office.views.of_person(scope.principal_id, side)
 
 
 async def save_view(
@@ -111,7 +111,7 @@ async def save_view(
         person_id=scope.principal_id, side=side, name=title, query=query, saved_at=at, is_first=is_first
     )
     async with store.begin(scope) as work:
-        views = await work.office.views.of(scope.principal_id, side)
+        views = await work.office.views.of_person(scope.principal_id, side)
         if len(views) >= MOST_VIEWS and fold(title) not in {fold(v.name) for v in views}:
             raise Clash(f"a person keeps at most {MOST_VIEWS} views; remove one first", code="GW-VIEW")
         await work.office.views.save(view)

@@ -68,11 +68,11 @@ async def leaf(
     """Read the next lines after the last one seen."""
     if book is Book.OUTGOING:
         last = None if isinstance(after, str) else after
-        sent = await work.office.books.outgoing(span, limit=limit, after=last)
+        sent = await work.office.books.outgoing(span, limit=limit, last=last)
         lines = await book_lines.outgoing_lines(work, sent, lang)
         return BookLeaf(lines=tuple(lines), after=sent[-1] if len(sent) == limit else None)
     number = after if isinstance(after, str) else None
-    entries: Sequence[IncomingLine] = await work.office.books.incoming(span, limit=limit, after=number)
+    entries: Sequence[IncomingLine] = await work.office.books.incoming(span, limit=limit, last=number)
     lines = await book_lines.incoming_lines(work, book, entries, lang)
     return BookLeaf(lines=tuple(lines), after=entries[-1].entry.number if len(entries) == limit else None)
 

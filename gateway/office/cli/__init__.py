@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficeSeat(Seat):
-    """Where a command works that needs the office of this node."""
+    """Seat of a command that needs the office of this node."""
 
     node: Office
 

@@ -1,7 +1,7 @@
-"""`gateway book`: the register books, what a clerk enters in them by hand, and the paper dispatch list. In: a book, a year
-and days; what a letter on paper says, and its scan; a document with day and means. Out: lines of a book and whether
-numbers are missing, or a file of it; the line entered or struck through, with its number; what somebody has to carry to
-whom, or what was handed over."""
+"""`gateway book`: the register books, mail that a clerk enters in them by hand, and the paper dispatch list. In: a book, a
+year and days; the fields of a letter on paper, and its scan; a document with day and means. Out: lines of a book and
+whether numbers are missing, or a file of it; the line entered or struck through, with its number; paper that has to be
+carried, or that was handed over."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ else:
 Which = Annotated[Book, typer.Argument(help="The book.")]
 Year = Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")]
 Since = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01 or 01/11/2026.")]
-Until = Annotated[str | None, typer.Option("--to", help="Last day.")]
+LastDay = Annotated[str | None, typer.Option("--to", help="Last day.")]
 Columns = Annotated[BookForm, typer.Option(help="Columns of decree 30/2020, or of circular 07/2012.")]
 _PIECE = 256 * 1024
 
@@ -51,7 +51,7 @@ Pages = Annotated[int | None, typer.Option(min=1, max=99_999)]
 Unit = Annotated[str | None, typer.Option(help="Unit or person that it goes to.")]
 ScanFile = Annotated[Path | None, typer.Option("--scan", exists=True, dir_okay=False, help="Its scan.")]
 From = Annotated[Source, typer.Option("--source", help="paper, email or other-system.")]
-Given = Annotated[str | None, typer.Option(help="Arrival number, where this node does not give it.")]
+ArrivalNumber = Annotated[str | None, typer.Option(help="Arrival number, where this node does not give it.")]
 Copy = Annotated[
     bool,
     typer.Option("--copy", help="Enter it although the same document came over the axis, as you were told."),
@@ -61,7 +61,7 @@ verb = noun("book").verb
 
 
 class FileKind(StrEnum):
-    """What `export` writes."""
+    """Formats of a file that `export` writes."""
 
     XLSX = "xlsx"
     CSV = "csv"
@@ -75,32 +75,32 @@ async def show(
     book: Which,
     year: Year = None,
     since: Since = None,
-    until: Until = None,
+    last_day: LastDay = None,
     form: Columns = BookForm.DECREE_30,
     limit: Limit = 50,
-    after: Annotated[
-        str | None, typer.Option(help="Go on after the line with this number (incoming books).")
+    last: Annotated[
+        str | None, typer.Option("--after", help="Go on after the line with this number (incoming books).")
     ] = None,
 ) -> None:
     """Show lines of a book in their order, and whether numbers are missing."""
-    span, lang = _span(seat, year, since, until), call.lang.value
+    span, lang = _span(seat, year, since, last_day), call.lang.value
     columns = books.Ask(book=book, span=span, form=form).columns
     desk = seat.node.book
     async with desk.store.read(seat.scope) as work:
-        told = await books.summary_of(work, book, span, series_by_type=desk.series_by_type)
-        leaf = await books.leaf(work, book, span, limit=limit, after=after, lang=lang)
+        summary = await books.summary_of(work, book, span, series_by_type=desk.series_by_type)
+        page = await books.leaf(work, book, span, limit=limit, after=last, lang=lang)
     output.rows(
         call,
-        [_record(line) for line in leaf.lines],
-        [output.Column(f"book.column.{each}") for each in columns],
-        ([cell_text(line.cells.get(each)) for each in columns] for line in leaf.lines),
-        extra={"summary": _summary(told)},
+        [_record(line) for line in page.lines],
+        [output.Column(f"book.column.{column}") for column in columns],
+        ([cell_text(line.cells.get(column)) for column in columns] for line in page.lines),
+        extra={"summary": _summary(summary)},
     )
-    for run in told.runs:
+    for run in summary.runs:
         call.tell(book_lines.gaps_sentence(run, lang))
-    if isinstance(leaf.after, str):
-        call.say("cli.more", command=f"--after {leaf.after}")
-    elif leaf.after is not None:
+    if isinstance(page.after, str):
+        call.say("cli.more", command=f"--after {page.after}")
+    elif page.after is not None:
         call.say("cli.more", command="--from")
 
 
@@ -113,7 +113,7 @@ async def export(
     kind: Annotated[FileKind | None, typer.Option("--as", help="Default: by the file's ending.")] = None,
     year: Year = None,
     since: Since = None,
-    until: Until = None,
+    last_day: LastDay = None,
     form: Columns = BookForm.DECREE_30,
     volume: Annotated[int, typer.Option(min=1, max=999, help="Number of the volume on the cover.")] = 1,
 ) -> None:
@@ -126,7 +126,7 @@ async def export(
         FileKind.HTML: book_page.write,
     }
     write = writers[kind or _kind_of(file)]
-    span = _span(seat, year, since, until)
+    span = _span(seat, year, since, last_day)
     ask = books.Ask(book=book, span=span, form=form, volume=volume, lang=call.lang.value)
     try:
         out = file.open("xb")
@@ -134,13 +134,13 @@ async def export(
         raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
     try:
         with out:
-            told = await write(seat.node.book, seat.scope, ask, out)
+            summary = await write(seat.node.book, seat.scope, ask, out)
     except BaseException:
-        # Half a book must not lie there looking like a whole one.
+        # Half a book must not look like a whole one.
         file.unlink(missing_ok=True)
         raise
-    output.record(call, {"id": str(file), **_summary(told)})
-    call.say("cli.book.exported", lines=told.lines, file=file)
+    output.record(call, {"id": str(file), **_summary(summary)})
+    call.say("cli.book.exported", lines=summary.lines, file=file)
 
 
 def _kind_of(file: Path) -> FileKind:
@@ -150,10 +150,10 @@ def _kind_of(file: Path) -> FileKind:
     return FileKind(ending)
 
 
-def _span(seat: OfficeSeat, year: int | None, since: str | None, until: str | None) -> Span:
-    first, last = (day(text) if text else None for text in (since, until))
-    known = first or last or output.today(seat.node.clock.now())
-    return Span(year=year or known.year, since=first, until=last)
+def _span(seat: OfficeSeat, year: int | None, since: str | None, last_day: str | None) -> Span:
+    first, last = (day(text) if text else None for text in (since, last_day))
+    base_day = first or last or output.today(seat.node.clock.now())
+    return Span(year=year or base_day.year, since=first, until=last)
 
 
 def _record(line: BookLine) -> dict[str, Any]:
@@ -163,24 +163,24 @@ def _record(line: BookLine) -> dict[str, Any]:
     return {"id": line.subject_id, "number": line.number, "struck": line.struck, **cells}
 
 
-def _summary(told: Summary) -> dict[str, Any]:
+def _summary(summary: Summary) -> dict[str, Any]:
     return {
-        "lines": told.lines,
-        "struck": told.struck,
-        "first": told.first,
-        "last": told.last,
-        "since": told.since.isoformat() if told.since else None,
-        "until": told.until.isoformat() if told.until else None,
-        "missing": sum(each.missing for each in told.runs),
+        "lines": summary.lines,
+        "struck": summary.struck,
+        "first": summary.first,
+        "last": summary.last,
+        "since": summary.since.isoformat() if summary.since else None,
+        "until": summary.until.isoformat() if summary.until else None,
+        "missing": sum(run.missing for run in summary.runs),
         "gaps": [
-            {"series": each.series, "first": gap.first, "last": gap.last}
-            for each in told.runs
-            for gap in each.gaps
+            {"series": run.series, "first": gap.first, "last": gap.last}
+            for run in summary.runs
+            for gap in run.gaps
         ],
         "doubled": [
-            {"series": each.series, "number": number} for each in told.runs for number in each.doubled
+            {"series": run.series, "number": number} for run in summary.runs for number in run.doubled
         ],
-        **({"digest": told.digest} if told.digest else {}),
+        **({"digest": summary.digest} if summary.digest else {}),
     }
 
 
@@ -202,14 +202,14 @@ async def enter(
     unit: Unit = None,
     received: Annotated[str | None, typer.Option(help="Day of receipt; default: today.")] = None,
     source: From = Source.PAPER,
-    register_no: Given = None,
+    register_no: ArrivalNumber = None,
     copy: Copy = False,
     scan: ScanFile = None,
 ) -> None:
     """Enter mail that did not come over the axis; it takes its number from the same run."""
-    said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
+    mail = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no, "copy_known": copy}
-    await _enter(call, seat, said | more, issued, received, scan)
+    await _enter(call, seat, mail | more, issued, received, scan)
 
 
 @verb(
@@ -231,21 +231,21 @@ async def catch_up(
     pages: Pages = None,
     unit: Unit = None,
     source: From = Source.PAPER,
-    register_no: Given = None,
+    register_no: ArrivalNumber = None,
     copy: Copy = False,
     scan: ScanFile = None,
 ) -> None:
     """Enter what came during a stop: under the day on which it came, and marked with who entered it and why so late."""
-    said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
+    mail = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no}
     more |= {"catch_up": why, "copy_known": copy}
-    await _enter(call, seat, said | more, issued, received, scan)
+    await _enter(call, seat, mail | more, issued, received, scan)
 
 
 async def _enter(
     call: Invocation,
     seat: OfficeSeat,
-    said: dict[str, Any],
+    mail: dict[str, Any],
     issued: str | None,
     received: str | None,
     scan: Path | None,
@@ -254,13 +254,13 @@ async def _enter(
     letter = by_hand.TypedMail(
         received_on=day(received) if received else today,
         issued_on=day(issued) if issued else None,
-        **said,
+        **mail,
     )
     call.ask("cli.ask.book_enter", sender=letter.sender, subject=letter.subject)
     attached = _attached(scan) if scan is not None else None
-    done = await by_hand.enter(seat.node.inn, seat.scope, letter, attached)
-    output.record(call, _entry(done.document.id, done.entry))
-    call.say("cli.register_no", number=done.entry.number)
+    entered = await by_hand.enter(seat.node.inn, seat.scope, letter, attached)
+    output.record(call, _entry(entered.document.id, entered.entry))
+    call.say("cli.register_no", number=entered.entry.number)
 
 
 def _attached(scan: Path) -> Attached:
@@ -296,7 +296,7 @@ async def sent(
     catch_up: Annotated[str | None, typer.Option(help="Why it is entered only now, after a stop.")] = None,
 ) -> None:
     """Enter outgoing mail that went on paper."""
-    said = books.Sent(
+    letter = books.Sent(
         number=number,
         symbol=symbol,
         issued_on=day(issued),
@@ -311,7 +311,7 @@ async def sent(
         catch_up=catch_up,
     )
     call.ask("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject)
-    output.record(call, _letter(await books.enter(seat.node.book, seat.scope, said)))
+    output.record(call, _letter(await books.enter(seat.node.book, seat.scope, letter)))
 
 
 @verb("inb_01J… --why 'Entered twice'", "ppr_01J… --why 'Never sent' --yes", writes=True)
@@ -326,13 +326,13 @@ async def strike(
     if line.startswith("ppr_"):
         output.record(call, _letter(await books.strike(seat.node.book, seat.scope, line, why)))
     else:
-        done = await by_hand.strike(seat.node.inn, seat.scope, line, why)
-        output.record(call, _entry(line, done.entry))
+        struck = await by_hand.strike(seat.node.inn, seat.scope, line, why)
+        output.record(call, _entry(line, struck.entry))
     call.say("cli.book.struck")
 
 
 def day(text: str) -> date:
-    """A day in either way of writing it."""
+    """Read a day in either way of writing it."""
     return date.fromisoformat(send.day(text))
 
 
@@ -344,8 +344,8 @@ def _letter(letter: PaperLetter) -> dict[str, Any]:
     return _line(letter, id=letter.id, book="outgoing", year=letter.issued_on.year, number=letter.code)
 
 
-def _line(line: RegisterEntry | PaperLetter, **named: object) -> dict[str, Any]:
-    return named | output.fields(line, "entered_at catch_up struck_at struck_reason")
+def _line(line: RegisterEntry | PaperLetter, **extra: object) -> dict[str, Any]:
+    return extra | output.fields(line, "entered_at catch_up struck_at struck_reason")
 
 
 _PAPER_COLUMNS = (
@@ -360,22 +360,22 @@ async def paper(
     call: Invocation,
     seat: OfficeSeat,
     since: Annotated[str | None, typer.Option("--from", help="Show what was handed over since.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
+    last_day: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
 ) -> None:
     """Show what has to go on paper; with --from, what was handed over."""
     today = output.today(seat.node.clock.now())
-    first, last = day(since) if since else today, day(until) if until else today
+    first, last = day(since) if since else today, day(last_day) if last_day else today
     async with seat.node.store.read(seat.scope) as work:
-        found = (
+        lines = (
             await manage.paper_handed_over(work, first, last)
-            if since or until
+            if since or last_day
             else await manage.paper_waiting(work)
         )
     output.rows(
         call,
-        [_paper_record(each) for each in found],
+        [_paper_record(line) for line in lines],
         _PAPER_COLUMNS,
-        (_paper_cells(call, each) for each in found),
+        (_paper_cells(call, line) for line in lines),
     )
 
 
@@ -396,13 +396,13 @@ async def hand_over(
     note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
 ) -> None:
     """Note that a document was handed over on paper, when and how."""
-    found = await documents.outgoing_meant(seat, document)
-    gone_on = day(on) if on else output.today(seat.node.clock.now())
-    said = HandedOver(on=gone_on, means=means, note=note)
-    name = documents.name_of(found)
-    call.ask("cli.ask.hand_over", document=name, day=day_text(gone_on))
-    done = await manage.close_paper(seat.node.out, seat.scope, found.id, said, to or [])
-    output.record(call, {"id": done.id, "on": gone_on.isoformat(), "means": means.value, "note": note})
+    outgoing = await documents.outgoing_meant(seat, document)
+    handed_on = day(on) if on else output.today(seat.node.clock.now())
+    handover = HandedOver(on=handed_on, means=means, note=note)
+    name = documents.name_of(outgoing)
+    call.ask("cli.ask.hand_over", document=name, day=day_text(handed_on))
+    closed = await manage.close_paper(seat.node.out, seat.scope, outgoing.id, handover, to or [])
+    output.record(call, {"id": closed.id, "on": handed_on.isoformat(), "means": means.value, "note": note})
     call.say("cli.handed_over", document=name)
 
 
@@ -419,7 +419,7 @@ def _paper_record(line: PaperLine) -> dict[str, Any]:
         name=recipient.name,
         delivery_mode=draft.delivery_mode,
         copies=draft.copies,
-        printed=[each.name for each in line.printed],
+        printed=[file.name for file in line.printed],
     )
 
 
@@ -428,6 +428,6 @@ def _paper_cells(call: Invocation, line: PaperLine) -> dict[str, str]:
     how = call.word(f"paper.means.{part.means}") if part.handed_over else ""
     return {
         "recipient": recipient.name or recipient.code,
-        "printed": ", ".join(each.name for each in line.printed),
+        "printed": ", ".join(file.name for file in line.printed),
         "handed_over": f"{day_text(part.handed_over)} {how}".strip(),
     }

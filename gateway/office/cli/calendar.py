@@ -35,24 +35,24 @@ async def list_(
 ) -> None:
     """List the days that differ from their weekday: those that ship with the program, and the node's own over them."""
     own = await ground.store.calendar.days()
-    days = [each for each in timers.merged_days(SHIPPED, own) if year in (None, each.day.year)]
+    days = [d for d in timers.merged_days(SHIPPED, own) if year in (None, d.day.year)]
     _show(call, days)
 
 
 def _show(call: Invocation, days: list[CalendarDay]) -> None:
-    sources = ("own" if not each.shipped else "expected" if each.expected else "shipped" for each in days)
+    sources = ("own" if not day.shipped else "expected" if day.expected else "shipped" for day in days)
     cells = [{"source": call.word(f"cli.calendar.{source}")} for source in sources]
-    output.rows(call, [_shown(call, each) for each in days], _COLUMNS, cells)
+    output.rows(call, [_day_record(call, day) for day in days], _COLUMNS, cells)
 
 
-def _shown(call: Invocation, each: CalendarDay) -> dict[str, Any]:
+def _day_record(call: Invocation, day: CalendarDay) -> dict[str, Any]:
     names = "id day kind name shipped expected"
-    return output.fields(each, names, id=each.day, name=name_of(call, each))
+    return output.fields(day, names, id=day.day, name=name_of(call, day))
 
 
-def name_of(call: Invocation, each: CalendarDay) -> str:
-    """What ships has its name in the labels."""
-    return call.word(each.name) if each.shipped else each.name
+def name_of(call: Invocation, day: CalendarDay) -> str:
+    """Return a day's name; the names of shipped days stand in the labels."""
+    return call.word(day.name) if day.shipped else day.name
 
 
 @verb(
@@ -68,10 +68,10 @@ async def add(
 ) -> None:
     """Say what one day is, whatever its weekday and the shipped calendar say. `ordinary` undoes a shipped day."""
     try:
-        wanted = calendar_file.day(day, kind, name)
-    except ValueError as why:
-        raise typer.BadParameter(str(why)) from why
-    await _put(call, [wanted])
+        calendar_day = calendar_file.day(day, kind, name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    await _save_days(call, [calendar_day])
 
 
 @verb("2026-11-25", "25/11/2026 --yes", writes=True)
@@ -79,8 +79,8 @@ async def remove(call: Invocation, day: Day) -> None:
     """Take back what this node said of a day; the shipped calendar holds again."""
     try:
         on = calendar_file.read_day(day)
-    except ValueError as why:
-        raise typer.BadParameter(str(why)) from why
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     call.ask("cli.ask.calendar_remove", day=day_text(on))
     async with at_ground(call.settings()) as ground:
         if not await ground.store.calendar.remove(on, ground.clock.now(), await operator_id(ground.store)):
@@ -98,11 +98,11 @@ async def import_(
 ) -> None:
     """Take days from a file; all of it or nothing. Days that are there are replaced."""
     with file.open("rb") as source:
-        wanted = calendar_file.read(source.read(calendar_file.MOST_BYTES + 1))
-    await _put(call, wanted)
+        days = calendar_file.read(source.read(calendar_file.MOST_BYTES + 1))
+    await _save_days(call, days)
 
 
-async def _put(call: Invocation, days: list[CalendarDay]) -> None:
+async def _save_days(call: Invocation, days: list[CalendarDay]) -> None:
     call.ask("cli.ask.calendar", count=len(days), first=day_text(days[0].day))
     async with at_ground(call.settings()) as ground:
         await ground.store.calendar.put(days, ground.clock.now(), await operator_id(ground.store))

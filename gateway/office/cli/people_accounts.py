@@ -1,5 +1,5 @@
 """`gateway people`: accounts of the pages, where an administrator has no pages. In: names to sign in with, posts, reasons.
-Out: the account, its sessions, and once a one-time link. Whoever makes an account knows no password of it."""
+Out: the account, its sessions, and once a one-time link. An administrator who makes an account never knows its password."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ACCOUNTS = output.columns(
 verb = noun("people").verb
 _SESSIONS = output.columns("id since=began_at seen=seen_at address factor:factor")
 Login = Annotated[str, typer.Argument(help="The name to sign in with.")]
-Named = Annotated[str, typer.Argument(help="The name to sign in with, or the person's name.")]
+LoginOrName = Annotated[str, typer.Argument(help="The name to sign in with, or the person's name.")]
 Unit = Annotated[str, typer.Option("--unit", help="The department, of a unit head or officer.")]
 Role = Annotated[
     str,
@@ -59,13 +59,13 @@ async def account(
 ) -> None:
     """Make an account of the pages; prints its one-time link. Nobody else ever knows its password."""
     role = _role(post)
-    wanted = await _wanted(call, ground, role, unit)
+    wanted_post = await _wanted_post(call, ground, role, unit)
     call.ask("cli.ask.account", login=login, name=name, role=role.value)
     by = await _by(call, ground, as_)
-    made, code = await admin.add(
-        _desk(ground), by, admin.NewAccount(login=login, name=name, title=title, posts=(wanted,))
+    person, code = await admin.add(
+        _desk(ground), by, admin.NewAccount(login=login, name=name, title=title, posts=(wanted_post,))
     )
-    _say_link(call, made, code)
+    _say_link(call, person, code)
 
 
 @verb(
@@ -76,30 +76,30 @@ async def account(
 async def post(
     call: Invocation,
     ground: Ground,
-    login: Named,
+    login: LoginOrName,
     role: Role,
     take: Annotated[bool, typer.Option("--take", help="Take the post instead of giving it.")] = False,
     unit: Unit = "",
     as_: MaybeAs = None,
 ) -> None:
     """Give a post in an agency or in the node, or take it; the person signs in anew."""
-    known = _role(role)
-    wanted = await _wanted(call, ground, known, unit)
-    call.ask("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=known.value)
+    post_role = _role(role)
+    wanted_post = await _wanted_post(call, ground, post_role, unit)
+    call.ask("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=post_role.value)
     by = await _by(call, ground, as_)
     if take:
-        await posts.take(_desk(ground), by, login, known, wanted.agency_id)
+        await posts.take(_desk(ground), by, login, post_role, wanted_post.agency_id)
     else:
-        await posts.give(_desk(ground), by, login, wanted)
+        await posts.give(_desk(ground), by, login, wanted_post)
     output.record(
         call,
-        {"login": login, "role": known.value, "agency": wanted.agency_id or None, "taken": take},
+        {"login": login, "role": post_role.value, "agency": wanted_post.agency_id or None, "taken": take},
         id_key="login",
     )
 
 
 @verb("vananh --as quantri", "vananh --as quantri -o json", ask="cli.ask.link")
-async def link(call: Invocation, ground: Ground, login: Named, as_: MaybeAs = None) -> None:
+async def link(call: Invocation, ground: Ground, login: LoginOrName, as_: MaybeAs = None) -> None:
     """Make a one-time link for a lost password or device; what was known before is worth nothing from now on."""
     changed, code = await admin.link(_desk(ground), await _by(call, ground, as_), login)
     _say_link(call, changed, code)
@@ -113,41 +113,41 @@ async def link(call: Invocation, ground: Ground, login: Named, as_: MaybeAs = No
 async def stand(
     call: Invocation,
     ground: Ground,
-    login: Named,
+    login: LoginOrName,
     standing: Annotated[str, typer.Argument(help="active, locked, suspended or withdrawn.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, in ten characters or more.")],
     as_: MaybeAs = None,
 ) -> None:
     """Lock, suspend or withdraw an account, or open it again."""
-    if standing not in {str(each) for each in AccountStanding}:
+    if standing not in {str(s) for s in AccountStanding}:
         raise typer.BadParameter(f"no such standing: {standing}; expected {', '.join(AccountStanding)}")
     call.ask("cli.ask.standing", login=login, standing=call.word(f"standing.{standing}"))
     by = await _by(call, ground, as_)
     changed = await admin.stand(_desk(ground), by, login, AccountStanding(standing), reason)
-    output.record(call, _shown(changed))
+    output.record(call, _person_record(changed))
 
 
 @verb("vananh", ask="cli.ask.unlock")
-async def unlock(call: Invocation, ground: Ground, login: Named) -> None:
+async def unlock(call: Invocation, ground: Ground, login: LoginOrName) -> None:
     """Let somebody try again who typed a wrong password too often."""
     by = await _by(call, ground, None)
-    output.record(call, _shown(await admin.unlock(_desk(ground), by, login)))
+    output.record(call, _person_record(await admin.unlock(_desk(ground), by, login)))
 
 
 @verb("vananh")
-async def sessions(call: Invocation, ground: Ground, login: Named) -> None:
+async def sessions(call: Invocation, ground: Ground, login: LoginOrName) -> None:
     """List where somebody is signed in."""
     from gateway.office.accounts import sessions
 
     async with _desk(ground).accounts.read() as view:
-        one = await view.people.named(login)
-    found = await sessions.open_of(_desk(ground), one)
-    told = [output.fields(each, "id began_at seen_at address agent factor") for each in found]
-    output.rows(call, told, _SESSIONS)
+        person = await view.people.named(login)
+    open_sessions = await sessions.open_of(_desk(ground), person)
+    records = [output.fields(s, "id began_at seen_at address agent factor") for s in open_sessions]
+    output.rows(call, records, _SESSIONS)
 
 
 @verb("vananh", ask="cli.ask.sign_out")
-async def sign_out(call: Invocation, ground: Ground, login: Named) -> None:
+async def sign_out(call: Invocation, ground: Ground, login: LoginOrName) -> None:
     """Sign somebody out everywhere, at once. To take away needs no more than this machine."""
     ended = await admin.sign_out(_desk(ground), await _by(call, ground, None), login)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
@@ -157,16 +157,16 @@ async def sign_out(call: Invocation, ground: Ground, login: Named) -> None:
 async def review(call: Invocation, ground: Ground, as_: MaybeAs = None) -> None:
     """List the accounts of an agency for its yearly review; without --agency those of the node."""
     agency_id = chosen(await ground.store.hosted(), call.agency).id if call.agency else ""
-    found = await admin.review_lines(_desk(ground), await _by(call, ground, as_), agency_id)
+    lines = await admin.review_lines(_desk(ground), await _by(call, ground, as_), agency_id)
     cells = [
         {
-            "roles": " ".join(call.word(f"post.{post.role}") for post in each.posts),
-            "factor": call.word("factor.totp" if each.has_factor else "factor.none"),
-            "until": _until(each.posts),
+            "roles": " ".join(call.word(f"post.{post.role}") for post in line.posts),
+            "factor": call.word("factor.totp" if line.has_factor else "factor.none"),
+            "until": _earliest_end(line.posts),
         }
-        for each in found
+        for line in lines
     ]
-    output.rows(call, [_line(each) for each in found], _ACCOUNTS, cells)
+    output.rows(call, [_line(line) for line in lines], _ACCOUNTS, cells)
 
 
 def _desk(ground: Ground) -> AccountDesk:
@@ -176,13 +176,13 @@ def _desk(ground: Ground) -> AccountDesk:
 
 
 async def _by(call: Invocation, ground: Ground, as_: str | None) -> By:
-    who = await people.maybe_signed_in(call, ground, as_)
-    if who is not None:
-        return acting.By.person(who.person.id)
+    signed_in = await people.maybe_signed_in(call, ground, as_)
+    if signed_in is not None:
+        return acting.By.person(signed_in.person.id)
     return acting.By(principal_id=await operator_id(ground.store))
 
 
-async def _wanted(call: Invocation, ground: Ground, role: PostRole, unit: str) -> WantedPost:
+async def _wanted_post(call: Invocation, ground: Ground, role: PostRole, unit: str) -> WantedPost:
     if role.is_of_node:
         return posts.WantedPost(role=role)
     agency = chosen(await ground.store.hosted(), call.agency)
@@ -190,30 +190,30 @@ async def _wanted(call: Invocation, ground: Ground, role: PostRole, unit: str) -
 
 
 def _role(text: str) -> PostRole:
-    known = [str(each) for each in PostRole if each is not PostRole.SYSTEM]
-    if text not in known:
-        raise typer.BadParameter(f"no such post: {text}; expected one of {', '.join(known)}")
+    names = [str(role) for role in PostRole if role is not PostRole.SYSTEM]
+    if text not in names:
+        raise typer.BadParameter(f"no such post: {text}; expected one of {', '.join(names)}")
     return PostRole(text)
 
 
-def _say_link(call: Invocation, made: Person, code: str) -> None:
+def _say_link(call: Invocation, person: Person, code: str) -> None:
     address = call.settings().accounts.address.rstrip("/")
-    told = {"code": code, "link": f"{address}/lien-ket/{code}"} if address else {"code": code}
-    output.record(call, _shown(made) | told, id_key="link" if address else "code")
-    call.say("cli.account.next", name=made.name, hours=call.settings().accounts.link_h)
+    record = {"code": code, "link": f"{address}/lien-ket/{code}"} if address else {"code": code}
+    output.record(call, _person_record(person) | record, id_key="link" if address else "code")
+    call.say("cli.account.next", name=person.name, hours=call.settings().accounts.link_h)
 
 
-def _shown(one: Person) -> dict[str, Any]:
-    return output.fields(one, "id login name title standing standing_why last_login_at")
+def _person_record(person: Person) -> dict[str, Any]:
+    return output.fields(person, "id login name title standing standing_why last_login_at")
 
 
 def _line(line: AccountLine) -> dict[str, Any]:
-    return _shown(line.person) | {
-        "posts": [output.fields(each, "role unit until") for each in line.posts],
+    return _person_record(line.person) | {
+        "posts": [output.fields(post, "role unit until") for post in line.posts],
         "second_factor": line.has_factor,
     }
 
 
-def _until(posts: tuple[Post, ...]) -> str:
-    ends = [each.until for each in posts if each.until is not None]
+def _earliest_end(posts: tuple[Post, ...]) -> str:
+    ends = [post.until for post in posts if post.until is not None]
     return output.clock(min(ends)) if ends else ""

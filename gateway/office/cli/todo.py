@@ -1,6 +1,6 @@
-"""`gateway todo`: what needs a hand, over both directions. In: an agency; one task and what is to be noted on it; or an
-incoming document that is submitted to a leader, and the leader's opinion. Out: the list, longest overdue first; the
-note or the submission as it now is."""
+"""`gateway todo`: tasks that need a hand, over both directions. In: an agency; one task and a note on it; or an incoming
+document that is submitted to a leader, and the leader's opinion. Out: the list, longest overdue first; the note or the
+submission as it now is."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ async def list_(
     all_: Annotated[bool, typer.Option("--all", help="Also what is snoozed or settled.")] = False,
 ) -> None:
     """List what needs a hand, what is longest overdue first."""
-    found = await todo.gather(seat.node.todo, seat.scope, everything=all_)
+    todo_list = await todo.gather(seat.node.todo, seat.scope, everything=all_)
     output.rows(
         call,
-        [_shown(found, each) for each in found.tasks],
+        [_task_record(todo_list, task) for task in todo_list.tasks],
         _COLUMNS,
-        [_cells(call, found, each) for each in found.tasks],
-        extra={"resting": found.resting, "cut": found.cut},
+        [_cells(call, todo_list, task) for task in todo_list.tasks],
+        extra={"resting": todo_list.resting, "cut": todo_list.cut},
     )
-    if found.cut:
+    if todo_list.cut:
         call.say("cli.todo.cut")
 
 
-def _shown(found: TodoList, task: Task) -> dict[str, Any]:
+def _task_record(todo_list: TodoList, task: Task) -> dict[str, Any]:
     note = task.note
     return output.fields(
         task,
@@ -67,16 +67,16 @@ def _shown(found: TodoList, task: Task) -> dict[str, Any]:
         direction="in" if task.is_incoming else "out",
         urgency=task.urgency.key,
         late=task.is_late,
-        left_minutes=int(found.left(task) // _MINUTE),
+        left_minutes=int(todo_list.left(task) // _MINUTE),
         snoozed_until=note.snoozed_until if note else None,
         closed_at=note.closed_at if note else None,
         note=note.note if note else None,
     )
 
 
-def _cells(call: Invocation, found: TodoList, task: Task) -> dict[str, str]:
+def _cells(call: Invocation, todo_list: TodoList, task: Task) -> dict[str, str]:
     party = f"{task.counterpart} {task.counterpart_name}".strip()
-    return {"counterpart": party, "left": found.time_left(task, call.lang.value)}
+    return {"counterpart": party, "left": todo_list.time_left(task, call.lang.value)}
 
 
 @verb("failed:dlv_01J…", "failed:dlv_01J… --owner 'A. Clerk' --yes", ask="cli.ask.todo")
@@ -87,7 +87,7 @@ async def take(
     owner: Annotated[str | None, typer.Option(help="Whose it is; default: who types this.")] = None,
 ) -> None:
     """Say who looks after a task."""
-    _noted(call, await todo.take_task(seat.node.todo, seat.scope, task, owner or getpass.getuser()))
+    _show_note(call, await todo.take_task(seat.node.todo, seat.scope, task, owner or getpass.getuser()))
 
 
 @verb(
@@ -99,11 +99,11 @@ async def snooze(
     call: Invocation,
     seat: OfficeSeat,
     task: TaskId,
-    until: Annotated[str, typer.Option(help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
+    end: Annotated[str, typer.Option("--until", help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
     note: Why,
 ) -> None:
     """Take a task off the list until then."""
-    _noted(call, await todo.snooze_task(seat.node.todo, seat.scope, task, _moment(until), note))
+    _show_note(call, await todo.snooze_task(seat.node.todo, seat.scope, task, _moment(end), note))
 
 
 @verb(
@@ -118,16 +118,16 @@ async def close(
     note: Annotated[str, typer.Option(help="How; it is recorded.")],
 ) -> None:
     """Say that a task is settled by other means. It comes back when it begins anew."""
-    _noted(call, await todo.close_task(seat.node.todo, seat.scope, task, note))
+    _show_note(call, await todo.close_task(seat.node.todo, seat.scope, task, note))
 
 
 @verb("failed:dlv_01J…", ask="cli.ask.todo")
 async def wake(call: Invocation, seat: OfficeSeat, task: TaskId) -> None:
     """Put a task that rests back on the list."""
-    _noted(call, await todo.wake_task(seat.node.todo, seat.scope, task))
+    _show_note(call, await todo.wake_task(seat.node.todo, seat.scope, task))
 
 
-def _noted(call: Invocation, note: TaskNote) -> None:
+def _show_note(call: Invocation, note: TaskNote) -> None:
     output.record(call, output.fields(note, "id owner snoozed_until closed_at note", id=note.task))
 
 
@@ -144,7 +144,7 @@ async def submit(
     """Submit a document that was taken in to a leader, who gives an opinion."""
     call.ask("cli.ask.submit", id=document, leader=leader)
     head = await _head(seat, leader)
-    _told(call, await received.submit(seat.node.inn, seat.scope, document, head.id, note))
+    _show_submission(call, await received.submit(seat.node.inn, seat.scope, document, head.id, note))
 
 
 @verb("inb_01J… 'To be filed.'", "inb_01J… 'Answer by Friday.' --by lanhdao --yes", writes=True)
@@ -161,21 +161,21 @@ async def opinion(
     decided = await received.decide(seat.node.inn, scope, document, words)
     if decided is None:
         raise NotFound(f"{document} waits for no opinion; look with: gateway todo list")
-    _told(call, decided)
+    _show_submission(call, decided)
 
 
 async def _head(seat: OfficeSeat, login: str) -> Person:
     heads = await acting.heads_of(seat.node.accounts, seat.agency.id)
-    found = next((each for each in heads if login in (each.login, each.name)), None)
-    if found is None:
-        known = ", ".join(sorted(each.login or each.name for each in heads)) or "nobody"
-        raise NotFound(f"{login!r} is no head of this agency; its heads: {known}")
-    return found
+    leader = next((head for head in heads if login in (head.login, head.name)), None)
+    if leader is None:
+        names = ", ".join(sorted(head.login or head.name for head in heads)) or "nobody"
+        raise NotFound(f"{login!r} is no head of this agency; its heads: {names}")
+    return leader
 
 
-def _told(call: Invocation, found: Submission) -> None:
+def _show_submission(call: Invocation, submission: Submission) -> None:
     names = "id document leader note state asked_at opinion decided_by decided_at"
-    output.record(call, output.fields(found, names, document=found.document_id))
+    output.record(call, output.fields(submission, names, document=submission.document_id))
 
 
 def _moment(text: str) -> datetime:

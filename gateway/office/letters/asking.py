@@ -71,7 +71,7 @@ async def ask_recall(
             work, wish.document_id, change, take_back=wish.take_back, recipients=wish.recipients
         )
         await work.outgoing.save(parent, expect_version=expect_version)
-        if any(r.is_open for r in await work.office.recalls.of(parent.id)):
+        if any(r.is_open for r in await work.office.recalls.of_document(parent.id)):
             raise Clash("a recall of this document waits for the head already", code="GW-RECALL-ASKED")
         request = RecallAsk(
             id=desk.clock.new_id("rca_"),
@@ -143,7 +143,7 @@ async def withdraw_recall(desk: OfficeOut, by: Actor, id: str) -> RecallAsk:
 async def recalls_asked(desk: OfficeOut, scope: AgencyScope, document_id: str) -> Sequence[RecallAsk]:
     """List the recall requests of one document, newest first."""
     async with desk.store.read(scope) as work:
-        return await work.office.recalls.of(document_id)
+        return await work.office.recalls.of_document(document_id)
 
 
 async def _load_to_decide(work: OfficeWork, by: Actor, id: str, now: datetime) -> tuple[RecallAsk, Granted]:

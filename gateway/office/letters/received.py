@@ -88,7 +88,7 @@ async def submit(
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
-        submissions = (await work.office.submissions.of([document.id]))[document.id]
+        submissions = (await work.office.submissions.of_documents([document.id]))[document.id]
         is_asked = any(s.state is SubmissionState.OPEN for s in submissions)
         if document.target_id is not None or document.state not in WORKED_ON or is_asked:
             raise Clash(f"{incoming_id} cannot be submitted as it stands", code="GW-SUBMIT")
@@ -117,7 +117,7 @@ async def decide(desk: OfficeIn, scope: AgencyScope, incoming_id: str, opinion: 
     words = opinion.strip()[:LONGEST]
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
-        submissions = (await work.office.submissions.of([incoming_id]))[incoming_id]
+        submissions = (await work.office.submissions.of_documents([incoming_id]))[incoming_id]
         open_submission = next((s for s in submissions if s.state is SubmissionState.OPEN), None)
         if open_submission is None:
             return None

@@ -1,1 +1,1 @@
-"""What the pages ask of the node beyond its desks."""
+"""Services of the node for the pages, beyond its desks."""

@@ -1,10 +1,10 @@
-"""The exchange, for the pages: what people compare of a certificate; with which agencies mail goes on; and the signing
-helper, which lends the agency's own key to one signature on one draft's file. In: an open node; an agency's scope and
-ids, DER, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages.
-An agency is known by its code and by the older form of it. Files that are signed lie in
-the content store's scratch folder and go at the end; what signs is loaded when somebody signs. And what was put aside,
-for the pages of operations: packets in quarantine, and the axis's dead list: lines of a tree, rows of bytes, or the file;
-nothing of it is ever rendered. An axis gives a parcel out again before it takes it off its list."""
+"""The exchange, for the pages: certificates as people compare them; agencies with which mail goes on; and the signing
+helper, which lends the agency's own key to one signature on one draft's file. In: an open node; an agency's scope and ids,
+DER, entries of the registry, a file's bytes with a wish and the PIN of a person at the pages. An agency is known by its
+code and by the older form of it. Files to sign lie in the content store's scratch folder and go at the end; the code that
+signs is loaded for a signature. Also packets in quarantine and the axis's dead list, for the pages of operations: lines of
+a tree, rows of bytes, or the file; nothing of it is ever rendered. An axis gives a parcel out again before it takes it off
+its list."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ from gateway.trust.pdf_signing import Pin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
-    """What a parcel says of itself, unproved: lines for a person, or why it cannot be read. `hosted`: the recipients this
-    node speaks for; only they would have it when it is handed out again."""
+class ParcelClaims:
+    """Unproved claims of a parcel: lines for a person, or why it cannot be read. `hosted`: the recipients this node speaks
+    for; only they would have it when it is handed out again."""
 
     text: str
     fault: str = ""
@@ -56,7 +56,7 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bytes:
+class ByteWindow:
     """A window of the file, as rows of (offset, hexadecimal digits, letters)."""
 
     rows: Sequence[tuple[str, str, str]]
@@ -66,7 +66,7 @@ class Bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedCertificate:
-    """What people compare of a certificate. One that cannot be read has question marks for names, and no days."""
+    """Properties of a certificate that people compare. One that cannot be read has question marks, and no days."""
 
     fingerprint: str
     subject: str = "?"
@@ -81,17 +81,17 @@ _HEX = frozenset("0123456789abcdef")
 
 
 def certificate_facts(der: bytes) -> ComparedCertificate:
-    """One that cannot be read has its fingerprint alone."""
+    """Read a certificate; one that cannot be read has its fingerprint alone."""
     fingerprint = sha256(der).hexdigest()
     try:
-        found = x509.load_der_x509_certificate(der)
+        certificate = x509.load_der_x509_certificate(der)
         return ComparedCertificate(
             fingerprint=fingerprint,
-            subject=found.subject.rfc4514_string(),
-            issuer=found.issuer.rfc4514_string(),
-            serial=f"{found.serial_number:x}",
-            begins=found.not_valid_before_utc,
-            ends=found.not_valid_after_utc,
+            subject=certificate.subject.rfc4514_string(),
+            issuer=certificate.issuer.rfc4514_string(),
+            serial=f"{certificate.serial_number:x}",
+            begins=certificate.not_valid_before_utc,
+            ends=certificate.not_valid_after_utc,
         )
     except ValueError:
         return ComparedCertificate(fingerprint=fingerprint)
@@ -103,50 +103,50 @@ _AT_ONCE = 500  # entries looked through between two questions to the store
 
 @dataclass(frozen=True, slots=True)
 class NodeContacts:
-    """With which agencies mail goes on: by the mail of one agency of this node, or of all for the empty id."""
+    """Agencies with which mail goes on: by the mail of one agency of this node, or of all for the empty id."""
 
     node: Office
 
-    async def last_heard(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
-        """By code, when a packet of the agency was last admitted; who was never heard is no key."""
-        ours = [each.id for each in await self._ours(agency_id)]
-        asked = {name for each in entries for name in _codes_of(each)}
-        heard = await partners.last_heard(self.node.store, asked, self.node.clock.now(), ours)
-        found = {each.code: [heard[name] for name in _codes_of(each) if name in heard] for each in entries}
-        return {code: max(times) for code, times in found.items() if times}
+    async def last_seen(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
+        """Return when a packet of each agency was last admitted, by code; a code without any has no key."""
+        ours = [e.id for e in await self._own_agencies(agency_id)]
+        codes = {n for e in entries for n in _codes_of(e)}
+        latest = await partners.last_seen(self.node.store, codes, self.node.clock.now(), ours)
+        by_code = {e.code: [latest[n] for n in _codes_of(e) if n in latest] for e in entries}
+        return {code: max(times) for code, times in by_code.items() if times}
 
     async def partners(self, codes: Sequence[str], agency_id: str) -> Mapping[str, Partner]:
-        """Who each of these codes is today, and when that agency last heard from it; what no registry has is no key."""
+        """Return each code's agency of today, and when that agency last heard from it; codes of no registry have no key."""
         today = local(self.node.clock.now()).date()
-        known = {code: each for code in codes if (each := await self.node.directory.find(code, today))}
-        heard = await self.last_heard(list(known.values()), agency_id)
-        return {code: Partner(name=each.name, heard_at=heard.get(each.code)) for code, each in known.items()}
+        entries = {code: e for code in codes if (e := await self.node.directory.find(code, today))}
+        heard_at = await self.last_seen(list(entries.values()), agency_id)
+        return {code: Partner(name=e.name, heard_at=heard_at.get(e.code)) for code, e in entries.items()}
 
     async def silent(
-        self, wanted: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""
+        self, agency_filter: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""
     ) -> Page[AgencyEntry]:
-        """Those wanted, in code order, to which nothing went and from which nothing came for six months. Whose mail it is
-        about is not among them."""
-        ours = await self._ours(agency_id)
-        own = {each.code for each in ours}
-        ids, since = [each.id for each in ours], self.node.clock.now() - SIX_MONTHS
+        """List the filtered agencies, in code order, to which nothing went and from which nothing came for six months.
+        Agencies whose mail is counted are left out."""
+        ours = await self._own_agencies(agency_id)
+        own = {e.code for e in ours}
+        ids, since = [e.id for e in ours], self.node.clock.now() - SIX_MONTHS
         sent = {*await partners.sent_to_since(self.node.store, since, ids)}
-        found: list[AgencyEntry] = []
-        after = cursor
-        while len(found) <= limit:
-            page = await self.node.directory.filtered(wanted, _AT_ONCE, after)
-            rest = [each for each in page.items if each.code not in own and not _codes_of(each) & sent]
-            asked = {name for each in rest for name in _codes_of(each)}
-            heard = {*await partners.heard_since(self.node.store, asked, since, ids)}
-            found += [each for each in rest if not _codes_of(each) & heard]
-            after = page.next_cursor
-            if after is None:
+        entries: list[AgencyEntry] = []
+        next_cursor = cursor
+        while len(entries) <= limit:
+            page = await self.node.directory.filtered(agency_filter, _AT_ONCE, next_cursor)
+            candidates = [e for e in page.items if e.code not in own and not _codes_of(e) & sent]
+            codes = {name for e in candidates for name in _codes_of(e)}
+            heard_codes = {*await partners.heard_since(self.node.store, codes, since, ids)}
+            entries += [e for e in candidates if not _codes_of(e) & heard_codes]
+            next_cursor = page.next_cursor
+            if next_cursor is None:
                 break
-        more = found[limit - 1].code if len(found) > limit else None
-        return Page(items=tuple(found[:limit]), next_cursor=more)
+        more = entries[limit - 1].code if len(entries) > limit else None
+        return Page(items=tuple(entries[:limit]), next_cursor=more)
 
-    async def _ours(self, agency_id: str) -> Sequence[HostedAgency]:
-        return [each for each in await self.node.store.hosted() if agency_id in ("", each.id)]
+    async def _own_agencies(self, agency_id: str) -> Sequence[HostedAgency]:
+        return [agency for agency in await self.node.store.hosted() if agency_id in ("", agency.id)]
 
 
 def _codes_of(entry: AgencyEntry) -> set[str]:
@@ -158,40 +158,40 @@ _MOST_IMAGE = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TokenSigning:
-    """Signs in person (R23a): the PIN is used for one signature and forgotten; no key stays open."""
+    """Signing in person, R23a (separate keys): the PIN is used for one signature and forgotten; no key stays open."""
 
     node: Office
 
     @property
     def is_ready(self) -> bool:
-        """Whether a token can be reached from this node at all."""
+        """Tell whether a token can be reached from this node at all."""
         return self.node.settings.sign.module is not None
 
     async def plan(
         self, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish
     ) -> tuple[Placement, bytes]:
-        """Where the signature would show, and that page as a PNG. Refused where the file may not be signed."""
+        """Return the signature's place, and that page as a PNG. Refused where the file may not be signed."""
         desk = self._desk()
         with self.node.blobs.scratch() as scratch:
-            plan = await self._planned(desk, agency, source, wish, scratch)
+            plan = await self._make_plan(desk, agency, source, wish, scratch)
             return plan.placement, await sign_pdf.preview(desk, plan)
 
     @asynccontextmanager
-    async def signed(
+    async def sign(
         self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: str
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The signed file, piece by piece; it is gone at the end. Refused, Denied or Clash where there is none."""
+        """Yield the signed file, piece by piece; it is gone at the end. Refused, Denied or Clash where there is none."""
         from gateway.bootstrap import signing as wiring
 
-        desk, given = self._desk(), Pin(pin)
-        if not given.reveal():
+        desk, typed_pin = self._desk(), Pin(pin)
+        if not typed_pin.reveal():
             raise Denied("the PIN is missing", code="SIGN-TERMINAL")
         with self.node.blobs.scratch() as scratch:
-            plan = await self._planned(desk, agency, source, wish, scratch)
+            plan = await self._make_plan(desk, agency, source, wish, scratch)
             out = scratch.path.with_name(f"{scratch.path.name}.signed")
             try:
                 opening = wiring.token(
-                    self.node.settings, None, None, lambda _name: given, self.node.clock.now()
+                    self.node.settings, None, None, lambda _name: typed_pin, self.node.clock.now()
                 )
                 key = await self.node.pool.run(opening.__enter__)
                 try:
@@ -202,7 +202,7 @@ class TokenSigning:
             finally:
                 out.unlink(missing_ok=True)
 
-    async def _planned(
+    async def _make_plan(
         self,
         desk: SigningDesk,
         agency: HostedAgency,
@@ -211,8 +211,8 @@ class TokenSigning:
         scratch: FileScratch,
     ) -> SigningPlan:
         await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
-        named = replace(wish, agency_name=agency.name)
-        return await sign_pdf.plan(desk, scratch.path, named, await self._image(agency, wish))
+        agency_wish = replace(wish, agency_name=agency.name)
+        return await sign_pdf.plan(desk, scratch.path, agency_wish, await self._image(agency, wish))
 
     def _desk(self) -> SigningDesk:
         from gateway.bootstrap import signing as wiring
@@ -229,8 +229,8 @@ class TokenSigning:
 
 
 def _copy_to_scratch(source: Callable[[], BinaryIO], scratch: FileScratch) -> None:
-    with source() as found:
-        copyfileobj(found, scratch.file, PIECE)
+    with source() as file:
+        copyfileobj(file, scratch.file, PIECE)
     scratch.file.flush()
 
 
@@ -242,7 +242,7 @@ def _read_image(path: Path) -> bytes | None:
 
 
 WINDOW, ROW = 4096, 16
-# Who, to whom, which number and how signed: what an operator needs to find a fault.
+# Sender, recipients, number and signature: an operator needs them to find a fault.
 _ROUTING_ELEMENTS = frozenset(
     {
         *("OrganId", "OrganName", "DocumentId", "CodeNumber", "CodeNotation", "PromulgationDate", "Type"),
@@ -259,31 +259,31 @@ class QuarantinedPackets:
     node: Office
 
     async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
-        """Oldest first; of one agency, or of all for the empty id."""
+        """List packets, oldest first; of one agency, or of all for the empty id."""
         return await reporting.packets_aside(self.node.store, agency_id, limit)
 
     async def get(self, agency_id: str, id: str) -> InboxPacket:
-        """NotFound in another agency, unless that is the empty id."""
+        """Return a packet; NotFound in another agency, unless that is the empty id."""
         return await reporting.find_packet(self.node.store, agency_id, id)
 
-    async def tree(self, item: InboxPacket, *, routing_only: bool) -> parse.View:
-        """Bounded; files inside are never shown, and with `routing_only` no text that says what it is about: its lines are
-        `hidden`."""
-        found = await self.node.pool.run(partial(_view, await self._opener(item)))
-        return replace(found, lines=tuple(_line(each, routing_only=routing_only) for each in found.lines))
+    async def tree(self, packet: InboxPacket, *, routing_only: bool) -> parse.View:
+        """Return a bounded tree; files inside are never shown, and with `routing_only` no text that says what it is about:
+        its lines are `hidden`."""
+        view = await self.node.pool.run(partial(_view, await self._opener(packet)))
+        return replace(view, lines=tuple(_line(line, routing_only=routing_only) for line in view.lines))
 
-    async def window(self, item: InboxPacket, start: int) -> Bytes:
-        first = max(0, min(start, max(item.size - 1, 0))) // ROW * ROW
-        data = await self.node.pool.run(partial(_cut, await self._opener(item), first))
-        return Bytes(rows=_rows(data, first), start=first, size=item.size)
+    async def window(self, packet: InboxPacket, start: int) -> ByteWindow:
+        first = max(0, min(start, max(packet.size - 1, 0))) // ROW * ROW
+        octets = await self.node.pool.run(partial(_cut, await self._opener(packet), first))
+        return ByteWindow(rows=_rows(octets, first), start=first, size=packet.size)
 
-    async def read(self, item: InboxPacket) -> AsyncIterator[bytes]:
-        return streamed(self.node.pool, pieces(await self._opener(item)))
+    async def read(self, packet: InboxPacket) -> AsyncIterator[bytes]:
+        return streamed(self.node.pool, pieces(await self._opener(packet)))
 
-    async def _opener(self, item: InboxPacket) -> Callable[[], BinaryIO]:
-        scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
+    async def _opener(self, packet: InboxPacket) -> Callable[[], BinaryIO]:
+        scope = AgencyScope(agency_id=packet.agency_id, principal_id="node")
         async with self.node.store.read(scope) as work:
-            return await self.node.blobs.open(work, item.file_digest)
+            return await self.node.blobs.open(work, packet.file_digest)
 
 
 def _view(opener: Callable[[], BinaryIO]) -> parse.View:
@@ -291,13 +291,13 @@ def _view(opener: Callable[[], BinaryIO]) -> parse.View:
         return parse.view(iter(partial(file.read, PIECE), b""))
 
 
-def _line(seen: parse.ViewLine, *, routing_only: bool) -> parse.ViewLine:
-    local = seen.name.rpartition(":")[2]
+def _line(line: parse.ViewLine, *, routing_only: bool) -> parse.ViewLine:
+    local = line.name.rpartition(":")[2]
     # Names of elements and attributes are form; a text may be anything.
-    if routing_only and seen.kind in ("text", "comment") and local not in _ROUTING_ELEMENTS:
-        return replace(seen, kind="hidden", value="")
-    # Signs that turn the writing round, or steer a screen, reach no page.
-    return replace(seen, value=plain(seen.value))
+    if routing_only and line.kind in ("text", "comment") and local not in _ROUTING_ELEMENTS:
+        return replace(line, kind="hidden", value="")
+    # Characters that change the text's direction, or steer a screen, reach no page.
+    return replace(line, value=plain(line.value))
 
 
 def _cut(opener: Callable[[], BinaryIO], start: int) -> bytes:
@@ -306,16 +306,16 @@ def _cut(opener: Callable[[], BinaryIO], start: int) -> bytes:
         return file.read(WINDOW)
 
 
-def _rows(data: bytes, first: int) -> Sequence[tuple[str, str, str]]:
-    made = []
-    for at in range(0, len(data), ROW):
-        part = data[at : at + ROW]
-        letters = "".join(chr(each) if 32 <= each < 127 else "." for each in part)
-        made.append((f"{first + at:08x}", part.hex(" "), letters))
-    return made
+def _rows(octets: bytes, first: int) -> Sequence[tuple[str, str, str]]:
+    rows = []
+    for at in range(0, len(octets), ROW):
+        part = octets[at : at + ROW]
+        letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        rows.append((f"{first + at:08x}", part.hex(" "), letters))
+    return rows
 
 
-# Routing and form; what the document is about stands in none of them.
+# Routing and form; none of them says what the document is about.
 _ROUTING_KEYS = (
     "dialect",
     "kind",
@@ -330,72 +330,72 @@ _ROUTING_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class AxisDeadLetters:
-    """Parcels that the axis put aside. An act is told of before it is done; nothing is lost whenever it is cut short."""
+    """Parcels that the axis put aside. An act is recorded before it is done; nothing is lost whenever it is cut short."""
 
     node: Office
 
     async def all(self) -> Sequence[DeadParcel]:
-        """Oldest first."""
+        """List parcels, oldest first."""
         return await self.node.axis.dead_list()
 
     async def get(self, id: str) -> DeadParcel:
-        found = next((each for each in await self.all() if each.id == id), None)
-        if found is None:
+        parcel = next((p for p in await self.all() if p.id == id), None)
+        if parcel is None:
             raise NotFound(f"no parcel {id[:80]!r} is on the dead list")
-        return found
+        return parcel
 
-    async def claims(self, id: str, lang: str) -> Claims:
-        """What it says, routing alone: neither subject nor files."""
+    async def claims(self, id: str, lang: str) -> ParcelClaims:
+        """Return what the parcel says of its routing: neither subject nor files."""
         parcel = await self.get(id)
         own = {
             code.casefold()
-            for each in await self.node.store.hosted()
-            if each.left_at is None
-            for code in (each.code, *each.aliases)
+            for agency in await self.node.store.hosted()
+            if agency.left_at is None
+            for code in (agency.code, *agency.aliases)
         }
         hosted = tuple(code for code in parcel.recipient.split() if code.casefold() in own)
         file = await self.node.axis.dead_open(id)
-        told = await self.node.pool.run(partial(_explained, file))
-        if "error" in told:
-            error = told["error"]
-            return Claims(text="", fault=f"{error['code']} {error['detail']}", hosted=hosted)
-        return Claims(text=explain.to_text(_routing_alone(told), lang), hosted=hosted)
+        report = await self.node.pool.run(partial(_explain, file))
+        if "error" in report:
+            error = report["error"]
+            return ParcelClaims(text="", fault=f"{error['code']} {error['detail']}", hosted=hosted)
+        return ParcelClaims(text=explain.to_text(_keep_routing(report), lang), hosted=hosted)
 
     async def retry(self, by: str, ids: Sequence[str]) -> int:
-        """How many; those that are gone meanwhile are passed over."""
-        known = {each.id: each for each in await self.all()}
-        wanted = [known[each] for each in dict.fromkeys(ids) if each in known]
-        done = 0
-        for parcel in wanted:
-            await self._tell(by, EventKind.PARCEL_RETRIED, parcel)
+        """Retry parcels, and return how many; those that are gone meanwhile are passed over."""
+        by_id = {p.id: p for p in await self.all()}
+        parcels = [by_id[id] for id in dict.fromkeys(ids) if id in by_id]
+        retried = 0
+        for parcel in parcels:
+            await self._record_act(by, EventKind.PARCEL_RETRIED, parcel)
             try:
                 await self.node.axis.dead_retry(parcel.id)
-                done += 1
+                retried += 1
             except NotFound:
                 continue
         self.node.store.wake.ring("landing", "sequencer")
-        return done
+        return retried
 
     async def drop(self, by: str, id: str, why: str) -> None:
-        await self._tell(by, EventKind.PARCEL_DROPPED, await self.get(id), why=why)
+        await self._record_act(by, EventKind.PARCEL_DROPPED, await self.get(id), why=why)
         await self.node.axis.dead_drop(id, why)
         self.node.store.wake.ring("sequencer")
 
-    async def _tell(self, by: str, kind: EventKind, parcel: DeadParcel, **more: object) -> None:
-        """Before the act: whoever interrupts it has asked for it."""
-        told = {
+    async def _record_act(self, by: str, kind: EventKind, parcel: DeadParcel, **more: object) -> None:
+        """Record the act before it is done: a person who interrupts it has asked for it."""
+        event_data = {
             "packet": parcel.packet_id,
             "from": parcel.sender,
             "to": parcel.recipient,
             "reason": parcel.reason[:500],
         }
         async with self.node.store.begin(AgencyScope(agency_id=NODE, principal_id=by)) as work:
-            await work.events.append(kind, f"parcel:{parcel.id}", self.node.clock.now(), told | more)
+            await work.events.append(kind, f"parcel:{parcel.id}", self.node.clock.now(), event_data | more)
             await work.commit()
 
 
-def _explained(file: BinaryIO) -> dict[str, Any]:
-    # Any: what an envelope says has many shapes
+def _explain(file: BinaryIO) -> dict[str, Any]:
+    # Any: contents of an envelope have many shapes
     with file:
         try:
             return explain.explain_pieces(iter(partial(file.read, PIECE), b""))
@@ -403,8 +403,8 @@ def _explained(file: BinaryIO) -> dict[str, Any]:
             return explain.failure(error)
 
 
-def _routing_alone(told: dict[str, Any]) -> dict[str, Any]:
-    """The same keys with everything else empty."""
-    empty: dict[str, Any] = {key: [] if isinstance(value, list) else None for key, value in told.items()}
-    kept = {key: told[key] for key in (*_ROUTING_KEYS, "signature", "findings")}
-    return {**empty, **kept}
+def _keep_routing(report: dict[str, Any]) -> dict[str, Any]:
+    """Empty every key but the routing."""
+    empty: dict[str, Any] = {key: [] if isinstance(value, list) else None for key, value in report.items()}
+    routing = {key: report[key] for key in (*_ROUTING_KEYS, "signature", "findings")}
+    return {**empty, **routing}

@@ -1,6 +1,5 @@
 """The node itself, for the pages of operations: its checks, facts and queues, the sealed copies on this machine and their
-trial restore. In: an open node and what watches it. Out:
-values; words are keys of the labels with their parameters. A
+trial restore. In: an open node and its health probe. Out: values; words are keys of the labels with their parameters. A
 passphrase lives in memory as long as its trial runs, and nowhere else."""
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from gateway.errors import Clash, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
 from gateway.office.store import partners
-from gateway.office.store.partners import Flow, TrafficWanted
+from gateway.office.store.partners import Flow, TrafficQuery
 from gateway.ops import axis_now, backup, restore, status
 from gateway.ops.status import NodeStatus
 from gateway.ports.services import HealthProbe
@@ -42,7 +41,7 @@ class QueuePile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queues:
-    """`axis_fault` says why the axis did not tell, `blocked` whether it takes nothing for now."""
+    """Work that waits in the node. `axis_fault` says why the axis gave no counts."""
 
     piles: Sequence[QueuePile]
     failed: int
@@ -77,16 +76,16 @@ class Drill:
 
 @dataclass(slots=True)
 class NodeMachine:
-    """The node as whoever looks after it sees it."""
+    """The node as its operators see it."""
 
     node: Office
     health: HealthProbe
 
     async def checks(self, tag: Tag = Tag.DOCTOR) -> Sequence[Diagnosis]:
-        """What the checks of that selection found, known for some seconds; the test of the line is made each time."""
+        """Return findings of the selected checks, cached for some seconds; the test of the line is made each time."""
         return await self.health.diagnose(tag)
 
-    async def standing(self) -> NodeStatus:
+    async def status(self) -> NodeStatus:
         return await status.look(self.node)
 
     async def queues(self) -> Queues:
@@ -103,28 +102,28 @@ class NodeMachine:
         )
 
     async def tries(self, limit: int) -> Sequence[OutboxItem]:
-        """Packets that were tried and are not through, of every agency, the next try first."""
+        """List packets that were tried and are not through, of every agency, the next try first."""
         return await reporting.packets_tried(self.node.store, limit)
 
     async def hurry(self, by: str, id: str) -> None:
-        """The packet is due at once. NotFound when it does not wait."""
+        """Make the packet due at once. NotFound when it does not wait."""
         node, now = self.node, self.node.clock.now()
-        item = await reporting.hurry_packet(node.store, id, now)
-        scope = AgencyScope(agency_id=item.agency_id, principal_id=by)
+        packet = await reporting.hurry_packet(node.store, id, now)
+        scope = AgencyScope(agency_id=packet.agency_id, principal_id=by)
         async with node.store.begin(scope) as work:
-            told = {"packet": item.packet_id, "attempts": item.attempts}
-            await work.events.append(EventKind.MESSAGE_HURRIED, item.id, now, told)
+            event_data = {"packet": packet.packet_id, "attempts": packet.attempts}
+            await work.events.append(EventKind.MESSAGE_HURRIED, packet.id, now, event_data)
             await work.commit()
         node.store.wake.ring("dispatcher", "sequencer")
 
     async def test_partner(self, code: str, sender: str) -> Sequence[Diagnosis]:
-        """The way to one partner, from that agency of this node or the first; nothing is sent."""
+        """Examine the way to one partner, from that agency of this node or the first; nothing is sent."""
         from gateway.ops.partner_check import examine_partner
 
-        return [each async for each in examine_partner(self.node, self.node.axis, sender, code)]
+        return [diagnosis async for diagnosis in examine_partner(self.node, self.node.axis, sender, code)]
 
     async def report(self) -> Mapping[str, object]:
-        """For whoever is asked for help: no secret, nothing of any document."""
+        """Make a report for people who are asked for help: no secret, nothing of any document."""
         node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
         return (
             status.report_of_settings(node.settings, await self.checks(), node.clock.now())
@@ -132,26 +131,26 @@ class NodeMachine:
             | await status.report_of_node(node)
         )
 
-    async def sampled(self, since: datetime) -> Sequence[QueueSample]:
-        """What waited, every few minutes, oldest first."""
+    async def samples(self, since: datetime) -> Sequence[QueueSample]:
+        """List samples of the queues, every few minutes, oldest first."""
         return await self.node.store.history.samples(since)
 
     async def job_days(self) -> Sequence[JobDay]:
-        """What each periodic job did on each day that is remembered."""
+        """List the work of each periodic job on each day that is remembered."""
         return await self.node.store.history.days((self.node.clock.now() - HISTORY_KEPT).date())
 
-    async def traffic(self, wanted: TrafficWanted) -> Sequence[Flow]:
-        return await partners.flows(self.node.store, wanted)
+    async def traffic(self, query: TrafficQuery) -> Sequence[Flow]:
+        return await partners.flows(self.node.store, query)
 
 
 def _piles(load: Load) -> Sequence[QueuePile]:
-    made = []
+    queue_piles = []
     for queue, piles in (("outbox", load.outbox), ("inbox", load.inbox), ("job", load.jobs)):
-        made += [
-            QueuePile(queue=queue, part=part, count=each.count, oldest=each.oldest)
-            for part, each in sorted(piles.items())
+        queue_piles += [
+            QueuePile(queue=queue, part=part, count=pile.count, oldest=pile.oldest)
+            for part, pile in sorted(piles.items())
         ] or [QueuePile(queue=queue, part="", count=0)]
-    return [*made, QueuePile(queue="event", part="", count=load.unnumbered)]
+    return [*queue_piles, QueuePile(queue="event", part="", count=load.unnumbered)]
 
 
 _LOG = logging.getLogger(__name__)
@@ -162,7 +161,7 @@ RUNNING, EQUAL, FAILED = "running", "equal", "failed"
 
 @dataclass(slots=True)
 class BackupCopies:
-    """One trial at a time."""
+    """Sealed copies on this machine, and their trial restores, one at a time."""
 
     node: Office
     _drill: Drill | None = None
@@ -170,25 +169,25 @@ class BackupCopies:
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def all(self) -> Sequence[Copy]:
-        """Newest first."""
-        known = status.last_backup(self.node.settings.node.data_dir)
+        """List copies, newest first."""
+        last = status.last_backup(self.node.settings.node.data_dir)
         files = await self.node.pool.run(partial(_files, self._places()))
         return [
             Copy(
                 name=path.name,
                 size=size,
                 at=at,
-                tested_at=known.verified_at if known and Path(known.path).name == path.name else None,
+                tested_at=last.verified_at if last and Path(last.path).name == path.name else None,
             )
             for path, size, at in files
         ]
 
     def drill(self) -> Drill | None:
-        """The one under way, or the last of this process."""
+        """Return the trial under way, or the last one of this process."""
         return self._drill
 
     async def begin_drill(self, by: str, name: str, passphrase: str) -> None:
-        """Into a scratch database, beside the node. Clash while another one runs, NotFound for a copy that is not there."""
+        """Restore into a scratch database, beside the node. Clash while another trial runs, NotFound for a missing copy."""
         async with self._one_at_a_time:
             if self._drill is not None and self._drill.word == RUNNING:
                 raise Clash("another trial restore is under way; wait for its end")
@@ -200,36 +199,36 @@ class BackupCopies:
             self._task = self.node.beside.begin(self._run(by, path, passphrase.encode(), began))
 
     def _places(self) -> Sequence[Path]:
-        """The folder of this node's copies, and where the last one went."""
+        """List the folder of this node's copies, and that of the last one."""
         data_dir = self.node.settings.node.data_dir
-        known = status.last_backup(data_dir)
-        places = [data_dir / "backups", *([Path(known.path).parent] if known else [])]
+        last_backup = status.last_backup(data_dir)
+        places = [data_dir / "backups", *([Path(last_backup.path).parent] if last_backup else [])]
         return list(dict.fromkeys(places))
 
     async def _run(self, by: str, path: Path, passphrase: bytes, began: Drill) -> None:
         try:
-            done = await self._restored(path, passphrase)
-            ended = replace(began, word=EQUAL, rows=done.manifest.rows, files=done.files)
+            restored = await self._restore(path, passphrase)
+            ended = replace(began, word=EQUAL, rows=restored.manifest.rows, files=restored.files)
         except GatewayError as error:
             ended = replace(began, word=FAILED, code=error.code, fault=str(error))
         except Exception:
-            # Nobody waits for this task: what is unforeseen must reach the page and the log.
+            # No caller waits for this task: an unforeseen error must reach the page and the log.
             _LOG.exception("a trial restore failed in a way nobody foresaw", extra={"action": "drill.broke"})
             ended = replace(began, word=FAILED)
         self._drill = replace(ended, ended_at=self.node.clock.now())
-        await self._tell(by, self._drill)
+        await self._log_drill(by, self._drill)
 
-    async def _restored(self, path: Path, passphrase: bytes) -> restore.Restored:
+    async def _restore(self, path: Path, passphrase: bytes) -> restore.Restored:
         node = self.node
         data_dir = node.settings.node.data_dir
-        done = await restore.drill(
-            path, passphrase, data_dir, None, node.clock, node.pool, lambda what, count: None
+        restored = await restore.drill(
+            path, passphrase, data_dir, None, node.clock, node.pool, lambda name, count: None
         )
-        await node.pool.run(partial(backup.note, data_dir, path, done.about.at, node.clock.now()))
-        return done
+        await node.pool.run(partial(backup.note, data_dir, path, restored.about.at, node.clock.now()))
+        return restored
 
-    async def _tell(self, by: str, drill: Drill) -> None:
-        told = {
+    async def _log_drill(self, by: str, drill: Drill) -> None:
+        event_data = {
             "file": drill.name,
             "outcome": drill.word,
             "rows": drill.rows,
@@ -237,15 +236,15 @@ class BackupCopies:
             "detail": drill.fault[:500],
         }
         async with self.node.store.begin(AgencyScope(agency_id=NODE, principal_id=by)) as work:
-            await work.events.append(EventKind.BACKUP_TESTED, "backup", self.node.clock.now(), told)
+            await work.events.append(EventKind.BACKUP_TESTED, "backup", self.node.clock.now(), event_data)
             await work.commit()
 
 
 def _files(places: Sequence[Path]) -> list[tuple[Path, int, datetime]]:
-    """Newest first."""
-    found = []
+    """List files with size and time, newest first."""
+    files = []
     for place in places:
         for path in place.glob(f"*{SUFFIX}") if place.is_dir() else ():
-            known = path.stat()
-            found.append((path, known.st_size, datetime.fromtimestamp(known.st_mtime, UTC)))
-    return sorted(found, key=lambda each: each[2], reverse=True)
+            status = path.stat()
+            files.append((path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
+    return sorted(files, key=lambda file: file[2], reverse=True)

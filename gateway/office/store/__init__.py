@@ -1,1 +1,1 @@
-"""What the office keeps: lists, views, tags, tasks, sessions, posts."""
+"""Storage of the office: lists, views, tags, tasks, sessions, posts."""

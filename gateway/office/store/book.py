@@ -69,10 +69,10 @@ class IncomingLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbered:
-    """What the check of a run looks at of one outgoing line."""
+    """Outgoing line as the check of a run of numbers reads it."""
 
     id: str
-    """That of the document: what a recipient refused and was sent anew has one, and one number, twice."""
+    """Id of the document: two lines share it, and the number, where it was refused and sent anew."""
     number: str
     type_name: str
     struck: bool
@@ -85,7 +85,7 @@ _AT_ONCE = 500
 
 
 def _is_given_back(document_id: Mapped[Any]) -> ColumnElement[bool]:
-    """Every recipient who had it agreed to its recall, and there is one."""
+    """Select documents whose recall every recipient who had it agreed to, and there is one."""
     same = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == document_id)
     of_it = select(col(_D.id)).where(same).correlate_except(_D)
     agreed = of_it.where(col(_D.state) == "request_agreed")
@@ -105,13 +105,13 @@ class SqlBooks:
 
     # --- incoming ---------------------------------------------------------------------------------------------
 
-    async def incoming(self, span: Span, *, limit: int, after: str | None = None) -> Sequence[IncomingLine]:
-        """By number: 9 before 10, and what is no number after those that are. `after` is the number of the last line
-        seen."""
+    async def incoming(self, span: Span, *, limit: int, last: str | None = None) -> Sequence[IncomingLine]:
+        """List lines by number: 9 before 10, and text that is no number after numbers. `last` is the number of the last
+        line seen."""
         order = self._natural(col(_E.number))
         lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)
         query = (
-            self._joined(lines)
+            self._join_document(lines)
             .outerjoin(
                 _H, and_(col(_H.agency_id) == col(_E.agency_id), col(_H.incoming_id) == col(_E.incoming_id))
             )
@@ -119,8 +119,8 @@ class SqlBooks:
             .order_by(*order)
             .limit(limit)
         )
-        if after is not None:
-            query = query.where(_after(order, _place(after)))
+        if last is not None:
+            query = query.where(_is_after(order, _place(last)))
         now = self._clock.now()
         return [
             IncomingLine(
@@ -132,40 +132,40 @@ class SqlBooks:
         ]
 
     async def incoming_numbers(self, span: Span) -> Sequence[str]:
-        query = self._joined(select(col(_E.number)).select_from(_E)).where(*self._in_book(span))
+        query = self._join_document(select(col(_E.number)).select_from(_E)).where(*self._in_book(span))
         return [row[0] for row in await self._tx.tuples(query)]
 
     async def incoming_days(self, span: Span) -> tuple[int, int, date | None, date | None]:
-        """How many lines, how many of them struck, and the first and last day of arrival."""
+        """Return how many lines there are, how many of them struck, and the first and last day of arrival."""
         arrived = col(_I.arrived_at)
         counted = select(func.count(), func.count(col(_E.struck_at)), func.min(arrived), func.max(arrived))
         ((lines, struck, first, last),) = await self._tx.tuples(
-            self._joined(counted.select_from(_E)).where(*self._in_book(span))
+            self._join_document(counted.select_from(_E)).where(*self._in_book(span))
         )
         return lines, struck, _day(first), _day(last)
 
-    def _joined(self, query: Any) -> Any:  # Any: a select's type lists its columns
+    def _join_document(self, query: Any) -> Any:  # Any: a select's type lists its columns
         return query.join(_I, and_(col(_I.agency_id) == col(_E.agency_id), col(_I.id) == col(_E.incoming_id)))
 
     def _in_book(self, span: Span) -> list[ColumnElement[bool]]:
-        wanted = [
+        conditions = [
             col(_E.agency_id) == self._agency_id,
             col(_E.book) == Book.INCOMING.value,
             col(_E.year) == span.year,
         ]
         if span.since is not None:
-            wanted.append(col(_I.arrived_at) >= midnight(span.since))
+            conditions.append(col(_I.arrived_at) >= midnight(span.since))
         if span.until is not None:
-            wanted.append(col(_I.arrived_at) < midnight(span.until + timedelta(days=1)))
-        return wanted
+            conditions.append(col(_I.arrived_at) < midnight(span.until + timedelta(days=1)))
+        return conditions
 
     # --- outgoing ---------------------------------------------------------------------------------------------
 
     async def outgoing(
-        self, span: Span, *, limit: int, after: OutgoingLine | None = None
+        self, span: Span, *, limit: int, last: OutgoingLine | None = None
     ) -> Sequence[OutgoingLine]:
-        """Both tables in the same order, merged."""
-        place = _outgoing_place(after) if after is not None else None
+        """List lines of both tables in the same order, merged."""
+        place = _outgoing_place(last) if last is not None else None
         sent = [
             from_json(OutgoingDocument, row.body)
             for row in await self._tx.rows(_O, self._next(_O, span, place, limit).where(*IS_LINE))
@@ -177,7 +177,7 @@ class SqlBooks:
     async def outgoing_numbers(self, span: Span) -> Sequence[Numbered]:
         lines = select(_O).where(*issued_in(self._agency_id, _O, span), *IS_LINE)
         recalled = {row.id for row in await self._tx.rows(_O, lines.where(_is_given_back(col(_O.id))))}
-        found = [
+        numbered = [
             Numbered(
                 id=document.document_id,
                 number=row.number,
@@ -190,13 +190,13 @@ class SqlBooks:
         for row in await self._tx.rows(_P, select(_P).where(*issued_in(self._agency_id, _P, span))):
             letter = to_letter(row)
             struck = letter.struck_at is not None
-            found.append(
+            numbered.append(
                 Numbered(id=letter.id, number=letter.number, type_name=letter.type_name, struck=struck)
             )
-        return found
+        return numbered
 
     async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
-        """The latest recall of each of these outgoing documents that was asked for, and when."""
+        """Return the latest recall of each of these outgoing documents that was asked for, and when."""
         query = (
             select(_O)
             .where(
@@ -208,17 +208,17 @@ class SqlBooks:
             )
             .order_by(col(_O.created_at), col(_O.id))
         )
-        found = {}
+        recall_by_id = {}
         for row in await self._tx.rows(_O, query):
             change = from_json(OutgoingDocument, row.body).change
             if change is not None and row.parent_id is not None:
-                found[row.parent_id] = change, row.created_at
-        return found
+                recall_by_id[row.parent_id] = change, row.created_at
+        return recall_by_id
 
     async def replies(self, document_ids: Sequence[str], since: datetime) -> Mapping[str, Sequence[str]]:
-        """What answers is said in the bodies alone: read in batches, and only those that answer anything."""
-        wanted = set(document_ids)
-        found: dict[str, list[str]] = {}
+        """Return the codes of replies. Only bodies name what they reply to, so those that reply are read in batches."""
+        wanted_ids = set(document_ids)
+        codes_by_document: dict[str, list[str]] = {}
         last = ""
         query = (
             select(_O)
@@ -236,12 +236,12 @@ class SqlBooks:
             for row in rows:
                 draft = from_json(OutgoingDocument, row.body).draft
                 for link in draft.replies_to:
-                    if link.document_id in wanted:
-                        found.setdefault(str(link.document_id), []).append(draft.code)
-        return found
+                    if link.document_id in wanted_ids:
+                        codes_by_document.setdefault(str(link.document_id), []).append(draft.code)
+        return codes_by_document
 
     async def names(self, principal_ids: Sequence[str]) -> Mapping[str, str]:
-        """Who that is, for those that are known."""
+        """Return the names of principals, for those that are known."""
         query = select(PrincipalRow).where(col(PrincipalRow.id).in_(principal_ids))
         return {row.id: row.name for row in await self._tx.rows(PrincipalRow, query)}
 
@@ -250,39 +250,39 @@ class SqlBooks:
     ) -> Select[Any]:
         order = (col(table.issued_on), *self._natural(col(table.number)), self._by_bytes(col(table.id)))
         query = select(table).where(*issued_in(self._agency_id, table, span)).order_by(*order).limit(limit)
-        return query if place is None else query.where(_after(order, place))
+        return query if place is None else query.where(_is_after(order, place))
 
     def _natural(self, number: Any) -> tuple[ColumnElement[Any], ...]:
-        """By size, leading zeros aside, and then what is no number."""
+        """Order numbers by size, leading zeros aside, before text that is no number."""
         bare = func.ltrim(number, "0")
         is_text = case((func.ltrim(number, _DIGITS) == "", 0), else_=1)
         return is_text, func.length(bare), self._by_bytes(bare), self._by_bytes(number)
 
     def _by_bytes(self, text: Any) -> ColumnElement[Any]:
-        """A server would sort text by the rules of its language; SQLite and Python do not."""
+        """Sort by bytes: a server would sort text by the rules of its language; SQLite and Python do not."""
         return collate(text, "C") if self._server_sorts else text
 
     # --- outgoing mail on paper -------------------------------------------------------------------------------
 
     async def put_letter(self, letter: PaperLetter) -> None:
-        """Clash when its number and symbol are taken in that year, on paper or by a document of the exchange; it names who
-        has them and the next free number."""
+        """Enter a letter. Clash when its number and symbol are taken in that year, on paper or by a document of the
+        exchange; it names the holder and the next free number."""
         await self._tx.hold(self._agency_id, "outgoing_number", letter.code)
         year = letter.issued_on.year
-        these = asked_under(self._agency_id, letter.number, letter.symbol, year)
-        sent = await self._tx.first(_O, SENT_UNDER, **these)
+        parameters = asked_under(self._agency_id, letter.number, letter.symbol, year)
+        sent = await self._tx.first(_O, SENT_UNDER, **parameters)
         body = to_json(PaperLetter, letter)
         row = PaperOutgoingRow.of(letter, agency_id=self._agency_id, year=year, body=body)
         if sent is not None or not await self._tx.put_new(row):
-            raise await self._taken_by(letter)
+            raise await self._number_clash(letter)
 
-    async def _taken_by(self, letter: PaperLetter) -> errors.Clash:
+    async def _number_clash(self, letter: PaperLetter) -> errors.Clash:
         year = letter.issued_on.year
-        held = await self._numbers.under(letter.number, letter.symbol, year)
-        struck = await self._tx.rows(
+        holders = await self._numbers.under(letter.number, letter.symbol, year)
+        letters = await self._tx.rows(
             _P, _PAPER, **asked_under(self._agency_id, letter.number, letter.symbol, year)
         )
-        line = next(iter((*held, *map(to_letter, struck))), None)
+        line = next(iter((*holders, *map(to_letter, letters))), None)
         on, to = _issued_to(line) if line is not None else ("–", "–")
         following = await self._numbers.free_number(letter.number, letter.symbol, year) or "–"
         return errors.Clash(
@@ -304,11 +304,11 @@ class SqlBooks:
         return to_letter(await self._tx.one(_P, query, f"this agency has no paper letter {id}"))
 
     async def strike_letter(self, id: str, at: datetime, by: str, reason: str) -> bool:
-        """False when it was struck before. NotFound for a letter that is not ours."""
+        """Strike a letter through; return False when it was struck before. NotFound for a letter that is not ours."""
         await self.letter(id)
         values = {"struck_at": at, "struck_by": by, "struck_reason": reason}
-        this = update(_P).where(self._is_letter(id), col(_P.struck_at).is_(None)).values(**values)
-        return await self._tx.change(this) == 1
+        statement = update(_P).where(self._is_letter(id), col(_P.struck_at).is_(None)).values(**values)
+        return await self._tx.change(statement) == 1
 
     def _is_letter(self, id: str) -> ColumnElement[bool]:
         return and_(col(_P.agency_id) == self._agency_id, col(_P.id) == id)
@@ -324,7 +324,7 @@ _HANDED: tuple[Any, ...] = (
 
 
 def _issued_to(line: OutgoingLine) -> tuple[str, str]:
-    """Its date and first recipient, as a refusal names it."""
+    """Return a line's date and first recipient, as a refusal names it."""
     if isinstance(line, PaperLetter):
         return day_text(line.issued_on), line.recipients
     first = next(iter(line.draft.recipients), None)
@@ -333,7 +333,7 @@ def _issued_to(line: OutgoingLine) -> tuple[str, str]:
 
 
 def _place(number: str) -> tuple[int, int, str, str]:
-    """What `_natural` makes of this number."""
+    """Compute the sort key that `_natural` gives this number."""
     bare = number.lstrip("0")
     return int(number.lstrip(_DIGITS) != ""), len(bare), bare, number
 
@@ -341,12 +341,12 @@ def _place(number: str) -> tuple[int, int, str, str]:
 def _outgoing_place(line: OutgoingLine) -> tuple[date, int, int, str, str, str]:
     if isinstance(line, PaperLetter):
         return line.issued_on, *_place(line.number), line.id
-    # The book is asked by this date, so there is one.
+    # The query selects by this date, so there is one.
     return line.draft.issued_on or date.min, *_place(line.draft.number), line.id
 
 
-def _after(order: Sequence[Any], place: Sequence[object]) -> ColumnElement[bool]:
-    return tuple_(*order) > tuple_(*(literal(each) for each in place))
+def _is_after(order: Sequence[Any], place: Sequence[object]) -> ColumnElement[bool]:
+    return tuple_(*order) > tuple_(*(literal(part) for part in place))
 
 
 def _day(at: datetime | None) -> date | None:

@@ -1,6 +1,6 @@
-"""Until when somebody is waited for, by the office's calendar. In: who reckons from the calendar's own days. Out: a `Due`
-by days that were read a minute ago at most; and, once those days are other ones, the rows of what is still waited
-for, written anew."""
+"""Moments until which a party is waited for, by the office's calendar. In: a function that reckons from the calendar's own
+days. Out: a `Due` by days that were read a minute ago at most; and, once those days have changed, the rows of documents
+that are still waited for, written anew."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from gateway.store.transaction import Transaction
 
 _R = ListRow
 DAYS_FRESH = timedelta(minutes=1)
-# What is late since then stays late, whatever day becomes a holiday.
+# A document that is late for longer stays late, whatever day becomes a holiday.
 REWRITTEN_BACK = timedelta(days=30)
 Reckon = Callable[[Sequence[CalendarDay]], Due]
 Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 def reckon_without_office(days: Sequence[CalendarDay]) -> Due:
-    """Where nothing knows office hours."""
+    """Reckon where the node knows no office hours."""
     return due_within
 
 
 class Dues:
-    """One for each process."""
+    """Reckoning of due moments, one for each process."""
 
     def __init__(self, reckon: Reckon, clock: Clock) -> None:
         self._reckon = reckon
@@ -41,15 +41,15 @@ class Dues:
         self._days: Sequence[CalendarDay] = ()
         self._due: Due = reckon(())
         self._read_at: datetime | None = None
-        self._written_by: Sequence[CalendarDay] | None = None
-        self._writing_by: Sequence[CalendarDay] = ()
+        self._written_days: Sequence[CalendarDay] | None = None
+        self._writing_days: Sequence[CalendarDay] = ()
         self._behind = 0
 
     def forget(self) -> None:
-        """A day was changed a moment ago."""
+        """Read the days again at the next call: one was changed a moment ago."""
         self._read_at = None
 
-    async def of(self, tx: Transaction) -> Due:
+    async def load(self, tx: Transaction) -> Due:
         now = self._clock.now()
         if self._read_at is None or not self._read_at <= now < self._read_at + DAYS_FRESH:
             days = await days_in(tx)
@@ -58,7 +58,7 @@ class Dues:
             self._read_at = now
         return self._due
 
-    async def write_again(
+    async def rewrite(
         self,
         reading: Unit,
         writing: Unit,
@@ -67,31 +67,31 @@ class Dues:
         folder: ListFolder,
         changed: Callable[[str], None],
     ) -> bool:
-        """One batch of rows whose moment may be another one by now; True when there may be more. The first time after a
-        start all are looked at: somebody may have changed a day meanwhile."""
+        """Write one batch of rows whose moment may have changed; return True when there may be more. After a start all are
+        looked at: a day may have changed meanwhile."""
         async with reading() as tx:
-            await self.of(tx)
-            if self._days == self._written_by:
+            await self.load(tx)
+            if self._days == self._written_days:
                 return False
-            if self._days != self._writing_by:
-                self._writing_by, self._behind = self._days, 0
-            found = await self._waiting(tx, agencies, limit)
-        if found:
+            if self._days != self._writing_days:
+                self._writing_days, self._behind = self._days, 0
+            rows = await self._list_waiting(tx, agencies, limit)
+        if rows:
             async with writing() as tx:
-                await folder.write(tx, {(whose, id): Side(side) for _, whose, id, side in found})
+                await folder.write(tx, {(owner_id, id): Side(side) for _, owner_id, id, side in rows})
                 await tx.commit()
-        for agency_id in agencies:  # what is not written yet is late at another moment too
+        for agency_id in agencies:  # rows that are not written yet have other moments too
             changed(agency_id)
-        more = len(found) == limit
-        self._behind = found[-1][0] if more else 0
+        more = len(rows) == limit
+        self._behind = rows[-1][0] if more else 0
         if not more:
-            self._written_by = self._writing_by
+            self._written_days = self._writing_days
         return more
 
-    async def _waiting(
+    async def _list_waiting(
         self, tx: Transaction, agencies: Sequence[str], limit: int
     ) -> Sequence[tuple[int, str, str, str]]:
-        """Oldest first, of all agencies."""
+        """List rows of documents that are waited for, oldest first, of all agencies."""
         since = self._clock.now() - REWRITTEN_BACK
         query = select(col(_R.place), col(_R.agency_id), col(_R.id), col(_R.side)).where(
             col(_R.agency_id).in_(agencies),
@@ -99,7 +99,7 @@ class Dues:
             col(_R.due_at) >= since,
             col(_R.place) > max(self._behind, first_place(since - REWRITTEN_BACK)),
         )
-        found: Sequence[tuple[int, str, str, str]] = await tx.tuples(
+        rows: Sequence[tuple[int, str, str, str]] = await tx.tuples(
             query.order_by(col(_R.place)).limit(limit)
         )
-        return found
+        return rows

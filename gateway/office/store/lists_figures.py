@@ -1,9 +1,8 @@
-"""What lists have besides the rows that are written with their documents: figures by day, for the charts, and the rows
-of documents that are older than lists. In: a day of one agency; the store and how many at once. Out: what was sent
-and received, how long it took until 01 and until 03, by recipient too; kept as one row, because a year of facts is
-too much to read for a page, and read an hour at a time, so that memory is that of an hour; and whether there are
-more rows to write. The node goes on working meanwhile: each batch is a short transaction, and whatever is written by
-both ends as the later one says."""
+"""Figures by day, for the charts, and rows of lists for documents that are older than lists. In: a day of one agency; the
+store and the size of a batch. Out: how many documents were sent and received, how long they took until 01 and until 03, by
+recipient too; kept as one row, because a year of facts is too much to read for a page, and read an hour at a time to bound
+memory; and whether there are more rows to write. The node goes on working meanwhile: each batch is a short transaction, and
+of two writers the later one wins."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ from gateway.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """How long something took, in seconds, over `n` recipients."""
+    """Duration of a step, in seconds, over `n` recipients."""
 
     n: int
     median: float
@@ -40,7 +39,7 @@ class Lag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayFigures:
-    """One day: what was sent and received, how long until 01, and from there until 03."""
+    """Figures of one day: documents sent and received, how long until 01, and from there until 03."""
 
     day: date
     sent: int = 0
@@ -51,7 +50,7 @@ class DayFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slow:
-    """One recipient: how many it took in, and the mean time from 01 to 03 in seconds."""
+    """A slow recipient: how many documents it took in, and the mean time from 01 to 03 in seconds."""
 
     code: str
     n: int
@@ -60,8 +59,8 @@ class Slow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charts:
-    """What the charts are drawn from, over the days before and with `today`. `hours`: arrivals by weekday, Monday first,
-    and hour. `states`: documents of today by the word shown."""
+    """Figures behind the charts, over the days before and with `today`. `hours`: arrivals by weekday, Monday first, and
+    hour. `states`: documents of today by the word shown."""
 
     days: tuple[DayFigures, ...]
     states: Mapping[str, int]
@@ -71,7 +70,7 @@ class Charts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayHours:
-    """How many documents came and left in each hour of one day."""
+    """Numbers of documents received and sent in each hour of one day."""
 
     received: tuple[int, ...]
     sent: tuple[int, ...]
@@ -92,7 +91,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What is kept of a day. `slow`: by recipient, how many it took in and the seconds of all together."""
+    """Stored figures of a day. `slow`: by recipient, how many it took in and the seconds of all together."""
 
     sent: int = 0
     received: int = 0
@@ -107,149 +106,149 @@ async def charts(tx: Transaction, overlay: Overlay, agency_id: str, today: date,
     query = select(ListDayRow).where(
         col(ListDayRow.agency_id) == agency_id, col(ListDayRow.day) >= first, col(ListDayRow.day) <= today
     )
-    known = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
-    # What was sent and received today as it is now; times wait until the day is worked out again.
-    kept, counted = known.get(today, Figures()), await _counted(overlay, agency_id, midnight(today))
-    known[today] = replace(counted, delivered=kept.delivered, taken_in=kept.taken_in, slow=kept.slow)
-    figures = [(day, known.get(day, Figures())) for day in (first + timedelta(days=n) for n in range(days))]
+    by_day = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
+    # Today's documents are counted afresh; times wait until the day is worked out again.
+    stored, counts = (by_day.get(today, Figures()), await _count_day(overlay, agency_id, midnight(today)))
+    by_day[today] = replace(counts, delivered=stored.delivered, taken_in=stored.taken_in, slow=stored.slow)
+    figures = [(day, by_day.get(day, Figures())) for day in (first + timedelta(days=n) for n in range(days))]
     return Charts(
         days=tuple(
             DayFigures(
                 day=day,
-                sent=found.sent,
-                received=found.received,
-                delivered=found.delivered,
-                taken_in=found.taken_in,
+                sent=day_figures.sent,
+                received=day_figures.received,
+                delivered=day_figures.delivered,
+                taken_in=day_figures.taken_in,
             )
-            for day, found in figures
+            for day, day_figures in figures
         ),
         states=await _states(overlay, agency_id, today),
-        slowest=_slowest(list(known.values())),
-        hours=_grid(known),
+        slowest=_slowest(list(by_day.values())),
+        hours=_grid(by_day),
     )
 
 
-async def hours_of(overlay: Overlay, agency_id: str, day: date) -> DayHours:
-    """What came and left in each hour of that day, as it is now."""
+async def count_hours(overlay: Overlay, agency_id: str, day: date) -> DayHours:
+    """Count documents received and sent in each hour of that day, as of now."""
     begin = midnight(day)
     sent_at = col(_R.sent_at)
     hour = case(*((sent_at < begin + n * _HOUR, n - 1) for n in range(1, 24)), else_=23)
-    left = select(hour, func.count()).where(_sent(agency_id, begin, begin + timedelta(days=1)))
-    sent = await overlay.counted(lambda more: left.where(*more).group_by(hour))
-    came = await _arrived(overlay, agency_id, begin)
+    query = select(hour, func.count()).where(_sent_between(agency_id, begin, begin + timedelta(days=1)))
+    sent = await overlay.count(lambda more: query.where(*more).group_by(hour))
+    received = await _count_arrivals(overlay, agency_id, begin)
     return DayHours(
-        received=tuple(came.get(n, 0) for n in range(24)), sent=tuple(sent.get(n, 0) for n in range(24))
+        received=tuple(received.get(n, 0) for n in range(24)), sent=tuple(sent.get(n, 0) for n in range(24))
     )
 
 
 async def work_out_figures(overlay: Overlay, agency_id: str, day: date) -> Figures:
-    """From the rows and facts as they are now."""
+    """Work out a day's figures from the rows and facts as they are now."""
     begin = midnight(day)
-    counted = await _counted(overlay, agency_id, begin)
+    counts = await _count_day(overlay, agency_id, begin)
     delivered: list[float] = []
     slow: dict[str, list[float]] = {}
-    for hour in range(24 if counted.sent else 0):
-        within = _sent(agency_id, begin + hour * _HOUR, begin + (hour + 1) * _HOUR)
-        for code, until_there, until_taken in await _lags(overlay, within):
-            delivered += [] if until_there is None else [until_there]
-            if until_taken is not None:
-                slow.setdefault(code, []).append(until_taken)
+    for hour in range(24 if counts.sent else 0):
+        within = _sent_between(agency_id, begin + hour * _HOUR, begin + (hour + 1) * _HOUR)
+        for code, delivered_after, accepted_after in await _lags(overlay, within):
+            delivered += [] if delivered_after is None else [delivered_after]
+            if accepted_after is not None:
+                slow.setdefault(code, []).append(accepted_after)
     worst = sorted(slow.items(), key=lambda item: -sum(item[1]))[:_MOST_CODES]
     return replace(
-        counted,
-        delivered=lag(delivered),
-        taken_in=lag([each for lags in slow.values() for each in lags]),
+        counts,
+        delivered=measure_lag(delivered),
+        taken_in=measure_lag([seconds for lags in slow.values() for seconds in lags]),
         slow={code: (len(lags), sum(lags)) for code, lags in worst},
     )
 
 
-async def due_day(tx: Transaction, agency_id: str, now: datetime) -> date | None:
-    """A day whose figures are missing or old; the newest first."""
+async def find_due_day(tx: Transaction, agency_id: str, now: datetime) -> date | None:
+    """Find a day whose figures are missing or old, the newest first."""
     today = now.astimezone(VIETNAM).date()
     query = select(ListDayRow).where(
         col(ListDayRow.agency_id) == agency_id, col(ListDayRow.day) > today - timedelta(days=DAYS)
     )
-    made = {row.day: row for row in await tx.rows(ListDayRow, query)}
+    row_by_day = {row.day: row for row in await tx.rows(ListDayRow, query)}
     for n in range(DAYS):
         day = today - timedelta(days=n)
-        if day not in made or _is_old(made[day], today, now):
+        if day not in row_by_day or _is_old(row_by_day[day], today, now):
             return day
     return None
 
 
-def lag(seconds: Sequence[float]) -> Lag | None:
-    """Median and 90th percentile of what was measured; None of nothing."""
+def measure_lag(seconds: Sequence[float]) -> Lag | None:
+    """Compute median and 90th percentile; None of no measurements."""
     if not seconds:
         return None
     tenths = quantiles(seconds, n=10, method="inclusive") if len(seconds) > 1 else [seconds[0]] * 9
     return Lag(n=len(seconds), median=tenths[4], p90=tenths[8])
 
 
-def _is_old(made: ListDayRow, today: date, now: datetime) -> bool:
-    if made.day == today:
-        figures = from_json(Figures, made.body)
-        return made.made_at <= now - (SOON if figures.sent + figures.received < LITTLE else FRESH)
-    return made.day > today - FIGURES_MOVE and made.made_at.astimezone(VIETNAM).date() < today
+def _is_old(row: ListDayRow, today: date, now: datetime) -> bool:
+    if row.day == today:
+        figures = from_json(Figures, row.body)
+        return row.made_at <= now - (SOON if figures.sent + figures.received < LITTLE else FRESH)
+    return row.day > today - FIGURES_MOVE and row.made_at.astimezone(VIETNAM).date() < today
 
 
-def _sent(agency_id: str, since: datetime, until: datetime) -> Condition:
-    """Documents by when they left: a draft counts for no day, and one of yesterday that leaves today for today."""
+def _sent_between(agency_id: str, since: datetime, end: datetime) -> Condition:
+    """Select documents by when they left: a draft counts for no day, and one of yesterday that leaves today for today."""
     mine = and_(col(_R.agency_id) == agency_id, col(_R.side) == Side.OUT.value)
-    return and_(mine, SENT, col(_R.sent_at) >= since, col(_R.sent_at) < until)
+    return and_(mine, SENT, col(_R.sent_at) >= since, col(_R.sent_at) < end)
 
 
-async def _counted(overlay: Overlay, agency_id: str, begin: datetime) -> Figures:
-    """What was sent on that day, and what came in by its hours."""
-    sent = select(literal(0), func.count()).where(_sent(agency_id, begin, begin + timedelta(days=1)))
-    left = await overlay.counted(lambda more: sent.where(*more))
-    hours = await _arrived(overlay, agency_id, begin)
+async def _count_day(overlay: Overlay, agency_id: str, begin: datetime) -> Figures:
+    """Count documents sent on that day, and received ones by hour."""
+    query = select(literal(0), func.count()).where(_sent_between(agency_id, begin, begin + timedelta(days=1)))
+    sent_counts = await overlay.count(lambda more: query.where(*more))
+    hours = await _count_arrivals(overlay, agency_id, begin)
     return Figures(
-        sent=left.get(0, 0),
+        sent=sent_counts.get(0, 0),
         received=sum(hours.values()),
         hours=tuple(hours.get(hour, 0) for hour in range(24)),
     )
 
 
-async def _arrived(overlay: Overlay, agency_id: str, begin: datetime) -> dict[int, int]:
-    """What came in on the day that begins then, by its hours."""
-    until = begin + timedelta(days=1)
+async def _count_arrivals(overlay: Overlay, agency_id: str, begin: datetime) -> dict[int, int]:
+    """Count documents received on the day that begins then, by hour."""
+    end = begin + timedelta(days=1)
     hour = col(_R.place) // first_place(_EPOCH + _HOUR)
-    arrived = select(hour, func.count()).where(
+    query = select(hour, func.count()).where(
         col(_R.agency_id) == agency_id,
         col(_R.side) == Side.IN.value,
         col(_R.place) >= first_place(begin),
-        col(_R.place) < first_place(until),
+        col(_R.place) < first_place(end),
     )
-    counted = await overlay.counted(lambda more: arrived.where(*more).group_by(hour))
-    return {(_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM).hour: n for since_epoch, n in counted.items()}
+    counts = await overlay.count(lambda more: query.where(*more).group_by(hour))
+    return {(_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM).hour: n for since_epoch, n in counts.items()}
 
 
 async def _lags(overlay: Overlay, within: Condition) -> list[tuple[str, float | None, float | None]]:
-    """Of each recipient: its code, the seconds until 01, and from there until 03."""
-    told = or_(
+    """List for each recipient its code, the seconds until 01, and from there until 03."""
+    is_milestone = or_(
         and_(col(FactRow.track) == Track.TRANSPORT.value, col(FactRow.code) == "sent"),
         and_(col(FactRow.track) == Track.BUSINESS.value, col(FactRow.code).in_(("01", "03"))),
     )
     query = (
         select(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code), func.min(col(FactRow.at)))
         .select_from(_R)
-        .join(DeliveryRow, _same(DeliveryRow, col(DeliveryRow.document_id) == col(_R.id)))
-        .join(FactRow, _same(FactRow, col(FactRow.subject_id) == col(DeliveryRow.id)))
-        .where(within, told)
+        .join(DeliveryRow, _in_agency(DeliveryRow, col(DeliveryRow.document_id) == col(_R.id)))
+        .join(FactRow, _in_agency(FactRow, col(FactRow.subject_id) == col(DeliveryRow.id)))
+        .where(within, is_milestone)
         .group_by(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code))
     )
     times: dict[tuple[str, str], dict[str, datetime]] = {}
-    for id, code, fact, at in await overlay.found(lambda more: query.where(*more)):
+    for id, code, fact, at in await overlay.find(lambda more: query.where(*more)):
         times.setdefault((id, code), {})[fact] = at
-    return [(code, _took(at, "sent", "01"), _took(at, "01", "03")) for (_, code), at in times.items()]
+    return [(code, _delay(at, "sent", "01"), _delay(at, "01", "03")) for (_, code), at in times.items()]
 
 
-def _same(table: Any, condition: Condition) -> Condition:
+def _in_agency(table: Any, condition: Condition) -> Condition:
     return and_(table.agency_id == col(_R.agency_id), condition)
 
 
-def _took(at: dict[str, datetime], start: str, end: str) -> float | None:
-    """None where one of them is missing; an answer that overtook our own confirm took no time."""
+def _delay(at: dict[str, datetime], start: str, end: str) -> float | None:
+    """Return the seconds between; None where one is missing. An answer that overtook our own confirmation took none."""
     if start not in at or end not in at:
         return None
     return max(0.0, (at[end] - at[start]).total_seconds())
@@ -257,33 +256,33 @@ def _took(at: dict[str, datetime], start: str, end: str) -> float | None:
 
 async def _states(overlay: Overlay, agency_id: str, today: date) -> dict[str, int]:
     begin = midnight(today)
-    within = _sent(agency_id, begin, begin + timedelta(days=1))
+    within = _sent_between(agency_id, begin, begin + timedelta(days=1))
     query = select(col(_R.state), func.count()).where(within).group_by(col(_R.state))
-    counted = await overlay.counted(lambda more: query.where(*more))
+    counted = await overlay.count(lambda more: query.where(*more))
     return dict(sorted(counted.items(), key=lambda item: -item[1]))
 
 
-def _slowest(found: Sequence[Figures]) -> tuple[Slow, ...]:
+def _slowest(days: Sequence[Figures]) -> tuple[Slow, ...]:
     sums: dict[str, tuple[int, float]] = {}
-    for each in found:
-        for code, (n, seconds) in each.slow.items():
-            before = sums.get(code, (0, 0.0))
-            sums[code] = (before[0] + n, before[1] + seconds)
+    for day in days:
+        for code, (n, seconds) in day.slow.items():
+            so_far = sums.get(code, (0, 0.0))
+            sums[code] = (so_far[0] + n, so_far[1] + seconds)
     slow = [Slow(code=code, n=n, seconds=seconds / n) for code, (n, seconds) in sums.items()]
-    return tuple(sorted(slow, key=lambda one: (-one.seconds, one.code))[:MOST_SLOW])
+    return tuple(sorted(slow, key=lambda recipient: (-recipient.seconds, recipient.code))[:MOST_SLOW])
 
 
-def _grid(known: dict[date, Figures]) -> tuple[tuple[int, ...], ...]:
+def _grid(by_day: dict[date, Figures]) -> tuple[tuple[int, ...], ...]:
     grid = [[0] * 24 for _ in range(7)]
-    for day, found in known.items():
-        for hour, n in enumerate(found.hours):
+    for day, figures in by_day.items():
+        for hour, n in enumerate(figures.hours):
             grid[day.weekday()][hour] += n
     return tuple(map(tuple, grid))
 
 
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 # An older version of the program, at work on the same database while this one starts, writes no rows.
-FILL_AGAIN = timedelta(days=2)
+REFILL_SPAN = timedelta(days=2)
 Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
@@ -295,23 +294,23 @@ async def fill_rows(
     folder: ListFolder,
     changed: Callable[[str], None],
 ) -> bool:
-    """One batch, of one agency and side; True when there may be more."""
+    """Fill one batch, of one agency and side; return True when there may be more."""
     for agency_id in agencies:
         for side in Side:
-            this = (col(ListFillRow.agency_id) == agency_id, col(ListFillRow.side) == side.value)
+            conditions = (col(ListFillRow.agency_id) == agency_id, col(ListFillRow.side) == side.value)
             async with reading() as tx:
-                at = await tx.first(ListFillRow, select(ListFillRow).where(*this))
-            if at is None or not at.done:
-                await _fill_batch(writing, agency_id, side, at, limit, folder, changed)
+                progress = await tx.first(ListFillRow, select(ListFillRow).where(*conditions))
+            if progress is None or not progress.done:
+                await _fill_batch(writing, agency_id, side, progress, limit, folder, changed)
                 return True
     return False
 
 
-async def fill_again(writing: Unit, now: datetime) -> None:
-    """What was filled is looked through once more from two days ago: for the start of a process."""
+async def refill(writing: Unit, now: datetime) -> None:
+    """Look through filled rows once more from two days ago: for the start of a process."""
     async with writing() as tx:
         for row in await tx.rows(ListFillRow, select(ListFillRow).where(col(ListFillRow.done).is_(True))):
-            since = min(row.at, now - FILL_AGAIN)
+            since = min(row.at, now - REFILL_SPAN)
             back = ListFillRow(agency_id=row.agency_id, side=row.side, at=since, id="", done=False)
             await tx.put_over(back, "at", "id", "done")
         await tx.commit()
@@ -320,10 +319,10 @@ async def fill_again(writing: Unit, now: datetime) -> None:
 async def work_out_day(
     reading: Unit, writing: Unit, agencies: Sequence[str], now: datetime, folder: ListFolder
 ) -> bool:
-    """The figures of one day that are missing or old; False when none are. Read first, so that nobody waits to write."""
+    """Work out one day whose figures are missing or old; return False when none are. No writer waits for its reads."""
     for agency_id in agencies:
         async with reading() as tx:
-            day = await due_day(tx, agency_id, now)
+            day = await find_due_day(tx, agency_id, now)
             figures = None
             if day is not None:
                 figures = await work_out_figures(await folder.overlay(tx, agency_id), agency_id, day)
@@ -340,17 +339,17 @@ async def _fill_batch(
     writing: Unit,
     agency_id: str,
     side: Side,
-    reached: ListFillRow | None,
+    progress: ListFillRow | None,
     limit: int,
     folder: ListFolder,
     changed: Callable[[str], None],
 ) -> None:
     async with writing() as tx:
-        since = (reached.at, reached.id) if reached is not None else (_BEGIN, "")
-        found = await _next_documents(tx, agency_id, side, since, limit)
-        await folder.write(tx, {(agency_id, id): side for id, _ in found})
-        at, id = (found[-1][1], found[-1][0]) if found else since
-        row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(found) < limit)
+        since = (progress.at, progress.id) if progress is not None else (_BEGIN, "")
+        documents = await _next_documents(tx, agency_id, side, since, limit)
+        await folder.write(tx, {(agency_id, id): side for id, _ in documents})
+        at, id = (documents[-1][1], documents[-1][0]) if documents else since
+        row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(documents) < limit)
         await tx.put_over(row, "at", "id", "done")
         tx.when_committed(partial(changed, agency_id))
         await tx.commit()
@@ -361,6 +360,6 @@ async def _next_documents(
 ) -> Sequence[Any]:
     table: Any = OutgoingRow if side is Side.OUT else IncomingRow
     at = col(OutgoingRow.created_at) if side is Side.OUT else col(IncomingRow.arrived_at)
-    later = or_(at > since[0], and_(at == since[0], table.id > since[1]))
-    query = select(table.id, at).where(table.agency_id == agency_id, at >= since[0], later)
+    is_later = or_(at > since[0], and_(at == since[0], table.id > since[1]))
+    query = select(table.id, at).where(table.agency_id == agency_id, at >= since[0], is_later)
     return await tx.tuples(query.order_by(at, table.id).limit(limit))

@@ -1,7 +1,7 @@
-"""What lists show of documents whose rows are not written yet. In: those rows, worked out in memory; questions about
-`list_row`. Out: what they would find if the rows were stored. Each question is asked twice, by the same words: of what is
-stored, without the rows that are older than their documents, and of the rows in memory, which stand in a table
-expression of the stored table's name. Nothing is written. Mostly there are no such rows, and a question is asked once."""
+"""Lists over documents whose rows are not written yet. In: those rows, worked out in memory, and queries about `list_row`.
+Out: what the queries would find if the rows were stored. Each query runs twice with the same text: on stored rows, without
+those that are older than their documents, and on the rows in memory, which a table expression has under the stored table's
+name. Nothing is written. Mostly there are no such rows, and a query runs once."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ from gateway.store.transaction import Transaction
 Condition = ColumnElement[bool]
 Question = Any  # Any: a SELECT of whatever columns, or several as one
 Make = Callable[[Sequence[Condition]], Question]
-"""Puts these conditions into a question too."""
+"""Makes a query with the conditions added."""
 
 
 class Overlay:
-    """Of one agency, within one unit of work."""
+    """Rows that are not written yet, of one agency and within one unit of work."""
 
     def __init__(self, tx: Transaction, rows: Sequence[ListRow] = ()) -> None:
         self._tx = tx
         self.rows = rows
         ids = [row.id for row in rows]
-        these = one_among(col(ListRow.id), ids)
-        self.these: Sequence[Condition] = [these]
-        """Stored rows that are older than their documents."""
-        self.without: Sequence[Condition] = [not_(these)] if rows else []
-        """All the others."""
+        outdated = one_among(col(ListRow.id), ids)
+        self.outdated: Sequence[Condition] = [outdated]
+        """Selects stored rows that are older than their documents."""
+        self.without: Sequence[Condition] = [not_(outdated)] if rows else []
+        """Selects all other stored rows."""
         self._expression = _expression(tx.connection.dialect, rows) if rows else None
 
-    async def found(self, make: Make) -> Sequence[Any]:
-        """What a question finds, in no order."""
+    async def find(self, make: Make) -> Sequence[Any]:
+        """Return what a query finds, in no order."""
         stored = await self._tx.tuples(make(self.without))
-        return [*stored, *await self.fresh(make([]))] if self.rows else stored
+        return [*stored, *await self.find_unwritten(make([]))] if self.rows else stored
 
-    async def fresh(self, question: Question) -> Sequence[Any]:
-        """What it finds among rows that are not written yet."""
+    async def find_unwritten(self, question: Question) -> Sequence[Any]:
+        """Return what a query finds among rows that are not written yet."""
         if self._expression is None:
             return ()
         return await self._tx.tuples(question.add_cte(self._expression))
 
-    async def counted(self, make: Make, make_few: Make | None = None) -> Mapping[Any, int]:
-        """Of a question for keys and numbers. What is older is taken off again, so that what is stored is counted in an
-        index alone. `make_few`: the same question in words for few rows."""
-        counted = Counter(dict(_pairs(await self._tx.tuples(make([])))))
+    async def count(self, make: Make, make_few: Make | None = None) -> Mapping[Any, int]:
+        """Count by a query for keys and numbers. Outdated rows are subtracted afterwards, so that stored rows are counted
+        in an index alone. `make_few`: the same query in words for few rows."""
+        counts = Counter(dict(_pairs(await self._tx.tuples(make([])))))
         if self.rows:
             few = make_few or make
-            counted.subtract(dict(_pairs(await self._tx.tuples(few(self.these)))))
-            counted.update(dict(_pairs(await self.fresh(few([])))))
-        return {key: n for key, n in counted.items() if n}
+            counts.subtract(dict(_pairs(await self._tx.tuples(few(self.outdated)))))
+            counts.update(dict(_pairs(await self.find_unwritten(few([])))))
+        return {key: n for key, n in counts.items() if n}
 
 
 def _pairs(rows: Sequence[Any]) -> Sequence[tuple[Any, int]]:
@@ -66,27 +66,27 @@ def _pairs(rows: Sequence[Any]) -> Sequence[tuple[Any, int]]:
 
 
 def _expression(dialect: Dialect, rows: Sequence[ListRow]) -> CTE:
-    """Within its statement the name of the table means these rows."""
+    """Make a table expression of these rows under the name of the table."""
     columns = _columns()
     if dialect.name == "sqlite":
-        writes = {name: of.type.dialect_impl(dialect).bind_processor(dialect) for name, of in columns.items()}
-        taken = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
-        words = f"SELECT {taken} FROM json_each(:overlaid)"  # noqa: S608  # our words
+        writes = {name: c.type.dialect_impl(dialect).bind_processor(dialect) for name, c in columns.items()}
+        columns_sql = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+        query = f"SELECT {columns_sql} FROM json_each(:overlaid)"  # noqa: S608  # our words
     else:
         writes = {}
-        words = "SELECT * FROM json_populate_recordset(CAST(NULL AS list_row), CAST(:overlaid AS json))"
-    told = [
+        query = "SELECT * FROM json_populate_recordset(CAST(NULL AS list_row), CAST(:overlaid AS json))"
+    plain_rows = [
         {name: write(value) if (write := writes.get(name)) else value for name, value in row.values().items()}
         for row in rows
     ]
-    given: BindParameter[str] = bindparam("overlaid", json.dumps(told, default=_written))
-    return text(words).bindparams(given).columns(*columns.values()).cte(ListRow.__tablename__)
+    parameter: BindParameter[str] = bindparam("overlaid", json.dumps(plain_rows, default=_encode_date))
+    return text(query).bindparams(parameter).columns(*columns.values()).cte(ListRow.__tablename__)
 
 
-def _written(value: Any) -> str:
-    """A day or a moment, for a server."""
-    written: str = value.isoformat()
-    return written
+def _encode_date(value: Any) -> str:
+    """Encode a day or a moment, for a server."""
+    iso_text: str = value.isoformat()
+    return iso_text
 
 
 @cache

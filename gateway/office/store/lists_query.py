@@ -1,5 +1,5 @@
 """Questions about lists as conditions and orders. In: a `Filter`. Out: bands, which are read one after the other, each in
-an order that an index has; and the conditions of its filters and of what is searched for, on either database."""
+an order that an index has; and the conditions of filters and of searched words, on either database."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gateway.store.transaction import Transaction
 
 _R = ListRow
 SEARCH = table("list_search", column("rowid"))
-_SHUT = (Tab.ACCEPTED, Tab.PROCESSING, Tab.REJECTED)
+_CLOSED_TABS = (Tab.ACCEPTED, Tab.PROCESSING, Tab.REJECTED)
 Condition = ColumnElement[bool]
 
 
@@ -53,10 +53,10 @@ class OrderColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """Rows that stand together. `by` ends with the place, so no two rows are equal; `words` are what must be found."""
+    """Rows that stand together. `by` ends with the place, so no two rows are equal; `words` must all be found."""
 
     by: tuple[OrderColumn, ...]
-    where: tuple[Condition, ...] = ()
+    clauses: tuple[Condition, ...] = ()
     words: tuple[Term, ...] = ()
     but_not: tuple[Term, ...] = ()
 
@@ -71,68 +71,68 @@ _SORTED = {
 }
 
 
-def bands(wanted: Filter, now: datetime) -> Sequence[Band]:
-    """In the order in which the list shows them."""
-    found = sought(wanted.text)
-    named = _named(wanted)
-    if wanted.text.strip():
-        return _by_fit(found, named, nothing=not found.terms)
-    return [Band(by=by, where=where, words=named) for where, by in _orders(wanted, now)]
+def make_bands(criteria: Filter, now: datetime) -> Sequence[Band]:
+    """Return the bands in the order in which the list shows them."""
+    search = sought(criteria.text)
+    terms = _role_terms(criteria)
+    if criteria.text.strip():
+        return _by_fit(search, terms, nothing=not search.terms)
+    return [Band(by=by, clauses=clauses, words=terms) for clauses, by in _orders(criteria, now)]
 
 
-def whole(wanted: Filter) -> Band:
-    """All of them at once, in whatever order: for counting."""
-    found = sought(wanted.text)
-    if wanted.text.strip() and not found.terms:
-        return Band(by=(_NEWEST,), where=(false(),))
-    return Band(by=(_NEWEST,), words=(*found.terms, *_named(wanted)))
+def single_band(criteria: Filter) -> Band:
+    """Return one band of all rows, in any order: for counting."""
+    search = sought(criteria.text)
+    if criteria.text.strip() and not search.terms:
+        return Band(by=(_NEWEST,), clauses=(false(),))
+    return Band(by=(_NEWEST,), words=(*search.terms, *_role_terms(criteria)))
 
 
-def filters(wanted: Filter, now: datetime, agency_id: str) -> list[Condition]:
-    """Everything but words."""
-    where: list[Condition] = []
-    if wanted.side is not None:
-        where.append(col(_R.side) == wanted.side.value)
-    if wanted.tab is not None:
-        where += [in_tab(tab) for tab in Tab if tab & wanted.tab]
-    if wanted.attention:
-        where.append(_calls(now))
-    if wanted.type_name is not None:
-        where.append(col(_R.type_key) == type_key(wanted.type_name))
-    if wanted.urgency is not None:
-        where.append(col(_R.urgency) == int(wanted.urgency))
-        if wanted.urgency:
-            where.append(URGENT)
-    if wanted.pressing:
-        where.append(URGENT)
-    if wanted.state is not None:
-        where.append(col(_R.state) == wanted.state)
-    if wanted.origin is not None:
-        where.append(col(_R.origin) == wanted.origin.value)
-    if wanted.book is not None:
-        where.append(col(_R.book) == wanted.book)
-    if wanted.tag is not None:
-        marked_so = (col(TagMarkRow.agency_id) == agency_id, col(TagMarkRow.tag_id) == wanted.tag)
-        where.append(col(_R.id).in_(select(col(TagMarkRow.document_id)).where(*marked_so)))
-    if wanted.attached is not None:
-        where.append(ATTACHED if wanted.attached else BARE)
-    if wanted.unread:
-        where.append(UNREAD)
-    if wanted.overdue:
-        where += [col(_R.due_at) <= now, ATTENTION]
-    if wanted.since is not None:
-        where.append(col(_R.place) >= first_place(wanted.since))
-    if wanted.until is not None:
-        where.append(col(_R.place) < first_place(wanted.until))
-    return where
+def filter_clauses(criteria: Filter, now: datetime, agency_id: str) -> list[Condition]:
+    """Return the conditions for everything but words."""
+    clauses: list[Condition] = []
+    if criteria.side is not None:
+        clauses.append(col(_R.side) == criteria.side.value)
+    if criteria.tab is not None:
+        clauses += [in_tab(tab) for tab in Tab if tab & criteria.tab]
+    if criteria.attention:
+        clauses.append(_calls(now))
+    if criteria.type_name is not None:
+        clauses.append(col(_R.type_key) == type_key(criteria.type_name))
+    if criteria.urgency is not None:
+        clauses.append(col(_R.urgency) == int(criteria.urgency))
+        if criteria.urgency:
+            clauses.append(URGENT)
+    if criteria.pressing:
+        clauses.append(URGENT)
+    if criteria.state is not None:
+        clauses.append(col(_R.state) == criteria.state)
+    if criteria.origin is not None:
+        clauses.append(col(_R.origin) == criteria.origin.value)
+    if criteria.book is not None:
+        clauses.append(col(_R.book) == criteria.book)
+    if criteria.tag is not None:
+        tag_conditions = (col(TagMarkRow.agency_id) == agency_id, col(TagMarkRow.tag_id) == criteria.tag)
+        clauses.append(col(_R.id).in_(select(col(TagMarkRow.document_id)).where(*tag_conditions)))
+    if criteria.attached is not None:
+        clauses.append(ATTACHED if criteria.attached else BARE)
+    if criteria.unread:
+        clauses.append(UNREAD)
+    if criteria.overdue:
+        clauses += [col(_R.due_at) <= now, ATTENTION]
+    if criteria.since is not None:
+        clauses.append(col(_R.place) >= first_place(criteria.since))
+    if criteria.until is not None:
+        clauses.append(col(_R.place) < first_place(criteria.until))
+    return clauses
 
 
-def behind(by: Sequence[OrderColumn], values: Sequence[Any], *, back: bool) -> Condition:
-    """Rows that come after the row with these values, or before it. The first bound alone tells an index where to
+def rows_behind(by: Sequence[OrderColumn], values: Sequence[Any], *, back: bool) -> Condition:
+    """Select rows that come after the row with these values, or before it. The first bound alone tells an index where to
     begin."""
     steps: list[Condition] = []
     for n, order in enumerate(by):
-        equal = [each.column == value for each, value in zip(by[:n], values[:n], strict=True)]
+        equal = [column.column == value for column, value in zip(by[:n], values[:n], strict=True)]
         value = values[n]
         past: Condition = order.column < value if order.down != back else order.column > value
         steps.append(and_(*equal, past))
@@ -141,59 +141,59 @@ def behind(by: Sequence[OrderColumn], values: Sequence[Any], *, back: bool) -> C
     return and_(at_least, or_(*steps)) if len(by) > 1 else steps[0]
 
 
-def ordering(by: Sequence[OrderColumn], *, back: bool) -> list[Any]:  # Any: what `order_by` takes
+def order_clauses(by: Sequence[OrderColumn], *, back: bool) -> list[Any]:  # Any: what `order_by` takes
     return [order.column.desc() if order.down != back else order.column.asc() for order in by]
 
 
-def match(band: Band) -> str:
-    """The band's words in the language of SQLite's index; empty when it has none."""
-    asked = " AND ".join(map(_quoted, band.words))
+def match_text(band: Band) -> str:
+    """Write the band's words in the language of SQLite's index; empty when it has none."""
+    required = " AND ".join(map(_quote, band.words))
     if not band.but_not:
-        return asked
-    return f"({asked}) NOT ({' AND '.join(map(_quoted, band.but_not))})"
+        return required
+    return f"({required}) NOT ({' AND '.join(map(_quote, band.but_not))})"
 
 
-def likes(band: Band, folded: Any = _R.folded) -> list[Condition]:
-    """The same as conditions on the column itself."""
-    found = [_like(folded, term) for term in band.words]
-    return [*found, not_(and_(*(_like(folded, term) for term in band.but_not)))] if band.but_not else found
+def like(band: Band, folded: Any = _R.folded) -> list[Condition]:
+    """Return the band's words as conditions on the column itself."""
+    parts = [_like(folded, term) for term in band.words]
+    return [*parts, not_(and_(*(_like(folded, term) for term in band.but_not)))] if band.but_not else parts
 
 
-def matching(expression: str) -> Condition:
-    found: Any = text("list_search MATCH :sought").bindparams(sought=expression)
-    return found  # type: ignore[no-any-return]  # written out: only SQLite has the word
+def matches(expression: str) -> Condition:
+    condition: Any = text("list_search MATCH :sought").bindparams(sought=expression)
+    return condition  # type: ignore[no-any-return]  # text(): only SQLite has MATCH
 
 
-def _named(wanted: Filter) -> tuple[Term, ...]:
-    """Filters that are words with a role: an index of columns would need one for each recipient."""
+def _role_terms(criteria: Filter) -> tuple[Term, ...]:
+    """Return filters that are words with a role: an index of columns would need one for each recipient."""
     terms: list[Term] = []
-    if wanted.party:
-        role = {Side.OUT: SearchRole.RECIPIENT, Side.IN: SearchRole.SENDER}[wanted.side or Side.OUT]
-        terms += marked(role, wanted.party)
-    if wanted.signer:
-        terms += marked(SearchRole.SIGNER, wanted.signer)
-    if wanted.viewer is not None:
-        terms.append(exactly(SearchRole.VIEWER, wanted.viewer))
+    if criteria.party:
+        role = {Side.OUT: SearchRole.RECIPIENT, Side.IN: SearchRole.SENDER}[criteria.side or Side.OUT]
+        terms += marked(role, criteria.party)
+    if criteria.signer:
+        terms += marked(SearchRole.SIGNER, criteria.signer)
+    if criteria.viewer is not None:
+        terms.append(exactly(SearchRole.VIEWER, criteria.viewer))
     return tuple(terms)
 
 
-def _by_fit(found: Sought, named: tuple[Term, ...], *, nothing: bool) -> list[Band]:
-    """With its accents first, then without. What holds no word at all finds nothing."""
+def _by_fit(search: Sought, role_terms: tuple[Term, ...], *, nothing: bool) -> list[Band]:
+    """Return a band of matches with the accents typed, then one of those without. A text without words finds nothing."""
     if nothing:
-        return [Band(by=(_NEWEST,), where=(false(),))]
-    terms = (*found.terms, *named)
-    if not found.exact:
+        return [Band(by=(_NEWEST,), clauses=(false(),))]
+    terms = (*search.terms, *role_terms)
+    if not search.exact:
         return [Band(by=(_NEWEST,), words=terms)]
     return [
-        Band(by=(_NEWEST,), words=(*terms, *found.exact)),
-        Band(by=(_NEWEST,), words=terms, but_not=found.exact),
+        Band(by=(_NEWEST,), words=(*terms, *search.exact)),
+        Band(by=(_NEWEST,), words=terms, but_not=search.exact),
     ]
 
 
-def _orders(wanted: Filter, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
-    sort = wanted.sort
+def _orders(criteria: Filter, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
+    sort = criteria.sort
     if sort is ListOrder.FIRST:
-        return _first(wanted, now)
+        return _first(criteria, now)
     if sort in (ListOrder.NEWEST, ListOrder.OLDEST):
         return [((), (_NEWEST if sort is ListOrder.NEWEST else _OLDEST,))]
     down = sort.value.endswith("-")
@@ -204,37 +204,37 @@ def _orders(wanted: Filter, now: datetime) -> list[tuple[tuple[Condition, ...], 
     return [((col(_R.issued_on).is_not(None),), by), ((col(_R.issued_on).is_(None),), (_NEWEST,))]
 
 
-def _first(wanted: Filter, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
-    """What needs a person; then the rest, newest first. What is taken in or refused needs nobody to hurry."""
+def _first(criteria: Filter, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
+    """Order rows that need a person before all others, newest first. Documents taken in or refused need no hurry."""
     ahead = (OrderColumn(name="lead", down=False), _OLDEST)
-    if wanted.side is Side.IN:
-        if wanted.tab in _SHUT:
+    if criteria.side is Side.IN:
+        if criteria.tab in _CLOSED_TABS:
             return [((), (_NEWEST,))]
         return [((LEAD, ATTENTION), ahead), ((col(_R.lead).is_(None),), (_NEWEST,))]
-    # The same order twice: an index has the one, the finds of words have the other.
-    by = ahead if wanted.side is Side.OUT and not _named(wanted) else (_NEWEST,)
+    # Both are the same order: an index has the first, matches of words have the second.
+    by = ahead if criteria.side is Side.OUT and not _role_terms(criteria) else (_NEWEST,)
     calls = ((_calls(now),), by)
-    rest = ((or_(col(_R.attention_at).is_(None), col(_R.attention_at) > now),), (_NEWEST,))
-    return [calls] if wanted.attention else [calls, rest]
+    quiet = ((or_(col(_R.attention_at).is_(None), col(_R.attention_at) > now),), (_NEWEST,))
+    return [calls] if criteria.attention else [calls, quiet]
 
 
 def _calls(now: datetime) -> Condition:
     return and_(ATTENTION, col(_R.attention_at) <= now)
 
 
-def _quoted(term: Term) -> str:
+def _quote(term: Term) -> str:
     return f'"{" ".join(term.words)}"' + ("" if term.is_whole else " *")
 
 
 def _like(folded: Any, term: Term) -> Condition:
-    # Letters and digits only: nothing in it means anything to LIKE. The column begins and ends with a space.
-    found: Condition = col(folded).like(f"% {' '.join(term.words)}{' %' if term.is_whole else '%'}")
-    return found
+    # Terms are letters and digits, which are not special to LIKE. The column begins and ends with a space.
+    condition: Condition = col(folded).like(f"% {' '.join(term.words)}{' %' if term.is_whole else '%'}")
+    return condition
 
 
 _D, _O, _P = DeliveryRow, OutgoingRow, UnitPartRow
 BACK = timedelta(days=366)
-"""An answer that was due earlier is waited for no more."""
+"""Answers that were due earlier are not waited for."""
 _WORKED_ON = (InState.ACCEPTED.value, InState.ASSIGNED.value, InState.PROCESSING.value)
 _OWED = (
     select(col(_O.id), col(_D.code), col(_D.recipient))
@@ -258,10 +258,10 @@ async def late_condition(tx: Transaction, agency_id: str, side: Side | None, tod
 
 
 async def _unanswered(tx: Transaction, agency_id: str, today: date) -> list[str]:
-    asked: dict[str, Any] = {"agency": agency_id, "since": today - BACK, "today": today}
+    parameters: dict[str, Any] = {"agency": agency_id, "since": today - BACK, "today": today}
     owed = [
         (id, code.casefold())
-        for id, code, recipient in await tx.tuples(_OWED, **asked)
+        for id, code, recipient in await tx.tuples(_OWED, **parameters)
         if from_json(Recipient, recipient).role is not RecipientRole.TO_KNOW
     ]
     answered = await answered_from(tx, agency_id, sorted({id for id, _ in owed}))

@@ -1,9 +1,8 @@
-"""Keeps the rows of lists in step with documents. In: which documents a unit of work changed, as marks that it writes with
-them; documents as they are stored. Out: the rows of lists, each worked out anew: written by whoever folds marks, a
-hundred at a time, or kept in memory by who reads a list before that. Both go by one function, so both show the same.
-
-A mark goes with the row that it asked for, in one transaction: a crash leaves marks alone, and a document that changed
-ten times before it is folded costs one row."""
+"""Rows of lists, kept in step with documents. In: the documents that a unit of work changed, as marks that it writes with
+them; documents as they are stored. Out: the rows of lists, each worked out anew: written when marks are folded, a hundred
+at a time, or kept in memory for a list that is read before that. One function makes both, so both show the same. A mark
+goes with the row that it asked for, in one transaction: a crash leaves marks alone, and a document that changed ten times
+before it is folded costs one row."""
 
 from __future__ import annotations
 
@@ -62,21 +61,21 @@ from gateway.store.tables_node import PrincipalRow
 from gateway.store.tables_office import ListChangeRow, ListRow
 from gateway.store.transaction import Asked, Transaction
 
-# Until when somebody is waited for: whose turn it is, since when, how urgent.
+# Moment until which a party is waited for, by whose turn it is, since when, and how urgent.
 Due = Callable[[Duty, Urgency], datetime]
 DueNow = Callable[[Transaction], Awaitable[Due]]
 Key = tuple[str, str]
-"""Of a document: its agency, and its id."""
+"""Key of a document: its agency, and its id."""
 Documents = Mapping[Key, Side]
-"""Each with its side."""
-# Readers work out what is not folded: where nobody folds, as while no worker runs, those who change documents do it beyond
-# so many marks, for each so many that they add twice as many.
+"""Keys of documents, each with its side."""
+# Readers work out rows of marks that are not folded. Where no worker folds them, units that change documents fold beyond
+# MOST_OPEN marks: for each _RELIEF that they add twice as many.
 MOST_OPEN, _RELIEF = 500, 100
-# A document that goes its way has so many marks by the time that they are folded, and mostly fewer.
-_MARKS_EACH = 4
+# A document has at most about so many marks by the time that they are folded.
+_MARKS_PER_DOCUMENT = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_APART = 12  # bits
+_SPREAD_BITS = 12
 _URGENCY_BITS = 52  # above the microseconds of any year to come
 _R, _C, _O, _I, _D, _F, _H = (
     ListRow,
@@ -88,28 +87,28 @@ _R, _C, _O, _I, _D, _F, _H = (
     HandoverRow,
 )
 # Made once: making a statement takes longer than running it. Few rows are read by each, also where a list is asked for.
-_THIS = update(_R).where(col(_R.place) == bindparam("at_place"))
-_THIS_SLOW = _THIS.execution_options(**{SLOW: True})
+_UPDATE_ROW = update(_R).where(col(_R.place) == bindparam("at_place"))
+_UPDATE_ROW_SLOW = _UPDATE_ROW.execution_options(**{SLOW: True})
 _PLACES = select(col(_R.place)).where(among_numbers(col(_R.place), "places")).execution_options(**FEW)
 _MARKS = select(col(_C.id), col(_C.agency_id), col(_C.side), col(_C.document_id)).order_by(col(_C.id))
 _MOST: BindParameter[int] = bindparam("most")
 _OLDEST = _MARKS.limit(_MOST)
-_OF_AGENCY = _MARKS.where(col(_C.agency_id) == bindparam("agency")).execution_options(**FEW)
-_OF_THESE = _OF_AGENCY.where(among(col(_C.document_id), "ids"))
-_ANY = select(col(_C.id)).limit(1)
+_MARKS_OF_AGENCY = _MARKS.where(col(_C.agency_id) == bindparam("agency")).execution_options(**FEW)
+_MARKS_OF_DOCUMENTS = _MARKS_OF_AGENCY.where(among(col(_C.document_id), "ids"))
+_ANY_MARK = select(col(_C.id)).limit(1)
 _TOO_MANY = select(col(_C.id)).offset(MOST_OPEN).limit(1)
-_THESE = things("these")
-_FOLDED = delete(_C).where(tuple_(col(_C.agency_id), col(_C.id)).in_(select(_THESE.c.agency_id, _THESE.c.id)))
+_KEYS = things("these")
+_FOLDED = delete(_C).where(tuple_(col(_C.agency_id), col(_C.id)).in_(select(_KEYS.c.agency_id, _KEYS.c.id)))
 
 
-def _are(agency_id: Any, document_id: Any) -> ColumnElement[bool]:  # Any: columns
-    return and_(agency_id == _THESE.c.agency_id, document_id == _THESE.c.id)
+def _is_among(agency_id: Any, document_id: Any) -> ColumnElement[bool]:  # Any: columns
+    return and_(agency_id == _KEYS.c.agency_id, document_id == _KEYS.c.id)
 
 
-# Everything that rows are made of, of documents of any agencies: each begins with whose it is.
-_ROWS = select(_R).where(_are(_R.agency_id, _R.id)).execution_options(**FEW)
-_OUT = select(col(_O.body)).where(_are(_O.agency_id, _O.id)).execution_options(**FEW)
-_IN = select(col(_I.body)).where(_are(_I.agency_id, _I.id)).execution_options(**FEW)
+# Queries for everything that rows are made of, for documents of any agencies: each begins with the agency.
+_ROWS = select(_R).where(_is_among(_R.agency_id, _R.id)).execution_options(**FEW)
+_OUT = select(col(_O.body)).where(_is_among(_O.agency_id, _O.id)).execution_options(**FEW)
+_IN = select(col(_I.body)).where(_is_among(_I.agency_id, _I.id)).execution_options(**FEW)
 _STATES = (
     select(
         col(_D.agency_id),
@@ -118,20 +117,20 @@ _STATES = (
         func.count().label("n"),
         func.max(col(_D.updated_at)).label("latest_at"),
     )
-    .where(_are(_D.agency_id, _D.document_id))
+    .where(_is_among(_D.agency_id, _D.document_id))
     .group_by(col(_D.agency_id), col(_D.document_id), col(_D.state))
     .execution_options(**FEW)
 )
-# Of those alone whose row does not have it: asking the facts of 500 recipients for each answer of one would cost more than
-# the rest.
-_KNOWN = exists().where(
-    col(_R.agency_id) == _THESE.c.agency_id, col(_R.id) == _THESE.c.id, col(_R.sent_at).is_not(None)
+# Only for documents whose row does not have it: reading the facts of 500 recipients for each answer of one would cost more
+# than everything else.
+_HAS_SENT_AT = exists().where(
+    col(_R.agency_id) == _KEYS.c.agency_id, col(_R.id) == _KEYS.c.id, col(_R.sent_at).is_not(None)
 )
 _SENT_AT = (
     select(col(_D.agency_id), col(_D.document_id), func.min(col(_F.at)))
     .where(
-        _are(_D.agency_id, _D.document_id),
-        ~_KNOWN,
+        _is_among(_D.agency_id, _D.document_id),
+        ~_HAS_SENT_AT,
         col(_F.agency_id) == col(_D.agency_id),
         col(_F.subject_id) == col(_D.id),
         col(_F.track) == Track.TRANSPORT.value,
@@ -142,15 +141,15 @@ _SENT_AT = (
 )
 _FACTS = (
     select(col(_F.agency_id), col(_F.subject_id), col(_F.body))
-    .where(_are(_F.agency_id, _F.subject_id))
+    .where(_is_among(_F.agency_id, _F.subject_id))
     .execution_options(**FEW)
 )
 _HANDOVERS = (
     select(col(_H.agency_id), col(_H.incoming_id), col(_H.state))
-    .where(_are(_H.agency_id, _H.incoming_id))
+    .where(_is_among(_H.agency_id, _H.incoming_id))
     .execution_options(**FEW)
 )
-_OF_OUT, _OF_IN = (_OUT, _STATES, _SENT_AT), (_IN, _FACTS, _HANDOVERS)
+_OUT_QUERIES, _IN_QUERIES = (_OUT, _STATES, _SENT_AT), (_IN, _FACTS, _HANDOVERS)
 _PRINCIPALS = (
     select(col(PrincipalRow.id), col(PrincipalRow.kind))
     .where(among(col(PrincipalRow.id), "ids"))
@@ -175,44 +174,44 @@ _DOCUMENTS = select(col(DeliveryRow.document_id)).where(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows of lists as documents stand, and those that are stored in their places; `before` has none for what is new."""
+    """Rows of lists as documents are now, and the stored rows in their places; new documents have none in `stored`."""
 
     now: Sequence[ListRow]
-    before: Mapping[Key, ListRow]
+    stored: Mapping[Key, ListRow]
 
 
 @dataclass(kw_only=True)
 class ListFolder:
-    """One for each process. `due_now`: until when somebody is waited for, by the calendar."""
+    """Writer of rows of lists, one for each process. `due_now`: until when a party is waited for, by the calendar."""
 
     clock: Clock
     due_now: DueNow
-    # Who handed mail in, which is for ever.
+    # By principal the way in which it hands mail in, which never changes.
     _origins: dict[str, Origin] = field(default_factory=dict)
     _added: int = 0
 
     async def any_open(self, tx: Transaction) -> bool:
-        """Whether a document changed since its row was written."""
-        return bool(await tx.tuples(_ANY))
+        """Tell whether a document changed since its row was written."""
+        return bool(await tx.tuples(_ANY_MARK))
 
     async def fold(self, tx: Transaction, limit: int) -> bool:
-        """Writes the rows of so many documents, those with the oldest marks; True when there may be more."""
+        """Write the rows of so many documents, those with the oldest marks; return True when there may be more."""
         await self._hold(tx)
-        most = limit * _MARKS_EACH
+        most = limit * _MARKS_PER_DOCUMENT
         marks = await tx.tuples(_OLDEST, most=most)
-        documents = dict(list(_marked(marks).items())[:limit])
-        these = [mark for mark in marks if (mark.agency_id, mark.document_id) in documents]
-        await self._fold(tx, these, documents)
-        return len(marks) == most or len(these) < len(marks)
+        documents = dict(list(_documents_of(marks).items())[:limit])
+        folded = [mark for mark in marks if (mark.agency_id, mark.document_id) in documents]
+        await self._fold(tx, folded, documents)
+        return len(marks) == most or len(folded) < len(marks)
 
-    async def fold_these(self, tx: Transaction, agency_id: str, ids: Sequence[str]) -> None:
-        """The same for these documents, where they have a mark: for who changes what stands in the row alone."""
+    async def fold_documents(self, tx: Transaction, agency_id: str, ids: Sequence[str]) -> None:
+        """Write the rows of these documents, where they have a mark: for changes of columns that only the row has."""
         await self._hold(tx)
-        marks = await tx.tuples(_OF_THESE, agency=agency_id, ids=list(ids))
-        await self._fold(tx, marks, _marked(marks))
+        marks = await tx.tuples(_MARKS_OF_DOCUMENTS, agency=agency_id, ids=list(ids))
+        await self._fold(tx, marks, _documents_of(marks))
 
     async def mark(self, tx: Transaction, documents: Documents) -> None:
-        """Notes that these documents changed."""
+        """Note that these documents changed."""
         marks = (
             ListChangeRow(
                 agency_id=agency_id, id=self.clock.new_id("chg_"), side=side.value, document_id=document_id
@@ -227,86 +226,86 @@ class ListFolder:
                 await self.fold(tx, 2 * added)
 
     async def write(self, tx: Transaction, documents: Documents) -> None:
-        """The rows of these documents, whether they have a mark or not."""
+        """Write the rows of these documents, with or without a mark."""
         await self._hold(tx)
         await self._write(tx, await self.rows(tx, documents))
 
     async def overlay(self, tx: Transaction, agency_id: str) -> Overlay:
-        """What lists of that agency show in place of what is stored; nothing is written."""
-        marks = await tx.tuples(_OF_AGENCY, agency=agency_id)
+        """Make the rows that lists of that agency show in place of stored ones; nothing is written."""
+        marks = await tx.tuples(_MARKS_OF_AGENCY, agency=agency_id)
         if not marks:
             return Overlay(tx)
-        rows = await self.rows(tx, _marked(marks))
+        rows = await self.rows(tx, _documents_of(marks))
         return Overlay(tx, rows.now)
 
     async def rows(self, tx: Transaction, documents: Documents) -> Rows:
-        """Worked out anew from what is stored, in the order of these documents; of those that a list shows."""
+        """Work out rows from stored documents, in the order of the keys; documents that no list shows have none."""
         if not documents:
-            return Rows(now=(), before={})
+            return Rows(now=(), stored={})
         due = await self.due_now(tx)
-        out, came = ([key for key, its in documents.items() if its is side] for side in (Side.OUT, Side.IN))
-        questions: list[Asked] = [(_ROWS, {"these": [*documents]})]
-        questions += [(query, {"these": out}) for query in _OF_OUT if out]
-        questions += [(query, {"these": came}) for query in _OF_IN if came]
-        stored, *found = await tx.find_each(*questions)
-        before: dict[Key, ListRow] = {(row.agency_id, row.id): row for row in stored}
-        made, handed_in = _rows_out(found[: len(_OF_OUT)], due, before) if out else ({}, {})
-        made |= _rows_in(found[-len(_OF_IN) :], due, before) if came else {}
-        now = [made[key] for key in documents if key in made]
+        outs, ins = ([key for key, its in documents.items() if its is side] for side in (Side.OUT, Side.IN))
+        queries: list[Asked] = [(_ROWS, {"these": [*documents]})]
+        queries += [(query, {"these": outs}) for query in _OUT_QUERIES if outs]
+        queries += [(query, {"these": ins}) for query in _IN_QUERIES if ins]
+        stored_rows, *answers = await tx.find_each(*queries)
+        stored: dict[Key, ListRow] = {(row.agency_id, row.id): row for row in stored_rows}
+        by_key, handed_in = _make_out_rows(answers[: len(_OUT_QUERIES)], due, stored) if outs else ({}, {})
+        by_key |= _make_in_rows(answers[-len(_IN_QUERIES) :], due, stored) if ins else {}
+        now = [by_key[key] for key in documents if key in by_key]
         await self._complete(
-            tx, {key: made[key] for key in documents if key in made.keys() - before}, handed_in
+            tx, {key: by_key[key] for key in documents if key in by_key.keys() - stored}, handed_in
         )
-        return Rows(now=now, before=before)
+        return Rows(now=now, stored=stored)
 
     async def _complete(
         self, tx: Transaction, new: Mapping[Key, ListRow], handed_in: Mapping[Key, str]
     ) -> None:
-        """What new rows are told besides: by whom each document that leaves was handed in, and where each stands."""
+        """Complete new rows: by whom each document that leaves was handed in, and a place that is free."""
         if not new:
             return
         unknown = [*{*handed_in.values()} - self._origins.keys()]
-        taken, principals = await tx.find_each(
+        place_rows, principals = await tx.find_each(
             (_PLACES, {"places": [row.place for row in new.values()]}), (_PRINCIPALS, {"ids": unknown})
         )
         self._origins |= {id: _ORIGINS[PrincipalKind(kind)] for id, kind in principals}
         for key, principal_id in handed_in.items():
-            # What nobody is known for was done on the machine itself.
+            # A document without a known principal was handed in on the machine itself.
             new[key].change(origin=str(self._origins.get(principal_id, Origin.MACHINE)))
-        await _place_apart(tx, [*new.values()], {place for (place,) in taken})
+        await _find_free_places(tx, [*new.values()], {place for (place,) in place_rows})
 
     async def _hold(self, tx: Transaction) -> None:
-        """The lease of who writes rows: it ends with the transaction, also when the process dies. What is read after it is
-        as new as what the one before read."""
+        """Take the lease of writing rows: it ends with the transaction, also when the process dies. Data read after it is
+        as new as what the previous holder read."""
         await tx.hold("lists")
 
     async def _fold(self, tx: Transaction, marks: Sequence[Any], documents: Documents) -> None:
         if not marks:
             return
         await self._write(tx, await self.rows(tx, documents))
-        # By their ids: a mark of before may become visible after a later one.
+        # By their ids: an earlier mark may become visible after a later one.
         tx.change_last(_FOLDED, these=[(mark.agency_id, mark.id) for mark in marks])
 
     async def _write(self, tx: Transaction, rows: Rows) -> None:
-        """New rows whole, and of others the columns that differ."""
+        """Write new rows whole, and of others the columns that differ."""
         new, by_columns = list[ListRow](), defaultdict[tuple[str, ...], list[ListRow]](list)
         for row in rows.now:
-            values, before = row.values(), rows.before.get((row.agency_id, row.id))
-            if before is None:
+            values, stored = row.values(), rows.stored.get((row.agency_id, row.id))
+            if stored is None:
                 new.append(row)
-            elif differ := _differing(values, before):
+            elif differ := _changed_columns(values, stored):
                 by_columns[differ].append(row)
         tx.put(*new)
-        for columns, many in (_in_one(by_columns) if tx.asks_server and by_columns else by_columns).items():
+        for columns, many in (_merge(by_columns) if tx.asks_server and by_columns else by_columns).items():
             await _change(tx, columns, many)
 
 
 class ListMarks(Follower):
-    """Of one unit of work and one agency: writes a mark for each document that the unit changed."""
+    """Writer of marks for one unit of work and one agency: one for each document that the unit changed."""
 
     def __init__(
         self, tx: Transaction, agency_id: str, folder: ListFolder, *, changed: Callable[[str], None]
     ) -> None:
-        """`changed` hears of the agency once its marks hold."""
+        """Call `changed` with the agency once its marks hold."""
         self._tx = tx
         self._agency_id = agency_id
         self._folder = folder
@@ -333,7 +332,7 @@ class ListMarks(Follower):
         self._deliveries.add(id)
 
     async def write(self) -> None:
-        """What is sealed leaves its list with the unit that seals it: of its words nothing may be found after that."""
+        """Write the marks. A sealed document leaves its list at once, so that none of its words is found later."""
         if ids := sorted(self._deliveries):
             for (id,) in await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids):
                 self.touch_out(id)
@@ -341,7 +340,7 @@ class ListMarks(Follower):
             return
         await self._folder.mark(self._tx, self._changed)
         if self._sealed:
-            await self._folder.fold_these(self._tx, self._agency_id, sorted(self._sealed))
+            await self._folder.fold_documents(self._tx, self._agency_id, sorted(self._sealed))
         self._changed, self._deliveries, self._sealed = {}, set(), set()
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
 
@@ -352,16 +351,16 @@ class ListMarks(Follower):
             self._sealed.discard(id)
 
 
-def _differing(values: Mapping[str, Any], before: ListRow) -> tuple[str, ...]:
-    """The columns in which the stored row is another one. Those that stay as they are move in no index."""
-    then = _ALL_OF(before)
-    if _ALL_IN(values) == then:
+def _changed_columns(values: Mapping[str, Any], stored: ListRow) -> tuple[str, ...]:
+    """Return the columns in which the stored row differs. Unchanged columns move in no index."""
+    stored_values = _ALL_OF(stored)
+    if _ALL_IN(values) == stored_values:
         return ()
-    return tuple([name for name, value in zip(_ALL, then, strict=True) if values[name] != value])
+    return tuple([name for name, value in zip(_ALL, stored_values, strict=True) if values[name] != value])
 
 
-def _in_one(by_columns: Mapping[tuple[str, ...], Sequence[ListRow]]) -> dict[tuple[str, ...], list[ListRow]]:
-    """For a server: a call costs more than a column, and a value that is the same moves in no index there."""
+def _merge(by_columns: Mapping[tuple[str, ...], Sequence[ListRow]]) -> dict[tuple[str, ...], list[ListRow]]:
+    """Merge updates for a server: a call costs more than a column, and an unchanged value moves in no index there."""
     is_moving = _MOVING.issuperset(chain.from_iterable(by_columns))
     return {tuple(sorted(_MOVING)) if is_moving else _ALL: [*chain.from_iterable(by_columns.values())]}
 
@@ -369,114 +368,116 @@ def _in_one(by_columns: Mapping[tuple[str, ...], Sequence[ListRow]]) -> dict[tup
 async def _change(tx: Transaction, columns: Sequence[str], rows: Sequence[ListRow]) -> None:
     changes = [{"at_place": row.place, **{name: row.__dict__[name] for name in columns}} for row in rows]
     if "folded" in columns and not tx.asks_server:
-        # Words that go are taken out of the whole index: with many documents that is seconds.
+        # Removing words walks the whole index, which takes seconds with many documents.
         for change in changes:
             if change["folded"] == "":
-                await tx.change(_THIS_SLOW, **change)
+                await tx.change(_UPDATE_ROW_SLOW, **change)
         changes = [change for change in changes if change["folded"] != ""]
-    await tx.change_many(_THIS, changes)
+    await tx.change_many(_UPDATE_ROW, changes)
 
 
-def _marked(marks: Sequence[Any]) -> dict[Key, Side]:
+def _documents_of(marks: Sequence[Any]) -> dict[Key, Side]:
     return {(mark.agency_id, mark.document_id): Side(mark.side) for mark in marks}
 
 
-def _rows_out(
-    found: Sequence[Sequence[Any]], due: Due, before: Mapping[Key, ListRow]
+def _make_out_rows(
+    answers: Sequence[Sequence[Any]], due: Due, stored: Mapping[Key, ListRow]
 ) -> tuple[dict[Key, ListRow], dict[Key, str]]:
-    """With who handed in each of the new ones. `found`: by `_OF_OUT`."""
-    bodies, states, sent_at = found
-    of_document = defaultdict[Key, list[Any]](list)
+    """Make rows of outgoing documents, with the principals that handed in new ones. `answers`: by `_OUT_QUERIES`."""
+    bodies, states, sent_at = answers
+    states_by_key = defaultdict[Key, list[Any]](list)
     for row in states:
-        of_document[row.agency_id, row.document_id].append(row)
+        states_by_key[row.agency_id, row.document_id].append(row)
     first_sent = {(agency_id, id): at for agency_id, id, at in sent_at}
-    made, handed_in = dict[Key, ListRow](), dict[Key, str]()
+    by_key, handed_in = dict[Key, ListRow](), dict[Key, str]()
     for (body,) in bodies:
         document = from_json(OutgoingDocument, body)
         if not is_listed_out(document):
             continue
         key = document.agency_id, document.id
-        stored, its = before.get(key), of_document[key]
+        old_row, counts = stored.get(key), states_by_key[key]
         first_at = None
-        if any(row.state in SENT for row in its):  # once known it stays
-            first_at = (stored.sent_at if stored is not None else None) or first_sent.get(key)
+        if any(row.state in SENT for row in counts):  # once known it stays
+            first_at = (old_row.sent_at if old_row is not None else None) or first_sent.get(key)
         duty = Duty(waits=Waits.PARTNER, since=first_at) if first_at else None
         due_at = due(duty, document.draft.urgency) if duty else None
-        latest_at = max((row.latest_at for row in its), default=None)
-        line = outgoing_line(document, {row.state: row.n for row in its}, first_at, latest_at, due_at)
-        made[key] = _over(list_row(line, document), stored)
-        if stored is None:
+        latest_at = max((row.latest_at for row in counts), default=None)
+        line = outgoing_line(document, {row.state: row.n for row in counts}, first_at, latest_at, due_at)
+        by_key[key] = _keep_stored(list_row(line, document), old_row)
+        if old_row is None:
             handed_in[key] = document.accepted_by
-    return made, handed_in
+    return by_key, handed_in
 
 
-def _rows_in(found: Sequence[Sequence[Any]], due: Due, before: Mapping[Key, ListRow]) -> dict[Key, ListRow]:
-    """`found`: by `_OF_IN`."""
-    bodies, told, handed = found
+def _make_in_rows(
+    answers: Sequence[Sequence[Any]], due: Due, stored: Mapping[Key, ListRow]
+) -> dict[Key, ListRow]:
+    """Make rows of incoming documents. `answers`: by `_IN_QUERIES`."""
+    bodies, fact_rows, handover_rows = answers
     facts = defaultdict[Key, list[Fact]](list)
-    for agency_id, id, body in told:
+    for agency_id, id, body in fact_rows:
         facts[agency_id, id].append(from_json(Fact, body))
-    handovers = {(agency_id, id): state for agency_id, id, state in handed}
-    made = {}
+    handovers = {(agency_id, id): state for agency_id, id, state in handover_rows}
+    by_key = {}
     for (body,) in bodies:
         document = from_json(IncomingDocument, body)
         if not is_listed_in(document):
             continue
         key = document.agency_id, document.id
-        owed = status.duty_of(document, facts[key])
-        shown = status.incoming_word(document, facts[key])
-        due_at = due(owed, document.urgency) if owed is not None else None
+        duty = status.duty_of(document, facts[key])
+        word = status.incoming_word(document, facts[key])
+        due_at = due(duty, document.urgency) if duty is not None else None
         not_handed = handovers.get(key) not in (None, "acked")
-        line = incoming_line(document, shown, due_at, not_handed=not_handed)
-        made[key] = _over(list_row(line, document, Origin(document.source)), before.get(key))
-    return made
+        line = incoming_line(document, word, due_at, not_handed=not_handed)
+        by_key[key] = _keep_stored(list_row(line, document, Origin(document.source)), stored.get(key))
+    return by_key
 
 
-def _over(row: ListRow, before: ListRow | None) -> ListRow:
-    """In place of the stored row: where it stands stays, what was read stays read, and who handed mail in is known."""
-    if before is not None:
-        origin = before.origin if row.side == Side.OUT else row.origin
-        row.change(unread=row.unread and before.unread, origin=origin)
-        _stand(row, before.place)
+def _keep_stored(row: ListRow, stored: ListRow | None) -> ListRow:
+    """Keep of the stored row its place, that it was read, and the known origin of mail that leaves."""
+    if stored is not None:
+        origin = stored.origin if row.side == Side.OUT else row.origin
+        row.change(unread=row.unread and stored.unread, origin=origin)
+        _set_place(row, stored.place)
     return row
 
 
-def _stand(row: ListRow, at: int) -> None:
-    """At that place, by which what left and needs a person leads: the newest first."""
+def _set_place(row: ListRow, at: int) -> None:
+    """Set the row's place; outgoing documents that need a person are led by it, the newest first."""
     lead = row.lead
     if row.side == Side.OUT:
         lead = -at if row.attention_at is not None else None
     row.change(place=at, lead=lead)
 
 
-async def _place_apart(tx: Transaction, rows: Sequence[ListRow], taken: set[int]) -> None:
-    """Each at another place of its moment where its own is taken; in their order, so that whoever works them out gives them
+async def _find_free_places(tx: Transaction, rows: Sequence[ListRow], taken_places: set[int]) -> None:
+    """Give each row another place of its moment where its own is taken; in their order, so that every process gives them
     the same."""
-    for salt in range(1, (1 << _APART) + 1):
+    for salt in range(1, (1 << _SPREAD_BITS) + 1):
         waiting = []
         for row in rows:
-            if row.place in taken:
+            if row.place in taken_places:
                 waiting.append(row)
-            taken.add(row.place)
+            taken_places.add(row.place)
         if not waiting:
             return
         rows = waiting
         for row in rows:
-            _stand(row, place(row.at, row.id, salt))
-        found = await tx.tuples(_PLACES, places=[row.place for row in rows])
-        taken |= {place for (place,) in found}
+            _set_place(row, place(row.at, row.id, salt))
+        place_rows = await tx.tuples(_PLACES, places=[row.place for row in rows])
+        taken_places |= {place for (place,) in place_rows}
     raise errors.StoreFailure(f"no place is left in the list at {rows[0].at.isoformat()}")
 
 
 def place(at: datetime, id: str, salt: int = 0) -> int:
-    """Where a document of that moment stands: newer is higher. Another `salt` is another place of the same moment."""
-    apart = int.from_bytes(hashlib.blake2b(id.encode(), digest_size=2).digest(), "big") + salt
-    return (microseconds(at) << _APART) | (apart % (1 << _APART))
+    """Return the place of a document of that moment: newer is higher. Each `salt` gives another one."""
+    spread = int.from_bytes(hashlib.blake2b(id.encode(), digest_size=2).digest(), "big") + salt
+    return (microseconds(at) << _SPREAD_BITS) | (spread % (1 << _SPREAD_BITS))
 
 
 def first_place(at: datetime) -> int:
-    """No document of that moment or later stands before it."""
-    return microseconds(at) << _APART
+    """Return the lowest place of that moment: no document of it or later stands before."""
+    return microseconds(at) << _SPREAD_BITS
 
 
 def microseconds(at: datetime) -> int:
@@ -486,7 +487,7 @@ def microseconds(at: datetime) -> int:
 def list_row(
     line: ListLine, document: OutgoingDocument | IncomingDocument, origin: Origin | None = None
 ) -> ListRow:
-    """The row of a line; its place is that of the first document of the moment."""
+    """Make the row of a line; its place is that of the first document of the moment."""
     card, words = line.card, folded_words(document)
     row = ListRow(
         place=place(line.at, line.id),
@@ -506,12 +507,12 @@ def list_row(
         folded=f" {words} " if words else "",
         **({"unread": True} | moving_columns(line)),
     )
-    _stand(row, row.place)
+    _set_place(row, row.place)
     return row
 
 
 def moving_columns(line: ListLine) -> dict[str, Any]:
-    """The columns that change although the document does not."""
+    """Return the columns that change although the document does not."""
     is_open = line.side is Side.IN and line.due_at is not None
     return {
         "state": line.state,
@@ -528,7 +529,7 @@ def moving_columns(line: ListLine) -> dict[str, Any]:
 
 
 def _lead(line: ListLine, due_at: datetime) -> int:
-    """The more urgent first, of those the doubtful, of those what is due first. Half a step is more than the microseconds
+    """Rank the more urgent first, of those the doubtful, of those the first due. Half a step is more than the microseconds
     between any two letters."""
     rank = (max(Urgency) - line.urgency) << _URGENCY_BITS
     half = 1 << (_URGENCY_BITS - 1) if doubt_of(line) else 0

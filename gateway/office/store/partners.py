@@ -1,9 +1,8 @@
-"""With whom mail goes on, and how much went each day between the agencies of this node and their partners. In: the
-store, codes, whose mail counts, which days. Out: when each partner was last heard, to whom something went lately,
-counts by partner and result; nothing of what documents are about. A packet counts as heard once it was admitted as
-its sender's: a document, a status, a request or the answer to one; a document counts as gone once it left the node.
-Flows take one look at each document of those days, found by the time it came or was accepted; never more days than
-`LONGEST_DAYS`."""
+"""Contacts of this node's agencies: with which partners mail goes on, and how much went each day. In: the store, codes,
+agencies, days. Out: when each partner was last heard, to which codes something went lately, counts by partner and result;
+nothing of the subjects of documents. A packet counts as heard once it was admitted as its sender's: a document, a status, a
+request or the answer to one; a document counts as gone once it left the node. Flows read each document of those days once,
+found by the time it came or was accepted; never more days than `LONGEST_DAYS`."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ from gateway.store.transaction import Transaction
 
 # In the order of the page.
 RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
-# Counting is one look at each document of the time, so the time is bounded.
+# Counting reads each document of the time once, so the time is bounded.
 LONGEST_DAYS = 31
 _RESULT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("queued", "sending"), "waiting"),
@@ -44,9 +43,9 @@ _RESULT_IN: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficWanted:
-    """Both days are meant whole. `agency_id` is one of ours, or empty for all; `partner` a code, or empty; `side` None is
-    both directions."""
+class TrafficQuery:
+    """Question about traffic; both days are included. `agency_id` is one of ours, or empty for all; `partner` a code, or
+    empty; `side` None is both directions."""
 
     first: date
     last: date
@@ -57,7 +56,7 @@ class TrafficWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """`n` documents to one recipient, or from one sender, on one day, of which this became."""
+    """Number of documents to one recipient, or from one sender, on one day, that had this result."""
 
     day: date
     agency_id: str
@@ -71,39 +70,39 @@ def result_of(side: Side, state: str) -> str:
     return (_RESULT_OUT if side is Side.OUT else _RESULT_IN).get(state, "other")
 
 
-# Whoever wrote in these days is found among the packets that came since; all that a busy partner ever sent is never read.
+# Senders of these days are found among the packets that came since; a busy partner's whole history is never read.
 _LATELY = timedelta(days=7)
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _B, _D, _I, _O, _IN = InboxRow, DeliveryRow, IdentityRow, OutgoingRow, IncomingRow
 _OF_DOCUMENT = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id))
 
 
-async def last_heard(
+async def last_seen(
     store: SqlStore, codes: Collection[str], now: datetime, agency_ids: Sequence[str]
 ) -> Mapping[str, datetime]:
-    """The newest that was admitted from each of these codes; who was never heard is no key."""
-    found: dict[str, datetime] = {}
+    """Return when a packet of each of these codes was last admitted; a code without any has no key."""
+    moment_by_code: dict[str, datetime] = {}
     async with store.reading() as tx:
         for part in in_parts(sorted(codes)):
-            found |= dict(await tx.tuples(_lately(part, now - _LATELY, agency_ids)))
-        for part in in_parts(sorted({*codes} - found.keys())):
-            found |= dict(await tx.tuples(_admitted(part, agency_ids, _BEGIN)))
-    return found
+            moment_by_code |= dict(await tx.tuples(_admitted_lately(part, now - _LATELY, agency_ids)))
+        for part in in_parts(sorted({*codes} - moment_by_code.keys())):
+            moment_by_code |= dict(await tx.tuples(_admitted(part, agency_ids, _BEGIN)))
+    return moment_by_code
 
 
 async def heard_since(
     store: SqlStore, codes: Collection[str], since: datetime, agency_ids: Sequence[str]
 ) -> Collection[str]:
-    """Those of these codes from which something was admitted since then."""
-    found: set[str] = set()
+    """Return those of these codes from which a packet was admitted since then."""
+    heard_codes: set[str] = set()
     async with store.reading() as tx:
         for part in in_parts(sorted(codes)):
-            found |= {code for code, _ in await tx.tuples(_admitted(part, agency_ids, since))}
-    return found
+            heard_codes |= {code for code, _ in await tx.tuples(_admitted(part, agency_ids, since))}
+    return heard_codes
 
 
 async def sent_to_since(store: SqlStore, since: datetime, agency_ids: Sequence[str]) -> Collection[str]:
-    """Every code to which a document went that was accepted since then."""
+    """Return every code to which a document went that was accepted since then."""
     query = (
         select(col(_D.code))
         .select_from(_O)
@@ -119,7 +118,7 @@ async def sent_to_since(store: SqlStore, since: datetime, agency_ids: Sequence[s
         return {code for (code,) in await tx.tuples(query)}
 
 
-def _lately(codes: Sequence[str], since: datetime, agency_ids: Sequence[str]) -> Executable:
+def _admitted_lately(codes: Sequence[str], since: datetime, agency_ids: Sequence[str]) -> Executable:
     return (
         select(col(_B.sender_code), func.max(col(_B.settled_at)))
         .where(
@@ -141,19 +140,19 @@ def _admitted(codes: Sequence[str], agency_ids: Sequence[str], since: datetime) 
     )
 
 
-async def flows(store: SqlStore, wanted: TrafficWanted) -> Sequence[Flow]:
-    agencies = [each.id for each in await store.hosted() if wanted.agency_id in ("", each.id)]
-    days = min((wanted.last - wanted.first).days + 1, LONGEST_DAYS)
-    sides = (wanted.side,) if wanted.side is not None else tuple(Side)
-    found: list[Flow] = []
+async def flows(store: SqlStore, query: TrafficQuery) -> Sequence[Flow]:
+    agencies = [agency.id for agency in await store.hosted() if query.agency_id in ("", agency.id)]
+    days = min((query.last - query.first).days + 1, LONGEST_DAYS)
+    sides = (query.side,) if query.side is not None else tuple(Side)
+    all_flows: list[Flow] = []
     async with store.reading() as tx:
         for agency_id in agencies:
             for n in range(days):
                 for side in sides:
-                    found += await _flows_of_day(
-                        tx, agency_id, wanted.first + timedelta(days=n), side, wanted.partner
+                    all_flows += await _flows_of_day(
+                        tx, agency_id, query.first + timedelta(days=n), side, query.partner
                     )
-    return found
+    return all_flows
 
 
 async def _flows_of_day(tx: Transaction, agency_id: str, day: date, side: Side, partner: str) -> list[Flow]:

@@ -1,6 +1,6 @@
 """Pictures of pages in a folder of the node: root/AGENCY/DOCUMENT/N-DIGEST-PAGE-DOTS, readable by the node's own user alone
-and in no backup. In: what was drawn. Out: the same, until its document loses it or it is the one that nobody looked
-at longest while there is too little room. Whatever the disk refuses is only not kept."""
+and in no backup. In: a drawn page. Out: the same, until its document loses it, or it is the least recently used while there
+is too little room. A picture that the disk refuses is not kept, and nothing else happens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.whole_files import new_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureKey:
-    """One page of one file of one document: whoever loses the right to that document takes its pictures along."""
+    """One page of one file of one document, so that pictures go when the right to the document is lost."""
 
     agency_id: str
     document_id: str
@@ -38,33 +38,33 @@ _MOST_HEAD = 64 * 1024
 
 
 class FilePictures:
-    """Bounded, the least looked at go first; losing any of them costs another drawing. `most` is a number of bytes; 0 keeps
-    nothing."""
+    """Bounded store of pictures: the least recently used go first, and losing one costs another drawing. `most` is a number
+    of bytes; 0 keeps nothing."""
 
     def __init__(self, root: Path, most: int, room: Room) -> None:
         self._root = root
         self._most = most
         self._room = room
-        self._held: int | None = None
+        self._bytes: int | None = None
 
     def find(self, key: PictureKey) -> PageLook | None:
         path = self._path(key)
         try:
             with path.open("rb") as file:
-                told = json.loads(file.readline(_MOST_HEAD))
+                header = json.loads(file.readline(_MOST_HEAD))
                 picture = file.read()
             os.utime(path)
-            sizes = tuple(Size(width=wide, height=high) for wide, high in told["sizes"])
-            whole = len(picture) == told["length"]
-            return PageLook(pages=told["pages"], sizes=sizes, picture=picture) if whole else None
+            sizes = tuple(Size(width=wide, height=high) for wide, high in header["sizes"])
+            is_complete = len(picture) == header["length"]
+            return PageLook(pages=header["pages"], sizes=sizes, picture=picture) if is_complete else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def keep(self, key: PictureKey, look: PageLook) -> None:
-        """Does nothing where there is no room for it."""
+        """Keep the picture, unless there is no room for it."""
         head = {
             "pages": look.pages,
-            "sizes": [(each.width, each.height) for each in look.sizes],
+            "sizes": [(size.width, size.height) for size in look.sizes],
             "length": len(look.picture),
         }
         octets = json.dumps(head).encode() + b"\n" + look.picture
@@ -75,46 +75,46 @@ class FilePictures:
             self._room.check()
             for folder in (self._root, path.parent.parent, path.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)
-            with new_file(path, 0o600, durable=False) as file:  # one that a power cut tears is drawn again
+            with new_file(path, 0o600, durable=False) as file:  # a picture torn by a power cut is drawn again
                 file.write(octets)
-        except (OSError, StoreFailure) as why:
-            log.action(_log, "pictures.not_kept", str(why))
+        except (OSError, StoreFailure) as error:
+            log.action(_log, "pictures.not_kept", str(error))
             return
-        self._held = (self._counted() if self._held is None else self._held) + len(octets)
-        if self._held > self._most:
+        self._bytes = (self._count_bytes() if self._bytes is None else self._bytes) + len(octets)
+        if self._bytes > self._most:
             self.trim()
 
     def forget(self, agency_id: str, document_ids: Collection[str]) -> None:
-        for each in document_ids:
-            shutil.rmtree(self._root / agency_id / each, ignore_errors=True)
+        for document_id in document_ids:
+            shutil.rmtree(self._root / agency_id / document_id, ignore_errors=True)
 
     def documents(self) -> Mapping[str, Collection[str]]:
-        """By agency the documents of which there is any picture."""
-        return {agency.name: [each.name for each in _folders(agency)] for agency in _folders(self._root)}
+        """List the documents that have any picture, by agency."""
+        return {agency.name: [folder.name for folder in _folders(agency)] for agency in _folders(self._root)}
 
     def trim(self) -> None:
-        """Nine tenths of the bound are left, so that the next picture does not begin it anew."""
+        """Remove pictures down to nine tenths of the bound, so that the next picture does not begin it again."""
         files = sorted(self._files())
-        self._held = sum(size for _, size, _ in files)
-        if self._held <= self._most:
+        self._bytes = sum(size for _, size, _ in files)
+        if self._bytes <= self._most:
             return
         for _, size, path in files:
-            if self._held <= self._most * 0.9:
+            if self._bytes <= self._most * 0.9:
                 break
             with suppress(OSError):
                 path.unlink()
-            self._held -= size
+            self._bytes -= size
 
-    def _counted(self) -> int:
+    def _count_bytes(self) -> int:
         return sum(size for _, size, _ in self._files())
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         for agency in _folders(self._root):
             for document in _folders(agency):
-                for path in _listed(document):
+                for path in _list_folder(document):
                     with suppress(OSError):
-                        found = path.stat()
-                        yield found.st_mtime, found.st_size, path
+                        status = path.stat()
+                        yield status.st_mtime, status.st_size, path
 
     def _path(self, key: PictureKey) -> Path:
         name = f"{key.n}-{key.digest}-{key.page}-{key.dots}"
@@ -122,10 +122,10 @@ class FilePictures:
 
 
 def _folders(place: Path) -> list[Path]:
-    return [each for each in _listed(place) if each.is_dir()]
+    return [path for path in _list_folder(place) if path.is_dir()]
 
 
-def _listed(place: Path) -> list[Path]:
+def _list_folder(place: Path) -> list[Path]:
     try:
         return list(place.iterdir())
     except OSError:

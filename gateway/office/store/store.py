@@ -1,8 +1,7 @@
-"""The node's database where the office is open: lists follow every document, whichever unit of work changes it, and
-units have what persons at pages need, each made when it is first asked for, among it an agency's own labels, its persons'
-saved views of lists, and what each person's own desk remembers; beside them notices of stops and incidents, and what pages
-keep for the pages that follow, where each call is a transaction of its own. In: what the exchange's store takes, and how
-the office reckons its hours."""
+"""The node's database where the office is open: lists follow every document, whichever unit of work changes it, and units
+have the rows that people at pages need, each part made when it is first asked for: an agency's own labels, saved views of
+lists, each person's own desk. Notices of stops and incidents, and values that a page keeps for the next, have a transaction
+for each call. In: the parameters of the exchange's store, and how the office reckons its hours."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ from gateway.office.domain.listing import SavedView, Side, Tag
 from gateway.office.domain.notice import Notice, OwnDesk, RingKind
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
-from gateway.office.store.lists import KnownCounts, SqlLists
+from gateway.office.store.lists import CountCache, SqlLists
 from gateway.office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway.office.store.lists_write import ListFolder, ListMarks
 from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
@@ -43,49 +42,49 @@ from gateway.store.transaction import Slowly, Transaction
 from gateway.store.work import SqlWork
 
 MOST_KEEPINGS = 20
-"""Of one session."""
-KEPT = timedelta(hours=1)
+"""Bound for one session."""
+KEEPING_AGE = timedelta(hours=1)
 _KEEPING = KeepingRow
 
-# Some hundred documents on their way.
+# Changes that some hundred documents on their way make.
 _MANY_CHANGES = 200
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class SqlKeepings:
-    """What a page keeps for the page that follows: of its session alone, for an hour, whichever process is asked. Each call
-    is durable on return."""
+    """Values that a page keeps for the next: of its session alone, for an hour, whichever process is asked. Each call is
+    durable on return."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
 
     async def keep(self, session_id: str, body: bytes, at: datetime) -> str:
-        """Under a key that cannot be guessed. What is over goes, and of a session all but the newest few."""
+        """Keep a body under a key that cannot be guessed. Expired bodies go, and of a session all but the newest few."""
         key, text = secrets.token_urlsafe(12), b64encode(body).decode()
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == session_id)
         async with self._writing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= at))
-            tx.put(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEPT))
+            tx.put(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEEPING_AGE))
             beyond = await tx.tuples(
                 of_session.order_by(col(_KEEPING.at).desc(), col(_KEEPING.key)).offset(MOST_KEEPINGS)
             )
             if beyond:
-                await tx.change(delete(_KEEPING).where(col(_KEEPING.key).in_([found[0] for found in beyond])))
+                await tx.change(delete(_KEEPING).where(col(_KEEPING.key).in_([row[0] for row in beyond])))
             await tx.commit()
         return key
 
     async def find(self, key: str, session_id: str, now: datetime) -> bytes | None:
-        """The body; none for another session, or when its time is over."""
+        """Return the body; None for another session, or when its time is over."""
         query = select(_KEEPING).where(
             col(_KEEPING.key) == key, col(_KEEPING.session_id) == session_id, col(_KEEPING.until) > now
         )
         async with self._reading() as tx:
-            found = await tx.first(_KEEPING, query)
-        return b64decode(found.body) if found is not None else None
+            row = await tx.first(_KEEPING, query)
+        return b64decode(row.body) if row is not None else None
 
     async def forget(self, key: str) -> None:
-        """Harmless where there is none."""
+        """Remove the body; harmless where there is none."""
         async with self._writing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.key) == key))
             await tx.commit()
@@ -97,24 +96,24 @@ _MOST_OPEN_NOTICES = 50
 
 
 class SqlNotices:
-    """Each call is durable on return."""
+    """Notices of stops and incidents. Each call is durable on return."""
 
     def __init__(self, writing: Open, reading: Open, clock: Clock) -> None:
         self._writing, self._reading, self._clock = writing, reading, clock
 
     async def open(self) -> Sequence[Notice]:
-        """Those that nobody closed, newest first."""
-        return await self._found(select(_NOTICE).where(col(_NOTICE.closed_at).is_(None)), _MOST_OPEN_NOTICES)
+        """List the notices that are not closed, newest first."""
+        return await self._list(select(_NOTICE).where(col(_NOTICE.closed_at).is_(None)), _MOST_OPEN_NOTICES)
 
     async def all(self, limit: int) -> Sequence[Notice]:
-        """Newest first."""
-        return await self._found(select(_NOTICE), limit)
+        """List notices, newest first."""
+        return await self._list(select(_NOTICE), limit)
 
     async def get(self, id: str) -> Notice:
-        found = await self._found(select(_NOTICE).where(col(_NOTICE.id) == id), 1)
-        if not found:
+        notices = await self._list(select(_NOTICE).where(col(_NOTICE.id) == id), 1)
+        if not notices:
             raise errors.NotFound(f"there is no notice {id[:80]}")
-        return found[0]
+        return notices[0]
 
     async def save(
         self,
@@ -125,21 +124,21 @@ class SqlNotices:
         by: str,
         at: datetime,
     ) -> None:
-        """The row, in place of an older state of it that is still open, and the event in each agency's stream; the empty
-        id is the node's own. Clash when it was closed before."""
+        """Write the row, over an older state that is still open, and the event to each agency's stream; the empty id is the
+        node's own. Clash when it was closed before."""
         row = NoticeRow.of(notice)
         async with self._writing() as tx:
             if not await tx.put_new(row):
-                this = (col(_NOTICE.id) == notice.id, col(_NOTICE.closed_at).is_(None))
+                clauses = (col(_NOTICE.id) == notice.id, col(_NOTICE.closed_at).is_(None))
                 values = row.values("id", "published_at", "published_by")
-                if not await tx.change(update(_NOTICE).where(*this).values(values)):
+                if not await tx.change(update(_NOTICE).where(*clauses).values(values)):
                     raise errors.Clash(f"the notice {notice.id} ended before")
             for agency_id in agencies:
                 scope = AgencyScope(agency_id=agency_id, principal_id=by)
                 await SqlEvents(tx, scope, self._clock).append(kind, notice.id, at, data)
             await tx.commit()
 
-    async def _found(self, query: Select[Any], limit: int) -> Sequence[Notice]:
+    async def _list(self, query: Select[Any], limit: int) -> Sequence[Notice]:
         async with self._reading() as tx:
             rows = await tx.rows(_NOTICE, query.order_by(*_NEWEST_NOTICE).limit(limit))
         return [value_of(Notice, row) for row in rows]
@@ -154,50 +153,50 @@ class SqlTags(AgencyRows):
     def __init__(
         self, tx: Transaction, scope: AgencyScope, *, changed: Callable[[str], None] = lambda agency_id: None
     ) -> None:
-        """`changed` hears which agency's lists are other ones now."""
+        """Call `changed` with an agency whose lists have changed."""
         super().__init__(tx, scope)
         self._changed = changed
 
     async def all(self) -> Sequence[Tag]:
-        """By name."""
+        """List labels by name."""
         query = select(_TAG).where(col(_TAG.agency_id) == self._agency_id).order_by(col(_TAG.folded))
         return [value_of(Tag, row) for row in await self._tx.rows(_TAG, query)]
 
-    async def named(self, name: str) -> Tag | None:
-        """Letter case and accents do not matter."""
-        this = select(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.folded) == fold(name))
-        row = await self._tx.first(_TAG, this)
+    async def find(self, name: str) -> Tag | None:
+        """Find a label by its name; letter case and accents do not matter."""
+        query = select(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.folded) == fold(name))
+        row = await self._tx.first(_TAG, query)
         return value_of(Tag, row) if row is not None else None
 
     async def add(self, tag: Tag) -> None:
-        """Clash when there is one that reads the same."""
-        made = TagRow.of(tag, agency_id=self._agency_id, folded=fold(tag.name))
-        if not await self._tx.put_new(made):
+        """Add a label. Clash when there is one that reads the same."""
+        row = TagRow.of(tag, agency_id=self._agency_id, folded=fold(tag.name))
+        if not await self._tx.put_new(row):
             raise errors.Clash(f"there is a label named {tag.name!r} already, or one that reads the same")
 
     async def remove(self, id: str) -> bool:
-        """With every mark of it. Whether there was one."""
+        """Remove a label with every mark of it; return whether there was one."""
         marks = delete(_MARK).where(col(_MARK.agency_id) == self._agency_id, col(_MARK.tag_id) == id)
         await self._tx.change(marks)
-        this = delete(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.id) == id)
+        statement = delete(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.id) == id)
         self._tell()
-        return await self._tx.change(this) == 1
+        return await self._tx.change(statement) == 1
 
-    async def of(self, ids: Sequence[str]) -> Mapping[str, Sequence[Tag]]:
-        """What these documents carry, by name; only those that carry any."""
-        found: dict[str, list[Tag]] = {}
-        known = {each.id: each for each in await self.all()} if ids else {}
-        order = {id: n for n, id in enumerate(known)}
-        for part in in_parts(ids if known else ()):
+    async def of_documents(self, ids: Sequence[str]) -> Mapping[str, Sequence[Tag]]:
+        """Return the labels of these documents, by name; only documents that carry any."""
+        tags_by_document: dict[str, list[Tag]] = {}
+        tag_by_id = {label.id: label for label in await self.all()} if ids else {}
+        order = {id: n for n, id in enumerate(tag_by_id)}
+        for part in in_parts(ids if tag_by_id else ()):
             query = select(col(_MARK.document_id), col(_MARK.tag_id)).where(
                 col(_MARK.agency_id) == self._agency_id, col(_MARK.document_id).in_(part)
             )
             for document_id, tag_id in await self._tx.tuples(query):
-                found.setdefault(document_id, []).append(known[tag_id])
-        return {id: sorted(tags, key=lambda tag: order[tag.id]) for id, tags in found.items()}
+                tags_by_document.setdefault(document_id, []).append(tag_by_id[tag_id])
+        return {id: sorted(tags, key=lambda tag: order[tag.id]) for id, tags in tags_by_document.items()}
 
     async def mark(self, id: str, side: Side, document_id: str, at: datetime, by: str) -> bool:
-        """Whether the document did not carry it yet."""
+        """Mark a document with a label; return whether it did not carry it yet."""
         self._tell()
         return await self._tx.put_new(
             TagMarkRow(
@@ -211,17 +210,17 @@ class SqlTags(AgencyRows):
         )
 
     async def unmark(self, id: str, document_id: str) -> bool:
-        """Whether the document carried it."""
+        """Take a label off a document; return whether it carried it."""
         self._tell()
-        this = (
+        clauses = (
             col(_MARK.agency_id) == self._agency_id,
             col(_MARK.tag_id) == id,
             col(_MARK.document_id) == document_id,
         )
-        return await self._tx.change(delete(_MARK).where(*this)) == 1
+        return await self._tx.change(delete(_MARK).where(*clauses)) == 1
 
     async def counts(self) -> Mapping[tuple[str, Side], int]:
-        """How many documents of each direction carry each label; only those that some carry."""
+        """Count the documents of each direction that carry each label; labels of none are left out."""
         query = (
             select(col(_MARK.tag_id), col(_MARK.side), func.count())
             .where(col(_MARK.agency_id) == self._agency_id)
@@ -239,23 +238,23 @@ _VIEW = SavedViewRow
 class SqlSavedViews(AgencyRows):
     """Views of lists that persons of one agency saved."""
 
-    async def of(self, person_id: str, side: Side) -> Sequence[SavedView]:
-        """By name."""
+    async def of_person(self, person_id: str, side: Side) -> Sequence[SavedView]:
+        """List a person's views, by name."""
         query = select(_VIEW).where(self._are(person_id, side)).order_by(col(_VIEW.folded))
         return [value_of(SavedView, row) for row in await self._tx.rows(_VIEW, query)]
 
     async def save(self, view: SavedView) -> None:
-        """In place of one of the same name; letter case and accents do not matter. The list opens with at most one."""
-        mine, this = self._are(view.person_id, view.side), col(_VIEW.folded) == fold(view.name)
+        """Save a view over one of the same name; letter case and accents do not matter. The list opens with at most one."""
+        mine, same_name = self._are(view.person_id, view.side), col(_VIEW.folded) == fold(view.name)
         if view.is_first:
             await self._tx.change(update(_VIEW).where(mine, col(_VIEW.is_first)).values(is_first=False))
-        made = SavedViewRow.of(view, agency_id=self._agency_id, folded=fold(view.name))
-        if not await self._tx.put_new(made):
-            values = made.values("agency_id", "person_id", "side", "folded")
-            await self._tx.change(update(_VIEW).where(mine, this).values(values))
+        row = SavedViewRow.of(view, agency_id=self._agency_id, folded=fold(view.name))
+        if not await self._tx.put_new(row):
+            values = row.values("agency_id", "person_id", "side", "folded")
+            await self._tx.change(update(_VIEW).where(mine, same_name).values(values))
 
     async def remove(self, person_id: str, side: Side, name: str) -> bool:
-        """Whether there was one."""
+        """Remove a view; return whether there was one."""
         mine = self._are(person_id, side)
         return await self._tx.change(delete(_VIEW).where(mine, col(_VIEW.folded) == fold(name))) == 1
 
@@ -272,10 +271,10 @@ _KINDS = tuple[RingKind, ...]
 
 
 class SqlOwnDesks(AgencyRows):
-    """What each person's desk in this agency remembers."""
+    """Settings of each person's desk in this agency."""
 
-    async def of(self, person_id: str) -> OwnDesk:
-        """An empty one where nothing was kept yet."""
+    async def load(self, person_id: str) -> OwnDesk:
+        """Return the person's desk; an empty one where nothing was kept yet."""
         mine = (col(_DESK.agency_id) == self._agency_id, col(_DESK.person_id) == person_id)
         row = await self._tx.first(_DESK, select(_DESK).where(*mine))
         return value_of(OwnDesk, row) if row is not None else OwnDesk()
@@ -288,19 +287,19 @@ class SqlOwnDesks(AgencyRows):
 
 @dataclass(eq=False)
 class SqlOfficeRows:
-    """Of one agency, within one unit of work."""
+    """Rows of the office, of one agency within one unit of work."""
 
     tx: Transaction
     scope: AgencyScope
     clock: Clock
     folder: ListFolder
-    known: KnownCounts | None
+    cache: CountCache | None
     changed: Callable[[str], None]
 
     @cached_property
     def lists(self) -> SqlLists:
         tx = Slowly(self.tx)
-        return SqlLists(tx, self.scope, self.clock, self.folder, known=self.known, changed=self.changed)
+        return SqlLists(tx, self.scope, self.clock, self.folder, cache=self.cache, changed=self.changed)
 
     @cached_property
     def tags(self) -> SqlTags:
@@ -342,12 +341,12 @@ class OfficeWork(SqlWork):
         folder: ListFolder,
         follower: Follower = NOBODY,
         *,
-        known: KnownCounts | None = None,
+        cache: CountCache | None = None,
         changed: Callable[[str], None] = lambda agency_id: None,
     ) -> None:
-        """`changed` hears which agency's lists are other ones now; `known` is for who only reads."""
+        """Call `changed` with an agency whose lists have changed; `cache` is for units that only read."""
         super().__init__(tx, scope, clock, follower)
-        self.office = SqlOfficeRows(tx, scope, clock, folder, known, changed)
+        self.office = SqlOfficeRows(tx, scope, clock, folder, cache, changed)
 
 
 class SqlOfficeStore(SqlStore):
@@ -360,12 +359,12 @@ class SqlOfficeStore(SqlStore):
         limits: ServerLimits = AS_SHIPPED,
         reckon: Reckon = reckon_without_office,
     ) -> None:
-        """`reckon`: of the calendar's days, until when a document should be taken in, for lists."""
+        """Open the store; `reckon` says by the calendar's days until when a document should be taken in."""
         super().__init__(url, clock, limits, self._following)
         self._dues = Dues(reckon, clock)
-        self._counts = KnownCounts(clock)
-        self._folder = ListFolder(clock=clock, due_now=self._dues.of)
-        # By units of this process since it wrote rows.
+        self._counts = CountCache(clock)
+        self._folder = ListFolder(clock=clock, due_now=self._dues.load)
+        # Changes by units of this process since it wrote rows.
         self._changes = 0
         self._many_changed = asyncio.Event()
         self.keepings = SqlKeepings(self.writing, self.reading)
@@ -380,7 +379,7 @@ class SqlOfficeStore(SqlStore):
         return OfficeWork(tx, scope, self._clock, self._folder, follower, changed=self._counts.changed)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
-        return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, self._folder, known=self._counts))
+        return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, self._folder, cache=self._counts))
 
     def _following(self, tx: Transaction, agency_id: str) -> Follower:
         return ListMarks(tx, agency_id, self._folder, changed=self._marked)
@@ -393,20 +392,20 @@ class SqlOfficeStore(SqlStore):
         self.wake.ring("lister")
 
     async def lists_wait(self) -> bool:
-        """Whether a document changed since its row of lists was written; who reads lists sees it all the same."""
+        """Tell whether a document changed since its row of lists was written; readers of lists see it all the same."""
         if self._changes:
             return True
         async with self.asking() as tx:
             return await self._folder.any_open(tx)
 
     async def gather_lists(self, most_s: float) -> None:
-        """Returns when so much was changed here that rows should be written, or after that time."""
+        """Return when so much was changed here that rows should be written, or after that time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(most_s):
                 await self._many_changed.wait()
 
     async def fold_lists(self, limit: int) -> bool:
-        """Writes the rows of so many documents that changed, the oldest changes first; True when there may be more."""
+        """Write the rows of so many changed documents, the oldest changes first; return True when there may be more."""
         self._changes = 0
         self._many_changed.clear()
         async with self.writing() as tx:
@@ -415,27 +414,25 @@ class SqlOfficeStore(SqlStore):
         return more
 
     async def fill_lists(self, limit: int) -> bool:
-        """Writes that many rows of lists for documents older than lists; True when there may be more. Harmless again."""
+        """Write that many rows for documents older than lists; return True when there may be more. Harmless again."""
         agencies = [agency.id for agency in await self.hosted()]
         changed = self._counts.changed
         return await lists_figures.fill_rows(
             self.reading, self.writing, agencies, limit, self._folder, changed
         )
 
-    async def fill_lists_again(self) -> None:
-        """The last two days are filled once more: an older version of the program may have worked beside this one."""
-        await lists_figures.fill_again(self.writing, self._clock.now())
+    async def refill_lists(self) -> None:
+        """Fill the last two days once more: an older version of the program may have worked beside this one."""
+        await lists_figures.refill(self.writing, self._clock.now())
 
-    async def write_due_again(self, limit: int) -> bool:
-        """Writes that many rows of lists anew where the calendar is another one since; True when there may be more."""
+    async def rewrite_due(self, limit: int) -> bool:
+        """Write that many rows of lists anew after a change of the calendar; return True when there may be more."""
         agencies = [agency.id for agency in await self.hosted()]
         changed = self._counts.changed
-        return await self._dues.write_again(
-            self.reading, self.writing, agencies, limit, self._folder, changed
-        )
+        return await self._dues.rewrite(self.reading, self.writing, agencies, limit, self._folder, changed)
 
     async def work_out_day(self) -> bool:
-        """The figures of one day of one agency that are missing or old; False when none are."""
+        """Work out one agency's figures of one day that are missing or old; return False when none are."""
         agencies = [agency.id for agency in await self.hosted()]
         now = self._clock.now()
         return await lists_figures.work_out_day(self.reading, self.writing, agencies, now, self._folder)

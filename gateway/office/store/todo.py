@@ -1,7 +1,7 @@
-"""What the to-do list of one agency is made of, what people noted on it; recalls that wait for the head of the agency, and
-documents that were submitted to a leader. In: times and limits; an open transaction of one agency. Out: domain values,
-the oldest first; the `Tasks`, the `RecallAsks` and the `Submissions` promise. Every question has its index; none reads
-what is settled, and sealed documents are in no list."""
+"""Sources of the to-do list of one agency, and people's notes on it; recalls that wait for the head of the agency, and
+documents that were submitted to a leader. In: times and limits; an open transaction of one agency. Out: domain values, the
+oldest first, as the `Tasks`, `RecallAsks` and `Submissions` promise. Every query has its index; none reads settled
+documents, and sealed documents are in no list."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ from gateway.store.tables_office import RecallAskRow, ReminderRow, SubmissionRow
 from gateway.store.transaction import Transaction
 
 RETURNED = ("failed", "rejected")
-_NOT_GONE = ("waiting", "failed")
+_UNSENT_STATES = ("waiting", "failed")
 _I, _O, _D, _F, _N, _R = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow, ReminderRow
 _H = HandoverRow
 _SINCE = bindparam("since", type_=Moment)
 _LIMIT: BindParameter[int] = bindparam("most")
 _MINE_IN = select(_I).where(col(_I.agency_id) == bindparam("agency"))
-# State by state, and ordered by time alone: else a file is walked through whole by the index that has the order.
+# State by state, and ordered by time alone: else SQLite walks through the whole index that has the order.
 TO_TAKE_IN = (
     _MINE_IN.where(
         col(_I.state) == bindparam("state"),
@@ -60,7 +60,7 @@ TO_TAKE_IN = (
 REPLIES = (
     _MINE_IN.where(col(_I.reply_by) <= bindparam("by")).order_by(col(_I.reply_by), col(_I.id)).limit(_LIMIT)
 )
-# What a document system has is given out there.
+# Documents that a document system has are assigned there.
 UNASSIGNED = (
     _MINE_IN.outerjoin(
         _H,
@@ -75,8 +75,8 @@ UNASSIGNED = (
     .order_by(col(_I.arrived_at), col(_I.id))
     .limit(_LIMIT)
 )
-# Its literals are those of the partial index, which no server would see behind parameters.
-ASKED = (
+# Its literals are those of the partial index, which no server would see behind params.
+WITH_REQUESTS = (
     _MINE_IN.join(_F, (col(_F.agency_id) == col(_I.agency_id)) & (col(_F.subject_id) == col(_I.id)))
     .where(
         col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
@@ -106,22 +106,22 @@ BACK = (
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
-# Few have not gone, of all agencies: found by state, since by agency and time all that went would be walked through.
+# Few have not gone, of all agencies, so they are found by state: by agency and time all that went would be read.
 _P, _B = InboxRow, OutboxRow
-UNTOLD = (
+PENDING = (
     select(col(_B.created_at), col(_B.subject_id))
     .where(
         col(_B.agency_id).concat("") == bindparam("agency"),
-        col(_B.state).in_(bindparam("states", _NOT_GONE, expanding=True, literal_execute=True)),
+        col(_B.state).in_(bindparam("states", _UNSENT_STATES, expanding=True, literal_execute=True)),
         col(_B.kind) == Kind.STATUS.value,
         col(_B.created_at).between(_SINCE, bindparam("until", type_=Moment)),
     )
     .order_by(col(_B.created_at), col(_B.id))
     .limit(_LIMIT)
 )
-# Those that could not be made at all.
+# Statuses and take-backs that could not be made at all.
 _J = JobRow
-NEVER_MADE = (
+UNMADE = (
     select(col(_J.created_at), col(_J.subject_id))
     .where(
         col(_J.kind) == bindparam("kind", jobs.NEVER_ANSWERED, literal_execute=True),
@@ -131,7 +131,7 @@ NEVER_MADE = (
     .order_by(col(_J.created_at), col(_J.id))
     .limit(_LIMIT)
 )
-# What left is `sent` until its recipient says something of it.
+# A delivery is `sent` until its recipient answers.
 UNANSWERED = (
     select(col(_D.code), col(_D.updated_at))
     .where(
@@ -161,17 +161,17 @@ _DELIVERIES = select(_D).where(
 _NOTES = select(_N).where(
     col(_N.agency_id) == bindparam("agency"), col(_N.task).in_(bindparam("tasks", expanding=True))
 )
-_OLD = delete(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.at) < _SINCE)
+_DELETE_OLD = delete(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.at) < _SINCE)
 _CLAIMED = select(col(_R.key)).where(
     col(_R.agency_id) == bindparam("agency"), col(_R.key).in_(bindparam("keys", expanding=True))
 )
-_THIS_REMINDER = delete(_R).where(
+_DELETE_REMINDER = delete(_R).where(
     col(_R.agency_id) == bindparam("agency"), col(_R.key) == bindparam("at_key")
 )
 
 
 class SqlTasks:
-    """What the to-do list of one agency is made of. Every list is bounded, its oldest first."""
+    """Sources of the to-do list of one agency. Every list is bounded, its oldest first."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
         self._tx = tx
@@ -179,173 +179,173 @@ class SqlTasks:
         self._facts = SqlFacts(tx, scope)
 
     async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
-        """Documents and replacements that are new or on hold."""
-        found: list[IncomingDocument] = []
+        """List documents and replacements that are new or on hold."""
+        documents: list[IncomingDocument] = []
         for state in (InState.NEW, InState.HELD):
-            asked = {"agency": self._agency_id, "state": state.value, "most": limit}
-            found += [incoming.to_incoming(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **asked)]
-        return sorted(found, key=lambda each: (each.arrived_at, each.id))[:limit]
+            params = {"agency": self._agency_id, "state": state.value, "most": limit}
+            documents += [incoming.to_incoming(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **params)]
+        return sorted(documents, key=lambda d: (d.arrived_at, d.id))[:limit]
 
     async def unassigned(self, since: datetime, limit: int) -> Sequence[tuple[IncomingDocument, datetime]]:
-        """Taken in since then, given to nobody, and with no document system: each with when it was taken in."""
+        """List documents taken in since then, not assigned and in no document system: each with when it was taken in."""
         rows = await self._tx.rows(_I, UNASSIGNED, agency=self._agency_id, since=since, most=limit)
         documents = [incoming.to_incoming(row) for row in rows]
-        facts = await self._facts.of_many([each.id for each in documents]) if documents else {}
-        free = [each for each in documents if each.assignment is None]
-        return [(each, _taken_in_at(each, facts[each.id])) for each in free]
+        facts = await self._facts.of_many([document.id for document in documents]) if documents else {}
+        free = [document for document in documents if document.assignment is None]
+        return [(document, _taken_in_at(document, facts[document.id])) for document in free]
 
     async def asked_back(
         self, since: datetime, limit: int
     ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
-        """Documents of which their sender asked something since then, answered or not, with everything known about each."""
-        rows = await self._tx.rows(_I, ASKED, agency=self._agency_id, since=since, most=limit)
+        """List documents about which their sender asked something since then, answered or not, each with all its facts."""
+        rows = await self._tx.rows(_I, WITH_REQUESTS, agency=self._agency_id, since=since, most=limit)
         documents = {row.id: incoming.to_incoming(row) for row in rows}
         facts = await self._facts.of_many(list(documents)) if documents else {}
-        return [(each, facts[id]) for id, each in documents.items()]
+        return [(document, facts[id]) for id, document in documents.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
-        """Documents whose sender wants a reply by that day or earlier."""
+        """List documents whose sender wants a reply by that day or earlier."""
         rows = await self._tx.rows(_I, REPLIES, agency=self._agency_id, by=by, most=limit)
         return [incoming.to_incoming(row) for row in rows]
 
     async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
-        """Drafts, blocked and queued documents."""
-        found: list[OutgoingDocument] = []
+        """List drafts, blocked and queued documents."""
+        documents: list[OutgoingDocument] = []
         for state in (OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED):
-            asked = {"agency": self._agency_id, "state": state.value, "most": limit}
-            found += [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, UNSENT, **asked)]
-        return sorted(found, key=lambda each: (each.created_at, each.id))[:limit]
+            params = {"agency": self._agency_id, "state": state.value, "most": limit}
+            documents += [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, UNSENT, **params)]
+        return sorted(documents, key=lambda d: (d.created_at, d.id))[:limit]
 
     async def returned(self, since: datetime, limit: int) -> Sequence[tuple[Delivery, OutgoingDocument]]:
-        """Deliveries that failed or were refused since then, each with its document."""
-        asked = {"agency": self._agency_id, "since": since, "most": limit}
-        found = [to_delivery(row) for row in await self._tx.rows(_D, BACK, **asked)]
-        documents = await self._documents(found)
-        return [(each, documents[each.document_id]) for each in found]
+        """List deliveries that failed or were refused since then, each with its document."""
+        params = {"agency": self._agency_id, "since": since, "most": limit}
+        deliveries = [to_delivery(row) for row in await self._tx.rows(_D, BACK, **params)]
+        documents = await self._documents(deliveries)
+        return [(delivery, documents[delivery.document_id]) for delivery in deliveries]
 
-    async def untold(
-        self, since: datetime, until: datetime, limit: int
+    async def pending(
+        self, since: datetime, end: datetime, limit: int
     ) -> Sequence[UnsentStatus | UnsentRequest]:
-        """Statuses and take-backs between these times that wait yet or have failed; and since the first those that could
-        not be made."""
+        """List statuses and take-backs between these times that still wait or have failed; and since the first those that
+        could not be made."""
         never = {"agency": self._agency_id, "since": since, "most": limit}
-        asked = never | {"until": until}
-        rows = [*await self._tx.tuples(UNTOLD, **asked), *await self._tx.tuples(NEVER_MADE, **never)]
+        params = never | {"until": end}
+        rows = [*await self._tx.tuples(PENDING, **params), *await self._tx.tuples(UNMADE, **never)]
         rows = sorted(rows)[:limit]
         ids = sorted({subject for _, subject in rows})
         documents: dict[str, IncomingDocument] = {}
         deliveries: dict[str, Delivery] = {}
-        for some in in_parts(ids):
-            part = {"agency": self._agency_id, "ids": some}
+        for group in in_parts(ids):
+            part = {"agency": self._agency_id, "ids": group}
             for packet, body in await self._tx.tuples(_OF_PACKETS, **part):
                 documents[packet] = from_json(IncomingDocument, body)
             deliveries |= {row.id: to_delivery(row) for row in await self._tx.rows(_D, _DELIVERIES, **part)}
         sent = await self._documents(deliveries.values())
         facts = await self._facts.of_many(list(deliveries)) if deliveries else {}
-        found: list[UnsentStatus | UnsentRequest] = []
+        answers: list[UnsentStatus | UnsentRequest] = []
         for at, subject in rows:
             if subject in documents:
-                found.append(UnsentStatus(document=documents[subject], since=at))
-            elif (one := deliveries.get(subject)) is not None:
-                known = tuple(facts[subject])
-                found.append(
-                    UnsentRequest(delivery=one, document=sent[one.document_id], facts=known, since=at)
+                answers.append(UnsentStatus(document=documents[subject], since=at))
+            elif (delivery := deliveries.get(subject)) is not None:
+                delivery_facts = tuple(facts[subject])
+                answers.append(
+                    UnsentRequest(
+                        delivery=delivery, document=sent[delivery.document_id], facts=delivery_facts, since=at
+                    )
                 )
-        return found
+        return answers
 
-    async def unanswered(
-        self, since: datetime, until: datetime, limit: int
-    ) -> Sequence[tuple[str, datetime]]:
-        """To whom, and when, something left between these times of which no first word came back; the newest first."""
-        asked = {"agency": self._agency_id, "state": "sent", "since": since, "until": until, "most": limit}
-        return [(code, at) for code, at in await self._tx.tuples(UNANSWERED, **asked)]
+    async def unanswered(self, since: datetime, end: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
+        """List recipients and times of deliveries between these times that were not answered at all; the newest first."""
+        params = {"agency": self._agency_id, "state": "sent", "since": since, "until": end, "most": limit}
+        return [(code, at) for code, at in await self._tx.tuples(UNANSWERED, **params)]
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
-        """What was noted about these tasks, by task."""
-        found: dict[str, TaskNote] = {}
+        """Return the notes about these tasks, by task."""
+        note_by_task: dict[str, TaskNote] = {}
         for part in in_parts(tasks):
             rows = await self._tx.rows(_N, _NOTES, agency=self._agency_id, tasks=part)
-            found |= {row.task: value_of(TaskNote, row) for row in rows}
-        return found
+            note_by_task |= {row.task: value_of(TaskNote, row) for row in rows}
+        return note_by_task
 
     async def save_note(self, note: TaskNote) -> None:
         row = TaskNoteRow.of(note, agency_id=self._agency_id)
         await self._tx.put_over(row, *row.values("agency_id", "task"))
 
-    async def _documents(self, of: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
-        ids = sorted({each.document_id for each in of})
-        found: dict[str, OutgoingDocument] = {}
+    async def _documents(self, deliveries: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
+        ids = sorted({delivery.document_id for delivery in deliveries})
+        document_by_id: dict[str, OutgoingDocument] = {}
         for part in in_parts(ids):
             rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
-            found |= {row.id: outgoing.to_outgoing(row) for row in rows}
-        return found
+            document_by_id |= {row.id: outgoing.to_outgoing(row) for row in rows}
+        return document_by_id
 
     async def first_time(self, key: str, at: datetime) -> bool:
-        """Claims a reminder in the caller's transaction; False when it was claimed before."""
+        """Claim a reminder in the caller's transaction; return False when it was claimed before."""
         return await self._tx.put_new(ReminderRow(agency_id=self._agency_id, key=key, at=at))
 
     async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
-        """Those that nobody has claimed yet."""
-        known: set[str] = set()
+        """Return the keys that are not claimed yet."""
+        claimed: set[str] = set()
         for part in in_parts(keys):
-            known |= {key for (key,) in await self._tx.tuples(_CLAIMED, agency=self._agency_id, keys=part)}
-        return [key for key in keys if key not in known]
+            claimed |= {key for (key,) in await self._tx.tuples(_CLAIMED, agency=self._agency_id, keys=part)}
+        return [key for key in keys if key not in claimed]
 
     async def release(self, key: str) -> None:
-        """The reminder was not sent after all and may be claimed again."""
-        await self._tx.change(_THIS_REMINDER, agency=self._agency_id, at_key=key)
+        """Release a reminder that was not sent after all, so that it may be claimed again."""
+        await self._tx.change(_DELETE_REMINDER, agency=self._agency_id, at_key=key)
 
-    async def forget_reminders(self, before: datetime) -> None:
-        """Of this agency, claimed before that time."""
-        await self._tx.change(_OLD, agency=self._agency_id, since=before)
+    async def forget_reminders(self, cutoff: datetime) -> None:
+        """Delete reminders of this agency that were claimed before that time."""
+        await self._tx.change(_DELETE_OLD, agency=self._agency_id, since=cutoff)
 
 
 def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:
-    said = (fact.at for fact in facts if fact.track is Track.BUSINESS and fact.code == "03")
-    return min(said, default=document.arrived_at)
+    times = (fact.at for fact in facts if fact.track is Track.BUSINESS and fact.code == "03")
+    return min(times, default=document.arrived_at)
 
 
 _ASK = RecallAskRow
 # Made once: making a statement takes longer than running it.
 _OUR_ASKS = select(_ASK).where(col(_ASK.agency_id) == bindparam("agency"))
 _ASK_BY_ID = _OUR_ASKS.where(col(_ASK.id) == bindparam("id"))
-_NEWEST_ASKED = (col(_ASK.asked_at).desc(), col(_ASK.id).desc())
-_ASKS_OF = _OUR_ASKS.where(col(_ASK.document_id) == bindparam("document")).order_by(*_NEWEST_ASKED)
+_NEWEST_FIRST = (col(_ASK.asked_at).desc(), col(_ASK.id).desc())
+_ASKS_OF = _OUR_ASKS.where(col(_ASK.document_id) == bindparam("document")).order_by(*_NEWEST_FIRST)
 _OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.OPEN.value).order_by(
     col(_ASK.asked_at), col(_ASK.id)
 )
 
 
 class SqlRecallAsks(AgencyRows):
-    """Those of one agency."""
+    """Recalls that people of one agency asked its head for."""
 
     async def add(self, ask: RecallAsk) -> None:
         self._tx.put(RecallAskRow.of(ask, agency_id=self._agency_id))
 
     async def get(self, id: str) -> RecallAsk:
-        """NotFound for another agency's. In a writing unit of work it stays as it is until that ends."""
+        """Return one; NotFound for another agency's. In a writing unit of work it does not change until that ends."""
         missing = f"nobody asked for a recall under {id}"
         return value_of(RecallAsk, await self._one(_ASK, self._tx.kept(_ASK_BY_ID), missing, id=id))
 
-    async def of(self, document_id: str) -> Sequence[RecallAsk]:
-        """All of one document, newest first."""
-        found = await self._rows(_ASK, _ASKS_OF, document=document_id)
-        return [value_of(RecallAsk, row) for row in found]
+    async def of_document(self, document_id: str) -> Sequence[RecallAsk]:
+        """List all of one document, newest first."""
+        rows = await self._rows(_ASK, _ASKS_OF, document=document_id)
+        return [value_of(RecallAsk, row) for row in rows]
 
     async def open(self, limit: int) -> Sequence[RecallAsk]:
-        """Those that wait, oldest first."""
-        found = await self._rows(_ASK, _OPEN_ASKS.limit(limit))
-        return [value_of(RecallAsk, row) for row in found]
+        """List those that wait, oldest first."""
+        rows = await self._rows(_ASK, _OPEN_ASKS.limit(limit))
+        return [value_of(RecallAsk, row) for row in rows]
 
     async def close(self, ask: RecallAsk) -> None:
-        """Clash when it was closed before."""
-        this = (
+        """Close it; Clash when it was closed before."""
+        clauses = (
             col(_ASK.agency_id) == self._agency_id,
             col(_ASK.id) == ask.id,
             col(_ASK.state) == AskState.OPEN.value,
         )
         closed = RecallAskRow.of(ask, agency_id=self._agency_id).values("agency_id", "id")
-        if await self._tx.change(update(_ASK).where(*this).values(**closed)) != 1:
+        if await self._tx.change(update(_ASK).where(*clauses).values(**closed)) != 1:
             raise errors.Clash(f"the recall {ask.id} does not wait any more; look at it again")
 
 
@@ -365,31 +365,31 @@ class SqlSubmissions(AgencyRows):
     async def add(self, submission: Submission) -> None:
         self._tx.put(self._row(submission))
 
-    async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Submission]]:
-        """All of each document, the earliest first."""
-        found: dict[str, list[Submission]] = {id: [] for id in document_ids}
+    async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Submission]]:
+        """List all of each document, the earliest first."""
+        submissions_by_document: dict[str, list[Submission]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):
             for row in await self._rows(_SUBMISSION, _SUBMISSIONS_OF, ids=ids):
-                found[row.document_id].append(value_of(Submission, row))
-        return found
+                submissions_by_document[row.document_id].append(value_of(Submission, row))
+        return submissions_by_document
 
     async def open(self, limit: int) -> Sequence[tuple[Submission, IncomingDocument]]:
-        """What waits for an opinion, the oldest first."""
-        asked = [
+        """List those that wait for an opinion, the oldest first, with their documents."""
+        submissions = [
             value_of(Submission, row) for row in await self._rows(_SUBMISSION, _OPEN_SUBMISSIONS.limit(limit))
         ]
-        documents = await incoming.unsealed(self._tx, self._agency_id, {each.document_id for each in asked})
-        return [(each, documents[each.document_id]) for each in asked if each.document_id in documents]
+        documents = await incoming.unsealed(self._tx, self._agency_id, {s.document_id for s in submissions})
+        return [(s, documents[s.document_id]) for s in submissions if s.document_id in documents]
 
     async def close(self, submission: Submission) -> None:
-        """Clash when another opinion was given before."""
-        this = (
+        """Close it; Clash when another opinion was given before."""
+        clauses = (
             col(_SUBMISSION.agency_id) == self._agency_id,
             col(_SUBMISSION.id) == submission.id,
             col(_SUBMISSION.state) == SubmissionState.OPEN.value,
         )
         closed = self._row(submission).values("agency_id", "id")
-        if await self._tx.change(update(_SUBMISSION).where(*this).values(**closed)) != 1:
+        if await self._tx.change(update(_SUBMISSION).where(*clauses).values(**closed)) != 1:
             raise errors.Clash(f"the submission {submission.id} does not wait any more; look at it again")
 
     def _row(self, submission: Submission) -> SubmissionRow:

@@ -1,9 +1,9 @@
-"""What a browser is answered: a page, a file, or words about what did not work. In: a visit and values; a name, what
-the node found a file to be, and its bytes as they come; an error of the one tree. Out: HTML of templates under a
-policy that lets nothing run or load but what the node itself serves, and scripts and styles only by a number used
-once, with times and sizes as people read them; a download, or, of what is a PDF by its content and nothing else, a
-view inside a page of this node: a browser may run nothing of it, guess no other type and show it to no other site
-(threats.md 77 to 79); the status and the words: what happened, why, what to do. A stack trace is for the log alone."""
+"""Answers to a browser: a page, a file, or words about a failure. In: a visit and values; a name, the type that the node
+found in a file, and its bytes as they come; an error of the one tree. Out: HTML of templates under a policy that lets
+nothing run or load but what the node itself serves, and scripts and styles only by a number used once, with times and sizes
+as people read them; a download, or, of a PDF by its content and nothing else, a view inside a page of this node: a browser
+may run nothing of it, guess no other type and show it to no other site (threats.md 77 to 79); the status and the words:
+what happened, why, what to do. A stack trace is for the log alone."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ STATIC: Mapping[str, str] = {
     "pane.js": "text/javascript",
     "print.js": "text/javascript",
 }
-# Texts that leave the agency, by what they belong to.
+# Texts that leave the agency: those of a draft, of a change, of a status.
 TEXTS = {"draft": DRAFT, "change": CHANGE, "status": STATUS}
 
 
 def bare_templates(*, enable_async: bool = False) -> Environment:
-    """The templates without the words and figures that a page of a person has."""
-    made = Environment(
+    """Make the templates without the words and figures that a person's page has."""
+    environment = Environment(
         loader=PackageLoader("gateway.office.web", "templates"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
@@ -56,20 +56,20 @@ def bare_templates(*, enable_async: bool = False) -> Environment:
         lstrip_blocks=True,
         enable_async=enable_async,
     )
-    made.globals |= {
+    environment.globals |= {
         "icon": icons.icon,
         "sign": icons.sign,
         "state_icon": icons.state_icon,
         "menu_icon": icons.menu_icon,
     }
-    return made
+    return environment
 
 
 @lru_cache(maxsize=1)
 def templates() -> Environment:
-    """The one environment of the pages' templates."""
-    made = bare_templates()
-    made.filters |= {
+    """Return the one environment of the pages' templates."""
+    environment = bare_templates()
+    environment.filters |= {
         "day": _day,
         "moment": moment_text,
         "network": account.shown_network,
@@ -81,24 +81,24 @@ def templates() -> Environment:
         "span": pass_context(lambda context, length: labels.span(length, context["lang"])),
         "signed": _signed,
     }
-    made.globals["asset"] = asset
-    made.globals["longest"] = longest_text
-    return made
+    environment.globals["asset"] = asset
+    environment.globals["longest"] = longest_text
+    return environment
 
 
 def _signed(signer: Signer) -> str:
-    """Title, name and, in brackets, competence: as offices write it."""
+    """Write title, name and, in brackets, competence: as offices write it."""
     competence = f"({signer.competence})" if signer.competence else None
     return " ".join(filter(None, (signer.title, signer.name, competence)))
 
 
 def longest_text(table: str, path: str) -> int:
-    """How many characters the text of that path takes."""
+    """Return the most characters that the text of that path takes."""
     return TEXTS[table][path].longest
 
 
 def page_headers(nonce: str, lang: str) -> dict[str, str]:
-    """Of every page: what it may load, that nobody keeps it, that nobody frames it."""
+    """Return the headers of every page: a policy of what it loads, no storing, no framing."""
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self'; connect-src 'self'; "
         "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -113,7 +113,7 @@ def page_headers(nonce: str, lang: str) -> dict[str, str]:
 
 @lru_cache(maxsize=16)
 def asset(name: str) -> str:
-    """The address of a static file; it changes with its bytes, so that a browser may keep it for ever."""
+    """Return the address of a static file; it changes with its bytes, so that a browser may keep it for ever."""
     return f"/static/{name}?v={hashlib.sha256(static_bytes(name)).hexdigest()[:12]}"
 
 
@@ -123,26 +123,26 @@ def static_bytes(name: str) -> bytes:
 
 
 def csv_line(cells: Sequence[str]) -> bytes:
-    """One line of a table for spreadsheets; a cell that one would take for a formula becomes text."""
-    held = io.StringIO()
-    csv.writer(held).writerow([f"'{each}" if each[:1] in "=+-@\t\r" and each else each for each in cells])
-    return held.getvalue().encode()
+    """Write one line of a table for spreadsheets; a cell that one would take for a formula becomes text."""
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in cells])
+    return buffer.getvalue().encode()
 
 
 def figure(count: int, lang: str) -> str:
-    """1.204.331 in Vietnamese, 1,204,331 in English."""
+    """Write 1.204.331 in Vietnamese, 1,204,331 in English."""
     text = f"{count:,}"
     return text.replace(",", ".") if lang == "vi" else text
 
 
 def tenths(value: float, lang: str) -> str:
-    """12,5 in Vietnamese, 12.5 in English."""
+    """Write 12,5 in Vietnamese, 12.5 in English."""
     text = f"{value:.1f}"
     return text.replace(".", ",") if lang == "vi" else text
 
 
 def _day(value: date | datetime | str | None) -> str:
-    """20/11/2026, in both languages: a page of dates reads one way."""
+    """Write 20/11/2026, in both languages: a page of dates reads one way."""
     if value is None or value == "":
         return ""
     if isinstance(value, str):
@@ -158,7 +158,7 @@ _VIEW_POLICY = (
 )
 _FIRST = b"%PDF-"
 PDF = "pdf"
-# By the short words of the inspector. Whatever is not named here, and may be anything, is bytes.
+# By the short words of the inspector. Other types are given as bytes.
 _TYPES = {
     PDF: "application/pdf",
     "csv": "text/csv; charset=utf-8",
@@ -169,7 +169,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileContent:
-    """Bytes to give out; `pieces` is read once. `found_type` is what the inspector found in them, in its short words."""
+    """Bytes to give out; `pieces` is read once. `found_type` is what the inspector calls them, in its short words."""
 
     name: str
     found_type: str
@@ -179,34 +179,34 @@ class FileContent:
 
 
 def can_show(found_type: str | None) -> bool:
-    """Whether a page may show it; everything else is only given as a download."""
+    """Tell whether a page may show it; other types are only given as a download."""
     return found_type == PDF
 
 
 async def give_file(
     request: web.Request, content: FileContent, *, inline: bool = False
 ) -> web.StreamResponse:
-    """What is gone becomes a page that says so. `inline` shows it where it is a PDF."""
+    """Give a file; a missing one becomes a page that says so. `inline` shows it where it is a PDF."""
 
     def headers_of(first: bytes) -> dict[str, str]:
-        shown = inline and can_show(content.found_type) and first.startswith(_FIRST)
-        made = file_headers(content.name, content.found_type, shown=shown)
-        return made if content.sha256 is None else made | {"X-Content-SHA256": content.sha256}
+        is_shown = inline and can_show(content.found_type) and first.startswith(_FIRST)
+        headers = file_headers(content.name, content.found_type, is_shown=is_shown)
+        return headers if content.sha256 is None else headers | {"X-Content-SHA256": content.sha256}
 
     return await downloads.give(request, content.pieces, headers_of, content.size)
 
 
 def whole_file(name: str, found_type: str, body: bytes) -> web.Response:
-    """What was made in memory, as a download."""
+    """Give bytes that were made in memory, as a download."""
     return web.Response(body=body, headers=file_headers(name, found_type))
 
 
-def file_headers(name: str, found_type: str, *, shown: bool = False) -> dict[str, str]:
-    """`shown` is for a PDF alone."""
+def file_headers(name: str, found_type: str, *, is_shown: bool = False) -> dict[str, str]:
+    """Make the headers of a file; `is_shown` is for a PDF alone."""
     return {
         "Content-Type": _TYPES.get(found_type, "application/octet-stream"),
-        "Content-Disposition": downloads.disposition(name, "inline" if shown else "attachment"),
-        "Content-Security-Policy": _VIEW_POLICY if shown else _DOWNLOAD_POLICY,
+        "Content-Disposition": downloads.disposition(name, "inline" if is_shown else "attachment"),
+        "Content-Security-Policy": _VIEW_POLICY if is_shown else _DOWNLOAD_POLICY,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",
@@ -215,9 +215,9 @@ def file_headers(name: str, found_type: str, *, shown: bool = False) -> dict[str
 
 
 def picture_headers(etag: str | None) -> dict[str, str]:
-    """Of a page as a picture. With a tag the browser keeps it and asks each time whether it still may show it; without
-    one it keeps nothing."""
-    made = {
+    """Make the headers of a page's picture. With a tag the browser keeps it and asks each time whether it still may show
+    it; without one it keeps nothing."""
+    headers = {
         "Content-Type": "image/webp",
         "Content-Security-Policy": _DOWNLOAD_POLICY,
         "X-Content-Type-Options": "nosniff",
@@ -225,24 +225,24 @@ def picture_headers(etag: str | None) -> dict[str, str]:
         "Cache-Control": "no-store" if etag is None else "private, no-cache",
         "Referrer-Policy": "no-referrer",
     }
-    return made if etag is None else made | {"ETag": etag}
+    return headers if etag is None else headers | {"ETag": etag}
 
 
 async def file_content(pool: Pool, file: BinaryIO, name: str, found_type: str) -> FileContent:
-    """What was written into a scratch file, from its beginning."""
+    """Describe the content of a scratch file, from its beginning."""
     size = await pool.run(lambda: file.seek(0, 2))
     await pool.run(lambda: file.seek(0))
     return FileContent(name=name, found_type=found_type, size=size, pieces=downloads.read(pool, file))
 
 
 async def beginning_of(pieces: AsyncIterator[bytes], most: int) -> tuple[str, bool]:
-    """So many bytes as text, and whether there are more."""
-    held = bytearray()
+    """Read so many bytes as text, and tell whether there are more."""
+    content = bytearray()
     async for piece in pieces:
-        held += piece
-        if len(held) > most:
+        content += piece
+        if len(content) > most:
             break
-    return held[:most].decode("utf-8", "replace"), len(held) > most
+    return content[:most].decode("utf-8", "replace"), len(content) > most
 
 
 # The nearest class up the tree decides.
@@ -286,12 +286,12 @@ class Failure:
 
 def failure_of(error: errors.GatewayError, lang: str) -> Failure:
     keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
-    told = error.told if isinstance(error, errors.Clash) else {}
-    cure, again = f"page.cure.{error.code}", "" if error.permanent else "page.cure.again"
-    hint = cure if labels.has(cure) else again
+    params = error.told if isinstance(error, errors.Clash) else {}
+    cure, retry_hint = f"page.cure.{error.code}", "" if error.permanent else "page.cure.again"
+    hint = cure if labels.has(cure) else retry_hint
     return Failure(
-        status=next(_STATUS[each] for each in type(error).__mro__ if each in _STATUS),
-        title=labels.say(next(key for key in keys if labels.has(key)), lang, **told),
+        status=next(_STATUS[cls] for cls in type(error).__mro__ if cls in _STATUS),
+        title=labels.say(next(key for key in keys if labels.has(key)), lang, **params),
         code=error.code,
         # The sentence of an error is English, for engineers; a clerk reads the title and the reasons.
         detail=str(error) if lang == "en" else "",
@@ -301,17 +301,17 @@ def failure_of(error: errors.GatewayError, lang: str) -> Failure:
 
 
 def reasons_of(error: errors.GatewayError, lang: str) -> tuple[tuple[str, str], ...]:
-    """Every broken rule: the field's pointer and the sentence."""
+    """List every broken rule: the field's pointer and the sentence."""
     if not isinstance(error, errors.Refused):
         return ()
     return tuple(
-        (each.pointer, labels.reason_text(each.code, each.params, lang, suggest=each.suggest))
-        for each in getattr(error.verdict, "reasons", ())
+        (reason.pointer, labels.reason_text(reason.code, reason.params, lang, suggest=reason.suggest))
+        for reason in getattr(error.verdict, "reasons", ())
     )
 
 
 def failure_of_status(status: int, lang: str) -> Failure:
-    """What the server says by a number alone."""
+    """Describe a failure that the server reports by a number alone."""
     key = f"page.http.{status}"
     return Failure(
         status=status,

@@ -32,7 +32,7 @@ from gateway.office.todo import TaskBell
 from gateway.office.web import answers, door, icons
 from gateway.office.web.deps import Operations, Previews, WebDeps
 from gateway.office.web.pages import ROUTES
-from gateway.office.web.routes import PageRoute, Who, get
+from gateway.office.web.routes import Access, PageRoute, get
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports.services import Clock, HealthProbe
 from gateway.store.store import SqlStore
@@ -63,7 +63,7 @@ def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         operations=Operations(
             machine=NodeMachine(node, health),
             dead=AxisDeadLetters(node),
-            aside=quarantine,
+            quarantine=quarantine,
             copies=BackupCopies(node),
             journal=NodeJournal(node),
         ),
@@ -99,7 +99,7 @@ def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[PageRou
 def _nowhere_handler(deps: WebDeps) -> Handler:
     """Make the handler of unknown addresses: a person gets a page of the node, in its frame; a program the problem of the
     API."""
-    page = door.handler(get(NOWHERE, "nowhere", door.nowhere, who=Who.ANYBODY), deps)
+    page = door.handler(get(NOWHERE, "nowhere", door.unknown_address, access=Access.ANYBODY), deps)
 
     async def nowhere(request: web.Request) -> web.StreamResponse:
         if "text/html" not in request.headers.get("Accept", ""):

@@ -13,7 +13,7 @@ from gateway.domain.pace import DISK, QueueSample
 from gateway.domain.wall_clock import local
 
 WIDTH, HEIGHT = 640, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 24
+_MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_TOP, _MARGIN_BOTTOM = 44, 10, 10, 24
 _ROUND_STEPS = (1, 2, 5)
 # Widths of the texts before and behind a bar.
 _NAME, _FIGURE = 270, 110
@@ -52,10 +52,10 @@ def lines(days: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> 
     """Lay out lines. `days` are the labels below; each series has a figure, or none, for each of them."""
     most = max((figure for values in series.values() for figure in values if figure is not None), default=0.0)
     top = _top(most)
-    across = (WIDTH - _LEFT - _RIGHT) / max(1, len(days) - 1)
+    across = (WIDTH - _MARGIN_LEFT - _MARGIN_RIGHT) / max(1, len(days) - 1)
 
     def place(n: int, value: float) -> tuple[float, float]:
-        return round(_LEFT + n * across, 1), round(_height(value, top), 1)
+        return round(_MARGIN_LEFT + n * across, 1), round(_height(value, top), 1)
 
     def line(key: str, values: Sequence[float | None]) -> ChartLine:
         points = [place(n, value) if value is not None else None for n, value in enumerate(values)]
@@ -67,7 +67,7 @@ def lines(days: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> 
     return Lines(
         lines=tuple(line(key, values) for key, values in series.items()),
         marks=tuple((round(_height(value, top), 1), value) for value in (0.0, top / 2, top)),
-        days=tuple((round(_LEFT + n * across, 1), days[n]) for n in labelled),
+        days=tuple((round(_MARGIN_LEFT + n * across, 1), days[n]) for n in labelled),
     )
 
 
@@ -133,7 +133,7 @@ def _top(most: float) -> float:
 
 
 def _height(value: float, top: float) -> float:
-    return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * min(value, top) / top
+    return HEIGHT - _MARGIN_BOTTOM - (HEIGHT - _MARGIN_TOP - _MARGIN_BOTTOM) * min(value, top) / top
 
 
 QUEUE_SPAN = timedelta(hours=24)
@@ -223,16 +223,16 @@ class HourBars:
     width: float
     received: int
     sent: int
-    up: float
-    beside: float
+    received_height: float
+    sent_height: float
 
     @property
     def top(self) -> float:
-        return DAY_HEIGHT - _DAY_FOOT - self.up
+        return DAY_HEIGHT - _DAY_FOOT - self.received_height
 
     @property
-    def top_beside(self) -> float:
-        return DAY_HEIGHT - _DAY_FOOT - self.beside
+    def sent_top(self) -> float:
+        return DAY_HEIGHT - _DAY_FOOT - self.sent_height
 
 
 def day_strip(received: Sequence[int], sent: Sequence[int]) -> tuple[HourBars, ...]:
@@ -250,8 +250,8 @@ def day_strip(received: Sequence[int], sent: Sequence[int]) -> tuple[HourBars, .
             width=round(across * 0.36, 1),
             received=received[hour],
             sent=sent[hour],
-            up=round(height * received[hour] / most, 1),
-            beside=round(height * sent[hour] / most, 1),
+            received_height=round(height * received[hour] / most, 1),
+            sent_height=round(height * sent[hour] / most, 1),
         )
         for hour in range(first, last + 1)
     )

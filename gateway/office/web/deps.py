@@ -42,7 +42,7 @@ from gateway.store.row import from_json, to_json
 
 # An open stream holds a connection: others poll.
 MOST_LIVE = 64
-MOST_LIVE_EACH = 4
+MOST_LIVE_PER_PERSON = 4
 LIVE_LOOK_S = 15.0
 # A busy node rings often; a page needs to hear it now and then.
 LIVE_BETWEEN_S = 3.0
@@ -54,9 +54,9 @@ LIVE_LONGEST_S = 240.0
 class Live:
     """Open live streams of this process."""
 
-    def __init__(self, most: int = MOST_LIVE, each: int = MOST_LIVE_EACH) -> None:
+    def __init__(self, most: int = MOST_LIVE, per_person: int = MOST_LIVE_PER_PERSON) -> None:
         self._most = most
-        self._each = each
+        self._per_person = per_person
         # The open streams of each person, oldest first; set when another takes the place.
         self._open: dict[str, list[asyncio.Event]] = {}
         self._stopping = asyncio.Event()
@@ -88,7 +88,7 @@ class Live:
         streams = self._open.get(person_id, [])
         if self.is_stopping:
             return False
-        if len(streams) >= self._each:
+        if len(streams) >= self._per_person:
             streams.pop(0).set()
         elif sum(map(len, self._open.values())) >= self._most:
             longest = max(self._open.values(), key=len)
@@ -105,15 +105,15 @@ class Live:
         except TimeoutError:
             return
 
-    async def rung(self, wait: Callable[[float], Awaitable[None]], seconds: float) -> None:
+    async def wait_for_ring(self, wait: Callable[[float], Awaitable[None]], seconds: float) -> None:
         """Wait until something may have happened; end early when the node stops."""
 
         async def wait_for_ring() -> None:
             await wait(seconds)
 
-        await self.first(wait_for_ring())
+        await self.wait_for_first(wait_for_ring())
 
-    async def first(self, *waits: Coroutine[None, None, object]) -> None:
+    async def wait_for_first(self, *waits: Coroutine[None, None, object]) -> None:
         """Wait until one of them ends, or the node stops; the others end with it. Raise the error of that one."""
         tasks = [asyncio.ensure_future(task) for task in (*waits, self._stopping.wait())]
         try:
@@ -147,10 +147,10 @@ class KeptPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview(KeptPreview):
-    """Preview of a file of codes. `whole` is the table under the registry's own columns."""
+    """Preview of a file of codes. `table` is the table under the registry's own columns."""
 
     plan: Plan = field(repr=False)
-    whole: bytes = field(repr=False)
+    table: bytes = field(repr=False)
 
 
 @dataclass(kw_only=True)
@@ -179,7 +179,7 @@ class Previews:
         plan = await self.planned(table)
         if plan.effect != stored.effect:
             return None
-        preview = over(Preview, stored, plan=plan, whole=table)
+        preview = over(Preview, stored, plan=plan, table=table)
         self._remember(key, preview)
         return preview
 
@@ -216,7 +216,7 @@ class Operations:
 
     machine: NodeMachine
     dead: AxisDeadLetters
-    aside: QuarantinedPackets
+    quarantine: QuarantinedPackets
     copies: BackupCopies
     journal: NodeJournal
 

@@ -22,7 +22,7 @@ from gateway.office.domain.session import SignInDuty
 from gateway.office.web import answers, forms
 from gateway.office.web.answers import Failure
 from gateway.office.web.deps import WebDeps
-from gateway.office.web.routes import FormBody, PageRoute, Who
+from gateway.office.web.routes import Access, FormBody, PageRoute
 from gateway.office.web.visits import Visit
 from gateway.words import labels
 
@@ -75,7 +75,7 @@ def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitabl
             return await _kept_form_page(visit, stray_form.form)
         except GatewayError as error:
             if error.code == "GW-SESSION" and _keeps_form(visit):
-                return await _kept_form_page(visit, await forms.typed(request, forms.STRAY_BYTES))
+                return await _kept_form_page(visit, await forms.read_refused(request, forms.STRAY_BYTES))
             return await _answer_error(visit, error)
         except web.HTTPException as answer:
             if answer.status < 400:
@@ -111,7 +111,7 @@ async def _load_session(visit: Visit) -> Visit:
         load_session = sessions.look if visit.route.quiet else sessions.check
         acting = await load_session(visit.deps.accounts, visit.token)
     except Denied as error:
-        if visit.route.who is not Who.ANYBODY and error.code != "GW-SESSION":
+        if visit.route.access is not Access.ANYBODY and error.code != "GW-SESSION":
             raise
         return replace(visit, token="")
     # A post of the node opens all agencies.
@@ -124,8 +124,8 @@ async def _load_session(visit: Visit) -> Visit:
 
 def _first_duty_redirect(visit: Visit) -> web.Response | None:
     """Redirect to the page that comes first: signing in, a duty, the choice of an agency."""
-    audience = visit.route.who
-    if audience is Who.ANYBODY:
+    audience = visit.route.access
+    if audience is Access.ANYBODY:
         return None
     if visit.acting is None:
         if _wants_stream(visit):
@@ -133,9 +133,9 @@ def _first_duty_redirect(visit: Visit) -> web.Response | None:
         if visit.request.method in _SAFE and not visit.is_piece:
             return visit.go(SIGN_IN, next=visit.request.rel_url.raw_path_qs)
         raise sessions.over()
-    if audience is not Who.PERSON and visit.acting.duties:
+    if audience is not Access.PERSON and visit.acting.duties:
         return visit.go(_DUTY_PAGES[visit.acting.duties[0]])
-    if audience is Who.MEMBER and visit.agency is None:
+    if audience is Access.MEMBER and visit.agency is None:
         if not visit.agencies:
             raise Denied("this person has no post in any agency", code="GW-RIGHT")
         return visit.go(AGENCY, next=visit.request.rel_url.raw_path_qs)
@@ -156,7 +156,7 @@ def _check_same_site(request: web.Request) -> None:
 async def _answer_error(visit: Visit, error: GatewayError) -> web.StreamResponse:
     failure = answers.failure_of(error, visit.lang)
     if error.code == "GW-SESSION":
-        return _sign_in_again(visit)
+        return _renew_sign_in(visit)
     if failure.status >= 500:
         _LOG.warning("a page failed", exc_info=error, extra=_log_fields(visit))
     return await _error_page(visit, failure)
@@ -167,7 +167,7 @@ def _wants_stream(visit: Visit) -> bool:
     return "text/event-stream" in visit.request.headers.get("Accept", "")
 
 
-def _sign_in_again(visit: Visit) -> web.Response:
+def _renew_sign_in(visit: Visit) -> web.Response:
     if _wants_stream(visit):
         return web.Response(status=204)
     if not visit.is_piece:
@@ -180,7 +180,7 @@ def _sign_in_again(visit: Visit) -> web.Response:
 def _keeps_form(visit: Visit) -> bool:
     """Tell whether the person's typing would be lost: a whole page's form, and not one that signs in."""
     is_form = visit.request.method not in _SAFE and visit.route.body is not FormBody.NONE
-    return is_form and visit.route.who is Who.MEMBER and not visit.is_piece
+    return is_form and visit.route.access is Access.MEMBER and not visit.is_piece
 
 
 async def _kept_form_page(visit: Visit, form: forms.Form) -> web.StreamResponse:
@@ -219,7 +219,7 @@ def _log_fields(visit: Visit) -> dict[str, object]:
     }
 
 
-async def nowhere(visit: Visit) -> web.StreamResponse:
+async def unknown_address(visit: Visit) -> web.StreamResponse:
     """Answer addresses of the pages that lead to nothing."""
     raise NotFound("there is no such page")
 

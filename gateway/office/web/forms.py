@@ -80,7 +80,7 @@ async def read(request: web.Request, token: str | None, limit: int) -> Form:
     return form
 
 
-async def typed(request: web.Request, limit: int) -> Form:
+async def read_refused(request: web.Request, limit: int) -> Form:
     """Read the fields of a form that is refused, as far as they come, without files and without any proof."""
     try:
         if request.content_type == "multipart/form-data":

@@ -1,4 +1,4 @@
-"""What a route of the pages is: where it is, who may go there, what its form brings. The table of all routes is
+"""Route of the pages: its address, the people who may go there, the body of its form. The table of all routes is
 `gateway.office.web.pages`; the door reads it, and a test holds it against the table of roles."""
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from aiohttp import web
 
 from gateway.office.domain.roles import Manner, Right
 
-# Any: a `Visit`, which knows the route by which it came.
+# Any: a `Visit`, which knows its route.
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
 
-class Who(StrEnum):
-    """Who may come at all; `rights` narrow it further."""
+class Access(StrEnum):
+    """People that a route admits at all; its `needs` narrow them further."""
 
     ANYBODY = "anybody"
-    """Also whoever is not signed in."""
+    """Also people who are not signed in."""
     PERSON = "person"
     """Signed in, whatever is still owed: a new password, a second factor, an agency to choose."""
     READY = "ready"
@@ -30,7 +30,7 @@ class Who(StrEnum):
 
 
 class FormBody(StrEnum):
-    """How a form comes. Of `PARTS` the handler reads the files itself, behind the form's token."""
+    """Encoding of a form. Of `PARTS` the handler reads the files itself, behind the form's token."""
 
     NONE = "none"
     FORM = "form"
@@ -54,22 +54,22 @@ class PageRoute:
     path: str
     name: str
     handler: Handler
-    who: Who = Who.MEMBER
+    access: Access = Access.MEMBER
     needs: tuple[Needs, ...] = ()
     body: FormBody = FormBody.NONE
     key: str = ""
     quiet: bool = False
 
 
-def get(path: str, name: str, handler: Handler, **rest: object) -> PageRoute:
-    return PageRoute(method="GET", path=path, name=name, handler=handler, **rest)  # type: ignore[arg-type]
+def get(path: str, name: str, handler: Handler, **more: object) -> PageRoute:
+    return PageRoute(method="GET", path=path, name=name, handler=handler, **more)  # type: ignore[arg-type]
 
 
-def post(path: str, name: str, handler: Handler, **rest: object) -> PageRoute:
-    """An act: its form is read, and its token proved, before the handler."""
-    return PageRoute(method="POST", path=path, name=name, handler=handler, **{"body": FormBody.FORM, **rest})  # type: ignore[arg-type]
+def post(path: str, name: str, handler: Handler, **more: object) -> PageRoute:
+    """Make the route of an act: its form is read, and its token proved, before the handler."""
+    return PageRoute(method="POST", path=path, name=name, handler=handler, **{"body": FormBody.FORM, **more})  # type: ignore[arg-type]
 
 
-def both(path: str, asked: str, done: str, handler: Handler, **rest: object) -> tuple[PageRoute, PageRoute]:
-    """A page that asks one question, and the act that its form does: one handler serves both."""
-    return get(path, asked, handler, **rest), post(path, done, handler, **rest)
+def both(path: str, page: str, act: str, handler: Handler, **more: object) -> tuple[PageRoute, PageRoute]:
+    """Make the routes of a page that asks one question, and of the act that its form does: one handler serves both."""
+    return get(path, page, handler, **more), post(path, act, handler, **more)

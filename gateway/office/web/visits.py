@@ -1,9 +1,8 @@
-"""One call of a person's browser: who it is, in which language, what the form brought, the ways to answer, and what
-stands around every page: the menu by rights, the agency, the light of the axis, the bell, what was just done. Made by
-the door, handed to one handler, forgotten. The frame is cheap: one look at the database for the count of tasks,
-everything else from memory. The bell tells what concerns the person's post, was not put off and is no act of the
-person, the newest first; whoever sees no content is told nothing. Persons are told by their names; what is no person
-is a program or the node itself."""
+"""One call of a person's browser: the person, the language, the form, the ways to answer, and the frame of every page: the
+menu by rights, the agency, the light of the axis, the bell, the confirmation of the last act. Made by the door, handed to
+one handler, forgotten. The frame is cheap: one query for the count of tasks, everything else from memory. The bell shows
+news that concern the person's post, are not muted and are no act of the person, the newest first; people who see no content
+get none. People are shown by their names; other principals are a program or the node itself."""
 
 from __future__ import annotations
 
@@ -32,13 +31,13 @@ from gateway.words import labels
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 DENSITY, COMPACT, COMFORTABLE = "gw_density", "compact", "comfortable"
 PIECE = "X-Piece"
-"""Asked with it, a page answers with a region alone, and says so by the same."""
+"""A request header for one region of a page; the answer has it too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """`acting` and `agency` are None where the route lets strangers in and nobody is signed in, or none is chosen.
-    `token` is what the browser holds. `posts` names the agencies that the person may choose."""
+    """`acting` and `agency` are None where the route admits strangers and the person is not signed in, or chose none.
+    `token` is the browser's. `agencies` are those that the person may choose."""
 
     request: web.Request
     route: PageRoute
@@ -56,19 +55,19 @@ class Visit:
         return labels.say(key, self.lang, **params)
 
     def say_or(self, key: str, other: str, /, **params: object) -> str:
-        """The words of a key that is made of other people's codes, or what stands for it where there are none."""
+        """Return the words of a key that is made of other people's codes, or `other` where there are none."""
         return self.say(key, **params) if labels.has(key) else other
 
     def why(self, error: GatewayError) -> str:
-        """What went wrong, as a sentence beside a field."""
+        """Describe the error in a sentence beside a field."""
         return answers.failure_of(error, self.lang).title
 
     def missing(self, field: str, words: str) -> tuple[str, str]:
-        """That a field is empty; `words` is the key of what the page calls it."""
+        """Report an empty field; `words` is the key of the page's name for it."""
         return field, self.say("form.missing", field=self.say(words))
 
     def short_reason(self, field: str = "reason") -> Problems:
-        """What stands against the reason that the form gives; nothing where it says enough."""
+        """Report the form's reason where it is too short."""
         return (
             [] if len(self.form.text(field)) >= SHORTEST_REASON else [(field, self.say("form.reason.short"))]
         )
@@ -79,31 +78,33 @@ class Visit:
 
     @property
     def person(self) -> Acting:
-        """Who acts. Only for routes that no stranger may use."""
+        """Return the acting person. Only for routes that no stranger may use."""
         if self.acting is None:
             raise Denied("sign in first", code="GW-SESSION")
         return self.acting
 
     @property
-    def here(self) -> HostedAgency:
-        """The agency that is worked for. Only for routes of members."""
+    def own_agency(self) -> HostedAgency:
+        """Return the agency that the person works for. Only for routes of members."""
         if self.agency is None:
             raise Denied("choose the agency to work for first", code="GW-RIGHT")
         return self.agency
 
     def scope(self) -> AgencyScope:
-        return AgencyScope(agency_id=self.here.id, principal_id=self.person.person.id)
+        return AgencyScope(agency_id=self.own_agency.id, principal_id=self.person.person.id)
 
     @property
     def units(self) -> frozenset[str] | None:
-        """Whose tasks the person has: those of the own units; None who sees all of the agency."""
+        """Return the units whose tasks the person has; None for a person who sees all of the agency."""
         if self.may(Right.SEE_CONTENT, Manner.YES):
             return None
-        grants = self.person.rights.grants(Right.PROGRESS, self.here.id, self.deps.clock.now(), Manner.OWN)
-        return frozenset(each.unit for each in grants)
+        grants = self.person.rights.grants(
+            Right.PROGRESS, self.own_agency.id, self.deps.clock.now(), Manner.OWN
+        )
+        return frozenset(grant.unit for grant in grants)
 
     def may(self, right: Right, *manners: Manner) -> bool:
-        """For what a page shows or leaves out; the flow behind a button asks again."""
+        """Tell whether the person has a right, for parts of a page; the flow behind a button checks again."""
         return self.acting is not None and self.acting.may(right, *manners)
 
     @property
@@ -118,52 +119,52 @@ class Visit:
 
     @property
     def is_piece(self) -> bool:
-        """Whether a script asks for a region of the page alone; without scripts the page comes whole."""
+        """Tell whether a script asks for a region of the page alone; without scripts the page comes whole."""
         return self.request.headers.get(PIECE) == "1"
 
     @property
     def is_act(self) -> bool:
-        """Whether a form was sent."""
+        """Tell whether a form was sent."""
         return self.request.method == "POST"
 
     def path(self, name: str) -> str:
-        """What the address says in that place."""
+        """Return the part of the address under that name."""
         return self.request.match_info[name]
 
     def ask(self, name: str, default: str = "") -> str:
-        """The first value of the query under that name, trimmed."""
+        """Return the first value of the query under that name, trimmed."""
         return self.request.query.get(name, default).strip()
 
     def number(self, name: str, default: int, among: tuple[int, ...]) -> int:
-        """A number of the query; the default when it is none of those."""
-        given = self.ask(name)
-        return int(given) if given.isascii() and given.isdigit() and int(given) in among else default
+        """Return a number of the query; the default when it is none of those."""
+        text = self.ask(name)
+        return int(text) if text.isascii() and text.isdigit() and int(text) in among else default
 
-    def year_asked(self) -> int:
-        """The year of the query under `nam`; else this one."""
-        given = self.ask("nam")
-        return int(given) if given.isascii() and given.isdigit() and len(given) == 4 else self.today.year
+    def query_year(self) -> int:
+        """Return the year of the query under `nam`; else this one."""
+        text = self.ask("nam")
+        return int(text) if text.isascii() and text.isdigit() and len(text) == 4 else self.today.year
 
-    def days_asked(self, *names: str) -> tuple[list[date | None], Problems]:
-        """The days of the query under those names, None where none is said; and what stands against those that are no
-        days. Who goes on as if nothing had been said shows more than was asked for."""
+    def query_days(self, *names: str) -> tuple[list[date | None], Problems]:
+        """Return the days of the query under those names, None for a missing one; and the problems of unreadable ones,
+        which must not pass for missing: the page would show too much."""
         days = [dates.typed_day(self.ask(name), self.today) for name in names]
-        said = [name for name, day in zip(names, days, strict=True) if day is None and self.ask(name)]
-        return days, [(name, self.say("listing.day.unreadable")) for name in said]
+        unreadable = [name for name, day in zip(names, days, strict=True) if day is None and self.ask(name)]
+        return days, [(name, self.say("listing.day.unreadable")) for name in unreadable]
 
     async def page(self, template: str, status: int = 200, /, **values: object) -> web.Response:
-        """The page whole, in its frame; for a script that shows it inside another page, what is in the frame alone. `title`
-        is what its tab and heading say."""
+        """Answer with the whole page, in its frame; for a script that shows it inside another page, without the frame.
+        `title` is for its tab and heading."""
         if self.is_piece:
-            return self.piece(template, status, told=self.told, **values)
+            return self.piece(template, status, told=self.confirmation, **values)
         return _render(self, template, status, **await frame_values(self), **values)
 
     async def form_page(
         self, template: str, problems: Problems | None = None, /, **values: object
     ) -> web.Response:
-        """A page with a form, as it was typed and with what stands against it where it was not taken."""
-        told = {"problems": problems or [], "given": self.form.flat(), **values}
-        return await self.page(template, 422 if problems else 200, **told)
+        """Answer with a page that has a form, as it was typed and with the problems for which it was refused."""
+        page_values = {"problems": problems or [], "given": self.form.flat(), **values}
+        return await self.page(template, 422 if problems else 200, **page_values)
 
     async def question(
         self,
@@ -178,14 +179,13 @@ class Visit:
         hidden: Mapping[str, str] = _NOTHING,
         **values: object,
     ) -> web.Response:
-        """The page that asks one question and carries out one act: one handler serves both, one template shows all of them.
-        Its title, what will happen, and what stands on the button are keys of words, which take of `values` what they name;
-        a button elsewhere may end in dots, as there is a page to come. `back` is where who does not do it goes, with
-        `query`, which the form's address keeps too. `closed` is why it cannot be done now: the page then has no form;
-        `more` are further sentences, a `grave` act has a red button. `part` is a template that shows, by `place`, what
-        stands "above" the form, its "fields", and what "below"; `which` tells it what is asked. `look` is a class of the
-        style sheet: the form as a `card`, or the narrow page of `enter`. What stands against a form is told once there is
-        one."""
+        """Answer with a page that asks one question and carries out one act: one handler serves both, one template shows
+        all. Its title, its text and the button's words are keys of labels, with parameters from `values`; the words of a
+        button elsewhere may end in dots, as there is a page to come. `back` is the address for a person who does not act,
+        with `query`, which the form's address keeps too. `closed` is why it cannot be done now: the page then has no form;
+        `more` are further sentences, a `grave` act has a red button. `part` is a template that shows, by `place`, the
+        content "above" the form, its "fields", and the content "below"; `which` tells it the question. `look` is a class of
+        the style sheet: the form as a `card`, or the narrow page of `enter`. Problems are shown once there is a form."""
         usual = {"more": (), "closed": "", "part": "", "which": "", "look": "", "grave": False, "tabs": ()}
         return await self.form_page(
             "question.html",
@@ -194,33 +194,33 @@ class Visit:
             text=self.say(text, **values) if text else "",
             do=self.say(do, **values).removesuffix("…"),
             hidden=hidden,
-            action=where(self.request.path, **query),
-            cancel=where(back, **query),
+            action=url_for(self.request.path, **query),
+            cancel=url_for(back, **query),
             **(usual | values),
         )
 
     def piece(self, template: str, status: int = 200, /, **values: object) -> web.Response:
-        """One region of a page, for a script that swaps it."""
+        """Answer with one region of a page, for a script that swaps it."""
         answer = _render(self, template, status, **values)
         answer.headers[PIECE] = "1"
         return answer
 
     @property
-    def told(self) -> str:
-        """What was just done, in words of our own."""
+    def confirmation(self) -> str:
+        """Return the sentence that confirms the last act, in words of our own."""
         return self.say_or(f"told.{self.ask('told')}", "")
 
     def go(self, path: str, /, **query: str) -> web.Response:
-        """See other: after an act the page is asked for anew, so that a reload acts on nothing."""
-        return web.Response(status=303, headers={"Location": where(path, **query)})
+        """Redirect (see other): after an act the page is requested anew, so that a reload acts on nothing."""
+        return web.Response(status=303, headers={"Location": url_for(path, **query)})
 
     def go_back(self, address: str) -> web.Response:
-        """To an address that came from outside, if it is one of this node; else to the beginning."""
+        """Redirect to an address that came from outside, if it is one of this node; else to the beginning."""
         return web.Response(status=303, headers={"Location": inside(address)})
 
-    def said(self, path: str, key: str, /, **query: str) -> web.Response:
-        """As `go`, and the page that follows says what was done: `key` is of the labels, `told.{key}`. Its words are not
-        taken from the address, so that nobody can put others there."""
+    def confirm(self, path: str, key: str, /, **query: str) -> web.Response:
+        """Redirect as `go`, to a page that confirms the act: `key` is of the labels, `told.{key}`. Its words are not taken
+        from the address, so that no other words can be put there."""
         if not labels.has(f"told.{key}"):
             raise NotFound(f"there are no words told.{key}")
         return self.go(path, **query, told=key)
@@ -240,23 +240,23 @@ def _render(visit: Visit, template: str, status: int, /, **values: object) -> we
 
 
 def inside(address: str) -> str:
-    """That address if it is one of this node alone, else the beginning."""
+    """Return the address if it is one of this node alone, else the beginning."""
     parts = urlsplit(address)
     is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/") and "\\" not in address
     safe = is_ours and not address.startswith("//") and address.isprintable() and address.isascii()
     return address if safe else "/"
 
 
-def where(path: str, /, **query: str) -> str:
-    """An address of this node alone: whatever the parts are, it leads nowhere else."""
+def url_for(path: str, /, **query: str) -> str:
+    """Make an address of this node alone: whatever the parts are, it leads nowhere else."""
     safe = "/" + quote(path.lstrip("/\\"), safe="/~.,;=:@-_")
     return f"{safe}?{urlencode(query)}" if query else safe
 
 
 def merged(query: Mapping[str, str], **other: str | None) -> dict[str, str]:
-    """A query with some values in place of others; None takes one out."""
-    made = {**query, **{name: value for name, value in other.items() if value is not None}}
-    return {name: value for name, value in made.items() if value != "" and other.get(name, "") is not None}
+    """Return a query with some values in place of others; None takes one out."""
+    full = {**query, **{name: value for name, value in other.items() if value is not None}}
+    return {name: value for name, value in full.items() if value != "" and other.get(name, "") is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +268,7 @@ class MenuEntry:
     letter: str = ""
     needs: tuple[Needs, ...] = ()
     of_agency: bool = True
-    """Only where an agency is worked for, or by who has one of the rights of `beyond`."""
+    """Shown only where the person works for an agency, or has one of the rights of `beyond`."""
     beyond: tuple[Needs, ...] = ()
 
 
@@ -295,37 +295,37 @@ MENU = (
 
 
 async def frame_values(visit: Visit) -> Mapping[str, object]:
-    """The values of the frame."""
+    """Make the values of the frame."""
     cookies = visit.request.cookies
-    here = visit.agency.id if visit.agency is not None else ""
+    id = visit.agency.id if visit.agency is not None else ""
     other = "en" if visit.lang == "vi" else "vi"
     query = merged(dict(visit.request.query), told=None, lang=None)
     has_tasks = visit.agency is not None and visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN)
     return {
         "menu": menu(visit),
         "light": visit.deps.light(),
-        "told": visit.told,
+        "told": visit.confirmation,
         # This page's address in the other language.
-        "other_lang": (other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))),
+        "other_lang": (other, url_for("/ngon-ngu", lang=other, next=url_for(visit.request.path, **query))),
         "is_narrow": cookies.get("gw_menu") == "small",
         "is_compact": cookies.get(DENSITY) == COMPACT,
         "has_keys": cookies.get("gw_keys") != "off",
         # The tasks of the agency, or of the own units, for the menu.
         "waiting": await visit.deps.bell.count(visit.scope(), visit.units) if has_tasks else 0,
         "bell": await bell_of(visit),
-        "notice": await visit.deps.notices.current(visit.deps.clock.now(), here) if visit.acting else None,
+        "notice": await visit.deps.notices.current(visit.deps.clock.now(), id) if visit.acting else None,
     }
 
 
 def menu(visit: Visit) -> tuple[MenuEntry, ...]:
-    """What the person may open."""
+    """List the entries that the person may open."""
     if visit.acting is None or visit.acting.duties:
         return ()
     return tuple(
-        each
-        for each in MENU
-        if (visit.agency is not None or not each.of_agency or _may_one(visit, each.beyond))
-        and (not each.needs or _may_one(visit, each.needs))
+        entry
+        for entry in MENU
+        if (visit.agency is not None or not entry.of_agency or _may_one(visit, entry.beyond))
+        and (not entry.needs or _may_one(visit, entry.needs))
     )
 
 
@@ -346,7 +346,7 @@ _ALL_KINDS = (
     *(RingKind.URGENT, RingKind.DUE, RingKind.RECALL),
     *(RingKind.RETURNED, RingKind.FAILED, RingKind.SILENT),
 )
-# What is the clerk's to do reaches others when they ask for it.
+# News about the clerk's tasks reach others when they turn them on.
 _MUTED_AT_FIRST = frozenset({RingKind.RETURNED, RingKind.FAILED, RingKind.RECALL, RingKind.SILENT})
 
 
@@ -358,7 +358,7 @@ class ShownRing:
     is_unread: bool
 
     @property
-    def what(self) -> str:
+    def subject(self) -> str:
         return " · ".join(filter(None, (self.ring.document, self.ring.party)))
 
 
@@ -372,15 +372,15 @@ class Bell:
 
     @property
     def unread(self) -> int:
-        return sum(each.is_unread for each in self.rings)
+        return sum(ring.is_unread for ring in self.rings)
 
     @property
     def aloud(self) -> ShownRing | None:
-        return next((each for each in self.rings if each.is_unread and each.ring.is_express), None)
+        return next((r for r in self.rings if r.is_unread and r.ring.is_express), None)
 
 
 def bell_kinds(visit: Visit) -> tuple[RingKind, ...]:
-    """Of what this person may be told here; nothing for who has no bell."""
+    """List the kinds of news that this person may get here; none for a person without a bell."""
     if visit.acting is None or visit.agency is None or visit.acting.duties:
         return ()
     if visit.may(Right.SEE_CONTENT, Manner.OWN):
@@ -391,24 +391,24 @@ def bell_kinds(visit: Visit) -> tuple[RingKind, ...]:
     return (*leads, *_ALL_KINDS, *((RingKind.SET_ASIDE,) if _takes(visit) else ()))
 
 
-async def bell_of(visit: Visit, *, anew: bool = False) -> Bell | None:
-    """What this person is told of here; None for who has no bell."""
+async def bell_of(visit: Visit, *, fresh: bool = False) -> Bell | None:
+    """Make this person's bell; None for a person who has none. With `fresh` the desk is read from the database."""
     kinds = bell_kinds(visit)
     if not kinds:
         return None
     board, scope = visit.deps.rings, visit.scope()
-    desk = await board.desk(scope, anew=anew)
+    desk = await board.desk(scope, anew=fresh)
     if visit.may(Right.SEE_CONTENT, Manner.OWN):
-        found = await board.of_unit(scope, visit.person.require(Right.SEE_CONTENT).unit)
+        all_rings = await board.of_unit(scope, visit.person.require(Right.SEE_CONTENT).unit)
     else:
-        found = await board.of_agency(scope)
+        all_rings = await board.of_agency(scope)
     muted = _muted_by(visit, desk)
-    told = [
+    rings = [
         ring
-        for ring in found
+        for ring in all_rings
         if ring.kind in kinds and ring.kind not in muted and ring.by != scope.principal_id
     ]
-    return Bell(rings=_shown_rings(visit, desk, told), kinds=kinds, muted=muted)
+    return Bell(rings=_shown_rings(visit, desk, rings), kinds=kinds, muted=muted)
 
 
 def _muted_by(visit: Visit, desk: OwnDesk) -> frozenset[RingKind]:
@@ -418,36 +418,36 @@ def _muted_by(visit: Visit, desk: OwnDesk) -> frozenset[RingKind]:
 
 
 def bell_news(visit: Visit, bell: Bell) -> dict[str, object]:
-    """What an open page is told: how many, and what is to be said aloud; which letter, and nothing of what it is about."""
+    """Make the news for an open page: how many, and a sentence to say aloud; which letter, and nothing of its subject."""
     aloud = bell.aloud
     if aloud is None:
         return {"count": bell.unread}
-    said = visit.say("bell.aloud", document=aloud.ring.document, party=aloud.ring.party)
-    return {"count": bell.unread, "aloud": {"id": aloud.ring.id, "says": said, "path": aloud.path}}
+    sentence = visit.say("bell.aloud", document=aloud.ring.document, party=aloud.ring.party)
+    return {"count": bell.unread, "aloud": {"id": aloud.ring.id, "says": sentence, "path": aloud.path}}
 
 
 async def bell_choice(visit: Visit) -> dict[RingKind, bool]:
-    """Of each kind whether this person is told; empty for who has no bell."""
+    """Return for each kind whether this person gets it; empty for a person without a bell."""
     kinds = bell_kinds(visit)
     if not kinds:
         return {}
     muted = _muted_by(visit, await visit.deps.rings.desk(visit.scope(), anew=True))
-    return {each: each not in muted for each in kinds}
+    return {kind: kind not in muted for kind in kinds}
 
 
 def _takes(visit: Visit) -> bool:
     return visit.may(Right.TAKE_IN, Manner.YES)
 
 
-def _shown_rings(visit: Visit, desk: OwnDesk, told: Sequence[Ring]) -> tuple[ShownRing, ...]:
+def _shown_rings(visit: Visit, desk: OwnDesk, rings: Sequence[Ring]) -> tuple[ShownRing, ...]:
     return tuple(
         ShownRing(
-            ring=each,
-            words=visit.say(each.says),
-            path=SUBJECT_PATHS[each.subject_kind].format(id=each.subject_id),
-            is_unread=desk.is_unread(each),
+            ring=ring,
+            words=visit.say(ring.says),
+            path=SUBJECT_PATHS[ring.subject_kind].format(id=ring.subject_id),
+            is_unread=desk.is_unread(ring),
         )
-        for each in told
+        for ring in rings
     )
 
 
@@ -455,15 +455,15 @@ NODE_ITSELF = "node"
 
 
 async def names_of(visit: Visit, principals: Iterable[str], other: str) -> Mapping[str, str]:
-    """`other` begins the labels of what is no person: `{other}.node` and `{other}.program`."""
-    found: dict[str, str] = {}
+    """Return names; `other` begins the labels of principals that are no persons: `{other}.node` and `{other}.program`."""
+    names: dict[str, str] = {}
     async with visit.deps.accounts.accounts.read() as view:
-        for each in sorted(set(principals)):
+        for principal in sorted(set(principals)):
             try:
-                found[each] = (await view.people.get(each)).name
+                names[principal] = (await view.people.get(principal)).name
             except NotFound:
-                found[each] = visit.say(f"{other}.{'node' if each == NODE_ITSELF else 'program'}")
-    return found
+                names[principal] = visit.say(f"{other}.{'node' if principal == NODE_ITSELF else 'program'}")
+    return names
 
 
 async def claimed_sender(visit: Visit, item: InboxPacket) -> str:

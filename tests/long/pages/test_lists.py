@@ -276,7 +276,7 @@ async def test_who_sees_the_own_unit_finds_and_exports_no_other_document(
 ) -> None:
     person = site.person(PostRole.OFFICER, "department")
     async with site.node.accounts.accounts.read() as view:
-        (post,) = await view.posts.of({person.person.id})
+        (post,) = await view.posts.of_persons({person.person.id})
     ours, theirs = await arrive(
         site,
         {"number": "1", "assignment": Assignment(lead_unit=post.unit), "subject": "Của đơn vị"},

@@ -66,7 +66,7 @@ async def asks(site: Site, guest: Guest, document: OutgoingDocument) -> dict[str
     answer = await guest.post(at(document, "/thu-hoi"), form)
     assert answer.status == 303, answer.text
     async with site.node.store.read(await scope_of(site)) as work:
-        return {"ask": (await work.office.recalls.of(document.id))[0].id}
+        return {"ask": (await work.office.recalls.of_document(document.id))[0].id}
 
 
 async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(

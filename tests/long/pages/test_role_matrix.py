@@ -20,7 +20,7 @@ from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
 from gateway.office.web.door import COOKIE, SIGN_IN
 from gateway.office.web.pages import ROUTES
-from gateway.office.web.routes import PageRoute, Who
+from gateway.office.web.routes import Access, PageRoute
 from tests.pages.site import Site
 from tests.pages.walking import PLACE, pattern
 from tests.support.accounts import HERE, Someone
@@ -195,7 +195,7 @@ async def test_every_role_may_what_the_table_says_and_no_more(site: Site) -> Non
                 if route.name in STREAMS:
                     continue
                 letters = table.get(route.name, "")
-                is_let = letter in letters or route.who is Who.ANYBODY
+                is_let = letter in letters or route.access is Access.ANYBODY
                 status, leads, _ = await caller.ask(route.method, own.of(route))
                 if route.method == "POST" and route.name not in LAST:
                     await caller.stay_signed_in()
@@ -220,7 +220,7 @@ async def test_a_stranger_is_led_to_sign_in_and_acts_on_nothing(site: Site) -> N
     async with callers(site) as http:
         nobody = Caller(site=site, http=http, person=site.person(PostRole.CLERK, OWN), actor=OWN)
         for route in ROUTES:
-            if route.who is Who.ANYBODY:
+            if route.access is Access.ANYBODY:
                 continue
             status, leads, _ = await nobody.ask(route.method, Places().of(route))
             if status != 303 or not leads.startswith(SIGN_IN):

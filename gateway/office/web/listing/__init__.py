@@ -1,1 +1,1 @@
-"""What both lists and the search share: an address as a question, columns, who may see what, bulk acts, news."""
+"""Parts that lists and the search share: the address as a query, columns, rights of sight, bulk acts, news."""

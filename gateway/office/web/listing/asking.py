@@ -1,5 +1,5 @@
 """A list's address as a question, and back; and the columns of the two lists: their names, the default ones, the
-sortable ones. In: the query of an address. Out: a `ListQuestion`, which holds the core's `Filter` and writes every
+sortable ones. In: the query of an address. Out: a `ListQuery`, which holds the core's `Filter` and writes every
 other address of the same list: so a view is a bookmark. Pure."""
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ ALL, ATTENTION = "all", "attention"
 _MORE_TABS: Mapping[Side, tuple[Tab, ...]] = {Side.OUT: (Tab.SILENT, Tab.UNSENT), Side.IN: ()}
 STATES: Mapping[Side, tuple[str, ...]] = {
     Side.OUT: tuple(status.STATES),
-    Side.IN: (*(each.value for each in InState), *(f"{kind}_asked" for kind in RequestKind)),
+    Side.IN: (*(state.value for state in InState), *(f"{kind}_asked" for kind in RequestKind)),
 }
 ORIGINS: Mapping[Side, tuple[Origin, ...]] = {
     Side.OUT: (Origin.PROGRAM, Origin.MACHINE, Origin.HAND),
@@ -149,19 +149,19 @@ _FILTERS = (
         "chua-doc",
     ),
 )
-_URGENCIES = {key: each for each, key in URGENCY_KEYS.items()}
+_URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 _VIEW = ("tab", "sap-xep", "so-dong", "cot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListQuestion:
-    """One list as its address asks for it. `given` holds the understood values by name; `unread_days` the unreadable
+class ListQuery:
+    """One list as its address asks for it. `parameters` holds the understood values by name; `unread_days` the unreadable
     days."""
 
     side: Side
     tab: str
-    wanted: Filter
-    given: Mapping[str, str] = field(default_factory=dict)
+    criteria: Filter
+    parameters: Mapping[str, str] = field(default_factory=dict)
     size: int = SIZES[0]
     cursor: str | None = None
     columns: tuple[str, ...] = ()
@@ -174,7 +174,7 @@ class ListQuestion:
     @property
     def filters(self) -> Mapping[str, str]:
         """Return the filters beside the tab."""
-        return {name: self.given[name] for name in _FILTERS if name in self.given}
+        return {name: self.parameters[name] for name in _FILTERS if name in self.parameters}
 
     @property
     def query(self) -> str:
@@ -191,7 +191,7 @@ class ListQuestion:
         return self.address(**{name.replace("-", "_"): None for name in _FILTERS})
 
     def _pairs(self) -> dict[str, str]:
-        return {name: self.given[name] for name in (*_VIEW, *_FILTERS) if name in self.given}
+        return {name: self.parameters[name] for name in (*_VIEW, *_FILTERS) if name in self.parameters}
 
 
 def read_address(
@@ -203,7 +203,7 @@ def read_address(
     content: bool = True,
     tags: bool = True,
     viewer: str | None = None,
-) -> ListQuestion:
+) -> ListQuery:
     """Read a list's address; words without meaning are left out. Without `content` contents are not searched; `viewer`
     narrows everything to what that department or person may see."""
     asked_values = {name: query.get(name, "").strip()[:_LONGEST] for name in (*_VIEW, *_FILTERS)}
@@ -231,17 +231,17 @@ def read_address(
     }
     values = {name: value if is_known.get(name, True) else "" for name, value in asked_values.items()}
     values["cot"] = ",".join(columns)
-    return ListQuestion(
+    return ListQuery(
         side=side,
         tab=tab,
-        wanted=replace(
+        criteria=replace(
             _make_filter(side, tab, values),
             late=today if values["tre"] else None,
             viewer=viewer,
             since=since,
             until=end,
         ),
-        given={name: value for name, value in values.items() if value},
+        parameters={name: value for name, value in values.items() if value},
         size=int(values["so-dong"] or SIZES[0]),
         cursor=query.get("trang") or None,
         columns=tuple(columns),
@@ -295,13 +295,13 @@ def _span(
     unread_days = tuple(name for name, on in read_days.items() if on is None)
     first, last = read_days.get("tu"), read_days.get("den")
     if first is None and last is None and parameters["ngay"] in PICKS:
-        first, last = picked(parameters["ngay"], today)
+        first, last = days_of_pick(parameters["ngay"], today)
     since = datetime.combine(first, time(), VIETNAM) if first else None
     end = datetime.combine(last + timedelta(days=1), time(), VIETNAM) if last and last < date.max else None
     return since, end, unread_days
 
 
-def picked(pick: str, today: date) -> tuple[date, date]:
+def days_of_pick(pick: str, today: date) -> tuple[date, date]:
     """Return the days of a quick pick, up to today."""
     begins = {
         "hom-nay": today,

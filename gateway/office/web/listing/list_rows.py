@@ -1,8 +1,8 @@
 """One line of a list as its row shows it: its address, its state in words, the time left, the checks, the words that match
 the search; the agency's own labels on it; and a person's view of lists, rules 13 (rights by role): the whole agency; the
 own unit's documents and the person's own; or no content, with metadata or an order alone. In: lines of the core, the
-person. Out: `ShownLine`s, labels by document, `Sees`. And the rows that a person chose for one act: those ticked, or all
-that the list's address finds, each with the reason where the act leaves it out, judged anew each time: a page may be
+person. Out: `ShownLine`s, labels by document, `ListSight`. And the rows that a person chose for one act: those ticked, or
+all that the list's address finds, each with the reason where the act leaves it out, judged anew each time: a page may be
 old."""
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import received
 from gateway.office.store.lists import ListCount, ListPage
 from gateway.office.store.store import OfficeWork
-from gateway.office.web.listing.asking import PATHS, ListQuestion
+from gateway.office.web.listing.asking import PATHS, ListQuery
 from gateway.office.web.visits import Visit
 from gateway.outgoing.stopping import UNSENT
 from gateway.policy import timers
@@ -43,7 +43,7 @@ from gateway.words import labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sees:
+class ListSight:
     """Extent of a person's view of lists. `tags`: also the agency's own labels. `unit` is None for a view of the whole
     agency; `person_id` is the person whose own documents are seen beside it."""
 
@@ -59,11 +59,11 @@ class Sees:
         return person_viewer(self.person_id) if side is Side.OUT else unit_viewer(self.unit)
 
 
-def seen_by(visit: Visit) -> Sees:
+def seen_by(visit: Visit) -> ListSight:
     granted = visit.person.require(Right.SEE_CONTENT)
     if granted.manner is Manner.OWN:
-        return Sees(content=True, unit=granted.unit, person_id=visit.person.person.id)
-    return Sees(content=granted.manner is Manner.YES, tags=granted.manner is not Manner.METADATA)
+        return ListSight(content=True, unit=granted.unit, person_id=visit.person.person.id)
+    return ListSight(content=granted.manner is Manner.YES, tags=granted.manner is not Manner.METADATA)
 
 
 _CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
@@ -76,13 +76,14 @@ class ArrivalCheck:
 
     key: str
     word: str
-    found: str
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownLine:
-    """`subject` is empty for who sees metadata alone; `left` None where nothing is waited for, `time_left` the same in
-    words. `doubt` is what to look at first, in one word, `note` what is to be read; `can_take`: its row may take it in."""
+    """`subject` is empty for people who see metadata alone; `remaining` None where nothing is waited for, `time_left` the
+    same in words. `doubt` is what to look at first, in one word, `note` what is to be read; `can_take`: its row may take it
+    in."""
 
     line: ListLine
     path: str
@@ -91,7 +92,7 @@ class ShownLine:
     state: str
     summary: str
     checks: tuple[ArrivalCheck, ...] = ()
-    left: timedelta | None = None
+    remaining: timedelta | None = None
     time_left: str = ""
     doubt: str = ""
     note: str = ""
@@ -99,15 +100,15 @@ class ShownLine:
 
     @property
     def is_late(self) -> bool:
-        return self.left is not None and self.left < timedelta()
+        return self.remaining is not None and self.remaining < timedelta()
 
     @property
     def is_soon(self) -> bool:
-        return self.left is not None and timedelta() <= self.left <= _SOON
+        return self.remaining is not None and timedelta() <= self.remaining <= _SOON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teller:
+class RowRenderer:
     """Renders lines in one language for one person. `back` is the list that they stand in, for the way back and the
     next."""
 
@@ -121,7 +122,7 @@ class Teller:
         return [self.row(line) for line in lines]
 
     def row(self, line: ListLine) -> ShownLine:
-        path, remaining = f"{PATHS[line.side]}/{line.id}", self._left(line)
+        path, remaining = f"{PATHS[line.side]}/{line.id}", self._remaining(line)
         doubt, note = doubt_of(line), note_of(line)
         return ShownLine(
             line=line,
@@ -131,7 +132,7 @@ class Teller:
             state=state_text(line, self.lang),
             summary=self._summary(line),
             checks=checks(line),
-            left=remaining,
+            remaining=remaining,
             time_left=self._time_left(line, remaining),
             doubt=labels.say(f"listing.doubtful.{doubt}", self.lang) if doubt else "",
             note=labels.say(f"listing.doubtful.{note}", self.lang) if note else "",
@@ -150,7 +151,7 @@ class Teller:
             return labels.say("listing.no_subject", self.lang)
         return line.card.subject if self.content else ""
 
-    def _left(self, line: ListLine) -> timedelta | None:
+    def _remaining(self, line: ListLine) -> timedelta | None:
         """Return the time left on the clock that the duty runs by."""
         if line.side is Side.OUT or line.due_at is None:
             return None
@@ -189,11 +190,11 @@ class Teller:
         return ", ".join(parts)
 
 
-async def teller_of(visit: Visit, side: Side | None = None, back: str = "") -> Teller:
+async def row_renderer(visit: Visit, side: Side | None = None, back: str = "") -> RowRenderer:
     """Make the renderer for this person; incoming letters run by the clock of offices."""
     office = await visit.deps.todo.office() if side is Side.IN else None
     content = seen_by(visit).content
-    return Teller(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=content, back=back)
+    return RowRenderer(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=content, back=back)
 
 
 def state_text(line: ListLine, lang: str) -> str:
@@ -212,13 +213,13 @@ def checks(line: ListLine) -> tuple[ArrivalCheck, ...]:
     if verdicts.get("pdf") == SignatureWord.VALID:
         del verdicts["pdf"]
     return tuple(
-        ArrivalCheck(key=key, word=_verdict(key, verdicts[key]), found=verdicts[key])
+        ArrivalCheck(key=key, word=_verdict(key, verdicts[key]), verdict=verdicts[key])
         for key in _CHECKS
         if verdicts.get(key)
     )
 
 
-def marked(text: str, search: Sought) -> Iterator[tuple[str, bool]]:
+def split_at_matches(text: str, search: Sought) -> Iterator[tuple[str, bool]]:
     """Split the text in pieces, each with whether it was searched for."""
     at = 0
     for start, end in hits(text, search):
@@ -243,10 +244,10 @@ PUTS_TAGS: Mapping[Side, Right] = {Side.OUT: Right.ISSUE, Side.IN: Right.TAKE_IN
 class TagsOnPage:
     """Labels as the page of one document shows them."""
 
-    shown: bool
+    is_shown: bool
     id: str
     path: str
-    on: Sequence[Tag] = ()
+    tags: Sequence[Tag] = ()
     may_put: bool = False
 
 
@@ -258,7 +259,7 @@ async def tags_of_lines(visit: Visit, lines: Sequence[ListLine]) -> Mapping[str,
 
 
 async def tags_among(work: OfficeWork, lines: Sequence[ListLine]) -> Mapping[str, Sequence[Tag]]:
-    return await work.office.tags.of([line.id for line in lines]) if lines else {}
+    return await work.office.tags.of_documents([line.id for line in lines]) if lines else {}
 
 
 async def known_tags(visit: Visit) -> Sequence[Tag]:
@@ -271,11 +272,11 @@ async def known_tags(visit: Visit) -> Sequence[Tag]:
 
 async def tags_on_page(visit: Visit, side: Side, id: str) -> TagsOnPage:
     if not seen_by(visit).tags:
-        return TagsOnPage(shown=False, id=id, path=PATHS[side])
+        return TagsOnPage(is_shown=False, id=id, path=PATHS[side])
     async with visit.deps.store.read(visit.scope()) as work:
-        on = (await work.office.tags.of([id])).get(id, ())
+        on = (await work.office.tags.of_documents([id])).get(id, ())
     may_put = visit.may(PUTS_TAGS[side], Manner.YES)
-    return TagsOnPage(shown=bool(on) or may_put, id=id, path=PATHS[side], on=on, may_put=may_put)
+    return TagsOnPage(is_shown=bool(on) or may_put, id=id, path=PATHS[side], tags=on, may_put=may_put)
 
 
 MOST = 500
@@ -299,16 +300,16 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class ChosenRows:
     """Rows chosen for one act. `cut`: the list finds more than one act takes."""
 
     act: str
-    asked: ListQuestion
+    query: ListQuery
     choices: tuple[Choice, ...]
     cut: bool = False
 
     @property
-    def taken(self) -> tuple[Choice, ...]:
+    def accepted(self) -> tuple[Choice, ...]:
         return tuple(choice for choice in self.choices if not choice.why)
 
     @property
@@ -323,13 +324,13 @@ def query_of(visit: Visit) -> dict[str, str]:
     return dict(parse_qsl(query[:4_000], max_num_fields=50))
 
 
-async def chosen(
-    visit: Visit, question: ListQuestion, act: str, *, most: int = MOST, whole: bool = False
-) -> Chosen:
-    """Load the chosen rows, from the form where there is one, else from the address. `whole`: without named rows, all are
-    chosen."""
-    ids, takes_all = _chosen_ids(visit, whole)
-    sight, teller = seen_by(visit), await teller_of(visit, back=question.query)
+async def load_chosen(
+    visit: Visit, question: ListQuery, act: str, *, most: int = MOST, all_if_unnamed: bool = False
+) -> ChosenRows:
+    """Load the chosen rows, from the form where there is one, else from the address. `all_if_unnamed`: without named rows,
+    all are meant."""
+    ids, takes_all = _chosen_ids(visit, all_if_unnamed)
+    sight, teller = seen_by(visit), await row_renderer(visit, back=question.query)
     async with visit.deps.store.read(visit.scope()) as work:
         if takes_all:
             loaded = [page async for page in _pages(work, question, most)]
@@ -341,7 +342,7 @@ async def chosen(
             choices = await _with_tags(visit, work, choices)
     if act == "tiep-nhan":
         choices = await _with_numbers(visit, choices)
-    return Chosen(act=act, asked=question, choices=tuple(choices), cut=cut)
+    return ChosenRows(act=act, query=question, choices=tuple(choices), cut=cut)
 
 
 def _chosen_ids(visit: Visit, all_if_unnamed: bool) -> tuple[Sequence[str], bool]:
@@ -352,9 +353,9 @@ def _chosen_ids(visit: Visit, all_if_unnamed: bool) -> tuple[Sequence[str], bool
 
 
 async def pages(
-    visit: Visit, question: ListQuestion, *, most: int, tagged: bool
+    visit: Visit, question: ListQuery, *, most: int, tagged: bool
 ) -> AsyncGenerator[tuple[Sequence[ListLine], Mapping[str, Sequence[Tag]]]]:
-    """Yield the chosen rows page by page, as `chosen` with `whole`, in one read, with the labels of the lines where
+    """Yield the chosen rows page by page, as `chosen` with `all_if_unnamed`, in one read, with the labels of lines where
     `tagged`. The caller opens no other read meanwhile: readers are few. Close it where it is left early."""
     ids, takes_all = _chosen_ids(visit, all_if_unnamed=True)
     async with visit.deps.store.read(visit.scope()) as work:
@@ -367,21 +368,21 @@ async def pages(
             yield lines, await tags_among(work, lines) if tagged else {}
 
 
-async def counted(visit: Visit, question: ListQuestion, *, most: int) -> tuple[Sequence[str], ListCount]:
+async def count_chosen(visit: Visit, question: ListQuery, *, most: int) -> tuple[Sequence[str], ListCount]:
     """Return the named ids, and the number of rows the act would take; no ids where all that the list finds are chosen."""
     ids, takes_all = _chosen_ids(visit, all_if_unnamed=False)
     async with visit.deps.store.read(visit.scope()) as work:
         if takes_all:
-            total = await work.office.lists.count(question.wanted)
+            total = await work.office.lists.count(question.criteria)
             return (), ListCount(n=min(total.n, most), more=total.more or total.n > most)
         lines, more = await _load_lines(work, question, seen_by(visit), ids, most)
         return [line.id for line in lines], ListCount(n=len(lines), more=more)
 
 
-async def _pages(work: OfficeWork, question: ListQuestion, most: int) -> AsyncIterator[ListPage]:
+async def _pages(work: OfficeWork, question: ListQuery, most: int) -> AsyncIterator[ListPage]:
     rows_left, cursor = most, None
     while rows_left > 0:
-        page = await work.office.lists.page(question.wanted, limit=min(_PAGE, rows_left), cursor=cursor)
+        page = await work.office.lists.page(question.criteria, limit=min(_PAGE, rows_left), cursor=cursor)
         yield page
         rows_left, cursor = rows_left - len(page.lines), page.next_cursor
         if cursor is None:
@@ -389,7 +390,7 @@ async def _pages(work: OfficeWork, question: ListQuestion, most: int) -> AsyncIt
 
 
 async def _load_lines(
-    work: OfficeWork, question: ListQuestion, sight: Sees, ids: Sequence[str], most: int
+    work: OfficeWork, question: ListQuery, sight: ListSight, ids: Sequence[str], most: int
 ) -> tuple[list[ListLine], bool]:
     loaded = [await work.office.lists.line(id) for id in ids[:most]]
     on_side = [line for line in loaded if line is not None and line.side is question.side]
@@ -399,7 +400,7 @@ async def _load_lines(
     return lines, len(ids) > most
 
 
-async def may_see(work: OfficeWork, sight: Sees, line: ListLine) -> bool:
+async def may_see(work: OfficeWork, sight: ListSight, line: ListLine) -> bool:
     """Tell whether a person limited to the own unit may see that line."""
     if sight.unit is None:
         return True
@@ -439,7 +440,7 @@ def _skip_reason(visit: Visit, act: str, line: ListLine) -> str:
 
 async def _with_tags(visit: Visit, work: OfficeWork, choices: list[Choice]) -> list[Choice]:
     """Add the agency's own labels to each choice; leave out documents without one."""
-    tags_by_id = await work.office.tags.of([choice.id for choice in choices])
+    tags_by_id = await work.office.tags.of_documents([choice.id for choice in choices])
     why = visit.say("listing.skip.no_tag")
     return [
         replace(choice, tags=tags_by_id.get(choice.id, ()), why="" if choice.id in tags_by_id else why)

@@ -24,7 +24,7 @@ from gateway.office.policy import signing_in
 from gateway.office.web import dates
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Needs, Who, both, get, post
+from gateway.office.web.routes import Access, Needs, both, get, post
 from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit, bell_choice
 from gateway.trust import qr
 
@@ -57,7 +57,7 @@ HOME = "/tai-khoan"
 _LOCKS = ("seen", "password", "device")
 
 
-async def account_shown(visit: Visit) -> web.StreamResponse:
+async def show_account(visit: Visit) -> web.StreamResponse:
     desk, acting = visit.deps.accounts, visit.person
     numbers, changed_at = desk.rules.passwords, acting.person.password_at
     has_factor = acting.session.factor is not Factor.NONE
@@ -76,17 +76,17 @@ async def account_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def session_ended(visit: Visit) -> web.StreamResponse:
+async def end_session(visit: Visit) -> web.StreamResponse:
     await sessions.end_one(visit.deps.accounts, visit.person, visit.path("id"))
-    return visit.said(HOME, "account.session_ended")
+    return visit.confirm(HOME, "account.session_ended")
 
 
-async def left_everywhere(visit: Visit) -> web.StreamResponse:
+async def sign_out_everywhere(visit: Visit) -> web.StreamResponse:
     await sessions.end_everywhere(visit.deps.accounts, visit.person.person)
-    return forget_session(visit.said(SIGN_IN, "account.left_everywhere"), visit.request)
+    return forget_session(visit.confirm(SIGN_IN, "account.left_everywhere"), visit.request)
 
 
-async def account_locked(visit: Visit) -> web.StreamResponse:
+async def lock_account(visit: Visit) -> web.StreamResponse:
     """Lock the own account; the reason is kept in the language of the office."""
     if not visit.is_act:
         reasons = [(key, visit.say(f"account.lock.{key}")) for key in _LOCKS]
@@ -95,17 +95,17 @@ async def account_locked(visit: Visit) -> web.StreamResponse:
     reason_key = visit.form.text("reason")
     reason = f"account.lock.{reason_key if reason_key in _LOCKS else _LOCKS[0]}.kept"
     await credentials.lock_own_account(visit.deps.accounts, visit.person, visit.say(reason))
-    return forget_session(visit.said(SIGN_IN, "account.locked"), visit.request)
+    return forget_session(visit.confirm(SIGN_IN, "account.locked"), visit.request)
 
 
-async def keys_switched(visit: Visit) -> web.StreamResponse:
+async def switch_keys(visit: Visit) -> web.StreamResponse:
     choice = "off" if visit.form.text("keys") == "off" else "on"
-    return keep_choice(visit.said(HOME, f"account.keys.{choice}"), visit.request, "gw_keys", choice)
+    return keep_choice(visit.confirm(HOME, f"account.keys.{choice}"), visit.request, "gw_keys", choice)
 
 
-async def density_chosen(visit: Visit) -> web.StreamResponse:
+async def choose_density(visit: Visit) -> web.StreamResponse:
     choice = COMPACT if visit.form.text("density") == COMPACT else COMFORTABLE
-    return keep_choice(visit.said(HOME, f"account.density.{choice}"), visit.request, DENSITY, choice)
+    return keep_choice(visit.confirm(HOME, f"account.density.{choice}"), visit.request, DENSITY, choice)
 
 
 _ask = partial(Visit.question, back=HOME, part="account/_questions.html", look="enter")
@@ -116,7 +116,7 @@ _SECRET = re.compile(r"[A-Z2-7]{16,64}")
 _WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
 
 
-async def password_changed(visit: Visit) -> web.StreamResponse:
+async def change_password(visit: Visit) -> web.StreamResponse:
     old, new = visit.form.text("old"), visit.form.text("new")
     words = ("account.password.change", "", "account.password.change")
     is_due, rules = SignInDuty.CHANGE_PASSWORD in visit.person.duties, password_rules(visit)
@@ -132,10 +132,10 @@ async def password_changed(visit: Visit) -> web.StreamResponse:
         return await repeat(password_problems(visit, error))
     except Denied as error:
         return await repeat(_proof_problems(visit, error, "old"))
-    return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
+    return keep_session(visit.confirm(HOME, "account.password_changed"), visit.request, token)
 
 
-async def factor_set_up(visit: Visit) -> web.StreamResponse:
+async def set_up_factor(visit: Visit) -> web.StreamResponse:
     desk, totp = visit.deps.accounts, visit.form.text("totp")
     if not visit.is_act:
         return await _factor_page(visit, credentials.begin_factor(desk, visit.person)[0])
@@ -152,7 +152,7 @@ async def factor_set_up(visit: Visit) -> web.StreamResponse:
     return keep_session(await _codes_page(new_visit, codes, "account.factor.done"), visit.request, token)
 
 
-async def codes_made(visit: Visit) -> web.StreamResponse:
+async def make_codes(visit: Visit) -> web.StreamResponse:
     words = ("account.codes.new", "account.codes.lead", "account.codes.new")
     if not visit.is_act:
         return await _ask(visit, None, *words, which="codes")
@@ -204,7 +204,7 @@ _DELEGATION_FIELDS = {
 }
 
 
-async def delegations_listed(visit: Visit) -> web.StreamResponse:
+async def list_delegations(visit: Visit) -> web.StreamResponse:
     delegations = await posts.delegations_seen(visit.deps.accounts, visit.person)
     may_approve = visit.may(Right.APPROVE_DELEGATION)
     return await visit.page(
@@ -218,12 +218,12 @@ async def delegations_listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def delegation_made(visit: Visit) -> web.StreamResponse:
+async def make_delegation(visit: Visit) -> web.StreamResponse:
     form, today = visit.form, local(visit.person.at).date()
     starts, ends = dates.typed_day(form.text("from"), today), dates.typed_day(form.text("until"), today)
     problems = _missing_in_delegation(visit, starts, ends)
     if starts is None or ends is None or problems:
-        return await delegation_asked(visit, problems)
+        return await ask_delegation(visit, problems)
     wish = posts.WantedDelegation(
         to_login=form.text("to"),
         rights=[right for right in Right if right in form.all("rights")],
@@ -237,23 +237,23 @@ async def delegation_made(visit: Visit) -> web.StreamResponse:
     except (Clash, Denied, NotFound) as error:
         if isinstance(error, Denied) and error.code not in _DELEGATION_FIELDS:
             raise
-        return await delegation_asked(visit, [(_DELEGATION_FIELDS.get(error.code, "to"), visit.why(error))])
-    return visit.said(LENDING, "lending.made")
+        return await ask_delegation(visit, [(_DELEGATION_FIELDS.get(error.code, "to"), visit.why(error))])
+    return visit.confirm(LENDING, "lending.made")
 
 
-async def delegation_approved(visit: Visit) -> web.StreamResponse:
+async def approve_delegation(visit: Visit) -> web.StreamResponse:
     if not visit.is_act:
         return await _delegation_page(visit, "approve")
     await posts.approve_delegation(visit.deps.accounts, visit.person, visit.path("id"))
-    return visit.said(LENDING, "lending.approved")
+    return visit.confirm(LENDING, "lending.approved")
 
 
-async def delegation_ended(visit: Visit) -> web.StreamResponse:
+async def end_delegation(visit: Visit) -> web.StreamResponse:
     if not visit.is_act:
         return await _delegation_page(visit, "end", grave=True)
     await _load_delegation(visit)
     await posts.end_delegation(visit.deps.accounts, visit.person, visit.path("id"))
-    return visit.said(LENDING, "lending.ended")
+    return visit.confirm(LENDING, "lending.ended")
 
 
 async def _delegation_page(visit: Visit, act: str, *, grave: bool = False) -> web.Response:
@@ -286,7 +286,7 @@ def delegation_state(delegation: Delegation, now: datetime) -> str:
     return "in_force" if delegation.holds(now) else "agreed"
 
 
-async def delegation_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
+async def ask_delegation(visit: Visit, problems: Problems | None = None) -> web.Response:
     desk, form = visit.deps.accounts, visit.form
     people = await posts.possible_borrowers(desk, visit.person)
     return await visit.form_page(
@@ -335,24 +335,24 @@ def _may_end_delegation(visit: Visit, delegation: Delegation) -> bool:
 
 
 ROUTES = (
-    get(HOME, "account", account_shown, who=Who.READY),
-    post("/tai-khoan/phien/{id}/ket-thuc", "session_end", session_ended, who=Who.READY),
-    post("/tai-khoan/dang-xuat-moi-noi", "sign_out_everywhere", left_everywhere, who=Who.PERSON),
-    *both("/tai-khoan/khoa", "account_lock", "account_locked", account_locked, who=Who.PERSON),
-    post("/tai-khoan/phim", "account_keys", keys_switched, who=Who.READY),
-    post("/tai-khoan/mat-do", "account_density", density_chosen, who=Who.READY),
-    *both(PASSWORD, "password", "password_change", password_changed, who=Who.PERSON),
-    *both(FACTOR, "factor", "factor_set_up", factor_set_up, who=Who.PERSON),
-    *both(CODES, "recovery_codes", "recovery_codes_made", codes_made, who=Who.READY),
-    get(LENDING, "delegations", delegations_listed),
-    get(f"{LENDING}/moi", "delegation_new", delegation_asked, needs=_LENDS),
-    post(f"{LENDING}/moi", "delegation_made", delegation_made, needs=_LENDS),
+    get(HOME, "account", show_account, access=Access.READY),
+    post("/tai-khoan/phien/{id}/ket-thuc", "session_end", end_session, access=Access.READY),
+    post("/tai-khoan/dang-xuat-moi-noi", "sign_out_everywhere", sign_out_everywhere, access=Access.PERSON),
+    *both("/tai-khoan/khoa", "account_lock", "account_locked", lock_account, access=Access.PERSON),
+    post("/tai-khoan/phim", "account_keys", switch_keys, access=Access.READY),
+    post("/tai-khoan/mat-do", "account_density", choose_density, access=Access.READY),
+    *both(PASSWORD, "password", "password_change", change_password, access=Access.PERSON),
+    *both(FACTOR, "factor", "factor_set_up", set_up_factor, access=Access.PERSON),
+    *both(CODES, "recovery_codes", "recovery_codes_made", make_codes, access=Access.READY),
+    get(LENDING, "delegations", list_delegations),
+    get(f"{LENDING}/moi", "delegation_new", ask_delegation, needs=_LENDS),
+    post(f"{LENDING}/moi", "delegation_made", make_delegation, needs=_LENDS),
     *both(
         f"{LENDING}/{{id}}/phe-duyet",
         "delegation_approve",
         "delegation_approved",
-        delegation_approved,
+        approve_delegation,
         needs=_APPROVES,
     ),
-    *both(f"{LENDING}/{{id}}/ket-thuc", "delegation_end", "delegation_ended", delegation_ended),
+    *both(f"{LENDING}/{{id}}/ket-thuc", "delegation_end", "delegation_ended", end_delegation),
 )

@@ -28,7 +28,7 @@ from gateway.office.web import answers, book_page, dates, forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose.uploads import file_name
 from gateway.office.web.routes import FormBody, Needs
-from gateway.office.web.visits import BOOKS, Visit, merged, where
+from gateway.office.web.visits import BOOKS, Visit, merged, url_for
 from gateway.outgoing import manage
 from gateway.policy.book import LENGTHS
 from gateway.policy.outgoing import LONGEST_NOTE, HandedOver, Means
@@ -42,7 +42,7 @@ _PIECE = 65_536
 _MOST_DRAINED = 64 * 1024 * 1024
 
 
-async def entered(visit: Visit) -> web.StreamResponse:
+async def enter_line(visit: Visit) -> web.StreamResponse:
     """Enter a letter. The fields come before the file, so that no byte of it is read before them."""
     fields: dict[str, str] = {}
     parts = forms.parts(visit.request, visit.token)
@@ -62,10 +62,10 @@ async def entered(visit: Visit) -> web.StreamResponse:
     await _drain(visit.request)
     if entry is None:
         return await enter_form(visit, fields, problems)
-    return visit.said(f"/van-ban-den/{entry.document.id}", "books.entered")
+    return visit.confirm(f"/van-ban-den/{entry.document.id}", "books.entered")
 
 
-async def sent(visit: Visit) -> web.StreamResponse:
+async def enter_sent(visit: Visit) -> web.StreamResponse:
     form, today = visit.form, visit.today
     issued_on = dates.typed_day(form.text("issued_on"), today)
     dispatched_on, copies = form.text("dispatched_on"), form.text("copies")
@@ -85,11 +85,11 @@ async def sent(visit: Visit) -> web.StreamResponse:
         except (Refused, Clash) as error:
             problems = _problems(error, visit.lang)
         else:
-            return visit.said("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
+            return visit.confirm("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
     return await sent_form(visit, problems)
 
 
-async def line_corrected(visit: Visit) -> web.StreamResponse:
+async def correct_line(visit: Visit) -> web.StreamResponse:
     document = await _load_typed_letter(visit)
     if document is None:
         raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
@@ -103,11 +103,11 @@ async def line_corrected(visit: Visit) -> web.StreamResponse:
             all_problems = _problems(error, visit.lang)
             problems = [("why" if field == "reason" else field, text) for field, text in all_problems]
         else:
-            return visit.said("/so-van-ban", "books.corrected")
-    return await line_shown(visit, problems)
+            return visit.confirm("/so-van-ban", "books.corrected")
+    return await show_line(visit, problems)
 
 
-async def line_struck(visit: Visit) -> web.StreamResponse:
+async def strike_line(visit: Visit) -> web.StreamResponse:
     id, reason = visit.path("id"), visit.form.text("reason")
     try:
         if id.startswith("ppr_"):
@@ -115,9 +115,9 @@ async def line_struck(visit: Visit) -> web.StreamResponse:
         else:
             await by_hand.strike(visit.deps.inn, visit.scope(), id, reason)
     except (Refused, Clash) as error:
-        return await line_shown(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
+        return await show_line(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
     book = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
-    return visit.said("/so-van-ban", "books.struck", so=book.value)
+    return visit.confirm("/so-van-ban", "books.struck", so=book.value)
 
 
 async def enter_form(
@@ -131,7 +131,7 @@ async def enter_form(
         title=visit.say("books.enter"),
         given=form_values,
         id=form_values.get("id") or visit.deps.clock.new_id("inb_"),
-        gives_number=visit.here.numbering is NumberingMode.B,
+        gives_number=visit.own_agency.numbering is NumberingMode.B,
         sources=[(source.value, visit.say(f"books.source.{source}")) for source in _SOURCES],
         lengths=LENGTHS,
     )
@@ -144,7 +144,7 @@ async def sent_form(visit: Visit, problems: Problems | None = None) -> web.Strea
     )
 
 
-async def line_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def show_line(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     document, paper, id = await _load_typed_letter(visit), None, visit.path("id")
     if id.startswith("ppr_"):
         async with visit.deps.store.read(visit.scope()) as work:
@@ -249,7 +249,7 @@ async def _drain(request: web.Request) -> None:
 _PAPER_PATH = "/so-van-ban/gui-giay"
 
 
-async def paper_line_closed(visit: Visit) -> web.StreamResponse:
+async def close_paper_line(visit: Visit) -> web.StreamResponse:
     """Close one line of the list: one letter to one recipient."""
     form, today = visit.form, visit.today
     row = form.text("n")
@@ -271,13 +271,13 @@ async def paper_line_closed(visit: Visit) -> web.StreamResponse:
         except Clash as error:
             problems = [("", visit.why(error))]
         else:
-            return visit.said(_PAPER_PATH, "paper.handed_over")
-    return await paper_list_shown(visit, problems)
+            return visit.confirm(_PAPER_PATH, "paper.handed_over")
+    return await show_paper_list(visit, problems)
 
 
-async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def show_paper_list(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     today = visit.today
-    (since,), unread_days = visit.days_asked("tu")
+    (since,), unread_days = visit.query_days("tu")
     async with visit.deps.store.read(visit.scope()) as work:
         lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
     return await visit.form_page(
@@ -302,7 +302,7 @@ _FILE_NAMES = {
 }
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def show_books(visit: Visit) -> web.StreamResponse:
     ask, problems = _read_query(visit)
     desk, sau = visit.deps.book, visit.ask("sau")
     async with desk.store.read(visit.scope()) as work:
@@ -322,7 +322,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         leaf = replace(leaf, lines=(), after=None)
     query = dict(visit.request.query)
     following = (
-        where(
+        url_for(
             "/so-van-ban",
             **merged(query, sau=leaf.after if isinstance(leaf.after, str) else leaf.after.id, told=None),
         )
@@ -347,10 +347,10 @@ async def shown(visit: Visit) -> web.StreamResponse:
         whole=year_summary,
         given={"tu": visit.ask("tu"), "den": visit.ask("den")},
         files={
-            form: where(f"/so-van-ban/tai/{form}", **merged(query, sau=None, told=None))
+            form: url_for(f"/so-van-ban/tai/{form}", **merged(query, sau=None, told=None))
             for form in (BookFormat.XLSX, BookFormat.CSV)
         },
-        printed=where("/so-van-ban/in", **merged(query, sau=None, told=None)),
+        printed=url_for("/so-van-ban/in", **merged(query, sau=None, told=None)),
         may_keep=visit.may(Right.BOOK, Manner.YES),
         may_take=visit.may(Right.BOOK, Manner.YES) and not problems,
         cell=dates.cell_text,
@@ -362,7 +362,7 @@ async def file(visit: Visit) -> web.StreamResponse:
     book_format = BookFormat(visit.path("form"))
     ask, problems = _read_query(visit)
     if problems:
-        return await shown(visit)
+        return await show_books(visit)
     deps, scope = visit.deps, visit.scope()
     write = books.write_xlsx if book_format is BookFormat.XLSX else books.write_csv
     with deps.blobs.scratch() as scratch:
@@ -372,12 +372,12 @@ async def file(visit: Visit) -> web.StreamResponse:
         return await answers.give_file(visit.request, content)
 
 
-async def printed(visit: Visit) -> web.StreamResponse:
+async def print_book(visit: Visit) -> web.StreamResponse:
     """Show the page to print: cover, header on each sheet, a line for each month."""
     deps = visit.deps
     ask, problems = _read_query(visit)
     if problems:
-        return await shown(visit)
+        return await show_books(visit)
     with deps.blobs.scratch() as scratch:
         await book_page.write(deps.book, visit.scope(), ask, scratch.file, nonce=visit.nonce)
         await deps.pool.run(lambda: scratch.file.seek(0))
@@ -403,15 +403,15 @@ async def stamp(visit: Visit) -> web.StreamResponse:
 
 def _read_query(visit: Visit) -> tuple[Ask, Problems]:
     """Read the address. Without a readable span there is no book: a print of the whole year would be taken for a part."""
-    year = visit.year_asked()
-    (since, until), problems = visit.days_asked("tu", "den")
-    if since is not None and until is not None and since > until:
-        since, until = until, since
+    year = visit.query_year()
+    (since, last_day), problems = visit.query_days("tu", "den")
+    if since is not None and last_day is not None and since > last_day:
+        since, last_day = last_day, since
     book, form = visit.ask("so"), visit.ask("mau")
     ask = Ask(
         book=Book(book) if book in tuple(Book) else Book.INCOMING,
         form=BookForm(form) if form in tuple(BookForm) else BookForm.DECREE_30,
-        span=Span(year=year, since=_within(since, year), until=_within(until, year)),
+        span=Span(year=year, since=_within(since, year), until=_within(last_day, year)),
         lang=visit.lang,
     )
     return ask, problems
@@ -426,16 +426,16 @@ def _within(day: date | None, year: int) -> date | None:
 
 ROUTES = (
     get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
-    post("/so-van-ban/den/nhap", "book_enter", entered, body=FormBody.PARTS),
+    post("/so-van-ban/den/nhap", "book_enter", enter_line, body=FormBody.PARTS),
     get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
-    post("/so-van-ban/di/nhap", "book_sent", sent),
-    get("/so-van-ban/dong/{id}", "book_line", line_shown),
-    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected),
-    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck),
-    get(_PAPER_PATH, "book_paper", paper_list_shown),
-    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", paper_line_closed),
-    get("/so-van-ban", "books", shown, needs=BOOKS, key="books"),
+    post("/so-van-ban/di/nhap", "book_sent", enter_sent),
+    get("/so-van-ban/dong/{id}", "book_line", show_line),
+    post("/so-van-ban/dong/{id}/sua", "book_correct", correct_line),
+    post("/so-van-ban/dong/{id}/gach", "book_strike", strike_line),
+    get(_PAPER_PATH, "book_paper", show_paper_list),
+    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", close_paper_line),
+    get("/so-van-ban", "books", show_books, needs=BOOKS, key="books"),
     get("/so-van-ban/tai/{form:xlsx|csv}", "book_file", file),
-    get("/so-van-ban/in", "book_print", printed),
+    get("/so-van-ban/in", "book_print", print_book),
     get("/so-van-ban/dau-den/{id}", "book_stamp", stamp),
 )

@@ -2,7 +2,7 @@
 that no browser runs or guesses at, once the reading is logged; the page of one packet, with the verdict on its signature
 and its text, never rendered. Previewed beside the document: pages of one of its files as pictures, a number of them at a
 time, with their sizes known before they come; or their text, to select; for a file that cannot be drawn a plain sentence,
-and the file. In: a visit, the document as its side shows it (`LeafDesk`), and how that side logs the reading."""
+and the file. In: a visit, the document as its side shows it (`Previewer`), and how that side logs the reading."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.office.letters.looking import DOTS, WINDOW, LookedFile, lead_of
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import whole_number
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.visits import Visit, merged, url_for
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import OpenFile, streamed
 
@@ -43,7 +43,7 @@ async def note_read(visit: Visit, id: str, file: str, *, assigned: bool) -> None
     )
 
 
-async def give_opened(visit: Visit, opened: OpenFile, found_type: str, *, inline: bool) -> web.StreamResponse:
+async def send_opened(visit: Visit, opened: OpenFile, found_type: str, *, inline: bool) -> web.StreamResponse:
     """Send an opened file. `found_type` is the inspector's short word for its type."""
     content = FileContent(
         name=opened.name,
@@ -55,7 +55,7 @@ async def give_opened(visit: Visit, opened: OpenFile, found_type: str, *, inline
     return await answers.give_file(visit.request, content, inline=inline)
 
 
-async def present(get: Callable[[str], Awaitable[T]], ids: Iterable[str]) -> list[T]:
+async def load_present(get: Callable[[str], Awaitable[T]], ids: Iterable[str]) -> list[T]:
     """Load each of these documents once; one of another agency of this node is left out."""
     documents = []
     for id in dict.fromkeys(ids):
@@ -147,7 +147,7 @@ _AWAITED = PageLook(sizes=(Size(width=595, height=842),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeafDesk:
+class Previewer:
     """Document as its side shows it. `path` is its page, `base` the beginning of its content's addresses, `view` the end of
     the address that shows a file in the browser's own viewer; `note` logs the reading of a file; `faults` are keys of the
     labels where the side has words of its own."""
@@ -162,7 +162,7 @@ class LeafDesk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeafSheet:
+class PreviewSheet:
     """Page of the preview: the address of its picture, and of one with twice as many dots; or its text."""
 
     number: int
@@ -174,30 +174,30 @@ class LeafSheet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeafLink:
+class PreviewLink:
     path: str
     word: str
-    here: bool = False
+    is_current: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class FilePreview:
     """Preview of one file. `fault` is a key of the labels where there is no preview; `original` opens the browser's own
     viewer."""
 
     item: LookedFile
-    files: tuple[LeafLink, ...]
+    files: tuple[PreviewLink, ...]
     keep: str
     original: str = ""
-    sheets: tuple[LeafSheet, ...] = ()
+    sheets: tuple[PreviewSheet, ...] = ()
     pages: int = 0
     previous: str = ""
     next: str = ""
-    zooms: tuple[LeafLink, ...] = ()
+    zooms: tuple[PreviewLink, ...] = ()
     as_words: str = ""
     as_pictures: str = ""
     is_large: bool = False
-    again: str = ""
+    retry_path: str = ""
     """Address of this page once more, where it was not drawn in time."""
     fault: str = ""
 
@@ -210,16 +210,16 @@ class Leaf:
         return self.sheets[-1].number if self.sheets else 1
 
 
-async def leaf_of(visit: Visit, desk: LeafDesk) -> Leaf | None:
+async def make_preview(visit: Visit, desk: Previewer) -> FilePreview | None:
     """Make the preview; None where there is no file."""
-    item = chosen(visit, desk)
+    item = chosen_file(visit, desk)
     if item is None:
         return None
-    visit.deps.looking.are_at_work(visit.here.id)
+    visit.deps.looking.are_at_work(visit.own_agency.id)
     page = max(1, whole_number(visit.ask("trang"), 4) or 1)
     dots, as_words = visit.number("co", DOTS[0], DOTS), visit.ask("chu") == "1"
     look = await _draw_or_read(visit, desk, item, page, dots, as_words=as_words)
-    empty_leaf = Leaf(
+    empty = FilePreview(
         item=item,
         files=_files(visit, desk, item),
         keep=_address(visit, desk, f"tep/{item.n}"),
@@ -227,16 +227,16 @@ async def leaf_of(visit: Visit, desk: LeafDesk) -> Leaf | None:
         fault=desk.faults.get(look.fault, f"leaf.{look.fault}") if look.fault else "",
     )
     if look.fault:
-        return empty_leaf
-    return _with_pages(visit, desk, empty_leaf, look, page, dots, as_words=as_words)
+        return empty
+    return _with_pages(visit, desk, empty, look, page, dots, as_words=as_words)
 
 
-def chosen(visit: Visit, desk: LeafDesk) -> LookedFile | None:
+def chosen_file(visit: Visit, desk: Previewer) -> LookedFile | None:
     """Return the file that the address names, else the lead."""
     return next((f for f in desk.files if str(f.n) == visit.ask("tep")), lead_of(desk.files))
 
 
-async def picture_given(visit: Visit, desk: LeafDesk) -> web.StreamResponse:
+async def send_picture(visit: Visit, desk: Previewer) -> web.StreamResponse:
     """Send the page that the address names, as a picture."""
     item = next((f for f in desk.files if str(f.n) == visit.path("n")), None)
     if item is None:
@@ -253,13 +253,13 @@ async def picture_given(visit: Visit, desk: LeafDesk) -> web.StreamResponse:
     return web.Response(body=look.picture, headers=headers)
 
 
-def reader_of(visit: Visit, desk: LeafDesk, n: int) -> tuple[str, ...]:
+def reader_of(visit: Visit, desk: Previewer, n: int) -> tuple[str, ...]:
     """Return the key of a reading: session, document, file and order; each is logged once."""
     return visit.person.session.id, desk.id, str(n), visit.ask("lenh")
 
 
 async def _draw_or_read(
-    visit: Visit, desk: LeafDesk, item: LookedFile, page: int, dots: int, *, as_words: bool
+    visit: Visit, desk: Previewer, item: LookedFile, page: int, dots: int, *, as_words: bool
 ) -> PageLook:
     """Draw the file, or read its text; a failure leaves the page without a preview."""
     looking = visit.deps.looking
@@ -275,15 +275,15 @@ async def _draw_or_read(
 
 
 def _with_pages(
-    visit: Visit, desk: LeafDesk, empty_leaf: Leaf, look: PageLook, page: int, dots: int, *, as_words: bool
-) -> Leaf:
+    visit: Visit, desk: Previewer, empty: FilePreview, look: PageLook, page: int, dots: int, *, as_words: bool
+) -> FilePreview:
     words: tuple[str | None, ...] = look.words or (None,) * len(look.sizes)
     last = page + len(look.sizes) - 1
     previous_page = max(1, page - WINDOW)
     return replace(
-        empty_leaf,
+        empty,
         sheets=tuple(
-            _sheet(visit, desk, empty_leaf.item, page + n, size, dots, text)
+            _sheet(visit, desk, empty.item, page + n, size, dots, text)
             for n, (size, text) in enumerate(zip(look.sizes, words, strict=True))
         ),
         pages=look.pages,
@@ -293,22 +293,22 @@ def _with_pages(
         next=_page_address(visit, desk, trang=str(last + 1)) if last < look.pages else "",
         zooms=tuple(_zoom(visit, desk, zoom, dots) for zoom in DOTS) if not as_words else (),
         as_words=_page_address(visit, desk, chu="1")
-        if not as_words and empty_leaf.item.kind == answers.PDF
+        if not as_words and empty.item.kind == answers.PDF
         else "",
         as_pictures=_page_address(visit, desk, chu=None) if as_words else "",
         is_large=dots != DOTS[0],
-        again="" if look.pages else _page_address(visit, desk),
+        retry_path="" if look.pages else _page_address(visit, desk),
     )
 
 
 def _sheet(
-    visit: Visit, desk: LeafDesk, item: LookedFile, number: int, size: Size, dots: int, words: str | None
-) -> LeafSheet:
+    visit: Visit, desk: Previewer, item: LookedFile, number: int, size: Size, dots: int, words: str | None
+) -> PreviewSheet:
     wide, high = pixels(size, dots)
     if words is not None:
-        return LeafSheet(number=number, wide=wide, high=high, words=words)
+        return PreviewSheet(number=number, wide=wide, high=high, words=words)
     picture = f"trang/{item.n}/{number}"
-    return LeafSheet(
+    return PreviewSheet(
         number=number,
         wide=wide,
         high=high,
@@ -317,38 +317,38 @@ def _sheet(
     )
 
 
-def _address(visit: Visit, desk: LeafDesk, tail: str, **query: str) -> str:
+def _address(visit: Visit, desk: Previewer, tail: str, **query: str) -> str:
     """Return an address below the document, by the same order."""
-    return where(f"{desk.base}/{tail}", **merged({**query, "lenh": visit.ask("lenh")}))
+    return url_for(f"{desk.base}/{tail}", **merged({**query, "lenh": visit.ask("lenh")}))
 
 
-def _zoom(visit: Visit, desk: LeafDesk, zoom: int, dots: int) -> LeafLink:
+def _zoom(visit: Visit, desk: Previewer, zoom: int, dots: int) -> PreviewLink:
     path = _page_address(visit, desk, co=str(zoom) if zoom != DOTS[0] else None)
     word = visit.say("leaf.fits") if zoom == DOTS[0] else f"{zoom} %"
-    return LeafLink(path=path, word=word, here=zoom == dots)
+    return PreviewLink(path=path, word=word, is_current=zoom == dots)
 
 
-def _files(visit: Visit, desk: LeafDesk, item: LookedFile) -> tuple[LeafLink, ...]:
+def _files(visit: Visit, desk: Previewer, item: LookedFile) -> tuple[PreviewLink, ...]:
     """List the files to choose from; none where there is only one."""
     choices = desk.files if len(desk.files) > 1 else ()
     return tuple(
-        LeafLink(
+        PreviewLink(
             path=_page_address(visit, desk, tep=str(file.n), trang=None, chu=None),
             word=file.name,
-            here=file.n == item.n,
+            is_current=file.n == item.n,
         )
         for file in choices
     )
 
 
-def _page_address(visit: Visit, desk: LeafDesk, **changes: str | None) -> str:
+def _page_address(visit: Visit, desk: Previewer, **changes: str | None) -> str:
     """Return the address of this page with another choice in the preview."""
     query = {name: visit.ask(name) for name in ("ds", "lenh", "tep", "trang", "co", "chu")}
     parameters = {name: value for name, value in {**query, **changes}.items() if value}
-    return where(desk.path, **parameters) + "#leaf"
+    return url_for(desk.path, **parameters) + "#leaf"
 
 
-async def _note_once(visit: Visit, desk: LeafDesk, item: LookedFile) -> None:
+async def _note_once(visit: Visit, desk: Previewer, item: LookedFile) -> None:
     """Log a reading once for a session, a file and an order, before the first byte is sent."""
     looking, reader = visit.deps.looking, reader_of(visit, desk, item.n)
     if not looking.has_noted(reader):

@@ -27,15 +27,15 @@ from gateway.office.web.charts import QueueChart
 from gateway.office.web.door import AGENCY
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.list_rows import Sees, ShownLine
+from gateway.office.web.listing.list_rows import ListSight, ShownLine
 from gateway.office.web.pages import tasks
-from gateway.office.web.pages.lists import asked_of
+from gateway.office.web.pages.lists import read_query
 from gateway.office.web.pages.news import HEARS
 from gateway.office.web.pages.operations.state import PATH as PAGES
 from gateway.office.web.pages.operations.state import is_operator
 from gateway.office.web.pages.tasks import ShownTask
-from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visits import Visit, bell_kinds, where
+from gateway.office.web.routes import Access, get, post
+from gateway.office.web.visits import Visit, bell_kinds, url_for
 
 _EXPIRING = timedelta(days=90)
 _SIDES = {path: side for side, path in PATHS.items()}
@@ -58,7 +58,7 @@ class Tile:
     calls: bool = False
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def show_dashboard(visit: Visit) -> web.StreamResponse:
     if visit.agency is None:
         if not is_operator(visit):
             return visit.go(AGENCY, next=visit.request.rel_url.raw_path_qs)
@@ -98,7 +98,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
 
 async def tour_away(visit: Visit) -> web.StreamResponse:
     await visit.deps.rings.put_tour_away(visit.scope())
-    return visit.said(PATH, "tour.away")
+    return visit.confirm(PATH, "tour.away")
 
 
 async def _tour(visit: Visit) -> str:
@@ -136,10 +136,10 @@ async def _letters(visit: Visit) -> list[ShownLine]:
         pressing = await work.office.lists.page(Filter(side=Side.IN, tab=Tab.NEW), limit=_PRESSING)
     ids = {line.id for line in lines}
     lines += [line for line in pressing.lines if line.id not in ids]
-    return (await list_rows.teller_of(visit, Side.IN)).rows(lines)
+    return (await list_rows.row_renderer(visit, Side.IN)).rows(lines)
 
 
-async def _unit_page(visit: Visit, sight: Sees) -> web.StreamResponse:
+async def _unit_page(visit: Visit, sight: ListSight) -> web.StreamResponse:
     """Show the page limited to the own unit: its tasks, its other documents, the person's returned ones, and the counts of
     their lists; no figures of the agency."""
     tiles = []
@@ -163,10 +163,10 @@ async def _unit_page(visit: Visit, sight: Sees) -> web.StreamResponse:
         for tile in _tiles(visit, _NOTHING, await _count_expiring(visit)):
             path, _, query = tile.path.partition("?")
             if (side := _SIDES.get(path)) is not None:
-                question = asked_of(visit, side, dict(parse_qsl(query)), sight)
-                tile = replace(tile, count=await work.office.lists.count(question.wanted))
+                question = read_query(visit, side, dict(parse_qsl(query)), sight)
+                tile = replace(tile, count=await work.office.lists.count(question.criteria))
             tiles.append(tile)
-    teller = await list_rows.teller_of(visit, Side.IN)
+    teller = await list_rows.row_renderer(visit, Side.IN)
     return await _page(
         visit,
         title=visit.say("dashboard.today"),
@@ -215,7 +215,7 @@ async def _chart_values(visit: Visit, figures: Charts) -> Mapping[str, object]:
 
 
 def _tiles(visit: Visit, tiles: Tiles, endings: int) -> list[Tile]:
-    certificates = where(f"/co-quan/{visit.here.code}", muc="chung-thu-so")
+    certificates = url_for(f"/co-quan/{visit.own_agency.code}", muc="chung-thu-so")
     return [
         Tile(key="late", count=tiles.late, path="/van-ban-den?tab=new&qua-han=1", calls=True),
         Tile(key="urgent", count=tiles.urgent, path="/van-ban-den?tab=new&khan=1", calls=True),
@@ -232,7 +232,7 @@ async def _count_expiring(visit: Visit) -> int:
     """Count our own certificates that end within 90 days."""
     now = visit.deps.clock.now()
     certificates = await visit.deps.todo.certificates(now)
-    codes = {visit.here.code, *visit.here.aliases}
+    codes = {visit.own_agency.code, *visit.own_agency.aliases}
     return sum(c.code in codes and c.until <= now + _EXPIRING for c in certificates)
 
 
@@ -241,7 +241,7 @@ async def _queue_chart(visit: Visit) -> QueueChart | None:
     if not is_operator(visit):
         return None
     now = visit.deps.clock.now()
-    return charts.queue_chart(await visit.deps.operations.machine.sampled(now - charts.QUEUE_SPAN), now)
+    return charts.queue_chart(await visit.deps.operations.machine.samples(now - charts.QUEUE_SPAN), now)
 
 
 def _traffic(figures: Charts) -> charts.Lines:
@@ -285,7 +285,7 @@ async def _names(visit: Visit, figures: Charts) -> dict[str, str]:
 ROUTES = (
     # The handler refuses a person who sees no document here and does not operate the node: without an agency there is
     # one to choose first.
-    get(PATH, "dashboard", shown, who=Who.READY, key="dashboard"),
+    get(PATH, "dashboard", show_dashboard, access=Access.READY, key="dashboard"),
     post(f"{PATH}/huong-dan/cat", "tour_away", tour_away, needs=HEARS, key="dashboard"),
 )
 
@@ -302,7 +302,7 @@ MOST_PRESSING = 50
 class WorkLine:
     """Line of one task. `letter` where the task may be done here with one press."""
 
-    shown: ShownTask
+    row: ShownTask
     letter: ShownLine | None = None
 
 
@@ -323,19 +323,19 @@ class WorkGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
-    """Tasks of today. `mine` are this person's; `others` wait for other persons of the agency. The counts are of both, as
-    in the menu and the list."""
+    """Tasks of today. `mine` are this person's; `other_groups` wait for other persons of the agency. The counts are of
+    both, as in the menu and the list."""
 
     mine: tuple[WorkGroup, ...]
-    others: tuple[WorkGroup, ...]
+    other_groups: tuple[WorkGroup, ...]
 
     @property
     def total(self) -> int:
-        return sum(group.total for group in (*self.mine, *self.others))
+        return sum(group.total for group in (*self.mine, *self.other_groups))
 
     @property
     def late(self) -> int:
-        return sum(group.late for group in (*self.mine, *self.others))
+        return sum(group.late for group in (*self.mine, *self.other_groups))
 
 
 def is_mine(visit: Visit, kind: TaskKind) -> bool:
@@ -347,10 +347,10 @@ def is_mine(visit: Visit, kind: TaskKind) -> bool:
 def of_agency(visit: Visit, todo_list: TodoList, letters: Mapping[str, ShownLine]) -> Today:
     """Group the agency's tasks; `letters` by id are those that one press takes in."""
     own_tasks = [t for t in todo_list.tasks if is_mine(visit, t.kind)]
-    tasks_of_others = [t for t in todo_list.tasks if not is_mine(visit, t.kind)]
+    other_tasks = [t for t in todo_list.tasks if not is_mine(visit, t.kind)]
     return Today(
         mine=tuple(_group(visit, todo_list, t, letters) for t in _by_kind(own_tasks)),
-        others=tuple(_group(visit, todo_list, t, {}) for t in _by_kind(tasks_of_others)),
+        other_groups=tuple(_group(visit, todo_list, t, {}) for t in _by_kind(other_tasks)),
     )
 
 
@@ -359,7 +359,7 @@ def of_unit(visit: Visit, todo_list: TodoList) -> Today:
         mine=tuple(
             _group(visit, todo_list, tasks_of_kind, {}) for tasks_of_kind in _by_kind(todo_list.tasks)
         ),
-        others=(),
+        other_groups=(),
     )
 
 
@@ -393,4 +393,4 @@ def _group(
 
 def _line(visit: Visit, todo_list: TodoList, task: Task, letters: Mapping[str, ShownLine]) -> WorkLine:
     letter = letters.get(task.subject_id) if task.kind is TaskKind.TAKE_IN else None
-    return WorkLine(shown=tasks.row(visit, todo_list, task), letter=letter)
+    return WorkLine(row=tasks.row(visit, todo_list, task), letter=letter)

@@ -20,7 +20,7 @@ from gateway.office.web.door import COOKIE, LANG_COOKIE, SIGN_IN, forget_session
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import STATES
 from gateway.office.web.pages import account
-from gateway.office.web.routes import FormBody, Who, get, post
+from gateway.office.web.routes import Access, FormBody, get, post
 from gateway.office.web.visits import Visit, inside
 from gateway.words import labels
 
@@ -36,7 +36,7 @@ async def first_page(visit: Visit) -> web.StreamResponse:
     return visit.go(entries[0].path if entries else "/tai-khoan", **message)
 
 
-async def language_chosen(visit: Visit) -> web.StreamResponse:
+async def choose_language(visit: Visit) -> web.StreamResponse:
     """Show pages in that language from now on."""
     answer = visit.go_back(visit.ask("next"))
     lang = visit.ask("lang")
@@ -45,18 +45,18 @@ async def language_chosen(visit: Visit) -> web.StreamResponse:
     return answer
 
 
-async def agency_asked(visit: Visit) -> web.StreamResponse:
+async def ask_agency(visit: Visit) -> web.StreamResponse:
     return await visit.page(
         "choose_agency.html", title=visit.say("page.choose_agency"), back=inside(visit.ask("next"))
     )
 
 
-async def agency_chosen(visit: Visit) -> web.StreamResponse:
+async def choose_agency(visit: Visit) -> web.StreamResponse:
     token = await sessions.choose_agency(visit.deps.accounts, visit.token, visit.form.text("agency"))
     return keep_session(visit.go_back(visit.form.text("next")), visit.request, token)
 
 
-async def session_extended(visit: Visit) -> web.StreamResponse:
+async def extend_session(visit: Visit) -> web.StreamResponse:
     """Extend the session, by using it; a script reads its end."""
     if "application/json" in visit.request.headers.get("Accept", ""):
         return web.json_response(
@@ -69,7 +69,7 @@ _WAITS = frozenset({"GW-LOCKED", "GW-SLOW-DOWN"})
 _ANSWERED = _WAITS | {"GW-SIGN-IN", "GW-ACCOUNT"}
 
 
-async def sign_in_asked(visit: Visit) -> web.StreamResponse:
+async def ask_sign_in(visit: Visit) -> web.StreamResponse:
     if visit.acting is not None:
         return visit.go_back(visit.ask("next"))
     return await _sign_in_page(visit, visit.ask("next"))
@@ -93,21 +93,21 @@ async def signed_in(visit: Visit) -> web.StreamResponse:
     return _enter(visit, session, back)
 
 
-async def signed_out(visit: Visit) -> web.StreamResponse:
+async def sign_out(visit: Visit) -> web.StreamResponse:
     if visit.token:
         await sessions.sign_out(visit.deps.accounts, visit.token)
-    return forget_session(visit.said(SIGN_IN, "entry.left"), visit.request)
+    return forget_session(visit.confirm(SIGN_IN, "entry.left"), visit.request)
 
 
-async def taken_up(visit: Visit) -> web.StreamResponse:
+async def take_up_account(visit: Visit) -> web.StreamResponse:
     """Set the person's own password, and sign in with it."""
     if problems := account.typed_twice(visit):
-        return await link_opened(visit, problems)
+        return await open_link(visit, problems)
     desk, new = visit.deps.accounts, visit.form.text("new")
     try:
         person = await credentials.take_up(desk, visit.path("code"), new, visit.origin)
     except NotTaken as error:
-        return await link_opened(visit, account.password_problems(visit, error))
+        return await open_link(visit, account.password_problems(visit, error))
     sign_in_typed = TypedSignIn(login=person.login or person.name, password=new)
     return _enter(visit, await sign_in.run(desk, sign_in_typed, visit.origin, _earlier_token(visit)), "/")
 
@@ -127,7 +127,7 @@ async def _sign_in_page(
     return forget_session(answer, visit.request) if visit.request.cookies.get(COOKIE) else answer
 
 
-async def link_opened(visit: Visit, problems: Problems | None = None) -> web.Response:
+async def open_link(visit: Visit, problems: Problems | None = None) -> web.Response:
     person = await credentials.owner_of_code(visit.deps.accounts, visit.path("code"), visit.origin)
     return await visit.form_page(
         "entry/link.html",
@@ -168,26 +168,26 @@ def _earlier_token(visit: Visit) -> str | None:
 
 
 HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 2, "admin": 3}
-HELP_STATES = tuple(each for each in STATES[Side.OUT] if each != "unknown")
+HELP_STATES = tuple(state for state in STATES[Side.OUT] if state != "unknown")
 HELP_TIMES = ("take_in", "assign", "issue", "recall")
 
 
-async def help_shown(visit: Visit) -> web.StreamResponse:
+async def show_help(visit: Visit) -> web.StreamResponse:
     return await visit.page(
         "help/page.html", title=visit.say("menu.help"), parts=HELP_PARTS, states=HELP_STATES, times=HELP_TIMES
     )
 
 
 ROUTES = (
-    get("/", "home", first_page, who=Who.ANYBODY),
-    get("/ngon-ngu", "language", language_chosen, who=Who.ANYBODY),
-    get("/chon-co-quan", "choose_agency", agency_asked, who=Who.READY),
-    post("/chon-co-quan", "agency_chosen", agency_chosen, who=Who.READY),
-    post("/phien/gia-han", "extend", session_extended, who=Who.PERSON, body=FormBody.FORM),
-    get(SIGN_IN, "sign_in", sign_in_asked, who=Who.ANYBODY),
-    post(SIGN_IN, "signed_in", signed_in, who=Who.ANYBODY, body=FormBody.NONE),
-    post("/dang-xuat", "sign_out", signed_out, who=Who.ANYBODY),
-    get("/lien-ket/{code}", "one_time_link", link_opened, who=Who.ANYBODY),
-    post("/lien-ket/{code}", "account_taken_up", taken_up, who=Who.ANYBODY),
-    get("/tro-giup", "help", help_shown, who=Who.ANYBODY, key="help"),
+    get("/", "home", first_page, access=Access.ANYBODY),
+    get("/ngon-ngu", "language", choose_language, access=Access.ANYBODY),
+    get("/chon-co-quan", "choose_agency", ask_agency, access=Access.READY),
+    post("/chon-co-quan", "agency_chosen", choose_agency, access=Access.READY),
+    post("/phien/gia-han", "extend", extend_session, access=Access.PERSON, body=FormBody.FORM),
+    get(SIGN_IN, "sign_in", ask_sign_in, access=Access.ANYBODY),
+    post(SIGN_IN, "signed_in", signed_in, access=Access.ANYBODY, body=FormBody.NONE),
+    post("/dang-xuat", "sign_out", sign_out, access=Access.ANYBODY),
+    get("/lien-ket/{code}", "one_time_link", open_link, access=Access.ANYBODY),
+    post("/lien-ket/{code}", "account_taken_up", take_up_account, access=Access.ANYBODY),
+    get("/tro-giup", "help", show_help, access=Access.ANYBODY, key="help"),
 )

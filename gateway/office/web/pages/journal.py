@@ -15,12 +15,12 @@ from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.node.journal import JournalAsk, JournalEntry
+from gateway.office.node.journal import JournalEntry, JournalQuery
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
-from gateway.office.web.routes import Needs, Who, get, post
-from gateway.office.web.visits import AUDITS, Visit, merged, where
+from gateway.office.web.routes import Access, Needs, get, post
+from gateway.office.web.visits import AUDITS, Visit, merged, url_for
 from gateway.store.log_reading import WantedEvents
 from gateway.words import labels
 
@@ -37,23 +37,23 @@ _TECHNICAL = (
     *("message.resigned", "inbox.landed", "inbox.waiting", "inbox.held", "inbox.invalid", "inbox.repeated"),
     *("inbox.dropped", "inbox.revocation", "evidence.made"),
 )
-_BEFORE, _AFTER = ("before", "old"), ("after", "new", "state", "status", "standing", "outcome")
+_OLD_KEYS, _NEW_KEYS = ("before", "old"), ("after", "new", "state", "status", "standing", "outcome")
 _BAD = ("failed", "invalid", "refused", "rejected", "returned", "blocked", "locked", "dropped", "malware")
 _WAITS = ("held", "waiting", "retry")
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def show_journal(visit: Visit) -> web.StreamResponse:
     journal = visit.deps.operations.journal
     ask, problems = await _read_query(visit)
     position = whole_number(visit.ask("sau"), 18)
-    entries = [] if problems else await journal.page(ask, before=position, limit=_ROWS + 1)
+    entries = [] if problems else await journal.page(ask, end=position, limit=_ROWS + 1)
     query = dict(visit.request.query)
     last = str(entries[_ROWS - 1].position) if len(entries) > _ROWS else ""
     values = {
         "problems": problems,
         "rows": [_row(visit, entry) for entry in entries[:_ROWS]],
-        "following": where(PATH, **merged(query, sau=last, told=None)) if last else "",
-        "first": where(PATH, **merged(query, sau=None, told=None)) if position is not None else "",
+        "following": url_for(PATH, **merged(query, sau=last, told=None)) if last else "",
+        "first": url_for(PATH, **merged(query, sau=None, told=None)) if position is not None else "",
     }
     if visit.is_piece:
         return visit.piece("journal/_list.html", **values)
@@ -61,29 +61,29 @@ async def shown(visit: Visit) -> web.StreamResponse:
         "journal/page.html",
         422 if problems else 200,
         title=visit.say("menu.audit"),
-        seal=await journal.seal(),
+        seal=await journal.state(),
         says=lambda code, params: visit.say_or(f"audit.{code}", code, **params),
         scope=_manner(visit),
         given={name: visit.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
         kinds=_kinds(visit, ask),
         takes=visit.may(Right.AUDIT, *_EXPORTS[0].manners) and not problems,
-        export=where(f"{PATH}/tai", **merged(query, sau=None, told=None)),
+        export=url_for(f"{PATH}/tai", **merged(query, sau=None, told=None)),
         **values,
     )
 
 
 async def check(visit: Visit) -> web.StreamResponse:
     await visit.deps.operations.journal.check()
-    return visit.said(PATH, "journal.checked")
+    return visit.confirm(PATH, "journal.checked")
 
 
 async def export(visit: Visit) -> web.StreamResponse:
     """Send CSV with the mark of UTF-8 for spreadsheets. The export is a line of the log itself."""
     ask, problems = await _read_query(visit)
     if problems:
-        return await shown(visit)
+        return await show_journal(visit)
     lines = await visit.deps.operations.journal.export(
-        visit.person.person.id, ask.wanted.agency_id or "", ask, MOST_EXPORTED
+        visit.person.person.id, ask.event_filter.agency_id or "", ask, MOST_EXPORTED
     )
     name = f"nhat-ky-{local(visit.deps.clock.now()):%Y%m%d-%H%M}.csv"
     content = FileContent(name=name, found_type="csv", pieces=_csv(visit, lines))
@@ -103,18 +103,18 @@ async def _csv(visit: Visit, lines: AsyncIterator[JournalEntry]) -> AsyncIterato
         yield answers.csv_line([row[name] for name in names])
 
 
-async def _read_query(visit: Visit) -> tuple[JournalAsk, Problems]:
+async def _read_query(visit: Visit) -> tuple[JournalQuery, Problems]:
     """Read the query, within the person's rights, and its problems."""
-    (since, end), problems = visit.days_asked("tu", "den")
+    (since, end), problems = visit.query_days("tu", "den")
     kind, principal = visit.ask("loai"), visit.ask("nguoi")
     manner = _manner(visit)
     if manner is Manner.OWN:
         principal = visit.person.person.id
     elif principal:
         # An id, or the person of that name; an unknown name finds no lines.
-        principal = next(iter(await visit.deps.operations.journal.named(principal)), principal[:200])
+        principal = next(iter(await visit.deps.operations.journal.find_people(principal)), principal[:200])
     events_filter = WantedEvents(
-        agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
+        agency_id=None if _is_everywhere(visit, manner) else visit.own_agency.id,
         principal_id=principal or None,
         kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else None,
         subject_id=visit.ask("object")[:200] or None,
@@ -122,7 +122,7 @@ async def _read_query(visit: Visit) -> tuple[JournalAsk, Problems]:
         until=dates.midnight(end + _DAY) if end else None,
     )
     within = {Manner.TECHNICAL: _TECHNICAL, Manner.ACCOUNTS: _ACCOUNTS}.get(manner, ())
-    return JournalAsk(wanted=events_filter, within=within, people=manner is Manner.ACCOUNTS), problems
+    return JournalQuery(event_filter=events_filter, within=within, people=manner is Manner.ACCOUNTS), problems
 
 
 def _manner(visit: Visit) -> Manner:
@@ -143,7 +143,7 @@ def _is_everywhere(visit: Visit, manner: Manner) -> bool:
     return False
 
 
-def _kinds(visit: Visit, ask: JournalAsk) -> list[tuple[str, str]]:
+def _kinds(visit: Visit, ask: JournalQuery) -> list[tuple[str, str]]:
     """List the kinds to choose from: groups, then each kind, as far as the role sees them."""
     visible_kinds = [
         k
@@ -158,17 +158,17 @@ def _kinds(visit: Visit, ask: JournalAsk) -> list[tuple[str, str]]:
     ]
 
 
-def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: what a template is given
+def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: values of a template
     """Describe one line by its columns. `rest` holds the values of no column."""
     event = entry.event
     data, principal = dict(event.data), event.principal_id
     call, place = str(data.pop("call", "")), entry.place or str(data.get("session", ""))
-    old_value, new_value = _first(data, _BEFORE), _first(data, _AFTER)
+    old_value, new_value = _first(data, _OLD_KEYS), _first(data, _NEW_KEYS)
     verb = event.kind.rpartition(".")[2]
     is_bad = verb in _BAD or new_value in _BAD
     return {
         "entry": entry,
-        "who": entry.who or visit.say_or(f"journal.principal.{principal}", principal),
+        "who": entry.actor or visit.say_or(f"journal.principal.{principal}", principal),
         "place": place,
         "what": visit.say_or(f"event.{event.kind}", event.kind),
         "path": _path(visit, entry.agency, event.subject_id),
@@ -203,7 +203,7 @@ def _path(visit: Visit, agency: str | None, subject: str) -> str:
 
 
 ROUTES = (
-    get(PATH, "journal", shown, who=Who.READY, needs=AUDITS, key=KEY),
-    post(f"{PATH}/kiem-tra", "journal_checked", check, who=Who.READY, needs=_EXPORTS, key=KEY),
-    get(f"{PATH}/tai", "journal_file", export, who=Who.READY, needs=_EXPORTS, key=KEY),
+    get(PATH, "journal", show_journal, access=Access.READY, needs=AUDITS, key=KEY),
+    post(f"{PATH}/kiem-tra", "journal_checked", check, access=Access.READY, needs=_EXPORTS, key=KEY),
+    get(f"{PATH}/tai", "journal_file", export, access=Access.READY, needs=_EXPORTS, key=KEY),
 )

@@ -23,11 +23,11 @@ from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.list_rows import Choice, Chosen
+from gateway.office.web.listing.list_rows import Choice, ChosenRows
 from gateway.office.web.pages import list_export
 from gateway.office.web.pages.incoming.acts import REASONS
 from gateway.office.web.pages.incoming.seen import leaders_of, staff_of
-from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, read_list_query
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
@@ -36,7 +36,7 @@ from gateway.store.row import from_json, to_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkOutcome:
-    """One row: its document, and what was done or stood against it."""
+    """One row: its document, and the outcome of the act or the objection to it."""
 
     number: str
     path: str
@@ -51,8 +51,8 @@ class BulkResult:
     outcomes: tuple[BulkOutcome, ...]
 
     @property
-    def done(self) -> int:
-        return sum(each.ok for each in self.outcomes)
+    def n_done(self) -> int:
+        return sum(outcome.ok for outcome in self.outcomes)
 
 
 _GRAVE = frozenset({"huy-gui", "tu-choi"})
@@ -63,28 +63,28 @@ async def preview(visit: Visit, side: Side) -> web.StreamResponse:
     act_key = visit.ask("viec")
     _check(visit, side, act_key)
     if act_key in _EXPORTS:
-        return await list_export.asked(visit, side, act_key)
-    return await _page(visit, await list_rows.chosen(visit, asked_here(visit, side), act_key), [])
+        return await list_export.ask_export(visit, side, act_key)
+    return await _page(visit, await list_rows.load_chosen(visit, read_list_query(visit, side), act_key), [])
 
 
-async def done(visit: Visit, side: Side) -> web.StreamResponse:
+async def apply(visit: Visit, side: Side) -> web.StreamResponse:
     act_key = visit.path("act")
     _check(visit, side, act_key)
     run = _RUN.get(act_key)
     if run is None or not visit.form.all("id"):
         raise NotFound("there is no such act, or nothing was chosen for it")
-    chosen = await list_rows.chosen(visit, asked_here(visit, side), act_key)
+    chosen = await list_rows.load_chosen(visit, read_list_query(visit, side), act_key)
     if problems := await _missing_fields(visit, act_key):
         return await _page(visit, chosen, problems)
     outcomes = await run(visit, chosen)
     outcomes += [_outcome(c, ok=False, text=c.why) for c in chosen.choices if c.why]
-    result = BulkResult(act=act_key, back=chosen.asked.address(), outcomes=tuple(outcomes))
+    result = BulkResult(act=act_key, back=chosen.query.address(), outcomes=tuple(outcomes))
     body, keepings = to_json(BulkResult, result).encode(), visit.deps.store.keepings
     key = await keepings.keep(visit.person.session.id, body, visit.deps.clock.now())
     return visit.go(f"/danh-sach/ket-qua/{key}")
 
 
-async def result_shown(visit: Visit) -> web.StreamResponse:
+async def show_result(visit: Visit) -> web.StreamResponse:
     session, now = visit.person.session.id, visit.deps.clock.now()
     body = await visit.deps.store.keepings.find(visit.path("key"), session, now)
     if body is None:
@@ -100,7 +100,7 @@ def _check(visit: Visit, side: Side, act_key: str) -> None:
         raise Denied("this person may not do that here", code="GW-RIGHT")
 
 
-async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamResponse:
+async def _page(visit: Visit, chosen: ChosenRows, problems: Problems) -> web.StreamResponse:
     act_key, tags = chosen.act, await _offered_tags(visit, chosen)
     return await visit.form_page(
         "lists/bulk.html",
@@ -114,27 +114,27 @@ async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamR
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
         leaders=await leaders_of(visit) if act_key == "trinh" else (),
         urgings=await _late_by_recipient(visit, chosen) if act_key == "don-doc" else (),
-        urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
-        mode=visit.here.numbering.value,
+        urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.own_agency.name),
+        mode=visit.own_agency.numbering.value,
         tags=tags,
         tag_options=[("", visit.say("tags.choose")), *((tag.id, tag.name) for tag in tags)],
     )
 
 
-async def _offered_tags(visit: Visit, chosen: Chosen) -> Sequence[Tag]:
+async def _offered_tags(visit: Visit, chosen: ChosenRows) -> Sequence[Tag]:
     """List the labels that can be put on, or those of these documents that can be taken off."""
     if chosen.act == "gan-nhan":
         return await tags_and_views.tags_of(visit.deps.store, visit.scope())
     if chosen.act != "bo-nhan":
         return ()
-    chosen_tags = (t for choice in chosen.taken for t in choice.tags)
+    chosen_tags = (t for choice in chosen.accepted for t in choice.tags)
     return sorted({t.id: t for t in chosen_tags}.values(), key=lambda t: fold(t.name))
 
 
 def act_word(visit: Visit, act_key: str) -> str:
     """Return the act's word. Modes B and C enter it in the register as well (interfaces.md 1.6)."""
     key = f"listing.act.{act_key}"
-    return visit.say(f"{key}.so" if act_key == "tiep-nhan" and visit.here.numbering != "A" else key)
+    return visit.say(f"{key}.so" if act_key == "tiep-nhan" and visit.own_agency.numbering != "A" else key)
 
 
 async def _missing_fields(visit: Visit, act_key: str) -> list[tuple[str, str]]:
@@ -157,12 +157,12 @@ async def _missing_fields(visit: Visit, act_key: str) -> list[tuple[str, str]]:
     return problems
 
 
-async def _run_for_each(
-    visit: Visit, chosen: Chosen, row_act: Callable[[Visit, Choice], Awaitable[str]]
+async def _run_all(
+    visit: Visit, chosen: ChosenRows, row_act: Callable[[Visit, Choice], Awaitable[str]]
 ) -> list[BulkOutcome]:
     """Act on one row after the other, in their order; an error stands in its row."""
     outcomes = []
-    for choice in chosen.taken:
+    for choice in chosen.accepted:
         try:
             outcomes.append(_outcome(choice, ok=True, text=await row_act(visit, choice)))
         except GatewayError as error:
@@ -220,12 +220,12 @@ async def _offer(visit: Visit, choice: Choice) -> str:
     return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
 
-async def _read(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    await received.mark_read(visit.deps.inn, visit.scope(), [c.id for c in chosen.taken])
-    return [_outcome(c, ok=True, text=visit.say("listing.done.da-doc")) for c in chosen.taken]
+async def _read(visit: Visit, chosen: ChosenRows) -> list[BulkOutcome]:
+    await received.mark_read(visit.deps.inn, visit.scope(), [c.id for c in chosen.accepted])
+    return [_outcome(c, ok=True, text=visit.say("listing.done.da-doc")) for c in chosen.accepted]
 
 
-async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
+async def _untag(visit: Visit, chosen: ChosenRows) -> list[BulkOutcome]:
     id = visit.form.text("tag")
     names = {tag.id: tag.name for tag in await tags_and_views.tags_of(visit.deps.store, visit.scope())}
     if id not in names:
@@ -235,10 +235,10 @@ async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
         had = await tags_and_views.take_off_tag(visit.deps.store, visit.scope(), id, choice.id)
         return visit.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
 
-    return await _run_for_each(visit, chosen, take_off)
+    return await _run_all(visit, chosen, take_off)
 
 
-async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
+async def _urge(visit: Visit, chosen: ChosenRows) -> list[BulkOutcome]:
     """Urge each recipient once, by letter or call, about all its late documents among the chosen."""
     form, outcomes = visit.form, []
     codes = set(form.all("to"))
@@ -266,9 +266,9 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     return outcomes
 
 
-async def _late_by_recipient(visit: Visit, chosen: Chosen) -> list[tuple[Urging, tuple[str, ...]]]:
+async def _late_by_recipient(visit: Visit, chosen: ChosenRows) -> list[tuple[Urging, tuple[str, ...]]]:
     """Return, per recipient, its late documents and whom to phone, and the chosen ones among them."""
-    ids = {c.id for c in chosen.taken}
+    ids = {c.id for c in chosen.accepted}
     async with visit.deps.store.read(visit.scope()) as work:
         deliveries_by_id = await work.deliveries.of_many(sorted(ids))
     late_codes = {
@@ -285,16 +285,16 @@ async def _late_by_recipient(visit: Visit, chosen: Chosen) -> list[tuple[Urging,
     return [(c, late_ids) for c, late_ids in with_ids if late_ids]
 
 
-_RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
-    "gui-lai": partial(_run_for_each, row_act=_resend),
-    "huy-gui": partial(_run_for_each, row_act=_cancel),
+_RUN: dict[str, Callable[[Visit, ChosenRows], Awaitable[list[BulkOutcome]]]] = {
+    "gui-lai": partial(_run_all, row_act=_resend),
+    "huy-gui": partial(_run_all, row_act=_cancel),
     "don-doc": _urge,
-    "tiep-nhan": partial(_run_for_each, row_act=_take_in),
-    "tu-choi": partial(_run_for_each, row_act=_refuse),
-    "trinh": partial(_run_for_each, row_act=_submit),
+    "tiep-nhan": partial(_run_all, row_act=_take_in),
+    "tu-choi": partial(_run_all, row_act=_refuse),
+    "trinh": partial(_run_all, row_act=_submit),
     "da-doc": _read,
-    "giao-lai": partial(_run_for_each, row_act=_offer),
-    "gan-nhan": partial(_run_for_each, row_act=_tag),
+    "giao-lai": partial(_run_all, row_act=_offer),
+    "gan-nhan": partial(_run_all, row_act=_tag),
     "bo-nhan": _untag,
 }
 # Marking read is for every reader; the handler checks the right of each act.
@@ -314,9 +314,9 @@ ROUTES = (
         for route in (
             get(at, f"{key}_many", partial(preview, side=side), needs=SEE, key=key),
             post(
-                f"{at}/lam/{{act}}", f"{key}_many_done", partial(done, side=side), needs=_ACTS[side], key=key
+                f"{at}/lam/{{act}}", f"{key}_many_done", partial(apply, side=side), needs=_ACTS[side], key=key
             ),
         )
     ),
-    get("/danh-sach/ket-qua/{key}", "many_result", result_shown, needs=SEE),
+    get("/danh-sach/ket-qua/{key}", "many_result", show_result, needs=SEE),
 )

@@ -21,10 +21,10 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
 from gateway.office.web.dates import cell_text, moment_text
 from gateway.office.web.listing import list_rows
-from gateway.office.web.listing.asking import PATHS, Column, ListQuestion, chosen_columns
-from gateway.office.web.listing.list_rows import ShownLine, Teller
+from gateway.office.web.listing.asking import PATHS, Column, ListQuery, chosen_columns
+from gateway.office.web.listing.list_rows import RowRenderer, ShownLine
 from gateway.office.web.pages import content
-from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here, filter_words
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, filter_words, read_list_query
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.words import labels
@@ -74,7 +74,7 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
     if key == "kiem-tra":
         return "; ".join(
             f"{labels.say(f'listing.check.{check.key}', lang)}: "
-            + labels.say_or(f"checked.{check.found}", check.found, lang)
+            + labels.say_or(f"checked.{check.verdict}", check.verdict, lang)
             for check in row.checks
         )
     if key == "nhan":
@@ -90,19 +90,19 @@ MOST_BYTES = 300 * 1024 * 1024
 _FORMS = ("xlsx", "csv")
 
 
-async def asked(visit: Visit, side: Side, act: str) -> web.StreamResponse:
+async def ask_export(visit: Visit, side: Side, act: str) -> web.StreamResponse:
     """Show the page that asks for the form, or the list on paper at once."""
     if act == "in":
-        return await printed(visit, side)
-    question = asked_here(visit, side)
+        return await print_list(visit, side)
+    question = read_list_query(visit, side)
     if act == "ho-so":
         return await visit.page(
             "lists/packs.html",
             title=visit.say("listing.act.ho-so"),
-            chosen=await list_rows.chosen(visit, question, act, most=MOST_PACKS),
+            chosen=await list_rows.load_chosen(visit, question, act, most=MOST_PACKS),
             most=MOST_PACKS,
         )
-    ids, count = await list_rows.counted(visit, question, most=MOST_ROWS)
+    ids, count = await list_rows.count_chosen(visit, question, most=MOST_ROWS)
     return await visit.page(
         "lists/export.html",
         title=visit.say(f"listing.act.{act}"),
@@ -114,11 +114,11 @@ async def asked(visit: Visit, side: Side, act: str) -> web.StreamResponse:
     )
 
 
-async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
+async def send_file(visit: Visit, side: Side) -> web.StreamResponse:
     form = visit.ask("dang")
     if form not in _FORMS:
         raise NotFound("a list is written as xlsx or csv")
-    question = asked_here(visit, side)
+    question = read_list_query(visit, side)
     columns = _columns(visit, question)
     heads = [
         XlsxColumn(title=visit.say(f"listing.column.{column.key}"), width=WIDTHS.get(column.key, WIDTH))
@@ -135,12 +135,10 @@ async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
         )
 
 
-async def _pieces_of(
-    visit: Visit, question: ListQuestion, columns: tuple[Column, ...]
-) -> AsyncGenerator[Piece]:
+async def _pieces_of(visit: Visit, question: ListQuery, columns: tuple[Column, ...]) -> AsyncGenerator[Piece]:
     """Yield the whole list, unless some rows are named."""
     teller, with_tags = (
-        await list_rows.teller_of(visit, question.side),
+        await list_rows.row_renderer(visit, question.side),
         any(column.is_tag for column in columns),
     )
     async with aclosing(list_rows.pages(visit, question, most=MOST_ROWS, tagged=with_tags)) as pages:
@@ -149,7 +147,10 @@ async def _pieces_of(
 
 
 def _cell_rows(
-    teller: Teller, lines: Sequence[ListLine], columns: tuple[Column, ...], tags: Mapping[str, Sequence[Tag]]
+    teller: RowRenderer,
+    lines: Sequence[ListLine],
+    columns: tuple[Column, ...],
+    tags: Mapping[str, Sequence[Tag]],
 ) -> list[tuple[list[Cell], bool]]:
     """Return the cells of each row; no row of a list is struck."""
     return [
@@ -157,14 +158,14 @@ def _cell_rows(
     ]
 
 
-def _columns(visit: Visit, question: ListQuestion) -> tuple[Column, ...]:
+def _columns(visit: Visit, question: ListQuery) -> tuple[Column, ...]:
     sight = list_rows.seen_by(visit)
     return chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
 
 
-async def printed(visit: Visit, side: Side) -> web.StreamResponse:
-    question, teller = asked_here(visit, side), await list_rows.teller_of(visit, side)
-    chosen = await list_rows.chosen(visit, question, "xuat", most=MOST_PRINTED, whole=True)
+async def print_list(visit: Visit, side: Side) -> web.StreamResponse:
+    question, teller = read_list_query(visit, side), await list_rows.row_renderer(visit, side)
+    chosen = await list_rows.load_chosen(visit, question, "xuat", most=MOST_PRINTED, all_if_unnamed=True)
     columns = _columns(visit, question)
     tabs = (f"tab.{question.side}.{question.tab}", f"tab.{question.tab}", f"tile.{question.tab}")
     lines = [c.row.line for c in chosen.choices]
@@ -187,7 +188,7 @@ async def packs(visit: Visit) -> web.StreamResponse:
     """Send one file with the evidence pack of each: content leaves here, so every reading is logged first."""
     if "ho-so" not in acts_of(visit, Side.OUT):
         raise Denied("this person may not do that here", code="GW-RIGHT")
-    chosen = await list_rows.chosen(visit, asked_here(visit, Side.OUT), "ho-so", most=MOST_PACKS)
+    chosen = await list_rows.load_chosen(visit, read_list_query(visit, Side.OUT), "ho-so", most=MOST_PACKS)
     lines = [choice.row.line for choice in chosen.choices]
     if not lines:
         raise NotFound("nothing was chosen")
@@ -219,7 +220,7 @@ ROUTES = (
             needs=SEE,
             key=key,
         )
-        for end, name, handler in (("tep", "file", file_given), ("in", "print", printed))
+        for end, name, handler in (("tep", "file", send_file), ("in", "print", print_list))
         for side, key in MENU.items()
     ),
     post("/danh-sach/van-ban-di/ho-so", "outgoing_packs", packs, needs=READS, key="outgoing"),

@@ -34,11 +34,11 @@ from gateway.office.web.listing.asking import (
     PICKS,
     SIZES,
     STATES,
-    ListQuestion,
+    ListQuery,
     chosen_columns,
     visible_columns,
 )
-from gateway.office.web.listing.list_rows import Sees, marked
+from gateway.office.web.listing.list_rows import ListSight, split_at_matches
 from gateway.office.web.routes import Needs, both, get, post
 from gateway.office.web.visits import Visit, claimed_sender
 
@@ -51,7 +51,7 @@ _WIDTHS = frozenset(map(str, range(35, 71)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ListFindings:
     """Findings of one read of the store. `broken` are packets that became no document, each with the name of its sender;
     `last` is when one last came; `late` are the rows with late work, or a late answer."""
 
@@ -66,13 +66,13 @@ class Shown:
     late: frozenset[str] = frozenset()
 
 
-async def listed(visit: Visit, side: Side) -> web.StreamResponse:
+async def show_list(visit: Visit, side: Side) -> web.StreamResponse:
     sight = list_rows.seen_by(visit)
     views = await tags_and_views.views_of(visit.deps.store, visit.scope(), side)
     first = next((view for view in views if view.is_first), None)
     if first is not None and not visit.request.query_string and not visit.is_piece:
         return visit.go_back(f"{asking.PATHS[side]}?{first.query}")
-    question = asked_of(visit, side, visit.request.query, sight)
+    question = read_query(visit, side, visit.request.query, sight)
     try:
         findings = await _load(visit, question)
     except NotFound:
@@ -96,7 +96,7 @@ async def listed(visit: Visit, side: Side) -> web.StreamResponse:
     return await visit.page("lists/list.html", title=visit.say(f"menu.{MENU[side]}"), **values)
 
 
-def asked_of(visit: Visit, side: Side, query: Mapping[str, str], sight: Sees) -> ListQuestion:
+def read_query(visit: Visit, side: Side, query: Mapping[str, str], sight: ListSight) -> ListQuery:
     """Read the question of that query, as this person may ask it."""
     getall = getattr(query, "getall", None)
     column_names = ",".join(getall("cot", [])) if getall else query.get("cot", "")
@@ -113,21 +113,21 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], sight: Sees) ->
     )
 
 
-def asked_here(visit: Visit, side: Side) -> ListQuestion:
+def read_list_query(visit: Visit, side: Side) -> ListQuery:
     """Read the question of the list that the page came from."""
-    return asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
+    return read_query(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
 
 
-async def _load(visit: Visit, question: ListQuestion) -> Shown:
+async def _load(visit: Visit, question: ListQuery) -> ListFindings:
     async with visit.deps.store.read(visit.scope()) as work:
-        page = await work.office.lists.page(question.wanted, limit=question.size, cursor=question.cursor)
-        total = await work.office.lists.count(question.wanted)
+        page = await work.office.lists.page(question.criteria, limit=question.size, cursor=question.cursor)
+        total = await work.office.lists.count(question.criteria)
         is_in = question.side is Side.IN
         queued_filter = Filter(side=Side.OUT, tab=Tab.QUEUED)
         # Proves on an empty page that the line is alive.
-        newest_first = Filter(side=Side.IN, viewer=question.wanted.viewer, sort=ListOrder.NEWEST)
+        newest_first = Filter(side=Side.IN, viewer=question.criteria.viewer, sort=ListOrder.NEWEST)
         newest = await work.office.lists.page(newest_first, limit=1) if is_in and not page.lines else None
-        return Shown(
+        return ListFindings(
             page=page,
             total=total,
             counts=await _counts(work, question),
@@ -153,9 +153,9 @@ def _may_be_late(lines: Sequence[ListLine], today: date) -> list[str]:
     ]
 
 
-async def _counts(work: OfficeWork, question: ListQuestion) -> Mapping[str, ListCount]:
+async def _counts(work: OfficeWork, question: ListQuery) -> Mapping[str, ListCount]:
     """Count every tab; within the person's view alone."""
-    viewer = question.wanted.viewer
+    viewer = question.criteria.viewer
     if viewer is None:
         tabs = await work.office.lists.tabs(question.side)
         general = {ALL: tabs[None], ATTENTION: tabs[Tab(0)]}
@@ -170,24 +170,22 @@ async def _counts(work: OfficeWork, question: ListQuestion) -> Mapping[str, List
     return counts
 
 
-async def _broken(
-    visit: Visit, work: OfficeWork, question: ListQuestion
-) -> Sequence[tuple[InboxPacket, str]]:
+async def _broken(visit: Visit, work: OfficeWork, question: ListQuery) -> Sequence[tuple[InboxPacket, str]]:
     """List packets that could not be opened: rows too, where a clerk looks for held ones (interfaces.md 2.5)."""
-    if question.wanted.viewer is not None or question.filters or question.tab not in ("held", ALL):
+    if question.criteria.viewer is not None or question.filters or question.tab not in ("held", ALL):
         return ()
     packets = (await work.inbox.page(limit=_MOST_BROKEN, cursor=None, states=_BROKEN)).items
     return [(packet, await claimed_sender(visit, packet)) for packet in packets]
 
 
 async def _list_values(
-    visit: Visit, question: ListQuestion, findings: Shown, sight: Sees
+    visit: Visit, question: ListQuery, findings: ListFindings, sight: ListSight
 ) -> dict[str, object]:
-    teller = await list_rows.teller_of(visit, question.side, question.query)
+    teller = await list_rows.row_renderer(visit, question.side, question.query)
     columns = chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
     lines = findings.page.lines
     tags = await list_rows.known_tags(visit)
-    search = sought(question.wanted.text)
+    search = sought(question.criteria.text)
     return {
         "asked": question,
         "side": question.side.value,
@@ -203,7 +201,7 @@ async def _list_values(
         "tags_of": await list_rows.tags_of_lines(visit, lines) if tags else {},
         "named_tags": any(c.is_tag for c in columns),
         "acts": acts_of(visit, question.side),
-        "marked": lambda text: list(marked(text, search)),
+        "marked": lambda text: list(split_at_matches(text, search)),
         "since": visit.deps.clock.now(),
         "as_letters": question.side is Side.IN and not question.columns,
         "has_pane": question.side is Side.IN and sight.content,
@@ -245,9 +243,7 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
     return tuple(key for key, may in acts if may)
 
 
-def filter_words(
-    visit: Visit, question: ListQuestion, tags: Sequence[Tag] = ()
-) -> list[tuple[str, str, str]]:
+def filter_words(visit: Visit, question: ListQuery, tags: Sequence[Tag] = ()) -> list[tuple[str, str, str]]:
     """Describe each filter: its name, its value, and the list without it. `tags` are those that the person may see."""
     tag_names = {tag.id: tag.name for tag in tags}
     words: Mapping[str, Callable[[str], str]] = {
@@ -301,7 +297,7 @@ async def search(visit: Visit) -> web.StreamResponse:
             except NotFound:
                 return visit.go("/tim-kiem", q=text)
             total, lines = await work.office.lists.count(search_filter), page.lines
-    teller, search_words = await list_rows.teller_of(visit), sought(text)
+    teller, search_words = await list_rows.row_renderer(visit), sought(text)
     return await visit.page(
         "lists/search.html",
         title=visit.say("listing.search"),
@@ -311,7 +307,7 @@ async def search(visit: Visit) -> web.StreamResponse:
         total=total,
         page=page,
         seen=sight,
-        marked=lambda words: list(marked(words, search_words)),
+        marked=lambda words: list(split_at_matches(words, search_words)),
     )
 
 
@@ -325,11 +321,11 @@ class Neighbours:
 
 
 async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
-    question = asked_here(visit, side)
+    question = read_list_query(visit, side)
     if not list_rows.query_of(visit):
         return Neighbours(back=PATHS[side])
     async with visit.deps.store.read(visit.scope()) as work:
-        previous_id, next_id = await work.office.lists.beside(question.wanted, id)
+        previous_id, next_id = await work.office.lists.neighbours(question.criteria, id)
 
     def path(other_id: str | None) -> str:
         return f"{PATHS[side]}/{other_id}?{urlencode({'ds': question.query})}" if other_id else ""
@@ -337,16 +333,16 @@ async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
     return Neighbours(back=question.address(), previous=path(previous_id), next=path(next_id))
 
 
-async def after(visit: Visit, side: Side, id: str) -> str | None:
+async def next_document(visit: Visit, side: Side, id: str) -> str | None:
     """Return the document behind that one in the list that the page came from, else in the list as it opens."""
-    question = asked_here(visit, side)
+    question = read_list_query(visit, side)
     async with visit.deps.store.read(visit.scope()) as work:
-        _, next_id = await work.office.lists.beside(question.wanted, id)
+        _, next_id = await work.office.lists.neighbours(question.criteria, id)
     return next_id
 
 
 async def view_page(visit: Visit, side: Side, problems: Problems | None = None) -> web.StreamResponse:
-    question = asked_here(visit, side)
+    question = read_list_query(visit, side)
     return await visit.form_page(
         "lists/keep.html",
         problems,
@@ -356,8 +352,8 @@ async def view_page(visit: Visit, side: Side, problems: Problems | None = None) 
     )
 
 
-async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
-    question = asked_here(visit, side)
+async def save_view(visit: Visit, side: Side) -> web.StreamResponse:
+    question = read_list_query(visit, side)
     try:
         view = await tags_and_views.save_view(
             visit.deps.store,
@@ -374,9 +370,9 @@ async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
     return visit.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
 
 
-async def view_removed(visit: Visit, side: Side) -> web.StreamResponse:
+async def remove_view(visit: Visit, side: Side) -> web.StreamResponse:
     await tags_and_views.remove_view(visit.deps.store, visit.scope(), side, visit.form.text("name"))
-    return visit.said(PATHS[side], "listing.view.removed", tab="all")
+    return visit.confirm(PATHS[side], "listing.view.removed", tab="all")
 
 
 KEEPS = (
@@ -385,11 +381,11 @@ KEEPS = (
 )
 
 
-async def tags_shown(visit: Visit) -> web.StreamResponse:
+async def show_tags(visit: Visit) -> web.StreamResponse:
     return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _count_tags(visit))
 
 
-async def tag_removed(visit: Visit) -> web.StreamResponse:
+async def remove_tag(visit: Visit) -> web.StreamResponse:
     counts_by_id = {tag.id: (tag, sent + received) for tag, sent, received in await _count_tags(visit)}
     if visit.path("id") not in counts_by_id:
         raise NotFound("this agency has no such label")
@@ -398,7 +394,7 @@ async def tag_removed(visit: Visit) -> web.StreamResponse:
         words, shown_count = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, visit.lang)
         return await visit.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=shown_count)
     await tags_and_views.remove_tag(visit.deps.store, visit.scope(), tag.id)
-    return visit.said(_TAGS, "tags.removed")
+    return visit.confirm(_TAGS, "tags.removed")
 
 
 async def _count_tags(visit: Visit) -> list[tuple[Tag, int, int]]:
@@ -412,7 +408,7 @@ _TAGS = "/danh-sach/nhan"
 
 
 ROUTES = (
-    *(get(PATHS[side], key, partial(listed, side=side), needs=SEE, key=key) for side, key in MENU.items()),
+    *(get(PATHS[side], key, partial(show_list, side=side), needs=SEE, key=key) for side, key in MENU.items()),
     get("/tim-kiem", "search", search, needs=SEE),
     *(
         route
@@ -420,10 +416,10 @@ ROUTES = (
         for at, name in ((f"/danh-sach{PATHS[side]}/bo-loc", f"{key}_list_view"),)
         for route in (
             get(at, name, partial(view_page, side=side), needs=SEE, key=key),
-            post(at, f"{name}_saved", partial(view_saved, side=side), needs=SEE, key=key),
-            post(f"{at}/xoa", f"{name}_removed", partial(view_removed, side=side), needs=SEE, key=key),
+            post(at, f"{name}_saved", partial(save_view, side=side), needs=SEE, key=key),
+            post(f"{at}/xoa", f"{name}_removed", partial(remove_view, side=side), needs=SEE, key=key),
         )
     ),
-    get(_TAGS, "tags", tags_shown, needs=KEEPS),
-    *both(f"{_TAGS}/{{id}}/xoa", "tag_remove", "tag_removed", tag_removed, needs=KEEPS),
+    get(_TAGS, "tags", show_tags, needs=KEEPS),
+    *both(f"{_TAGS}/{{id}}/xoa", "tag_remove", "tag_removed", remove_tag, needs=KEEPS),
 )

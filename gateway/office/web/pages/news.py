@@ -48,7 +48,7 @@ async def news_stream(visit: Visit) -> web.StreamResponse:
                 return response
             await response.write(b"retry: 5000\n\n")
             is_over = asyncio.Event()
-            await live.first(
+            await live.wait_for_first(
                 _send_news(visit, response, news_filter),
                 _watch_stream(visit, is_over),
                 place_lost.wait(),
@@ -71,7 +71,7 @@ async def _send_news(visit: Visit, response: web.StreamResponse, news_filter: Fi
             last_rings = rings
             await response.write(f"event: bell\ndata: {rings}\n\n".encode())
         await response.write(b": \n\n")
-        await live.rung(visit.deps.store.wait_events, LIVE_LOOK_S)
+        await live.wait_for_ring(visit.deps.store.wait_events, LIVE_LOOK_S)
         await live.pause(LIVE_BETWEEN_S)
 
 
@@ -89,7 +89,7 @@ async def _watch_stream(visit: Visit, is_over: asyncio.Event) -> None:
         except Denied:
             is_over.set()
         else:
-            if acting.session.agency_id != visit.here.id or granted != visit.person.require(
+            if acting.session.agency_id != visit.own_agency.id or granted != visit.person.require(
                 Right.SEE_CONTENT
             ):
                 is_over.set()
@@ -136,8 +136,8 @@ def _news_filter(visit: Visit) -> Filter | None:
 HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 
-async def rings_shown(visit: Visit) -> web.StreamResponse:
-    bell_now = await bell_of(visit, anew=True)
+async def show_rings(visit: Visit) -> web.StreamResponse:
+    bell_now = await bell_of(visit, fresh=True)
     if bell_now is None:
         raise Denied("there is nothing to be told of here", code="GW-RIGHT")
     if visit.is_piece:
@@ -151,7 +151,7 @@ async def rings_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def rings_read(visit: Visit) -> web.StreamResponse:
+async def read_rings(visit: Visit) -> web.StreamResponse:
     """Mark rings read until the newest that the page showed: later ones stay unread."""
     try:
         read_until = datetime.fromisoformat(visit.form.text("until"))
@@ -160,20 +160,20 @@ async def rings_read(visit: Visit) -> web.StreamResponse:
     if read_until.tzinfo is None:
         raise BadForm("a moment has its zone")
     await visit.deps.rings.read(visit.scope(), read_until)
-    return visit.said(BELL_PATH, "bell.read")
+    return visit.confirm(BELL_PATH, "bell.read")
 
 
-async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
+async def choose_ring_kinds(visit: Visit) -> web.StreamResponse:
     kinds, chosen_kinds = bell_kinds(visit), visit.form.all("kind")
     muted = frozenset(kind for kind in kinds if kind.value not in chosen_kinds)
     await visit.deps.rings.choose(visit.scope(), muted)
-    return visit.said(HOME, "bell.chosen")
+    return visit.confirm(HOME, "bell.chosen")
 
 
 ROUTES = (
     get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
     get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
-    get(BELL_PATH, "bell", rings_shown, needs=HEARS, key="bell"),
-    post(f"{BELL_PATH}/da-doc", "bell_read", rings_read, needs=HEARS, key="bell"),
-    post("/tai-khoan/thong-bao", "bell_kinds", ring_kinds_chosen, needs=HEARS),
+    get(BELL_PATH, "bell", show_rings, needs=HEARS, key="bell"),
+    post(f"{BELL_PATH}/da-doc", "bell_read", read_rings, needs=HEARS, key="bell"),
+    post("/tai-khoan/thong-bao", "bell_kinds", choose_ring_kinds, needs=HEARS),
 )

@@ -12,36 +12,36 @@ from gateway.errors import Clash, NotFound
 from gateway.office.policy import calendar_file
 from gateway.office.web import dates, forms
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import FormBody, Who, get, post
+from gateway.office.web.routes import Access, FormBody, get, post
 from gateway.office.web.visits import OPERATES, Visit
 from gateway.policy import timers
 
 PATH = "/quan-tri/lich"
 # The calendar is the node's: its operators set it.
-_AT = {"who": Who.READY, "needs": OPERATES, "key": "administration"}
+_AT = {"access": Access.READY, "needs": OPERATES, "key": "administration"}
 
 
-async def added(visit: Visit) -> web.StreamResponse:
+async def add_day(visit: Visit) -> web.StreamResponse:
     day = dates.typed_day(visit.form.text("day"), visit.today)
     kind, name = visit.form.text("kind"), visit.form.text("name")
     if day is None:
-        return await shown(visit, [("day", visit.say("books.day.unreadable"))])
+        return await show_days(visit, [("day", visit.say("books.day.unreadable"))])
     if kind not in tuple(DayKind) or len(name) > calendar_file.LONGEST_NAME:
-        return await shown(visit, [("name", visit.say("office.name.long"))])
+        return await show_days(visit, [("name", visit.say("office.name.long"))])
     calendar_day = CalendarDay(day=day, kind=DayKind(kind), name=name)
     await visit.deps.todo.calendar.put([calendar_day], visit.deps.clock.now(), visit.person.person.id)
-    return visit.said(PATH, "office.added", nam=str(day.year))
+    return visit.confirm(PATH, "office.added", nam=str(day.year))
 
 
-async def removed(visit: Visit) -> web.StreamResponse:
+async def remove_day(visit: Visit) -> web.StreamResponse:
     now, by = visit.deps.clock.now(), visit.person.person.id
     day = dates.typed_day(visit.form.text("day"), local(now).date())
     if day is None or not await visit.deps.todo.calendar.remove(day, now, by):
         raise NotFound("this node has said nothing of its own about that day")
-    return visit.said(PATH, "office.removed", nam=str(day.year))
+    return visit.confirm(PATH, "office.removed", nam=str(day.year))
 
 
-async def imported(visit: Visit) -> web.StreamResponse:
+async def import_days(visit: Visit) -> web.StreamResponse:
     """Import all days of the file, or none."""
     content = bytearray()
     async for part in forms.parts(visit.request, visit.token):
@@ -50,13 +50,13 @@ async def imported(visit: Visit) -> web.StreamResponse:
         days = calendar_file.read(bytes(content))
     except Clash as error:
         # Its faults are named with their lines; they are few and short.
-        return await shown(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {error}")])
+        return await show_days(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {error}")])
     await visit.deps.todo.calendar.put(days, visit.deps.clock.now(), visit.person.person.id)
-    return visit.said(PATH, "office.imported", nam=str(days[0].day.year))
+    return visit.confirm(PATH, "office.imported", nam=str(days[0].day.year))
 
 
-async def shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    year = visit.year_asked()
+async def show_days(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    year = visit.query_year()
     own = await visit.deps.todo.calendar.days()
     days = [d for d in timers.merged_days(SHIPPED, own) if d.day.year == year]
     return await visit.form_page(
@@ -72,8 +72,8 @@ async def shown(visit: Visit, problems: Problems | None = None) -> web.StreamRes
 
 
 ROUTES = (
-    get(PATH, "office_days", shown, **_AT),
-    post(f"{PATH}/them", "office_day_added", added, **_AT),
-    post(f"{PATH}/bo", "office_day_removed", removed, **_AT),
-    post(f"{PATH}/nhap", "office_days_imported", imported, body=FormBody.PARTS, **_AT),
+    get(PATH, "office_days", show_days, **_AT),
+    post(f"{PATH}/them", "office_day_added", add_day, **_AT),
+    post(f"{PATH}/bo", "office_day_removed", remove_day, **_AT),
+    post(f"{PATH}/nhap", "office_days_imported", import_days, body=FormBody.PARTS, **_AT),
 )

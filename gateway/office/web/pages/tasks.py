@@ -19,7 +19,7 @@ from gateway.office.domain.task import Task, TaskKind
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visits import SUBJECT_PATHS, Visit, merged, where
+from gateway.office.web.visits import SUBJECT_PATHS, Visit, merged, url_for
 
 # The list shows the subjects of documents: it is for persons who see all of the agency's.
 # A person of a unit sees the tasks that were given to it.
@@ -39,13 +39,13 @@ class ShownTask:
     """Task as the list shows it. `path` opens its subject, `act` is where it is done."""
 
     task: Task
-    left: str
+    time_left: str
     path: str
     act: str
     verb: str
 
 
-async def listed(visit: Visit) -> web.StreamResponse:
+async def list_tasks(visit: Visit) -> web.StreamResponse:
     with_resting = visit.ask("tat-ca") == "1"
     units = visit.units
     todo_list = await todo.gather(visit.deps.todo, visit.scope(), everything=with_resting, units=units)
@@ -65,7 +65,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         "tasks/list.html",
         title=visit.say("menu.todo"),
         rows=rows,
-        following=where("/can-xu-ly", **following) if page < pages else "",
+        following=url_for("/can-xu-ly", **following) if page < pages else "",
         kinds={kind: kinds[kind] for kind in TaskKind if kinds[kind]},
         total=kinds.total(),
         kind=kind,
@@ -78,41 +78,41 @@ async def listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def taken(visit: Visit) -> web.StreamResponse:
+async def take_task(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     name, units = visit.person.person.name, visit.units
     await todo.take_task(visit.deps.todo, visit.scope(), task, name, units)
-    return visit.said("/can-xu-ly", "tasks.taken")
+    return visit.confirm("/can-xu-ly", "tasks.taken")
 
 
 def _may_take(visit: Visit) -> bool:
     return any(visit.may(need.right, *need.manners) for need in TAKES_UP)
 
 
-async def snoozed(visit: Visit) -> web.StreamResponse:
+async def snooze_task(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     wake_at = _read_until(visit)
     if wake_at is None:
-        return await one(visit, [("day", visit.say("tasks.when.unreadable"))])
+        return await show_task(visit, [("day", visit.say("tasks.when.unreadable"))])
     try:
         await todo.snooze_task(visit.deps.todo, visit.scope(), task, wake_at, visit.form.text("note"))
     except Clash as error:
-        return await one(visit, [("note" if error.code == "GW-NOTE" else "day", visit.why(error))])
-    return visit.said("/can-xu-ly", "tasks.snoozed")
+        return await show_task(visit, [("note" if error.code == "GW-NOTE" else "day", visit.why(error))])
+    return visit.confirm("/can-xu-ly", "tasks.snoozed")
 
 
-async def closed(visit: Visit) -> web.StreamResponse:
+async def close_task(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     try:
         await todo.close_task(visit.deps.todo, visit.scope(), task, visit.form.text("done"))
     except Clash as error:
-        return await one(visit, [("done", visit.why(error))])
-    return visit.said("/can-xu-ly", "tasks.closed")
+        return await show_task(visit, [("done", visit.why(error))])
+    return visit.confirm("/can-xu-ly", "tasks.closed")
 
 
-async def woken(visit: Visit) -> web.StreamResponse:
+async def wake_task(visit: Visit) -> web.StreamResponse:
     await todo.wake_task(visit.deps.todo, visit.scope(), visit.form.text("task"))
-    return visit.said("/can-xu-ly", "tasks.woken")
+    return visit.confirm("/can-xu-ly", "tasks.woken")
 
 
 def row(visit: Visit, todo_list: todo.TodoList, task: Task) -> ShownTask:
@@ -127,7 +127,7 @@ def row(visit: Visit, todo_list: todo.TodoList, task: Task) -> ShownTask:
         act, verb = ("{path}/trinh", "submit") if submits else ("", "open")
     return ShownTask(
         task=task,
-        left=todo_list.time_left(task, visit.lang),
+        time_left=todo_list.time_left(task, visit.lang),
         path=path,
         act=act.format(path=path, id=task.subject_id, code=quote(task.counterpart)),
         verb=visit.say(f"tasks.do.{verb}"),
@@ -157,7 +157,7 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
 }
 
 
-async def one(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def show_task(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     task_id = visit.form.text("task") if problems else visit.ask("viec")
     units = visit.units
     todo_list = await todo.gather(visit.deps.todo, visit.scope(), everything=True, units=units)
@@ -186,10 +186,10 @@ def _read_until(visit: Visit) -> datetime | None:
 
 
 ROUTES = (
-    get("/can-xu-ly", "tasks", listed, needs=SEES, key="todo"),
-    get("/can-xu-ly/viec", "task", one, needs=SEES, key="todo"),
-    post("/can-xu-ly/phu-trach", "task_taken", taken, needs=TAKES_UP, key="todo"),
-    post("/can-xu-ly/nhac-lai", "task_snoozed", snoozed, needs=NOTES, key="todo"),
-    post("/can-xu-ly/xong", "task_closed", closed, needs=NOTES, key="todo"),
-    post("/can-xu-ly/danh-thuc", "task_woken", woken, needs=NOTES, key="todo"),
+    get("/can-xu-ly", "tasks", list_tasks, needs=SEES, key="todo"),
+    get("/can-xu-ly/viec", "task", show_task, needs=SEES, key="todo"),
+    post("/can-xu-ly/phu-trach", "task_taken", take_task, needs=TAKES_UP, key="todo"),
+    post("/can-xu-ly/nhac-lai", "task_snoozed", snooze_task, needs=NOTES, key="todo"),
+    post("/can-xu-ly/xong", "task_closed", close_task, needs=NOTES, key="todo"),
+    post("/can-xu-ly/danh-thuc", "task_woken", wake_task, needs=NOTES, key="todo"),
 )

@@ -58,9 +58,9 @@ async def test_a_typed_pin_signs_once_and_nothing_is_left(
     assert picture.startswith(b"\x89PNG")
     for wrong in ("", "000000"):
         with pytest.raises(Denied, match="PIN"):
-            async with signing.signed(scope, agency, source, SEAL, wrong):
+            async with signing.sign(scope, agency, source, SEAL, wrong):
                 pass
-    async with signing.signed(scope, agency, source, SEAL, pin) as pieces:
+    async with signing.sign(scope, agency, source, SEAL, pin) as pieces:
         signed = b"".join([piece async for piece in pieces])
 
     assert signed.startswith(file)

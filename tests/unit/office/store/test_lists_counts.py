@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from gateway.office.domain.listing import Filter, Side, Tab
 from gateway.office.store import lists
-from gateway.office.store.lists import COUNT_FRESH, MOST_COUNTED, STILL_MANY, KnownCounts, ListCount
+from gateway.office.store.lists import COUNT_FRESH, MOST_COUNTED, STILL_MANY, CountCache, ListCount
 from tests.support.clock import ManualClock
 
 SENT, FAILED = Filter(side=Side.OUT, tab=Tab.SENT), Filter(side=Side.OUT, tab=Tab.FAILED)
@@ -18,7 +18,7 @@ class Counter:
     """Counts one more each time; `SENT` is beyond counting."""
 
     def __init__(self, clock: ManualClock) -> None:
-        self.known = KnownCounts(clock)
+        self.known = CountCache(clock)
         self.asked: list[Sequence[Filter]] = []
 
     async def __call__(self, asked: Sequence[Filter]) -> Sequence[ListCount]:
@@ -28,7 +28,7 @@ class Counter:
         return [many if wanted == SENT else ListCount(n=len(self.asked)) for wanted in asked]
 
     async def of(self, *asked: Filter, agency: str = "agy_a") -> list[int]:
-        return [each.n for each in await self.known.of(agency, self.known.turn(agency), asked, self)]
+        return [each.n for each in await self.known.get(agency, self.known.turn(agency), asked, self)]
 
 
 async def test_a_count_is_known_for_seconds_and_one_beyond_counting_for_minutes() -> None:
@@ -61,7 +61,7 @@ async def test_a_count_of_before_a_change_is_not_kept_for_after_it() -> None:
     before = counter.known.turn("agy_a")
     counter.known.changed("agy_a")
 
-    await counter.known.of("agy_a", before, [FAILED], counter)
+    await counter.known.get("agy_a", before, [FAILED], counter)
 
     assert await counter.of(FAILED) == [2]
 

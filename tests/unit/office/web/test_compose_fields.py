@@ -40,7 +40,7 @@ def test_what_was_typed_comes_back_as_it_is_shown() -> None:
         "secrecy": "none",
     }
 
-    draft, wrong = fields.typed(form(**given), Draft(), TODAY)
+    draft, wrong = fields.read_draft(form(**given), Draft(), TODAY)
 
     assert wrong == []
     assert (draft.issued_on, draft.type_name, draft.urgency) == (TODAY, "Công văn", Urgency.EXPRESS)
@@ -49,7 +49,7 @@ def test_what_was_typed_comes_back_as_it_is_shown() -> None:
     assert shown["subject"] == "Về việc báo cáo"
     assert shown["signed_at"] == "07:30 20/11/2026"
     assert shown["reply"] == "yes"
-    assert fields.typed(form(**shown), Draft(), TODAY)[0] == draft
+    assert fields.read_draft(form(**shown), Draft(), TODAY)[0] == draft
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_was_typed_comes_back_as_it_is_shown() -> None:
     ],
 )
 def test_what_cannot_be_read_is_named_and_nothing_is_guessed(field: str, text: str) -> None:
-    draft, wrong = fields.typed(form(**{field: text}), Draft(), TODAY)
+    draft, wrong = fields.read_draft(form(**{field: text}), Draft(), TODAY)
 
     assert [name for name, _ in wrong] == [field]
     assert (draft.issued_on, draft.reply_due, draft.signed_at, draft.pages, draft.copies) == (None,) * 5
@@ -113,7 +113,7 @@ def test_rows_keep_their_roles_and_a_question_becomes_what_was_chosen() -> None:
         )
     )
 
-    found = addressing.typed(rows, ())
+    found = addressing.read_rows(rows, ())
 
     assert [(each.code, each.role.value) for each in found] == [
         ("Z91.07", "to_know"),

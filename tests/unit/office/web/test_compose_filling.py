@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.domain.document import Draft, Signer
-from gateway.office.web.pages.compose.uploads import filling_told
+from gateway.office.web.pages.compose.uploads import filling_message
 from gateway.words import labels
 
 EMPTY = Draft()
@@ -29,5 +29,5 @@ SIGNED_AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 def test_only_what_was_read_is_said_to_have_been_filled_in(
     after: Draft, doubts: tuple[str, ...], key: str
 ) -> None:
-    assert filling_told(EMPTY, after, doubts) == key
+    assert filling_message(EMPTY, after, doubts) == key
     assert labels.has(f"told.{key}")

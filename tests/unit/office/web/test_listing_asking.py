@@ -38,7 +38,7 @@ FULL = {
 def test_every_filter_is_asked_of_the_core() -> None:
     asked = asking.read_address(Side.OUT, FULL, TODAY)
 
-    assert asked.wanted == Filter(
+    assert asked.criteria == Filter(
         side=Side.OUT,
         tab=Tab.SENT,
         text="kế hoạch",
@@ -104,15 +104,15 @@ def test_words_that_mean_nothing_are_left_out() -> None:
     asked = asking.read_address(Side.OUT, odd, TODAY)
 
     assert asked == asking.read_address(Side.OUT, {}, TODAY)
-    assert asked.wanted == Filter(side=Side.OUT)
+    assert asked.criteria == Filter(side=Side.OUT)
 
 
 def test_a_day_that_is_none_is_told_and_not_guessed() -> None:
     asked = asking.read_address(Side.OUT, {"tu": "31/02/2026"}, TODAY)
 
     assert asked.unread_days == ("tu",)
-    assert asked.wanted.since is None
-    assert asked.given["tu"] == "31/02/2026"
+    assert asked.criteria.since is None
+    assert asked.parameters["tu"] == "31/02/2026"
 
 
 @pytest.mark.parametrize(
@@ -127,23 +127,23 @@ def test_a_day_that_is_none_is_told_and_not_guessed() -> None:
 def test_quick_picks_begin_where_their_span_does(pick: str, first: date) -> None:
     asked = asking.read_address(Side.IN, {"ngay": pick}, TODAY)
 
-    assert asked.wanted.since == datetime(first.year, first.month, first.day, tzinfo=VIETNAM)
-    assert asked.wanted.until == datetime(2026, 11, 21, tzinfo=VIETNAM)
+    assert asked.criteria.since == datetime(first.year, first.month, first.day, tzinfo=VIETNAM)
+    assert asked.criteria.until == datetime(2026, 11, 21, tzinfo=VIETNAM)
 
 
 def test_an_incoming_list_opens_with_what_waits_and_a_filter_means_all() -> None:
-    assert asking.read_address(Side.IN, {}, TODAY).wanted.tab is Tab.NEW
-    assert asking.read_address(Side.IN, {"ngay": "hom-nay"}, TODAY).wanted.tab is None
-    assert asking.read_address(Side.IN, {"tab": "new", "khan": "1"}, TODAY).wanted.pressing
+    assert asking.read_address(Side.IN, {}, TODAY).criteria.tab is Tab.NEW
+    assert asking.read_address(Side.IN, {"ngay": "hom-nay"}, TODAY).criteria.tab is None
+    assert asking.read_address(Side.IN, {"tab": "new", "khan": "1"}, TODAY).criteria.pressing
 
 
 def test_who_sees_metadata_alone_finds_nothing_by_content() -> None:
     asked = asking.read_address(Side.OUT, FULL, TODAY, content=False, viewer=unit_viewer("Phòng A"))
 
-    assert (asked.wanted.text, asked.wanted.signer) == ("", None)
-    assert asked.wanted.viewer == unit_viewer("Phòng A")
-    assert asked.wanted.tag == "tag_a"
-    assert asking.read_address(Side.OUT, FULL, TODAY, tags=False).wanted.tag is None
+    assert (asked.criteria.text, asked.criteria.signer) == ("", None)
+    assert asked.criteria.viewer == unit_viewer("Phòng A")
+    assert asked.criteria.tag == "tag_a"
+    assert asking.read_address(Side.OUT, FULL, TODAY, tags=False).criteria.tag is None
     assert not {"trich-yeu", "nguoi-ky"} & {
         each.key for each in chosen_columns(Side.OUT, ("trich-yeu", "nguoi-ky", "so"), content=False)
     }

@@ -17,7 +17,7 @@ from gateway.domain.status import Duty, Fact, RequestKind, Track, Waits
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import ListLine, doubt_of, due_within, incoming_line, may_be_taken, note_of
 from gateway.office.store.lists_write import microseconds, moving_columns
-from gateway.office.web.listing.list_rows import Teller, checks
+from gateway.office.web.listing.list_rows import RowRenderer, checks
 from gateway.policy import timers
 from tests.unit.document_view import test_checks
 
@@ -94,9 +94,9 @@ def test_the_list_tells_the_time_left_that_the_page_tells(
     assert owed is not None
     on_page = timers.of_duty(OFFICE, owed, urgency).left(OFFICE, now)
 
-    row = Teller(lang="vi", now=now, office=OFFICE).row(line(made, *facts, shown=shown))
+    row = RowRenderer(lang="vi", now=now, office=OFFICE).row(line(made, *facts, shown=shown))
 
-    assert row.left == on_page
+    assert row.remaining == on_page
 
 
 def test_a_request_runs_from_when_we_learnt_of_it_and_not_from_the_time_its_sender_states() -> None:
@@ -130,7 +130,7 @@ def test_a_row_names_what_is_doubtful_in_one_word_and_has_no_button_then(
     more: dict[str, Any], doubt: str
 ) -> None:
     made = document(**more)
-    row = Teller(lang="vi", now=at(18, 9), office=OFFICE).row(line(made))
+    row = RowRenderer(lang="vi", now=at(18, 9), office=OFFICE).row(line(made))
 
     assert doubt_of(line(made)) == doubt
     assert bool(row.doubt) == bool(doubt)
@@ -198,4 +198,4 @@ def test_rows_of_before_stand_rightly_among_new_ones() -> None:
 def test_time_is_told_on_the_clock_that_it_runs_by(urgency: Urgency, now: datetime, told: str) -> None:
     made = document(arrived_at=at(18, 9), urgency=urgency)
 
-    assert Teller(lang="vi", now=now, office=OFFICE).row(line(made)).time_left == told
+    assert RowRenderer(lang="vi", now=now, office=OFFICE).row(line(made)).time_left == told

@@ -25,7 +25,7 @@ async def test_no_more_listen_than_there_are_places() -> None:
 
 
 async def test_whoever_has_none_gets_a_place_of_one_who_has_several() -> None:
-    live = Live(most=3, each=3)
+    live = Live(most=3, per_person=3)
     async with live.place("prn_1") as oldest, live.place("prn_1") as newer, live.place("prn_1") as newest:
         assert oldest is not None
         assert newer is not None
@@ -41,7 +41,7 @@ async def test_whoever_has_none_gets_a_place_of_one_who_has_several() -> None:
 
 
 async def test_one_person_has_so_many_and_the_newest_stay() -> None:
-    live = Live(most=10, each=2)
+    live = Live(most=10, per_person=2)
     async with live.place("prn_1") as oldest, live.place("prn_1") as newer, live.place("prn_1") as newest:
         assert oldest is not None
         assert newer is not None
@@ -66,7 +66,7 @@ async def test_the_first_that_ends_ends_the_others_and_its_fault_is_told() -> No
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        await live.first(waits(), fails())
+        await live.wait_for_first(waits(), fails())
     assert ended.is_set()
 
 
@@ -76,7 +76,7 @@ async def test_whoever_waits_goes_at_once_when_the_node_stops() -> None:
     async def wait(seconds: float) -> None:
         await never.wait()
 
-    waiting = asyncio.gather(live.rung(wait, 60), live.pause(60))
+    waiting = asyncio.gather(live.wait_for_ring(wait, 60), live.pause(60))
     await asyncio.sleep(0)
     live.stop()
 
@@ -92,5 +92,5 @@ async def test_a_ring_ends_the_wait() -> None:
     async def rings(seconds: float) -> None:
         assert seconds == 60
 
-    await within_limit(live.rung(rings, 60), "the wait, once it is rung")
+    await within_limit(live.wait_for_ring(rings, 60), "the wait, once it is rung")
     assert not live.is_stopping

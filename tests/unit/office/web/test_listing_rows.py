@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway.office.domain.listing import Card, ListLine, Side, Tab
-from gateway.office.web.listing.list_rows import Teller
+from gateway.office.web.listing.list_rows import RowRenderer
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ def line(side: Side, number: str, symbol: str, state: str = "accepted") -> ListL
 def test_a_letter_without_a_number_says_so_and_shows_no_inner_id(
     side: Side, number: str, symbol: str, state: str, shown: str
 ) -> None:
-    assert Teller(lang="vi", now=NOW).row(line(side, number, symbol, state)).number == shown
+    assert RowRenderer(lang="vi", now=NOW).row(line(side, number, symbol, state)).number == shown
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_whoever_is_asked_to_give_back_is_not_counted_as_one_who_never_took_it_i
     plain = line(Side.OUT, "12", "UBND-VP", "accepted")
     asked = replace(plain, card=replace(plain.card, states=states))
 
-    assert Teller(lang="vi", now=NOW).row(asked).summary == said
+    assert RowRenderer(lang="vi", now=NOW).row(asked).summary == said

@@ -8,14 +8,14 @@ import pytest
 
 from gateway.domain.registry_reform import QueuedMail, ReformKind
 from gateway.office.web.pages.agencies import changing, ground
-from gateway.office.web.pages.agencies.changing import MOST_ROWS, Stated
+from gateway.office.web.pages.agencies.changing import MOST_ROWS, Wizard
 
 TODAY = date(2026, 11, 20)
 DECIDED = {"number": "12/QD", "issued": "01/11/2026", "issuer": "UBND", "effective": "2027-01-01"}
 
 
-def stated(**given: str) -> Stated:
-    return changing.read_stated(given, TODAY)
+def stated(**given: str) -> Wizard:
+    return changing.read_fields(given, TODAY)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ def test_the_day_shows_office_hours_and_whatever_lies_around_them() -> None:
 
 def test_the_highest_bar_is_whole_and_the_others_go_by_it() -> None:
     strip = {each.hour: each for each in charts.day_strip(hours(h9=4, h11=1), hours(h9=2))}
-    assert strip[9].up == 2 * strip[9].beside == 4 * strip[11].up > 0
-    assert strip[9].top + strip[9].up == strip[11].top + strip[11].up
-    assert (strip[10].received, strip[10].sent, strip[10].up) == (0, 0, 0)
+    assert strip[9].received_height == 2 * strip[9].sent_height == 4 * strip[11].received_height > 0
+    assert strip[9].top + strip[9].received_height == strip[11].top + strip[11].received_height
+    assert (strip[10].received, strip[10].sent, strip[10].received_height) == (0, 0, 0)
 
 
 def test_an_empty_day_has_no_bars() -> None:

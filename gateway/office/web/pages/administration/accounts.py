@@ -28,8 +28,8 @@ from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import Runs
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Who, both, get, post
-from gateway.office.web.visits import ADMINISTERS, Visit, where
+from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.visits import ADMINISTERS, Visit, url_for
 from gateway.words import labels
 
 HOME = "/quan-tri"
@@ -60,10 +60,10 @@ def administrator(visit: Visit) -> By:
     return By.person(visit.person.person.id)
 
 
-async def places_open(visit: Visit, *, together: bool = True, node: bool = True) -> Sequence[Place]:
+async def list_places(visit: Visit, *, together: bool = True, node: bool = True) -> Sequence[Place]:
     """List the places to choose from. `together` and `node` add all at once, and the node itself, for operators."""
     if not is_everywhere(visit):
-        return (_place_of(visit.here),)
+        return (_place_of(visit.own_agency),)
     places = [Place(key=ALL, name=visit.say("admin.everywhere"), agency_id=None)] if together else []
     places += [Place(key=OF_NODE, name=visit.say("admin.node"), agency_id=NODE)] if node else []
     return (
@@ -84,13 +84,13 @@ def chosen_place(visit: Visit, places: Sequence[Place], given_key: str | None = 
     return place
 
 
-async def agencies_open(visit: Visit) -> Sequence[Place]:
+async def list_agencies(visit: Visit) -> Sequence[Place]:
     """List agencies alone: a mailbox and a key belong to an agency."""
-    return await places_open(visit, together=False, node=False)
+    return await list_places(visit, together=False, node=False)
 
 
-async def agency_here(visit: Visit) -> Place:
-    return chosen_place(visit, await agencies_open(visit))
+async def chosen_agency(visit: Visit) -> Place:
+    return chosen_place(visit, await list_agencies(visit))
 
 
 def _place_of(agency: HostedAgency) -> Place:
@@ -102,8 +102,8 @@ NEW, IDLE = "chua-nhan", "lau-khong-dung"
 _LEAST_NAME = 2
 
 
-async def accounts_listed(visit: Visit) -> web.StreamResponse:
-    places = await places_open(visit)
+async def list_accounts(visit: Visit) -> web.StreamResponse:
+    places = await list_places(visit)
     place = chosen_place(visit, places)
     page = visit.number("trang", 1, tuple(range(1, 1000)))
     lines, total = await admin.account_lines(
@@ -127,25 +127,25 @@ async def accounts_listed(visit: Visit) -> web.StreamResponse:
         total=total,
         page=page,
         pages=-(-total // _MOST_LISTED),
-        path=lambda number: where(HOME, **{**visit.request.query, "trang": str(number)}),
+        path=lambda number: url_for(HOME, **{**visit.request.query, "trang": str(number)}),
     )
 
 
-async def account_shown(visit: Visit) -> web.StreamResponse:
-    seen = await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))
+async def show_account(visit: Visit) -> web.StreamResponse:
+    detail = await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))
     return await visit.page(
         "admin/account.html",
-        title=seen.person.name,
-        seen=seen,
-        limits=limits(visit, seen),
+        title=detail.person.name,
+        seen=detail,
+        limits=limits(visit, detail),
         names=await agency_names(visit),
         names_key={NODE: OF_NODE, **{agency.id: agency.code for agency in await visit.deps.store.hosted()}},
         has=labels.has,
-        is_self=seen.person.id == visit.person.person.id,
+        is_self=detail.person.id == visit.person.person.id,
     )
 
 
-async def account_added(visit: Visit) -> web.StreamResponse:
+async def add_account(visit: Visit) -> web.StreamResponse:
     """Add an account. With `suggest` the form comes back with a login after the local rule, and no account is added."""
     form, values = visit.form, visit.form.flat()
     if "suggest" in form or not form.text("login"):
@@ -210,10 +210,10 @@ async def agency_names(visit: Visit) -> dict[str, str]:
     return {NODE: visit.say("admin.node"), **{agency.id: agency.name for agency in hosted}}
 
 
-async def post_choice(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
+async def post_choice(visit: Visit) -> dict[str, Any]:  # Any: values of a template
     """Return the choices of a post's fields."""
     sees_all = is_everywhere(visit)
-    places = await places_open(visit, together=False)
+    places = await list_places(visit, together=False)
     return {
         "roles": [("", visit.say("admin.choose")), *_roles(visit, sees_all=sees_all)],
         "places": [(place.key, place.name) for place in places],
@@ -227,17 +227,17 @@ async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
     role = next((r for r in PostRole if r == form.text("role")), None)
     if role is None:
         return None, [visit.missing("role", "admin.role")]
-    places = await places_open(visit, together=False)
+    places = await list_places(visit, together=False)
     agency = NODE if role.is_of_node else chosen_place(visit, places, form.text("place")).agency_id
     if not role.is_of_node and not agency:
         problems.append(("place", visit.say("admin.post.needs_agency")))
-    until = None
+    ends_at = None
     if form.text("until"):
         day = dates.typed_day(form.text("until"), local(visit.person.at).date())
-        until = dates.midnight(day + timedelta(days=1)) if day is not None else None
-        if until is None or until <= visit.person.at:
+        ends_at = dates.midnight(day + timedelta(days=1)) if day is not None else None
+        if ends_at is None or ends_at <= visit.person.at:
             problems.append(("until", visit.say("admin.until.wrong")))
-    post = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=until)
+    post = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=ends_at)
     return (None if problems else post), problems
 
 
@@ -299,7 +299,7 @@ async def seen_person(visit: Visit) -> Person:
 
 
 def path_of(person: Person) -> str:
-    return where(f"{HOME}/tai-khoan/{person.id}")
+    return url_for(f"{HOME}/tai-khoan/{person.id}")
 
 
 def name_of(person: Person) -> str:
@@ -309,29 +309,29 @@ def name_of(person: Person) -> str:
     return person.login or person.name
 
 
-_AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
+_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 
 
 _MAILBOXES = f"{HOME}/hop-thu"
 _MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
-async def mailboxes_listed(visit: Visit) -> web.StreamResponse:
-    return await _mailboxes_page(visit, await agency_here(visit))
+async def list_mailboxes(visit: Visit) -> web.StreamResponse:
+    return await _mailboxes_page(visit, await chosen_agency(visit))
 
 
-async def mailbox_made(visit: Visit) -> web.StreamResponse:
-    form, place = visit.form, await agency_here(visit)
+async def make_mailbox(visit: Visit) -> web.StreamResponse:
+    form, place = visit.form, await chosen_agency(visit)
     role = next((r for r in _MAILBOX_ROLES if r == form.text("role")), PostRole.CLERK)
     try:
         await posts.make_mailbox(visit.deps.accounts, administrator(visit), place.id, form.text("name"), role)
     except Clash as error:
         return await _mailboxes_page(visit, place, form.flat(), [("name", visit.why(error))])
-    return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": place.key})
+    return visit.confirm(_MAILBOXES, "admin.mailbox_made", **{"co-quan": place.key})
 
 
-async def mailbox_closed(visit: Visit) -> web.StreamResponse:
-    place = await agency_here(visit)
+async def close_mailbox(visit: Visit) -> web.StreamResponse:
+    place = await chosen_agency(visit)
     name, query = visit.path("name"), {"co-quan": place.key}
     if not visit.is_act:
         mailboxes = await posts.mailboxes_of(visit.deps.accounts, place.id)
@@ -352,7 +352,7 @@ async def mailbox_closed(visit: Visit) -> web.StreamResponse:
             grave=True,
         )
     await posts.close_mailbox(visit.deps.accounts, administrator(visit), place.id, name)
-    return visit.said(_MAILBOXES, "admin.mailbox_closed", **query)
+    return visit.confirm(_MAILBOXES, "admin.mailbox_closed", **query)
 
 
 async def _mailboxes_page(
@@ -361,7 +361,7 @@ async def _mailboxes_page(
     values: Mapping[str, str] = MappingProxyType({}),
     problems: Problems | None = None,
 ) -> web.Response:
-    places = await agencies_open(visit)
+    places = await list_agencies(visit)
     mailboxes = await posts.mailboxes_of(visit.deps.accounts, place.id)
     names = {box.name for box, _ in mailboxes}
     short, options = signing_in.short_name(place.name), visit.deps.settings.accounts
@@ -381,11 +381,11 @@ async def _mailboxes_page(
 
 
 ROUTES = (
-    get(HOME, "accounts", accounts_listed, **_AT),
+    get(HOME, "accounts", list_accounts, **_AT),
     get(f"{HOME}/tai-khoan/moi", "account_new", account_form, **_AT),
-    post(f"{HOME}/tai-khoan/moi", "account_added", account_added, **_AT),
-    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", account_shown, **_AT),
-    get(_MAILBOXES, "mailboxes", mailboxes_listed, **_AT),
-    post(_MAILBOXES, "mailbox_made", mailbox_made, **_AT),
-    *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", mailbox_closed, **_AT),
+    post(f"{HOME}/tai-khoan/moi", "account_added", add_account, **_AT),
+    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", show_account, **_AT),
+    get(_MAILBOXES, "mailboxes", list_mailboxes, **_AT),
+    post(_MAILBOXES, "mailbox_made", make_mailbox, **_AT),
+    *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", close_mailbox, **_AT),
 )

@@ -26,8 +26,8 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Who, both, get, post
-from gateway.office.web.visits import ADMINISTERS, Visit, where
+from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.visits import ADMINISTERS, Visit, url_for
 
 _ACCOUNT_PATH = f"{HOME}/tai-khoan/{{id}}"
 # T17 (leavers): the withdrawal is due so many days after the decision.
@@ -56,7 +56,7 @@ ACTS: Mapping[str, AccountAct] = {
 _PATTERN = "|".join(ACTS)
 
 
-async def act_done(visit: Visit) -> web.StreamResponse:
+async def do_act(visit: Visit) -> web.StreamResponse:
     act, by, desk = ACTS[visit.path("act")], accounts.administrator(visit), visit.deps.accounts
     account = await admin.look_at(desk, by, visit.path("id"))
     name, back = accounts.name_of(account.person), accounts.path_of(account.person)
@@ -68,7 +68,7 @@ async def act_done(visit: Visit) -> web.StreamResponse:
             await admin.stand(desk, by, name, act.standing, reason)
         except Clash as error:
             return await _act_page(visit, act, account, [("reason", visit.why(error))])
-        return visit.said(back, f"admin.stands.{act.standing}")
+        return visit.confirm(back, f"admin.stands.{act.standing}")
     match act.key:
         case "link":
             return await accounts.link_page(visit, *await admin.link(desk, by, name))
@@ -78,7 +78,7 @@ async def act_done(visit: Visit) -> web.StreamResponse:
             await admin.sign_out(desk, by, name)
         case _:
             await admin.must_change(desk, by, name)
-    return visit.said(back, f"admin.{act.key}")
+    return visit.confirm(back, f"admin.{act.key}")
 
 
 async def _act_page(visit: Visit, act: AccountAct, account: AccountSeen, problems: Problems) -> web.Response:
@@ -114,7 +114,7 @@ def _reason_of_standing(visit: Visit) -> tuple[str, Problems]:
     return reason, problems
 
 
-async def post_given(visit: Visit) -> web.StreamResponse:
+async def give_post(visit: Visit) -> web.StreamResponse:
     person, desk = await accounts.seen_person(visit), visit.deps.accounts
     post, problems = await accounts.post_of_form(visit)
     if post is not None and visit.is_act:
@@ -123,7 +123,7 @@ async def post_given(visit: Visit) -> web.StreamResponse:
         except Clash as error:
             problems = [("role", visit.why(error))]
         else:
-            return visit.said(accounts.path_of(person), "admin.post_given")
+            return visit.confirm(accounts.path_of(person), "admin.post_given")
     return await visit.question(
         problems,
         "admin.post.give",
@@ -138,7 +138,7 @@ async def post_given(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def post_taken(visit: Visit) -> web.StreamResponse:
+async def take_post(visit: Visit) -> web.StreamResponse:
     person, value_of = await accounts.seen_person(visit), visit.form.text if visit.is_act else visit.ask
     role, place = ("role", "place") if visit.is_act else ("vai-tro", "co-quan")
     post, back = await _read_post(visit, value_of(role), value_of(place)), accounts.path_of(person)
@@ -161,8 +161,8 @@ async def post_taken(visit: Visit) -> web.StreamResponse:
     try:
         await accounts.seen_person(visit)
     except NotFound:
-        return visit.said(HOME, "admin.post_taken")
-    return visit.said(back, "admin.post_taken")
+        return visit.confirm(HOME, "admin.post_taken")
+    return visit.confirm(back, "admin.post_taken")
 
 
 async def _read_post(visit: Visit, role: str, key: str) -> WantedPost:
@@ -171,11 +171,11 @@ async def _read_post(visit: Visit, role: str, key: str) -> WantedPost:
         raise NotFound("there is no such post")
     if post_role.is_of_node:
         return WantedPost(role=post_role)
-    place = accounts.chosen_place(visit, await accounts.places_open(visit, together=False), key)
+    place = accounts.chosen_place(visit, await accounts.list_places(visit, together=False), key)
     return WantedPost(role=post_role, agency_id=place.agency_id or NODE)
 
 
-_AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
+_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 
 
 _REVIEW = f"{HOME}/ra-soat"
@@ -185,7 +185,7 @@ _REVIEW_COLUMNS = (
 )
 
 
-async def review_listed(visit: Visit) -> web.StreamResponse:
+async def list_review(visit: Visit) -> web.StreamResponse:
     review_place = await _review_place(visit)
     lines = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), review_place.id)
     last_review = await admin.last_review(visit.deps.accounts, review_place.id)
@@ -195,19 +195,19 @@ async def review_listed(visit: Visit) -> web.StreamResponse:
         title=visit.say("admin.review"),
         found=lines,
         here=review_place,
-        places=[(p.key, p.name) for p in await accounts.places_open(visit, together=False)],
+        places=[(p.key, p.name) for p in await accounts.list_places(visit, together=False)],
         last=last_review,
         due=date(today.year, 12, 31),
         is_done=last_review is not None and last_review.data.get("year") == today.year,
-        file=where(f"{_REVIEW}/danh-sach.xlsx", **{"co-quan": review_place.key}),
+        file=url_for(f"{_REVIEW}/danh-sach.xlsx", **{"co-quan": review_place.key}),
     )
 
 
-async def review_confirmed(visit: Visit) -> web.StreamResponse:
+async def confirm_review(visit: Visit) -> web.StreamResponse:
     review_place = await _review_place(visit)
     year = local(visit.person.at).year
     await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), review_place.id, year)
-    return visit.said(_REVIEW, "admin.reviewed", **{"co-quan": review_place.key})
+    return visit.confirm(_REVIEW, "admin.reviewed", **{"co-quan": review_place.key})
 
 
 async def review_file(visit: Visit) -> web.StreamResponse:
@@ -221,23 +221,23 @@ async def review_file(visit: Visit) -> web.StreamResponse:
     return answers.whole_file(name, "xlsx", body)
 
 
-def _write_review(visit: Visit, here: Place, rows: list[list[str | date | None]], out: IO[bytes]) -> None:
+def _write_review(visit: Visit, place: Place, rows: list[list[str | date | None]], out: IO[bytes]) -> None:
     columns = [XlsxColumn(title=visit.say(f"admin.{key}"), width=width) for key, width in _REVIEW_COLUMNS]
     writer = XlsxWriter(out, visit.say("admin.review"), columns)
     for row in rows:
         writer.add(row)
     today = dates.day_text(local(visit.person.at))
-    writer.close([visit.say("admin.review.below", name=here.name, count=len(rows), day=today)])
+    writer.close([visit.say("admin.review.below", name=place.name, count=len(rows), day=today)])
     out.seek(0)
 
 
-def _review_cells(visit: Visit, here: Place, line: AccountLine) -> list[str | date | None]:
+def _review_cells(visit: Visit, place: Place, line: AccountLine) -> list[str | date | None]:
     person, end_times = line.person, [p.until for p in line.posts if p.until is not None]
     return [
         person.login or "",
         person.name,
         person.title,
-        here.name,
+        place.name,
         ", ".join(visit.say(f"post.{p.role}") for p in line.posts),
         visit.say("factor.totp" if line.has_factor else "factor.none"),
         local(person.last_login_at).date() if person.last_login_at else None,
@@ -248,14 +248,14 @@ def _review_cells(visit: Visit, here: Place, line: AccountLine) -> list[str | da
 
 
 async def _review_place(visit: Visit) -> Place:
-    return accounts.chosen_place(visit, await accounts.places_open(visit, together=False))
+    return accounts.chosen_place(visit, await accounts.list_places(visit, together=False))
 
 
 ROUTES = (
-    *both(f"{_ACCOUNT_PATH}/vai-tro", "account_post", "account_post_given", post_given, **_AT),
-    *both(f"{_ACCOUNT_PATH}/thoi-vai-tro", "account_post_take", "account_post_taken", post_taken, **_AT),
-    *both(f"{_ACCOUNT_PATH}/{{act:{_PATTERN}}}", "account_act", "account_act_done", act_done, **_AT),
-    get(_REVIEW, "review", review_listed, **_AT),
-    post(_REVIEW, "review_done", review_confirmed, **_AT),
+    *both(f"{_ACCOUNT_PATH}/vai-tro", "account_post", "account_post_given", give_post, **_AT),
+    *both(f"{_ACCOUNT_PATH}/thoi-vai-tro", "account_post_take", "account_post_taken", take_post, **_AT),
+    *both(f"{_ACCOUNT_PATH}/{{act:{_PATTERN}}}", "account_act", "account_act_done", do_act, **_AT),
+    get(_REVIEW, "review", list_review, **_AT),
+    post(_REVIEW, "review_done", confirm_review, **_AT),
     get(f"{_REVIEW}/danh-sach.xlsx", "review_file", review_file, **_AT),
 )

@@ -1,11 +1,10 @@
-"""Programs of an agency: their API keys, what each called, and how to begin with one; their webhooks. In: an
-administrator. Out: the list of keys; a new key, or another one beside it for changing over, its secret shown once on
-the answer itself; a revoked one; one page of calls for each key, ended ones too, newest first, by outcome and by route,
-with how many today and how many failed just now; the first calls of a program, in six languages, with this node's
-address and the agency's code in them. What stood in a call is not known here, and no key is in a page, for none can be
-read again. Of webhooks the list, a new one, what became of each event, and what a person does about it: try, send again,
-pause, let go on, another secret, remove. What an endpoint answered is another's text: it is shown as text, cut and
-cleaned."""
+"""Programs of an agency: their API keys, the calls of each, and how to begin with one; their webhooks. In: an
+administrator. Out: the list of keys; a new key, or a second one for changing over, its secret shown once on the answer
+itself; a revoked one; one page of calls for each key, ended ones too, newest first, by outcome and by route, with how many
+today and how many failed just now; the first calls of a program, in six languages, with this node's address and the
+agency's code in them. The content of calls is not known here, and no key is in a page, for none can be read again. Of
+webhooks the list, a new one, the fate of each event, and a person's acts: try, send again, pause, go on, another secret,
+remove. An endpoint's answer is another's text: it is shown as text, cut and cleaned."""
 
 from __future__ import annotations
 
@@ -36,12 +35,12 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Who, both, get, post
-from gateway.office.web.visits import ADMINISTERS, Visit, merged, where
+from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.visits import ADMINISTERS, Visit, merged, url_for
 from gateway.webhooks import WantedEndpoint, sequence_in
 
 KEYS, HOOKS = f"{HOME}/khoa-api", f"{HOME}/webhook"
-_AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
+_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 LIVES = (30, 90, 180, 365)
 _FIELDS = {
     "GW-KEY-NAME": "name",
@@ -52,44 +51,44 @@ _FIELDS = {
 _LONGEST_QUOTE = 60
 
 
-async def keys_listed(visit: Visit) -> web.StreamResponse:
-    here, now = await accounts.agency_here(visit), visit.person.at
+async def list_keys(visit: Visit) -> web.StreamResponse:
+    agency, now = await accounts.chosen_agency(visit), visit.person.at
     keys = await program_keys.listed(
-        visit.deps.accounts, visit.deps.store.accounts, accounts.administrator(visit), here.id
+        visit.deps.accounts, visit.deps.store.accounts, accounts.administrator(visit), agency.id
     )
     return await visit.page(
         "admin/keys.html",
         title=visit.say("keys.title"),
         rows=[(k, k.state(now)) for k in keys],
         today=await visit.deps.store.calls.counts([k.id for k in keys], dates.midnight(visit.today)),
-        here=here,
-        places=[(k.key, k.name) for k in await accounts.agencies_open(visit)],
+        here=agency,
+        places=[(k.key, k.name) for k in await accounts.list_agencies(visit)],
     )
 
 
-async def key_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await accounts.agency_here(visit)
+async def make_key(visit: Visit) -> web.StreamResponse:
+    form, agency = visit.form, await accounts.chosen_agency(visit)
     if not visit.is_act:
-        return await _key_form(visit, here, {}, set(program_keys.DAILY), [])
+        return await _key_form(visit, agency, {}, set(program_keys.DAILY), [])
     ticked = {scope for scope in ApiScope if scope in form.all("scopes")}
     life = next((n for n in LIVES if str(n) == form.text("life")), LIVES[-1])
     networks, problems = _read_networks(visit, form.text("networks"))
     if problems:
-        return await _key_form(visit, here, form.flat(), ticked, problems)
+        return await _key_form(visit, agency, form.flat(), ticked, problems)
     key_wish = WantedKey(
         name=form.text("name"), scopes=frozenset(ticked), life=timedelta(days=life), networks=networks
     )
     try:
-        return await _make_key(visit, here, key_wish)
+        return await _make_key(visit, agency, key_wish)
     except Clash as error:
         problem = (_FIELDS.get(error.code, "name"), visit.why(error))
-        return await _key_form(visit, here, form.flat(), ticked, [problem])
+        return await _key_form(visit, agency, form.flat(), ticked, [problem])
 
 
-async def key_rotated(visit: Visit) -> web.StreamResponse:
+async def rotate_key(visit: Visit) -> web.StreamResponse:
     """Make a second key with the same name, scopes, life, networks and certificate; the first stays valid until it is
     revoked or expires."""
-    here, key = await _open_key(visit)
+    agency, key = await _open_key(visit)
     # A key of a certificate has no secret. A system's secret is the node administrator's: a page that is left
     # open would show what signs every call.
     if key.way is KeyAuth.CERTIFICATE:
@@ -97,7 +96,7 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     if key.system is not None:
         raise Clash("a document system gets another secret by: gateway compat rotate", code="GW-KEY-SYSTEM")
     if not visit.is_act:
-        return await _ask(visit, here, key, "rotate")
+        return await _ask(visit, agency, key, "rotate")
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
     key_wish = WantedKey(
         name=key.principal.name,
@@ -107,29 +106,29 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
         way=key.way,
         certificate=key.certificate,
     )
-    return await _make_key(visit, here, key_wish)
+    return await _make_key(visit, agency, key_wish)
 
 
-async def key_revoked(visit: Visit) -> web.StreamResponse:
-    here, key = await _open_key(visit)
+async def revoke_key(visit: Visit) -> web.StreamResponse:
+    agency, key = await _open_key(visit)
     if not visit.is_act:
-        return await _ask(visit, here, key, "revoke", grave=True)
+        return await _ask(visit, agency, key, "revoke", grave=True)
     deps, by = visit.deps, accounts.administrator(visit)
-    await program_keys.revoke(deps.accounts, deps.store.accounts, by, here.id, key.id)
+    await program_keys.revoke(deps.accounts, deps.store.accounts, by, agency.id, key.id)
     # The page of webhooks lists them, each with why it is paused.
     if await deps.webhooks.rows.pause_without_key(key.principal.id, by.principal_id):
-        return visit.said(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": here.key})
-    return visit.said(KEYS, "keys.revoked", **{"co-quan": here.key})
+        return visit.confirm(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": agency.key})
+    return visit.confirm(KEYS, "keys.revoked", **{"co-quan": agency.key})
 
 
-async def _ask(visit: Visit, here: Place, key: ApiKey, act: str, *, grave: bool = False) -> web.Response:
+async def _ask(visit: Visit, agency: Place, key: ApiKey, act: str, *, grave: bool = False) -> web.Response:
     return await visit.question(
         None,
         f"keys.{act}.title",
         f"keys.{act}.means",
         f"keys.{act}",
         back=KEYS,
-        query={"co-quan": here.key},
+        query={"co-quan": agency.key},
         grave=grave,
         name=key.principal.name,
         prefix=key.prefix or key.id,
@@ -150,23 +149,23 @@ def _read_networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Proble
     return tuple(networks), problems
 
 
-async def _make_key(visit: Visit, here: Place, key_wish: WantedKey) -> web.Response:
+async def _make_key(visit: Visit, agency: Place, key_wish: WantedKey) -> web.Response:
     secret, key = await program_keys.make(
         visit.deps.accounts,
         visit.deps.store.accounts,
         accounts.administrator(visit),
-        here.id,
+        agency.id,
         key_wish,
         everywhere=accounts.is_everywhere(visit),
     )
     return await visit.page(
-        "admin/key_made.html", title=visit.say("keys.made"), secret=secret, key=key, here=here
+        "admin/key_made.html", title=visit.say("keys.made"), secret=secret, key=key, here=agency
     )
 
 
 async def _key_form(
     visit: Visit,
-    here: Place,
+    agency: Place,
     values: dict[str, str],
     ticked: set[ApiScope],
     problems: Problems,
@@ -176,7 +175,7 @@ async def _key_form(
         "admin/key_new.html",
         problems,
         title=visit.say("keys.new"),
-        here=here,
+        here=agency,
         scopes=[scope for scope in ApiScope if sees_all or scope in program_keys.OF_AGENCY],
         ticked=ticked,
         most_networks=MOST_KEY_NETWORKS,
@@ -187,21 +186,21 @@ async def _key_form(
 
 async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
     """Load a key that is still valid."""
-    here, key = await _load_key(visit)
+    agency, key = await _load_key(visit)
     if key.state(visit.person.at) != "active":
         raise Clash("this key opens nothing any more", code="GW-KEY-OVER")
-    return here, key
+    return agency, key
 
 
 async def _load_key(visit: Visit) -> tuple[Place, ApiKey]:
     """Load a key of an administered agency. Raise NotFound for another's, and for one that serves several."""
     deps, id = visit.deps, visit.path("id")
     owner = next((k.agency_ids for k in await deps.store.accounts.list_keys() if k.id == id), ())
-    here = next((place for place in await accounts.agencies_open(visit) if (place.agency_id,) == owner), None)
-    if here is None:
+    agency = next((p for p in await accounts.list_agencies(visit) if (p.agency_id,) == owner), None)
+    if agency is None:
         raise NotFound("there is no such API key")
     by = accounts.administrator(visit)
-    return here, await program_keys.one(deps.accounts, deps.store.accounts, by, here.id, id)
+    return agency, await program_keys.one(deps.accounts, deps.store.accounts, by, agency.id, id)
 
 
 CALLS = f"{KEYS}/{{id}}/nhat-ky"
@@ -210,7 +209,7 @@ _HOUR = timedelta(hours=1)
 _FAILED_CALLS = "loi"
 
 
-async def calls_shown(visit: Visit) -> web.StreamResponse:
+async def show_calls(visit: Visit) -> web.StreamResponse:
     _, key = await _load_key(visit)
     errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
     calls = visit.deps.store.calls
@@ -220,7 +219,7 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
     page = listed[:_CALLS_PER_PAGE]
     path = f"{KEYS}/{key.id}/nhat-ky"
     query = merged(dict(visit.request.query), truoc=None)
-    older = where(path, **{**query, "truoc": page[-1].id}) if len(listed) > _CALLS_PER_PAGE else ""
+    older = url_for(path, **{**query, "truoc": page[-1].id}) if len(listed) > _CALLS_PER_PAGE else ""
     hour = await calls.counts([key.id], visit.person.at - _HOUR)
     today = await calls.counts([key.id], dates.midnight(visit.today))
     return await visit.page(
@@ -231,7 +230,7 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         # Lines are compared with a program's own log, to the second.
         rows=[(call, f"{local(call.at):%d/%m/%Y %H:%M:%S}", _curl(visit, call)) for call in page],
         older=older,
-        newest=where(path, **{name: query[name] for name in ("ket-qua", "dia-chi") if name in query})
+        newest=url_for(path, **{name: query[name] for name in ("ket-qua", "dia-chi") if name in query})
         if visit.ask("truoc")
         else "",
         results=[("", visit.say("calls.every")), (_FAILED_CALLS, visit.say("calls.errors"))],
@@ -257,14 +256,14 @@ _LANGUAGES = (
 )
 
 
-async def start_shown(visit: Visit) -> web.StreamResponse:
-    here = await accounts.agency_here(visit)
+async def show_start(visit: Visit) -> web.StreamResponse:
+    agency = await accounts.chosen_agency(visit)
     hosted = [a.code for a in await visit.deps.store.hosted() if a.left_at is None]
     values = {
         "node": accounts.address_of_node(visit),
-        "code": here.key,
+        "code": agency.key,
         "key": "gwk_…",
-        "to": next((a for a in hosted if a != here.key), here.key),
+        "to": next((a for a in hosted if a != agency.key), agency.key),
         "today": local(visit.person.at).date().isoformat(),
     }
     meta = _start_text("meta.json", values)
@@ -272,8 +271,8 @@ async def start_shown(visit: Visit) -> web.StreamResponse:
     return await visit.page(
         "admin/start.html",
         title=visit.say("start.title"),
-        here=here,
-        places=[(place.key, place.name) for place in await accounts.agencies_open(visit)],
+        here=agency,
+        places=[(place.key, place.name) for place in await accounts.list_agencies(visit)],
         meta=meta,
         samples=samples,
     )
@@ -286,7 +285,7 @@ def _start_text(name: str, values: dict[str, str]) -> str:
 
 
 _ONE_HOOK = f"{HOOKS}/{{id}}"
-_HOOKS_SHOWN = 50
+_EVENTS_PER_PAGE = 50
 _OVERLAPS = (0, 1, 24, 168)
 _HOOK_FIELDS = {"GW-HOOK-NOTE": "note", "GW-HOOK-TYPE": "types"}
 # By the word in the address.
@@ -294,101 +293,101 @@ _HOOK_ACTS = {"tam-dung": "pause", "tiep-tuc": "resume", "doi-khoa": "rotate", "
 _HOOK_STATES = {"loi": DeliveryState.FAILED, "cho": DeliveryState.WAITING, "xong": DeliveryState.DELIVERED}
 
 
-async def hooks_listed(visit: Visit) -> web.StreamResponse:
-    here = await accounts.agency_here(visit)
-    found = await visit.deps.webhooks.listed(here.id)
+async def list_hooks(visit: Visit) -> web.StreamResponse:
+    agency = await accounts.chosen_agency(visit)
+    hooks = await visit.deps.webhooks.listed(agency.id)
     return await visit.page(
         "admin/webhooks.html",
         title=visit.say("webhook.title"),
-        rows=[(each, standing(each)) for each in found],
-        figures=await visit.deps.webhooks.rows.figures(here.id, [each.id for each in found]),
-        here=here,
-        places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
+        rows=[(e, standing(e)) for e in hooks],
+        figures=await visit.deps.webhooks.rows.figures(agency.id, [e.id for e in hooks]),
+        here=agency,
+        places=[(e.key, e.name) for e in await accounts.list_agencies(visit)],
     )
 
 
 def standing(endpoint: Endpoint) -> str:
-    """The one word for how it goes."""
+    """Return the one word for how it goes."""
     return "failing" if endpoint.is_failing else endpoint.state.value
 
 
-async def hook_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await accounts.agency_here(visit)
+async def make_hook(visit: Visit) -> web.StreamResponse:
+    form, agency = visit.form, await accounts.chosen_agency(visit)
     if not visit.is_act:
-        return await _hook_form(visit, here, {}, set(), [])
-    ticked = {each for each in _hook_kinds() if each in form.all("types")}
-    wanted = WantedEndpoint(
+        return await _hook_form(visit, agency, {}, set(), [])
+    ticked = {kind for kind in _hook_kinds() if kind in form.all("types")}
+    endpoint_wish = WantedEndpoint(
         url=form.text("url"),
-        types=tuple(f"{each}.*" for each in _hook_kinds() if each in ticked),
+        types=tuple(f"{kind}.*" for kind in _hook_kinds() if kind in ticked),
         note=form.text("note"),
     )
     try:
-        secret, endpoint = await visit.deps.webhooks.add(_hook_scope(visit, here), wanted)
-    except (BadForm, Clash) as why:
+        secret, endpoint = await visit.deps.webhooks.add(_hook_scope(visit, agency), endpoint_wish)
+    except (BadForm, Clash) as error:
         return await _hook_form(
-            visit, here, form.flat(), ticked, [(_HOOK_FIELDS.get(why.code, "url"), visit.why(why))]
+            visit, agency, form.flat(), ticked, [(_HOOK_FIELDS.get(error.code, "url"), visit.why(error))]
         )
-    return await _hook_secret(visit, here, endpoint, secret, "webhook.made")
+    return await _hook_secret(visit, agency, endpoint, secret, "webhook.made")
 
 
-async def hook_shown(visit: Visit) -> web.StreamResponse:
-    here, endpoint = await _found_hook(visit)
-    return await _hook_log(visit, here, endpoint, None)
+async def show_hook(visit: Visit) -> web.StreamResponse:
+    agency, endpoint = await _load_hook(visit)
+    return await _hook_log(visit, agency, endpoint, None)
 
 
-async def hook_tried(visit: Visit) -> web.StreamResponse:
-    """What came of it stands on the page of the webhook itself."""
-    here, endpoint = await _found_hook(visit)
-    done = await visit.deps.webhooks.test(_hook_scope(visit, here), endpoint.id, here.key)
-    return await _hook_log(visit, here, endpoint, done)
+async def try_hook(visit: Visit) -> web.StreamResponse:
+    """Send a test event; its outcome stands on the page of the webhook itself."""
+    agency, endpoint = await _load_hook(visit)
+    outcome = await visit.deps.webhooks.test(_hook_scope(visit, agency), endpoint.id, agency.key)
+    return await _hook_log(visit, agency, endpoint, outcome)
 
 
-async def _hook_log(visit: Visit, here: Place, endpoint: Endpoint, tried: object) -> web.Response:
-    asked, before = visit.ask("ket-qua"), visit.ask("truoc")
-    found, has_more = await visit.deps.webhooks.log(
+async def _hook_log(visit: Visit, agency: Place, endpoint: Endpoint, tried: object) -> web.Response:
+    state_word, cursor = visit.ask("ket-qua"), visit.ask("truoc")
+    events, has_more = await visit.deps.webhooks.log(
         endpoint.agency_id,
         endpoint.id,
-        _HOOKS_SHOWN,
-        before=int(before) if before.isascii() and before.isdigit() and len(before) <= 18 else 0,
-        state=_HOOK_STATES.get(asked),
+        _EVENTS_PER_PAGE,
+        before=int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= 18 else 0,
+        state=_HOOK_STATES.get(state_word),
     )
-    path, kept = f"{HOOKS}/{endpoint.id}", merged(dict(visit.request.query), truoc=None)
+    path, query = f"{HOOKS}/{endpoint.id}", merged(dict(visit.request.query), truoc=None)
     figures = await visit.deps.webhooks.rows.figures(endpoint.agency_id, [endpoint.id])
     return await visit.page(
         "admin/webhook.html",
         title=visit.say("webhook.one", host=endpoint.host),
-        here=here,
+        here=agency,
         hook=endpoint,
         word=standing(endpoint),
         figures=figures[endpoint.id],
-        secrets=[each.until for each in endpoint.secrets if each.until and visit.person.at < each.until],
+        secrets=[e.until for e in endpoint.secrets if e.until and visit.person.at < e.until],
         tried=tried,
         path=path,
-        # Beside a program's own log it is the second that counts.
-        rows=[(each, f"{local(each.at):%d/%m/%Y %H:%M:%S}") for each in found],
-        older=where(path, **{**kept, "truoc": str(found[-1].sequence)}) if has_more else "",
-        newest=where(path, **kept) if before else "",
+        # Events are compared with a program's own log, to the second.
+        rows=[(e, f"{local(e.at):%d/%m/%Y %H:%M:%S}") for e in events],
+        older=url_for(path, **{**query, "truoc": str(events[-1].sequence)}) if has_more else "",
+        newest=url_for(path, **query) if cursor else "",
         results=[
             ("", visit.say("webhook.every")),
             *((key, visit.say(f"webhook.delivery.{state}")) for key, state in _HOOK_STATES.items()),
         ],
-        asked=asked if asked in _HOOK_STATES else "",
+        asked=state_word if state_word in _HOOK_STATES else "",
     )
 
 
-async def hook_sent_again(visit: Visit) -> web.StreamResponse:
-    here, endpoint = await _found_hook(visit)
-    given = visit.form.text("event")
-    these = [sequence_in(given)] if given else None
-    await visit.deps.webhooks.redeliver(_hook_scope(visit, here), endpoint.id, these)
-    return visit.said(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
+async def redeliver(visit: Visit) -> web.StreamResponse:
+    agency, endpoint = await _load_hook(visit)
+    typed_event = visit.form.text("event")
+    sequences = [sequence_in(typed_event)] if typed_event else None
+    await visit.deps.webhooks.redeliver(_hook_scope(visit, agency), endpoint.id, sequences)
+    return visit.confirm(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
 
 
-async def hook_acted(visit: Visit) -> web.StreamResponse:
-    here, endpoint = await _found_hook(visit)
+async def act_on_hook(visit: Visit) -> web.StreamResponse:
+    agency, endpoint = await _load_hook(visit)
     if (act := _HOOK_ACTS.get(visit.path("act"))) is None:
         raise NotFound("there is no such act")
-    desk, scope = visit.deps.webhooks, _hook_scope(visit, here)
+    desk, scope = visit.deps.webhooks, _hook_scope(visit, agency)
     if not visit.is_act:
         return await visit.question(
             None,
@@ -400,38 +399,38 @@ async def hook_acted(visit: Visit) -> web.StreamResponse:
             grave=act == "remove",
             part="admin/_questions.html",
             which=act,
-            overlaps=[(str(each), visit.say("webhook.hours", hours=each)) for each in _OVERLAPS],
+            overlaps=[(str(h), visit.say("webhook.hours", hours=h)) for h in _OVERLAPS],
         )
     if act == "rotate":
-        hours = next((each for each in _OVERLAPS if str(each) == visit.form.text("overlap")), 24)
+        hours = next((h for h in _OVERLAPS if str(h) == visit.form.text("overlap")), 24)
         secret, endpoint = await desk.rotate(scope, endpoint.id, timedelta(hours=hours))
-        return await _hook_secret(visit, here, endpoint, secret, "webhook.rotated")
+        return await _hook_secret(visit, agency, endpoint, secret, "webhook.rotated")
     if act == "remove":
         await desk.remove(scope, endpoint.id)
-        return visit.said(HOOKS, "webhook.removed", **{"co-quan": here.key})
+        return visit.confirm(HOOKS, "webhook.removed", **{"co-quan": agency.key})
     turn = desk.pause if act == "pause" else desk.resume
-    # Whoever pressed twice, or was beaten by another, sees it as they wanted it.
+    # A person who pressed twice, or after another person, sees it as it was wanted.
     if (endpoint.state is EndpointState.PAUSED) != (act == "pause"):
         await turn(scope, endpoint.id)
-    return visit.said(f"{HOOKS}/{endpoint.id}", f"webhook.{act}.done")
+    return visit.confirm(f"{HOOKS}/{endpoint.id}", f"webhook.{act}.done")
 
 
 async def _hook_secret(
-    visit: Visit, here: Place, endpoint: Endpoint, secret: str, title: str
+    visit: Visit, agency: Place, endpoint: Endpoint, secret: str, title: str
 ) -> web.Response:
     return await visit.page(
-        "admin/webhook_secret.html", title=visit.say(title), secret=secret, hook=endpoint, here=here
+        "admin/webhook_secret.html", title=visit.say(title), secret=secret, hook=endpoint, here=agency
     )
 
 
 async def _hook_form(
-    visit: Visit, here: Place, values: dict[str, str], ticked: set[str], problems: Problems
+    visit: Visit, agency: Place, values: dict[str, str], ticked: set[str], problems: Problems
 ) -> web.Response:
     return await visit.form_page(
         "admin/webhook_new.html",
         problems,
         title=visit.say("webhook.new"),
-        here=here,
+        here=agency,
         kinds=_hook_kinds(),
         ticked=ticked,
         longest=LONGEST_NOTE,
@@ -440,18 +439,18 @@ async def _hook_form(
 
 
 def _hook_kinds() -> list[str]:
-    """The first words of the types that programs read."""
-    return list(dict.fromkeys(each.partition(".")[0] for each in feed.readable(feed.EVENT_SCOPES)))
+    """List the first words of the types that programs read."""
+    return list(dict.fromkeys(t.partition(".")[0] for t in feed.readable(feed.EVENT_SCOPES)))
 
 
-def _hook_scope(visit: Visit, here: Place) -> AgencyScope:
-    return AgencyScope(agency_id=here.id, principal_id=visit.person.person.id)
+def _hook_scope(visit: Visit, agency: Place) -> AgencyScope:
+    return AgencyScope(agency_id=agency.id, principal_id=visit.person.person.id)
 
 
-async def _found_hook(visit: Visit) -> tuple[Place, Endpoint]:
-    """Of an agency that is administered; NotFound for another's."""
+async def _load_hook(visit: Visit) -> tuple[Place, Endpoint]:
+    """Load a webhook of an administered agency. Raise NotFound for another's."""
     id = visit.path("id")
-    for place in await accounts.agencies_open(visit):
+    for place in await accounts.list_agencies(visit):
         try:
             return place, await visit.deps.webhooks.one(place.id, id)
         except NotFound:
@@ -460,16 +459,16 @@ async def _found_hook(visit: Visit) -> tuple[Place, Endpoint]:
 
 
 ROUTES = (
-    get(KEYS, "api_keys", keys_listed, **_AT),
-    *both(f"{KEYS}/moi", "api_key_new", "api_key_made", key_made, **_AT),
-    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", key_rotated, **_AT),
-    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", key_revoked, **_AT),
-    get(CALLS, "api_key_calls", calls_shown, **_AT),
-    get(f"{KEYS}/bat-dau", "api_start", start_shown, **_AT),
-    get(HOOKS, "webhooks", hooks_listed, **_AT),
-    *both(f"{HOOKS}/moi", "webhook_new", "webhook_made", hook_made, **_AT),
-    get(_ONE_HOOK, "webhook", hook_shown, **_AT),
-    post(f"{_ONE_HOOK}/gui-thu", "webhook_tried", hook_tried, **_AT),
-    post(f"{_ONE_HOOK}/gui-lai", "webhook_sent_again", hook_sent_again, **_AT),
-    *both(f"{_ONE_HOOK}/lam/{{act}}", "webhook_act", "webhook_acted", hook_acted, **_AT),
+    get(KEYS, "api_keys", list_keys, **_AT),
+    *both(f"{KEYS}/moi", "api_key_new", "api_key_made", make_key, **_AT),
+    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", rotate_key, **_AT),
+    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", revoke_key, **_AT),
+    get(CALLS, "api_key_calls", show_calls, **_AT),
+    get(f"{KEYS}/bat-dau", "api_start", show_start, **_AT),
+    get(HOOKS, "webhooks", list_hooks, **_AT),
+    *both(f"{HOOKS}/moi", "webhook_new", "webhook_made", make_hook, **_AT),
+    get(_ONE_HOOK, "webhook", show_hook, **_AT),
+    post(f"{_ONE_HOOK}/gui-thu", "webhook_tried", try_hook, **_AT),
+    post(f"{_ONE_HOOK}/gui-lai", "webhook_sent_again", redeliver, **_AT),
+    *both(f"{_ONE_HOOK}/lam/{{act}}", "webhook_act", "webhook_acted", act_on_hook, **_AT),
 )

@@ -19,8 +19,8 @@ from gateway.office.domain.roles import Right
 from gateway.office.web import dates, routes
 from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.routes import Needs, Who
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.routes import Access, Needs
+from gateway.office.web.visits import Visit, url_for
 from gateway.policy.reform import ReformPlan
 from gateway.words import labels
 
@@ -41,7 +41,7 @@ _PLAIN = (
     *("queued", "mail", "units", "reason", "base", "rows"),
 )
 # A step is one of these kinds; a reorganisation is made of several.
-STATED = tuple(each for each in ReformKind if each is not ReformKind.REORGANISE)
+WIZARD_KINDS = tuple(kind for kind in ReformKind if kind is not ReformKind.REORGANISE)
 MOVE_UNITS = "move"
 _MANY_SOURCES = (ReformKind.MERGE, ReformKind.CONSOLIDATE, ReformKind.MOVE)
 _KNOWN_TARGET = (ReformKind.MERGE, ReformKind.DISSOLVE)
@@ -53,7 +53,7 @@ Faults = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
+class Wizard:
     """Fields of the wizard so far. Unfilled fields are empty."""
 
     fields: Mapping[str, str]
@@ -65,7 +65,7 @@ class Stated:
     @property
     def kind(self) -> ReformKind | None:
         kind = self.text("kind")
-        return ReformKind(kind) if kind in STATED else None
+        return ReformKind(kind) if kind in WIZARD_KINDS else None
 
     @property
     def has_sources(self) -> bool:
@@ -120,7 +120,7 @@ class Stated:
             case 1:
                 return [] if self.kind is not None else [("kind", "missing")]
             case 2:
-                return self._who()
+                return self._parties()
             case 3:
                 return self._decision()
         return []
@@ -149,7 +149,7 @@ class Stated:
             return replace(reform, triage=mail == TRIAGE, mail_to=mail if mail in reform.heirs else None)
         return reform
 
-    def _who(self) -> Faults:
+    def _parties(self) -> Faults:
         faults: Faults = []
         if self.has_sources and not self.sources:
             faults.append(("sources", "missing"))
@@ -192,7 +192,7 @@ class Stated:
         )
 
 
-def read_stated(parameters: Mapping[str, str], today: date) -> Stated:
+def read_fields(parameters: Mapping[str, str], today: date) -> Wizard:
     """Read the wizard's fields from the address or the form; other fields are left out."""
     names = {*_PLAIN, *(f"{field}_{n}" for field in _TARGET for n in range(1, MOST_ROWS + 1))}
     fields = {
@@ -200,20 +200,20 @@ def read_stated(parameters: Mapping[str, str], today: date) -> Stated:
         for name, value in parameters.items()
         if name in names
     }
-    return Stated(fields=fields, today=today)
+    return Wizard(fields=fields, today=today)
 
 
 NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
-get = partial(routes.get, who=Who.READY, needs=CHANGES, key="agencies")
-post = partial(routes.post, who=Who.READY, needs=CHANGES, key="agencies")
-both = partial(routes.both, who=Who.READY, needs=CHANGES, key="agencies")
+get = partial(routes.get, access=Access.READY, needs=CHANGES, key="agencies")
+post = partial(routes.post, access=Access.READY, needs=CHANGES, key="agencies")
+both = partial(routes.both, access=Access.READY, needs=CHANGES, key="agencies")
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
-async def step_asked(visit: Visit) -> web.StreamResponse:
+async def ask_step(visit: Visit) -> web.StreamResponse:
     """Show the requested step, or the first one before it that lacks something."""
-    stated = read_stated(visit.request.query, visit.deps.out.today())
+    stated = read_fields(visit.request.query, visit.deps.out.today())
     if (preset := visit.ask("ma")) and not stated.text("sources"):
         stated = replace(stated, fields={**stated.fields, "sources": preset})
     asked_step = visit.ask("back") or visit.ask("step") or visit.ask("at")
@@ -234,10 +234,10 @@ async def step_asked(visit: Visit) -> web.StreamResponse:
     return await _step_page(visit, stated, at, [], plan)
 
 
-async def change_proposed(visit: Visit) -> web.StreamResponse:
+async def propose_change(visit: Visit) -> web.StreamResponse:
     """Propose the previewed change to a second person."""
     form = visit.form
-    stated = read_stated(form.flat(), visit.deps.out.today())
+    stated = read_fields(form.flat(), visit.deps.out.today())
     stated, at, problems = await _check_steps(visit, stated, 5)
     if problems:
         return await _step_page(visit, stated, at, problems)
@@ -248,15 +248,15 @@ async def change_proposed(visit: Visit) -> web.StreamResponse:
     if form.text("base") != plan.base:
         moved = [("", visit.say("clash.REG-MOVED"))]
         return await _step_page(visit, stated, 5, moved, plan)
-    proposal, problems = await ground.signed(
-        visit, [], lambda who: registry_changes.propose_reform(desk, who, plan, form.text("reason"))
+    proposal, problems = await ground.perform_signed(
+        visit, [], lambda person: registry_changes.propose_reform(desk, person, plan, form.text("reason"))
     )
     if proposal is None:
         return await _step_page(visit, stated, 5, problems, plan)
-    return visit.said(f"/co-quan/de-nghi/{proposal.id}", "reforms.proposed")
+    return visit.confirm(f"/co-quan/de-nghi/{proposal.id}", "reforms.proposed")
 
 
-async def _check_steps(visit: Visit, stated: Stated, last_step: int) -> tuple[Stated, int, Problems]:
+async def _check_steps(visit: Visit, stated: Wizard, last_step: int) -> tuple[Wizard, int, Problems]:
     """Return the step to show, and its problems. Codes are written as the registry writes them once they were typed."""
     for step in range(1, last_step):
         if faults := stated.faults(step):
@@ -268,7 +268,7 @@ async def _check_steps(visit: Visit, stated: Stated, last_step: int) -> tuple[St
     return stated, last_step, []
 
 
-async def _resolve_codes(visit: Visit, stated: Stated) -> tuple[Stated, Problems]:
+async def _resolve_codes(visit: Visit, stated: Wizard) -> tuple[Wizard, Problems]:
     """Replace old codes and names by the code of today; no agency is guessed."""
     problems: Problems = []
     codes = []
@@ -293,7 +293,7 @@ async def _resolve_codes(visit: Visit, stated: Stated) -> tuple[Stated, Problems
 
 
 async def _step_page(
-    visit: Visit, stated: Stated, at: int, problems: Problems, planned: ReformPlan | None = None
+    visit: Visit, stated: Wizard, at: int, problems: Problems, planned: ReformPlan | None = None
 ) -> web.StreamResponse:
     return await visit.form_page(
         "agencies/wizard.html",
@@ -303,7 +303,7 @@ async def _step_page(
         at=at,
         steps=[(n, key, _link(stated, n) if n < at else "") for n, key in enumerate(STEPS, 1)],
         hidden=stated.hidden(at),
-        kinds=[(kind.value, visit.say(f"reform.kind.{kind}")) for kind in STATED],
+        kinds=[(kind.value, visit.say(f"reform.kind.{kind}")) for kind in WIZARD_KINDS],
         names=await _names(visit, stated) if at > 2 else {},
         action=NEW,
         planned=planned,
@@ -311,17 +311,17 @@ async def _step_page(
     )
 
 
-def _plan_values(visit: Visit, stated: Stated, planned: ReformPlan) -> dict[str, object]:
+def _plan_values(visit: Visit, stated: Wizard, planned: ReformPlan) -> dict[str, object]:
     """Return the values of the plan, for the steps that have one."""
     reform = _reform_to_plan(stated)
     asks_units = bool(stated.text("units")) or any(r.key == "units_below" for r in planned.warnings)
     receivers = [(r.code, visit.say("reforms.mail.to", code=r.code)) for r in reform.targets]
     waiting = {r.params["code"]: r.params["count"] for r in planned.sentences if r.key.startswith("queued_")}
     return {
-        "conflicts": [] if not planned.conflicts else ground.remarks_said(visit, planned.conflicts),
-        "warnings": ground.remarks_said(visit, planned.warnings),
-        "sentences": ground.remarks_said(visit, planned.sentences),
-        "consequences": ground.remarks_said(
+        "conflicts": [] if not planned.conflicts else ground.render_remarks(visit, planned.conflicts),
+        "warnings": ground.render_remarks(visit, planned.warnings),
+        "sentences": ground.render_remarks(visit, planned.sentences),
+        "consequences": ground.render_remarks(
             visit, (r for r in planned.sentences if r.key.startswith(_CONSEQUENCES))
         ),
         "lines": ground.code_lines(planned.before, planned.after),
@@ -343,7 +343,7 @@ def _plan_values(visit: Visit, stated: Stated, planned: ReformPlan) -> dict[str,
     }
 
 
-def _reform_to_plan(stated: Stated) -> Reform:
+def _reform_to_plan(stated: Wizard) -> Reform:
     """Return the reform as stated; while the receiver of a split's mail is not chosen, a person decides, so that the other
     parts can be judged."""
     reform = stated.reform()
@@ -351,14 +351,14 @@ def _reform_to_plan(stated: Stated) -> Reform:
     return replace(reform, triage=True) if is_open else reform
 
 
-async def _with_units(visit: Visit, stated: Stated, reform: Reform) -> Reform:
+async def _with_units(visit: Visit, stated: Wizard, reform: Reform) -> Reform:
     """Add the units below the ended agencies as further steps of the decision, where that was chosen."""
     if stated.text("units") != MOVE_UNITS or reform.successor is None:
         return reform
     return await registry_changes.reform_with_units(visit.deps.deciding, reform)
 
 
-def _mail_rule(visit: Visit, stated: Stated) -> Problems:
+def _mail_rule(visit: Visit, stated: Wizard) -> Problems:
     reform = stated.reform()
     asks = reform.kind is ReformKind.SPLIT and bool(reform.ended)
     if asks and not reform.triage and reform.mail_to is None:
@@ -368,12 +368,12 @@ def _mail_rule(visit: Visit, stated: Stated) -> Problems:
 
 def _conflicts(visit: Visit, planned: ReformPlan) -> Problems:
     """List the conflicts; they stand in full on the page, the box says that there are some."""
-    return [("", sentence) for sentence in ground.remarks_said(visit, planned.conflicts)] or [
+    return [("", sentence) for sentence in ground.render_remarks(visit, planned.conflicts)] or [
         ("mail", visit.say("reform.mail_rule"))
     ]
 
 
-async def _names(visit: Visit, stated: Stated) -> dict[str, str]:
+async def _names(visit: Visit, stated: Wizard) -> dict[str, str]:
     names = {}
     for code in (*stated.sources, *(target.code for target in stated.targets)):
         entry = await visit.deps.registry.entry(code)
@@ -388,12 +388,12 @@ def _fault(visit: Visit, name: str, key: str) -> str:
     return visit.say("form.missing", field=visit.say(label if labels.has(label) else target_label))
 
 
-def _link(stated: Stated, step: int) -> str:
+def _link(stated: Wizard, step: int) -> str:
     filled = {name: value for name, value in stated.fields.items() if value and name != "base"}
-    return where(NEW, **filled, at=str(step))
+    return url_for(NEW, **filled, at=str(step))
 
 
 ROUTES = (
-    get(NEW, "reform_new", step_asked),
-    post(NEW, "reform_propose", change_proposed),
+    get(NEW, "reform_new", ask_step),
+    post(NEW, "reform_propose", propose_change),
 )

@@ -22,12 +22,12 @@ from gateway.domain.registry_reform import Remark
 from gateway.errors import Clash, Denied, GatewayError
 from gateway.office.web.dates import cell_text
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Who, get
+from gateway.office.web.routes import Access, get
 from gateway.office.web.visits import Visit
 from gateway.policy.two_people import Objection
 from gateway.words import labels
 
-Shown = Mapping[str, Any]
+TemplateValues = Mapping[str, Any]
 """Values of a template for one thing."""
 T = TypeVar("T")
 _CELL_FIELDS = ("name", "parent", "valid_from", "valid_to", "successor")
@@ -35,7 +35,7 @@ _CELL_FIELDS = ("name", "parent", "valid_from", "valid_to", "successor")
 
 def code_lines(
     lives_before: Mapping[str, Life | None], lives_after: Mapping[str, Life | None]
-) -> list[Shown]:
+) -> list[TemplateValues]:
     """List each code that changes, begins or ends, with each changed field before and after; no value is empty text."""
     return [
         _code_line(code, lives_before.get(code), life)
@@ -44,7 +44,7 @@ def code_lines(
     ]
 
 
-def _code_line(code: str, earlier: Life | None, life: Life) -> Shown:
+def _code_line(code: str, earlier: Life | None, life: Life) -> TemplateValues:
     def cell(owner: Life | None, name: str) -> str:
         return cell_text(getattr(owner.record, name)) if owner is not None else ""
 
@@ -53,7 +53,7 @@ def _code_line(code: str, earlier: Life | None, life: Life) -> Shown:
     return {"code": code, "name": life.record.name, "is_new": earlier is None, "cells": changed}
 
 
-def remarks_said(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
+def render_remarks(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
     """Render each remark as a sentence."""
     texts = (labels.remark_text(remark.key, remark.params, visit.lang) for remark in remarks)
     return [text[:1].upper() + text[1:] for text in texts]
@@ -179,14 +179,14 @@ def import_lines(
         ImportLine(
             word=ImportWord.CHANGE,
             code=code,
-            name=now.get("name", before.get("name", "")),
+            name=now.get("name", earlier.get("name", "")),
             cells=tuple(
-                (name, before.get(name, ""), now.get(name, ""))
+                (name, earlier.get(name, ""), now.get(name, ""))
                 for name in fields
-                if before.get(name, "") != now.get(name, "")
+                if earlier.get(name, "") != now.get(name, "")
             ),
         )
-        for code, (before, now) in lines.items()
+        for code, (earlier, now) in lines.items()
     ]
 
 
@@ -206,7 +206,7 @@ PASSWORD, CODE = "password", "code"  # the names of fields
 _UNPROVED = "GW-401"
 
 
-async def signed_in_here(visit: Visit) -> SignedIn:
+async def require_sign_in(visit: Visit) -> SignedIn:
     """Sign in the person at the page. Raises Denied, as everywhere where persons decide."""
     person = visit.person.person
     return await people.sign_in(
@@ -219,14 +219,14 @@ async def names_of_people(visit: Visit, ids: Collection[str]) -> Mapping[str, st
         return await view.people.names(ids)
 
 
-async def signed(
+async def perform_signed(
     visit: Visit, problems: Problems, act: Callable[[SignedIn], Awaitable[T]]
 ) -> tuple[T | None, Problems]:
     """Perform an act that the person proves in the same form; or return its problems, `problems` first."""
     if problems := [*problems, *proof_missing(visit)]:
         return None, problems
     try:
-        return await act(await signed_in_here(visit)), []
+        return await act(await require_sign_in(visit)), []
     except (Denied, Clash) as error:
         return None, proof_refused(visit, error)
 
@@ -255,7 +255,7 @@ _LOOKED_AT = 40
 _FEWEST_LETTERS = 2
 
 
-def written(entry: AgencyEntry) -> str:
+def agency_text(entry: AgencyEntry) -> str:
     """Write an agency as the suggestions do; `known_code` reads it back."""
     return f"{entry.name} ({entry.code})"
 
@@ -284,7 +284,7 @@ async def known_code(visit: Visit, text: str) -> tuple[str, str]:
     if resolution.entry is not None:
         return resolution.entry.code, ""
     if nearby := await offers(visit, text):
-        return text, visit.say("agencies.which", text=text, list="; ".join(map(written, nearby)))
+        return text, visit.say("agencies.which", text=text, list="; ".join(map(agency_text, nearby)))
     return text, unknown(visit, text, resolution.nearest)
 
 
@@ -304,10 +304,10 @@ async def offers(visit: Visit, text: str) -> Sequence[AgencyEntry]:
     return [entry for entry in entries if entry.valid_to is None or today <= entry.valid_to][:MOST_OFFERS]
 
 
-async def suggested(visit: Visit) -> web.StreamResponse:
+async def suggest(visit: Visit) -> web.StreamResponse:
     entries = await offers(visit, visit.ask("q")[:200])
-    suggestions = [(written(entry), entry) for entry in entries]
+    suggestions = [(agency_text(entry), entry) for entry in entries]
     return visit.piece("agencies/_suggest.html", found=suggestions)
 
 
-ROUTES = (get("/co-quan/goi-y", "agencies_named", suggested, who=Who.READY, key="agencies", quiet=True),)
+ROUTES = (get("/co-quan/goi-y", "agencies_named", suggest, access=Access.READY, key="agencies", quiet=True),)

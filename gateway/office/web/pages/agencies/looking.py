@@ -17,8 +17,8 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import SIX_MONTHS, certificate_facts
 from gateway.office.web import dates
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.routes import Who, get
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.routes import Access, get
+from gateway.office.web.visits import Visit, url_for
 from gateway.outgoing.check import form_of
 from gateway.store.repository import Page
 
@@ -30,7 +30,7 @@ _LONGEST_ROOT = 300
 Choices = list[tuple[str, list[tuple[str, str]]]]
 
 
-def filters_asked(visit: Visit) -> dict[str, str]:
+def read_filters(visit: Visit) -> dict[str, str]:
     """Return the filters of the list, by their names in the address."""
     names = ("cap", "goc", "trang-thai", "chung-thu-so", "ma-cu", "van-ban", "tu")
     parameters = {name: visit.ask(name) for name in names}
@@ -47,7 +47,7 @@ def filters_asked(visit: Visit) -> dict[str, str]:
 
 
 def wanted_filter(visit: Visit) -> AgencyFilter:
-    filters = filters_asked(visit)
+    filters = read_filters(visit)
     return AgencyFilter(
         text=visit.ask("q"),
         level=int(filters["cap"]) if "cap" in filters else None,
@@ -101,10 +101,10 @@ class ShownAgency:
     is_bound: bool = False
 
 
-async def listed(visit: Visit) -> web.StreamResponse:
+async def list_agencies(visit: Visit) -> web.StreamResponse:
     text, parent_code = visit.ask("q"), visit.ask("thuoc").upper()
     registry = visit.deps.registry
-    filters = filters_asked(visit)
+    filters = read_filters(visit)
     next_cursor = ""
     root, fault = await ground.known_code(visit, filters["goc"]) if "goc" in filters else ("", "")
     if parent_code:
@@ -119,15 +119,15 @@ async def listed(visit: Visit) -> web.StreamResponse:
         "agencies/list.html",
         title=visit.say("menu.agencies"),
         rows=await _rows(visit, entries),
-        heard=await _last_heard(visit, entries),
+        heard=await _last_seen(visit, entries),
         changed=await registry.last_changed([entry.code for entry in entries]),
         text=text,
         asked=filters,
         problems=[("goc", fault)] if fault else [],
         choices=filter_choices(visit),
         above=await registry.entry(parent_code) if parent_code else None,
-        following=where("/co-quan", **parameters, sau=next_cursor) if next_cursor else "",
-        first=where("/co-quan", **parameters),
+        following=url_for("/co-quan", **parameters, sau=next_cursor) if next_cursor else "",
+        first=url_for("/co-quan", **parameters),
         is_first=not visit.ask("sau"),
         may_change=visit.may(Right.CODES),
     )
@@ -136,21 +136,21 @@ async def listed(visit: Visit) -> web.StreamResponse:
 async def _filtered_page(visit: Visit, root: str) -> Page[AgencyEntry]:
     agency_filter, cursor = replace(wanted_filter(visit), root=root.strip().upper()), visit.ask("sau") or None
     # The filter keeps agencies without recent mail.
-    if "van-ban" in filters_asked(visit):
+    if "van-ban" in read_filters(visit):
         return await visit.deps.contacts.silent(agency_filter, _ROWS, cursor, whose_mail(visit) or "")
     return await visit.deps.registry.filtered(agency_filter, _ROWS, cursor)
 
 
-async def _last_heard(visit: Visit, entries: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
+async def _last_seen(visit: Visit, entries: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
     agency_id = whose_mail(visit)
-    return {} if agency_id is None else await visit.deps.contacts.last_heard(entries, agency_id)
+    return {} if agency_id is None else await visit.deps.contacts.last_seen(entries, agency_id)
 
 
 async def tree(visit: Visit) -> web.StreamResponse:
     """Show one branch: the agencies under a code; at the top those of the first level."""
     parent_code = visit.ask("thuoc").upper()
     entries = await (visit.deps.registry.children(parent_code) if parent_code else _top_level(visit))
-    rows, heard_by_code = await _rows(visit, entries), await _last_heard(visit, entries)
+    rows, heard_by_code = await _rows(visit, entries), await _last_seen(visit, entries)
     return await visit.page(
         "agencies/tree.html",
         title=visit.say("agencies.tree"),
@@ -183,7 +183,7 @@ def light_of(row: ShownAgency, heard_by_code: Mapping[str, datetime], now: datet
     return "reachable" if heard_at is not None and now - heard_at <= SIX_MONTHS else "silent"
 
 
-async def looked_up(visit: Visit) -> web.StreamResponse:
+async def look_up(visit: Visit) -> web.StreamResponse:
     """Show the agency that a written code, old or new, or a name stands for on a day."""
     text = visit.ask("ma")
     today = visit.deps.out.today()
@@ -202,7 +202,7 @@ async def looked_up(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def old_codes_listed(visit: Visit) -> web.StreamResponse:
+async def list_old_codes(visit: Visit) -> web.StreamResponse:
     lines = await visit.deps.registry.legacy()
     names = {}
     for line in lines:
@@ -215,7 +215,7 @@ async def old_codes_listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def agency_shown(visit: Visit) -> web.StreamResponse:
+async def show_agency(visit: Visit) -> web.StreamResponse:
     code = visit.path("code").upper()
     registry = visit.deps.registry
     today = visit.deps.out.today()
@@ -255,10 +255,10 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def _certificates(visit: Visit, code: str) -> list[ground.Shown]:
+async def _certificates(visit: Visit, code: str) -> list[ground.TemplateValues]:
     """List the certificates that spoke, speak or will speak for the code."""
     now = visit.deps.clock.now()
-    certificates: list[ground.Shown] = []
+    certificates: list[ground.TemplateValues] = []
     for binding in await visit.deps.registry.bindings(code):
         facts = certificate_facts(binding.certificate_der)
         standing = "present"
@@ -268,9 +268,9 @@ async def _certificates(visit: Visit, code: str) -> list[ground.Shown]:
             standing = "next"
         ends = min((at for at in (binding.valid_to, facts.ends) if at is not None), default=None)
         days = (ends - now).days if ends is not None and standing != "ended" else None
-        since, until = binding.valid_from, binding.valid_to
+        since, end = binding.valid_from, binding.valid_to
         certificates.append(
-            {"facts": facts, "since": since, "until": until, "standing": standing, "days": days}
+            {"facts": facts, "since": since, "until": end, "standing": standing, "days": days}
         )
     return certificates
 
@@ -281,7 +281,7 @@ async def _rows(visit: Visit, entries: Sequence[AgencyEntry]) -> list[ShownAgenc
     return [
         ShownAgency(
             entry=entry,
-            path=where(f"/co-quan/{entry.code}"),
+            path=url_for(f"/co-quan/{entry.code}"),
             level=entry.code.count(".") + 1,
             standing=_standing(entry, today),
             days=(endings[entry.code] - now).days if entry.code in endings else None,
@@ -350,9 +350,9 @@ async def _sentence(visit: Visit, resolution: Resolution) -> str:
 
 
 ROUTES = (
-    get("/co-quan", "agencies", listed, who=Who.READY, key="agencies"),
-    get("/co-quan/cay", "agencies_tree", tree, who=Who.READY, key="agencies"),
-    get("/co-quan/tra-cuu", "agency_lookup", looked_up, who=Who.READY, key="agencies"),
-    get("/co-quan/ma-cu", "agency_legacy", old_codes_listed, who=Who.READY, key="agencies"),
-    get("/co-quan/{code}", "agency", agency_shown, who=Who.READY, key="agencies"),
+    get("/co-quan", "agencies", list_agencies, access=Access.READY, key="agencies"),
+    get("/co-quan/cay", "agencies_tree", tree, access=Access.READY, key="agencies"),
+    get("/co-quan/tra-cuu", "agency_lookup", look_up, access=Access.READY, key="agencies"),
+    get("/co-quan/ma-cu", "agency_legacy", list_old_codes, access=Access.READY, key="agencies"),
+    get("/co-quan/{code}", "agency", show_agency, access=Access.READY, key="agencies"),
 )

@@ -29,9 +29,9 @@ from gateway.office.node.exchange import certificate_facts
 from gateway.office.web import forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.ground import Shown
-from gateway.office.web.routes import FormBody, Needs, Who
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.pages.agencies.ground import TemplateValues
+from gateway.office.web.routes import Access, FormBody, Needs
+from gateway.office.web.visits import Visit, url_for
 from gateway.ops.certificates import binding_to_propose, never_for_pdfs
 from gateway.policy import two_people
 from gateway.words import labels
@@ -41,14 +41,14 @@ CODES = Needs(right=Right.CODES)
 TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
 DECIDES = (CODES, TRUSTED)
-get = partial(routes.get, who=Who.READY, key="agencies")
-post = partial(routes.post, who=Who.READY, key="agencies")
-both = partial(routes.both, who=Who.READY, key="agencies")
+get = partial(routes.get, access=Access.READY, key="agencies")
+post = partial(routes.post, access=Access.READY, key="agencies")
+both = partial(routes.both, access=Access.READY, key="agencies")
 _ROWS = 50
 _MOST_LINES = 200
 
 
-async def proposals_listed(visit: Visit) -> web.StreamResponse:
+async def list_proposals(visit: Visit) -> web.StreamResponse:
     async with visit.deps.deciding.decisions.read() as view:
         open_proposals = await view.proposals.listed((ProposalState.OPEN,), _ROWS)
         decided = await view.proposals.listed(
@@ -65,32 +65,32 @@ async def proposals_listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def proposal_shown(visit: Visit) -> web.StreamResponse:
+async def show_proposal(visit: Visit) -> web.StreamResponse:
     proposal = await _load_proposal(visit)
     title = _proposal_title(visit, proposal.content)
     return await visit.page("agencies/proposal.html", title=title, **await _page_values(visit, proposal))
 
 
-async def approved(visit: Visit) -> web.StreamResponse:
+async def approve(visit: Visit) -> web.StreamResponse:
     """Approve, when all that was typed fits. The digest comes with the form, so exactly the shown content is approved."""
     proposal, problems = await _load_proposal(visit), Problems()
     if visit.is_act:
         _check_may_decide(visit, proposal)
         if not (problems := await _approve(visit, proposal)):
-            return visit.said(f"{LIST}/{proposal.id}", "reforms.approved")
+            return visit.confirm(f"{LIST}/{proposal.id}", "reforms.approved")
     return await _ask_of_proposal(visit, "approve", proposal, problems, hidden={"seen": proposal.digest})
 
 
-async def rejected(visit: Visit) -> web.StreamResponse:
+async def reject(visit: Visit) -> web.StreamResponse:
     proposal, problems = await _load_proposal(visit), Problems()
     if visit.is_act:
         desk, reason = visit.deps.deciding, visit.form.text("reason")
         _check_may_decide(visit, proposal)
-        _, problems = await ground.signed(
-            visit, visit.short_reason(), lambda who: approvals.reject(desk, who, proposal.id, reason)
+        _, problems = await ground.perform_signed(
+            visit, visit.short_reason(), lambda person: approvals.reject(desk, person, proposal.id, reason)
         )
         if not problems:
-            return visit.said(f"{LIST}/{proposal.id}", "reforms.rejected")
+            return visit.confirm(f"{LIST}/{proposal.id}", "reforms.rejected")
     return await _ask_of_proposal(visit, "reject", proposal, problems, grave=True)
 
 
@@ -105,8 +105,8 @@ async def _approve(visit: Visit, proposal: Proposal) -> Problems:
     try:
         # Checked again: the certificate may have signed a PDF since it was proposed.
         await never_for_pdfs(visit.deps.store, [b.certificate_der for b in content.bindings])
-        who = await ground.signed_in_here(visit)
-        await approvals.approve(desk, who, proposal.id, digits, visit.form.text("seen"))
+        person = await ground.require_sign_in(visit)
+        await approvals.approve(desk, person, proposal.id, digits, visit.form.text("seen"))
     except (Denied, Clash) as error:
         if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
             return [("typed_1", visit.say("reforms.typed.number.wrong"))]
@@ -130,7 +130,7 @@ async def _ask_of_proposal(
     )
 
 
-async def _page_values(visit: Visit, proposal: Proposal) -> dict[str, Any]:  # Any: what a template is given
+async def _page_values(visit: Visit, proposal: Proposal) -> dict[str, Any]:  # Any: values of a template
     names = await ground.names_of_people(visit, proposal.people)
     is_mine = visit.person.person.id == proposal.proposed_by
     content = proposal.content
@@ -168,16 +168,16 @@ async def _load_proposal(visit: Visit) -> Proposal:
 
 async def _proposed_certificate(
     visit: Visit, change: BindingChange | AnchorChange, n: int, *, in_full: bool
-) -> Shown:
+) -> TemplateValues:
     """Describe a certificate; `fingerprint` lacks its end for a person who must have it from elsewhere."""
     facts = certificate_facts(change.certificate_der)
     fingerprint = facts.fingerprint if in_full else facts.fingerprint[:-DIGITS] + "·" * DIGITS
-    shown: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint}
+    values: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint}
     if not isinstance(change, BindingChange):
-        return shown | {"code": "", "agency": None, "earlier": (), "earlier_end": None}
+        return values | {"code": "", "agency": None, "earlier": (), "earlier_end": None}
     registry = visit.deps.registry
     bound = [certificate_facts(binding.certificate_der) for binding in await registry.bindings(change.code)]
-    return shown | {
+    return values | {
         "code": change.code,
         "agency": await registry.entry(change.code),
         "earlier": [certificate for certificate in bound if certificate.fingerprint in change.earlier],
@@ -185,7 +185,7 @@ async def _proposed_certificate(
     }
 
 
-async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> Shown:
+async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> TemplateValues:
     """Describe a change: planned anew while it waits; afterwards the change itself shows its effect."""
     if not is_open:
         nothing = dict.fromkeys(("sentences", "warnings", "conflicts", "lines"), ())
@@ -194,14 +194,14 @@ async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: boo
     return {
         "n": n,
         "reform": reform,
-        "sentences": ground.remarks_said(visit, plan.sentences),
-        "warnings": ground.remarks_said(visit, plan.warnings),
-        "conflicts": ground.remarks_said(visit, plan.conflicts),
+        "sentences": ground.render_remarks(visit, plan.sentences),
+        "warnings": ground.render_remarks(visit, plan.warnings),
+        "conflicts": ground.render_remarks(visit, plan.conflicts),
         "lines": ground.code_lines(plan.before, plan.after),
     }
 
 
-async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> Shown:
+async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> TemplateValues:
     """Describe an import, with its rows while it waits, as the registry is now."""
     if not is_open:
         return {"n": n, "change": change, "lines": (), "doubts": (), "more": 0, "moved": False}
@@ -217,7 +217,7 @@ async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_ope
     }
 
 
-def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> Shown:
+def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> TemplateValues:
     """Describe one proposal in the list. `standing` is its state, or expired."""
     content = proposal.content
     codes = [c.code for c in content.bindings]
@@ -226,7 +226,7 @@ def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) ->
     is_over = proposal.state is ProposalState.OPEN and visit.deps.clock.now() >= proposal.expires_at
     return {
         "proposal": proposal,
-        "path": where(f"{LIST}/{proposal.id}"),
+        "path": url_for(f"{LIST}/{proposal.id}"),
         "what": _proposal_title(visit, content),
         "codes": ", ".join(dict.fromkeys(codes)),
         "by": names.get(proposal.proposed_by, proposal.proposed_by),
@@ -274,7 +274,7 @@ BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
 _MOST_BYTES = 64 * 1024
 
 
-async def binding_looked_at(visit: Visit) -> web.StreamResponse:
+async def preview_binding(visit: Visit) -> web.StreamResponse:
     """Show the file's certificate beside those in force; nothing is written."""
     form_values: dict[str, str] = {}
     content = bytearray()
@@ -294,7 +294,7 @@ async def binding_looked_at(visit: Visit) -> web.StreamResponse:
     return await binding_page(visit, {**form_values, "agency": code, "pem": pem}, None, change)
 
 
-async def binding_proposed(visit: Visit) -> web.StreamResponse:
+async def propose_binding(visit: Visit) -> web.StreamResponse:
     (code, fault), pem = await _agency_bound(visit, visit.form.text("agency")), visit.form.text("pem")
     form_values = {**visit.form.flat(), "agency": code}
     if fault:
@@ -303,12 +303,12 @@ async def binding_proposed(visit: Visit) -> web.StreamResponse:
     if change is None:
         return await binding_page(visit, form_values, problems)
     content, reason = ProposalContent(bindings=(change,)), visit.form.text("reason")
-    proposal, problems = await ground.signed(
-        visit, [], lambda who: proposals.propose(visit.deps.deciding, who, content, reason)
+    proposal, problems = await ground.perform_signed(
+        visit, [], lambda person: proposals.propose(visit.deps.deciding, person, content, reason)
     )
     if proposal is None:
         return await binding_page(visit, form_values, problems, change)
-    return visit.said(f"{LIST}/{proposal.id}", "reforms.proposed")
+    return visit.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
 
 
 async def _agency_bound(visit: Visit, text: str) -> tuple[str, str]:
@@ -371,10 +371,10 @@ async def binding_page(
 
 ROUTES = (
     get(BINDING, "binding", binding_page, needs=BINDS),
-    post(BINDING, "binding_looked_at", binding_looked_at, needs=BINDS, body=FormBody.PARTS),
-    post(f"{BINDING}/lap", "binding_proposed", binding_proposed, needs=BINDS),
-    get(LIST, "proposals", proposals_listed, needs=SEES),
-    get(f"{LIST}/{{id}}", "proposal", proposal_shown, needs=SEES),
-    *both(f"{LIST}/{{id}}/phe-duyet", "proposal_approve_page", "proposal_approve", approved, needs=DECIDES),
-    *both(f"{LIST}/{{id}}/tu-choi", "proposal_reject_page", "proposal_reject", rejected, needs=DECIDES),
+    post(BINDING, "binding_looked_at", preview_binding, needs=BINDS, body=FormBody.PARTS),
+    post(f"{BINDING}/lap", "binding_proposed", propose_binding, needs=BINDS),
+    get(LIST, "proposals", list_proposals, needs=SEES),
+    get(f"{LIST}/{{id}}", "proposal", show_proposal, needs=SEES),
+    *both(f"{LIST}/{{id}}/phe-duyet", "proposal_approve_page", "proposal_approve", approve, needs=DECIDES),
+    *both(f"{LIST}/{{id}}/tu-choi", "proposal_reject_page", "proposal_reject", reject, needs=DECIDES),
 )

@@ -37,7 +37,7 @@ class TypedForm:
     form: Form
     act: str
     detail: str
-    before: Sheet
+    base: Sheet
     draft: Draft
     change: DocumentChange | None
     wrong: list[tuple[str, str]]
@@ -47,21 +47,21 @@ class TypedForm:
     @property
     def sheet(self) -> Sheet:
         """Make the page again, with all that was typed."""
-        shown_values = {**self.before.values, **self.form.flat()}
+        shown_values = {**self.base.values, **self.form.flat()}
         return replace(
-            self.before, values=shown_values, recipients=self.draft.recipients, ticked=_ticked(self.form)
+            self.base, values=shown_values, recipients=self.draft.recipients, ticked=_ticked(self.form)
         )
 
 
-async def begun(visit: Visit) -> web.StreamResponse:
+async def begin(visit: Visit) -> web.StreamResponse:
     """Handle the first form of a document that is not stored yet."""
     async with tray(visit.deps.out) as files:
         brought = await uploads.read_form(visit, files)
-        sheet_before = await editor.sheet_begun(visit, brought.form.text("mode"), brought.form.text("of"))
-        return await _run_form(visit, sheet_before, brought, files)
+        base = await editor.begin_sheet(visit, brought.form.text("mode"), brought.form.text("of"))
+        return await _run_form(visit, base, brought, files)
 
 
-async def changed(visit: Visit) -> web.StreamResponse:
+async def change(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     async with tray(visit.deps.out) as files:
         files.total = sum(file.size for file in document.files)
@@ -75,24 +75,24 @@ async def changed(visit: Visit) -> web.StreamResponse:
 
 
 async def _run_form(
-    visit: Visit, sheet_before: Sheet, brought: uploads.Brought, files: Tray
+    visit: Visit, base: Sheet, brought: uploads.UploadedForm, files: Tray
 ) -> web.StreamResponse:
-    answer = await _save_and_act(visit, sheet_before, brought, files)
+    answer = await _save_and_act(visit, base, brought, files)
     if visit.is_piece and answer.status == 303:
         return web.json_response({"go": answer.headers["Location"]}, headers=editor.NO_STORE)
     return answer
 
 
 async def _save_and_act(
-    visit: Visit, sheet_before: Sheet, brought: uploads.Brought, files: Tray
+    visit: Visit, base: Sheet, brought: uploads.UploadedForm, files: Tray
 ) -> web.StreamResponse:
-    typed_form = _read_typed(visit, sheet_before, brought)
-    document = sheet_before.document
+    typed_form = _read_typed(visit, base, brought)
+    document = base.document
     is_stale = document is not None and typed_form.form.text("version") != str(document.version)
     # Equal versions lose nothing; but a button about a file may mean another file by now.
     if is_stale and (
         typed_form.act not in _DRAFT_ACTS
-        or editor.differences(visit, sheet_before, typed_form.draft, typed_form.change)
+        or editor.differences(visit, base, typed_form.draft, typed_form.change)
     ):
         return await _conflict(visit, typed_form)
     if typed_form.act == _QUICK:
@@ -115,20 +115,20 @@ async def _save_and_act(
     return await _after_saving(visit, typed_form, stored, lead)
 
 
-def _read_typed(visit: Visit, sheet_before: Sheet, brought: uploads.Brought) -> TypedForm:
+def _read_typed(visit: Visit, base: Sheet, brought: uploads.UploadedForm) -> TypedForm:
     form = brought.form
     act, _, detail = (form.text("act") or "save").partition(":")
-    draft, wrong_fields = fields.typed(form, sheet_before.draft, visit.deps.out.today())
-    recipients = addressing.typed(form, sheet_before.recipients)
+    draft, wrong_fields = fields.read_draft(form, base.draft, visit.deps.out.today())
+    recipients = addressing.read_rows(form, base.recipients)
     if act == "drop-to" and detail.isdigit():
         recipients = tuple(r for n, r in enumerate(recipients) if n != int(detail))
     return TypedForm(
         form=form,
         act=act,
         detail=detail,
-        before=sheet_before,
+        base=base,
         draft=replace(draft, recipients=recipients),
-        change=fields.changed(form, sheet_before.change),
+        change=fields.read_change(form, base.change),
         wrong=[(name, visit.say(key)) for name, key in wrong_fields],
         refused=[r for why in brought.refused for r in editor.reasons(visit, why, uploads.ANY)],
         doubled=bool(brought.doubled),
@@ -137,24 +137,22 @@ def _read_typed(visit: Visit, sheet_before: Sheet, brought: uploads.Brought) -> 
 
 async def _save(visit: Visit, typed_form: TypedForm) -> OutgoingDocument:
     """Save the form's values in the draft."""
-    out, scope, sheet_before = visit.deps.out, visit.scope(), typed_form.before
-    document = sheet_before.document
+    out, scope, base = visit.deps.out, visit.scope(), typed_form.base
+    document = base.document
     draft, change = typed_form.draft, typed_form.change
-    is_renamed = (draft.signer.name if draft.signer else "") != sheet_before.values.get("name", "")
+    is_renamed = (draft.signer.name if draft.signer else "") != base.values.get("name", "")
     # Only where the page is shown again with it.
     if is_renamed and typed_form.act != _QUICK and not visit.is_piece:
         draft = replace(draft, signer=remembered(draft.signer, await visit.deps.habits.of(out, scope)))
-    if sheet_before.kind is Kind.UPDATE and change is not None:
-        parent_id = document.parent_id if document else sheet_before.of
+    if base.kind is Kind.UPDATE and change is not None:
+        parent_id = document.parent_id if document else base.parent_id
         draft, change = await _limit_to_receivers(visit, draft, change, parent_id)
     if document is None:
-        parent_of = sheet_before.of if sheet_before.kind is not Kind.DOCUMENT else None
-        return await drafting.begin(out, scope, draft, sheet_before.kind, parent_of, change)
+        parent_of = base.parent_id if base.kind is not Kind.DOCUMENT else None
+        return await drafting.begin(out, scope, draft, base.kind, parent_of, change)
     new_values = fields.values(draft, change)
-    doubts = fields.still_doubted(document.doubts, typed_form.form.all("ok"), sheet_before.values, new_values)
-    from_file = [
-        name for name in document.from_file if sheet_before.values.get(name, "") == new_values.get(name, "")
-    ]
+    doubts = fields.still_doubted(document.doubts, typed_form.form.all("ok"), base.values, new_values)
+    from_file = [name for name in document.from_file if base.values.get(name, "") == new_values.get(name, "")]
     return await uploads.save_over(visit, document, draft, change=change, doubts=doubts, from_file=from_file)
 
 
@@ -190,18 +188,18 @@ async def _after_saving(
         return await _change_recipients(visit, typed_form, stored)
     if lead is not None:
         message = await uploads.fill_draft(visit, stored, lead)
-        return visit.said(path, message)
+        return visit.confirm(path, message)
     if typed_form.act == "number":
         return await _reserve_number(visit, stored)
     if typed_form.act == "file" and typed_form.doubled:
-        return editor.at_part(visit.said(path, "compose.file.doubled"), "tep")
+        return editor.at_part(visit.confirm(path, "compose.file.doubled"), "tep")
     if typed_form.act == "check":
         return editor.at_part(visit.go(path, **{"kiem-tra": "1"}), "gui")
     if typed_form.act == "send":
         return await _send(visit, typed_form, stored)
     if typed_form.act in ("sign", "tree"):
         return visit.go(f"{path}/{'ky-so' if typed_form.act == 'sign' else 'cay-co-quan'}")
-    return editor.at_part(visit.said(path, "compose.saved"), _PARTS.get(typed_form.act, ""))
+    return editor.at_part(visit.confirm(path, "compose.saved"), _PARTS.get(typed_form.act, ""))
 
 
 async def _reserve_number(visit: Visit, stored: OutgoingDocument) -> web.StreamResponse:
@@ -210,7 +208,7 @@ async def _reserve_number(visit: Visit, stored: OutgoingDocument) -> web.StreamR
     number = await next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
     issued_on = draft.issued_on or visit.deps.out.today()
     await uploads.save_over(visit, stored, replace(draft, number=number, issued_on=issued_on))
-    return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
+    return editor.at_part(visit.confirm(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 
 
 async def _change_recipients(
@@ -222,7 +220,7 @@ async def _change_recipients(
     role = addressing.role_of(typed_form.form.text("new_role"))
     try:
         if typed_form.act == "paste":
-            recipients, skipped = await addressing.pasted(
+            recipients, skipped = await addressing.add_pasted(
                 visit, recipients, typed_form.form.text("paste"), role
             )
             message = "compose.pasted.skipped" if skipped else "compose.pasted"
@@ -238,7 +236,7 @@ async def _change_recipients(
         elif typed_form.act == "add-group":
             # The group's members of today.
             (recipients, _), message = (
-                await addressing.pasted(visit, recipients, typed_form.form.text("group")),
+                await addressing.add_pasted(visit, recipients, typed_form.form.text("group")),
                 "compose.added",
             )
         elif typed_form.act == "save-group":
@@ -249,7 +247,7 @@ async def _change_recipients(
     stored = await put_recipients(visit, stored, replace(draft, recipients=recipients))
     if visit.is_piece:
         return await editor.parts(visit, stored, visit.say(f"told.{message}"), with_recipients=True)
-    return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", message), "noi-nhan")
+    return editor.at_part(visit.confirm(f"/phat-hanh/{stored.id}", message), "noi-nhan")
 
 
 async def _limit_to_receivers(
@@ -275,11 +273,11 @@ async def _send(visit: Visit, typed_form: TypedForm, stored: OutgoingDocument) -
         raise Denied("only a clerk sends documents", code="GW-RIGHT")
     path = f"/phat-hanh/{stored.id}"
     if typed_form.form.text("checked") != str(stored.version):
-        return editor.at_part(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
+        return editor.at_part(visit.confirm(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
     confirm = tuple(typed_form.form.all("confirm"))
     checked = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
     problems = [
-        *(checking.reason_said(visit, reason) for reason in checked.verdict.reasons),
+        *(checking.reason_line(visit, reason) for reason in checked.verdict.reasons),
         *_open_questions(visit, typed_form, stored, checked),
     ]
     if not problems:
@@ -327,7 +325,7 @@ async def _conflict(visit: Visit, typed_form: TypedForm) -> web.StreamResponse:
     words = visit.say("compose.conflict", person=visit.say("compose.somebody"), time=at)
     if typed_form.act == _QUICK or visit.is_piece:
         return web.json_response({"problems": [words]}, status=409, headers=editor.NO_STORE)
-    document = typed_form.before.document
+    document = typed_form.base.document
     if document is None:
         return await editor.show_sheet(visit, typed_form.sheet, problems=[("", words)], status=409)
     stored = editor.sheet_of_document(await editor.load_draft(visit, document.id))

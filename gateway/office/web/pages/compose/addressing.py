@@ -67,7 +67,7 @@ def key_of(recipient: Recipient) -> str:
     return recipient.code or f"{_NAME_MARK}{recipient.name or ''}"
 
 
-def typed(form: Form, earlier: Sequence[Recipient]) -> tuple[Recipient, ...]:
+def read_rows(form: Form, earlier: Sequence[Recipient]) -> tuple[Recipient, ...]:
     """Read the rows of the form, with the agencies chosen for unclear rows; each recipient once."""
     recipients_by_key = {key_of(r): r for r in earlier}
     roles = form.all("to_role")
@@ -99,18 +99,18 @@ def with_codes(
     return (*recipients, *new)[:MOST]
 
 
-async def pasted(
+async def add_pasted(
     visit: Visit, recipients: Sequence[Recipient], text: str, role: RecipientRole | None = None
 ) -> tuple[tuple[Recipient, ...], int]:
     """Add the recipients that the text names; count the items that name no agency, such as a note that a copy is filed."""
-    found = await read_recipients(visit.deps.out, visit.deps.registry, visit.scope(), text)
-    return await offered(visit, recipients, found, role)
+    read = await read_recipients(visit.deps.out, visit.deps.registry, visit.scope(), text)
+    return await add_offers(visit, recipients, read, role)
 
 
-async def offered(
+async def add_offers(
     visit: Visit, recipients: Sequence[Recipient], offers: Sequence[Offer], role: RecipientRole | None = None
 ) -> tuple[tuple[Recipient, ...], int]:
-    """Add the recipients of offers that were made already, as `pasted`."""
+    """Add the recipients of offers that were made already, as `add_pasted`."""
     rows = {key_of(offer): offer for offer in recipients}
     skipped = 0
     for offer in offers:

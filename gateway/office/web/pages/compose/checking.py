@@ -40,7 +40,7 @@ CheckLine = tuple[str, str, Problems]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChecksTold:
+class CheckList:
     """Checks as the page shows them. `confirm` are (id, code, sentences) that the sender may answer for; `asks` are
     (sentence, id) on earlier documents that look like this one. `allowed`: no other reason stands against it."""
 
@@ -52,13 +52,13 @@ class ChecksTold:
     asks: tuple[tuple[str, str], ...] = ()
 
 
-def checks_told(visit: Visit, checked: CheckedDraft) -> ChecksTold:
+def make_check_list(visit: Visit, checked: CheckedDraft) -> CheckList:
     to_confirm = [r for r in (*checked.verdict.reasons, *checked.verdict.warnings) if r.code in CONFIRMABLE]
     reasons = [r for r in checked.verdict.reasons if r.code not in CONFIRMABLE]
     listed_elsewhere = CONFIRMABLE | ASKED
     warnings = [r for r in checked.verdict.warnings if r.code not in listed_elsewhere]
     asks = _twin_questions(visit, checked)
-    return ChecksTold(
+    return CheckList(
         lines=tuple(
             _check_line(visit, subject, reasons, warnings, to_confirm, asks) for subject in CHECK_SUBJECTS
         ),
@@ -83,7 +83,7 @@ def _to_confirm(visit: Visit, to_confirm: Sequence[Reason]) -> tuple[tuple[str, 
     return tuple((confirm_id(n, code), code.value, tuple(lines)) for n, (code, lines) in numbered)
 
 
-def reason_said(visit: Visit, reason: Reason) -> tuple[str, str]:
+def reason_line(visit: Visit, reason: Reason) -> tuple[str, str]:
     return fields.place_of(reason.pointer), _reason_words(visit, reason)
 
 
@@ -95,8 +95,8 @@ def _check_line(
     to_confirm: Sequence[Reason],
     asks: Sequence[tuple[str, str]],
 ) -> CheckLine:
-    against = [reason_said(visit, r) for r in reasons if _subject_of(r) == subject]
-    remarks = [reason_said(visit, r) for r in (*warnings, *to_confirm) if _subject_of(r) == subject]
+    against = [reason_line(visit, r) for r in reasons if _subject_of(r) == subject]
+    remarks = [reason_line(visit, r) for r in (*warnings, *to_confirm) if _subject_of(r) == subject]
     if subject == "number":
         remarks += [("again", text) for text, _ in asks]
     mark = "bad" if against else "warn" if remarks else "good"
@@ -141,7 +141,7 @@ def _twin_sentence(visit: Visit, earlier: OutgoingDocument) -> str:
     return visit.say("compose.twin", code=draft.code, date=on, time=at)
 
 
-def left(
+def open_points(
     visit: Visit,
     draft: Draft,
     document: OutgoingDocument | None,

@@ -60,7 +60,7 @@ class Sheet:
     change: DocumentChange | None = None
     document: OutgoingDocument | None = None
     mode: str = ""
-    of: str = ""
+    parent_id: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     recipients: tuple[Recipient, ...] = ()
     ticked: tuple[str, ...] = ()
@@ -72,23 +72,23 @@ def _new_sheet(draft: Draft, **fields_of_sheet: Any) -> Sheet:  # Any: other fie
     return Sheet(draft=draft, values=values, recipients=draft.recipients, **fields_of_sheet)
 
 
-async def sheet_begun(visit: Visit, mode: str, of: str) -> Sheet:
+async def begin_sheet(visit: Visit, mode: str, parent_id: str) -> Sheet:
     """Begin a sheet. Raise NotFound for a document that is not of this agency."""
     today = visit.deps.out.today()
     if mode not in MODES:
         return _new_sheet(Draft(issued_on=today))
-    if not of:
+    if not parent_id:
         raise NotFound("the other document is not named")
     if mode == "tra-loi":
-        return _new_sheet(await _answer_draft(visit, of), mode=mode, of=of)
+        return _new_sheet(await _answer_draft(visit, parent_id), mode=mode, parent_id=parent_id)
     async with visit.deps.store.read(visit.scope()) as work:
-        parent = await work.outgoing.get(of)
+        parent = await work.outgoing.get(parent_id)
     if parent.is_sealed:
-        raise Clash(f"{of} is sealed", code="GW-UNREADABLE")
+        raise Clash(f"{parent_id} is sealed", code="GW-UNREADABLE")
     if not visit.may(Right.SEE_CONTENT, Manner.YES) and parent.accepted_by != visit.person.person.id:
         raise Denied("this document is not one of this person", code="GW-RIGHT")
     if mode == "dinh-chinh":
-        return _new_sheet(_correction_draft(visit, parent), mode=mode, of=of)
+        return _new_sheet(_correction_draft(visit, parent), mode=mode, parent_id=parent_id)
     if not visit.may(Right.RECALL, *_PREPARES):
         raise Denied("this person may not change what was sent", code="GW-RIGHT")
     return _change_sheet(parent, mode)
@@ -124,7 +124,7 @@ def _correction_draft(visit: Visit, parent: OutgoingDocument) -> Draft:
     if sent_draft.issued_on is None:
         raise Clash(f"{parent.id} has no date", code="GW-NO-DRAFT")
     link = ReplyLink(
-        agency=visit.here.code,
+        agency=visit.own_agency.code,
         number=sent_draft.code,
         date=sent_draft.issued_on,
         document_id=parent.document_id,
@@ -150,7 +150,7 @@ def _change_sheet(parent: OutgoingDocument, mode: str) -> Sheet:
         # A replacement is a document of its own, with its own number.
         change = DocumentChange(reason="", replaces=((parent.document_id, ()),))
         draft = replace(draft, number="", issued_on=None, pages=None)
-    return _new_sheet(draft, kind=kind, change=change, mode=mode, of=parent.id)
+    return _new_sheet(draft, kind=kind, change=change, mode=mode, parent_id=parent.id)
 
 
 def sheet_of_document(document: OutgoingDocument) -> Sheet:
@@ -212,12 +212,12 @@ async def show_sheet(
         path=path,
         is_bare=is_bare,
         is_torn=is_torn,
-        leaf=await detail.leaf_of(visit, document, path) if document else None,
+        leaf=await detail.make_preview(visit, document, path) if document else None,
         unsigned=document is not None and _is_unsigned(document),
         twins=await _same_lead(visit, document) if document else [],
         groups=await groups(visit.deps.store, visit.scope()),
         signers=(await visit.deps.habits.of(visit.deps.out, visit.scope())).signers,
-        check=checking.checks_told(visit, checked) if checked else None,
+        check=checking.make_check_list(visit, checked) if checked else None,
         may_send=may_send(visit, sheet.kind),
         may_sign=visit.may(Right.SIGN_AGENCY, Manner.YES),
         limit=visit.deps.out.profile.max_file_bytes,
@@ -238,7 +238,7 @@ async def part_values(
     ticked = sheet.ticked if checked is not None else None
     if checked is None and document is not None:
         checked = await drafting.recheck(visit.deps.out, visit.scope(), document.id)
-    open_points = checking.left(visit, sheet.draft, document, rows, checked, ticked)
+    open_points = checking.open_points(visit, sheet.draft, document, rows, checked, ticked)
     return {
         "sheet": sheet,
         "values": sheet.values,
@@ -249,7 +249,7 @@ async def part_values(
         "asked": sum(row.is_asked for row in rows),
         "files": file_rows(document) if document else [],
         "options": _options(visit, sheet),
-        "further": [(row, fields.name_of(row.name, visit.lang)) for row in fields.FURTHER],
+        "further": [(row, fields.name_of(row.name, visit.lang)) for row in fields.MORE_FIELDS],
         "left": [*_missing_approval(visit, sheet), *open_points],
     }
 
@@ -354,7 +354,7 @@ def differences(
     differing = [
         (
             "reply-yes" if name == "reply" else name,
-            sentence_of(fields.name_of(name, visit.lang) or name, _value_shown(visit, name, text)),
+            sentence_of(fields.name_of(name, visit.lang) or name, _value_text(visit, name, text)),
         )
         for name, text in stored.values.items()
         if typed_values.get(name, "") != text
@@ -367,7 +367,7 @@ def differences(
     return differing
 
 
-def _value_shown(visit: Visit, name: str, text: str) -> str:
+def _value_text(visit: Visit, name: str, text: str) -> str:
     """Render a value as the page writes it."""
     key = _REPLY.get(text, "") if name == "reply" else _CHOICES.get(name, "").format(text)
     return visit.say_or(key, text) if key and text else text
@@ -414,5 +414,5 @@ def reasons(visit: Visit, error: GatewayError, name: str) -> list[tuple[str, str
         return [(name, visit.why(error))]
     return [
         (name or place, words)
-        for place, words in (checking.reason_said(visit, reason) for reason in verdict_reasons)
+        for place, words in (checking.reason_line(visit, reason) for reason in verdict_reasons)
     ]

@@ -30,13 +30,13 @@ TYPES = tuple(labels.tails("type"))
 OF_READ = {"issued_on": "date", "type_key": "type", "signer": "name"}
 _REPLY = {"yes": True, "no": False}
 # Typed fields: texts, days, moments and numbers by their own names.
-_TYPED_FIELDS = tuple(each for each in FIELDS if each.rule.in_form)
+_TYPED_FIELDS = tuple(f for f in FIELDS if f.rule.in_form)
 _LAID_OUT = ("number", "symbol", "date", "signed_at", "pages", "reply_due", "place", "due_at", "copies")
-FURTHER = tuple(each for each in _TYPED_FIELDS if each.name not in _LAID_OUT)
+MORE_FIELDS = tuple(f for f in _TYPED_FIELDS if f.name not in _LAID_OUT)
 """Fields that have no place of their own in the template."""
 _NAMES = {"title": "signer_title", "reply-yes": "reply"}
 _PLACES = {
-    **{f"/{each.name}": each.name for each in _TYPED_FIELDS},
+    **{f"/{field.name}": field.name for field in _TYPED_FIELDS},
     **{
         f"/{name}": name
         for name in (
@@ -75,7 +75,7 @@ def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]
     """Return the texts of the form."""
     signer, code = draft.signer or Signer(name=""), draft.file_code
     return {
-        **{field.name: shown(getattr(draft, field.attribute)) for field in _TYPED_FIELDS},
+        **{field.name: field_text(getattr(draft, field.attribute)) for field in _TYPED_FIELDS},
         "type": draft.type_key or draft.type_name,
         "subject": draft.subject,
         "name": signer.name,
@@ -94,7 +94,7 @@ def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]
     }
 
 
-def typed(form: Form, base: Draft, today: date) -> tuple[Draft, list[tuple[str, str]]]:
+def read_draft(form: Form, base: Draft, today: date) -> tuple[Draft, list[tuple[str, str]]]:
     """Read the form's draft, over the fields that the form does not show; also, of each unreadable field, its id and the
     key of the words that say what is expected."""
     wrong: list[tuple[str, str]] = []
@@ -117,7 +117,7 @@ def typed(form: Form, base: Draft, today: date) -> tuple[Draft, list[tuple[str, 
     return draft, wrong
 
 
-def changed(form: Form, base: DocumentChange | None) -> DocumentChange | None:
+def read_change(form: Form, base: DocumentChange | None) -> DocumentChange | None:
     """Read the fields of an update or a replacement beside the document."""
     if base is None:
         return None
@@ -201,7 +201,7 @@ def still_doubted(
     )
 
 
-def shown(value: object) -> str:
+def field_text(value: object) -> str:
     """Render a value in the form of typing."""
     if isinstance(value, datetime):
         return dates.moment_text(value)

@@ -36,17 +36,17 @@ from gateway.words import labels
 async def new_document(visit: Visit) -> web.StreamResponse:
     """Show a place for files; with fields where they are begun already, or are to be typed first. No draft is stored before
     the first form comes back."""
-    mode, of = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
+    mode, parent_id = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
     is_bare = not mode and visit.ask("nhap") != "tay"
-    return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, of), is_bare=is_bare)
+    return await editor.show_sheet(visit, await editor.begin_sheet(visit, mode, parent_id), is_bare=is_bare)
 
 
-async def new_document_moved(visit: Visit) -> web.StreamResponse:
+async def move_new_document(visit: Visit) -> web.StreamResponse:
     """Redirect from the page's other address."""
     return visit.go("/phat-hanh", **dict(visit.request.query))
 
 
-async def draft_shown(visit: Visit) -> web.StreamResponse:
+async def show_draft(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     if document.state is not OutState.DRAFT:
         return visit.go(f"/van-ban-di/{document.id}")
@@ -56,13 +56,13 @@ async def draft_shown(visit: Visit) -> web.StreamResponse:
     return await editor.show_sheet(visit, editor.sheet_of_document(document), checked=checked)
 
 
-async def discarded(visit: Visit) -> web.StreamResponse:
+async def discard(visit: Visit) -> web.StreamResponse:
     """Discard a draft. It was not sent, so no reason is needed: the page names the draft, no more."""
     if visit.is_act:
         document = await _open_draft(visit)
         await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
         await visit.deps.looking.forget(visit.scope(), document.id)
-        return visit.said("/van-ban-di", "compose.discarded")
+        return visit.confirm("/van-ban-di", "compose.discarded")
     document = await editor.load_draft(visit, visit.path("id"))
     if document.state is not OutState.DRAFT:
         return visit.go(f"/van-ban-di/{document.id}")
@@ -79,7 +79,7 @@ async def discarded(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def sent(visit: Visit) -> web.StreamResponse:
+async def show_sent(visit: Visit) -> web.StreamResponse:
     """Show that it was sent, and the time left to call it back."""
     document = await editor.load_draft(visit, visit.path("id"))
     if document.state in (OutState.DRAFT, OutState.BLOCKED):
@@ -97,7 +97,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def undone(visit: Visit) -> web.StreamResponse:
+async def undo(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     try:
         draft = await asking.call_back(visit.deps.out, visit.scope(), document.id)
@@ -111,7 +111,7 @@ async def undone(visit: Visit) -> web.StreamResponse:
             may_undo=False,
             problem=visit.why(error),
         )
-    return visit.said(f"/phat-hanh/{draft.id}", "compose.undone")
+    return visit.confirm(f"/phat-hanh/{draft.id}", "compose.undone")
 
 
 _MOST_OFFERS, _MOST_USUAL = 12, 8
@@ -121,27 +121,27 @@ _MOST_BRANCHES = 400
 _DEEPEST = 12
 
 
-async def agencies_suggested(visit: Visit) -> web.StreamResponse:
+async def suggest_agencies(visit: Visit) -> web.StreamResponse:
     """Offer the agencies that match the typed words; without words the usual recipients."""
     text, today = visit.ask("q")[:200], visit.deps.out.today()
     usual = await visit.deps.habits.of(visit.deps.out, visit.scope())
     agencies: Sequence[AgencyEntry]
     if text:
-        root = visit.here.code.partition(".")[0]
+        root = visit.own_agency.code.partition(".")[0]
         agencies = await visit.deps.registry.search(text, _MOST_RESULTS, root) if len(text) > 1 else ()
     else:
         codes = sorted(usual.codes, key=lambda code: -usual.codes[code])[:_MOST_USUAL]
         answers = await visit.deps.registry.resolve_all([(code, None) for code in codes], today)
         agencies = [a.entry for a in answers if a.entry is not None]
     active = [a for a in agencies if a.valid_to is None or today <= a.valid_to]
-    offers = habits.ranked(active, visit.here.code, usual)[:_MOST_OFFERS]
+    offers = habits.ranked(active, visit.own_agency.code, usual)[:_MOST_OFFERS]
     return visit.piece("compose/_suggest.html", found=offers, asked=text, usual=usual.codes)
 
 
 async def agencies_tree(visit: Visit) -> web.StreamResponse:
     """Show the tree from the top above the own agency; each agency opens the level below."""
     document = await editor.load_draft(visit, visit.path("id"))
-    root = await _tree_root(visit, visit.ask("goc") or visit.here.code)
+    root = await _tree_root(visit, visit.ask("goc") or visit.own_agency.code)
     # Each agency of the tree with its direct children.
     branches: list[tuple[AgencyEntry, Sequence[AgencyEntry]]] = []
     if root is not None:
@@ -159,14 +159,14 @@ async def agencies_tree(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def agencies_ticked(visit: Visit) -> web.StreamResponse:
+async def tick_agencies(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     role = addressing.role_of(visit.form.text("new_role"))
     recipients = addressing.with_codes(
         remaining(document.draft, document.change), visit.form.all("code"), role
     )
     await put_recipients(visit, document, replace(document.draft, recipients=recipients))
-    return at_part(visit.said(f"/phat-hanh/{document.id}", "compose.added"), "noi-nhan")
+    return at_part(visit.confirm(f"/phat-hanh/{document.id}", "compose.added"), "noi-nhan")
 
 
 async def groups_page(visit: Visit) -> web.StreamResponse:
@@ -177,9 +177,9 @@ async def groups_page(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def group_removed(visit: Visit) -> web.StreamResponse:
+async def delete_group(visit: Visit) -> web.StreamResponse:
     await remove_group(visit.deps.store, visit.scope(), visit.form.text("name"))
-    return visit.said("/phat-hanh/nhom", "compose.group.removed")
+    return visit.confirm("/phat-hanh/nhom", "compose.group.removed")
 
 
 async def _tree_root(visit: Visit, code: str) -> AgencyEntry | None:
@@ -200,7 +200,7 @@ COPIES = {"sao-y": CopyForm.SY, "trich-sao": CopyForm.TRS, "sao-luc": CopyForm.S
 SEAL = "dau"
 
 
-async def signing_asked(visit: Visit) -> web.StreamResponse:
+async def ask_signing(visit: Visit) -> web.StreamResponse:
     document, lead = await _lead_to_sign(visit)
     return await _signing_page(visit, document, lead, _signature_kind(visit, visit.ask("loai")))
 
@@ -210,13 +210,13 @@ async def signing_view(visit: Visit) -> web.StreamResponse:
     _, lead = await _lead_to_sign(visit)
     wish = _signature_wish(visit, _signature_kind(visit, visit.ask("loai")))
     opener = await _lead_opener(visit, lead)
-    _, picture = await visit.deps.signing.plan(visit.here, opener, wish)
+    _, picture = await visit.deps.signing.plan(visit.own_agency, opener, wish)
     answer = web.Response(body=picture, content_type="image/png")
     answer.headers.update(answers.page_headers(visit.nonce, visit.lang))
     return answer
 
 
-async def signed(visit: Visit) -> web.StreamResponse:
+async def sign(visit: Visit) -> web.StreamResponse:
     document, lead = await _lead_to_sign(visit)
     if visit.form.text("seen") != lead.sha256:
         raise StaleVersion(f"the file of {document.id} is another one by now; look at it before it is signed")
@@ -232,7 +232,7 @@ async def signed(visit: Visit) -> web.StreamResponse:
         await _put_signature(visit, document, lead, _signature_wish(visit, kind))
     except (Refused, Denied, Clash, NotFound) as error:
         return await repeat(_signing_problems(visit, error, lead))
-    return visit.said(f"/phat-hanh/{document.id}", "compose.signed")
+    return visit.confirm(f"/phat-hanh/{document.id}", "compose.signed")
 
 
 async def _put_signature(visit: Visit, document: OutgoingDocument, lead: FileItem, wish: Wish) -> None:
@@ -241,7 +241,7 @@ async def _put_signature(visit: Visit, document: OutgoingDocument, lead: FileIte
     pin = visit.form.text("pin")
     async with tray(visit.deps.out) as files:
         files.total = sum(file.size for file in document.files if file.n != lead.n)
-        async with visit.deps.signing.signed(visit.scope(), visit.here, opener, wish, pin) as pieces:
+        async with visit.deps.signing.sign(visit.scope(), visit.own_agency, opener, wish, pin) as pieces:
             await files.add(FileRole.LEAD, lead.name, FileRole.LEAD, pieces)
         await drafting.add_files(visit.deps.out, visit.scope(), document.id, files, document.version)
 
@@ -256,7 +256,7 @@ async def _signing_page(
     shown_problems, place = list(problems or ()), None
     try:
         place, _ = await visit.deps.signing.plan(
-            visit.here, await _lead_opener(visit, lead), _signature_wish(visit, kind)
+            visit.own_agency, await _lead_opener(visit, lead), _signature_wish(visit, kind)
         )
     except GatewayError as error:
         shown_problems += _signing_problems(visit, error, lead)
@@ -309,8 +309,8 @@ def _signature_kinds(visit: Visit) -> list[tuple[str, str]]:
 
 def _signature_wish(visit: Visit, kind: str) -> Wish:
     if kind == SEAL:
-        return Wish(purpose=Purpose.SEAL, agency_name=visit.here.name)
-    return Wish(purpose=Purpose.COPY, agency_name=visit.here.name, copy_form=COPIES[kind])
+        return Wish(purpose=Purpose.SEAL, agency_name=visit.own_agency.name)
+    return Wish(purpose=Purpose.COPY, agency_name=visit.own_agency.name, copy_form=COPIES[kind])
 
 
 def _signing_problems(visit: Visit, error: GatewayError, lead: FileItem) -> list[tuple[str, str]]:

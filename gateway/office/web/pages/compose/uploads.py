@@ -42,7 +42,7 @@ _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
 
 
 @dataclass(slots=True)
-class Brought:
+class UploadedForm:
     """Contents of one form. `refused` are errors about single files; `doubled` the names of files that the document has
     already, under any name."""
 
@@ -51,7 +51,7 @@ class Brought:
     doubled: list[str] = field(default_factory=list)
 
 
-async def read_form(visit: Visit, tray: Tray, present: Sequence[FileItem] = ()) -> Brought:
+async def read_form(visit: Visit, tray: Tray, present: Sequence[FileItem] = ()) -> UploadedForm:
     """Read the whole form, for a document that has those files. Raise BadForm where it is none, or takes too long."""
     try:
         async with asyncio.timeout(_UPLOAD_S):
@@ -61,9 +61,9 @@ async def read_form(visit: Visit, tray: Tray, present: Sequence[FileItem] = ()) 
         raise BadForm("the form took too long to come", code="GW-FORM-TIME") from error
 
 
-async def _read_parts(visit: Visit, tray: Tray, present: Sequence[FileItem]) -> Brought:
+async def _read_parts(visit: Visit, tray: Tray, present: Sequence[FileItem]) -> UploadedForm:
     fields: dict[str, list[str]] = {}
-    brought, bytes_left, count = Brought(), forms.FORM_BYTES, 0
+    brought, bytes_left, count = UploadedForm(), forms.FORM_BYTES, 0
     async for part in forms.parts(visit.request, visit.token):
         count += 1
         if count > _MOST_PARTS:
@@ -86,7 +86,7 @@ async def _take_part(
     field: str,
     tray: Tray,
     fields: Mapping[str, list[str]],
-    brought: Brought,
+    brought: UploadedForm,
     present: Sequence[FileItem],
 ) -> None:
     if field != ANY and field not in tuple(FileRole):
@@ -172,14 +172,14 @@ async def fill_draft(visit: Visit, stored: OutgoingDocument, read: ReadDocument)
     """Fill the draft from the PDF and return the key of the message to show."""
     draft, doubts, filled = filled_draft(stored.draft, read.fields)
     if not draft.recipients and read.offers:
-        recipients, _ = await addressing.offered(visit, (), read.offers)
+        recipients, _ = await addressing.add_offers(visit, (), read.offers)
         draft = replace(draft, recipients=recipients)
         filled.add("recipients")
         if any(offer.kind is OfferKind.POINTER for offer in read.offers):
             doubts["recipients"] = "pointer"
         elif read.fields.recipients.sure is not Sure.SURE:
             doubts["recipients"] = read.fields.recipients.why or ""
-    message = filling_told(stored.draft, draft, doubts)
+    message = filling_message(stored.draft, draft, doubts)
     draft = await _with_usual_fields(visit, stored, draft, doubts)
     earlier = {name: why for name, why in stored.doubts if name not in doubts}
     marks = {
@@ -192,7 +192,7 @@ async def fill_draft(visit: Visit, stored: OutgoingDocument, read: ReadDocument)
 
 async def save_over(
     visit: Visit, stored: OutgoingDocument, draft: Draft, **marks: Any
-) -> OutgoingDocument:  # Any: other fields of what is kept beside a draft
+) -> OutgoingDocument:  # Any: other fields stored beside a draft
     """Save the draft in place of the stored one, unless a newer version exists; fields beside the draft stay, unless
     given."""
     saved_marks = {"change": stored.change, "doubts": stored.doubts, "from_file": stored.from_file, **marks}
@@ -216,7 +216,7 @@ async def _with_usual_fields(
     return draft
 
 
-def filling_told(earlier: Draft, filled: Draft, doubts: Collection[str]) -> str:
+def filling_message(earlier: Draft, filled: Draft, doubts: Collection[str]) -> str:
     """Return the message's key. Pages and time of signing do not count as read: they are known also of a scan without
     text."""
     if filled == earlier:
@@ -246,7 +246,7 @@ def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str], 
         elif (
             name in _COMPARED
             and read_field.sure is Sure.SURE
-            and present[field] != fields.shown(read_field.value)
+            and present[field] != fields.field_text(read_field.value)
         ):
             doubts[field] = "typed"
     return _with_fields(draft, new), doubts, filled

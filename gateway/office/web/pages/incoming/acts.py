@@ -28,20 +28,20 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages import lists
 from gateway.office.web.pages.incoming import detail, seen
-from gateway.office.web.pages.incoming.seen import SeenIncoming
+from gateway.office.web.pages.incoming.seen import IncomingView
 from gateway.office.web.visits import Visit, merged
 from gateway.words import labels
 
 REASONS = get_args(RefusalReason)
 
 
-async def taken(visit: Visit) -> web.StreamResponse:
+async def take_in(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
     if not incoming.is_open:
         return await seen.late_page(visit, incoming)
     note, number = visit.form.text("note"), visit.form.text("register_no")
-    records = await detail.look_known(visit, incoming.whole)
+    records = await detail.load_records(visit, incoming.main)
     has_own_numbers = records.agency.numbering is NumberingMode.C
     panel, from_list = detail.panel_of(visit, incoming, records), visit.form.text("tu") == "danh-sach"
     if from_list and not panel.is_clean:
@@ -58,9 +58,9 @@ async def taken(visit: Visit) -> web.StreamResponse:
         note=note or None,
         staff=seen.staff_of(visit),
     )
-    next_id = None if visit.is_piece else await lists.after(visit, Side.IN, incoming.whole.id)
+    next_id = None if visit.is_piece else await lists.next_document(visit, Side.IN, incoming.main.id)
     try:
-        done = await seen.give_status(visit, incoming, call, incoming.whole.version if from_list else None)
+        letter = await seen.give_status(visit, incoming, call, incoming.main.version if from_list else None)
     except StaleVersion:
         return await seen.late_page(visit, incoming)
     except Refused as error:
@@ -69,54 +69,54 @@ async def taken(visit: Visit) -> web.StreamResponse:
         if error.code == "GW-STATUS":
             return await seen.late_page(visit, incoming)
         return await take_in_form(visit, [("register_no", visit.why(error))])
-    message = "incoming.registered" if done.register_no else "incoming.taken_in"
+    message = "incoming.registered" if letter.register_no else "incoming.taken_in"
     if visit.is_piece:
-        word = visit.say("listing.arrival_no", number=done.register_no) if done.register_no else ""
-        return seen.acted(
-            visit, incoming, message, word or visit.say("listing.deed.accepted"), done.register_no or ""
+        word = visit.say("listing.arrival_no", number=letter.register_no) if letter.register_no else ""
+        return seen.confirm(
+            visit, incoming, message, word or visit.say("listing.deed.accepted"), letter.register_no or ""
         )
-    return visit.said(incoming.path, message, **merged({"ds": visit.ask("ds"), "sau": next_id or ""}))
+    return visit.confirm(incoming.path, message, **merged({"ds": visit.ask("ds"), "sau": next_id or ""}))
 
 
 async def take_in_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     incoming = await seen.find(visit)
     if not incoming.is_open:
         return await seen.late_page(visit, incoming)
-    records = await detail.look_known(visit, incoming.whole)
+    records = await detail.load_records(visit, incoming.main)
     return await visit.form_page(
         "incoming/take_in.html",
         problems,
         title=visit.say("incoming.take_in.title", name=incoming.name),
         found=incoming,
-        document=incoming.whole,
+        document=incoming.main,
         panel=detail.panel_of(visit, incoming, records),
         mode=records.agency.numbering.value,
         query=urlencode(merged({"ds": visit.ask("ds")})),
-        version=visit.form.text("version") or str(incoming.whole.version),
+        version=visit.form.text("version") or str(incoming.main.version),
     )
 
 
-async def held(visit: Visit) -> web.StreamResponse:
+async def put_on_hold(visit: Visit) -> web.StreamResponse:
     """Put a new document on hold; a decided one cannot be."""
     incoming, reason = await seen.find(visit), visit.form.text("reason")
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if not incoming.is_open or incoming.whole.state is not InState.NEW:
+    if not incoming.is_open or incoming.main.state is not InState.NEW:
         return await seen.late_page(visit, incoming)
     problems = _text_problems(visit, "reason", "incoming.reason", reason)
     if problems or not visit.is_act:
         return await seen.ask(visit, incoming, "hold", problems, query=merged({"ds": visit.ask("ds")}))
     return await seen.done_or_late(
-        visit, incoming, _set_aside(visit, incoming, reason), "incoming.held", over="held"
+        visit, incoming, _set_aside(visit, incoming, reason), "incoming.held", end_state="held"
     )
 
 
-async def _set_aside(visit: Visit, incoming: SeenIncoming, reason: str) -> None:
-    version = seen.version_shown(visit)
-    await act.set_aside(visit.deps.inn, visit.scope(), incoming.whole.id, reason, expect_version=version)
-    await visit.deps.looking.forget(visit.scope(), incoming.whole.id)
+async def _set_aside(visit: Visit, incoming: IncomingView, reason: str) -> None:
+    version = seen.form_version(visit)
+    await act.set_aside(visit.deps.inn, visit.scope(), incoming.main.id, reason, expect_version=version)
+    await visit.deps.looking.forget(visit.scope(), incoming.main.id)
 
 
-async def refused(visit: Visit) -> web.StreamResponse:
+async def refuse(visit: Visit) -> web.StreamResponse:
     incoming, code, note = await seen.find(visit), visit.form.text("reason"), visit.form.text("note")
     visit.person.require(Right.TAKE_IN, Manner.YES)
     if not incoming.is_open:
@@ -130,7 +130,7 @@ async def refused(visit: Visit) -> web.StreamResponse:
         return await seen.ask(visit, incoming, "refuse", problems, query=query, grave=True, reasons=choices)
     call = StatusCall(code="02", reason=code, note=note, staff=seen.staff_of(visit))
     refusal = seen.give_status(visit, incoming, call)
-    return await seen.done_or_late(visit, incoming, refusal, "incoming.refused", over="rejected")
+    return await seen.done_or_late(visit, incoming, refusal, "incoming.refused", end_state="rejected")
 
 
 def _text_problems(visit: Visit, field: str, label: str, text: str) -> Problems:
@@ -153,25 +153,25 @@ _LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
 _STATUS_MESSAGES = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
 
 
-async def assigned(visit: Visit) -> web.StreamResponse:
+async def assign(visit: Visit) -> web.StreamResponse:
     incoming = await _find_to_assign(visit)
-    if incoming.whole.state not in WORKED_ON:
+    if incoming.main.state not in WORKED_ON:
         return await seen.late_page(visit, incoming)
     submission = waiting(await submissions_of(visit, incoming))
     if submission is not None and visit.form.text("only") == "1":
-        answer = await opinion_given(visit, incoming)
+        answer = await record_opinion(visit, incoming)
         return answer or await assign_form(visit, [visit.missing("instruction", "incoming.opinion")])
     is_returned = any(part.state is PartState.RETURNED for part in await _load_parts(visit, incoming))
-    assignment, problems = _read_assignment(visit, incoming.whole, await _units(visit), is_returned)
+    assignment, problems = _read_assignment(visit, incoming.main, await _units(visit), is_returned)
     if problems:
         return await assign_form(visit, problems)
-    if incoming.whole.state is InState.ACCEPTED:
+    if incoming.main.state is InState.ACCEPTED:
         call = StatusCall(code="04", assignment=assignment, staff=seen.staff_of(visit))
         operation: Awaitable[object] = seen.give_status(visit, incoming, call)
     else:
-        version, reason = seen.version_shown(visit), visit.form.text("why")
+        version, reason = seen.form_version(visit), visit.form.text("why")
         operation = act.assign(
-            visit.deps.inn, visit.scope(), incoming.whole.id, assignment, expect_version=version, why=reason
+            visit.deps.inn, visit.scope(), incoming.main.id, assignment, expect_version=version, why=reason
         )
     if submission is not None:
         operation = _decide_by_assigning(visit, incoming, assignment, operation)
@@ -189,22 +189,22 @@ def _unit_problems(visit: Visit, error: Refused) -> Problems:
 
 
 async def _decide_by_assigning(
-    visit: Visit, incoming: SeenIncoming, assignment: Assignment, assigning: Awaitable[object]
+    visit: Visit, incoming: IncomingView, assignment: Assignment, assigning: Awaitable[object]
 ) -> None:
     """Record the assignment as the opinion on the submission."""
     await assigning
     words = assignment.instruction or labels.say("incoming.given.lead", "vi", unit=assignment.lead_unit)
-    await received.decide(visit.deps.inn, visit.scope(), incoming.whole.id, words)
+    await received.decide(visit.deps.inn, visit.scope(), incoming.main.id, words)
 
 
-async def progress_said(visit: Visit) -> web.StreamResponse:
+async def report_progress(visit: Visit) -> web.StreamResponse:
     """Report the unit's progress."""
     incoming = await seen.find(visit)
     seen.granted_over(visit, incoming, Right.PROGRESS, Manner.OWN)
     code = visit.form.text("code")
     if code not in _STATUS_MESSAGES:
         raise BadForm(f"there is no step {code[:20]!r}")
-    if code not in detail.STEPS.get(incoming.whole.state, ()):
+    if code not in detail.STEPS.get(incoming.main.state, ()):
         return await seen.late_page(visit, incoming)
     call = StatusCall(code=code, note=visit.form.text("note") or None, staff=seen.staff_of(visit))
     return await seen.done_or_late(
@@ -212,15 +212,15 @@ async def progress_said(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def reopened(visit: Visit) -> web.StreamResponse:
+async def reopen(visit: Visit) -> web.StreamResponse:
     """Reopen work that was closed by mistake."""
     incoming, problems = await seen.find(visit), visit.short_reason()
     if not seen.may_reopen(visit, incoming):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
-    if incoming.whole.state is not InState.DONE:
+    if incoming.main.state is not InState.DONE:
         return await seen.late_page(visit, incoming)
     if problems or not visit.is_act:
-        will = "" if incoming.whole.source is Source.AXIS else ".by_hand"
+        will = "" if incoming.main.source is Source.AXIS else ".by_hand"
         return await seen.ask(visit, incoming, "reopen", problems, will=f"will{will}")
     call = StatusCall(code="05", note=visit.form.text("reason"), reopens=True, staff=seen.staff_of(visit))
     return await seen.done_or_late(
@@ -228,7 +228,7 @@ async def reopened(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def handed_back(visit: Visit) -> web.StreamResponse:
+async def hand_back(visit: Visit) -> web.StreamResponse:
     """Hand it back, as a unit's head, to the person who assigns."""
     incoming, problems = await seen.find(visit), visit.short_reason()
     granted = seen.granted_over(visit, incoming, Right.INSTRUCT, Manner.OWN)
@@ -237,35 +237,35 @@ async def handed_back(visit: Visit) -> web.StreamResponse:
         return await seen.late_page(visit, incoming)
     if problems or not visit.is_act:
         return await seen.ask(visit, incoming, "hand_back", problems, unit=part.unit)
-    version, reason = seen.version_shown(visit), visit.form.text("reason")
+    version, reason = seen.form_version(visit), visit.form.text("reason")
     handing_back = handling.hand_back(
-        visit.deps.inn, visit.scope(), incoming.whole.id, granted.unit, reason, version
+        visit.deps.inn, visit.scope(), incoming.main.id, granted.unit, reason, version
     )
     return await seen.done_or_late(visit, incoming, handing_back, "incoming.handed_back")
 
 
-async def part_done(visit: Visit) -> web.StreamResponse:
+async def finish_part(visit: Visit) -> web.StreamResponse:
     """Finish the part of a helping unit."""
     incoming = await seen.find(visit)
     granted = seen.granted_over(visit, incoming, Right.PROGRESS, Manner.OWN)
     finishing = handling.finish(
-        visit.deps.inn, visit.scope(), incoming.whole.id, granted.unit, seen.version_shown(visit)
+        visit.deps.inn, visit.scope(), incoming.main.id, granted.unit, seen.form_version(visit)
     )
     return await seen.done_or_late(visit, incoming, finishing, "incoming.part_done")
 
 
-async def _load_parts(visit: Visit, incoming: SeenIncoming) -> Sequence[UnitPart]:
+async def _load_parts(visit: Visit, incoming: IncomingView) -> Sequence[UnitPart]:
     async with visit.deps.store.read(visit.scope()) as work:
-        return (await work.parts.of([incoming.whole.id]))[incoming.whole.id]
+        return (await work.parts.of([incoming.main.id]))[incoming.main.id]
 
 
-async def _open_part(visit: Visit, incoming: SeenIncoming, unit: str) -> UnitPart | None:
+async def _open_part(visit: Visit, incoming: IncomingView, unit: str) -> UnitPart | None:
     parts = await _load_parts(visit, incoming)
     own_parts = (part for part in parts if part.state is PartState.OPEN and part.key == unit_key(unit))
-    return next(own_parts, None) if incoming.whole.state in WORKED_ON else None
+    return next(own_parts, None) if incoming.main.state in WORKED_ON else None
 
 
-async def _find_to_assign(visit: Visit) -> SeenIncoming:
+async def _find_to_assign(visit: Visit) -> IncomingView:
     incoming = await seen.find(visit)
     seen.granted_over(visit, incoming, Right.INSTRUCT, Manner.YES, Manner.OWN)
     return incoming
@@ -273,7 +273,7 @@ async def _find_to_assign(visit: Visit) -> SeenIncoming:
 
 async def assign_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     incoming = await _find_to_assign(visit)
-    document = incoming.whole
+    document = incoming.main
     if document.state not in WORKED_ON:
         return await seen.late_page(visit, incoming)
     assignment = document.assignment
@@ -294,14 +294,14 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
         before=assignment,
         handed_back=returned_parts,
         asked=submission,
-        asked_by=await seen.name_told(visit, submission.asked_by) if submission else "",
+        asked_by=await seen.name_of(visit, submission.asked_by) if submission else "",
         ready=[("", visit.say("incoming.ready.none")), *((d, d) for d in ready_sentences())],
         own_days={d.unit: dates.day_text(d.deadline) for d in assignment.deadlines} if assignment else {},
         given=visit.form.flat() or assigned_values,
         ticked=visit.form.all("helping")
         if visit.form.fields or not assignment
         else assignment.coordinating_units,
-        version=visit.form.text("version") or str(incoming.whole.version),
+        version=visit.form.text("version") or str(incoming.main.version),
     )
 
 
@@ -367,13 +367,13 @@ def _read_unit_deadlines(
     return deadlines, problems
 
 
-async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
+async def answer_request(visit: Visit, code: str) -> web.StreamResponse:
     """Answer the sender's request, provided that it is the one that the page showed: 15 agrees, 16 refuses with a
     reason."""
     incoming, agrees = await seen.find(visit), code == "15"
     visit.person.require(Right.ANSWER, Manner.YES)
-    records = await detail.look_known(visit, incoming.whole)
-    if records.request is None or incoming.whole.state is InState.SEALED:
+    records = await detail.load_records(visit, incoming.main)
+    if records.request is None or incoming.main.state is InState.SEALED:
         return await seen.late_page(visit, incoming)
     request, child = records.request, records.request.brought_by
     if visit.is_act and visit.form.text("request") != request.request_id:
@@ -389,27 +389,27 @@ async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
             will=will if agrees else "will",
             do=f"do.{request.kind}",
             grave=not agrees or request.kind != "update",
-            asked=request.request_id or "",
+            request_id=request.request_id or "",
             request=request,
-            changed=changes_asked(visit, incoming.whole, child) if agrees and child is not None else (),
+            changed=list_changes(visit, incoming.main, child) if agrees and child is not None else (),
         )
     call = StatusCall(code=code, note=visit.form.text("reason") or None, staff=seen.staff_of(visit))
     message = "incoming.agreed" if agrees else "incoming.disagreed"
     return await seen.done_or_late(visit, incoming, seen.give_status(visit, incoming, call), message)
 
 
-def changes_asked(
-    visit: Visit, before: IncomingDocument, after: IncomingDocument
+def list_changes(
+    visit: Visit, earlier: IncomingDocument, changed: IncomingDocument
 ) -> list[tuple[str, str, str]]:
     """List the changes to the document: a label, before, after; of files their names."""
     pairs = (
-        ("incoming.subject", before.subject, after.subject),
-        ("incoming.type", before.type_name, after.type_name),
-        ("incoming.signer", _signer_text(before), _signer_text(after)),
-        ("incoming.urgency", *(visit.say(f"urgency.{d.urgency.key}") for d in (before, after))),
-        ("incoming.due_on", dates.day_text(before.due_on), dates.day_text(after.due_on)),
-        ("incoming.pages", str(before.pages or ""), str(after.pages or "")),
-        ("incoming.files", _files_text(before), _files_text(after) or _files_text(before)),
+        ("incoming.subject", earlier.subject, changed.subject),
+        ("incoming.type", earlier.type_name, changed.type_name),
+        ("incoming.signer", _signer_text(earlier), _signer_text(changed)),
+        ("incoming.urgency", *(visit.say(f"urgency.{d.urgency.key}") for d in (earlier, changed))),
+        ("incoming.due_on", dates.day_text(earlier.due_on), dates.day_text(changed.due_on)),
+        ("incoming.pages", str(earlier.pages or ""), str(changed.pages or "")),
+        ("incoming.files", _files_text(earlier), _files_text(changed) or _files_text(earlier)),
     )
     return [
         (visit.say(key), str(old or "–"), str(new or "–"))
@@ -430,9 +430,9 @@ READY = ("handle", "reply", "together", "report", "know", "file")
 """Keys of ready sentences, worded by `incoming.ready.…`."""
 
 
-async def submissions_of(visit: Visit, incoming: SeenIncoming) -> tuple[Submission, ...]:
+async def submissions_of(visit: Visit, incoming: IncomingView) -> tuple[Submission, ...]:
     async with visit.deps.store.read(visit.scope()) as work:
-        return tuple((await work.office.submissions.of([incoming.whole.id]))[incoming.whole.id])
+        return tuple((await work.office.submissions.of_documents([incoming.main.id]))[incoming.main.id])
 
 
 def waiting(submissions: tuple[Submission, ...]) -> Submission | None:
@@ -451,10 +451,10 @@ def opinion_typed(visit: Visit) -> str:
     return "\n".join(part for part in (sentence, text) if part)
 
 
-async def submitted(visit: Visit) -> web.StreamResponse:
+async def submit(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if incoming.whole.state not in WORKED_ON or waiting(await submissions_of(visit, incoming)):
+    if incoming.main.state not in WORKED_ON or waiting(await submissions_of(visit, incoming)):
         return await seen.late_page(visit, incoming)
     leader, note = visit.form.text("leader"), visit.form.text("note")
     leaders = await seen.leaders_of(visit)
@@ -462,14 +462,14 @@ async def submitted(visit: Visit) -> web.StreamResponse:
     if problems or not visit.is_act:
         closed = "" if leaders else visit.say("incoming.submit.nobody")
         return await seen.ask(visit, incoming, "submit", problems, leaders=leaders, closed=closed)
-    submitting = received.submit(visit.deps.inn, visit.scope(), incoming.whole.id, leader, note)
+    submitting = received.submit(visit.deps.inn, visit.scope(), incoming.main.id, leader, note)
     return await seen.done_or_late(visit, incoming, submitting, "incoming.submitted")
 
 
-async def opinion_given(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse | None:
+async def record_opinion(visit: Visit, incoming: IncomingView) -> web.StreamResponse | None:
     """Record an opinion without an assignment. None where no words were given."""
     words = opinion_typed(visit)
     if not words:
         return None
-    deciding = received.decide(visit.deps.inn, visit.scope(), incoming.whole.id, words)
+    deciding = received.decide(visit.deps.inn, visit.scope(), incoming.main.id, words)
     return await seen.done_or_late(visit, incoming, deciding, "incoming.opinion")

@@ -32,10 +32,10 @@ from gateway.office.web import answers
 from gateway.office.web.answers import can_show
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import content, lists
-from gateway.office.web.pages.content import Leaf, LeafDesk, Note
+from gateway.office.web.pages.content import FilePreview, Note, Previewer
 from gateway.office.web.pages.incoming import seen
-from gateway.office.web.pages.incoming.seen import SeenIncoming
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.pages.incoming.seen import IncomingView
+from gateway.office.web.visits import Visit, merged, url_for
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.words import labels
 
@@ -53,27 +53,27 @@ STEPS: Mapping[InState, tuple[str, ...]] = {
 class TimeLeft:
     """Time until it is to be taken in, decided or answered; in words on the clock that it runs by."""
 
-    until: datetime
+    ends_at: datetime
     words: str
     is_late: bool
     duty: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class TakingNote:
     """Note that it was taken in. `next` is the address of the next letter of the list, where there is one."""
 
     next: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncomingDetail:
+class IncomingRecords:
     """Records that the page shows of one document, from one read of the store."""
 
     agency: HostedAgency
     facts: Sequence[Fact]
     events: Sequence[Event]
-    around: AroundDocument
+    context: AroundDocument
     ours: Sequence[OutgoingDocument]
     newer: IncomingDocument | None
     unread: bool
@@ -82,11 +82,11 @@ class IncomingDetail:
     @property
     def request(self) -> SenderRequest | None:
         """Return the sender's open request."""
-        request = self.around.request
+        request = self.context.request
         return request if request is not None and request.state is RequestState.OPEN else None
 
     @property
-    def held(self) -> tuple[str, ...]:
+    def hold_reasons(self) -> tuple[str, ...]:
         """List the reasons why a clerk put it on hold."""
         return tuple(
             fact.note
@@ -95,10 +95,10 @@ class IncomingDetail:
         )
 
 
-async def document_page(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> web.StreamResponse:
-    document = incoming.whole
+async def document_page(visit: Visit, incoming: IncomingView, records: IncomingRecords) -> web.StreamResponse:
+    document = incoming.main
     panel = panel_of(visit, incoming, records)
-    names = await seen.names_told(visit, {x.principal_id for x in records.events})
+    names = await seen.names_of_people(visit, {x.principal_id for x in records.events})
     reports = incoming.assigned and visit.may(Right.PROGRESS, Manner.OWN)
     return await visit.form_page(
         "incoming/one.html",
@@ -113,12 +113,12 @@ async def document_page(visit: Visit, incoming: SeenIncoming, records: IncomingD
         mode=records.agency.numbering.value,
         can=_possible_acts(visit, incoming, records),
         steps=STEPS.get(document.state, ()) if reports else (),
-        parts=records.around.parts,
+        parts=records.context.parts,
         submissions=records.submissions,
-        submitted_names=await seen.names_told(
+        submitted_names=await seen.names_of_people(
             visit, {id for x in records.submissions for id in (x.leader, x.decided_by) if id}
         ),
-        own_part=own_part(visit, records.around.parts),
+        own_part=own_part(visit, records.context.parts),
         today=visit.today,
         left=await _time_left(visit, records),
         marks=received_marks(document.marks, visit.lang, _IN_CHECKS),
@@ -137,8 +137,8 @@ async def document_page(visit: Visit, incoming: SeenIncoming, records: IncomingD
         packets=await visit.deps.evidence.packets(visit.scope(), document.id)
         if document.source is Source.AXIS
         else (),
-        leaf=await leaf_of(visit, incoming),
-        done=_just_taken(visit, document),
+        leaf=await make_preview(visit, incoming),
+        done=_recent_taking(visit, document),
         query=urlencode(merged({"ds": visit.ask("ds")})),
         order=visit.ask("lenh"),
         can_show=can_show,
@@ -154,53 +154,53 @@ _TAKEN_MESSAGES = ("incoming.registered", "incoming.taken_in")
 _ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
 
 
-def _just_taken(visit: Visit, document: IncomingDocument) -> Taken | None:
+def _recent_taking(visit: Visit, document: IncomingDocument) -> TakingNote | None:
     """Return the next letter, where this one was taken in a moment ago."""
     if visit.ask("told") not in _TAKEN_MESSAGES or document.state not in _TAKEN_STATES:
         return None
     next_id, list_query = visit.ask("sau"), visit.ask("ds")
     is_id = _ID.fullmatch(next_id) is not None
     query = {"ds": list_query} if list_query else {}
-    return Taken(next=where(f"/van-ban-den/{next_id}", **query) if is_id else "")
+    return TakingNote(next=url_for(f"/van-ban-den/{next_id}", **query) if is_id else "")
 
 
-def panel_of(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> checks.Panel:
+def panel_of(visit: Visit, incoming: IncomingView, records: IncomingRecords) -> checks.Panel:
     words = [
-        (seen.path_of(d.id), f"{seen.named(visit, d)} ({received_word(d.state, visit.lang)})")
-        for d in records.around.doubles
+        (seen.path_of(d.id), f"{seen.document_name(visit, d)} ({received_word(d.state, visit.lang)})")
+        for d in records.context.doubles
     ]
-    hold_reasons = records.held if incoming.whole.state is InState.HELD else ()
+    hold_reasons = records.hold_reasons if incoming.main.state is InState.HELD else ()
     return checks.panel(
-        incoming.whole, visit.lang, doubles=words, hold_reasons=hold_reasons, content=incoming.content
+        incoming.main, visit.lang, doubles=words, hold_reasons=hold_reasons, content=incoming.content
     )
 
 
-async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail:
+async def load_records(visit: Visit, document: IncomingDocument) -> IncomingRecords:
     office = await visit.deps.todo.office()
     async with visit.deps.store.read(visit.scope()) as work:
         line = await work.office.lists.line(document.id)
-        return IncomingDetail(
+        return IncomingRecords(
             agency=await work.agency(),
             facts=await work.facts.of(document.id),
             events=await work.events.of(document.id),
-            around=await reading.around_one(work, document, office),
+            context=await reading.around_one(work, document, office),
             # Our own documents that it answers, or that answer it.
-            ours=await content.present(work.outgoing.get, (*document.answers, *document.answered_by)),
+            ours=await content.load_present(work.outgoing.get, (*document.answers, *document.answered_by)),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
-            submissions=(await work.office.submissions.of([document.id]))[document.id],
+            submissions=(await work.office.submissions.of_documents([document.id]))[document.id],
         )
 
 
-async def _time_left(visit: Visit, records: IncomingDetail) -> TimeLeft | None:
-    now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), records.around.due
+async def _time_left(visit: Visit, records: IncomingRecords) -> TimeLeft | None:
+    now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), records.context.due
     if due is None:
         return None
-    left = due.left(office, now)
+    time_left = due.left(office, now)
     return TimeLeft(
-        until=due.at,
-        words=labels.time_left(left, visit.lang, due.day(office)),
-        is_late=left < timedelta(),
+        ends_at=due.at,
+        words=labels.time_left(time_left, visit.lang, due.day(office)),
+        is_late=time_left < timedelta(),
         duty=visit.say(due.words),
     )
 
@@ -212,9 +212,9 @@ async def _sender_name_now(visit: Visit, document: IncomingDocument) -> str:
     return entry.name if entry is not None and entry.name != document.sender_name else ""
 
 
-def _possible_acts(visit: Visit, incoming: SeenIncoming, records: IncomingDetail) -> dict[str, bool]:
+def _possible_acts(visit: Visit, incoming: IncomingView, records: IncomingRecords) -> dict[str, bool]:
     """Map acts to whether the page offers them. Every act checks again."""
-    document, of_unit = incoming.whole, incoming.assigned
+    document, of_unit = incoming.main, incoming.assigned
     may_take = visit.may(Right.TAKE_IN, Manner.YES)
     may_instruct = visit.may(Right.INSTRUCT, Manner.YES) or (
         of_unit and visit.may(Right.INSTRUCT, Manner.OWN)
@@ -230,7 +230,7 @@ def _possible_acts(visit: Visit, incoming: SeenIncoming, records: IncomingDetail
         "part_done": of_unit
         and document.state in WORKED_ON
         and visit.may(Right.PROGRESS, Manner.OWN)
-        and any(not x.is_lead for x in own_part(visit, records.around.parts)),
+        and any(not x.is_lead for x in own_part(visit, records.context.parts)),
         "reopen": document.state is InState.DONE and seen.may_reopen(visit, incoming),
         "answer": records.request is not None and visit.may(Right.ANSWER, Manner.YES),
         "freeze": visit.may(Right.FREEZE, Manner.YES),
@@ -248,22 +248,22 @@ def _possible_acts(visit: Visit, incoming: SeenIncoming, records: IncomingDetail
 def own_part(visit: Visit, parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
     """List the open parts of the person's own unit."""
     now = visit.deps.clock.now()
-    grants = visit.person.rights.grants(Right.PROGRESS, visit.here.id, now, Manner.OWN)
+    grants = visit.person.rights.grants(Right.PROGRESS, visit.own_agency.id, now, Manner.OWN)
     keys = {unit_key(x.unit) for x in grants if x.unit}
     return tuple(x for x in parts if x.state is PartState.OPEN and x.key in keys)
 
 
-async def file_given(visit: Visit) -> web.StreamResponse:
+async def send_file(visit: Visit) -> web.StreamResponse:
     """Send the file as its sender attached it; with `xem` a PDF is shown in place."""
     incoming = await seen.find(visit)
     n = _file_number(visit)
     opened = await reading.open_file(visit.deps.inn, visit.scope(), incoming.document.id, n)
     await seen.note_read(visit, incoming, opened.name)
     kind = next(f.found_type or "" for f in incoming.document.files if f.n == n)
-    return await content.give_opened(visit, opened, kind, inline=visit.ask("xem") == "1")
+    return await content.send_opened(visit, opened, kind, inline=visit.ask("xem") == "1")
 
 
-async def file_viewed(visit: Visit) -> web.StreamResponse:
+async def view_file(visit: Visit) -> web.StreamResponse:
     """Show a page around the browser's own viewer, whose request reads the file. By order the page alone shows its name."""
     incoming = await seen.find(visit)
     n = _file_number(visit)
@@ -287,7 +287,7 @@ async def file_viewed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def packet_shown(visit: Visit) -> web.StreamResponse:
+async def show_packet(visit: Visit) -> web.StreamResponse:
     """Show the beginning of one signed packet as text, and whether it is valid today."""
     incoming, packet, note = await _load_packet(visit)
     title = visit.say("incoming.packet.title", name=incoming.name)
@@ -297,21 +297,21 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def packet_given(visit: Visit) -> web.StreamResponse:
+async def send_packet(visit: Visit) -> web.StreamResponse:
     _, packet, note = await _load_packet(visit)
     return await content.give_packet(visit, packet, note, f"goi-tin {packet.packet_id}")
 
 
-async def _load_packet(visit: Visit) -> tuple[SeenIncoming, HeldPacket, Note]:
+async def _load_packet(visit: Visit) -> tuple[IncomingView, HeldPacket, Note]:
     incoming = await seen.find(visit)
-    packet = await content.find_packet(visit, incoming.whole.id, visit.path("digest"))
+    packet = await content.find_packet(visit, incoming.main.id, visit.path("digest"))
     return incoming, packet, partial(seen.note_read, visit, incoming)
 
 
-async def evidence_given(visit: Visit) -> web.StreamResponse:
+async def send_evidence(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     return await content.give_pack(
-        visit, incoming.whole.id, partial(seen.note_read, visit, incoming), "chung-cu"
+        visit, incoming.main.id, partial(seen.note_read, visit, incoming), "chung-cu"
     )
 
 
@@ -325,37 +325,37 @@ def _file_number(visit: Visit) -> int:
 _FAULTS = {"PAGE-UNREADABLE": "incoming.leaf.unreadable"}
 
 
-async def by_order(visit: Visit, incoming: SeenIncoming) -> SeenIncoming:
+async def by_order(visit: Visit, incoming: IncomingView) -> IncomingView:
     """Apply `seen.by_order` with the file that the page shows."""
     desk = _desk(visit, incoming)
-    item = content.chosen(visit, desk)
+    item = content.chosen_file(visit, desk)
     incoming = await seen.by_order(visit, incoming, item.name if item is not None else "")
     if item is not None and incoming.content and incoming.manner is Manner.ORDER:
         visit.deps.looking.note(content.reader_of(visit, desk, item.n))
     return incoming
 
 
-async def leaf_of(visit: Visit, incoming: SeenIncoming) -> Leaf | None:
+async def make_preview(visit: Visit, incoming: IncomingView) -> FilePreview | None:
     """Make the preview; None for a person who may not read it, and where there is no file."""
-    if not incoming.content or incoming.whole.state in UNREADABLE:
+    if not incoming.content or incoming.main.state in UNREADABLE:
         return None
-    return await content.leaf_of(visit, _desk(visit, incoming))
+    return await content.make_preview(visit, _desk(visit, incoming))
 
 
-async def page_given(visit: Visit) -> web.StreamResponse:
+async def send_page(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     _refuse_unreadable(incoming)
-    return await content.picture_given(visit, _desk(visit, incoming))
+    return await content.send_picture(visit, _desk(visit, incoming))
 
 
-def _refuse_unreadable(incoming: SeenIncoming) -> None:
-    if incoming.whole.state in UNREADABLE:
-        raise Clash(f"the files of {incoming.whole.id} cannot be read", code="GW-UNREADABLE")
+def _refuse_unreadable(incoming: IncomingView) -> None:
+    if incoming.main.state in UNREADABLE:
+        raise Clash(f"the files of {incoming.main.id} cannot be read", code="GW-UNREADABLE")
 
 
-def _desk(visit: Visit, incoming: SeenIncoming) -> LeafDesk:
-    document = incoming.whole
-    return LeafDesk(
+def _desk(visit: Visit, incoming: IncomingView) -> Previewer:
+    document = incoming.main
+    return Previewer(
         id=document.id,
         path=incoming.path,
         base=incoming.path,

@@ -22,71 +22,71 @@ from gateway.office.store.store import OfficeWork
 from gateway.office.web.dates import moment_text
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.incoming import detail, seen
-from gateway.office.web.pages.incoming.seen import SeenIncoming
+from gateway.office.web.pages.incoming.seen import IncomingView
 from gateway.office.web.visits import Visit
 
 
-async def document_shown(visit: Visit) -> web.StreamResponse:
+async def show_document(visit: Visit) -> web.StreamResponse:
     incoming = await seen.find(visit)
     if incoming.document.target_id is not None:
         return visit.go(incoming.path)
-    if incoming.whole.state is InState.SEALED:
-        return await locked(visit, incoming)
+    if incoming.main.state is InState.SEALED:
+        return await show_locked(visit, incoming)
     incoming = await detail.by_order(visit, incoming)
-    records = await detail.look_known(visit, incoming.whole)
+    records = await detail.load_records(visit, incoming.main)
     if records.unread and incoming.manner in (Manner.YES, Manner.OWN):
-        await received.mark_read(visit.deps.inn, visit.scope(), [incoming.whole.id])
+        await received.mark_read(visit.deps.inn, visit.scope(), [incoming.main.id])
     return await detail.document_page(visit, incoming, records)
 
 
 _NOTICES = ("operator", "sender")
 
 
-async def frozen(visit: Visit) -> web.StreamResponse:
+async def freeze(visit: Visit) -> web.StreamResponse:
     incoming, reason = await seen.find_to_freeze(visit), visit.form.text("reason")
     visit.person.require(Right.FREEZE, Manner.YES)
-    if incoming.whole.state == seal.SEALED:
+    if incoming.main.state == seal.SEALED:
         return await seen.late_page(visit, incoming)
     back = incoming.path if visit.may(Right.SEE_CONTENT) else "/"
     if (problems := visit.short_reason()) or not visit.is_act:
         return await seen.ask(visit, incoming, "freeze", problems, back=back, grave=True)
     try:
-        await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), incoming.whole.id, reason)
+        await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), incoming.main.id, reason)
     except Clash as error:
         if error.code != "GW-SEALED":
             raise
         return await seen.late_page(visit, incoming)
-    await visit.deps.looking.forget(visit.scope(), incoming.whole.id)
-    return visit.said(back, "incoming.sealed")
+    await visit.deps.looking.forget(visit.scope(), incoming.main.id)
+    return visit.confirm(back, "incoming.sealed")
 
 
-async def locked(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse:
+async def show_locked(visit: Visit, incoming: IncomingView) -> web.StreamResponse:
     """Show the locked page: the next steps, and the outcome."""
     async with visit.deps.store.read(visit.scope()) as work:
-        hold = await _load_hold(work, incoming.whole.id)
+        hold = await _load_hold(work, incoming.main.id)
     decision = hold.decision if hold is not None else None
     is_purged = hold is not None and hold.state is HoldState.PURGED
     return await visit.page(
         "incoming/sealed.html",
         title=visit.say("incoming.sealed.title"),
         found=incoming,
-        document=incoming.whole,
+        document=incoming.main,
         hold=hold,
-        begun_by=await seen.name_told(visit, hold.begun_by) if hold is not None else "",
+        begun_by=await seen.name_of(visit, hold.begun_by) if hold is not None else "",
         drafts={n: _notice_draft(visit, hold, n) for n in _NOTICES} if hold is not None else {},
         decides=_may_decide(visit),
-        decided_by=await seen.name_told(visit, decision.by) if is_purged and decision is not None else "",
+        decided_by=await seen.name_of(visit, decision.by) if is_purged and decision is not None else "",
         may_audit=visit.may(Right.AUDIT),
     )
 
 
-async def purged(visit: Visit) -> web.StreamResponse:
+async def purge(visit: Visit) -> web.StreamResponse:
     """Purge, by a person who has just signed in once more; the content is gone on return."""
     incoming, may_decide = await seen.find(visit), _may_decide(visit)
     if visit.is_act and not may_decide:
         raise Denied("this person does not decide on the sealed hold", code="GW-ROLE")
     async with visit.deps.store.read(visit.scope()) as work:
-        hold = await work.held.open_of(incoming.whole.id)
+        hold = await work.held.open_of(incoming.main.id)
     if hold is None:
         return await seen.late_page(visit, incoming)
     closed = "" if may_decide else visit.say("incoming.purge.not_you")
@@ -94,7 +94,7 @@ async def purged(visit: Visit) -> web.StreamResponse:
     if (problems := visit.short_reason()) or not visit.is_act:
         return await repeat(problems)
     try:
-        signer = await ground.signed_in_here(visit)
+        signer = await ground.require_sign_in(visit)
     except Denied as error:
         return await repeat([("password", visit.why(error))])
     decision = holding.decided(visit.deps.hold, signer, visit.form.text("reason"))
@@ -102,7 +102,7 @@ async def purged(visit: Visit) -> web.StreamResponse:
         await holding.purge(visit.deps.hold, visit.scope(), hold.id, decision)
     except Clash:
         return await seen.late_page(visit, incoming)
-    return visit.said(incoming.path, "incoming.purged")
+    return visit.confirm(incoming.path, "incoming.purged")
 
 
 async def _load_hold(work: OfficeWork, incoming_id: str) -> Hold | None:
@@ -124,10 +124,10 @@ def _notice_draft(visit: Visit, hold: Hold, reader: str) -> str:
     return visit.say(
         f"hold.notice.{reader}",
         day=moment_text(hold.begun_at),
-        agency=visit.here.name,
+        agency=visit.own_agency.name,
         node=visit.deps.settings.pages.name or visit.say("page.node"),
         document=hold.document_id or hold.subject_id,
-        sender=hold.sender_code or visit.here.code,
+        sender=hold.sender_code or visit.own_agency.code,
         hold=hold.id,
         digests="\n".join(f"- {digest}" for digest in hold.digests),
     )

@@ -1,5 +1,5 @@
 """One incoming document as a page works with it, the part that the person may see, and acts upon it as that page showed it.
-In: a visit whose address names it; the act. Out: `SeenIncoming`; NotFound for another agency's, Denied for another unit's:
+In: a visit whose address names it; the act. Out: `IncomingView`; NotFound for another agency's, Denied for another unit's:
 rules 13 (rights by role). Of an act: its outcome; or, where the document has just changed, a page that names person and
 time, with the way back to its present state: then nothing was done."""
 
@@ -25,10 +25,10 @@ from gateway.office.web.dates import clock_text
 from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.pages import content
 from gateway.office.web.routes import Needs
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.visits import Visit, merged, url_for
 
 ID = "{id:inb_[0-9A-Za-z]{1,40}}"
-HERE = f"/van-ban-den/{ID}"
+PATH = f"/van-ban-den/{ID}"
 SEES = (
     Needs(
         right=Right.SEE_CONTENT,
@@ -44,18 +44,18 @@ REOPENS = (*PROGRESSES, Needs(right=Right.INSTRUCT, manners=(Manner.YES,)))
 ANSWERS = (Needs(right=Right.ANSWER, manners=(Manner.YES,)),)
 FREEZES = (Needs(right=Right.FREEZE, manners=(Manner.YES,)),)
 DECIDES = (Needs(right=Right.SEALED_HOLD, manners=(Manner.RECORDED,)),)
-DONE = "X-Done"
+DONE_HEADER = "X-Done"
 """Header that tells the pane that the letter was decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenIncoming:
-    """Incoming document as this person sees it. `whole` is the document itself, or the one that this update or recall is
+class IncomingView:
+    """Incoming document as this person sees it. `main` is the document itself, or the one that this update or recall is
     about. `content`: the person may read it, by order once that is logged; `assigned`: it was given to the person's
     unit."""
 
     document: IncomingDocument
-    whole: IncomingDocument
+    main: IncomingDocument
     manner: Manner
     assigned: bool
     content: bool
@@ -64,19 +64,19 @@ class SeenIncoming:
 
     @property
     def path(self) -> str:
-        return path_of(self.whole.id)
+        return path_of(self.main.id)
 
     @property
     def is_open(self) -> bool:
         """Tell whether it is to be decided here."""
-        return self.whole.state in UNDECIDED and self.whole.source is Source.AXIS
+        return self.main.state in UNDECIDED and self.main.source is Source.AXIS
 
 
 def path_of(id: str) -> str:
-    return where(f"/van-ban-den/{id}")
+    return url_for(f"/van-ban-den/{id}")
 
 
-def named(visit: Visit, document: IncomingDocument) -> str:
+def document_name(visit: Visit, document: IncomingDocument) -> str:
     """Return number and symbol; words where it has none, as many letters of citizens."""
     return document.code or visit.say("incoming.no_number")
 
@@ -89,7 +89,7 @@ def is_given(document: IncomingDocument, unit: str) -> bool:
     return fold(unit) in {fold(u) for u in (assignment.lead_unit, *assignment.coordinating_units)}
 
 
-async def find(visit: Visit) -> SeenIncoming:
+async def find(visit: Visit) -> IncomingView:
     """Load the document that the address names."""
     granted = visit.person.require(Right.SEE_CONTENT)
     incoming = await _load(visit, granted.manner, granted.unit)
@@ -98,31 +98,31 @@ async def find(visit: Visit) -> SeenIncoming:
     return incoming
 
 
-async def find_to_freeze(visit: Visit) -> SeenIncoming:
+async def find_to_freeze(visit: Visit) -> IncomingView:
     """Load as `find`; also for a person who may freeze documents that they cannot see."""
     return await (find(visit) if visit.may(Right.SEE_CONTENT) else _load(visit, Manner.NO, ""))
 
 
-async def _load(visit: Visit, manner: Manner, unit: str) -> SeenIncoming:
+async def _load(visit: Visit, manner: Manner, unit: str) -> IncomingView:
     async with visit.deps.store.read(visit.scope()) as work:
         document = await work.incoming.get(visit.path("id"))
         target = document.target_id
         main_document = document if target is None else await work.incoming.get(target)
-    return SeenIncoming(
+    return IncomingView(
         document=document,
-        whole=main_document,
+        main=main_document,
         manner=manner,
         assigned=is_given(main_document, unit),
         content=manner in (Manner.YES, Manner.OWN),
-        name=named(visit, main_document),
+        name=document_name(visit, main_document),
     )
 
 
-async def note_read(visit: Visit, incoming: SeenIncoming, file: str) -> None:
-    await content.note_read(visit, incoming.whole.id, file, assigned=incoming.assigned)
+async def note_read(visit: Visit, incoming: IncomingView, file: str) -> None:
+    await content.note_read(visit, incoming.main.id, file, assigned=incoming.assigned)
 
 
-async def by_order(visit: Visit, incoming: SeenIncoming, file: str = "") -> SeenIncoming:
+async def by_order(visit: Visit, incoming: IncomingView, file: str = "") -> IncomingView:
     """Add its content, once the reading by order is logged. Return it unchanged where no order is needed or named."""
     if incoming.manner is not Manner.ORDER or not visit.ask("lenh"):
         return incoming
@@ -130,15 +130,15 @@ async def by_order(visit: Visit, incoming: SeenIncoming, file: str = "") -> Seen
     return replace(incoming, content=True)
 
 
-def granted_over(visit: Visit, incoming: SeenIncoming, right: Right, *manners: Manner) -> Granted:
+def granted_over(visit: Visit, incoming: IncomingView, right: Right, *manners: Manner) -> Granted:
     """Return the right over this very document. Raise Denied where it covers only the own unit's documents."""
     granted = visit.person.require(right, *manners)
-    if granted.manner is Manner.OWN and not is_given(incoming.whole, granted.unit):
+    if granted.manner is Manner.OWN and not is_given(incoming.main, granted.unit):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return granted
 
 
-def may_reopen(visit: Visit, incoming: SeenIncoming) -> bool:
+def may_reopen(visit: Visit, incoming: IncomingView) -> bool:
     """Tell whether the person is of the assigned unit, or instructs all units."""
     is_theirs = incoming.assigned and visit.may(Right.PROGRESS, Manner.OWN)
     return is_theirs or visit.may(Right.INSTRUCT, Manner.YES)
@@ -156,32 +156,32 @@ def staff_of(visit: Visit) -> Staff:
 
 async def leaders_of(visit: Visit) -> list[tuple[str, str]]:
     """List the persons to whom a document may be submitted, with their ids."""
-    heads = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    heads = await acting.heads_of(visit.deps.accounts, visit.own_agency.id)
     return [(head.id, ", ".join(part for part in (head.name, head.title) if part)) for head in heads]
 
 
-async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
+async def names_of_people(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
     return await visits.names_of(visit, principals, "incoming.by")
 
 
-async def name_told(visit: Visit, principal: str) -> str:
-    return (await names_told(visit, [principal]))[principal]
+async def name_of(visit: Visit, principal: str) -> str:
+    return (await names_of_people(visit, [principal]))[principal]
 
 
 async def ask(
     visit: Visit,
-    incoming: SeenIncoming,
+    incoming: IncomingView,
     which: str,
     problems: Problems | None = None,
     *,
     will: str = "will",
     do: str = "do",
     back: str = "",
-    asked: str = "",
-    **values: Any,  # what a template is given
+    request_id: str = "",
+    **values: Any,  # values of a template
 ) -> web.StreamResponse:
-    """Show the page of a question about it; `asked` is the request that is answered."""
-    document, words = incoming.whole, f"incoming.{which}"
+    """Show the page of a question about it; `request_id` is the request that is answered."""
+    document, words = incoming.main, f"incoming.{which}"
     version = visit.form.text("version") or str(document.version)
     return await visit.question(
         problems,
@@ -189,7 +189,7 @@ async def ask(
         f"{words}.{will}",
         f"{words}.{do}",
         back=back or incoming.path,
-        hidden=merged({"version": version}, request=asked or None),
+        hidden=merged({"version": version}, request=request_id or None),
         part="incoming/_questions.html",
         which=which,
         name=incoming.name,
@@ -200,52 +200,52 @@ async def ask(
     )
 
 
-async def late_page(visit: Visit, incoming: SeenIncoming) -> web.StreamResponse:
+async def late_page(visit: Visit, incoming: IncomingView) -> web.StreamResponse:
     return await visit.page(
         "incoming/conflict.html",
         409,
         title=visit.say("incoming.conflict.title"),
         found=incoming,
-        sentence=await last_act_words(visit, incoming.whole.id),
+        sentence=await last_act_words(visit, incoming.main.id),
     )
 
 
 async def done_or_late(
-    visit: Visit, incoming: SeenIncoming, act_running: Awaitable[object], message: str, *, over: str = ""
+    visit: Visit, incoming: IncomingView, act_running: Awaitable[object], message: str, *, end_state: str = ""
 ) -> web.StreamResponse:
-    """Act and confirm, or show that the document has changed. `over` is the state in which the letter leaves the desk."""
+    """Act and confirm, or show that the document has changed. At `end_state` the letter leaves the desk."""
     try:
         await act_running
     except (StaleVersion, Clash):
         return await late_page(visit, incoming)
-    if over and visit.is_piece:
-        return acted(visit, incoming, message, visit.say(f"listing.deed.{over}"))
-    return visit.said(incoming.path, message)
+    if end_state and visit.is_piece:
+        return confirm(visit, incoming, message, visit.say(f"listing.deed.{end_state}"))
+    return visit.confirm(incoming.path, message)
 
 
-def acted(visit: Visit, incoming: SeenIncoming, message: str, word: str, number: str = "") -> web.Response:
-    """Tell the pane beside the list in one line what was done; the list goes on to its next letter."""
+def confirm(visit: Visit, incoming: IncomingView, message: str, word: str, number: str = "") -> web.Response:
+    """Report the act in one line to the pane beside the list, which goes on to its next letter."""
     stamp = bool(number) and visit.may(Right.BOOK, Manner.YES)
     sentence = f"{visit.say(f'told.{message}')} {word}"
     answer = visit.piece(
         "incoming/_acted.html",
         found=incoming,
-        document=incoming.whole,
+        document=incoming.main,
         word=word,
         number=number,
         stamp=stamp,
         said=sentence,
     )
-    answer.headers[DONE] = "1"
+    answer.headers[DONE_HEADER] = "1"
     return answer
 
 
 def give_status(
-    visit: Visit, incoming: SeenIncoming, call: StatusCall, version: int | None = None
+    visit: Visit, incoming: IncomingView, call: StatusCall, version: int | None = None
 ) -> Awaitable[StatusDone]:
     """Set the status that the other side receives, for the document as the page showed it, or as it was just judged."""
-    expected = version_shown(visit) if version is None else version
-    return act.set_status(visit.deps.inn, visit.scope(), incoming.whole.id, call, expect_version=expected)
+    expected = form_version(visit) if version is None else version
+    return act.set_status(visit.deps.inn, visit.scope(), incoming.main.id, call, expect_version=expected)
 
 
 async def last_act_words(visit: Visit, id: str) -> str:
@@ -255,11 +255,11 @@ async def last_act_words(visit: Visit, id: str) -> str:
     last = max(events, key=lambda event: (event.at, event.id), default=None)
     if last is None or last.principal_id == visits.NODE_ITSELF:
         return visit.say("incoming.conflict.node")
-    person = await name_told(visit, last.principal_id)
+    person = await name_of(visit, last.principal_id)
     return visit.say("incoming.conflict", person=person, time=clock_text(last.at, visit.deps.clock.now()))
 
 
-def version_shown(visit: Visit) -> int:
+def form_version(visit: Visit) -> int:
     """Return the version that the page showed; an impossible one where the form has none."""
     version = whole_number(visit.form.text("version"), 9)
     return -1 if version is None else version

@@ -32,7 +32,7 @@ from gateway.office.web.pages.operations.state import (
     tab_page,
     tab_question,
 )
-from gateway.office.web.routes import Who
+from gateway.office.web.routes import Access
 from gateway.office.web.visits import Visit, claimed_sender
 from gateway.ports.axis import DeadParcel
 from gateway.words import labels
@@ -72,7 +72,7 @@ def reason_words(visit: Visit, parcel: DeadParcel) -> str:
     return parcel.reason
 
 
-async def dead_letters_shown(visit: Visit) -> web.StreamResponse:
+async def list_dead_letters(visit: Visit) -> web.StreamResponse:
     group_name, fault = visit.ask("loai"), ""
     parcels: Sequence[DeadParcel] = ()
     try:
@@ -93,7 +93,7 @@ async def dead_letters_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def dead_letter_shown(visit: Visit) -> web.StreamResponse:
+async def show_dead_letter(visit: Visit) -> web.StreamResponse:
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
     claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
     title = visit.say("operating.parcel.title", id=parcel.packet_id)
@@ -102,7 +102,7 @@ async def dead_letter_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def retried(visit: Visit) -> web.StreamResponse:
+async def retry(visit: Visit) -> web.StreamResponse:
     """Retry one parcel. The page before describes the effect of now."""
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
     if not visit.is_act:
@@ -110,15 +110,15 @@ async def retried(visit: Visit) -> web.StreamResponse:
         words = ("operating.parcel_retry.title", "operating.parcel.order", "operating.dead.retry")
         return await _ask_of_parcel(visit, "retry", parcel, None, *words, claims=claims)
     await visit.deps.operations.dead.retry(visit.person.person.id, [parcel.id])
-    return visit.said(_DEAD, "operating.retried")
+    return visit.confirm(_DEAD, "operating.retried")
 
 
-async def group_retried(visit: Visit) -> web.StreamResponse:
+async def retry_group(visit: Visit) -> web.StreamResponse:
     """Retry the parcels that the page before named, and no later ones."""
     if not visit.is_act:
         return await _group_page(visit)
-    done = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
-    return visit.said(_DEAD, "operating.retried" if done else "operating.retried.none")
+    retried = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
+    return visit.confirm(_DEAD, "operating.retried" if retried else "operating.retried.none")
 
 
 async def _group_page(visit: Visit) -> web.Response:
@@ -135,13 +135,13 @@ async def _group_page(visit: Visit) -> web.Response:
     return await tab_page(visit, "dead", "parcels_retry", title=title, parcels=parcels, sort=name)
 
 
-async def dropped(visit: Visit) -> web.StreamResponse:
+async def drop(visit: Visit) -> web.StreamResponse:
     parcel, reason = await visit.deps.operations.dead.get(visit.path("id")), visit.form.text("reason")
     if (problems := visit.short_reason()) or not visit.is_act:
         words = ("operating.parcel_drop.title", "", "operating.dead.drop")
         return await _ask_of_parcel(visit, "drop", parcel, problems, *words, grave=True)
     await visit.deps.operations.dead.drop(visit.person.person.id, parcel.id, reason)
-    return visit.said(_DEAD, "operating.dropped")
+    return visit.confirm(_DEAD, "operating.dropped")
 
 
 async def dead_letter_file(visit: Visit) -> web.StreamResponse:
@@ -185,9 +185,9 @@ _TAMPERED = frozenset({"SIG-DIGEST", "SIG-PROPERTIES", "SIG-VALUE"})
 _LONGEST_NUMBER = 60
 
 
-async def quarantine_shown(visit: Visit) -> web.StreamResponse:
+async def list_quarantine(visit: Visit) -> web.StreamResponse:
     agency_id = _agency_scope(visit)
-    packets = await visit.deps.operations.aside.waiting(agency_id, MOST_QUARANTINED)
+    packets = await visit.deps.operations.quarantine.waiting(agency_id, MOST_QUARANTINED)
     return await tab_page(
         visit,
         "aside",
@@ -199,7 +199,7 @@ async def quarantine_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def packet_shown(visit: Visit) -> web.StreamResponse:
+async def show_packet(visit: Visit) -> web.StreamResponse:
     packet = await _load_item(visit)
     may_read = _is_open_here(visit, packet) and visit.may(Right.SEE_CONTENT, Manner.YES)
     tree, is_absent = None, packet.state not in _OPEN
@@ -207,7 +207,7 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
         await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file="tree")
     try:
         if not is_absent:
-            tree = await visit.deps.operations.aside.tree(packet, routing_only=not may_read)
+            tree = await visit.deps.operations.quarantine.tree(packet, routing_only=not may_read)
     except NotFound:
         is_absent = True
     return await tab_page(
@@ -226,10 +226,10 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def packet_bytes_shown(visit: Visit) -> web.StreamResponse:
+async def show_packet_bytes(visit: Visit) -> web.StreamResponse:
     packet = await _item_to_read(visit, "hex")
     start = whole_number(visit.ask("tu"), 11) or 0
-    window = await visit.deps.operations.aside.window(packet, start)
+    window = await visit.deps.operations.quarantine.window(packet, start)
     return await tab_page(
         visit,
         "aside",
@@ -248,12 +248,12 @@ async def packet_file(visit: Visit) -> web.StreamResponse:
         found_type="",
         size=packet.size,
         sha256=str(packet.file_digest),
-        pieces=await visit.deps.operations.aside.read(packet),
+        pieces=await visit.deps.operations.quarantine.read(packet),
     )
     return await answers.give_file(visit.request, content)
 
 
-async def decision_done(visit: Visit) -> web.StreamResponse:
+async def decide(visit: Visit) -> web.StreamResponse:
     if (name := _ACTS.get(visit.path("act"))) is None:
         raise NotFound("there is no such act")
     packet = await _load_item(visit)
@@ -277,7 +277,7 @@ async def decision_done(visit: Visit) -> web.StreamResponse:
             message = "operating.packet.return.unanswered"
     else:
         await (process.release if name == "release" else process.discard)(desk, scope, packet.id, reason)
-    return visit.said(_QUARANTINE, message)
+    return visit.confirm(_QUARANTINE, message)
 
 
 async def _decision_page(visit: Visit, name: str, packet: InboxPacket, problems: Problems) -> web.Response:
@@ -321,20 +321,20 @@ def _first_text(tree: View | None, element: str) -> str:
 
 def _agency_scope(visit: Visit) -> str:
     """Return the agency whose packets they are; of an operator all."""
-    return "" if is_operator(visit) else visit.here.id
+    return "" if is_operator(visit) else visit.own_agency.id
 
 
 async def _load_item(visit: Visit) -> InboxPacket:
-    return await visit.deps.operations.aside.get(_agency_scope(visit), visit.path("id"))
+    return await visit.deps.operations.quarantine.get(_agency_scope(visit), visit.path("id"))
 
 
-async def _item_to_read(visit: Visit, what: str) -> InboxPacket:
+async def _item_to_read(visit: Visit, file: str) -> InboxPacket:
     """Load a packet to read; refused for metadata alone, and logged before the first byte. A packet that became a document
     is read as that document, where recalls and seals are known."""
     packet = await _load_item(visit)
     if not _is_open_here(visit, packet):
         raise NotFound(f"there is no packet {packet.id} here")
-    await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file=what)
+    await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file=file)
     return packet
 
 
@@ -351,25 +351,25 @@ def _decision_reasons() -> list[str]:
     return [key for key in keys if key.isupper() or "_" in key]
 
 
-_DECIDED = {"who": Who.MEMBER, "needs": DECIDES}
+_DECIDED = {"access": Access.MEMBER, "needs": DECIDES}
 
 
 ROUTES = (
-    get(_DEAD, "dead_letters", dead_letters_shown),
-    *both(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_ask", "dead_letters_retried", group_retried),
-    get(_DEAD_ONE, "dead_letter", dead_letter_shown),
+    get(_DEAD, "dead_letters", list_dead_letters),
+    *both(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_ask", "dead_letters_retried", retry_group),
+    get(_DEAD_ONE, "dead_letter", show_dead_letter),
     get(f"{_DEAD_ONE}/tai", "dead_letter_file", dead_letter_file),
-    *both(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", "dead_letter_retried", retried),
-    *both(f"{_DEAD_ONE}/bo", "dead_letter_drop", "dead_letter_dropped", dropped),
-    get(_QUARANTINE, "quarantine", quarantine_shown, needs=LOOKS),
-    get(_QUARANTINED, "quarantined", packet_shown, needs=LOOKS),
-    get(f"{_QUARANTINED}/byte", "quarantined_bytes", packet_bytes_shown, **_DECIDED),
+    *both(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", "dead_letter_retried", retry),
+    *both(f"{_DEAD_ONE}/bo", "dead_letter_drop", "dead_letter_dropped", drop),
+    get(_QUARANTINE, "quarantine", list_quarantine, needs=LOOKS),
+    get(_QUARANTINED, "quarantined", show_packet, needs=LOOKS),
+    get(f"{_QUARANTINED}/byte", "quarantined_bytes", show_packet_bytes, **_DECIDED),
     get(f"{_QUARANTINED}/tai", "quarantined_file", packet_file, **_DECIDED),
     *both(
         f"{_QUARANTINED}/quyet-dinh/{{act}}",
         "quarantined_ask",
         "quarantined_decided",
-        decision_done,
+        decide,
         **_DECIDED,
     ),
 )

@@ -28,7 +28,7 @@ _NEW = {"tam-dung": NoticeKind.STOP, "su-co": NoticeKind.INCIDENT}
 _FIELDS = {"starts_at": "starts_day", "ends_at": "ends_day"}
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def list_notices(visit: Visit) -> web.StreamResponse:
     board, now = visit.deps.notices, visit.deps.clock.now()
     notices = await board.rows.all(MOST)
     return await tab_page(
@@ -49,13 +49,13 @@ async def publish(visit: Visit) -> web.StreamResponse:
     if faults := await visit.deps.notices.faults(wish):
         return await form(visit, [_problem_of(visit, field, fault) for field, fault in faults])
     await visit.deps.notices.publish(visit.person.person.id, wish)
-    return visit.said(_LIST, "operating.notice.published")
+    return visit.confirm(_LIST, "operating.notice.published")
 
 
 async def end(visit: Visit) -> web.StreamResponse:
     if visit.is_act:
         await visit.deps.notices.end(visit.person.person.id, visit.path("id"))
-        return visit.said(_LIST, "operating.notice.ended")
+        return visit.confirm(_LIST, "operating.notice.ended")
     return await tab_question(
         visit,
         "notices",
@@ -144,7 +144,7 @@ def _problem_of(visit: Visit, field: str, fault: str) -> tuple[str, str]:
 
 
 ROUTES = (
-    get(_LIST, "notices", shown),
+    get(_LIST, "notices", list_notices),
     get(f"{_LIST}/moi/{{kind}}", "notice_form", form),
     post(f"{_LIST}/moi/{{kind}}", "notice_published", publish),
     *both(f"{_LIST}/{{id}}/ket-thuc", "notice_end", "notice_ended", end),

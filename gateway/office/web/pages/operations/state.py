@@ -25,13 +25,13 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficWanted
+from gateway.office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficQuery
 from gateway.office.web import answers, charts, dates, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.routes import Needs, Who
-from gateway.office.web.visits import OPERATES, Visit, where
+from gateway.office.web.routes import Access, Needs
+from gateway.office.web.visits import OPERATES, Visit, url_for
 from gateway.ops.status import report_lines
 from gateway.policy import upkeep
 from gateway.words import labels
@@ -53,9 +53,9 @@ TABS = (
     ("jobs", f"{PATH}/tac-vu"),
     ("traffic", f"{PATH}/luu-luong"),
 )
-get = partial(routes.get, who=Who.READY, needs=OPERATES, key=KEY)
-post = partial(routes.post, who=Who.READY, needs=OPERATES, key=KEY)
-both = partial(routes.both, who=Who.READY, needs=OPERATES, key=KEY)
+get = partial(routes.get, access=Access.READY, needs=OPERATES, key=KEY)
+post = partial(routes.post, access=Access.READY, needs=OPERATES, key=KEY)
+both = partial(routes.both, access=Access.READY, needs=OPERATES, key=KEY)
 
 
 async def tab_page(
@@ -68,7 +68,7 @@ async def tab_page(
 
 async def tab_question(
     visit: Visit, tab: str, which: str, problems: Problems | None, *words: str, **values: Any
-) -> web.Response:  # Any: what a template is given
+) -> web.Response:  # Any: values of a template
     """Show a question among the tabs."""
     options = {
         "which": which,
@@ -91,9 +91,9 @@ def is_operator(visit: Visit) -> bool:
 _BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.UNKNOWN)
 
 
-async def state_shown(visit: Visit) -> web.StreamResponse:
+async def show_state(visit: Visit) -> web.StreamResponse:
     machine = visit.deps.operations.machine
-    checks, standing = await machine.checks(), await machine.standing()
+    checks, standing = await machine.checks(), await machine.status()
     ordered = sorted(checks, key=lambda c: -c.level.badness)
     return await tab_page(
         visit,
@@ -107,7 +107,7 @@ async def state_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def jobs_shown(visit: Visit) -> web.StreamResponse:
+async def show_jobs(visit: Visit) -> web.StreamResponse:
     """Show thirty days of each job, then the jobs that run in this very moment."""
     machine, now = visit.deps.operations.machine, visit.deps.clock.now()
     days = await machine.job_days()
@@ -115,7 +115,7 @@ async def jobs_shown(visit: Visit) -> web.StreamResponse:
         visit,
         "jobs",
         "jobs",
-        standing=await machine.standing(),
+        standing=await machine.status(),
         beats=upkeep.job_lines(days, now) if days else (),
         overdue=labels.jobs(upkeep.late_jobs(days, now), visit.lang),
         words=_BEAT_WORDS,
@@ -126,7 +126,7 @@ async def jobs_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def report_given(visit: Visit) -> web.StreamResponse:
+async def send_report(visit: Visit) -> web.StreamResponse:
     """Send the report as JSON, or as lines to paste into a mail."""
     report = await visit.deps.operations.machine.report()
     if visit.ask("dang") == "txt":
@@ -145,9 +145,9 @@ def _job_row(visit: Visit, job_pace: pace.Pace) -> tuple[pace.Pace, str, list[st
 
 
 STATE_ROUTES = (
-    get(PATH, "operations", state_shown),
-    get(f"{PATH}/tac-vu", "operations_jobs", jobs_shown),
-    get(f"{PATH}/chan-doan", "operations_report", report_given),
+    get(PATH, "operations", show_state),
+    get(f"{PATH}/tac-vu", "operations_jobs", show_jobs),
+    get(f"{PATH}/chan-doan", "operations_report", send_report),
 )
 
 
@@ -155,9 +155,9 @@ MOST_TRIES = 200
 _TRIES = f"{PATH}/gui-lai"
 
 
-async def queues_shown(visit: Visit) -> web.StreamResponse:
+async def show_queues(visit: Visit) -> web.StreamResponse:
     machine, now = visit.deps.operations.machine, visit.deps.clock.now()
-    sampled = await machine.sampled(now - charts.QUEUE_SPAN)
+    sampled = await machine.samples(now - charts.QUEUE_SPAN)
     return await tab_page(
         visit,
         "queues",
@@ -168,16 +168,16 @@ async def queues_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def tries_shown(visit: Visit) -> web.StreamResponse:
+async def show_tries(visit: Visit) -> web.StreamResponse:
     packets = await visit.deps.operations.machine.tries(MOST_TRIES)
     return await tab_page(
         visit, "tries", "tries", items=packets, most=MOST_TRIES, agencies=await agency_codes(visit)
     )
 
 
-async def tries_hurried(visit: Visit) -> web.StreamResponse:
+async def hurry_try(visit: Visit) -> web.StreamResponse:
     await visit.deps.operations.machine.hurry(visit.person.person.id, visit.path("id"))
-    return visit.said(_TRIES, "operating.hurried")
+    return visit.confirm(_TRIES, "operating.hurried")
 
 
 async def agency_codes(visit: Visit) -> dict[str, str]:
@@ -185,16 +185,16 @@ async def agency_codes(visit: Visit) -> dict[str, str]:
 
 
 QUEUE_ROUTES = (
-    get(f"{PATH}/hang-doi", "operations_queues", queues_shown),
-    get(_TRIES, "operations_tries", tries_shown),
-    post(f"{_TRIES}/{{id}}/ngay", "operations_hurried", tries_hurried),
+    get(f"{PATH}/hang-doi", "operations_queues", show_queues),
+    get(_TRIES, "operations_tries", show_tries),
+    post(f"{_TRIES}/{{id}}/ngay", "operations_hurried", hurry_try),
 )
 
 
 _LONGEST_NAME = 300
 
 
-async def line_tested(visit: Visit) -> web.StreamResponse:
+async def test_line(visit: Visit) -> web.StreamResponse:
     """Test the line, or the way to one partner. Testing changes nothing, so it is a GET."""
     machine, text = visit.deps.operations.machine, visit.ask("ma").strip()[:_LONGEST_NAME]
     # A code is tested as it was written: the test itself reports an old or unknown one.
@@ -225,21 +225,21 @@ def _line_text(visit: Visit, rows: Sequence[tuple[Diagnosis, str, str]]) -> str:
     lines = [visit.say("operating.line.text", at=f"{at:%H:%M %d/%m/%Y}", version=visit.deps.version)]
     for step, says, cure in rows:
         name = visit.say(f"operating.line.step.{step.check}")
-        where = f" {step.server}" if step.server else ""
-        lines.append(f"{step.level.mark} {name}{where} ({step.ms} ms): {says}")
+        server = f" {step.server}" if step.server else ""
+        lines.append(f"{step.level.mark} {name}{server} ({step.ms} ms): {says}")
         if cure:
             lines.append(f"  → {cure}")
     return "\n".join(lines)
 
 
-LINE_ROUTES = (get(f"{PATH}/kiem-tra", "line_test", line_tested),)
+LINE_ROUTES = (get(f"{PATH}/kiem-tra", "line_test", test_line),)
 
 
 _COPIES = f"{PATH}/sao-luu"
 _SHORTEST_PASSPHRASE = 12
 
 
-async def copies_shown(visit: Visit) -> web.StreamResponse:
+async def show_copies(visit: Visit) -> web.StreamResponse:
     copies = visit.deps.operations.copies
     drill = copies.drill()
     # Fault and cure in words; an error's own sentence is for the log.
@@ -248,7 +248,7 @@ async def copies_shown(visit: Visit) -> web.StreamResponse:
     return await tab_page(visit, "copies", "copies", copies=await copies.all(), drill=drill, why=fault_text)
 
 
-async def trial_begun(visit: Visit) -> web.StreamResponse:
+async def begin_trial(visit: Visit) -> web.StreamResponse:
     passphrase, copy = visit.form.text("passphrase"), await _copy_name(visit)
     if len(passphrase) < _SHORTEST_PASSPHRASE:
         return await tab_question(
@@ -264,7 +264,7 @@ async def trial_begun(visit: Visit) -> web.StreamResponse:
             copy=copy,
         )
     await visit.deps.operations.copies.begin_drill(visit.person.person.id, copy, passphrase)
-    return visit.said(_COPIES, "operating.copies.begun")
+    return visit.confirm(_COPIES, "operating.copies.begun")
 
 
 async def _copy_name(visit: Visit) -> str:
@@ -275,8 +275,8 @@ async def _copy_name(visit: Visit) -> str:
 
 
 COPY_ROUTES = (
-    get(_COPIES, "copies", copies_shown),
-    *both(f"{_COPIES}/{{name}}/thu", "copy_test", "copy_tested", trial_begun),
+    get(_COPIES, "copies", show_copies),
+    *both(f"{_COPIES}/{{name}}/thu", "copy_test", "copy_tested", begin_trial),
 )
 
 
@@ -315,7 +315,7 @@ class TrafficLine:
     figures: dict[str, Figure]
 
 
-async def traffic_shown(visit: Visit) -> web.StreamResponse:
+async def show_traffic(visit: Visit) -> web.StreamResponse:
     today = visit.today
     hosted = [a for a in await visit.deps.store.hosted() if a.left_at is None]
     query, problems = _read_traffic_query(visit, today, hosted)
@@ -346,7 +346,7 @@ async def traffic_shown(visit: Visit) -> web.StreamResponse:
 
 def _read_traffic_query(
     visit: Visit, today: date, hosted: Sequence[HostedAgency]
-) -> tuple[TrafficWanted, Problems]:
+) -> tuple[TrafficQuery, Problems]:
     problems = []
     days = {"tu": today - timedelta(days=_USUAL_DAYS - 1), "den": today}
     for name in ("tu", "den"):
@@ -360,7 +360,7 @@ def _read_traffic_query(
     elif (last - first).days >= LONGEST_DAYS:
         problems.append(("tu", visit.say("traffic.too_long", days=LONGEST_DAYS)))
     agency_id = next((agency.id for agency in hosted if agency.code == visit.ask("co-quan")), "")
-    query = TrafficWanted(
+    query = TrafficQuery(
         first=first,
         last=last,
         agency_id=agency_id,
@@ -370,7 +370,7 @@ def _read_traffic_query(
     return query, problems
 
 
-def _lines_by_day(visit: Visit, query: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
+def _lines_by_day(visit: Visit, query: TrafficQuery, flows: Sequence[Flow]) -> list[TrafficLine]:
     """List the days, newest first, also days without traffic."""
     by_day: dict[tuple[date, Side], list[Flow]] = defaultdict(list)
     for flow in flows:
@@ -384,7 +384,7 @@ def _lines_by_day(visit: Visit, query: TrafficWanted, flows: Sequence[Flow]) -> 
     ]
 
 
-def _lines_by_partner(visit: Visit, query: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
+def _lines_by_partner(visit: Visit, query: TrafficQuery, flows: Sequence[Flow]) -> list[TrafficLine]:
     """List the partners, those with the most documents first."""
     by_partner: dict[tuple[str, Side], list[Flow]] = defaultdict(list)
     for flow in flows:
@@ -395,7 +395,7 @@ def _lines_by_partner(visit: Visit, query: TrafficWanted, flows: Sequence[Flow])
 
 
 def _traffic_row(
-    visit: Visit, query: TrafficWanted, flows: Sequence[Flow], side: Side, *, day: date | None, partner: str
+    visit: Visit, query: TrafficQuery, flows: Sequence[Flow], side: Side, *, day: date | None, partner: str
 ) -> TrafficLine:
     counted: Counter[str] = Counter()
     for flow in flows:
@@ -425,10 +425,10 @@ def _traffic_row(
 def _path_of_rows(side: Side, first: date, last: date, partner: str, result: str) -> str:
     days = {"tu": dates.day_text(first), "den": dates.day_text(last)}
     tab = _TABS.get((side, result), "all")
-    return where(PATHS[side], tab=tab, **days, **({"co-quan": partner} if partner else {}))
+    return url_for(PATHS[side], tab=tab, **days, **({"co-quan": partner} if partner else {}))
 
 
-def _plot(query: TrafficWanted, flows: Sequence[Flow]) -> charts.Lines:
+def _plot(query: TrafficQuery, flows: Sequence[Flow]) -> charts.Lines:
     days = [query.first + timedelta(days=n) for n in range(max(0, (query.last - query.first).days) + 1)]
     counted: Counter[tuple[Side, date]] = Counter()
     for flow in flows:
@@ -444,4 +444,4 @@ def _plot(query: TrafficWanted, flows: Sequence[Flow]) -> charts.Lines:
     )
 
 
-TRAFFIC_ROUTES = (get(_TRAFFIC, "operations_traffic", traffic_shown),)
+TRAFFIC_ROUTES = (get(_TRAFFIC, "operations_traffic", show_traffic),)

@@ -27,7 +27,7 @@ from gateway.office.web import answers
 from gateway.office.web.dates import day_text, moment_text
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages.outgoing import seen
-from gateway.office.web.pages.outgoing.seen import HERE, SeenOutgoing
+from gateway.office.web.pages.outgoing.seen import PATH, OutgoingView
 from gateway.office.web.routes import Needs, PageRoute, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage, recall
@@ -45,20 +45,20 @@ async def approvers(visit: Visit) -> Sequence[Person]:
     """List the heads who would be asked; none where the approver's name is typed instead."""
     if visit.deps.out.profile.recall_approval != STEP:
         return ()
-    heads = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    heads = await acting.heads_of(visit.deps.accounts, visit.own_agency.id)
     return [head for head in heads if head.id != visit.person.person.id]
 
 
-async def latest_asked(visit: Visit, outgoing: SeenOutgoing) -> RecallAsk | None:
+async def latest_request(visit: Visit, outgoing: OutgoingView) -> RecallAsk | None:
     """Return the recall request to show on the document's page: a waiting one, or the last one if it was refused."""
     requests = await asking.recalls_asked(visit.deps.out, visit.scope(), outgoing.document.id)
     is_shown = bool(requests) and requests[0].state in _VISIBLE_STATES
     return requests[0] if is_shown and (_may_ask(visit) or _decides(visit)) else None
 
 
-async def head_asked(
+async def ask_head(
     visit: Visit,
-    outgoing: SeenOutgoing,
+    outgoing: OutgoingView,
     repeat: Callable[[list[tuple[str, str]]], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
     """Ask the head, from the form of the recall; no packet leaves."""
@@ -71,21 +71,21 @@ async def head_asked(
         take_back=form.text("form") == "take_back",
     )
     if sentence := await seen.conflict(visit, outgoing):
-        return await conflicted(visit, outgoing, sentence)
+        return await show_conflict(visit, outgoing, sentence)
     try:
         await asking.ask_recall(
             visit.deps.out, _actor(visit), recall_wish, expect_version=outgoing.document.version
         )
     except (Refused, Clash) as error:
         return await repeat(reasons(visit, error))
-    return visit.said(outgoing.path + STEP_PLACE, "recalls.asked")
+    return visit.confirm(outgoing.path + STEP_PLACE, "recalls.asked")
 
 
-async def step_shown(visit: Visit) -> web.StreamResponse:
+async def show_step(visit: Visit) -> web.StreamResponse:
     return await _step_page(visit, await seen.find(visit))
 
 
-async def recall_approved(visit: Visit) -> web.StreamResponse:
+async def approve_recall(visit: Visit) -> web.StreamResponse:
     _check_may_decide(visit)
     outgoing, ask = await _load_request(visit)
     name = _approver_name(visit, await _names_in_requests(visit, [ask]), ask)
@@ -94,7 +94,7 @@ async def recall_approved(visit: Visit) -> web.StreamResponse:
     return await _finish_step(visit, outgoing, approval, outgoing.path, message)
 
 
-async def recall_refused(visit: Visit) -> web.StreamResponse:
+async def refuse_recall(visit: Visit) -> web.StreamResponse:
     _check_may_decide(visit)
     outgoing, ask = await _load_request(visit)
     reason = visit.form.text("why")
@@ -104,7 +104,7 @@ async def recall_refused(visit: Visit) -> web.StreamResponse:
     return await _finish_step(visit, outgoing, refusal, outgoing.path + STEP_PLACE, "recalls.refused")
 
 
-async def recall_withdrawn(visit: Visit) -> web.StreamResponse:
+async def withdraw_recall(visit: Visit) -> web.StreamResponse:
     if not _may_ask(visit):
         raise no_right(Right.RECALL)
     outgoing, ask = await _load_request(visit)
@@ -113,17 +113,17 @@ async def recall_withdrawn(visit: Visit) -> web.StreamResponse:
 
 
 async def _finish_step(
-    visit: Visit, outgoing: SeenOutgoing, step: Awaitable[object], path: str, message: str
+    visit: Visit, outgoing: OutgoingView, step: Awaitable[object], path: str, message: str
 ) -> web.StreamResponse:
     try:
         await step
     except (Refused, Clash) as error:
         return await _step_page(visit, outgoing, reasons(visit, error))
-    return visit.said(path, message)
+    return visit.confirm(path, message)
 
 
 async def _step_page(
-    visit: Visit, outgoing: SeenOutgoing, problems: Problems | None = None
+    visit: Visit, outgoing: OutgoingView, problems: Problems | None = None
 ) -> web.StreamResponse:
     requests = await asking.recalls_asked(visit.deps.out, visit.scope(), outgoing.document.id)
     ask = requests[0] if requests else None
@@ -143,11 +143,13 @@ async def _step_page(
         is_own=can is RecallObjection.SELF,
         may_withdraw=ask is not None and ask.is_open and _may_ask(visit),
         as_name=_approver_name(visit, names, ask) if ask is not None else "",
-        heads=", ".join(head.name for head in await acting.heads_of(visit.deps.accounts, visit.here.id)),
+        heads=", ".join(
+            head.name for head in await acting.heads_of(visit.deps.accounts, visit.own_agency.id)
+        ),
     )
 
 
-async def _load_request(visit: Visit) -> tuple[SeenOutgoing, RecallAsk]:
+async def _load_request(visit: Visit) -> tuple[OutgoingView, RecallAsk]:
     """Load the request that the form was made for: another one may wait by now."""
     outgoing = await seen.find(visit)
     requests = await asking.recalls_asked(visit.deps.out, visit.scope(), outgoing.document.id)
@@ -161,7 +163,7 @@ async def _names_in_requests(visit: Visit, requests: Sequence[RecallAsk]) -> dic
     ids = {id for r in requests for id in (r.asked_by, r.asked_for, r.decided_by, r.decided_for)}
     me = visit.person
     delegators = {r.delegation.from_id for r in me.rights.lent}
-    return dict(await seen.names_told(visit, {id for id in ids | delegators if id} | {me.person.id}))
+    return dict(await seen.names_of_people(visit, {id for id in ids | delegators if id} | {me.person.id}))
 
 
 def _approver_name(visit: Visit, names: dict[str, str], ask: RecallAsk) -> str:
@@ -176,16 +178,16 @@ def _approver_name(visit: Visit, names: dict[str, str], ask: RecallAsk) -> str:
 
 
 def _can_decide(visit: Visit, ask: RecallAsk) -> RecallObjection | rights.Granted:
-    return rights.decides_recall_as(ask, visit.person.rights, visit.here.id, visit.person.at)
+    return rights.decides_recall_as(ask, visit.person.rights, visit.own_agency.id, visit.person.at)
 
 
 def _may_ask(visit: Visit) -> bool:
-    return rights.asks_recall_as(visit.person.rights, visit.here.id, visit.person.at) is not None
+    return rights.asks_recall_as(visit.person.rights, visit.own_agency.id, visit.person.at) is not None
 
 
 def _decides(visit: Visit) -> bool:
     me = visit.person
-    return bool(me.rights.grants(Right.RECALL, visit.here.id, me.at, Manner.APPROVE))
+    return bool(me.rights.grants(Right.RECALL, visit.own_agency.id, me.at, Manner.APPROVE))
 
 
 def _check_may_decide(visit: Visit) -> None:
@@ -199,10 +201,10 @@ def _actor(visit: Visit) -> Actor:
 
 _AT = {"needs": _ASKS_OR_DECIDES, "key": "outgoing"}
 STEP_ROUTES: tuple[PageRoute, ...] = (
-    get(HERE + STEP_PLACE, "out_recall_ask", step_shown, **_AT),
-    post(HERE + STEP_PLACE + "/phe-duyet", "out_recall_approved", recall_approved, **_AT),
-    post(HERE + STEP_PLACE + "/khong-phe-duyet", "out_recall_refused", recall_refused, **_AT),
-    post(HERE + STEP_PLACE + "/rut-lai", "out_recall_withdrawn", recall_withdrawn, **_AT),
+    get(PATH + STEP_PLACE, "out_recall_ask", show_step, **_AT),
+    post(PATH + STEP_PLACE + "/phe-duyet", "out_recall_approved", approve_recall, **_AT),
+    post(PATH + STEP_PLACE + "/khong-phe-duyet", "out_recall_refused", refuse_recall, **_AT),
+    post(PATH + STEP_PLACE + "/rut-lai", "out_recall_withdrawn", withdraw_recall, **_AT),
 )
 
 
@@ -210,13 +212,13 @@ _NOTICE, _TAKE_BACK = "notice", "take_back"
 _MOST_LINES = 50
 
 
-async def recalled(visit: Visit) -> web.StreamResponse:
+async def send_recall(visit: Visit) -> web.StreamResponse:
     outgoing, form = await seen.find(visit), visit.form
     codes, is_take_back = list(form.all("to")), form.text("form") == _TAKE_BACK
     if not visit.is_act:
         if objection := seen.no_recall(outgoing):
-            return await refused(visit, outgoing, "recall", objection)
-        if (open_request := await latest_asked(visit, outgoing)) is not None and open_request.is_open:
+            return await show_refusal(visit, outgoing, "recall", objection)
+        if (open_request := await latest_request(visit, outgoing)) is not None and open_request.is_open:
             return visit.go(outgoing.path + STEP_PLACE)
         codes = [d.recipient.code for d in seen.recallable(outgoing)]
     heads = await approvers(visit)
@@ -238,7 +240,7 @@ async def recalled(visit: Visit) -> web.StreamResponse:
     if problems or not visit.is_act:
         return await repeat(problems)
     if heads:
-        return await head_asked(visit, outgoing, repeat)
+        return await ask_head(visit, outgoing, repeat)
     act = partial(
         recall.recall,
         visit.deps.out,
@@ -252,7 +254,7 @@ async def recalled(visit: Visit) -> web.StreamResponse:
         expect_version=outgoing.document.version,
     )
     message = "outgoing.take_back" if is_take_back else "outgoing.recalled"
-    return await taken(visit, outgoing, act, message, repeat)
+    return await attempt(visit, outgoing, act, message, repeat)
 
 
 def _missing_in_recall(visit: Visit, codes: Sequence[str], is_take_back: bool, *, by_name: bool) -> Problems:
@@ -266,11 +268,11 @@ def _missing_in_recall(visit: Visit, codes: Sequence[str], is_take_back: bool, *
     return problems
 
 
-async def urged(visit: Visit) -> web.StreamResponse:
+async def urge(visit: Visit) -> web.StreamResponse:
     outgoing, form, code = await seen.find(visit), visit.form, visit.form.text("to")
     if not visit.is_act:
         if objection := seen.no_urging(outgoing, visit.deps.clock.now()):
-            return await refused(visit, outgoing, "urge", objection)
+            return await show_refusal(visit, outgoing, "urge", objection)
         return await _urge_page(visit, outgoing, visit.ask("noi-nhan"))
     repeat = partial(_urge_page, visit, outgoing, code)
     if len(form.text("text")) < SHORTEST_REASON:
@@ -287,11 +289,11 @@ async def urged(visit: Visit) -> web.StreamResponse:
         text=form.text("text"),
         every=visit.deps.urge_every,
     )
-    return await taken(visit, outgoing, act, "outgoing.urged", repeat)
+    return await attempt(visit, outgoing, act, "outgoing.urged", repeat)
 
 
 async def _urge_page(
-    visit: Visit, outgoing: SeenOutgoing, code: str, problems: Problems | None = None
+    visit: Visit, outgoing: OutgoingView, code: str, problems: Problems | None = None
 ) -> web.StreamResponse:
     """Show all late documents of one recipient; of the first one where none is named."""
     late_deliveries = seen.late_deliveries(outgoing, visit.deps.clock.now())
@@ -316,7 +318,7 @@ async def _urge_page(
 
 def _ready_text(visit: Visit, urging: Urging) -> str:
     """Write the text to read out or to send, with every late document of the recipient. To another agency: Vietnamese."""
-    say, agency_name = partial(labels.say, lang="vi"), visit.here.name
+    say, agency_name = partial(labels.say, lang="vi"), visit.own_agency.name
     lines = [
         say(
             "outgoing.urge.line.answer" if d.answer else "outgoing.urge.line",
@@ -333,14 +335,14 @@ def _ready_text(visit: Visit, urging: Urging) -> str:
     return "\n".join((head, *lines, closing))
 
 
-Again = Callable[[Problems], Awaitable[web.StreamResponse]]
+Retry = Callable[[Problems], Awaitable[web.StreamResponse]]
 _ROLES = tuple(RecipientRole)
 _WITH_TEXT = ("resend", "anew", "further")
 
 
 async def ask(
-    visit: Visit, outgoing: SeenOutgoing, which: str, problems: Problems | None = None, **values: Any
-) -> web.StreamResponse:  # Any: what a template is given
+    visit: Visit, outgoing: OutgoingView, which: str, problems: Problems | None = None, **values: Any
+) -> web.StreamResponse:  # Any: values of a template
     """Show the page of an act, with its form as it was typed where it was refused."""
     act, text = f"outgoing.act.{which}", f"outgoing.{which}.text" if which in _WITH_TEXT else ""
     options = {
@@ -356,21 +358,21 @@ async def ask(
     )
 
 
-async def taken(
-    visit: Visit, outgoing: SeenOutgoing, act: Callable[[], Awaitable[object]], message: str, repeat: Again
+async def attempt(
+    visit: Visit, outgoing: OutgoingView, act: Callable[[], Awaitable[object]], message: str, repeat: Retry
 ) -> web.StreamResponse:
     """Act, unless the document has changed meanwhile: then the page names person and time. Objections of the flow stand on
     the form."""
     if sentence := await seen.conflict(visit, outgoing):
-        return await conflicted(visit, outgoing, sentence)
+        return await show_conflict(visit, outgoing, sentence)
     try:
         await act()
     except (Refused, Clash) as error:
         return await repeat(reasons(visit, error))
-    return visit.said(outgoing.path, message)
+    return visit.confirm(outgoing.path, message)
 
 
-async def conflicted(visit: Visit, outgoing: SeenOutgoing, sentence: str) -> web.StreamResponse:
+async def show_conflict(visit: Visit, outgoing: OutgoingView, sentence: str) -> web.StreamResponse:
     return await visit.page(
         "outgoing/conflict.html", 409, title=visit.say("outgoing.conflict"), found=outgoing, sentence=sentence
     )
@@ -381,7 +383,7 @@ def reasons(visit: Visit, error: GatewayError) -> Problems:
     return [("", text) for _, text in answers.reasons_of(error, visit.lang)] or [("", visit.why(error))]
 
 
-async def refused(visit: Visit, outgoing: SeenOutgoing, key: str, objection: str) -> web.StreamResponse:
+async def show_refusal(visit: Visit, outgoing: OutgoingView, key: str, objection: str) -> web.StreamResponse:
     """Show the page of an act that cannot be done now."""
     return await visit.page(
         "outgoing/cannot.html",
@@ -391,15 +393,15 @@ async def refused(visit: Visit, outgoing: SeenOutgoing, key: str, objection: str
     )
 
 
-async def resent(visit: Visit) -> web.StreamResponse:
+async def resend(visit: Visit) -> web.StreamResponse:
     outgoing, codes = await seen.find(visit), list(visit.form.all("to"))
     if not visit.is_act:
         if objection := seen.no_resend(outgoing):
-            return await refused(visit, outgoing, "resend", objection)
+            return await show_refusal(visit, outgoing, "resend", objection)
         codes = [d.recipient.code for d in outgoing.deliveries if d.state == "failed"]
-    order = sorted(outgoing.deliveries, key=lambda d: (d.state not in seen.SENT_AGAIN, d.recipient.code))
+    order = sorted(outgoing.deliveries, key=lambda d: (d.state not in seen.RESENDABLE, d.recipient.code))
     repeat = partial(
-        ask, visit, outgoing, "resend", look="", chosen=codes, again=seen.SENT_AGAIN, order=order
+        ask, visit, outgoing, "resend", look="", chosen=codes, again=seen.RESENDABLE, order=order
     )
     allowed = {d.recipient.code for d in seen.resendable(outgoing)}
     if not visit.is_act or not codes:
@@ -407,26 +409,26 @@ async def resent(visit: Visit) -> web.StreamResponse:
     if not set(codes) <= allowed and not await seen.conflict(visit, outgoing):
         return await repeat([("to", visit.say("outgoing.not_again"))])
     act = partial(manage.resend, visit.deps.out, visit.scope(), outgoing.document.id, codes)
-    return await taken(visit, outgoing, act, "outgoing.resent", repeat)
+    return await attempt(visit, outgoing, act, "outgoing.resent", repeat)
 
 
-async def corrected(visit: Visit) -> web.StreamResponse:
-    """Begin a draft anew and lead to its page."""
+async def correct(visit: Visit) -> web.StreamResponse:
+    """Begin a draft from this document and lead to its page."""
     outgoing = await seen.find(visit)
-    if objection := seen.no_anew(outgoing):
-        return await refused(visit, outgoing, "anew", objection)
+    if objection := seen.no_correction(outgoing):
+        return await show_refusal(visit, outgoing, "anew", objection)
     if not visit.is_act:
         all_rows = seen.recipient_rows(outgoing, visit.deps.clock.now(), visit.lang)
         rows = [row for row in all_rows if row.word == "rejected"]
         return await ask(visit, outgoing, "anew", look="", do="outgoing.anew.do", rows=rows)
     draft = await asking.begin_anew(visit.deps.out, visit.scope(), outgoing.document.id)
-    return visit.said(f"/phat-hanh/{draft.id}", "outgoing.anew")
+    return visit.confirm(f"/phat-hanh/{draft.id}", "outgoing.anew")
 
 
-async def added(visit: Visit) -> web.StreamResponse:
+async def add_recipients(visit: Visit) -> web.StreamResponse:
     outgoing = await seen.find(visit)
     if (objection := seen.not_away(outgoing)) and not visit.is_act:
-        return await refused(visit, outgoing, "further", objection)
+        return await show_refusal(visit, outgoing, "further", objection)
     roles = [(role.value, visit.say(f"role.{role}")) for role in _ROLES]
     repeat = partial(ask, visit, outgoing, "further", do="outgoing.further.do", roles=roles)
     names = [" ".join(line.split()) for line in visit.form.text("to").splitlines() if line.strip()]
@@ -438,11 +440,11 @@ async def added(visit: Visit) -> web.StreamResponse:
         return await repeat(problems)
     confirmed = tuple(visit.form.all("confirm"))
     act = partial(send_further, visit.deps.out, visit.scope(), outgoing.document.id, recipients, confirmed)
-    return await taken(visit, outgoing, act, "outgoing.further", repeat)
+    return await attempt(visit, outgoing, act, "outgoing.further", repeat)
 
 
 async def _read_recipients(
-    visit: Visit, outgoing: SeenOutgoing, names: Sequence[str], role: RecipientRole
+    visit: Visit, outgoing: OutgoingView, names: Sequence[str], role: RecipientRole
 ) -> tuple[tuple[Recipient, ...], Problems]:
     """Read recipients by code or name, each once; one that has the document already is refused."""
     if not names:
@@ -461,24 +463,24 @@ async def _read_recipients(
     return tuple(recipients), problems
 
 
-async def cancelled(visit: Visit) -> web.StreamResponse:
+async def cancel(visit: Visit) -> web.StreamResponse:
     outgoing, reason = await seen.find(visit), visit.form.text("reason")
     if (objection := seen.no_cancel(outgoing)) and not visit.is_act:
-        return await refused(visit, outgoing, "cancel", objection)
+        return await show_refusal(visit, outgoing, "cancel", objection)
     repeat = partial(ask, visit, outgoing, "cancel", grave=True)
     if (problems := visit.short_reason()) or not visit.is_act:
         return await repeat(problems)
     act = partial(manage.cancel, visit.deps.out, visit.scope(), outgoing.document.id, why=reason)
-    return await taken(visit, outgoing, act, "outgoing.cancelled", repeat)
+    return await attempt(visit, outgoing, act, "outgoing.cancelled", repeat)
 
 
-async def undone(visit: Visit) -> web.StreamResponse:
+async def undo(visit: Visit) -> web.StreamResponse:
     """Take it back to a draft, at once from its button."""
     outgoing = await seen.find(visit)
     if outgoing.document.state is not OutState.QUEUED:
-        return await refused(visit, outgoing, "undo", "outgoing.why.too_late")
+        return await show_refusal(visit, outgoing, "undo", "outgoing.why.too_late")
     try:
         draft = await asking.call_back(visit.deps.out, visit.scope(), outgoing.document.id)
     except Clash:
-        return await refused(visit, outgoing, "undo", "outgoing.why.too_late")
-    return visit.said(f"/phat-hanh/{draft.id}", "outgoing.undone")
+        return await show_refusal(visit, outgoing, "undo", "outgoing.why.too_late")
+    return visit.confirm(f"/phat-hanh/{draft.id}", "outgoing.undone")

@@ -26,10 +26,10 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import dates, door
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import content, lists
-from gateway.office.web.pages.content import Leaf, LeafDesk
+from gateway.office.web.pages.content import FilePreview, Previewer
 from gateway.office.web.pages.outgoing import acts, seen
-from gateway.office.web.pages.outgoing.seen import DocumentAct, SeenOutgoing
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.pages.outgoing.seen import DocumentAct, OutgoingView
+from gateway.office.web.visits import Visit, merged, url_for
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
 from gateway.words import labels
@@ -38,7 +38,7 @@ from gateway.words import labels
 _MOST_OPEN = 60
 
 
-async def document_shown(visit: Visit) -> web.StreamResponse:
+async def show_document(visit: Visit) -> web.StreamResponse:
     outgoing = await seen.find(visit)
     document, code = (outgoing.document, outgoing.document.draft.code or visit.say("outgoing.no_number"))
     if document.kind.asks and document.parent_id is not None:
@@ -55,7 +55,7 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         "silent": sum(row.word in SILENT for row in rows),
         "late": sum(row.late for row in rows),
         "taken": sum(row.word in TAKEN_IN for row in rows),
-        "recalled": sum(row.way is not None and row.way.given_back_at is not None for row in rows),
+        "recalled": sum(row.stages is not None and row.stages.given_back_at is not None for row in rows),
         "word": word,
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),
@@ -64,7 +64,7 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
         "labelled": visit.say_or,
         # The same page with another choice of recipients, still in the list that it was opened from.
-        "link": lambda **query: where(outgoing.path, **query, **list_query),
+        "link": lambda **query: url_for(outgoing.path, **query, **list_query),
         "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
         and not document.is_sealed,
     }
@@ -79,17 +79,17 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         state=state,
         heading=visit.say("outgoing.title", code=code),
         code=code,
-        offered=offered(outgoing, document_acts, undo + writes),
+        offered=choose(outgoing, document_acts, undo + writes),
         writes=writes,
-        stages=picture([row.way for row in rows if row.way is not None]),
-        sender=(await seen.names_told(visit, [document.accepted_by]))[document.accepted_by],
+        stages=picture([row.stages for row in rows if row.stages is not None]),
+        sender=(await seen.names_of_people(visit, [document.accepted_by]))[document.accepted_by],
         own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=visit.may(Right.AUDIT),
         undo=undo,
-        recall_ask=await acts.latest_asked(visit, outgoing),
+        recall_ask=await acts.latest_request(visit, outgoing),
         replaced_by=[child for child in outgoing.children if child.kind is Kind.REPLACEMENT],
         changes=[child for child in outgoing.children if child.kind.asks],
-        others=await _states_of_others(visit, outgoing),
+        others=await _namesake_states(visit, outgoing),
         answers_to=await _answered_documents(visit, document),
         answered=await _answers_received(visit, outgoing),
         # The whole address, to be sent to a colleague.
@@ -124,14 +124,14 @@ def _may_undo(visit: Visit, document: OutgoingDocument) -> bool:
     return waits and visit.may(Right.ISSUE, Manner.YES) and not document.is_sealed
 
 
-async def _states_of_others(visit: Visit, outgoing: SeenOutgoing) -> Mapping[str, str]:
+async def _namesake_states(visit: Visit, outgoing: OutgoingView) -> Mapping[str, str]:
     """Map the same document sent at other times to its state."""
-    if not outgoing.others:
+    if not outgoing.namesakes:
         return {}
     async with visit.deps.store.read(visit.scope()) as work:
-        deliveries_by_id = await work.deliveries.of_many([d.id for d in outgoing.others])
+        deliveries_by_id = await work.deliveries.of_many([d.id for d in outgoing.namesakes])
     states = {id: [d.state for d in deliveries] for id, deliveries in deliveries_by_id.items()}
-    return {d.id: document_word(d.state, states.get(d.id, ())) for d in outgoing.others}
+    return {d.id: document_word(d.state, states.get(d.id, ())) for d in outgoing.namesakes}
 
 
 async def _answered_documents(visit: Visit, document: OutgoingDocument) -> list[tuple[ReplyLink, str, bool]]:
@@ -139,7 +139,7 @@ async def _answered_documents(visit: Visit, document: OutgoingDocument) -> list[
     answered = []
     async with visit.deps.store.read(visit.scope()) as work:
         for link in document.draft.replies_to:
-            own = link.agency.casefold() == visit.here.code.casefold()
+            own = link.agency.casefold() == visit.own_agency.code.casefold()
             documents: Sequence[IncomingDocument | OutgoingDocument] = ()
             if link.document_id is not None and own:
                 documents = await work.outgoing.by_document_id(link.document_id)
@@ -150,16 +150,16 @@ async def _answered_documents(visit: Visit, document: OutgoingDocument) -> list[
     return answered
 
 
-async def _answers_received(visit: Visit, outgoing: SeenOutgoing) -> list[IncomingDocument]:
+async def _answers_received(visit: Visit, outgoing: OutgoingView) -> list[IncomingDocument]:
     """List the documents that came in answer to it."""
     answer_ids = [
         str(event.data.get("by", "")) for event in outgoing.events if event.kind is EventKind.INBOX_ANSWERED
     ]
     async with visit.deps.store.read(visit.scope()) as work:
-        return await content.present(work.incoming.get, filter(None, answer_ids))
+        return await content.load_present(work.incoming.get, filter(None, answer_ids))
 
 
-async def packet_shown(visit: Visit) -> web.StreamResponse:
+async def show_packet(visit: Visit) -> web.StreamResponse:
     """Show one signed packet: the findings of its checks, and its text, never rendered."""
     outgoing = await seen.find(visit)
     if (order_page := await _order_page(visit, outgoing)) is not None:
@@ -172,7 +172,7 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def packet_kept(visit: Visit) -> web.StreamResponse:
+async def send_packet(visit: Visit) -> web.StreamResponse:
     """Send the same packet byte for byte, as a download."""
     outgoing = await seen.find(visit)
     if (order_page := await _order_page(visit, outgoing)) is not None:
@@ -181,19 +181,19 @@ async def packet_kept(visit: Visit) -> web.StreamResponse:
     return await content.give_packet(visit, packet, note, f"{packet.packet_id}.edxml")
 
 
-async def _load_packet(visit: Visit, outgoing: SeenOutgoing) -> HeldPacket:
+async def _load_packet(visit: Visit, outgoing: OutgoingView) -> HeldPacket:
     digest, to = visit.path("digest"), visit.ask("noi-nhan")
     return await content.find_packet(visit, outgoing.document.id, digest, to)
 
 
-async def evidence_given(visit: Visit) -> web.StreamResponse:
+async def send_evidence(visit: Visit) -> web.StreamResponse:
     document = (await seen.find(visit)).document
     return await content.give_pack(
         visit, document.id, partial(seen.note_read, visit, document), "evidence.zip"
     )
 
 
-async def file_given(visit: Visit, *, inline: bool = False) -> web.StreamResponse:
+async def send_file(visit: Visit, *, inline: bool = False) -> web.StreamResponse:
     """Send the file as it was handed in, as a download; `inline` shows a PDF in the browser's own reader, other content is
     a download still."""
     outgoing = await seen.find(visit)
@@ -205,10 +205,10 @@ async def file_given(visit: Visit, *, inline: bool = False) -> web.StreamRespons
         return order_page
     await seen.note_read(visit, outgoing.document, item.name)
     opened = await files.open_file(visit.deps.out, visit.scope(), outgoing.document.id, n)
-    return await content.give_opened(visit, opened, opened.content_type, inline=inline)
+    return await content.send_opened(visit, opened, opened.content_type, inline=inline)
 
 
-async def _order_page(visit: Visit, outgoing: SeenOutgoing) -> web.StreamResponse | None:
+async def _order_page(visit: Visit, outgoing: OutgoingView) -> web.StreamResponse | None:
     """Ask a person who reads by order for its number."""
     if outgoing.manner is not Manner.ORDER or visit.ask("lenh"):
         return None
@@ -220,10 +220,10 @@ async def _order_page(visit: Visit, outgoing: SeenOutgoing) -> web.StreamRespons
     )
 
 
-async def slip_printed(visit: Visit) -> web.StreamResponse:
+async def print_slip(visit: Visit) -> web.StreamResponse:
     outgoing = await seen.find(visit)
     if objection := seen.no_slip(outgoing):
-        return await acts.refused(visit, outgoing, "slip", objection)
+        return await acts.show_refusal(visit, outgoing, "slip", objection)
     today = local(visit.deps.clock.now())
     return await visit.page(
         "outgoing/slip.html",
@@ -238,20 +238,20 @@ async def slip_printed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def leaf_of(visit: Visit, document: OutgoingDocument, path: str) -> Leaf | None:
+async def make_preview(visit: Visit, document: OutgoingDocument, path: str) -> FilePreview | None:
     """Make the preview for the page at that address; None where there is no file to see. The caller has checked the
     right."""
-    return None if document.is_sealed else await content.leaf_of(visit, _desk(visit, document, path))
+    return None if document.is_sealed else await content.make_preview(visit, _desk(visit, document, path))
 
 
-async def page_given(visit: Visit) -> web.StreamResponse:
+async def send_page(visit: Visit) -> web.StreamResponse:
     outgoing = await seen.find(visit)
     files.refuse_sealed(outgoing.document)
-    return await content.picture_given(visit, _desk(visit, outgoing.document, outgoing.path))
+    return await content.send_picture(visit, _desk(visit, outgoing.document, outgoing.path))
 
 
-def _desk(visit: Visit, document: OutgoingDocument, path: str) -> LeafDesk:
-    return LeafDesk(
+def _desk(visit: Visit, document: OutgoingDocument, path: str) -> Previewer:
+    return Previewer(
         id=document.id,
         path=path,
         base=f"/van-ban-di/{document.id}",
@@ -270,12 +270,12 @@ class Offered:
     """Acts as the page offers them. `needed`: the first button does what the document waits for."""
 
     buttons: tuple[DocumentAct, ...]
-    rest: tuple[DocumentAct, ...]
+    more_acts: tuple[DocumentAct, ...]
     needed: bool
 
 
-def offered(outgoing: SeenOutgoing, document_acts: Sequence[DocumentAct], buttons_taken: int) -> Offered:
-    """Choose the buttons; `buttons_taken` of them stand there already: to call it back, to open the draft."""
+def choose(outgoing: OutgoingView, document_acts: Sequence[DocumentAct], shown_buttons: int) -> Offered:
+    """Choose the buttons; `shown_buttons` of them stand there already: to call it back, to open the draft."""
     possible = {act.key: act for act in document_acts if not act.why}
     failed = any(act.state == "failed" for act in outgoing.deliveries)
     # Acts that the document waits for, the worst case first.
@@ -284,13 +284,13 @@ def offered(outgoing: SeenOutgoing, document_acts: Sequence[DocumentAct], button
         awaited = ("discard", "cancel")
     needed = [key for key in awaited if key in possible]
     order = [*needed, *(key for key in _OPTIONAL if key in possible)]
-    buttons = tuple(possible[key] for key in order[: max(0, MOST_BUTTONS - buttons_taken)])
-    rest = [act for act in document_acts if act not in buttons]
-    rest.sort(key=lambda act: bool(act.why))
-    return Offered(buttons=buttons, rest=tuple(rest), needed=bool(needed) and not buttons_taken)
+    buttons = tuple(possible[key] for key in order[: max(0, MOST_BUTTONS - shown_buttons)])
+    more_acts = [act for act in document_acts if act not in buttons]
+    more_acts.sort(key=lambda act: bool(act.why))
+    return Offered(buttons=buttons, more_acts=tuple(more_acts), needed=bool(needed) and not shown_buttons)
 
 
-async def choosing(visit: Visit) -> web.StreamResponse:
+async def choose_fix(visit: Visit) -> web.StreamResponse:
     outgoing = await seen.find(visit)
     return await visit.page(
         "outgoing/fix.html",

@@ -1,6 +1,6 @@
 """One outgoing document as a page works with it: all its records in one read, the part that the person may see, the acts
 that are possible and the reasons against the others, and its recipients: one row each with its timeline, oldest first. In:
-a visit whose address names it; its records, the person's rights, a moment, a language. Out: `SeenOutgoing`, NotFound for
+a visit whose address names it; its records, the person's rights, a moment, a language. Out: `OutgoingView`, NotFound for
 another agency's, Denied for another person's own: rules 13 (rights by role); one `DocumentAct` for each act of that
 person's rights, with its page or the reason in words, where the flow checks again; rows, bad ones first, then by name."""
 
@@ -39,11 +39,11 @@ SEES = (Needs(right=Right.SEE_CONTENT),)
 READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.ORDER)),)
 PRINTS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 ID = "{id:msg_[0-9A-Za-z]+}"
-HERE = f"/van-ban-di/{ID}"
+PATH = f"/van-ban-di/{ID}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenOutgoing:
+class OutgoingView:
     """Outgoing document as this person sees it. `content`: the person may know what it is about. `line` is None where no
     list shows it."""
 
@@ -58,7 +58,7 @@ class SeenOutgoing:
     children: tuple[OutgoingDocument, ...] = ()
     answers_late: frozenset[str] = frozenset()
     """Ids of deliveries whose recipients missed the day of their answer."""
-    others: tuple[OutgoingDocument, ...] = ()
+    namesakes: tuple[OutgoingDocument, ...] = ()
     """Documents of the same number and date sent at other times, to others or once more."""
 
     @property
@@ -94,7 +94,7 @@ _PERSONS_ACTS = frozenset(
 )
 
 
-async def find(visit: Visit) -> SeenOutgoing:
+async def find(visit: Visit) -> OutgoingView:
     """Load the document that the address names."""
     granted = visit.person.require(Right.SEE_CONTENT)
     async with visit.deps.store.read(visit.scope()) as work:
@@ -103,7 +103,7 @@ async def find(visit: Visit) -> SeenOutgoing:
             raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
         deliveries = tuple(await work.deliveries.of(document.id))
         namesakes = await work.outgoing.by_document_id(document.document_id)
-        return SeenOutgoing(
+        return OutgoingView(
             document=document,
             content=granted.manner in (Manner.YES, Manner.OWN) and not document.is_sealed,
             manner=granted.manner,
@@ -114,7 +114,7 @@ async def find(visit: Visit) -> SeenOutgoing:
             parent=await work.outgoing.get(document.parent_id) if document.parent_id else None,
             answers_late=await late_answers(work, [document], {document.id: deliveries}, visit.today),
             children=tuple(await work.outgoing.children(document.id)),
-            others=tuple(
+            namesakes=tuple(
                 d
                 for d in namesakes
                 if d.id != document.id
@@ -129,16 +129,16 @@ async def note_read(visit: Visit, document: OutgoingDocument, file: str) -> None
     await content.note_read(visit, document.id, file, assigned=own)
 
 
-async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
+async def names_of_people(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
     return await visits.names_of(visit, principals, "outgoing.by")
 
 
-async def conflict(visit: Visit, outgoing: SeenOutgoing) -> str:
+async def conflict(visit: Visit, outgoing: OutgoingView) -> str:
     """Write the sentence on a person's act since the form was made; empty where there is none."""
     last = outgoing.last
     if last is None or visit.form.text("seen") == outgoing.mark:
         return ""
-    person = (await names_told(visit, [last.principal_id]))[last.principal_id]
+    person = (await names_of_people(visit, [last.principal_id]))[last.principal_id]
     return visit.say(
         "notice.changed_by", person=person, time=dates.clock_text(last.at, visit.deps.clock.now())
     )
@@ -154,7 +154,7 @@ MAY_RECALL = (Right.RECALL, (Manner.RECORDED,))
 MAY_URGE = (Right.URGE, (Manner.YES,))
 MAY_PRINT = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
 # In these states the same bytes may go once more; other recipients have them, or have refused them.
-SENT_AGAIN = AWAITED | {"failed", "sending"}
+RESENDABLE = AWAITED | {"failed", "sending"}
 _CLOSED_STATES = frozenset({"cancelled", "paper", "rejected", "request_agreed"})
 
 
@@ -170,21 +170,21 @@ class DocumentAct:
 
 
 def acts_of(
-    outgoing: SeenOutgoing, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
+    outgoing: OutgoingView, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
 ) -> tuple[DocumentAct, ...]:
     """List the acts in the order of the page, without those that the person has no right to."""
-    here, id = outgoing.path, outgoing.document.id
-    cancel = (MAY_ISSUE, "cancel", f"{here}/huy-gui", no_cancel(outgoing))
+    base_path, id = outgoing.path, outgoing.document.id
+    cancel = (MAY_ISSUE, "cancel", f"{base_path}/huy-gui", no_cancel(outgoing))
     if outgoing.document.state is OutState.DRAFT:
         cancel = (MAY_ISSUE, "discard", f"/phat-hanh/{id}/bo", "")
     candidates = (
-        (MAY_ISSUE, "resend", f"{here}/gui-lai", no_resend(outgoing)),
-        (MAY_ISSUE, "anew", f"{here}/sua-lai", no_anew(outgoing)),
-        (MAY_ISSUE, "further", f"{here}/gui-them", not_away(outgoing)),
-        (MAY_URGE, "urge", f"{here}/don-doc", no_urging(outgoing, now)),
-        (MAY_RECALL, "fix", f"{here}/sai-gi", no_fix(outgoing)),
+        (MAY_ISSUE, "resend", f"{base_path}/gui-lai", no_resend(outgoing)),
+        (MAY_ISSUE, "anew", f"{base_path}/sua-lai", no_correction(outgoing)),
+        (MAY_ISSUE, "further", f"{base_path}/gui-them", not_away(outgoing)),
+        (MAY_URGE, "urge", f"{base_path}/don-doc", no_urging(outgoing, now)),
+        (MAY_RECALL, "fix", f"{base_path}/sai-gi", no_fix(outgoing)),
         cancel,
-        (MAY_PRINT, "slip", f"{here}/phieu-gui", no_slip(outgoing)),
+        (MAY_PRINT, "slip", f"{base_path}/phieu-gui", no_slip(outgoing)),
     )
     return tuple(
         DocumentAct(key=key, path=path, why=why, letter="r" if key == "resend" else "")
@@ -193,25 +193,25 @@ def acts_of(
     )
 
 
-def fixes_of(outgoing: SeenOutgoing) -> tuple[DocumentAct, ...]:
+def fixes_of(outgoing: OutgoingView) -> tuple[DocumentAct, ...]:
     """List the acts on a document that turned out to be wrong, the commonest fault first."""
-    here, id = outgoing.path, outgoing.document.id
+    base_path, id = outgoing.path, outgoing.document.id
     candidates = (
         ("replace", f"/phat-hanh?thay-the={id}", not_away(outgoing)),
         ("correct", f"/phat-hanh?dinh-chinh={id}", not_away(outgoing)),
         ("update", f"/phat-hanh?cap-nhat={id}", no_update(outgoing)),
-        ("recall", f"{here}/thu-hoi", no_recall(outgoing)),
-        ("take_back", f"{here}/thu-hoi?hinh-thuc=lay-lai", no_recall(outgoing)),
+        ("recall", f"{base_path}/thu-hoi", no_recall(outgoing)),
+        ("take_back", f"{base_path}/thu-hoi?hinh-thuc=lay-lai", no_recall(outgoing)),
     )
     return tuple(DocumentAct(key=key, path=path, why=why) for key, path, why in candidates)
 
 
-def no_fix(outgoing: SeenOutgoing) -> str:
+def no_fix(outgoing: OutgoingView) -> str:
     objections = [act.why for act in fixes_of(outgoing)]
     return objections[0] if all(objections) else ""
 
 
-def no_resend(outgoing: SeenOutgoing) -> str:
+def no_resend(outgoing: OutgoingView) -> str:
     if objection := not_away(outgoing):
         return objection
     if not resendable(outgoing):
@@ -220,25 +220,25 @@ def no_resend(outgoing: SeenOutgoing) -> str:
     return ""
 
 
-def resendable(outgoing: SeenOutgoing) -> Sequence[Delivery]:
-    return [d for d in outgoing.deliveries if d.state in SENT_AGAIN]
+def resendable(outgoing: OutgoingView) -> Sequence[Delivery]:
+    return [d for d in outgoing.deliveries if d.state in RESENDABLE]
 
 
-def no_anew(outgoing: SeenOutgoing) -> str:
-    """Explain why it cannot be written anew: only a refused document can."""
+def no_correction(outgoing: OutgoingView) -> str:
+    """Explain why it cannot be corrected: only a refused document can."""
     is_refused = any(d.state == "rejected" for d in outgoing.deliveries)
     return not_away(outgoing) if is_refused else "outgoing.why.nobody_refused"
 
 
-def no_urging(outgoing: SeenOutgoing, now: datetime) -> str:
+def no_urging(outgoing: OutgoingView, now: datetime) -> str:
     return "" if late_deliveries(outgoing, now) else "outgoing.why.nobody_late"
 
 
-def late_deliveries(outgoing: SeenOutgoing, now: datetime) -> Sequence[Delivery]:
+def late_deliveries(outgoing: OutgoingView, now: datetime) -> Sequence[Delivery]:
     return [d for d in outgoing.deliveries if outgoing.is_late(d, now) or d.id in outgoing.answers_late]
 
 
-def no_recall(outgoing: SeenOutgoing) -> str:
+def no_recall(outgoing: OutgoingView) -> str:
     document = outgoing.document
     if not document.kind.is_whole:
         return "outgoing.why.part"
@@ -252,7 +252,7 @@ def no_recall(outgoing: SeenOutgoing) -> str:
     return ""
 
 
-def recallable(outgoing: SeenOutgoing) -> Sequence[Delivery]:
+def recallable(outgoing: OutgoingView) -> Sequence[Delivery]:
     """List the deliveries that a recall may ask: delivered, and without an open request."""
     return [
         d
@@ -261,13 +261,13 @@ def recallable(outgoing: SeenOutgoing) -> Sequence[Delivery]:
     ]
 
 
-def no_update(outgoing: SeenOutgoing) -> str:
+def no_update(outgoing: OutgoingView) -> str:
     if objection := not_away(outgoing):
         return objection
     return "outgoing.why.request_open" if any(d.state in REQUESTED for d in outgoing.deliveries) else ""
 
 
-def no_cancel(outgoing: SeenOutgoing) -> str:
+def no_cancel(outgoing: OutgoingView) -> str:
     state = outgoing.document.state
     if state is OutState.CANCELLED:
         return "outgoing.why.cancelled"
@@ -278,13 +278,13 @@ def no_cancel(outgoing: SeenOutgoing) -> str:
     return ""
 
 
-def no_slip(outgoing: SeenOutgoing) -> str:
+def no_slip(outgoing: OutgoingView) -> str:
     if outgoing.document.is_sealed:
         return "outgoing.why.sealed"
     return "outgoing.why.draft" if outgoing.document.state is OutState.DRAFT else ""
 
 
-def not_away(outgoing: SeenOutgoing) -> str:
+def not_away(outgoing: OutgoingView) -> str:
     document = outgoing.document
     if document.is_sealed:
         return "outgoing.why.sealed"
@@ -298,7 +298,7 @@ _NUMBERED_STEPS = frozenset({"queued", "sent", "failed", "cancelled"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineMoment:
-    """Line of a timeline. `who` is `node`, `them`, or the name of a person of ours, with `staff` of theirs to reach;
+    """Line of a timeline. `actor` is `node`, `them`, or the name of a person of ours, with `staff` of theirs to reach;
     `packet` is the part of an address that opens the signed packet behind it."""
 
     at: datetime | None
@@ -306,7 +306,7 @@ class TimelineMoment:
     text: str
     stated: datetime | None = None
     skewed: bool = False
-    who: str = ""
+    actor: str = ""
     staff: Staff | None = None
     note: str = ""
     packet: str = ""
@@ -326,11 +326,11 @@ class RecipientRow:
     note: str = ""
     took: timedelta | None = None
     marks: tuple[str, ...] = ()
-    way: Progress | None = None
+    stages: Progress | None = None
     lines: tuple[TimelineMoment, ...] = field(default=(), repr=False)
 
 
-def recipient_rows(outgoing: SeenOutgoing, now: datetime, lang: str) -> list[RecipientRow]:
+def recipient_rows(outgoing: OutgoingView, now: datetime, lang: str) -> list[RecipientRow]:
     rows = [_recipient_row(outgoing, d, now, lang) for d in outgoing.deliveries]
     return sorted(
         rows,
@@ -342,7 +342,7 @@ def recipient_rows(outgoing: SeenOutgoing, now: datetime, lang: str) -> list[Rec
     )
 
 
-def _recipient_row(outgoing: SeenOutgoing, delivery: Delivery, now: datetime, lang: str) -> RecipientRow:
+def _recipient_row(outgoing: OutgoingView, delivery: Delivery, now: datetime, lang: str) -> RecipientRow:
     view = recipient_view(delivery, outgoing.facts.get(delivery.id, ()), lang)
     facts, last = [f.fact for f in view.facts], view.last
     sendings = [f for f in facts if f.code == "sent"]
@@ -355,7 +355,7 @@ def _recipient_row(outgoing: SeenOutgoing, delivery: Delivery, now: datetime, la
         TimelineMoment(
             at=f.at,
             word="urged",
-            who=str(f.data.get("person", "")),
+            actor=str(f.data.get("person", "")),
             text=labels.say("outgoing.urged", lang),
             note=labels.say(f"outgoing.urge.how.{f.data.get('how', 'other')}", lang),
         )
@@ -378,13 +378,13 @@ def _recipient_row(outgoing: SeenOutgoing, delivery: Delivery, now: datetime, la
         if sendings and taken_in_at is not None and taken_in_at >= sendings[0].at
         else None,
         marks=(*axis_words, *view.marks, *reply_late),
-        way=progress_of(facts, delivery.state),
+        stages=progress_of(facts, delivery.state),
         lines=tuple(lines),
     )
 
 
 def _fact_moment(
-    view: FactView, recipient: RecipientView, outgoing: SeenOutgoing, lang: str
+    view: FactView, recipient: RecipientView, outgoing: OutgoingView, lang: str
 ) -> TimelineMoment:
     fact, notes = view.fact, view.texts
     if fact.track is Track.TRANSPORT and fact.code in _NUMBERED_STEPS:
@@ -395,7 +395,7 @@ def _fact_moment(
         at=view.at,
         stated=view.stated,
         skewed=view.skewed,
-        who=view.by,
+        actor=view.by,
         staff=view.staff,
         word=view.key,
         text=view.word,
@@ -416,7 +416,7 @@ def _technical(fact: Fact, lang: str) -> str:
     return ", ".join(parts)
 
 
-def _fact_packet(view: FactView, delivery: Delivery, outgoing: SeenOutgoing) -> str:
+def _fact_packet(view: FactView, delivery: Delivery, outgoing: OutgoingView) -> str:
     fact = view.fact
     if view.by is By.NODE:
         digest = fact.handed.digest if fact.handed is not None else outgoing.document.envelope_digest
