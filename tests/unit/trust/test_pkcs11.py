@@ -117,7 +117,7 @@ def test_a_signing_request_asks_for_the_use_that_receivers_look_for(
 ) -> None:
     """K3; of a key on a token as of one in a file."""
     for where in ("file", TOKEN):
-        entry = keys.generate(CODE, where=where)
+        entry = keys.generate(CODE, storage=where)
         request = x509.load_pem_x509_csr(keys.request(CODE, entry.key_id, "Trial"))
         usage = request.extensions.get_extension_for_class(x509.KeyUsage)
 
@@ -180,7 +180,7 @@ def test_a_library_that_began_anew_for_one_token_leaves_the_other_to_its_own_key
 
     with pytest.raises(NotFound):
         lost.sign(DATA)  # which begins the library anew, in case that the token was pulled out
-    made = other.generate(CODE, where=TOKEN)
+    made = other.generate(CODE, storage=TOKEN)
 
     assert len(signer.sign(DATA)) == 64
     assert label(CODE, made.key_id) in _labels(hsm, second)
@@ -212,15 +212,15 @@ def test_a_wrong_pin_is_tried_once_and_never_shown(
     keys = KeyDirectory(tmp_path / "keys", None, hsms.keys_on(token, wrong))
 
     with pytest.raises(SignerDown, match="refused the PIN") as first:
-        keys.generate(CODE, where=TOKEN)
+        keys.generate(CODE, storage=TOKEN)
     for _ in range(10):
         with pytest.raises(Misconfigured, match="not tried again"):
-            keys.generate(CODE, where=TOKEN)
+            keys.generate(CODE, storage=TOKEN)
 
     said = str(first.value) + first.value.hint + caplog.text + repr(keys) + repr(vars(first.value))
     assert wrong not in said
     right = KeyDirectory(tmp_path / "keys", None, hsms.keys_on(token))
-    assert right.generate(CODE, where=TOKEN).where == TOKEN
+    assert right.generate(CODE, storage=TOKEN).where == TOKEN
 
 
 def test_what_is_missing_is_said(hsm: Hsm, token: Token, tmp_path: Path) -> None:
