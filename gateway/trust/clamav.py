@@ -118,11 +118,11 @@ class ClamScanner:
 
     async def _scan(self, file: Readable, digest: Digest | None) -> Scan:
         if digest is None:
-            return await self._scan_anew(file)
+            return await self._send(file)
         key = (digest, await self._signatures())
         if (hit := self._remembered.get(key)) is not None and time.monotonic() - hit[0] < _REMEMBERED_S:
             return hit[1]
-        scan = await self._scan_anew(file)
+        scan = await self._send(file)
         self._remembered[key] = (time.monotonic(), scan)
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
@@ -135,7 +135,7 @@ class ClamScanner:
                 self._version = (time.monotonic(), await line.ask(b"VERSION"))
         return self._version[1]
 
-    async def _scan_anew(self, file: Readable) -> Scan:
+    async def _send(self, file: Readable) -> Scan:
         async with self._line(self._limits.timeout_s) as line:
             return _read_verdict(await line.stream(file, self._pool))
 

@@ -301,7 +301,7 @@ def taken_areas(page: PageObject, frame: PageFrame, seconds: float) -> tuple[Are
 
 
 def annotations_on(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
-    """Yield each annotation, with the object by which the page names it."""
+    """Yield each annotation, with the page's reference to it."""
     listed = whole(page.get("/Annots"))
     for place in listed if isinstance(listed, ArrayObject) else ():
         note = place.get_object()
