@@ -202,7 +202,7 @@ def _cells(call: Invocation, entry: KeyEntry) -> dict[str, str]:
     valid = f"{output.clock(entry.not_before)} – {output.clock(entry.not_after)}"
     return {
         "valid": call.word("cli.no_certificate") if entry.certificate_der is None else valid,
-        "where": call.word(f"cli.key.in_{entry.where}"),
+        "where": call.word(f"cli.key.in_{entry.storage}"),
     }
 
 

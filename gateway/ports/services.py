@@ -90,7 +90,7 @@ class PdfSignatures(Protocol):
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         """`seen_at` is a time for which we know ourselves that these bytes existed."""
 
-    def read_here(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
+    def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
         """As `read`; None where that takes another process. Sync: it looks through the file."""
 
     async def text(self, path: Path) -> PdfText:

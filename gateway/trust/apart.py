@@ -26,7 +26,7 @@ from gateway.errors import StoreFailure
 from gateway.ports.services import Pool
 
 
-class Told(Protocol):
+class HasFault(Protocol):
     """Answer about a file; `fault` is set where the file could not be read."""
 
     @property
@@ -34,7 +34,7 @@ class Told(Protocol):
 
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Told)
+F = TypeVar("F", bound=HasFault)
 B = TypeVar("B")
 MB = 1024 * 1024
 READY = b"ready"
@@ -58,7 +58,7 @@ class ReaderProcess:
     """Running reader process. Its module gets `words` as arguments."""
 
     def __init__(self, module: str, words: Sequence[str]) -> None:
-        self.asked = 0
+        self.question_count = 0
         self._process = subprocess.Popen(  # noqa: S603 - fixed words, no shell
             [sys.executable, "-m", module, *words],
             stdin=subprocess.PIPE,
@@ -77,7 +77,7 @@ class ReaderProcess:
     def ask(self, question: Mapping[str, object], seconds: float) -> bytes:
         """Put one question to the process and return its answer."""
         assert self._process.stdin is not None  # noqa: S101 - asked for as a pipe
-        self.asked += 1
+        self.question_count += 1
         self._process.stdin.write(json.dumps(question).encode() + b"\n")
         return self.answer(seconds)
 
@@ -126,7 +126,7 @@ class KeptProcess:
     work, and the worker."""
 
     module: ClassVar[str]
-    most_asked: ClassVar[int]
+    max_questions: ClassVar[int]
     area: ClassVar[str]
     does: ClassVar[tuple[str, str]]
 
@@ -184,7 +184,7 @@ class KeptProcess:
                 self._end()
                 raise EOFError from why
             # Memory that the libraries keep of old files counts against the limit of later ones.
-            if answer.fault == f"{self.area}-LIMIT" or process.asked >= self.most_asked:
+            if answer.fault == f"{self.area}-LIMIT" or process.question_count >= self.max_questions:
                 self._end()
             return answer
 
@@ -235,7 +235,7 @@ def _environment() -> dict[str, str]:
     return {"PYTHONPATH": paths, "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
 
 
-def folder_told() -> Path:
+def folder_argument() -> Path:
     """Return the folder that `KeptProcess` gave this process as an argument."""
     return Path(sys.argv[3])
 
@@ -267,7 +267,7 @@ def _say(answers: BinaryIO, line: bytes) -> None:
     answers.flush()
 
 
-def told_of_file(look: Callable[[], F], make: Callable[..., F], area: str, work: str) -> F:
+def read_safely(look: Callable[[], F], make: Callable[..., F], area: str, work: str) -> F:
     """Run `look`; turn any error that the file causes into a fault of the file."""
     try:
         return look()

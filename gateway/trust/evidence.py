@@ -24,7 +24,7 @@ from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.domain.proof import ChainLink, Evidence
 from gateway.errors import Misconfigured
 from gateway.trust import chain, revocation
-from gateway.trust.looked_at import FolderLook, Stamp
+from gateway.trust.folder_stamps import FolderLook, Stamp
 from gateway.trust.revocation import Statement
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class KnownAnswers:
     """Answers by their subject. OCSP answers from files are not sorted by issuer: readers try each of them."""
 
     lists: tuple[revocation.RevocationList, ...] = ()
-    about: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
+    by_serial: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
 
 
 class AnswerFiles:
@@ -94,7 +94,7 @@ class Answers:
     def expected(self) -> bool:
         """True where answers can be had at all; where none are set up the grace counts as running (K7)."""
         files = self._files is not None and self._files.expected
-        return self._asks or files or bool(self._fixed.lists or self._fixed.about)
+        return self._asks or files or bool(self._fixed.lists or self._fixed.by_serial)
 
     @property
     def version(self) -> object:
@@ -124,7 +124,7 @@ class Answers:
         lists = self._lists_of(file_answers, issuer)
         statements = [x.statement(certificate, issuer) for x in lists]
         serial = certificate.serial_number
-        bodies = [*self._fixed.about.get(serial, ()), *file_answers.about.get(serial, ())]
+        bodies = [*self._fixed.by_serial.get(serial, ()), *file_answers.by_serial.get(serial, ())]
         bodies += [x.body for x in self._learned.get(ocsp_question(certificate, issuer), ())]
         statements += [_statement_in_answer(body, certificate, issuer, lists) for body in bodies]
         return [x for x in statements if x is not None]
@@ -174,7 +174,7 @@ def read_answer_files(lists: Path, answers: Path) -> KnownAnswers:
             raise Misconfigured(f"{path} holds no OCSP answer in DER form: {why}") from why
         bodies_by_serial[serial] = (*bodies_by_serial.get(serial, ()), body)
     crls = [revocation.RevocationList(x) for path in _inside(lists, "*.pem") for x in lists_in(path)]
-    return KnownAnswers(lists=tuple(crls), about=bodies_by_serial)
+    return KnownAnswers(lists=tuple(crls), by_serial=bodies_by_serial)
 
 
 def lists_in(path: Path) -> list[x509.CertificateRevocationList]:

@@ -88,7 +88,7 @@ class Sniffer:
         if not self._has_controls:
             self._has_controls = bool(piece.translate(None, _DELETE_ALLOWED))
 
-    def found(self, name: str) -> str:
+    def file_type(self, name: str) -> str:
         """Return the type; `zip` and `ole` are containers that say more when opened. The name only tells csv from txt."""
         for magic, kind in _MAGIC:
             if self.head.startswith(magic):
@@ -248,7 +248,7 @@ class FileInspector:
         stream.seek(0)
         while not sniffer.is_settled and (piece := stream.read(_PIECE)):
             sniffer.feed(piece)
-        facts = _GatheredFacts(found_type=sniffer.found(name), size=size)
+        facts = _GatheredFacts(found_type=sniffer.file_type(name), size=size)
         if facts.found_type == "zip":
             self._look_into_zip(stream, facts, name, depth, budget)
             if sniffer.has_late_pdf and name.casefold().endswith(".pdf"):
@@ -351,13 +351,13 @@ class FileInspector:
         is_kept = True
         for piece in self._metered(stream, row, budget):
             sniffer.feed(piece)
-            if is_kept and sniffer.found(row.name) not in _LOOKED_INTO:
+            if is_kept and sniffer.file_type(row.name) not in _LOOKED_INTO:
                 is_kept, content = False, io.BytesIO()
             if is_kept and content.write(piece) and content.tell() > self._limits.nested_bytes:
                 raise BadArchive("too-long-to-read")
         if sniffer.size and is_kept:
             return self._look(content, sniffer.size, path, depth + 1, budget)
-        kind = sniffer.found(row.name) if sniffer.size else "txt"
+        kind = sniffer.file_type(row.name) if sniffer.size else "txt"
         active = {"script"} if kind in ("html", "svg", "script") else set()
         return _GatheredFacts(found_type=kind, size=sniffer.size, inflated=sniffer.size, active=active)
 

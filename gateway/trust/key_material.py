@@ -49,13 +49,13 @@ FILE, TOKEN = "file", "token"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEntry:
-    """One key of one agency, as it may be shown: the certificate is None until one was imported. `where` says whether the
+    """One key of one agency, as it may be shown: the certificate is None until one was imported. `storage` says whether the
     key lies in a file, or on a token that never gives it out."""
 
     agency_code: str
     key_id: str
     algorithm: str
-    where: str = FILE
+    storage: str = FILE
     certificate_der: bytes | None = None
     subject: str | None = None
     serial: str | None = None
@@ -70,7 +70,7 @@ class KeyEntry:
 
 def entry(agency_code: str, key: PublicKey, storage: str, certificate: x509.Certificate | None) -> KeyEntry:
     """Make the entry of a key, as it may be shown."""
-    bare = KeyEntry(agency_code=agency_code, key_id=key_id(key), algorithm=algorithm_of(key), where=storage)
+    bare = KeyEntry(agency_code=agency_code, key_id=key_id(key), algorithm=algorithm_of(key), storage=storage)
     if certificate is None:
         return bare
     return replace(
@@ -183,7 +183,7 @@ def public_pem(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def checked(key: object, label: str) -> PublicKey:
+def check_key(key: object, label: str) -> PublicKey:
     """Return the key; raise Misconfigured unless it is of a kind that we use."""
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise Misconfigured(f"{label} holds a key that is neither RSA nor elliptic curve")
@@ -196,7 +196,7 @@ def public_key_of(certificate: x509.Certificate, label: str) -> PublicKey:
         key: object = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
         key = None
-    return checked(key, label)
+    return check_key(key, label)
 
 
 def same_key(certificate: x509.Certificate, key: PublicKey, agency_code: str) -> bytes:

@@ -27,6 +27,7 @@ from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.errors import Clash, Misconfigured, NotFound, SignerDown
 from gateway.ports.services import EnvelopeSigner
 from gateway.trust import key_material as material
+from gateway.trust.folder_stamps import FolderLook, Stamp
 from gateway.trust.key_material import CURVE_ORDERS as CURVE_ORDERS
 from gateway.trust.key_material import ENVELOPES, FILE, TOKEN
 from gateway.trust.key_material import KeyEntry as KeyEntry
@@ -34,7 +35,6 @@ from gateway.trust.key_material import KeyKind as KeyKind
 from gateway.trust.key_material import PublicKey as PublicKey
 from gateway.trust.key_material import agency_name as agency_name
 from gateway.trust.key_material import read_certificate as read_certificate
-from gateway.trust.looked_at import FolderLook, Stamp
 from gateway.whole_files import write_private
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class KeyDirectory:
     def _open(self, agency_code: str, key_entry: KeyEntry) -> EnvelopeSigner:
         path = self._path(agency_code, key_entry.key_id, "crt")
         certificate = read_certificate(_read_bytes(path), f"the certificate of key {key_entry.key_id}")
-        if key_entry.where == TOKEN:
+        if key_entry.storage == TOKEN:
             from gateway.trust.pkcs11_keys import TokenSigner
 
             return TokenSigner(self._on_token(), agency_code, key_entry.key_id, certificate, ENVELOPES)
@@ -236,7 +236,7 @@ class KeyDirectory:
             loaded = serialization.load_pem_public_key(path.read_bytes())
         except (OSError, ValueError, UnsupportedAlgorithm) as why:
             raise Misconfigured(f"the public half of key {key_id} cannot be read: {path}") from why
-        return material.checked(loaded, str(path))
+        return material.check_key(loaded, str(path))
 
     def _generate_file(self, agency_code: str, kind: KeyKind) -> PublicKey:
         key = _new_key(kind)

@@ -70,7 +70,7 @@ class PdfTraits:
 ReadPage = Callable[[PdfReader, float], PdfText | None]
 
 
-def opened_pdf(stream: Any) -> PdfReader | None:  # Any: a file, or as much of one as is asked for
+def open_pdf(stream: Any) -> PdfReader | None:  # Any: a file, or as much of one as is asked for
     """Return a reader for `bounded` work; None where a password is needed."""
     reader = PdfReader(stream, strict=False)
     return None if reader.is_encrypted and not reader.decrypt("") else reader
@@ -96,7 +96,7 @@ def look_into_pdf(
     file = timed(stream, deadline)
     try:
         with bounded():
-            reader = opened_pdf(file)
+            reader = open_pdf(file)
             if reader is None:
                 return PdfTraits(encrypted=True)
             facts = _walk(reader, most_objects)

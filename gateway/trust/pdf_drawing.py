@@ -57,7 +57,7 @@ _TOKEN = re.compile(
 _NUMBER, _OPERATOR, _TEXT, _NAME, _OPENED, _CLOSED, _HEX, _NESTED, _END = range(1, 10)
 
 
-def tell_operators(content: bytes, follow: Follow) -> None:
+def follow_operators(content: bytes, follow: Follow) -> None:
     """Call `follow` for each operator. Raise ValueError for what is none, or the library's own for a bad name."""
     at, operands, outer = 0, list[Any](), list[list[Any]]()
     while (token := _TOKEN.match(content, at)) is not None:
@@ -180,22 +180,22 @@ _SYMBOLIC = 1 << 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFont:
-    """Decoder of one font's codes. `known` is None where the font does not say which letters it draws; `octets` is how many
+    """Decoder of one font's codes. `font` is None where the font does not say which letters it draws; `octets` is how many
     a code usually has."""
 
     bold: bool
     octets: int
-    known: Font | None = None
+    font: Font | None = None
 
     @classmethod
-    def of(cls, resource: DictionaryObject) -> TextFont:
+    def from_resource(cls, resource: DictionaryObject) -> TextFont:
         """Read a font. Never raises for what it holds."""
         font = None
         with suppress(*LIBRARY):
             font = Font.from_font_resource(resource) if _tells_letters(resource) else None
         is_known = font is not None and font.interpretable
         octets = 2 if resource.get("/Subtype") == "/Type0" else 1
-        return cls(bold=_is_bold(resource), octets=octets, known=font if is_known else None)
+        return cls(bold=_is_bold(resource), octets=octets, font=font if is_known else None)
 
 
 def _decode(font: Font, codes: bytes) -> Iterator[tuple[str, float, str]]:
@@ -243,9 +243,9 @@ def _flags(font: DictionaryObject) -> int:
 
 
 def _descriptor(font: DictionaryObject) -> DictionaryObject:
-    descendants = whole(font.get("/DescendantFonts"))
+    descendants = resolve(font.get("/DescendantFonts"))
     holder = descendants[0].get_object() if isinstance(descendants, ArrayObject) and descendants else font
-    descriptor = whole(holder.get("/FontDescriptor")) if isinstance(holder, DictionaryObject) else None
+    descriptor = resolve(holder.get("/FontDescriptor")) if isinstance(holder, DictionaryObject) else None
     return descriptor if isinstance(descriptor, DictionaryObject) else DictionaryObject()
 
 
@@ -315,9 +315,9 @@ _STATE_FIELDS = attrgetter(*[f.name for f in fields(_State)])
 
 @dataclass(slots=True)
 class Drawing:
-    """Text and pictures drawn until `until`, a `time.thread_time` value."""
+    """Text and pictures drawn until `deadline`, a `time.thread_time` value."""
 
-    until: float
+    deadline: float
     limits: PageLimits = AT_LENGTH
     pieces: list[Piece] = field(default_factory=list)
     pictures: list[Matrix] = field(default_factory=list)
@@ -327,7 +327,7 @@ class Drawing:
     _fonts: dict[int, TextFont] = field(default_factory=dict)
 
     def page(self, page: PageObject) -> None:
-        content = whole(page.get("/Contents"))
+        content = resolve(page.get("/Contents"))
         if isinstance(content, ArrayObject | StreamObject):
             self._draw(content, page.pdf, _resources(page), _State(), 0)
 
@@ -362,7 +362,7 @@ class Drawing:
 
         octets, is_whole = self._content(content, pdf)
         with suppress(*() if is_whole else LIBRARY):  # cut content ends anywhere
-            tell_operators(octets, follow)
+            follow_operators(octets, follow)
         if not is_whole:
             raise EnoughError
 
@@ -395,12 +395,12 @@ class Drawing:
         if id(font) not in self._fonts:
             if len(self._fonts) >= MOST_FONTS:
                 raise EnoughError
-            self._fonts[id(font)] = TextFont.of(font)
+            self._fonts[id(font)] = TextFont.from_resource(font)
         return self._fonts[id(font)]
 
     def step(self) -> None:
         self._steps += 1
-        if self._steps > self.limits.steps or (self._steps % 64 == 0 and time.thread_time() > self.until):
+        if self._steps > self.limits.steps or (self._steps % 64 == 0 and time.thread_time() > self.deadline):
             raise EnoughError
 
 
@@ -477,11 +477,11 @@ class _Pen:
         self._at = product((1.0, 0.0, 0.0, 1.0, wide, 0.0), start)
 
     def _measure(self, part: bytes, font: TextFont) -> tuple[str, float, bool]:
-        if font.known is None:
+        if font.font is None:
             self._drawing.unread = True
             return "", len(part) / font.octets * _CHARACTER * self.state.size * self.state.stretch, False
         state, text, wide, guessed = self.state, [], 0.0, False
-        for letters, width, code in _decode(font.known, part):
+        for letters, width, code in _decode(font.font, part):
             text.append(letters)
             guessed = guessed or not letters
             gap = state.letter_gap + (state.word_gap if code == " " else 0.0)
@@ -528,14 +528,14 @@ def _parse_matrix(operands: Any) -> Matrix:
 
 
 def _resources(holder: DictionaryObject) -> DictionaryObject:
-    resources = whole(holder.get("/Resources"))
+    resources = resolve(holder.get("/Resources"))
     return resources if isinstance(resources, DictionaryObject) else DictionaryObject()
 
 
 def _find_resource(resources: DictionaryObject, kind: str, name: Any) -> Any:
-    return whole(resources.get(kind, DictionaryObject()).get_object().get(name))
+    return resolve(resources.get(kind, DictionaryObject()).get_object().get(name))
 
 
-def whole(value: Any) -> Any:  # Any: the library's own value, of any kind
+def resolve(value: Any) -> Any:  # Any: the library's own value, of any kind
     """Return the object that a reference leads to."""
     return value.get_object() if value is not None else None

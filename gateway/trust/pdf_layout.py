@@ -18,7 +18,7 @@ from pypdf import PageObject, PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, StreamObject
 
 from gateway.domain.pdf import Area, Ink, PageSheet, PdfText, Size, TextRun
-from gateway.trust.pdf import LIBRARY, bounded, opened_pdf
+from gateway.trust.pdf import LIBRARY, bounded, open_pdf
 from gateway.trust.pdf_drawing import (
     AT_LENGTH,
     IN_PASSING,
@@ -26,7 +26,7 @@ from gateway.trust.pdf_drawing import (
     EnoughError,
     PageLimits,
     Piece,
-    whole,
+    resolve,
 )
 
 Rect = tuple[float, float, float, float]
@@ -48,7 +48,7 @@ class PageFrame:
     unit: float = 1.0
 
     @classmethod
-    def of(cls, page: PageObject) -> PageFrame:
+    def of_page(cls, page: PageObject) -> PageFrame:
         """Return a page's frame as readers show it: the crop box in the media box. Raise ValueError when there is none."""
         media, crop = corners(page.mediabox), corners(page.cropbox)
         box = (
@@ -128,7 +128,7 @@ def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
     """Read the text of the first pages and the last ones. Never raises for what the file holds."""
     try:
         with bounded():
-            reader = opened_pdf(stream)
+            reader = open_pdf(stream)
             if reader is None:
                 return PdfText(fault="PDF-UNREADABLE", detail="the file is encrypted")
             return _Reading(time.thread_time() + seconds, AT_LENGTH).read(reader)
@@ -213,7 +213,7 @@ class _Reading:
         return PdfText(sheets=sheets, runs=tuple(self._runs), sideways=tuple(self._sideways), cut=cut)
 
     def _page(self, page: PageObject, number: int) -> PageSheet:
-        frame = PageFrame.of(page)
+        frame = PageFrame.of_page(page)
         drawn, unread = Drawing(self._deadline, self._limits), False
         try:
             drawn.page(page)
@@ -302,7 +302,7 @@ def taken_areas(page: PageObject, frame: PageFrame, seconds: float) -> tuple[Are
 
 def annotations_on(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
     """Yield each annotation, with the page's reference to it."""
-    listed = whole(page.get("/Annots"))
+    listed = resolve(page.get("/Annots"))
     for place in listed if isinstance(listed, ArrayObject) else ():
         note = place.get_object()
         if isinstance(note, DictionaryObject):
@@ -316,7 +316,7 @@ def widgets(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
 
 def look_of(note: DictionaryObject) -> StreamObject | None:
     """Return the form that an annotation draws, if it draws any."""
-    look = whole(note.get("/AP", DictionaryObject()).get_object().get("/N"))
+    look = resolve(note.get("/AP", DictionaryObject()).get_object().get("/N"))
     return look if isinstance(look, StreamObject) else None
 
 

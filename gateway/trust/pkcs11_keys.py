@@ -238,7 +238,7 @@ def _public_key(public: Any) -> PublicKey:
             int.from_bytes(public[Attribute.MODULUS], "big"),
         )
         return numbers.public_key()
-    return material.checked(serialization.load_der_public_key(encode_ec_public_key(public)), "the token")
+    return material.check_key(serialization.load_der_public_key(encode_ec_public_key(public)), "the token")
 
 
 def _sign_on_token(session: Any, name: str, key: PublicKey, data: bytes) -> bytes:

@@ -13,7 +13,7 @@ Grid = list[list[int]]
 
 def path(text: str) -> tuple[int, str] | None:
     """Return the width in modules, quiet zone included, and the dark ones as one path; None for a text that is too long."""
-    rows = drawn(text)
+    rows = draw(text)
     if rows is None:
         return None
     dark = (
@@ -25,7 +25,7 @@ def path(text: str) -> tuple[int, str] | None:
 def lines(text: str) -> list[str]:
     """Draw for a terminal: two rows of modules to a line, light ones drawn, so that it reads on a dark ground; nothing for
     a text that is too long."""
-    rows = drawn(text)
+    rows = draw(text)
     if rows is None:
         return []
     width = len(rows) + 2 * QUIET
@@ -39,7 +39,7 @@ def lines(text: str) -> list[str]:
     ]
 
 
-def drawn(text: str) -> Grid | None:
+def draw(text: str) -> Grid | None:
     """Return rows of 1 for dark and 0 for light, without the quiet zone."""
     try:
         code = segno.make_qr(text.encode(), error="m", mode="byte", boost_error=False)

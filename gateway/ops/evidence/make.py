@@ -306,6 +306,6 @@ def _answers_in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple
         for crl in files.lists
         if crl.digest in digests
     }
-    bodies = (body for bodies in files.about.values() for body in bodies)
+    bodies = (body for bodies in files.by_serial.values() for body in bodies)
     ocsp_answers = {hashlib.sha256(body).hexdigest(): (RevocationSource.OCSP, body) for body in bodies}
     return lists | {digest: ocsp_answers[digest] for digest in ocsp_answers.keys() & digests}

@@ -191,7 +191,7 @@ def _read_answers(pack: Pack) -> KnownAnswers:
                 bodies_by_serial[serial] = (*bodies_by_serial.get(serial, ()), body)
         except (ValueError, revocation.NoAnswer) as cause:
             raise SpoiledPack(member.name, "it is no answer of an authority") from cause
-    return KnownAnswers(lists=tuple(lists), about=bodies_by_serial)
+    return KnownAnswers(lists=tuple(lists), by_serial=bodies_by_serial)
 
 
 def _pem_files(pem_folder: Path) -> list[Path]:

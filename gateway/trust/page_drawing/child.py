@@ -28,8 +28,8 @@ from PIL import Image, ImageOps
 from pydantic import TypeAdapter
 
 from gateway.domain.pdf import MOST_PAGES, PageLook, PageWish, Size, fitting_scale, pixels
-from gateway.trust.apart import fence, folder_told, serve, told_of_file
-from gateway.trust.page_drawing.drawer import PageBox, written
+from gateway.trust.apart import fence, folder_argument, read_safely, serve
+from gateway.trust.page_drawing.drawer import PageBox, write_look
 
 _NO_NEW_RIGHTS, _SET_SECCOMP, _FILTER = 38, 22, 2
 _CREATE_RULES, _ADD_RULE, _RESTRICT = 444, 445, 446
@@ -153,7 +153,7 @@ class _CannotDrawError(Exception):
 
 
 def main() -> None:
-    folder = folder_told()
+    folder = folder_argument()
     Image.MAX_IMAGE_PIXELS = _MOST_SCANNED
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     os.nice(5)  # documents on their way go first
@@ -178,16 +178,16 @@ def _warm(folder: Path) -> None:
             file.write(octets)
             file.flush()
             for words in (False, True):
-                written(looked(Path(file.name), PageWish(kind=kind, page=1, words=words)))
+                write_look(draw_page(Path(file.name), PageWish(kind=kind, page=1, words=words)))
 
 
 def _answer(question: dict[str, Any]) -> bytes:  # Any: JSON of the node
-    return written(looked(Path(question["path"]), WISH.validate_python(question["wish"])))
+    return write_look(draw_page(Path(question["path"]), WISH.validate_python(question["wish"])))
 
 
-def looked(path: Path, wish: PageWish) -> PageLook:
+def draw_page(path: Path, wish: PageWish) -> PageLook:
     """Draw the page. Never raises for what the file holds."""
-    return told_of_file(lambda: _look(path, wish), PageLook, PageBox.area, PageBox.does[0])
+    return read_safely(lambda: _look(path, wish), PageLook, PageBox.area, PageBox.does[0])
 
 
 def _look(path: Path, wish: PageWish) -> PageLook:

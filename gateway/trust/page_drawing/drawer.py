@@ -33,7 +33,7 @@ class PageBox(KeptProcess):
     """One drawing process. It reads nothing outside `folder`, where the files lie."""
 
     module = "gateway.trust.page_drawing.child"
-    most_asked = 500
+    max_questions = 500
     area = "PAGE"
     does = ("drawing it", "the process that draws pages")
 
@@ -42,7 +42,7 @@ class PageBox(KeptProcess):
 
     def draw(self, path: Path, wish: PageWish) -> PageLook:
         """Draw a page. Raise StoreFailure when the file itself cannot be opened."""
-        look = self.look(path, {"wish": asdict(wish)}, read, PageLook)
+        look = self.look(path, {"wish": asdict(wish)}, parse_look, PageLook)
         if look.picture and not is_picture(look.picture):
             return PageLook(fault="PAGE-READER", detail="what was drawn is no picture")
         return look
@@ -58,13 +58,13 @@ def _look() -> TypeAdapter[PageLook]:
     return TypeAdapter(PageLook)
 
 
-def written(look: PageLook) -> bytes:
+def write_look(look: PageLook) -> bytes:
     """Write a look as one line, as the process answers."""
     bare = _look().dump_python(replace(look, picture=b""), mode="json")
     return json.dumps({"look": bare, "picture": b64encode(look.picture).decode()}).encode()
 
 
-def read(line: bytes) -> PageLook:
+def parse_look(line: bytes) -> PageLook:
     """Parse such a line; raise ValueError, KeyError or TypeError for any other."""
     part = json.loads(line)
     return replace(_look().validate_python(part["look"]), picture=b64decode(part["picture"], validate=True))

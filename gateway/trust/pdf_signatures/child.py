@@ -32,7 +32,7 @@ from gateway.domain.signatures import (
 )
 from gateway.errors import Misconfigured
 from gateway.trust import pdf_layout
-from gateway.trust.apart import F, fence, folder_told, serve, told_of_file
+from gateway.trust.apart import F, fence, folder_argument, read_safely, serve
 from gateway.trust.pdf_signatures import cms
 from gateway.trust.pdf_signatures.cms import Material, SignatureStamp
 from gateway.trust.pdf_signatures.reading import LIBRARY, Reading, ReadSignature, read
@@ -185,7 +185,7 @@ def _signature(
         fault=sig.fault,
         detail=sig.detail,
         coverage=sig.coverage,
-        later=sig.later,
+        later=sig.update,
         later_detail=sig.later_detail,
         certified=sig.certified,
         intact=signed.intact if signed else False,
@@ -195,7 +195,7 @@ def _signature(
         claimed_at=sig.claimed_at,
         reason=sig.reason,
         mark=sig.mark,
-        certificate=described(signed.certificate) if signed else None,
+        certificate=certificate_facts(signed.certificate) if signed else None,
         standings=_standings(sig, reading, trust, times),
         timestamps=timestamps,
     )
@@ -206,12 +206,12 @@ def _standings(
 ) -> tuple[CertificateStanding, ...]:
     if signature.signed is None or not (signature.signed.intact and signature.signed.authentic):
         return ()
-    leaf, material = signature.signed.certificate, trust.material + signature.signed.carried + reading.inside
+    leaf, material = signature.signed.certificate, trust.material + signature.signed.embedded + reading.inside
     return tuple(_standing(leaf, trust.anchors, material, at) for at in sorted(times))
 
 
 def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, seen_at: datetime) -> TimestampFacts:
-    material = trust.material + stamp.carried + inside
+    material = trust.material + stamp.embedded + inside
     standing = _standing(stamp.certificate, trust.stamp_anchors, material, seen_at, for_timestamps=True)
     return TimestampFacts(
         at=stamp.at, standing=standing, authority=_subject(stamp.certificate), fault=stamp.fault
@@ -234,7 +234,7 @@ def _standing(
         )
 
 
-def described(certificate: x509.Certificate) -> CertificateFacts | None:
+def certificate_facts(certificate: x509.Certificate) -> CertificateFacts | None:
     """Return what a certificate says of itself; None when it cannot be one."""
     try:
         return CertificateFacts(
@@ -273,7 +273,7 @@ TEXT = TypeAdapter(PdfText)
 
 
 def main() -> None:
-    serve(partial(_answer, folder=PdfFolder(folder_told())), fence)
+    serve(partial(_answer, folder=PdfFolder(folder_argument())), fence)
 
 
 def _answer(question: dict[str, str], folder: PdfFolder) -> bytes:
@@ -293,7 +293,7 @@ def _read(question: dict[str, str], make: Callable[..., F], read: Callable[[Bina
         except Misconfigured as why:
             return make(fault="PDF-TRUST", detail=f"{why} ({why.hint})")
 
-    return told_of_file(look, make, PdfSandbox.area, PdfSandbox.does[0])
+    return read_safely(look, make, PdfSandbox.area, PdfSandbox.does[0])
 
 
 if __name__ == "__main__":

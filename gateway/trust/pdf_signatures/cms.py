@@ -249,7 +249,7 @@ def _fault(work: Coroutine[object, object, object]) -> Exception | None:
 
 
 MAX_TOKENS = 4
-MAX_CARRIED = 20
+MAX_EMBEDDED = 20
 MAX_ANSWERS = 20
 
 _DIGESTS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512"})
@@ -266,7 +266,7 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedSignature:
-    """Check of one signature: digest right, value right, by this certificate. `carried` came along with it."""
+    """Check of one signature: digest right, value right, by this certificate. `embedded` came along with it."""
 
     intact: bool
     authentic: bool
@@ -274,7 +274,7 @@ class CheckedSignature:
     weak: bool
     claimed_at: datetime | None
     certificate: x509.Certificate
-    carried: Material
+    embedded: Material
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,11 +283,11 @@ class SignatureStamp:
 
     at: datetime
     certificate: x509.Certificate
-    carried: Material
+    embedded: Material
     fault: str | None = None
 
 
-def content(octets: bytes) -> cms.SignedData:
+def parse_content(octets: bytes) -> cms.SignedData:
     """Return the signed data in a /Contents entry: one CMS value, and after it only the zeros that fill the gap."""
     try:
         length = der.peek(octets)
@@ -310,7 +310,7 @@ def digest_name(signed_data: cms.SignedData) -> str:
     return str(signer["digest_algorithm"]["algorithm"].native)
 
 
-def signed(signed_data: cms.SignedData, digest: bytes) -> CheckedSignature:
+def check_signature(signed_data: cms.SignedData, digest: bytes) -> CheckedSignature:
     """Check a signature over bytes with that digest."""
     signer = extract_signer_info(signed_data)
     eci = signed_data["encap_content_info"]
@@ -329,12 +329,12 @@ def signed(signed_data: cms.SignedData, digest: bytes) -> CheckedSignature:
         weak=weak,
         claimed_at=aware(extract_self_reported_ts(signer)),
         certificate=leaf,
-        carried=Material(certificates=tuple(islice(certificates.other_certs, MAX_CARRIED)))
+        embedded=Material(certificates=tuple(islice(certificates.other_certs, MAX_EMBEDDED)))
         + _adobe_answers(signer),
     )
 
 
-def stamps(signed_data: cms.SignedData) -> Iterator[SignatureStamp]:
+def check_stamps(signed_data: cms.SignedData) -> Iterator[SignatureStamp]:
     """Yield the timestamps over a signature's value."""
     signer = extract_signer_info(signed_data)
     signature = signer["signature"].native
@@ -344,10 +344,10 @@ def stamps(signed_data: cms.SignedData) -> Iterator[SignatureStamp]:
         if attribute["type"].native != "signature_time_stamp_token":
             continue
         for token in islice(attribute["values"], MAX_TOKENS):
-            yield stamp(token["content"], lambda name: _hash(name, signature))
+            yield check_stamp(token["content"], lambda name: _hash(name, signature))
 
 
-def stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) -> SignatureStamp:
+def check_stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) -> SignatureStamp:
     """Check one token against the digest of what it should stamp."""
     eci = signed_data["encap_content_info"]
     tst_info = eci["content"].parsed if eci["content_type"].native == "tst_info" else None
@@ -370,7 +370,7 @@ def stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) -> Sig
     return SignatureStamp(
         at=tst_info["gen_time"].native,
         certificate=leaf,
-        carried=Material(certificates=tuple(islice(certificates.other_certs, MAX_CARRIED))),
+        embedded=Material(certificates=tuple(islice(certificates.other_certs, MAX_EMBEDDED))),
         fault=fault,
     )
 

@@ -73,7 +73,7 @@ class ReadSignature:
     fault: str | None = None
     detail: str = ""
     coverage: Coverage = Coverage.PART
-    later: Later = Later.OTHER
+    update: Later = Later.OTHER
     later_detail: str = ""
     certified: int | None = None
     reason: str = ""
@@ -158,16 +158,18 @@ def _look(
     try:
         _form(embedded, stream, is_stamp=is_stamp)
         _extent(signature, reader, embedded, own, stray)
-        signed_data = cms.content(embedded.pkcs7_content)
+        signed_data = cms.parse_content(embedded.pkcs7_content)
         if is_stamp:
-            stamp = cms.stamp(signed_data, embedded.compute_digest)
+            stamp = cms.check_stamp(signed_data, embedded.compute_digest)
             if signature.coverage is not Coverage.PART and stamp.fault is None:
                 reading.stamps.append((signature.revision, stamp))
             return
-        signature.signed = cms.signed(signed_data, embedded.compute_digest(cms.digest_name(signed_data)))
+        signature.signed = cms.check_signature(
+            signed_data, embedded.compute_digest(cms.digest_name(signed_data))
+        )
         signature.claimed_at = signature.signed.claimed_at or _written_time(embedded)
         signature.reason = str(embedded.sig_object.get("/Reason", ""))[:200]
-        signature.stamps = tuple(cms.stamps(signed_data))
+        signature.stamps = tuple(cms.check_stamps(signed_data))
     except UnfitError as why:
         signature.fault, signature.detail = why.code, str(why)[:500]
     except LIBRARY as why:
@@ -222,12 +224,12 @@ def _extent(
     if not isinstance(difference, DiffResult):
         sig.later_detail = _describe(difference)
         return
-    sig.later = _LEVELS.get(difference.modification_level, Later.OTHER)
+    sig.update = _LEVELS.get(difference.modification_level, Later.OTHER)
     changed = difference.changed_form_fields
     if covering := sorted(name for name in changed if own.get(name)):
-        sig.later, sig.later_detail = (Later.OTHER, f"signed by nobody, shown on the page: {covering}"[:300])
-    elif sig.later is Later.SIGNATURES and not changed <= own.keys():
-        sig.later = Later.FIELDS
+        sig.update, sig.later_detail = (Later.OTHER, f"signed by nobody, shown on the page: {covering}"[:300])
+    elif sig.update is Later.SIGNATURES and not changed <= own.keys():
+        sig.update = Later.FIELDS
         sig.later_detail = ", ".join(sorted(changed - own.keys()))[:300]
 
 

@@ -55,7 +55,7 @@ class PdfSandbox(KeptProcess):
     """One reading process. `folder` has the anchors and the answers about certificates."""
 
     module = "gateway.trust.pdf_signatures.child"
-    most_asked = 1000
+    max_questions = 1000
     area = "PDF"
     does = ("reading it", "the process that reads PDFs")
 
@@ -98,11 +98,11 @@ class SignatureReader:
         self._any = sandboxes[0]
         self._pool = pool
 
-    def read_here(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
+    def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
         return self._any.read_alone(file, seen_at, now)
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        facts = await self._pool.run(partial(self.read_here, path, seen_at, now))
+        facts = await self._pool.run(partial(self.read_alone, path, seen_at, now))
         if facts is not None:  # no process was asked
             return facts
         return await self._sandboxes.run(lambda sandbox: sandbox.read(path, seen_at, now))

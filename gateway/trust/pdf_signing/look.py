@@ -82,14 +82,14 @@ def view(path: Path, number: int) -> PageView:
     """Return a page, with what takes room on it."""
     with path.open("rb") as stream:
         page = PdfReader(stream, strict=False).pages[number - 1]
-        frame = PageFrame.of(page)
+        frame = PageFrame.of_page(page)
         return PageView(number=number, size=frame.size, taken=taken_areas(page, frame, TEXT_S))
 
 
 def frame_of(path: Path, number: int) -> PageFrame:
     """Return the frame that places that page's points in user space."""
     with path.open("rb") as stream:
-        return PageFrame.of(PdfReader(stream, strict=False).pages[number - 1])
+        return PageFrame.of_page(PdfReader(stream, strict=False).pages[number - 1])
 
 
 def digest_of(stream: BinaryIO, most: int | None = None) -> tuple[Digest, int]:
@@ -165,6 +165,6 @@ def _places(stream: BinaryIO, deadline: float) -> Iterator[tuple[int, tuple[int,
         for reference, widget in widgets(page):
             if not hasattr(reference, "idnum"):
                 continue
-            area = PageFrame.of(page).area(corners(widget["/Rect"]))
+            area = PageFrame.of_page(page).area(corners(widget["/Rect"]))
             if area.width > 1 and area.height > 1:
                 yield reference.idnum, (number, area)

@@ -154,9 +154,9 @@ class PadesSigner:
         expected: Digest | None = None,
     ) -> SignedPdf:
         picture = read_seal(image) if image is not None else None
-        return self.put(path, out, placement, picture, key, at, expected)
+        return self.sign_picture(path, out, placement, picture, key, at, expected)
 
-    def put(
+    def sign_picture(
         self,
         path: Path,
         out: Path,
@@ -170,7 +170,7 @@ class PadesSigner:
         frame = look.frame_of(path, placement.page)
         style = Look(placement=placement, picture=picture, matrix=frame.matrix)
         stamper = TrustedTime(self.time) if self.time is not None else None
-        work = SignatureWork(shown=style, rect=frame.rect(placement.area), key=key, at=at, stamper=stamper)
+        work = SignatureWork(style=style, rect=frame.rect(placement.area), key=key, at=at, stamper=stamper)
         with _open_source(path) as source, _new_file(out) as target:
             old_digest = expected or look.digest_of(source)[0]
             level = self._write_best(source, target, work)
@@ -265,7 +265,7 @@ _LARGEST_SIGNATURE = 1024  # of any key that is taken, in bytes
 class SignatureWork:
     """Data that one signature needs beside the files."""
 
-    shown: Look
+    style: Look
     rect: Rect
     key: AgencyKey
     at: datetime
@@ -284,15 +284,15 @@ def write_signature(
             field_name=name,
             md_algorithm="sha256",
             subfilter=SigSeedSubFilter.PADES,
-            reason=work.shown.placement.reason or None,
+            reason=work.style.placement.reason or None,
             embed_validation_info=context is not None,
             validation_context=context,
             signer_key_usage=set(),  # judged by policy, which takes either of two uses
         ),
         _KeySigner(work.key),
         timestamper=work.stamper,
-        stamp_style=work.shown,
-        new_field_spec=SigFieldSpec(name, on_page=work.shown.placement.page - 1, box=work.rect),  # type: ignore[arg-type]  # floats are as good
+        stamp_style=work.style,
+        new_field_spec=SigFieldSpec(name, on_page=work.style.placement.page - 1, box=work.rect),  # type: ignore[arg-type]  # floats are as good
     )
     signer.at = work.at
     asyncio.run(signer.async_sign_pdf(writer, output=cast(IO[bytes], target)))

@@ -108,7 +108,7 @@ def test_the_private_half_stays_on_the_token(
         assert not private[pkcs11.Attribute.EXTRACTABLE]
         assert bytes(private[pkcs11.Attribute.ID]) == bytes.fromhex(entry.key_id)
     assert files == {"pub.pem", "csr.pem", "crt.pem"}
-    assert entry.where == TOKEN
+    assert entry.storage == TOKEN
     assert signer.agency_code == CODE
 
 
@@ -132,7 +132,7 @@ def test_keys_in_files_and_on_a_token_live_side_by_side(keys: KeyDirectory, tmp_
 
     assert keys.signer(CODE, AT).certificate_der != new.certificate_der
     assert keys.signer(CODE, AT + timedelta(days=11)).certificate_der == new.certificate_der
-    assert {each.where for each in keys.entries(CODE)} == {"file", TOKEN}
+    assert {each.storage for each in keys.entries(CODE)} == {"file", TOKEN}
     # Without a token everything is listed all the same, and the key on it says what is missing.
     bare = KeyDirectory(tmp_path / "keys", None)
     assert len(bare.entries(CODE)) == 2
@@ -220,7 +220,7 @@ def test_a_wrong_pin_is_tried_once_and_never_shown(
     said = str(first.value) + first.value.hint + caplog.text + repr(keys) + repr(vars(first.value))
     assert wrong not in said
     right = KeyDirectory(tmp_path / "keys", None, hsms.keys_on(token))
-    assert right.generate(CODE, storage=TOKEN).where == TOKEN
+    assert right.generate(CODE, storage=TOKEN).storage == TOKEN
 
 
 def test_what_is_missing_is_said(hsm: Hsm, token: Token, tmp_path: Path) -> None:
