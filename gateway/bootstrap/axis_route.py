@@ -21,7 +21,7 @@ ASK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AxisSeen:
+class AxisCondition:
     """State of one axis of a route: `up`, `idle`, `blocked` or `down`, and why."""
 
     name: str
@@ -39,13 +39,13 @@ class RouteExplained:
     route: str
     away: str
     unsure: str
-    axes: tuple[AxisSeen, ...]
+    axes: tuple[AxisCondition, ...]
     turn: str
     by: str
     form: str = Form.STANDARD.value
 
 
-async def explained(
+async def explain_route(
     settings: Settings, axis: AxisDesk, host_of: HostOf, sender: str, code: str
 ) -> RouteExplained:
     """Explain a route. `axis` is that of the settings."""
@@ -94,13 +94,13 @@ async def form_by_settings(settings: Settings, host_of: HostOf, sender: str, cod
     return table.rule(sender, code, await host_of(code) if table.asks_for_nodes else None).form
 
 
-async def _state_of(name: str, axis: AxisDesk) -> AxisSeen:
+async def _state_of(name: str, axis: AxisDesk) -> AxisCondition:
     try:
         async with asyncio.timeout(ASK_S):
             await axis.counts()
     except (GatewayError, TimeoutError) as error:
         reason = axis.state().reason or str(error) or "it does not answer"
-        return AxisSeen(name=name, state="down", reason=reason)
+        return AxisCondition(name=name, state="down", reason=reason)
     state = axis.state()
     word = "up" if state.word == "partly" else state.word
-    return AxisSeen(name=name, state=word, reason=state.reason)
+    return AxisCondition(name=name, state=word, reason=state.reason)

@@ -25,7 +25,7 @@ class Noun:
     """A first word of the command line: its sentence in the help, the word that it follows, the module that has it."""
 
     sentence: str
-    after: str
+    after_noun: str
     module: str
 
 
@@ -72,7 +72,7 @@ def verbs(noun: str) -> Sequence[str]:
     return [module for s in _all() for module in s.verbs.get(noun, ())]
 
 
-def open_whole(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
+def open_with_storeys(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     """Open the node with everything that its settings want."""
     for storey in _storeys_for(settings):
         if storey.opens is not None:

@@ -21,7 +21,7 @@ from gateway.bootstrap.node import OpenNode
 from gateway.domain.diagnosis import Level, Tag
 from gateway.errors import GatewayError
 from gateway.folder.state import FolderState
-from gateway.ops import axis_now, checks_of_lines, checks_of_parts
+from gateway.ops import axis_view, checks_of_lines, checks_of_parts
 from gateway.ops.checks import Watch
 from gateway.ops.subject import Subject
 from gateway.ports.axis import AxisState, each_axis
@@ -105,15 +105,15 @@ class Scrape:
     async def _axis(self, now: datetime) -> AsyncIterator[Metric]:
         """Yield the line's gauges first: its state is in memory, and is needed most while the axis does not answer."""
         axis, description = self.node.axis, "Parcels on the axis, as far as this node may see."
-        for family in axis_gauges(axis_now.worst_states(axis, self.node.pulse.folder, now), now):
+        for family in axis_gauges(axis_view.worst_states(axis, self.node.pulse.folder, now), now):
             yield family
         if "" in each_axis(axis):
             depth = _gauge("axis_parcels", description, "state")
-            for state, count in (await axis_now.count(axis, self.node.pulse.folder, now)).items():
+            for state, count in (await axis_view.count(axis, self.node.pulse.folder, now)).items():
                 depth.add_metric([state], count)
         else:
             depth = GaugeMetricFamily("gateway_axis_parcels", description, labels=["axis", "state"])
-            for name, view in (await axis_now.look(axis, self.node.pulse.folder, now)).each.items():
+            for name, view in (await axis_view.look(axis, self.node.pulse.folder, now)).by_name.items():
                 for state, count in view.counts.items():
                     depth.add_metric([name, state], count)
         yield depth
@@ -121,7 +121,7 @@ class Scrape:
     async def _checks(self) -> AsyncIterator[Metric]:
         """Yield the worst level of each check, without the costly ones."""
         levels: dict[str, float] = {}
-        for finding in await self._watch.found(Tag.METRICS):
+        for finding in await self._watch.list_findings(Tag.METRICS):
             levels[finding.check] = max(levels.get(finding.check, 0.0), _LEVELS.get(finding.level, 0.0))
         yield _labelled("check", "What the doctor says of it: 0 green, 1 yellow, 2 red.", "check", levels)
 
@@ -149,7 +149,7 @@ class Scrape:
         yield _scalar("disk_free_bytes", "Free space where the content lies.", space.bytes)
         if space.inodes is not None:
             yield _scalar("disk_free_inodes", "Files that may still be made there.", space.inodes)
-        disks = await self.node.pool.run(partial(checks_of_parts.judged_disks, Subject.within(self.node)))
+        disks = await self.node.pool.run(partial(checks_of_parts.judge_disks, Subject.within(self.node)))
         free = {place: float(disk.space.bytes) for disk in disks for place in disk.places}
         full = {place: float(disk.word == data_folder.FULL) for disk in disks for place in disk.places}
         yield _labelled(

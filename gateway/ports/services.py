@@ -143,7 +143,7 @@ class HealthProbe(Protocol):
     async def ready(self) -> Sequence[Diagnosis]:
         """Whether calls can be served; where something `stops` them: ask another process, and here again later."""
 
-    async def found(self, tag: Tag) -> Sequence[Diagnosis]:
+    async def list_findings(self, tag: Tag) -> Sequence[Diagnosis]:
         """What the checks of that selection found, some seconds ago at most."""
 
 

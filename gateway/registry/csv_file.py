@@ -73,7 +73,7 @@ def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
     yield from _table(raw)
 
 
-def shown(cell: str) -> str:
+def printable(cell: str) -> str:
     """Return a cell as a problem repeats it."""
     return cell if len(cell) <= _LONGEST_REPEATED else cell[:_LONGEST_REPEATED] + "…"
 
@@ -221,4 +221,4 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
 
 
 def _problem(line: int, column: str, text: str, advice: str) -> RowProblem:
-    return RowProblem(line=line, column=column, found=shown(text), advice=advice)
+    return RowProblem(line=line, column=column, found=printable(text), advice=advice)

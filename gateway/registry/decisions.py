@@ -82,7 +82,7 @@ _OPEN = [*map(str, UNDECIDED + WORKED_ON)]
 class SqlWaits(NodeRows):
     """Counts documents under codes, from the rows of documents."""
 
-    async def of(self, codes: Sequence[str]) -> CodesInUse:
+    async def count_use(self, codes: Sequence[str]) -> CodesInUse:
         if not codes:
             return CodesInUse()
         hosted = {

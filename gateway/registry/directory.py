@@ -22,15 +22,15 @@ from gateway.domain.text import fold
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
-from gateway.registry import binding, binding_told, importing, lookup, reforms, resolving
+from gateway.registry import binding, binding_events, importing, lookup, reforms, resolving
 from gateway.registry.binding import SqlBindings
-from gateway.registry.binding_told import SqlBindingLog
+from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, aware, failures_named, stored, to_entry
 from gateway.store.memory import Memory
 from gateway.store.repository import Page
 
 NEEDS_TWO = "REG-TWO-PEOPLE"
-MOST_FOUND = 200  # rows one search answers at most; a person narrows it then
+MAX_MATCHES = 200  # rows one search answers at most; a person narrows it then
 
 
 T = TypeVar("T")
@@ -94,10 +94,10 @@ class SqlDirectory:
         """Return the entry of this code as of today, whether in force or not."""
         return await self._as_of(code, self._today())
 
-    async def believed(self, code: str, on: date, at: datetime) -> AgencyEntry | None:
+    async def belief(self, code: str, on: date, at: datetime) -> AgencyEntry | None:
         """Return the belief of that moment about a code on that day; None where nothing was known of it then."""
         async with self._reading() as connection:
-            return await lookup.believed(connection, code.strip().upper(), on, at)
+            return await lookup.find_belief(connection, code.strip().upper(), on, at)
 
     async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
         """Return each ended code, and old form of one, whose mail goes to one of these codes on that day, and to which."""
@@ -121,7 +121,7 @@ class SqlDirectory:
         self, texts: Collection[str], limit: int = 20, near: str = ""
     ) -> Mapping[str, Sequence[AgencyEntry]]:
         """Search for several texts, from one look at the registry."""
-        most, today = max(1, min(limit, MOST_FOUND)), self._today()
+        most, today = max(1, min(limit, MAX_MATCHES)), self._today()
         async with self._reading() as connection:
             matches = {text: await lookup.search(connection, text, most, near) for text in texts}
             by_code = {e.code: e for entries in matches.values() for e in entries}
@@ -144,7 +144,7 @@ class SqlDirectory:
     ) -> Page[AgencyEntry]:
         """List the matching entries in code order, a page at a time."""
         async with self._reading() as connection:
-            entries = await filtered(connection, criteria, self._clock.now(), cursor or "", limit + 1)
+            entries = await list_filtered(connection, criteria, self._clock.now(), cursor or "", limit + 1)
             rows = await lookup.as_of(connection, entries, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
@@ -238,15 +238,15 @@ class SqlDirectory:
     async def differences(self) -> Sequence[BindingDifference]:
         """List where the table of bindings differs from the events: such rows are not used (threat 114)."""
         async with self._reading() as connection:
-            return await binding_told.differences(connection, self._log)
+            return await binding_events.differences(connection, self._log)
 
-    async def name_untold(self) -> Sequence[BindingDifference]:
+    async def report_differences(self) -> Sequence[BindingDifference]:
         """List the differences, with an alert for each that has not had one yet. For the start of a node."""
         differences = await self.differences()
         if differences:
             with failures_named():
                 async with self._writer.begin() as connection:
-                    await binding_told.alert(connection, self._log, differences)
+                    await binding_events.alert(connection, self._log, differences)
         return differences
 
     async def _as_of(self, code: str, on: date) -> AgencyEntry | None:
@@ -262,7 +262,7 @@ class SqlDirectory:
         self, connection: AsyncConnection, keys: Sequence[Key]
     ) -> Mapping[Key, Sequence[Binding]]:
         with failures_named():
-            confirmed = await binding.told_of(connection, self._log, [str(code) for _, code in keys])
+            confirmed = await binding.list_confirmed(connection, self._log, [str(code) for _, code in keys])
         return {("told", code): b for code, b in confirmed.items()}
 
     async def _remembered(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -292,12 +292,12 @@ _BEHIND = "\uffff"  # sorts behind every letter of a code
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-async def filtered(
-    connection: AsyncConnection, criteria: AgencyFilter, now: datetime, after: str, limit: int
+async def list_filtered(
+    connection: AsyncConnection, criteria: AgencyFilter, now: datetime, after_code: str, limit: int
 ) -> Sequence[AgencyEntry]:
     query = (
         select(AGENCY)
-        .where(AGENCY.c.code > after, *_conditions(criteria, now))
+        .where(AGENCY.c.code > after_code, *_conditions(criteria, now))
         .order_by(AGENCY.c.code)
         .limit(limit)
     )

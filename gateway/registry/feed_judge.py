@@ -80,7 +80,7 @@ class JudgedFeed:
 
 
 @asynccontextmanager
-async def judged(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
+async def judge_feed(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
     """Judge a feed; FeedRefused says why not. The stage is gone when the context ends."""
     feed_ends = await room.pool.run(partial(_proved, room.issuers, path, room.clock.now()))
     async with room.reader.connect() as connection:
@@ -90,7 +90,7 @@ async def judged(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
         yield JudgedFeed(header=feed_ends.header)
         return
     is_snapshot = feed_ends.header.kind is FeedKind.SNAPSHOT
-    stage = await room.pool.run(partial(FeedStage, room.scratch, whole=is_snapshot))
+    stage = await room.pool.run(partial(FeedStage, room.scratch, is_snapshot=is_snapshot))
     try:
         await room.pool.run(partial(stage.put_feed, map(_keyed, feed_file.lines(path, feed_ends))))
         mark = await _lay_registry(room, stage, feed_ends.header)
@@ -232,7 +232,7 @@ def _put_bound(stage: FeedStage, rows: Sequence[Any]) -> None:
 def _refuse_contradictions(stage: FeedStage) -> None:
     if problems := stage.problems(MOST_AT_ONCE):
         raise FeedRefused("; ".join(problems), code="FEED-ROWS")
-    if moved := stage.moved():
+    if moved := stage.describe_moved_keys():
         raise FeedRefused(
             f"{'; '.join(moved)}: one key speaks for one code (K1)",
             code="FEED-BINDING",

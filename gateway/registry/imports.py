@@ -16,7 +16,7 @@ from gateway.domain.registry_reform import ReformState
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Pool
 from gateway.registry import importing, lookup, planning, reforms
-from gateway.registry.importing import alone, record_change, to_change, update_rows
+from gateway.registry.importing import lock_table, record_change, to_change, update_rows
 from gateway.registry.lookup import in_parts
 from gateway.registry.tables import (
     AGENCY,
@@ -30,7 +30,7 @@ from gateway.registry.tables import (
 )
 
 UNDONE = ":undone"  # ends the id of the change that undid another one
-MOST_SHOWN = 200
+MAX_LISTED = 200
 _RESTORED = (*RECORD_FIELDS, "folded", "source", "check_note", "scheme")
 
 
@@ -40,10 +40,10 @@ class SqlImports:
     def __init__(self, connection: AsyncConnection, pool: Pool | None = None) -> None:
         self._connection, self._pool = connection, pool
 
-    async def alone(self) -> None:
+    async def lock_registry(self) -> None:
         """Lock the registry against other writers until the unit of work ends."""
         with failures_named():
-            await alone(self._connection, "agency")
+            await lock_table(self._connection, "agency")
 
     async def plan(self, csv_bytes: bytes, today: date) -> Plan:
         """Plan the file on the present registry."""
@@ -80,7 +80,7 @@ class SqlImports:
     async def lines(self, id: str) -> Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]:
         """Return the first changed codes, each with its fields before and now."""
         with failures_named():
-            query = select(PERIOD).where(*_kept_by(id)).order_by(PERIOD.c.code).limit(MOST_SHOWN)
+            query = select(PERIOD).where(*_kept_by(id)).order_by(PERIOD.c.code).limit(MAX_LISTED)
             old_texts = {row.code: _texts(row) for row in await self._connection.execute(query)}
             now = {row.code: _texts(row) for row in await self._rows(list(old_texts))}
         return {code: (texts, now.get(code, {})) for code, texts in old_texts.items()}

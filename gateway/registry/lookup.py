@@ -218,7 +218,7 @@ async def once_below(connection: AsyncConnection, parent: str) -> list[str]:
     return list((await connection.execute(query)).scalars())
 
 
-async def believed(connection: AsyncConnection, code: str, on: date, at: datetime) -> AgencyEntry | None:
+async def find_belief(connection: AsyncConnection, code: str, on: date, at: datetime) -> AgencyEntry | None:
     """Return the belief of that moment about a code on that day; None where nothing was known of it then."""
     then = stored(at)
     query = select(PERIOD).where(

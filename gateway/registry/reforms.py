@@ -25,7 +25,7 @@ from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEff
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
 from gateway.registry import lookup
-from gateway.registry.importing import alone, record_change, row_values
+from gateway.registry.importing import lock_table, record_change, row_values
 from gateway.registry.tables import (
     AGENCY,
     BINDING,
@@ -279,7 +279,7 @@ class SqlReforms:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def around(self, reform: Reform) -> AroundReform:
+    async def load_context(self, reform: Reform) -> AroundReform:
         with failures_named():
             codes = reform.named
             forms = [target.alias for step in reform.flat for target in step.targets if target.alias]
@@ -292,10 +292,10 @@ class SqlReforms:
                 certificates=await certificates_of(self._connection, reform.ended),
             )
 
-    async def alone(self) -> None:
+    async def lock_registry(self) -> None:
         """Lock the registry against other writers until the unit of work ends."""
         with failures_named():
-            await alone(self._connection, "agency")
+            await lock_table(self._connection, "agency")
 
     async def apply(
         self, record: ReformRecord, old: Mapping[str, Life | None], new: Mapping[str, Life]

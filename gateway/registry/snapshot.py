@@ -86,7 +86,7 @@ async def write_snapshot(
 def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner) -> Header:
     """Write the signed changes from one snapshot to a later one. FeedRefused where the later one has lost a row: only a
     snapshot can say that. Sync."""
-    older_ends, newer_ends = whole(older), whole(newer)
+    older_ends, newer_ends = check(older), check(newer)
     if older_ends.header.sequence >= newer_ends.header.sequence:
         raise FeedRefused(f"{older.name} is not older than {newer.name}", code="FEED-ROLLED-BACK")
     draft = FeedDraft(target)
@@ -108,12 +108,12 @@ def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner
     return header
 
 
-def beside(target: Path) -> Path:
+def draft_path(target: Path) -> Path:
     """Return a name of its own in the same folder, for an intermediate file."""
     return target.with_name(f".{target.name}.{secrets.token_hex(8)}")
 
 
-def whole(path: Path) -> Ends:
+def check(path: Path) -> Ends:
     """Return the ends of a snapshot whose body is the stated one. Its signature is not checked. Sync."""
     feed_ends = feed_file.ends(path)
     if feed_ends.header.kind is not FeedKind.SNAPSHOT:
@@ -124,7 +124,7 @@ def whole(path: Path) -> Ends:
 
 def differences(older: Path, newer: Path) -> Iterator[Difference]:
     """Compare line by line in the order of the codes; agencies first, then proposals. Sync."""
-    for old, new in _paired(older, whole(older), newer, whole(newer)):
+    for old, new in _paired(older, check(older), newer, check(newer)):
         if old != new:
             yield _difference(old, new)
 

@@ -56,13 +56,13 @@ class _RawValue:
     base: Path
 
 
-def locate(given: Path | None, environ: Mapping[str, str], here: Path | None = None) -> Path | None:
+def locate(chosen_path: Path | None, environ: Mapping[str, str], folder: Path | None = None) -> Path | None:
     """Return the settings file to read: the one given, else $GATEWAY_CONFIG, else ./gateway.toml where it exists."""
-    if given is not None:
-        return given
+    if chosen_path is not None:
+        return chosen_path
     if environ.get("GATEWAY_CONFIG"):
         return Path(environ["GATEWAY_CONFIG"])
-    nearby = (here or Path.cwd()) / DEFAULT_FILE
+    nearby = (folder or Path.cwd()) / DEFAULT_FILE
     return nearby if nearby.is_file() else None
 
 
@@ -222,7 +222,7 @@ def _checked(key: str, raw: _RawValue, faults: list[str], name: str = "") -> obj
     if typed_value is not None and _allowed(setting, typed_value):
         return typed_value
     shown_value = "a value that is not shown" if setting.is_secret else repr(raw.value)
-    faults.append(f"{name or key}: expected {expected(key)}, found {shown_value} ({raw.source})")
+    faults.append(f"{name or key}: expected {explain_key(key)}, found {shown_value} ({raw.source})")
     return None
 
 
@@ -350,19 +350,19 @@ def sources(settings: Settings) -> dict[str, str]:
     return {key: settings.origin.get(key, "default") for key in names()} | of_lists
 
 
-def shown(settings: Settings) -> dict[str, object]:
+def printable(settings: Settings) -> dict[str, object]:
     """Return every value as it may be printed: secrets masked, also the password inside a database address."""
-    printable: dict[str, object] = {}
+    lines: dict[str, object] = {}
     for key in names():
         section, name = key.split(".")
         setting_value: object = getattr(getattr(settings, section), name)
         if isinstance(setting_value, str) and isinstance(option(key).rule, Address):
             setting_value = re.sub(r"(?<=://)([^/@:]*):[^@]*@", r"\1:********@", setting_value)
-        printable[key] = str(setting_value) if isinstance(setting_value, Path | Secret) else setting_value
+        lines[key] = str(setting_value) if isinstance(setting_value, Path | Secret) else setting_value
     if settings.axes:
-        printable = {key: v for key, v in printable.items() if key.split(".")[0] not in _ONE_AXIS}
-        printable |= _shown_axes(settings)
-    return printable
+        lines = {key: v for key, v in lines.items() if key.split(".")[0] not in _ONE_AXIS}
+        lines |= _shown_axes(settings)
+    return lines
 
 
 def _shown_axes(settings: Settings) -> dict[str, object]:
@@ -383,7 +383,7 @@ def _shown_axes(settings: Settings) -> dict[str, object]:
     return lines
 
 
-def expected(key: str) -> str:
+def explain_key(key: str) -> str:
     """Describe in words the values that a setting takes."""
     setting = option(key)
     match setting.rule:

@@ -23,7 +23,7 @@ from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
 from gateway.office.store import partners
 from gateway.office.store.partners import Flow, TrafficWanted
-from gateway.ops import axis_now, backup, restore, status
+from gateway.ops import axis_view, backup, restore, status
 from gateway.ops.status import NodeStatus
 from gateway.ports.services import HealthProbe
 from gateway.store import reporting
@@ -84,7 +84,7 @@ class NodeMachine:
 
     async def checks(self, tag: Tag = Tag.DOCTOR) -> Sequence[Diagnosis]:
         """What the checks of that selection found, known for some seconds; the test of the line is made each time."""
-        return await self.health.found(tag)
+        return await self.health.list_findings(tag)
 
     async def standing(self) -> NodeStatus:
         return await status.look(self.node)
@@ -92,7 +92,7 @@ class NodeMachine:
     async def queues(self) -> Queues:
         node = self.node
         load = await reporting.load(node.store, node.clock.now())
-        axis = await axis_now.look(node.axis, node.pulse.folder, node.clock.now())
+        axis = await axis_view.look(node.axis, node.pulse.folder, node.clock.now())
         piles = [QueuePile(queue="axis", part=part, count=count) for part, count in axis.counts.items()]
         return Queues(
             piles=[*piles, *_piles(load)],
@@ -225,7 +225,7 @@ class BackupCopies:
         done = await restore.drill(
             path, passphrase, data_dir, None, node.clock, node.pool, lambda what, count: None
         )
-        await node.pool.run(partial(backup.note, data_dir, path, done.about.at, node.clock.now()))
+        await node.pool.run(partial(backup.note, data_dir, path, done.description.at, node.clock.now()))
         return done
 
     async def _tell(self, by: str, drill: Drill) -> None:
