@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from gateway.bootstrap.axis import routed
+from gateway.bootstrap.axis import join_axes
 from gateway.clock import SystemClock
 from gateway.domain.forms import Form
 from gateway.domain.routes import RouteTable, Turn
@@ -65,7 +65,7 @@ async def explain_route(
             by=only_state.name,
         )
     impatient = tuple(replace(a, away_s=0) for a in settings.axes)
-    trial = routed(replace(settings, axes=impatient), axes, SystemClock(), host_of)
+    trial = join_axes(replace(settings, axes=impatient), axes, SystemClock(), host_of)
     first = await trial.way(sender, code)
     states = await asyncio.gather(*(_state_of(name, axes[name]) for name in first.order))
     for a in states:

@@ -22,7 +22,7 @@ from gateway.domain.event import Event
 from gateway.domain.evidence import STORY, PacketTold, Story
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ops.evidence import pack_file
-from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted
+from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted_time
 from gateway.whole_files import new_file
 from gateway.words import labels
 
@@ -225,7 +225,7 @@ def _story_lines(call: Invocation, story: Story) -> Iterator[str]:
         yield call.word(f"evidence.page.absent.{story.absent}")
     times = sealed_times(story)
     for packet in story.packets:
-        yield _packet_line(call, packet, trusted(call.word, times, packet))
+        yield _packet_line(call, packet, trusted_time(call.word, times, packet))
     for seal in story.seals:
         stamped = clock(seal.stamped_at) if seal.stamped_at else call.word("evidence.page.untrusted")
         yield f"{call.word('evidence.page.seal')} {seal.number}: {clock(seal.at)}; {stamped}"

@@ -119,7 +119,7 @@ class Handover:
         if count >= MOST_TRIES:
             self.attempts.give_up(document.id)
             name = f"{document.number} ({document.id})"
-            fault = error if isinstance(error, GatewayError) else texts.broken(name, error)
+            fault = error if isinstance(error, GatewayError) else texts.report(name, error)
             text = texts.reason(fault, name, {}, self.desk.clock.now(), "give")
             await self.desk.pool.run(partial(_write_reason, base, document.id, text))
 

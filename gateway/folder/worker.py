@@ -279,7 +279,7 @@ class FolderLoop:
         except Exception as error:  # reason: one entry that the program did not foresee stops no other
             if self._note_crash(folder, name, error) < MOST_TRIES:
                 return
-            await self._refuse(base, (OUT,), entry, texts.broken(_printable_name(name), error), "send")
+            await self._refuse(base, (OUT,), entry, texts.report(_printable_name(name), error), "send")
         else:
             now = self._out.clock.now()
             write = partial(texts.receipt, answer.body, at=now, repeated=answer.is_repeated)
@@ -316,7 +316,7 @@ class FolderLoop:
         except Exception as error:  # reason: as above
             if self._note_crash(folder, file.name, error) < MOST_TRIES:
                 return
-            await self._refuse(base, (IN,), file, texts.broken(_printable_name(file.name), error), "status")
+            await self._refuse(base, (IN,), file, texts.report(_printable_name(file.name), error), "status")
         else:
             write = partial(texts.receipt, answer, at=now, repeated=bool(answer["repeated"]))
             await pool.run(

@@ -27,7 +27,7 @@ from gateway.ports.services import Clock
 from gateway.registry import lookup
 from gateway.registry.binding_events import SqlBindingLog, certificate_of, confirm
 from gateway.registry.importing import AT_ONCE, lock_table
-from gateway.registry.tables import BINDING, aware, stored, value_of
+from gateway.registry.tables import BINDING, as_utc, aware, value_of
 
 MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
 
@@ -109,12 +109,12 @@ class SqlBindings:
                 code=binding.code,
                 fingerprint=fingerprint(binding.certificate_der),
                 certificate_pem=certificate.public_bytes(Encoding.PEM).decode(),
-                valid_from=None if binding.valid_from is None else stored(binding.valid_from),
-                valid_to=None if binding.valid_to is None else stored(binding.valid_to),
+                valid_from=None if binding.valid_from is None else as_utc(binding.valid_from),
+                valid_to=None if binding.valid_to is None else as_utc(binding.valid_to),
                 state=ACTIVE,
                 proposed_by=people[0],
                 approved_by=people[1],
-                created_at=stored(self._clock.now()),
+                created_at=as_utc(self._clock.now()),
             )
         )
 
@@ -135,7 +135,7 @@ class SqlBindings:
         ended = at if row.valid_to is None else min(at, aware(row.valid_to))
         values = {
             "state": WITHDRAWN if kind is EventKind.BINDING_WITHDRAWN else row.state,
-            "valid_to": stored(ended),
+            "valid_to": as_utc(ended),
         }
         await self._connection.execute(update(BINDING).where(BINDING.c.id == row.id).values(**values))
         all_facts = {"valid_to": ended.isoformat(), **facts}
@@ -189,7 +189,7 @@ def speaks(binding: Binding, at: datetime) -> bool:
 
 async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime) -> list[Binding]:
     """Return the bindings that packets are judged by at that moment, by code. A province binds a few hundred."""
-    now = stored(at)
+    now = as_utc(at)
     query = select(BINDING).where(
         or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now),
         or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from <= now),
@@ -252,10 +252,10 @@ def _overlaps(binding: Binding) -> list[ColumnElement[bool]]:
     """Match rows in force at some moment of the wanted binding; an open end is for ever."""
     conditions: list[ColumnElement[bool]] = []
     if binding.valid_from is not None:
-        conditions.append(or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(binding.valid_from)))
+        conditions.append(or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(binding.valid_from)))
     if binding.valid_to is not None:
         conditions.append(
-            or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from < stored(binding.valid_to))
+            or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from < as_utc(binding.valid_to))
         )
     return conditions
 
@@ -316,7 +316,7 @@ class Speaker:
 
 async def speakers(reader: AsyncEngine, at: datetime) -> list[Speaker]:
     """List the certificates in force by code. A province binds a few hundred."""
-    rows, now = BINDING.c, stored(at)
+    rows, now = BINDING.c, as_utc(at)
     query = (
         select(rows.code, rows.fingerprint, rows.created_at, rows.proposed_by, rows.approved_by)
         .where(or_(rows.valid_to.is_(None), rows.valid_to > now))

@@ -65,7 +65,7 @@ def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
         return
     try:
         # The whole file is decoded first: one that is no UTF-8 has this problem alone.
-        for _ in _decoded(raw):
+        for _ in _decode(raw):
             pass
     except _NoText as why:
         yield _problem(why.line, "file", why.found, "these bytes are not UTF-8; save the file as CSV UTF-8")
@@ -85,7 +85,7 @@ class _NoText(Exception):
         self.line, self.found = line, bad_bytes
 
 
-def _decoded(raw: bytes) -> Iterator[str]:
+def _decode(raw: bytes) -> Iterator[str]:
     for n, line in enumerate(io.BytesIO(raw), 1):
         try:
             yield line.decode("utf-8-sig" if n == 1 else "utf-8")
@@ -94,9 +94,9 @@ def _decoded(raw: bytes) -> Iterator[str]:
 
 
 def _table(raw: bytes) -> Iterator[CsvLine | RowProblem]:
-    first = next(_decoded(raw), "")
+    first = next(_decode(raw), "")
     delimiter = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.reader(_decoded(raw), delimiter=delimiter, strict=True)
+    reader = csv.reader(_decode(raw), delimiter=delimiter, strict=True)
     columns: list[str] | None = None
     same: dict[Cell, Cell] = {}
     start = 1

@@ -25,7 +25,7 @@ from gateway.ports.services import Clock, Pool
 from gateway.registry import binding, binding_events, importing, lookup, reforms, resolving
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, aware, failures_named, stored, to_entry
+from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, as_utc, aware, failures_named, to_entry
 from gateway.store.memory import Memory
 from gateway.store.repository import Page
 
@@ -63,7 +63,7 @@ class SqlDirectory:
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
         """Resolve a text on that day, or make the nearest offer: a new code, an old code, an alias, or a name under
         `parent`, which may be a code, an alias or a name; letter case and accents ignored."""
-        return await self._remembered(
+        return await self._ask_memory(
             ("resolve", text, on, parent), lambda connection: resolving.resolve(connection, text, on, parent)
         )
 
@@ -85,7 +85,7 @@ class SqlDirectory:
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Return every binding of exactly this code (F10); the verifier picks those active at its time."""
         return list(
-            await self._remembered(
+            await self._ask_memory(
                 ("bindings", code), lambda connection: binding.bindings(connection, self._log, code)
             )
         )
@@ -102,7 +102,7 @@ class SqlDirectory:
     async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
         """Return each ended code, and old form of one, whose mail goes to one of these codes on that day, and to which."""
         return dict(
-            await self._remembered(
+            await self._ask_memory(
                 ("former", on, *sorted(codes)),
                 lambda connection: resolving.leading_to(connection, codes, on),
             )
@@ -171,7 +171,7 @@ class SqlDirectory:
         """Return applied changes since that moment, oldest first."""
         query = select(CHANGE).order_by(CHANGE.c.at, CHANGE.c.id).limit(limit)
         if since is not None:
-            query = query.where(CHANGE.c.at >= stored(since))
+            query = query.where(CHANGE.c.at >= as_utc(since))
         async with self._reading() as connection:
             rows = (await connection.execute(query)).all()
         return [importing.to_change(row) for row in rows]
@@ -256,7 +256,7 @@ class SqlDirectory:
             entry = await lookup.by_code(connection, capitals)
             return None if entry is None else (await lookup.as_of(connection, [entry], on))[0]
 
-        return await self._remembered(("entry", capitals, on), read)
+        return await self._ask_memory(("entry", capitals, on), read)
 
     async def _told_of(
         self, connection: AsyncConnection, keys: Sequence[Key]
@@ -265,7 +265,7 @@ class SqlDirectory:
             confirmed = await binding.list_confirmed(connection, self._log, [str(code) for _, code in keys])
         return {("told", code): b for code, b in confirmed.items()}
 
-    async def _remembered(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _ask_memory(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async def load_named(connection: AsyncConnection) -> T:
             with failures_named():
                 return await read(connection)
@@ -348,9 +348,9 @@ def _stands(standing: str, now: datetime) -> ColumnElement[bool]:
 
 def _ending(now: datetime, last_moment: datetime) -> ColumnElement[str]:
     """Select codes whose last certificate ends between the two."""
-    last = func.max(func.coalesce(BINDING.c.valid_to, stored(_NEVER)))
+    last = func.max(func.coalesce(BINDING.c.valid_to, as_utc(_NEVER)))
     query = select(BINDING.c.code).where(BINDING.c.state == ACTIVE).group_by(BINDING.c.code)
-    return query.having(last > stored(now), last <= stored(last_moment)).scalar_subquery()
+    return query.having(last > as_utc(now), last <= as_utc(last_moment)).scalar_subquery()
 
 
 async def last_touched(
@@ -384,7 +384,7 @@ async def _revisions(connection: AsyncConnection, codes: Collection[str]) -> Map
 
 def touched_since(at: datetime, now: datetime) -> ColumnElement[bool]:
     """Match rows whose code, or a certificate of it, changed at that moment or later."""
-    first = stored(at)
-    ended = and_(BINDING.c.state == WITHDRAWN, BINDING.c.valid_to >= first, BINDING.c.valid_to <= stored(now))
+    first = as_utc(at)
+    ended = and_(BINDING.c.state == WITHDRAWN, BINDING.c.valid_to >= first, BINDING.c.valid_to <= as_utc(now))
     bound = select(BINDING.c.code).where(or_(BINDING.c.created_at >= first, ended))
     return or_(AGENCY.c.updated_at >= first, AGENCY.c.code.in_(bound))

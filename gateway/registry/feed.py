@@ -42,8 +42,8 @@ from gateway.registry.tables import (
     IN_FORCE,
     PROPOSAL,
     REFUSAL,
+    as_utc,
     failures_named,
-    stored,
     value_of,
 )
 
@@ -101,7 +101,7 @@ async def keep_refusal(room: FeedRoom, refused: FeedRefused, header: Header | No
     """Store the refusal durably; of very many the newest stay."""
     values = {
         "id": room.clock.new_id(),
-        "at": stored(room.clock.now()),
+        "at": as_utc(room.clock.now()),
         "code": refused.code,
         "reason": str(refused)[:LONGEST_REASON],
         "issuer": header and header.issuer,
@@ -155,7 +155,7 @@ async def _close_missing(
             valid_from=bindparam("_first"),
             valid_to=last_day,
             alias=case((bindparam("_keeps"), AGENCY.c.alias), else_=None),
-            updated_at=stored(room.clock.now()),
+            updated_at=as_utc(room.clock.now()),
         )
     )
     async for part in _parts(room, partial(stage.missing_codes, last_day)):
@@ -176,7 +176,7 @@ async def _propose(connection: AsyncConnection, room: FeedRoom, stage: FeedStage
         await connection.execute(delete(PROPOSAL))
     count = 0
     async for part in _parts(room, stage.proposals):
-        values = await room.pool.run(partial(_proposed, part, header, room.clock.now()))
+        values = await room.pool.run(partial(_proposal_rows, part, header, room.clock.now()))
         for row in values:
             same = (PROPOSAL.c.code == row["code"], PROPOSAL.c.fingerprint == row["fingerprint"])
             await connection.execute(delete(PROPOSAL).where(*same))
@@ -185,7 +185,7 @@ async def _propose(connection: AsyncConnection, room: FeedRoom, stage: FeedStage
     return count
 
 
-def _proposed(part: Sequence[ProposalLine], header: Header, now: datetime) -> list[dict[str, Any]]:
+def _proposal_rows(part: Sequence[ProposalLine], header: Header, now: datetime) -> list[dict[str, Any]]:
     return [
         {
             "code": line.proposal,
@@ -193,11 +193,11 @@ def _proposed(part: Sequence[ProposalLine], header: Header, now: datetime) -> li
             "certificate_pem": x509.load_der_x509_certificate(base64.b64decode(line.certificate))
             .public_bytes(Encoding.PEM)
             .decode(),
-            "valid_from": line.valid_from and stored(line.valid_from),
-            "valid_to": line.valid_to and stored(line.valid_to),
+            "valid_from": line.valid_from and as_utc(line.valid_from),
+            "valid_to": line.valid_to and as_utc(line.valid_to),
             "issuer": header.issuer,
             "sequence": header.sequence,
-            "at": stored(now),
+            "at": as_utc(now),
         }
         for line in part
     ]
@@ -214,8 +214,8 @@ async def _put_in_force(
             sequence=header.sequence,
             digest=header.digest,
             kind=header.kind.value,
-            made_at=stored(header.made_at),
-            applied_at=stored(now),
+            made_at=as_utc(header.made_at),
+            applied_at=as_utc(now),
             by_principal=by,
             change_id=change_id,
         )

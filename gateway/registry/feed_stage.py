@@ -126,7 +126,7 @@ class FeedStage:
             agencies = [line for line, _ in part if isinstance(line, AgencyLine)]
             self._insert("feed", 5, [_columns(line) for line in agencies])
             proposed = [
-                (line.proposal, line.sha256, key, feed_file.encoded(line))
+                (line.proposal, line.sha256, key, feed_file.encode(line))
                 for line, key in part
                 if isinstance(line, ProposalLine)
             ]
@@ -182,7 +182,7 @@ class FeedStage:
     def proposals(self) -> Iterator[list[ProposalLine]]:
         with contextlib.closing(self._rows.execute("SELECT body FROM proposal")) as cursor:
             while part := cursor.fetchmany(AT_ONCE):
-                yield [feed_file.decoded(ProposalLine, body, "proposal") for (body,) in part]
+                yield [feed_file.decode(ProposalLine, body, "proposal") for (body,) in part]
 
     def _insert(self, table: str, columns: int, rows: Sequence[tuple[object, ...]]) -> None:
         marks = ", ".join("?" * columns)
@@ -211,7 +211,7 @@ class FeedStage:
 
 
 def _columns(line: AgencyLine) -> tuple[object, ...]:
-    return (line.code, feed_file.encoded(line), line.alias, line.parent, line.successor)
+    return (line.code, feed_file.encode(line), line.alias, line.parent, line.successor)
 
 
 def _staged_row(body: bytes, is_new: int, was_open: int) -> StagedRow:

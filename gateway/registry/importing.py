@@ -33,7 +33,7 @@ from gateway.ports.services import Clock, Pool
 from gateway.registry import csv_file, lookup, planning
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.planning import Base
-from gateway.registry.tables import AGENCY, CHANGE, DEFAULT_SCHEME, aware, stored
+from gateway.registry.tables import AGENCY, CHANGE, DEFAULT_SCHEME, as_utc, aware
 
 AT_ONCE = 1000  # rows read or written between two turns of the event loop
 CODES_KEPT = 500  # codes of each kind named in the kept summary; the counts are always whole
@@ -45,7 +45,7 @@ _COLUMNS = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
 async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
     """Plan the import of a file. Nothing is written; every bad row is in `problems`."""
     async with reader.connect() as connection:
-        return await planned(connection, pool, csv_bytes, today)
+        return await make_plan(connection, pool, csv_bytes, today)
 
 
 async def apply(
@@ -72,7 +72,7 @@ def refuse_problems(plan: Plan) -> None:
         raise Clash(f"the file has {len(plan.problems)} problems and was not imported: {listed}")
 
 
-async def planned(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
+async def make_plan(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
     """Plan the import on the registry as this connection sees it."""
     base = replace(await read_base(connection), reserved=await lookup.held_back_by_reforms(connection, today))
     work = partial(_plan, base, csv_bytes)
@@ -153,7 +153,7 @@ async def record_change(connection: AsyncConnection, change: RegistryChange) -> 
     await connection.execute(
         insert(CHANGE).values(
             id=change.id,
-            at=stored(change.at),
+            at=as_utc(change.at),
             by_principal=change.by,
             source_digest=change.source_digest,
             summary=json.dumps(change.summary, ensure_ascii=False),
@@ -179,7 +179,7 @@ def row_values(agency: AgencyRecord, source: RowSource, at: datetime) -> dict[st
         "source": source.value,
         "check_note": None,
         "scheme": DEFAULT_SCHEME,
-        "updated_at": stored(at),
+        "updated_at": as_utc(at),
     }
 
 

@@ -41,7 +41,7 @@ class Base:
 
 def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest) -> Plan:
     """Plan a file. Its problems come in the order of the lines."""
-    lines, changes, problems = _collected(base, read)
+    lines, changes, problems = _collect(base, read)
     problems += [
         *_dates(changes, lines),
         *_unknown(base, changes, lines),
@@ -54,7 +54,7 @@ def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest
     faulty = {problem.line for problem in problems}
     _drop(changes, [code for code in changes if lines[code] in faulty])
     compared = replace(
-        _compared(base, changes, source_digest),
+        _compare(base, changes, source_digest),
         unchanged=sum(line not in faulty for line in lines.values()) - len(changes),
     )
     if problems:
@@ -73,7 +73,7 @@ def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[st
     return sorted({problem.found for problem in problems})
 
 
-def _collected(
+def _collect(
     base: Base, read: Iterable[CsvLine | RowProblem]
 ) -> tuple[dict[str, int], dict[str, AgencyRecord], list[RowProblem]]:
     """Return the line of each code, the records that would change, and the problems of single lines."""
@@ -221,7 +221,7 @@ def on_circles(starts: Iterable[str], follow: Callable[[str], str | None]) -> se
     return on_circle
 
 
-def _compared(base: Base, changes: Mapping[str, AgencyRecord], source_digest: Digest) -> Plan:
+def _compare(base: Base, changes: Mapping[str, AgencyRecord], source_digest: Digest) -> Plan:
     added: list[AgencyRecord] = []
     changed: list[RowChange] = []
     closed: list[RowChange] = []

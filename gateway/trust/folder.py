@@ -45,7 +45,7 @@ class AnchorFile:
         # As at the start of a node, which refuses to run with any other anchor.
         if not is_authority(certificate):
             raise Clash("this certificate is no authority: nothing could be believed below it")
-        with self._locked():
+        with self._lock():
             anchors = self.certificates()
             if any(x.public_bytes(Encoding.DER) == certificate_der for x in anchors):
                 return
@@ -55,7 +55,7 @@ class AnchorFile:
             self._path.chmod(0o644)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         """Lock the folder, so that of two approvals at once neither overwrites the other's anchor."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = os.open(self._path.parent, os.O_RDONLY)

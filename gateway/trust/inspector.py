@@ -314,7 +314,7 @@ class FileInspector:
             if row.encrypted:
                 continue
             part = OfficePart(row, facts.found_type)
-            for piece in self._metered(stream, row, budget):
+            for piece in self._meter(stream, row, budget):
                 facts.inflated += len(piece)
                 part.feed(piece)
             facts.active.update(part.active())
@@ -349,7 +349,7 @@ class FileInspector:
         """Inspect a member as it streams by; it is kept in memory only while it may be a container."""
         sniffer, content = Sniffer(), io.BytesIO()
         is_kept = True
-        for piece in self._metered(stream, row, budget):
+        for piece in self._meter(stream, row, budget):
             sniffer.feed(piece)
             if is_kept and sniffer.file_type(row.name) not in _LOOKED_INTO:
                 is_kept, content = False, io.BytesIO()
@@ -361,7 +361,7 @@ class FileInspector:
         active = {"script"} if kind in ("html", "svg", "script") else set()
         return _GatheredFacts(found_type=kind, size=sniffer.size, inflated=sniffer.size, active=active)
 
-    def _metered(self, stream: BinaryIO, row: ArchiveMember, budget: _Budget) -> Iterator[bytes]:
+    def _meter(self, stream: BinaryIO, row: ArchiveMember, budget: _Budget) -> Iterator[bytes]:
         for piece in entry_content(stream, row):
             budget.inflated -= len(piece)
             if budget.inflated < 0:

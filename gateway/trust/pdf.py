@@ -113,7 +113,7 @@ def _walk(reader: PdfReader, most_objects: int) -> PdfTraits:
         return PdfTraits(broken="unreadable")
     try:
         pages = sum(1 for _ in _leaves(reader, root, most_objects))
-        active = {kind for node in _reached(reader, root, most_objects) for kind in _active(node)}
+        active = {kind for node in _walk_reachable(reader, root, most_objects) for kind in _active(node)}
     except TooManyObjectsError:
         return PdfTraits(broken="too-long-to-read")
     return PdfTraits(pages=pages or None, broken=None if pages else "no-pages", active=tuple(sorted(active)))
@@ -134,7 +134,7 @@ def _leaves(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[Di
             yield node
 
 
-def _reached(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:
+def _walk_reachable(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:
     """Yield every dictionary that opening or clicking can reach."""
     walk = _ObjectWalk(reader, most)
     pending: list[PdfObject] = [root]

@@ -328,7 +328,7 @@ def _make_answer(
 def _speaker(answer: ocsp.OCSPResponse, issuer: x509.Certificate) -> x509.Certificate | None:
     """Return the certificate whose key signed the answer: the issuer, or one that the answer brings; None otherwise."""
     speakers = (issuer, *islice(answer.certificates, _MOST_RESPONDERS))
-    return next((c for c in speakers if _signed_by(answer, c)), None)
+    return next((c for c in speakers if _is_signed_by(answer, c)), None)
 
 
 def _unfit_responder(responder: x509.Certificate, issuer: x509.Certificate, at: datetime) -> str | None:
@@ -347,7 +347,7 @@ def _unfit_responder(responder: x509.Certificate, issuer: x509.Certificate, at: 
     return None
 
 
-def _signed_by(answer: ocsp.OCSPResponse, speaker: x509.Certificate) -> bool:
+def _is_signed_by(answer: ocsp.OCSPResponse, speaker: x509.Certificate) -> bool:
     key, digest = speaker.public_key(), answer.signature_hash_algorithm
     if digest is None:
         return False

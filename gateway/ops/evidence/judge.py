@@ -154,7 +154,7 @@ def judge(
     try:
         signed = verify.examine(source, policy=xml or XmlPolicy(), bindings=bindings, at=at).signed
     except (InvalidEnvelope, CannotTell) as error:
-        return failed(error, at)
+        return judge_failure(error, at)
     if trust is None:
         return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
     return judge_signer(signed, trust, at, policy or TrustPolicy(signing_past=ANY_PAST))
@@ -168,13 +168,13 @@ def judge_signer(
     try:
         proved = decide(signed, evidence, policy, at)
     except (InvalidEnvelope, CannotTell) as error:
-        return failed(error, at, signed, evidence)
+        return judge_failure(error, at, signed, evidence)
     return JudgedSignature(
         word=VALID, at=at, steps=proved.steps, notes=proved.notes, signed=signed, evidence=evidence
     )
 
 
-def failed(
+def judge_failure(
     error: InvalidEnvelope | CannotTell,
     at: datetime,
     signed: SignedEnvelope[Envelope] | None = None,

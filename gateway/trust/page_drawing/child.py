@@ -200,7 +200,7 @@ def _look(path: Path, wish: PageWish) -> PageLook:
 
 
 def _pdf(path: Path, wish: PageWish) -> PageLook:
-    with _opened(path) as document:
+    with _open(path) as document:
         count = min(len(document), MOST_PAGES)
         if not 1 <= wish.page <= count:
             raise _CannotDrawError(NONE, f"it has {count} pages")
@@ -214,7 +214,7 @@ def _pdf(path: Path, wish: PageWish) -> PageLook:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
+def _open(path: Path) -> Iterator[pypdfium2.PdfDocument]:
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as why:

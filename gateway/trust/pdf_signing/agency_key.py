@@ -138,7 +138,7 @@ def _find_token(choice: TokenChoice) -> Token:
             hint="take the others out, or name one with --token",
         )
     if matches[0].flags & TokenFlag.USER_PIN_LOCKED:
-        raise _locked(matches[0])
+        raise _locked_error(matches[0])
     return matches[0]
 
 
@@ -159,7 +159,7 @@ def _log_in(token: Token, ask: AskPin) -> Session:
     try:
         return token.open(user_pin=ask(token.label).reveal())
     except pkcs11.PinLocked:
-        raise _locked(token) from None
+        raise _locked_error(token) from None
     except _WRONG_PIN:
         raise Denied(
             f"the token {token.label!r} does not take this PIN{_last_try_warning(token)}",
@@ -180,7 +180,7 @@ def _last_try_warning(token: Token) -> str:
     return "; one more wrong PIN locks it" if flags & TokenFlag.USER_PIN_FINAL_TRY else ""
 
 
-def _locked(token: Token) -> GatewayError:
+def _locked_error(token: Token) -> GatewayError:
     return Denied(
         f"the token {token.label!r} is locked by wrong PINs",
         code="TOKEN-LOCKED",

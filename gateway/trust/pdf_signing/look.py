@@ -57,20 +57,20 @@ def is_bearable(path: Path, reader: PdfSandbox) -> bool:
 
 def digest_at(path: Path) -> tuple[Digest, int]:
     """Return SHA-256 and size of the file. Raise NotFound when it is not there."""
-    with _opened(path) as stream:
+    with _open(path) as stream:
         return digest_of(stream)
 
 
 def examine(path: Path) -> PdfStanding:
     """Examine the file as it stands. Raise NotFound when it is not there."""
-    with _opened(path) as stream:
+    with _open(path) as stream:
         digest, size = digest_of(stream)
         stands = partial(PdfStanding, digest=digest, size=size)
         return stands(fault="too-large") if size > MOST_PDF_BYTES else _examine(stream, stands)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _open(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as stream:
             yield stream

@@ -211,7 +211,7 @@ def _new_file(out: Path) -> Iterator[BinaryIO]:
     except BaseException as why:
         out.unlink(missing_ok=True)
         if isinstance(why, OSError | PdfError | SigningError | ValueError):
-            raise _failed(why) from why
+            raise _sign_error(why) from why
         raise
 
 
@@ -244,7 +244,7 @@ def _has_cause(why: BaseException, kind: type[BaseException]) -> bool:
     return isinstance(why, kind) or (below is not None and _has_cause(below, kind))
 
 
-def _failed(why: BaseException) -> Clash:
+def _sign_error(why: BaseException) -> Clash:
     if _has_cause(why, RevokedError):
         return Clash(
             "the certificate of the agency's key is revoked",
