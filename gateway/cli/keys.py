@@ -194,6 +194,7 @@ def _key_record(entry: KeyEntry) -> dict[str, Any]:
         "id agency algorithm where sha256 subject serial not_before not_after",
         id=entry.key_id,
         agency=entry.agency_code,
+        where=entry.storage,
         sha256=entry.fingerprint,
     )
 
