@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -93,6 +94,24 @@ async def test_the_head_is_exactly_what_the_tables_say(url: str) -> None:
 def is_no_search_index(_: object, name: str | None, *more: object) -> bool:
     """Each database has its own, and the tables that both have in common do not name it."""
     return not (name or "").removeprefix("ix_").startswith("list_search")
+
+
+def test_steps_that_databases_have_taken_do_not_change() -> None:
+    """A database that took a step keeps what it did then: whoever needs something else adds a step behind it."""
+    folder = Path(migrate.__file__).parent / "migrations" / "versions"
+    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
+
+    assert {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files} == STEPS
+
+
+STEPS = {
+    "r0200_baseline.py": "fd6c73c06e5aae27",
+    "r0200_baseline_postgresql.sql": "cd738bc1a86d2f88",
+    "r0200_baseline_sqlite.sql": "51ab00c6b2be126e",
+    "r0201_small_content_in_one_row.py": "303d4faf5a99de79",
+    "r0202_no_second_place_for_small_content.py": "f803acd5de93830a",
+    "r0203_lists_written_beside_units.py": "0acb4c44cdb5a957",
+}
 
 
 async def test_two_nodes_that_start_together_migrate_once(url: str) -> None:

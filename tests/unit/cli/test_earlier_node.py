@@ -1,0 +1,124 @@
+"""A database, a backup and an evidence pack of an earlier version of the program are read as that version read them.
+Names of fields are stored, and a field that is renamed would take its default in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import lzma
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.store import migrate
+from tests.unit.cli.conftest import Terminal
+
+EARLIER = Path(__file__).parents[2] / "samples" / "earlier-node"
+# The answers were given on that day; late and due go by it.
+THEN = datetime.fromisoformat("2026-11-26T17:52:00+00:00")
+PASSPHRASE = "kho lưu thử nghiệm 2026\n"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings of a node that has nothing yet, on the day of the answers."""
+    monkeypatch.setattr(SystemClock, "now", lambda clock: THEN)
+    file = tmp_path / "gateway.toml"
+    file.write_text('[node]\nname = "demo"\ndata_dir = "state"\n')
+    (tmp_path / "state").mkdir()
+    return file
+
+
+def unpack_database(folder: Path) -> None:
+    with lzma.open(EARLIER / "gateway.db.xz") as packed, (folder / "gateway.db").open("wb") as file:
+        shutil.copyfileobj(packed, file)
+
+
+def differences(expected: Any, actual: Any, path: str = "") -> list[str]:
+    """List where an answer lacks something of the expected one or says it otherwise; fields may be added."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        lacking = [f"{path}.{key} is gone" for key in expected.keys() - actual.keys()]
+        common = expected.keys() & actual.keys()
+        return lacking + [
+            d for key in common for d in differences(expected[key], actual[key], f"{path}.{key}")
+        ]
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        pairs = enumerate(zip(expected, actual, strict=True))
+        return [d for n, (before, now) in pairs for d in differences(before, now, f"{path}[{n}]")]
+    return [] if expected == actual else [f"{path}: {expected!r} became {actual!r}"]
+
+
+def test_an_earlier_database_gives_the_answers_that_it_gave(terminal: Terminal, settings: Path) -> None:
+    state = settings.parent / "state"
+    unpack_database(state)
+    shutil.copytree(EARLIER / "trust", state / "trust")
+    with lzma.open(EARLIER / "answers.json.xz") as packed:
+        answers = json.load(packed)
+    assert terminal.type("--config", settings, "migrate", "up", "--yes").code == 0
+
+    found = []
+    for words, expected in answers.items():
+        actual = terminal.type("--config", settings, *words.split(), "-o", "json").json
+        found += [f"{words}: {difference}" for difference in differences(expected, actual)]
+
+    assert len(answers) > 100
+    assert found == []
+
+
+def test_an_earlier_database_is_brought_to_the_schema_of_a_new_one(
+    terminal: Terminal, settings: Path, tmp_path: Path
+) -> None:
+    unpack_database(settings.parent / "state")
+
+    assert terminal.type("--config", settings, "migrate", "up", "--yes").code == 0
+    asyncio.run(migrate.up(f"sqlite:///{tmp_path / 'new.db'}"))
+
+    assert schema_of(tmp_path / "state" / "gateway.db") == schema_of(tmp_path / "new.db")
+
+
+def schema_of(database: Path) -> dict[tuple[str, str], list[Any]]:
+    """Return the columns of each table and the statement of each index."""
+    with closing(sqlite3.connect(database)) as connection:
+        named = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+        return {
+            (kind, name): connection.execute(f"PRAGMA table_info({name})").fetchall()
+            if kind == "table"
+            else [sql]
+            for kind, name, sql in named
+            if not name.startswith("sqlite_")
+        }
+
+
+def test_an_earlier_backup_is_restored(terminal: Terminal, settings: Path, tmp_path: Path) -> None:
+    """Its schema lacks a table that came later."""
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text(PASSPHRASE)
+
+    restored = terminal.type(
+        *("--config", settings, "restore", EARLIER / "node.backup"),
+        *("--passphrase-file", passphrase, "--yes", "-o", "json"),
+    )
+    agencies = terminal.type("--config", settings, "host", "list", "-o", "json")
+
+    assert restored.code == 0, restored.err
+    assert [(row["code"], row["name"], row["numbering"]) for row in agencies.json["data"]] == [
+        ("Z91.02", "Sở Thử nghiệm", "B")
+    ]
+
+
+def test_an_earlier_evidence_pack_is_judged_as_before(terminal: Terminal, settings: Path) -> None:
+    expected = json.loads((EARLIER / "verdict.json").read_text())
+
+    actual = terminal.type(
+        *("--config", settings, "evidence", "verify", EARLIER / "evidence.zip", "--trust", EARLIER / "trust"),
+        *("--at", expected["at"], "-o", "json"),
+    )
+
+    assert actual.code == 0
+    assert differences(expected, actual.json) == []
