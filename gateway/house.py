@@ -73,17 +73,17 @@ OFFICE = Storey(
     nouns={
         "book": Noun(
             sentence="The register books: lines, gaps, files; mail entered by hand.",
-            after="inbox",
+            after_noun="inbox",
             module="gateway.office.cli.book",
         ),
         "todo": Noun(
             sentence="What needs a hand: overdue, refused, failed, asked back, due.",
-            after="hold",
+            after_noun="hold",
             module="gateway.office.cli.todo",
         ),
         "calendar": Noun(
             sentence="Holidays and swap days, which office hours leave out or add.",
-            after="todo",
+            after_noun="todo",
             module="gateway.office.cli.calendar",
         ),
     },

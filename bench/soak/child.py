@@ -52,7 +52,7 @@ def main() -> None:
             yield node
 
     sys.argv = ["gateway", "serve", "--role", options.role]
-    with patch.object(storeys, "open_whole", opened):
+    with patch.object(storeys, "open_with_storeys", opened):
         house.main()
 
 

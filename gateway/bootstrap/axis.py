@@ -44,13 +44,13 @@ async def open_axis(
             stack.callback(pool.close)
             opened[name] = await stack.enter_async_context(_axis(alone, time, pool, name))
         if settings.axes:
-            several = routed(settings, opened, time, host_of)
+            several = join_axes(settings, opened, time, host_of)
             yield await stack.enter_async_context(several)
         else:
             yield opened[settings.axis_name]
 
 
-def routed(
+def join_axes(
     settings: Settings, axes: Mapping[str, AxisDesk], clock: Clock, host_of: HostOf = nobody
 ) -> RoutedAxis:
     """Join the axes of the settings, by name, into one."""

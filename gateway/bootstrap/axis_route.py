@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from gateway.bootstrap.axis import routed
+from gateway.bootstrap.axis import join_axes
 from gateway.clock import SystemClock
 from gateway.domain.forms import Form
 from gateway.domain.routes import RouteTable, Turn
@@ -21,7 +21,7 @@ ASK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AxisSeen:
+class AxisCondition:
     """State of one axis of a route: `up`, `idle`, `blocked` or `down`, and why."""
 
     name: str
@@ -39,13 +39,13 @@ class RouteExplained:
     route: str
     away: str
     unsure: str
-    axes: tuple[AxisSeen, ...]
+    axes: tuple[AxisCondition, ...]
     turn: str
     by: str
     form: str = Form.STANDARD.value
 
 
-async def explained(
+async def explain_route(
     settings: Settings, axis: AxisDesk, host_of: HostOf, sender: str, code: str
 ) -> RouteExplained:
     """Explain a route. `axis` is that of the settings."""
@@ -65,7 +65,7 @@ async def explained(
             by=only_state.name,
         )
     impatient = tuple(replace(a, away_s=0) for a in settings.axes)
-    trial = routed(replace(settings, axes=impatient), axes, SystemClock(), host_of)
+    trial = join_axes(replace(settings, axes=impatient), axes, SystemClock(), host_of)
     first = await trial.way(sender, code)
     states = await asyncio.gather(*(_state_of(name, axes[name]) for name in first.order))
     for a in states:
@@ -94,13 +94,13 @@ async def form_by_settings(settings: Settings, host_of: HostOf, sender: str, cod
     return table.rule(sender, code, await host_of(code) if table.asks_for_nodes else None).form
 
 
-async def _state_of(name: str, axis: AxisDesk) -> AxisSeen:
+async def _state_of(name: str, axis: AxisDesk) -> AxisCondition:
     try:
         async with asyncio.timeout(ASK_S):
             await axis.counts()
     except (GatewayError, TimeoutError) as error:
         reason = axis.state().reason or str(error) or "it does not answer"
-        return AxisSeen(name=name, state="down", reason=reason)
+        return AxisCondition(name=name, state="down", reason=reason)
     state = axis.state()
     word = "up" if state.word == "partly" else state.word
-    return AxisSeen(name=name, state=word, reason=state.reason)
+    return AxisCondition(name=name, state=word, reason=state.reason)

@@ -72,7 +72,7 @@ async def open_ground(
     refuse_mixture(settings)
     time = clock or SystemClock()
     store = store or SqlStore(settings.database.address, time, server_limits(settings))
-    async with _opened(settings, store) as pool:
+    async with _open(settings, store) as pool:
         yield Ground(
             settings=settings,
             clock=time,
@@ -99,12 +99,12 @@ async def open_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
     """Open the registry of codes alone, on a migrated database."""
     clock = SystemClock()
     store = SqlStore(settings.database.address, clock)
-    async with _opened(settings, store) as pool:
+    async with _open(settings, store) as pool:
         yield OpenRegistry(store=store, directory=directory(settings, store, clock, pool))
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPool]:
+async def _open(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPool]:
     """Open threads and a database that answers; both are closed in the end."""
     async with AsyncExitStack() as stack:
         pool = ThreadPool(settings.workers.threads)

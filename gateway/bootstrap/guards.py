@@ -101,7 +101,7 @@ class Judging:
     authorities: AskedAuthorities
 
 
-def judging(settings: Settings, clock: Clock) -> Judging:
+def make_judging(settings: Settings, clock: Clock) -> Judging:
     """Read the trust folder. Misconfigured says what is missing in it."""
     folder = settings.trust.folder
     anchors = folder / "ca.pem"
@@ -117,7 +117,7 @@ def judging(settings: Settings, clock: Clock) -> Judging:
     return Judging(trust=trust, authorities=AskedAuthorities(sources, trust.chains, answers))
 
 
-async def asking(
+async def make_asking(
     desk: InDesk, judges: Judging, answers: SqlRevocationAnswers, directory: SqlDirectory
 ) -> Asking:
     """Make the loop, with the answers of before the node stopped."""
@@ -188,7 +188,7 @@ def vault(settings: Settings, pool: Pool) -> FileVault:
     return FileVault(settings.node.data_dir / "content" / SEALED, pool)
 
 
-def holding(
+def make_hold(
     settings: Settings, store: SqlStore, blobs: FileBlobs, sealed: FileVault, clock: Clock, pool: Pool
 ) -> HoldDesk:
     """Make the sealed hold; Misconfigured when the recipient's key is set and cannot be used."""

@@ -280,11 +280,11 @@ async def open_node(
         published = await pool.run(partial(published_seal, settings, (await ground.store.log.head()).log_id))
         await restored.mark_if_behind(ground.store, time, settings.node.name, published)
         await restored.refuse_unconfirmed(ground.store)
-        await ground.directory.name_untold()
+        await ground.directory.report_differences()
         axis = await stack.enter_async_context(open_axis(settings, time, ground.host_of))
         room = _room(settings)
         blobs = FileBlobs(room.folder, ground.store, time, pool, room)
-        judges = guards.judging(settings, time)
+        judges = guards.make_judging(settings, time)
         scanner = guards.scanner(settings, pool)
         sandboxes = guards.sandboxes(settings)
         for sandbox in sandboxes:
@@ -310,7 +310,7 @@ async def open_node(
             axis=axis,
             trust=judges.trust,
             scanner=scanner,
-            hold=guards.holding(settings, out.store, out.blobs, vault, time, pool),
+            hold=guards.make_hold(settings, out.store, out.blobs, vault, time, pool),
             out=out,
             inn=inn,
             bells=NodeBells(ground.store),
@@ -321,7 +321,7 @@ async def open_node(
             sealer=log_sealer(settings, ground.store.log, time, pool),
             guard=clock_guard(settings, ground.store, time),
             settled=settled,
-            asking=await guards.asking(inn, judges, ground.store.revocation, ground.directory),
+            asking=await guards.make_asking(inn, judges, ground.store.revocation, ground.directory),
             webhooks=guards.webhook_desk(settings, ground.store, wrapper("poster", poster), time, pool),
         )
 

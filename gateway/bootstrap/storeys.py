@@ -25,7 +25,7 @@ class Noun:
     """A first word of the command line: its sentence in the help, the word that it follows, the module that has it."""
 
     sentence: str
-    after: str
+    after_noun: str
     module: str
 
 
@@ -53,7 +53,7 @@ def hang(storey: Storey) -> None:
 
 
 @cache
-def _installed() -> tuple[Storey, ...]:
+def _load_installed() -> tuple[Storey, ...]:
     """Load those of other distributions, and only when needed: the search takes as long as printing a version."""
     from importlib.metadata import entry_points
 
@@ -61,7 +61,7 @@ def _installed() -> tuple[Storey, ...]:
 
 
 def _all() -> Sequence[Storey]:
-    return (*_hung, *_installed())
+    return (*_hung, *_load_installed())
 
 
 def nouns() -> Mapping[str, Noun]:
@@ -72,7 +72,7 @@ def verbs(noun: str) -> Sequence[str]:
     return [module for s in _all() for module in s.verbs.get(noun, ())]
 
 
-def open_whole(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
+def open_with_storeys(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     """Open the node with everything that its settings want."""
     for storey in _storeys_for(settings):
         if storey.opens is not None:
@@ -97,4 +97,4 @@ def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: 
 def _storeys_for(settings: Settings) -> Sequence[Storey]:
     """Return the storeys for these settings. A real node gets none of other distributions: theirs are for trials."""
     hung = _hung if settings.node.office == "on" else ()
-    return (*hung, *_installed()) if settings.node.trial == "on" else hung
+    return (*hung, *_load_installed()) if settings.node.trial == "on" else hung

@@ -52,13 +52,13 @@ async def verify(
     tsa_ca: Annotated[Path | None, existing("Root certificates of timestamp authorities, in PEM.")] = None,
 ) -> None:
     """Examine the log from the first event to the newest seal: nothing removed, changed, moved, added. Exit 7 if so."""
-    from gateway.ops.audit import Given
+    from gateway.ops.audit import Inputs
     from gateway.ops.audit import verify as examine
 
     settings = call.settings()
     if database is not None:
         settings = replace(settings, database=replace(settings.database, url=database))
-    inputs = Given(
+    inputs = Inputs(
         published=[_read_seal(path) for path in seal or ()],
         since=_read_seal(since) if since else None,
         roots=_roots(settings, tsa_ca),

@@ -28,7 +28,7 @@ from gateway.clock import SystemClock
 from gateway.domain.diagnosis import Diagnosis
 from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
-from gateway.ops import axis_now
+from gateway.ops import axis_view
 from gateway.ports.axis import AxisDesk, each_axis
 from gateway.whole_files import new_file
 
@@ -76,7 +76,7 @@ async def status(call: Invocation, axis: AxisDesk) -> None:
     """Say whether the axis is connected, and how much waits on it, is being handed over, or was put aside."""
     from gateway.workers.pulse import HEARTBEAT
 
-    view = await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
+    view = await axis_view.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
     output.answer(call, axis_shown(view), (output.plain(text) for _, text in axis_lines(call, view)))
     if not view.answers:
         raise typer.Exit(NETWORK)
@@ -229,11 +229,11 @@ async def route(
 ) -> None:
     """Say which way mail to a code goes: the route, its axes in order, how each is now, which one takes it. Exit 6 while
     none does."""
-    from gateway.bootstrap.axis_route import explained
+    from gateway.bootstrap.axis_route import explain_route
 
     async with at_axis(call.settings()) as axis:
         sending_code = sender or next((agency.code for agency in await ground.store.hosted()), "")
-        answer = await explained(ground.settings, axis, ground.host_of, sending_code, code)
+        answer = await explain_route(ground.settings, axis, ground.host_of, sending_code, code)
     output.answer(call, asdict(answer), _route_lines(call, answer))
     if answer.turn in ("wait", "never"):
         raise typer.Exit(NETWORK)

@@ -194,7 +194,7 @@ async def restore(
                 chosen, passphrase, scratch or chosen.parent, scratch_url, clock, pool, _progress(call)
             )
             if folder.is_dir():
-                backup.note(folder, chosen, outcome.about.at, clock.now())
+                backup.note(folder, chosen, outcome.description.at, clock.now())
         else:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             target = RestoreTarget(
@@ -209,9 +209,9 @@ async def restore(
 
 
 def _find_backup(settings: Settings, file: Path | None) -> Path:
-    from gateway.ops.backup import last
+    from gateway.ops.backup import read_last
 
-    path = str(file or last(settings.node.data_dir).get("path") or "")
+    path = str(file or read_last(settings.node.data_dir).get("path") or "")
     if not path or not Path(path).is_file():
         raise NotFound(f"there is no backup {path or 'known to this node'}", hint="name its file")
     return Path(path).absolute()
@@ -226,8 +226,8 @@ def _print_equal(call: Invocation, file: Path, outcome: Restored, drill: bool) -
         call,
         {
             "path": str(file),
-            "copied_at": output.stamp(outcome.about.at),
-            "node": outcome.about.node,
+            "copied_at": output.stamp(outcome.description.at),
+            "node": outcome.description.node,
             "rows": outcome.manifest.rows,
             "files": outcome.files,
             "lacks": _lacks(outcome.manifest),

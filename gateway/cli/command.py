@@ -426,7 +426,7 @@ def known_words() -> dict[str, str]:
     def add(word: str, sentence: str) -> None:
         found[word] = sentence
         for more, noun in hung.items():
-            if noun.after == word:
+            if noun.after_noun == word:
                 add(more, noun.sentence)
 
     for word, sentence in NOUNS.items():

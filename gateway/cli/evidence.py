@@ -22,12 +22,12 @@ from gateway.domain.event import Event
 from gateway.domain.evidence import STORY, Story, StoryPacket
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ops.evidence import pack_file
-from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted
+from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted_time
 from gateway.whole_files import new_file
 from gateway.words import labels
 
 if TYPE_CHECKING:
-    from gateway.ops.evidence.pack_file import Ready
+    from gateway.ops.evidence.pack_file import PreparedPack
     from gateway.store.work import SqlWork
 
 File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standard input.")]
@@ -84,7 +84,7 @@ def _must_not_exist(target: Path) -> None:
         raise Clash(f"{target} exists; a pack never overwrites anything, name another file")
 
 
-def _write_pack(pack: Ready, target: Path) -> None:
+def _write_pack(pack: PreparedPack, target: Path) -> None:
     """Write the pack; its name appears when it is complete. Read it again, as it may be needed in ten years."""
     _must_not_exist(target)
     try:
@@ -118,7 +118,7 @@ def verify(
     from gateway.ops.evidence import verify as checking
 
     report = checking.verify(file, trust, seal, moment(at) if at else SystemClock().now())
-    report_json = report.told()
+    report_json = report.to_json()
     output.answer(call, report_json, _report_lines(call, report_json))
     if report.verdict != "valid":
         raise typer.Exit(VERIFICATION)
@@ -225,7 +225,7 @@ def _story_lines(call: Invocation, story: Story) -> Iterator[str]:
         yield call.word(f"evidence.page.absent.{story.absent}")
     times = sealed_times(story)
     for packet in story.packets:
-        yield _packet_line(call, packet, trusted(call.word, times, packet))
+        yield _packet_line(call, packet, trusted_time(call.word, times, packet))
     for seal in story.seals:
         stamped = clock(seal.stamped_at) if seal.stamped_at else call.word("evidence.page.untrusted")
         yield f"{call.word('evidence.page.seal')} {seal.number}: {clock(seal.at)}; {stamped}"

@@ -163,7 +163,7 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: S
     settings = reading.load(draft, os.environ)
     _make_folders(settings, answers)
     await migrate.up(settings.database.address)
-    call.say("cli.init.database", path=reading.shown(settings)["database.url"])
+    call.say("cli.init.database", path=reading.printable(settings)["database.url"])
     async with at_ground(settings) as ground:
         agency = HostedAgency(
             id=SystemClock().new_id("agy_"), code=answers.code, name=answers.name, numbering=answers.numbering
@@ -278,10 +278,10 @@ def _toml_string(text: str) -> str:
 @config.verb("", "--config province.toml -o json", name="show")
 def show_settings(call: Invocation) -> None:
     """Print every setting with its value and its source; secrets are masked."""
-    from gateway.settings import shown, sources
+    from gateway.settings import printable, sources
 
     settings = call.settings()
-    values, origins = shown(settings), sources(settings)
+    values, origins = printable(settings), sources(settings)
     records = [{"id": key, "value": values[key], "source": origins[key]} for key in values]
     cells = [(key, "" if values[key] is None else str(values[key]), origins[key]) for key in values]
     heads = (("cli.setting", ""), ("cli.value", ""), ("cli.source", "dim"))

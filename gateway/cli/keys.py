@@ -145,18 +145,18 @@ async def import_(
     """Put an issued certificate beside its key. Where others of the agency are bound here, it signs once bound too."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from gateway.ops.certificates import made_for_signing, never_for_pdfs
+    from gateway.ops.certificates import check_made_for_signing, check_never_signed_pdfs
     from gateway.trust.key_material import key_id, public_key_of, sha256
     from gateway.trust.keys import read_certificate
 
     pem = file.read_bytes()
     certificate = read_certificate(pem, str(file))
-    made_for_signing(certificate, str(file))
+    check_made_for_signing(certificate, str(file))
     der = certificate.public_bytes(Encoding.DER)
     agency = chosen(await ground.store.hosted(), call.agency)
     certificate_key = key_id(public_key_of(certificate, str(file)))
     _refuse_stolen(certificate_key, await ground.store.key_ends(agency.code))
-    await never_for_pdfs(ground.store, [der])
+    await check_never_signed_pdfs(ground.store, [der])
     await _check_can_sign(ground, agency.code, certificate_key, sha256(der))
     call.ask("cli.ask.import_certificate", file=file, code=agency.code)
     entry = ground.keys.import_certificate(agency.code, pem)
@@ -194,6 +194,7 @@ def _key_record(entry: KeyEntry) -> dict[str, Any]:
         "id agency algorithm where sha256 subject serial not_before not_after",
         id=entry.key_id,
         agency=entry.agency_code,
+        where=entry.storage,
         sha256=entry.fingerprint,
     )
 
@@ -202,7 +203,7 @@ def _cells(call: Invocation, entry: KeyEntry) -> dict[str, str]:
     valid = f"{output.clock(entry.not_before)} – {output.clock(entry.not_after)}"
     return {
         "valid": call.word("cli.no_certificate") if entry.certificate_der is None else valid,
-        "where": call.word(f"cli.key.in_{entry.where}"),
+        "where": call.word(f"cli.key.in_{entry.storage}"),
     }
 
 
@@ -255,10 +256,10 @@ async def _propose(
     overlap_days: int | None,
     reason: str,
 ) -> None:
-    from gateway.ops.certificates import never_for_pdfs
+    from gateway.ops.certificates import check_never_signed_pdfs
 
     overlap = timedelta(days=ground.settings.keys.overlap_days if overlap_days is None else overlap_days)
-    await never_for_pdfs(ground.store, [b.certificate_der for b in bindings])
+    await check_never_signed_pdfs(ground.store, [b.certificate_der for b in bindings])
     at, now = moment(from_) if from_ else None, ground.clock.now()
     changes = [binding_change(await ground.directory.bindings(b.code), b, now, overlap, at) for b in bindings]
     await proposals.proposed(call, ground, ProposalContent(bindings=tuple(changes)), as_, reason)

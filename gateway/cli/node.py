@@ -42,10 +42,10 @@ class WhichAgency(NotFound):
 @asynccontextmanager
 async def at_node(settings: Settings) -> AsyncIterator[OpenNode]:
     """The wired node, for commands that are about no single agency."""
-    from gateway.bootstrap.storeys import open_whole
+    from gateway.bootstrap.storeys import open_with_storeys
 
     must_exist(settings)
-    async with open_whole(settings) as node:
+    async with open_with_storeys(settings) as node:
         yield node
 
 

@@ -59,13 +59,13 @@ async def show(call: Invocation, ground: Ground, id: Id) -> None:
 @verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
 async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     """Approve what another person proposed: type the last 16 digits of each fingerprint, as its owner told them to you."""
-    from gateway.ops.certificates import never_for_pdfs
+    from gateway.ops.certificates import check_never_signed_pdfs
 
     async with ground.deciding.decisions.read() as view:
         proposal = await view.proposals.get(id)
         names = await view.people.names(proposal.people)
     # Checked again, because the key may have signed a PDF since the proposal.
-    await never_for_pdfs(ground.store, [b.certificate_der for b in proposal.content.bindings])
+    await check_never_signed_pdfs(ground.store, [b.certificate_der for b in proposal.content.bindings])
     if call.output is OutputFormat.TABLE:
         _print(call, proposal, names, ground.clock.now())
     call.ask("cli.ask.approve", id=id)

@@ -25,10 +25,10 @@ from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
-    from gateway.ops import axis_now, explain
+    from gateway.ops import axis_view, explain
     from gateway.store.reporting import Load
 else:
-    axis_now = late("gateway.ops.axis_now")
+    axis_view = late("gateway.ops.axis_view")
     explain = late("gateway.ops.explain")
 
 _COLUMNS = output.columns("queue:queue sort count oldest", bold="queue")
@@ -58,7 +58,7 @@ async def list_(call: Invocation, node: OpenNode) -> None:
     from gateway.store import reporting
 
     now = node.clock.now()
-    axis = await axis_now.look(node.axis, node.pulse.folder, now)
+    axis = await axis_view.look(node.axis, node.pulse.folder, now)
     load = await reporting.load(node.store, now)
     queue_lines = [
         *(QueueLine(queue="axis", sort=sort, count=count) for sort, count in axis.counts.items()),

@@ -27,7 +27,7 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.domain.pace import Pace
     from gateway.folder.state import FolderState
-    from gateway.ops.axis_now import AxisNow
+    from gateway.ops.axis_view import AxisView
     from gateway.ops.status import Backup, NodeStatus
     from gateway.settings import Settings
     from gateway.store.data_folder import Disk
@@ -97,12 +97,12 @@ def lines(call: Invocation, status: NodeStatus) -> Iterator[tuple[str, str]]:
         yield _DISK_MARKS[disk.word], call.word("cli.status.disk", path=disk.path, free=free)
 
 
-def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
+def axis_lines(call: Invocation, axis: AxisView) -> Iterator[tuple[str, str]]:
     """Describe the line and the parcels on it; of several axes each under its name."""
-    for name, view in axis.each.items():
+    for name, view in axis.by_name.items():
         for mark, text in axis_lines(call, view):
             yield mark, f"{name} · {text}"
-    if axis.each:
+    if axis.by_name:
         return
     state = axis.state
     mark = GOOD if state.word in ("up", "idle") else LOOK
@@ -241,9 +241,9 @@ def shown(node_status: NodeStatus) -> dict[str, Any]:
     }
 
 
-def axis_shown(axis: AxisNow) -> dict[str, Any]:
+def axis_shown(axis: AxisView) -> dict[str, Any]:
     """Return state and counts of the axis for programs."""
-    by_name = {name: axis_shown(view) for name, view in axis.each.items()}
+    by_name = {name: axis_shown(view) for name, view in axis.by_name.items()}
     return {**asdict(axis.state), **axis.counts} | ({"each": by_name} if by_name else {})
 
 

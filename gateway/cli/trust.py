@@ -42,7 +42,7 @@ async def refresh(call: Invocation, node: OpenNode) -> None:
     await node.asking.learn()
     trust_state = await _read_state(node)
     _print(call, trust_state, node.clock.now())
-    if any(issuer.word != "good" for issuer in trust_state.asked):
+    if any(issuer.word != "good" for issuer in trust_state.issuers):
         raise typer.Exit(NETWORK)
 
 
@@ -54,22 +54,22 @@ async def _read_state(node: OpenNode) -> TrustState:
 
 def _print(call: Invocation, trust_state: TrustState, now: datetime) -> None:
     record = {
-        "certificates": [output.fields(c, "role subject sha256 until") for c in trust_state.held],
-        "asked": [shown_issuer(i) for i in trust_state.asked],
+        "certificates": [output.fields(c, "role subject sha256 until") for c in trust_state.certificates],
+        "asked": [shown_issuer(i) for i in trust_state.issuers],
         "files": [asdict(f) for f in trust_state.files],
     }
     output.answer(call, record, _trust_lines(call, trust_state, now))
 
 
 def _trust_lines(call: Invocation, trust_state: TrustState, now: datetime) -> Iterator[str]:
-    for certificate in trust_state.held:
+    for certificate in trust_state.certificates:
         ends = output.clock(certificate.until)
         yield call.word(f"trust.{certificate.role}", subject=output.plain(certificate.subject), until=ends)
         yield f"    {certificate.sha256}"
-    yield from (f"{MARKS[i.word]} {issuer_line(call, i, now)}" for i in trust_state.asked)
-    lists = [*(answer for issuer in trust_state.asked for answer in issuer.lists), *trust_state.files]
+    yield from (f"{MARKS[i.word]} {issuer_line(call, i, now)}" for i in trust_state.issuers)
+    lists = [*(answer for issuer in trust_state.issuers for answer in issuer.lists), *trust_state.files]
     yield from (list_line(call, answer, now) for answer in lists)
-    if not trust_state.asked and not trust_state.files:
+    if not trust_state.issuers and not trust_state.files:
         yield call.word("trust.nobody")
 
 

@@ -159,7 +159,7 @@ async def sign_in(desk: DecidingDesk, name: str, passphrase: str, code: str) -> 
     step = await desk.pool.run(partial(_step_typed, desk, credentials, passphrase, code))
     if step is None or not person.is_active or not await _use_step(desk, person, step):
         await _count_failure(desk, person)
-        raise _refused()
+        raise _refusal()
     return SignedIn(person=person, at=now)
 
 
@@ -168,7 +168,7 @@ async def _by_name(desk: DecidingDesk, name: str) -> tuple[Person, Credentials]:
         try:
             person = await view.people.named(name)
         except NotFound as unknown:
-            raise _refused() from unknown
+            raise _refusal() from unknown
         return person, await view.people.credentials(person.id)
 
 
@@ -204,5 +204,5 @@ async def _count_failure(desk: DecidingDesk, person: Person) -> None:
         await work.commit()
 
 
-def _refused() -> Denied:
+def _refusal() -> Denied:
     return Denied("name, passphrase or code do not fit; a code is good for one time and for half a minute")

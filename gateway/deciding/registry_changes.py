@@ -42,7 +42,7 @@ async def plan_reform(desk: DecidingDesk, reform: Reform) -> ReformPlan:
 async def reform_with_units(desk: DecidingDesk, reform: Reform) -> Reform:
     """Return the reform with further steps: units directly below an ending agency go to its successor."""
     async with desk.decisions.read() as view:
-        return reform_rules.moving_units(reform, (await view.reforms.around(reform)).below)
+        return reform_rules.moving_units(reform, (await view.reforms.load_context(reform)).below)
 
 
 async def get_reform(desk: DecidingDesk, id: str) -> ReformRecord:
@@ -56,8 +56,8 @@ class KeptReform:
 
     record: ReformRecord
     sentences: Sequence[Remark]
-    before: Mapping[str, Life | None]
-    after: Mapping[str, Life | None]
+    lives_before: Mapping[str, Life | None]
+    lives_after: Mapping[str, Life | None]
     against_undo: Sequence[Remark]
 
 
@@ -66,7 +66,7 @@ async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
     async with desk.decisions.read() as view:
         approved = await view.reforms.get(id)
         lives_before, lives_after = await view.reforms.lives_of(id)
-        nearby = (await view.reforms.around(approved.reform)).lives
+        nearby = (await view.reforms.load_context(approved.reform)).lives
         against = await against_undoing_reform(view, id, desk.clock.now())
     was = {code: life for code, life in nearby.items() if code not in lives_before}
     was |= {code: life for code, life in lives_before.items() if life is not None}
@@ -75,8 +75,8 @@ async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
     return KeptReform(
         record=approved,
         sentences=tuple(remarks),
-        before=lives_before,
-        after=lives_after,
+        lives_before=lives_before,
+        lives_after=lives_after,
         against_undo=against,
     )
 
@@ -99,7 +99,7 @@ async def put_reform_in_force(
     work: SqlDecision, proposal: Proposal, reform: Reform, by: str, now: datetime
 ) -> None:
     """Apply the reform in the approving unit of work: planned again, on a registry equal to that of the proposal."""
-    await work.reforms.alone()
+    await work.reforms.lock_registry()
     planned = await _planned_reform(work, reform, local(now).date())
     _refuse(planned.conflicts)
     if (moved := reform_rules.moved_ground(reform, planned)) is not None:
@@ -122,7 +122,7 @@ async def undo_reform(desk: DecidingDesk, actor: SignedIn, id: str, reason: str)
     now = desk.clock.now()
     async with desk.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes a change of the registry")
-        await work.reforms.alone()
+        await work.reforms.lock_registry()
         _refuse(await against_undoing_reform(work, id, now), FAST)
         await work.reforms.undo(id, actor.person.id, now, reason)
         undone = await work.reforms.get(id)
@@ -141,7 +141,7 @@ async def against_undoing_reform(work: SqlDecision, id: str, now: datetime) -> S
         reforms=leaning.reforms,
         rows=leaning.rows,
         certificates=leaning.certificates,
-        documents=(await work.waits.of(begun)).exchanged if begun else (),
+        documents=(await work.waits.count_use(begun)).exchanged if begun else (),
     )
     lives_written = {code: life for code, life in lives_after.items() if life is not None}
     return reform_rules.undoing(
@@ -172,8 +172,8 @@ def in_english(remarks: Sequence[Remark]) -> str:
 
 
 async def _planned_reform(view: SqlDecision, reform: Reform, today: date) -> ReformPlan:
-    nearby = await view.reforms.around(reform)
-    waiting = await view.waits.of(reform.ended)
+    nearby = await view.reforms.load_context(reform)
+    waiting = await view.waits.count_use(reform.ended)
     registry = RegistryView(
         lives=nearby.lives,
         aliases=nearby.aliases,
@@ -261,7 +261,7 @@ async def put_import_in_force(
 ) -> None:
     """Apply the import in the approving unit of work: planned again on the present registry, with the proposed effect."""
     now = desk.clock.now()
-    await work.imports.alone()
+    await work.imports.lock_registry()
     plan = await work.imports.plan(change.file, local(now).date())
     if plan.problems or plan.effect != change.effect:
         raise Clash(
@@ -298,7 +298,7 @@ async def undo_import(desk: DecidingDesk, actor: SignedIn, id: str, reason: str)
     now = desk.clock.now()
     async with desk.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes an import of codes")
-        await work.imports.alone()
+        await work.imports.lock_registry()
         undone = await work.imports.get(id)
         if against := await _against_undoing_import(work, undone, desk):
             raise Clash(in_english(against), code=FAST)
@@ -315,5 +315,5 @@ async def _against_undoing_import(
     built = await view.imports.built_on(imported.id)
     exchanged: list[str] = []
     for start in range(0, len(built.begun), _AT_ONCE):
-        exchanged += (await view.waits.of(built.begun[start : start + _AT_ONCE])).exchanged
+        exchanged += (await view.waits.count_use(built.begun[start : start + _AT_ONCE])).exchanged
     return reform_rules.undoing_import(imported, built, exchanged, desk.clock.now())

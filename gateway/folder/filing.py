@@ -64,7 +64,7 @@ def put_away(
         plans.remove(id + _PLAN)
 
 
-def finish_left(base: Place) -> int:
+def finish_plans(base: Place) -> int:
     """Finish moves that a crash interrupted; return how many plans there were."""
     with base.within(*PLANS, make=True) as plans:
         plan_names = [entry.name for entry in plans.listing(_MOST_PLANS)[0] if entry.name.endswith(_PLAN)]
@@ -76,7 +76,7 @@ def finish_left(base: Place) -> int:
         return len(plan_names)
 
 
-def has_left(base: Place) -> bool:
+def has_plans(base: Place) -> bool:
     with suppress(NotFound), base.within(*PLANS) as plans:
         return any(entry.name.endswith(_PLAN) for entry in plans.listing(_MOST_PLANS)[0])
     return False
@@ -227,7 +227,7 @@ def _remove_refused(base: Place, kept_since: datetime) -> int:
     removed = 0
     with base.within(ERROR) as refused:
         for entry in refused.listing(_MOST_KEPT)[0]:
-            put_at = refused.put_at(entry.name)
+            put_at = refused.changed_at(entry.name)
             if put_at is not None and put_at < kept_since:
                 refused.remove(entry.name)
                 removed += 1

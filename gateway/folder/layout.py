@@ -24,13 +24,13 @@ from gateway.policy.folder_names import is_folder_of
 
 OUT, SENT, ERROR, IN = "out", "sent", "error", "in"
 OWN = ".gateway"
-PLANS, GIVEN, DRAFTS = (OWN, "plans"), (OWN, "given"), (OWN, "drafts")
+PLANS, HANDED_OVER, DRAFTS = (OWN, "plans"), (OWN, "given"), (OWN, "drafts")
 EVENTS = "events.ndjson"
 _OWNER = "node.json"
 # In the data folder: names the root that this node worked in.
 NOTE = "folder.json"
 _ROOT = ".gateway-root"
-_FOLDERS = ((OUT,), (SENT,), (ERROR,), (IN,), (OWN,), PLANS, GIVEN, DRAFTS)
+_FOLDERS = ((OUT,), (SENT,), (ERROR,), (IN,), (OWN,), PLANS, HANDED_OVER, DRAFTS)
 _MOST_OWN = 64 * 1024
 
 
@@ -58,12 +58,12 @@ class FolderRules:
 
 
 @contextmanager
-def opened(root: Path, code: str, *, make: bool = False) -> Iterator[Place]:
+def open_base(root: Path, code: str, *, make: bool = False) -> Iterator[Place]:
     """Open the agency's directory. Raise NotFound where it was never made. A missing root is never made, because an
     unmounted share would be taken for an empty one."""
     if not is_folder_of(code):
         raise StoreFailure(f"the code {code[:40]!r} cannot name a folder", code=CODE)
-    with Place.at(root) as top, top.within(code, make=make) as base:
+    with Place.open_root(root) as top, top.within(code, make=make) as base:
         if make:
             for steps in _FOLDERS:
                 base.within(*steps, make=True).__exit__(None, None, None)
@@ -82,16 +82,16 @@ def claim(base: Place, node: str) -> None:
             own.write(_OWNER, [json.dumps({"node": node}).encode()])
         elif owner["node"] != node:
             raise StoreFailure(
-                f"the hot folder {base.shown} is worked by node {str(owner['node'])[:80]!r}; where that one is gone for "
+                f"the hot folder {base.path} is worked by node {str(owner['node'])[:80]!r}; where that one is gone for "
                 f"good, remove {OWN}/{_OWNER}",
                 code=CODE,
                 hint="gateway folder check",
             )
 
 
-def know_root(root: Path, note: Path) -> None:
-    """Check the root as `see_root` does; note a root that is new to this node."""
-    with Place.at(root) as top:
+def check_and_note_root(root: Path, note: Path) -> None:
+    """Check the root as `check_root` does; note a root that is new to this node."""
+    with Place.open_root(root) as top:
         root_id = _root_mark(top, root, note)
         if _noted_root(note).get("root") == str(root):
             return
@@ -101,10 +101,10 @@ def know_root(root: Path, note: Path) -> None:
     note.write_text(json.dumps({"root": str(root), "id": root_id}), encoding="utf-8")
 
 
-def see_root(root: Path, note: Path) -> None:
+def check_root(root: Path, note: Path) -> None:
     """Raise StoreFailure where the root is not the one that this node worked in before: an unmounted share leaves an empty
     folder, and files in it would be lost. Raise NotFound where there is none."""
-    with Place.at(root) as top:
+    with Place.open_root(root) as top:
         _root_mark(top, root, note)
 
 

@@ -38,7 +38,7 @@ class NotAFile(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DirectoryName:
     """One name of a directory, as listed."""
 
     name: str
@@ -72,15 +72,15 @@ class Writing:
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         self._file = file
-        self._shown = path
+        self._path = path
 
     def add(self, piece: bytes) -> None:
-        with _as_store_failure(self._shown):
+        with _as_store_failure(self._path):
             self._file.write(piece)
 
     def end(self) -> None:
         """Flush the file to disk."""
-        with _as_store_failure(self._shown), self._file:
+        with _as_store_failure(self._path), self._file:
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -94,10 +94,10 @@ class Place:
 
     def __init__(self, fd: int, path: str) -> None:
         self._fd = fd
-        self.shown = path
+        self.path = path
 
     @staticmethod
-    def at(root: Path) -> Place:
+    def open_root(root: Path) -> Place:
         """Open the root, which the operator may have made a link or a mount; below it no link is followed."""
         with _as_store_failure(str(root)):
             return Place(os.open(root, _DIRECTORY), str(root))
@@ -116,7 +116,7 @@ class Place:
     def within(self, *names: str, make: bool = False) -> Place:
         """Open the directory below, or this one again; raise NotFound where it is missing and not to be made."""
         if not names:
-            return Place(os.dup(self._fd), self.shown)
+            return Place(os.dup(self._fd), self.path)
         with ExitStack() as stack:
             place = self
             for n, name in enumerate(names, 1):
@@ -126,7 +126,7 @@ class Place:
             return place
 
     def _below(self, name: str, *, make: bool) -> Place:
-        path = f"{self.shown}/{name}"
+        path = f"{self.path}/{name}"
         if make:
             with _as_store_failure(path), suppress(FileExistsError):
                 os.mkdir(name, dir_fd=self._fd)
@@ -144,31 +144,31 @@ class Place:
     @property
     def identity(self) -> str:
         """Return an id that differs when the directory is exchanged for another."""
-        with _as_store_failure(self.shown):
+        with _as_store_failure(self.path):
             stat_result = os.fstat(self._fd)
         return f"{stat_result.st_dev}:{stat_result.st_ino}"
 
-    def listing(self, most: int) -> tuple[list[Seen], bool]:
+    def listing(self, most: int) -> tuple[list[DirectoryName], bool]:
         """List at most so many names, and tell whether there are more."""
-        listed: list[Seen] = []
-        with _as_store_failure(self.shown), os.scandir(self._fd) as names:
+        listed: list[DirectoryName] = []
+        with _as_store_failure(self.path), os.scandir(self._fd) as names:
             for entry in names:
                 if len(listed) == most:
                     return listed, True
-                listed.append(Seen(entry.name, entry.is_dir(follow_symlinks=False)))
+                listed.append(DirectoryName(entry.name, entry.is_dir(follow_symlinks=False)))
         return listed, False
 
     def mark(self, name: str) -> Mark | None:
         """Return the mark; None where the name does not exist."""
-        with _as_store_failure(f"{self.shown}/{name}"):
+        with _as_store_failure(f"{self.path}/{name}"):
             try:
                 return mark_of(os.stat(name, dir_fd=self._fd, follow_symlinks=False))
             except FileNotFoundError:
                 return None
 
-    def put_at(self, name: str) -> datetime | None:
+    def changed_at(self, name: str) -> datetime | None:
         """Return when the file came here, or was last written, whichever is later; None where it does not exist."""
-        with _as_store_failure(f"{self.shown}/{name}"):
+        with _as_store_failure(f"{self.path}/{name}"):
             try:
                 stat_result = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
             except FileNotFoundError:
@@ -177,7 +177,7 @@ class Place:
 
     def open(self, name: str) -> BinaryIO:
         """Open a regular file; NotAFile for anything else, NotFound where it is gone."""
-        path = f"{self.shown}/{name}"
+        path = f"{self.path}/{name}"
         try:
             with _as_store_failure(path):
                 fd = os.open(name, _FILE, dir_fd=self._fd)
@@ -196,13 +196,13 @@ class Place:
 
     def read(self, name: str, most: int) -> bytes:
         """Read all of a small file; one byte more than `most` of a larger one."""
-        with self.open(name) as file, _as_store_failure(f"{self.shown}/{name}"):
+        with self.open(name) as file, _as_store_failure(f"{self.path}/{name}"):
             return file.read(most + 1)
 
     def write(self, name: str, pieces: Iterator[bytes] | Sequence[bytes]) -> None:
         """Write a file that is complete under its name and on disk, or does not appear."""
         draft = f"{_DRAFT}{os.getpid()}-{abs(hash(name)) % 10**9}"
-        with _as_store_failure(f"{self.shown}/{name}"):
+        with _as_store_failure(f"{self.path}/{name}"):
             fd = os.open(
                 draft,
                 os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC,
@@ -221,18 +221,18 @@ class Place:
                 with suppress(OSError):
                     os.unlink(draft, dir_fd=self._fd)
                 raise
-            self.settle()
+            self.flush()
 
     def begin(self, name: str) -> Writing:
         """Create a new file, written piece by piece; complete once it is ended."""
-        with _as_store_failure(f"{self.shown}/{name}"):
+        with _as_store_failure(f"{self.path}/{name}"):
             fd = os.open(name, _NEW, 0o660, dir_fd=self._fd)
         self._share(fd)
-        return Writing(os.fdopen(fd, "wb"), f"{self.shown}/{name}")
+        return Writing(os.fdopen(fd, "wb"), f"{self.path}/{name}")
 
     def append(self, name: str, raw: bytes) -> int:
         """Append; return the size of the file. A line that a crash cut short is ended first, to keep lines readable."""
-        with _as_store_failure(f"{self.shown}/{name}"):
+        with _as_store_failure(f"{self.path}/{name}"):
             fd = os.open(
                 name,
                 os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK,
@@ -241,7 +241,7 @@ class Place:
             )
             with os.fdopen(fd, "r+b") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise NotAFile(f"{self.shown}/{name}")
+                    raise NotAFile(f"{self.path}/{name}")
                 end = file.seek(0, os.SEEK_END)
                 if not end:
                     self._share(file.fileno())
@@ -256,15 +256,15 @@ class Place:
 
     def move(self, name: str, to: Place, new: str) -> None:
         """Move in one step on one device; else the copy is complete and on disk before the original is removed."""
-        with _as_store_failure(f"{self.shown}/{name}"):
+        with _as_store_failure(f"{self.path}/{name}"):
             try:
                 os.rename(name, new, src_dir_fd=self._fd, dst_dir_fd=to._fd)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
                 self._carry(name, to, new)
-            to.settle()
-            self.settle()
+            to.flush()
+            self.flush()
 
     def _carry(self, name: str, to: Place, new: str) -> None:
         mark, draft = self.mark(name), f"{_DRAFT}{os.getpid()}"
@@ -284,7 +284,7 @@ class Place:
 
     def remove(self, name: str) -> None:
         """Remove a file, a link or a folder with its contents; harmless where it does not exist."""
-        with _as_store_failure(f"{self.shown}/{name}"):
+        with _as_store_failure(f"{self.path}/{name}"):
             mark = self.mark(name)
             if mark is None:
                 return
@@ -300,7 +300,7 @@ class Place:
             mode = stat.S_IMODE(os.fstat(self._fd).st_mode)
             os.fchmod(fd, 0o600 | (mode & 0o060))
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Flush the names in it to disk; some shares cannot promise that, and do it by themselves."""
         with suppress(OSError):
             os.fsync(self._fd)

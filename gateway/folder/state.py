@@ -36,7 +36,7 @@ class FolderState:
 def look(root: Path, note: Path, codes: Sequence[str]) -> list[FolderState]:
     """Report on the folders of these agencies."""
     try:
-        layout.see_root(root, note)
+        layout.check_root(root, note)
     except GatewayError as error:
         return [FolderState(code=code, path=str(root / code), trouble=str(error)) for code in codes]
     return [_read_state(root, code) for code in codes]
@@ -47,8 +47,8 @@ def check(root: Path, node: str, note: Path, codes: Sequence[str]) -> list[Folde
     states = []
     for code in codes:
         try:
-            layout.know_root(root, note)
-            with layout.opened(root, code, make=True) as base:
+            layout.check_and_note_root(root, note)
+            with layout.open_base(root, code, make=True) as base:
                 layout.claim(base, node)
                 layout.probe(base)
         except GatewayError as error:
@@ -61,7 +61,7 @@ def check(root: Path, node: str, note: Path, codes: Sequence[str]) -> list[Folde
 def _read_state(root: Path, code: str) -> FolderState:
     path = str(root / code)
     try:
-        with layout.opened(root, code) as base:
+        with layout.open_base(root, code) as base:
             waiting, oldest = _count_waiting(base)
             return FolderState(
                 code=code,

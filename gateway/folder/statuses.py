@@ -17,7 +17,7 @@ from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import AgencyScope
 from gateway.folder.layout import IN
 from gateway.folder.places import Mark, NotAFile, Place
-from gateway.folder.told import no_file
+from gateway.folder.texts import no_file
 from gateway.incoming import act
 from gateway.incoming.desk import InDesk
 from gateway.policy.folder_names import STATUS
@@ -44,7 +44,7 @@ class StatusFiles:
     now_s: Callable[[], float] = time.monotonic
     _since: dict[str, tuple[Mark | None, float]] = field(default_factory=dict)
 
-    def look(self, base: Place) -> Sequence[StatusFile]:
+    def list(self, base: Place) -> Sequence[StatusFile]:
         """List complete files. Sync: use it in the pool."""
         now, previous, self._since = self.now_s(), self._since, {}
         complete_files = []

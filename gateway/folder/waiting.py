@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gateway.domain.text import nfc
 from gateway.errors import GatewayError
-from gateway.folder.places import Mark, Place, Seen
+from gateway.folder.places import DirectoryName, Mark, Place
 from gateway.policy.folder_names import META, Sort, is_plain, sort_of, stem_of
 from gateway.trust import containers
 
@@ -39,7 +39,7 @@ class Entry:
 class Look:
     """Result of one look. `waiting`: number of names that are incomplete, or lack some of their files."""
 
-    whole: Sequence[Entry]
+    complete: Sequence[Entry]
     waiting: int
     is_cut: bool
 
@@ -74,14 +74,14 @@ class Waiting:
             self._complete_entries(ready, claimed), key=lambda e: (self._names[e.name].since, e.name)
         )
         complete_names = {name for entry in complete for name in entry.parts}
-        return Look(whole=complete, waiting=len(self._names.keys() - complete_names), is_cut=is_cut)
+        return Look(complete=complete, waiting=len(self._names.keys() - complete_names), is_cut=is_cut)
 
-    def begin_anew(self, entry: Entry) -> None:
+    def forget(self, entry: Entry) -> None:
         """Forget an entry that changed while it was read."""
         for name in entry.parts:
             self._names.pop(name, None)
 
-    def _note_names(self, out: Place, listed: Sequence[Seen]) -> None:
+    def _note_names(self, out: Place, listed: Sequence[DirectoryName]) -> None:
         now, previous, self._names = self.now_s(), self._names, {}
         for entry in listed:
             sort = sort_of(entry.name, is_folder=entry.is_folder)
@@ -149,7 +149,7 @@ class Waiting:
         return state.sort is Sort.ENVELOPE
 
 
-def _sign_of(out: Place, entry: Seen) -> Sign | None:
+def _sign_of(out: Place, entry: DirectoryName) -> Sign | None:
     """Return the mark of a file; of a folder the marks of all its files, as clients fill it file by file."""
     if not entry.is_folder:
         return out.mark(entry.name)

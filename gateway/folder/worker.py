@@ -18,14 +18,14 @@ from gateway.api.problems import BadCall, RequestFault
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, StoreFailure
-from gateway.folder import filing, handing, layout, statuses, told
+from gateway.folder import filing, layout, statuses, submit, texts
 from gateway.folder.attempts import FIRST_REST_S, MOST_TRIES, Attempts
-from gateway.folder.giving import Giving, taken_away
-from gateway.folder.handing import OWNER, StillWritten
+from gateway.folder.event_lines import EventLines, WordsOf
+from gateway.folder.handover import Handover, list_removed
 from gateway.folder.layout import ERROR, IN, OUT, SENT, FolderRules
 from gateway.folder.places import CODE, Place
 from gateway.folder.statuses import StatusFile, StatusFiles
-from gateway.folder.telling import Telling, WordsOf
+from gateway.folder.submit import OWNER, StillWritten
 from gateway.folder.waiting import Entry, Look, Waiting
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
@@ -53,8 +53,8 @@ class _AgencyFolder:
     scope: AgencyScope
     waiting: Waiting
     statuses: StatusFiles
-    giving: Giving
-    telling: Telling
+    handover: Handover
+    event_lines: EventLines
     rest_until: float = 0.0
     last_error: str = ""
     given_at: float | None = None
@@ -123,8 +123,12 @@ class FolderLoop:
                 scope,
                 Waiting(settle_s=rules.settle_s, wait_s=rules.wait_s, now_s=self._now_s),
                 StatusFiles(settle_s=rules.settle_s, now_s=self._now_s),
-                Giving(desk=self._inn, scope=scope, most=rules.most_in, attempts=Attempts(now_s=self._now_s)),
-                Telling(store=self._out.store, pool=self._out.pool, clock=self._out.clock, words=self._words),
+                Handover(
+                    desk=self._inn, scope=scope, most=rules.most_in, attempts=Attempts(now_s=self._now_s)
+                ),
+                EventLines(
+                    store=self._out.store, pool=self._out.pool, clock=self._out.clock, words=self._words
+                ),
                 attempts=Attempts(now_s=self._now_s),
             )
         folder.agency = agency
@@ -167,12 +171,12 @@ class FolderLoop:
         pool = self._out.pool
         disk = await pool.run(partial(self._read_disk, folder))
         self._forget_missing(folder, disk)
-        entries = [entry for entry in disk.out.whole if folder.attempts.is_due(entry.name)]
+        entries = [entry for entry in disk.out.complete if folder.attempts.is_due(entry.name)]
         files = [file for file in disk.statuses if folder.attempts.is_due(file.name)]
         await self._remove_old(folder)
         is_giving_due = folder.given_at is None or self._now_s() - folder.given_at >= _GIVE_EVERY_S
         is_quiet = not (entries or files or is_giving_due or disk.has_plans or disk.has_taken)
-        if is_quiet and not await folder.telling.has_news(folder.agency):
+        if is_quiet and not await folder.event_lines.has_news(folder.agency):
             return False
         return await self._run_turn(folder, entries, files)
 
@@ -189,7 +193,7 @@ class FolderLoop:
 
     def _remove_aged(self, folder: _AgencyFolder) -> int:
         now, rules = self._out.clock.now(), self._rules
-        with layout.opened(rules.root, folder.agency.code) as base:
+        with layout.open_base(rules.root, folder.agency.code) as base:
             return filing.remove_old(
                 base, now, local(now).date(), sent_days=rules.sent_days, error_days=rules.error_days
             )
@@ -197,18 +201,18 @@ class FolderLoop:
     @staticmethod
     def _forget_missing(folder: _AgencyFolder, disk: _DiskState) -> None:
         folder.attempts.keep_only(
-            {entry.name for entry in disk.out.whole} | {file.name for file in disk.statuses}
+            {entry.name for entry in disk.out.complete} | {file.name for file in disk.statuses}
         )
 
     def _read_disk(self, folder: _AgencyFolder) -> _DiskState:
         """Read all that an idle look needs in one call of the pool. Sync."""
-        layout.know_root(self._rules.root, self._rules.note)
-        with layout.opened(self._rules.root, folder.agency.code, make=True) as base:
+        layout.check_and_note_root(self._rules.root, self._rules.note)
+        with layout.open_base(self._rules.root, folder.agency.code, make=True) as base:
             layout.claim(base, self._rules.node)
             with base.within(OUT) as out:
                 look = folder.waiting.look(out)
             return _DiskState(
-                look, list(folder.statuses.look(base)), filing.has_left(base), bool(taken_away(base))
+                look, list(folder.statuses.list(base)), filing.has_plans(base), bool(list_removed(base))
             )
 
     # --- work of one turn ------------------------------------------------------------------------------------------
@@ -239,7 +243,7 @@ class FolderLoop:
         pool, ends = self._out.pool, self._now_s() + _TURN_WORK_S
         base = await pool.run(partial(_open_agency, self._rules.root, folder.agency.code))
         with base:
-            await pool.run(partial(filing.finish_left, base))
+            await pool.run(partial(filing.finish_plans, base))
             if entries or files:
                 await pool.run(partial(layout.probe, base))
             more = await self._exchange(folder, base)
@@ -260,9 +264,9 @@ class FolderLoop:
     async def _send_entry(self, folder: _AgencyFolder, base: Place, out: Place, entry: Entry) -> None:
         name = entry.name
         try:
-            answer = await handing.hand_in(self._out, folder.scope, out, entry)
+            answer = await submit.hand_in(self._out, folder.scope, out, entry)
         except StillWritten:
-            folder.waiting.begin_anew(entry)
+            folder.waiting.forget(entry)
             return
         except (GatewayError, BadCall) as error:
             if self._retries_later(folder, name, error):
@@ -275,10 +279,10 @@ class FolderLoop:
         except Exception as error:  # reason: one entry that the program did not foresee stops no other
             if self._note_crash(folder, name, error) < MOST_TRIES:
                 return
-            await self._refuse(base, (OUT,), entry, told.broken(_printable_name(name), error), "send")
+            await self._refuse(base, (OUT,), entry, texts.report(_printable_name(name), error), "send")
         else:
             now = self._out.clock.now()
-            write = partial(told.receipt, answer.told, at=now, repeated=answer.repeated)
+            write = partial(texts.receipt, answer.body, at=now, repeated=answer.is_repeated)
             await self._out.pool.run(
                 partial(
                     filing.put_away,
@@ -290,9 +294,9 @@ class FolderLoop:
                     lambda names: write(names=names),
                 )
             )
-            meters.FOLDER_TAKEN.add(result="repeated" if answer.repeated else "sent")
+            meters.FOLDER_TAKEN.add(result="repeated" if answer.is_repeated else "sent")
             log.action(
-                _log, "folder.sent", document=str(answer.told.get("id", "")), entry=_printable_name(name)
+                _log, "folder.sent", document=str(answer.body.get("id", "")), entry=_printable_name(name)
             )
         folder.attempts.clear(name)
 
@@ -312,9 +316,9 @@ class FolderLoop:
         except Exception as error:  # reason: as above
             if self._note_crash(folder, file.name, error) < MOST_TRIES:
                 return
-            await self._refuse(base, (IN,), file, told.broken(_printable_name(file.name), error), "status")
+            await self._refuse(base, (IN,), file, texts.report(_printable_name(file.name), error), "status")
         else:
-            write = partial(told.receipt, answer, at=now, repeated=bool(answer["repeated"]))
+            write = partial(texts.receipt, answer, at=now, repeated=bool(answer["repeated"]))
             await pool.run(
                 partial(
                     filing.put_away,
@@ -370,11 +374,11 @@ class FolderLoop:
         now = self._out.clock.now()
 
         def write(names: Mapping[str, str]) -> str:
-            return told.reason(error, _printable_name(entry.name), names, now, act)
+            return texts.reason(error, _printable_name(entry.name), names, now, act)
 
         await self._out.pool.run(partial(filing.put_away, base, source, entry.parts, (ERROR,), REASON, write))
         meters.FOLDER_TAKEN.add(result="refused")
-        code = told.problem_of(error, "en").code
+        code = texts.problem_of(error, "en").code
         log.action(_log, "folder.refused", entry=_printable_name(entry.name), code=code)
 
     # --- incoming documents and events -----------------------------------------------------------------------------
@@ -383,21 +387,21 @@ class FolderLoop:
         """Write events and hand over documents; True when more wait."""
         has_mail, rows = False, 1
         for _ in range(_MOST_EVENT_BATCHES):
-            rows, is_mail = await folder.telling.tell(base, folder.agency)
+            rows, is_mail = await folder.event_lines.write(base, folder.agency)
             has_mail |= is_mail
             if not rows:
                 break
-        await folder.giving.acknowledge(base)
+        await folder.handover.acknowledge(base)
         now, count = self._now_s(), 0
         if has_mail or folder.given_at is None or now - folder.given_at >= _GIVE_EVERY_S:
-            count = await folder.giving.give(base, self._rules.batch)
+            count = await folder.handover.hand_over(base, self._rules.batch)
             # A full batch means that more may wait, so the next look hands over again.
             folder.given_at = now if count < self._rules.batch else None
         return rows > 0 or count == self._rules.batch
 
 
 def _open_agency(root: Path, code: str) -> Place:
-    with Place.at(root) as top:
+    with Place.open_root(root) as top:
         return top.within(code)
 
 

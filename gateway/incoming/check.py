@@ -156,7 +156,7 @@ async def _looked(
                 scratch.content, one.name, reads_page=one.n == 1, digest=one.sha256
             )
             if found.found_type == "pdf" and part.n <= MOST_SIGNED:
-                signatures = desk.signatures.read_in_process(scratch.content, seen_at, desk.clock.now())
+                signatures = desk.signatures.read_alone(scratch.content, seen_at, desk.clock.now())
                 found = replace(found, signatures=signatures)
             return one, inflated, found
 

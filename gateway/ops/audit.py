@@ -27,16 +27,16 @@ _STRAYS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Inputs:
     """Inputs of an examination. `since` is a seal whose log was examined before: the examination goes on from it."""
 
     published: Sequence[PublishedSeal] = ()
     since: PublishedSeal | None = None
     roots: Sequence[x509.Certificate] = ()
-    tell: Callable[[int, int], None] = field(default=lambda done, of: None)
+    tell: Callable[[int, int], None] = field(default=lambda checked, total: None)
 
 
-async def verify(store: SqlStore, inputs: Given, pool: Pool) -> AuditReport:
+async def verify(store: SqlStore, inputs: Inputs, pool: Pool) -> AuditReport:
     """Report on everything that is in the log now."""
     standing = await log_reading.standing(store)
     if inputs.since is not None and inputs.since.signed.seal.tree_size > standing.leaves:
@@ -50,7 +50,7 @@ async def verify(store: SqlStore, inputs: Given, pool: Pool) -> AuditReport:
         published=deque(sorted(inputs.published, key=lambda published: published.signed.seal.tree_size)),
     )
     if standing.log_id:
-        seals.known_as([*inputs.published, *([inputs.since] if inputs.since else [])])
+        seals.check_published([*inputs.published, *([inputs.since] if inputs.since else [])])
     leaves = await _begin(store, inputs.since, seals, findings)
     await _check_all_leaves(store, standing, leaves, seals, inputs, pool)
     _check_end(standing, leaves, seals, findings)
@@ -73,7 +73,7 @@ async def _begin(
         findings.add("published_differs", f"seal {seal.number}", size=seal.tree_size)
         tree = None
     seals.number = seals.fetched = seal.number
-    seals.before, seals.sealed = since.signed, seal.tree_size
+    seals.previous, seals.sealed = since.signed, seal.tree_size
     seals.keys.append(since.signed.key_id)
     # Numbers of earlier events were examined before; this examination goes on from the seal's last leaf.
     last_leaf = await log_reading.leaves(store, seal.tree_size - 1, 1)
@@ -82,7 +82,7 @@ async def _begin(
 
 
 async def _check_all_leaves(
-    store: SqlStore, standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Given, pool: Pool
+    store: SqlStore, standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Inputs, pool: Pool
 ) -> None:
     """Check leaves up to the end of the log at the start of the examination; writing goes on meanwhile."""
     while leaves.next_index < standing.leaves:
@@ -102,7 +102,7 @@ async def _check_all_leaves(
     # The log's row may have passed over events that never became leaves.
     await _check_strays(store, leaves, leaves.last_seq, standing.last_seq)
     while await _fetch_seals(store, standing, seals):
-        seals.reached(leaves.tree, leaves.next_index)
+        seals.check_up_to(leaves.tree, leaves.next_index)
 
 
 async def _check_strays(store: SqlStore, leaves: LeafCheck, first_seq: int, upto: int) -> None:
@@ -126,15 +126,15 @@ def _check_batch(
 ) -> None:
     stop = seals.next_stop
     for leaf in batch:
-        leaves.take(leaf, recorded)
+        leaves.check(leaf, recorded)
         while stop is not None and stop <= leaves.next_index:
-            seals.reached(leaves.tree, leaves.next_index)
+            seals.check_up_to(leaves.tree, leaves.next_index)
             stop = seals.next_stop
 
 
 async def _check_nodes(store: SqlStore, leaves: LeafCheck) -> None:
     """Compare stored tree nodes. A wrong node changes no verdict, but breaks the proofs that are made of it."""
-    computed, leaves.kept = leaves.kept, {}
+    computed, leaves.stored_nodes = leaves.stored_nodes, {}
     stored = await log_reading.nodes(store, list(computed)) if computed else {}
     for node, node_hash in computed.items():
         if stored.get(node) != node_hash:
@@ -143,8 +143,8 @@ async def _check_nodes(store: SqlStore, leaves: LeafCheck) -> None:
 
 def _check_end(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, findings: Findings) -> None:
     size = leaves.next_index
-    seals.reached(leaves.tree, size)
-    seals.ended(size)
+    seals.check_up_to(leaves.tree, size)
+    seals.check_end(size)
     if standing.size != size:
         findings.add("log_size", "log", said=standing.size, leaves=size)
         return
@@ -154,7 +154,7 @@ def _check_end(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, findi
         findings.add("log_place", "log", said=standing.last_seq, number=leaves.last_seq)
 
 
-def _report(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Given) -> AuditReport:
+def _report(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Inputs) -> AuditReport:
     return AuditReport(
         log_id=standing.log_id,
         leaves=leaves.next_index,
@@ -171,7 +171,7 @@ def _report(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: 
     )
 
 
-def _notes(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Given) -> list[Note]:
+def _notes(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Inputs) -> list[Note]:
     codes: list[tuple[str, dict[str, object]]] = []
     if not seals.compared and inputs.since is None:
         codes.append(("unanchored", {}))

@@ -85,7 +85,7 @@ NO_SEQ = -(2**63)
 @dataclass(slots=True, kw_only=True)
 class LeafCheck:
     """One pass over the leaves. `tree` is None from the first gap on, where no root can be computed. `last_seq` is the
-    greatest number that a leaf gives its event. `kept` are nodes that the store must hold for proofs, not compared yet."""
+    greatest number of an event in a leaf. `stored_nodes` must be in the store for proofs, and are not compared yet."""
 
     findings: Findings
     tree: GrowingTree | None
@@ -93,9 +93,9 @@ class LeafCheck:
     last_seq: int
     erased: int = 0
     restores: list[tuple[int, str]] = field(default_factory=list)
-    kept: dict[TreeNode, bytes] = field(default_factory=dict)
+    stored_nodes: dict[TreeNode, bytes] = field(default_factory=dict)
 
-    def take(self, leaf: LeafBeside, recorded: Collection[tuple[str, str]]) -> None:
+    def check(self, leaf: LeafBeside, recorded: Collection[tuple[str, str]]) -> None:
         """Check one leaf; `recorded` are the text deletions that events record."""
         if leaf.index != self.next_index:
             self.findings.add("leaf_missing", f"leaf {self.next_index}", upto=leaf.index - 1)
@@ -111,7 +111,7 @@ class LeafCheck:
         if self.tree is not None:
             for node, node_hash in self.tree.add(leaf_hash):
                 if node.level and node.level % EVERY_LEVEL == 0:
-                    self.kept[node] = node_hash
+                    self.stored_nodes[node] = node_hash
 
     def _check_event(self, leaf: LeafBeside, recorded: Collection[tuple[str, str]]) -> None:
         """Compare the row that people see with the sealed leaf."""
@@ -189,7 +189,7 @@ class SealCheck:
     log_id: str
     published: deque[PublishedSeal]
     roots: Sequence[x509.Certificate] = ()
-    before: SignedSeal | None = None
+    previous: SignedSeal | None = None
     waiting: deque[tuple[int, SealBeside]] = field(default_factory=deque)
     number: int = 0
     fetched: int = 0
@@ -230,7 +230,7 @@ class SealCheck:
         size, _ = self.waiting[0]
         return size if size <= self._leaves else 0
 
-    def reached(self, tree: GrowingTree | None, size: int) -> None:
+    def check_up_to(self, tree: GrowingTree | None, size: int) -> None:
         """Check every seal and published seal that covers no more than the first `size` leaves."""
         while self.waiting and self._next_size <= size:
             seal_size, row = self.waiting.popleft()
@@ -244,7 +244,7 @@ class SealCheck:
             else:
                 self.findings.add("published_unreached", f"seal {seal.number}", size=seal.tree_size)
 
-    def ended(self, size: int) -> None:
+    def check_end(self, size: int) -> None:
         """Report seals that speak of more leaves or seals than there are."""
         for published in self.published:
             seal = published.signed.seal
@@ -253,7 +253,7 @@ class SealCheck:
         if last > self.number and not self.published:
             self.findings.add("seal_missing", f"seal {self.number + 1}", upto=last)
 
-    def known_as(self, published: Sequence[PublishedSeal]) -> None:
+    def check_published(self, published: Sequence[PublishedSeal]) -> None:
         """Check published seals themselves: their signature, log and timestamp."""
         for published_seal in published:
             seal, seal_name = published_seal.signed.seal, f"seal {published_seal.signed.seal.number}"
@@ -275,18 +275,18 @@ class SealCheck:
         seal_name = f"seal {row.number}"
         if row.number != self.number + 1:
             self.findings.add("seal_missing", f"seal {self.number + 1}", upto=row.number - 1)
-            self.before = None
+            self.previous = None
         self.number = row.number
         if seal_size > self._leaves:
             self.findings.add("seal_beyond", seal_name, size=seal_size, leaves=self._leaves)
-            self.before = None
+            self.previous = None
             return
         try:
             signed = sealed_log.read_seal(row.body).signed
             seals.check_seal(signed)
         except InvalidProof as error:
             self.findings.add("seal_signature", seal_name, detail=error.detail)
-            self.before = None
+            self.previous = None
             return
         published = self._published_by_number.get(row.number)
         if published is not None and published.signed.digest != signed.digest:
@@ -297,11 +297,11 @@ class SealCheck:
         self._check_root(seal_name, signed, tree, size)
         self._check_key(seal_name, signed)
         self._check_stamp(seal_name, row, signed)
-        self.before, self.sealed, self.count = signed, signed.seal.tree_size, self.count + 1
+        self.previous, self.sealed, self.count = signed, signed.seal.tree_size, self.count + 1
         self.first_at, self.last_at = self.first_at or signed.seal.at, signed.seal.at
 
     def _check_order(self, seal_name: str, row: SealBeside, signed: SignedSeal) -> None:
-        seal, previous = signed.seal, self.before
+        seal, previous = signed.seal, self.previous
         if (seal.number, seal.tree_size, seal.log_id) != (row.number, row.tree_size, self.log_id):
             self.findings.add("seal_other", seal_name, log=seal.log_id, size=seal.tree_size)
         if previous is not None and (seal.tree_size <= previous.seal.tree_size or seal.at < previous.seal.at):

@@ -57,13 +57,13 @@ async def make(
         copied = form.BackupManifest(tables={}, contents=0, content_bytes=0)
         with tempfile.TemporaryFile(dir=target.parent) as large_contents:
             async with dump.snapshot(source.database_url) as view:
-                await pool.run(partial(writer.put, form.ABOUT, _description(source, view, clock)))
+                await pool.run(partial(writer.write, form.DESCRIPTION, _description(source, view, clock)))
                 for shape in view.shapes:
                     copied.tables[shape.name] = await _copy_table(source, view, shape.name, writer, pool)
                     tell(shape.name, copied.tables[shape.name].rows)
                 async for small_batch in view.small():
                     for content in small_batch:
-                        copied.see(content.digest, content.size, None if content.is_whole else DAMAGED)
+                        copied.count(content.digest, content.size, None if content.is_whole else DAMAGED)
                     tell("content", copied.contents)
                 async for batch in view.contents():
                     await pool.run(partial(_hold_sweep, source.content))
@@ -74,7 +74,7 @@ async def make(
             await _copy_contents(source, large_contents, writer, copied, pool, tell)
         for name, path in _small_files(source):
             copied.files[name] = await pool.run(partial(_copy_small, writer, name, path))
-        await pool.run(partial(writer.put, form.MANIFEST, form.MANIFEST_JSON.dump_json(copied)))
+        await pool.run(partial(writer.write, form.MANIFEST, form.MANIFEST_JSON.dump_json(copied)))
     return copied
 
 
@@ -111,7 +111,7 @@ def _flush_to_disk(file: BinaryIO) -> None:
 
 def _description(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
     return form.ABOUT_JSON.dump_json(
-        form.About(
+        form.BackupDescription(
             format=form.FORMAT,
             at=clock.now(),
             node=source.node,
@@ -145,7 +145,7 @@ async def _copy_table(
 
 
 def _write_part(writer: form.BackupWriter, name: str, lines: list[bytes]) -> None:
-    writer.put(name, gzip.compress(b"".join(lines), compresslevel=1, mtime=0))
+    writer.write(name, gzip.compress(b"".join(lines), compresslevel=1, mtime=0))
 
 
 async def _copy_contents(
@@ -184,9 +184,9 @@ def _copy_blobs(
         path = path_of(source.content, digest)
         try:
             copied_digest = writer.copy(form.CONTENT + digest, path, size)
-            copied.see(digest, size, None if copied_digest == digest else DAMAGED)
+            copied.count(digest, size, None if copied_digest == digest else DAMAGED)
         except FileNotFoundError:
-            copied.see(digest, size, MISSING)
+            copied.count(digest, size, MISSING)
 
 
 async def _mark_released(source: BackupSource, copied: form.BackupManifest) -> None:
@@ -216,7 +216,7 @@ def _copy_small(writer: form.BackupWriter, name: str, path: Path) -> str:
 def note(data_dir: Path, target: Path, at: datetime, verified_at: datetime | None = None) -> None:
     """Record the last backup where the node's health is read. A new backup keeps the last verification."""
     file = data_dir / "backup.json"
-    last_verified_at = last(data_dir).get("verified_at")
+    last_verified_at = read_last(data_dir).get("verified_at")
     record_json = {
         "at": at.isoformat(),
         "path": str(target),
@@ -225,7 +225,7 @@ def note(data_dir: Path, target: Path, at: datetime, verified_at: datetime | Non
     write_file(file, json.dumps(record_json).encode())
 
 
-def last(data_dir: Path) -> dict[str, str | None]:
+def read_last(data_dir: Path) -> dict[str, str | None]:
     """Read the record that `note` wrote; empty without one."""
     try:
         note_json = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
@@ -234,7 +234,7 @@ def last(data_dir: Path) -> dict[str, str | None]:
     return note_json if isinstance(note_json, dict) else {}
 
 
-def room_for(folder: Path, size: int) -> None:
+def check_room(folder: Path, size: int) -> None:
     """Raise StoreFailure before hours of work that would end on a full disk."""
     free = shutil.disk_usage(folder).free
     if free < size:

@@ -38,13 +38,13 @@ class Damaged(errors.GatewayError):
 
 
 FORMAT = 1
-ABOUT, MANIFEST, SETTINGS = "about.json", "manifest.json", "settings.toml"
+DESCRIPTION, MANIFEST, SETTINGS = "about.json", "manifest.json", "settings.toml"
 TABLES, CONTENT, KEYS, TRUST = "tables/", "content/", "keys/", "trust/"
 AT_ONCE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class BackupDescription:
     """Facts that a reader must know before the first row."""
 
     format: int
@@ -67,7 +67,7 @@ class BackupManifest:
     lacks: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
-    def see(self, digest: str, size: int, lack: str | None) -> None:
+    def count(self, digest: str, size: int, lack: str | None) -> None:
         """Count one copied content, or note what it lacks."""
         if lack is not None:
             self.lacks[digest] = lack
@@ -80,7 +80,7 @@ class BackupManifest:
         return sum(table_sum.rows for table_sum in self.tables.values())
 
 
-ABOUT_JSON = TypeAdapter(About)
+ABOUT_JSON = TypeAdapter(BackupDescription)
 MANIFEST_JSON = TypeAdapter(BackupManifest)
 
 
@@ -96,7 +96,7 @@ class BackupWriter:
         self._sealed = Piped(partial(sealed_files.seal, target=file, recipient=identity.to_public()), "wb")
         self.close = self._sealed.close
 
-    def put(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes) -> None:
         self._add(name, len(data), io.BytesIO(data))
 
     def copy(self, name: str, path: Path, size: int) -> str:
@@ -200,7 +200,7 @@ class BackupReader:
                 yield piece
             self._sealed.read(-member.size % tarfile.BLOCKSIZE)
 
-    def whole(self, member: tarfile.TarInfo) -> bytes:
+    def read(self, member: tarfile.TarInfo) -> bytes:
         return b"".join(self.pieces(member))
 
     @contextmanager
@@ -239,7 +239,7 @@ def _open_stream(file: BinaryIO, passphrase: bytes) -> partial[None]:
     return partial(sealed_files.unseal, stream, identity=identity)
 
 
-def read_about(data: bytes) -> About:
+def read_about(data: bytes) -> BackupDescription:
     """Parse the description; raise Misconfigured for a format of another version of the program."""
     try:
         description = ABOUT_JSON.validate_json(data)

@@ -67,8 +67,8 @@ class IssuerState:
 class TrustState:
     """All certificates and answers that decide about a certificate here."""
 
-    held: tuple[FolderCertificate, ...]
-    asked: tuple[IssuerState, ...]
+    certificates: tuple[FolderCertificate, ...]
+    issuers: tuple[IssuerState, ...]
     files: tuple[ListState, ...]
 
 
@@ -85,7 +85,7 @@ async def trust_now(folder: Path, store: SqlStore, now: datetime) -> TrustState:
         for role, path in (("anchor", folder / "ca.pem"), *(("intermediate", path) for path in intermediates))
         for certificate in certificates_in(path)
     ]
-    issuer_states = await authorities_asked(folder, store, now)
+    issuer_states = await load_issuer_states(folder, store, now)
     files = [
         ListState(
             issuer=file.listed.issuer.rfc4514_string(),
@@ -95,10 +95,10 @@ async def trust_now(folder: Path, store: SqlStore, now: datetime) -> TrustState:
         )
         for file in read_answer_files(folder / "crl", folder / "ocsp").lists
     ]
-    return TrustState(held=tuple(folder_certificates), asked=issuer_states, files=tuple(files))
+    return TrustState(certificates=tuple(folder_certificates), issuers=issuer_states, files=tuple(files))
 
 
-async def authorities_asked(folder: Path, store: SqlStore, now: datetime) -> tuple[IssuerState, ...]:
+async def load_issuer_states(folder: Path, store: SqlStore, now: datetime) -> tuple[IssuerState, ...]:
     """Return the state of each authority that is configured to be asked."""
     sources = authorities.read_sources(folder)
     if not sources:
@@ -148,7 +148,7 @@ def _issuer_state(
 def binding_to_propose(code: str, pem: bytes, description: str) -> Binding:
     """Make a binding of this certificate to that code."""
     certificate = read_certificate(pem, description)
-    made_for_signing(certificate, description)
+    check_made_for_signing(certificate, description)
     return Binding(
         code=code.strip(),
         certificate_der=certificate.public_bytes(Encoding.DER),
@@ -157,7 +157,7 @@ def binding_to_propose(code: str, pem: bytes, description: str) -> Binding:
     )
 
 
-def made_for_signing(certificate: x509.Certificate, description: str) -> None:
+def check_made_for_signing(certificate: x509.Certificate, description: str) -> None:
     """Raise Clash for a certificate that every receiver would refuse at step 9, before packets end in quarantine."""
     if not usage_holds(certificate):
         raise Clash(
@@ -167,7 +167,7 @@ def made_for_signing(certificate: x509.Certificate, description: str) -> None:
         )
 
 
-async def never_for_pdfs(store: SqlStore, certificates: Iterable[bytes]) -> None:
+async def check_never_signed_pdfs(store: SqlStore, certificates: Iterable[bytes]) -> None:
     """Raise Clash for the certificate of a key that signed a PDF for an agency here (R23a, separate keys). The other half,
     that no exchange key signs a PDF, is in `policy.pdf_signing`."""
     for der in certificates:

@@ -16,7 +16,7 @@ from gateway.domain.diagnosis import Diagnosis, Level, Tag
 from gateway.ops import checks_of_lines as lines
 from gateway.ops import checks_of_parts as parts
 from gateway.ops import checks_of_trust as trust
-from gateway.ops.subject import Check, Subject, make
+from gateway.ops.subject import Check, Subject, run_check
 
 
 async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
@@ -30,7 +30,7 @@ async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
                     skipped = Diagnosis(check.name, Level.SKIPPED, "before", words="axis.check")
                     all_findings.append(replace(skipped, word=broken.word))
                 continue
-            findings = await make(check, subject, tag)
+            findings = await run_check(check, subject, tag)
             if check.first:
                 broken = next((finding for finding in findings if finding.level is Level.RED), None)
             all_findings += findings
@@ -44,47 +44,47 @@ _USUAL = _DEAR | {Tag.METRICS}
 _STATUS, _ALWAYS, _OFTEN = _USUAL | {Tag.STATUS}, _USUAL | {Tag.READY}, frozenset({Tag.READY, Tag.METRICS})
 _CONFIG = "gateway config show"
 CHECKS: tuple[Check, ...] = (
-    Check(name="folder", ask=parts.folders, tags=_USUAL),
-    Check(name="disk", ask=parts.disks, tags=_ALWAYS),
-    Check(name="database.file", ask=parts.database_file, tags=_STATUS),
-    Check(name="clock", ask=parts.clock, tags=_STATUS),
-    Check(name="trust", ask=trust.anchors, tags=_STATUS),
-    Check(name="revocation", ask=trust.lists, tags=_STATUS),
-    Check(name="workers", ask=parts.workers, tags=_ALWAYS),
-    Check(name="pace", ask=parts.pace, tags=_USUAL),
-    Check(name="database", ask=parts.database, tags=_DEAR, first=True, cure=_CONFIG),
-    Check(name="database", ask=parts.answers, tags=_OFTEN, first=True, cure=_CONFIG),
-    Check(name="database", ask=parts.writes, tags=_ALWAYS, of_store=True, cure=_CONFIG),
-    Check(name="clock", ask=parts.server_clock, tags=_DEAR, of_store=True),
-    Check(name="clock", ask=parts.server_clock, tags=_OFTEN),
-    Check(name="restored", ask=parts.restored, tags=_USUAL, of_store=True),
-    Check(name="agencies", ask=trust.agencies, tags=_USUAL, of_store=True),
-    Check(name="bindings", ask=trust.bindings, tags=_DEAR | {Tag.STATUS}, of_store=True),
-    Check(name="people", ask=trust.people, tags=_STATUS, of_store=True),
-    Check(name="people", ask=trust.approved_anchors, tags=_STATUS, of_store=True),
-    Check(name="work", ask=parts.work, tags=_USUAL, of_store=True),
-    Check(name="jobs", ask=parts.jobs, tags=_STATUS, of_store=True),
-    Check(name="log", ask=parts.log, tags=_ALWAYS | {Tag.STATUS}, of_store=True),
-    Check(name="revocation", ask=trust.asked_authorities, tags=_USUAL, of_store=True),
-    Check(name="hold", ask=parts.hold, tags=_STATUS, of_store=True),
-    Check(name="hot-folder", ask=parts.hot_folders, tags=_USUAL, of_store=True),
-    Check(name="webhooks", ask=parts.webhooks, tags=_STATUS, of_store=True),
-    Check(name="compat", ask=parts.systems, tags=_STATUS, of_store=True),
-    Check(name="axis", ask=lines.axes, tags=_DEAR, cure=lines.CURE),
-    Check(name="axis", ask=lines.states, tags=_OFTEN),
-    Check(name="certificates", ask=lines.servers, tags=_DEAR),
+    Check(name="folder", run=parts.folders, tags=_USUAL),
+    Check(name="disk", run=parts.disks, tags=_ALWAYS),
+    Check(name="database.file", run=parts.database_file, tags=_STATUS),
+    Check(name="clock", run=parts.clock, tags=_STATUS),
+    Check(name="trust", run=trust.anchors, tags=_STATUS),
+    Check(name="revocation", run=trust.lists, tags=_STATUS),
+    Check(name="workers", run=parts.workers, tags=_ALWAYS),
+    Check(name="pace", run=parts.pace, tags=_USUAL),
+    Check(name="database", run=parts.database, tags=_DEAR, first=True, cure=_CONFIG),
+    Check(name="database", run=parts.answers, tags=_OFTEN, first=True, cure=_CONFIG),
+    Check(name="database", run=parts.writes, tags=_ALWAYS, of_store=True, cure=_CONFIG),
+    Check(name="clock", run=parts.server_clock, tags=_DEAR, of_store=True),
+    Check(name="clock", run=parts.server_clock, tags=_OFTEN),
+    Check(name="restored", run=parts.restored, tags=_USUAL, of_store=True),
+    Check(name="agencies", run=trust.agencies, tags=_USUAL, of_store=True),
+    Check(name="bindings", run=trust.bindings, tags=_DEAR | {Tag.STATUS}, of_store=True),
+    Check(name="people", run=trust.people, tags=_STATUS, of_store=True),
+    Check(name="people", run=trust.approved_anchors, tags=_STATUS, of_store=True),
+    Check(name="work", run=parts.work, tags=_USUAL, of_store=True),
+    Check(name="jobs", run=parts.jobs, tags=_STATUS, of_store=True),
+    Check(name="log", run=parts.log, tags=_ALWAYS | {Tag.STATUS}, of_store=True),
+    Check(name="revocation", run=trust.asked_authorities, tags=_USUAL, of_store=True),
+    Check(name="hold", run=parts.hold, tags=_STATUS, of_store=True),
+    Check(name="hot-folder", run=parts.hot_folders, tags=_USUAL, of_store=True),
+    Check(name="webhooks", run=parts.webhooks, tags=_STATUS, of_store=True),
+    Check(name="compat", run=parts.systems, tags=_STATUS, of_store=True),
+    Check(name="axis", run=lines.axes, tags=_DEAR, cure=lines.CURE),
+    Check(name="axis", run=lines.states, tags=_OFTEN),
+    Check(name="certificates", run=lines.servers, tags=_DEAR),
     # The scanner may be slow, and has a gauge of its own.
-    Check(name="scanner", ask=parts.scanner, tags=_DEAR | {Tag.READY}),
-    Check(name="trial", ask=parts.trial, tags={Tag.READY}),
-    Check(name="copies", ask=parts.copies, tags=_HOME),
-    Check(name="disk", ask=parts.disk_lasts, tags=_HOME),
-    Check(name="settings", ask=lines.steps, tags=_LINE, words="axis.check"),
-    Check(name="sign", ask=lines.signatures, tags=_LINE, words="operating.line"),
-    Check(name="clock", ask=lines.server_gap, tags=_LINE, words="operating.line"),
+    Check(name="scanner", run=parts.scanner, tags=_DEAR | {Tag.READY}),
+    Check(name="trial", run=parts.trial, tags={Tag.READY}),
+    Check(name="copies", run=parts.copies, tags=_HOME),
+    Check(name="disk", run=parts.disk_lasts, tags=_HOME),
+    Check(name="settings", run=lines.steps, tags=_LINE, words="axis.check"),
+    Check(name="sign", run=lines.signatures, tags=_LINE, words="operating.line"),
+    Check(name="clock", run=lines.server_gap, tags=_LINE, words="operating.line"),
 )
 # Applies to selections without an entry in KEPT.
 _DEFAULT_AGE = timedelta(seconds=20)
-KEPT: Mapping[Tag, timedelta] = {Tag.READY: timedelta(seconds=2), Tag.LINE: timedelta()}
+KEPT_FOR: Mapping[Tag, timedelta] = {Tag.READY: timedelta(seconds=2), Tag.LINE: timedelta()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,12 +114,12 @@ class Watch:
     async def ready(self) -> Sequence[Diagnosis]:
         if self._draining:
             return [_of_process("process", "draining", stops=True)]
-        return await self.diagnose(Tag.READY)
+        return await self.list_findings(Tag.READY)
 
-    async def diagnose(self, tag: Tag) -> Sequence[Diagnosis]:
+    async def list_findings(self, tag: Tag) -> Sequence[Diagnosis]:
         async with self._locks[tag]:
             now, cached = self.node.clock.now(), self._findings_by_tag.get(tag)
-            if cached is None or not timedelta() <= now - cached[0] < KEPT.get(tag, _DEFAULT_AGE):
+            if cached is None or not timedelta() <= now - cached[0] < KEPT_FOR.get(tag, _DEFAULT_AGE):
                 cached = self._findings_by_tag[tag] = now, await examine(self._subject, tag)
             return cached[1]
 

@@ -30,10 +30,10 @@ from gateway.domain.diagnosis import Diagnosis, Level, Tag, green, red, yellow
 from gateway.edxml.key import value_fault
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import GatewayError, TransportFailure
-from gateway.ops import axis_now
+from gateway.ops import axis_view
 from gateway.ops.checks_of_parts import CLOCK_SKEW, LIES_SOON, clock_set_back
 from gateway.ops.checks_of_trust import closed_registry
-from gateway.ops.subject import Check, Subject, make
+from gateway.ops.subject import Check, Subject, run_check
 from gateway.outgoing import desk
 from gateway.ports.axis import AxisDesk, AxisState
 from gateway.settings import Settings
@@ -50,8 +50,8 @@ CURE = "gateway axis check"
 async def axes(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check each of several axes by itself, so that a silent one hides no other."""
     for name, axis_settings in subject.settings.each_axis().items():
-        check = Check(name="axis", ask=partial(_one_axis, settings=axis_settings), cure=CURE)
-        for finding in await make(check, subject, Tag.DOCTOR):
+        check = Check(name="axis", run=partial(_one_axis, settings=axis_settings), cure=CURE)
+        for finding in await run_check(check, subject, Tag.DOCTOR):
             check_name = f"{finding.check}.{name}" if name else finding.check
             yield replace(finding, check=check_name)
 
@@ -81,10 +81,10 @@ async def _line_findings(subject: Subject, name: str, axis: AxisDesk, cure: str)
     """Check one axis. Counting makes an axis connect; its state and the workers' reports are read after that."""
     heartbeat, now = subject.heartbeat, subject.clock.now()
     try:
-        counts = await axis_now.count(axis, heartbeat, now)
+        counts = await axis_view.count(axis, heartbeat, now)
     except TransportFailure as error:
         return [red("axis", "axis.down", cure, reason=axis.state().reason or str(error))]
-    state = axis_now.worst_state(name, axis.state(), heartbeat, now)
+    state = axis_view.worst_state(name, axis.state(), heartbeat, now)
     if (trouble := _trouble_finding("axis", state)) is not None:
         return [trouble]
     oldest, findings = await axis.oldest(), [green("axis", "axis.fine", **counts)]
@@ -114,7 +114,7 @@ async def states(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Report the state of the open axes and the workers' reports, without asking the axes."""
     if subject.node is None:
         return
-    read_states = partial(axis_now.whole_and_each, subject.node.axis, subject.heartbeat, subject.clock.now())
+    read_states = partial(axis_view.collect_states, subject.node.axis, subject.heartbeat, subject.clock.now())
     whole_state, states = await subject.pool.run(read_states)
     state_by_check = {"axis": whole_state} | {f"axis.{name}": s for name, s in states.items()}
     for check, state in state_by_check.items():

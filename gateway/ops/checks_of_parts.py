@@ -73,7 +73,7 @@ async def database_file(subject: Subject) -> AsyncGenerator[Diagnosis]:
 _DISK_LEVELS = {data_folder.GOOD: Level.GREEN, data_folder.LOW: Level.YELLOW, data_folder.FULL: Level.RED}
 
 
-def judged_disks(subject: Subject) -> Sequence[Disk]:
+def judge_disks(subject: Subject) -> Sequence[Disk]:
     """Judge the disks. Sync: for the pool."""
     node, kept_back = subject.node, subject.settings.limits.disk_free_mb * MB
     return data_folder.disks(
@@ -89,7 +89,7 @@ async def disks(subject: Subject) -> AsyncGenerator[Diagnosis]:
             subject.node.room.check()
     except StoreFailure:
         is_full = True
-    for disk in await subject.pool.run(partial(judged_disks, subject)):
+    for disk in await subject.pool.run(partial(judge_disks, subject)):
         level = _DISK_LEVELS[disk.word]
         params = {"path": disk.path, "free_bytes": disk.space.bytes, "places": ", ".join(disk.places)}
         cure = None if level is Level.GREEN else f"du -xh --max-depth=2 {disk.path} | sort -h | tail"

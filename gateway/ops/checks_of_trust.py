@@ -35,7 +35,7 @@ from gateway.workers.key_watch import bound_until
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 # Partners renew their own certificates, so these limits are shorter.
 SOON, URGENT = timedelta(days=30), timedelta(days=7)
-NAMED = 5  # codes that one line names
+MOST_NAMES = 5  # codes that one line names
 _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
 
 
@@ -93,7 +93,7 @@ _LEVELS = {certificates.GOOD: Level.GREEN, certificates.FAILING: Level.YELLOW, c
 async def asked_authorities(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check the age of the answers of authorities that are asked."""
     folder, now = subject.settings.trust.folder, subject.clock.now()
-    for issuer in await certificates.authorities_asked(folder, subject.store, now):
+    for issuer in await certificates.load_issuer_states(folder, subject.store, now):
         oldest = issuer.oldest.isoformat(timespec="minutes") if issuer.oldest else "–"
         params = {"issuer": issuer.issuer, "why": issuer.error or "–", "oldest": oldest}
         cure = None if issuer.word == certificates.GOOD else "gateway trust refresh"
@@ -152,7 +152,7 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
     for finding, span in ((red, URGENT), (yellow, SOON)):
         codes = sorted(code for code, ends_at in ends.items() if ends_at - now <= span)
         if codes:
-            code_list = ", ".join(codes[:NAMED]) + (" …" if len(codes) > NAMED else "")
+            code_list = ", ".join(codes[:MOST_NAMES]) + (" …" if len(codes) > MOST_NAMES else "")
             cure = f"gateway keys propose {codes[0]} FILE"
             yield finding("bindings", "partners.expiring", cure, codes=code_list, days=span.days)
             return

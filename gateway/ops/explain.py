@@ -144,7 +144,7 @@ def _signature(signature: FoundSignature | None) -> dict[str, Any]:
     if signature is None:
         return {"present": False, "verdict": "absent", "algorithm": None, "weak": False, "subject": None}
     subject = _subject(signature.certificate)
-    is_complete = signature.in_xmldsig and subject is not None and _decoded(signature.value) is not None
+    is_complete = signature.in_xmldsig and subject is not None and _decode(signature.value) is not None
     is_placeholder = not is_complete or _UNREGISTERED_C14N in signature.transforms
     return {
         "present": True,
@@ -162,7 +162,7 @@ def _is_weak(signature: FoundSignature) -> bool:
 
 
 def _subject(certificate: str | None) -> str | None:
-    der = _decoded(certificate)
+    der = _decode(certificate)
     if der is None:
         return None
     try:
@@ -174,7 +174,7 @@ def _subject(certificate: str | None) -> str | None:
         return None
 
 
-def _decoded(text: str | None) -> bytes | None:
+def _decode(text: str | None) -> bytes | None:
     try:
         return base64.b64decode("".join((text or "").split()), validate=True) or None
     except ValueError:  # letters beyond ASCII raise ValueError too, and no binascii.Error

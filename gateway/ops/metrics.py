@@ -21,7 +21,7 @@ from gateway.bootstrap.node import OpenNode
 from gateway.domain.diagnosis import Level, Tag
 from gateway.errors import GatewayError
 from gateway.folder.state import FolderState
-from gateway.ops import axis_now, checks_of_lines, checks_of_parts
+from gateway.ops import axis_view, checks_of_lines, checks_of_parts
 from gateway.ops.checks import Watch
 from gateway.ops.subject import Subject
 from gateway.ports.axis import AxisState, each_axis
@@ -105,15 +105,15 @@ class Scrape:
     async def _axis(self, now: datetime) -> AsyncIterator[Metric]:
         """Yield the line's gauges first: its state is in memory, and is needed most while the axis does not answer."""
         axis, description = self.node.axis, "Parcels on the axis, as far as this node may see."
-        for family in axis_gauges(axis_now.worst_states(axis, self.node.pulse.folder, now), now):
+        for family in axis_gauges(axis_view.worst_states(axis, self.node.pulse.folder, now), now):
             yield family
         if "" in each_axis(axis):
             depth = _gauge("axis_parcels", description, "state")
-            for state, count in (await axis_now.count(axis, self.node.pulse.folder, now)).items():
+            for state, count in (await axis_view.count(axis, self.node.pulse.folder, now)).items():
                 depth.add_metric([state], count)
         else:
             depth = GaugeMetricFamily("gateway_axis_parcels", description, labels=["axis", "state"])
-            for name, view in (await axis_now.look(axis, self.node.pulse.folder, now)).each.items():
+            for name, view in (await axis_view.look(axis, self.node.pulse.folder, now)).by_name.items():
                 for state, count in view.counts.items():
                     depth.add_metric([name, state], count)
         yield depth
@@ -121,14 +121,14 @@ class Scrape:
     async def _checks(self) -> AsyncIterator[Metric]:
         """Yield the worst level of each check, without the costly ones."""
         levels: dict[str, float] = {}
-        for finding in await self._watch.diagnose(Tag.METRICS):
+        for finding in await self._watch.list_findings(Tag.METRICS):
             levels[finding.check] = max(levels.get(finding.check, 0.0), _LEVELS.get(finding.level, 0.0))
-        yield _labelled("check", "What the doctor says of it: 0 green, 1 yellow, 2 red.", "check", levels)
+        yield _gauges("check", "What the doctor says of it: 0 green, 1 yellow, 2 red.", "check", levels)
 
     async def _workers(self, now: datetime) -> AsyncIterator[Metric]:
         counts = await self.node.pool.run(partial(living, self.node.pulse.folder, now))
         text = "Processes of the node that gave a sign of life within 45 s."
-        yield _labelled("workers", text, "role", {role: float(number) for role, number in counts.items()})
+        yield _gauges("workers", text, "role", {role: float(number) for role, number in counts.items()})
         oldest = await self._oldest_at_axis(now, has_worker=counts[WORKER] > 0)
         age = (now - oldest).total_seconds() if oldest is not None else 0.0
         yield _scalar(
@@ -149,13 +149,13 @@ class Scrape:
         yield _scalar("disk_free_bytes", "Free space where the content lies.", space.bytes)
         if space.inodes is not None:
             yield _scalar("disk_free_inodes", "Files that may still be made there.", space.inodes)
-        disks = await self.node.pool.run(partial(checks_of_parts.judged_disks, Subject.within(self.node)))
+        disks = await self.node.pool.run(partial(checks_of_parts.judge_disks, Subject.within(self.node)))
         free = {place: float(disk.space.bytes) for disk in disks for place in disk.places}
         full = {place: float(disk.word == data_folder.FULL) for disk in disks for place in disk.places}
-        yield _labelled(
+        yield _gauges(
             "place_free_bytes", "Free space where each place of the node is mounted.", "place", free
         )
-        yield _labelled("place_full", "1 while the disk of that place is nearly full.", "place", full)
+        yield _gauges("place_full", "1 while the disk of that place is nearly full.", "place", full)
 
     async def _scanner(self) -> AsyncIterator[Metric]:
         """Yield 1 where no scanner is set up: nothing waits for it then."""
@@ -198,12 +198,12 @@ class Scrape:
             "unacked": ("Incoming documents nobody has taken away.", lambda f: f.unacked),
         }
         for name, (description, measure) in parts.items():
-            yield _labelled(f"folder_{name}", description, "agency", {f.code: measure(f) for f in folders})
+            yield _gauges(f"folder_{name}", description, "agency", {f.code: measure(f) for f in folders})
 
     async def _webhooks(self, now: datetime) -> AsyncIterator[Metric]:
         load = await self.node.store.webhooks.load()
         states = {**dict.fromkeys(("active", "failing", "paused"), 0), **load.endpoints}
-        yield _labelled("webhooks", "Webhooks, by how they go.", "state", states)
+        yield _gauges("webhooks", "Webhooks, by how they go.", "state", states)
         yield _scalar("webhooks_dead", "Webhooks that were paused because they took nothing.", load.dead)
         yield _scalar("webhook_events_waiting", "Events that wait for another try.", load.waiting)
         age = (now - load.oldest).total_seconds() if load.oldest else 0.0
@@ -213,7 +213,7 @@ class Scrape:
         """Yield the stuck messages of document systems at the compatibility interface."""
         stuck = await self.node.store.systems.stuck_by_system()
         says = "What a document system could not take, and a person has to look at."
-        yield _labelled("system_stuck", says, "system", {name: float(count) for name, count in stuck.items()})
+        yield _gauges("system_stuck", says, "system", {name: float(count) for name, count in stuck.items()})
 
     async def _keys(self, now: datetime) -> AsyncIterator[Metric]:
         days_gauge = _gauge("certificate_days_left", "Days left of the certificate that signs.", "agency")
@@ -255,8 +255,8 @@ def load_gauges(load: Load, now: datetime) -> Iterator[Metric]:
     yield _scalar("outbox_failed", "Envelopes whose tries are used up.", load.outbox_failed)
     yield _scalar("events_unnumbered", "Events that no reader sees yet.", load.unnumbered)
     yield _scalar("late_deliveries", "Deliveries of which nothing was heard for 30 minutes.", load.late.count)
-    yield _labelled("deliveries", "Deliveries under way, by the state shown.", "state", load.deliveries)
-    yield _labelled("leases", "Rows that some worker holds now.", "table", load.leases)
+    yield _gauges("deliveries", "Deliveries under way, by the state shown.", "state", load.deliveries)
+    yield _gauges("leases", "Rows that some worker holds now.", "table", load.leases)
 
 
 def axis_gauges(states: Mapping[str, AxisState], now: datetime) -> Iterator[Metric]:
@@ -275,19 +275,19 @@ def axis_gauges(states: Mapping[str, AxisState], now: datetime) -> Iterator[Metr
         yield (
             _scalar(gauge, description, values[""])
             if "" in values
-            else _labelled(gauge, description, "axis", values)
+            else _gauges(gauge, description, "axis", values)
         )
 
 
 def _piles(
     name: str, says: str, label: str, piles: Mapping[str, Pile], now: datetime
 ) -> Iterator[GaugeMetricFamily]:
-    yield _labelled(name, says, label, {p: q.count for p, q in piles.items()})
+    yield _gauges(name, says, label, {p: q.count for p, q in piles.items()})
     ages = {p: (now - q.oldest).total_seconds() for p, q in piles.items() if q.oldest}
-    yield _labelled(f"{name}_oldest_seconds", f"Age of the oldest. {says}", label, ages)
+    yield _gauges(f"{name}_oldest_seconds", f"Age of the oldest. {says}", label, ages)
 
 
-def _labelled(name: str, says: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+def _gauges(name: str, says: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
     family = _gauge(name, says, label)
     for label_value, value in sorted(values.items()):
         family.add_metric([label_value], value)

@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography import x509
 
-from gateway.bootstrap.axis_route import explained
+from gateway.bootstrap.axis_route import explain_route
 from gateway.bootstrap.ground import Ground
 from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.domain.registry import CodeStanding, Resolution
@@ -83,7 +83,7 @@ def _registry_finding(hit: Resolution, code: str) -> Diagnosis:
 
 
 async def _route(partner: _Partner) -> Diagnosis:
-    route = await explained(
+    route = await explain_route(
         partner.ground.settings, partner.axis, partner.ground.host_of, partner.sender, partner.code
     )
     down = "; ".join(f"{a.name}: {a.reason}" for a in route.axes if a.state in ("down", "blocked"))

@@ -48,7 +48,7 @@ def verify_pdf(path: Path, trust_dir: Path, at: datetime, now: datetime) -> dict
             raise NotFound(str(error), hint=_HINT) from error
     verdict = pdf_verdict.judge(path.name, 1, _check_usable(facts, trust_dir), rules)
     signed_at = pdf_verdict.signed_at(verdict)
-    return described(verdict) | {
+    return verdict_json(verdict) | {
         "at": at.isoformat(),
         "now": {"at": now.isoformat()},
         "legal_value": pdf_verdict.legal_value(verdict),
@@ -71,12 +71,12 @@ def describe(
             path = Path(scratch) / str(part.n)
             if part.damaged is None and _decode(part, opener, path):
                 facts = _check_usable(sandbox.read(path, at, now), trust_dir)
-                descriptions.append(described(pdf_verdict.judge(part.name, part.n, facts, rules)))
+                descriptions.append(verdict_json(pdf_verdict.judge(part.name, part.n, facts, rules)))
             path.unlink(missing_ok=True)
     return descriptions
 
 
-def described(verdict: FileVerdict) -> dict[str, Any]:
+def verdict_json(verdict: FileVerdict) -> dict[str, Any]:
     """Return one file's verdict with the names of the API."""
     return {
         "file": verdict.file,

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from gateway import errors
 from gateway.ops import backup_file as form
-from gateway.ops.backup import MOST_LACKING, room_for
+from gateway.ops.backup import MOST_LACKING, check_room
 from gateway.ops.backup_file import Damaged
 from gateway.ports.services import Clock, Pool
 from gateway.store import dump, migrate, restored
@@ -50,7 +50,7 @@ class RestoreTarget:
 class Restored:
     """Result of a restore. `kept_trust`: the trust folder had files of its own and was left alone."""
 
-    about: form.About
+    description: form.BackupDescription
     manifest: form.BackupManifest
     kept_trust: bool
 
@@ -79,7 +79,7 @@ async def drill(
     file: Path, passphrase: bytes, folder: Path, scratch_url: str | None, clock: Clock, pool: Pool, tell: Tell
 ) -> Restored:
     """Restore into a scratch place below `folder`, open it as a node does, check it, and remove it."""
-    room_for(folder, file.stat().st_size)
+    check_room(folder, file.stat().st_size)
     with tempfile.TemporaryDirectory(prefix="drill-", dir=folder) as name:
         place = Path(name)
         url = scratch_url or f"sqlite:///{place / 'gateway.db'}"
@@ -106,7 +106,7 @@ async def _restore(
     target: RestoreTarget,
     pool: Pool,
     tell: Tell,
-    mark: Callable[[form.About], restored.RestoreMark] | None,
+    mark: Callable[[form.BackupDescription], restored.RestoreMark] | None,
 ) -> Restored:
     kept_trust = _check_empty(target)
     try:
@@ -129,7 +129,7 @@ async def _restore(
     finally:
         for folder in target.folders.values():
             await pool.run(partial(shutil.rmtree, folder / GROWING, ignore_errors=True))
-    return Restored(about=description, manifest=manifest, kept_trust=kept_trust)
+    return Restored(description=description, manifest=manifest, kept_trust=kept_trust)
 
 
 def _check_empty(target: RestoreTarget) -> bool:
@@ -146,9 +146,9 @@ def _check_empty(target: RestoreTarget) -> bool:
 
 def _read_first(reader: form.BackupReader) -> bytes:
     member = reader.next()
-    if member is None or member.name != form.ABOUT:
+    if member is None or member.name != form.DESCRIPTION:
         raise Damaged("the backup does not begin with what it is about")
-    return reader.whole(member)
+    return reader.read(member)
 
 
 class _Restoration:
@@ -157,7 +157,7 @@ class _Restoration:
     def __init__(
         self,
         reader: form.BackupReader,
-        description: form.About,
+        description: form.BackupDescription,
         load: DatabaseLoad,
         target: RestoreTarget,
         pool: Pool,
@@ -184,7 +184,7 @@ class _Restoration:
         shape = self._shapes.get(member.name.split("/")[1])
         if shape is None:
             raise Damaged(f"the backup holds {member.name}, which it does not announce")
-        lines = await self._pool.run(lambda: gzip.decompress(self._reader.whole(member)).splitlines())
+        lines = await self._pool.run(lambda: gzip.decompress(self._reader.read(member)).splitlines())
         for start in range(0, len(lines), dump.AT_ONCE):
             await self._load.put(shape, lines[start : start + dump.AT_ONCE])
         self._tell(shape.name, len(lines))
@@ -204,7 +204,7 @@ class _Restoration:
 
     def _note_content(self, member: tarfile.TarInfo, path: Path, digest: str) -> None:
         if path.name == digest:
-            self._restored.see(digest, member.size, None)
+            self._restored.count(digest, member.size, None)
             if self._restored.contents % 1000 == 0:
                 self._tell("content", self._restored.contents)
             return
@@ -225,7 +225,7 @@ class _Restoration:
         return path_of(folder / GROWING, rel) if head == "content" else (folder / GROWING).joinpath(*parts)
 
     async def _check_manifest(self, member: tarfile.TarInfo) -> form.BackupManifest:
-        manifest = form.MANIFEST_JSON.validate_json(await self._pool.run(partial(self._reader.whole, member)))
+        manifest = form.MANIFEST_JSON.validate_json(await self._pool.run(partial(self._reader.read, member)))
         if await self._pool.run(self._reader.next) is not None:
             raise Damaged("the backup goes on behind its manifest")
         await self._load.finish()
@@ -234,13 +234,13 @@ class _Restoration:
             counts.contents += sum(c.is_whole for c in batch)
             counts.content_bytes += sum(c.size for c in batch if c.is_whole)
             self._damaged |= {c.digest for c in batch if not c.is_whole}
-        equal("content", (manifest.contents, manifest.content_bytes), (counts.contents, counts.content_bytes))
-        equal("damaged content", {*manifest.lacks} & self._damaged, self._damaged)
-        equal("keys, trust and settings", manifest.files, counts.files)
+        check("content", (manifest.contents, manifest.content_bytes), (counts.contents, counts.content_bytes))
+        check("damaged content", {*manifest.lacks} & self._damaged, self._damaged)
+        check("keys, trust and settings", manifest.files, counts.files)
         return manifest
 
 
-def equal(part: str, expected: object, actual: object) -> None:
+def check(part: str, expected: object, actual: object) -> None:
     """Raise Damaged, with both sides, unless they are equal."""
     if expected != actual:
         raise Damaged(f"the backup does not hold what its manifest says: {part}: {expected} and not {actual}")
@@ -250,12 +250,12 @@ async def _compare(view: dump.Snapshot, manifest: form.BackupManifest) -> None:
     """Compare every table, read back from the database that was filled. A table that the backup does not know is empty."""
     names = {s.name for s in view.shapes}
     for name in names - manifest.tables.keys():
-        equal(f"rows of table {name}", 0, (await view.sum(name)).rows)
-    equal("tables that are not there", set(), manifest.tables.keys() - names)
+        check(f"rows of table {name}", 0, (await view.sum(name)).rows)
+    check("tables that are not there", set(), manifest.tables.keys() - names)
     for name, expected in manifest.tables.items():
-        equal(f"table {name}", expected, await view.sum(name))
+        check(f"table {name}", expected, await view.sum(name))
     if "blob" in manifest.tables:
-        equal("content rows", manifest.tables["blob"].rows, manifest.contents + len(manifest.lacks))
+        check("content rows", manifest.tables["blob"].rows, manifest.contents + len(manifest.lacks))
 
 
 def _move_into_place(target: RestoreTarget, kept_trust: bool) -> None:
@@ -282,7 +282,7 @@ def _check_files(folder: Path, batch: list[dump.ReferredBlob], manifest: form.Ba
         if blob.digest in manifest.lacks:
             continue
         with path_of(folder, blob.digest).open("rb") as file:
-            equal(f"content {blob.digest}", blob.digest, hashlib.file_digest(file, "sha256").hexdigest())
+            check(f"content {blob.digest}", blob.digest, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 async def _open_once(url: str, clock: Clock) -> None:

@@ -21,8 +21,8 @@ from gateway.domain.diagnosis import Diagnosis
 from gateway.domain.pace import HISTORY_KEPT, Pace, paces
 from gateway.errors import GatewayError
 from gateway.folder.state import FolderState
-from gateway.ops import axis_now, certificates, checks_of_parts
-from gateway.ops.axis_now import AxisNow
+from gateway.ops import axis_view, certificates, checks_of_parts
+from gateway.ops.axis_view import AxisView
 from gateway.ops.certificates import IssuerState
 from gateway.ops.metrics import days_left
 from gateway.ops.subject import Subject
@@ -46,7 +46,7 @@ class NodeStatus:
     node: str
     version: str
     at: datetime
-    axis: AxisNow
+    axis: AxisView
     load: Load
     hosted: Sequence[HostedAgency]
     certificates: Mapping[str, float]
@@ -64,7 +64,7 @@ class NodeStatus:
     folders: Sequence[FolderState]
 
     @property
-    def certificates_here(self) -> Mapping[str, float]:
+    def hosted_certificates(self) -> Mapping[str, float]:
         """Return the certificates of agencies that are still hosted here."""
         departed_codes = {agency.code for agency in self.hosted if agency.left_at is not None}
         return {code: days for code, days in self.certificates.items() if code not in departed_codes}
@@ -79,7 +79,7 @@ async def look(node: OpenNode) -> NodeStatus:
         node=node.settings.node.name,
         version=__version__,
         at=now,
-        axis=await axis_now.look(node.axis, node.pulse.folder, now),
+        axis=await axis_view.look(node.axis, node.pulse.folder, now),
         load=await reporting.load(node.store, now),
         hosted=hosted,
         certificates=await node.pool.run(lambda: {code: days_left(node, code, now) for code in codes}),
@@ -88,9 +88,9 @@ async def look(node: OpenNode) -> NodeStatus:
         loops=node.pulse.loops(),
         disk_free=checks_of_parts.free_bytes(subject),
         disk_days=await checks_of_parts.disk_days(subject),
-        disks=checks_of_parts.judged_disks(subject),
+        disks=checks_of_parts.judge_disks(subject),
         database_bytes=await _database_bytes(node),
-        authorities=await certificates.authorities_asked(node.settings.trust.folder, node.store, now),
+        authorities=await certificates.load_issuer_states(node.settings.trust.folder, node.store, now),
         scanner=await node.scanner.state(),
         paces=paces(slots(node.pulse.folder, now)),
         folders=await checks_of_parts.folder_states(subject),
@@ -119,7 +119,7 @@ _ERROR_CODE = re.compile(r"(?<![A-Z])[A-Z]{2,}(?:-[A-Z0-9]+)+")
 
 def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: datetime) -> dict[str, object]:
     """Report what is known even of a node that does not open."""
-    setting_names, origins = reading.shown(settings), reading.sources(settings)
+    setting_names, origins = reading.printable(settings), reading.sources(settings)
     return {
         "at": now.isoformat(timespec="seconds"),
         "node": settings.node.name,
@@ -154,9 +154,9 @@ async def report_of_node(node: OpenNode) -> dict[str, object]:
             "down_since": _iso(axis.state.down_since),
             "blocked_since": _iso(axis.state.blocked_since),
             **axis.counts,
-            "each": {name: _axis_facts(axis_view) for name, axis_view in axis.each.items()},
+            "each": {name: _axis_facts(axis_view) for name, axis_view in axis.by_name.items()},
         },
-        "certificates_days": {code: round(days, 1) for code, days in status.certificates_here.items()},
+        "certificates_days": {code: round(days, 1) for code, days in status.hosted_certificates.items()},
         "disk_free_bytes": status.disk_free,
         "database_bytes": status.database_bytes,
         "backup_at": _iso(backup.at if backup else None),
@@ -190,7 +190,7 @@ async def _errors(node: OpenNode) -> list[Mapping[str, object]]:
     return [{"at": _iso(at), "where": part, "code": _error_code(detail)} for at, part, detail in faults]
 
 
-def _axis_facts(axis: AxisNow) -> dict[str, object]:
+def _axis_facts(axis: AxisView) -> dict[str, object]:
     state = axis.state
     times = {"connected_since": _iso(state.connected_since), "down_since": _iso(state.down_since)}
     return times | dict(axis.counts)

@@ -85,7 +85,7 @@ class Check:
     """One entry of the list. `cure` is shown where the check fails to run; a red `first` check skips those `of_store`."""
 
     name: str
-    ask: Callable[[Subject], AsyncGenerator[Diagnosis]]
+    run: Callable[[Subject], AsyncGenerator[Diagnosis]]
     tags: Collection[Tag] = ()
     of_store: bool = False
     first: bool = False
@@ -93,12 +93,12 @@ class Check:
     words: str = "doctor"
 
 
-async def make(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagnosis]:
+async def run_check(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagnosis]:
     """Make one check. A failure of an adapter, or an answer too late for frequent callers, is the finding."""
     started, is_hasty = time.monotonic(), tag in (Tag.READY, Tag.METRICS)
     try:
         async with asyncio.timeout(PATIENCE_S if is_hasty else None):
-            async with aclosing(check.ask(subject)) as answers:
+            async with aclosing(check.run(subject)) as answers:
                 findings = [finding async for finding in answers]
     except (GatewayError, TimeoutError) as error:
         cure = (error.hint if isinstance(error, GatewayError) else "") or check.cure

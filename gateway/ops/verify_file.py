@@ -38,7 +38,7 @@ def verify_file(path: Path, trust_dir: Path, at: datetime, now: datetime | None 
     try:
         examined = verify.examine(source, policy=XmlPolicy(), bindings=registry.bindings, at=at)
     except (InvalidEnvelope, CannotTell) as error:
-        judged_then = judge.failed(error, at)
+        judged_then = judge.judge_failure(error, at)
         return report(judged_then, judged_then) | {"pdf": []}  # unsigned bytes have no PDFs
     signed, octets = examined.signed, examined.canonical
     judged_then = judged_now = judge.judge_signer(signed, registry.trust, at, TrustPolicy())

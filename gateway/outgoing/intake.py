@@ -177,7 +177,7 @@ class Tray:
         facts = self.desk.inspector.inspect(file, name, reads_page=is_lead, digest=digest)
         now = self.desk.clock.now()
         is_read = facts.found_type == "pdf" and len(self.received) < MOST_SIGNED
-        return digest, facts, self.desk.signatures.read_in_process(file, now, now) if is_read else None
+        return digest, facts, self.desk.signatures.read_alone(file, now, now) if is_read else None
 
     async def _judged(
         self, scratch: FileScratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None

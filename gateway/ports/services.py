@@ -90,8 +90,8 @@ class PdfSignatures(Protocol):
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         """Read the signatures. `seen_at` is a time at which this node had these bytes."""
 
-    def read_in_process(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        """Read the signatures in this process; None where that needs another process. Sync: it reads the whole file."""
+    def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        """As `read`; None where that takes another process. Sync: it looks through the file."""
 
     async def text(self, path: Path) -> PdfText:
         """Read the text of the pages, each piece with its place."""
@@ -143,8 +143,8 @@ class HealthProbe(Protocol):
     async def ready(self) -> Sequence[Diagnosis]:
         """Check that calls can be served; a diagnosis that `stops` means: use another process, and retry here later."""
 
-    async def diagnose(self, tag: Tag) -> Sequence[Diagnosis]:
-        """Return the diagnoses of the checks with that tag, some seconds old at most."""
+    async def list_findings(self, tag: Tag) -> Sequence[Diagnosis]:
+        """What the checks of that selection found, some seconds ago at most."""
 
 
 class AgencyKey(Protocol):

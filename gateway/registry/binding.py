@@ -25,9 +25,9 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, NotFound, Refused
 from gateway.ports.services import Clock
 from gateway.registry import lookup
-from gateway.registry.binding_told import SqlBindingLog, as_told, certificate_of
-from gateway.registry.importing import AT_ONCE, alone
-from gateway.registry.tables import BINDING, aware, stored, value_of
+from gateway.registry.binding_events import SqlBindingLog, certificate_of, confirm
+from gateway.registry.importing import AT_ONCE, lock_table
+from gateway.registry.tables import BINDING, as_utc, aware, value_of
 
 MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
 
@@ -65,7 +65,7 @@ class SqlBindings:
                 f"{code} is closed: no certificate speaks for it any more (K1)",
                 hint="see what became of it with: gateway registry resolve",
             )
-        await alone(self._connection, "agency_binding")
+        await lock_table(self._connection, "agency_binding")
         if await self._stands(binding):
             return
         await _refuse_shared_key(self._connection, binding, certificate)
@@ -87,14 +87,14 @@ class SqlBindings:
         """Tell whether any certificate was ever bound here. By the events too: emptying the table must not set the node up
         for the first time again."""
         row = (await self._connection.execute(select(BINDING.c.id).limit(1))).first()
-        return row is not None or bool(await self._log.everything(self._connection))
+        return row is not None or bool(await self._log.list_all(self._connection))
 
     async def _stands(self, binding: Binding) -> bool:
         """Tell whether exactly this is bound already. A row without an event is removed in favour of the approved one."""
         row = await _same(self._connection, binding.code, fingerprint(binding.certificate_der))
         if row is None:
             return False
-        if await as_told(self._connection, self._log, [row]):
+        if await confirm(self._connection, self._log, [row]):
             _refuse_otherwise(row, binding)
             return True
         await self._connection.execute(BINDING.delete().where(BINDING.c.id == row.id))
@@ -109,12 +109,12 @@ class SqlBindings:
                 code=binding.code,
                 fingerprint=fingerprint(binding.certificate_der),
                 certificate_pem=certificate.public_bytes(Encoding.PEM).decode(),
-                valid_from=None if binding.valid_from is None else stored(binding.valid_from),
-                valid_to=None if binding.valid_to is None else stored(binding.valid_to),
+                valid_from=None if binding.valid_from is None else as_utc(binding.valid_from),
+                valid_to=None if binding.valid_to is None else as_utc(binding.valid_to),
                 state=ACTIVE,
                 proposed_by=people[0],
                 approved_by=people[1],
-                created_at=stored(self._clock.now()),
+                created_at=as_utc(self._clock.now()),
             )
         )
 
@@ -126,7 +126,7 @@ class SqlBindings:
         at: datetime,
         facts: Mapping[str, object],
     ) -> None:
-        await alone(self._connection, "agency_binding")
+        await lock_table(self._connection, "agency_binding")
         row = await _same(self._connection, code, certificate_fingerprint)
         if row is None:
             raise NotFound(
@@ -135,7 +135,7 @@ class SqlBindings:
         ended = at if row.valid_to is None else min(at, aware(row.valid_to))
         values = {
             "state": WITHDRAWN if kind is EventKind.BINDING_WITHDRAWN else row.state,
-            "valid_to": stored(ended),
+            "valid_to": as_utc(ended),
         }
         await self._connection.execute(update(BINDING).where(BINDING.c.id == row.id).values(**values))
         all_facts = {"valid_to": ended.isoformat(), **facts}
@@ -162,12 +162,12 @@ def _at_most(binding: Binding, end: datetime) -> Binding:
 
 async def bindings(connection: AsyncConnection, log: SqlBindingLog, code: str) -> tuple[Binding, ...]:
     """Return every confirmed binding of exactly this code, withdrawn ones with the moment they ended (F10, K2)."""
-    confirmed = (await told_of(connection, log, [code]))[code]
+    confirmed = (await list_confirmed(connection, log, [code]))[code]
     closed = await _closed_at(connection, code) if confirmed else None
     return confirmed if closed is None else tuple(_at_most(b, closed) for b in confirmed)
 
 
-async def told_of(
+async def list_confirmed(
     connection: AsyncConnection, log: SqlBindingLog, codes: Collection[str]
 ) -> dict[str, tuple[Binding, ...]]:
     """Return the bindings of each of these codes that events confirm."""
@@ -177,7 +177,7 @@ async def told_of(
         order = (BINDING.c.code, BINDING.c.created_at, BINDING.c.id)
         rows = (await connection.execute(query.order_by(*order))).all()
         for code, of_code in groupby(rows, key=lambda row: row.code):
-            by_code[code] = tuple(_to_binding(row) for row in await as_told(connection, log, list(of_code)))
+            by_code[code] = tuple(_to_binding(row) for row in await confirm(connection, log, list(of_code)))
     return by_code
 
 
@@ -189,7 +189,7 @@ def speaks(binding: Binding, at: datetime) -> bool:
 
 async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime) -> list[Binding]:
     """Return the bindings that packets are judged by at that moment, by code. A province binds a few hundred."""
-    now = stored(at)
+    now = as_utc(at)
     query = select(BINDING).where(
         or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now),
         or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from <= now),
@@ -197,7 +197,7 @@ async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime
     rows = (await connection.execute(query.order_by(BINDING.c.code, BINDING.c.created_at))).all()
     bindings_now: list[Binding] = []
     for _, of_code in groupby(rows, key=lambda row: row.code):
-        bindings_now += [_to_binding(row) for row in await as_told(connection, log, list(of_code))]
+        bindings_now += [_to_binding(row) for row in await confirm(connection, log, list(of_code))]
     return bindings_now
 
 
@@ -252,10 +252,10 @@ def _overlaps(binding: Binding) -> list[ColumnElement[bool]]:
     """Match rows in force at some moment of the wanted binding; an open end is for ever."""
     conditions: list[ColumnElement[bool]] = []
     if binding.valid_from is not None:
-        conditions.append(or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(binding.valid_from)))
+        conditions.append(or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(binding.valid_from)))
     if binding.valid_to is not None:
         conditions.append(
-            or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from < stored(binding.valid_to))
+            or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from < as_utc(binding.valid_to))
         )
     return conditions
 
@@ -278,7 +278,7 @@ def _refuse_otherwise(row: Row[Any], binding: Binding) -> None:
 def _to_binding(row: Row[Any]) -> Binding:
     return Binding(
         code=row.code,
-        certificate_der=certificate_of(row.certificate_pem) or b"",  # as_told passes no unreadable one
+        certificate_der=certificate_of(row.certificate_pem) or b"",  # `confirm` passes no unreadable one
         valid_from=None if row.valid_from is None else aware(row.valid_from),
         valid_to=None if row.valid_to is None else aware(row.valid_to),
     )
@@ -316,7 +316,7 @@ class Speaker:
 
 async def speakers(reader: AsyncEngine, at: datetime) -> list[Speaker]:
     """List the certificates in force by code. A province binds a few hundred."""
-    rows, now = BINDING.c, stored(at)
+    rows, now = BINDING.c, as_utc(at)
     query = (
         select(rows.code, rows.fingerprint, rows.created_at, rows.proposed_by, rows.approved_by)
         .where(or_(rows.valid_to.is_(None), rows.valid_to > now))

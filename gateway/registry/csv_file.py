@@ -65,7 +65,7 @@ def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
         return
     try:
         # The whole file is decoded first: one that is no UTF-8 has this problem alone.
-        for _ in _decoded(raw):
+        for _ in _decode(raw):
             pass
     except _NoText as why:
         yield _problem(why.line, "file", why.found, "these bytes are not UTF-8; save the file as CSV UTF-8")
@@ -73,7 +73,7 @@ def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
     yield from _table(raw)
 
 
-def shown(cell: str) -> str:
+def printable(cell: str) -> str:
     """Return a cell as a problem repeats it."""
     return cell if len(cell) <= _LONGEST_REPEATED else cell[:_LONGEST_REPEATED] + "…"
 
@@ -85,7 +85,7 @@ class _NoText(Exception):
         self.line, self.found = line, bad_bytes
 
 
-def _decoded(raw: bytes) -> Iterator[str]:
+def _decode(raw: bytes) -> Iterator[str]:
     for n, line in enumerate(io.BytesIO(raw), 1):
         try:
             yield line.decode("utf-8-sig" if n == 1 else "utf-8")
@@ -94,9 +94,9 @@ def _decoded(raw: bytes) -> Iterator[str]:
 
 
 def _table(raw: bytes) -> Iterator[CsvLine | RowProblem]:
-    first = next(_decoded(raw), "")
+    first = next(_decode(raw), "")
     delimiter = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.reader(_decoded(raw), delimiter=delimiter, strict=True)
+    reader = csv.reader(_decode(raw), delimiter=delimiter, strict=True)
     columns: list[str] | None = None
     same: dict[Cell, Cell] = {}
     start = 1
@@ -221,4 +221,4 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
 
 
 def _problem(line: int, column: str, text: str, advice: str) -> RowProblem:
-    return RowProblem(line=line, column=column, found=shown(text), advice=advice)
+    return RowProblem(line=line, column=column, found=printable(text), advice=advice)

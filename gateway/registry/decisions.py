@@ -82,7 +82,7 @@ _OPEN = [*map(str, UNDECIDED + WORKED_ON)]
 class SqlWaits(NodeRows):
     """Counts documents under codes, from the rows of documents."""
 
-    async def of(self, codes: Sequence[str]) -> CodesInUse:
+    async def count_use(self, codes: Sequence[str]) -> CodesInUse:
         if not codes:
             return CodesInUse()
         hosted = {
@@ -93,16 +93,16 @@ class SqlWaits(NodeRows):
         mine = (col(IncomingRow.agency_id).in_(list(hosted)), col(IncomingRow.state).in_(_OPEN))
         opened = select(col(IncomingRow.agency_id), func.count()).where(*mine)
         return CodesInUse(
-            queued=await self._counted(codes, waiting=True),
+            queued=await self._count(codes, waiting=True),
             open_documents={
                 hosted[agency]: count
                 for agency, count in await self._tx.tuples(opened.group_by(col(IncomingRow.agency_id)))
             },
             hosted=frozenset(hosted.values()),
-            exchanged=tuple(sorted(await self._counted(codes, waiting=False))),
+            exchanged=tuple(sorted(await self._count(codes, waiting=False))),
         )
 
-    async def _counted(self, codes: Sequence[str], *, waiting: bool) -> dict[str, int]:
+    async def _count(self, codes: Sequence[str], *, waiting: bool) -> dict[str, int]:
         query = select(col(DeliveryRow.code), func.count()).where(col(DeliveryRow.code).in_(list(codes)))
         if waiting:
             query = query.where(col(DeliveryRow.state).in_(_NOT_LEFT))

@@ -22,15 +22,15 @@ from gateway.domain.text import fold
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
-from gateway.registry import binding, binding_told, importing, lookup, reforms, resolving
+from gateway.registry import binding, binding_events, importing, lookup, reforms, resolving
 from gateway.registry.binding import SqlBindings
-from gateway.registry.binding_told import SqlBindingLog
-from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, aware, failures_named, stored, to_entry
+from gateway.registry.binding_events import SqlBindingLog
+from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, as_utc, aware, failures_named, to_entry
 from gateway.store.memory import Memory
 from gateway.store.repository import Page
 
 NEEDS_TWO = "REG-TWO-PEOPLE"
-MOST_FOUND = 200  # rows one search answers at most; a person narrows it then
+MAX_MATCHES = 200  # rows one search answers at most; a person narrows it then
 
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class SqlDirectory:
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
         """Resolve a text on that day, or make the nearest offer: a new code, an old code, an alias, or a name under
         `parent`, which may be a code, an alias or a name; letter case and accents ignored."""
-        return await self._remembered(
+        return await self._ask_memory(
             ("resolve", text, on, parent), lambda connection: resolving.resolve(connection, text, on, parent)
         )
 
@@ -85,7 +85,7 @@ class SqlDirectory:
     async def bindings(self, code: str) -> Sequence[Binding]:
         """Return every binding of exactly this code (F10); the verifier picks those active at its time."""
         return list(
-            await self._remembered(
+            await self._ask_memory(
                 ("bindings", code), lambda connection: binding.bindings(connection, self._log, code)
             )
         )
@@ -94,15 +94,15 @@ class SqlDirectory:
         """Return the entry of this code as of today, whether in force or not."""
         return await self._as_of(code, self._today())
 
-    async def believed(self, code: str, on: date, at: datetime) -> AgencyEntry | None:
+    async def belief(self, code: str, on: date, at: datetime) -> AgencyEntry | None:
         """Return the belief of that moment about a code on that day; None where nothing was known of it then."""
         async with self._reading() as connection:
-            return await lookup.believed(connection, code.strip().upper(), on, at)
+            return await lookup.find_belief(connection, code.strip().upper(), on, at)
 
     async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
         """Return each ended code, and old form of one, whose mail goes to one of these codes on that day, and to which."""
         return dict(
-            await self._remembered(
+            await self._ask_memory(
                 ("former", on, *sorted(codes)),
                 lambda connection: resolving.leading_to(connection, codes, on),
             )
@@ -121,7 +121,7 @@ class SqlDirectory:
         self, texts: Collection[str], limit: int = 20, near: str = ""
     ) -> Mapping[str, Sequence[AgencyEntry]]:
         """Search for several texts, from one look at the registry."""
-        most, today = max(1, min(limit, MOST_FOUND)), self._today()
+        most, today = max(1, min(limit, MAX_MATCHES)), self._today()
         async with self._reading() as connection:
             matches = {text: await lookup.search(connection, text, most, near) for text in texts}
             by_code = {e.code: e for entries in matches.values() for e in entries}
@@ -144,7 +144,7 @@ class SqlDirectory:
     ) -> Page[AgencyEntry]:
         """List the matching entries in code order, a page at a time."""
         async with self._reading() as connection:
-            entries = await filtered(connection, criteria, self._clock.now(), cursor or "", limit + 1)
+            entries = await list_filtered(connection, criteria, self._clock.now(), cursor or "", limit + 1)
             rows = await lookup.as_of(connection, entries, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
@@ -171,7 +171,7 @@ class SqlDirectory:
         """Return applied changes since that moment, oldest first."""
         query = select(CHANGE).order_by(CHANGE.c.at, CHANGE.c.id).limit(limit)
         if since is not None:
-            query = query.where(CHANGE.c.at >= stored(since))
+            query = query.where(CHANGE.c.at >= as_utc(since))
         async with self._reading() as connection:
             rows = (await connection.execute(query)).all()
         return [importing.to_change(row) for row in rows]
@@ -238,15 +238,15 @@ class SqlDirectory:
     async def differences(self) -> Sequence[BindingDifference]:
         """List where the table of bindings differs from the events: such rows are not used (threat 114)."""
         async with self._reading() as connection:
-            return await binding_told.differences(connection, self._log)
+            return await binding_events.differences(connection, self._log)
 
-    async def name_untold(self) -> Sequence[BindingDifference]:
+    async def report_differences(self) -> Sequence[BindingDifference]:
         """List the differences, with an alert for each that has not had one yet. For the start of a node."""
         differences = await self.differences()
         if differences:
             with failures_named():
                 async with self._writer.begin() as connection:
-                    await binding_told.alert(connection, self._log, differences)
+                    await binding_events.alert(connection, self._log, differences)
         return differences
 
     async def _as_of(self, code: str, on: date) -> AgencyEntry | None:
@@ -256,16 +256,16 @@ class SqlDirectory:
             entry = await lookup.by_code(connection, capitals)
             return None if entry is None else (await lookup.as_of(connection, [entry], on))[0]
 
-        return await self._remembered(("entry", capitals, on), read)
+        return await self._ask_memory(("entry", capitals, on), read)
 
     async def _told_of(
         self, connection: AsyncConnection, keys: Sequence[Key]
     ) -> Mapping[Key, Sequence[Binding]]:
         with failures_named():
-            confirmed = await binding.told_of(connection, self._log, [str(code) for _, code in keys])
+            confirmed = await binding.list_confirmed(connection, self._log, [str(code) for _, code in keys])
         return {("told", code): b for code, b in confirmed.items()}
 
-    async def _remembered(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _ask_memory(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async def load_named(connection: AsyncConnection) -> T:
             with failures_named():
                 return await read(connection)
@@ -292,12 +292,12 @@ _BEHIND = "\uffff"  # sorts behind every letter of a code
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-async def filtered(
-    connection: AsyncConnection, criteria: AgencyFilter, now: datetime, after: str, limit: int
+async def list_filtered(
+    connection: AsyncConnection, criteria: AgencyFilter, now: datetime, after_code: str, limit: int
 ) -> Sequence[AgencyEntry]:
     query = (
         select(AGENCY)
-        .where(AGENCY.c.code > after, *_conditions(criteria, now))
+        .where(AGENCY.c.code > after_code, *_conditions(criteria, now))
         .order_by(AGENCY.c.code)
         .limit(limit)
     )
@@ -348,9 +348,9 @@ def _stands(standing: str, now: datetime) -> ColumnElement[bool]:
 
 def _ending(now: datetime, last_moment: datetime) -> ColumnElement[str]:
     """Select codes whose last certificate ends between the two."""
-    last = func.max(func.coalesce(BINDING.c.valid_to, stored(_NEVER)))
+    last = func.max(func.coalesce(BINDING.c.valid_to, as_utc(_NEVER)))
     query = select(BINDING.c.code).where(BINDING.c.state == ACTIVE).group_by(BINDING.c.code)
-    return query.having(last > stored(now), last <= stored(last_moment)).scalar_subquery()
+    return query.having(last > as_utc(now), last <= as_utc(last_moment)).scalar_subquery()
 
 
 async def last_touched(
@@ -384,7 +384,7 @@ async def _revisions(connection: AsyncConnection, codes: Collection[str]) -> Map
 
 def touched_since(at: datetime, now: datetime) -> ColumnElement[bool]:
     """Match rows whose code, or a certificate of it, changed at that moment or later."""
-    first = stored(at)
-    ended = and_(BINDING.c.state == WITHDRAWN, BINDING.c.valid_to >= first, BINDING.c.valid_to <= stored(now))
+    first = as_utc(at)
+    ended = and_(BINDING.c.state == WITHDRAWN, BINDING.c.valid_to >= first, BINDING.c.valid_to <= as_utc(now))
     bound = select(BINDING.c.code).where(or_(BINDING.c.created_at >= first, ended))
     return or_(AGENCY.c.updated_at >= first, AGENCY.c.code.in_(bound))

@@ -33,8 +33,8 @@ from gateway.ports.services import EnvelopeSigner
 from gateway.registry import feed_file, feed_judge, snapshot
 from gateway.registry.feed_file import FeedKind, FeedRefused, Header, ProposalLine
 from gateway.registry.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
-from gateway.registry.feed_stage import FeedStage, Gone, StagedRow
-from gateway.registry.importing import CODES_KEPT, alone, record_change, row_values, update_rows
+from gateway.registry.feed_stage import FeedStage, MissingCode, StagedRow
+from gateway.registry.importing import CODES_KEPT, lock_table, record_change, row_values, update_rows
 from gateway.registry.tables import (
     AGENCY,
     BINDING,
@@ -42,8 +42,8 @@ from gateway.registry.tables import (
     IN_FORCE,
     PROPOSAL,
     REFUSAL,
+    as_utc,
     failures_named,
-    stored,
     value_of,
 )
 
@@ -72,7 +72,7 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
         return FeedOutcome(verdict="repeat", issuer=header.issuer, sequence=header.sequence)
     now, tally, change_id = room.clock.now(), _RecordTally(), room.clock.new_id()
     async with room.writer.begin() as connection:
-        await alone(connection, "agency")
+        await lock_table(connection, "agency")
         await _refuse_moved_ground(connection, judged.mark)
         async for part in _parts(room, stage.changed):
             await _write(connection, room, part, now, tally)
@@ -101,7 +101,7 @@ async def keep_refusal(room: FeedRoom, refused: FeedRefused, header: Header | No
     """Store the refusal durably; of very many the newest stay."""
     values = {
         "id": room.clock.new_id(),
-        "at": stored(room.clock.now()),
+        "at": as_utc(room.clock.now()),
         "code": refused.code,
         "reason": str(refused)[:LONGEST_REASON],
         "issuer": header and header.issuer,
@@ -155,16 +155,16 @@ async def _close_missing(
             valid_from=bindparam("_first"),
             valid_to=last_day,
             alias=case((bindparam("_keeps"), AGENCY.c.alias), else_=None),
-            updated_at=stored(room.clock.now()),
+            updated_at=as_utc(room.clock.now()),
         )
     )
-    async for part in _parts(room, partial(stage.gone, last_day)):
+    async for part in _parts(room, partial(stage.missing_codes, last_day)):
         await connection.execute(statement, [_closing(row, last_day) for row in part])
         for row in part:
             tally.add("closed", row.code)
 
 
-def _closing(row: Gone, last_day: date) -> dict[str, Any]:
+def _closing(row: MissingCode, last_day: date) -> dict[str, Any]:
     """Close a row. One that was still to begin begins and ends on that day: it never was in force."""
     first = row.valid_from and min(row.valid_from, last_day)
     return {"_code": row.code, "_first": first, "_keeps": row.keeps_alias}
@@ -176,7 +176,7 @@ async def _propose(connection: AsyncConnection, room: FeedRoom, stage: FeedStage
         await connection.execute(delete(PROPOSAL))
     count = 0
     async for part in _parts(room, stage.proposals):
-        values = await room.pool.run(partial(_proposed, part, header, room.clock.now()))
+        values = await room.pool.run(partial(_proposal_rows, part, header, room.clock.now()))
         for row in values:
             same = (PROPOSAL.c.code == row["code"], PROPOSAL.c.fingerprint == row["fingerprint"])
             await connection.execute(delete(PROPOSAL).where(*same))
@@ -185,7 +185,7 @@ async def _propose(connection: AsyncConnection, room: FeedRoom, stage: FeedStage
     return count
 
 
-def _proposed(part: Sequence[ProposalLine], header: Header, now: datetime) -> list[dict[str, Any]]:
+def _proposal_rows(part: Sequence[ProposalLine], header: Header, now: datetime) -> list[dict[str, Any]]:
     return [
         {
             "code": line.proposal,
@@ -193,11 +193,11 @@ def _proposed(part: Sequence[ProposalLine], header: Header, now: datetime) -> li
             "certificate_pem": x509.load_der_x509_certificate(base64.b64decode(line.certificate))
             .public_bytes(Encoding.PEM)
             .decode(),
-            "valid_from": line.valid_from and stored(line.valid_from),
-            "valid_to": line.valid_to and stored(line.valid_to),
+            "valid_from": line.valid_from and as_utc(line.valid_from),
+            "valid_to": line.valid_to and as_utc(line.valid_to),
             "issuer": header.issuer,
             "sequence": header.sequence,
-            "at": stored(now),
+            "at": as_utc(now),
         }
         for line in part
     ]
@@ -214,8 +214,8 @@ async def _put_in_force(
             sequence=header.sequence,
             digest=header.digest,
             kind=header.kind.value,
-            made_at=stored(header.made_at),
-            applied_at=stored(now),
+            made_at=as_utc(header.made_at),
+            applied_at=as_utc(now),
             by_principal=by,
             change_id=change_id,
         )
@@ -305,7 +305,7 @@ class SqlFeed:
         """Return what `accept` would return now; nothing is written, not even a refusal."""
         try:
             with _failures_named():
-                async with feed_judge.judged(self._room, path) as judged_feed:
+                async with feed_judge.judge_feed(self._room, path) as judged_feed:
                     verdict = "repeat" if judged_feed.stage is None else "acceptable"
                     return FeedOutcome(
                         verdict=verdict,
@@ -354,13 +354,13 @@ class SqlFeed:
     ) -> Header:
         """Write a signed snapshot; after an earlier one its number follows that one's."""
         with _failures_named():
-            base = (await self._room.pool.run(partial(snapshot.whole, since))).header if since else None
+            base = (await self._room.pool.run(partial(snapshot.check, since))).header if since else None
             number = sequence if base is None else base.sequence + 1
             return await snapshot.write_snapshot(self._room, target, signer, number, base)
 
     async def export_changes(self, target: Path, signer: EnvelopeSigner, since: Path) -> Header:
         """Write the signed changes since an earlier snapshot, which lead from that one to the same list."""
-        between = snapshot.beside(target)
+        between = snapshot.draft_path(target)
         try:
             await self.export(between, signer, since=since)
             work = partial(snapshot.write_changes, since, between, target, signer)
@@ -388,7 +388,7 @@ class SqlFeed:
         return await self._once(path, by)
 
     async def _once(self, path: Path, by: str) -> FeedOutcome:
-        async with feed_judge.judged(self._room, path) as judged_feed:
+        async with feed_judge.judge_feed(self._room, path) as judged_feed:
             return await apply_feed(self._room, judged_feed, by)
 
 

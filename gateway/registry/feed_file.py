@@ -185,23 +185,23 @@ def agency_line(record: AgencyRecord) -> AgencyLine:
     return AgencyLine.model_construct(**{name: getattr(record, name) for name in AgencyLine.model_fields})
 
 
-def encoded(line: _FeedLine) -> bytes:
+def encode(line: _FeedLine) -> bytes:
     """Return the one spelling of a line, with its line feed."""
     return line.model_dump_json(exclude_none=True).encode() + b"\n"
 
 
-def decoded(kind: type[AnyLine], raw: bytes, position: str) -> AnyLine:
+def decode(kind: type[AnyLine], raw: bytes, position: str) -> AnyLine:
     """Read a line. FeedRefused when it is none of that kind, or is spelled otherwise than we write it."""
     try:
         line = kind.model_validate_json(raw)
     except ValidationError as cause:
         raise FeedRefused(f"{position}: {_first(cause)}", code="FEED-FORM") from cause
-    if encoded(line) != raw:
+    if encode(line) != raw:
         raise FeedRefused(f"{position}: the line is not spelled as a feed spells it", code="FEED-FORM")
     return line
 
 
-def unpacked(text: str, position: str) -> bytes:
+def unpack(text: str, position: str) -> bytes:
     """Return the bytes of base64 in its one spelling."""
     try:
         raw = base64.b64decode(text, validate=True)
@@ -246,8 +246,8 @@ def ends(path: Path) -> Ends:
         raise FeedRefused(
             "the file has no header line and no seal: it is not a signed feed", code="FEED-FORM"
         )
-    header = decoded(Header, first, "the header")
-    seal = decoded(FeedSeal, last + b"\n", "the seal")
+    header = decode(Header, first, "the header")
+    seal = decode(FeedSeal, last + b"\n", "the seal")
     if header.rows > MOST_ROWS:
         raise FeedRefused(f"{header.rows} rows, and at most {MOST_ROWS} are read", code="FEED-LIMIT")
     if size != len(first) + header.bytes + len(last) + 1:
@@ -282,7 +282,7 @@ def lines(path: Path, feed_ends: Ends) -> Iterator[AgencyLine | ProposalLine]:
                 raise FeedRefused(f"row {count}: too long, or more rows than stated", code="FEED-LIMIT")
             hasher.update(raw)
             position, is_proposal = f"row {count}", raw.startswith(_PROPOSAL)
-            line = decoded(ProposalLine, raw, position) if is_proposal else decoded(AgencyLine, raw, position)
+            line = decode(ProposalLine, raw, position) if is_proposal else decode(AgencyLine, raw, position)
             order = _next_place(order, line, count)
             yield line
     _same(hasher.hexdigest(), feed_ends.header)

@@ -42,8 +42,8 @@ from gateway.registry.tables import (
     FEED,
     IN_FORCE,
     PROPOSAL,
+    as_utc,
     record_of,
-    stored,
 )
 
 AHEAD = timedelta(minutes=10)  # how far an issuer's clock may run before ours
@@ -80,9 +80,9 @@ class JudgedFeed:
 
 
 @asynccontextmanager
-async def judged(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
+async def judge_feed(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
     """Judge a feed; FeedRefused says why not. The stage is gone when the context ends."""
-    feed_ends = await room.pool.run(partial(_proved, room.issuers, path, room.clock.now()))
+    feed_ends = await room.pool.run(partial(_prove, room.issuers, path, room.clock.now()))
     async with room.reader.connect() as connection:
         is_new = await _is_new(connection, feed_ends.header)
     await room.pool.run(partial(feed_file.check_body, path, feed_ends))
@@ -90,9 +90,9 @@ async def judged(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
         yield JudgedFeed(header=feed_ends.header)
         return
     is_snapshot = feed_ends.header.kind is FeedKind.SNAPSHOT
-    stage = await room.pool.run(partial(FeedStage, room.scratch, whole=is_snapshot))
+    stage = await room.pool.run(partial(FeedStage, room.scratch, is_snapshot=is_snapshot))
     try:
-        await room.pool.run(partial(stage.put_feed, map(_keyed, feed_file.lines(path, feed_ends))))
+        await room.pool.run(partial(stage.put_feed, map(_add_digest, feed_file.lines(path, feed_ends))))
         mark = await _lay_registry(room, stage, feed_ends.header)
         if mark is None:
             yield JudgedFeed(header=feed_ends.header)
@@ -115,7 +115,7 @@ async def in_force(connection: AsyncConnection) -> Row[Any] | None:
     return (await connection.execute(select(FEED).where(FEED.c.id == IN_FORCE))).first()
 
 
-def _proved(issuers: Path, path: Path, now: datetime) -> Ends:
+def _prove(issuers: Path, path: Path, now: datetime) -> Ends:
     """Return the ends of a feed that one of the issuers signed and that is not from the future."""
     feed_ends = feed_file.ends(path)
     check_seal(pinned_issuers(issuers), feed_ends, now)
@@ -171,12 +171,12 @@ def _gap(header: Header, ours: int) -> FeedRefused:
     )
 
 
-def _keyed(line: AgencyLine | ProposalLine) -> tuple[AgencyLine | ProposalLine, str]:
+def _add_digest(line: AgencyLine | ProposalLine) -> tuple[AgencyLine | ProposalLine, str]:
     """Return the line with the digest of its key, where it proposes a certificate."""
     if isinstance(line, AgencyLine):
         return line, ""
     position = f"the certificate proposed for {line.proposal}"
-    der = feed_file.unpacked(line.certificate, position)
+    der = feed_file.unpack(line.certificate, position)
     if hashlib.sha256(der).hexdigest() != line.sha256:
         raise FeedRefused(f"{position} has another SHA-256 than stated", code="FEED-ROWS")
     try:
@@ -213,7 +213,7 @@ async def _lay_bound(
     connection: AsyncConnection, room: FeedRoom, stage: FeedStage, *, is_snapshot: bool
 ) -> None:
     """Lay the keys that speak for a code now or later, and proposals of earlier changes; a snapshot proposes anew."""
-    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(room.clock.now()))
+    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(room.clock.now()))
     queries = [select(BINDING.c.code, BINDING.c.certificate_pem).where(BINDING.c.state == ACTIVE, live)]
     if not is_snapshot:
         queries.append(select(PROPOSAL.c.code, PROPOSAL.c.certificate_pem))
@@ -232,7 +232,7 @@ def _put_bound(stage: FeedStage, rows: Sequence[Any]) -> None:
 def _refuse_contradictions(stage: FeedStage) -> None:
     if problems := stage.problems(MOST_AT_ONCE):
         raise FeedRefused("; ".join(problems), code="FEED-ROWS")
-    if moved := stage.moved():
+    if moved := stage.describe_moved_keys():
         raise FeedRefused(
             f"{'; '.join(moved)}: one key speaks for one code (K1)",
             code="FEED-BINDING",
@@ -304,7 +304,7 @@ def issuer_of(certificate: x509.Certificate) -> str:
 
 def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
     """Return the last line of a feed of ours."""
-    return feed_file.encoded(
+    return feed_file.encode(
         FeedSeal(
             signature=base64.b64encode(signer.sign(TAG + header_line)).decode(),
             algorithm=signer.algorithm,  # type: ignore[arg-type]  # pydantic refuses any other
@@ -314,7 +314,7 @@ def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
 
 
 def _check_signature(certificate: x509.Certificate, feed_ends: Ends) -> None:
-    signature = feed_file.unpacked(feed_ends.seal.signature, "the seal")
+    signature = feed_file.unpack(feed_ends.seal.signature, "the seal")
     message, algorithm = TAG + feed_ends.header_line, feed_ends.seal.algorithm
     try:
         key = certificate.public_key()

@@ -94,7 +94,7 @@ class StagedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
+class MissingCode:
     """A row that a feed brought and a later snapshot no longer has. Its alias may have gone to another row."""
 
     code: str
@@ -105,9 +105,9 @@ class Gone:
 class FeedStage:
     """One feed beside one registry."""
 
-    def __init__(self, folder: Path, *, whole: bool) -> None:
-        """`whole`: the feed is the whole list, a snapshot."""
-        self._whole = whole
+    def __init__(self, folder: Path, *, is_snapshot: bool) -> None:
+        """`is_snapshot`: the feed is the whole list."""
+        self._is_snapshot = is_snapshot
         path = folder / f".feed-{secrets.token_hex(8)}"
         # Several threads of the pool use it, one after the other.
         self._rows = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -126,7 +126,7 @@ class FeedStage:
             agencies = [line for line, _ in part if isinstance(line, AgencyLine)]
             self._insert("feed", 5, [_columns(line) for line in agencies])
             proposed = [
-                (line.proposal, line.sha256, key, feed_file.encoded(line))
+                (line.proposal, line.sha256, key, feed_file.encode(line))
                 for line, key in part
                 if isinstance(line, ProposalLine)
             ]
@@ -146,7 +146,7 @@ class FeedStage:
 
     def problems(self, most_certificates: int) -> list[str]:
         """Describe why the rows cannot be taken; a certificate that would move between codes is not among these."""
-        self._rows.executescript(_FUTURE_TABLE.format(kept=_KEPT_ROWS[self._whole]))
+        self._rows.executescript(_FUTURE_TABLE.format(kept=_KEPT_ROWS[self._is_snapshot]))
         texts = [*self._texts_of(_ALIAS_TWICE), *self._texts_of(_ALIAS_IS_CODE), *self._texts_of(_HOMELESS)]
         texts += self._texts_of(_TOO_MANY.format(most=most_certificates))
         for column in ("parent", "successor"):
@@ -154,7 +154,7 @@ class FeedStage:
             texts += self._circles(column)
         return texts[:PROBLEMS]
 
-    def moved(self) -> list[str]:
+    def describe_moved_keys(self) -> list[str]:
         """Describe certificates whose key speaks for another code. Call `problems` first."""
         return self._texts_of(_MOVED)
 
@@ -164,14 +164,14 @@ class FeedStage:
             while part := cursor.fetchmany(AT_ONCE):
                 yield [_staged_row(*row) for row in part]
 
-    def gone(self, last_day: date) -> Iterator[list[Gone]]:
+    def missing_codes(self, last_day: date) -> Iterator[list[MissingCode]]:
         """Yield rows that a snapshot no longer has and that are in force after that day."""
-        if not self._whole:
+        if not self._is_snapshot:
             return
         with contextlib.closing(self._rows.execute(_GONE_ROWS, (_iso(last_day),))) as cursor:
             while part := cursor.fetchmany(AT_ONCE):
                 yield [
-                    Gone(
+                    MissingCode(
                         code=code,
                         valid_from=first and date.fromisoformat(first),
                         keeps_alias=not alias_is_used,
@@ -182,7 +182,7 @@ class FeedStage:
     def proposals(self) -> Iterator[list[ProposalLine]]:
         with contextlib.closing(self._rows.execute("SELECT body FROM proposal")) as cursor:
             while part := cursor.fetchmany(AT_ONCE):
-                yield [feed_file.decoded(ProposalLine, body, "proposal") for (body,) in part]
+                yield [feed_file.decode(ProposalLine, body, "proposal") for (body,) in part]
 
     def _insert(self, table: str, columns: int, rows: Sequence[tuple[object, ...]]) -> None:
         marks = ", ".join("?" * columns)
@@ -211,7 +211,7 @@ class FeedStage:
 
 
 def _columns(line: AgencyLine) -> tuple[object, ...]:
-    return (line.code, feed_file.encoded(line), line.alias, line.parent, line.successor)
+    return (line.code, feed_file.encode(line), line.alias, line.parent, line.successor)
 
 
 def _staged_row(body: bytes, is_new: int, was_open: int) -> StagedRow:

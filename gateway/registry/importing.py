@@ -31,13 +31,13 @@ from gateway.domain.text import fold
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
 from gateway.registry import csv_file, lookup, planning
-from gateway.registry.binding_told import SqlBindingLog
+from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.planning import Base
-from gateway.registry.tables import AGENCY, CHANGE, DEFAULT_SCHEME, aware, stored
+from gateway.registry.tables import AGENCY, CHANGE, DEFAULT_SCHEME, as_utc, aware
 
 AT_ONCE = 1000  # rows read or written between two turns of the event loop
 CODES_KEPT = 500  # codes of each kind named in the kept summary; the counts are always whole
-PROBLEMS_SAID = 20  # problems repeated in the refusal; the plan has all of them
+MAX_PROBLEMS_IN_MESSAGE = 20  # problems repeated in the refusal; the plan has all of them
 
 _COLUMNS = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
 
@@ -45,7 +45,7 @@ _COLUMNS = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
 async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
     """Plan the import of a file. Nothing is written; every bad row is in `problems`."""
     async with reader.connect() as connection:
-        return await planned(connection, pool, csv_bytes, today)
+        return await make_plan(connection, pool, csv_bytes, today)
 
 
 async def apply(
@@ -55,26 +55,26 @@ async def apply(
     refuse_problems(plan)
     id = clock.new_id()
     async with writer.begin() as connection:
-        await alone(connection, "agency")
+        await lock_table(connection, "agency")
         if await _digest(connection) != plan.base_digest:
             raise Clash(
                 "the registry changed since this plan was made; nothing was imported: make the plan again"
             )
         change = await write(connection, plan, id, principal, clock.now())
-        await log.note(connection, EventKind.CODES_IMPORTED, id, principal, told(plan))
+        await log.note(connection, EventKind.CODES_IMPORTED, id, principal, import_facts(plan))
     return change
 
 
 def refuse_problems(plan: Plan) -> None:
     """Raise Clash with the first problems."""
     if plan.problems:
-        listed = "; ".join(str(problem) for problem in plan.problems[:PROBLEMS_SAID])
+        listed = "; ".join(str(problem) for problem in plan.problems[:MAX_PROBLEMS_IN_MESSAGE])
         raise Clash(f"the file has {len(plan.problems)} problems and was not imported: {listed}")
 
 
-async def planned(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
+async def make_plan(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
     """Plan the import on the registry as this connection sees it."""
-    base = replace(await read_base(connection), held=await lookup.held_back_by_reforms(connection, today))
+    base = replace(await read_base(connection), reserved=await lookup.held_back_by_reforms(connection, today))
     work = partial(_plan, base, csv_bytes)
     return work() if pool is None else await pool.run(work)
 
@@ -97,7 +97,7 @@ async def write(
     return change
 
 
-def told(plan: Plan) -> dict[str, object]:
+def import_facts(plan: Plan) -> dict[str, object]:
     """Return the data of the event of an import."""
     return {
         "source": plan.source_digest,
@@ -142,7 +142,7 @@ async def _every_row(connection: AsyncConnection) -> AsyncIterator[tuple[Any, ..
             await asyncio.sleep(0)  # on SQLite nothing else here waits
 
 
-async def alone(connection: AsyncConnection, table: str) -> None:
+async def lock_table(connection: AsyncConnection, table: str) -> None:
     """Lock the table against other writers until the transaction ends. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
@@ -153,7 +153,7 @@ async def record_change(connection: AsyncConnection, change: RegistryChange) -> 
     await connection.execute(
         insert(CHANGE).values(
             id=change.id,
-            at=stored(change.at),
+            at=as_utc(change.at),
             by_principal=change.by,
             source_digest=change.source_digest,
             summary=json.dumps(change.summary, ensure_ascii=False),
@@ -179,7 +179,7 @@ def row_values(agency: AgencyRecord, source: RowSource, at: datetime) -> dict[st
         "source": source.value,
         "check_note": None,
         "scheme": DEFAULT_SCHEME,
-        "updated_at": stored(at),
+        "updated_at": as_utc(at),
     }
 
 
@@ -219,7 +219,7 @@ async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
     raw = resources.files("gateway.registry").joinpath("starter.csv").read_bytes()
     digest, now = Digest(hashlib.sha256(raw).hexdigest()), clock.now()
     async with writer.begin() as connection:
-        await alone(connection, "agency")
+        await lock_table(connection, "agency")
         loaded = select(CHANGE.c.id).where(
             CHANGE.c.source_digest == digest, CHANGE.c.by_principal == LOADED_BY
         )

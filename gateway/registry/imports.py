@@ -16,7 +16,7 @@ from gateway.domain.registry_reform import ReformState
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Pool
 from gateway.registry import importing, lookup, planning, reforms
-from gateway.registry.importing import alone, record_change, to_change, update_rows
+from gateway.registry.importing import lock_table, record_change, to_change, update_rows
 from gateway.registry.lookup import in_parts
 from gateway.registry.tables import (
     AGENCY,
@@ -24,13 +24,13 @@ from gateway.registry.tables import (
     PERIOD,
     REFORM,
     REFORM_CODE,
+    as_utc,
     aware,
     failures_named,
-    stored,
 )
 
 UNDONE = ":undone"  # ends the id of the change that undid another one
-MOST_SHOWN = 200
+MAX_LISTED = 200
 _RESTORED = (*RECORD_FIELDS, "folded", "source", "check_note", "scheme")
 
 
@@ -40,15 +40,15 @@ class SqlImports:
     def __init__(self, connection: AsyncConnection, pool: Pool | None = None) -> None:
         self._connection, self._pool = connection, pool
 
-    async def alone(self) -> None:
+    async def lock_registry(self) -> None:
         """Lock the registry against other writers until the unit of work ends."""
         with failures_named():
-            await alone(self._connection, "agency")
+            await lock_table(self._connection, "agency")
 
     async def plan(self, csv_bytes: bytes, today: date) -> Plan:
         """Plan the file on the present registry."""
         with failures_named():
-            return await importing.planned(self._connection, self._pool, csv_bytes, today)
+            return await importing.make_plan(self._connection, self._pool, csv_bytes, today)
 
     async def apply(self, plan: Plan, id: str, by: str, at: datetime) -> None:
         """Write the plan's rows, and keep the change under that id. Clash when the plan has problems."""
@@ -80,7 +80,7 @@ class SqlImports:
     async def lines(self, id: str) -> Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]:
         """Return the first changed codes, each with its fields before and now."""
         with failures_named():
-            query = select(PERIOD).where(*_kept_by(id)).order_by(PERIOD.c.code).limit(MOST_SHOWN)
+            query = select(PERIOD).where(*_kept_by(id)).order_by(PERIOD.c.code).limit(MAX_LISTED)
             old_texts = {row.code: _texts(row) for row in await self._connection.execute(query)}
             now = {row.code: _texts(row) for row in await self._rows(list(old_texts))}
         return {code: (texts, now.get(code, {})) for code, texts in old_texts.items()}
@@ -120,7 +120,7 @@ class SqlImports:
     async def _restore(self, id: str, codes: Sequence[str], at: datetime) -> None:
         query = select(PERIOD).where(*_kept_by(id), PERIOD.c.code.in_(codes))
         rows = [
-            {name: getattr(row, name) for name in _RESTORED} | {"updated_at": stored(at)}
+            {name: getattr(row, name) for name in _RESTORED} | {"updated_at": as_utc(at)}
             for row in await self._connection.execute(query)
         ]
         await update_rows(self._connection, rows)
@@ -144,7 +144,7 @@ class SqlImports:
         """Return codes that came with it and still exist, and those that it changed."""
         query = select(PERIOD.c.code).where(*_kept_by(imported.id)).order_by(PERIOD.c.code)
         changed = list((await self._connection.execute(query)).scalars())
-        mine = select(AGENCY.c.code).where(AGENCY.c.updated_at == stored(imported.at)).order_by(AGENCY.c.code)
+        mine = select(AGENCY.c.code).where(AGENCY.c.updated_at == as_utc(imported.at)).order_by(AGENCY.c.code)
         changed_set = set(changed)
         codes = (await self._connection.execute(mine)).scalars()
         return [code for code in codes if code not in changed_set], changed
@@ -170,7 +170,7 @@ class SqlImports:
                 .distinct()
                 .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
                 .where(REFORM_CODE.c.code.in_(part), REFORM.c.state == ReformState.APPROVED.value)
-                .where(REFORM.c.approved_at >= stored(imported.at))
+                .where(REFORM.c.approved_at >= as_utc(imported.at))
             )
             reform_ids |= set((await self._connection.execute(query)).scalars())
         return sorted(reform_ids)

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.registry import AgencyCode, AgencyEntry, Hosting, RowSource
 from gateway.domain.registry_reform import ReformEffect, ReformState
 from gateway.domain.text import fold
-from gateway.registry.tables import AGENCY, PERIOD, REFORM, REFORM_CODE, stored, to_entry
+from gateway.registry.tables import AGENCY, PERIOD, REFORM, REFORM_CODE, as_utc, to_entry
 
 CANDIDATES = 200  # a nearest match looks at no more than this many rows of each kind
 ROWS_AT_ONCE = 1000  # rows of a long list between two turns of the event loop
@@ -218,9 +218,9 @@ async def once_below(connection: AsyncConnection, parent: str) -> list[str]:
     return list((await connection.execute(query)).scalars())
 
 
-async def believed(connection: AsyncConnection, code: str, on: date, at: datetime) -> AgencyEntry | None:
+async def find_belief(connection: AsyncConnection, code: str, on: date, at: datetime) -> AgencyEntry | None:
     """Return the belief of that moment about a code on that day; None where nothing was known of it then."""
-    then = stored(at)
+    then = as_utc(at)
     query = select(PERIOD).where(
         PERIOD.c.code == code,
         PERIOD.c.believed_from <= then,
@@ -244,7 +244,7 @@ async def keep_belief(
     connection: AsyncConnection, codes: Iterable[str], change_id: str, at: datetime
 ) -> None:
     """Keep the present rows of these codes, which are about to be changed, as the belief until now."""
-    now = stored(at)
+    now = as_utc(at)
     for part in in_parts(list(codes)):
         columns = [AGENCY.c[name] for name in _ROW]
         query = select(

@@ -24,24 +24,24 @@ from gateway.domain.registry_change import (
     RowProblem,
 )
 from gateway.domain.text import fold
-from gateway.registry.csv_file import Cell, CsvLine, shown
+from gateway.registry.csv_file import Cell, CsvLine, printable
 from gateway.words.reading import SHORT_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
     """The registry as a plan saw it, by code; `digest` changes with any of it. `starters`: codes of rows that count as
-    empty. `held`: by code and field, the reform to come that has set it."""
+    empty. `reserved`: by code and field, the reform to come that has set it."""
 
     records: Mapping[str, AgencyRecord]
     starters: frozenset[str] = frozenset()
     digest: Digest
-    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    reserved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest) -> Plan:
     """Plan a file. Its problems come in the order of the lines."""
-    lines, changes, problems = _collected(base, read)
+    lines, changes, problems = _collect(base, read)
     problems += [
         *_dates(changes, lines),
         *_unknown(base, changes, lines),
@@ -54,7 +54,7 @@ def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest
     faulty = {problem.line for problem in problems}
     _drop(changes, [code for code in changes if lines[code] in faulty])
     compared = replace(
-        _compared(base, changes, source_digest),
+        _compare(base, changes, source_digest),
         unchanged=sum(line not in faulty for line in lines.values()) - len(changes),
     )
     if problems:
@@ -73,7 +73,7 @@ def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[st
     return sorted({problem.found for problem in problems})
 
 
-def _collected(
+def _collect(
     base: Base, read: Iterable[CsvLine | RowProblem]
 ) -> tuple[dict[str, int], dict[str, AgencyRecord], list[RowProblem]]:
     """Return the line of each code, the records that would change, and the problems of single lines."""
@@ -184,23 +184,23 @@ def _shared_aliases(
 
 def _alias_problem(line: int, alias: str, owner: str) -> RowProblem:
     advice = f"this alias leads to {owner} already; give it to one agency"
-    return RowProblem(line=line, column="alias", found=shown(alias), advice=advice)
+    return RowProblem(line=line, column="alias", found=printable(alias), advice=advice)
 
 
 def _crossing(
     base: Base, changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
     """Yield fields that two people set by a reform and one file would change silently."""
-    for code in changes.keys() & base.held.keys() & base.records.keys():
+    for code in changes.keys() & base.reserved.keys() & base.records.keys():
         old, new = base.records[code], changes[code]
-        for column, reform in base.held[code].items():
+        for column, reform in base.reserved[code].items():
             cell: Cell = getattr(new, column)
             if cell != getattr(old, column):
                 advice = (
                     f"the approved reform {reform} sets this; leave it as it is, or undo the reform first"
                 )
                 yield RowProblem(
-                    line=lines[code], column=column, found=shown(_text(cell) or ""), advice=advice
+                    line=lines[code], column=column, found=printable(_text(cell) or ""), advice=advice
                 )
 
 
@@ -221,7 +221,7 @@ def on_circles(starts: Iterable[str], follow: Callable[[str], str | None]) -> se
     return on_circle
 
 
-def _compared(base: Base, changes: Mapping[str, AgencyRecord], source_digest: Digest) -> Plan:
+def _compare(base: Base, changes: Mapping[str, AgencyRecord], source_digest: Digest) -> Plan:
     added: list[AgencyRecord] = []
     changed: list[RowChange] = []
     closed: list[RowChange] = []
@@ -263,7 +263,7 @@ def _text(cell: Cell) -> str | None:
     return None if cell is None else str(cell)
 
 
-MOST_SAID = 50
+MAX_DOUBTS = 50
 
 
 def doubts(
@@ -281,7 +281,7 @@ def doubts(
         *_orphans(present, changes, lines),
         *_undecided(present, changes, lines),
     ]
-    return tuple(sorted(problems, key=lambda p: p.line)[:MOST_SAID])
+    return tuple(sorted(problems, key=lambda p: p.line)[:MAX_DOUBTS])
 
 
 def _oddly_named(renamed: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
@@ -352,7 +352,7 @@ def _orphans(
         for code, agency in changes.items()
         if agency.parent is None and "." in code and code not in present
     )
-    for code in islice(orphans, MOST_SAID):
+    for code in islice(orphans, MAX_DOUBTS):
         if (above := AgencyCode.parse(code).parent) is not None:
             advice = f"there is no agency {above} above it; add a line for it, or name the parent"
             yield RowProblem(line=lines[code], column="parent", found=code, advice=advice)

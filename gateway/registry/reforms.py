@@ -25,16 +25,16 @@ from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEff
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
 from gateway.registry import lookup
-from gateway.registry.importing import alone, record_change, row_values
+from gateway.registry.importing import lock_table, record_change, row_values
 from gateway.registry.tables import (
     AGENCY,
     BINDING,
     PERIOD,
     REFORM,
     REFORM_CODE,
+    as_utc,
     failures_named,
     record_of,
-    stored,
     value_of,
 )
 
@@ -279,7 +279,7 @@ class SqlReforms:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def around(self, reform: Reform) -> AroundReform:
+    async def load_context(self, reform: Reform) -> AroundReform:
         with failures_named():
             codes = reform.involved_codes
             forms = [target.alias for step in reform.flat for target in step.targets if target.alias]
@@ -292,10 +292,10 @@ class SqlReforms:
                 certificates=await certificates_of(self._connection, reform.ended),
             )
 
-    async def alone(self) -> None:
+    async def lock_registry(self) -> None:
         """Lock the registry against other writers until the unit of work ends."""
         with failures_named():
-            await alone(self._connection, "agency")
+            await lock_table(self._connection, "agency")
 
     async def apply(
         self, record: ReformRecord, old: Mapping[str, Life | None], new: Mapping[str, Life]
@@ -315,7 +315,7 @@ class SqlReforms:
                 "lives_after": adapter(dict[str, Life | None]).dump_json(dict(new)).decode(),
                 "proposed_by": record.proposed_by,
                 "approved_by": record.approved_by,
-                "approved_at": stored(record.approved_at),
+                "approved_at": as_utc(record.approved_at),
             }
             await self._connection.execute(insert(REFORM).values(values))
             ended = set(record.reform.ended)
@@ -372,7 +372,7 @@ class SqlReforms:
             undone_columns = {
                 "state": ReformState.UNDONE.value,
                 "undone_by": by,
-                "undone_at": stored(at),
+                "undone_at": as_utc(at),
                 "undone_why": why,
             }
             if (
@@ -387,7 +387,7 @@ class SqlReforms:
         """Record the duty of R80 (report of reforms) as done. Clash when it was before."""
         with failures_named():
             row_filter = (REFORM.c.id == id, REFORM.c.reported_at.is_(None))
-            columns = {"reported_by": by, "reported_at": stored(at), "reported_how": how}
+            columns = {"reported_by": by, "reported_at": as_utc(at), "reported_how": how}
             if (
                 await self._connection.execute(update(REFORM).where(*row_filter).values(columns))
             ).rowcount != 1:
@@ -401,7 +401,7 @@ class SqlReforms:
         was, now = set(old.former if old else ()), set(new.former if new else ())
         for lost in was - now:
             row_filter = (PERIOD.c.code == code, PERIOD.c.until == lost.until, PERIOD.c.believed_to.is_(None))
-            await self._connection.execute(update(PERIOD).where(*row_filter).values(believed_to=stored(at)))
+            await self._connection.execute(update(PERIOD).where(*row_filter).values(believed_to=as_utc(at)))
         added = [_period(new, f, change_id, at) for f in sorted(now - was, key=attrgetter("until")) if new]
         if added:
             await self._connection.execute(insert(PERIOD), added)
@@ -470,6 +470,6 @@ def _period(life: Life, former: Former, change_id: str, at: datetime) -> dict[st
         "folded": fold(former.name),
         "parent": former.parent,
         "source": life.source.value,
-        "believed_from": stored(at),
+        "believed_from": as_utc(at),
         "change_id": change_id,
     }

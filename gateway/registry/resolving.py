@@ -125,7 +125,7 @@ async def _by_code(rows: KnownCodes, text: str) -> tuple[AgencyEntry | None, str
         return agency, None
     if (agency := await rows.by_alias(capitals)) is not None:
         return agency, "alias"
-    code = _parsed(capitals)
+    code = _parse(capitals)
     if code is None or code.form is CodeForm.NEW:
         return None, None
     full = str(code)
@@ -170,7 +170,7 @@ async def _parent_code(rows: KnownCodes, parent: str, on: date) -> str | None:
 async def _offer(
     rows: KnownCodes, text: str, stripped: str, above: str | None, may_refuse: bool
 ) -> Resolution:
-    code = _parsed(stripped.upper())
+    code = _parse(stripped.upper())
     proposed = propose_new(code) if code is not None else None
     if proposed is not None and await rows.by_code(str(proposed)) is not None:
         # The usual mapping names a known unit, but units were renumbered: a person decides (R77, rules 14.1).
@@ -198,7 +198,7 @@ async def _near(rows: KnownCodes, text: str, above: str | None) -> str | None:
     return entries[0].code if len(entries) == 1 else None
 
 
-def _parsed(text: str) -> AgencyCode | None:
+def _parse(text: str) -> AgencyCode | None:
     try:
         return AgencyCode.parse(text)
     except BadCode:
@@ -249,7 +249,7 @@ class KnownCodes:
 
     async def may_refuse(self, text: str) -> bool:
         # All texts that are no code have the same answer.
-        key = text if _parsed(text) is not None else ""
+        key = text if _parse(text) is not None else ""
         if key not in self._may_refuse:
             self._may_refuse[key] = await lookup.may_refuse(self.connection, text)
         return self._may_refuse[key]
@@ -285,7 +285,7 @@ def _forms(text: str) -> Iterator[str]:
     """Yield the forms under which a text is looked up as a code."""
     capitals = text.strip().upper()
     yield capitals
-    code = _parsed(capitals)
+    code = _parse(capitals)
     if code is not None:
         yield str(code)
         yield code.root

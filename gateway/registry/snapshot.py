@@ -35,7 +35,7 @@ from gateway.registry.feed_file import (
 )
 from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.feed_stage import AT_ONCE
-from gateway.registry.tables import AGENCY, BINDING, aware, stored
+from gateway.registry.tables import AGENCY, BINDING, as_utc, aware
 from gateway.whole_files import new_file
 
 AnyLine: TypeAlias = AgencyLine | ProposalLine
@@ -86,7 +86,7 @@ async def write_snapshot(
 def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner) -> Header:
     """Write the signed changes from one snapshot to a later one. FeedRefused where the later one has lost a row: only a
     snapshot can say that. Sync."""
-    older_ends, newer_ends = whole(older), whole(newer)
+    older_ends, newer_ends = check(older), check(newer)
     if older_ends.header.sequence >= newer_ends.header.sequence:
         raise FeedRefused(f"{older.name} is not older than {newer.name}", code="FEED-ROLLED-BACK")
     draft = FeedDraft(target)
@@ -108,12 +108,12 @@ def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner
     return header
 
 
-def beside(target: Path) -> Path:
+def draft_path(target: Path) -> Path:
     """Return a name of its own in the same folder, for an intermediate file."""
     return target.with_name(f".{target.name}.{secrets.token_hex(8)}")
 
 
-def whole(path: Path) -> Ends:
+def check(path: Path) -> Ends:
     """Return the ends of a snapshot whose body is the stated one. Its signature is not checked. Sync."""
     feed_ends = feed_file.ends(path)
     if feed_ends.header.kind is not FeedKind.SNAPSHOT:
@@ -124,7 +124,7 @@ def whole(path: Path) -> Ends:
 
 def differences(older: Path, newer: Path) -> Iterator[Difference]:
     """Compare line by line in the order of the codes; agencies first, then proposals. Sync."""
-    for old, new in _paired(older, whole(older), newer, whole(newer)):
+    for old, new in _pair(older, check(older), newer, check(newer)):
         if old != new:
             yield _difference(old, new)
 
@@ -143,7 +143,7 @@ async def _write_proposals(
 ) -> None:
     """Write every certificate that speaks for a code of ours now or later: to others it is a proposal."""
     collation = _COLLATION[connection.dialect.name]
-    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(now))
+    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(now))
     listed = select(AGENCY.c.code).where(AGENCY.c.source != RowSource.STARTER.value)
     query = (
         select(BINDING)
@@ -157,7 +157,7 @@ async def _write_proposals(
 
 def _finish(draft: FeedDraft, header: Header, signer: EnvelopeSigner, target: Path) -> None:
     """Sign the draft, read it again as a receiver would, then give it its name."""
-    line = feed_file.encoded(header)
+    line = feed_file.encode(header)
     with new_file(target) as file:
         draft.copy_between(line, feed_judge.seal_of(line, signer), file)
         draft_path = Path(file.name)
@@ -178,7 +178,7 @@ def _issuer(signer: EnvelopeSigner) -> str:
 def _agency(row: Row[Any]) -> bytes:
     """Return the row as a line. FeedRefused for one that no receiver would take."""
     try:
-        return feed_file.encoded(AgencyLine(**{name: getattr(row, name) for name in RECORD_FIELDS}))
+        return feed_file.encode(AgencyLine(**{name: getattr(row, name) for name in RECORD_FIELDS}))
     except ValidationError as cause:
         field = cause.errors(include_url=False, include_input=False)[0]
         raise FeedRefused(
@@ -189,7 +189,7 @@ def _agency(row: Row[Any]) -> bytes:
 
 def _proposal(row: Row[Any]) -> bytes:
     der = x509.load_pem_x509_certificate(row.certificate_pem.encode()).public_bytes(Encoding.DER)
-    return feed_file.encoded(
+    return feed_file.encode(
         ProposalLine(
             proposal=row.code,
             sha256=row.fingerprint,
@@ -201,17 +201,17 @@ def _proposal(row: Row[Any]) -> bytes:
 
 
 def _changed_lines(older: Path, older_ends: Ends, newer: Path, newer_ends: Ends) -> Iterator[bytes]:
-    for old, new in _paired(older, older_ends, newer, newer_ends):
+    for old, new in _pair(older, older_ends, newer, newer_ends):
         if new is None and isinstance(old, AgencyLine):
             raise FeedRefused(
                 f"{old.code} is no longer in the list: changes cannot say that, give a snapshot",
                 code="FEED-ROWS",
             )
         if new is not None and old != new:
-            yield feed_file.encoded(new)
+            yield feed_file.encode(new)
 
 
-def _paired(
+def _pair(
     older: Path, older_ends: Ends, newer: Path, newer_ends: Ends
 ) -> Iterator[tuple[AnyLine | None, AnyLine | None]]:
     """Yield both lists side by side, by their common order."""

@@ -124,7 +124,7 @@ def to_entry(row: Row[Any]) -> AgencyEntry:
     return AgencyEntry(**same, source=RowSource(row.source), check=row.check_note)
 
 
-def stored(moment: datetime) -> datetime:
+def as_utc(moment: datetime) -> datetime:
     """Return a moment in the stored form: SQLite keeps no zone, so every stored time is UTC."""
     return moment.astimezone(UTC)
 

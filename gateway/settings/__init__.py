@@ -16,7 +16,7 @@ from gateway.settings.options import (
     WorkerSettings,
     names,
 )
-from gateway.settings.reading import DEFAULT_FILE, expected, load, locate, shown, sources, sqlite_file
+from gateway.settings.reading import DEFAULT_FILE, explain_key, load, locate, printable, sources, sqlite_file
 
 __all__ = [
     "DEFAULT_FILE",
@@ -33,11 +33,11 @@ __all__ = [
     "Settings",
     "TrustSettings",
     "WorkerSettings",
-    "expected",
+    "explain_key",
     "load",
     "locate",
     "names",
-    "shown",
+    "printable",
     "sources",
     "sqlite_file",
 ]

@@ -56,13 +56,13 @@ class _RawValue:
     base: Path
 
 
-def locate(given: Path | None, environ: Mapping[str, str], here: Path | None = None) -> Path | None:
+def locate(chosen_path: Path | None, environ: Mapping[str, str], folder: Path | None = None) -> Path | None:
     """Return the settings file to read: the one given, else $GATEWAY_CONFIG, else ./gateway.toml where it exists."""
-    if given is not None:
-        return given
+    if chosen_path is not None:
+        return chosen_path
     if environ.get("GATEWAY_CONFIG"):
         return Path(environ["GATEWAY_CONFIG"])
-    nearby = (here or Path.cwd()) / DEFAULT_FILE
+    nearby = (folder or Path.cwd()) / DEFAULT_FILE
     return nearby if nearby.is_file() else None
 
 
@@ -74,12 +74,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     raw_values |= _from_environment(environ, faults)
     raw_values |= _from_secret_files(environ, faults)
     checked_values = {
-        key: checked for key, raw in raw_values.items() if (checked := _checked(key, raw, faults)) is not None
+        key: checked for key, raw in raw_values.items() if (checked := _check(key, raw, faults)) is not None
     }
     axes, routes = _several(path, tables, environ, checked_values, faults)
     if not faults:
         settings = replace(
-            _built(checked_values, {key: raw_values[key].source for key in checked_values}),
+            _build(checked_values, {key: raw_values[key].source for key in checked_values}),
             axes=axes,
             routes=routes,
         )
@@ -164,7 +164,7 @@ def _several(
     )
 
     def check(key: str, name: str, raw: object) -> object:
-        return _checked(key, _RawValue(value=raw, source=source, base=base), faults, name)
+        return _check(key, _RawValue(value=raw, source=source, base=base), faults, name)
 
     keys = {
         key.removeprefix(_OF_AXES): environ[variable]
@@ -215,14 +215,14 @@ def _is_setting(key: str, source: str, faults: list[str]) -> bool:
     return False
 
 
-def _checked(key: str, raw: _RawValue, faults: list[str], name: str = "") -> object:
+def _check(key: str, raw: _RawValue, faults: list[str], name: str = "") -> object:
     """Return the value in its type and bounds, or None with a fault that names it. A fault never repeats a secret."""
     setting = option(key)
     typed_value = _to_type(setting, raw)
-    if typed_value is not None and _allowed(setting, typed_value):
+    if typed_value is not None and _is_allowed(setting, typed_value):
         return typed_value
     shown_value = "a value that is not shown" if setting.is_secret else repr(raw.value)
-    faults.append(f"{name or key}: expected {expected(key)}, found {shown_value} ({raw.source})")
+    faults.append(f"{name or key}: expected {explain_key(key)}, found {shown_value} ({raw.source})")
     return None
 
 
@@ -270,7 +270,7 @@ def _number(kind: type, raw_value: object) -> object:
     return kind(raw_value)
 
 
-def _allowed(setting: Option, value: object) -> bool:
+def _is_allowed(setting: Option, value: object) -> bool:
     match setting.rule:
         case OneOf(words):
             return value in words
@@ -283,7 +283,7 @@ def _allowed(setting: Option, value: object) -> bool:
     return True
 
 
-def _built(checked_values: Mapping[str, object], origin: Mapping[str, str]) -> Settings:
+def _build(checked_values: Mapping[str, object], origin: Mapping[str, str]) -> Settings:
     """Make settings from checked values; folders that were not given lie below the data directory."""
     data_dir = Path(str(checked_values.get("node.data_dir", Path.cwd() / Node().data_dir)))
     parts: dict[str, Any] = {}
@@ -346,26 +346,26 @@ def _broker_faults(settings: Settings, origins: Mapping[str, str]) -> list[str]:
 
 def sources(settings: Settings) -> dict[str, str]:
     """Return the source of each value: `default`, `file …`, `environment …` or `secret file …`."""
-    of_lists = {key: f"[[{key.split('.')[0]}]]" for key in _shown_axes(settings)} if settings.axes else {}
+    of_lists = {key: f"[[{key.split('.')[0]}]]" for key in _axis_lines(settings)} if settings.axes else {}
     return {key: settings.origin.get(key, "default") for key in names()} | of_lists
 
 
-def shown(settings: Settings) -> dict[str, object]:
+def printable(settings: Settings) -> dict[str, object]:
     """Return every value as it may be printed: secrets masked, also the password inside a database address."""
-    printable: dict[str, object] = {}
+    lines: dict[str, object] = {}
     for key in names():
         section, name = key.split(".")
         setting_value: object = getattr(getattr(settings, section), name)
         if isinstance(setting_value, str) and isinstance(option(key).rule, Address):
             setting_value = re.sub(r"(?<=://)([^/@:]*):[^@]*@", r"\1:********@", setting_value)
-        printable[key] = str(setting_value) if isinstance(setting_value, Path | Secret) else setting_value
+        lines[key] = str(setting_value) if isinstance(setting_value, Path | Secret) else setting_value
     if settings.axes:
-        printable = {key: v for key, v in printable.items() if key.split(".")[0] not in _ONE_AXIS}
-        printable |= _shown_axes(settings)
-    return printable
+        lines = {key: v for key, v in lines.items() if key.split(".")[0] not in _ONE_AXIS}
+        lines |= _axis_lines(settings)
+    return lines
 
 
-def _shown_axes(settings: Settings) -> dict[str, object]:
+def _axis_lines(settings: Settings) -> dict[str, object]:
     lines: dict[str, object] = {}
     for axis in settings.axes:
         for part in axis.parts.values():
@@ -383,7 +383,7 @@ def _shown_axes(settings: Settings) -> dict[str, object]:
     return lines
 
 
-def expected(key: str) -> str:
+def explain_key(key: str) -> str:
     """Describe in words the values that a setting takes."""
     setting = option(key)
     match setting.rule:

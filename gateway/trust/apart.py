@@ -1,8 +1,8 @@
-"""A process apart, for what parses hostile files: both ends of it. The node's end (`ReaderProcess`) starts a module of
-ours, puts one question a line to it and waits no longer than it was told; it is kept from file to file (`KeptProcess`), and
-several are lent in turn (`Lent`). The inner end (`serve`) limits the memory of its own process, puts up a fence against
-connections, programs and writing, and answers one line a question; its own alarm ends it over a file that holds it too
-long, should nobody be left to do that. Neither end knows what is asked; what a file does to either is that file's fault."""
+"""Runs code that parses hostile files in a process apart; both ends of it stand here. The node's end (`ReaderProcess`)
+starts a module of ours, puts one question a line to it and waits no longer than a limit; it is kept from file to file
+(`KeptProcess`), and several are lent in turn (`Lent`). The inner end (`serve`) limits its own memory, puts up a fence
+against connections, programs and writing, and answers one line a question; its alarm ends it over a file that holds it
+too long when the node cannot. An error that a file causes at either end is its fault."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from gateway.errors import StoreFailure
 from gateway.ports.services import Pool
 
 
-class Told(Protocol):
-    """What is told of a file, or its fault."""
+class HasFault(Protocol):
+    """Answer about a file; `fault` is set where the file could not be read."""
 
     @property
     def fault(self) -> str | None: ...
 
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Told)
+F = TypeVar("F", bound=HasFault)
 B = TypeVar("B")
 MB = 1024 * 1024
 READY = b"ready"
@@ -55,10 +55,10 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 class ReaderProcess:
-    """The running process. `words` are told to the module when it starts."""
+    """Running reader process. Its module gets `words` as arguments."""
 
     def __init__(self, module: str, words: Sequence[str]) -> None:
-        self.asked = 0
+        self.question_count = 0
         self._process = subprocess.Popen(  # noqa: S603 - fixed words, no shell
             [sys.executable, "-m", module, *words],
             stdin=subprocess.PIPE,
@@ -71,33 +71,33 @@ class ReaderProcess:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it ended since it answered last, for whatever reason."""
+        """True once the process has ended, for whatever reason."""
         return self._process.poll() is not None
 
-    def ask(self, asked: Mapping[str, object], seconds: float) -> bytes:
-        """The answer to one question."""
+    def ask(self, question: Mapping[str, object], seconds: float) -> bytes:
+        """Put one question to the process and return its answer."""
         assert self._process.stdin is not None  # noqa: S101 - asked for as a pipe
-        self.asked += 1
-        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        self.question_count += 1
+        self._process.stdin.write(json.dumps(question).encode() + b"\n")
         return self.answer(seconds)
 
     def answer(self, seconds: float) -> bytes:
-        """One line of answer. TimeoutError when it does not come; EOFError when the process is gone."""
+        """Wait for one line of answer. Raise TimeoutError when it does not come, EOFError when the process is gone."""
         assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe
         deadline = time.monotonic() + seconds
-        held = bytearray()
-        place = self._process.stdout.fileno()
-        waiting = select.poll()
-        waiting.register(place, select.POLLIN)
-        while not held.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or len(held) > _MOST_ANSWER or not waiting.poll(left * 1000):
+        line = bytearray()
+        descriptor = self._process.stdout.fileno()
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        while not line.endswith(b"\n"):
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0 or len(line) > _MOST_ANSWER or not poller.poll(remaining_s * 1000):
                 raise TimeoutError
-            piece = os.read(place, _PIECE)
+            piece = os.read(descriptor, _PIECE)
             if not piece:
                 raise EOFError
-            held += piece
-        return bytes(held)
+            line += piece
+        return bytes(line)
 
     def kill(self) -> None:
         self._process.kill()
@@ -112,7 +112,7 @@ class ReaderProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingLimits:
-    """What one file may cost."""
+    """Limits on the cost of one file."""
 
     max_bytes: int = 100 * MB
     seconds: float
@@ -121,12 +121,12 @@ class ReadingLimits:
 
 
 class KeptProcess:
-    """One process, started at the first question and kept; questions wait for each other. Safe to share between threads.
-    `folder` is what it is told of when it starts. Faults begin with `area`; `does` are words for people: the work, and who
-    does it."""
+    """Reader process that is started at the first question and kept; questions wait for each other. Safe to share between
+    threads. Its module gets `folder` as an argument. Codes of faults begin with `area`; `does` are words for people: the
+    work, and the worker."""
 
     module: ClassVar[str]
-    most_asked: ClassVar[int]
+    max_questions: ClassVar[int]
     area: ClassVar[str]
     does: ClassVar[tuple[str, str]]
 
@@ -136,69 +136,69 @@ class KeptProcess:
         self._process: ReaderProcess | None = None
 
     def warm(self) -> None:
-        """Has the process running before somebody waits for it."""
+        """Start the process before the first question needs it."""
         with self._turn:
             if self._process is None:
                 try:
-                    self._started()
+                    self._start()
                 except (OSError, EOFError):
                     self._end()
 
     def close(self) -> None:
-        """Ends the process, also in the middle of a file: who closes the node does not wait for it."""
+        """End the process, also in the middle of a file, so that closing the node does not wait for it."""
         if (process := self._process) is not None:
             process.kill()
         with self._turn:
             self._end()
 
     def look(
-        self, path: Path, about: Mapping[str, object], read: Callable[[bytes], F], made: Callable[..., F]
+        self, path: Path, question: Mapping[str, object], read: Callable[[bytes], F], make: Callable[..., F]
     ) -> F:
-        """What the process tells of the file at `path`, or a fault of that file. StoreFailure when it cannot be opened."""
+        """Ask about the file at `path`; return the answer or a fault. Raise StoreFailure when it cannot be opened."""
         work, worker = self.does
         try:
-            if (over := self.too_large(path.stat().st_size)) is not None:
-                return made(fault=f"{self.area}-LIMIT", detail=over)
-            return self._ask({"path": str(path.resolve()), **about}, read)
+            if (size_fault := self.too_large(path.stat().st_size)) is not None:
+                return make(fault=f"{self.area}-LIMIT", detail=size_fault)
+            return self._ask({"path": str(path.resolve()), **question}, read)
         except TimeoutError:
             detail = f"{work} takes longer than {self._limits.seconds:.0f} s"
-            return made(fault=f"{self.area}-LIMIT", detail=detail)
+            return make(fault=f"{self.area}-LIMIT", detail=detail)
         except EOFError:
-            return made(fault=f"{self.area}-READER", detail=f"{worker} ended, or did not start")
+            return make(fault=f"{self.area}-READER", detail=f"{worker} ended, or did not start")
         except OSError as error:
             raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
 
-    def _ask(self, asked: Mapping[str, object], read: Callable[[bytes], F]) -> F:
-        """The answer. TimeoutError when it takes too long; EOFError when the process ended, did not start, or says what
-        cannot be read: the next question gets a new one."""
+    def _ask(self, question: Mapping[str, object], read: Callable[[bytes], F]) -> F:
+        """Return the answer. Raise TimeoutError when it takes too long, EOFError when the process ended, did not start, or
+        gave an unreadable answer: the next question gets a new process."""
         with self._turn:
             if self._process is not None and self._process.is_gone:
                 self._end()
             try:
-                process = self._process or self._started()
-                told = read(process.ask(asked, self._limits.seconds))
+                process = self._process or self._start()
+                answer = read(process.ask(question, self._limits.seconds))
             except TimeoutError:
                 self._end()
                 raise
             except (OSError, EOFError, ValueError, KeyError, TypeError) as why:
                 self._end()
                 raise EOFError from why
-            # What the libraries keep of old files counts against the memory of later ones.
-            if told.fault == f"{self.area}-LIMIT" or process.asked >= self.most_asked:
+            # Memory that the libraries keep of old files counts against the limit of later ones.
+            if answer.fault == f"{self.area}-LIMIT" or process.question_count >= self.max_questions:
                 self._end()
-            return told
+            return answer
 
     def too_large(self, size: int) -> str | None:
-        """Why a file of that size is not handed over."""
+        """Return why a file of that size is not handed over, or None."""
         most = self._limits.max_bytes
         return f"it is larger than {most // MB} MB" if size > most else None
 
-    def _started(self) -> ReaderProcess:
-        """A process that has loaded what it needs: the time for that is no file's. EOFError when it does not come up."""
+    def _start(self) -> ReaderProcess:
+        """Start a process and wait until it has loaded its modules. Raise EOFError when it does not come up."""
         limits = self._limits
-        # Its own alarm is the later one: it matters when the node died and nobody else ends it.
-        told = [str(limits.memory), str(limits.seconds + GRACE_S), str(self._folder.resolve())]
-        self._process = process = ReaderProcess(self.module, told)
+        # The alarm of the process comes after the node's own limit: it matters only when the node has died.
+        arguments = [str(limits.memory), str(limits.seconds + GRACE_S), str(self._folder.resolve())]
+        self._process = process = ReaderProcess(self.module, arguments)
         try:
             process.answer(limits.start_seconds)
         except TimeoutError as why:
@@ -212,8 +212,8 @@ class KeptProcess:
 
 
 class Lent(Generic[B]):
-    """Some of one kind, as many files at a time as there are of them; each waits in a thread of the pool. The one used last
-    is taken first: its process is warm, and others need not start."""
+    """Boxes of one kind, each lent to one file at a time; the work runs in a thread of the pool. The box used last is lent
+    first: its process is warm, and others need not start."""
 
     def __init__(self, boxes: Sequence[B], pool: Pool) -> None:
         self._free: asyncio.LifoQueue[B] = asyncio.LifoQueue()
@@ -230,13 +230,13 @@ class Lent(Generic[B]):
 
 
 def _environment() -> dict[str, str]:
-    """What finds the same program, and nothing else: secrets may stand in the node's own environment."""
-    paths = os.pathsep.join(each for each in sys.path if each)
+    """Return an environment that finds the same program and holds no secrets of the node's own."""
+    paths = os.pathsep.join(folder for folder in sys.path if folder)
     return {"PYTHONPATH": paths, "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
 
 
-def folder_told() -> Path:
-    """The folder that `KeptProcess` told of when it started this process."""
+def folder_argument() -> Path:
+    """Return the folder that `KeptProcess` gave this process as an argument."""
     return Path(sys.argv[3])
 
 
@@ -244,8 +244,8 @@ def serve(
     answer: Callable[[dict[str, Any]], bytes],  # Any: JSON that the node wrote
     fence: Callable[[str, tuple[object, ...]], None],
 ) -> None:
-    """Serves until stdin ends, which is also what happens when the node dies. Over a file that holds it longer than the
-    limit it is ended by the alarm, in whatever code it is. What libraries print goes nowhere."""
+    """Answer questions until stdin ends, which also happens when the node dies. The alarm ends the process, in whatever
+    code it is, when a file holds it longer than the limit. Output of libraries is discarded."""
     memory, seconds = int(sys.argv[1]), float(sys.argv[2])
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr
@@ -257,9 +257,9 @@ def serve(
     _say(answers, READY)
     for line in sys.stdin.buffer:
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        told = answer(json.loads(line))
+        line_out = answer(json.loads(line))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _say(answers, told)
+        _say(answers, line_out)
 
 
 def _say(answers: BinaryIO, line: bytes) -> None:
@@ -267,22 +267,22 @@ def _say(answers: BinaryIO, line: bytes) -> None:
     answers.flush()
 
 
-def told_of_file(look: Callable[[], F], made: Callable[..., F], area: str, work: str) -> F:
-    """What `look` tells; whatever a file does to it is a fact about the file."""
+def read_safely(look: Callable[[], F], make: Callable[..., F], area: str, work: str) -> F:
+    """Run `look`; turn any error that the file causes into a fault of the file."""
     try:
         return look()
     except MemoryError:
-        return made(fault=f"{area}-LIMIT", detail=f"{work} needs too much memory")
+        return make(fault=f"{area}-LIMIT", detail=f"{work} needs too much memory")
     except Exception as why:
-        return made(fault=f"{area}-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
+        return make(fault=f"{area}-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
 
 
 class FenceError(PermissionError):
-    """This process may not do that."""
+    """Operation that the fence forbids."""
 
 
 def fence(event: str, arguments: tuple[object, ...]) -> None:
-    """Refuses network, programs and writing. The event loop's own pair of sockets reaches nobody."""
+    """Refuse network, programs and writing. The event loop's own pair of sockets connects to no other process."""
     if event.startswith(_FORBIDDEN) and event not in ("socket.__new__", "ctypes.seh_exception"):
         raise FenceError(f"reading a file from outside does not {event}")
     if event == "open" and len(arguments) == 3:

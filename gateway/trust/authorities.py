@@ -1,6 +1,6 @@
 """Asks certificate authorities about revocation, by OCSP and for lists. In: the file `revocation.toml` of the trust
-folder, which says whom to ask; certificates, or one question. Out: the questions there are, or a checked answer to
-keep; Misconfigured that says what to mend in the file. Only the addresses named there are ever asked, whatever a
+folder, which names the authorities; certificates, or one question. Out: the questions there are, or a checked answer
+to keep; Misconfigured that says what to mend in the file. Only the addresses named there are ever asked, whatever a
 certificate says, and within limits of size and time. Asking blocks: use it inside the pool."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gateway.trust.revocation import FUTURE
 SOURCES_FILE = "revocation.toml"
 _SOURCE_KEYS = frozenset({"certificate", "ocsp", "crl", "nonce"})
 _MOST_ADDRESSES = 8
-_unwritten = partial(
+_bad_sources = partial(
     Misconfigured,
     hint='write [[issuer]] with certificate = "ca.pem", and ocsp = ["http://…"] or crl = ["http://…"]',
 )
@@ -37,7 +37,7 @@ _unwritten = partial(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerSources:
-    """Where to ask about the certificates of one authority. `needs_nonce`: an answer that does not repeat ours is none."""
+    """Addresses for questions about one authority's certificates. `needs_nonce`: answers must repeat our nonce."""
 
     issuer: x509.Certificate
     ocsp: tuple[str, ...]
@@ -46,42 +46,42 @@ class IssuerSources:
 
 
 def read_sources(folder: Path) -> tuple[IssuerSources, ...]:
-    """As the file says; nothing where there is no file."""
+    """Read the file of sources; return none where there is no file."""
     path = folder / SOURCES_FILE
     if not path.is_file():
         return ()
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
         raise Misconfigured(f"{path} cannot be read: {why}") from why
-    tables = told.get("issuer")
-    if set(told) != {"issuer"} or not isinstance(tables, list) or not tables:
-        raise _unwritten(f"{path} names no issuer")
-    found: dict[x509.Certificate, IssuerSources] = {}
+    tables = content.get("issuer")
+    if set(content) != {"issuer"} or not isinstance(tables, list) or not tables:
+        raise _bad_sources(f"{path} names no issuer")
+    sources_by_issuer: dict[x509.Certificate, IssuerSources] = {}
     for n, table in enumerate(tables, start=1):
-        for each in _sources_in(folder, f"{path}, issuer {n}", table):
-            if each.issuer in found:
+        for sources in _sources_in(folder, f"{path}, issuer {n}", table):
+            if sources.issuer in sources_by_issuer:
                 raise Misconfigured(f"{path}, issuer {n}: this authority stands there twice")
-            found[each.issuer] = each
-    return tuple(found.values())
+            sources_by_issuer[sources.issuer] = sources
+    return tuple(sources_by_issuer.values())
 
 
-def _sources_in(folder: Path, where: str, table: Mapping[str, Any]) -> list[IssuerSources]:
-    """One for each certificate of the named file."""
+def _sources_in(folder: Path, place: str, table: Mapping[str, Any]) -> list[IssuerSources]:
+    """Return one entry for each certificate of the named file."""
     if not isinstance(table, dict) or set(table) - _SOURCE_KEYS:
-        raise _unwritten(f"{where}: expected the keys {', '.join(sorted(_SOURCE_KEYS))}")
+        raise _bad_sources(f"{place}: expected the keys {', '.join(sorted(_SOURCE_KEYS))}")
     name = table.get("certificate")
     if not isinstance(name, str) or not _is_inside(folder, name):
-        raise _unwritten(f"{where}: certificate is no file of {folder}")
-    ocsp, lists = _addresses(table, "ocsp", where), _addresses(table, "crl", where)
+        raise _bad_sources(f"{place}: certificate is no file of {folder}")
+    ocsp, lists = _addresses(table, "ocsp", place), _addresses(table, "crl", place)
     if not ocsp and not lists:
-        raise _unwritten(f"{where}: there is no address to ask")
+        raise _bad_sources(f"{place}: there is no address to ask")
     nonce = table.get("nonce", "optional")
     if nonce not in ("optional", "required"):
-        raise Misconfigured(f'{where}: nonce is {nonce!r}; write "optional" or "required"')
+        raise Misconfigured(f'{place}: nonce is {nonce!r}; write "optional" or "required"')
     return [
-        IssuerSources(issuer=each, ocsp=ocsp, lists=lists, needs_nonce=nonce == "required")
-        for each in certificates_in(folder / name)
+        IssuerSources(issuer=issuer, ocsp=ocsp, lists=lists, needs_nonce=nonce == "required")
+        for issuer in certificates_in(folder / name)
     ]
 
 
@@ -90,15 +90,15 @@ def _is_inside(folder: Path, name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and (folder / path).is_file()
 
 
-def _addresses(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    told = table.get(key, [])
-    if not isinstance(told, list) or not all(isinstance(each, str) for each in told):
-        raise _unwritten(f"{where}: {key} is no list of addresses")
-    if len(told) > _MOST_ADDRESSES:
-        raise Misconfigured(f"{where}: {key} has more than {_MOST_ADDRESSES} addresses")
-    for each in told:
-        parsed(each)
-    return tuple(told)
+def _addresses(table: Mapping[str, Any], key: str, place: str) -> tuple[str, ...]:
+    addresses = table.get(key, [])
+    if not isinstance(addresses, list) or not all(isinstance(address, str) for address in addresses):
+        raise _bad_sources(f"{place}: {key} is no list of addresses")
+    if len(addresses) > _MOST_ADDRESSES:
+        raise Misconfigured(f"{place}: {key} has more than {_MOST_ADDRESSES} addresses")
+    for address in addresses:
+        parsed(address)
+    return tuple(addresses)
 
 
 OCSP_BOUNDS = Bounds(answer_bytes=64 * 1024, seconds=10.0)
@@ -108,8 +108,8 @@ _LIST_TYPES = ("application/pkix-crl", "application/x-pkcs7-crl", "application/o
 
 
 class AskedAuthorities:
-    """Whom this node asks about certificates. Sync: call it in the pool; `learn` is quick and may be called anywhere. Holds
-    the certificates that it was last told of, to ask about them."""
+    """Authorities that this node asks about certificates. Sync: call it in the pool; `learn` is quick and may be called
+    anywhere. It keeps the certificates of the last `questions`, to ask about them."""
 
     def __init__(
         self,
@@ -119,71 +119,71 @@ class AskedAuthorities:
         *,
         bounds: Mapping[RevocationSource, Bounds] | None = None,
     ) -> None:
-        self._by_issuer = {fingerprint(each.issuer): each for each in sources}
+        self._by_issuer = {fingerprint(s.issuer): s for s in sources}
         self._chains, self._answers = chains, answers
         self._bounds = bounds or {RevocationSource.OCSP: OCSP_BOUNDS, RevocationSource.LIST: LIST_BOUNDS}
         self._certificates: Mapping[Question, x509.Certificate] = {}
 
     @property
     def configured(self) -> bool:
-        """Whether there is anybody to ask."""
+        """True where at least one authority is configured."""
         return bool(self._by_issuer)
 
     def issuers(self) -> Mapping[str, str]:
-        """Subject of each configured authority, by the digest that questions name."""
-        return {digest: each.issuer.subject.rfc4514_string() for digest, each in self._by_issuer.items()}
+        """Return the subject of each configured authority, by the digest that questions name."""
+        return {digest: s.issuer.subject.rfc4514_string() for digest, s in self._by_issuer.items()}
 
     def questions(self, certificates: Sequence[bytes], at: datetime) -> Sequence[Question]:
-        """Everything there is to ask so that these certificates can be judged: every list, and one question for each of
+        """Return every question whose answer helps to judge these certificates: one for each list, and one for each of
         these certificates and each authority above it that has a responder."""
-        found = {
+        list_questions = {
             Question(source=RevocationSource.LIST, issuer=digest, about=url): None
-            for digest, each in self._by_issuer.items()
-            for url in each.lists
+            for digest, s in self._by_issuer.items()
+            for url in s.lists
         }
-        about: dict[Question, x509.Certificate] = {}
-        if any(each.ocsp for each in self._by_issuer.values()):
+        certificates_by_question: dict[Question, x509.Certificate] = {}
+        if any(s.ocsp for s in self._by_issuer.values()):
             for der in certificates:
-                about |= self._links(der, at)
-        self._certificates = about
-        return [*found, *about]
+                certificates_by_question |= self._ocsp_questions(der, at)
+        self._certificates = certificates_by_question
+        return [*list_questions, *certificates_by_question]
 
-    def _links(self, der: bytes, at: datetime) -> dict[Question, x509.Certificate]:
+    def _ocsp_questions(self, der: bytes, at: datetime) -> dict[Question, x509.Certificate]:
         try:
             chain = self._chains.find(x509.load_der_x509_certificate(der), at).certificates
         except ValueError:
             return {}
-        found = {}
+        certificates_by_question = {}
         for certificate, issuer in pairwise(chain):
             sources = self._by_issuer.get(fingerprint(issuer))
             if sources is not None and sources.ocsp and at <= certificate.not_valid_after_utc:
-                found[ocsp_question(certificate, issuer)] = certificate
-        return found
+                certificates_by_question[ocsp_question(certificate, issuer)] = certificate
+        return certificates_by_question
 
     def ask(self, question: Question, now: datetime) -> Answer:
-        """A checked answer of this moment. Unreachable or InvalidProof when there is none; NotFound when the question is
-        not one of ours any more."""
+        """Ask one question and return its checked answer of this moment. Raise Unreachable or InvalidProof when there is
+        none, NotFound when the question is not one of ours any more."""
         sources = self._by_issuer.get(question.issuer)
         if sources is None:
             raise NotFound(f"the authority {question.issuer} is not configured any more")
         if question.source is RevocationSource.LIST:
-            return self._list(question, sources, now)
+            return self._fetch_list(question, sources, now)
         certificate = self._certificates.get(question)
         if certificate is None:
             raise NotFound(f"the certificate {question.about} is not bound any more")
         failed: GatewayError | None = None
         for url in sources.ocsp:
             try:
-                return self._by_ocsp(question, sources, certificate, url, now)
+                return self._ask_ocsp(question, sources, certificate, url, now)
             except (Unreachable, InvalidProof) as error:
                 failed = error
         raise failed or NotFound(f"the authority {question.issuer} has no responder any more")
 
     def learn(self, answers: Sequence[Answer], since: Mapping[Question, datetime]) -> None:
-        """These are what is known from now on; `since` says when each question was first asked."""
+        """Replace the answers known so far; `since` says when each question was first asked."""
         self._answers.learn(answers, since)
 
-    def _by_ocsp(
+    def _ask_ocsp(
         self,
         question: Question,
         sources: IssuerSources,
@@ -192,19 +192,19 @@ class AskedAuthorities:
         now: datetime,
     ) -> Answer:
         nonce = os.urandom(_NONCE_BYTES)
-        asked = HttpQuestion(
+        request = HttpQuestion(
             url=url,
             expects="application/ocsp-response",
             body=revocation.ocsp_request(certificate, sources.issuer, nonce),
             headers={"Content-Type": "application/ocsp-request"},
         )
-        body = http_calls.ask(asked, self._bounds[RevocationSource.OCSP])
+        body = http_calls.ask(request, self._bounds[RevocationSource.OCSP])
         try:
-            said, responder = revocation.read_answer(body, certificate, sources.issuer)
-            given = revocation.nonce_of_answer(body)
+            statement, responder = revocation.read_answer(body, certificate, sources.issuer)
+            answer_nonce = revocation.nonce_of_answer(body)
         except revocation.NoAnswer as why:
             raise InvalidProof(f"{url}: {why}") from why
-        if given != nonce and (given is not None or sources.needs_nonce):
+        if answer_nonce != nonce and (answer_nonce is not None or sources.needs_nonce):
             raise InvalidProof(
                 f"{url}: the answer repeats another nonce than was sent, so it may be an old one"
             )
@@ -216,33 +216,33 @@ class AskedAuthorities:
                 body=body,
                 origin=url,
                 fetched_at=now,
-                made_at=said.made_at,
-                ends_at=said.ends_at,
-                revokes=said.revoked_at is not None,
+                made_at=statement.made_at,
+                ends_at=statement.ends_at,
+                revokes=statement.revoked_at is not None,
             )
         )
 
     def _refuse_responder(
         self, url: str, responder: x509.Certificate, issuer: x509.Certificate, now: datetime
     ) -> None:
-        """One that has run out may say that it spoke in its time, and for how long what it says is to hold."""
+        """Refuse a certificate that has run out or is revoked: its key can still sign answers with any dates."""
         if now > responder.not_valid_after_utc:
             raise InvalidProof(f"{url}: the responder's certificate has run out")
         if self._answers.revokes(responder, issuer):
             raise InvalidProof(f"{url}: the responder's certificate is revoked")
 
-    def _list(self, question: Question, sources: IssuerSources, now: datetime) -> Answer:
+    def _fetch_list(self, question: Question, sources: IssuerSources, now: datetime) -> Answer:
         url = question.about
         if url not in sources.lists:
             raise NotFound(f"the list {url} is not configured any more")
-        asked = HttpQuestion(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
-        body = http_calls.ask(asked, self._bounds[RevocationSource.LIST])
+        request = HttpQuestion(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
+        body = http_calls.ask(request, self._bounds[RevocationSource.LIST])
         try:
-            found = revocation.read_list(body)
+            revocation_list = revocation.read_list(body)
         except ValueError as why:
             raise InvalidProof(f"{url}: this is no revocation list in DER form") from why
-        if found.listed.issuer != sources.issuer.subject or not revocation.is_list_from(
-            found, sources.issuer
+        if revocation_list.listed.issuer != sources.issuer.subject or not revocation.is_list_from(
+            revocation_list, sources.issuer
         ):
             raise InvalidProof(
                 f"{url}: the list is not signed by {sources.issuer.subject.rfc4514_string()!r}"
@@ -253,17 +253,17 @@ class AskedAuthorities:
                 body=body,
                 origin=url,
                 fetched_at=now,
-                made_at=found.listed.last_update_utc,
-                ends_at=found.listed.next_update_utc,
+                made_at=revocation_list.listed.last_update_utc,
+                ends_at=revocation_list.listed.next_update_utc,
                 revokes=False,
             )
         )
 
 
-def _timely(found: Answer) -> Answer:
-    """Threat 45: an answer from the future, or one that was replaced long ago, is none."""
-    if found.made_at > found.fetched_at + FUTURE:
-        raise InvalidProof(f"{found.origin}: the answer was made at {found.made_at.isoformat()}, after now")
-    if found.ends_at is not None and found.ends_at < found.fetched_at - FUTURE:
-        raise InvalidProof(f"{found.origin}: the answer ran out at {found.ends_at.isoformat()}")
-    return found
+def _timely(answer: Answer) -> Answer:
+    """Return the answer; refuse one from the future, or one that was replaced long ago (threat 45)."""
+    if answer.made_at > answer.fetched_at + FUTURE:
+        raise InvalidProof(f"{answer.origin}: the answer was made at {answer.made_at.isoformat()}, after now")
+    if answer.ends_at is not None and answer.ends_at < answer.fetched_at - FUTURE:
+        raise InvalidProof(f"{answer.origin}: the answer ran out at {answer.ends_at.isoformat()}")
+    return answer

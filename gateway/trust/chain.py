@@ -44,14 +44,14 @@ make_ready()
 MAX_CERTIFICATES = 5
 # A crafted set of intermediates with equal names must not cost more than this many signature checks.
 MAX_SIGNATURE_CHECKS = 64
-# Good chains that are remembered: one per certificate of those one hears from.
+# Good chains are remembered, one per certificate of a sender.
 MAX_REMEMBERED = 4096
 
 STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 MIN_RSA_BITS = 2048
 
-# What an exchange certificate may be for, when it says so at all; one made only for servers or OCSP is refused.
+# Purposes that an exchange certificate may name; one made only for servers or OCSP is refused.
 _SIGNING_PURPOSES = frozenset(
     {
         ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
@@ -62,7 +62,7 @@ _SIGNING_PURPOSES = frozenset(
     }
 )
 
-# What extensions that are not as the standard has them make the library raise.
+# Errors that the library raises for extensions that break the standard.
 UNREADABLE = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError)
 
 _E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.CRLDistributionPoints)
@@ -89,21 +89,21 @@ class Chains:
         self._lock = Lock()
 
     def find(self, leaf: x509.Certificate, at: datetime) -> Chain:
-        """The first chain that holds at that time; otherwise the first found with what breaks it."""
-        known = self.remembered(leaf, at)
-        if known is not None:
-            return known
+        """Return the first chain that holds at that time; otherwise the first one, with what breaks it."""
+        good_chain = self.remembered(leaf, at)
+        if good_chain is not None:
+            return good_chain
         broken: Chain | None = None
         for certificates in _paths(leaf, self.anchors, self.intermediates):
-            found = _judged(certificates, at)
-            if found.code is None:
-                if broken is None:  # the first that was tried: at every time the same, then
+            chain = _judge(certificates, at)
+            if chain.code is None:
+                if broken is None:  # the first path tried is the same at every time
                     with self._lock:
-                        self._good[leaf] = found
+                        self._good[leaf] = chain
                         while len(self._good) > MAX_REMEMBERED:
                             self._good.popitem(last=False)
-                return found
-            broken = broken or found
+                return chain
+            broken = broken or chain
         issuer = _text(lambda: leaf.issuer)
         return broken or Chain(
             certificates=(leaf,),
@@ -112,16 +112,16 @@ class Chains:
         )
 
     def remembered(self, leaf: x509.Certificate, at: datetime) -> Chain | None:
-        """A chain that was found before and holds at that time: nothing but time makes it a different answer."""
+        """Return a chain that was found before and holds at that time, or None: only time changes the answer."""
         with self._lock:
-            known = self._good.get(leaf)
-            if known is not None:
+            chain = self._good.get(leaf)
+            if chain is not None:
                 self._good.move_to_end(leaf)
-        return known if known is not None and _validity(known.certificates, at) is None else None
+        return chain if chain is not None and _validity(chain.certificates, at) is None else None
 
 
 def usage_holds(leaf: x509.Certificate) -> bool:
-    """The certificate is made for signing: key usage says so, it is no authority, and no purpose forbids it."""
+    """Tell whether the certificate is for signing: by key usage, as no authority, and with no purpose against it."""
     try:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         if not (usage.digital_signature or usage.content_commitment):
@@ -136,7 +136,7 @@ def usage_holds(leaf: x509.Certificate) -> bool:
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
-    """It may sign certificates: the CA flag, and key usage where that is given."""
+    """Tell whether it may sign certificates: the CA flag is set, and key usage allows it where that is given."""
     try:
         basic = extension(certificate, x509.BasicConstraints)
         usage = extension(certificate, x509.KeyUsage)
@@ -148,7 +148,7 @@ def is_authority(certificate: x509.Certificate) -> bool:
 def _paths(
     leaf: x509.Certificate, anchors: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate]
 ) -> Iterator[tuple[x509.Certificate, ...]]:
-    """Every way up whose names and signatures fit, shortest tried first at each link, within one budget."""
+    """Yield every way up whose names and signatures fit, the shortest first, within one budget."""
     budget = [MAX_SIGNATURE_CHECKS]
     pending: list[tuple[x509.Certificate, ...]] = [(leaf,)]
     while pending:
@@ -160,9 +160,9 @@ def _paths(
         if len(path) + 1 >= MAX_CERTIFICATES:
             continue
         pending += [
-            (*path, each)
-            for each in intermediates
-            if each not in path and each not in anchors and _issued(top, each, budget)
+            (*path, intermediate)
+            for intermediate in intermediates
+            if intermediate not in path and intermediate not in anchors and _issued(top, intermediate, budget)
         ]
 
 
@@ -177,58 +177,58 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate, budget: lis
     return True
 
 
-def _judged(certificates: tuple[x509.Certificate, ...], at: datetime) -> Chain:
+def _judge(certificates: tuple[x509.Certificate, ...], at: datetime) -> Chain:
     for check in _CHECKS:
-        found = check(certificates, at)
-        if found is not None:
-            return Chain(certificates=certificates, code=found[0], detail=found[1])
+        breach = check(certificates, at)
+        if breach is not None:
+            return Chain(certificates=certificates, code=breach[0], detail=breach[1])
     return Chain(certificates=certificates)
 
 
 def _validity(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    for each in certificates:
-        if not each.not_valid_before_utc <= at <= each.not_valid_after_utc:
+    for certificate in certificates:
+        if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
             return "CERT-TIME", (
-                f"the certificate {_label(each)} is valid from {each.not_valid_before_utc.isoformat()} "
-                f"to {each.not_valid_after_utc.isoformat()}, not at {at.isoformat()}"
+                f"the certificate {_label(certificate)} is valid from {certificate.not_valid_before_utc.isoformat()} "
+                f"to {certificate.not_valid_after_utc.isoformat()}, not at {at.isoformat()}"
             )
     return None
 
 
 def _readable(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    """The strict reader refuses what the judging one passes over, such as an extension that stands twice."""
-    for each in certificates:
+    """Check that the strict reader takes the extensions; the other one passes over such as stand twice."""
+    for certificate in certificates:
         try:
-            _ = each.extensions
+            _ = certificate.extensions
         except UNREADABLE as why:
-            return "CERT-CHAIN", f"the extensions of {_label(each)} cannot be read: {why}"
+            return "CERT-CHAIN", f"the extensions of {_label(certificate)} cannot be read: {why}"
     return None
 
 
 def _algorithms(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    for each in certificates[:-1]:  # nothing rests on an anchor's own signature
+    for certificate in certificates[:-1]:  # nothing rests on an anchor's own signature
         try:
-            digest = each.signature_hash_algorithm
+            digest = certificate.signature_hash_algorithm
         except UnsupportedAlgorithm:
             digest = None
         if not isinstance(digest, STRONG):
-            return "CERT-CHAIN", f"{_label(each)} is not signed with SHA-256 or better"
-    for each in certificates:
-        if not key_is_strong(each):
-            return "CERT-CHAIN", f"the key of {_label(each)} is too short or of an unknown kind"
+            return "CERT-CHAIN", f"{_label(certificate)} is not signed with SHA-256 or better"
+    for certificate in certificates:
+        if not key_is_strong(certificate):
+            return "CERT-CHAIN", f"the key of {_label(certificate)} is too short or of an unknown kind"
     return None
 
 
 def _anchor(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    """A certificate that is itself the anchor is judged as an anchor."""
+    """Check that the top certificate is an authority, even where it is itself the certificate in question."""
     if not is_authority(certificates[-1]):
         return "CERT-CHAIN", f"{_label(certificates[-1])} may not sign certificates"
     return None
 
 
 def _rules(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
-    found = path_breach(certificates, at)
-    return None if found is None else ("CERT-CHAIN", f"the chain of {_label(certificates[0])}: {found}")
+    breach = path_breach(certificates, at)
+    return None if breach is None else ("CERT-CHAIN", f"the chain of {_label(certificates[0])}: {breach}")
 
 
 _CHECKS: tuple[Callable[[tuple[x509.Certificate, ...], datetime], tuple[str, str] | None], ...] = (
@@ -241,7 +241,7 @@ _CHECKS: tuple[Callable[[tuple[x509.Certificate, ...], datetime], tuple[str, str
 
 
 def key_is_strong(certificate: x509.Certificate) -> bool:
-    """RSA of 2048 bits or more, or one of the curves that are taken."""
+    """Tell whether the key is RSA of 2048 bits or more, or on one of the accepted curves."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
@@ -252,7 +252,7 @@ def key_is_strong(certificate: x509.Certificate) -> bool:
 
 
 def extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
-    """None where the certificate has none of that kind; one of `UNREADABLE` where it cannot be told."""
+    """Return the extension of that kind, or None where there is none. Raise one of `UNREADABLE` where it cannot be read."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -264,7 +264,7 @@ def _label(certificate: x509.Certificate) -> str:
 
 
 def _text(name: Callable[[], x509.Name]) -> str:
-    """A name is read only when it is asked for, and then with errors of its own."""
+    """Return a name as text: it is parsed only when asked for, and then raises errors of its own."""
     try:
         return name().rfc4514_string()
     except (ValueError, TypeError):
@@ -273,17 +273,17 @@ def _text(name: Callable[[], x509.Name]) -> str:
 
 T = TypeVar("T")
 
-_NOT_HERE = RevocationCheckingRule.NO_CHECK
-_NO_REVOCATION = CertRevTrustPolicy(RevocationCheckingPolicy(_NOT_HERE, _NOT_HERE))
-_OPENING = "The path could not be validated because "
+_NO_CHECK = RevocationCheckingRule.NO_CHECK
+_NO_REVOCATION = CertRevTrustPolicy(RevocationCheckingPolicy(_NO_CHECK, _NO_CHECK))
+_PREFIX = "The path could not be validated because "
 
 
 def path_breach(certificates: tuple[x509.Certificate, ...], at: datetime) -> str | None:
-    """What breaks this chain at that time, or None. Every signature is checked again on the way."""
+    """Return the fault that breaks this chain at that time, or None. Every signature is checked again on the way."""
     try:
-        *below, top = [_again(each) for each in certificates]
-        if odd := top.critical_extensions - SUPPORTED_EXTENSIONS:
-            return f"the anchor has the critical extension {', '.join(sorted(odd))}, unknown here"
+        *below, top = [_to_asn1(c) for c in certificates]
+        if unknown := top.critical_extensions - SUPPORTED_EXTENSIONS:
+            return f"the anchor has the critical extension {', '.join(sorted(unknown))}, unknown here"
         path = ValidationPath(_validation_anchor(top), reversed(below[1:]), below[0] if below else None)
         context = ValidationContext(
             trust_roots=[top],
@@ -292,39 +292,39 @@ def path_breach(certificates: tuple[x509.Certificate, ...], at: datetime) -> str
             revinfo_policy=_NO_REVOCATION,
             time_tolerance=timedelta(0),
         )
-        _driven(async_validate_path(context, path))
+        _run_to_end(async_validate_path(context, path))
     except ValidationError as why:
-        return str(why).removeprefix(_OPENING).rstrip(".")[:300]
-    except NotImplementedError as why:  # a constraint that it cannot check must not pass
+        return str(why).removeprefix(_PREFIX).rstrip(".")[:300]
+    except NotImplementedError as why:  # a constraint that the library cannot check must not pass
         return f"a name constraint cannot be checked: {why}"
-    except Exception as why:  # the bytes are a stranger's: whatever it makes of them is no chain that holds
+    except Exception as why:  # a stranger's bytes may raise anything; their chain does not hold
         return f"the chain cannot be judged ({type(why).__name__})"
     return None
 
 
 def _validation_anchor(top: asn1.Certificate) -> TrustAnchor:
-    """With the limits on paths and names that the anchor sets itself, which the standard alone would not ask about."""
+    """Make the trust anchor with the limits that its certificate sets, which the standard alone would ignore."""
     own = derive_quals_from_cert(top)
-    told = own.standard_parameters
+    params = own.standard_parameters
     names = PKIXValidationParams(
-        initial_permitted_subtrees=told.initial_permitted_subtrees if told else None,
-        initial_excluded_subtrees=told.initial_excluded_subtrees if told else None,
+        initial_permitted_subtrees=params.initial_permitted_subtrees if params else None,
+        initial_excluded_subtrees=params.initial_excluded_subtrees if params else None,
     )
     limits: TrustQualifiers = replace(own, standard_parameters=names, max_aa_path_length=own.max_path_length)
     return TrustAnchor(AuthorityWithCert(top), limits)
 
 
-def _again(certificate: x509.Certificate) -> asn1.Certificate:
-    """The same certificate as the other library reads it, for this thread alone: it reads its parts when asked for them."""
+def _to_asn1(certificate: x509.Certificate) -> asn1.Certificate:
+    """Load the certificate in the other library, which parses parts when asked for them, for this thread alone."""
     return asn1.Certificate.load(certificate.public_bytes(Encoding.DER), strict=True)
 
 
-def _driven(work: Coroutine[Any, Any, T]) -> T:
-    """Runs what is written to wait for a network and never does here: nothing may be fetched."""
+def _run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that is written to wait for a network and never does here: nothing may be fetched."""
     try:
         work.send(None)
     except StopIteration as end:
-        found: T = end.value
-        return found
+        outcome: T = end.value
+        return outcome
     work.close()
     raise NotImplementedError("the judgement waits for something")

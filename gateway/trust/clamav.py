@@ -1,6 +1,6 @@
-"""Keeps the `Scanner` promise with a ClamAV daemon (threat 65). In: the address of clamd, and files by path. Out: what it
-found in each, or why there is no verdict; it never says clean for what was not looked at. Files are streamed to it over
-its socket in small pieces, so the daemon needs no right to our folder."""
+"""Keeps the `Scanner` promise with a ClamAV daemon (threat 65). In: the address of clamd, and files by path. Out: the
+verdict on each, or why there is none; a file that was not scanned is never called clean. Files are streamed to the
+daemon over its socket in small pieces, so it needs no right to our folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LENGTH = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True)
 class DaemonAddress:
-    """A socket file, or a host with its port."""
+    """Address of clamd: a socket file, or a host with its port."""
 
     path: str = ""
     host: str = ""
@@ -39,7 +39,7 @@ class DaemonAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanLimits:
-    """`rest_s`: after a failure nobody asks again for so long, so that a daemon that hangs holds up little."""
+    """Limits of one scan. After a failure the daemon is left alone for `rest_s`, so that one that hangs holds up little."""
 
     timeout_s: float = 30.0
     max_bytes: int = 100 * 1024 * 1024
@@ -47,11 +47,11 @@ class ScanLimits:
 
 
 def read_address(text: str) -> DaemonAddress:
-    """`unix:/path` or `tcp://host:port`. Misconfigured for anything else."""
-    kind, _, rest = text.strip().partition(":")
-    host, _, port = rest.removeprefix("//").rpartition(":")
-    if kind == "unix" and rest.startswith("/"):
-        return DaemonAddress(path=rest)
+    """Parse `unix:/path` or `tcp://host:port`; raise Misconfigured for anything else."""
+    kind, _, target = text.strip().partition(":")
+    host, _, port = target.removeprefix("//").rpartition(":")
+    if kind == "unix" and target.startswith("/"):
+        return DaemonAddress(path=target)
     if kind == "tcp" and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
         return DaemonAddress(host=host.strip("[]"), port=int(port))
     raise Misconfigured(
@@ -61,7 +61,7 @@ def read_address(text: str) -> DaemonAddress:
 
 
 class NoScanner:
-    """Where none is set up: every file goes without a verdict and without a word about it."""
+    """Scanner where none is set up: every file passes without a verdict and without a note about it."""
 
     waits = False
 
@@ -73,7 +73,7 @@ class NoScanner:
 
 
 class _NoVerdictError(Exception):
-    """Why there is none: the last part of an `unscanned.` label."""
+    """Reason for a missing verdict; `why` is the last part of an `unscanned.` label."""
 
     def __init__(self, why: str, detail: str) -> None:
         super().__init__(detail)
@@ -81,19 +81,19 @@ class _NoVerdictError(Exception):
 
 
 class ClamScanner:
-    """One for the process. It keeps no connection: each file has its own, as clamd wants it."""
+    """Scanner over clamd, one for the process. It keeps no connection: each file has its own, as clamd wants it."""
 
     waits = True
 
     def __init__(self, address: DaemonAddress, pool: Pool, limits: ScanLimits | None = None) -> None:
         self._address, self._pool, self._limits = address, pool, limits or ScanLimits()
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._known: OrderedDict[tuple[Digest, str], tuple[float, Scan]] = OrderedDict()
+        self._remembered: OrderedDict[tuple[Digest, str], tuple[float, Scan]] = OrderedDict()
         self._version: tuple[float, str] | None = None
         self._failed: tuple[float, _NoVerdictError] | None = None
 
     async def scan(self, file: Readable, digest: Digest | None) -> Scan:
-        """Bytes that these signatures looked at a moment ago are not looked at again."""
+        """Scan the file, unless these signatures scanned the same bytes a moment ago."""
         try:
             size = await self._pool.run(partial(size_of, file))
         except OSError as cause:
@@ -107,7 +107,7 @@ class ClamScanner:
                 return Scan(unscanned=none.why)
 
     async def state(self) -> ScannerState:
-        """Asks, however lately it failed."""
+        """Ask the daemon, however lately it failed."""
         try:
             async with self._line(min(self._limits.timeout_s, 5.0), rests=False) as line:
                 version = await line.ask(b"VERSION")
@@ -118,35 +118,35 @@ class ClamScanner:
 
     async def _scan(self, file: Readable, digest: Digest | None) -> Scan:
         if digest is None:
-            return await self._look(file)
+            return await self._send(file)
         key = (digest, await self._signatures())
-        if (known := self._known.get(key)) is not None and time.monotonic() - known[0] < _REMEMBERED_S:
-            return known[1]
-        found = await self._look(file)
-        self._known[key] = (time.monotonic(), found)
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return found
+        if (hit := self._remembered.get(key)) is not None and time.monotonic() - hit[0] < _REMEMBERED_S:
+            return hit[1]
+        scan = await self._send(file)
+        self._remembered[key] = (time.monotonic(), scan)
+        while len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+        return scan
 
     async def _signatures(self) -> str:
-        """Program and signatures, in clamd's words."""
+        """Return the version of program and signatures, in clamd's words."""
         if self._version is None or time.monotonic() - self._version[0] > _VERSION_S:
             async with self._line(self._limits.timeout_s) as line:
                 self._version = (time.monotonic(), await line.ask(b"VERSION"))
         return self._version[1]
 
-    async def _look(self, file: Readable) -> Scan:
+    async def _send(self, file: Readable) -> Scan:
         async with self._line(self._limits.timeout_s) as line:
-            return _verdict(await line.stream(file, self._pool))
+            return _read_verdict(await line.stream(file, self._pool))
 
     @asynccontextmanager
     async def _line(self, timeout_s: float, *, rests: bool = True) -> AsyncIterator[_Conversation]:
-        """An open connection, for that long. What goes wrong on it is why there is no verdict."""
+        """Open a connection for at most that long. An error on it becomes the reason for a missing verdict."""
         if rests and self._failed is not None and time.monotonic() - self._failed[0] < self._limits.rest_s:
             raise _NoVerdictError(self._failed[1].why, str(self._failed[1]))
         try:
             async with asyncio.timeout(timeout_s):
-                line = _Conversation(*await self._connected())
+                line = _Conversation(*await self._connect())
                 try:
                     yield line
                 finally:
@@ -165,14 +165,14 @@ class ClamScanner:
         self._failed = (time.monotonic(), none)
         return none
 
-    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._address.path:
             return await asyncio.open_unix_connection(self._address.path, limit=_LONGEST_REPLY)
         return await asyncio.open_connection(self._address.host, self._address.port, limit=_LONGEST_REPLY)
 
 
 class _Conversation:
-    """One command and its answer."""
+    """Connection for one command and its answer."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -182,8 +182,8 @@ class _Conversation:
         return await self._answer()
 
     async def stream(self, file: Readable, pool: Pool) -> str:
-        """The whole file as a row of pieces, each behind its length, closed by a length of zero. The answer may come
-        before the end: the daemon stops reading what is over its own limit."""
+        """Send the whole file in pieces, each behind its length, closed by a length of zero. The answer may come before the
+        end: the daemon stops reading above its own limit."""
         self._writer.write(b"zINSTREAM\0")
         answer = asyncio.create_task(self._answer())
         try:
@@ -199,7 +199,7 @@ class _Conversation:
             opened = await pool.run(lambda: file.open("rb"))
         except OSError as cause:
             raise _unreadable(file, cause) from cause
-        # A lost connection: its answer is on its way, or its silence is told by reading.
+        # After a lost connection reading yields the answer that is on its way, or an error.
         with opened, suppress(ConnectionError):
             while not is_answered() and (piece := await pool.run(partial(opened.read, _PIECE))):
                 self._writer.write(_LENGTH.pack(len(piece)) + piece)
@@ -221,13 +221,13 @@ def _unreadable(file: Readable, cause: OSError) -> StoreFailure:
     return StoreFailure(f"file {file.name} cannot be read to scan it: {cause.strerror}")
 
 
-def _verdict(answer: str) -> Scan:
-    told = answer.removeprefix("stream:").strip()
-    if told == "OK":
+def _read_verdict(answer: str) -> Scan:
+    reply = answer.removeprefix("stream:").strip()
+    if reply == "OK":
         return Scan(clean=True)
-    if told.endswith(" FOUND"):
-        name = told.removesuffix(" FOUND")[:200]
+    if reply.endswith(" FOUND"):
+        name = reply.removesuffix(" FOUND")[:200]
         return Scan(malware="".join(letter if letter.isprintable() else "?" for letter in name))
-    if "size limit exceeded" in told:
-        raise _NoVerdictError(TOO_LARGE, told)
-    raise _NoVerdictError(DOWN, told[:200] or "an empty answer")
+    if "size limit exceeded" in reply:
+        raise _NoVerdictError(TOO_LARGE, reply)
+    raise _NoVerdictError(DOWN, reply[:200] or "an empty answer")

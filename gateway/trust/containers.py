@@ -1,10 +1,10 @@
 """Looks into files that hold others: ZIP, office documents made of ZIP members, RTF, and compound files (OLE) of old
-office documents. In: a seekable stream. Out: members and pieces of their content, which kind of document it is,
-whether it asks for a password, and what it would run, embed or fetch from elsewhere when it is opened (threat 64), as
-`active.` words of the labels; or `BadArchive` with one word of their `why.` table. A ZIP is walked without unpacking
-it to disk and without believing it (threats 57 to 60): bounded in members and memory, and not by the Python library's
-reader, because that trusts the directory's counts and sizes. Parts are searched as text, not parsed: a hostile part
-has nothing to break."""
+office documents. In: a seekable stream. Out: members and pieces of their content, the kind of document, whether it
+asks for a password, and what it would run, embed or fetch from elsewhere when it is opened (threat 64), as `active.`
+words of the labels; or `BadArchive` with one word of their `why.` table. A ZIP is walked without unpacking it to disk
+and without believing it (threats 57 to 60), bounded in members and memory; Python's own reader is not used, because it
+trusts the directory's counts and sizes. Parts are searched as text, not parsed: a hostile part has nothing to
+break."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_COMMENT = 65535
 _EMPTY_DEFLATED = 2  # nothing, compressed
 _PIECE = 65536
 _STORED, _DEFLATED = 0, 8
-_NEWEST = 63  # version 6.3 of the format: what asks for more, other readers refuse
+_NEWEST = 63  # version 6.3 of the format: other readers refuse members that ask for more
 # Marks of a member: under a password; a difference to another file; a name in UTF-8.
 _LOCKED, _PATCHED, _UNICODE = 0x41, 0x20, 0x800
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -37,7 +37,7 @@ _LINK = 0o120000
 
 
 class BadArchive(Exception):
-    """Why the archive is not accepted: the last part of a `why.` label."""
+    """Refusal of an archive; `why` is the last part of a `why.` label."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -46,7 +46,7 @@ class BadArchive(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveMember:
-    """One member as the directory tells it, after its local header agreed. `start` is where its data begins."""
+    """One member as the directory describes it, once its local header agreed. Its data begins at `start`."""
 
     name: str
     method: int
@@ -62,42 +62,42 @@ class ArchiveMember:
 
 
 def entries(stream: BinaryIO, size: int, most: int) -> list[ArchiveMember]:
-    """Every entry, checked: names, links, doubles, local headers, order without overlap. `BadArchive` otherwise."""
-    count, start, length = _directory(stream, size)
+    """Return every member after checking names, links, doubles, local headers and order; else raise BadArchive."""
+    count, start, length = _find_directory(stream, size)
     if count > most:
         raise BadArchive("too-many-members")
     stream.seek(start)
     raw = stream.read(min(length, (most + 1) * 1024))
-    found = list(_central(raw, count))
-    if len(found) != count or len(raw) != length:
+    members = list(_read_directory(raw, count))
+    if len(members) != count or len(raw) != length:
         raise BadArchive("member-header")
-    if len({nfc(entry.name).casefold().rstrip("/") for entry in found}) != len(found):
+    if len({nfc(m.name).casefold().rstrip("/") for m in members}) != len(members):
         raise BadArchive("member-twice")
-    checked = [_checked(stream, entry) for entry in found]
+    checked = [_check_member(stream, m) for m in members]
     _refuse_overlap(checked, start)
     return checked
 
 
-def entry_content(stream: BinaryIO, entry: ArchiveMember) -> Iterator[bytes]:
-    """The member's bytes in pieces of at most 64 KiB; `BadArchive` when they are not what the directory says."""
-    crc = seen = 0
-    for piece in _inflate(stream, entry):
-        seen += len(piece)
+def entry_content(stream: BinaryIO, member: ArchiveMember) -> Iterator[bytes]:
+    """Yield the member's bytes in pieces of at most 64 KiB; raise BadArchive when they are not what the directory says."""
+    crc = length = 0
+    for piece in _inflate(stream, member):
+        length += len(piece)
         crc = zlib.crc32(piece, crc)
-        if seen > entry.size:
+        if length > member.size:
             raise BadArchive("member-header")
         yield piece
-    if (seen, crc) != (entry.size, entry.crc):
+    if (length, crc) != (member.size, member.crc):
         raise BadArchive("member-header")
 
 
 def has_directory_at_end(stream: BinaryIO, size: int) -> bool:
-    """Whether the file, whatever else it is, also opens as a ZIP (threat 63)."""
-    return _end_record(stream, size)[0] >= 0
+    """Tell whether the file, whatever else it is, also opens as a ZIP (threat 63)."""
+    return _find_end_record(stream, size)[0] >= 0
 
 
-def _end_record(stream: BinaryIO, size: int) -> tuple[int, bytes]:
-    """Position and bytes of the end record whose comment ends exactly with the file; -1 when there is none."""
+def _find_end_record(stream: BinaryIO, size: int) -> tuple[int, bytes]:
+    """Return place and bytes of the end record whose comment ends exactly with the file; else -1 and the tail."""
     tail_from = max(0, size - _END.size - _MOST_COMMENT)
     stream.seek(tail_from)
     tail = stream.read(_END.size + _MOST_COMMENT)
@@ -111,13 +111,13 @@ def _end_record(stream: BinaryIO, size: int) -> tuple[int, bytes]:
     return -1, tail
 
 
-def _directory(stream: BinaryIO, size: int) -> tuple[int, int, int]:
-    """How many entries, and where the central directory lies: directly before the end record, where it says."""
-    at, record = _end_record(stream, size)
+def _find_directory(stream: BinaryIO, size: int) -> tuple[int, int, int]:
+    """Return count, start and length of the central directory, which must lie directly before the end record."""
+    at, end_record = _find_end_record(stream, size)
     if at < 0:
-        raise BadArchive("junk-after" if b"PK\x05\x06" in record else "truncated")
-    _, disk, first_disk, here, total, length, start, _ = _END.unpack(record)
-    if disk or first_disk or here != total:
+        raise BadArchive("junk-after" if b"PK\x05\x06" in end_record else "truncated")
+    _, disk, first_disk, disk_count, total, length, start, _ = _END.unpack(end_record)
+    if disk or first_disk or disk_count != total:
         raise BadArchive("member-header")
     if 0xFFFFFFFF in (length, start) or total == 0xFFFF:
         # ZIP64 is for more than 4 GiB or 65 534 members; both are past our limits
@@ -127,7 +127,7 @@ def _directory(stream: BinaryIO, size: int) -> tuple[int, int, int]:
     return total, start, length
 
 
-def _central(raw: bytes, count: int) -> Iterator[ArchiveMember]:
+def _read_directory(raw: bytes, count: int) -> Iterator[ArchiveMember]:
     at = 0
     for _ in range(count):
         if at + _CENTRAL.size > len(raw) or raw[at : at + 4] != b"PK\x01\x02":
@@ -141,7 +141,7 @@ def _central(raw: bytes, count: int) -> Iterator[ArchiveMember]:
         name_end = at + _CENTRAL.size + name_length
         if name_end + extra_length > len(raw):
             return
-        name = _name(raw[at + _CENTRAL.size : name_end], raw[name_end : name_end + extra_length], flags)
+        name = _read_name(raw[at + _CENTRAL.size : name_end], raw[name_end : name_end + extra_length], flags)
         if flags & _PATCHED:
             raise BadArchive("member-method")
         if (outer >> 16) & 0o170000 == _LINK:
@@ -160,12 +160,12 @@ def _central(raw: bytes, count: int) -> Iterator[ArchiveMember]:
         )
         at += _CENTRAL.size + name_length + extra_length + comment_length
     if at != len(raw):
-        raise BadArchive("member-header")  # what follows the last one counted is an entry to others
+        raise BadArchive("member-header")  # bytes behind the last counted member are a member to others
 
 
-def _name(raw: bytes, extra: bytes, flags: int) -> str:
-    """The member's name: the one that a program which knows Unicode takes from the extra field, else the bytes as UTF-8,
-    else in the old code page unless they are marked as UTF-8. It must stay below the archive's own folder."""
+def _read_name(raw: bytes, extra: bytes, flags: int) -> str:
+    """Return the member's name: the one that a program which knows Unicode takes from the extra field, else the bytes as
+    UTF-8, else in the old code page unless they are marked as UTF-8. It must stay below the archive's own folder."""
     try:
         text = (_unicode_name(raw, extra) or raw).decode("utf-8")
     except UnicodeDecodeError:
@@ -180,7 +180,7 @@ def _name(raw: bytes, extra: bytes, flags: int) -> str:
 
 
 def _unicode_name(raw: bytes, extra: bytes) -> bytes:
-    """What the field 0x7075 says, where it is about this name."""
+    """Return the name in the field 0x7075, where it belongs to this name."""
     while len(extra) >= _FIELD.size:
         kind, size = _FIELD.unpack_from(extra)
         field, extra = extra[_FIELD.size : _FIELD.size + size], extra[_FIELD.size + size :]
@@ -189,57 +189,57 @@ def _unicode_name(raw: bytes, extra: bytes) -> bytes:
     return b""
 
 
-def _checked(stream: BinaryIO, entry: ArchiveMember) -> ArchiveMember:
-    """The entry with its data's place, once its local header says the same (sizes may come after the data)."""
-    stream.seek(entry.offset)
+def _check_member(stream: BinaryIO, member: ArchiveMember) -> ArchiveMember:
+    """Return the member with the start of its data, once its local header agrees (sizes may come after the data)."""
+    stream.seek(member.offset)
     raw = stream.read(_LOCAL.size)
     if len(raw) < _LOCAL.size or raw[:4] != b"PK\x03\x04":
         raise BadArchive("member-header")
     _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = _LOCAL.unpack(raw)
-    same = (
-        method == entry.method
-        and bool(flags & _LOCKED) == entry.encrypted
-        and _name(stream.read(name_length), stream.read(extra_length), flags) == entry.name
-        # To a program that goes by the mark these are two names; of a plain one it says nothing.
-        and (bool(flags & _UNICODE) == entry.is_unicode or entry.name.isascii())
+    header_agrees = (
+        method == member.method
+        and bool(flags & _LOCKED) == member.encrypted
+        and _read_name(stream.read(name_length), stream.read(extra_length), flags) == member.name
+        # To a program that goes by the mark these are two names; for a plain name it makes no difference.
+        and (bool(flags & _UNICODE) == member.is_unicode or member.name.isascii())
     )
-    told = (crc, packed, size) == (entry.crc, entry.packed, entry.size)
+    sizes_agree = (crc, packed, size) == (member.crc, member.packed, member.size)
     has_descriptor = bool(flags & 0x8) and not crc and {packed, size} <= {0, 0xFFFFFFFF}
-    if not same or not (told or has_descriptor):
+    if not header_agrees or not (sizes_agree or has_descriptor):
         raise BadArchive("member-header")
-    if entry.is_folder and (entry.size or entry.packed > _EMPTY_DEFLATED):
+    if member.is_folder and (member.size or member.packed > _EMPTY_DEFLATED):
         raise BadArchive("member-header")
-    if method not in (_STORED, _DEFLATED) and not entry.encrypted:
+    if method not in (_STORED, _DEFLATED) and not member.encrypted:
         raise BadArchive("member-method")
-    start = entry.offset + _LOCAL.size + name_length + extra_length
-    return replace(entry, start=start, is_streamed=bool(flags & 0x8))
+    start = member.offset + _LOCAL.size + name_length + extra_length
+    return replace(member, start=start, is_streamed=bool(flags & 0x8))
 
 
-def _refuse_overlap(checked: list[ArchiveMember], directory: int) -> None:
-    """Members share no byte, none reaches the directory, nothing stands before the first, and nothing between them that
-    a program which reads from the front would take for a member."""
-    ordered = sorted(checked, key=lambda entry: entry.offset)
+def _refuse_overlap(members: list[ArchiveMember], directory: int) -> None:
+    """Check that members share no byte, none reaches the directory, nothing stands before the first, and nothing between
+    them that a program which reads from the front would take for a member."""
+    ordered = sorted(members, key=lambda member: member.offset)
     if (ordered[0].offset if ordered else directory) != 0:
         raise BadArchive("junk-before")
     if not ordered:
         return
-    for entry, follows in zip(ordered, [*(each.offset for each in ordered[1:]), directory], strict=True):
-        gap = follows - entry.start - entry.packed
+    for member, follows in zip(ordered, [*(m.offset for m in ordered[1:]), directory], strict=True):
+        gap = follows - member.start - member.packed
         if gap < 0:
             raise BadArchive("member-overlap")
-        if gap > (_LONGEST_DESCRIPTOR if entry.is_streamed else 0):
+        if gap > (_LONGEST_DESCRIPTOR if member.is_streamed else 0):
             raise BadArchive("member-header")
 
 
-def _inflate(stream: BinaryIO, entry: ArchiveMember) -> Iterator[bytes]:
-    left, at = entry.packed, entry.start
-    inflater = zlib.decompressobj(-15) if entry.method == _DEFLATED else None
-    while left:
+def _inflate(stream: BinaryIO, member: ArchiveMember) -> Iterator[bytes]:
+    remaining, at = member.packed, member.start
+    inflater = zlib.decompressobj(-15) if member.method == _DEFLATED else None
+    while remaining:
         stream.seek(at)
-        packed = stream.read(min(left, _PIECE))
+        packed = stream.read(min(remaining, _PIECE))
         if not packed:
             raise BadArchive("truncated")
-        left, at = left - len(packed), at + len(packed)
+        remaining, at = remaining - len(packed), at + len(packed)
         if inflater is None:
             yield packed
             continue
@@ -268,13 +268,13 @@ _ODF = {
 }
 _OFFICE_KINDS = frozenset({*WITH_MACROS, *_ODF.values()})
 _MACRO_PARTS = ("/activex/", "/macrosheets/", "/dialogsheets/")
-# Parts that say how the others belong together; more than this is no honest one.
+# Longest part that says how the others belong together; an honest one is shorter.
 _LONGEST_PART = 4 * 1024 * 1024
 _RELATION = re.compile(r"([^\s:]+:)?relationship\s")
 _EMBEDDED_RELATION = re.compile(r"relationships/(oleobject|package)[\"']")
 _FETCHED = re.compile(r"/(attachedtemplate|oleobject|frame|subdocument|externallink\w*|image)\b")
 _FAR = re.compile(r"targetmode\s*=\s*[\"']external")
-# A picture from elsewhere only tells that it was looked at; the other kinds bring code.
+# A picture from elsewhere only reveals that it was opened; the other kinds bring code.
 _HARMLESS = "image"
 _RTF_WORDS = {b"\\objdata": "embedded-file"} | dict.fromkeys(
     (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\template"), "remote-content"
@@ -282,7 +282,7 @@ _RTF_WORDS = {b"\\objdata": "embedded-file"} | dict.fromkeys(
 
 
 def kind_of(stream: BinaryIO, rows: list[ArchiveMember]) -> str:
-    """What the members make: an office document, a program, or a plain archive."""
+    """Tell whether the members make an office document, a program, or a plain archive."""
     names = {row.name for row in rows}
     if "[Content_Types].xml" in names:
         return next(
@@ -290,15 +290,15 @@ def kind_of(stream: BinaryIO, rows: list[ArchiveMember]) -> str:
         )
     first = rows[0] if rows else None
     if first is not None and first.name == "mimetype" and not first.encrypted and first.size < 200:
-        told = b"".join(entry_content(stream, first)).strip()
-        return _ODF.get(told, "epub" if told == b"application/epub+zip" else "zip")
+        mimetype = b"".join(entry_content(stream, first)).strip()
+        return _ODF.get(mimetype, "epub" if mimetype == b"application/epub+zip" else "zip")
     if "META-INF/MANIFEST.MF" in names and any(name.endswith((".class", ".dex")) for name in names):
         return "jar"
     return "zip"
 
 
 def active_by_name(names: Iterable[str], kind: str) -> Iterator[str]:
-    """Macros and embedded objects, by the members that carry them."""
+    """Yield macros and embedded objects, by the members that carry them."""
     if kind not in _OFFICE_KINDS:
         return
     for name in names:
@@ -312,7 +312,7 @@ def active_by_name(names: Iterable[str], kind: str) -> Iterator[str]:
 
 
 class OfficePart:
-    """One member's text, kept while it flows by, where that member tells how others belong to the document."""
+    """Text of one member, kept while it flows by, where that member tells how others belong to the document."""
 
     def __init__(self, row: ArchiveMember, kind: str) -> None:
         low = row.name.casefold()
@@ -320,34 +320,34 @@ class OfficePart:
         self._held = bytearray() if tells and kind in WITH_MACROS else None
 
     def feed(self, piece: bytes) -> None:
-        """BadArchive for a part of which the end would not be looked at."""
+        """Keep a piece; raise BadArchive for a part that is too long to be searched to its end."""
         if self._held is not None:
             self._held += piece
             if len(self._held) > _LONGEST_PART:
                 raise BadArchive("too-long-to-read")
 
     def active(self) -> Iterator[str]:
-        """A macro part can have any name, but not another type; a far target can have any name at all."""
+        """Yield what the part declares. A macro part can have any name, not any type; a far target any name."""
         if self._held is None:
             return
         text = _part_text(bytes(self._held))
-        whole = unescape(text).casefold()
-        if "vbaproject" in whole or "ms-office.activex" in whole:
+        lowered = unescape(text).casefold()
+        if "vbaproject" in lowered or "ms-office.activex" in lowered:
             yield "macro"
-        # Between the quotes of an attribute anything may stand but this one letter.
-        for element in text.split("<"):
-            relation = unescape(element).casefold()
+        # Between the quotes of an attribute any letter but this one may stand.
+        for tag in text.split("<"):
+            relation = unescape(tag).casefold()
             if _RELATION.match(relation) is None:
                 continue
-            found, is_far = _FETCHED.search(relation), _FAR.search(relation)
-            if is_far and found is not None and found[1] != _HARMLESS:
+            target, is_far = _FETCHED.search(relation), _FAR.search(relation)
+            if is_far and target is not None and target[1] != _HARMLESS:
                 yield "remote-content"
             if not is_far and _EMBEDDED_RELATION.search(relation):
                 yield "embedded-file"
 
 
 def _part_text(raw: bytes) -> str:
-    """In either of the encodings that such a part may have."""
+    """Decode a part in any of the encodings that it may have."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw.decode("utf-16", "replace")
     if b"\0" in raw[:2]:
@@ -356,20 +356,20 @@ def _part_text(raw: bytes) -> str:
 
 
 def active_in_rtf(stream: BinaryIO) -> Iterator[str]:
-    """Objects that lie in an RTF, and those that it fetches or renews by itself."""
-    found: set[str] = set()
+    """Yield the kinds of objects that lie in an RTF, and of those that it fetches or renews by itself."""
+    kinds: set[str] = set()
     for window in _windows(stream):
-        found |= {kind for word, kind in _RTF_WORDS.items() if word in window}
-    yield from sorted(found)
+        kinds |= {kind for word, kind in _RTF_WORDS.items() if word in window}
+    yield from sorted(kinds)
 
 
 def _windows(stream: BinaryIO) -> Iterator[bytes]:
-    """The stream in pieces, each with the end of the one before it."""
+    """Yield the stream in pieces, each with the end of the one before it."""
     stream.seek(0)
-    carried = b""
+    tail = b""
     while piece := stream.read(256 * 1024):
-        yield carried + piece
-        carried = piece[-32:]
+        yield tail + piece
+        tail = piece[-32:]
 
 
 _END_OF_CHAIN = 0xFFFFFFFA
@@ -382,7 +382,7 @@ _OLE_EMBEDDED = frozenset({"objectpool", "\x01ole10native", "equation native"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OleFacts:
-    """`kind` is `ole` where it is none of ours, and `ooxml` for a new document behind a password."""
+    """Facts about a compound file. `kind`: `ole` where it is none of ours; `ooxml` for a new one with a password."""
 
     kind: str
     encrypted: bool = False
@@ -391,7 +391,7 @@ class OleFacts:
 
 
 def look_into_ole(stream: BinaryIO) -> OleFacts:
-    """Never raises for bad content."""
+    """Read the facts of a compound file. Never raises for bad content."""
     try:
         names = frozenset(_ole_names(stream))
     except BadArchive as bad:
@@ -405,7 +405,7 @@ def look_into_ole(stream: BinaryIO) -> OleFacts:
 
 
 def _ole_names(stream: BinaryIO) -> Iterator[str]:
-    """The names of the directory's entries, along the chain of its sectors to its end."""
+    """Yield the names of the directory's entries, along the chain of its sectors to its end."""
     stream.seek(0)
     header = stream.read(_OLE_HEADER)
     if len(header) < _OLE_HEADER:
@@ -424,8 +424,8 @@ def _ole_names(stream: BinaryIO) -> Iterator[str]:
 
 
 def _sector_table(stream: BinaryIO, header: bytes, shift: int) -> list[int]:
-    """Where the allocation table lies: the first 109 of its sectors stand in the header, the others in a chain."""
-    found = list(struct.unpack_from("<109I", header, 76))
+    """Return the sectors of the allocation table: the first 109 stand in the header, the others in a chain."""
+    sectors = list(struct.unpack_from("<109I", header, 76))
     sector = struct.unpack_from("<I", header, 68)[0]
     for _ in range(_MOST_SECTORS):
         if sector >= _END_OF_CHAIN:
@@ -434,8 +434,8 @@ def _sector_table(stream: BinaryIO, header: bytes, shift: int) -> list[int]:
         if len(raw) < 1 << shift:
             break
         *rows, sector = struct.unpack(f"<{len(raw) // 4}I", raw)
-        found += rows
-    return found
+        sectors += rows
+    return sectors
 
 
 def _sector(stream: BinaryIO, sector: int, shift: int) -> bytes:

@@ -24,7 +24,7 @@ from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.domain.proof import ChainLink, Evidence
 from gateway.errors import Misconfigured
 from gateway.trust import chain, revocation
-from gateway.trust.looked_at import FolderLook, Stamp
+from gateway.trust.folder_stamps import FolderLook, Stamp
 from gateway.trust.revocation import Statement
 
 _log = logging.getLogger(__name__)
@@ -36,54 +36,54 @@ _MOST_ANSWER_FILES = 1000
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswers:
-    """Answers by what they are about. OCSP answers from files are not sorted by issuer: who asks tries them."""
+    """Answers by their subject. OCSP answers from files are not sorted by issuer: readers try each of them."""
 
     lists: tuple[revocation.RevocationList, ...] = ()
-    about: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
+    by_serial: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
 
 
 class AnswerFiles:
-    """The folders `crl/` (PEM) and `ocsp/` (DER) below a trust folder. Neither need be there."""
+    """Folders `crl/` (PEM) and `ocsp/` (DER) below a trust folder. Either may be missing."""
 
     def __init__(self, folder: Path) -> None:
         self._crl, self._ocsp = folder / "crl", folder / "ocsp"
         self._looks = FolderLook(self._crl, ".pem"), FolderLook(self._ocsp, ".der")
         self._lock = Lock()
-        self._seen = self.version
-        self._known = read_answer_files(self._crl, self._ocsp)
+        self._version_read = self.version
+        self._answers = read_answer_files(self._crl, self._ocsp)
 
     @property
     def expected(self) -> bool:
-        """Whether anybody set up a place for answers."""
+        """True where a place for answers was set up."""
         return self.version != (None, None)
 
     def current(self) -> KnownAnswers:
-        """As the files are now."""
+        """Return the answers as the files are now."""
         with self._lock:
-            seen = self.version
-            if seen != self._seen:
-                self._seen = seen
+            version = self.version
+            if version != self._version_read:
+                self._version_read = version
                 try:
-                    self._known = read_answer_files(self._crl, self._ocsp)
-                    log.action(_log, "revocation.files_read", "", lists=len(self._known.lists))
+                    self._answers = read_answer_files(self._crl, self._ocsp)
+                    log.action(_log, "revocation.files_read", "", lists=len(self._answers.lists))
                 except Misconfigured as error:
                     _log.error(str(error), extra={"action": "revocation.file_broken", "code": error.code})
-            return self._known
+            return self._answers
 
     @property
     def version(self) -> tuple[Stamp | None, Stamp | None]:
-        """Another value whenever a file changed."""
+        """Value that changes whenever a file changed."""
         lists, answers = self._looks
         return lists.stamp(), answers.stamp()
 
 
 class Answers:
-    """Everything known, from both places. Safe to share between threads: what was learned is replaced as a whole."""
+    """All answers known, from files and the database. Thread-safe: fetched answers are replaced as a whole."""
 
     def __init__(
         self, files: AnswerFiles | None = None, fixed: KnownAnswers | None = None, *, asks: bool = False
     ) -> None:
-        """`asks`: there are authorities that this node asks."""
+        """`asks` is True where this node asks authorities."""
         self._files, self._fixed, self._asks = files, fixed or KnownAnswers(), asks
         self._learned: Mapping[Question, tuple[Answer, ...]] = {}
         self._lists: Mapping[str, tuple[revocation.RevocationList, ...]] = {}
@@ -92,93 +92,93 @@ class Answers:
 
     @property
     def expected(self) -> bool:
-        """Whether answers are to be had at all; where nobody set any up the grace counts as running (K7)."""
+        """True where answers can be had at all; where none are set up the grace counts as running (K7)."""
         files = self._files is not None and self._files.expected
-        return self._asks or files or bool(self._fixed.lists or self._fixed.about)
+        return self._asks or files or bool(self._fixed.lists or self._fixed.by_serial)
 
     @property
     def version(self) -> object:
-        """Another value whenever something new is known."""
+        """Value that changes whenever a new answer is known."""
         return self._turn, self._files.version if self._files is not None else None
 
     def learn(self, answers: Iterable[Answer], since: Mapping[Question, datetime]) -> None:
-        """From now on these are the fetched ones; `since` says when each question was first asked."""
+        """Replace the fetched answers; `since` says when each question was first asked."""
         by_question: dict[Question, list[Answer]] = {}
         lists: dict[str, list[revocation.RevocationList]] = {}
-        known = {each.digest: each for some in self._lists.values() for each in some}
+        known_lists = {x.digest: x for group in self._lists.values() for x in group}
         for answer in answers:
             if answer.question.source is RevocationSource.LIST:
-                read = known.get(answer.digest) or _list_of(answer)
-                if read is not None:
-                    lists.setdefault(answer.question.issuer, []).append(read)
+                revocation_list = known_lists.get(answer.digest) or _parse_list(answer)
+                if revocation_list is not None:
+                    lists.setdefault(answer.question.issuer, []).append(revocation_list)
             else:
                 by_question.setdefault(answer.question, []).append(answer)
-        self._lists = {issuer: tuple(some) for issuer, some in lists.items()}
-        self._learned = {question: tuple(some) for question, some in by_question.items()}
+        self._lists = {issuer: tuple(group) for issuer, group in lists.items()}
+        self._learned = {question: tuple(group) for question, group in by_question.items()}
         self._since = dict(since)
         self._turn += 1
 
     def statements(self, certificate: x509.Certificate, issuer: x509.Certificate) -> list[Statement]:
-        """What all answers say about this certificate, each proved to come from its issuer."""
-        known = self._in_files()
-        lists = self._lists_of(known, issuer)
-        found = [each.statement(certificate, issuer) for each in lists]
+        """Return what all answers say about this certificate, each proved to come from its issuer."""
+        file_answers = self._file_answers()
+        lists = self._lists_of(file_answers, issuer)
+        statements = [x.statement(certificate, issuer) for x in lists]
         serial = certificate.serial_number
-        bodies = [*self._fixed.about.get(serial, ()), *known.about.get(serial, ())]
-        bodies += [each.body for each in self._learned.get(ocsp_question(certificate, issuer), ())]
-        found += [_said_by_answer(body, certificate, issuer, lists) for body in bodies]
-        return [each for each in found if each is not None]
+        bodies = [*self._fixed.by_serial.get(serial, ()), *file_answers.by_serial.get(serial, ())]
+        bodies += [x.body for x in self._learned.get(ocsp_question(certificate, issuer), ())]
+        statements += [_statement_in_answer(body, certificate, issuer, lists) for body in bodies]
+        return [x for x in statements if x is not None]
 
     def revokes(self, responder: x509.Certificate, issuer: x509.Certificate) -> bool:
-        """Whether a list of the issuer that is known here names this responder of it as revoked."""
-        return _is_revoked(responder, issuer, self._lists_of(self._in_files(), issuer))
+        """Tell whether a known list of the issuer names this responder as revoked."""
+        return _is_revoked(responder, issuer, self._lists_of(self._file_answers(), issuer))
 
-    def _in_files(self) -> KnownAnswers:
+    def _file_answers(self) -> KnownAnswers:
         return self._files.current() if self._files is not None else KnownAnswers()
 
     def _lists_of(
-        self, known: KnownAnswers, issuer: x509.Certificate
+        self, file_answers: KnownAnswers, issuer: x509.Certificate
     ) -> tuple[revocation.RevocationList, ...]:
-        return (*self._fixed.lists, *known.lists, *self._lists.get(fingerprint(issuer), ()))
+        return (*self._fixed.lists, *file_answers.lists, *self._lists.get(fingerprint(issuer), ()))
 
     def asked_since(self, certificate: x509.Certificate, issuer: x509.Certificate) -> datetime | None:
-        """When the node began to ask about this certificate, or for its issuer's lists; None when it never did."""
+        """Return when the node began to ask about this certificate, or for its issuer's lists; None when it never did."""
         own = self._since.get(ocsp_question(certificate, issuer))
         if own is not None:
             return own
         of_lists = (RevocationSource.LIST, fingerprint(issuer))
-        lists = (at for each, at in self._since.items() if (each.source, each.issuer) == of_lists)
+        lists = (at for q, at in self._since.items() if (q.source, q.issuer) == of_lists)
         return min(lists, default=None)
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 of the certificate, in hex."""
+    """Return the SHA-256 of the certificate, in hex."""
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
 def ocsp_question(certificate: x509.Certificate, issuer: x509.Certificate) -> Question:
-    """The question about one certificate."""
+    """Make the question about one certificate."""
     return Question(
         source=RevocationSource.OCSP, issuer=fingerprint(issuer), about=f"{certificate.serial_number:x}"
     )
 
 
 def read_answer_files(lists: Path, answers: Path) -> KnownAnswers:
-    """What lies in two folders that need not be there; Misconfigured names a bad file."""
-    about: dict[int, tuple[bytes, ...]] = {}
+    """Read the answers in two folders that may be missing; raise Misconfigured that names a bad file."""
+    bodies_by_serial: dict[int, tuple[bytes, ...]] = {}
     for path in _inside(answers, "*.der"):
         body = read_trust_file(path)
         try:
             serial = revocation.serial_of_answer(body)
         except revocation.NoAnswer as why:
             raise Misconfigured(f"{path} holds no OCSP answer in DER form: {why}") from why
-        about[serial] = (*about.get(serial, ()), body)
-    found = [revocation.RevocationList(each) for path in _inside(lists, "*.pem") for each in lists_in(path)]
-    return KnownAnswers(lists=tuple(found), about=about)
+        bodies_by_serial[serial] = (*bodies_by_serial.get(serial, ()), body)
+    crls = [revocation.RevocationList(x) for path in _inside(lists, "*.pem") for x in lists_in(path)]
+    return KnownAnswers(lists=tuple(crls), by_serial=bodies_by_serial)
 
 
 def lists_in(path: Path) -> list[x509.CertificateRevocationList]:
-    """The lists of one PEM file; Misconfigured when it has none."""
+    """Read the lists of one PEM file; raise Misconfigured when it has none."""
     pem = read_trust_file(path)
     end = b"-----END X509 CRL-----"
     parts = [part + end for part in pem.split(end)[:-1]]
@@ -187,59 +187,59 @@ def lists_in(path: Path) -> list[x509.CertificateRevocationList]:
             f"{path} holds no revocation list in PEM form", hint="remove it, or convert it from DER"
         )
     try:
-        found = [x509.load_pem_x509_crl(part) for part in parts]
-        _ = [each.issuer for each in found]  # read only when it is asked for, and then with errors of its own
-        return found
+        lists = [x509.load_pem_x509_crl(part) for part in parts]
+        _ = [x.issuer for x in lists]  # parsed only when asked for, and then with errors of its own
+        return lists
     except (ValueError, TypeError, x509.InvalidVersion) as why:
         raise Misconfigured(f"{path} is not a file of PEM revocation lists: {why}") from why
 
 
 def read_trust_file(path: Path) -> bytes:
-    """A trust file, whole; Misconfigured when it is too large or cannot be read."""
+    """Read a whole trust file; raise Misconfigured when it is too large or cannot be read."""
     try:
         with path.open("rb") as file:
-            found = file.read(MAX_TRUST_FILE + 1)
+            content = file.read(MAX_TRUST_FILE + 1)
     except OSError as why:
         raise Misconfigured(f"the trust file {path} cannot be read: {why.strerror}") from why
-    if len(found) > MAX_TRUST_FILE:
+    if len(content) > MAX_TRUST_FILE:
         raise Misconfigured(f"the trust file {path} is larger than {MAX_TRUST_FILE} bytes")
-    return found
+    return content
 
 
 def _inside(folder: Path, pattern: str) -> Sequence[Path]:
     return sorted(folder.glob(pattern))[:_MOST_ANSWER_FILES] if folder.is_dir() else ()
 
 
-def _list_of(answer: Answer) -> revocation.RevocationList | None:
+def _parse_list(answer: Answer) -> revocation.RevocationList | None:
     try:
         return revocation.read_list(answer.body)
-    except ValueError:  # it was read before it was kept; a row that somebody changed since says nothing
+    except ValueError:  # it was parsed before it was kept; a row that was changed since says nothing
         return None
 
 
-def _said_by_answer(
+def _statement_in_answer(
     body: bytes,
     certificate: x509.Certificate,
     issuer: x509.Certificate,
     lists: Sequence[revocation.RevocationList],
 ) -> Statement | None:
     try:
-        said, responder = revocation.read_answer(body, certificate, issuer)
+        statement, responder = revocation.read_answer(body, certificate, issuer)
     except revocation.NoAnswer:
         return None
-    # Whoever stole a responder's key writes any date into an answer: of a revoked one nothing counts, whenever made.
-    return None if responder is not None and _is_revoked(responder, issuer, lists) else said
+    # A stolen responder's key signs answers with any date, so no answer of a revoked responder counts.
+    return None if responder is not None and _is_revoked(responder, issuer, lists) else statement
 
 
 def _is_revoked(
     responder: x509.Certificate, issuer: x509.Certificate, lists: Sequence[revocation.RevocationList]
 ) -> bool:
-    told = (each.statement(responder, issuer) for each in lists)
-    return any(each is not None and each.revoked_at is not None for each in told)
+    statements = (x.statement(responder, issuer) for x in lists)
+    return any(x is not None and x.revoked_at is not None for x in statements)
 
 
-# The same few certificates are asked about with every packet; what is in them is read once.
-_KEPT = 1024
+# Every packet asks about the same few certificates, so each is parsed once.
+_CACHE_SIZE = 1024
 
 
 def utc_now() -> datetime:
@@ -247,7 +247,7 @@ def utc_now() -> datetime:
 
 
 class NodeTrust:
-    """Collects what is known about a certificate (anchors, intermediates and known answers of one node); never decides.
+    """Collector of facts about a certificate (anchors, intermediates and known answers of one node); it never decides.
     Sync: call it in the pool. Safe to share between threads."""
 
     def __init__(
@@ -259,8 +259,8 @@ class NodeTrust:
         check_anchors: bool = True,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`check_anchors` False: an anchor that is no authority breaks every chain to it and is no error here. `now` tells
-        which answers lie in the future."""
+        """With `check_anchors` False an anchor that is no authority breaks every chain to it and is no error here. `now`
+        tells which answers lie in the future."""
         for anchor in anchors:
             if check_anchors and not chain.is_authority(anchor):
                 raise Misconfigured(
@@ -282,37 +282,37 @@ class NodeTrust:
         check_anchors: bool = True,
         now: Callable[[], datetime] = utc_now,
     ) -> NodeTrust:
-        """Reads PEM files. Misconfigured names a bad file."""
-        found = certificates_in(anchors)
-        if not found:
+        """Read PEM files; raise Misconfigured that names a bad file."""
+        roots = certificates_in(anchors)
+        if not roots:
             raise Misconfigured(
                 f"{anchors} holds no certificate", hint="put the root certificates there, in PEM form"
             )
-        between = [each for path in chain_files for each in certificates_in(path)]
-        return cls(found, between, answers=answers, check_anchors=check_anchors, now=now)
+        intermediates = [x for path in chain_files for x in certificates_in(path)]
+        return cls(roots, intermediates, answers=answers, check_anchors=check_anchors, now=now)
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
-        """The evidence at that time. Never raises for what the certificate says; never decides."""
+        """Return the evidence at that time. Never raises for what the certificate says; never decides."""
         version = self.version
-        found = self._collect(certificate_der, at)
-        if found.chain_code is None:
-            if len(self._collected) >= _KEPT:
+        evidence = self._collect(certificate_der, at)
+        if evidence.chain_code is None:
+            if len(self._collected) >= _CACHE_SIZE:
                 self._collected.clear()
             self._collected[certificate_der] = version
-        return found
+        return evidence
 
     def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
-        """The same, and brief, where the certificate, a chain that holds then and the answers known now were judged before;
-        None otherwise."""
+        """Return the same, and quickly, where the certificate, a chain that holds then and the answers known now were
+        judged before; None otherwise."""
         if self._collected.get(certificate_der, self) != self.version:
             return None
-        if self.chains.remembered(_read_certificates(certificate_der), at) is None:
+        if self.chains.remembered(_read_certificate(certificate_der), at) is None:
             return None
         return self._collect(certificate_der, at)
 
     def _collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         try:
-            leaf = _read_certificates(certificate_der)
+            leaf = _read_certificate(certificate_der)
             subject = _subject(leaf)
         except (ValueError, TypeError, x509.InvalidVersion) as why:
             never = datetime.min.replace(tzinfo=UTC)
@@ -324,13 +324,13 @@ class NodeTrust:
                 usage_ok=False,
                 revocation="unknown",
             )
-        found = self.chains.find(leaf, at)
-        standings = self._standings(found, at)
+        path = self.chains.find(leaf, at)
+        standings = self._standings(path, at)
         standing = revocation.worst(standings)
-        _log.debug("evidence collected", extra={"serial": f"{leaf.serial_number:x}", "code": found.code})
+        _log.debug("evidence collected", extra={"serial": f"{leaf.serial_number:x}", "code": path.code})
         return Evidence(
-            chain_code=found.code,
-            chain_detail=found.detail or " < ".join(map(_subject, found.certificates)),
+            chain_code=path.code,
+            chain_detail=path.detail or " < ".join(map(_subject, path.certificates)),
             not_before=leaf.not_valid_before_utc,
             not_after=leaf.not_valid_after_utc,
             usage_ok=_usage_holds(leaf),
@@ -340,54 +340,54 @@ class NodeTrust:
             revocation_source=standing.source,
             revocation_as_of=standing.as_of,
             revocation_reason=standing.reason,
-            answers=tuple([each.digest for each in standings if each.digest is not None]),
+            answers=tuple([x.digest for x in standings if x.digest is not None]),
             subject=subject,
             serial=f"{leaf.serial_number:x}",
-            chain=tuple([_link(each, anchor=each in self.chains.anchors) for each in found.certificates]),
+            chain=tuple([_link(x, anchor=x in self.chains.anchors) for x in path.certificates]),
         )
 
     @property
     def version(self) -> object:
-        """Another value whenever more is known about revocation than before, so that what waited for it is looked at
+        """Value that changes whenever more is known about revocation than before, so that waiting packets are judged
         again."""
         return self.answers.version
 
-    def _standings(self, found: chain.Chain, at: datetime) -> list[revocation.RevocationStanding]:
-        """One for each link below the anchor: one revoked authority revokes what it issued."""
+    def _standings(self, path: chain.Chain, at: datetime) -> list[revocation.RevocationStanding]:
+        """Return one standing for each link below the anchor: a revoked authority revokes what it issued."""
         if not self.answers.expected:
             # K7: where no answers are configured the grace of K4 counts as running, from the time of the question.
             return [revocation.RevocationStanding(state="unknown", age_s=0.0)]
-        links = list(pairwise(found.certificates))
+        links = list(pairwise(path.certificates))
         if not links:
-            if found.code is None:  # the certificate is itself an anchor: nobody above could revoke it
+            if path.code is None:  # an anchor is itself the leaf: no authority is above it
                 return [revocation.RevocationStanding(state="good", age_s=0.0)]
             return [revocation.RevocationStanding(state="unknown")]
         return [
             revocation.standing(
-                self.answers.statements(each, issuer),
+                self.answers.statements(certificate, issuer),
                 at,
                 now=self._now(),
-                expires=each.not_valid_after_utc,
-                asked_since=self.answers.asked_since(each, issuer),
+                expires=certificate.not_valid_after_utc,
+                asked_since=self.answers.asked_since(certificate, issuer),
             )
-            for each, issuer in links
+            for certificate, issuer in links
         ]
 
 
-@lru_cache(maxsize=_KEPT)
-def _read_certificates(certificate_der: bytes) -> x509.Certificate:
+@lru_cache(maxsize=_CACHE_SIZE)
+def _read_certificate(certificate_der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(certificate_der)
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _subject(certificate: x509.Certificate) -> str:
     return certificate.subject.rfc4514_string()
 
 
-_usage_holds = lru_cache(maxsize=_KEPT)(chain.usage_holds)
+_usage_holds = lru_cache(maxsize=_CACHE_SIZE)(chain.usage_holds)
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _link(certificate: x509.Certificate, *, anchor: bool) -> ChainLink:
     return ChainLink(
         subject=_subject(certificate),
@@ -401,7 +401,7 @@ def _link(certificate: x509.Certificate, *, anchor: bool) -> ChainLink:
 
 
 def certificates_in(path: Path) -> list[x509.Certificate]:
-    """The certificates of one PEM file."""
+    """Read the certificates of one PEM file."""
     try:
         return x509.load_pem_x509_certificates(read_trust_file(path))
     except (ValueError, x509.InvalidVersion) as why:

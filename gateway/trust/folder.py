@@ -31,13 +31,13 @@ LARGEST_ANCHOR_FILE = 4 * 1024 * 1024
 
 
 class AnchorFile:
-    """The root certificates of this node, kept as a file that the node reads at start. Sync: call it in the pool."""
+    """Root certificates of this node, kept as a file that the node reads at start. Sync: call it in the pool."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def add(self, certificate_der: bytes) -> None:
-        """Durable on return; one that is there changes nothing. Clash for what is no authority."""
+        """Add an authority, durable on return, unless it is there. Raise Clash for what is no authority."""
         try:
             certificate = x509.load_der_x509_certificate(certificate_der)
         except (ValueError, x509.InvalidVersion) as why:
@@ -45,18 +45,18 @@ class AnchorFile:
         # As at the start of a node, which refuses to run with any other anchor.
         if not is_authority(certificate):
             raise Clash("this certificate is no authority: nothing could be believed below it")
-        with self._alone():
-            known = self.certificates()
-            if any(each.public_bytes(Encoding.DER) == certificate_der for each in known):
+        with self._lock():
+            anchors = self.certificates()
+            if any(x.public_bytes(Encoding.DER) == certificate_der for x in anchors):
                 return
-            pem = b"".join(each.public_bytes(Encoding.PEM) for each in (*known, certificate))
-            # Others of the machine may read which authorities a node trusts; nobody else may write it.
+            pem = b"".join(x.public_bytes(Encoding.PEM) for x in (*anchors, certificate))
+            # Other users of the machine may read which authorities a node trusts, but not write the file.
             write_private(self._path, pem)
             self._path.chmod(0o644)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Of two that are approved at once neither writes the file without the other's."""
+    def _lock(self) -> Iterator[None]:
+        """Lock the folder, so that of two approvals at once neither overwrites the other's anchor."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
@@ -66,7 +66,7 @@ class AnchorFile:
             os.close(folder)
 
     def certificates(self) -> list[x509.Certificate]:
-        """Those that are there. Misconfigured when the file cannot be read."""
+        """Return the anchors. Raise Misconfigured when the file cannot be read."""
         if not self._path.is_file():
             return []
         try:
@@ -81,7 +81,7 @@ class AnchorFile:
             raise Misconfigured(f"the trust anchors in {self._path} cannot be read: {why}") from why
 
     def fingerprints(self) -> list[str]:
-        return [fingerprint(each) for each in self.certificates()]
+        return [fingerprint(x) for x in self.certificates()]
 
 
 BINDING_COLUMNS = ("code", "certificate")
@@ -89,17 +89,17 @@ BINDING_COLUMNS = ("code", "certificate")
 
 @dataclass(frozen=True, slots=True)
 class TrustFolder:
-    """What a folder says: which certificates speak for which code, and whom we believe about them."""
+    """Content of a trust folder: which certificates speak for which code, and which authorities are believed about them."""
 
     trust: NodeTrust
     bound: Sequence[Binding]
 
     def bindings(self, code: str) -> tuple[Binding, ...]:
-        return tuple(one for one in self.bound if one.code == code)
+        return tuple(b for b in self.bound if b.code == code)
 
 
 def read_trust_folder(folder: Path, now: datetime | None = None) -> TrustFolder:
-    """Reads everything at once, so that a broken folder is told before any file is judged. Answers made after `now`, by
+    """Read everything at once, so that a broken folder is reported before any file is judged. Answers made after `now`, by
     default this moment, say nothing."""
     if not folder.is_dir():
         raise Misconfigured(
@@ -109,7 +109,7 @@ def read_trust_folder(folder: Path, now: datetime | None = None) -> TrustFolder:
         _refuse_file(folder / place)
     trust = NodeTrust.from_files(
         folder / "ca.pem",
-        _inside(folder / "chain"),
+        _pem_files(folder / "chain"),
         answers=Answers(AnswerFiles(folder)),
         now=utc_now if now is None else lambda: now,
         check_anchors=False,  # what an anchor lacks is the file's verdict, CERT-CHAIN (K3)
@@ -117,8 +117,8 @@ def read_trust_folder(folder: Path, now: datetime | None = None) -> TrustFolder:
     return TrustFolder(trust, tuple(_bindings(folder)))
 
 
-def _inside(folder: Path) -> list[Path]:
-    """The PEM files of a folder that need not be there."""
+def _pem_files(folder: Path) -> list[Path]:
+    """List the PEM files of a folder that may be missing."""
     _refuse_file(folder)
     return sorted(folder.glob("*.pem")) if folder.is_dir() else []
 
@@ -131,7 +131,7 @@ def _refuse_file(folder: Path) -> None:
 def _bindings(folder: Path) -> list[Binding]:
     table = folder / "bindings.csv"
     owners: dict[bytes, str] = {}
-    found = []
+    bindings = []
     for line, code, name in _rows(table):
         if not name or Path(name).name != name or "\0" in name:
             raise Misconfigured(
@@ -146,15 +146,15 @@ def _bindings(folder: Path) -> list[Binding]:
                 f"{table} line {line}: the key of {name} is bound to {owners[key]!r} and to {code!r}",
                 hint="bind each certificate to one agency code",
             )
-        found.append(Binding(code=code, certificate_der=certificate.public_bytes(Encoding.DER)))
-    return found
+        bindings.append(Binding(code=code, certificate_der=certificate.public_bytes(Encoding.DER)))
+    return bindings
 
 
-def _key(certificate: x509.Certificate, what: str) -> bytes:
+def _key(certificate: x509.Certificate, place: str) -> bytes:
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as why:
-        raise Misconfigured(f"{what}: the key of the certificate is of no kind that can be read") from why
+        raise Misconfigured(f"{place}: the key of the certificate is of no kind that can be read") from why
     return spki(key)
 
 
@@ -180,8 +180,8 @@ def _rows(table: Path) -> list[tuple[int, str, str]]:
     return [(line, row[0], row[1].strip()) for line, row in rows]
 
 
-def _certificate(path: Path, what: str) -> x509.Certificate:
+def _certificate(path: Path, place: str) -> x509.Certificate:
     try:
-        return read_certificate(path.read_bytes(), f"{path} ({what})")
+        return read_certificate(path.read_bytes(), f"{path} ({place})")
     except OSError as why:
-        raise Misconfigured(f"{what}: the certificate {path} cannot be read: {why.strerror}") from why
+        raise Misconfigured(f"{place}: the certificate {path} cannot be read: {why.strerror}") from why

@@ -1,7 +1,7 @@
-"""Says what a file is by its bytes, streamed, never by its name (R10, threats 61 to 63),
-and never raises for what they are. In: a path and the name it came with. Out: `FileFacts` for the policies, with a
-short type name such as `pdf`, `zip`, `txt`, `exe`, or `unknown`; `broken` is a word of the labels' `why.` table.
-Containers are looked into in memory, within limits, by `trust.containers` and `trust.pdf`."""
+"""Tells the type of a file by its bytes, streamed, never by its name (R10, threats 61 to 63), and never raises for bad
+content. In: a path and the name it came with. Out: `FileFacts` for the policies, with a short type name such as `pdf`,
+`zip`, `txt`, `exe`, or `unknown`; `broken` is a word of the labels' `why.` table. Containers are looked into in
+memory, within limits, by `trust.containers` and `trust.pdf`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _DELETE_ALLOWED = bytes(byte for byte in range(256) if byte not in _CONTROLS)
 
 
 class Sniffer:
-    """Is fed a file piece by piece, keeps its head, and knows whether all of it was text."""
+    """Reader that is fed a file piece by piece, keeps its head, and knows whether all of it was text."""
 
     def __init__(self) -> None:
         self.head = b""
@@ -88,38 +88,38 @@ class Sniffer:
         if not self._has_controls:
             self._has_controls = bool(piece.translate(None, _DELETE_ALLOWED))
 
-    def found(self, name: str) -> str:
-        """The type; `zip` and `ole` are containers that say more when opened. The name only tells csv from txt."""
-        for magic, found in _MAGIC:
+    def file_type(self, name: str) -> str:
+        """Return the type; `zip` and `ole` are containers that say more when opened. The name only tells csv from txt."""
+        for magic, kind in _MAGIC:
             if self.head.startswith(magic):
-                return found
+                return kind
         if self._is_pdf or self.has_late_pdf:
             return "pdf"
         if self._has_controls and not self._is_utf16:
             return "unknown"
-        for pattern, found in _MARKUP:
+        for pattern, kind in _MARKUP:
             if pattern.search(self.head.lstrip(codecs.BOM_UTF8)):
-                return found
+                return kind
         return "csv" if name.casefold().endswith((".csv", ".tsv")) else "txt"
 
     @property
     def is_settled(self) -> bool:
-        """Whether what follows would change nothing of what it is."""
+        """True once further bytes could not change the type."""
         return self._has_controls and len(self.head) == HEAD
 
     @property
     def has_late_pdf(self) -> bool:
-        """A PDF header that is not at the beginning: something else stands before it (threat 63)."""
+        """True where a PDF header is not at the beginning: other bytes stand before it (threat 63)."""
         return not self._is_pdf and self.head.find(b"%PDF-", 1, PDF_WITHIN + 5) > 0
 
     @property
     def _is_pdf(self) -> bool:
-        """Some programs write a byte order mark or line ends before the header; nothing hides in those."""
+        """True also behind a byte order mark or line ends, as some programs write them; nothing hides in those."""
         return self.head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n \t").startswith(b"%PDF-")
 
 
 _PIECE = 256 * 1024
-_MOST_KNOWN = 64
+_MOST_REMEMBERED = 64
 TOO_LONG = "too-long-to-read"
 _LONGEST_TEXT = 20_000
 _COLUMN_GAP = 1.5  # in parts of the type size
@@ -129,7 +129,7 @@ _ARCHIVES = frozenset({"zip", "jar"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectLimits:
-    """R12's numbers, and what keeps one file from taking the machine."""
+    """Limits of R12 (archives), and those that keep one file from taking the machine."""
 
     depth: int = 2
     members: int = 500
@@ -142,12 +142,12 @@ class InspectLimits:
 
 @dataclass(slots=True)
 class _Budget:
-    """What is left for one file with everything inside it."""
+    """Limits that remain for one file with everything inside it."""
 
     deadline: float
     members: int
     inflated: int
-    members_seen: list[tuple[str, str]] = field(default_factory=list)
+    listed_members: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -166,10 +166,10 @@ class _GatheredFacts:
 
 
 class FileInspector:
-    """Says what a file is, by its bytes. Sync: call it in the pool. Never raises for bad content: `broken` says it. Safe to
-    share between threads. What it found lately it knows by the file's digest: the same file is looked at once for the check
-    before sending, for sending, and for each agency of this node that it comes to. `read_fields` finds in the text of a
-    first page what it says of its document."""
+    """Inspector that tells a file's type by its bytes. Sync: call it in the pool. Never raises for bad content: `broken`
+    says it. Safe to share between threads. Recent facts are remembered by the file's digest: the same file is inspected
+    once for the check before sending, for sending, and for each agency of this node that receives it. `read_fields` reads
+    the fields of a document from the text of its first page."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class FileInspector:
     ) -> None:
         self._limits = limits or InspectLimits()
         self._read_fields = read_fields
-        self._known: OrderedDict[tuple[Digest, str, bool], FileFacts] = OrderedDict()
+        self._remembered: OrderedDict[tuple[Digest, str, bool], FileFacts] = OrderedDict()
         self._turn = threading.Lock()
         # From the first PDF on: loading the library takes long, and is done in the pool.
         self._is_brief_pdf: Callable[[BinaryIO, int, bool], bool] | None = None
@@ -186,22 +186,22 @@ class FileInspector:
     def inspect(
         self, file: Readable, name: str, *, reads_page: bool = False, digest: Digest | None = None
     ) -> FileFacts:
-        """Facts about the file. `reads_page`: also the text of the first page of a PDF and its fields, which takes some
-        time. `digest` is the SHA-256 of the file, where it is known: what was looked at a moment ago is known by it.
+        """Return facts about the file. With `reads_page` also the text of the first page of a PDF and its fields, which
+        takes some time. `digest` is the SHA-256 of the file, where it is known: recent facts are found by it. Raise
         StoreFailure when the file itself cannot be opened."""
         if digest is None:
             return self._facts(file, name, reads_page=reads_page)
-        asked = (digest, name, reads_page)
+        key = (digest, name, reads_page)
         with self._turn:
-            if asked in self._known:
-                self._known.move_to_end(asked)
-                return self._known[asked]
+            if key in self._remembered:
+                self._remembered.move_to_end(key)
+                return self._remembered[key]
         facts = self._facts(file, name, reads_page=reads_page)
-        if facts.broken != TOO_LONG:  # that is a word about this machine now
+        if facts.broken != TOO_LONG:  # that tells of this machine now
             with self._turn:
-                self._known[asked] = facts
-                while len(self._known) > _MOST_KNOWN:
-                    self._known.popitem(last=False)
+                self._remembered[key] = facts
+                while len(self._remembered) > _MOST_REMEMBERED:
+                    self._remembered.popitem(last=False)
         return facts
 
     def is_brief(self, stream: BinaryIO, *, reads_page: bool) -> bool:
@@ -218,22 +218,22 @@ class FileInspector:
                     members=self._limits.members,
                     inflated=max(size * self._limits.ratio, self._limits.harmless_bytes),
                 )
-                found = self._look(stream, size, name, 1, budget, reads_page=reads_page)
+                facts = self._look(stream, size, name, 1, budget, reads_page=reads_page)
         except OSError as error:
             raise StoreFailure(f"file {file.name} cannot be read to inspect it: {error.strerror}") from error
-        page = found.first_page
+        page = facts.first_page
         return FileFacts(
-            found_type=found.found_type,
-            size=found.size,
-            pages=found.pages,
-            encrypted=found.encrypted,
-            broken=found.broken,
-            members=tuple(member for member, _ in budget.members_seen),
-            member_types=tuple(kind for _, kind in budget.members_seen),
-            nested_depth=found.depth,
-            inflated_size=found.inflated,
-            active=tuple(sorted(found.active)),
-            first_page="\n".join(_words_of(page))[:_LONGEST_TEXT] if page is not None else "",
+            found_type=facts.found_type,
+            size=facts.size,
+            pages=facts.pages,
+            encrypted=facts.encrypted,
+            broken=facts.broken,
+            members=tuple(member for member, _ in budget.listed_members),
+            member_types=tuple(kind for _, kind in budget.listed_members),
+            nested_depth=facts.depth,
+            inflated_size=facts.inflated,
+            active=tuple(sorted(facts.active)),
+            first_page="\n".join(_lines_of(page))[:_LONGEST_TEXT] if page is not None else "",
             page_cut=page is not None and page.cut,
             page_fields=self._read_fields(page) if page is not None else None,
         )
@@ -248,128 +248,128 @@ class FileInspector:
         *,
         reads_page: bool = False,
     ) -> _GatheredFacts:
-        """One file or member; `depth` is 1 for the file itself."""
+        """Inspect one file or member; `depth` is 1 for the file itself."""
         if size == 0:
             return _GatheredFacts(found_type="unknown", size=0, broken="empty")
         sniffer = Sniffer()
         stream.seek(0)
         while not sniffer.is_settled and (piece := stream.read(_PIECE)):
             sniffer.feed(piece)
-        found = _GatheredFacts(found_type=sniffer.found(name), size=size)
-        if found.found_type == "zip":
-            self._look_into_zip(stream, found, name, depth, budget)
+        facts = _GatheredFacts(found_type=sniffer.file_type(name), size=size)
+        if facts.found_type == "zip":
+            self._look_into_zip(stream, facts, name, depth, budget)
             if sniffer.has_late_pdf and name.casefold().endswith(".pdf"):
-                found.broken = "junk-before"  # a reader of PDFs would open what its first member holds
-            return found
-        self._look_inside(stream, found, name, budget, reads_page=reads_page)
+                facts.broken = "junk-before"  # a reader of PDFs would open what its first member holds
+            return facts
+        self._look_inside(stream, facts, name, budget, reads_page=reads_page)
         if sniffer.has_late_pdf:
-            found.broken = "junk-before"
+            facts.broken = "junk-before"
         elif has_directory_at_end(stream, size):
-            found.broken = "junk-after"
-        return found
+            facts.broken = "junk-after"
+        return facts
 
     def _look_inside(
-        self, stream: BinaryIO, found: _GatheredFacts, name: str, budget: _Budget, *, reads_page: bool
+        self, stream: BinaryIO, facts: _GatheredFacts, name: str, budget: _Budget, *, reads_page: bool
     ) -> None:
-        if found.found_type == "pdf":
+        if facts.found_type == "pdf":
             # A node that meets no PDF does without the library, which is large.
             from gateway.trust.pdf import is_brief, look_into_pdf
             from gateway.trust.pdf_layout import first_page
 
             self._is_brief_pdf = is_brief
             read_page = first_page if reads_page else None
-            facts = look_into_pdf(stream, budget.deadline, self._limits.pdf_objects, read_page)
-            found.pages, found.encrypted, found.broken = facts.pages, facts.encrypted, facts.broken
-            found.active.update(facts.active)
-            found.first_page = facts.first_page
-        elif found.found_type == "ole":
+            pdf = look_into_pdf(stream, budget.deadline, self._limits.pdf_objects, read_page)
+            facts.pages, facts.encrypted, facts.broken = (pdf.pages, pdf.encrypted, pdf.broken)
+            facts.active.update(pdf.active)
+            facts.first_page = pdf.first_page
+        elif facts.found_type == "ole":
             ole, ending = look_into_ole(stream), name.rpartition(".")[2].casefold()
-            found.encrypted, found.broken = ole.encrypted, ole.broken
-            found.found_type = ending if ole.kind == "ooxml" and ending in WITH_MACROS else ole.kind
-            found.active.update(ole.active)
-        elif found.found_type in ("html", "svg", "script"):
-            found.active.add("script")
-        elif found.found_type == "rtf":
-            found.active.update(active_in_rtf(stream))
+            facts.encrypted, facts.broken = ole.encrypted, ole.broken
+            facts.found_type = ending if ole.kind == "ooxml" and ending in WITH_MACROS else ole.kind
+            facts.active.update(ole.active)
+        elif facts.found_type in ("html", "svg", "script"):
+            facts.active.add("script")
+        elif facts.found_type == "rtf":
+            facts.active.update(active_in_rtf(stream))
 
     def _look_into_zip(
-        self, stream: BinaryIO, found: _GatheredFacts, name: str, depth: int, budget: _Budget
+        self, stream: BinaryIO, facts: _GatheredFacts, name: str, depth: int, budget: _Budget
     ) -> None:
-        """Documents made of ZIP members keep their members to themselves; an archive lists them."""
+        """Look into a ZIP: documents made of members keep them to themselves; an archive lists them."""
         try:
-            rows = entries(stream, found.size, self._limits.members)
+            rows = entries(stream, facts.size, self._limits.members)
             names = [row.name for row in rows]
-            found.encrypted = any(row.encrypted for row in rows)
-            found.found_type = kind_of(stream, rows)
-            found.active.update(active_by_name(names, found.found_type))
-            if found.found_type not in _ARCHIVES:
-                self._drain(stream, rows, found, budget)
-                if "macro" in found.active:
-                    found.found_type = WITH_MACROS.get(found.found_type, found.found_type)
+            facts.encrypted = any(row.encrypted for row in rows)
+            facts.found_type = kind_of(stream, rows)
+            facts.active.update(active_by_name(names, facts.found_type))
+            if facts.found_type not in _ARCHIVES:
+                self._drain(stream, rows, facts, budget)
+                if "macro" in facts.active:
+                    facts.found_type = WITH_MACROS.get(facts.found_type, facts.found_type)
                 return
-            found.depth = depth
+            facts.depth = depth
             if depth > self._limits.depth:
                 raise BadArchive("too-deep")
-            self._walk(stream, rows, found, name if depth > 1 else "", depth, budget)
+            self._walk(stream, rows, facts, name if depth > 1 else "", depth, budget)
         except BadArchive as bad:
-            found.broken = bad.why
+            facts.broken = bad.why
 
     def _drain(
-        self, stream: BinaryIO, rows: list[ArchiveMember], found: _GatheredFacts, budget: _Budget
+        self, stream: BinaryIO, rows: list[ArchiveMember], facts: _GatheredFacts, budget: _Budget
     ) -> None:
-        found.inflated = 0
+        facts.inflated = 0
         for row in rows:
             if row.encrypted:
                 continue
-            part = OfficePart(row, found.found_type)
-            for piece in self._metered(stream, row, budget):
-                found.inflated += len(piece)
+            part = OfficePart(row, facts.found_type)
+            for piece in self._meter(stream, row, budget):
+                facts.inflated += len(piece)
                 part.feed(piece)
-            found.active.update(part.active())
+            facts.active.update(part.active())
 
     def _walk(
         self,
         stream: BinaryIO,
         rows: list[ArchiveMember],
-        found: _GatheredFacts,
+        facts: _GatheredFacts,
         under: str,
         depth: int,
         budget: _Budget,
     ) -> None:
-        found.inflated = 0
+        facts.inflated = 0
         for row in rows:
             if row.is_folder:
                 continue
-            shown = f"{under}/{row.name}" if under else row.name
-            if len(budget.members_seen) >= budget.members:
+            path = f"{under}/{row.name}" if under else row.name
+            if len(budget.listed_members) >= budget.members:
                 raise BadArchive("too-many-members")
-            place = len(budget.members_seen)
-            budget.members_seen.append((shown, "unknown"))
+            place = len(budget.listed_members)
+            budget.listed_members.append((path, "unknown"))
             if row.encrypted:
                 continue
-            inner = self._member(stream, row, shown, depth, budget)
-            budget.members_seen[place] = (shown, inner.found_type)
-            _merge(found, inner)
+            inner = self._look_into_member(stream, row, path, depth, budget)
+            budget.listed_members[place] = (path, inner.found_type)
+            _merge(facts, inner)
 
-    def _member(
-        self, stream: BinaryIO, row: ArchiveMember, shown: str, depth: int, budget: _Budget
+    def _look_into_member(
+        self, stream: BinaryIO, row: ArchiveMember, path: str, depth: int, budget: _Budget
     ) -> _GatheredFacts:
-        """Streamed through; kept in memory only while it may be something to look into."""
-        sniffer, kept = Sniffer(), io.BytesIO()
+        """Inspect a member as it streams by; it is kept in memory only while it may be a container."""
+        sniffer, content = Sniffer(), io.BytesIO()
         is_kept = True
-        for piece in self._metered(stream, row, budget):
+        for piece in self._meter(stream, row, budget):
             sniffer.feed(piece)
-            if is_kept and sniffer.found(row.name) not in _LOOKED_INTO:
-                is_kept, kept = False, io.BytesIO()
-            if is_kept and kept.write(piece) and kept.tell() > self._limits.nested_bytes:
+            if is_kept and sniffer.file_type(row.name) not in _LOOKED_INTO:
+                is_kept, content = False, io.BytesIO()
+            if is_kept and content.write(piece) and content.tell() > self._limits.nested_bytes:
                 raise BadArchive("too-long-to-read")
         if sniffer.size and is_kept:
-            return self._look(kept, sniffer.size, shown, depth + 1, budget)
-        kind = sniffer.found(row.name) if sniffer.size else "txt"
+            return self._look(content, sniffer.size, path, depth + 1, budget)
+        kind = sniffer.file_type(row.name) if sniffer.size else "txt"
         active = {"script"} if kind in ("html", "svg", "script") else set()
         return _GatheredFacts(found_type=kind, size=sniffer.size, inflated=sniffer.size, active=active)
 
-    def _metered(self, stream: BinaryIO, row: ArchiveMember, budget: _Budget) -> Iterator[bytes]:
+    def _meter(self, stream: BinaryIO, row: ArchiveMember, budget: _Budget) -> Iterator[bytes]:
         for piece in entry_content(stream, row):
             budget.inflated -= len(piece)
             if budget.inflated < 0:
@@ -379,8 +379,8 @@ class FileInspector:
             yield piece
 
 
-def _words_of(page: PdfText) -> Iterator[str]:
-    """Return the lines of a page; a piece that stands apart is a line of its own."""
+def _lines_of(page: PdfText) -> Iterator[str]:
+    """Yield the lines of a page; a piece that stands apart is a line of its own."""
     line: list[str] = []
     last: TextRun | None = None
     for run in page.runs:
@@ -398,10 +398,10 @@ def _goes_on(last: TextRun, run: TextRun) -> bool:
     return run.area.top == last.area.top and -run.type_size < gap < _COLUMN_GAP * run.type_size
 
 
-def _merge(found: _GatheredFacts, inner: _GatheredFacts) -> None:
-    """An archive is as bad as the worst of its members, and as large as all of them."""
-    found.encrypted = found.encrypted or inner.encrypted
-    found.broken = found.broken or inner.broken
-    found.depth = max(found.depth, inner.depth)
-    found.active |= inner.active
-    found.inflated = (found.inflated or 0) + max(inner.inflated or 0, inner.size)
+def _merge(facts: _GatheredFacts, inner: _GatheredFacts) -> None:
+    """Add a member's facts: an archive is as bad as the worst of its members, and as large as all of them."""
+    facts.encrypted = facts.encrypted or inner.encrypted
+    facts.broken = facts.broken or inner.broken
+    facts.depth = max(facts.depth, inner.depth)
+    facts.active |= inner.active
+    facts.inflated = (facts.inflated or 0) + max(inner.inflated or 0, inner.size)

@@ -1,5 +1,5 @@
-"""What exchange keys have in common wherever they lie: names, ids, algorithms, signing requests, the wire form of a
-signature. In: public keys, certificates, and a way to sign. Out: values; nothing here holds a private key."""
+"""Holds what exchange keys have in common wherever they lie: names, ids, algorithms, signing requests, the wire form
+of a signature. In: public keys, certificates, and a way to sign. Out: values; nothing here holds a private key."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CURVE_ORDERS = {
     ),
 }
 
-# What a key may sign begins so (threat 120): a key of one purpose makes no signature of another.
+# First bytes of content that a key may sign (threat 120): a key of one purpose makes no signature of another.
 ENVELOPES = b'<ds:SignedInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">'
 FEEDS = b"lienthong-registry/1 header\n"
 
@@ -49,13 +49,13 @@ FILE, TOKEN = "file", "token"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEntry:
-    """One key of one agency, as it may be shown: the certificate is None until one was imported. `where`: in a file, or on
-    a token that never gives it out."""
+    """One key of one agency, as it may be shown: the certificate is None until one was imported. `storage` says whether the
+    key lies in a file, or on a token that never gives it out."""
 
     agency_code: str
     key_id: str
     algorithm: str
-    where: str = FILE
+    storage: str = FILE
     certificate_der: bytes | None = None
     subject: str | None = None
     serial: str | None = None
@@ -68,13 +68,13 @@ class KeyEntry:
         return sha256(self.certificate_der) if self.certificate_der else None
 
 
-def entry(agency_code: str, key: PublicKey, where: str, certificate: x509.Certificate | None) -> KeyEntry:
-    """What may be shown of a key."""
-    found = KeyEntry(agency_code=agency_code, key_id=key_id(key), algorithm=algorithm_of(key), where=where)
+def entry(agency_code: str, key: PublicKey, storage: str, certificate: x509.Certificate | None) -> KeyEntry:
+    """Make the entry of a key, as it may be shown."""
+    bare = KeyEntry(agency_code=agency_code, key_id=key_id(key), algorithm=algorithm_of(key), storage=storage)
     if certificate is None:
-        return found
+        return bare
     return replace(
-        found,
+        bare,
         certificate_der=certificate.public_bytes(serialization.Encoding.DER),
         subject=certificate.subject.rfc4514_string(),
         serial=f"{certificate.serial_number:x}",
@@ -84,27 +84,27 @@ def entry(agency_code: str, key: PublicKey, where: str, certificate: x509.Certif
 
 
 def algorithm_of(key: PublicKey) -> str:
-    """Our name of the signature method that goes with a key (W8)."""
+    """Return our name of the signature method that goes with a key (W8)."""
     if isinstance(key, rsa.RSAPublicKey):
         return "rsa-sha256"
     return "ecdsa-sha384" if key.curve.name == "secp384r1" else "ecdsa-sha256"
 
 
 def signature_length(key: PublicKey) -> int:
-    """Bytes of one signature in wire form."""
+    """Return the number of bytes of one signature in wire form."""
     octets = (key.key_size + 7) // 8
     return octets if isinstance(key, rsa.RSAPublicKey) else 2 * octets
 
 
 def raw_low_s(r: int, s: int, curve: str) -> bytes:
-    """W8: r and s as fixed-length big-endian numbers; of s and n - s the lower, so that nobody can make a twin."""
+    """Write r and s as fixed-length big-endian numbers, with the lower of s and n - s, so that no twin exists (W8)."""
     order = CURVE_ORDERS[curve]
     octets = (order.bit_length() + 7) // 8
     return r.to_bytes(octets, "big") + min(s, order - s).to_bytes(octets, "big")
 
 
 def refuse_other_purpose(data: bytes, purpose: bytes, agency_code: str) -> None:
-    """Misconfigured for bytes that a key of this purpose does not sign, whoever asks."""
+    """Raise Misconfigured for bytes that a key of this purpose does not sign for any caller."""
     if not data.startswith(purpose):
         raise Misconfigured(
             f"the exchange key of {agency_code or 'the feed'} was asked to sign what is not of its purpose; it did not",
@@ -113,7 +113,7 @@ def refuse_other_purpose(data: bytes, purpose: bytes, agency_code: str) -> None:
 
 
 def agency_name(agency_code: str, organisation: str) -> x509.Name:
-    """The subject of an exchange certificate: the code is its common name."""
+    """Make the subject of an exchange certificate: the code is its common name."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),
@@ -124,7 +124,7 @@ def agency_name(agency_code: str, organisation: str) -> x509.Name:
 
 
 def request(key: PublicKey, subject: x509.Name, sign: Callable[[bytes], bytes]) -> bytes:
-    """The signing request, in PEM, for a key that somebody else holds: `sign` gives signatures in wire form. It asks for
+    """Make the signing request, in PEM, for a key that lies elsewhere: `sign` gives signatures in wire form. It asks for
     the key usage that every receiver looks for (K3)."""
     usage = asn1.KeyUsage({"digital_signature", "non_repudiation"})
     extension = {
@@ -132,7 +132,7 @@ def request(key: PublicKey, subject: x509.Name, sign: Callable[[bytes], bytes]) 
         "critical": True,
         "extn_value": core.ParsableOctetString(usage.dump()),
     }
-    info = csr.CertificationRequestInfo(
+    request_info = csr.CertificationRequestInfo(
         {
             "version": "v1",
             "subject": asn1.Name.load(subject.public_bytes()),
@@ -143,31 +143,31 @@ def request(key: PublicKey, subject: x509.Name, sign: Callable[[bytes], bytes]) 
     kind, _, digest = algorithm_of(key).partition("-")
     signed = csr.CertificationRequest(
         {
-            "certification_request_info": info,
+            "certification_request_info": request_info,
             "signature_algorithm": {"algorithm": f"{digest}_{kind}"},
-            "signature": _as_certificates_have_it(key, sign(info.dump())),
+            "signature": _to_der_signature(key, sign(request_info.dump())),
         }
     )
     return x509.load_der_x509_csr(signed.dump()).public_bytes(serialization.Encoding.PEM)
 
 
-def _as_certificates_have_it(key: PublicKey, value: bytes) -> bytes:
+def _to_der_signature(key: PublicKey, raw: bytes) -> bytes:
     if isinstance(key, rsa.RSAPublicKey):
-        return value
-    half = len(value) // 2
-    return encode_dss_signature(int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big"))
+        return raw
+    half = len(raw) // 2
+    return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
 
 
-def read_certificate(pem: bytes, what: str) -> x509.Certificate:
-    """The one certificate of a PEM text; `what` names it in the error."""
+def read_certificate(pem: bytes, label: str) -> x509.Certificate:
+    """Read the one certificate of a PEM text; errors name it by `label`."""
     try:
         return x509.load_pem_x509_certificate(pem)
     except (ValueError, x509.InvalidVersion) as why:
-        raise Misconfigured(f"{what} is not a certificate in PEM form") from why
+        raise Misconfigured(f"{label} is not a certificate in PEM form") from why
 
 
 def sha256(certificate_der: bytes) -> str:
-    """The fingerprint of a certificate, as people compare it."""
+    """Return the fingerprint of a certificate, as people compare it."""
     return hashlib.sha256(certificate_der).hexdigest()
 
 
@@ -183,24 +183,24 @@ def public_pem(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def checked(key: object, what: str) -> PublicKey:
-    """The key, when it is of a kind that we use."""
+def check_key(key: object, label: str) -> PublicKey:
+    """Return the key; raise Misconfigured unless it is of a kind that we use."""
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise Misconfigured(f"{what} holds a key that is neither RSA nor elliptic curve")
+        raise Misconfigured(f"{label} holds a key that is neither RSA nor elliptic curve")
     return key
 
 
-def public_key_of(certificate: x509.Certificate, what: str) -> PublicKey:
-    """Its key; Misconfigured for one of a kind that we do not use, or that nobody here can read."""
+def public_key_of(certificate: x509.Certificate, label: str) -> PublicKey:
+    """Return its key; raise Misconfigured for one of a kind that we do not use or cannot read."""
     try:
         key: object = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
         key = None
-    return checked(key, what)
+    return check_key(key, label)
 
 
 def same_key(certificate: x509.Certificate, key: PublicKey, agency_code: str) -> bytes:
-    """The certificate in DER; Misconfigured when it is of another key."""
+    """Return the certificate in DER; raise Misconfigured when it is of another key."""
     if spki(public_key_of(certificate, "the certificate")) != spki(key):
         raise Misconfigured(
             f"the certificate {certificate.serial_number:x} of agency {agency_code} belongs to another key",

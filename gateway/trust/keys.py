@@ -27,6 +27,7 @@ from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.errors import Clash, Misconfigured, NotFound, SignerDown
 from gateway.ports.services import EnvelopeSigner
 from gateway.trust import key_material as material
+from gateway.trust.folder_stamps import FolderLook, Stamp
 from gateway.trust.key_material import CURVE_ORDERS as CURVE_ORDERS
 from gateway.trust.key_material import ENVELOPES, FILE, TOKEN
 from gateway.trust.key_material import KeyEntry as KeyEntry
@@ -34,15 +35,14 @@ from gateway.trust.key_material import KeyKind as KeyKind
 from gateway.trust.key_material import PublicKey as PublicKey
 from gateway.trust.key_material import agency_name as agency_name
 from gateway.trust.key_material import read_certificate as read_certificate
-from gateway.trust.looked_at import FolderLook, Stamp
 from gateway.whole_files import write_private
 
 if TYPE_CHECKING:
     from gateway.trust.pkcs11_keys import TokenKeys
 
 
-def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKeyTypes], what: str) -> object:
-    """A key of the node itself, made when there is none yet. Misconfigured when it does not open."""
+def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKeyTypes], use: str) -> object:
+    """Return a key of the node itself, made when there is none yet. Raise Misconfigured when it does not open."""
     try:
         if not path.is_file():
             fresh = path.with_name(f".{secrets.token_hex(8)}.{path.name}")
@@ -56,12 +56,12 @@ def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKe
         return serialization.load_pem_private_key(path.read_bytes(), password)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as why:
         raise Misconfigured(
-            f"the key {what} does not open: {path}", hint="check keys.password and the file's owner"
+            f"the key {use} does not open: {path}", hint="check keys.password and the file's owner"
         ) from why
 
 
 def private_pem(key: PrivateKeyTypes, password: bytes | None) -> bytes:
-    """The key as its file holds it; without a password whoever reads the file has the key."""
+    """Return the key as its file holds it; without a password any reader of the file has the key."""
     protection = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
 
@@ -70,8 +70,8 @@ PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class FileSigner:
-    """Signs with one key held in this process (`ports.services.EnvelopeSigner`). Safe to share between threads. It signs
-    what begins with its purpose, and nothing else."""
+    """Signer with one key held in this process (`ports.services.EnvelopeSigner`). Safe to share between threads. It signs
+    content of its purpose, and nothing else."""
 
     at_hand = True
 
@@ -88,11 +88,11 @@ class FileSigner:
 
     def sign(self, data: bytes) -> bytes:
         material.refuse_other_purpose(data, self._purpose, self.agency_code)
-        return _signed(self._key, data)
+        return _sign(self._key, data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _KnownKeys:
+class _LoadedKeys:
     """One agency's keys as they were on disk at `stamp`."""
 
     stamp: Stamp | None
@@ -101,52 +101,51 @@ class _KnownKeys:
 
 
 class KeyDirectory:
-    """Exchange keys of the hosted agencies. The keys below one directory: `<root>/<agency code>/<key
-    id>.{key,pub,csr,crt}.pem`; one on a token has no `key`. `password` None stores keys unencrypted: whoever reads the disk
-    or a backup of it can then sign as the agency. That is for the demo alone. Without a `token` only the keys in files can
-    be used."""
+    """Exchange keys of the hosted agencies, below one directory: `<root>/<agency code>/<key id>.{key,pub,csr,crt}.pem`; a
+    key on a token has no `key`. With `password` None keys are stored unencrypted, so that a reader of the disk or of a
+    backup can sign as the agency: that is for the demo alone. Without a `token` only the keys in files can be used."""
 
     def __init__(self, root: Path, password: bytes | None, token: TokenKeys | None = None) -> None:
         self._root = root
         self._password = password
         self._token = token
-        self._known: dict[str, _KnownKeys] = {}
+        self._loaded: dict[str, _LoadedKeys] = {}
         self._looks: dict[str, FolderLook] = {}
 
     @property
     def has_token(self) -> bool:
         return self._token is not None
 
-    def generate(self, agency_code: str, kind: KeyKind = "ecdsa-p256", where: str = FILE) -> KeyEntry:
-        """A new key, durable on return, with no certificate yet."""
+    def generate(self, agency_code: str, kind: KeyKind = "ecdsa-p256", storage: str = FILE) -> KeyEntry:
+        """Make a new key, durable on return, with no certificate yet."""
         self._folder(agency_code)
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        make = self._on_token().generate if where == TOKEN else self._generate_file
+        make = self._on_token().generate if storage == TOKEN else self._generate_file
         public = make(agency_code, kind)
-        made = material.entry(agency_code, public, where, None)
-        # The public half beside it, so that listing keys needs no password and no token.
-        write_private(self._path(agency_code, made.key_id, "pub"), material.public_pem(public))
-        return made
+        key_entry = material.entry(agency_code, public, storage, None)
+        # The public half is kept beside it, so that listing keys needs no password and no token.
+        write_private(self._path(agency_code, key_entry.key_id, "pub"), material.public_pem(public))
+        return key_entry
 
     def request(self, agency_code: str, key_id: str, organisation: str) -> bytes:
-        """The certificate signing request of a key, as PEM; it is also kept beside the key."""
+        """Return the certificate signing request of a key, as PEM; it is also kept beside the key."""
         subject = agency_name(agency_code, organisation)
-        if self._where(agency_code, key_id) == TOKEN:
+        if self._storage_of(agency_code, key_id) == TOKEN:
             token, public = self._on_token(), self._public(agency_code, key_id)
             pem = material.request(
                 public, subject, lambda data: token.sign(agency_code, key_id, public, data)
             )
         else:
             key = self._load_key(agency_code, key_id)
-            pem = material.request(key.public_key(), subject, lambda data: _signed(key, data))
+            pem = material.request(key.public_key(), subject, lambda data: _sign(key, data))
         write_private(self._path(agency_code, key_id, "csr"), pem)
         return pem
 
     def import_certificate(self, agency_code: str, pem: bytes) -> KeyEntry:
-        """Puts an issued certificate beside the key that it names; refuses one of any other key."""
-        what = f"the certificate for agency {agency_code}"
-        certificate = read_certificate(pem, what)
-        key_id = material.key_id(material.public_key_of(certificate, what))
+        """Put an issued certificate beside the key that it names; refuse one of any other key."""
+        label = f"the certificate for agency {agency_code}"
+        certificate = read_certificate(pem, label)
+        key_id = material.key_id(material.public_key_of(certificate, label))
         if key_id not in self._key_ids(agency_code):
             raise Clash(
                 f"the certificate {certificate.serial_number:x} belongs to no key of agency {agency_code}",
@@ -158,60 +157,60 @@ class KeyDirectory:
         return self._entry_of(agency_code, key_id)
 
     def entries(self, agency_code: str | None = None) -> tuple[KeyEntry, ...]:
-        """Every key, or those of one agency, by code and id."""
+        """Return every key, or those of one agency, by code and id."""
         if agency_code is not None:
             codes = [agency_code]
         else:
-            codes = sorted(each.name for each in self._root.glob("*") if material.CODE.fullmatch(each.name))
+            codes = sorted(p.name for p in self._root.glob("*") if material.CODE.fullmatch(p.name))
         return tuple(self._entry_of(code, key_id) for code in codes for key_id in self._key_ids(code))
 
     def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
-        """The key to sign with at that moment: of those inside their certificate's validity that may be used (W9), the one
-        that speaks for the agency since latest. NotFound when there is none (the message says the command). Nothing is
-        signed yet: a key that cannot be reached is a SignerDown when it is asked to sign."""
-        known = self._as_on_disk(agency_code)
-        newest = _newest(agency_code, known.entries, at, use)
-        if newest.key_id not in known.signers:
-            known.signers[newest.key_id] = self._open(agency_code, newest)
-        return known.signers[newest.key_id]
+        """Return the key to sign with at that moment: of those inside their certificate's validity that may be used (W9),
+        the one that speaks for the agency since latest. Raise NotFound when there is none (the message says the command).
+        Nothing is signed yet: a key that cannot be reached raises SignerDown when it is asked to sign."""
+        keys = self._load_keys(agency_code)
+        newest = _newest(agency_code, keys.entries, at, use)
+        if newest.key_id not in keys.signers:
+            keys.signers[newest.key_id] = self._open(agency_code, newest)
+        return keys.signers[newest.key_id]
 
     def opened(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner | None:
-        """The same, where that key was opened before and signs in this process; None where either takes time."""
-        known = self._known.get(agency_code)
-        if known is None or known.stamp != self._stamp(agency_code):
+        """Return the same where that key was opened before and signs in this process; None where either takes time."""
+        keys = self._loaded.get(agency_code)
+        if keys is None or keys.stamp != self._stamp(agency_code):
             return None
-        signer = known.signers.get(_newest(agency_code, known.entries, at, use).key_id)
+        signer = keys.signers.get(_newest(agency_code, keys.entries, at, use).key_id)
         return signer if signer is not None and signer.at_hand else None
 
     def fault(self, agency_code: str, fingerprint: str, at: datetime, use: KeyUse) -> str | None:
-        """Why what was signed under that certificate should not leave any more (W9); None when it may."""
-        for each in self._as_on_disk(agency_code).entries:
-            if each.fingerprint == fingerprint and not _valid(each, at):
+        """Return why a signature under that certificate should not leave any more (W9); None when it may."""
+        for key_entry in self._load_keys(agency_code).entries:
+            if key_entry.fingerprint == fingerprint and not _valid(key_entry, at):
                 return "its certificate is not in its time"
         return use.fault(fingerprint)
 
-    def _open(self, agency_code: str, entry: KeyEntry) -> EnvelopeSigner:
-        path = self._path(agency_code, entry.key_id, "crt")
-        certificate = read_certificate(_bytes_of(path), f"the certificate of key {entry.key_id}")
-        if entry.where == TOKEN:
+    def _open(self, agency_code: str, key_entry: KeyEntry) -> EnvelopeSigner:
+        path = self._path(agency_code, key_entry.key_id, "crt")
+        certificate = read_certificate(_read_bytes(path), f"the certificate of key {key_entry.key_id}")
+        if key_entry.storage == TOKEN:
             from gateway.trust.pkcs11_keys import TokenSigner
 
-            return TokenSigner(self._on_token(), agency_code, entry.key_id, certificate, ENVELOPES)
-        return FileSigner(agency_code, self._load_key(agency_code, entry.key_id), certificate)
+            return TokenSigner(self._on_token(), agency_code, key_entry.key_id, certificate, ENVELOPES)
+        return FileSigner(agency_code, self._load_key(agency_code, key_entry.key_id), certificate)
 
-    def _as_on_disk(self, agency_code: str) -> _KnownKeys:
-        """What was read of this agency's folder, read anew when a file of it changed: opening an encrypted key takes a
-        tenth of a second, and every envelope asks. Two threads that find a change both read; the last one stays."""
+    def _load_keys(self, agency_code: str) -> _LoadedKeys:
+        """Return the agency's keys, read anew when a file of its folder changed: opening an encrypted key takes a tenth of
+        a second, and every envelope asks. Two threads that find a change both read; the last one stays."""
         stamp = self._stamp(agency_code)
-        known = self._known.get(agency_code)
-        if known is None or known.stamp != stamp:
+        keys = self._loaded.get(agency_code)
+        if keys is None or keys.stamp != stamp:
             try:
                 entries = self.entries(agency_code)
             except OSError as why:
-                raise _unreadable(self._folder(agency_code), why) from why
-            known = _KnownKeys(stamp=stamp, entries=entries, signers={})
-            self._known[agency_code] = known
-        return known
+                raise _unreadable_error(self._folder(agency_code), why) from why
+            keys = _LoadedKeys(stamp=stamp, entries=entries, signers={})
+            self._loaded[agency_code] = keys
+        return keys
 
     def _stamp(self, agency_code: str) -> Stamp | None:
         look = self._looks.get(agency_code)
@@ -220,16 +219,16 @@ class KeyDirectory:
         try:
             return look.stamp()
         except OSError as why:
-            raise _unreadable(self._folder(agency_code), why) from why
+            raise _unreadable_error(self._folder(agency_code), why) from why
 
     def _entry_of(self, agency_code: str, key_id: str) -> KeyEntry:
-        where = self._where(agency_code, key_id)
+        storage = self._storage_of(agency_code, key_id)
         path = self._path(agency_code, key_id, "crt")
         if path.is_file():
-            certificate = read_certificate(_bytes_of(path), str(path))
+            certificate = read_certificate(_read_bytes(path), str(path))
             public = material.public_key_of(certificate, str(path))
-            return material.entry(agency_code, public, where, certificate)
-        return material.entry(agency_code, self._public(agency_code, key_id), where, None)
+            return material.entry(agency_code, public, storage, certificate)
+        return material.entry(agency_code, self._public(agency_code, key_id), storage, None)
 
     def _public(self, agency_code: str, key_id: str) -> PublicKey:
         path = self._path(agency_code, key_id, "pub")
@@ -237,7 +236,7 @@ class KeyDirectory:
             loaded = serialization.load_pem_public_key(path.read_bytes())
         except (OSError, ValueError, UnsupportedAlgorithm) as why:
             raise Misconfigured(f"the public half of key {key_id} cannot be read: {path}") from why
-        return material.checked(loaded, str(path))
+        return material.check_key(loaded, str(path))
 
     def _generate_file(self, agency_code: str, kind: KeyKind) -> PublicKey:
         key = _new_key(kind)
@@ -275,7 +274,7 @@ class KeyDirectory:
             )
         return self._token
 
-    def _where(self, agency_code: str, key_id: str) -> str:
+    def _storage_of(self, agency_code: str, key_id: str) -> str:
         if self._path(agency_code, key_id, "key").is_file():
             return FILE
         if not self._path(agency_code, key_id, "pub").is_file():
@@ -284,8 +283,8 @@ class KeyDirectory:
 
     def _key_ids(self, agency_code: str) -> list[str]:
         folder = self._folder(agency_code)
-        found = {path.name.split(".")[0] for part in ("key", "pub") for path in folder.glob(f"*.{part}.pem")}
-        return sorted(found - {""})
+        ids = {path.name.split(".")[0] for part in ("key", "pub") for path in folder.glob(f"*.{part}.pem")}
+        return sorted(ids - {""})
 
     def _path(self, agency_code: str, key_id: str, part: str) -> Path:
         if not re.fullmatch(r"[0-9a-f]{16}", key_id):
@@ -301,7 +300,7 @@ class KeyDirectory:
 
 
 def password_from(file: Path | None, environment: str) -> bytes | None:
-    """The password of the key files: a secret file's first line, else an environment variable, else None."""
+    """Read the password of the key files: a secret file's first line, else an environment variable, else None."""
     if file is None:
         return os.environ.get(environment, "").encode() or None
     try:
@@ -314,33 +313,33 @@ def password_from(file: Path | None, environment: str) -> bytes | None:
     return password.encode()
 
 
-def _valid(entry: KeyEntry, at: datetime) -> bool:
+def _valid(key_entry: KeyEntry, at: datetime) -> bool:
     return (
-        entry.not_before is not None
-        and entry.not_after is not None
-        and entry.not_before <= at <= entry.not_after
+        key_entry.not_before is not None
+        and key_entry.not_after is not None
+        and key_entry.not_before <= at <= key_entry.not_after
     )
 
 
 def _newest(agency_code: str, entries: tuple[KeyEntry, ...], at: datetime, use: KeyUse) -> KeyEntry:
-    usable = [each for each in entries if _valid(each, at) and use.fault(each.fingerprint or "") is None]
+    usable = [k for k in entries if _valid(k, at) and use.fault(k.fingerprint or "") is None]
     if not usable:
-        raise _none(agency_code, entries, at, use)
+        raise _no_key_error(agency_code, entries, at, use)
     return max(
         usable,
-        key=lambda each: (
-            use.since(each.fingerprint or "") or each.not_before,
-            each.not_before,
-            each.key_id,
+        key=lambda k: (
+            use.since(k.fingerprint or "") or k.not_before,
+            k.not_before,
+            k.key_id,
         ),
     )
 
 
-def _none(agency_code: str, entries: tuple[KeyEntry, ...], at: datetime, use: KeyUse) -> NotFound:
+def _no_key_error(agency_code: str, entries: tuple[KeyEntry, ...], at: datetime, use: KeyUse) -> NotFound:
     barred = [
-        f"{each.key_id}: {fault}"
-        for each in entries
-        if _valid(each, at) and (fault := use.fault(each.fingerprint or "")) is not None
+        f"{k.key_id}: {fault}"
+        for k in entries
+        if _valid(k, at) and (fault := use.fault(k.fingerprint or "")) is not None
     ]
     if barred:
         return NotFound(
@@ -353,15 +352,15 @@ def _none(agency_code: str, entries: tuple[KeyEntry, ...], at: datetime, use: Ke
     )
 
 
-def _bytes_of(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as why:
-        raise _unreadable(path, why) from why
+        raise _unreadable_error(path, why) from why
 
 
-def _unreadable(path: Path, why: OSError) -> SignerDown:
-    """It may be mended: what waits is signed then."""
+def _unreadable_error(path: Path, why: OSError) -> SignerDown:
+    """Make the error for a file that may be mended: waiting envelopes are signed then."""
     return SignerDown(
         f"{why.filename or path} cannot be read: {why.strerror or why}",
         hint=f"whoever runs the node must be able to read {path}",
@@ -371,7 +370,7 @@ def _unreadable(path: Path, why: OSError) -> SignerDown:
 _WITH_SHA256, _WITH_SHA384 = ec.ECDSA(hashes.SHA256()), ec.ECDSA(hashes.SHA384())
 
 
-def _signed(key: PrivateKey, data: bytes) -> bytes:
+def _sign(key: PrivateKey, data: bytes) -> bytes:
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
     curve = key.curve.name

@@ -51,7 +51,7 @@ _ACTING = pattern_of_names(
 # Bytes that each object of a walk takes at least: what is so small is never over the number of objects.
 _LEAST_OBJECT = 2
 _HOLDING = (IndirectObject, ArrayObject, DictionaryObject)
-# What a hostile file makes the library raise beside its own errors.
+# Errors that a hostile file makes the library raise beside its own.
 LIBRARY = (
     *(PyPdfError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
     *(RecursionError, AssertionError, NotImplementedError, OSError),
@@ -59,11 +59,11 @@ LIBRARY = (
 
 
 class OutOfTimeError(OSError):
-    """The deadline has passed; whatever reads on hears it again."""
+    """Signal that the deadline has passed; every later read raises it again."""
 
 
 class TooManyObjectsError(Exception):
-    """The walk met more objects than a document needs."""
+    """Signal that the walk met more objects than a document needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,21 +78,21 @@ class PdfTraits:
 ReadPage = Callable[[PdfReader, float], PdfText | None]
 
 
-def opened_pdf(stream: Any) -> PdfReader | None:  # Any: a file, or as much of one as is asked for
-    """A reader for `bounded` work; None where a password is needed."""
+def open_pdf(stream: Any) -> PdfReader | None:  # Any: a file, or as much of one as is asked for
+    """Return a reader for `bounded` work; None where a password is needed."""
     reader = PdfReader(stream, strict=False)
     return None if reader.is_encrypted and not reader.decrypt("") else reader
 
 
 def bounded() -> AbstractContextManager[object]:
-    """What a compressed stream may grow to while the library works."""
+    """Limit how far a compressed stream may grow while the library works."""
     return apply_configuration(
         zlib_maximum_output_length=MOST_INFLATED,
         lzw_maximum_output_length=MOST_INFLATED,
         run_length_maximum_output_length=MOST_INFLATED,
         array_based_stream_maximum_output_length=MOST_INFLATED,
         jbig2dec_binary=None,  # no other program is started for a file from outside
-        disable_legacy_handling=True,  # nobody here sets what it would look for at each file
+        disable_legacy_handling=True,  # nothing here sets the options that it would look for at each file
     )
 
 
@@ -107,7 +107,7 @@ def look_into_pdf(
             return PdfTraits(pages=plain.pages, first_page=PdfText() if read_page else None)
         file = timed(stream, deadline)
         with bounded():
-            reader = opened_pdf(file)
+            reader = open_pdf(file)
             if reader is None:
                 return PdfTraits(encrypted=True)
             facts = _walk(reader, most_objects) if plain is None else PdfTraits(pages=plain.pages)
@@ -139,43 +139,43 @@ def _walk(reader: PdfReader, most_objects: int) -> PdfTraits:
         return PdfTraits(broken="unreadable")
     try:
         pages = sum(1 for _ in _leaves(reader, root, most_objects))
-        active = {kind for item in _reached(reader, root, most_objects) for kind in _active(item)}
+        active = {kind for node in _walk_reachable(reader, root, most_objects) for kind in _active(node)}
     except TooManyObjectsError:
         return PdfTraits(broken="too-long-to-read")
     return PdfTraits(pages=pages or None, broken=None if pages else "no-pages", active=tuple(sorted(active)))
 
 
 def _leaves(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:
-    """The pages: what hangs in the page tree and has no kids. Not every page object: deleted ones stay in the file."""
-    seen = _Seen(reader, most)
-    waiting: list[PdfObject] = [root.raw_get("/Pages")] if "/Pages" in root else []
-    while waiting:
-        node = seen.once(waiting.pop())
+    """Yield the pages: nodes of the page tree without kids. Deleted page objects, which stay in the file, are none."""
+    walk = _ObjectWalk(reader, most)
+    pending: list[PdfObject] = [root.raw_get("/Pages")] if "/Pages" in root else []
+    while pending:
+        node = walk.resolve(pending.pop())
         if not isinstance(node, DictionaryObject):
             continue
-        kids = seen.once(node.raw_get("/Kids")) if "/Kids" in node else None
+        kids = walk.resolve(node.raw_get("/Kids")) if "/Kids" in node else None
         if isinstance(kids, ArrayObject):
-            waiting.extend(kids)
+            pending.extend(kids)
         else:
             yield node
 
 
-def _reached(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:
-    """Every dictionary that opening or clicking can reach."""
-    seen = _Seen(reader, most)
-    waiting: list[PdfObject] = [root]
-    while waiting:
-        item = seen.once(waiting.pop())
-        if isinstance(item, DictionaryObject):
-            yield item
-            parts = item.items()
-            waiting += [part for key, part in parts if key not in _SKIPPED and isinstance(part, _HOLDING)]
-        elif isinstance(item, ArrayObject):
-            waiting += [part for part in item if isinstance(part, _HOLDING)]
+def _walk_reachable(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:
+    """Yield every dictionary that opening or clicking can reach."""
+    walk = _ObjectWalk(reader, most)
+    pending: list[PdfObject] = [root]
+    while pending:
+        node = walk.resolve(pending.pop())
+        if isinstance(node, DictionaryObject):
+            yield node
+            parts = node.items()
+            pending += [part for key, part in parts if key not in _SKIPPED and isinstance(part, _HOLDING)]
+        elif isinstance(node, ArrayObject):
+            pending += [part for part in node if isinstance(part, _HOLDING)]
 
 
-class _Seen:
-    """Follows each reference once, up to a number of objects. A reference to nothing readable is null, as readers
+class _ObjectWalk:
+    """Walk that follows each reference once, up to a number of objects. A reference to nothing readable is null, as readers
     take it; a file made of such has no pages."""
 
     def __init__(self, reader: PdfReader, most: int) -> None:
@@ -183,19 +183,19 @@ class _Seen:
         self._left = most
         self._ids: set[int] = set()
 
-    def once(self, item: PdfObject) -> PdfObject | None:
+    def resolve(self, node: PdfObject) -> PdfObject | None:
         self._left -= 1
         if self._left < 0:
             raise TooManyObjectsError
-        if not isinstance(item, IndirectObject):
-            return item
-        if item.idnum in self._ids:
+        if not isinstance(node, IndirectObject):
+            return node
+        if node.idnum in self._ids:
             return None
-        self._ids.add(item.idnum)
+        self._ids.add(node.idnum)
         if len(self._ids) % 64 == 0:
             self._reader.resolved_objects.clear()  # keeps inflated streams from piling up
         try:
-            return item.get_object()
+            return node.get_object()
         except OutOfTimeError:
             raise
         except (*LIBRARY, MemoryError):
@@ -203,31 +203,31 @@ class _Seen:
 
 
 def _has_much_behind(stream: BinaryIO) -> bool:
-    """Whether more follows the last end mark than a reader of PDFs bears with: another file's bytes (threat 63)."""
+    """Tell whether more follows the last end mark than readers bear with: another file's bytes (threat 63)."""
     size = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, size - _TAIL))
     tail = stream.read(_TAIL)
     return b"%%EOF" not in tail and bool(tail.strip(_BLANKS))
 
 
-def _active(item: DictionaryObject) -> list[str]:
-    found = [kind for key, kind in _NAMES.items() if key in item]
+def _active(node: DictionaryObject) -> list[str]:
+    active = [kind for key, kind in _NAMES.items() if key in node]
     for key, kinds in (("/S", _ACTIONS), ("/Subtype", _EMBEDDING)):
-        told = item.raw_get(key) if key in item else None
-        if isinstance(told, str) and told in kinds:
-            found.append(kinds[told])
-    return found
+        action = node.raw_get(key) if key in node else None
+        if isinstance(action, str) and action in kinds:
+            active.append(kinds[action])
+    return active
 
 
 def timed(stream: BinaryIO, deadline: float) -> io.BufferedReader:
-    """The stream, until the deadline. The library reads byte by byte and goes to and fro, many hundreds of times in a small
-    file: bytes come from the buffer, which asks what fills it whether it may step aside. So every loop of the library ends:
-    it steps aside, or comes to the end of the buffer and then of the file."""
+    """Return the stream with a deadline. The library reads byte by byte and goes to and fro, many hundreds of times in a
+    small file: bytes come from the buffer, which asks the raw stream before it is filled or moved. So every loop of the
+    library ends: it moves, or comes to the end of the buffer and then of the file."""
     return io.BufferedReader(_Timed(stream, deadline))
 
 
 class _Timed(io.RawIOBase):
-    """What fills the buffer."""
+    """Raw stream that fills the buffer until the deadline."""
 
     def __init__(self, stream: BinaryIO, deadline: float) -> None:
         self._stream, self._deadline = stream, deadline

@@ -1,7 +1,7 @@
-"""Where things are on a page of a PDF, as it is seen and in the PDF's own user space; what takes room on it; and the
-text of its pages with these places, each piece as it is drawn. In: a page, or an open file. Out: areas in points from
-the top-left corner of the page as seen, rectangles in user space, and the matrix that turns a picture upright; or
-`PdfText`, where what cannot be read is a fault or a page marked as unread, never an exception. Decides nothing. A whole
+"""Finds where things are on a page of a PDF, as shown and in the PDF's own user space, what takes room on it, and the
+text of its pages with these places, each piece as drawn. In: a page, or an open file. Out: areas in points from the
+top-left corner of the page as shown, rectangles in user space, and the matrix that turns a picture upright; or
+`PdfText`, where unreadable content is a fault or a page marked as unread, never an exception. Decides nothing. A whole
 file is read in the reading process alone, which bounds its time and memory."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pypdf import PageObject, PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, StreamObject
 
 from gateway.domain.pdf import Area, Ink, PageSheet, PdfText, Size, TextRun
-from gateway.trust.pdf import LIBRARY, bounded, opened_pdf
+from gateway.trust.pdf import LIBRARY, bounded, open_pdf
 from gateway.trust.pdf_drawing import (
     AT_LENGTH,
     IN_PASSING,
@@ -26,7 +26,7 @@ from gateway.trust.pdf_drawing import (
     EnoughError,
     PageLimits,
     Piece,
-    whole,
+    resolve,
 )
 
 Rect = tuple[float, float, float, float]
@@ -48,8 +48,8 @@ class PageFrame:
     unit: float = 1.0
 
     @classmethod
-    def of(cls, page: PageObject) -> PageFrame:
-        """The frame of a page as readers show it: the crop box inside the media box. ValueError when there is none."""
+    def of_page(cls, page: PageObject) -> PageFrame:
+        """Return a page's frame as readers show it: the crop box in the media box. Raise ValueError when there is none."""
         media, crop = corners(page.mediabox), corners(page.cropbox)
         box = (
             max(media[0], crop[0]),
@@ -64,7 +64,7 @@ class PageFrame:
 
     @property
     def size(self) -> Size:
-        """As seen, in points."""
+        """Size of the page as shown, in points."""
         width, height = (self.box[2] - self.box[0]) * self.unit, (self.box[3] - self.box[1]) * self.unit
         turned = self.turned in (90, 270)
         return Size(width=height if turned else width, height=width if turned else height)
@@ -74,19 +74,19 @@ class PageFrame:
         return _MATRICES.get(self.turned, _MATRICES[0])
 
     def rect(self, area: Area) -> Rect:
-        """The area in user space."""
+        """Return the area in user space."""
         a, b = self._to_user(area.left, area.top), self._to_user(area.right, area.bottom)
         return min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])
 
     def area(self, rect: Rect) -> Area:
-        """The rectangle of user space as it is seen."""
-        a, b = self._to_seen(rect[0], rect[1]), self._to_seen(rect[2], rect[3])
-        left, top = min(a[0], b[0]), min(a[1], b[1])
-        return Area(left=left, top=top, width=abs(a[0] - b[0]), height=abs(a[1] - b[1]))
+        """Return the rectangle of user space as an area of the page."""
+        a, b = self._to_page(rect[0], rect[1]), self._to_page(rect[2], rect[3])
+        x, y = min(a[0], b[0]), min(a[1], b[1])
+        return Area(left=x, top=y, width=abs(a[0] - b[0]), height=abs(a[1] - b[1]))
 
-    def _to_user(self, left: float, top: float) -> tuple[float, float]:
+    def _to_user(self, x: float, y: float) -> tuple[float, float]:
         x0, y0, x1, y1 = self.box
-        right, down = left / self.unit, top / self.unit
+        right, down = x / self.unit, y / self.unit
         by_turn = {
             90: (x0 + down, y0 + right),
             180: (x1 - right, y0 + down),
@@ -94,11 +94,11 @@ class PageFrame:
         }
         return by_turn.get(self.turned, (x0 + right, y1 - down))
 
-    def _to_seen(self, x: float, y: float) -> tuple[float, float]:
+    def _to_page(self, x: float, y: float) -> tuple[float, float]:
         x0, y0, x1, y1 = self.box
         by_turn = {90: (y - y0, x - x0), 180: (x1 - x, y - y0), 270: (y1 - y, x1 - x)}
-        left, top = by_turn.get(self.turned, (x - x0, y1 - y))
-        return left * self.unit, top * self.unit
+        across, down = by_turn.get(self.turned, (x - x0, y1 - y))
+        return across * self.unit, down * self.unit
 
 
 def corners(box: Any) -> Rect:  # Any: an array of numbers, if it is one
@@ -125,25 +125,25 @@ _HIDDEN = 0x02 | 0x20
 
 
 def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
-    """The text of the first pages and the last ones. Never raises for what the file holds."""
+    """Read the text of the first pages and the last ones. Never raises for what the file holds."""
     try:
         with bounded():
-            reader = opened_pdf(stream)
+            reader = open_pdf(stream)
             if reader is None:
                 return PdfText(fault="PDF-UNREADABLE", detail="the file is encrypted")
-            return _Reading(time.thread_time() + seconds, AT_LENGTH).told(reader)
+            return _Reading(time.thread_time() + seconds, AT_LENGTH).read(reader)
     except LIBRARY as why:
         return PdfText(fault="PDF-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
 
 
 def read_page(page: PageObject, seconds: float) -> PdfText:
-    """The text of one page, as its first, while a document waits for it: `cut` where the page has more than is read then.
-    Never raises for what it holds."""
-    return _Reading(time.thread_time() + seconds, IN_PASSING).one(page)
+    """Read the text of one page, as its first, while a document waits for it: `cut` where the page has more than is read
+    then. Never raises for what it holds."""
+    return _Reading(time.thread_time() + seconds, IN_PASSING).read_one(page)
 
 
 def first_page(reader: PdfReader, deadline: float) -> PdfText | None:
-    """The text of an open file's first page, as far as it can be read until the deadline (`time.monotonic`): a page of
+    """Read the text of an open file's first page, as far as it can be read until the deadline (`time.monotonic`): a page of
     pictures has none, and one that is made to take long is left. Never raises for bad content."""
     try:
         page = _first_page(reader)
@@ -154,7 +154,7 @@ def first_page(reader: PdfReader, deadline: float) -> PdfText | None:
 
 
 def _first_page(reader: PdfReader) -> PageObject | None:
-    """Down the first branch, taking along what the page inherits. The reader's own list of pages is not asked: it walks
+    """Go down the first branch, taking along what the page inherits. The reader's own list of pages is not asked: it walks
     the whole tree, and a tree can be made to have no end."""
     root = reader.trailer["/Root"].get_object()
     if not isinstance(root, DictionaryObject):
@@ -178,20 +178,20 @@ def _first_page(reader: PdfReader) -> PageObject | None:
 
 
 class _Reading:
-    """Page after page, until there is enough."""
+    """Reading of page after page, until there is enough."""
 
-    def __init__(self, until: float, limits: PageLimits) -> None:
-        self._until, self._limits = until, limits
+    def __init__(self, deadline: float, limits: PageLimits) -> None:
+        self._deadline, self._limits = deadline, limits
         self._runs: list[TextRun] = []
         self._sideways: list[str] = []
         self._letters = 0
 
-    def told(self, reader: PdfReader) -> PdfText:
+    def read(self, reader: PdfReader) -> PdfText:
         count = len(reader.pages)
-        wanted = [n for n in range(count) if n < MOST_HEAD or n >= count - MOST_TAIL]
+        numbers = [n for n in range(count) if n < MOST_HEAD or n >= count - MOST_TAIL]
         sheets: list[PageSheet] = []
-        cut = len(wanted) < count
-        for n in wanted:
+        cut = len(numbers) < count
+        for n in numbers:
             try:
                 sheets.append(self._page(reader.pages[n], n + 1))
             except EnoughError:
@@ -201,7 +201,7 @@ class _Reading:
                 cut = True
         return PdfText(pages=count, sheets=tuple(sheets), runs=tuple(self._runs), cut=cut)
 
-    def one(self, page: PageObject) -> PdfText:
+    def read_one(self, page: PageObject) -> PdfText:
         sheets: tuple[PageSheet, ...] = ()
         cut = False
         try:
@@ -213,8 +213,8 @@ class _Reading:
         return PdfText(sheets=sheets, runs=tuple(self._runs), sideways=tuple(self._sideways), cut=cut)
 
     def _page(self, page: PageObject, number: int) -> PageSheet:
-        frame = PageFrame.of(page)
-        drawn, unread = Drawing(self._until, self._limits), False
+        frame = PageFrame.of_page(page)
+        drawn, unread = Drawing(self._deadline, self._limits), False
         try:
             drawn.page(page)
         except LIBRARY:
@@ -222,10 +222,10 @@ class _Reading:
         except EnoughError:
             self._keep(drawn.pieces, frame, number, Ink.PRINTED)
             raise
-        scanned = any(_is_scan(frame, _picture_area(frame, each)) for each in drawn.pictures)
+        scanned = any(_is_scan(frame, _picture_area(frame, m)) for m in drawn.pictures)
         ink = Ink.RECOGNISED if scanned else Ink.PRINTED
         self._keep(drawn.pieces, frame, number, ink)
-        added = Drawing(self._until, self._limits)
+        added = Drawing(self._deadline, self._limits)
         try:
             for look, matrix in _looks(page):
                 try:
@@ -238,30 +238,30 @@ class _Reading:
         return PageSheet(number=number, size=frame.size, unread=unread)
 
     def _keep(self, pieces: list[Piece], frame: PageFrame, number: int, ink: Ink) -> None:
-        for each in pieces:
-            area = _text_area(frame, each)
-            if not _on(area, frame) or not each.text.strip():
+        for piece in pieces:
+            area = _text_area(frame, piece)
+            if not _is_on_page(area, frame) or not piece.text.strip():
                 continue
-            upright = _seen(frame, each.matrix, (0.0, 0.0, 0.0, each.high)).height
+            upright = _area_of(frame, piece.matrix, (0.0, 0.0, 0.0, piece.high)).height
             if upright <= 0:
-                self._sideways.append(each.text)  # written along the edge: no line of the document
+                self._sideways.append(piece.text)  # written along the edge: no line of the document
                 continue
             run = TextRun(
-                text=each.text,
+                text=piece.text,
                 page=number,
                 area=area,
                 type_size=round(upright, 2),
-                bold=each.bold,
-                ink=Ink.RECOGNISED if each.invisible else ink,
-                shaky=each.shaky,
+                bold=piece.bold,
+                ink=Ink.RECOGNISED if piece.invisible else ink,
+                shaky=piece.shaky,
             )
             self._take(run)
 
     def _take(self, run: TextRun) -> None:
-        """Word processors draw letter by letter: what goes on where the last run ended goes on with it."""
+        """Add a run, or join it to the last one where it goes on there: word processors draw letter by letter."""
         self._letters += len(run.text)
         last = self._runs[-1] if self._runs else None
-        if last is not None and (between := _between(last, run)) is not None:
+        if last is not None and (between := _joint(last, run)) is not None:
             self._runs[-1] = replace(
                 last,
                 text=last.text + between + run.text,
@@ -274,8 +274,8 @@ class _Reading:
         self._runs.append(run)
 
 
-def _between(last: TextRun, run: TextRun) -> str | None:
-    """What stands between two runs that are one: nothing, or a space. None: they are two."""
+def _joint(last: TextRun, run: TextRun) -> str | None:
+    """Return the text between two runs that are one: nothing, or a space; None where they are two."""
     same = (last.page, last.type_size, last.bold, last.ink, last.area.top)
     if same != (run.page, run.type_size, run.bold, run.ink, run.area.top) or len(last.text) > _LONGEST_RUN:
         return None
@@ -286,23 +286,23 @@ def _between(last: TextRun, run: TextRun) -> str | None:
 
 
 def taken_areas(page: PageObject, frame: PageFrame, seconds: float) -> tuple[Area, ...]:
-    """What text, pictures and form fields take of the page, as far as it is read in that time: rather too much than too
+    """Return the areas of text, pictures and form fields, as far as the page is read in that time: rather too much than too
     little. A scan is left out: its blank margin cannot be told from its words. Never raises for bad content."""
     drawing = Drawing(time.thread_time() + seconds)
     areas: list[Area] = []
     with suppress(EnoughError, *LIBRARY, MemoryError):
         areas += [frame.area(corners(note["/Rect"])) for _, note in widgets(page) if "/Rect" in note]
         drawing.page(page)
-    areas += (_text_area(frame, each) for each in drawing.pieces)
-    pictures = (_picture_area(frame, each) for each in drawing.pictures)
+    areas += (_text_area(frame, p) for p in drawing.pieces)
+    pictures = (_picture_area(frame, p) for p in drawing.pictures)
     areas += (area for area in pictures if not _is_scan(frame, area))
     most = frame.size.width * frame.size.height
     return tuple(area for area in areas if 0 < area.width * area.height <= most)
 
 
 def annotations_on(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
-    """Each with what the page names it by."""
-    listed = whole(page.get("/Annots"))
+    """Yield each annotation, with the page's reference to it."""
+    listed = resolve(page.get("/Annots"))
     for place in listed if isinstance(listed, ArrayObject) else ():
         note = place.get_object()
         if isinstance(note, DictionaryObject):
@@ -310,51 +310,51 @@ def annotations_on(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
 
 
 def widgets(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
-    """The form fields that stand on the page: an earlier mark or seal is one."""
+    """Yield the form fields that stand on the page: an earlier mark or seal is one."""
     return ((place, note) for place, note in annotations_on(page) if note.get("/Subtype") == "/Widget")
 
 
 def look_of(note: DictionaryObject) -> StreamObject | None:
-    """What an annotation draws, if it draws anything."""
-    look = whole(note.get("/AP", DictionaryObject()).get_object().get("/N"))
+    """Return the form that an annotation draws, if it draws any."""
+    look = resolve(note.get("/AP", DictionaryObject()).get_object().get("/N"))
     return look if isinstance(look, StreamObject) else None
 
 
 def _looks(page: PageObject) -> Iterator[tuple[StreamObject, tuple[float, ...]]]:
-    """What annotations draw on the page: a number or a date may have been put there after the fact."""
+    """Yield the forms that annotations draw on the page: a number or a date may have been added after the fact."""
     for _, note in islice(annotations_on(page), _MOST_MARKS):
         flags = note.get("/F", 0)
         if note.get("/Subtype") not in _SHOWING or (isinstance(flags, int) and flags & _HIDDEN):
             continue
         if (look := look_of(note)) is not None:
-            yield look, _placed(note, look)
+            yield look, _fitting_matrix(note, look)
 
 
-def _placed(note: DictionaryObject, look: StreamObject) -> tuple[float, ...]:
-    """The matrix that fits the look's box into the annotation's rectangle."""
-    left, bottom, right, top = corners(note["/Rect"])
+def _fitting_matrix(note: DictionaryObject, look: StreamObject) -> tuple[float, ...]:
+    """Return the matrix that fits the look's box into the annotation's rectangle."""
+    x0, y0, x1, y1 = corners(note["/Rect"])
     own = corners(look["/BBox"])
     wide, high = own[2] - own[0], own[3] - own[1]
-    across = (right - left) / wide if wide else 1.0
-    along = (top - bottom) / high if high else 1.0
-    return (across, 0.0, 0.0, along, left - own[0] * across, bottom - own[1] * along)
+    across = (x1 - x0) / wide if wide else 1.0
+    along = (y1 - y0) / high if high else 1.0
+    return (across, 0.0, 0.0, along, x0 - own[0] * across, y0 - own[1] * along)
 
 
 def _text_area(frame: PageFrame, piece: Piece) -> Area:
-    """Of the line's corners; a little below the baseline for tails and dots."""
-    return _seen(frame, piece.matrix, (0.0, -0.25 * piece.high, piece.wide, 0.9 * piece.high))
+    """Return the area of the line's corners; a little below the baseline for tails and dots."""
+    return _area_of(frame, piece.matrix, (0.0, -0.25 * piece.high, piece.wide, 0.9 * piece.high))
 
 
 def _picture_area(frame: PageFrame, matrix: tuple[float, ...]) -> Area:
-    return _seen(frame, matrix, (0.0, 0.0, 1.0, 1.0))
+    return _area_of(frame, matrix, (0.0, 0.0, 1.0, 1.0))
 
 
 def _is_scan(frame: PageFrame, area: Area) -> bool:
     return area.width * area.height > _WHOLE_PAGE * frame.size.width * frame.size.height
 
 
-def _seen(frame: PageFrame, matrix: tuple[float, ...], box: Rect) -> Area:
-    """A box of a matrix's own space, as it is seen on the page."""
+def _area_of(frame: PageFrame, matrix: tuple[float, ...], box: Rect) -> Area:
+    """Return the area of the page that a box of a matrix's own space takes."""
     a, b, c, d, e, f = matrix
     points = [(x, y) for x in box[::2] for y in box[1::2]]
     across = [x * a + y * c + e for x, y in points]
@@ -368,7 +368,7 @@ def _seen(frame: PageFrame, matrix: tuple[float, ...], box: Rect) -> Area:
     )
 
 
-def _on(area: Area, frame: PageFrame) -> bool:
-    """Whether its middle lies on the page: what lies beside it nobody sees."""
+def _is_on_page(area: Area, frame: PageFrame) -> bool:
+    """Tell whether its middle lies on the page: text beside it is not shown."""
     across, along = area.left + area.width / 2, area.top + area.height / 2
     return 0 <= across <= frame.size.width and 0 <= along <= frame.size.height

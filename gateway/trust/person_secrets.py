@@ -1,6 +1,6 @@
-"""What persons sign in with: a passphrase (Argon2id) and a second factor (TOTP, RFC 6238). In: what somebody typed. Out:
-whether it fits, or what is kept of it: a hash, and the second factor sealed with the passphrase, so that neither the
-database nor a backup of it signs anybody in. Slow on purpose: use it in the pool."""
+"""Makes and checks the secrets with which people sign in: a passphrase (Argon2id) and a second factor (TOTP, RFC
+6238). In: the typed text. Out: whether it fits, or what is kept of it: a hash, and the second factor sealed with the
+passphrase, so that the database or a backup of it is not enough to sign in. Slow on purpose: use it in the pool."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _ISSUER = "Lien thong van ban"
 
 
 class PersonSecrets:
-    """Makes and checks what people sign in with. Sync and slow on purpose: call it in the pool."""
+    """Maker and checker of the secrets of people. Sync and slow on purpose: call it in the pool."""
 
     def new_code(self) -> tuple[str, str]:
-        """A one-time code to be told to a person, and its digest to be kept."""
+        """Make a one-time code to be told to a person, and its digest to be kept."""
         # 100 bits in groups that a person reads off paper; a plain hash is right for a random secret.
         text = base64.b32encode(secrets.token_bytes(13)).decode()[:20]
         code = "-".join(text[n : n + 5] for n in range(0, len(text), 5))
@@ -47,15 +47,15 @@ class PersonSecrets:
         return compare_digest(_digest(code), digest)
 
     def code_digest(self, code: str) -> str:
-        """What would be kept of that code."""
+        """Return the digest that would be kept of that code."""
         return _digest(code)
 
     def new_totp(self) -> str:
-        """The secret of a new second factor, in Base32."""
+        """Make the secret of a new second factor, in Base32."""
         return pyotp.random_base32()
 
     def keep(self, passphrase: str, totp: str) -> tuple[str, str]:
-        """The hash of the passphrase, and the second factor sealed with it. Clash for a passphrase too easy to guess."""
+        """Return the passphrase's hash and the second factor sealed with it. Raise Clash if it is too easy to guess."""
         if not LEAST_LENGTH <= len(passphrase) <= MOST_LENGTH or len(set(passphrase)) < LEAST_LENGTH // 2:
             raise Clash(
                 f"the passphrase must have {LEAST_LENGTH} characters or more, and not the same few again and again",
@@ -64,42 +64,42 @@ class PersonSecrets:
         return self.hash(passphrase), self.seal(passphrase, totp)
 
     def hash(self, password: str) -> str:
-        """What is kept of a password that the rules take."""
-        return _hasher().hash(_typed(password))
+        """Return the hash of a password that fits the rules."""
+        return _hasher().hash(_encode(password))
 
     def seal(self, password: str, totp: str) -> str:
-        """The second factor sealed with the password."""
+        """Seal the second factor with the password."""
         salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
         sealed = AESGCM(_key(password, salt, MEMORY_KIB, PASSES)).encrypt(nonce, totp.encode(), _PURPOSE)
         return f"{MEMORY_KIB}:{PASSES}:{base64.b64encode(salt + nonce + sealed).decode()}"
 
     def resealed(self, password: str, sealed_totp: str, other: str) -> str | None:
-        """The same second factor sealed with another password; None when the first does not open it."""
-        totp = _opened(password, sealed_totp)
+        """Seal the same second factor with another password; None when the first does not open it."""
+        totp = _open(password, sealed_totp)
         return None if totp is None else self.seal(other, totp)
 
     def is_passphrase(self, passphrase: str, hashed: str) -> bool:
         if len(passphrase) > MOST_LENGTH:
             return False
         try:
-            return _hasher().verify(hashed, _typed(passphrase))
+            return _hasher().verify(hashed, _encode(passphrase))
         except (VerificationError, InvalidHashError):
             return False
 
     def step(self, passphrase: str, sealed_totp: str, code: str, at: datetime) -> int | None:
-        """Which time step this code belongs to; None when it is none of those around that time."""
-        opened = _opened(passphrase, sealed_totp)
+        """Return the time step that this code belongs to; None when it is none of those around that time."""
+        opened = _open(passphrase, sealed_totp)
         if opened is None:
             return None
-        totp, given, found = pyotp.TOTP(opened), "".join(code.split()), None
+        totp, digits, step = pyotp.TOTP(opened), "".join(code.split()), None
         # One step either way: clocks of telephones differ.
         for n in (-1, 0, 1):
-            if compare_digest(totp.at(at + timedelta(seconds=n * STEP_S)).encode(), _typed(given)):
-                found = int(at.timestamp()) // STEP_S + n
-        return found
+            if compare_digest(totp.at(at + timedelta(seconds=n * STEP_S)).encode(), _encode(digits)):
+                step = int(at.timestamp()) // STEP_S + n
+        return step
 
     def uri(self, totp: str, name: str) -> str:
-        """What an authenticator app reads."""
+        """Return the address that an authenticator app reads."""
         return pyotp.TOTP(totp).provisioning_uri(name=name, issuer_name=_ISSUER)
 
 
@@ -108,12 +108,12 @@ def _hasher() -> PasswordHasher:
 
 
 def _key(passphrase: str, salt: bytes, memory_kib: int, passes: int) -> bytes:
-    return hash_secret_raw(_typed(passphrase), salt, passes, memory_kib, _LANES, hash_len=_KEY, type=Type.ID)
+    return hash_secret_raw(_encode(passphrase), salt, passes, memory_kib, _LANES, hash_len=_KEY, type=Type.ID)
 
 
-def _opened(password: str, sealed_totp: str) -> str | None:
-    memory, passes, kept = sealed_totp.split(":")
-    raw = base64.b64decode(kept)
+def _open(password: str, sealed_totp: str) -> str | None:
+    memory, passes, encoded = sealed_totp.split(":")
+    raw = base64.b64decode(encoded)
     salt, nonce, sealed = raw[:_SALT], raw[_SALT : _SALT + _NONCE], raw[_SALT + _NONCE :]
     try:
         opened = AESGCM(_key(password, salt, int(memory), int(passes))).decrypt(nonce, sealed, _PURPOSE)
@@ -123,9 +123,9 @@ def _opened(password: str, sealed_totp: str) -> str | None:
 
 
 def _digest(code: str) -> str:
-    return hashlib.sha256(_typed("".join(code.replace("-", " ").split()).upper())).hexdigest()
+    return hashlib.sha256(_encode("".join(code.replace("-", " ").split()).upper())).hexdigest()
 
 
-def _typed(text: str) -> bytes:
-    """The same for the same letters, however a keyboard composes them; of what is no text it is something."""
+def _encode(text: str) -> bytes:
+    """Encode a text so that it has the same bytes however a keyboard composes its letters; surrogates pass as well."""
     return unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")

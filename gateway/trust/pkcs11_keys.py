@@ -37,15 +37,15 @@ from gateway.trust import key_material as material
 from gateway.trust.key_material import KeyKind, PublicKey
 
 T = TypeVar("T")
-# Signing takes milliseconds; who waits longer than this waits for a token that hangs.
+# Signing takes milliseconds; a token that takes longer than this hangs.
 PATIENCE_S = 20.0
 _BAD_PIN = (PinIncorrect, PinInvalid, PinLenRange, PinLocked)
 _log = logging.getLogger(__name__)
 
 
 class _Shared:
-    """What the tokens of one library share, for it is one for the whole process, and so is its state: they wait for each
-    other, and each time that it begins anew all their sessions have ended."""
+    """State that the tokens of one library share, because the library and its state are one for the whole process: they
+    wait for each other, and each time that it begins anew all their sessions have ended."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -57,7 +57,7 @@ _MAKING = threading.Lock()
 
 
 class Pkcs11Token:
-    """The token with that label. Nothing is opened before the first work."""
+    """Token with that label. Nothing is opened before the first work."""
 
     def __init__(self, module: Path, label: str, pin: str | None) -> None:
         self._module, self._label = str(module), label
@@ -72,20 +72,20 @@ class Pkcs11Token:
         return f"Pkcs11Token({self._label!r})"
 
     def run(self, work: Callable[[Any], T]) -> T:
-        """What `work` gives for a session of this token. SignerDown when the token does not do it, also not in a new
-        session; NotFound when it has no such key; Misconfigured when the settings cannot work."""
+        """Return what `work` gives for a session of this token. Raise SignerDown when the token does not do it, also not in
+        a new session; NotFound when it has no such key; Misconfigured when the settings cannot work."""
         if not self._shared.lock.acquire(timeout=PATIENCE_S):
             raise self._down("another call has not come back from it")
         try:
             try:
-                return work(self._opened())
+                return work(self._open_session())
             except PKCS11Error as first:
-                # Of a token that was pulled out some libraries say that it has no keys: so that is asked twice too.
+                # Some libraries say of a token that was pulled out that it has no keys: so this error is tried twice too.
                 if self._refused:
                     raise
                 action(_log, "token.reopened", type(first).__name__, token=self._label)
-                self._start_anew()
-                return work(self._opened())
+                self._restart()
+                return work(self._open_session())
         except NoSuchKey as why:
             raise NotFound(f"the token {self._label} has no such key") from why
         except PKCS11Error as why:
@@ -94,9 +94,9 @@ class Pkcs11Token:
         finally:
             self._shared.lock.release()
 
-    def _opened(self) -> Any:
+    def _open_session(self) -> Any:
         if self._opened_in != self._shared.beginnings:
-            # Its number may be that of another token's session by now: not even to be closed.
+            # Its number may be that of another token's session by now, so it is not even closed.
             self._session = None
         if self._session is None:
             if self._pin is None or self._refused:
@@ -108,7 +108,7 @@ class Pkcs11Token:
             try:
                 self._session = token.open(rw=True, user_pin=self._pin)
             except UserAlreadyLoggedIn:
-                # Somebody else of this process did; a login is the process's.
+                # Another session of this process did; a login belongs to the process.
                 self._session = token.open(rw=True)
             except _BAD_PIN:
                 self._refused = True
@@ -127,8 +127,8 @@ class Pkcs11Token:
                 hint="check keys.pkcs11_module",
             ) from why
 
-    def _start_anew(self) -> None:
-        """A token that was taken out and put back is seen only by a library that begins again."""
+    def _restart(self) -> None:
+        """Restart the library: only so does it see a token that was taken out and put back."""
         self._drop()
         self._shared.beginnings += 1
         self._library().reinitialize()
@@ -160,22 +160,22 @@ _USES: Final = MechanismFlag.SIGN | MechanismFlag.VERIFY
 
 
 def label(agency_code: str, key_id: str) -> str:
-    """How a key is called on the token."""
+    """Return the label of a key on the token."""
     return f"{agency_code}:{key_id}"
 
 
 class TokenKeys:
-    """The keys of one token. Safe to share between threads: the token does one thing at a time."""
+    """Keys of one token. Safe to share between threads: the token does one thing at a time."""
 
     def __init__(self, token: Pkcs11Token) -> None:
         self._token = token
 
     def generate(self, agency_code: str, kind: KeyKind) -> PublicKey:
-        """A new pair on the token, under its label when this returns."""
+        """Make a new pair on the token, under its label when this returns."""
 
         def work(session: Any) -> PublicKey:
             making = f"making-{secrets.token_hex(8)}"
-            public, private = _generated(session, kind, making)
+            public, private = _generate_pair(session, kind, making)
             key = _public_key(public)
             key_id = material.key_id(key)
             for half in (public, private):
@@ -186,21 +186,21 @@ class TokenKeys:
         return self._token.run(work)
 
     def sign(self, agency_code: str, key_id: str, key: PublicKey, data: bytes) -> bytes:
-        """The signature in wire form. SignerDown when the token gives something else than one."""
-        value = self._token.run(
-            lambda session: _signed_by_token(session, label(agency_code, key_id), key, data)
+        """Return the signature in wire form. Raise SignerDown when the token gives something else than one."""
+        signature = self._token.run(
+            lambda session: _sign_on_token(session, label(agency_code, key_id), key, data)
         )
-        if len(value) != material.signature_length(key):
-            raise SignerDown(f"the token gave {len(value)} bytes for a signature of key {key_id}")
+        if len(signature) != material.signature_length(key):
+            raise SignerDown(f"the token gave {len(signature)} bytes for a signature of key {key_id}")
         if isinstance(key, rsa.RSAPublicKey):
-            return value
-        half = len(value) // 2
-        r, s = int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big")
+            return signature
+        half = len(signature) // 2
+        r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
         return material.raw_low_s(r, s, key.curve.name)
 
 
 class TokenSigner:
-    """Signs with one key of a token (`ports.services.EnvelopeSigner`). It signs what begins with its purpose, and nothing
+    """Signer with one key of a token (`ports.services.EnvelopeSigner`). It signs content of its purpose, and nothing
     else."""
 
     at_hand = False
@@ -220,14 +220,14 @@ class TokenSigner:
         return self._keys.sign(self.agency_code, self._key_id, self._key, data)
 
 
-def _generated(session: Any, kind: KeyKind, making: str) -> tuple[Any, Any]:
-    given = {"store": True, "label": making, "capabilities": _USES, "private_template": _PRIVATE}
+def _generate_pair(session: Any, kind: KeyKind, making: str) -> tuple[Any, Any]:
+    options = {"store": True, "label": making, "capabilities": _USES, "private_template": _PRIVATE}
     if kind == "rsa-3072":
-        public, private = session.generate_keypair(KeyType.RSA, _RSA_BITS, **given)
+        public, private = session.generate_keypair(KeyType.RSA, _RSA_BITS, **options)
         return public, private
     curve = {Attribute.EC_PARAMS: encode_named_curve_parameters(_CURVES[kind])}
     parameters = session.create_domain_parameters(KeyType.EC, curve, local=True)
-    public, private = parameters.generate_keypair(**given)
+    public, private = parameters.generate_keypair(**options)
     return public, private
 
 
@@ -238,13 +238,13 @@ def _public_key(public: Any) -> PublicKey:
             int.from_bytes(public[Attribute.MODULUS], "big"),
         )
         return numbers.public_key()
-    return material.checked(serialization.load_der_public_key(encode_ec_public_key(public)), "the token")
+    return material.check_key(serialization.load_der_public_key(encode_ec_public_key(public)), "the token")
 
 
-def _signed_by_token(session: Any, name: str, key: PublicKey, data: bytes) -> bytes:
+def _sign_on_token(session: Any, name: str, key: PublicKey, data: bytes) -> bytes:
     private = session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=name)
     if isinstance(key, rsa.RSAPublicKey):
         return bytes(private.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
-    # The token signs a digest as it is: not every one knows the combined mechanism.
+    # The token signs a ready digest: not every one knows the combined mechanism.
     digest = hashlib.sha384 if isinstance(key.curve, ec.SECP384R1) else hashlib.sha256
     return bytes(private.sign(digest(data).digest(), mechanism=Mechanism.ECDSA))

@@ -12,39 +12,39 @@ Grid = list[list[int]]
 
 
 def path(text: str) -> tuple[int, str] | None:
-    """The width in modules, quiet zone and all, and the dark ones as one path; None for a text that is too long."""
-    rows = drawn(text)
+    """Return the width in modules, quiet zone included, and the dark ones as one path; None for a text that is too long."""
+    rows = draw(text)
     if rows is None:
         return None
     dark = (
-        f"M{x + QUIET},{y + QUIET}h1v1h-1z" for y, row in enumerate(rows) for x, one in enumerate(row) if one
+        f"M{x + QUIET},{y + QUIET}h1v1h-1z" for y, row in enumerate(rows) for x, bit in enumerate(row) if bit
     )
     return len(rows) + 2 * QUIET, "".join(dark)
 
 
 def lines(text: str) -> list[str]:
-    """For a terminal: two rows of modules to a line, light ones drawn, so that it reads on a dark ground; nothing of a text
-    that is too long."""
-    rows = drawn(text)
+    """Draw for a terminal: two rows of modules to a line, light ones drawn, so that it reads on a dark ground; nothing for
+    a text that is too long."""
+    rows = draw(text)
     if rows is None:
         return []
     width = len(rows) + 2 * QUIET
     blank = [[0] * width for _ in range(QUIET)]
-    whole = [*blank, *([0] * QUIET + row + [0] * QUIET for row in rows), *blank]
-    whole += [[1] * width] if len(whole) % 2 else []
-    shown = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
+    grid = [*blank, *([0] * QUIET + row + [0] * QUIET for row in rows), *blank]
+    grid += [[1] * width] if len(grid) % 2 else []
+    blocks = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
     return [
-        "".join(shown[upper, lower] for upper, lower in zip(whole[n], whole[n + 1], strict=True))
-        for n in range(0, len(whole), 2)
+        "".join(blocks[upper, lower] for upper, lower in zip(grid[n], grid[n + 1], strict=True))
+        for n in range(0, len(grid), 2)
     ]
 
 
-def drawn(text: str) -> Grid | None:
-    """Rows of 1 for dark and 0 for light, without the quiet zone."""
+def draw(text: str) -> Grid | None:
+    """Return rows of 1 for dark and 0 for light, without the quiet zone."""
     try:
         code = segno.make_qr(text.encode(), error="m", mode="byte", boost_error=False)
     except segno.DataOverflowError:
         return None
     if int(code.version) > _LARGEST:
         return None
-    return [[int(one) for one in row] for row in code.matrix]
+    return [[int(bit) for bit in row] for row in code.matrix]

@@ -1,9 +1,9 @@
-"""What authorities say about the revocation of certificates: reads lists (CRL), asks by OCSP and reads the answers (RFC
-6960), and says what all of them together mean for one certificate at a time (K4). In: a list, or an answer, and the
-authority that should have signed it. Out: a `Statement`, or nothing, for an answer with the reason; of all statements
-good, revoked with date and reason, or unknown with how long that is so. Only a list signed by the issuer's own key
-counts, and only for what it covers; only the issuer, or a responder that it named for this, may answer. No I/O, no
-decision."""
+"""Reads what authorities say about the revocation of certificates: lists (CRL) and answers by OCSP (RFC 6960), for
+which it also writes the questions; and tells what all of them together mean for one certificate at a time (K4). In: a
+list, or an answer, and the authority that should have signed it. Out: a `Statement`, or nothing, for an answer with
+the reason; of all statements good, revoked with date and reason, or unknown with how long that is so. Only a list
+signed by the issuer's own key counts, and only for what it covers; only the issuer, or a responder that it named for
+this, may answer. No I/O, no decision."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ON_HOLD = "certificateHold"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What one answer says about one certificate: good unless `revoked_at` is given."""
+    """Word of one answer about one certificate: good unless `revoked_at` is given."""
 
     source: str
     digest: str
@@ -66,58 +66,58 @@ def standing(
     expires: datetime,
     asked_since: datetime | None = None,
 ) -> RevocationStanding:
-    """How a certificate that runs until `expires` stood at `at`, by what is known at `now`."""
-    known = [each for each in statements if each.made_at <= max(at, now) + FUTURE]
-    revoked = [each for each in known if _revokes(each, known, at)]
+    """Return how a certificate that runs until `expires` stood at `at`, by what is known at `now`."""
+    usable = [s for s in statements if s.made_at <= max(at, now) + FUTURE]
+    revoked = [s for s in usable if _revokes(s, usable, at)]
     if revoked:
-        first = min(revoked, key=lambda each: (each.revoked_at or at, -each.made_at.timestamp()))
-        stands = _by("revoked", first, None)
+        first = min(revoked, key=lambda s: (s.revoked_at or at, -s.made_at.timestamp()))
+        stands = _make("revoked", first, None)
         return replace(stands, revoked_at=first.revoked_at, reason=first.reason)
-    silent = [each for each in known if each.revoked_at is None or each.revoked_at > at]
-    good = [each for each in silent if at <= _end(each) and _knows(each, max(expires, at))]
+    silent = [s for s in usable if s.revoked_at is None or s.revoked_at > at]
+    good = [s for s in silent if at <= _end(s) and _knows(s, max(expires, at))]
     if good:
-        newest = max(good, key=lambda each: each.made_at)
+        newest = max(good, key=lambda s: s.made_at)
         age = max(0.0, (at - newest.made_at).total_seconds())
-        return _by("good", newest, age)
-    ended = [end for each in silent if (end := _end(each)) <= at]
+        return _make("good", newest, age)
+    ended = [end for s in silent if (end := _end(s)) <= at]
     since = max(ended) if ended else asked_since
     unknown_s = None if since is None else max(0.0, (at - since).total_seconds())
-    last = max(silent, key=lambda each: each.made_at, default=None)
-    return _by("unknown", last, unknown_s) if last else RevocationStanding(state="unknown", age_s=unknown_s)
+    last = max(silent, key=lambda s: s.made_at, default=None)
+    return _make("unknown", last, unknown_s) if last else RevocationStanding(state="unknown", age_s=unknown_s)
 
 
-def _by(state: str, each: Statement, age_s: float | None) -> RevocationStanding:
+def _make(state: str, statement: Statement, age_s: float | None) -> RevocationStanding:
     return RevocationStanding(
-        state=state, age_s=age_s, source=each.source, as_of=each.made_at, digest=each.digest
+        state=state, age_s=age_s, source=statement.source, as_of=statement.made_at, digest=statement.digest
     )
 
 
 def worst(standings: Sequence[RevocationStanding]) -> RevocationStanding:
-    """Revoked before unknown before good; of equals the one with the older answer."""
+    """Return the worst: revoked before unknown before good; of equals the one with the older answer."""
     order = {"revoked": 2, "unknown": 1, "good": 0}
 
-    def rank(each: RevocationStanding) -> tuple[int, float]:
-        return order[each.state], float("inf") if each.age_s is None else each.age_s
+    def rank(candidate: RevocationStanding) -> tuple[int, float]:
+        return order[candidate.state], float("inf") if candidate.age_s is None else candidate.age_s
 
     return max(standings, key=rank)
 
 
-def _knows(each: Statement, over: datetime) -> bool:
-    """An authority may forget a certificate that has run out, and its silence then says nothing; what it names it knows."""
-    return each.revoked_at is not None or each.made_at <= over
+def _knows(statement: Statement, expiry: datetime) -> bool:
+    """Tell whether it counts: an authority may forget a certificate that has run out, but still knows what it names."""
+    return statement.revoked_at is not None or statement.made_at <= expiry
 
 
-def _revokes(each: Statement, known: Sequence[Statement], at: datetime) -> bool:
-    """Revoked is for ever, whatever comes later; only a hold can be lifted, and not for the time in which it held."""
-    if each.revoked_at is None or each.revoked_at > at:
+def _revokes(statement: Statement, statements: Sequence[Statement], at: datetime) -> bool:
+    """Tell whether it revokes, which is for ever; only a hold can be lifted, and not for the time in which it held."""
+    if statement.revoked_at is None or statement.revoked_at > at:
         return False
-    if each.reason != ON_HOLD or at <= each.made_at:
+    if statement.reason != ON_HOLD or at <= statement.made_at:
         return True
-    return not any(other.revoked_at is None and other.made_at > each.made_at for other in known)
+    return not any(other.revoked_at is None and other.made_at > statement.made_at for other in statements)
 
 
-def _end(each: Statement) -> datetime:
-    return each.ends_at if each.ends_at is not None else each.made_at + WITHOUT_END
+def _end(statement: Statement) -> datetime:
+    return statement.ends_at if statement.ends_at is not None else statement.made_at + WITHOUT_END
 
 
 # Lists whose signature was found good are remembered; a node reads from a handful of authorities.
@@ -125,7 +125,7 @@ _REMEMBERED_LISTS = 64
 
 
 class RevocationList:
-    """One list, read once. Equal lists are one: what was found out about it is found out once."""
+    """Revocation list, parsed once. Equal lists are one, so that its signature is checked once."""
 
     def __init__(self, listed: x509.CertificateRevocationList) -> None:
         self.listed = listed
@@ -139,7 +139,7 @@ class RevocationList:
         return hash(self.digest)
 
     def statement(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Statement | None:
-        """What it says about a certificate of this issuer; None when it says nothing that counts."""
+        """Return what it says about a certificate of this issuer; None when it says nothing that counts."""
         listed = self.listed
         if (
             listed.issuer != issuer.subject
@@ -154,7 +154,7 @@ class RevocationList:
             source=RevocationSource.LIST,
             digest=self.digest,
             made_at=listed.last_update_utc,
-            # A list without an end is never fresh: nobody could say when it was to be replaced.
+            # A list without an end is never fresh: it does not say when it is to be replaced.
             ends_at=listed.next_update_utc or listed.last_update_utc,
             revoked_at=entry.revocation_date_utc if entry is not None and revoked else None,
             reason=reason.value if revoked and reason is not None else None,
@@ -162,19 +162,19 @@ class RevocationList:
 
 
 def read_list(der: bytes) -> RevocationList:
-    """ValueError for what is no list."""
+    """Parse a list; raise ValueError for anything else."""
     try:
         listed = x509.load_der_x509_crl(der)
-        _ = listed.issuer  # read only when it is asked for, and then with errors of its own
+        _ = listed.issuer  # parsed only when asked for, and then with errors of its own
     except (x509.InvalidVersion, TypeError) as why:
         raise ValueError(str(why)) from why
     return RevocationList(listed)
 
 
 @lru_cache(maxsize=_REMEMBERED_LISTS)
-def is_list_from(each: RevocationList, issuer: x509.Certificate) -> bool:
-    """Signed by this issuer's key, with SHA-256 or better; the issuer may sign lists."""
-    listed = each.listed
+def is_list_from(revocation_list: RevocationList, issuer: x509.Certificate) -> bool:
+    """Tell whether the list is signed by this issuer's key, with SHA-256 or better, and the issuer may sign lists."""
+    listed = revocation_list.listed
     try:
         usage = extension(issuer, x509.KeyUsage)
         if not isinstance(listed.signature_hash_algorithm, STRONG) or (
@@ -190,13 +190,13 @@ def is_list_from(each: RevocationList, issuer: x509.Certificate) -> bool:
 
 
 def _covers(listed: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
-    """A list of part of the certificates, or of changes only, says nothing about the rest."""
+    """Tell whether the list covers it: one of some certificates, or of changes only, says nothing about others."""
     try:
-        for each in listed.extensions:
-            if isinstance(each.value, x509.IssuingDistributionPoint):
-                if not _in_scope(each.value, certificate):
+        for ext in listed.extensions:
+            if isinstance(ext.value, x509.IssuingDistributionPoint):
+                if not _in_scope(ext.value, certificate):
                     return False
-            elif each.critical or each.oid == ExtensionOID.DELTA_CRL_INDICATOR:
+            elif ext.critical or ext.oid == ExtensionOID.DELTA_CRL_INDICATOR:
                 return False
     except UNREADABLE:
         return False
@@ -217,8 +217,8 @@ def _in_scope(point: x509.IssuingDistributionPoint, certificate: x509.Certificat
     if point.full_name is None:
         return True
     points = extension(certificate, x509.CRLDistributionPoints)
-    named = {name for each in points or () for name in each.full_name or ()}
-    return not named.isdisjoint(point.full_name)
+    own_names = {name for p in points or () for name in p.full_name or ()}
+    return not own_names.isdisjoint(point.full_name)
 
 
 def _reason_in_list(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
@@ -236,30 +236,30 @@ _UNREADABLE = (*UNREADABLE, TypeError, UnsupportedAlgorithm, x509.InvalidVersion
 
 
 class NoAnswer(ValueError):
-    """It looks like an answer and says nothing that counts; the text says why."""
+    """Answer that says nothing that counts; the text says why."""
 
 
 def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate, nonce: bytes) -> bytes:
-    """The question about one certificate, as DER. SHA-1 only names the issuer here; many responders know nothing else."""
-    named = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303  # as said
-    return named.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
+    """Make the question about one certificate, as DER. SHA-1 only names the issuer here, as many responders want it."""
+    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303  # as said
+    return builder.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
 
 
 OcspAnswer = tuple[Statement, x509.Certificate | None]
-"""What an answer says, and the responder that the issuer named for it; None where the issuer answered itself."""
+"""Statement of an answer, and the responder that the issuer named for it; None where the issuer answered itself."""
 
 
 def read_answer(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer:
-    """What the answer says about a certificate of this issuer. It says the same whenever it is asked: whether the
-    responder was revoked since is for who knows the issuer's lists."""
-    found = _read_answer(der, certificate, issuer)
-    if isinstance(found, str):
-        raise NoAnswer(found)
-    return found
+    """Return what the answer says about a certificate of this issuer, which is the same at all times: only the issuer's
+    lists tell whether the responder was revoked since."""
+    answer = _read_answer(der, certificate, issuer)
+    if isinstance(answer, str):
+        raise NoAnswer(answer)
+    return answer
 
 
 def nonce_of_answer(der: bytes) -> bytes | None:
-    """The number that the answer repeats; NoAnswer when it cannot be read."""
+    """Return the nonce that the answer repeats; raise NoAnswer when it cannot be read."""
     try:
         answer = ocsp.load_der_ocsp_response(der)
         if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
@@ -272,7 +272,7 @@ def nonce_of_answer(der: bytes) -> bytes | None:
 
 
 def serial_of_answer(der: bytes) -> int:
-    """The serial number of the first certificate that the answer speaks of."""
+    """Return the serial number of the first certificate that the answer speaks of."""
     try:
         answer = ocsp.load_der_ocsp_response(der)
         return next(answer.responses).serial_number
@@ -282,21 +282,21 @@ def serial_of_answer(der: bytes) -> int:
 
 @lru_cache(maxsize=_REMEMBERED_ANSWERS)
 def _read_answer(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer | str:
-    """What it says, or why nothing; a text and no error, so that it is remembered too."""
+    """Return what it says, or why nothing; a text and no error, so that it is remembered too."""
     try:
         answer = ocsp.load_der_ocsp_response(der)
         if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             return f"the responder says {answer.response_status.name}"
-        for each in islice(answer.responses, _MOST_SPOKEN_OF):
-            if _is_about(each, certificate, issuer):
-                return _judged_answer(answer, each, der, issuer)
+        for response in islice(answer.responses, _MOST_SPOKEN_OF):
+            if _is_for(response, certificate, issuer):
+                return _judge_answer(answer, response, der, issuer)
     except _UNREADABLE as why:
         return f"the answer cannot be read: {why}"
     return "the answer is about another certificate"
 
 
-def _judged_answer(
-    answer: ocsp.OCSPResponse, each: ocsp.OCSPSingleResponse, der: bytes, issuer: x509.Certificate
+def _judge_answer(
+    answer: ocsp.OCSPResponse, response: ocsp.OCSPSingleResponse, der: bytes, issuer: x509.Certificate
 ) -> OcspAnswer | str:
     if not isinstance(answer.signature_hash_algorithm, STRONG):
         return "the answer is not signed with SHA-256 or better"
@@ -304,35 +304,35 @@ def _judged_answer(
     if speaker is None:
         return "no responder that we know signed the answer"
     if speaker is issuer:
-        return _answered(each, der, None)
-    return _unfit_responder(speaker, issuer, each.this_update_utc) or _answered(each, der, speaker)
+        return _make_answer(response, der, None)
+    return _unfit_responder(speaker, issuer, response.this_update_utc) or _make_answer(response, der, speaker)
 
 
-def _answered(
-    each: ocsp.OCSPSingleResponse, der: bytes, responder: x509.Certificate | None
+def _make_answer(
+    response: ocsp.OCSPSingleResponse, der: bytes, responder: x509.Certificate | None
 ) -> OcspAnswer | str:
-    if each.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
+    if response.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
         return "the responder does not know the certificate"
-    reason = each.revocation_reason
+    reason = response.revocation_reason
     statement = Statement(
         source=RevocationSource.OCSP,
         digest=hashlib.sha256(der).hexdigest(),
-        made_at=each.this_update_utc,
-        ends_at=each.next_update_utc,
-        revoked_at=each.revocation_time_utc,
+        made_at=response.this_update_utc,
+        ends_at=response.next_update_utc,
+        revoked_at=response.revocation_time_utc,
         reason=reason.value if reason is not None else None,
     )
     return statement, responder
 
 
 def _speaker(answer: ocsp.OCSPResponse, issuer: x509.Certificate) -> x509.Certificate | None:
-    """Whose key signed the answer: the issuer, or one of the certificates that it brings; None when nobody's did."""
+    """Return the certificate whose key signed the answer: the issuer, or one that the answer brings; None otherwise."""
     speakers = (issuer, *islice(answer.certificates, _MOST_RESPONDERS))
-    return next((each for each in speakers if _signed_by(answer, each)), None)
+    return next((c for c in speakers if _is_signed_by(answer, c)), None)
 
 
 def _unfit_responder(responder: x509.Certificate, issuer: x509.Certificate, at: datetime) -> str | None:
-    """Why this responder may not speak for the issuer: named by it, for this purpose alone, at that time."""
+    """Return why this responder may not speak for the issuer: named by it, for this purpose alone, at that time."""
     try:
         responder.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
@@ -347,7 +347,7 @@ def _unfit_responder(responder: x509.Certificate, issuer: x509.Certificate, at: 
     return None
 
 
-def _signed_by(answer: ocsp.OCSPResponse, speaker: x509.Certificate) -> bool:
+def _is_signed_by(answer: ocsp.OCSPResponse, speaker: x509.Certificate) -> bool:
     key, digest = speaker.public_key(), answer.signature_hash_algorithm
     if digest is None:
         return False
@@ -363,9 +363,9 @@ def _signed_by(answer: ocsp.OCSPResponse, speaker: x509.Certificate) -> bool:
     return True
 
 
-def _is_about(each: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """By serial number and by its own name for the issuer: the digests of subject and key."""
-    if each.serial_number != certificate.serial_number:
+def _is_for(reply: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Compare serial number and the response's own name for the issuer: the digests of subject and key."""
+    if reply.serial_number != certificate.serial_number:
         return False
-    same = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, each.hash_algorithm).build()
-    return (same.issuer_name_hash, same.issuer_key_hash) == (each.issuer_name_hash, each.issuer_key_hash)
+    same = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, reply.hash_algorithm).build()
+    return (same.issuer_name_hash, same.issuer_key_hash) == (reply.issuer_name_hash, reply.issuer_key_hash)

@@ -38,21 +38,21 @@ class ByteTarget(Protocol):
 
 class ByteSource(Protocol):
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; fewer at the end only."""
+        """Return up to `size` bytes; fewer at the end only."""
 
 
 class NotOpened(Exception):
-    """The key or passphrase is another one, or the first bytes are damaged. Nothing was given out."""
+    """Refusal to open: the key or passphrase is another one, or the first bytes are damaged. Nothing was given out."""
 
 
 class Broken(Exception):
-    """The sealed form was changed or cut off. What was given out before that place is as it was sealed."""
+    """Damage: the sealed form was changed or cut off. Bytes given out before that place are as they were sealed."""
 
 
 def seal(source: ByteSource, target: ByteTarget, recipient: Recipient) -> None:
     try:
         pyrage.encrypt_io(source, target, [recipient])
-    except pyrage.EncryptError as cause:  # so the library tells what `target` raised at its first bytes
+    except pyrage.EncryptError as cause:  # so it reports an error of `target` at its first bytes
         raise OSError(str(cause)) from cause
 
 
@@ -69,13 +69,13 @@ def unseal(source: ByteSource, target: ByteTarget, identity: Identity) -> None:
 
 
 def lock(identity: Identity, passphrase: bytes) -> bytes:
-    """A key as a file that the passphrase opens. It takes a second, and up to 1 GiB of memory."""
+    """Write a key as a file that the passphrase opens. It takes a second, and up to 1 GiB of memory."""
     locked: bytes = pyrage.passphrase.encrypt(f"{identity}\n".encode(), passphrase.decode())
     return locked
 
 
 def unlock(locked: bytes, passphrase: bytes) -> bytes:
-    """NotOpened for another passphrase, and for a file that asks for more work than a tool of age would spend."""
+    """Open such a file. Raise NotOpened for another passphrase, and for more work than a tool of age would spend."""
     head = _LOCKED.match(locked)
     if head is None or int(head[1]) > _MOST_WORK:
         raise NotOpened("it is no file that a passphrase opens")
@@ -87,7 +87,7 @@ def unlock(locked: bytes, passphrase: bytes) -> bytes:
 
 
 def identity_in(text: bytes) -> Identity:
-    """The one private key of age in a file; NotOpened when there is none."""
+    """Return the one private key of age in a file; raise NotOpened when there is none."""
     try:
         return pyrage.x25519.Identity.from_str(_line(text, "AGE-SECRET-KEY-1"))
     except (ValueError, pyrage.IdentityError) as cause:
@@ -95,7 +95,7 @@ def identity_in(text: bytes) -> Identity:
 
 
 def recipient_in(text: bytes) -> Recipient:
-    """The one public key of age in a file; ValueError when there is none."""
+    """Return the one public key of age in a file; raise ValueError when there is none."""
     try:
         return pyrage.x25519.Recipient.from_str(_line(text, "age1"))
     except pyrage.RecipientError as cause:
@@ -110,7 +110,7 @@ def _line(text: bytes, start: str) -> str:
 
 
 class Piped:
-    """A stream that a function reads, or writes, whole, in a thread of its own, and that is written, or read, here piece by
+    """Stream that a function reads, or writes, whole, in a thread of its own, and that is written, or read, here piece by
     piece. The function's error is raised by `write`, by `close` after writing, and by `read` behind its last byte."""
 
     def __init__(self, work: Callable[[IO[bytes]], None], mode: Literal["rb", "wb"]) -> None:
@@ -123,12 +123,12 @@ class Piped:
             with end:
                 work(end)
 
-        with_one = ThreadPoolExecutor(1, thread_name_prefix="sealed-file")
-        self._work = with_one.submit(run)
-        with_one.shutdown(wait=False)
+        executor = ThreadPoolExecutor(1, thread_name_prefix="sealed-file")
+        self._work = executor.submit(run)
+        executor.shutdown(wait=False)
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes; fewer at the end only."""
+        """Return up to `size` bytes; fewer at the end only."""
         data = self._file.read(size)
         if len(data) < size:
             self._work.result()
@@ -142,15 +142,15 @@ class Piped:
             raise
 
     def close(self) -> None:
-        """A function that still writes is not waited for: its next write fails."""
+        """Close the stream. A function that still writes is not waited for: its next write fails."""
         with suppress(BrokenPipeError):
             self._file.close()
         if not self._is_read:
             self._work.result()
 
 
-# What this program sealed before it wrote age: backups under a passphrase, and the content of holds. Nothing is sealed in
-# these forms any more.
+# Forms in which this program sealed before it wrote age: backups under a passphrase, and the content of holds. Nothing
+# is sealed in them any more.
 EARLIER_BACKUP, EARLIER_HOLD = b"LTGWBAK1", b"LTHOLD01"
 PemKey = X25519PrivateKey | rsa.RSAPrivateKey
 _BACKUP_HEADER = struct.Struct(">8sB16s")
@@ -177,27 +177,25 @@ def unseal_earlier_hold(source: ByteSource, target: ByteTarget, key: PemKey) -> 
     start = source.read(len(EARLIER_HOLD) + _LENGTH.size)
     head = source.read(min(int.from_bytes(start[len(EARLIER_HOLD) :], "big"), _LONGEST_HEADER))
     try:
-        carried = base64.b64decode(json.loads(head)["key"], validate=True)
-        file_key = (
-            key.decrypt(carried, _OAEP) if isinstance(key, rsa.RSAPrivateKey) else _agreed(key, carried)
-        )
+        wrapped = base64.b64decode(json.loads(head)["key"], validate=True)
+        file_key = key.decrypt(wrapped, _OAEP) if isinstance(key, rsa.RSAPrivateKey) else _agree(key, wrapped)
     except (ValueError, KeyError, TypeError) as cause:
         raise NotOpened("its first bytes are damaged, or it is sealed for another key") from cause
     _pour(source, target, AESGCM(file_key), hashlib.sha256(start + head).digest())
 
 
-def _agreed(key: X25519PrivateKey, carried: bytes) -> bytes:
-    salt = carried + key.public_key().public_bytes_raw()
-    shared = key.exchange(X25519PublicKey.from_public_bytes(carried))
+def _agree(key: X25519PrivateKey, public_half: bytes) -> bytes:
+    salt = public_half + key.public_key().public_bytes_raw()
+    shared = key.exchange(X25519PublicKey.from_public_bytes(public_half))
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=b"lienthong sealed hold 1").derive(
         shared
     )
 
 
-def _pour(source: ByteSource, target: ByteTarget, cipher: AESGCM, about: bytes) -> None:
-    """Every piece is bound to its place, and the last one says that it is the last."""
-    count, over = 0, False
-    while not over:
+def _pour(source: ByteSource, target: ByteTarget, cipher: AESGCM, bound_data: bytes) -> None:
+    """Open piece by piece: every piece is bound to its place, and the last one says that it is the last."""
+    count, ended = 0, False
+    while not ended:
         raw = source.read(_LENGTH.size)
         size = int.from_bytes(raw, "big")
         sealed = source.read(min(size, _LONGEST_PIECE))
@@ -205,8 +203,8 @@ def _pour(source: ByteSource, target: ByteTarget, cipher: AESGCM, about: bytes) 
             raise Broken("it ends too early, or a length is wrong")
         for last in (False, True):
             with suppress(InvalidTag):
-                target.write(cipher.decrypt(struct.pack(">QI", count, last), sealed, about))
-                over = last
+                target.write(cipher.decrypt(struct.pack(">QI", count, last), sealed, bound_data))
+                ended = last
                 break
         else:
             raise (Broken if count else NotOpened)("a piece is not what was sealed")

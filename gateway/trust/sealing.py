@@ -1,8 +1,8 @@
-"""Secrets that must be had in plain to work with them: those by which document systems sign their calls, and those with
-which webhooks are signed. Unlike an API key they are kept sealed: whoever has the database, or a copy of it without the
-node's keys, has none of them. In: a key of the node's own, which lies encrypted beside its exchange keys; a purpose,
-which keeps what is sealed for one apart from every other; what a secret belongs to. Out: a new secret with what is kept of
-it; the secret again, or the headers of Standard Webhooks over a body."""
+"""Seals secrets that the node needs in plain: those with which document systems sign their calls, and those with which
+webhooks are signed. Unlike an API key they are kept sealed: the database, or a copy of it, reveals none of them
+without the node's keys. In: a key of the node's own, which lies encrypted beside its exchange keys; a purpose, which
+keeps what is sealed for one apart from every other; the owner of a secret. Out: a new secret with what is kept of it;
+the secret again, or the headers of Standard Webhooks over a body."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ _NONCE, _KEY = 12, 32
 
 
 class SealingKey:
-    """Of one purpose. Safe to share between threads; the file is read when it is first needed."""
+    """Key of one purpose. Safe to share between threads; the file is read when it is first needed."""
 
-    def __init__(self, keys_folder: Path, password: bytes | None, purpose: bytes, what: str) -> None:
-        """`what` it seals, for who has to put it right."""
+    def __init__(self, keys_folder: Path, password: bytes | None, purpose: bytes, contents: str) -> None:
+        """Errors name the sealed `contents` to the operator."""
         self.path = keys_folder / FOLDER / FILE
-        self._password, self._purpose, self._what = password, purpose, what
+        self._password, self._purpose, self._contents = password, purpose, contents
 
     @cached_property
     def _cipher(self) -> AESGCM:
-        made = partial(ec.generate_private_key, ec.SECP256R1())
-        key = own_key(self.path, self._password, made, f"that seals {self._what}")
+        generate = partial(ec.generate_private_key, ec.SECP256R1())
+        key = own_key(self.path, self._password, generate, f"that seals {self._contents}")
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise Misconfigured(f"the key that seals {self._what} must be on P-256: {self.path}")
+            raise Misconfigured(f"the key that seals {self._contents} must be on P-256: {self.path}")
         scalar = key.private_numbers().private_value.to_bytes(_KEY, "big")
         derived = HKDF(algorithm=hashes.SHA256(), length=_KEY, salt=None, info=self._purpose).derive(scalar)
         return AESGCM(derived)
 
     def seal(self, raw: bytes, owner: str) -> str:
-        """It opens for that owner alone."""
+        """Seal bytes for that owner alone."""
         nonce = os.urandom(_NONCE)
         return base64.b64encode(nonce + self._cipher.encrypt(nonce, raw, owner.encode())).decode()
 
     def open(self, sealed: str, owner: str) -> bytes | None:
-        """None for what was sealed with another key, or for another owner."""
+        """Return the bytes; None for those sealed with another key, or for another owner."""
         raw = base64.b64decode(sealed)
         try:
             return self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], owner.encode())
@@ -65,26 +65,26 @@ class SealingKey:
 
 
 _SECRET_BYTES = 32
-_OF_SYSTEMS = b"lienthong system secrets 1"
+_SYSTEM_PURPOSE = b"lienthong system secrets 1"
 
 
 class SystemSecretBox:
-    """The secrets of document systems, sealed for this node. Sync: the first call reads a file."""
+    """Secrets of document systems, sealed for this node. Sync: the first call reads a file."""
 
     def __init__(self, keys_folder: Path, password: bytes | None) -> None:
-        self._key = SealingKey(keys_folder, password, _OF_SYSTEMS, "the secrets of document systems")
+        self._key = SealingKey(keys_folder, password, _SYSTEM_PURPOSE, "the secrets of document systems")
 
     def new(self, key_id: str) -> tuple[str, str]:
-        """The secret in letters that a settings file of any kind takes, and what is kept of it."""
+        """Make a secret in letters that a settings file of any kind takes, and its sealed form."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         return secret, self.sealed(secret, key_id)
 
     def sealed(self, secret: str, key_id: str) -> str:
-        """What is kept of a secret that was made elsewhere."""
+        """Seal a secret that was made elsewhere."""
         return self._key.seal(secret.encode(), key_id)
 
     def opened(self, key: ApiKey) -> str:
-        """The secret in plain; quick once the key that seals them was read."""
+        """Return the secret in plain; quick once the key that seals them was read."""
         raw = self._key.open(key.sealed or "", key.id)
         if raw is None:
             raise Misconfigured(
@@ -95,42 +95,42 @@ class SystemSecretBox:
 
 
 PREFIX = "whsec_"
-_OF_WEBHOOKS = b"lienthong webhook secrets 1"
+_WEBHOOK_PURPOSE = b"lienthong webhook secrets 1"
 
 
 class SealedSecrets:
-    """Sync, and the first call may write a file: call it in the pool. Misconfigured when the node's key does not open. Safe
-    to share between threads."""
+    """Secrets of webhooks. Sync, and the first call may write a file: call it in the pool. Misconfigured when the node's
+    key does not open. Safe to share between threads."""
 
     def __init__(self, keys_folder: Path, password: bytes | None) -> None:
-        self._key = SealingKey(keys_folder, password, _OF_WEBHOOKS, "the secrets of webhooks")
+        self._key = SealingKey(keys_folder, password, _WEBHOOK_PURPOSE, "the secrets of webhooks")
 
     def new(self, webhook_id: str) -> tuple[str, str]:
-        """A secret, to be shown once, and what is kept of it: sealed for this node and that webhook."""
+        """Make a secret, to be shown once, and its sealed form for this node and that webhook."""
         raw = secrets.token_bytes(_SECRET_BYTES)
         return PREFIX + base64.b64encode(raw).decode(), self._key.seal(raw, webhook_id)
 
     def headers(
         self, webhook_id: str, secrets: Sequence[KeptSecret], event_id: str, at: datetime, body: bytes
     ) -> Mapping[str, str]:
-        """Standard Webhooks: the id, the time, and a signature under each secret that is good at that time."""
+        """Return Standard Webhooks' headers: id, time, and a signature under each secret that is good at that time."""
         stamp = str(int(at.timestamp()))
         signed = f"{event_id}.{stamp}.".encode() + body
-        good = [each for each in secrets if each.until is None or at < each.until]
+        good = [s for s in secrets if s.until is None or at < s.until]
         return {
             "webhook-id": event_id,
             "webhook-timestamp": stamp,
             "webhook-signature": " ".join(
                 "v1,"
                 + base64.b64encode(
-                    hmac.new(self._opened(webhook_id, each), signed, hashlib.sha256).digest()
+                    hmac.new(self._open_secret(webhook_id, s), signed, hashlib.sha256).digest()
                 ).decode()
-                for each in good
+                for s in good
             ),
         }
 
-    def _opened(self, webhook_id: str, kept: KeptSecret) -> bytes:
-        raw = self._key.open(kept.sealed, webhook_id)
+    def _open_secret(self, webhook_id: str, secret: KeptSecret) -> bytes:
+        raw = self._key.open(secret.sealed, webhook_id)
         if raw is None:
             raise Misconfigured(
                 f"a webhook's secret was sealed with another key than {self._key.path}",

@@ -1,10 +1,10 @@
-"""The seals of the event log: the key that makes them, the trusted time over them, and how they leave the node. The key
-is used for nothing else (E3): it signs a `Seal` and never bytes that somebody brings, and lies, as an exchange key,
-in an encrypted file that the node's own user alone can read. In: a folder and a password. Out: signed seals; whether
-a seal's signature holds.
+"""Makes the seals of the event log: their key, the trusted time over them, and how they leave the node. The key is
+used for nothing else (E3): it signs a `Seal` and never bytes from outside, and lies, as an exchange key, in an
+encrypted file that the node's own user alone can read. In: a folder and a password. Out: signed seals; whether a
+seal's signature holds.
 
-A seal is published as a file in a folder that somebody carries away, and as lines for paper that can be typed again.
-What was published cannot be taken back: that is its purpose.
+A seal is published as a file in a folder that is carried away, and as lines for paper that can be typed again. A
+published seal cannot be taken back: that is its purpose.
 
 Trusted time (RFC 3161). In: bytes and the authorities that are trusted for time. Out: a token over those bytes from a
 timestamp authority, or what a token proves. Only the address that was configured is ever asked. It blocks: use it
@@ -53,7 +53,7 @@ _SIGN = ec.ECDSA(hashes.SHA256())
 
 
 class SealKey:
-    """The one key of this node's log. Sync: call it in the pool. Safe to share between threads."""
+    """Key of this node's log. Sync: call it in the pool. Safe to share between threads."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
@@ -66,7 +66,7 @@ class SealKey:
 
 
 def open_seal_key(keys_folder: Path, password: bytes | None) -> SealKey:
-    """The node's seal key, made when there is none yet. Misconfigured when it does not open."""
+    """Return the node's seal key, made when there is none yet. Raise Misconfigured when it does not open."""
     path = keys_folder / SEAL_FOLDER / SEAL_FILE
     key = own_key(path, password, partial(ec.generate_private_key, ec.SECP256R1()), "that seals the log")
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
@@ -75,7 +75,7 @@ def open_seal_key(keys_folder: Path, password: bytes | None) -> SealKey:
 
 
 def check_seal(signed: SignedSeal) -> None:
-    """InvalidProof unless the signature is one of the seal's own key, in its one form. Whose key it is, the caller asks."""
+    """Raise InvalidProof unless the signature is of the seal's own key, in its one form. The caller knows the key."""
     r, s = (int.from_bytes(part, "big") for part in (signed.signature[:_HALF], signed.signature[_HALF:]))
     if len(signed.signature) != 2 * _HALF or not (0 < r < _ORDER and 0 < s <= _ORDER // 2):
         raise InvalidProof(f"seal {signed.seal.number}: its signature does not have the form that seals have")
@@ -102,14 +102,13 @@ _GROUPS_IN_LINE = 8
 
 
 def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
-    """Writes `<log>-<number>.seal`, durable on return and never seen half-written. A seal without its timestamp is
-    replaced by the same one with it; Clash where another seal has that name, because it is the proof that history was
-    made anew."""
-    about = seal.signed.seal
-    path = folder / f"{about.log_id}-{about.number:012d}.seal"
+    """Write `<log>-<number>.seal`, durable on return and never seen half-written. A seal without its timestamp is replaced
+    by the same one with it. Raise Clash where another seal has that name: it is the proof that history was made anew."""
+    content = seal.signed.seal
+    path = folder / f"{content.log_id}-{content.number:012d}.seal"
     if path.exists() and _digest_in_file(path) != seal.signed.digest:
         raise Clash(
-            f"{path} was published before and is another seal than number {about.number} of this log now",
+            f"{path} was published before and is another seal than number {content.number} of this log now",
             hint="keep the file, and examine the log: gateway audit verify --seal FILE",
         )
     write_seal_file(path, seal.to_bytes())
@@ -117,7 +116,7 @@ def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
 
 
 def newest_published(folder: Path | None, log_id: str) -> int:
-    """The highest number of a seal of that log in the folder; 0 where there is none, or no folder that can be read."""
+    """Return the highest number of a seal of that log in the folder; 0 where there is none, or no readable folder."""
     if folder is None or not log_id:
         return 0
     names = (path.name for path in folder.glob(f"{log_id}-*.seal")) if folder.is_dir() else ()
@@ -126,7 +125,7 @@ def newest_published(folder: Path | None, log_id: str) -> int:
 
 
 def key_pem(seal: PublishedSeal) -> bytes:
-    """The public key of the log, for whoever checks its seals elsewhere."""
+    """Return the public key of the log, for checking its seals elsewhere."""
     return public_pem(serialization.load_der_public_key(seal.signed.key))
 
 
@@ -139,7 +138,7 @@ def _digest_in_file(path: Path) -> bytes | None:
 
 
 def write_seal_file(path: Path, content: bytes) -> None:
-    """As `put`, under a name of one's own; what was there is replaced."""
+    """Write a seal to a path, replacing the file that was there."""
     try:
         write_file(path, content)
     except OSError as why:
@@ -147,33 +146,33 @@ def write_seal_file(path: Path, content: bytes) -> None:
 
 
 def on_paper(seal: PublishedSeal) -> list[tuple[str, str]]:
-    """Name and value of each line to print: enough to compare later, in groups that an eye can follow."""
+    """Return name and value of each line to print: enough to compare later, in groups that an eye can follow."""
     signed = seal.signed
-    about = signed.seal
+    content = signed.seal
     return [
-        ("log", about.log_id),
-        ("number", str(about.number)),
-        ("size", str(about.tree_size)),
-        ("at", about.at.strftime("%Y-%m-%dT%H:%M:%SZ")),
-        *(("root", line) for line in _grouped(about.root.hex())),
-        *(("seal", line) for line in _grouped(signed.digest.hex())),
-        *(("key", line) for line in _grouped(signed.key_id)),
+        ("log", content.log_id),
+        ("number", str(content.number)),
+        ("size", str(content.tree_size)),
+        ("at", content.at.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        *(("root", line) for line in _group_digits(content.root.hex())),
+        *(("seal", line) for line in _group_digits(signed.digest.hex())),
+        *(("key", line) for line in _group_digits(signed.key_id)),
     ]
 
 
-def _grouped(digits: str) -> list[str]:
+def _group_digits(digits: str) -> list[str]:
     groups = [digits[at : at + _GROUP] for at in range(0, len(digits), _GROUP)]
     return [" ".join(groups[at : at + _GROUPS_IN_LINE]) for at in range(0, len(groups), _GROUPS_IN_LINE)]
 
 
 STAMP_BOUNDS = Bounds(answer_bytes=MOST_STAMP, seconds=15.0)
 _SHA256 = "2.16.840.1.101.3.4.2.1"
-# What the libraries say of bytes that are no certificate, name or time.
+# Errors of the libraries for bytes that are no certificate, name or time.
 _UNREADABLE = (
     *(ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm),
     *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
 )
-# The authority's own, and what leads from it to a root.
+# The authority's own, and those that lead from it to a root.
 _MOST_CERTIFICATES = 10
 # A status of 0 (granted) before the token makes it the answer that the library reads.
 _GRANTED = bytes.fromhex("3003020100")
@@ -181,14 +180,14 @@ _GRANTED = bytes.fromhex("3003020100")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimestampAuthority:
-    """The authority that this node asks."""
+    """Authority that this node asks for timestamps."""
 
     url: str
     roots: Sequence[x509.Certificate]
     bounds: Bounds = STAMP_BOUNDS
 
     def ask(self, query: bytes) -> bytes:
-        """Its answer, of which nothing is checked yet. Unreachable when there is none now."""
+        """Return its unchecked answer. Raise Unreachable when there is none now."""
         question = HttpQuestion(
             url=self.url,
             expects="application/timestamp-reply",
@@ -198,11 +197,11 @@ class TimestampAuthority:
         return ask(question, self.bounds)
 
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
-        """A checked token over these bytes. Unreachable when there is no answer now, InvalidProof for a wrong one."""
+        """Return a checked token over these bytes. Raise Unreachable without an answer, InvalidProof for a wrong one."""
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
-        asked = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
-        answer = _decoded(self.ask(asked.as_bytes()))
+        request = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
+        answer = _decode(self.ask(request.as_bytes()))
         try:
             if answer.status != 0:
                 words = "; ".join(answer.status_string)[:200]
@@ -210,7 +209,7 @@ class TimestampAuthority:
             token, nonce = answer.time_stamp_token(), answer.tst_info.nonce
         except _UNREADABLE as why:
             raise InvalidProof("the timestamp authority's answer cannot be read") from why
-        if asked.nonce is None or nonce != asked.nonce:
+        if request.nonce is None or nonce != request.nonce:
             raise InvalidProof(
                 "the timestamp does not carry the nonce that was sent: it is of another request"
             )
@@ -218,33 +217,33 @@ class TimestampAuthority:
 
 
 def check_stamp(token: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> Stamp:
-    """What the token proves of these bytes; InvalidProof when it proves nothing. Its certificates are judged at its own
-    time, so it holds after they ran out."""
+    """Return what the token proves of these bytes; raise InvalidProof when it proves nothing. Its certificates are judged
+    at its own time, so it holds after they ran out."""
     if len(token) > MOST_STAMP:
         raise InvalidProof(f"a timestamp of {len(token)} bytes is longer than any is")
     from rfc3161_client import VerificationError, VerifierBuilder
 
-    answer = _decoded(_as_answer(token))
+    answer = _decode(_wrap_token(token))
     chain = _certificates(answer)
     try:
-        info = answer.tst_info
+        tst_info = answer.tst_info
         verifier = VerifierBuilder(roots=list(roots)).build()
-        if info.message_imprint.hash_algorithm.dotted_string != _SHA256:
+        if tst_info.message_imprint.hash_algorithm.dotted_string != _SHA256:
             raise InvalidProof("the timestamp is over another digest than SHA-256")
         verifier.verify(answer, hashlib.sha256(data).digest())
         return Stamp(
-            at=info.gen_time,
+            at=tst_info.gen_time,
             authority=chain[0].subject.rfc4514_string(),
-            policy=info.policy.dotted_string,
-            serial=f"{info.serial_number:x}",
-            chain=tuple(hashlib.sha256(each.public_bytes(Encoding.DER)).hexdigest() for each in chain),
+            policy=tst_info.policy.dotted_string,
+            serial=f"{tst_info.serial_number:x}",
+            chain=tuple(hashlib.sha256(c.public_bytes(Encoding.DER)).hexdigest() for c in chain),
         )
     except (VerificationError, *_UNREADABLE) as why:
         raise InvalidProof(f"the timestamp does not hold: {why}") from why
 
 
 def read_time_roots(file: Path) -> tuple[x509.Certificate, ...]:
-    """The authorities trusted for time, in PEM. Misconfigured when the file says none."""
+    """Read the authorities trusted for time, in PEM. Raise Misconfigured when the file names none."""
     try:
         return tuple(x509.load_pem_x509_certificates(file.read_bytes()))
     except (OSError, ValueError) as why:
@@ -254,7 +253,7 @@ def read_time_roots(file: Path) -> tuple[x509.Certificate, ...]:
         ) from why
 
 
-def _decoded(data: bytes) -> TimeStampResponse:
+def _decode(data: bytes) -> TimeStampResponse:
     from rfc3161_client import decode_timestamp_response
 
     try:
@@ -264,26 +263,24 @@ def _decoded(data: bytes) -> TimeStampResponse:
 
 
 def _certificates(answer: TimeStampResponse) -> list[x509.Certificate]:
-    """Those in the token, the signer's first. Two with one issuer and number are refused: the signature could be
+    """Return those in the token, the signer's first. Two with one issuer and number are refused: the signature could be
     checked with one of them and the use of the key with the other."""
     try:
         signers = list(answer.signed_data.signer_infos)
-        found = [x509.load_der_x509_certificate(each) for each in answer.signed_data.certificates]
-        named = Counter((each.issuer, each.serial_number) for each in found)
-        if len(signers) != 1 or len(found) > _MOST_CERTIFICATES or max(named.values(), default=0) > 1:
+        certificates = [x509.load_der_x509_certificate(c) for c in answer.signed_data.certificates]
+        counts = Counter((c.issuer, c.serial_number) for c in certificates)
+        if len(signers) != 1 or len(certificates) > _MOST_CERTIFICATES or max(counts.values(), default=0) > 1:
             raise InvalidProof("the timestamp does not have exactly one signer with one certificate")
         signer = (signers[0].issuer, signers[0].serial_number)
-        if signer not in named:
+        if signer not in counts:
             raise InvalidProof("the timestamp does not carry its authority's certificate")
-        return sorted(
-            found, key=lambda each: ((each.issuer, each.serial_number) != signer, each.serial_number)
-        )
+        return sorted(certificates, key=lambda c: ((c.issuer, c.serial_number) != signer, c.serial_number))
     except _UNREADABLE as why:
         raise InvalidProof("the timestamp's certificates cannot be read") from why
 
 
-def _as_answer(token: bytes) -> bytes:
-    """TimeStampResp ::= SEQUENCE { status, token }, as DER."""
+def _wrap_token(token: bytes) -> bytes:
+    """Wrap a token in TimeStampResp ::= SEQUENCE { status, token }, as DER."""
     inside = _GRANTED + token
     size = len(inside)
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")

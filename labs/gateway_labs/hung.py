@@ -9,22 +9,22 @@ LABS = Storey(
         "demo": Noun(
             sentence="Start trial agencies and their axes in one folder, tell their story, and stay at work "
             "for you to try.",
-            after="serve",
+            after_noun="serve",
             module="gateway_labs.demo.command",
         ),
         "sandbox": Noun(
             sentence="Start a node to try programs against: robot agencies, a clock one can move, test keys.",
-            after="serve",
+            after_noun="serve",
             module="gateway_labs.sandbox.command",
         ),
         "conformance": Noun(
             sentence="Take a gateway through 32 numbered steps, and print a score sheet.",
-            after="serve",
+            after_noun="serve",
             module="gateway_labs.conformance.command",
         ),
         "simulate": Noun(
             sentence="Foreign axes to try clients against: durable, with faults on purpose.",
-            after="folder",
+            after_noun="folder",
             module="gateway_labs.simulators.command",
         ),
     }

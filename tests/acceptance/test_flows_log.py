@@ -15,7 +15,7 @@ from gateway.domain import sealed_log
 from gateway.domain.document import Kind
 from gateway.domain.sealed_log import PublishedSeal, Stamp
 from gateway.errors import StoreFailure
-from gateway.ops.audit import Given, verify
+from gateway.ops.audit import Inputs, verify
 from gateway.store import log_reading
 from gateway.trust import seals
 from tests.support import proofs
@@ -120,7 +120,7 @@ async def test_what_people_wrote_in_an_exchange_stands_in_no_leaf(town: Town) ->
     every = await log_reading.leaves_at(town.node.store, range(seal.signed.seal.tree_size))
     assert not any(b"Nguy" in each.body or b"M\\u1eabu" in each.body for each in every)
     assert any("Nguyễn Văn Mẫu" in str(each.texts) for each in every)
-    assert (await verify(town.node.store, Given(published=[seal]), town.node.pool)).holds
+    assert (await verify(town.node.store, Inputs(published=[seal]), town.node.pool)).holds
 
 
 async def test_a_demanded_timestamp_that_does_not_come_stops_intake_and_nothing_else(town: Town) -> None:

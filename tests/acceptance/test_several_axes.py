@@ -16,7 +16,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.queues import OutboxItem
 from gateway.domain.routes import Trail
 from gateway.incoming import seal
-from gateway.ops import axis_now
+from gateway.ops import axis_view
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
 from gateway.ports.axis import each_axis
@@ -286,7 +286,7 @@ async def test_one_axis_that_is_away_is_told_of_by_its_name(two: Town) -> None:
 
     ready = await Watch(node=two.node).ready()
     text = (await Scrape(node=two.node).text()).decode()
-    now = await axis_now.look(two.node.axis, two.node.pulse.folder, two.clock.now())
+    now = await axis_view.look(two.node.axis, two.node.pulse.folder, two.clock.now())
 
     words = check_words(ready)
     assert condition(ready) == "degraded"
@@ -294,5 +294,5 @@ async def test_one_axis_that_is_away_is_told_of_by_its_name(two: Town) -> None:
     assert 'gateway_axis_connected{axis="province"} 0.0' in text
     assert 'gateway_axis_connected{axis="national"} 1.0' in text
     assert 'gateway_axis_parcels{axis="national",state="waiting"}' in text
-    assert now.each["province"].counts == {}
-    assert now.each["province"].state.reason == "the line is cut"
+    assert now.by_name["province"].counts == {}
+    assert now.by_name["province"].state.reason == "the line is cut"

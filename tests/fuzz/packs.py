@@ -43,7 +43,7 @@ def pack(data: bytes) -> None:
         path.unlink()
     made = evidence.made()
     report = evidence.check(data, path.parent / f"{path.name}.d", made.trust, made.seal)
-    report.told()
+    report.to_json()
     assert report.verdict != "valid" or data in _good(), "another pack than the ones that were made is valid"
 
 
@@ -72,7 +72,7 @@ def member(data: bytes) -> None:
     made = evidence.made()
     changed = evidence.rebuilt(made.sent, _folder(), _STRANGER, {name: data[1:]})
     report = evidence.check(changed, _folder(), made.trust, made.seal)
-    json.dumps(report.told())
+    json.dumps(report.to_json())
     assert report.verdict != "valid", "a pack of nobody known is valid"
     assert report.verdict == "unknown" or data[1:] != good
 

@@ -60,7 +60,7 @@ def feed(
     **header: Any,
 ) -> bytes:
     """A signed feed of these lines; `header` overwrites what would be true."""
-    body = b"".join(each if isinstance(each, bytes) else feed_file.encoded(each) for each in lines)
+    body = b"".join(each if isinstance(each, bytes) else feed_file.encode(each) for each in lines)
     digest = hashlib.sha256(body).hexdigest()
     values = {
         "format": "lienthong-registry/1",
@@ -75,7 +75,7 @@ def feed(
         "bytes": len(body),
         "body": digest,
     }
-    first = feed_file.encoded(Header.model_construct(**{**values, **header}))
+    first = feed_file.encode(Header.model_construct(**{**values, **header}))
     return first + body + feed_judge.seal_of(first, signer)
 
 

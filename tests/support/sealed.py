@@ -15,7 +15,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.sealed_log import PublishedSeal
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ops.audit import Given, verify
+from gateway.ops.audit import Inputs, verify
 from gateway.ops.audit_checks import AuditReport
 from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
@@ -84,7 +84,7 @@ class Book:
         return seals
 
     async def examine(self, *published: PublishedSeal, **given: Any) -> AuditReport:
-        return await verify(self.store, Given(published=published, **given), self.pool)
+        return await verify(self.store, Inputs(published=published, **given), self.pool)
 
 
 def codes(report: AuditReport) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.bootstrap import guards as bootstrap_rules
 from gateway.errors import Misconfigured
-from gateway.settings import Secret, load, locate, names, shown, sources, sqlite_file
+from gateway.settings import Secret, load, locate, names, printable, sources, sqlite_file
 from tests.support.cases import Cases
 
 ROOT = Path(__file__).parents[2]
@@ -170,11 +170,11 @@ def test_no_secret_is_ever_shown() -> None:
         },
     )
 
-    everything = f"{settings.keys!r} {settings.keys.password!s} {shown(settings)}"
+    everything = f"{settings.keys!r} {settings.keys.password!s} {printable(settings)}"
 
     assert "hunter-two" not in everything
-    assert "s3cret" not in str(shown(settings))
-    assert shown(settings)["database.url"] == "postgresql+asyncpg://node:********@db/gateway"
+    assert "s3cret" not in str(printable(settings))
+    assert printable(settings)["database.url"] == "postgresql+asyncpg://node:********@db/gateway"
     assert settings.keys.password is not None
     assert settings.keys.password.reveal() == "hunter-two"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Misconfigured
-from gateway.settings import Secret, load, shown, sources
+from gateway.settings import Secret, load, printable, sources
 
 GOOD = """
 [node]
@@ -85,7 +85,7 @@ def test_a_secret_file_of_the_environment_wins(tmp_path: Path) -> None:
 def test_what_is_in_force_is_shown_without_secrets(tmp_path: Path) -> None:
     settings = load(written(tmp_path, GOOD), {})
 
-    values = shown(settings)
+    values = printable(settings)
 
     assert "of-the-province" not in str(values)
     assert values["axes.province.servers"] == "amqps://broker.province.example:5671"
@@ -168,7 +168,7 @@ def test_a_route_says_in_which_form_its_files_are_written(tmp_path: Path) -> Non
     settings = load(written(tmp_path, FORMS), {})
 
     assert [(each.to, each.form) for each in settings.routes] == [("H41.07", "dotnet"), ("*", "standard")]
-    shown_routes = [str(word) for key, word in shown(settings).items() if key.startswith("routes.")]
+    shown_routes = [str(word) for key, word in printable(settings).items() if key.startswith("routes.")]
     assert shown_routes[0].endswith("; form: dotnet")
     assert "form" not in shown_routes[1]
 

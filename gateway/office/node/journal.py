@@ -18,7 +18,7 @@ from gateway.errors import GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
 from gateway.office.store.accounts import AccountWork
-from gateway.ops.audit import Given, verify
+from gateway.ops.audit import Inputs, verify
 from gateway.ops.audit_checks import AuditFinding
 from gateway.store.log_reading import Hit, WantedEvents, search_log
 
@@ -165,7 +165,7 @@ class NodeJournal:
 
     async def _examine(self) -> None:
         try:
-            report = await verify(self.node.store, Given(), self.node.pool)
+            report = await verify(self.node.store, Inputs(), self.node.pool)
             self._last_state = JournalState(
                 size=report.leaves,
                 sealed_at=report.last_at,

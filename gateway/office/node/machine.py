@@ -22,7 +22,7 @@ from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
 from gateway.office.store import partners
 from gateway.office.store.partners import Flow, TrafficQuery
-from gateway.ops import axis_now, backup, restore, status
+from gateway.ops import axis_view, backup, restore, status
 from gateway.ops.status import NodeStatus
 from gateway.ports.services import HealthProbe
 from gateway.store import reporting
@@ -83,7 +83,7 @@ class NodeMachine:
 
     async def checks(self, tag: Tag = Tag.DOCTOR) -> Sequence[Diagnosis]:
         """Return findings of the selected checks, cached for some seconds; the test of the line is made each time."""
-        return await self.health.diagnose(tag)
+        return await self.health.list_findings(tag)
 
     async def status(self) -> NodeStatus:
         return await status.look(self.node)
@@ -91,7 +91,7 @@ class NodeMachine:
     async def queues(self) -> Queues:
         node = self.node
         load = await reporting.load(node.store, node.clock.now())
-        axis = await axis_now.look(node.axis, node.pulse.folder, node.clock.now())
+        axis = await axis_view.look(node.axis, node.pulse.folder, node.clock.now())
         piles = [QueuePile(queue="axis", part=part, count=count) for part, count in axis.counts.items()]
         return Queues(
             piles=[*piles, *_piles(load)],
@@ -224,7 +224,7 @@ class BackupCopies:
         restored = await restore.drill(
             path, passphrase, data_dir, None, node.clock, node.pool, lambda name, count: None
         )
-        await node.pool.run(partial(backup.note, data_dir, path, restored.about.at, node.clock.now()))
+        await node.pool.run(partial(backup.note, data_dir, path, restored.description.at, node.clock.now()))
         return restored
 
     async def _log_drill(self, by: str, drill: Drill) -> None:

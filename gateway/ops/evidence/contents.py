@@ -283,10 +283,10 @@ def _from_outbox(outbox_row: OutboxItem, part: PacketRole) -> HeldPacket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class PackPacket:
     """A packet with the verdict made for this pack; None where its bytes are withheld."""
 
-    held: HeldPacket
+    packet: HeldPacket
     judged: JudgedSignature | None
     member: str
 
@@ -296,9 +296,9 @@ def member_name(n: int, packet: HeldPacket) -> str:
     return f"{PACKETS}{n:05d}-{packet.direction.value}-{_safe_kind(packet.kind)}.edxml" if packet.open else ""
 
 
-def packet_told(assembled: Heard, names: Mapping[str, str], code: str) -> StoryPacket:
+def describe_packet(assembled: PackPacket, names: Mapping[str, str], code: str) -> StoryPacket:
     """Describe a packet in the story. `code` is the agency's own, the recipient of all that arrived."""
-    packet, judged = assembled.held, assembled.judged
+    packet, judged = assembled.packet, assembled.judged
     signed = judged.signed if judged is not None else None
     status = signed.model.status if signed is not None else None
     to = packet.to or ((code,) if packet.direction is Direction.IN else ())
@@ -329,11 +329,11 @@ def story_of(
     agency: HostedAgency,
     document: OutgoingDocument | IncomingDocument,
     deliveries: Sequence[Delivery],
-    assembled_packets: Sequence[Heard],
+    assembled_packets: Sequence[PackPacket],
     names: Mapping[str, str],
 ) -> Story:
     """Write the story of a sent or received document, still without the log."""
-    packets = tuple(packet_told(assembled, names, agency.code) for assembled in assembled_packets)
+    packets = tuple(describe_packet(assembled, names, agency.code) for assembled in assembled_packets)
     absent = next((packet.absent for packet in packets if packet.part is PacketRole.DOCUMENT), None)
     # The words of a sealed document may be the secret themselves (R4, sealed content): only its numbers, dates and
     # digests are kept.
@@ -407,7 +407,7 @@ def _verdicts(packet: HeldPacket, judged: JudgedSignature | None) -> list[Packet
     # Where a session with the axis vouched, no signature was judged: this is never called valid.
     word = UNKNOWN if is_vouched(noted_steps) else VALID
     noted = [PacketVerdict(word=word, at=packet.at, noted=True, steps=noted_steps)] if is_good else []
-    return [*noted, *([judged.told()] if judged is not None else [])]
+    return [*noted, *([judged.to_verdict()] if judged is not None else [])]
 
 
 def _party(code: str, names: Mapping[str, str]) -> Party:
@@ -447,15 +447,15 @@ def story_json(story: Story) -> dict[str, Any]:
     return document
 
 
-def packet_parts(assembled_packets: Sequence[Heard]) -> list[PackPart]:
+def packet_parts(assembled_packets: Sequence[PackPacket]) -> list[PackPart]:
     return [
-        PackPart(name=assembled.member, media="application/xml", open=assembled.held.open)
+        PackPart(name=assembled.member, media="application/xml", open=assembled.packet.open)
         for assembled in assembled_packets
-        if assembled.held.open is not None
+        if assembled.packet.open is not None
     ]
 
 
-def certificate_parts(assembled_packets: Sequence[Heard]) -> list[PackPart]:
+def certificate_parts(assembled_packets: Sequence[PackPacket]) -> list[PackPart]:
     """Collect each signing certificate and its issuers once, under its fingerprint. They are there to be read and to fill
     gaps; an anchor is never trusted because a pack brings it (E5, trust comes from the reader)."""
     der_by_name: dict[str, bytes] = {}

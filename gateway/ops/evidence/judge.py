@@ -53,7 +53,7 @@ class ReportLine:
     trusted: bool = False
     decides: bool = True
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "step": self.step,
             "ok": self.ok,
@@ -78,12 +78,12 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """Report on a whole pack. `about` holds the manifest's description; empty where it could not be read."""
+    """Report on a whole pack. `description` holds the manifest's description; empty where it could not be read."""
 
     at: datetime
     lines: Sequence[ReportLine]
     anchors: Sequence[Anchor] = ()
-    about: Mapping[str, str] = field(default_factory=dict)
+    description: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -92,14 +92,14 @@ class PackReport:
             return INVALID
         return UNKNOWN if None in deciding_oks else VALID
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "verdict": self.verdict,
             "at": self.at.isoformat(),
-            "pack": dict(self.about) or None,
+            "pack": dict(self.description) or None,
             "anchored": bool(self.anchors),
             "anchors": [asdict(anchor) for anchor in self.anchors],
-            "steps": [line.told() for line in self.lines],
+            "steps": [line.to_json() for line in self.lines],
         }
 
 
@@ -134,7 +134,7 @@ class JudgedSignature:
         receipt = self.signed.receipt if self.signed is not None else None
         return receipt.of_packet_id if receipt is not None else None
 
-    def told(self) -> PacketVerdict:
+    def to_verdict(self) -> PacketVerdict:
         """Convert to the form that the story keeps."""
         steps = tuple(NotedStep(n=step.n, ok=step.ok, detail=step.detail) for step in self.steps)
         return PacketVerdict(word=self.word, at=self.at, code=self.code, steps=steps)
@@ -154,7 +154,7 @@ def judge(
     try:
         signed = verify.examine(source, policy=xml or XmlPolicy(), bindings=bindings, at=at).signed
     except (InvalidEnvelope, CannotTell) as error:
-        return failed(error, at)
+        return judge_failure(error, at)
     if trust is None:
         return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
     return judge_signer(signed, trust, at, policy or TrustPolicy(signing_past=ANY_PAST))
@@ -168,13 +168,13 @@ def judge_signer(
     try:
         proved = decide(signed, evidence, policy, at)
     except (InvalidEnvelope, CannotTell) as error:
-        return failed(error, at, signed, evidence)
+        return judge_failure(error, at, signed, evidence)
     return JudgedSignature(
         word=VALID, at=at, steps=proved.steps, notes=proved.notes, signed=signed, evidence=evidence
     )
 
 
-def failed(
+def judge_failure(
     error: InvalidEnvelope | CannotTell,
     at: datetime,
     signed: SignedEnvelope[Envelope] | None = None,
@@ -192,7 +192,7 @@ _MOST_CERTIFICATE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Believed:
+class PacketTrust:
     """Certificates and bindings that the user trusts for packets; `trust` may be None. `at` is the time of the check."""
 
     trust: NodeTrust | None
@@ -204,13 +204,13 @@ class Believed:
 class JudgedPacket:
     """One packet: its description in the story, its verdict, and its report line."""
 
-    told: StoryPacket
+    packet: StoryPacket
     judged: JudgedSignature
     line: ReportLine
 
 
 def check_packets(
-    pack: Pack, story: Story, trusted: Believed, times: Mapping[str, datetime]
+    pack: Pack, story: Story, trusted: PacketTrust, times: Mapping[str, datetime]
 ) -> list[ReportLine]:
     """Check packets in the order of the story, each receipt after its packet; both must agree (SpoiledPack)."""
     _check_complete(pack, story)
@@ -256,14 +256,14 @@ def _check_complete(pack: Pack, story: Story) -> None:
 
 
 def _judge_packet(
-    pack: Pack, packet: StoryPacket, trusted: Believed, proved_at: datetime | None
+    pack: Pack, packet: StoryPacket, trusted: PacketTrust, proved_at: datetime | None
 ) -> JudgedPacket:
     bindings = trusted.bindings if trusted.trust is not None else partial(_binding_from_pack, pack, packet)
     source = verify.EnvelopeSource(size=packet.size, open=lambda: pack.pieces(packet.member))
     judged = judge(source, bindings, trusted.trust, proved_at or trusted.at)
     if judged.signed is not None:
         _check_agreement(packet, judged.signed)
-    return JudgedPacket(told=packet, judged=judged, line=_packet_line(packet, judged, proved_at, trusted))
+    return JudgedPacket(packet=packet, judged=judged, line=_packet_line(packet, judged, proved_at, trusted))
 
 
 def _copy_line(pack: Pack, copy: StoryPacket, story: Story) -> ReportLine:
@@ -307,7 +307,7 @@ def _binding_from_pack(pack: Pack, packet: StoryPacket, code: str) -> Sequence[B
 
 
 def _packet_line(
-    packet: StoryPacket, judged: JudgedSignature, proved_at: datetime | None, trusted: Believed
+    packet: StoryPacket, judged: JudgedSignature, proved_at: datetime | None, trusted: PacketTrust
 ) -> ReportLine:
     ok: bool | None
     if judged.word == VALID:
@@ -388,7 +388,7 @@ def _check_receipt(
         by_digest = absent_packet is not None and receipt.file_digest == absent_packet.sha256
         note = "receipt_by_digest" if by_digest else "receipt_of_absent"
         return _receipt_line(answer, None, note, receipt, decides=False)
-    fault = _receipt_fault(signed, receipt, target_signed, target.told)
+    fault = _receipt_fault(signed, receipt, target_signed, target.packet)
     if fault is not None:
         return _receipt_line(answer, False, "receipt_fails", receipt, detail=fault)
     same = receipt.file_digest == target_signed.file_digest
@@ -425,11 +425,11 @@ def _receipt_line(
         ok=ok,
         note=note,
         params={
-            "sender": answer.told.sender.code,
-            "code": answer.told.status or "",
+            "sender": answer.packet.sender.code,
+            "code": answer.packet.status or "",
             "packet": packet or (receipt.of_packet_id if receipt is not None else None) or "",
         },
-        member=answer.told.member,
+        member=answer.packet.member,
         detail=detail,
         proved_at=answer.line.proved_at if ok else None,
         trusted=bool(ok and answer.line.trusted),

@@ -24,7 +24,7 @@ from gateway.domain.evidence import CONSISTENCY, LEAVES, SEALS, SpoiledPack
 from gateway.domain.sealed_log import PublishedSeal
 from gateway.errors import InvalidProof
 from gateway.ops.evidence.judge import ReportLine
-from gateway.ops.evidence.pack_file import Pack, within
+from gateway.ops.evidence.pack_file import Pack, check_total_size
 from gateway.trust import seals as log_seals
 
 # A leaf is one event: texts written by people stand outside of it.
@@ -211,7 +211,7 @@ def _read_seals(pack: Pack) -> dict[int, PublishedSeal]:
     members = pack.under(SEALS)
     if len(members) > MOST_SEALS:
         raise SpoiledPack(SEALS, f"a pack needs at most {MOST_SEALS} seals")
-    within(SEALS, members)
+    check_total_size(SEALS, members)
     published_seals = [read_seal(member.name, pack.read(member.name, _MOST_SEAL)) for member in members]
     return {
         published.signed.seal.number: published

@@ -33,10 +33,10 @@ from gateway.edxml import verify
 from gateway.edxml.attachment import pieces
 from gateway.errors import InvalidProof, NotFound
 from gateway.ops.evidence import contents, pack_file
-from gateway.ops.evidence.contents import Finder, FoundPackets, Heard, HeldPacket
+from gateway.ops.evidence.contents import Finder, FoundPackets, HeldPacket, PackPacket
 from gateway.ops.evidence.judge import ANY_PAST, UNKNOWN, JudgedSignature, judge
 from gateway.ops.evidence.log import JoinedTrees, LogProofs, ProvedLeaf
-from gateway.ops.evidence.pack_file import Ready, part_of, prepare
+from gateway.ops.evidence.pack_file import PreparedPack, part_of, prepare
 from gateway.ports.services import Pool
 from gateway.store import log_reading
 from gateway.store.events import NODE
@@ -68,7 +68,7 @@ class EvidenceMaker:
         self._node = node
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def make(self, scope: AgencyScope, id: str) -> Ready:
+    async def make(self, scope: AgencyScope, id: str) -> PreparedPack:
         """Make a pack; raise NotFound when the agency has no such document. The event is durable on return."""
         async with self._turns:
             return await self._make(scope, id)
@@ -77,7 +77,7 @@ class EvidenceMaker:
         """List every packet of a document, oldest first, without making a pack."""
         return (await self._load_case(scope, id)).collected.packets
 
-    async def judged(self, packet: HeldPacket) -> JudgedSignature | None:
+    async def judge(self, packet: HeldPacket) -> JudgedSignature | None:
         """Judge one packet as of today; return None where its bytes are withheld."""
         if packet.open is None:
             return None
@@ -89,14 +89,14 @@ class EvidenceMaker:
         async with self._node.inn.general_turns:
             return await self._node.pool.run(partial(self._judge_packet, packet, packet.open, bindings))
 
-    async def _make(self, scope: AgencyScope, id: str) -> Ready:
+    async def _make(self, scope: AgencyScope, id: str) -> PreparedPack:
         node = self._node
         case = await self._load_case(scope, id)
         heard_packets = [
-            Heard(held=packet, judged=await self.judged(packet), member=contents.member_name(n, packet))
+            PackPacket(packet=packet, judged=await self.judge(packet), member=contents.member_name(n, packet))
             for n, packet in enumerate(case.collected.packets, start=1)
         ]
-        senders = [assembled.held.sender for assembled in heard_packets]
+        senders = [assembled.packet.sender for assembled in heard_packets]
         log = await proofs_of(node.store, scope.agency_id, case.collected.subjects, senders)
         folder = node.settings.trust.folder
         log = await node.pool.run(partial(with_times, log, folder))
@@ -137,7 +137,7 @@ class EvidenceMaker:
             policy=replace(inn.trust_policy, signing_past=ANY_PAST),
         )
 
-    async def _answer_digests(self, packets: Sequence[Heard]) -> set[str]:
+    async def _answer_digests(self, packets: Sequence[PackPacket]) -> set[str]:
         """Return digests of answers about these certificates: for the time of each packet, and the newest."""
         now, trust = self._node.clock.now(), self._node.inn.trust
         judged = [assembled.judged for assembled in packets if assembled.judged is not None]
@@ -162,15 +162,15 @@ class EvidenceMaker:
             ]
         return bindings
 
-    async def _names(self, packets: Sequence[Heard]) -> dict[str, str]:
+    async def _names(self, packets: Sequence[PackPacket]) -> dict[str, str]:
         today = local(self._node.clock.now()).date()
-        codes = {code for packet in packets for code in (packet.held.sender, *packet.held.to)}
+        codes = {code for packet in packets for code in (packet.packet.sender, *packet.packet.to)}
         entries = {code: await self._node.directory.find(code, today) for code in sorted(codes)}
         return {code: entry.name for code, entry in entries.items() if entry is not None}
 
     def _prepare(
-        self, story: Story, packets: Sequence[Heard], log: LogProofs, answers: AnswerBodies
-    ) -> Ready:
+        self, story: Story, packets: Sequence[PackPacket], log: LogProofs, answers: AnswerBodies
+    ) -> PreparedPack:
         settings = self._node.settings
         password = settings.keys.password
         signer = pack_file.open_key(
@@ -189,7 +189,7 @@ class EvidenceMaker:
         front = part_of(PAGE, "text/html; charset=utf-8", html.encode("utf-8"))
         return prepare([front, *members], _manifest_words(story), signer)
 
-    async def _record_event(self, scope: AgencyScope, story: Story, pack: Ready) -> None:
+    async def _record_event(self, scope: AgencyScope, story: Story, pack: PreparedPack) -> None:
         pack_facts = {
             "pack": story.pack,
             "document": story.id,
@@ -306,6 +306,6 @@ def _answers_in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple
         for crl in files.lists
         if crl.digest in digests
     }
-    bodies = (body for bodies in files.about.values() for body in bodies)
+    bodies = (body for bodies in files.by_serial.values() for body in bodies)
     ocsp_answers = {hashlib.sha256(body).hexdigest(): (RevocationSource.OCSP, body) for body in bodies}
     return lists | {digest: ocsp_answers[digest] for digest in ocsp_answers.keys() & digests}

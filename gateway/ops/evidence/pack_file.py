@@ -52,7 +52,7 @@ class PackPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class PreparedPack:
     """A pack whose every byte is decided. `pieces` may be called again; each call reads the parts anew."""
 
     size: int
@@ -86,7 +86,7 @@ def part_of(name: str, media: str, content: bytes) -> PackPart:
     return PackPart(name=name, media=media, open=lambda: BytesIO(content))
 
 
-def prepare(parts: Sequence[PackPart], words: Manifest, signer: EvidenceKey) -> Ready:
+def prepare(parts: Sequence[PackPart], words: Manifest, signer: EvidenceKey) -> PreparedPack:
     """Read every part once, and sign. Raise Clash when the pack would be too large."""
     if len(parts) > MOST_MEMBERS:
         raise too_large(f"it would have {len(parts)} files")
@@ -111,7 +111,7 @@ def prepare(parts: Sequence[PackPart], words: Manifest, signer: EvidenceKey) -> 
     size = evidence.total_size([w.entry for w in all_parts])
     if size > MOST_BYTES:
         raise too_large(f"it would have {size} bytes")
-    return Ready(
+    return PreparedPack(
         size=size,
         manifest=manifest,
         digest=hashlib.sha256(raw).hexdigest(),
@@ -191,7 +191,7 @@ class Pack:
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield the bytes of a member, from its place in the file."""
         remaining = self.member(name).size
-        with opened_pack(self.path) as file:
+        with open_pack(self.path) as file:
             file.seek(self.offsets[name])
             while remaining and (piece := file.read(min(PIECE, remaining))):
                 remaining -= len(piece)
@@ -204,14 +204,14 @@ class Pack:
         return b"".join(self.pieces(name))
 
 
-def within(folder: str, members: Sequence[Member]) -> None:
+def check_total_size(folder: str, members: Sequence[Member]) -> None:
     """Raise SpoiledPack where members of one kind together are larger than a pack needs."""
     if sum(m.size for m in members) > MOST_TOGETHER:
         raise SpoiledPack(folder, f"its members are larger than {MOST_TOGETHER} bytes together")
 
 
 @contextmanager
-def opened_pack(path: Path) -> Iterator[BinaryIO]:
+def open_pack(path: Path) -> Iterator[BinaryIO]:
     """Open a pack; raise NotFound, with the reason, when it cannot be read."""
     try:
         with path.open("rb") as file:
@@ -225,7 +225,7 @@ def opened_pack(path: Path) -> Iterator[BinaryIO]:
 
 def read_pack(path: Path) -> Pack:
     """Compare the whole file with the bytes that its manifest makes."""
-    with opened_pack(path) as file:
+    with open_pack(path) as file:
         walk = _PackWalk(file)
         raw = walk.small(MANIFEST, MOST_MANIFEST)
         manifest = Manifest.from_bytes(raw)

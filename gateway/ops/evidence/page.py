@@ -42,7 +42,7 @@ def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -
         "ok": lambda ok: say(_OK[ok]),
         "outcome": lambda state: plain(state_word(state, lang)),
         "packet": partial(packet_word, lang=lang),
-        "trusted": partial(trusted, say, sealed_times(story)),
+        "trusted": partial(trusted_time, say, sealed_times(story)),
         "meaning": lambda code: f": {say(f'code.{code}')}" if labels.has(f"code.{code}") else "",
     }
     template = pages.get_template("evidence.html")
@@ -85,7 +85,7 @@ def sealed_times(story: Story) -> dict[str, datetime | None]:
     return times
 
 
-def trusted(say: Callable[..., str], times: Mapping[str, datetime | None], packet: StoryPacket) -> str:
+def trusted_time(say: Callable[..., str], times: Mapping[str, datetime | None], packet: StoryPacket) -> str:
     """Say in words before which trusted time the packet existed."""
     if packet.sha256 not in times:
         return say("evidence.page.not_logged")

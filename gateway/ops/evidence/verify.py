@@ -24,7 +24,7 @@ from gateway.errors import InvalidProof, Misconfigured
 from gateway.ops.evidence import judge, log, pack_file
 from gateway.ops.evidence.contents import MOST_STORY, read_story
 from gateway.ops.evidence.judge import Anchor, PackReport, ReportLine
-from gateway.ops.evidence.pack_file import Pack, within
+from gateway.ops.evidence.pack_file import Pack, check_total_size
 from gateway.trust import folder, revocation, seals
 from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust, certificates_in, fingerprint
 from gateway.trust.key_material import spki
@@ -47,7 +47,7 @@ def verify(path: Path, trust: Path | None, published: Path | None, at: datetime)
         lines.append(
             ReportLine(step="container", ok=False, note="spoiled", member=fault.member, detail=fault.why)
         )
-    return PackReport(at=at, lines=tuple(lines), anchors=trusted.told, about=description)
+    return PackReport(at=at, lines=tuple(lines), anchors=trusted.anchors, description=description)
 
 
 def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLine]:
@@ -62,7 +62,7 @@ def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLi
     digests = frozenset(p.sha256 for p in story.packets)
     lines, times = log.check_log(pack, trusted.of_time, digests)
     yield from lines
-    trust = judge.Believed(trust=trust_with(trusted, pack, lambda: at), bindings=trusted.bindings, at=at)
+    trust = judge.PacketTrust(trust=trust_with(trusted, pack, lambda: at), bindings=trusted.bindings, at=at)
     yield from judge.check_packets(pack, story, trust, times)
 
 
@@ -103,12 +103,12 @@ _MOST_CERTIFICATES, _MOST_ANSWERS = 1000, 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroughtTrust:
-    """Trust that the user brought. Without it (`where` is None) nothing can be more than consistent."""
+    """Trust that the user brought. Without it (`trust_folder` is None) nothing can be more than consistent."""
 
-    where: Path | None = None
+    trust_folder: Path | None = None
     registry: folder.TrustFolder | None = None
     of_time: log.TimeAnchors = field(default_factory=log.TimeAnchors)
-    told: Sequence[Anchor] = field(default_factory=tuple)
+    anchors: Sequence[Anchor] = field(default_factory=tuple)
 
     def bindings(self, code: str) -> Sequence[Binding]:
         return self.registry.bindings(code) if self.registry is not None else ()
@@ -125,7 +125,7 @@ def read_anchors(trust_folder: Path | None, published: Path | None) -> BroughtTr
         seal_keys.add(seal.key)  # a published seal also tells the log's key
     if trust_folder is None:
         of_time = log.TimeAnchors(published=published_seal, node_keys=seal_keys)
-        return BroughtTrust(of_time=of_time, told=anchors)
+        return BroughtTrust(of_time=of_time, anchors=anchors)
     registry = folder.read_trust_folder(trust_folder)
     keys = {path.name: _read_node_key(path) for path in _pem_files(trust_folder / "nodes")}
     authorities = [c for path in _pem_files(trust_folder / "tsa") for c in certificates_in(path)]
@@ -137,19 +137,19 @@ def read_anchors(trust_folder: Path | None, published: Path | None) -> BroughtTr
     of_time = log.TimeAnchors(
         authorities=authorities, node_keys={*keys.values(), *seal_keys}, published=published_seal
     )
-    return BroughtTrust(where=trust_folder, registry=registry, of_time=of_time, told=anchors)
+    return BroughtTrust(trust_folder=trust_folder, registry=registry, of_time=of_time, anchors=anchors)
 
 
 def trust_with(anchors: BroughtTrust, pack: Pack, now: Callable[[], datetime]) -> NodeTrust | None:
     """Combine the user's anchors with the pack's intermediates and signed answers. The pack's own only count on a path that
     leads to an anchor of the user."""
-    if anchors.where is None or anchors.registry is None:
+    if anchors.trust_folder is None or anchors.registry is None:
         return None
     own = anchors.registry.trust.chains
     return NodeTrust(
         own.anchors,
         (*own.intermediates, *certificates_of(pack)),
-        answers=Answers(AnswerFiles(anchors.where), fixed=_read_answers(pack)),
+        answers=Answers(AnswerFiles(anchors.trust_folder), fixed=_read_answers(pack)),
         check_anchors=False,
         now=now,
     )
@@ -180,7 +180,7 @@ def _read_answers(pack: Pack) -> KnownAnswers:
     members = pack.under(REVOCATION)
     if len(members) > _MOST_ANSWERS:
         raise SpoiledPack(REVOCATION, f"a pack needs at most {_MOST_ANSWERS} answers")
-    within(REVOCATION, members)
+    check_total_size(REVOCATION, members)
     for member in members:
         body = pack.read(member.name)
         try:
@@ -191,7 +191,7 @@ def _read_answers(pack: Pack) -> KnownAnswers:
                 bodies_by_serial[serial] = (*bodies_by_serial.get(serial, ()), body)
         except (ValueError, revocation.NoAnswer) as cause:
             raise SpoiledPack(member.name, "it is no answer of an authority") from cause
-    return KnownAnswers(lists=tuple(lists), about=bodies_by_serial)
+    return KnownAnswers(lists=tuple(lists), by_serial=bodies_by_serial)
 
 
 def _pem_files(pem_folder: Path) -> list[Path]:

@@ -1,10 +1,10 @@
-"""The process that draws pages of files from outside: started by `drawer`, it draws one page to be warm, gives up for good
-what drawing does not need, and then answers one question a line. It gives that up by the kernel, so that code which
-broke into a library has no more than the library had: Linux alone, Landlock for files and connections, seccomp for
-calls; a kernel without one of these fences leaves the other. PDFs are drawn by PDFium, built without scripts; its forms
-stay shut, so nothing in a page acts. Scanned pictures are read and written anew. In: the path of a file, and a
-`PageWish`. Out: a `PageLook`; whatever the file does, a fault of it. It is not the process that reads signatures:
-PDFium is no Python, and who broke into it must have no say about any other file."""
+"""Draws pages of files from outside in a process of its own. Started by `drawer`, it draws one page to be warm, gives
+up for good what drawing does not need, and then answers one question a line. It gives that up by the kernel, so that
+code which broke into a library has no more than the library had: Linux alone, Landlock for files and connections,
+seccomp for calls; a kernel without one of these fences leaves the other. PDFs are drawn by PDFium, built without
+scripts; its forms stay shut, so nothing in a page acts. Scanned pictures are read and written anew. In: the path of a
+file, and a `PageWish`. Out: a `PageLook`; whatever the file does, a fault of it. Signatures are read in another
+process: PDFium is no Python, and code that broke into it must have no say about any other file."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from PIL import Image, ImageOps
 from pydantic import TypeAdapter
 
 from gateway.domain.pdf import MOST_PAGES, PageLook, PageWish, Size, fitting_scale, pixels
-from gateway.trust.apart import fence, folder_told, serve, told_of_file
-from gateway.trust.page_drawing.drawer import PageBox, written
+from gateway.trust.apart import fence, folder_argument, read_safely, serve
+from gateway.trust.page_drawing.drawer import PageBox, write_look
 
 _NO_NEW_RIGHTS, _SET_SECCOMP, _FILTER = 38, 22, 2
 _CREATE_RULES, _ADD_RULE, _RESTRICT = 444, 445, 446
@@ -37,8 +37,8 @@ _READ_FILE, _BENEATH = 1 << 2, 1
 # By the version of Landlock: how many rights over files there are to give up.
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _CONNECTIONS_SINCE, _CONNECTIONS = 4, 0b11
-# The machine's word for itself, and the calls by their numbers there: to speak to anybody, to start a program, to look into
-# or stop another process, to reach the kernel by other ways.
+# The machine's name for itself, and its numbers of the calls that connect, start a program, look into or stop another
+# process, or reach the kernel by other ways.
 _CALLS = {
     "x86_64": (
         0xC000003E,
@@ -61,7 +61,7 @@ _OTHER_TABLE = 0x40000000  # calls of a second kind on the same machine, under o
 
 
 def confine(readable: Iterable[Path]) -> frozenset[str]:
-    """`files` and `calls`, as far as the kernel has them."""
+    """Put up the kernel's fences and return those that it has: `files` and `calls`."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_NO_NEW_RIGHTS, 1, 0, 0, 0):
         return frozenset()
@@ -74,9 +74,9 @@ def _keep_to_folders(libc: ctypes.CDLL, readable: Iterable[Path]) -> bool:
     if version < 1:
         return False
     rights = (1 << _FILE_RIGHTS.get(version, 16)) - 1
-    wanted = struct.pack("QQ", rights, _CONNECTIONS if version >= _CONNECTIONS_SINCE else 0)
-    size = len(wanted) if version >= _CONNECTIONS_SINCE else 8
-    rules = libc.syscall(_CREATE_RULES, wanted, size, 0)
+    attributes = struct.pack("QQ", rights, _CONNECTIONS if version >= _CONNECTIONS_SINCE else 0)
+    size = len(attributes) if version >= _CONNECTIONS_SINCE else 8
+    rules = libc.syscall(_CREATE_RULES, attributes, size, 0)
     if rules < 0:
         return False
     try:
@@ -91,7 +91,7 @@ def _allow_reading(libc: ctypes.CDLL, rules: int, folder: Path) -> None:
     try:
         place = os.open(folder, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return  # a folder that is not there is none to read
+        return  # a missing folder needs no right
     try:
         libc.syscall(_ADD_RULE, rules, _BENEATH, struct.pack("=Qi", _READ_FILE, place), 0)
     finally:
@@ -99,11 +99,11 @@ def _allow_reading(libc: ctypes.CDLL, rules: int, folder: Path) -> None:
 
 
 def _keep_to_calls(libc: ctypes.CDLL) -> bool:
-    """A list of what is refused; a call of another machine's table ends the process."""
-    known = _CALLS.get(platform.machine())
-    if known is None:
+    """Refuse the listed calls; a call of another machine's table ends the process."""
+    call_table = _CALLS.get(platform.machine())
+    if call_table is None:
         return False
-    machine, refused = known
+    machine, refused = call_table
     lines = [
         (_LOAD, 0, 0, 4),
         (_EQUAL, 1, 0, machine),
@@ -115,17 +115,17 @@ def _keep_to_calls(libc: ctypes.CDLL) -> bool:
         (_ANSWER, 0, 0, _ALLOW),
         (_ANSWER, 0, 0, _REFUSE),
     ]
-    program = b"".join(struct.pack("HBBI", code, yes, no, value) for code, yes, no, value in lines)
-    held = ctypes.create_string_buffer(program, len(program))
-    told = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(held))
-    return not libc.prctl(_SET_SECCOMP, _FILTER, told, 0, 0)
+    program = b"".join(struct.pack("HBBI", code, yes, no, operand) for code, yes, no, operand in lines)
+    buffer = ctypes.create_string_buffer(program, len(program))
+    program_struct = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(buffer))
+    return not libc.prctl(_SET_SECCOMP, _FILTER, program_struct, 0, 0)
 
 
 WISH = TypeAdapter(PageWish)
 LIMIT, LOCKED, UNREADABLE, NONE = "PAGE-LIMIT", "PAGE-LOCKED", "PAGE-UNREADABLE", "PAGE-NONE"
-# Where type lies that a file uses and does not carry.
+# Folders of fonts, for files that do not embed theirs.
 TYPEFACES = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
-# What the library does in C at each call; to load another library is not among it.
+# Events of the library's own calls into C; loading another library is not among them.
 _OWN_CALLS = frozenset(
     f"ctypes.{name}"
     for name in ("addressof", "call_function", "cdata", "cdata/buffer", "create_string_buffer", "string_at")
@@ -136,7 +136,7 @@ _MOST_SCANNED = 60_000_000
 _SCANNED_DOTS = 100  # of a picture that does not say how large it is
 _WIDEST_SCAN = 595.0
 _QUALITY, _EFFORT = 80, 0
-# What the library of pictures loads when a file has it, such as one of a telephone.
+# Modules that the library of pictures loads only for certain files, such as those of a telephone.
 _LOADED_LATE = ("PIL.JpegImagePlugin", "PIL.MpoImagePlugin", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
 _WARM = (
     b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
@@ -145,7 +145,7 @@ _WARM = (
 
 
 class _CannotDrawError(Exception):
-    """Why there is nothing to see."""
+    """Reason for a page that cannot be drawn."""
 
     def __init__(self, fault: str, detail: str = "") -> None:
         super().__init__(detail)
@@ -153,23 +153,23 @@ class _CannotDrawError(Exception):
 
 
 def main() -> None:
-    folder = folder_told()
+    folder = folder_argument()
     Image.MAX_IMAGE_PIXELS = _MOST_SCANNED
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    os.nice(5)  # what arrives and leaves goes first
+    os.nice(5)  # documents on their way go first
     _warm(folder)
     confine((folder, *TYPEFACES))
     serve(_answer, drawing_fence)
 
 
 def drawing_fence(event: str, arguments: tuple[object, ...]) -> None:
-    """As everywhere, but for the calls of the library itself."""
+    """Refuse as everywhere, but for the calls of the library itself."""
     if event not in _OWN_CALLS:
         fence(event, arguments)
 
 
 def _warm(folder: Path) -> None:
-    """One page of each kind: what is loaded at first use is loaded before the fences stand."""
+    """Draw one page of each kind: modules that are loaded at first use are loaded before the fences stand."""
     codecs.lookup("utf-16-le")
     for name in _LOADED_LATE:
         importlib.import_module(name)
@@ -178,19 +178,19 @@ def _warm(folder: Path) -> None:
             file.write(octets)
             file.flush()
             for words in (False, True):
-                written(looked(Path(file.name), PageWish(kind=kind, page=1, words=words)))
+                write_look(draw_page(Path(file.name), PageWish(kind=kind, page=1, words=words)))
 
 
-def _answer(asked: dict[str, Any]) -> bytes:  # Any: JSON of the node
-    return written(looked(Path(asked["path"]), WISH.validate_python(asked["wish"])))
+def _answer(question: dict[str, Any]) -> bytes:  # Any: JSON of the node
+    return write_look(draw_page(Path(question["path"]), WISH.validate_python(question["wish"])))
 
 
-def looked(path: Path, wish: PageWish) -> PageLook:
-    """Never raises for what the file holds."""
-    return told_of_file(lambda: _looked(path, wish), PageLook, PageBox.area, PageBox.does[0])
+def draw_page(path: Path, wish: PageWish) -> PageLook:
+    """Draw the page. Never raises for what the file holds."""
+    return read_safely(lambda: _look(path, wish), PageLook, PageBox.area, PageBox.does[0])
 
 
-def _looked(path: Path, wish: PageWish) -> PageLook:
+def _look(path: Path, wish: PageWish) -> PageLook:
     try:
         return _pdf(path, wish) if wish.kind == "pdf" else _scan(path, wish)
     except _CannotDrawError as why:
@@ -200,7 +200,7 @@ def _looked(path: Path, wish: PageWish) -> PageLook:
 
 
 def _pdf(path: Path, wish: PageWish) -> PageLook:
-    with _opened(path) as document:
+    with _open(path) as document:
         count = min(len(document), MOST_PAGES)
         if not 1 <= wish.page <= count:
             raise _CannotDrawError(NONE, f"it has {count} pages")
@@ -214,7 +214,7 @@ def _pdf(path: Path, wish: PageWish) -> PageLook:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
+def _open(path: Path) -> Iterator[pypdfium2.PdfDocument]:
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as why:
@@ -227,17 +227,15 @@ def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
 
 
 def _size(width: float, height: float) -> Size:
-    if not all(math.isfinite(each) and 0 < each <= _LONGEST_SIDE_PT for each in (width, height)):
+    if not all(math.isfinite(side) and 0 < side <= _LONGEST_SIDE_PT for side in (width, height)):
         raise _CannotDrawError(LIMIT, f"a page is said to measure {width} by {height}")
     return Size(width=round(width, 2) or 1.0, height=round(height, 2) or 1.0)
 
 
 def _words(document: pypdfium2.PdfDocument, n: int) -> str:
     text = document[n].get_textpage().get_text_bounded()[:_MOST_LETTERS]
-    kept = (
-        each for each in text.replace("\r\n", "\n").replace("\r", "\n") if each == "\n" or each.isprintable()
-    )
-    return "".join(kept).strip()
+    letters = (c for c in text.replace("\r\n", "\n").replace("\r", "\n") if c == "\n" or c.isprintable())
+    return "".join(letters).strip()
 
 
 def _scan(path: Path, wish: PageWish) -> PageLook:
@@ -258,16 +256,16 @@ def _scan(path: Path, wish: PageWish) -> PageLook:
 
 
 def _scanned_size(picture: Image.Image) -> Size:
-    """As large as a sheet at most: what a scanner says of itself is often wrong."""
-    wide, high = (each * 72 / _SCANNED_DOTS for each in picture.size)
+    """Return the size of a scan, at most a sheet: the size that a scanner writes is often wrong."""
+    wide, high = (dots * 72 / _SCANNED_DOTS for dots in picture.size)
     fits = min(1.0, _WIDEST_SCAN / wide)
     return _size(wide * fits, high * fits)
 
 
 def _picture(drawn: Image.Image, form: str = "WEBP") -> bytes:
-    held = io.BytesIO()
-    drawn.save(held, form, quality=_QUALITY, method=_EFFORT)
-    return held.getvalue()
+    buffer = io.BytesIO()
+    drawn.save(buffer, form, quality=_QUALITY, method=_EFFORT)
+    return buffer.getvalue()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Asks the drawing process (`child`) for a page and waits no longer than the limit. In: the path of a file, and a wish.
-Out: a `PageLook`; too long, too large or a process that died is a fault of that file, and the next file gets a new
-process. What comes back is looked at before anybody is given it as a picture. A process is kept from file to file and
-ended after many."""
+"""Asks the drawing process (`child`) for a page and waits no longer than the limit. In: the path of a file, and a
+wish. Out: a `PageLook`; too long, too large or a process that died is a fault of that file, and the next file gets a
+new process. An answer is checked before it is handed on as a picture. A process is kept from file to file and ended
+after many."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _MOST_PICTURE = 8 * MB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawingLimits(ReadingLimits):
-    """What one page may cost."""
+    """Limits on the cost of one page."""
 
     seconds: float = 8.0
     memory: int = 1024 * MB
 
 
 class PageBox(KeptProcess):
-    """One drawing process. `folder` is where the files lie that it is asked about: it reads nothing else."""
+    """One drawing process. It reads nothing outside `folder`, where the files lie."""
 
     module = "gateway.trust.page_drawing.child"
-    most_asked = 500
+    max_questions = 500
     area = "PAGE"
     does = ("drawing it", "the process that draws pages")
 
@@ -41,15 +41,15 @@ class PageBox(KeptProcess):
         super().__init__(folder, limits or DrawingLimits())
 
     def draw(self, path: Path, wish: PageWish) -> PageLook:
-        """StoreFailure when the file itself cannot be opened."""
-        look = self.look(path, {"wish": asdict(wish)}, read, PageLook)
+        """Draw a page. Raise StoreFailure when the file itself cannot be opened."""
+        look = self.look(path, {"wish": asdict(wish)}, parse_look, PageLook)
         if look.picture and not is_picture(look.picture):
             return PageLook(fault="PAGE-READER", detail="what was drawn is no picture")
         return look
 
-    def _started(self) -> ReaderProcess:
+    def _start(self) -> ReaderProcess:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return super()._started()
+        return super()._start()
 
 
 @cache
@@ -58,25 +58,25 @@ def _look() -> TypeAdapter[PageLook]:
     return TypeAdapter(PageLook)
 
 
-def written(look: PageLook) -> bytes:
-    """As the process says it, in one line."""
+def write_look(look: PageLook) -> bytes:
+    """Write a look as one line, as the process answers."""
     bare = _look().dump_python(replace(look, picture=b""), mode="json")
     return json.dumps({"look": bare, "picture": b64encode(look.picture).decode()}).encode()
 
 
-def read(line: bytes) -> PageLook:
-    """ValueError, KeyError or TypeError for what is no such line."""
-    told = json.loads(line)
-    return replace(_look().validate_python(told["look"]), picture=b64decode(told["picture"], validate=True))
+def parse_look(line: bytes) -> PageLook:
+    """Parse such a line; raise ValueError, KeyError or TypeError for any other."""
+    part = json.loads(line)
+    return replace(_look().validate_python(part["look"]), picture=b64decode(part["picture"], validate=True))
 
 
 def is_picture(octets: bytes) -> bool:
-    """WebP by its frame, of a size that a page has."""
+    """Tell whether it is WebP by its frame, of a size that a page has."""
     return octets[:4] == b"RIFF" and octets[8:12] == b"WEBP" and len(octets) <= _MOST_PICTURE
 
 
 class PageDrawer:
-    """Draws pages in boxes."""
+    """Drawer of pages over several boxes."""
 
     def __init__(self, boxes: Sequence[PageBox], pool: Pool) -> None:
         self._boxes = Lent(boxes, pool)

@@ -1,13 +1,13 @@
-"""The process that reads PDFs from outside: started by `sandbox`, it says that it is ready, then takes one question a
-line on stdin and gives one answer a line on stdout. Its memory is limited, it may open nothing for writing, start
-nothing and reach no network; whoever asks kills it when it takes too long, and so does its own alarm, should nobody
-be left to. Everything that parses a hostile PDF runs here and nowhere else, and everything is loaded before the fence
-goes up.
+"""Reads PDFs from outside in a process of its own. Started by `sandbox`, it says that it is ready, then takes one
+question a line on stdin and gives one answer a line on stdout. Its memory is limited, it may open nothing for writing,
+start nothing and reach no network; the node kills it when it takes too long, and its own alarm does when the node is
+gone. Everything that parses a hostile PDF runs here and nowhere else, and everything is loaded before the fence goes
+up.
 
 It brings together what a PDF's bytes say of its signatures and what we know of their certificates, at the times that
-matter: `PdfFacts`; decides nothing. Whose signatures we believe says a folder: `ca.pem` (anchors), and optionally
-`tsa.pem` (anchors of timestamps; else the same), `chain/*.pem`, `crl/*.pem` and `ocsp/*.der`. It is read again when a
-file in it changed; Misconfigured names the file to mend."""
+matter: `PdfFacts`; it decides nothing. A folder names the authorities that we believe: `ca.pem` (anchors), and
+optionally `tsa.pem` (anchors of timestamps; else the same), `chain/*.pem`, `crl/*.pem` and `ocsp/*.der`. It is read
+again when a file in it changed; Misconfigured names the file to mend."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from gateway.domain.signatures import (
 )
 from gateway.errors import Misconfigured
 from gateway.trust import pdf_layout
-from gateway.trust.apart import F, fence, folder_told, serve, told_of_file
+from gateway.trust.apart import F, fence, folder_argument, read_safely, serve
 from gateway.trust.pdf_signatures import cms
 from gateway.trust.pdf_signatures.cms import Material, SignatureStamp
 from gateway.trust.pdf_signatures.reading import LIBRARY, Reading, ReadSignature, read
@@ -46,7 +46,7 @@ _MOST_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfTrust:
-    """Anchors of signers and of timestamps, and what we know beside them."""
+    """Anchors of signers and of timestamps, with further certificates and answers."""
 
     anchors: tuple[x509.Certificate, ...] = ()
     stamp_anchors: tuple[x509.Certificate, ...] = ()
@@ -54,21 +54,21 @@ class PdfTrust:
 
 
 class PdfFolder:
-    """The folder as it is now."""
+    """Folder of anchors and answers, read again when a file in it changed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: tuple[tuple[str, int, int], ...] | None = None
+        self._stats: tuple[tuple[str, int, int], ...] | None = None
         self._trust = PdfTrust()
 
     def read(self) -> PdfTrust:
-        seen = tuple(self._stand())
-        if seen != self._seen:
+        stats = tuple(self._stat_files())
+        if stats != self._stats:
             self._trust = _read_folder(self._folder)
-            self._seen = seen
+            self._stats = stats
         return self._trust
 
-    def _stand(self) -> Iterator[tuple[str, int, int]]:
+    def _stat_files(self) -> Iterator[tuple[str, int, int]]:
         for _, path in _files(self._folder):
             try:
                 stat = path.stat()
@@ -78,7 +78,7 @@ class PdfFolder:
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
-    """Each with what it is for: the name of its folder, or its own."""
+    """List each file with its use: the name of its folder, or its own."""
     single = [(name, folder / name) for name in ("ca.pem", "tsa.pem")]
     listed = [
         (kind, path)
@@ -98,11 +98,11 @@ def _read_folder(folder: Path) -> PdfTrust:
         stamp_anchors=_certificates(kinds["tsa.pem"]) or anchors,
         material=Material(
             certificates=_certificates(kinds["chain"]),
-            lists=_in_pem(
+            lists=_load_pem(
                 kinds["crl"], "X509 CRL", crl.CertificateList.load, "a PEM file of revocation lists"
             ),
             answers=tuple(
-                _loaded(ocsp.OCSPResponse.load, _file_content(path), path, "an OCSP answer in DER form")
+                _load(ocsp.OCSPResponse.load, _file_content(path), path, "an OCSP answer in DER form")
                 for path in kinds["ocsp"]
             ),
         ),
@@ -110,14 +110,14 @@ def _read_folder(folder: Path) -> PdfTrust:
 
 
 def _certificates(paths: Sequence[Path]) -> tuple[x509.Certificate, ...]:
-    found = _in_pem(paths, "CERTIFICATE", x509.Certificate.load, "a PEM file of certificates")
-    for each in found:
-        _ = each.subject.hashable, each.issuer.hashable
-    return found
+    certificates = _load_pem(paths, "CERTIFICATE", x509.Certificate.load, "a PEM file of certificates")
+    for certificate in certificates:
+        _ = certificate.subject.hashable, certificate.issuer.hashable
+    return certificates
 
 
-def _in_pem(paths: Sequence[Path], label: str, load: Callable[[bytes], T], what: str) -> tuple[T, ...]:
-    return tuple(_loaded(load, part, path, what) for path in paths for part in _parts(path, label))
+def _load_pem(paths: Sequence[Path], label: str, load: Callable[[bytes], T], form: str) -> tuple[T, ...]:
+    return tuple(_load(load, part, path, form) for path in paths for part in _parts(path, label))
 
 
 def _parts(path: Path, label: str) -> list[bytes]:
@@ -131,15 +131,15 @@ def _parts(path: Path, label: str) -> list[bytes]:
     return parts
 
 
-def _loaded(load: Callable[[bytes], T], octets: bytes, path: Path, what: str) -> T:
+def _load(load: Callable[[bytes], T], octets: bytes, path: Path, form: str) -> T:
     try:
-        found = load(octets)
-        found.native  # type: ignore[attr-defined]  # noqa: B018  # asn1crypto reads nothing before it is asked
+        loaded = load(octets)
+        loaded.native  # type: ignore[attr-defined]  # noqa: B018  # asn1crypto reads nothing before it is asked
     except (ValueError, TypeError, KeyError, AttributeError) as why:
         raise Misconfigured(
-            f"{path} is not {what}: {why}", hint="put a good file there, or remove it"
+            f"{path} is not {form}: {why}", hint="put a good file there, or remove it"
         ) from why
-    return found
+    return loaded
 
 
 def _file_content(path: Path) -> bytes:
@@ -157,13 +157,13 @@ _LONGEST_NAME = 300
 
 
 def collect(stream: BinaryIO, trust: PdfTrust, seen_at: datetime, now: datetime) -> PdfFacts:
-    """Facts about every signature of the file. Never raises for what the file holds."""
+    """Collect facts about every signature of the file. Never raises for what the file holds."""
     reading = read(stream)
     inside = reading.inside
     return PdfFacts(
         seen_at=seen_at,
         now=now,
-        signatures=tuple(_signature(each, reading, trust, seen_at, now) for each in reading.signatures),
+        signatures=tuple(_signature(s, reading, trust, seen_at, now) for s in reading.signatures),
         fault=reading.fault,
         detail=reading.detail,
         anchored=bool(trust.anchors),
@@ -172,46 +172,46 @@ def collect(stream: BinaryIO, trust: PdfTrust, seen_at: datetime, now: datetime)
 
 
 def _signature(
-    one: ReadSignature, reading: Reading, trust: PdfTrust, seen_at: datetime, now: datetime
+    sig: ReadSignature, reading: Reading, trust: PdfTrust, seen_at: datetime, now: datetime
 ) -> SignatureFacts:
-    signed = one.signed
-    vouching = [*one.stamps, *(stamp for revision, stamp in reading.stamps if revision > one.revision)]
-    timestamps = tuple(_timestamp(each, reading.inside, trust, seen_at) for each in vouching)
-    times = {seen_at, now, *(each.at for each in timestamps)}
-    if one.claimed_at is not None and one.claimed_at < seen_at:
-        times.add(one.claimed_at)
+    signed = sig.signed
+    vouching = [*sig.stamps, *(stamp for revision, stamp in reading.stamps if revision > sig.revision)]
+    timestamps = tuple(_timestamp(t, reading.inside, trust, seen_at) for t in vouching)
+    times = {seen_at, now, *(t.at for t in timestamps)}
+    if sig.claimed_at is not None and sig.claimed_at < seen_at:
+        times.add(sig.claimed_at)
     return SignatureFacts(
-        field=one.field,
-        fault=one.fault,
-        detail=one.detail,
-        coverage=one.coverage,
-        change=one.later,
-        later_detail=one.later_detail,
-        certified=one.certified,
+        field=sig.field,
+        fault=sig.fault,
+        detail=sig.detail,
+        coverage=sig.coverage,
+        change=sig.update,
+        later_detail=sig.later_detail,
+        certified=sig.certified,
         intact=signed.intact if signed else False,
         authentic=signed.authentic if signed else False,
         algorithm=signed.algorithm if signed else "",
         weak=signed.weak if signed else False,
-        claimed_at=one.claimed_at,
-        reason=one.reason,
-        mark=one.mark,
-        certificate=described(signed.certificate) if signed else None,
-        standings=_standings(one, reading, trust, times),
+        claimed_at=sig.claimed_at,
+        reason=sig.reason,
+        mark=sig.mark,
+        certificate=certificate_facts(signed.certificate) if signed else None,
+        standings=_standings(sig, reading, trust, times),
         timestamps=timestamps,
     )
 
 
 def _standings(
-    one: ReadSignature, reading: Reading, trust: PdfTrust, times: set[datetime]
+    signature: ReadSignature, reading: Reading, trust: PdfTrust, times: set[datetime]
 ) -> tuple[CertificateStanding, ...]:
-    if one.signed is None or not (one.signed.intact and one.signed.authentic):
+    if signature.signed is None or not (signature.signed.intact and signature.signed.authentic):
         return ()
-    leaf, material = one.signed.certificate, trust.material + one.signed.carried + reading.inside
+    leaf, material = signature.signed.certificate, trust.material + signature.signed.embedded + reading.inside
     return tuple(_standing(leaf, trust.anchors, material, at) for at in sorted(times))
 
 
 def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, seen_at: datetime) -> TimestampFacts:
-    material = trust.material + stamp.carried + inside
+    material = trust.material + stamp.embedded + inside
     standing = _standing(stamp.certificate, trust.stamp_anchors, material, seen_at, for_timestamps=True)
     return TimestampFacts(
         at=stamp.at, standing=standing, authority=_subject(stamp.certificate), fault=stamp.fault
@@ -234,8 +234,8 @@ def _standing(
         )
 
 
-def described(certificate: x509.Certificate) -> CertificateFacts | None:
-    """What a certificate says of itself; None when it cannot be one."""
+def certificate_facts(certificate: x509.Certificate) -> CertificateFacts | None:
+    """Return what a certificate says of itself; None when it cannot be one."""
     try:
         return CertificateFacts(
             subject=_subject(certificate),
@@ -256,16 +256,16 @@ def _subject(certificate: x509.Certificate) -> str:
 
 
 def _names(certificate: x509.Certificate) -> Iterator[tuple[str, str]]:
-    """The parts of the subject under the library's words: `common_name`, `organization_name`, `user_id`."""
+    """Yield the parts of the subject under the library's words: `common_name`, `organization_name`, `user_id`."""
     for part in list(certificate.subject.chosen)[:20]:
         for pair in part:
             yield str(pair["type"].native)[:60], str(pair["value"].native)[:_LONGEST_NAME]
 
 
 def _policies(certificate: x509.Certificate) -> Iterator[str]:
-    found = certificate.certificate_policies_value
-    for each in list(found)[:20] if found is not None else ():
-        yield each["policy_identifier"].dotted
+    policies = certificate.certificate_policies_value
+    for policy in list(policies)[:20] if policies is not None else ():
+        yield policy["policy_identifier"].dotted
 
 
 ANSWER = TypeAdapter(PdfFacts)
@@ -273,27 +273,27 @@ TEXT = TypeAdapter(PdfText)
 
 
 def main() -> None:
-    serve(partial(_answer, folder=PdfFolder(folder_told())), fence)
+    serve(partial(_answer, folder=PdfFolder(folder_argument())), fence)
 
 
-def _answer(asked: dict[str, str], folder: PdfFolder) -> bytes:
-    """Facts about the signatures, or the words of the pages with their places."""
-    if asked.get("what") == "text":
-        return TEXT.dump_json(_told(asked, PdfText, pdf_layout.read_text))
-    seen_at, now = datetime.fromisoformat(asked["seen_at"]), datetime.fromisoformat(asked["now"])
-    made = partial(PdfFacts, seen_at=seen_at, now=now)
-    return ANSWER.dump_json(_told(asked, made, lambda file: collect(file, folder.read(), seen_at, now)))
+def _answer(question: dict[str, str], folder: PdfFolder) -> bytes:
+    """Return facts about the signatures, or the words of the pages with their places."""
+    if question.get("what") == "text":
+        return TEXT.dump_json(_read(question, PdfText, pdf_layout.read_text))
+    seen_at, now = datetime.fromisoformat(question["seen_at"]), datetime.fromisoformat(question["now"])
+    make = partial(PdfFacts, seen_at=seen_at, now=now)
+    return ANSWER.dump_json(_read(question, make, lambda file: collect(file, folder.read(), seen_at, now)))
 
 
-def _told(asked: dict[str, str], made: Callable[..., F], read: Callable[[BinaryIO], F]) -> F:
+def _read(question: dict[str, str], make: Callable[..., F], read: Callable[[BinaryIO], F]) -> F:
     def look() -> F:
         try:
-            with Path(asked["path"]).open("rb") as file:
+            with Path(question["path"]).open("rb") as file:
                 return read(file)
         except Misconfigured as why:
-            return made(fault="PDF-TRUST", detail=f"{why} ({why.hint})")
+            return make(fault="PDF-TRUST", detail=f"{why} ({why.hint})")
 
-    return told_of_file(look, made, PdfSandbox.area, PdfSandbox.does[0])
+    return read_safely(look, make, PdfSandbox.area, PdfSandbox.does[0])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""One signature inside a PDF: its CMS object, and how the certificates in it stand. Is it whole, is it signed as it
-says, with what, when, and which timestamps lie over it. In: parsed CMS and the digest of the bytes it covers. Out:
-`CheckedSignature` and `SignatureStamp`, or `UnfitError` with the code of what breaks the form.
+"""Checks one signature inside a PDF: its CMS object, and how the certificates in it stand. Is it whole, is it signed
+as it says, with what, when, and which timestamps lie over it? In: parsed CMS and the digest of the bytes it covers.
+Out: `CheckedSignature` and `SignatureStamp`, or `UnfitError` with the code of what breaks the form.
 
-What chain and revocation data say of one certificate at one time. In: the certificate, what we trust, what the file
-brought along. Out: `CertificateStanding`. Paths are found here, within bounds; each is judged by
-pyhanko-certvalidator, which is handed every answer and fetches nothing. Runs in the reading process alone (`child`)."""
+Tells what chain and revocation data say of one certificate at one time. In: the certificate, what we trust, what the
+file brought along. Out: `CertificateStanding`. Paths are found here, within bounds; each is judged by
+pyhanko-certvalidator, which gets every answer and fetches nothing. Runs in the reading process (`child`)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _UNDERSTOOD = frozenset(
     }
 )
 _LIBRARY = (ValueError, TypeError, KeyError, AttributeError)
-# Best first: what one path says for good is not undone by another that says less.
+# Best first: a path that says good is not undone by another that says less.
 _ORDER = ("good", "revoked", "unknown", "CERT-TIME", "CERT-CHAIN")
 
 
@@ -103,24 +103,24 @@ def standing(
     *,
     for_timestamps: bool = False,
 ) -> CertificateStanding:
-    """The best that any path says. Never raises for what certificates say."""
+    """Return the best that any path says. Never raises for what certificates say."""
     if (unfit := _unfit(leaf, for_timestamps=for_timestamps)) is not None:
         return CertificateStanding(at=at, code="CERT-USAGE", detail=unfit)
-    found = [_judged(path, anchors, material, at) for path in _paths(leaf, anchors, material.certificates)]
-    if not found:
+    standings = [_judge(path, anchors, material, at) for path in _paths(leaf, anchors, material.certificates)]
+    if not standings:
         issuer = leaf.issuer.human_friendly
         return CertificateStanding(
             at=at, code="CERT-CHAIN", detail=f"no chain leads to an anchor; the issuer is {issuer!r}"
         )
-    return min(found, key=_rank)
+    return min(standings, key=_rank)
 
 
-def _rank(each: CertificateStanding) -> int:
-    return _ORDER.index(each.code or each.revocation)
+def _rank(candidate: CertificateStanding) -> int:
+    return _ORDER.index(candidate.code or candidate.revocation)
 
 
 def _unfit(leaf: x509.Certificate, *, for_timestamps: bool) -> str | None:
-    """Why this certificate may not sign, by what it says of itself."""
+    """Return why this certificate may not sign, by what it says of itself."""
     if leaf.ca:
         return "it is a certificate authority"
     unknown = leaf.critical_extensions - _UNDERSTOOD
@@ -139,29 +139,29 @@ def _unfit(leaf: x509.Certificate, *, for_timestamps: bool) -> str | None:
 
 
 def _paths(
-    leaf: x509.Certificate, anchors: Sequence[x509.Certificate], others: Sequence[x509.Certificate]
+    leaf: x509.Certificate, anchors: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate]
 ) -> Iterator[tuple[x509.Certificate, ...]]:
-    """Ways from the leaf to an anchor by name, the shortest first, as many as one may try. A way ends where it meets an
-    anchor: what lies above one can make nothing better. Files carry certificates again that we have, each is one link."""
+    """Yield ways from the leaf to an anchor by name, the shortest first, as many as may be tried. A way ends where it meets
+    an anchor: nothing above one makes it better. Certificates that a file carries again are one link each."""
     ended = {anchor.sha256 for anchor in anchors}
-    others = [each for known, each in {one.sha256: one for one in others}.items() if known not in ended]
-    found = 0
-    waiting: list[tuple[x509.Certificate, ...]] = [(leaf,)]
-    while waiting:
-        path = waiting.pop(0)
-        wanted = path[-1].issuer.hashable
+    intermediates = [x for digest, x in {c.sha256: c for c in intermediates}.items() if digest not in ended]
+    count = 0
+    pending: list[tuple[x509.Certificate, ...]] = [(leaf,)]
+    while pending:
+        path = pending.pop(0)
+        issuer = path[-1].issuer.hashable
         for anchor in anchors:
-            if anchor.subject.hashable == wanted and found < MAX_PATHS:
-                found += 1
+            if anchor.subject.hashable == issuer and count < MAX_PATHS:
+                count += 1
                 yield (*path, anchor)
         if len(path) + 1 >= LONGEST_PATH:
             continue
-        for other in others:
-            if other.subject.hashable == wanted and other not in path and len(waiting) < MAX_LINKS:
-                waiting.append((*path, other))
+        for above in intermediates:
+            if above.subject.hashable == issuer and above not in path and len(pending) < MAX_LINKS:
+                pending.append((*path, above))
 
 
-def _judged(
+def _judge(
     path: tuple[x509.Certificate, ...],
     anchors: Sequence[x509.Certificate],
     material: Material,
@@ -172,7 +172,7 @@ def _judged(
     if (why := _fault(async_validate_path(bare, _validation_path(path)))) is not None:
         code = "CERT-TIME" if isinstance(why, ExpiredError | NotYetValidError) else "CERT-CHAIN"
         return CertificateStanding(at=at, code=code, detail=str(why)[:500])
-    names = " < ".join(each.subject.human_friendly for each in path)
+    names = " < ".join(c.subject.human_friendly for c in path)
     stands = partial(CertificateStanding, at=at, detail=names)
     if revoked := list(_revocations(path, anchors, material, at)):
         return stands(revocation="revoked", revoked_at=min(revoked))
@@ -188,29 +188,29 @@ def _revocations(
     material: Material,
     at: datetime,
 ) -> Iterator[datetime]:
-    """When any link was revoked, by any answer taken alone at the last moment for which it speaks: the library takes the
-    first that says good, and an old good answer must not outweigh one that says revoked, however old that is."""
+    """Yield when any link was revoked, by any answer taken alone at the last moment for which it speaks: the library takes
+    the first that says good, and an old good answer must not outweigh one that says revoked, however old that is."""
     for n, certificate in enumerate(path[:-1]):
         above = _validation_path(path[n:])
-        for check, only, until in _about(certificate, material):
-            context = _validation_context(anchors, only, min(at, until) if until else at)
+        for check, only, next_update in _answers_about(certificate, material):
+            context = _validation_context(anchors, only, min(at, next_update) if next_update else at)
             why = _fault(check(certificate, above, context))
             if isinstance(why, RevokedError):
                 yield why.revocation_dt
 
 
-def _about(certificate: x509.Certificate, material: Material) -> Iterator[_Answer]:
-    """Every list of this certificate's issuer, and every answer about its number, each by itself."""
+def _answers_about(certificate: x509.Certificate, material: Material) -> Iterator[_Answer]:
+    """Yield every list of this certificate's issuer, and every answer about its number, each by itself."""
     only = replace(material, answers=(), lists=())
-    for each in material.lists:
-        if each.issuer.hashable == certificate.issuer.hashable:
-            yield verify_crl, replace(only, lists=(each,)), each["tbs_cert_list"]["next_update"].native
+    for own in material.lists:
+        if own.issuer.hashable == certificate.issuer.hashable:
+            yield verify_crl, replace(only, lists=(own,)), own["tbs_cert_list"]["next_update"].native
     for answer in material.answers:
         if answer["response_status"].native != "successful":
             continue
-        for told in answer.response_data["responses"]:
-            if told["cert_id"]["serial_number"].native == certificate.serial_number:
-                yield verify_ocsp_response, replace(only, answers=(answer,)), told["next_update"].native
+        for response in answer.response_data["responses"]:
+            if response["cert_id"]["serial_number"].native == certificate.serial_number:
+                yield verify_ocsp_response, replace(only, answers=(answer,)), response["next_update"].native
 
 
 def _validation_path(path: Sequence[x509.Certificate]) -> ValidationPath:
@@ -236,8 +236,8 @@ def _validation_context(
 
 
 def _fault(work: Coroutine[object, object, object]) -> Exception | None:
-    """What the library finds wrong; None when nothing is. It is written for an event loop, and with nothing to fetch it
-    never waits for anything."""
+    """Return the library's error, or None. It is written for an event loop, and with nothing to fetch it never waits for
+    anything."""
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(work)
@@ -249,7 +249,7 @@ def _fault(work: Coroutine[object, object, object]) -> Exception | None:
 
 
 MAX_TOKENS = 4
-MAX_CARRIED = 20
+MAX_EMBEDDED = 20
 MAX_ANSWERS = 20
 
 _DIGESTS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512"})
@@ -257,7 +257,7 @@ _SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
 
 
 class UnfitError(Exception):
-    """What was found is no signature in a form that we take; `code` says of which kind."""
+    """Content that is no signature in a form that we take; `code` tells the fault."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -266,7 +266,7 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedSignature:
-    """Digest right, signature right, by this certificate. `carried` is what came along with it."""
+    """Check of one signature: digest right, value right, by this certificate. `embedded` came along with it."""
 
     intact: bool
     authentic: bool
@@ -274,108 +274,108 @@ class CheckedSignature:
     weak: bool
     claimed_at: datetime | None
     certificate: x509.Certificate
-    carried: Material
+    embedded: Material
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureStamp:
-    """A timestamp token; `fault` says why it proves nothing, whoever made it."""
+    """Timestamp token; `fault` says why it proves nothing, whichever authority made it."""
 
     at: datetime
     certificate: x509.Certificate
-    carried: Material
+    embedded: Material
     fault: str | None = None
 
 
-def content(octets: bytes) -> cms.SignedData:
-    """The signed data in a /Contents entry: one CMS value, and nothing after it but the zeros that fill the gap."""
+def parse_content(octets: bytes) -> cms.SignedData:
+    """Return the signed data in a /Contents entry: one CMS value, and after it only the zeros that fill the gap."""
     try:
-        info = der.peek(octets)
+        length = der.peek(octets)
     except ValueError as why:
         raise UnfitError("SIG-STRUCTURE", f"/Contents is not a CMS object: {why}") from why
-    if octets[info:].strip(b"\0"):
+    if octets[length:].strip(b"\0"):
         raise UnfitError("SIG-STRUCTURE", "/Contents holds more than one CMS object")
-    found = cms.ContentInfo.load(octets[:info])
-    if found["content_type"].native != "signed_data":
+    content_info = cms.ContentInfo.load(octets[:length])
+    if content_info["content_type"].native != "signed_data":
         raise UnfitError("SIG-STRUCTURE", "/Contents holds no signed data")
-    return found["content"]
+    return content_info["content"]
 
 
 def digest_name(signed_data: cms.SignedData) -> str:
-    """The digest over the covered bytes that this signature names."""
-    info = extract_signer_info(signed_data)
+    """Return the digest over the covered bytes that this signature names."""
+    signer = extract_signer_info(signed_data)
     eci = signed_data["encap_content_info"]
     if eci["content_type"].native == "tst_info":
         return str(eci["content"].parsed["message_imprint"]["hash_algorithm"]["algorithm"].native)
-    return str(info["digest_algorithm"]["algorithm"].native)
+    return str(signer["digest_algorithm"]["algorithm"].native)
 
 
-def signed(signed_data: cms.SignedData, digest: bytes) -> CheckedSignature:
-    """A signature over bytes with that digest."""
-    info = extract_signer_info(signed_data)
+def check_signature(signed_data: cms.SignedData, digest: bytes) -> CheckedSignature:
+    """Check a signature over bytes with that digest."""
+    signer = extract_signer_info(signed_data)
     eci = signed_data["encap_content_info"]
     if eci["content_type"].native != "data" or eci["content"] is not core.VOID:
         raise UnfitError("SIG-STRUCTURE", "the signature is not detached over plain data")
-    if isinstance(info["signed_attrs"], core.Void) or not len(info["signed_attrs"]):
+    if isinstance(signer["signed_attrs"], core.Void) or not len(signer["signed_attrs"]):
         raise UnfitError("SIG-STRUCTURE", "the signature has no signed attributes")
     certificates = extract_certificate_info(signed_data)
     leaf = certificates.signer_cert
-    intact, authentic = validate_sig_integrity(info, leaf, "data", digest)
-    algorithm, weak = _algorithm(info, leaf)
+    intact, authentic = validate_sig_integrity(signer, leaf, "data", digest)
+    algorithm, weak = _algorithm(signer, leaf)
     return CheckedSignature(
         intact=intact,
         authentic=authentic,
         algorithm=algorithm,
         weak=weak,
-        claimed_at=aware(extract_self_reported_ts(info)),
+        claimed_at=aware(extract_self_reported_ts(signer)),
         certificate=leaf,
-        carried=Material(certificates=tuple(islice(certificates.other_certs, MAX_CARRIED)))
-        + _adobe_answers(info),
+        embedded=Material(certificates=tuple(islice(certificates.other_certs, MAX_EMBEDDED)))
+        + _adobe_answers(signer),
     )
 
 
-def stamps(signed_data: cms.SignedData) -> Iterator[SignatureStamp]:
-    """The timestamps over a signature's value."""
-    info = extract_signer_info(signed_data)
-    value = info["signature"].native
-    if isinstance(info["unsigned_attrs"], core.Void):
+def check_stamps(signed_data: cms.SignedData) -> Iterator[SignatureStamp]:
+    """Yield the timestamps over a signature's value."""
+    signer = extract_signer_info(signed_data)
+    signature = signer["signature"].native
+    if isinstance(signer["unsigned_attrs"], core.Void):
         return
-    for attribute in info["unsigned_attrs"]:
+    for attribute in signer["unsigned_attrs"]:
         if attribute["type"].native != "signature_time_stamp_token":
             continue
         for token in islice(attribute["values"], MAX_TOKENS):
-            yield stamp(token["content"], lambda name: _hashed(name, value))
+            yield check_stamp(token["content"], lambda name: _hash(name, signature))
 
 
-def stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) -> SignatureStamp:
-    """One token, held against the digest of what it should stamp."""
+def check_stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) -> SignatureStamp:
+    """Check one token against the digest of what it should stamp."""
     eci = signed_data["encap_content_info"]
-    told = eci["content"].parsed if eci["content_type"].native == "tst_info" else None
-    if not isinstance(told, tsp.TSTInfo):
+    tst_info = eci["content"].parsed if eci["content_type"].native == "tst_info" else None
+    if not isinstance(tst_info, tsp.TSTInfo):
         raise UnfitError("SIG-STRUCTURE", "the timestamp token holds no time")
-    info = extract_signer_info(signed_data)
+    signer = extract_signer_info(signed_data)
     certificates = extract_certificate_info(signed_data)
     leaf = certificates.signer_cert
-    imprint = told["message_imprint"]
+    imprint = tst_info["message_imprint"]
     name = str(imprint["hash_algorithm"]["algorithm"].native)
-    own = _hashed(str(info["digest_algorithm"]["algorithm"].native), bytes(eci["content"]))
-    intact, authentic = validate_sig_integrity(info, leaf, "tst_info", own)
+    own = _hash(str(signer["digest_algorithm"]["algorithm"].native), bytes(eci["content"]))
+    intact, authentic = validate_sig_integrity(signer, leaf, "tst_info", own)
     fault = None
     if not (intact and authentic):
         fault = "SIG-VALUE"
     elif digest_by(name) != imprint["hashed_message"].native:
         fault = "SIG-DIGEST"
-    elif _algorithm(info, leaf)[1] or name not in _DIGESTS:
+    elif _algorithm(signer, leaf)[1] or name not in _DIGESTS:
         fault = "SIG-WEAK"
     return SignatureStamp(
-        at=told["gen_time"].native,
+        at=tst_info["gen_time"].native,
         certificate=leaf,
-        carried=Material(certificates=tuple(islice(certificates.other_certs, MAX_CARRIED))),
+        embedded=Material(certificates=tuple(islice(certificates.other_certs, MAX_EMBEDDED))),
         fault=fault,
     )
 
 
-def _hashed(name: str, octets: bytes) -> bytes:
+def _hash(name: str, octets: bytes) -> bytes:
     try:
         hasher = hashes.Hash(get_pyca_cryptography_hash(name))
     except (AttributeError, ValueError, NotImplementedError) as why:
@@ -384,9 +384,9 @@ def _hashed(name: str, octets: bytes) -> bytes:
     return hasher.finalize()
 
 
-def _algorithm(info: cms.SignerInfo, leaf: x509.Certificate) -> tuple[str, bool]:
-    """What was used, and whether it is too weak to prove anything."""
-    digest, method = info["digest_algorithm"], info["signature_algorithm"]
+def _algorithm(signer: cms.SignerInfo, leaf: x509.Certificate) -> tuple[str, bool]:
+    """Return the algorithms, and whether they are too weak to prove anything."""
+    digest, method = signer["digest_algorithm"], signer["signature_algorithm"]
     kind, digest_used = str(method.signature_algo), str(digest["algorithm"].native)
     policy = DEFAULT_ALGORITHM_USAGE_POLICY
     agrees = bool(policy.digest_combination_allowed(method, digest, None))
@@ -401,24 +401,24 @@ def _key_is_strong(leaf: x509.Certificate) -> bool:
     return key.algorithm == "ec" and key.curve[1] in CURVES
 
 
-def _adobe_answers(info: cms.SignerInfo) -> Material:
-    """Revocation answers that the signer put under its signature."""
-    values = [
-        value
-        for attribute in info["signed_attrs"]
+def _adobe_answers(signer: cms.SignerInfo) -> Material:
+    """Return revocation answers that the signer put under its signature."""
+    archives = [
+        archive
+        for attribute in signer["signed_attrs"]
         if attribute["type"].native == "adobe_revocation_info_archival"
-        for value in attribute["values"]
+        for archive in attribute["values"]
     ]
     return Material(
-        lists=tuple(one for value in values for one in _some(value["crl"])),
-        answers=tuple(one for value in values for one in _some(value["ocsp"])),
+        lists=tuple(x for archive in archives for x in _first_few(archive["crl"])),
+        answers=tuple(x for archive in archives for x in _first_few(archive["ocsp"])),
     )
 
 
-def _some(values: Sequence[Any]) -> list[Any]:  # Any: of the library
+def _first_few(values: Sequence[Any]) -> list[Any]:  # Any: of the library
     return [] if isinstance(values, core.Void) else list(islice(values, MAX_ANSWERS))
 
 
 def aware(at: datetime | None) -> datetime | None:
-    """A time without a zone is no time."""
+    """Return the time; None for one without a zone, which is no time."""
     return at if isinstance(at, datetime) and at.tzinfo is not None else None

@@ -48,7 +48,7 @@ _LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_output_size=32 * _MB),
     document_budget=DocumentDecodeBudget(base_allowance=128 * _MB, max_ratio=20),
 )
-# What a hostile file makes the libraries raise beside their own errors.
+# Errors that a hostile file makes the libraries raise beside their own.
 LIBRARY = (*pdf.LIBRARY, PdfError, CMSExtractionError, UnsupportedAlgorithm, struct.error, zlib.error)
 _SIGNATURES = frozenset({"/adbe.pkcs7.detached", "/ETSI.CAdES.detached"})
 _LEVELS = {
@@ -61,19 +61,19 @@ _COVERAGE = {
     SignatureCoverageLevel.ENTIRE_REVISION: Coverage.REVISION,
 }
 _SPACE = b"\0\t\n\f\r "
-_OBJECT = re.compile(rb"(?:^|[\r\n])[ \t]*(\d{1,10}) (\d{1,5}) obj\b")
+_OBJECT_START = re.compile(rb"(?:^|[\r\n])[ \t]*(\d{1,10}) (\d{1,5}) obj\b")
 
 
 @dataclass(slots=True)
 class ReadSignature:
-    """One signature field with a value; `signed` is None for a document timestamp."""
+    """Signature field with a value; `signed` is None for a document timestamp."""
 
     field: str
     revision: int = -1
     fault: str | None = None
     detail: str = ""
     coverage: Coverage = Coverage.PART
-    later: Change = Change.OTHER
+    update: Change = Change.OTHER
     later_detail: str = ""
     certified: int | None = None
     reason: str = ""
@@ -85,7 +85,7 @@ class ReadSignature:
 
 @dataclass(slots=True)
 class Reading:
-    """What one file holds. `stamps` are document timestamps with the revision up to which each vouches."""
+    """Content of one file. `stamps` are document timestamps with the revision up to which each vouches."""
 
     signatures: list[ReadSignature] = field(default_factory=list)
     stamps: list[tuple[int, cms.SignatureStamp]] = field(default_factory=list)
@@ -95,20 +95,20 @@ class Reading:
 
 
 def read(stream: BinaryIO) -> Reading:
-    """Every signature of the file. Never raises for what the file holds."""
+    """Read every signature of the file. Never raises for what the file holds."""
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # its warnings quote content
     try:
         reader = PdfFileReader(stream, strict=True, decode_limits=_LIMITS)
-        if (over := _too_much(reader)) is not None:
-            return Reading(fault="PDF-LIMIT", detail=over)
+        if (breach := _limit_breach(reader)) is not None:
+            return Reading(fault="PDF-LIMIT", detail=breach)
         if reader.encrypted:
             return Reading(fault="PDF-UNREADABLE", detail=ENCRYPTED)
         return _read(reader, stream)
     except LIBRARY as why:
-        return Reading(fault="PDF-UNREADABLE", detail=_told(why))
+        return Reading(fault="PDF-UNREADABLE", detail=_describe(why))
 
 
-def _too_much(reader: PdfFileReader) -> str | None:
+def _limit_breach(reader: PdfFileReader) -> str | None:
     revisions = reader.xrefs.total_revisions
     if revisions > MAX_REVISIONS:
         return f"it was changed {revisions} times, more than {MAX_REVISIONS}"
@@ -120,68 +120,70 @@ def _read(reader: PdfFileReader, stream: BinaryIO) -> Reading:
     fields = list(islice(enumerate_sig_fields(reader, filled_status=True), MAX_SIGNATURES + 1))
     if len(fields) > MAX_SIGNATURES:
         return Reading(fault="PDF-LIMIT", detail=f"it has more than {MAX_SIGNATURES} signatures")
-    found = Reading(inside=_inside(reader))
-    own = {name: _shows_unsigned(value, place) for name, value, place in enumerate_sig_fields(reader)}
-    opened = [(name, *_opened(reader, name, place)) for name, _, place in fields]
-    stray = _stray(reader, stream, [each for _, each, _ in opened if each is not None])
+    reading = Reading(inside=_inside(reader))
+    own = {name: _shows_unsigned(v, place) for name, v, place in enumerate_sig_fields(reader)}
+    opened = [(name, *_open_field(reader, name, place)) for name, _, place in fields]
+    stray = _stray(reader, stream, [signature for _, signature, _ in opened if signature is not None])
     for name, embedded, unfit in opened:
         if embedded is None:
-            found.signatures.append(ReadSignature(field=name, fault="SIG-STRUCTURE", detail=unfit))
+            reading.signatures.append(ReadSignature(field=name, fault="SIG-STRUCTURE", detail=unfit))
         else:
-            _look(found, reader, stream, embedded, own, stray)
-    shown = marks_on_first_page(stream) if fields else {}
-    for each in found.signatures:
-        each.mark = shown.get(each.field.rpartition(".")[2], "")
-    found.signatures.sort(key=lambda each: each.revision)
-    return found
+            _look(reading, reader, stream, embedded, own, stray)
+    marks = marks_on_first_page(stream) if fields else {}
+    for signature in reading.signatures:
+        signature.mark = marks.get(signature.field.rpartition(".")[2], "")
+    reading.signatures.sort(key=lambda signature: signature.revision)
+    return reading
 
 
-def _opened(
+def _open_field(
     reader: PdfFileReader, name: str, place: generic.IndirectObject
 ) -> tuple[EmbeddedPdfSignature | None, str]:
     try:
         return EmbeddedPdfSignature(reader, place.get_object(), name), ""  # type: ignore[no-untyped-call]
     except LIBRARY as why:
-        return None, _told(why)
+        return None, _describe(why)
 
 
 def _look(
-    found: Reading,
+    reading: Reading,
     reader: PdfFileReader,
     stream: BinaryIO,
     embedded: EmbeddedPdfSignature,
     own: Mapping[str, bool],
     stray: str | None,
 ) -> None:
-    told = ReadSignature(field=embedded.fq_name[:200], revision=embedded.signed_revision)
+    signature = ReadSignature(field=embedded.fq_name[:200], revision=embedded.signed_revision)
     is_stamp = embedded.sig_object_type == "/DocTimeStamp"
     try:
         _form(embedded, stream, is_stamp=is_stamp)
-        _extent(told, reader, embedded, own, stray)
-        signed_data = cms.content(embedded.pkcs7_content)
+        _extent(signature, reader, embedded, own, stray)
+        signed_data = cms.parse_content(embedded.pkcs7_content)
         if is_stamp:
-            stamp = cms.stamp(signed_data, embedded.compute_digest)
-            if told.coverage is not Coverage.PART and stamp.fault is None:
-                found.stamps.append((told.revision, stamp))
+            stamp = cms.check_stamp(signed_data, embedded.compute_digest)
+            if signature.coverage is not Coverage.PART and stamp.fault is None:
+                reading.stamps.append((signature.revision, stamp))
             return
-        told.signed = cms.signed(signed_data, embedded.compute_digest(cms.digest_name(signed_data)))
-        told.claimed_at = told.signed.claimed_at or _written_time(embedded)
-        told.reason = str(embedded.sig_object.get("/Reason", ""))[:200]
-        told.stamps = tuple(cms.stamps(signed_data))
+        signature.signed = cms.check_signature(
+            signed_data, embedded.compute_digest(cms.digest_name(signed_data))
+        )
+        signature.claimed_at = signature.signed.claimed_at or _written_time(embedded)
+        signature.reason = str(embedded.sig_object.get("/Reason", ""))[:200]
+        signature.stamps = tuple(cms.check_stamps(signed_data))
     except UnfitError as why:
-        told.fault, told.detail = why.code, str(why)[:500]
+        signature.fault, signature.detail = why.code, str(why)[:500]
     except LIBRARY as why:
-        told.fault, told.detail = "SIG-STRUCTURE", _told(why)
+        signature.fault, signature.detail = "SIG-STRUCTURE", _describe(why)
     if not is_stamp:
-        found.signatures.append(told)
+        reading.signatures.append(signature)
 
 
 def _form(embedded: EmbeddedPdfSignature, stream: BinaryIO, *, is_stamp: bool) -> None:
-    """The /ByteRange leaves out its own /Contents and nothing else: what stands in a wider gap nobody signed."""
+    """Check that the /ByteRange leaves out its own /Contents and nothing else: bytes in a wider gap are not signed."""
     kind = str(embedded.sig_object.get("/SubFilter", ""))
     if not (kind == "/ETSI.RFC3161" if is_stamp else kind in _SIGNATURES):
         raise UnfitError("SIG-ALGORITHM", f"signatures of the kind {kind[:60]!r} are not taken")
-    covered = [int(each) for each in embedded.byte_range]
+    covered = [int(n) for n in embedded.byte_range]
     size = stream.seek(0, 2)
     if len(covered) != 4 or covered[0] != 0 or min(covered) < 0 or covered[2] + covered[3] > size:
         raise UnfitError("PDF-COVERAGE", f"the /ByteRange {covered[:8]} does not fit a file of {size} bytes")
@@ -202,87 +204,90 @@ def _is_hex_of(text: bytes, octets: bytes) -> bool:
 
 
 def _extent(
-    told: ReadSignature,
+    sig: ReadSignature,
     reader: PdfFileReader,
     embedded: EmbeddedPdfSignature,
     own: Mapping[str, bool],
     stray: str | None,
 ) -> None:
     level = embedded.docmdp_level
-    told.certified = level.value if level is not None else None
-    found_coverage = embedded.evaluate_signature_coverage()
-    embedded.coverage = found_coverage  # type: ignore[assignment]  # declared by its first value, None
-    told.coverage = _COVERAGE.get(found_coverage, Coverage.PART)
-    if told.coverage is Coverage.PART:
+    sig.certified = level.value if level is not None else None
+    coverage = embedded.evaluate_signature_coverage()
+    embedded.coverage = coverage  # type: ignore[assignment]  # declared by its first value, None
+    sig.coverage = _COVERAGE.get(coverage, Coverage.PART)
+    if sig.coverage is Coverage.PART:
         return
-    if told.coverage is Coverage.REVISION and (why := stray or _hybrid_after(reader, told.revision)):
-        told.later_detail = why
+    if sig.coverage is Coverage.REVISION and (why := stray or _hybrid_after(reader, sig.revision)):
+        sig.later_detail = why
         return
-    found = embedded.evaluate_modifications(DEFAULT_DIFF_POLICY)
-    if not isinstance(found, DiffResult):
-        told.later_detail = _told(found)
+    difference = embedded.evaluate_modifications(DEFAULT_DIFF_POLICY)
+    if not isinstance(difference, DiffResult):
+        sig.later_detail = _describe(difference)
         return
-    told.later = _LEVELS.get(found.modification_level, Change.OTHER)
-    changed = found.changed_form_fields
+    sig.update = _LEVELS.get(difference.modification_level, Change.OTHER)
+    changed = difference.changed_form_fields
     if covering := sorted(name for name in changed if own.get(name)):
-        told.later, told.later_detail = Change.OTHER, f"signed by nobody, shown on the page: {covering}"[:300]
-    elif told.later is Change.SIGNATURES and not changed <= own.keys():
-        told.later = Change.FIELDS
-        told.later_detail = ", ".join(sorted(changed - own.keys()))[:300]
+        sig.update, sig.later_detail = (
+            Change.OTHER,
+            f"signed by nobody, shown on the page: {covering}"[:300],
+        )
+    elif sig.update is Change.SIGNATURES and not changed <= own.keys():
+        sig.update = Change.FIELDS
+        sig.later_detail = ", ".join(sorted(changed - own.keys()))[:300]
 
 
 def _shows_unsigned(value: generic.PdfObject | None, place: generic.IndirectObject) -> bool:
-    """Whether a signature field draws something on a page while it holds no signature that names a signer: what it draws
+    """Tell whether a signature field draws something on a page while it holds no signature that names a signer: its drawing
     may cover what others signed, and a timestamp has no need of a look."""
-    signature = _whole(value)
+    signature = _resolve(value)
     if isinstance(signature, generic.DictionaryObject) and signature.get("/Type", "/Sig") != "/DocTimeStamp":
         return False
-    field = _whole(place)
-    widgets = [field, *map(_whole, field.get("/Kids", ()))]
-    return any("/AP" in each and is_annot_visible(each) for each in widgets)  # type: ignore[no-untyped-call]  # library
+    field = _resolve(place)
+    widgets = [field, *map(_resolve, field.get("/Kids", ()))]
+    return any("/AP" in w and is_annot_visible(w) for w in widgets)  # type: ignore[no-untyped-call]  # library
 
 
-def _whole(value: generic.PdfObject | None) -> Any:  # Any: the library's own value, of any kind
+def _resolve(value: generic.PdfObject | None) -> Any:  # Any: the library's own value, of any kind
     return value.get_object() if value is not None else None  # type: ignore[no-untyped-call]  # untyped library
 
 
 def _hybrid_after(reader: PdfFileReader, revision: int) -> str | None:
-    """A table in two forms shows two documents; a word processor writes one, but only into the first revision."""
-    for later in range(max(revision + 1, 1), reader.xrefs.total_revisions):
-        if reader.xrefs.get_xref_container_info(later).xref_section_type is XRefSectionType.HYBRID_MAIN:
+    """Find a table in two forms, which shows two documents; a word processor writes one, but only at first."""
+    for n in range(max(revision + 1, 1), reader.xrefs.total_revisions):
+        if reader.xrefs.get_xref_container_info(n).xref_section_type is XRefSectionType.HYBRID_MAIN:
             return "an update has its table of objects in two forms"
     return None
 
 
 def _stray(reader: PdfFileReader, stream: BinaryIO, embedded: list[EmbeddedPdfSignature]) -> str | None:
-    """What stands behind the last signature and belongs to no update: readers that mend broken files would show it."""
+    """Find bytes behind the last signature that belong to no update: readers that mend broken files would show them."""
     size = stream.seek(0, 2)
-    end = max((each for each in map(_end_of, embedded) if each <= size), default=0)
+    end = max((x for x in map(_end_of, embedded) if x <= size), default=0)
     if end in (0, size):
         return None
     revisions = range(reader.xrefs.total_revisions)
     sections = [reader.xrefs.get_xref_container_info(n) for n in revisions]
-    named = {
+    known_places = {
         (number, offset)
         for n in revisions
         for number, (_, offset) in reader.xrefs.get_xref_data(n).standard_xrefs.items()
     }
-    named |= {(each.stream_ref.idnum, each.start_location) for each in sections if each.stream_ref}
+    known_places |= {(x.stream_ref.idnum, x.start_location) for x in sections if x.stream_ref}
     stream.seek(end)
     tail = stream.read(size - end)
-    for match in _OBJECT.finditer(tail):
-        if (int(match[1]), end + match.start(1)) not in named:
+    for match in _OBJECT_START.finditer(tail):
+        if (int(match[1]), end + match.start(1)) not in known_places:
             return f"object {match[1].decode()} was appended and is named in no table"
-    last = max(each.end_location for each in sections)
-    rest = tail[max(0, last - end) :]
-    mark = rest.find(b"%%EOF")
-    if rest.strip(_SPACE) and (last < end or rest[mark + 5 :].strip(_SPACE) or mark < 0):
+    last = max(x.end_location for x in sections)
+    trailer = tail[max(0, last - end) :]
+    mark = trailer.find(b"%%EOF")
+    if trailer.strip(_SPACE) and (last < end or trailer[mark + 5 :].strip(_SPACE) or mark < 0):
         return "bytes were appended that belong to no update"
     return None
 
 
 def _end_of(embedded: EmbeddedPdfSignature) -> int:
-    """Where the bytes end that a signature says it covers; 0 when it says nothing of the kind."""
+    """Return where the bytes end that a signature says it covers; 0 when it says nothing of the kind."""
     try:
         _, _, start, length = map(int, embedded.byte_range)
     except LIBRARY:
@@ -291,25 +296,25 @@ def _end_of(embedded: EmbeddedPdfSignature) -> int:
 
 
 def _inside(reader: PdfFileReader) -> Material:
-    """The document's own store of certificates and revocation answers (DSS)."""
+    """Return the document's own store of certificates and revocation answers (DSS)."""
     try:
         store = DocumentSecurityStore.read_dss(reader)
     except (NoDSSFoundError, *LIBRARY):
         return Material()
-    certificates = tuple(_loaded(store.certs.values(), x509.Certificate, _DSS["certs"]))
-    answers = tuple(_loaded(store.ocsps, ocsp.OCSPResponse, _DSS["ocsps"]))
-    lists = tuple(_loaded(store.crls, crl.CertificateList, _DSS["crls"]))
+    certificates = tuple(_load_objects(store.certs.values(), x509.Certificate, _DSS["certs"]))
+    answers = tuple(_load_objects(store.ocsps, ocsp.OCSPResponse, _DSS["ocsps"]))
+    lists = tuple(_load_objects(store.crls, crl.CertificateList, _DSS["crls"]))
     return Material(certificates=certificates, answers=answers, lists=lists)
 
 
-def _loaded(places: object, kind: type, most: int) -> Iterator[object]:
+def _load_objects(places: object, kind: type, most: int) -> Iterator[object]:
     for place in islice(places, most):  # type: ignore[call-overload]  # untyped library
         try:
-            value = kind.load(place.get_object().data)  # type: ignore[attr-defined]  # asn1crypto's own
-            _ = value.native if kind is not crl.CertificateList else value["tbs_cert_list"]["issuer"].native
+            loaded = kind.load(place.get_object().data)  # type: ignore[attr-defined]  # asn1crypto's own
+            _ = loaded.native if kind is not crl.CertificateList else loaded["tbs_cert_list"]["issuer"].native
         except LIBRARY:
             continue
-        yield value
+        yield loaded
 
 
 def _written_time(embedded: EmbeddedPdfSignature) -> datetime | None:
@@ -319,7 +324,7 @@ def _written_time(embedded: EmbeddedPdfSignature) -> datetime | None:
         return None
 
 
-def _told(why: object) -> str:
+def _describe(why: object) -> str:
     return f"{type(why).__name__}: {why}"[:500]
 
 
@@ -329,7 +334,7 @@ _LARGEST_MARK_STREAM = 1024 * 1024
 
 
 def marks_on_first_page(stream: BinaryIO) -> dict[str, str]:
-    """The words of every signature field that shows there."""
+    """Return the words of every signature field that shows there."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
     try:
         page = PdfReader(stream, strict=False).pages[0]

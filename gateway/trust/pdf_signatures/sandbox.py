@@ -45,17 +45,17 @@ def _text() -> TypeAdapter[PdfText]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfLimits(ReadingLimits):
-    """What one file may cost."""
+    """Limits on the cost of one file."""
 
     seconds: float = 15.0
     memory: int = 1536 * MB
 
 
 class PdfSandbox(KeptProcess):
-    """One reading process. `folder` has the anchors and what is known of certificates."""
+    """One reading process. `folder` has the anchors and the answers about certificates."""
 
     module = "gateway.trust.pdf_signatures.child"
-    most_asked = 1000
+    max_questions = 1000
     area = "PDF"
     does = ("reading it", "the process that reads PDFs")
 
@@ -64,21 +64,21 @@ class PdfSandbox(KeptProcess):
         self._anchors = str(folder / "ca.pem")
 
     def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
-        """The facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
-        found = self.read_alone(path, seen_at, now, even_unsigned=even_unsigned)
-        if found is not None:
-            return found
-        asked = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
-        made = partial(PdfFacts, seen_at=seen_at, now=now)
-        return self.look(path, asked, _facts().validate_json, made)
+        """Read the facts about the file at `path`. Raise StoreFailure when the file itself cannot be opened."""
+        facts = self.read_alone(path, seen_at, now, even_unsigned=even_unsigned)
+        if facts is not None:
+            return facts
+        question = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
+        make = partial(PdfFacts, seen_at=seen_at, now=now)
+        return self.look(path, question, _facts().validate_json, make)
 
     def read_alone(
         self, file: Readable, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
     ) -> PdfFacts | None:
-        """As `read`; None where the process has to be asked."""
+        """Answer as `read`; None where the process has to be asked."""
         try:
-            if (over := self.too_large(size_of(file))) is not None:
-                return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=over)
+            if (size_fault := self.too_large(size_of(file))) is not None:
+                return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=size_fault)
             if even_unsigned or has_marks(file):
                 return None
         except OSError as error:
@@ -86,25 +86,25 @@ class PdfSandbox(KeptProcess):
         return PdfFacts(seen_at=seen_at, now=now, anchored=isfile(self._anchors))
 
     def text(self, path: Path) -> PdfText:
-        """What the pages of the file at `path` say, with places. StoreFailure when the file itself cannot be opened."""
+        """Read the text of a file's pages, with places. Raise StoreFailure when the file itself cannot be opened."""
         return self.look(path, {"what": "text"}, _text().validate_json, PdfText)
 
 
 class SignatureReader:
-    """Keeps the promise of `ports.services.PdfSignatures` over sandboxes."""
+    """Reader that keeps the promise of `ports.services.PdfSignatures` over sandboxes."""
 
     def __init__(self, sandboxes: Sequence[PdfSandbox], pool: Pool) -> None:
         self._sandboxes = Lent(sandboxes, pool)
         self._any = sandboxes[0]
         self._pool = pool
 
-    def read_in_process(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
+    def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
         return self._any.read_alone(file, seen_at, now)
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        found = await self._pool.run(partial(self.read_in_process, path, seen_at, now))
-        if found is not None:  # no process was asked
-            return found
+        facts = await self._pool.run(partial(self.read_alone, path, seen_at, now))
+        if facts is not None:  # no process was asked
+            return facts
         return await self._sandboxes.run(lambda sandbox: sandbox.read(path, seen_at, now))
 
     async def text(self, path: Path) -> PdfText:
@@ -112,13 +112,13 @@ class SignatureReader:
 
 
 def has_marks(file: Readable) -> bool:
-    """Whether the file may hold a signature: without any of these words it holds none that we would take."""
-    carried = b""
+    """Tell whether the file may hold a signature: without any of these words it holds none that we would take."""
+    tail = b""
     with file.open("rb") as opened:
         while piece := opened.read(_PIECE):
-            if _MARKS.search(carried + piece[:_OVERLAP]) or _MARKS.search(piece):
+            if _MARKS.search(tail + piece[:_OVERLAP]) or _MARKS.search(piece):
                 return True
-            carried = piece[-_OVERLAP:]
+            tail = piece[-_OVERLAP:]
     return False
 
 
@@ -127,33 +127,33 @@ _LARGEST_ROLES_FILE = 256 * 1024
 
 
 def read_roles(folder: Path) -> tuple[RoleRule, ...]:
-    """The rules; none where the file is not there."""
+    """Read the rules; return none where the file is not there."""
     path = folder / ROLES_FILE
     if not path.is_file():
         return ()
     try:
         with path.open("rb") as file:
-            told = tomllib.loads(file.read(_LARGEST_ROLES_FILE).decode())
+            content = tomllib.loads(file.read(_LARGEST_ROLES_FILE).decode())
     except OSError as why:
         raise Misconfigured(f"{path} cannot be read: {why.strerror}") from why
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
         raise Misconfigured(f"{path} is no TOML file: {why}") from why
-    found = told.get("rule")
-    if set(told) - {"rule"} or not isinstance(found, list):
+    rules = content.get("rule")
+    if set(content) - {"rule"} or not isinstance(rules, list):
         raise Misconfigured(f"{path} must hold [[rule]] entries and nothing else")
-    return tuple(_rule(each, n, path) for n, each in enumerate(found, start=1))
+    return tuple(_parse_rule(rule, n, path) for n, rule in enumerate(rules, start=1))
 
 
-def _rule(told: object, n: int, path: Path) -> RoleRule:
+def _parse_rule(rule: object, n: int, path: Path) -> RoleRule:
     hint = 'write role = "agency" or "person", part = "user_id" or another part, and is = "…" or begins = "…"'
-    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+    if not isinstance(rule, dict) or not all(isinstance(value, str) for value in rule.values()):
         raise Misconfigured(f"{path}: rule {n} holds something else than text", hint=hint)
-    given = set(told)
-    if given not in ({"role", "part", "is"}, {"role", "part", "begins"}) or told["role"] not in [*SignerRole]:
+    keys = set(rule)
+    if keys not in ({"role", "part", "is"}, {"role", "part", "begins"}) or rule["role"] not in [*SignerRole]:
         raise Misconfigured(f"{path}: rule {n} cannot be understood", hint=hint)
     return RoleRule(
-        role=SignerRole(told["role"]),
-        part=told["part"],
-        value=told["begins"] if "begins" in told else told["is"],
-        begins="begins" in told,
+        role=SignerRole(rule["role"]),
+        part=rule["part"],
+        value=rule["begins"] if "begins" in rule else rule["is"],
+        begins="begins" in rule,
     )

@@ -1,5 +1,5 @@
 """Puts the agency's own signature on a PDF, in person (R23a, R24, R25). In: a file, a place, an opened key. Out: the
-file with one signature behind it. `signer` is the door; `agency_key` opens keys. Here: a PIN or passphrase as a
+file with one signature behind it. `signer` is the entrance; `agency_key` opens keys. Here: a PIN or passphrase as a
 person typed it, shown by nothing, and forgotten with the call that used it."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Pin:
-    """Only `reveal` shows it; it stands in no repr, message or file."""
+    """PIN or passphrase. Only `reveal` shows it; it stands in no repr, message or file."""
 
     __slots__ = ("_text",)
 
@@ -26,4 +26,4 @@ class Pin:
 
 
 AskPin = Callable[[str], Pin]
-"""Asks a person for the PIN of the thing named; called once for each opening, never again by itself."""
+"""Asks a person for the PIN of a named token or file; called once for each opening, never again by itself."""

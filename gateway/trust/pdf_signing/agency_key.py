@@ -1,8 +1,8 @@
-"""The agency's own key, with which a person signs PDFs: opened on a token over PKCS#11 or from a PKCS#12 file; and what
-its certificate says of it. In: which key, a PIN
-or passphrase asked of a person. Out: an opened `AgencyKey` with its `KeyFacts`; closing it logs out or forgets it.
-The PIN is tried once for each asking: a token locks itself after a few wrong ones. A file is for trying out: a key
-that lies in one can be copied, one on a token cannot."""
+"""Opens the agency's own key, with which a person signs PDFs, on a token over PKCS#11 or from a PKCS#12 file, and
+reads what its certificate says of it. In: the choice of a key, a PIN or passphrase asked of a person. Out: an opened
+`AgencyKey` with its `KeyFacts`; closing it logs out or forgets it. The PIN is tried once for each asking: a token
+locks itself after a few wrong ones. A file is for trying out: a key that lies in one can be copied, one on a token
+cannot."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LEAST_EC = 256
 
 
 def facts_of(certificate: x509.Certificate) -> KeyFacts:
-    """The facts; `signs` is False for a use, a kind or a size of key that no receiver would take."""
+    """Return the facts; `signs` is False for a use, a kind or a size of key that no receiver would take."""
     der = certificate.public_bytes(Encoding.DER)
     return KeyFacts(
         certificate_der=der,
@@ -62,7 +62,7 @@ _WRONG_PIN = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenChoice:
-    """Which key is meant. Without a label it is the only token there is; `key` is a label, or an id in hexadecimal."""
+    """Choice of a key. Without a label it is the only token there is; `key` is a label, or an id in hexadecimal."""
 
     module: Path
     label: str = ""
@@ -71,7 +71,7 @@ class TokenChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair:
-    """A private key and its certificate, which stand on the token under one id."""
+    """Private key and its certificate, which stand on the token under one id."""
 
     label: str
     key_id: bytes
@@ -80,7 +80,7 @@ class _Pair:
 
 
 class TokenKey:
-    """An `AgencyKey` on a token. The private half never leaves it."""
+    """`AgencyKey` on a token. The private half never leaves it."""
 
     def __init__(self, pair: _Pair, chain: Sequence[bytes], opened_at: datetime) -> None:
         self.facts = facts_of(pair.certificate)
@@ -107,7 +107,7 @@ class TokenKey:
 
 @contextmanager
 def open_token(choice: TokenChoice, ask: AskPin, at: datetime) -> Iterator[TokenKey]:
-    """The key on the token. The PIN is asked for after the token was found, and never for one that is locked."""
+    """Open the key on the token. The PIN is asked for after the token was found, and never for one that is locked."""
     token = _find_token(choice)
     session = _log_in(token, ask)
     try:
@@ -118,28 +118,28 @@ def open_token(choice: TokenChoice, ask: AskPin, at: datetime) -> Iterator[Token
 
 
 def _find_token(choice: TokenChoice) -> Token:
-    found = _tokens(choice.module)
-    if not found:
+    tokens = _tokens(choice.module)
+    if not tokens:
         raise NotFound(
             "there is no token", code="TOKEN-ABSENT", hint="put the token in, and see that its driver runs"
         )
-    wanted = [each for each in found if not choice.label or each.label == choice.label]
-    labels = ", ".join(sorted(repr(each.label) for each in found))
-    if not wanted:
+    matches = [t for t in tokens if not choice.label or t.label == choice.label]
+    labels = ", ".join(sorted(repr(t.label) for t in tokens))
+    if not matches:
         raise NotFound(
             f"there is no token {choice.label!r}; there is {labels}",
             code="TOKEN-ABSENT",
             hint="name one of them with --token",
         )
-    if len(wanted) > 1:
+    if len(matches) > 1:
         raise Clash(
-            f"there are {len(wanted)} tokens that could be meant: {labels}",
+            f"there are {len(matches)} tokens that could be meant: {labels}",
             code="TOKEN-WHICH",
             hint="take the others out, or name one with --token",
         )
-    if wanted[0].flags & TokenFlag.USER_PIN_LOCKED:
-        raise _locked(wanted[0])
-    return wanted[0]
+    if matches[0].flags & TokenFlag.USER_PIN_LOCKED:
+        raise _locked_error(matches[0])
+    return matches[0]
 
 
 def _tokens(module: Path) -> list[Token]:
@@ -152,14 +152,14 @@ def _tokens(module: Path) -> list[Token]:
             f"the PKCS#11 module {module} cannot be used ({type(why).__name__})",
             hint="sign.module names the library that came with the token",
         ) from why
-    return [each for each in tokens if each.flags & TokenFlag.TOKEN_INITIALIZED]
+    return [t for t in tokens if t.flags & TokenFlag.TOKEN_INITIALIZED]
 
 
 def _log_in(token: Token, ask: AskPin) -> Session:
     try:
         return token.open(user_pin=ask(token.label).reveal())
     except pkcs11.PinLocked:
-        raise _locked(token) from None
+        raise _locked_error(token) from None
     except _WRONG_PIN:
         raise Denied(
             f"the token {token.label!r} does not take this PIN{_last_try_warning(token)}",
@@ -180,7 +180,7 @@ def _last_try_warning(token: Token) -> str:
     return "; one more wrong PIN locks it" if flags & TokenFlag.USER_PIN_FINAL_TRY else ""
 
 
-def _locked(token: Token) -> GatewayError:
+def _locked_error(token: Token) -> GatewayError:
     return Denied(
         f"the token {token.label!r} is locked by wrong PINs",
         code="TOKEN-LOCKED",
@@ -196,25 +196,25 @@ def _key_on_token(session: Session, token: Token, choice: TokenChoice, at: datet
         raise Clash(
             f"the token {token.label!r} cannot be read ({type(why).__name__})", code="TOKEN-FAILED"
         ) from why
-    wanted = [each for each in pairs if choice.key in ("", each.label, each.key_id.hex())]
-    names = ", ".join(sorted(f"{each.label!r} ({each.key_id.hex()})" for each in pairs))
-    if not wanted:
+    matches = [p for p in pairs if choice.key in ("", p.label, p.key_id.hex())]
+    names = ", ".join(sorted(f"{p.label!r} ({p.key_id.hex()})" for p in pairs))
+    if not matches:
         raise NotFound(
             f"the token {token.label!r} has no key {choice.key!r}; it has {names}", code="TOKEN-NO-KEY"
         )
-    if len(wanted) > 1:
+    if len(matches) > 1:
         raise Clash(
             f"the token {token.label!r} has several keys: {names}",
             code="TOKEN-WHICH",
             hint="name one of them with --key",
         )
-    chain = [der for key_id, der in certificates if key_id != wanted[0].key_id]
-    return TokenKey(wanted[0], chain, at)
+    chain = [der for key_id, der in certificates if key_id != matches[0].key_id]
+    return TokenKey(matches[0], chain, at)
 
 
 def _certificates(session: Session) -> list[tuple[bytes, bytes]]:
-    found = session.get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE})
-    return [(bytes(each[Attribute.ID]), bytes(each[Attribute.VALUE])) for each in _few(found)]
+    objects = session.get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE})
+    return [(bytes(x[Attribute.ID]), bytes(x[Attribute.VALUE])) for x in _few(objects)]
 
 
 def _pairs(session: Session, certificates: Sequence[tuple[bytes, bytes]], label: str) -> Iterator[_Pair]:
@@ -222,9 +222,9 @@ def _pairs(session: Session, certificates: Sequence[tuple[bytes, bytes]], label:
     keys = _few(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.SIGN: True}))
     if not keys:
         raise NotFound(f"the token {label!r} has no key to sign with", code="TOKEN-NO-KEY")
-    alone = []
-    for each in keys:
-        key_id = bytes(each[Attribute.ID])
+    lone_labels = []
+    for key in keys:
+        key_id = bytes(key[Attribute.ID])
         if key_id in by_id:
             try:
                 certificate = x509.load_der_x509_certificate(by_id[key_id])
@@ -232,24 +232,24 @@ def _pairs(session: Session, certificates: Sequence[tuple[bytes, bytes]], label:
                 raise Clash(
                     f"a certificate on the token {label!r} cannot be read", code="TOKEN-NO-CERTIFICATE"
                 ) from why
-            yield _Pair(label=str(each[Attribute.LABEL]), key_id=key_id, handle=each, certificate=certificate)
+            yield _Pair(label=str(key[Attribute.LABEL]), key_id=key_id, handle=key, certificate=certificate)
         else:
-            alone.append(repr(each[Attribute.LABEL]))
-    if len(alone) == len(keys):
+            lone_labels.append(repr(key[Attribute.LABEL]))
+    if len(lone_labels) == len(keys):
         raise NotFound(
-            f"no key on the token {label!r} has a certificate beside it: {', '.join(sorted(alone))}",
+            f"no key on the token {label!r} has a certificate beside it: {', '.join(sorted(lone_labels))}",
             code="TOKEN-NO-CERTIFICATE",
             hint="have the issuer put the certificate on the token, under the id of its key",
         )
 
 
 def _few(objects: Iterator[Any]) -> list[Any]:
-    """All of them, read to the end, because a search that is left open blocks the next one."""
+    """Return some of them, read to the end, because a search that is left open blocks the next one."""
     return list(objects)[:MOST_TOKEN_OBJECTS]
 
 
 def _digest_info(digest: bytes) -> bytes:
-    """The digest with the name of its algorithm, as PKCS#1 v1.5 signs it."""
+    """Return the digest with the name of its algorithm, as PKCS#1 v1.5 signs it."""
     return bytes(DigestInfo({"digest_algorithm": {"algorithm": "sha256"}, "digest": digest}).dump())
 
 
@@ -259,7 +259,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class HeldKey:
-    """An `AgencyKey` whose private half is in this process: from a PKCS#12 file, or made for a demonstration."""
+    """`AgencyKey` whose private half is in this process: from a PKCS#12 file, or made for a demonstration."""
 
     def __init__(
         self,
@@ -269,7 +269,7 @@ class HeldKey:
         opened_at: datetime,
     ) -> None:
         self.facts = facts_of(certificate)
-        self.chain_der = tuple(each.public_bytes(Encoding.DER) for each in chain)
+        self.chain_der = tuple(c.public_bytes(Encoding.DER) for c in chain)
         self.opened_at = opened_at
         self._key: PrivateKey | None = key
 
@@ -286,7 +286,7 @@ class HeldKey:
 
 @contextmanager
 def open_key_file(path: Path, ask: AskPin, at: datetime) -> Iterator[HeldKey]:
-    """The key in the file. Denied when the passphrase is another one, Clash when the file holds no key to sign with."""
+    """Open the key in the file. Raise Denied for another passphrase, Clash when it holds no key to sign with."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_KEY_FILE + 1)
@@ -294,16 +294,16 @@ def open_key_file(path: Path, ask: AskPin, at: datetime) -> Iterator[HeldKey]:
         raise NotFound(f"the key file {path} cannot be read: {why.strerror}") from why
     if len(content) > LARGEST_KEY_FILE:
         raise Clash(f"{path} is too large for a key file", code="TOKEN-NO-KEY")
-    held = _read_key_file(content, path, ask, at)
+    key = _read_key_file(content, path, ask, at)
     try:
-        yield held
+        yield key
     finally:
-        held.close()
+        key.close()
 
 
 def _read_key_file(content: bytes, path: Path, ask: AskPin, at: datetime) -> HeldKey:
     try:
-        key, certificate, others = pkcs12.load_key_and_certificates(
+        key, certificate, chain = pkcs12.load_key_and_certificates(
             content, ask(path.name).reveal().encode("utf-8")
         )
     except ValueError:
@@ -315,4 +315,4 @@ def _read_key_file(content: bytes, path: Path, ask: AskPin, at: datetime) -> Hel
         raise Clash(f"{path} holds no RSA or elliptic curve key", code="TOKEN-NO-KEY")
     if certificate is None:
         raise Clash(f"the key in {path} has no certificate beside it", code="TOKEN-NO-CERTIFICATE")
-    return HeldKey(key, certificate, others, at)
+    return HeldKey(key, certificate, chain, at)

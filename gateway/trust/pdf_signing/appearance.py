@@ -1,6 +1,6 @@
-"""What a signature shows on the page: the image of the seal (R24), lines of text, and a preview of the whole. In: a
-placement, a PNG, paragraphs, the frame of the page. Out: a form that stands upright on the page, with only the
-letters it uses of the font; or a PNG of the page as it will look, what is there already as grey blocks. The form
+"""Draws what a signature shows on the page: the image of the seal (R24), lines of text, and a preview of the whole.
+In: a placement, a PNG, paragraphs, the frame of the page. Out: a form that stands upright on the page, with only the
+letters it uses of the font; or a PNG of the page as it will look, with its present content as grey blocks. The form
 belongs to the signature's own field: content of the page is never touched, so that earlier signatures stay valid. The
 one font is Liberation Serif, which has the widths of Times New Roman (R24) and every Vietnamese letter, and may be
 shipped. An image that would not look like a seal on paper is refused: no transparency, not red, out of all size."""
@@ -44,8 +44,8 @@ _MEASURED_AT = 1000
 
 
 def set_text(paragraphs: Sequence[str], type_size: float, width: float) -> Layout:
-    """Lines no wider than `width`, where the words allow it."""
-    lines = tuple(line for each in paragraphs for line in _lines(_clean(each), type_size, width))
+    """Set lines no wider than `width`, where the words allow it."""
+    lines = tuple(line for p in paragraphs for line in _lines(_clean(p), type_size, width))
     widest = max((width_of(line, type_size) for line in lines), default=0.0)
     high = (len(lines) - 1) * type_size * LEADING + type_size * (ASCENT + DESCENT) if lines else 0.0
     return Layout(lines=lines, type_size=type_size, size=Size(width=widest, height=high))
@@ -57,42 +57,42 @@ def width_of(text: str, type_size: float) -> float:
 
 @cache
 def font(pixels: float) -> ImageFont.FreeTypeFont:
-    """The font at a size in pixels, for measuring and for previews."""
+    """Return the font at a size in pixels, for measuring and for previews."""
     return ImageFont.truetype(str(FONT), pixels, layout_engine=ImageFont.Layout.BASIC)
 
 
 def font_of(lines: Sequence[str]) -> bytes:
-    """The font with the letters of these lines alone, in thousandths: the library that writes PDFs counts no others."""
+    """Return the font with the letters of these lines alone, in thousandths: the library that writes PDFs needs these."""
     return _font_with("".join(sorted({letter for line in lines for letter in line})))
 
 
 @lru_cache(maxsize=16)
 def _font_with(letters: str) -> bytes:
-    """One agency's seals say nearly the same words each day: cutting the font anew is what takes the time."""
+    """Cut the font to these letters, once: one agency's seals say nearly the same words each day."""
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of tables that no reader needs
-    whole = ttLib.TTFont(FONT)
+    typeface = ttLib.TTFont(FONT)
     options = subset.Options(
         hinting=False, layout_features=[], drop_tables=["FFTM", "GPOS", "GSUB", "GDEF", "kern"]
     )
     options.name_IDs = [*range(7)]
-    some = subset.Subsetter(options=options)
-    some.populate(text=letters)
-    some.subset(whole)
-    scale_upem(whole, 1000)
-    written = BytesIO()
-    whole.save(written)
-    whole.close()
-    return written.getvalue()
+    subsetter = subset.Subsetter(options=options)
+    subsetter.populate(text=letters)
+    subsetter.subset(typeface)
+    scale_upem(typeface, 1000)
+    buffer = BytesIO()
+    typeface.save(buffer)
+    typeface.close()
+    return buffer.getvalue()
 
 
 def _clean(text: str) -> str:
-    """One line of letters that are drawn as they are read: no control signs, no marks of direction, composed."""
+    """Return one line of letters that are drawn as they are read: no control signs or marks of direction, composed."""
     composed = nfc(text)
-    shown = (" " if each.isspace() else each for each in composed if not _hidden(each))
-    return " ".join("".join(shown).split())[:_MOST_CHARACTERS]
+    letters = (" " if c.isspace() else c for c in composed if not _is_hidden(c))
+    return " ".join("".join(letters).split())[:_MOST_CHARACTERS]
 
 
-def _hidden(sign: str) -> bool:
+def _is_hidden(sign: str) -> bool:
     return unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs", "Cn") and not sign.isspace()
 
 
@@ -118,19 +118,19 @@ _MM_PER_INCH = 25.4
 
 
 def read_seal(content: bytes) -> Image.Image:
-    """The picture, with transparency. Clash when it cannot stand for a seal."""
+    """Read the picture, with transparency. Raise Clash when it cannot stand for a seal."""
     if len(content) > LARGEST_SEAL:
         raise _unfit_seal(f"has {len(content)} bytes, more than {LARGEST_SEAL}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of a picture that is too large the library only warns
+            warnings.simplefilter("error")  # the library only warns of a picture that is too large
             image = Image.open(io.BytesIO(content), formats=("PNG",))
             if image.width * image.height > MOST_SEAL_PIXELS:
                 raise _unfit_seal(f"has {image.width} x {image.height} dots")
             picture = image.convert("RGBA")
     except Clash:
         raise
-    except Exception as why:  # what a damaged picture makes the library raise has no common class
+    except Exception as why:  # errors of the library for a damaged picture have no common class
         raise _unfit_seal("is no PNG that can be read") from why
     _must_look_like_a_seal(picture)
     picture.info["dpi"] = image.info.get("dpi", (0, 0))
@@ -138,7 +138,7 @@ def read_seal(content: bytes) -> Image.Image:
 
 
 def seal_size(picture: Image.Image) -> Size:
-    """Its real size: by its own dots to the inch, else the usual width of a seal."""
+    """Return its real size: by its own dots to the inch, else the usual width of a seal."""
     dpi = float(picture.info.get("dpi", (0, 0))[0] or 0)
     wide = picture.width / dpi * _MM_PER_INCH if dpi > 1 else USUAL_SEAL_MM
     if not LEAST_SEAL_MM <= wide <= MOST_SEAL_MM:
@@ -170,7 +170,7 @@ def _unfit_seal(why: str) -> Clash:
 
 @dataclass(frozen=True)
 class Look(BaseStampStyle):
-    """How our signatures look, in the terms of the library that writes them."""
+    """Appearance of our signatures, in the terms of the library that writes them."""
 
     border_width: int = 0
     placement: Placement = field(kw_only=True)
@@ -195,8 +195,8 @@ class _Drawing(BaseStamp):
         form = AppearanceContent.as_form_xobject(self)
         # Readers turn the form with the page; this turns it back.
         form[pdf_name("/Matrix")] = ArrayObject(
-            NumberObject(each)  # type: ignore[no-untyped-call]  # of the library
-            for each in self._look.matrix
+            NumberObject(n)  # type: ignore[no-untyped-call]  # of the library
+            for n in self._look.matrix
         )
         return form
 
@@ -205,8 +205,8 @@ class _Drawing(BaseStamp):
         if at is None or picture is None:
             return
         self.set_resource(ResourceType.XOBJECT, pdf_name("/Seal"), pil_image(picture, self._ensure_writer))
-        left, bottom = self._inside(at)
-        yield f"q {at.width:.3f} 0 0 {at.height:.3f} {left:.3f} {bottom:.3f} cm /Seal Do Q".encode()
+        x, y = self._inside(at)
+        yield f"q {at.width:.3f} 0 0 {at.height:.3f} {x:.3f} {y:.3f} cm /Seal Do Q".encode()
 
     def _text(self) -> Iterator[bytes]:
         layout, at = self._placement.layout, self._placement.text
@@ -215,38 +215,38 @@ class _Drawing(BaseStamp):
         size = layout.type_size
         engine = GlyphAccumulator(self._ensure_writer, BytesIO(font_of(layout.lines)), size)
         self.set_resource(ResourceType.FONT, pdf_name("/Serif"), engine.as_resource())
-        left, bottom = self._inside(at)
-        baseline = bottom + at.height - ASCENT * size
+        x, y = self._inside(at)
+        baseline = y + at.height - ASCENT * size
         for line in layout.lines:
             indent = (at.width - width_of(line, size)) / 2 if self._placement.image is not None else 0.0
-            start = f"BT 0 0 0 rg /Serif {size:g} Tf {left + indent:.3f} {baseline:.3f} Td ".encode()
+            start = f"BT 0 0 0 rg /Serif {size:g} Tf {x + indent:.3f} {baseline:.3f} Td ".encode()
             yield start + engine.shape(line).graphics_ops + b" ET"
             baseline -= LEADING * size
 
     def _inside(self, part: Area) -> tuple[float, float]:
-        """Left and bottom of a part, from the lower left corner of the whole."""
-        whole = self._placement.area
-        return part.left - whole.left, whole.bottom - part.bottom
+        """Return left and bottom of a part, from the lower left corner of the whole."""
+        area = self._placement.area
+        return part.left - area.left, area.bottom - part.bottom
 
 
 DOTS_PER_INCH = 100
 _MOST_DOTS = 4000  # the longer side of the picture
-_PAPER, _THERE, _FRAME, _INK = (255, 255, 255), (205, 205, 205), (200, 30, 30), (0, 0, 0)
+_PAPER, _OCCUPIED, _FRAME, _INK = (255, 255, 255), (205, 205, 205), (200, 30, 30), (0, 0, 0)
 
 
 def draw_preview(view: PageView, placement: Placement, seal: Image.Image | None) -> bytes:
-    """The page at 100 dots to the inch, less for a very large one."""
+    """Draw the page at 100 dots to the inch, less for a very large one."""
     scale = min(DOTS_PER_INCH / 72, _MOST_DOTS / max(view.size.width, view.size.height))
     paper = Image.new(
         "RGB", (max(1, round(view.size.width * scale)), max(1, round(view.size.height * scale))), _PAPER
     )
     pen = ImageDraw.Draw(paper)
-    for each in view.occupied:
-        pen.rectangle(_box(each, scale), fill=_THERE)
+    for area in view.occupied:
+        pen.rectangle(_box(area, scale), fill=_OCCUPIED)
     if placement.image is not None and seal is not None:
-        left, top, right, bottom = _box(placement.image, scale)
-        small = seal.resize((max(1, right - left), max(1, bottom - top)))
-        paper.paste(small, (left, top), small)
+        x0, y0, x1, y1 = _box(placement.image, scale)
+        small = seal.resize((max(1, x1 - x0), max(1, y1 - y0)))
+        paper.paste(small, (x0, y0), small)
     layout, letters = placement.layout, font(placement.layout.type_size * scale)
     for n, line in enumerate(layout.lines):
         at = (placement.text.left * scale, (placement.text.top + n * layout.type_size * LEADING) * scale)

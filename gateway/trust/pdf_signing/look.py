@@ -1,7 +1,7 @@
 """Looks at a PDF before it is signed. In: a path. Out: its `PdfStanding`: digest, pages, earlier signatures with their
-places and whether they hold, and what the last of them allows; or one page with what takes room on it, text,
-pictures, form fields, as areas. Bad content never raises. Whom an earlier signature is to be trusted to is not asked
-here. What cannot be read takes no room."""
+places and whether they hold, and what the last of them allows; or one page with what takes room on it, text, pictures,
+form fields, as areas. Bad content never raises. Trust in earlier signers is not judged here. Parts that cannot be read
+take no room."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _HEADER = 1024  # readers look for %PDF in so many bytes (ISO 32000-1, annex H)
 
 
 def is_bearable(path: Path, reader: PdfSandbox) -> bool:
-    """Whether the libraries come to the end of the file within the reader's limits. What is no PDF, too large or encrypted
-    is told by `examine`, which does not look far enough into these to be hurt."""
+    """Tell whether the libraries come to the end of the file within the reader's limits. `examine` reports what is no PDF,
+    too large or encrypted, and does not look far enough into these to be hurt."""
     try:
         with path.open("rb") as stream:
             if path.stat().st_size > MOST_PDF_BYTES or b"%PDF-" not in stream.read(_HEADER):
@@ -56,21 +56,21 @@ def is_bearable(path: Path, reader: PdfSandbox) -> bool:
 
 
 def digest_at(path: Path) -> tuple[Digest, int]:
-    """SHA-256 and size of the file. NotFound when it is not there."""
-    with _opened(path) as stream:
+    """Return SHA-256 and size of the file. Raise NotFound when it is not there."""
+    with _open(path) as stream:
         return digest_of(stream)
 
 
 def examine(path: Path) -> PdfStanding:
-    """The file as it stands. NotFound when it is not there."""
-    with _opened(path) as stream:
+    """Examine the file as it stands. Raise NotFound when it is not there."""
+    with _open(path) as stream:
         digest, size = digest_of(stream)
         stands = partial(PdfStanding, digest=digest, size=size)
-        return stands(fault="too-large") if size > MOST_PDF_BYTES else _examined(stream, stands)
+        return stands(fault="too-large") if size > MOST_PDF_BYTES else _examine(stream, stands)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _open(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as stream:
             yield stream
@@ -79,43 +79,43 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def view(path: Path, number: int) -> PageView:
-    """A page, with what takes room on it."""
+    """Return a page, with what takes room on it."""
     with path.open("rb") as stream:
         page = PdfReader(stream, strict=False).pages[number - 1]
-        frame = PageFrame.of(page)
+        frame = PageFrame.of_page(page)
         return PageView(number=number, size=frame.size, occupied=taken_areas(page, frame, TEXT_S))
 
 
 def frame_of(path: Path, number: int) -> PageFrame:
-    """Where that page's points lie in user space."""
+    """Return the frame that places that page's points in user space."""
     with path.open("rb") as stream:
-        return PageFrame.of(PdfReader(stream, strict=False).pages[number - 1])
+        return PageFrame.of_page(PdfReader(stream, strict=False).pages[number - 1])
 
 
 def digest_of(stream: BinaryIO, most: int | None = None) -> tuple[Digest, int]:
-    """SHA-256 and size of all of it, or of its first bytes."""
-    whole, size = hashlib.sha256(), 0
+    """Return SHA-256 and size of all of it, or of its first bytes."""
+    hasher, size = hashlib.sha256(), 0
     stream.seek(0)
     while piece := stream.read(_PIECE if most is None else min(_PIECE, most - size)):
-        whole.update(piece)
+        hasher.update(piece)
         size += len(piece)
-    return Digest.of_bytes(whole.digest()), size
+    return Digest.of_bytes(hasher.digest()), size
 
 
 def holds(signature: EmbeddedPdfSignature) -> bool:
-    """The bytes it covers are as they were signed, and whatever was added later was allowed."""
+    """Tell whether the covered bytes are as they were signed, and all later additions were allowed."""
     signature.compute_integrity_info()  # type: ignore[no-untyped-call]  # of the library
-    told = signature.summarise_integrity_info()
+    summary = signature.summarise_integrity_info()
     intact, valid = validate_sig_integrity(
         signature.signer_info,
         signature.signer_cert,
         expected_content_type="data",
         actual_digest=signature.compute_digest(),
     )
-    return intact and valid and told["docmdp_ok"] is True
+    return intact and valid and summary["docmdp_ok"] is True
 
 
-def _examined(stream: BinaryIO, stands: Callable[..., PdfStanding]) -> PdfStanding:
+def _examine(stream: BinaryIO, stands: Callable[..., PdfStanding]) -> PdfStanding:
     stream.seek(0)
     if b"%PDF-" not in stream.read(_HEADER):
         return stands(fault="not-pdf")
@@ -132,11 +132,11 @@ def _examined(stream: BinaryIO, stands: Callable[..., PdfStanding]) -> PdfStandi
         if len(signatures) > MOST_SIGNATURES:
             return stands(fault="too-many-signatures")
         # Readers differ on whether a certified file may get a new field that shows; the strictest decides.
-        closed = any(each.docmdp_level is not None for each in signatures)
+        closed = any(s.docmdp_level is not None for s in signatures)
         places = dict(_places(stream, deadline)) if signatures else {}
-        earlier = tuple(_earlier(each, places) for each in reader.embedded_regular_signatures)
+        earlier = tuple(_earlier(s, places) for s in reader.embedded_regular_signatures)
         return stands(closed=closed, pages=facts.pages, earlier=earlier)
-    except Exception:  # what a damaged file makes two libraries raise has no common class
+    except Exception:  # errors of two libraries for a damaged file have no common class
         return stands(fault="unreadable")
 
 
@@ -158,13 +158,13 @@ def _earlier(signature: EmbeddedPdfSignature, places: Mapping[int, tuple[int, Ar
 
 
 def _places(stream: BinaryIO, deadline: float) -> Iterator[tuple[int, tuple[int, Area]]]:
-    """On which page and where each form field shows, by the number of its object."""
+    """Yield on which page and where each form field shows, by the number of its object."""
     for number, page in enumerate(PdfReader(stream, strict=False).pages, start=1):
         if time.monotonic() > deadline:
             raise ValueError("the file has too many pages to look at")
         for reference, widget in widgets(page):
             if not hasattr(reference, "idnum"):
                 continue
-            area = PageFrame.of(page).area(corners(widget["/Rect"]))
+            area = PageFrame.of_page(page).area(corners(widget["/Rect"]))
             if area.width > 1 and area.height > 1:
                 yield reference.idnum, (number, area)

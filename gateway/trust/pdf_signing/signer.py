@@ -1,8 +1,8 @@
-"""Writes one signature behind a PDF (PAdES). In: a path, a placement, an opened key, a time. Out: a new file that begins
-with the old one byte for byte. What was written is read again before it counts: the new signature and every earlier
-one hold. The library builds the signature and lets the agency's key make it; the key is used once, and whatever can
-be refused is refused before. What makes the signature provable later is a trusted timestamp, and the revocation lists
-at hand: only the configured authority is ever asked, and nothing else is fetched."""
+"""Writes one signature behind a PDF (PAdES). In: a path, a placement, an opened key, a time. Out: a new file that
+begins with the old one byte for byte. The new file is read again before it counts: the new signature and every earlier
+one hold. The library builds the signature and lets the agency's key make it; the key is used once, and every refusal
+that can come before comes before. A trusted timestamp, and the revocation lists at hand, make the signature provable
+later: only the configured authority is ever asked, and nothing else is fetched."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _MOST_BYTES = 32 * 1024 * 1024
 
 
 class TrustedTime(TimeStamper):
-    """Asks for timestamps within limits, and takes none that does not hold."""
+    """Timestamper that asks within limits, and takes no timestamp that does not hold."""
 
     def __init__(self, source: TimestampAuthority) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # of the library
@@ -73,14 +73,14 @@ class TrustedTime(TimeStamper):
 
 
 def proofs_at_hand(folder: Path, tsa: Sequence[x509.Certificate], at: datetime) -> ValidationContext | None:
-    """What the signer's chain is checked with, and what of it is kept in the file: anchors, certificates and revocation
-    lists of PDF signatures, as files in one folder. None without anchors or lists."""
+    """Return the context that checks the signer's chain and is kept in the file: anchors, certificates and revocation lists
+    of PDF signatures, as files in one folder. None without anchors or lists."""
     anchors = [*_certificates(folder / "ca.pem")]
     lists = [der for path in _proof_files(folder / "crl") for der in _objects(path)]
     if not anchors or not lists:
         return None
-    chain = [each for path in _proof_files(folder / "chain") for each in _certificates(path)]
-    of_time = (asn1_x509.Certificate.load(each.public_bytes(Encoding.DER)) for each in tsa)
+    chain = [c for path in _proof_files(folder / "chain") for c in _certificates(path)]
+    of_time = (asn1_x509.Certificate.load(c.public_bytes(Encoding.DER)) for c in tsa)
     return ValidationContext(
         trust_roots=[*anchors, *of_time],
         other_certs=chain,
@@ -92,8 +92,8 @@ def proofs_at_hand(folder: Path, tsa: Sequence[x509.Certificate], at: datetime) 
 
 
 def _proof_files(folder: Path) -> list[Path]:
-    found = sorted(each for each in folder.glob("*") if each.suffix in (".pem", ".crl", ".crt"))
-    return found[:_MOST_FILES]
+    paths = sorted(p for p in folder.glob("*") if p.suffix in (".pem", ".crl", ".crt"))
+    return paths[:_MOST_FILES]
 
 
 def _certificates(path: Path) -> Iterator[asn1_x509.Certificate]:
@@ -102,7 +102,7 @@ def _certificates(path: Path) -> Iterator[asn1_x509.Certificate]:
 
 
 def _objects(path: Path) -> list[bytes]:
-    """What a file holds, in DER."""
+    """Return the objects of a file, in DER."""
     if not path.is_file():
         return []
     try:
@@ -117,9 +117,9 @@ def _objects(path: Path) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadesSigner:
-    """Keeps the promise of `ports.services.PdfSigner`. Without a time source the level is B-B; with lists at hand, in the
-    folder `long_term`, B-LT. With a reader, a file is opened here only after the reader came to the end of it within its
-    limits."""
+    """Signer that keeps the promise of `ports.services.PdfSigner`. Without a time source the level is B-B; with lists at
+    hand, in the folder `long_term`, B-LT. With a reader, a file is opened here only after the reader came to the end of it
+    within its limits."""
 
     time: TimestampAuthority | None = None
     long_term: Path | None = None
@@ -154,9 +154,9 @@ class PadesSigner:
         expected: Digest | None = None,
     ) -> SignedPdf:
         picture = read_seal(image) if image is not None else None
-        return self.put(path, out, placement, picture, key, at, expected)
+        return self.sign_picture(path, out, placement, picture, key, at, expected)
 
-    def put(
+    def sign_picture(
         self,
         path: Path,
         out: Path,
@@ -166,22 +166,22 @@ class PadesSigner:
         at: datetime,
         expected: Digest | None = None,
     ) -> SignedPdf:
-        """As `sign`, with any picture: a demonstration also shows how a person signs."""
+        """Sign as `sign`, with any picture: a demonstration also shows how a person signs."""
         frame = look.frame_of(path, placement.page)
-        shown = Look(placement=placement, picture=picture, matrix=frame.matrix)
+        style = Look(placement=placement, picture=picture, matrix=frame.matrix)
         stamper = TrustedTime(self.time) if self.time is not None else None
-        work = SignatureWork(shown=shown, rect=frame.rect(placement.area), key=key, at=at, stamper=stamper)
-        with _reading(path) as source, _making(out) as target:
-            before = expected or look.digest_of(source)[0]
-            level = self._best(source, target, work)
+        work = SignatureWork(style=style, rect=frame.rect(placement.area), key=key, at=at, stamper=stamper)
+        with _open_source(path) as source, _new_file(out) as target:
+            old_digest = expected or look.digest_of(source)[0]
+            level = self._write_best(source, target, work)
             target.flush()
             os.fsync(target.fileno())
-            _must_hold(source, target, before)
+            _must_hold(source, target, old_digest)
             digest, size = look.digest_of(target)
             return SignedPdf(digest=digest, size=size, level=level)
 
-    def _best(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> str:
-        """The level that was reached. Lists that do not cover the whole chain are left out; a revoked key is refused."""
+    def _write_best(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> str:
+        """Sign and return the level. Lists that do not cover the whole chain are left out; a revoked key is refused."""
         roots = self.time.roots if self.time else ()
         context = proofs_at_hand(self.long_term, roots, work.at) if self.long_term else None
         try:
@@ -197,8 +197,8 @@ class PadesSigner:
 
 
 @contextmanager
-def _making(out: Path) -> Iterator[BinaryIO]:
-    """A new file that stays only if the body ends well."""
+def _new_file(out: Path) -> Iterator[BinaryIO]:
+    """Open a new file that stays only if the body ends well."""
     try:
         target = out.open("xb+")
     except OSError as why:
@@ -211,26 +211,26 @@ def _making(out: Path) -> Iterator[BinaryIO]:
     except BaseException as why:
         out.unlink(missing_ok=True)
         if isinstance(why, OSError | PdfError | SigningError | ValueError):
-            raise _failed(why) from why
+            raise _sign_error(why) from why
         raise
 
 
-def _reading(path: Path) -> BinaryIO:
+def _open_source(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as why:
         raise NotFound(f"the file {path} cannot be read: {why.strerror}") from why
 
 
-def _must_hold(source: BinaryIO, target: BinaryIO, before: Digest) -> None:
-    """Clash unless the file begins with the old one and every signature in it holds."""
-    if look.digest_of(target, source.seek(0, os.SEEK_END))[0] != before:
+def _must_hold(source: BinaryIO, target: BinaryIO, old_digest: Digest) -> None:
+    """Raise Clash unless the file begins with the old one and every signature in it holds."""
+    if look.digest_of(target, source.seek(0, os.SEEK_END))[0] != old_digest:
         raise Clash(
             "the file changed while it was being signed", code="SIGN-CHANGED", hint="look at it again"
         )
     target.seek(0)
     signatures = PdfFileReader(target).embedded_regular_signatures
-    broken = [each.field_name for each in signatures if not look.holds(each)]
+    broken = [s.field_name for s in signatures if not look.holds(s)]
     if broken or not signatures:
         raise Clash(
             f"with this signature the file would no longer hold: {', '.join(map(str, broken))}",
@@ -244,7 +244,7 @@ def _has_cause(why: BaseException, kind: type[BaseException]) -> bool:
     return isinstance(why, kind) or (below is not None and _has_cause(below, kind))
 
 
-def _failed(why: BaseException) -> Clash:
+def _sign_error(why: BaseException) -> Clash:
     if _has_cause(why, RevokedError):
         return Clash(
             "the certificate of the agency's key is revoked",
@@ -263,9 +263,9 @@ _LARGEST_SIGNATURE = 1024  # of any key that is taken, in bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureWork:
-    """All that one signature needs beside the files."""
+    """Data that one signature needs beside the files."""
 
-    shown: Look
+    style: Look
     rect: Rect
     key: AgencyKey
     at: datetime
@@ -275,7 +275,7 @@ class SignatureWork:
 def write_signature(
     source: BinaryIO, target: BinaryIO, work: SignatureWork, context: ValidationContext | None
 ) -> None:
-    """With a context the chain is checked first, and the lists that it was checked with are kept in the file."""
+    """Write the signature; with a context the chain is checked first, and its lists are kept in the file."""
     source.seek(0)
     writer = IncrementalPdfFileWriter(source)
     name = _free_name(writer)
@@ -284,28 +284,28 @@ def write_signature(
             field_name=name,
             md_algorithm="sha256",
             subfilter=SigSeedSubFilter.PADES,
-            reason=work.shown.placement.reason or None,
+            reason=work.style.placement.reason or None,
             embed_validation_info=context is not None,
             validation_context=context,
             signer_key_usage=set(),  # judged by policy, which takes either of two uses
         ),
         _KeySigner(work.key),
         timestamper=work.stamper,
-        stamp_style=work.shown,
-        new_field_spec=SigFieldSpec(name, on_page=work.shown.placement.page - 1, box=work.rect),  # type: ignore[arg-type]  # floats are as good
+        stamp_style=work.style,
+        new_field_spec=SigFieldSpec(name, on_page=work.style.placement.page - 1, box=work.rect),  # type: ignore[arg-type]  # floats are as good
     )
     signer.at = work.at
     asyncio.run(signer.async_sign_pdf(writer, output=cast(IO[bytes], target)))
 
 
 class _KeySigner(Signer):
-    """Lets the library build the signature and the agency's key make it."""
+    """Signer of the library that lets the agency's key make the signature."""
 
     def __init__(self, key: AgencyKey) -> None:
-        others = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # of the library
-        others.register_multiple([asn1_x509.Certificate.load(each) for each in key.chain_der])
+        store = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # of the library
+        store.register_multiple([asn1_x509.Certificate.load(der) for der in key.chain_der])
         certificate = asn1_x509.Certificate.load(key.facts.certificate_der)
-        super().__init__(signing_cert=certificate, cert_registry=others)
+        super().__init__(signing_cert=certificate, cert_registry=store)
         self._key = key
 
     async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
@@ -315,7 +315,7 @@ class _KeySigner(Signer):
 
 
 class _AtTime(PdfSigner):
-    """Writes the time that the mark shows as the time of signing; by itself the library reads the machine's clock."""
+    """Signer that writes the time shown by the mark as signing time; by itself the library reads the machine's clock."""
 
     at: datetime
 
@@ -328,5 +328,5 @@ class _AtTime(PdfSigner):
 
 
 def _free_name(writer: IncrementalPdfFileWriter) -> str:
-    taken = {name for name, _, _ in enumerate_sig_fields(writer.prev)}
-    return next(name for n in range(1, len(taken) + 2) if (name := f"Agency{n}") not in taken)
+    names = {name for name, _, _ in enumerate_sig_fields(writer.prev)}
+    return next(name for n in range(1, len(names) + 2) if (name := f"Agency{n}") not in names)

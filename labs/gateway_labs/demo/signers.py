@@ -75,7 +75,7 @@ class DemoSigners:
         placement = Placement(page=page, area=area, image=area, text=area, layout=_NO_TEXT)
         picture = hand_image(area.width / area.height)
         return _through_files(
-            pdf, lambda path, out: self.signer.put(path, out, placement, picture, self.person, at)
+            pdf, lambda path, out: self.signer.sign_picture(path, out, placement, picture, self.person, at)
         )
 
     def sealed(self, pdf: bytes, at: datetime) -> bytes:

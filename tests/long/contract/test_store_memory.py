@@ -20,7 +20,7 @@ from gateway.domain.account import ApiScope, ClientCertificate, HostedAgency, Ke
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import BINDING_KINDS, EventKind
 from gateway.office.store.store import SqlOfficeStore
-from gateway.registry.binding_told import SqlBindingLog
+from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.directory import SqlDirectory
 from gateway.store import drivers
 from gateway.store import memory as memories

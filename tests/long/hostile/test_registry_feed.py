@@ -206,7 +206,7 @@ async def test_threat_090_the_mirror_of_a_signature_or_one_over_something_else_d
         algorithm="ecdsa-sha256",
         certificate=hashlib.sha256(feeds.ISSUER.certificate_der).hexdigest(),
     )
-    for seal in (json.dumps(mirrored, separators=(",", ":")).encode() + b"\n", feed_file.encoded(other)):
+    for seal in (json.dumps(mirrored, separators=(",", ":")).encode() + b"\n", feed_file.encode(other)):
         outcome = await office.given(start + b"\n" + seal)
         assert (outcome.verdict, outcome.code) == ("refused", "FEED-SIGNATURE")
 

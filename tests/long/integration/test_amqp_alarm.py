@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
-from gateway.ops import axis_now, checks
+from gateway.ops import axis_view, checks
 from gateway.ops.subject import Subject
 from gateway.pool import ThreadPool
 from gateway.ports.axis import Fate
@@ -203,7 +203,7 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
                 beat = node.pulse.folder / f"{own_name()}.json"
                 beat.rename(beat.with_name("worker-1.json"))
                 async with open_axis(node.settings) as looking:
-                    found = await axis_now.look(looking, node.pulse.folder, town.clock.now())
+                    found = await axis_view.look(looking, node.pulse.folder, town.clock.now())
                     by_itself = looking.state()
                 subject = Subject(settings=node.settings, pool=node.pool, clock=town.clock)
                 (told,) = [each for each in await checks.examine(subject) if each.check == "axis"]

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import Misconfigured
-from gateway.ops import axis_now
+from gateway.ops import axis_view
 from gateway.ports.axis import Fate
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Server
@@ -223,7 +223,7 @@ async def test_what_a_worker_holds_is_counted_by_another_process_of_the_node(
     looking = await stage.receiver()
 
     alone = await looking.counts()
-    found = await axis_now.look(looking, tmp_path / "heartbeat", SystemClock().now())
+    found = await axis_view.look(looking, tmp_path / "heartbeat", SystemClock().now())
 
     assert (alone["waiting"], alone["leased"]) == (0, 0)
     assert (found.counts["waiting"], found.counts["fetched"], found.counts["leased"]) == (2, 2, 1)

@@ -527,7 +527,7 @@ def test_word_of_the_last_backup_keeps_what_was_verified(tmp_path: Path) -> None
     backup.note(tmp_path, tmp_path / "a", first, verified_at=first)
     backup.note(tmp_path, tmp_path / "b", second)
 
-    assert backup.last(tmp_path) == {
+    assert backup.read_last(tmp_path) == {
         "at": second.isoformat(),
         "path": str(tmp_path / "b"),
         "verified_at": first.isoformat(),

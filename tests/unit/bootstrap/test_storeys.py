@@ -17,7 +17,7 @@ FOREIGN = Storey(adds_calls=lambda node: ())
 def test_only_a_trial_node_is_given_what_another_distribution_brings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, office: str
 ) -> None:
-    monkeypatch.setattr(storeys, "_installed", lambda: (FOREIGN,))
+    monkeypatch.setattr(storeys, "_load_installed", lambda: (FOREIGN,))
 
     def given(trial: str) -> bool:
         words = {"GATEWAY_NODE_TRIAL": trial, "GATEWAY_NODE_OFFICE": office}

@@ -113,7 +113,7 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
     await registry_changes.undo_import(desk, await both[1].here(), made.id, "The list was of another year")
 
     assert await agency_rows(store) == before
-    believed = await directory.believed("Z91.01", date(2026, 12, 1), then)
+    believed = await directory.belief("Z91.01", date(2026, 12, 1), then)
     assert believed is not None
     assert believed.phone == "0999"
     again = await registry_changes.kept_import(desk, made.id)

@@ -156,7 +156,7 @@ async def test_what_was_believed_at_a_moment_stays_known(
     await directory.apply(await directory.plan_import(corrected), "operator")
 
     async def name(on: date, at: object) -> str | None:
-        return named(await directory.believed("Z91.03", on, at))  # type: ignore[arg-type]
+        return named(await directory.belief("Z91.03", on, at))  # type: ignore[arg-type]
 
     assert await name(JULY, start) == "Sở Nội vụ"
     assert await name(JULY, renamed) == "Sở Nội vụ và Lao động"
@@ -326,8 +326,8 @@ async def test_what_a_change_did_is_told_afterwards_as_it_was_planned(
 
     kept = await reforming.kept_reform(desk, id)
     assert kept.sentences == planned.sentences
-    assert dict(kept.before) == dict(planned.before)
-    assert dict(kept.after) == dict(planned.after)
+    assert dict(kept.lives_before) == dict(planned.before)
+    assert dict(kept.lives_after) == dict(planned.after)
     assert kept.against_undo == ()
     clock.advance(8 * DAY)
     assert [each.key for each in (await reforming.kept_reform(desk, id)).against_undo] == ["undo_late"]

@@ -269,7 +269,7 @@ async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_us
     values = {"pem": as_pem(other.certificate_der)} if ":pem" in TAMPERED[how] else {}
     await edit(TAMPERED[how], **values)
 
-    named = await directory.name_untold()
+    named = await directory.report_differences()
     used = [*await directory.bindings("Z91.07"), *await directory.bindings("Z91.08")]
 
     assert named, how
@@ -278,7 +278,7 @@ async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_us
     assert await directory.in_force(desk.clock.now()) == used
     alerts = [*await kinds(desk, "binding:Z91.07"), *await kinds(desk, "binding:Z91.08")]
     assert alerts.count(EventKind.BINDING_ORPHAN) == len(named)
-    await directory.name_untold()
+    await directory.report_differences()
     again = [*await kinds(desk, "binding:Z91.07"), *await kinds(desk, "binding:Z91.08")]
     assert again == alerts, "each is told once"
 

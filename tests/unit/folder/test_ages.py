@@ -31,7 +31,7 @@ def test_what_is_older_goes_and_the_rest_stays(tmp_path: Path) -> None:
     """What was refused counts from when it was put there, however old the file itself is."""
     laid(tmp_path)
     now = datetime.now(UTC)
-    with Place.at(tmp_path) as base:
+    with Place.open_root(tmp_path) as base:
         kept = filing.remove_old(base, now, date(2100, 1, 1), sent_days=0, error_days=0)
         early = filing.remove_old(
             base, now + timedelta(days=6), date(2026, 12, 20), sent_days=30, error_days=7

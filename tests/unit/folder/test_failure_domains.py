@@ -12,7 +12,7 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.errors import StoreFailure
-from gateway.folder import handing, statuses
+from gateway.folder import statuses, submit
 from gateway.folder.layout import EVENTS, OWN
 from tests.support.folder import Desk, sidecar
 from tests.support.kept import Lying
@@ -149,11 +149,11 @@ async def test_an_entry_that_breaks_the_program_five_times_goes_to_error(
 ) -> None:
     tries: list[str] = []
 
-    async def broken(*given: object) -> handing.Answer:
+    async def broken(*given: object) -> submit.Answer:
         tries.append("try")
         raise ValueError("a library broke")
 
-    monkeypatch.setattr(handing, "hand_in", broken)
+    monkeypatch.setattr(submit, "hand_in", broken)
     desk.letter()
 
     await look_often(desk, looks=200)
@@ -187,14 +187,14 @@ async def test_a_store_that_fails_for_one_agency_is_the_loops_trouble_after_the_
     await desk.settle()
     drop_letters(desk)
     first = min((await town.node.store.hosted()), key=lambda agency: agency.code)
-    hand_in = handing.hand_in
+    hand_in = submit.hand_in
 
-    async def fails_for_the_first(out: object, scope: object, *more: object) -> handing.Answer:
+    async def fails_for_the_first(out: object, scope: object, *more: object) -> submit.Answer:
         if getattr(scope, "agency_id", "") == first.id:
             raise StoreFailure("the database does not answer")
         return await hand_in(out, scope, *more)  # type: ignore[arg-type]  # passed on as they came
 
-    monkeypatch.setattr(handing, "hand_in", fails_for_the_first)
+    monkeypatch.setattr(submit, "hand_in", fails_for_the_first)
     for _ in range(20):
         with suppress(StoreFailure):
             await desk.look(10.0)

@@ -103,7 +103,7 @@ def test_links_are_not_followed_below_the_root_and_rights_follow_it(tmp_path: Pa
     root.chmod(0o2770)
     (root / "a").symlink_to(tmp_path / "secret")
     (root / "f").symlink_to("/etc/hostname")
-    with Place.at(root) as place:
+    with Place.open_root(root) as place:
         with pytest.raises(StoreFailure):
             place.within("a")
         with pytest.raises(NotAFile):

@@ -7,7 +7,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
-from gateway.folder.giving import LEASE_S
+from gateway.folder.handover import LEASE_S
 from tests.support.folder import Desk
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
 

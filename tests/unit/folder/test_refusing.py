@@ -102,7 +102,7 @@ async def test_threat_129_a_bomb_is_stopped_where_it_passes_its_limit(desk: Desk
 
 async def test_what_no_sidecar_names_waits_and_is_then_told_of(desk: Desk) -> None:
     """And a file that never comes is named."""
-    with pytest.raises(Exception, match="hot folder"), Place.at(desk.root / "none"):
+    with pytest.raises(Exception, match="hot folder"), Place.open_root(desk.root / "none"):
         pass
     desk.place("out", "y", "a.pdf").write_bytes(PDF)
     desk.drop("la.pdf", PDF)

@@ -30,7 +30,7 @@ from gateway.domain.document import Lane, Urgency
 from gateway.domain.pace import Metric
 from gateway.domain.system_box import MOST_TRIES, PAUSES
 from gateway.domain.webhook import Reach
-from gateway.folder.layout import NOTE, know_root, opened
+from gateway.folder.layout import NOTE, check_and_note_root, open_base
 from gateway.incoming import box
 from gateway.incoming.box import Reader
 from gateway.ops import checks
@@ -301,8 +301,8 @@ def hot_folder(town: Town) -> tuple[Town, Path]:
     root = town.node.settings.node.data_dir / "hot"
     root.mkdir()
     settings = replace(town.node.settings, folder=FolderSettings(root=root))
-    know_root(root, settings.node.data_dir / NOTE)
-    with opened(root, PROVINCE, make=True):
+    check_and_note_root(root, settings.node.data_dir / NOTE)
+    with open_base(root, PROVINCE, make=True):
         pass
     return replace(town, node=replace(town.node, settings=settings)), root / PROVINCE
 

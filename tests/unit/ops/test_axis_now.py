@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ops import axis_now
+from gateway.ops import axis_view
 from gateway.pool import ThreadPool
 from gateway.ports.axis import AxisState
 from gateway.transport.embedded import EmbeddedAxis
@@ -43,7 +43,7 @@ async def test_what_the_workers_of_other_processes_hold_is_counted(
     for process in ("here-1", "there-2"):
         beat(tmp_path / "beats", process, START - timedelta(seconds=9))
 
-    found = await axis_now.look(axis, tmp_path / "beats", START)
+    found = await axis_view.look(axis, tmp_path / "beats", START)
 
     assert found.counts == {"waiting": 11, "urgent": 4, "leased": 6, "dead": 0, "fetched": 10}
     assert found.state.connected_since is not None
@@ -56,7 +56,7 @@ async def test_what_this_process_holds_is_not_counted_twice_and_a_silent_one_hol
     beat(tmp_path / "beats", "died-3", START - HEARD_LATELY)
     beat(tmp_path / "beats", "odd-4", START, holds=["no", "table"])
 
-    found = await axis_now.look(axis, tmp_path / "beats", START)
+    found = await axis_view.look(axis, tmp_path / "beats", START)
 
     assert found.counts == {"waiting": 1, "urgent": 0, "leased": 0, "dead": 0}
 
@@ -76,9 +76,9 @@ async def test_an_axis_that_blocks_the_worker_is_blocked_for_whoever_asks_from_a
     (tmp_path / "beats" / f"{own_name()}.json").rename(tmp_path / "beats" / "worker-1.json")
     pool.close()
 
-    found = await axis_now.look(axis, tmp_path / "beats", START)
-    whole, _ = axis_now.whole_and_each(axis, tmp_path / "beats", START)
-    silent = await axis_now.look(axis, tmp_path / "beats", START + HEARD_LATELY)
+    found = await axis_view.look(axis, tmp_path / "beats", START)
+    whole, _ = axis_view.collect_states(axis, tmp_path / "beats", START)
+    silent = await axis_view.look(axis, tmp_path / "beats", START + HEARD_LATELY)
 
     assert (found.state.blocked_since, found.state.reason) == (START, "short of memory")
     assert whole == found.state
@@ -90,6 +90,6 @@ async def test_a_beat_of_another_version_says_nothing_of_the_axis(axis: Embedded
     beat(tmp_path / "beats", "newer-1", START, axes={"": ["", "", "", "", "a fifth word"]})
     beat(tmp_path / "beats", "older-2", START)
 
-    found = await axis_now.look(axis, tmp_path / "beats", START)
+    found = await axis_view.look(axis, tmp_path / "beats", START)
 
     assert (found.state.down_since, found.state.blocked_since) == (None, None)

@@ -28,8 +28,8 @@ def _cheap() -> Iterator[None]:
 def sealed(data: bytes) -> bytes:
     file = io.BytesIO()
     writer = BackupWriter(file, WORDS)
-    writer.put("first", data)
-    writer.put("second", b"the last word")
+    writer.write("first", data)
+    writer.write("second", b"the last word")
     writer.finish()
     return file.getvalue()
 
@@ -38,7 +38,7 @@ def opened(raw: bytes, words: bytes = WORDS) -> bytes:
     with closing(BackupReader(io.BytesIO(raw), words)) as reader:
         found = {}
         while (member := reader.next()) is not None:
-            found[member.name] = reader.whole(member)
+            found[member.name] = reader.read(member)
     assert found.pop("second") == b"the last word"
     return found["first"]
 
@@ -117,6 +117,6 @@ def test_a_disk_that_is_full_is_told_as_such() -> None:
 
     writer = BackupWriter(Full(), WORDS)
     with pytest.raises(OSError, match="No space"):
-        writer.put("first", bytes(1_000_000))
+        writer.write("first", bytes(1_000_000))
     with pytest.raises(OSError, match="No space"):
         writer.close()

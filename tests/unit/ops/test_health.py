@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from gateway.domain.diagnosis import Tag, check_words, condition
 from gateway.errors import StoreFailure
-from gateway.ops.checks import KEPT, Watch
+from gateway.ops.checks import KEPT_FOR, Watch
 from gateway.ops.subject import SCHEMA_EVERY
 from gateway.ports.axis import AxisState
 from gateway.store import data_folder
@@ -41,7 +41,7 @@ async def watch(town: Town) -> Watch:
 
 async def checks(watch: Watch, town: Town) -> dict[str, str]:
     """What a look finds now, not what was found two seconds ago."""
-    town.clock.advance(KEPT[Tag.READY])
+    town.clock.advance(KEPT_FOR[Tag.READY])
     return check_words(await watch.ready())
 
 

@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 async def made_key(town: Town, code: str = DEPARTMENT, where: str = "file") -> x509.Certificate:
     """A second key with its certificate."""
     keys = town.node.keys
-    entry = keys.generate(code, where=where)
+    entry = keys.generate(code, storage=where)
     authority = Authority.load(town.node.settings.node.data_dir / "authority")
     issued = authority.issue_for_request(keys.request(code, entry.key_id, "Demo"), town.clock.now())
     keys.import_certificate(code, issued.public_bytes(Encoding.PEM))

@@ -276,7 +276,7 @@ async def test_an_import_between_judging_and_applying_is_not_overwritten(
 ) -> None:
     path = tmp_path / "given.feed"
     path.write_bytes(feeds.feed(LIST, 1))
-    async with feed_judge.judged(room, path) as found:
+    async with feed_judge.judge_feed(room, path) as found:
         plan = await directory.plan_import(b"code,name\nZ95,Own\n")
         await directory.apply(plan, "operator")
         with pytest.raises(StoreFailure, match="take it again"):

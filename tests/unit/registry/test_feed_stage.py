@@ -20,7 +20,7 @@ edges = st.dictionaries(st.sampled_from(CODES), st.sampled_from(CODES))
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[FeedStage]:
-    with closing(FeedStage(tmp_path, whole=True)) as made:
+    with closing(FeedStage(tmp_path, is_snapshot=True)) as made:
         yield made
 
 
@@ -32,7 +32,7 @@ def chain(links: int) -> list[tuple[AgencyLine, str]]:
 
 def test_a_chain_may_have_its_fifty_links_and_no_more(tmp_path: Path) -> None:
     for links, problems in ((LONGEST_CHAIN, 0), (LONGEST_CHAIN + 1, 1)):
-        with closing(FeedStage(tmp_path, whole=True)) as stage:
+        with closing(FeedStage(tmp_path, is_snapshot=True)) as stage:
             stage.put_feed(chain(links))
             assert len(stage.problems(4)) == problems
 
@@ -47,7 +47,7 @@ def test_circles_are_found_as_a_walk_finds_them(parents: dict[str, str], tmp_pat
             code = parents[code]
         return False
 
-    with closing(FeedStage(tmp_path, whole=True)) as stage:
+    with closing(FeedStage(tmp_path, is_snapshot=True)) as stage:
         stage.put_feed((feeds.agency(code, parent=parents.get(code)), "") for code in CODES)
         found = {text.split(":")[0] for text in stage.problems(4)}
 
@@ -64,7 +64,7 @@ def test_a_circle_that_only_our_own_rows_make_does_not_stop_a_feed(stage: FeedSt
 
 def test_an_alias_of_a_row_that_goes_may_go_to_another_and_one_of_our_own_may_not(tmp_path: Path) -> None:
     for goes, problems in ((True, []), (False, ["Z91 and Z92 share the alias A1"])):
-        with closing(FeedStage(tmp_path, whole=True)) as stage:
+        with closing(FeedStage(tmp_path, is_snapshot=True)) as stage:
             stage.put_base([(feeds.agency("Z91", alias="A1"), goes)])
             stage.put_feed([(feeds.agency("Z92", alias="A1"), "")])
             assert stage.problems(4) == problems

@@ -162,8 +162,8 @@ def test_threat_045_nothing_counts_of_a_responder_that_a_known_list_names(
     responder.answer = giving(body)
     about = {leaf().serial_number: (body,)}
 
-    before = Answers(fixed=KnownAnswers(about=about)).statements(leaf(), ca.certificate)
-    answers = Answers(fixed=KnownAnswers(lists=(listed,), about=about))
+    before = Answers(fixed=KnownAnswers(by_serial=about)).statements(leaf(), ca.certificate)
+    answers = Answers(fixed=KnownAnswers(lists=(listed,), by_serial=about))
     after = answers.statements(leaf(), ca.certificate)
 
     assert [each.source for each in before] == [RevocationSource.OCSP]

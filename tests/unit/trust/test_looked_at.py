@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.trust.looked_at import FolderLook
+from gateway.trust.folder_stamps import FolderLook
 from tests.support.waiting import block_until
 
 

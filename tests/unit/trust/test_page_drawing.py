@@ -18,7 +18,7 @@ from PIL import Image
 from gateway.domain.pdf import LONGEST_SIDE, MOST_PIXELS, PageLook, PageWish, Size, pixels
 from gateway.errors import StoreFailure
 from gateway.trust.page_drawing import drawer
-from gateway.trust.page_drawing.child import looked
+from gateway.trust.page_drawing.child import draw_page
 from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox
 from tests.support.cases import Cases
 
@@ -43,7 +43,7 @@ def pdf(
 
 def seen(place: Path, octets: bytes, kind: str = "pdf", **wish: object) -> PageLook:
     place.write_bytes(octets)
-    return looked(place, PageWish(kind=kind, **{"page": 1, **wish}))  # type: ignore[arg-type]
+    return draw_page(place, PageWish(kind=kind, **{"page": 1, **wish}))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -58,13 +58,13 @@ def picture(look: PageLook) -> Image.Image:
 
 
 def test_a_page_has_the_size_that_is_told_before_it_comes_and_its_words_can_be_had_instead() -> None:
-    look = looked(SAMPLES / "bao-cao.pdf", PageWish(kind="pdf", page=1, window=10))
+    look = draw_page(SAMPLES / "bao-cao.pdf", PageWish(kind="pdf", page=1, window=10))
 
     assert (look.pages, len(look.sizes)) == (2, 2)
     assert picture(look).size == pixels(look.sizes[0], 100)
     assert 820 < picture(look).size[0] < 830
 
-    look = looked(SAMPLES / "cong-van.pdf", PageWish(kind="pdf", page=1, words=True))
+    look = draw_page(SAMPLES / "cong-van.pdf", PageWish(kind="pdf", page=1, words=True))
 
     assert "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM" in look.words[0].upper()
     assert look.picture == b""
@@ -154,13 +154,13 @@ def test_an_answer_comes_back_as_it_was_said_and_one_that_is_none_is_given_to_no
         pages=3, sizes=(Size(width=1.5, height=2.5),), picture=bytes(range(256)), words=("Chữ\n",)
     )
 
-    assert drawer.read(drawer.written(look)) == look
+    assert drawer.parse_look(drawer.write_look(look)) == look
     assert PageWish(**asdict(PageWish(kind="pdf", page=1))) == PageWish(kind="pdf", page=1)
 
     odd = (b'{"look": {"pages": "?"}, "picture": ""}', b'{"look": {}, "picture": "%%"}')
     for line in (b"", b"x", b"{}", *odd):
         with pytest.raises((ValueError, KeyError, TypeError)):
-            drawer.read(line)
+            drawer.parse_look(line)
     assert not drawer.is_picture(b"<svg onload=alert(1)>")
     assert not drawer.is_picture(b"RIFF0000WEBP" + b"\0" * (8 * 1024 * 1024))
 

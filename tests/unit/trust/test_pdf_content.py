@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 from pypdf.generic import ContentStream, DecodedStreamObject, DictionaryObject
 
-from gateway.trust.pdf_drawing import tell_operators
+from gateway.trust.pdf_drawing import follow_operators
 from gateway_labs.demo import stage
 from tests.support import letters, packets
 from tests.support.cases import Cases
@@ -28,7 +28,7 @@ Operators = list[tuple[list[Any], bytes]]
 
 def ours(content: bytes) -> Operators:
     told: Operators = []
-    tell_operators(content, lambda operands, operator: told.append((operands, operator)))
+    follow_operators(content, lambda operands, operator: told.append((operands, operator)))
     return told
 
 

@@ -108,7 +108,7 @@ def test_the_private_half_stays_on_the_token(
         assert not private[pkcs11.Attribute.EXTRACTABLE]
         assert bytes(private[pkcs11.Attribute.ID]) == bytes.fromhex(entry.key_id)
     assert files == {"pub.pem", "csr.pem", "crt.pem"}
-    assert entry.where == TOKEN
+    assert entry.storage == TOKEN
     assert signer.agency_code == CODE
 
 
@@ -117,7 +117,7 @@ def test_a_signing_request_asks_for_the_use_that_receivers_look_for(
 ) -> None:
     """K3; of a key on a token as of one in a file."""
     for where in ("file", TOKEN):
-        entry = keys.generate(CODE, where=where)
+        entry = keys.generate(CODE, storage=where)
         request = x509.load_pem_x509_csr(keys.request(CODE, entry.key_id, "Trial"))
         usage = request.extensions.get_extension_for_class(x509.KeyUsage)
 
@@ -132,7 +132,7 @@ def test_keys_in_files_and_on_a_token_live_side_by_side(keys: KeyDirectory, tmp_
 
     assert keys.signer(CODE, AT).certificate_der != new.certificate_der
     assert keys.signer(CODE, AT + timedelta(days=11)).certificate_der == new.certificate_der
-    assert {each.where for each in keys.entries(CODE)} == {"file", TOKEN}
+    assert {each.storage for each in keys.entries(CODE)} == {"file", TOKEN}
     # Without a token everything is listed all the same, and the key on it says what is missing.
     bare = KeyDirectory(tmp_path / "keys", None)
     assert len(bare.entries(CODE)) == 2
@@ -180,7 +180,7 @@ def test_a_library_that_began_anew_for_one_token_leaves_the_other_to_its_own_key
 
     with pytest.raises(NotFound):
         lost.sign(DATA)  # which begins the library anew, in case that the token was pulled out
-    made = other.generate(CODE, where=TOKEN)
+    made = other.generate(CODE, storage=TOKEN)
 
     assert len(signer.sign(DATA)) == 64
     assert label(CODE, made.key_id) in _labels(hsm, second)
@@ -212,15 +212,15 @@ def test_a_wrong_pin_is_tried_once_and_never_shown(
     keys = KeyDirectory(tmp_path / "keys", None, hsms.keys_on(token, wrong))
 
     with pytest.raises(SignerDown, match="refused the PIN") as first:
-        keys.generate(CODE, where=TOKEN)
+        keys.generate(CODE, storage=TOKEN)
     for _ in range(10):
         with pytest.raises(Misconfigured, match="not tried again"):
-            keys.generate(CODE, where=TOKEN)
+            keys.generate(CODE, storage=TOKEN)
 
     said = str(first.value) + first.value.hint + caplog.text + repr(keys) + repr(vars(first.value))
     assert wrong not in said
     right = KeyDirectory(tmp_path / "keys", None, hsms.keys_on(token))
-    assert right.generate(CODE, where=TOKEN).where == TOKEN
+    assert right.generate(CODE, storage=TOKEN).storage == TOKEN
 
 
 def test_what_is_missing_is_said(hsm: Hsm, token: Token, tmp_path: Path) -> None:

@@ -33,12 +33,12 @@ def read(rows: list[list[int]]) -> str:
 
 def test_a_short_text_is_read_back_and_longer_ones_are_drawn_larger_until_one_is_too_long() -> None:
     for text in ("otpauth://x", "ă", "https://n.vn/a"):
-        rows = qr.drawn(text)
+        rows = qr.draw(text)
         assert rows is not None
         assert (len(rows), read(rows)) == (21, text)
     for length, side in ((26, 25), (84, 37), (130, 49), (180, 53), (213, 57)):
-        assert len(qr.drawn("otpauth://totp/".ljust(length, "a")) or ()) == side
-    assert qr.drawn("a" * 214) is None
+        assert len(qr.draw("otpauth://totp/".ljust(length, "a")) or ()) == side
+    assert qr.draw("a" * 214) is None
     assert qr.path("ă" * 107) is None
 
 
@@ -51,7 +51,7 @@ def test_the_path_keeps_a_quiet_zone_and_a_terminal_shows_the_same_modules_two_r
     assert path.startswith("M4,4h1v1h-1z")
 
     text = "otpauth://totp/Office:An?secret=ABCDEFGHIJKLMNOP&issuer=Office"
-    rows = qr.drawn(text)
+    rows = qr.draw(text)
     assert rows is not None
 
     shown = qr.lines(text)

@@ -39,7 +39,7 @@ def test_a_passphrase_opens_a_key_and_another_one_does_not() -> None:
 def members(raw: bytes, words: bytes = WORDS) -> dict[str, bytes]:
     reader, found = BackupReader(io.BytesIO(raw), words), {}
     while (member := reader.next()) is not None:
-        found[member.name] = reader.whole(member)
+        found[member.name] = reader.read(member)
     reader.close()
     return found
 

@@ -105,7 +105,7 @@ async def packet_page(
     return await visit.page(
         template,
         packet=packet,
-        opinion=await visit.deps.evidence.judged(packet),
+        opinion=await visit.deps.evidence.judge(packet),
         text=text,
         is_cut=is_cut,
         order=visit.ask("lenh"),

@@ -78,7 +78,7 @@ def signed_by_hand(settings: Settings, plain: Path, file: Path) -> None:
     placement = Placement(page=1, area=area, image=area, text=area, layout=signer.set_text((), 8, 10))
     holder = person()
     key = HeldKey(holder.private_key, holder.certificate, [], SIGNED)
-    signer.put(plain, file, placement, None, key, SIGNED)
+    signer.sign_picture(plain, file, placement, None, key, SIGNED)
 
 
 async def refusal(room: Room, plan: sign_pdf.SigningPlan, key: HeldKey) -> GatewayError:

@@ -90,7 +90,7 @@ def hand_signed(path: Path, area: Area = HAND, holder: Holder | None = None) -> 
     empty = SIGNER.set_text((), 8, 100)
     placement = Placement(page=1, area=area, image=area, text=area, layout=empty)
     blue = Image.new("RGBA", (300, 100), (20, 60, 180, 255))
-    SIGNER.put(path, out, placement, blue, key(holder or person()), SIGNED)
+    SIGNER.sign_picture(path, out, placement, blue, key(holder or person()), SIGNED)
     return out
 
 

@@ -73,7 +73,7 @@ def test_a_stamped_pack_is_valid_for_the_trusted_time_whenever_it_is_checked(
     for pack in (scene.sent, scene.received):
         for at in (SOON, LATER):
             report = check(pack, tmp_path, scene.trust, scene.seal, at)
-            assert report.verdict == "valid", report.told()
+            assert report.verdict == "valid", report.to_json()
             for line in report.lines:
                 if line.step in ("packet", "receipt"):
                     assert (line.ok, line.trusted, line.proved_at) == (True, True, scene.stamped_at)
@@ -104,7 +104,7 @@ async def test_a_pack_of_the_demonstration_is_valid_by_the_trust_folder_that_it_
     )
 
     assert only(report, "manifest").note == "manifest_known"
-    assert report.verdict != "unknown", report.told()
+    assert report.verdict != "unknown", report.to_json()
 
 
 # --- threat 111: a receipt that is denied later ---------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_threat_111_a_receipt_denied_after_its_key_was_revoked_or_ran_out_holds_
     for folder in (scene.trust, after):
         report = check(scene.sent, tmp_path, folder, scene.seal, LATER)
         assert only(report, "receipt", 1).ok is True
-        assert report.verdict == "valid", report.told()
+        assert report.verdict == "valid", report.to_json()
     report = check(scene.sent, tmp_path, before, scene.seal, LATER)
     assert report.verdict == "invalid"
     assert broken(report).params["code"] == "CERT-REVOKED"

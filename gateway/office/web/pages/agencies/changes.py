@@ -68,7 +68,7 @@ async def show_reform(visit: Visit) -> web.StreamResponse:
         row=_reform_row(record, visit.deps.out.today()),
         kept=kept_reform,
         sentences=ground.render_remarks(visit, kept_reform.sentences),
-        lines=ground.code_lines(kept_reform.before, kept_reform.after),
+        lines=ground.code_lines(kept_reform.lives_before, kept_reform.lives_after),
         against=ground.render_remarks(visit, kept_reform.against_undo),
         names=await ground.names_of_people(visit, record.people),
         may_report=record.state is ReformState.APPROVED and record.reported_at is None,
@@ -95,9 +95,9 @@ async def undo_reform(visit: Visit) -> web.StreamResponse:
         grave=True,
         row=row,
         lines=ground.code_lines(
-            kept_reform.after, {code: life for code, life in kept_reform.before.items() if life}
+            kept_reform.lives_after, {code: life for code, life in kept_reform.lives_before.items() if life}
         ),
-        begun=[code for code, life in kept_reform.before.items() if life is None],
+        begun=[code for code, life in kept_reform.lives_before.items() if life is None],
         against=ground.render_remarks(visit, kept_reform.against_undo),
         closed=bool(kept_reform.against_undo),
     )

@@ -226,7 +226,7 @@ async def show_agency(visit: Visit) -> web.StreamResponse:
     on = dates.typed_day(visit.ask("ngay"), today)
     believed_on = dates.typed_day(visit.ask("biet"), today)
     earlier_entry = (
-        await registry.believed(code, on or today, dates.midnight((believed_on or today) + timedelta(days=1)))
+        await registry.belief(code, on or today, dates.midnight((believed_on or today) + timedelta(days=1)))
         if (on or believed_on)
         else None
     )

@@ -32,7 +32,7 @@ from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.ground import TemplateValues
 from gateway.office.web.routes import Access, FormBody, Needs
 from gateway.office.web.visits import Visit, url_for
-from gateway.ops.certificates import binding_to_propose, never_for_pdfs
+from gateway.ops.certificates import binding_to_propose, check_never_signed_pdfs
 from gateway.policy import two_people
 from gateway.words import labels
 
@@ -104,7 +104,7 @@ async def _approve(visit: Visit, proposal: Proposal) -> Problems:
         return problems
     try:
         # Checked again: the certificate may have signed a PDF since it was proposed.
-        await never_for_pdfs(visit.deps.store, [b.certificate_der for b in content.bindings])
+        await check_never_signed_pdfs(visit.deps.store, [b.certificate_der for b in content.bindings])
         person = await ground.require_sign_in(visit)
         await approvals.approve(desk, person, proposal.id, digits, visit.form.text("seen"))
     except (Denied, Clash) as error:
@@ -326,7 +326,7 @@ async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingCha
     deps = visit.deps
     try:
         new_binding = await deps.pool.run(lambda: binding_to_propose(code, pem.encode(), "the file"))
-        await never_for_pdfs(deps.store, [new_binding.certificate_der])
+        await check_never_signed_pdfs(deps.store, [new_binding.certificate_der])
         bindings = await deps.registry.bindings(code)
         return proposals.binding_change(bindings, new_binding, deps.clock.now(), deps.deciding.overlap), []
     except (Misconfigured, Clash) as error:

@@ -26,7 +26,7 @@ def receipt(answer: Mapping[str, Any], names: Mapping[str, str], at: datetime, *
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
 
-def broken(name: str, error: Exception) -> BadCall:
+def report(name: str, error: Exception) -> BadCall:
     """Report an unforeseen error as the fault of the entry that met it."""
     params = {"name": printable(name, 100), "error": type(error).__name__}
     return BadCall("bad-folder", RequestFault(code="folder-broke", params=params))

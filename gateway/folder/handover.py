@@ -16,9 +16,9 @@ from gateway.api import inbox_view
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument
 from gateway.errors import Clash, GatewayError, NotFound, StoreFailure
-from gateway.folder import told
+from gateway.folder import texts
 from gateway.folder.attempts import MOST_TRIES, Attempts
-from gateway.folder.layout import DRAFTS, ERROR, GIVEN, IN, OWN
+from gateway.folder.layout import DRAFTS, ERROR, HANDED_OVER, IN, OWN
 from gateway.folder.places import CODE, Place
 from gateway.incoming import act, reading
 from gateway.incoming.desk import InDesk
@@ -38,7 +38,7 @@ _AT_ONCE = 20
 
 
 @dataclass(slots=True, kw_only=True)
-class Giving:
+class Handover:
     """Handing over for one agency. `most` bounds the documents that lie there unacknowledged."""
 
     desk: InDesk
@@ -49,7 +49,7 @@ class Giving:
 
     async def acknowledge(self, base: Place) -> int:
         """Acknowledge the documents that were taken away; return how many."""
-        removed_ids = await self.desk.pool.run(partial(taken_away, base))
+        removed_ids = await self.desk.pool.run(partial(list_removed, base))
         for id in removed_ids:
             try:
                 await act.ack(self.desk, self.scope, id, CLIENT)
@@ -58,7 +58,7 @@ class Giving:
             await self.desk.pool.run(partial(_forget, base, id))
         return len(removed_ids)
 
-    async def give(self, base: Place, batch: int) -> int:
+    async def hand_over(self, base: Place, batch: int) -> int:
         """Hand over documents as far as there is room, at most `batch`; return how many."""
         lying_ids = await self.desk.pool.run(partial(_lying_ids, base, self.most + 1))
         room = min(self.most - len(lying_ids), batch)
@@ -119,8 +119,8 @@ class Giving:
         if count >= MOST_TRIES:
             self.attempts.give_up(document.id)
             name = f"{document.number} ({document.id})"
-            fault = error if isinstance(error, GatewayError) else told.broken(name, error)
-            text = told.reason(fault, name, {}, self.desk.clock.now(), "give")
+            fault = error if isinstance(error, GatewayError) else texts.report(name, error)
+            text = texts.reason(fault, name, {}, self.desk.clock.now(), "give")
             await self.desk.pool.run(partial(_write_reason, base, document.id, text))
 
     async def _clear_failures(self, base: Place, id: str) -> None:
@@ -234,7 +234,7 @@ def _publish_draft(base: Place, id: str) -> None:
     with (
         base.within(*DRAFTS, make=True) as drafts,
         base.within(IN, make=True) as inn,
-        base.within(*GIVEN, make=True) as notes,
+        base.within(*HANDED_OVER, make=True) as notes,
     ):
         _is_own_folder(base, inn, notes)
         drafts.move(id, inn, id)
@@ -266,9 +266,9 @@ def _noted_identity(base: Place) -> str:
 _MOST_NOTES = 100_000
 
 
-def taken_away(base: Place) -> Sequence[str]:
+def list_removed(base: Place) -> Sequence[str]:
     """List noted documents that are gone. Each is looked up by name: a listing of a share may lack one."""
-    with base.within(IN, make=True) as inn, base.within(*GIVEN, make=True) as notes:
+    with base.within(IN, make=True) as inn, base.within(*HANDED_OVER, make=True) as notes:
         noted = notes.listing(_MOST_NOTES)[0]
         if not noted or not _is_own_folder(base, inn, notes):
             return []
@@ -277,12 +277,12 @@ def taken_away(base: Place) -> Sequence[str]:
 
 
 def _forget(base: Place, id: str) -> None:
-    with base.within(*GIVEN) as notes:
+    with base.within(*HANDED_OVER) as notes:
         notes.remove(id)
 
 
 def _lying_ids(base: Place, most: int) -> set[str]:
     """List documents that lie there, with those taken away a moment ago, which are acknowledged at the next look."""
-    with base.within(IN, make=True) as inn, base.within(*GIVEN, make=True) as notes:
+    with base.within(IN, make=True) as inn, base.within(*HANDED_OVER, make=True) as notes:
         folder_names = {folder.name for folder in inn.listing(most + 1000)[0] if folder.is_folder}
         return folder_names | {note.name for note in notes.listing(_MOST_NOTES)[0]}

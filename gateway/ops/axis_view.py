@@ -1,6 +1,6 @@
 """Report the state of the axis and the packets under way on it, with those that every worker process holds. In: the axis,
-the heartbeats of the workers. Out: one `AxisNow`. A broker reports how much waits with it, but not what it handed out: only
-the process that holds that knows. It reports an alarm only on lines that publish: the workers'."""
+the heartbeats of the workers. Out: one `AxisView`. A broker reports how much waits with it, but not what it handed out:
+only the process that holds that knows. It reports an alarm only on lines that publish: the workers'."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from gateway.workers.pulse import ProcessBeat, beats, own_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AxisNow:
-    """State of the axis; `counts` is empty and `state.reason` says why where it does not answer. `each`: several, by
-    name."""
+class AxisView:
+    """State of the axis; `counts` is empty and `state.reason` says why where it does not answer. `by_name` has each of
+    several."""
 
     state: AxisState
     counts: Mapping[str, int]
-    each: Mapping[str, AxisNow] = field(default_factory=dict)
+    by_name: Mapping[str, AxisView] = field(default_factory=dict)
 
     @property
     def answers(self) -> bool:
         """Tell whether the axis, and each of several, answers; a foreign axis counts its packets here even while away."""
         is_away = self.state.down_since is not None and self.state.connected_since is None
-        return bool(self.counts) and not is_away and all(axis.answers for axis in self.each.values())
+        return bool(self.counts) and not is_away and all(axis.answers for axis in self.by_name.values())
 
 
 # Bounds the wait for one axis among several, so that a hanging one does not hold up the others.
 PATIENCE_S = 10.0
 
 
-async def look(axis: AxisDesk, heartbeat: Path, now: datetime) -> AxisNow:
+async def look(axis: AxisDesk, heartbeat: Path, now: datetime) -> AxisView:
     """Look at the axis and each of several. Counting makes an axis connect, so states are read after that."""
     axes = {name: a for name, a in each_axis(axis).items() if name}
-    views = await asyncio.gather(*(alone(a, now) for a in axes.values()))
+    views = await asyncio.gather(*(look_at_one(a, now) for a in axes.values()))
     try:
         counts = await count(axis, heartbeat, now)
     except TransportFailure:
@@ -53,7 +53,7 @@ async def look(axis: AxisDesk, heartbeat: Path, now: datetime) -> AxisNow:
     now_by_name = {
         name: replace(view, state=state) for name, view, state in zip(axes, views, states, strict=True)
     }
-    return AxisNow(state=state, counts=counts, each=now_by_name)
+    return AxisView(state=state, counts=counts, by_name=now_by_name)
 
 
 def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> AxisState:
@@ -69,7 +69,7 @@ def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> Ax
     return own
 
 
-def whole_and_each(
+def collect_states(
     axis: AxisDesk, heartbeat: Path, now: datetime
 ) -> tuple[AxisState, Mapping[str, AxisState]]:
     """Return the state of the axis, and of each of several, with the reports of the workers."""
@@ -89,7 +89,7 @@ def _other_beats(heartbeat: Path, now: datetime) -> Iterator[ProcessBeat]:
             yield beat
 
 
-async def alone(axis: AxisDesk, now: datetime) -> AxisNow:
+async def look_at_one(axis: AxisDesk, now: datetime) -> AxisView:
     """Look at one of several axes. Where it does not answer it is down, whatever its own state."""
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -98,8 +98,8 @@ async def alone(axis: AxisDesk, now: datetime) -> AxisNow:
         state = axis.state()
         reason = state.reason or str(error) or "no answer in time"
         state = replace(state, connected_since=None, down_since=state.down_since or now, reason=reason)
-        return AxisNow(state=state, counts={})
-    return AxisNow(state=axis.state(), counts=counts)
+        return AxisView(state=state, counts={})
+    return AxisView(state=axis.state(), counts=counts)
 
 
 async def count(axis: AxisDesk, heartbeat: Path, now: datetime) -> Mapping[str, int]:

@@ -63,14 +63,14 @@ class SqlBindingLog:
         await self._events(tx, principal_id).append(kind, subject_id, self._clock.now(), data)
         await tx.put_now()  # the registry commits
 
-    async def of(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
+    async def list_for_code(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
         """Return the events of one code, oldest first."""
         return await self._events(Transaction(connection, shared=False), "").of(binding_subject(code))
 
     def _events(self, tx: Transaction, principal_id: str) -> SqlEvents:
         return SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), self._clock)
 
-    async def everything(self, connection: AsyncConnection) -> Sequence[Event]:
+    async def list_all(self, connection: AsyncConnection) -> Sequence[Event]:
         """Return the events of every code, oldest first. A province binds a few hundred certificates."""
         query = select(EventRow).where(col(EventRow.agency_id) == NODE, col(EventRow.kind).in_(_KIND_NAMES))
         rows = await Transaction(connection, shared=False).rows(
@@ -79,13 +79,13 @@ class SqlBindingLog:
         return [to_domain(row) for row in rows]
 
 
-async def as_told(
+async def confirm(
     connection: AsyncConnection, log: SqlBindingLog, rows: Sequence[Row[Any]]
 ) -> list[Row[Any]]:
     """Return those rows of one code that the events confirm."""
     if not rows:
         return []
-    confirmed = event.fold_bindings(await log.of(connection, rows[0].code))
+    confirmed = event.fold_bindings(await log.list_for_code(connection, rows[0].code))
     return [row for row in rows if (bound := bound_of(row)) == confirmed.get((bound.code, bound.fingerprint))]
 
 
@@ -95,14 +95,14 @@ async def differences(connection: AsyncConnection, log: SqlBindingLog) -> list[B
     async with connection.stream(select(BINDING)) as result:
         async for part in result.partitions(_AT_ONCE):
             rows += [bound_of(row) for row in part]
-    return event.binding_differences(rows, event.fold_bindings(await log.everything(connection)))
+    return event.binding_differences(rows, event.fold_bindings(await log.list_all(connection)))
 
 
 async def alert(connection: AsyncConnection, log: SqlBindingLog, diffs: Sequence[BindingDifference]) -> None:
     """Write an event for each difference that has none yet."""
     for diff in diffs:
         data = {"code": diff.code, "fingerprint": diff.fingerprint, "what": diff.kind, "detail": diff.detail}
-        earlier = await log.of(connection, diff.code)
+        earlier = await log.list_for_code(connection, diff.code)
         if not any(e.kind is EventKind.BINDING_ORPHAN and data.items() <= e.data.items() for e in earlier):
             action(_log, "binding.untold", diff.detail, code=diff.code, fingerprint=diff.fingerprint)
             await log.tell(connection, EventKind.BINDING_ORPHAN, diff.code, "node", data)

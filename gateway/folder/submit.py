@@ -21,7 +21,7 @@ from gateway.domain.document import FileRole
 from gateway.domain.text import nfc
 from gateway.errors import NotFound, Refused
 from gateway.folder.places import Mark, NotAFile, Place, mark_of, printable
-from gateway.folder.told import no_file
+from gateway.folder.texts import no_file
 from gateway.folder.waiting import META_BYTES, MOST_FILES, Entry
 from gateway.outgoing import brought
 from gateway.outgoing.accept import accept
@@ -57,8 +57,8 @@ class Papers:
 class Answer:
     """The API's answer (202), and whether it was given before."""
 
-    told: Mapping[str, Any]  # Any: a JSON document
-    repeated: bool
+    body: Mapping[str, Any]  # Any: a JSON document
+    is_repeated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +112,8 @@ class _StoredAnswer:
 
     def answer(self, accepted: Accepted) -> Answer:
         if accepted.replayed is not None:
-            return Answer(told=json.loads(accepted.replayed[1]), repeated=True)
-        return Answer(told=json.loads(self._body), repeated=False)
+            return Answer(body=json.loads(accepted.replayed[1]), is_repeated=True)
+        return Answer(body=json.loads(self._body), is_repeated=False)
 
 
 async def _take_envelope(

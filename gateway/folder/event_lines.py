@@ -18,7 +18,7 @@ from gateway.domain import feed
 from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.feed import ClientWords
 from gateway.errors import NotFound
-from gateway.folder import filing, told
+from gateway.folder import filing, texts
 from gateway.folder.layout import ERROR, EVENTS, OWN
 from gateway.folder.places import NotAFile, Place
 from gateway.policy.folder_names import REASON, free_name
@@ -38,33 +38,33 @@ WordsOf = Callable[[str, Collection[str]], Awaitable[ClientWords]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Telling:
-    """Event lines of one agency. `after` is None until the file was looked at."""
+class EventLines:
+    """Event lines of one agency. `seq` is None until the file was looked at."""
 
     store: SqlStore
     pool: Pool
     clock: Clock
     words: WordsOf
-    after: int | None = None
+    seq: int | None = None
 
     async def has_news(self, agency: HostedAgency) -> bool:
         """Tell whether there are new events, as far as this process knows; another one may have written them."""
-        return self.after is None or bool(await self.store.events_after(agency.id, self.after, 1))
+        return self.seq is None or bool(await self.store.events_after(agency.id, self.seq, 1))
 
-    async def tell(self, base: Place, agency: HostedAgency) -> tuple[int, bool]:
+    async def write(self, base: Place, agency: HostedAgency) -> tuple[int, bool]:
         """Write the next events; return how many, and whether any was about an incoming document. More may follow."""
         now = self.clock.now()
-        is_first, self.after = self.after is None, await self.pool.run(partial(_last_sequence, base, now))
-        if is_first and self.after and not await self.store.events_after(agency.id, self.after - 1, 1):
+        is_first, self.seq = (self.seq is None, await self.pool.run(partial(_last_sequence, base, now)))
+        if is_first and self.seq and not await self.store.events_after(agency.id, self.seq - 1, 1):
             # The node was restored from an older backup, and gives numbers again.
-            log.action(_log, "folder.events_back", agency=agency.code, after=self.after)
-            self.after = None
+            log.action(_log, "folder.events_back", agency=agency.code, after=self.seq)
+            self.seq = None
             await self.pool.run(partial(_put_aside, base, "events.before-restore.ndjson"))
-        if self.after is None:
+        if self.seq is None:
             # A new file begins with future events, not with years of history.
-            self.after = await self._newest(agency)
-            await self.pool.run(partial(_write_note, base, self.after))
-        events = await self.store.events_after(agency.id, self.after, _AT_ONCE)
+            self.seq = await self._newest(agency)
+            await self.pool.run(partial(_write_note, base, self.seq))
+        events = await self.store.events_after(agency.id, self.seq, _AT_ONCE)
         if not events:
             return 0, False
         words = await self.words(agency.id, feed.documents_of(events))
@@ -73,9 +73,9 @@ class Telling:
             for event in events
             if feed.scope_of(event.kind) in _SCOPES
         ]
-        last = events[-1].agency_seq or self.after
-        await self.pool.run(partial(_write_lines, base, lines, self.after + 1, last))
-        self.after = last
+        last = events[-1].agency_seq or self.seq
+        await self.pool.run(partial(_write_lines, base, lines, self.seq + 1, last))
+        self.seq = last
         return len(events), any(e.kind.startswith("inbox.") for e in events)
 
     async def _newest(self, agency: HostedAgency) -> int:
@@ -103,10 +103,10 @@ def _put_aside(base: Place, name: str) -> None:
 
 def _put_into_error(base: Place, now: datetime, error: NotAFile) -> None:
     """Move a folder or device out of the place of the events, with the reason beside it."""
-    fault = told.no_file(EVENTS, error)
+    fault = texts.no_file(EVENTS, error)
 
     def reason(names: Mapping[str, str]) -> str:
-        return told.reason(fault, EVENTS, names, now, "tell")
+        return texts.reason(fault, EVENTS, names, now, "tell")
 
     filing.put_away(base, (), {EVENTS: base.mark(EVENTS)}, (ERROR,), REASON, reason)
     log.action(_log, "folder.events_put_away", "what stood in the place of the events was no file")
