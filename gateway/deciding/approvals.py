@@ -100,8 +100,8 @@ async def _objection(
         approver,
         digits,
         now,
-        first_made=digests[0] if len(digests) == 1 else None,
-        seen=digest,
+        recorded_digest=digests[0] if len(digests) == 1 else None,
+        shown_digest=digest,
         in_set_up=in_set_up,
         one_hand=await _one_hand(work, proposer, approver),
     )

@@ -66,8 +66,8 @@ def judged(
         approver or person("two"),
         typed,
         now,
-        first_made=first_made,
-        seen=seen,
+        recorded_digest=first_made,
+        shown_digest=seen,
         in_set_up=in_set_up,
         one_hand=one_hand,
     )
