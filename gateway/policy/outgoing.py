@@ -426,7 +426,7 @@ LONGEST_NOTE = 500
 
 
 class Means(StrEnum):
-    """Ways to hand over a letter on paper."""
+    """How a letter on paper was handed over."""
 
     POST = "post"
     HAND = "hand"
