@@ -151,6 +151,6 @@ async def test_a_desk_remembers_for_its_person_in_its_agency(board: RingBoard, o
 
     kept = OwnDesk(read_until=now, muted=frozenset({RingKind.SILENT, RingKind.DUE}), toured_at=now)
     assert await board.desk(NORTH) == kept
-    assert await board.desk(NORTH, anew=True) == kept
+    assert await board.desk(NORTH, fresh=True) == kept
     assert await board.desk(SOUTH) == OwnDesk()
     assert await board.desk(replace(NORTH, principal_id="prn_other")) == OwnDesk()
