@@ -238,7 +238,7 @@ def _read_file(call: Invocation, file: Path) -> bytes:
     """Read the file as the registry does, its columns renamed from common headings; unknown ones stay, as problems."""
     from gateway.edxml import workbook
 
-    read = code_file.opened(file.read_bytes(), workbook.first_sheet)
+    read = code_file.open_table(file.read_bytes(), workbook.first_sheet)
     if read.letters is not None:
         call.say(f"cli.import.{read.letters}")
         for original, repaired in read.samples:
@@ -248,7 +248,7 @@ def _read_file(call: Invocation, file: Path) -> bytes:
     names = code_file.headings_of(read.csv)
     guessed = code_file.guess_columns(names)
     headings = [guess or name for guess, name in zip(guessed, names, strict=True)]
-    return code_file.under_own_names(read.csv, headings) if any(guessed) else read.csv
+    return code_file.rename_columns(read.csv, headings) if any(guessed) else read.csv
 
 
 def _refuse_problems(file: Path, plan: Plan) -> None:

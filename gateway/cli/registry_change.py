@@ -444,10 +444,10 @@ def print_plan(call: Invocation, planned: ReformPlan, *, details: bool = False) 
         plan_json["rows"] = [
             {
                 "code": code,
-                "before": life_shown(planned.before[code]),
+                "before": life_shown(planned.lives_before[code]),
                 "after": life_shown(life),
             }
-            for code, life in planned.after.items()
+            for code, life in planned.lives_after.items()
         ]
         output.document(plan_json)
         return
@@ -458,18 +458,18 @@ def print_plan(call: Invocation, planned: ReformPlan, *, details: bool = False) 
         printed = remarks if details else remarks[:_MOST_LINES]
         hidden += len(remarks) - len(printed)
         lines += [f"{marks[name]} {remark_sentence(call, r)}" for r in printed]
-    lines += _changed_lines(planned) if details or len(planned.after) <= _MOST_LINES else []
+    lines += _changed_lines(planned) if details or len(planned.lives_after) <= _MOST_LINES else []
     output.lines(output.plain(line) for line in lines)
-    if not details and (hidden or len(planned.after) > _MOST_LINES):
-        call.say("cli.more_details", count=hidden + max(len(planned.after) - _MOST_LINES, 0))
+    if not details and (hidden or len(planned.lives_after) > _MOST_LINES):
+        call.say("cli.more_details", count=hidden + max(len(planned.lives_after) - _MOST_LINES, 0))
 
 
 def _changed_lines(planned: ReformPlan) -> list[str]:
     """List each changed field, code by code."""
     lines = []
-    for code, life in planned.after.items():
-        lines.append(f"{'~' if planned.before[code] else '+'} {code}  {life.record.name}")
-        old_life = life_shown(planned.before[code]) or {}
+    for code, life in planned.lives_after.items():
+        lines.append(f"{'~' if planned.lives_before[code] else '+'} {code}  {life.record.name}")
+        old_life = life_shown(planned.lives_before[code]) or {}
         new_life = life_shown(life) or {}
         lines += [
             f"    {field}: {old_life.get(field) or '∅'} → {new_text or '∅'}"

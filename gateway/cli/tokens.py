@@ -35,7 +35,7 @@ from gateway.domain.account import (
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.policy import client_certificate
-from gateway.policy.client_certificate import LARGEST, NotOne
+from gateway.policy.client_certificate import LARGEST, NotACertificate
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
@@ -185,8 +185,8 @@ def read_certificate(file: Path) -> ClientCertificate:
     with file.open("rb") as stream:
         raw = stream.read(LARGEST + 1)
     try:
-        return client_certificate.of_file(raw)
-    except NotOne as error:
+        return client_certificate.read_file(raw)
+    except NotACertificate as error:
         raise typer.BadParameter(f"{file}: {_WRONG[error.code]}") from error
 
 

@@ -192,7 +192,7 @@ _KINDS: Mapping[TaskKind, RingKind] = {
     TaskKind.RECALL: RingKind.RECALL,
 }
 # Expected replies ring this long before their day.
-_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_WANTED: timers.REPLY_WANTED_SOON}
+_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_WANTED: timers.PARTNER_REPLY_SOON}
 _ASSIGNED = "04"
 
 
@@ -217,7 +217,7 @@ def of_tasks(tasks: Iterable[Task]) -> Iterator[Ring]:
 def _ring_time(task: Task) -> datetime:
     """Return since when the task stands in the list, or is late there."""
     if task.kind is TaskKind.WORK:
-        return task.due_at + timers.LEADER_TOLD
+        return task.due_at + timers.LEADER_DELAY
     if task.is_late and task.due_at > task.since:
         return task.due_at
     if task.kind in _AHEAD:

@@ -1,6 +1,6 @@
 """Reads the certificate with which a program shows itself in TLS: from the header that the TLS proxy writes, and from
 the file that an administrator binds to a key. In: the values of a header; the bytes of a file. Out: one
-`ClientCertificate`, or `NotOne` with the reason, which quotes nothing that was read. Pure.
+`ClientCertificate`, or `NotACertificate` with the reason, which quotes nothing that was read. Pure.
 
 The header is that of RFC 9440, or the certificate in PEM and URL-escaped, as nginx writes it. There is one way to
 read it or none (threats.md 144): two values, two certificates and bytes behind the end are refused, not guessed at."""
@@ -33,7 +33,7 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s([^-]*)-----END CERTIFICATE---
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...)\x02\x01\x03", re.DOTALL)
 
 
-class NotOne(ValueError):
+class NotACertificate(ValueError):
     """Not exactly one certificate. `code` is certificate-twice, -long, -several, -unread (labels `fault.`); of files also
     -private."""
 
@@ -42,43 +42,43 @@ class NotOne(ValueError):
         self.code = code
 
 
-def of_header(values: Sequence[str]) -> ClientCertificate | None:
+def read_header(values: Sequence[str]) -> ClientCertificate | None:
     """Read the certificate of a header; None where the proxy says that there was none. NotOne for anything else."""
     if len(values) > 1:
-        raise NotOne("certificate-twice")
+        raise NotACertificate("certificate-twice")
     text = values[0].strip() if values else ""
     if not text:
         return None
     if len(text) > LONGEST:
-        raise NotOne("certificate-long")
+        raise NotACertificate("certificate-long")
     if text.startswith(_BEGIN):
         plain = unquote_to_bytes(text).strip()
         der = _decode_pem(plain)
         if _PEM.fullmatch(plain) is None:
-            raise NotOne("certificate-unread")
+            raise NotACertificate("certificate-unread")
         return _parse_certificate(der)
     if "," in text:
-        raise NotOne("certificate-several")
+        raise NotACertificate("certificate-several")
     if len(text) < 2 or not (text.startswith(":") and text.endswith(":")):
-        raise NotOne("certificate-unread")
+        raise NotACertificate("certificate-unread")
     return _parse_certificate(_decode_base64(text[1:-1].encode("utf-8", "surrogateescape")))
 
 
-def of_file(raw: bytes) -> ClientCertificate:
+def read_file(raw: bytes) -> ClientCertificate:
     """Read PEM or DER; NotOne also for a file with a private key, which should never leave its program."""
     if len(raw) > LARGEST:
-        raise NotOne("certificate-long")
+        raise NotACertificate("certificate-long")
     if b"PRIVATE KEY-----" in raw or _PKCS12.match(raw) is not None or _is_private_key(raw):
-        raise NotOne("certificate-private")
+        raise NotACertificate("certificate-private")
     return _parse_certificate(_decode_pem(raw) if _BEGIN.encode() in raw else raw)
 
 
 def _decode_pem(raw: bytes) -> bytes:
     blocks = _PEM.findall(raw)
     if len(blocks) > 1:
-        raise NotOne("certificate-several")
+        raise NotACertificate("certificate-several")
     if not blocks:
-        raise NotOne("certificate-unread")
+        raise NotACertificate("certificate-unread")
     return _decode_base64(b"".join(blocks[0].split()))
 
 
@@ -86,7 +86,7 @@ def _decode_base64(text: bytes) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as why:
-        raise NotOne("certificate-unread") from why
+        raise NotACertificate("certificate-unread") from why
 
 
 def _parse_certificate(der: bytes) -> ClientCertificate:
@@ -96,7 +96,7 @@ def _parse_certificate(der: bytes) -> ClientCertificate:
         begins_at, ends_at = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     # The library raises more kinds of errors for odd certificates than its own ones.
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as why:
-        raise NotOne("certificate-unread") from why
+        raise NotACertificate("certificate-unread") from why
     return ClientCertificate(
         sha256=hashlib.sha256(der).hexdigest(), name=name, begins_at=begins_at, ends_at=ends_at
     )

@@ -52,7 +52,7 @@ Workbook = Callable[[bytes], tuple[Rows, int]]
 """The rows of the first sheet, and how many cells were formulas."""
 
 
-def opened(raw: bytes, workbook: Workbook) -> CodeFile:
+def open_table(raw: bytes, workbook: Workbook) -> CodeFile:
     """Read a table of codes; BadForm for another format or a file over a limit. A CSV in UTF-8 comes out as it came in."""
     if len(raw) > LARGEST:
         raise BadForm(f"a file of codes has at most {LARGEST // 1024 // 1024} MB", code=CODE)
@@ -212,7 +212,7 @@ def guess_columns(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(columns)
 
 
-def under_own_names(content: bytes, columns: Sequence[str]) -> bytes:
+def rename_columns(content: bytes, columns: Sequence[str]) -> bytes:
     """Keep only the named columns, under those names. A file that would not change or cannot be read is returned as it
     is: the registry then names the broken line."""
     names = headings_of(content)

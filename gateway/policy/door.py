@@ -102,7 +102,7 @@ def check_declared(secrecy: str | None, category: str | None, profile: Profile) 
         broken.append(reason(ReasonCode.SECRECY_DECLARED, "/secrecy", value=(secrecy or "").strip()[:20]))
     if category and category.strip().casefold() in profile.refused_categories:
         broken.append(reason(ReasonCode.FORBIDDEN_CATEGORY, "/category", value=category.strip()[:40]))
-    return Verdict.of(broken)
+    return Verdict.make(broken)
 
 
 def declares_secret(secrecy: str | None) -> bool:
@@ -283,7 +283,7 @@ def judge_file(name: str, facts: FileFacts, profile: Profile, pointer: str) -> V
     if facts.unscanned is not None:
         unscanned = reason(ReasonCode.UNSCANNED, pointer, name=name, unscanned=facts.unscanned)
         (reasons if profile.scan_required else warnings).append(unscanned)
-    return Verdict.of(reasons, warnings)
+    return Verdict.make(reasons, warnings)
 
 
 def secrecy_stamps(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
@@ -292,7 +292,7 @@ def secrecy_stamps(name: str, facts: FileFacts, profile: Profile, pointer: str) 
         yield reason(ReasonCode.SECRECY_STAMP, pointer, name=name, word=stamp)
 
 
-def unread_rest(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
+def unread_part(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
     """Say that a part of the first page of a lead file was not read, so that nothing is known of it."""
     if facts.page_cut:
         yield reason(ReasonCode.FIRST_PAGE_CUT, pointer, name=name)

@@ -14,7 +14,7 @@ from gateway.domain.document import Kind
 from gateway.domain.proof import Finding
 from gateway.domain.registry import fold_code
 from gateway.domain.signatures import FileFacts
-from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps, unread_rest
+from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps, unread_part
 from gateway.policy.first_page import PageStanding, judge_arrived
 from gateway.policy.profile import Profile
 from gateway.policy.texts import odd_subject
@@ -120,7 +120,7 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
             return Ruling(decision=Admission.UNACTIONABLE, code=code, detail=detail)
     page, differences = _first_page(packet)
     reasons = tuple(_hold_reasons(obstacles, packet.findings)) if obstacles or packet.findings else ()
-    verdict = Verdict.of(reasons, (*_warnings(packet, profile), *differences))
+    verdict = Verdict.make(reasons, (*_warnings(packet, profile), *differences))
     verdict += check_declared(None, packet.category, profile)
     for n, arrived in enumerate(packet.files):
         if arrived.facts is not None:
@@ -194,7 +194,7 @@ def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:
     pages = lead.pages if lead is not None else None
     if lead is not None:
         yield from secrecy_stamps(packet.files[0].name, lead, profile, "/files/0")
-        yield from unread_rest(packet.files[0].name, lead, "/files/0")
+        yield from unread_part(packet.files[0].name, lead, "/files/0")
     if packet.pages and pages is not None and packet.pages != pages:
         yield reason(
             ReasonCode.PAGES_DIFFER, "/pages", name=packet.files[0].name, stated=packet.pages, found=pages

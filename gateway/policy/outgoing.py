@@ -40,7 +40,7 @@ from gateway.policy.door import (
     never_stored,
     over_limit,
     secrecy_stamps,
-    unread_rest,
+    unread_part,
 )
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
@@ -74,11 +74,11 @@ def check(
         *_odd_days(draft),
         *_time_reasons(draft, profile, today),
     )
-    head = Verdict.of(reasons, [*_head_warnings(draft, profile, today)])
+    head = Verdict.make(reasons, [*_head_warnings(draft, profile, today)])
     declared = check_declared(draft.secrecy, draft.category, profile)
     stamped = Verdict.asking(_stamp_reasons(files, profile), confirmed)
     recipients = _check_recipients(draft, resolutions, own_codes, confirmed)
-    unlinked = Verdict.of((), [*_unlinked_reply(draft, files)])
+    unlinked = Verdict.make((), [*_unlinked_reply(draft, files)])
     return head + declared + recipients + _check_files(draft, files, profile) + stamped + unlinked
 
 
@@ -117,7 +117,7 @@ def check_first_page(
     return Verdict.asking(differences, confirmed)
 
 
-def never_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
+def check_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
     """Refuse even as a draft: texts and lists that are too long, characters that no form can hold, dates that no office
     has."""
     reasons = [*broken_fields(DRAFT, draft), *long_lists(draft), *_odd_days(draft)]
@@ -206,7 +206,7 @@ def _check_recipients(
             reasons.append(reason(ReasonCode.RECIPIENT_TWICE, pointer, recipient=code))
         used_codes.add(code.casefold())
         standing = _check_standing(recipient, resolution, pointer, bool(code), confirmed)
-        verdict += Verdict.of(reasons) + standing
+        verdict += Verdict.make(reasons) + standing
     return verdict
 
 
@@ -263,7 +263,7 @@ def _check_files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], prof
     largest = max(files, key=lambda pair: pair[1].size)[0].name if files else ""
     if (excess := over_limit(largest, 0, total, profile, "/files", complete=True)) is not None:
         reasons.append(excess)
-    return verdict + Verdict.of(reasons, [*_file_warnings(draft, files)])
+    return verdict + Verdict.make(reasons, [*_file_warnings(draft, files)])
 
 
 def _stamp_reasons(files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
@@ -297,7 +297,7 @@ def _file_warnings(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) ->
     for n, (item, facts) in enumerate(files):
         is_lead = item.role is FileRole.LEAD
         if is_lead:
-            yield from unread_rest(item.name, facts, f"/files/{n}")
+            yield from unread_part(item.name, facts, f"/files/{n}")
         if is_lead and draft.pages is not None and facts.pages is not None and draft.pages != facts.pages:
             yield reason(
                 ReasonCode.PAGES_DIFFER, "/pages", name=item.name, stated=draft.pages, found=facts.pages
@@ -364,7 +364,7 @@ _MOST_NAMES = 3
 _ADDRESSED = (CodeStanding.ACTIVE, CodeStanding.MAPPED)
 
 
-def addressed(answers: Sequence[Resolution]) -> Sequence[AgencyEntry]:
+def addressed_agencies(answers: Sequence[Resolution]) -> Sequence[AgencyEntry]:
     """Return the agencies that mail would go to; the rules for recipients report unknown and closed ones."""
     return [entry for _, entry in _addressed_entries(answers)]
 
@@ -379,7 +379,7 @@ def warnings_of_registry(answers: Sequence[Resolution], bound: Collection[str]) 
             yield reason(ReasonCode.RECIPIENT_UNBOUND, pointer, **params)
 
 
-def asked_of_axis(recipients: Sequence[Recipient], unhosted: Collection[str]) -> Iterator[Reason]:
+def unhosted_reasons(recipients: Sequence[Recipient], unhosted: Collection[str]) -> Iterator[Reason]:
     """Name the recipients, as they would be addressed, of `unhosted` codes: those that no node receives for."""
     for n, recipient in enumerate(recipients):
         if recipient.code in unhosted:
@@ -435,7 +435,7 @@ class Means(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandedOver:
+class Handover:
     """Record of handing over a letter on paper, as a person enters it; with `other` means the note names them."""
 
     on: date
@@ -463,7 +463,7 @@ def printed_files(draft: Draft, files: Sequence[FileItem]) -> tuple[FileItem, ..
     return tuple(file for file in files if file.role in roles)
 
 
-def check_handed_over(handover: HandedOver, issued_on: date | None, today: date) -> Verdict:
+def check_handed_over(handover: Handover, issued_on: date | None, today: date) -> Verdict:
     """Return every broken rule of a handover on paper."""
     note = handover.note.strip()
     broken: list[Reason] = []

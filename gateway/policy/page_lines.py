@@ -144,7 +144,7 @@ T = TypeVar("T")
 _INKS = {Ink.RECOGNISED: "recognised", Ink.ADDED: "added"}
 
 
-def found(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()) -> Found[T]:
+def field_of(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()) -> Found[T]:
     """Return the value, doubtful for the first reason that there is."""
     why = next((doubt for doubt in (*doubts, *map(_doubt, lines)) if doubt), None)
     area = lines[0].area if lines else None
@@ -159,7 +159,7 @@ def found(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()
     )
 
 
-def doubted(field: Found[T], why: str | None) -> Found[T]:
+def doubt(field: Found[T], why: str | None) -> Found[T]:
     """Return the same field, no longer sure."""
     if why is None or field.sure is not Sure.SURE:
         return field

@@ -18,7 +18,7 @@ from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.policy import pdf_verdict
-from gateway.policy.page_lines import PageLine, absent, doubted, found, lines_of
+from gateway.policy.page_lines import PageLine, absent, doubt, field_of, lines_of
 from gateway.policy.pdf_head import addressee, addressees, heading, read_head, type_and_subject
 from gateway.words.reading import BEHALF, FILED, RANKS, RECIPIENTS, TITLES
 
@@ -56,7 +56,7 @@ def with_certificate(signer: Found[str], names: Iterable[str]) -> Found[str]:
         )
         return only or signer
     if signers and fold(signer.value) not in map(fold, signers):
-        return doubted(signer, "certificate")
+        return doubt(signer, "certificate")
     return signer
 
 
@@ -90,8 +90,8 @@ def _read_signer(right: Sequence[PageLine], sheet: PageSheet) -> PdfFields:
     is_usual_title = own and fold(own[0].text).startswith(_TITLES)
     return PdfFields(
         signer=_read_name(names, positions[-1], sheet),
-        title=found(_join_text(own), own, (None if is_usual_title else "position",)) if own else absent(),
-        competence=found(_join_text(behalf), behalf) if behalf else absent(),
+        title=field_of(_join_text(own), own, (None if is_usual_title else "position",)) if own else absent(),
+        competence=field_of(_join_text(behalf), behalf) if behalf else absent(),
     )
 
 
@@ -130,7 +130,7 @@ def _read_name(names: Sequence[PageLine], above: PageLine, sheet: PageSheet) -> 
         "place" if abs(line.centre - above.centre) > _CENTRE_TOLERANCE * sheet.size.width else None,
         "too-long" if len(name) > 50 else None,
     )
-    return found(name, (line,), doubts)
+    return field_of(name, (line,), doubts)
 
 
 def _without_rank(text: str) -> str:
@@ -155,7 +155,7 @@ def _read_recipients(begins: PageLine, lines: Sequence[PageLine], middle: float)
         block.append(line)
     filed = any(e.folded.lstrip("-+* ").startswith(fold(FILED)) for e in block)
     text = "\n".join(e.text for e in block)
-    return found(text, block, (None if filed else "plain",))
+    return field_of(text, block, (None if filed else "plain",))
 
 
 _UNREADABLE = frozenset({"PDF-UNREADABLE", "PDF-LIMIT"})
@@ -166,7 +166,7 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
     """Read every field. `pages` is a number of pages counted elsewhere."""
     signed_at = _signing_time(verdict)
     counted = text.pages or pages
-    page_count = found(counted, ()) if counted else absent("fault")
+    page_count = field_of(counted, ()) if counted else absent("fault")
     sheet = next((s for s in text.sheets if s.number == 1), None)
     if text.fault is not None or sheet is None:
         # Any: every field is absent in the same way.
@@ -185,7 +185,7 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
         pages=page_count,
         signed_at=signed_at,
         number=head.number,
-        symbol=doubted(head.symbol, "mismatch" if key.why == "mismatch" else None),
+        symbol=doubt(head.symbol, "mismatch" if key.why == "mismatch" else None),
         issued_on=_check_date(head.issued_on, signed_at.value),
         type_key=key,
         subject=subject,
@@ -207,7 +207,7 @@ def _doubt_all(fields: PdfFields, why: str, pages: Collection[int] | None = None
     """Make every field doubtful, or those that stand on one of these pages."""
     # Any: every field keeps its own type.
     doubtful: dict[str, Any] = {
-        name: doubted(field, why) for name, field in fields.named() if pages is None or field.page in pages
+        name: doubt(field, why) for name, field in fields.named() if pages is None or field.page in pages
     }
     return replace(fields, **doubtful)
 
@@ -216,7 +216,7 @@ def _signing_time(verdict: FileVerdict | None) -> Found[datetime]:
     at = pdf_verdict.signed_at(verdict)
     if at is None or verdict is None:
         return absent()
-    return found(at, (), (None if verdict.verdict is SignatureWord.VALID else "unverified",))
+    return field_of(at, (), (None if verdict.verdict is SignatureWord.VALID else "unverified",))
 
 
 def _check_date(issued_on: Found[date], signed_at: datetime | None) -> Found[date]:
@@ -225,8 +225,8 @@ def _check_date(issued_on: Found[date], signed_at: datetime | None) -> Found[dat
         return issued_on
     day = local(signed_at).date()
     if issued_on.value > day + timedelta(days=1):
-        return doubted(issued_on, "late")
-    return doubted(issued_on, "early" if issued_on.value < day - _LONG_BEFORE else None)
+        return doubt(issued_on, "late")
+    return doubt(issued_on, "early" if issued_on.value < day - _LONG_BEFORE else None)
 
 
 def _person_names(verdict: FileVerdict | None) -> list[str]:

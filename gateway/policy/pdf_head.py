@@ -18,7 +18,7 @@ from itertools import pairwise
 from gateway.domain.fields import DRAFT
 from gateway.domain.pdf import Found, Ink, Size
 from gateway.domain.text import fold
-from gateway.policy.page_lines import PageLine, absent, doubted, found
+from gateway.policy.page_lines import PageLine, absent, doubt, field_of
 from gateway.words import labels
 from gateway.words.reading import ABBREVIATIONS, ABOUT, ADDRESSED, DATE_WORDS, ENACTING, MOTTOES, NUMBER_LABEL
 
@@ -54,15 +54,15 @@ def read_head(lines: Sequence[PageLine], size: Size, ends: float | None) -> Head
     split = motto.area.left if motto is not None else size.width / 2
     bottom = min(e for e in (ends, size.height * _UPPER_HALF) if e is not None)
     inside = [e for e in lines if e.area.top < bottom]
-    left = [e for e in inside if e.area.left < split]
-    right = [e for e in inside if e.centre >= split]
+    left_lines = [e for e in inside if e.area.left < split]
+    right_lines = [e for e in inside if e.centre >= split]
     # Without a known end a line of the body may be mistaken for one of the head.
     missing = ("place" if ends is None else None) if motto is not None else "no-motto"
-    number, symbol, line = _number(left, missing)
+    number, symbol, line = _number(left_lines, missing)
     return Head(
         number=number,
         symbol=symbol,
-        issued_on=_read_date(right, inside, missing),
+        issued_on=_read_date(right_lines, inside, missing),
         split=split,
         bottom=bottom,
         number_line=line,
@@ -113,19 +113,19 @@ class _NumberMatch:
     doubts: tuple[str | None, ...]
 
 
-def _number(left: Sequence[PageLine], missing: str | None) -> tuple[Found[str], Found[str], PageLine | None]:
-    matches = [m for n, line in enumerate(left) if (m := _parse_number(line, left[n + 1 :])) is not None]
+def _number(lines: Sequence[PageLine], missing: str | None) -> tuple[Found[str], Found[str], PageLine | None]:
+    matches = [m for n, line in enumerate(lines) if (m := _parse_number(line, lines[n + 1 :])) is not None]
     if not matches:
         return absent(), absent(), None
     first = next((m for m in matches if m.lines[0].ink is not Ink.ADDED), matches[0])
     many = "many" if len({(m.number, m.symbol) for m in matches}) > 1 else None
     doubts = (*first.doubts, many, missing)
-    symbol = found(first.symbol, first.lines, (*doubts, _odd_symbol(first.symbol)))
+    symbol = field_of(first.symbol, first.lines, (*doubts, _odd_symbol(first.symbol)))
     if not first.number:
         # The number may have been added to the page later, by hand or as a stamp.
         return absent("blank"), symbol, first.lines[0]
     too_long = "too-long" if len(first.number) > _LONGEST_NUMBER else None
-    return found(first.number, first.lines, (*doubts, too_long)), symbol, first.lines[0]
+    return field_of(first.number, first.lines, (*doubts, too_long)), symbol, first.lines[0]
 
 
 def _parse_number(line: PageLine, below: Sequence[PageLine]) -> _NumberMatch | None:
@@ -190,7 +190,7 @@ def _read_date(right: Sequence[PageLine], inside: Sequence[PageLine], missing: s
     day, lines = candidates[at]
     many = "many" if len({d for d, _ in candidates}) > 1 else None
     spread = any(a.gap_below(b) > _NEAR for a, b in pairwise(lines))
-    return found(
+    return field_of(
         day,
         lines,
         (
@@ -235,11 +235,11 @@ _TYPES = {fold(labels.say(f"type.{key}")): key for key in labels.tails("type")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
-    """Line that names the type; `rest` is the text after the name on it."""
+    """Line that names the type; `tail` follows the name on it."""
 
     line: PageLine
     key: str
-    rest: str
+    tail: str
 
 
 def heading(lines: Sequence[PageLine], size: Size) -> Heading | None:
@@ -251,10 +251,10 @@ def heading(lines: Sequence[PageLine], size: Size) -> Heading | None:
             continue
         text = line.folded.rstrip(" :.")
         if text in _TYPES:
-            return Heading(line=line, key=_TYPES[text], rest="")
+            return Heading(line=line, key=_TYPES[text], tail="")
         longest = max((name for name in _TYPES if text.startswith(name + " ")), key=len, default=None)
         if longest is not None and line.bold:
-            return Heading(line=line, key=_TYPES[longest], rest=line.text[len(longest) :].strip())
+            return Heading(line=line, key=_TYPES[longest], tail=line.text[len(longest) :].strip())
     return None
 
 
@@ -271,15 +271,15 @@ def _read_titled(
 ) -> tuple[Found[str], Found[str]]:
     abbreviated_key = abbreviation(head.symbol.value) if head.symbol.value else None
     agrees = None if abbreviated_key == titled.key else "mismatch"
-    one_line = "plain" if titled.rest else None
-    key = found(titled.key, (titled.line,), (one_line, agrees))
+    one_line = "plain" if titled.tail else None
+    key = field_of(titled.key, (titled.line,), (one_line, agrees))
     if titled.key == LETTER:
-        key = doubted(key, "place")  # a letter has no heading
+        key = doubt(key, "place")  # a letter has no heading
     block, doubts = _abstract_below(titled.line, lines, size)
-    text = " ".join([titled.rest, *(e.text for e in block)]).strip()
+    text = " ".join([titled.tail, *(e.text for e in block)]).strip()
     if not text:
         return key, absent()
-    return key, _make_subject(text, (titled.line, *block) if titled.rest else block, (*doubts, one_line))
+    return key, _make_subject(text, (titled.line, *block) if titled.tail else block, (*doubts, one_line))
 
 
 def _abstract_below(
@@ -330,16 +330,16 @@ def _begins_body(line: PageLine) -> bool:
 def _read_letter(
     lines: Sequence[PageLine], head: Head, addressed: PageLine | None
 ) -> tuple[Found[str], Found[str]]:
-    about = next((e for e in _left_column(lines, head) if e.folded.startswith(tuple(map(fold, ABOUT)))), None)
-    if about is None:
+    first = next((e for e in _left_column(lines, head) if e.folded.startswith(tuple(map(fold, ABOUT)))), None)
+    if first is None:
         if addressed is not None and head.symbol.value and abbreviation(head.symbol.value) is None:
-            return found(LETTER, (addressed,), ("place",)), absent()
+            return field_of(LETTER, (addressed,), ("place",)), absent()
         return absent(), absent()
     abbreviated_key = abbreviation(head.symbol.value) if head.symbol.value else None
     contrary = "mismatch" if abbreviated_key not in (None, LETTER) else None
     missing = "no-addressee" if addressed is None else None
-    block, doubts = _abstract_in_column(about, lines, head)
-    key = found(LETTER, (about,), (contrary, missing))
+    block, doubts = _abstract_in_column(first, lines, head)
+    key = field_of(LETTER, (first,), (contrary, missing))
     return key, _make_subject(" ".join(e.text for e in block), block, (*doubts, missing))
 
 
@@ -351,14 +351,14 @@ def _left_column(lines: Sequence[PageLine], head: Head) -> Iterator[PageLine]:
 
 
 def _abstract_in_column(
-    about: PageLine, lines: Sequence[PageLine], head: Head
+    first: PageLine, lines: Sequence[PageLine], head: Head
 ) -> tuple[tuple[PageLine, ...], list[str | None]]:
-    block: list[PageLine] = [about]
+    block: list[PageLine] = [first]
     doubts: list[str | None] = []
-    if about.area.right > head.split + 3 * about.type_size:
+    if first.area.right > head.split + 3 * first.type_size:
         doubts.append("columns")
     column = list(_left_column(lines, head))
-    for line in column[column.index(about) + 1 :]:
+    for line in column[column.index(first) + 1 :]:
         gap = block[-1].gap_below(line)
         if gap > _NEXT_GAP or line.capitals or _begins_body(line):
             # So close a line may be the last words, such as an abbreviation.
@@ -366,8 +366,8 @@ def _abstract_in_column(
                 doubts.append("plain")
             break
         if (
-            abs(line.centre - about.centre) > 2 * about.type_size
-            and abs(line.area.left - about.area.left) > 5
+            abs(line.centre - first.centre) > 2 * first.type_size
+            and abs(line.area.left - first.area.left) > 5
         ):
             doubts.append("plain")  # neither centred in the column nor at its edge
         block.append(line)
@@ -377,4 +377,4 @@ def _abstract_in_column(
 def _make_subject(text: str, lines: Sequence[PageLine], doubts: Sequence[str | None]) -> Found[str]:
     value = text.rstrip(" .;")
     too_long = "too-long" if len(value) > LONGEST_SUBJECT else None
-    return found(value, lines, (*doubts, too_long))
+    return field_of(value, lines, (*doubts, too_long))

@@ -159,9 +159,9 @@ def _anchor(earlier: Sequence[EarlierSignature]) -> tuple[int, Area]:
 
 
 def _seal_area(person: Area, image: Size, view: PageView) -> Area:
-    left = person.left + person.width * _SHARE - image.width
-    top = person.top + (person.height - image.height) / 2
-    return _move_inside(view, image.at(left, top))
+    x = person.left + person.width * _SHARE - image.width
+    y = person.top + (person.height - image.height) / 2
+    return _move_inside(view, image.at(x, y))
 
 
 def _text_areas(seal: Area, text: Size) -> Iterator[Area]:
@@ -197,9 +197,9 @@ def _centred(spot: Spot, size: Size) -> Area:
 
 def _move_inside(view: PageView, area: Area) -> Area:
     """Move an area onto the page."""
-    left = min(max(area.left, EDGE), max(EDGE, view.size.width - EDGE - area.width))
-    top = min(max(area.top, EDGE), max(EDGE, view.size.height - EDGE - area.height))
-    return replace(area, left=left, top=top)
+    x = min(max(area.left, EDGE), max(EDGE, view.size.width - EDGE - area.width))
+    y = min(max(area.top, EDGE), max(EDGE, view.size.height - EDGE - area.height))
+    return replace(area, left=x, top=y)
 
 
 def _lies_on(view: PageView, area: Area) -> bool:

@@ -46,8 +46,8 @@ class ReformPlan:
     conflicts: tuple[Remark, ...] = ()
     warnings: tuple[Remark, ...] = ()
     sentences: tuple[Remark, ...] = ()
-    before: Mapping[str, Life | None] = field(default_factory=dict)
-    after: Mapping[str, Life] = field(default_factory=dict)
+    lives_before: Mapping[str, Life | None] = field(default_factory=dict)
+    lives_after: Mapping[str, Life] = field(default_factory=dict)
     base: str = ""
 
     @property
@@ -64,17 +64,17 @@ def plan_step(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
     if not conflicts:
         conflicts = tuple(_check_circles(reform, view))
     if conflicts:
-        return refused(reform, view, conflicts)
-    return doing(
+        return refuse_plan(reform, view, conflicts)
+    return make_plan(
         reform, view, registry_change.lives_after(reform, view.lives), _warnings(reform, view, today)
     )
 
 
-def refused(reform: Reform, view: RegistryView, conflicts: Iterable[Remark]) -> ReformPlan:
+def refuse_plan(reform: Reform, view: RegistryView, conflicts: Iterable[Remark]) -> ReformPlan:
     return ReformPlan(reform=reform, conflicts=tuple(conflicts), base=_base(reform, view))
 
 
-def doing(
+def make_plan(
     reform: Reform, view: RegistryView, changed: Mapping[str, Life], warnings: Iterable[Remark]
 ) -> ReformPlan:
     """Make the plan of a reform without conflicts. `changed`: the lives of the codes after it."""
@@ -82,8 +82,8 @@ def doing(
         reform=reform,
         warnings=tuple(warnings),
         sentences=tuple(sentences(reform, view, changed)),
-        before={code: view.lives.get(code) for code in changed},
-        after=changed,
+        lives_before={code: view.lives.get(code) for code in changed},
+        lives_after=changed,
         base=_base(reform, view),
     )
 
@@ -92,7 +92,7 @@ def _base(reform: Reform, view: RegistryView) -> str:
     return registry_change.lives_digest({code: view.lives.get(code) for code in reform.named})
 
 
-def moved_ground(reform: Reform, planned: ReformPlan) -> Remark | None:
+def check_base(reform: Reform, planned: ReformPlan) -> Remark | None:
     """Object where the registry has changed since the reform was proposed."""
     return Remark(key="moved_ground") if reform.base != planned.base else None
 
@@ -107,10 +107,10 @@ class BuiltOn:
     documents: Sequence[str] = ()
 
 
-def undoing(
+def undo_obstacles(
     record: ReformRecord,
-    before: Mapping[str, Life | None],
-    after: Mapping[str, Life],
+    lives_before: Mapping[str, Life | None],
+    lives_after: Mapping[str, Life],
     view: RegistryView,
     built: BuiltOn,
     now: datetime,
@@ -118,13 +118,13 @@ def undoing(
     """Say why a reform cannot be undone. It can be undone as a whole, for seven days, unless something was built on it."""
     if record.state is ReformState.UNDONE:
         return (Remark(key="undone_already"),)
-    changed = [code for code, life in after.items() if view.lives.get(code) != life]
+    changed = [code for code, life in lives_after.items() if view.lives.get(code) != life]
     leaning = {"row": built.rows, "certificate": built.certificates, "document": built.documents}
     remarks = _undo_bars(now - record.approved_at, built.reforms, leaning | {"change": changed})
     if not remarks:
-        restored = {code: life for code, life in view.lives.items() if code not in before}
-        restored |= {code: life for code, life in before.items() if life is not None}
-        remarks += _parent_circles(restored, [code for code in before if code in restored], date.min)
+        restored = {code: life for code, life in view.lives.items() if code not in lives_before}
+        restored |= {code: life for code, life in lives_before.items() if life is not None}
+        remarks += _parent_circles(restored, [code for code in lives_before if code in restored], date.min)
     return tuple(remarks)
 
 
@@ -301,7 +301,7 @@ def plan_reform(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
     if not reform.is_many:
         return plan_step(reform, view, today)
     if conflicts := tuple(_check_steps(reform)):
-        return refused(reform, view, conflicts)
+        return refuse_plan(reform, view, conflicts)
     lives, changed = dict(view.lives), dict[str, Life]()
     against: list[Remark] = []
     warnings: list[Remark] = []
@@ -310,15 +310,15 @@ def plan_reform(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
         planned = plan_step(step, replace(view, lives=lives, aliases=aliases, below={}), today)
         against += planned.conflicts
         warnings += [w for w in planned.warnings if w.key not in _ONCE or w not in warnings]
-        lives |= planned.after
-        changed |= planned.after
+        lives |= planned.lives_after
+        changed |= planned.lives_after
         aliases |= {target.alias: target.code for target in step.targets if target.alias}
     if against:
-        return refused(reform, view, against)
-    return doing(reform, view, changed, (*warnings, *_units_left(reform, view.below, changed)))
+        return refuse_plan(reform, view, against)
+    return make_plan(reform, view, changed, (*warnings, *_units_left(reform, view.below, changed)))
 
 
-def moving_units(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform:
+def add_unit_moves(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform:
     """Add moves to the decision: the units directly below each code that ends go under its successor. Units that the
     decision itself names stay as it says; without a successor no unit can be moved."""
     named_codes = set(reform.codes)
@@ -339,10 +339,10 @@ def moving_units(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform:
         for heir, units in moves.items()
         for start in range(0, len(units), MOST_CODES)
     ]
-    return joined([*reform.flat, *added]) if added else reform
+    return join_steps([*reform.flat, *added]) if added else reform
 
 
-def joined(steps: Sequence[Reform]) -> Reform:
+def join_steps(steps: Sequence[Reform]) -> Reform:
     """Join steps to one decision, which is that of the first."""
     first = steps[0]
     return Reform(
@@ -376,18 +376,18 @@ def _units_left(
             yield Remark(key="units_below", params={"code": code, "count": str(len(remaining))})
 
 
-MOST_SAID = 20
+MOST_LISTED = 20
 
 
-def undoing_import(
+def import_undo_obstacles(
     record: ImportRecord, built: BuiltOnImport, exchanged: Sequence[str], now: datetime
 ) -> tuple[Remark, ...]:
     """Say why an import cannot be undone. `exchanged`: those of its new codes under which a document came or went."""
     if record.undone_at is not None:
         return (Remark(key="undone_already"),)
     leaning = {"row": built.rows, "certificate": built.certificates, "document": exchanged}
-    reported = {kind: codes[:MOST_SAID] for kind, codes in (leaning | {"change": built.changed}).items()}
-    return tuple(_undo_bars(now - record.at, built.reforms[:MOST_SAID], reported))
+    reported = {kind: codes[:MOST_LISTED] for kind, codes in (leaning | {"change": built.changed}).items()}
+    return tuple(_undo_bars(now - record.at, built.reforms[:MOST_LISTED], reported))
 
 
 def _undo_bars(age: timedelta, reforms: Sequence[str], leaning: Mapping[str, Sequence[str]]) -> list[Remark]:

@@ -101,12 +101,12 @@ def _describe_change(
         case ReformKind.CREATE:
             return
         case ReformKind.SPLIT if not reform.ended:
-            others = ", ".join(
+            new_heirs = ", ".join(
                 f"{target.code} ({_name(target.code, lives, changed)})"
                 for target in reform.targets
                 if target.code not in reform.sources
             )
-            yield _remark("separated", reform, code=reform.sources[0], heirs=others)
+            yield _remark("separated", reform, code=reform.sources[0], heirs=new_heirs)
         case ReformKind.DISSOLVE if not reform.heirs:
             yield _remark("dissolved", reform, codes=ended)
         case _:

@@ -245,7 +245,7 @@ def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:
     page = nfc(page)
     if not _spaced_letters(stamps).search(page):  # most pages have none
         return ()
-    lines = [_WordLine.of(line) for line in page.splitlines()]
+    lines = [_WordLine.parse(line) for line in page.splitlines()]
     return tuple(stamp for stamp in stamps if any(line.bears(stamp.split()) for line in lines))
 
 
@@ -263,7 +263,7 @@ class _WordLine:
     separated: tuple[bool, ...]
 
     @classmethod
-    def of(cls, line: str) -> _WordLine:
+    def parse(cls, line: str) -> _WordLine:
         matches = list(_WORD.finditer(line))
         words = tuple(word[0] for word in matches)
         ends = [0, *(word.end() for word in matches)]

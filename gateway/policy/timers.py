@@ -146,12 +146,12 @@ URGENT_RECALL = 2 * HOUR
 STATE_DELIVERED = 5 * MINUTE
 STATE_SILENT = 24 * HOUR
 REPLY_SOON = timedelta(days=2)
-REPLY_WANTED_SOON = timedelta(days=3)
+PARTNER_REPLY_SOON = timedelta(days=3)
 AFTERNOON = time(16)
 """From then on people are reminded of the day's duties."""
 WITHOUT_A_DAY = 15
 """Working days."""
-LEADER_TOLD = timedelta(days=2)
+LEADER_DELAY = timedelta(days=2)
 """After this delay the agency's heads are notified of late work too."""
 
 
@@ -192,7 +192,7 @@ class Due:
     def is_late(self, now: datetime) -> bool:
         return now > self.at + self.grace
 
-    def left(self, office: OfficeCalendar, now: datetime) -> timedelta:
+    def time_left(self, office: OfficeCalendar, now: datetime) -> timedelta:
         """Return the time left on the clock that it runs by; negative when the moment has passed."""
         return self.at - now if self.wall_clock else office_time_between(office, now, self.at)
 
@@ -264,7 +264,7 @@ def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
     return take_in(office, duty.since, urgency, duty.stated)
 
 
-def left(
+def time_left(
     office: OfficeCalendar, waits: Waits, urgency: Urgency, due_at: datetime, now: datetime
 ) -> timedelta:
     """Return the time left on the clock that the duty runs by, where only its end was kept."""
@@ -311,7 +311,7 @@ def renew_certificate(ends_at: datetime) -> Due:
     return Due(timer=Timer.T25, at=ends_at, wall_clock=True)
 
 
-def reply_wanted(office: OfficeCalendar, reply_by: date) -> Due:
+def partner_reply(office: OfficeCalendar, reply_by: date) -> Due:
     """Return T9: a partner's reply to us."""
     return Due(timer=Timer.T9, at=closing_time(office, reply_by), wall_clock=True)
 

@@ -64,7 +64,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
+class Routing:
     """Unsigned words of an axis about a packet (A1, A2). `sender` is the code it was published for, `node` the
     publisher that the axis vouches for, `host` the node that speaks for the signed sender's code by the registry; None
     where it is unknown."""
@@ -79,7 +79,7 @@ def decide(
     evidence: Evidence,
     policy: TrustPolicy,
     at: datetime,
-    routing: Carried | None = None,
+    routing: Routing | None = None,
     stamped_at: datetime | None = None,
 ) -> VerifiedEnvelope[M]:
     """Prove the envelope's sender at `at`, the time of arrival (K2), never at the claimed SigningTime. `routing` is
@@ -119,7 +119,7 @@ AXIS = "axis"
 """Verdict on an envelope that a session vouches for, without a signature that proves its sender."""
 
 
-def vouched(
+def vouch(
     signed: SignedEnvelope[M],
     session: Session,
     policy: TrustPolicy,
@@ -260,7 +260,7 @@ def _revocation_text(evidence: Evidence) -> str:
     return f"{evidence.revocation} at arrival, by {evidence.revocation_source} of {as_of.isoformat()}"
 
 
-def _check_agreement(signed: SignedEnvelope[M], details: Mapping[int, str], routing: Carried | None) -> None:
+def _check_agreement(signed: SignedEnvelope[M], details: Mapping[int, str], routing: Routing | None) -> None:
     """Check step 11: the publisher (A1), and contradictions to the signed words (F12, A2). `details`: words of the
     steps before it."""
     if routing is not None and routing.node and routing.host and not _alike(routing.node, routing.host):
@@ -284,7 +284,7 @@ def _check_agreement(signed: SignedEnvelope[M], details: Mapping[int, str], rout
         )
 
 
-def _describe_publisher(routing: Carried) -> tuple[str, str]:
+def _describe_publisher(routing: Routing) -> tuple[str, str]:
     """Describe the publisher, behind the code of a finding where none is known: the signature decides."""
     if routing.node is None:
         return "NODE-UNKNOWN", "the axis vouches for no publisher"
@@ -294,9 +294,9 @@ def _describe_publisher(routing: Carried) -> tuple[str, str]:
     return "", f"published by {routing.node}, which hosts the sender"
 
 
-def _alike(one: str, other: str) -> bool:
+def _alike(name: str, other_name: str) -> bool:
     """Compare codes and names of nodes without letter case and outer spaces."""
-    return one == other or one.strip().casefold() == other.strip().casefold()
+    return name == other_name or name.strip().casefold() == other_name.strip().casefold()
 
 
 def _refusal(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> UntrustedSigner:

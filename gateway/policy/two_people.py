@@ -29,12 +29,12 @@ class Objection(StrEnum):
     DIGITS = "GW-TWO-DIGITS"
 
 
-def proposing(person: Person) -> Objection | None:
+def check_proposing(person: Person) -> Objection | None:
     """Check that this person may propose a change of trust."""
     return _check_role(person, Role.TRUST)
 
 
-def approving(
+def check_approving(
     proposal: Proposal,
     proposer: Person,
     approver: Person,
@@ -73,14 +73,14 @@ def set_up_until(begun: datetime | None, now: datetime, *, is_ended: bool) -> da
     return begun + SET_UP_FOR
 
 
-def rejecting(proposal: Proposal, person: Person) -> Objection | None:
+def check_rejecting(proposal: Proposal, person: Person) -> Objection | None:
     """Check a rejection, which takes one person, who may be the proposer."""
     if proposal.state is not ProposalState.OPEN:
         return Objection.CLOSED
     return _check_role(person, Role.TRUST)
 
 
-def administering(actor: Person | None, persons: Iterable[Person]) -> Objection | None:
+def check_administering(actor: Person | None, persons: Iterable[Person]) -> Objection | None:
     """Check that roles may be given. `actor` None is the operator at the machine: only while no active person has that
     role, at the first set-up, or after the last such person was blocked."""
     if actor is not None:

@@ -37,11 +37,11 @@ OPTIONAL = OF_OFFICE | {"folder", "feed", "growth", "timestamp", "revocation"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayCell:
-    """One day of one job; `told` is its record."""
+    """One day of one job; `job_day` is its record."""
 
     day: date
     word: str
-    told: JobDay | None = None
+    job_day: JobDay | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def _make_cells(
             word = UNKNOWN
         else:
             word = MISSING
-        cells.append(DayCell(day=day, word=word, told=job_day))
+        cells.append(DayCell(day=day, word=word, job_day=job_day))
     return tuple(cells)
 
 
@@ -185,13 +185,13 @@ class CertificateEnding:
 
     code: str
     fingerprint: str
-    until: datetime
+    ends_at: datetime
     own: bool
 
 
 def due_marks(endings: Iterable[CertificateEnding], now: datetime) -> list[tuple[CertificateEnding, int]]:
     """Return the last certificate of each code with the nearest mark that it has passed; none that has time left."""
-    marked = ((ending, expiry_mark_of(ending.until, now)) for ending in last_of_each_code(endings))
+    marked = ((ending, expiry_mark_of(ending.ends_at, now)) for ending in last_of_each_code(endings))
     return [(ending, mark) for ending, mark in marked if mark is not None]
 
 
@@ -200,7 +200,7 @@ def last_of_each_code(endings: Iterable[CertificateEnding]) -> list[CertificateE
     last: dict[str, CertificateEnding] = {}
     for ending in endings:
         latest = last.get(ending.code)
-        if latest is None or (ending.until, ending.fingerprint) > (latest.until, latest.fingerprint):
+        if latest is None or (ending.ends_at, ending.fingerprint) > (latest.ends_at, latest.fingerprint):
             last[ending.code] = ending
     return sorted(last.values(), key=lambda ending: ending.code)
 

@@ -89,13 +89,13 @@ class ReasonCode(StrEnum):
     CHANGE_ON_PAPER = "change-on-paper"
     BEFORE_ITS_DATE = "before-its-date"
     # an identity that is taken (R117, interfaces.md 3.3)
-    NUMBER_TAKEN = "number-taken"
-    NUMBER_AGAIN = "number-again"
-    LEAD_AGAIN = "lead-again"
+    NUMBER_IN_USE = "number-taken"
+    NUMBER_REUSED = "number-again"
+    LEAD_REUSED = "lead-again"
     # entries in a register book by hand (R32, R36, R99)
     BOOK_GIVES = "book-gives"
     BOOK_DAY = "book-day"
-    COPY_HERE = "copy-here"
+    COPY_KEPT = "copy-here"
     IDEMPOTENCY_OTHER = "idempotency-other"
     # status calls (interfaces.md 3.3)
     STATUS_UNKNOWN = "status-unknown"
@@ -139,7 +139,7 @@ CONFIRMABLE = frozenset(
 )
 
 # Reasons that a person must confirm before sending; a program is only warned.
-ASKED = frozenset({ReasonCode.NUMBER_AGAIN, ReasonCode.LEAD_AGAIN})
+TO_CONFIRM = frozenset({ReasonCode.NUMBER_REUSED, ReasonCode.LEAD_REUSED})
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -186,7 +186,7 @@ class Verdict:
         return Verdict(reasons=self.reasons + other.reasons, warnings=self.warnings + other.warnings)
 
     @classmethod
-    def of(cls, reasons: Sequence[Reason], warnings: Sequence[Reason] = ()) -> Verdict:
+    def make(cls, reasons: Sequence[Reason], warnings: Sequence[Reason] = ()) -> Verdict:
         """Make a verdict; `NOTHING` where there are neither reasons nor warnings."""
         if not (reasons or warnings):
             return NOTHING

@@ -20,7 +20,7 @@ from gateway.domain.book import Book, BookForm, BookLine, PaperLetter, RegisterE
 from gateway.domain.document import Source
 from gateway.domain.wall_clock import cell_text, day_text
 from gateway.office.cli import OfficeSeat
-from gateway.policy.outgoing import HandedOver, Means
+from gateway.policy.outgoing import Handover, Means
 
 if TYPE_CHECKING:
     from gateway.incoming import by_hand
@@ -398,7 +398,7 @@ async def hand_over(
     """Note that a document was handed over on paper, when and how."""
     found = await documents.outgoing_meant(seat, document)
     gone_on = day(on) if on else output.today(seat.node.clock.now())
-    said = HandedOver(on=gone_on, means=means, note=note)
+    said = Handover(on=gone_on, means=means, note=note)
     name = documents.name_of(found)
     call.ask("cli.ask.hand_over", document=name, day=day_text(gone_on))
     done = await manage.close_paper(seat.node.out, seat.scope, found.id, said, to or [])

@@ -45,12 +45,12 @@ def reply_horizon(now: datetime) -> date:
 def late_span(now: datetime) -> tuple[date, datetime]:
     """Return the last day of parts that may be late enough to be reported to the agency; and for parts without a day, the
     time before which their document came."""
-    return local(now - timers.LEADER_TOLD).date(), now - timedelta(days=timers.WITHOUT_A_DAY)
+    return local(now - timers.LEADER_DELAY).date(), now - timedelta(days=timers.WITHOUT_A_DAY)
 
 
 def reply_wanted_span(now: datetime) -> tuple[date, date]:
     """Return the days of expected answers that are listed now: from those not yet history to three days ahead."""
-    return local(now - LOOK_BACK).date(), local(now + timers.REPLY_WANTED_SOON).date()
+    return local(now - LOOK_BACK).date(), local(now + timers.PARTNER_REPLY_SOON).date()
 
 
 def of_incoming(
@@ -108,7 +108,7 @@ def of_wanted_replies(
         for delivery in deliveries:
             if document.reply_by is None or not waits_for_answer(document, delivery, answered):
                 continue
-            due = timers.reply_wanted(office, document.reply_by)
+            due = timers.partner_reply(office, document.reply_by)
             since = document.packed_at or document.created_at
             yield replace(
                 _outgoing_task(TaskKind.REPLY_WANTED, delivery.id, document, since),
@@ -154,7 +154,7 @@ def of_late_parts(
     """List work that is two days past its day (T7), for the agency."""
     for part, document in parts:
         due = timers.work(office, document.arrived_at, part.deadline)
-        if now >= due.at + timers.LEADER_TOLD:
+        if now >= due.at + timers.LEADER_DELAY:
             task = _incoming_task(TaskKind.WORK, part.id, document, part.given_at, due, now)
             yield replace(task, unit=part.unit)
 
@@ -282,8 +282,8 @@ def of_certificates(
 ) -> Iterator[Task]:
     """List certificates of the agency itself, by its codes: a partner's is its own to renew."""
     for ending in endings:
-        if ending.own and ending.code in codes and ending.until - now <= CERTIFICATE_SOON:
-            due = timers.renew_certificate(ending.until)
+        if ending.own and ending.code in codes and ending.ends_at - now <= CERTIFICATE_SOON:
+            due = timers.renew_certificate(ending.ends_at)
             yield Task(
                 id=f"{TaskKind.CERTIFICATE}:{ending.fingerprint}",
                 kind=TaskKind.CERTIFICATE,
@@ -293,7 +293,7 @@ def of_certificates(
                 counterpart=ending.code,
                 counterpart_name="",
                 urgency=Urgency.NORMAL,
-                since=ending.until - CERTIFICATE_SOON,
+                since=ending.ends_at - CERTIFICATE_SOON,
                 due_at=due.at,
                 is_late=due.is_late(now),
                 wall_clock=True,

@@ -195,7 +195,7 @@ class Previews:
 
 def _read_preview(body: bytes) -> tuple[KeptPreview, bytes]:
     preview = from_json(KeptPreview, zlib.decompress(body).decode())
-    return preview, code_file.under_own_names(preview.read.csv, preview.columns)
+    return preview, code_file.rename_columns(preview.read.csv, preview.columns)
 
 
 # As the frame of the pages says it; an axis that was not needed yet is well.

@@ -233,7 +233,7 @@ async def _count_expiring(visit: Visit) -> int:
     now = visit.deps.clock.now()
     certificates = await visit.deps.todo.certificates(now)
     codes = {visit.here.code, *visit.here.aliases}
-    return sum(c.code in codes and c.until <= now + _EXPIRING for c in certificates)
+    return sum(c.code in codes and c.ends_at <= now + _EXPIRING for c in certificates)
 
 
 async def _queue_chart(visit: Visit) -> QueueChart | None:

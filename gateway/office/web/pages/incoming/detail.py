@@ -196,7 +196,7 @@ async def _time_left(visit: Visit, records: IncomingDetail) -> TimeLeft | None:
     now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), records.around.due
     if due is None:
         return None
-    left = due.left(office, now)
+    left = due.time_left(office, now)
     return TimeLeft(
         until=due.at,
         words=labels.time_left(left, visit.lang, due.day(office)),
