@@ -97,7 +97,7 @@ class TodoDesk:
 T = TypeVar("T")
 
 
-class Beside:
+class BackgroundTasks:
     """Background tasks of one open node."""
 
     def __init__(self) -> None:
@@ -127,8 +127,8 @@ class Beside:
 
 
 @asynccontextmanager
-async def beside() -> AsyncIterator[Beside]:
-    tasks = Beside()
+async def background_tasks() -> AsyncIterator[BackgroundTasks]:
+    tasks = BackgroundTasks()
     try:
         yield tasks
     finally:

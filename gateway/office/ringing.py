@@ -33,11 +33,11 @@ _MOST_KEPT = 2_000
 
 @dataclass(slots=True, kw_only=True)
 class RingBoard:
-    """Cache of the bell's rings. `aside`: packets of an agency that wait for a decision; `partners`: the agencies of these
-    codes, and when that agency last heard from each."""
+    """Cache of the bell's rings. `quarantined`: packets of an agency that wait for a decision; `partners`: the agencies of
+    these codes, and when that agency last heard from each."""
 
     bell: TaskBell
-    aside: Callable[[str, int], Awaitable[Sequence[InboxPacket]]]
+    quarantined: Callable[[str, int], Awaitable[Sequence[InboxPacket]]]
     partners: Callable[[Sequence[str], str], Awaitable[Mapping[str, Partner]]]
     _rings: dict[tuple[str, str], tuple[datetime, int, Sequence[Ring]]] = field(default_factory=dict)
     _silent: dict[str, tuple[datetime, Sequence[Ring]]] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class RingBoard:
         tasks = (await self.bell.listed(scope)).tasks
         async with desk.store.read(scope) as work:
             new = await work.office.lists.page(Wanted(side=Side.IN, tab=Tab.NEW), limit=_LETTERS)
-        packets = await self.aside(scope.agency_id, _LETTERS)
+        packets = await self.quarantined(scope.agency_id, _LETTERS)
         rings = [
             *of_tasks(tasks),
             *of_letters(new.lines, now),
@@ -100,7 +100,7 @@ class RingBoard:
         }
         givers = {id: part.given_by for id, part in own.items() if part is not None}
         rings = [
-            *of_given(letters, facts, givers),
+            *of_assigned(letters, facts, givers),
             *of_recalled(asked_back, facts),
             *of_late(tasks),
             *of_sent(sent),
@@ -230,7 +230,7 @@ def _ring_time(task: Task) -> datetime:
 
 
 def of_late(tasks: Iterable[Task]) -> Iterator[Ring]:
-    """Yield rings on a unit's own late tasks; `of_given` covers the documents that it was given."""
+    """Yield rings on a unit's own late tasks; `of_assigned` covers the documents that it was given."""
     late = [t for t in tasks if t.is_late]
     for task, ring in zip(late, of_tasks(late), strict=True):
         yield replace(ring, at=task.due_at)
@@ -245,7 +245,7 @@ def of_letters(lines: Iterable[ListLine], now: datetime) -> Iterator[Ring]:
             yield _of_line(line, RingKind.DUE, "bell.soon", line.due_at - SOON)
 
 
-def of_given(
+def of_assigned(
     lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]], givers: Mapping[str, str]
 ) -> Iterator[Ring]:
     """Yield rings on letters given to the person's unit, at the last time of each; `givers` names those who gave them."""

@@ -22,7 +22,7 @@ from gateway.office.domain.notice import Audience, Mail, Mailer, Notice, NoticeK
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task
 from gateway.office.policy import todo
-from gateway.office.policy.reminders import For, Letter, LetterSort, UnitPeople, letters_due
+from gateway.office.policy.reminders import Letter, LetterSort, Receivers, UnitPeople, letters_due
 from gateway.office.store.store import SqlNotices
 from gateway.office.todo import MOST_OF_A_KIND, TodoList, gather
 from gateway.policy import timers
@@ -51,8 +51,8 @@ class Reminders:
         """Return the addresses of that agency's own people; none of an agency that has left."""
         if agency.left_at is not None:
             return ()
-        further = self.people.get(agency.code.casefold(), ())
-        return tuple(dict.fromkeys((*((agency.email,) if agency.email else ()), *further)))
+        more_addresses = self.people.get(agency.code.casefold(), ())
+        return tuple(dict.fromkeys((*((agency.email,) if agency.email else ()), *more_addresses)))
 
 
 async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
@@ -69,7 +69,7 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
     for letter in letters_due(todo_list.office, todo_list.tasks, work, todo_list.at, reminders.digest_at):
         receivers = await _find_receivers(reminders, agency, letter, to, units)
         claimed = await _claim(desk, scope, letter.keys, todo_list.at) if receivers else []
-        if tasks := letter.told_of(claimed):
+        if tasks := letter.claimed_tasks(claimed):
             mail = _write_mail(agency, letter.sort, tasks, claimed[0], tuple(receivers), todo_list.at)
             sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
     return sent
@@ -107,13 +107,13 @@ async def _find_receivers(
     to: Sequence[str],
     units: Mapping[str, UnitPeople],
 ) -> Sequence[str]:
-    if letter.to is For.AGENCY:
+    if letter.to is Receivers.AGENCY:
         return to
-    if letter.to is For.HEADS:
+    if letter.to is Receivers.HEADS:
         return tuple(await reminders.heads(agency.id)) or to
     people = units.get(letter.unit, UnitPeople())
     first, other = people.officers, people.heads
-    return (first or other) if letter.to is For.OFFICERS else (other or first)
+    return (first or other) if letter.to is Receivers.OFFICERS else (other or first)
 
 
 async def _claim(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], now: datetime) -> list[str]:

@@ -18,7 +18,7 @@ from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, StoreFailure
-from gateway.office.desks import Beside, TodoDesk
+from gateway.office.desks import BackgroundTasks, TodoDesk
 from gateway.office.domain.task import Task, TaskKind, TaskNote
 from gateway.office.policy import todo
 from gateway.office.store.store import OfficeWork
@@ -44,7 +44,7 @@ class TodoList:
         """Return the tasks that do not rest, which every count counts."""
         return tuple(task for task in self.tasks if not task.rests(self.at))
 
-    def left(self, task: Task) -> timedelta:
+    def remaining(self, task: Task) -> timedelta:
         """Return the time left on the clock that the task runs by; negative when it is overdue."""
         if task.wall_clock:
             return task.due_at - self.at
@@ -53,7 +53,7 @@ class TodoList:
     def time_left(self, task: Task, lang: str) -> str:
         """Return the same in words."""
         day = None if task.wall_clock else self.office.day_length
-        return labels.time_left(self.left(task), lang, day)
+        return labels.time_left(self.remaining(task), lang, day)
 
 
 async def gather(
@@ -114,13 +114,13 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
         *todo.of_replies(office, replies, now),
         *todo.of_returned(office, returned, now),
         *todo.of_unsent(office, unsent, now),
-        *todo.of_untold(unsettled, now),
-        *todo.of_unasked(office, unsettled, now),
+        *todo.of_unsent_statuses(unsettled, now),
+        *todo.of_take_backs(office, unsettled, now),
         *todo.of_asks(office, asks, now),
         *todo.of_stuck(office, untaken, now),
         *todo.of_unassigned(office, free, now),
         *todo.of_submissions(office, opinions, now),
-        *todo.of_wanted_replies(office, expected, now),
+        *todo.of_partner_replies(office, expected, now),
         *todo.of_returned_parts(office, returned_parts, now),
         *todo.of_late_parts(office, late_parts, now),
     ]
@@ -156,7 +156,7 @@ async def _actors(work: OfficeWork, ids: Sequence[str]) -> Mapping[str, str]:
 async def _wanted_replies(
     work: OfficeWork, now: datetime
 ) -> list[tuple[OutgoingDocument, Sequence[Delivery], Collection[str]]]:
-    documents = await work.outgoing.wanting_replies(*todo.reply_wanted_span(now), MOST_OF_A_KIND)
+    documents = await work.outgoing.wanting_replies(*todo.partner_reply_span(now), MOST_OF_A_KIND)
     ids = [d.id for d in documents]
     if not ids:
         return []
@@ -178,7 +178,7 @@ async def _held_at(work: OfficeWork, ids: list[str]) -> dict[str, datetime]:
     return {id: since for id, facts in facts_by_id.items() if (since := status.held_since(facts)) is not None}
 
 
-LONGEST_REST = timedelta(days=90)
+LONGEST_SNOOZE = timedelta(days=90)
 LONGEST_NOTE = 500
 
 
@@ -193,9 +193,9 @@ async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: date
     """Take a task off the list until then. Clash for an express task, and for a time that has passed, lies too far ahead
     or is past its deadline."""
     now = desk.clock.now()
-    if not now < until <= now + LONGEST_REST:
+    if not now < until <= now + LONGEST_SNOOZE:
         raise Clash(
-            f"a task may rest until a moment within the next {LONGEST_REST.days} days, not until {until:%d/%m/%Y %H:%M}",
+            f"a task may rest until a moment within the next {LONGEST_SNOOZE.days} days, not until {until:%d/%m/%Y %H:%M}",
             code="GW-REST",
         )
 
@@ -277,7 +277,7 @@ class TaskBell:
     are gathered again pages show the last count. `stale` makes a person who acted see the new list."""
 
     desk: TodoDesk
-    beside: Beside = field(default_factory=Beside)
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
     _cache: dict[_ListKey, tuple[datetime, int, TodoList]] = field(default_factory=dict)
     _gathering: dict[_ListKey, tuple[int, asyncio.Task[TodoList]]] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
@@ -317,7 +317,7 @@ class TaskBell:
         begun = self._gathering.get(key)
         if begun is not None and begun[0] == turn:
             return begun[1]
-        gathering = self.beside.begin(self._gather(scope, units, turn))
+        gathering = self.background.begin(self._gather(scope, units, turn))
         self._gathering[key] = turn, gathering
         return gathering
 

@@ -21,12 +21,12 @@ from gateway.office.accounts import acting, sessions
 from gateway.office.desks import (
     AccountDesk,
     AccountRules,
-    Beside,
+    BackgroundTasks,
     BookDesk,
     OfficeIn,
     OfficeOut,
     TodoDesk,
-    beside,
+    background_tasks,
 )
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters.looking import Looking
@@ -73,7 +73,7 @@ class Office(OpenNode):
     book: BookDesk
     reminders: Reminders
     looking: Looking
-    beside: Beside
+    background: BackgroundTasks
 
     def more_loops(self) -> Mapping[str, Loop]:
         lister, idle = Lister(), Turn(_IDLE_EVERY)
@@ -104,7 +104,7 @@ async def open_office(
     wrapped, time = wrap or Wrap(), clock or SystemClock()
     address, limits = settings.database.address, server_limits(settings)
     store = SqlOfficeStore(address, time, limits, waiting(settings))
-    async with open_node(settings, time, wrapped, store) as node, beside() as going_on:
+    async with open_node(settings, time, wrapped, store) as node, background_tasks() as tasks:
         watch = ground.key_watch(store, node.directory, node.keys, node.trust, node.deciding)
         accounts = account_desk(node)
         todo = TodoDesk(
@@ -115,17 +115,17 @@ async def open_office(
             clock=time,
             wake=partial(store.wake.ring, "sequencer"),
         )
-        inn, out = over(OfficeIn, node.inn), over(OfficeOut, node.out)
+        inn, out = widen(OfficeIn, node.inn), widen(OfficeOut, node.out)
         with drawing(settings, node.pool) as pages:
-            looking = Looking(desk=inn, out=out, pages=pages, pictures=pictures(settings), beside=going_on)
-            yield over(
+            looking = Looking(desk=inn, out=out, pages=pages, pictures=pictures(settings), background=tasks)
+            yield widen(
                 Office,
                 node,
                 store=store,
                 out=out,
                 inn=inn,
                 looking=looking,
-                beside=going_on,
+                background=tasks,
                 accounts=accounts,
                 todo=todo,
                 book=BookDesk(
@@ -166,7 +166,7 @@ _SECOND_FACTOR = {
 }
 
 
-def over(cls: type[T], below: DataclassInstance, **more: object) -> T:
+def widen(cls: type[T], below: DataclassInstance, **more: object) -> T:
     """Copy the fields of a desk into a wider class, with further fields or replacements."""
     return cls(**{f.name: getattr(below, f.name) for f in fields(below)} | more)
 
@@ -191,7 +191,7 @@ def account_rules(settings: Settings) -> AccountRules:
         ),
         sessions=SessionRules(
             idle=timedelta(minutes=set_.idle_min),
-            whole=timedelta(hours=set_.session_h),
+            total=timedelta(hours=set_.session_h),
             second_factor=_SECOND_FACTOR[set_.second_factor],
         ),
         slow=SlowRules(

@@ -67,7 +67,7 @@ def _shown(found: TodoList, task: Task) -> dict[str, Any]:
         direction="in" if task.is_incoming else "out",
         urgency=task.urgency.key,
         late=task.is_late,
-        left_minutes=int(found.left(task) // _MINUTE),
+        left_minutes=int(found.remaining(task) // _MINUTE),
         snoozed_until=note.snoozed_until if note else None,
         closed_at=note.closed_at if note else None,
         note=note.note if note else None,

@@ -120,7 +120,7 @@ class NodeJournal:
     async def check(self) -> None:
         """Begins to examine the whole log anew, unless that is under way."""
         if self._task is None or self._task.done():
-            self._task = self.node.beside.begin(self._examine())
+            self._task = self.node.background.begin(self._examine())
 
     async def export(
         self, by: str, agency_id: str, ask: JournalAsk, most: int

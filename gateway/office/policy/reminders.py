@@ -43,7 +43,7 @@ class LetterSort(StrEnum):
     OPINION = "opinion"
 
 
-class For(StrEnum):
+class Receivers(StrEnum):
     AGENCY = "agency"
     HEADS = "heads"
     OFFICERS = "officers"
@@ -66,11 +66,11 @@ class Letter:
     sort: LetterSort
     keys: tuple[str, ...]
     tasks: tuple[Task, ...]
-    to: For = For.AGENCY
+    to: Receivers = Receivers.AGENCY
     unit: str = ""
     by_task: bool = False
 
-    def told_of(self, claimed: Collection[str]) -> tuple[Task, ...]:
+    def claimed_tasks(self, claimed: Collection[str]) -> tuple[Task, ...]:
         """Return the tasks whose keys were claimed for the first time."""
         if not self.by_task:
             return self.tasks if claimed else ()
@@ -118,9 +118,9 @@ def _urgent_letters(tasks: Iterable[Task], now: datetime, *, is_open: bool) -> l
 
 
 def _approval_letters(tasks: Iterable[Task]) -> list[Letter]:
-    requests = tuple(task for task in tasks if task.kind is TaskKind.APPROVE_RECALL)
-    keys = tuple(f"approval:{task.id}" for task in requests)
-    return [Letter(sort=LetterSort.APPROVAL, keys=keys, tasks=requests, to=For.HEADS)] if requests else []
+    asks = tuple(task for task in tasks if task.kind is TaskKind.APPROVE_RECALL)
+    keys = tuple(f"approval:{task.id}" for task in asks)
+    return [Letter(sort=LetterSort.APPROVAL, keys=keys, tasks=asks, to=Receivers.HEADS)] if asks else []
 
 
 def _alert_key(task: Task, now: datetime) -> str:
@@ -156,17 +156,17 @@ def _stamp(at: datetime) -> str:
 
 def _agency_steps(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
     today = [task for task in tasks if task.timer == timers.Timer.T3 and not task.is_late]
-    yield from _step_letter(LetterSort.RECEIPT, For.AGENCY, today)
+    yield from _step_letter(LetterSort.RECEIPT, Receivers.AGENCY, today)
     open_ = [task for task in tasks if task.kind in (TaskKind.ASSIGN, TaskKind.REASSIGN)]
-    yield from _step_letter(LetterSort.ASSIGN, For.AGENCY, open_)
+    yield from _step_letter(LetterSort.ASSIGN, Receivers.AGENCY, open_)
     yield from _step_letter(
-        LetterSort.ASSIGN, For.HEADS, [task for task in open_ if _is_next_morning(task, now)]
+        LetterSort.ASSIGN, Receivers.HEADS, [task for task in open_ if _is_next_morning(task, now)]
     )
     opinions = [task for task in tasks if task.kind is TaskKind.OPINION]
-    yield from _step_letter(LetterSort.OPINION, For.HEADS, opinions)
+    yield from _step_letter(LetterSort.OPINION, Receivers.HEADS, opinions)
     # The agency's own list only has work that is two days late.
     late = [task for task in tasks if task.kind is TaskKind.WORK]
-    yield from _step_letter(LetterSort.WORK, For.HEADS, late)
+    yield from _step_letter(LetterSort.WORK, Receivers.HEADS, late)
 
 
 def _unit_steps(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
@@ -177,9 +177,9 @@ def _unit_steps(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
         theirs = list(mine)
         for step in ("given", *map(str, _LAST_DAYS)):
             now_due = [t for t in theirs if _step(t, now) == step]
-            yield from _step_letter(LetterSort.WORK, For.OFFICERS, now_due, step=step, unit=key)
+            yield from _step_letter(LetterSort.WORK, Receivers.OFFICERS, now_due, step=step, unit=key)
         late = [t for t in theirs if t.is_late]
-        yield from _step_letter(LetterSort.WORK, For.UNIT_HEADS, late, step="late", unit=key)
+        yield from _step_letter(LetterSort.WORK, Receivers.UNIT_HEADS, late, step="late", unit=key)
 
 
 def _step(task: Task, now: datetime) -> str:
@@ -198,7 +198,7 @@ def _is_next_morning(task: Task, now: datetime) -> bool:
 
 
 def _step_letter(
-    sort: LetterSort, to: For, tasks: Iterable[Task], *, step: str = "", unit: str = ""
+    sort: LetterSort, to: Receivers, tasks: Iterable[Task], *, step: str = "", unit: str = ""
 ) -> Iterator[Letter]:
     listed = tuple(tasks)
     if listed:

@@ -91,7 +91,7 @@ def manner(role: PostRole, right: Right, *, own: bool) -> Manner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
+class Grant:
     """Grant of a right, in one manner. `on_behalf_of` is the person who delegated it."""
 
     manner: Manner
@@ -102,7 +102,7 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lent:
+class Loan:
     """Delegation to this person, and the posts of the person who gave it."""
 
     delegation: Delegation
@@ -116,35 +116,35 @@ class Rights:
 
     person_id: str
     posts: tuple[Post, ...] = ()
-    lent: tuple[Lent, ...] = ()
+    loans: tuple[Loan, ...] = ()
 
-    def granted(self, right: Right, agency_id: str, at: datetime) -> Granted | None:
+    def best_grant(self, right: Right, agency_id: str, at: datetime) -> Grant | None:
         """Return the widest grant; own posts before delegations."""
         return min(self._all(right, agency_id, at), key=lambda g: _ORDER.index(g.manner), default=None)
 
-    def grants(self, right: Right, agency_id: str, at: datetime, manner: Manner) -> Sequence[Granted]:
+    def grants(self, right: Right, agency_id: str, at: datetime, manner: Manner) -> Sequence[Grant]:
         """Return every grant in this very manner: a person with a wider grant by another post may use this one too."""
         return [grant for grant in self._all(right, agency_id, at) if grant.manner is manner]
 
-    def _all(self, right: Right, agency_id: str, at: datetime) -> list[Granted]:
+    def _all(self, right: Right, agency_id: str, at: datetime) -> list[Grant]:
         return [*_grants_of_posts(self.posts, right, agency_id, at), *self._borrowed(right, agency_id, at)]
 
     def may(self, right: Right, agency_id: str, at: datetime, *manners: Manner) -> bool:
         """Tell whether the right is granted in one of these manners; without any, in whichever."""
-        best = self.granted(right, agency_id, at)
+        best = self.best_grant(right, agency_id, at)
         return best is not None and (not manners or best.manner in manners)
 
     def agencies(self, at: datetime) -> frozenset[str]:
         """Return the agencies where the person has a post, or acts for a person who has one."""
         own = {post.agency_id for post in self.posts if post.holds(at) and not post.role.is_of_node}
-        lent = {loan.delegation.agency_id for loan in self.lent if _is_lent(loan, at)}
+        lent = {loan.delegation.agency_id for loan in self.loans if _is_lent(loan, at)}
         return frozenset(own | lent)
 
     def is_of_node(self, at: datetime) -> bool:
         return any(post.role.is_of_node and post.holds(at) for post in self.posts)
 
-    def _borrowed(self, right: Right, agency_id: str, at: datetime) -> Iterable[Granted]:
-        for loan in self.lent:
+    def _borrowed(self, right: Right, agency_id: str, at: datetime) -> Iterable[Grant]:
+        for loan in self.loans:
             lent = loan.delegation
             if (
                 not _is_lent(loan, at)
@@ -156,14 +156,14 @@ class Rights:
                 yield replace(grant, on_behalf_of=loan.delegation.from_id, delegation_id=loan.delegation.id)
 
 
-def _is_lent(lent: Lent, at: datetime) -> bool:
+def _is_lent(lent: Loan, at: datetime) -> bool:
     """Tell whether the delegation holds: a suspended account delegates no more."""
     return lent.is_active and lent.delegation.holds(at)
 
 
-def _grants_of_posts(posts: Sequence[Post], right: Right, agency_id: str, at: datetime) -> list[Granted]:
+def _grants_of_posts(posts: Sequence[Post], right: Right, agency_id: str, at: datetime) -> list[Grant]:
     grants = (
-        Granted(
+        Grant(
             manner=manner(post.role, right, own=post.agency_id == agency_id), role=post.role, unit=post.unit
         )
         for post in posts
@@ -190,8 +190,8 @@ def objection_to_lending(
     delegation: Delegation, lender: Rights, borrower_agencies: frozenset[str], now: datetime
 ) -> LendingObjection | None:
     """Allow only rights of the lender's own posts: a delegated right is not delegated further."""
-    own = replace(lender, lent=())
-    by = own.granted(Right.DELEGATE, delegation.agency_id, now)
+    own = replace(lender, loans=())
+    by = own.best_grant(Right.DELEGATE, delegation.agency_id, now)
     if by is None or delegation.from_id != lender.person_id:
         return LendingObjection.RIGHT
     if delegation.to_id == delegation.from_id or delegation.agency_id not in borrower_agencies:
@@ -218,7 +218,7 @@ def objection_to_approving(lending: Delegation, approver: Rights, now: datetime)
         return LendingObjection.CLOSED
     if approver.person_id == lending.from_id:
         return LendingObjection.SELF
-    own = replace(approver, lent=())
+    own = replace(approver, loans=())
     return None if own.may(Right.APPROVE_DELEGATION, lending.agency_id, now) else LendingObjection.RIGHT
 
 
@@ -238,20 +238,20 @@ class RecallObjection(StrEnum):
 
     RIGHT = "GW-RIGHT"
     SELF = "GW-RECALL-SELF"
-    OVER = "GW-RECALL-OVER"
+    CLOSED = "GW-RECALL-OVER"
 
 
-def asks_recall_as(rights: Rights, agency_id: str, at: datetime) -> Granted | None:
+def asks_recall_as(rights: Rights, agency_id: str, at: datetime) -> Grant | None:
     """Return the person's grant to ask."""
     return next(iter(rights.grants(Right.RECALL, agency_id, at, Manner.RECORDED)), None)
 
 
 def decides_recall_as(
     ask: RecallAsk, rights: Rights, agency_id: str, at: datetime
-) -> Granted | RecallObjection:
+) -> Grant | RecallObjection:
     """Return the person's grant to decide: of several delegated ones, one whose head did not ask."""
     if not ask.is_open:
-        return RecallObjection.OVER
+        return RecallObjection.CLOSED
     grants = rights.grants(Right.RECALL, agency_id, at, Manner.APPROVE)
     if not grants:
         return RecallObjection.RIGHT
@@ -262,8 +262,8 @@ def decides_recall_as(
 
 def withdraws_recall_as(
     ask: RecallAsk, rights: Rights, agency_id: str, at: datetime
-) -> Granted | RecallObjection:
+) -> Grant | RecallObjection:
     """Allow any clerk of the agency: the one who asked may be away."""
     if not ask.is_open:
-        return RecallObjection.OVER
+        return RecallObjection.CLOSED
     return asks_recall_as(rights, agency_id, at) or RecallObjection.RIGHT

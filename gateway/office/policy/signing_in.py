@@ -103,7 +103,7 @@ class PasswordFault(StrEnum):
     SIGN = "sign"
     FEW = "few"
     RUN = "run"
-    KNOWN = "known"
+    COMMON = "known"
     NAME = "name"
     PAST = "past"
 
@@ -131,7 +131,7 @@ def password_faults(
         (PasswordFault.SIGN, all(c.isalnum() for c in password)),
         (PasswordFault.FEW, len(set(password)) < LEAST_DIFFERENT),
         (PasswordFault.RUN, _longest_run(fold(password)) > LONGEST_RUN),
-        (PasswordFault.KNOWN, _is_known(password)),
+        (PasswordFault.COMMON, _is_known(password)),
         (PasswordFault.NAME, _is_named(password, names)),
     )
     return tuple(fault for fault, broken in checks if broken)
@@ -251,11 +251,11 @@ def _if_future(moment: datetime, now: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRules:
-    """Rules for sessions. `idle` ends an unused session, `whole` every one; `touch` is how often its use is written down.
+    """Rules for sessions. `idle` ends an unused session, `total` every one; `touch` is how often its use is written down.
     Persons with one of the `second_factor` posts must set one up."""
 
     idle: timedelta = timedelta(minutes=30)
-    whole: timedelta = timedelta(hours=12)
+    total: timedelta = timedelta(hours=12)
     warn: timedelta = timedelta(minutes=2)
     touch: timedelta = timedelta(minutes=1)
     second_factor: frozenset[PostRole] = frozenset()
@@ -308,7 +308,7 @@ class AccountMeasure(StrEnum):
     """Never used since it was made."""
     SUSPEND = "suspend"
     WITHDRAW = "withdraw"
-    KEPT = "kept"
+    SPARED = "kept"
     """It would be taken out, but is needed: reported to administrator and operator."""
 
 
@@ -342,7 +342,7 @@ def judge_idle(
     if not is_needed:
         return due
     # Reported once for each idle time, and again only after another one.
-    return AccountMeasure.KEPT if _is_unwarned(person, out or now) else AccountMeasure.FINE
+    return AccountMeasure.SPARED if _is_unwarned(person, out or now) else AccountMeasure.FINE
 
 
 def is_idle(person: Person) -> bool:
@@ -385,7 +385,7 @@ class Limit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runs:
+class RunningLimit:
     limit: Limit
     at: datetime
 
@@ -397,7 +397,7 @@ def limits_of(
     *,
     link_until: datetime | None = None,
     posts_until: Sequence[datetime] = (),
-) -> tuple[Runs, ...]:
+) -> tuple[RunningLimit, ...]:
     """Return the limits that run on an account; none on one that a person locked, suspended or withdrew."""
     if is_idle(person):
         delay = idle.withdraw_after
@@ -419,6 +419,6 @@ def limits_of(
     )
 
 
-def _soonest_first(*limits: tuple[Limit, datetime | None]) -> tuple[Runs, ...]:
-    running = [Runs(limit=limit, at=at) for limit, at in limits if at is not None]
+def _soonest_first(*limits: tuple[Limit, datetime | None]) -> tuple[RunningLimit, ...]:
+    running = [RunningLimit(limit=limit, at=at) for limit, at in limits if at is not None]
     return tuple(sorted(running, key=lambda r: r.at))

@@ -48,7 +48,7 @@ def late_span(now: datetime) -> tuple[date, datetime]:
     return local(now - timers.LEADER_DELAY).date(), now - timedelta(days=timers.WITHOUT_A_DAY)
 
 
-def reply_wanted_span(now: datetime) -> tuple[date, date]:
+def partner_reply_span(now: datetime) -> tuple[date, date]:
     """Return the days of expected answers that are listed now: from those not yet history to three days ahead."""
     return local(now - LOOK_BACK).date(), local(now + timers.PARTNER_REPLY_SOON).date()
 
@@ -98,7 +98,7 @@ def of_submissions(
         yield replace(task, begun_by=submission.asked_by)
 
 
-def of_wanted_replies(
+def of_partner_replies(
     office: OfficeCalendar,
     expected: Iterable[tuple[OutgoingDocument, Sequence[Delivery], Collection[str]]],
     now: datetime,
@@ -186,7 +186,7 @@ def status_horizon(now: datetime) -> datetime:
     return now - timers.STATE_SILENT
 
 
-def of_untold(pending: Iterable[Untold | Unasked], now: datetime) -> Iterator[Task]:
+def of_unsent_statuses(pending: Iterable[Untold | Unasked], now: datetime) -> Iterator[Task]:
     """List one task for each document, of its latest status."""
     statuses = (s for s in pending if isinstance(s, Untold))
     for latest in {s.document.id: s for s in statuses}.values():
@@ -194,7 +194,9 @@ def of_untold(pending: Iterable[Untold | Unasked], now: datetime) -> Iterator[Ta
         yield _incoming_task(TaskKind.STATUS, latest.document.id, latest.document, latest.since, due, now)
 
 
-def of_unasked(office: OfficeCalendar, pending: Iterable[Untold | Unasked], now: datetime) -> Iterator[Task]:
+def of_take_backs(
+    office: OfficeCalendar, pending: Iterable[Untold | Unasked], now: datetime
+) -> Iterator[Task]:
     """List take-backs that never reached their recipients, unless one was asked for again since."""
     requests = (r for r in pending if isinstance(r, Unasked))
     for latest in {r.delivery.id: r for r in requests}.values():

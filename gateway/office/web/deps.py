@@ -18,7 +18,7 @@ from typing import ClassVar
 from gateway import __version__
 from gateway.api.entry import Entry
 from gateway.domain.registry_change import Plan
-from gateway.office.bootstrap.office import Office, over
+from gateway.office.bootstrap.office import Office, widen
 from gateway.office.letters.habits import HabitsMemory
 from gateway.office.node.exchange import (
     AxisDeadLetters,
@@ -179,7 +179,7 @@ class Previews:
         plan = await self.planned(table)
         if plan.effect != stored.effect:
             return None
-        preview = over(Preview, stored, plan=plan, whole=table)
+        preview = widen(Preview, stored, plan=plan, whole=table)
         self._remember(key, preview)
         return preview
 

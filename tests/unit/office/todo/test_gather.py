@@ -57,7 +57,7 @@ async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(
 
     assert (task.id, task.subject_id, task.is_late) == (f"take_in:{arrived.id}", arrived.id, True)
     assert (task.document, task.counterpart, task.due_at) == ("7/SNN", "Z91.02", at("20 10:00"))
-    assert (await todo.gather(office.desk, NORTH)).left(task) == -timedelta(minutes=40)
+    assert (await todo.gather(office.desk, NORTH)).remaining(task) == -timedelta(minutes=40)
     assert await office.tasks(SOUTH) == ()
 
 

@@ -42,7 +42,7 @@ def around(clock: ManualClock) -> Around:
 
 @pytest.fixture
 def board(desk: TodoDesk, around: Around) -> RingBoard:
-    return RingBoard(bell=TaskBell(desk), aside=around.aside, partners=around.partners)
+    return RingBoard(bell=TaskBell(desk), quarantined=around.aside, partners=around.partners)
 
 
 async def kinds(board: RingBoard) -> list[RingKind]:
