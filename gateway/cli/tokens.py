@@ -52,7 +52,7 @@ _COLUMNS = output.columns(
 )
 
 
-class Way(StrEnum):
+class KeyOpening(StrEnum):
     """Ways of opening a key."""
 
     SECRET = "secret"  # noqa: S105 - a way, no secret
@@ -112,7 +112,7 @@ async def new(
     from_: Networks = None,
     cert: CertificateFile = None,
     way: Annotated[
-        Way | None, typer.Option(help="What opens it; default: the secret, with --cert both.")
+        KeyOpening | None, typer.Option(help="What opens it; default: the secret, with --cert both.")
     ] = None,
     since: Since = "",
 ) -> None:
@@ -154,7 +154,7 @@ async def bind(
     id: KeyId,
     cert: CertificateFile = None,
     way: Annotated[
-        Way | None,
+        KeyOpening | None,
         typer.Option(help="What opens it from now on; default: as before, both for one that took none."),
     ] = None,
 ) -> None:
@@ -165,7 +165,7 @@ async def bind(
     existing = next((k for k in await accounts.list_keys() if k.id == id), None)
     if existing is None:
         raise NotFound(f"there is no API key {id}", hint="list them with: gateway tokens list")
-    old_certificate = existing.certificate if way is not Way.SECRET else None
+    old_certificate = existing.certificate if way is not KeyOpening.SECRET else None
     new_certificate = certificate or old_certificate
     opened_by = _choose_opening(way, existing.way, new_certificate)
     call.ask(
@@ -204,7 +204,9 @@ def _refuse_expired(certificate: ClientCertificate | None, now: datetime) -> Non
         raise typer.BadParameter(f"the certificate ended at {output.stamp(certificate.ends_at)}")
 
 
-def _choose_opening(requested: Way | None, current: KeyWay, certificate: ClientCertificate | None) -> KeyWay:
+def _choose_opening(
+    requested: KeyOpening | None, current: KeyWay, certificate: ClientCertificate | None
+) -> KeyWay:
     """Choose the way that opens a key: as asked, else as before, but both where a certificate comes to a secret."""
     default = KeyWay.BOTH if certificate is not None and current is KeyWay.SECRET else current
     choice = default if requested is None else KeyWay(requested.value)

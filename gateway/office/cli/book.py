@@ -396,7 +396,7 @@ async def hand_over(
     note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
 ) -> None:
     """Note that a document was handed over on paper, when and how."""
-    found = await documents.outgoing_meant(seat, document)
+    found = await documents.find_outgoing_for(seat, document)
     gone_on = day(on) if on else output.today(seat.node.clock.now())
     said = Handover(on=gone_on, means=means, note=note)
     name = documents.name_of(found)

@@ -176,7 +176,7 @@ def _desk(ground: Ground) -> AccountDesk:
 
 
 async def _by(call: Invocation, ground: Ground, as_: str | None) -> By:
-    who = await people.maybe_signed_in(call, ground, as_)
+    who = await people.maybe_sign_in(call, ground, as_)
     if who is not None:
         return acting.By.person(who.person.id)
     return acting.By(principal_id=await operator_id(ground.store))

@@ -53,7 +53,7 @@ async def actor(
             act_number="12/QĐ",
         )
         lent = (Loan(delegation=made, posts=lent_by.posts, is_active=True),)
-    return Actor(scope=replace(scope, principal_id=id), rights=Rights(person_id=id, posts=posts, lent=lent))
+    return Actor(scope=replace(scope, principal_id=id), rights=Rights(person_id=id, posts=posts, loans=lent))
 
 
 async def asked(town: Town, by: Actor, document: OutgoingDocument, **more: object) -> RecallAsk:
