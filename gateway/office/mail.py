@@ -16,9 +16,9 @@ from functools import partial
 
 from gateway import log
 from gateway.errors import BrokerRefused, GatewayError, Misconfigured, Unreachable
-from gateway.office import telling
+from gateway.office import notices
 from gateway.office.domain.notice import Mail, Mailer
-from gateway.office.telling import Reminders
+from gateway.office.notices import Reminders
 from gateway.ports.services import Clock, Pool
 from gateway.settings.options import MailSettings
 from gateway.workers.loop import Turn
@@ -147,7 +147,7 @@ class DigestMail:
         sent = 0
         for agency in await desk.store.hosted():
             try:
-                sent += await telling.send_reminders(self._reminders, agency)
+                sent += await notices.send_reminders(self._reminders, agency)
             except GatewayError as error:
                 log.action(_log, "mail.failed", error.detail, agency=agency.code)
         if sent:

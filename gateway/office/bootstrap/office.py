@@ -32,6 +32,7 @@ from gateway.office.domain.roles import PostRole
 from gateway.office.letters.looking import Looking
 from gateway.office.lister import Lister
 from gateway.office.mail import DigestMail, SmtpMailer, WatchedMail
+from gateway.office.notices import Reminders
 from gateway.office.policy import todo
 from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
@@ -39,7 +40,6 @@ from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_due import Reckon
 from gateway.office.store.pictures import FilePictures
 from gateway.office.store.store import SqlOfficeStore
-from gateway.office.telling import Reminders
 from gateway.policy import timers, upkeep
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports.services import Clock, Pool

@@ -26,8 +26,8 @@ from gateway.office.node.exchange import (
 )
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
-from gateway.office.ringing import RingBoard
-from gateway.office.telling import NoticeBoard
+from gateway.office.notices import NoticeBoard
+from gateway.office.rings import RingBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web import answers, door, icons
 from gateway.office.web.deps import Operations, Previews, WebDeps

@@ -28,9 +28,9 @@ from gateway.office.node.exchange import (
 )
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
-from gateway.office.ringing import RingBoard
+from gateway.office.notices import NoticeBoard
+from gateway.office.rings import RingBoard
 from gateway.office.store.store import SqlKeepings
-from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web.icons import Emblem
 from gateway.ops.evidence.make import EvidenceMaker

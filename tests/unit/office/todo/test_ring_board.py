@@ -13,7 +13,7 @@ from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.notice import OwnDesk, Partner, RingKind
-from gateway.office.ringing import RingBoard
+from gateway.office.rings import RingBoard
 from gateway.office.todo import TaskBell
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
