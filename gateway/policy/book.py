@@ -75,10 +75,10 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 10
 
 
-def _gaps(first: int, known: Sequence[int]) -> tuple[tuple[Gap, ...], int]:
+def _gaps(first: int, numbers: Sequence[int]) -> tuple[tuple[Gap, ...], int]:
     gaps: list[Gap] = []
     missing, expected = 0, first
-    for number in known:
+    for number in numbers:
         if number > expected:
             gap = Gap(first=expected, last=number - 1)
             missing += gap.count

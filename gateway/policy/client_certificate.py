@@ -43,7 +43,7 @@ class NotACertificate(ValueError):
 
 
 def read_header(values: Sequence[str]) -> ClientCertificate | None:
-    """Read the certificate of a header; None where the proxy says that there was none. NotOne for anything else."""
+    """Read the certificate of a header; None where the proxy sent none. NotACertificate for anything else."""
     if len(values) > 1:
         raise NotACertificate("certificate-twice")
     text = values[0].strip() if values else ""
@@ -65,7 +65,7 @@ def read_header(values: Sequence[str]) -> ClientCertificate | None:
 
 
 def read_file(raw: bytes) -> ClientCertificate:
-    """Read PEM or DER; NotOne also for a file with a private key, which should never leave its program."""
+    """Read PEM or DER; NotACertificate also for a file with a private key, which should never leave its program."""
     if len(raw) > LARGEST:
         raise NotACertificate("certificate-long")
     if b"PRIVATE KEY-----" in raw or _PKCS12.match(raw) is not None or _is_private_key(raw):

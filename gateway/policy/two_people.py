@@ -104,7 +104,7 @@ def _check_independence(
     if is_young and one_hand:
         return Objection.CHANGED
     pairs = ((proposer, approver), (approver, proposer))
-    recent = (who for who, giver in pairs if who.roles_by == giver.id and now - who.roles_at < AGE)
+    recent = (p for p, giver in pairs if p.roles_by == giver.id and now - p.roles_at < AGE)
     return Objection.CHANGED if any(recent) else None
 
 
