@@ -111,7 +111,7 @@ async def open_office(
             store=store,
             calendar=store.calendar,
             office=node.inn.office,
-            certificates=EndingCertificates(watch).of,
+            certificates=EndingCertificates(watch).current,
             clock=time,
             wake=partial(store.wake.ring, "sequencer"),
         )
@@ -226,7 +226,7 @@ class EndingCertificates:
         self._watch = watch
         self._cache: tuple[datetime, Sequence[CertificateEnding]] | None = None
 
-    async def of(self, now: datetime) -> Sequence[CertificateEnding]:
+    async def current(self, now: datetime) -> Sequence[CertificateEnding]:
         if self._cache is None or not self._cache[0] <= now < self._cache[0] + _FRESH:
             self._cache = now, upkeep.last_of_each_code(await self._watch.endings(now))
         return self._cache[1]
