@@ -131,8 +131,8 @@ def _sure(field: Found[str]) -> str | None:
 
 
 def _code(code: str) -> str:
-    """Return letters and digits alone, without the label and leading zeros. D and Đ are two letters; the Icelandic
-    letter that looks like Đ is read as it."""
+    """Return letters and digits alone, without the label and leading zeros. D and its stroked sister are two letters; the
+    Icelandic letter that looks like the latter is read as it."""
     bare = _LABEL.sub("", nfc(code).casefold().replace("\u00f0", "\u0111"))
     return "".join(sign for sign in bare if sign.isalnum()).lstrip("0")
 

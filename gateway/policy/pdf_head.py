@@ -89,7 +89,7 @@ def addressees(first: PageLine, lines: Sequence[PageLine]) -> str:
 def abbreviation(symbol: str) -> str | None:
     """Return the key of the type that a symbol names: its first part, behind the year where there is one."""
     parts = [part for part in re.split(r"[-/]", symbol) if part and not part.isdigit()]
-    # Letter case does not matter; d and đ are two letters.
+    # Letter case does not matter; d and its stroked sister are two letters.
     first = parts[0].casefold() if parts else ""
     return next((key for short, key in ABBREVIATIONS.items() if short.casefold() == first), None)
 
