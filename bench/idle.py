@@ -82,7 +82,7 @@ async def _compiled(folder: Path) -> Mapping[str, str]:
     """The program's modules as an installer leaves them, compiled, wherever this environment would have put them."""
     told = {"PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
     loaded = (
-        *("gateway.__main__", "gateway.cli.serve", "gateway.cli.doors", "gateway.bootstrap.node"),
+        *("gateway.__main__", "gateway.cli.serve", "gateway.cli.applications", "gateway.bootstrap.node"),
         *("gateway.office.bootstrap.office", "gateway.house", "gateway.ops.metrics"),
         *("aiosqlite", "pydantic.dataclasses"),
     )

@@ -24,7 +24,7 @@ from bench import environments
 from bench.asked import number
 from bench.machine import MB
 from bench.pair import Broken, Side
-from gateway.cli.serve import keep_what_is_loaded
+from gateway.cli.serve import freeze_loaded
 from gateway.domain.proof import SignedEnvelope
 from gateway.edxml import build, schema, verify
 from gateway.edxml.envelope import Envelope
@@ -57,7 +57,7 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     """Measure both. `missing` says why there are no rows, where the library cannot be had."""
     for name in (schema.DOCUMENT, schema.STATUS):
         schema.compiled(name)
-    keep_what_is_loaded()  # as a node does
+    freeze_loaded()  # as a node does
     try:
         python = await environments.interpreter([LIBRARY], numbers.venv)
     except Broken as why:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import heartbeat, machine, stage, traffic
-from gateway.cli.serve import keep_what_is_loaded
+from gateway.cli.serve import freeze_loaded
 from gateway.office.bootstrap.office import Office
 
 Answer = dict[str, object]
@@ -21,7 +21,7 @@ Answer = dict[str, object]
 async def serve(folder: Path, name: str) -> None:
     """Answer until the input ends."""
     async with stage.opened(folder, name) as node:
-        keep_what_is_loaded()  # as every process that serves does
+        freeze_loaded()  # as every process that serves does
         _say({"ready": True})
         while line := await asyncio.to_thread(sys.stdin.readline):
             _say(await _answer(node, json.loads(line)))

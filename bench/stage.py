@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway.bootstrap.ground import open_ground
 from gateway.bootstrap.node import Wrap
-from gateway.cli.serve import keep_what_is_loaded
+from gateway.cli.serve import freeze_loaded
 from gateway.clock import SystemClock
 from gateway.domain.account import ApiScope, HostedAgency, PrincipalKind
 from gateway.office.bootstrap.office import Office, open_office
@@ -106,7 +106,7 @@ async def key_of(settings: Settings, code: str) -> str:
 async def opened(folder: Path, node: str, wrap: Wrap | None = None) -> AsyncIterator[Office]:
     """Open that node with its workers, as `gateway serve` has it."""
     async with open_office(settings_of(folder, node), wrap=wrap) as office, at_work(office):
-        keep_what_is_loaded()
+        freeze_loaded()
         yield office
 
 

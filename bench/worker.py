@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from gateway.bootstrap.node import Wrap
-from gateway.cli.serve import keep_what_is_loaded
+from gateway.cli.serve import freeze_loaded
 from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.office.bootstrap.office import open_office
 from gateway.ports.axis import Axis, Outcome, Parcel
@@ -89,7 +89,7 @@ class _Axis:
 async def main(sign_ms: float) -> None:
     counted, stop = Counted(sign_ms / 1000), asyncio.Event()
     async with open_office(load(None, os.environ), wrap=counted) as node:
-        keep_what_is_loaded()
+        freeze_loaded()
         _say({"ready": True})
         await asyncio.to_thread(sys.stdin.readline)
         begun = time.process_time()

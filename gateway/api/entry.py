@@ -28,7 +28,7 @@ from gateway.domain import account
 from gateway.domain.account import KEY_PREFIX, Address, ClientCertificate
 from gateway.errors import Denied
 from gateway.policy import client_certificate
-from gateway.policy.client_certificate import NotOne
+from gateway.policy.client_certificate import NotACertificate
 
 # A forgotten name starts with a full bucket again; it was the longest unused one, so no waiting caller gains by it.
 MOST_NAMES = 10_000
@@ -214,8 +214,8 @@ class Entry:
         if not self._options.client_certificates or not self._is_of_proxy(request):
             return None
         try:
-            return client_certificate.of_header(request.headers.getall(client_certificate.HEADER, ()))
-        except NotOne as error:
+            return client_certificate.read_header(request.headers.getall(client_certificate.HEADER, ()))
+        except NotACertificate as error:
             fault = RequestFault(
                 code=error.code,
                 pointer=f"/headers/{client_certificate.HEADER}",

@@ -35,7 +35,7 @@ Kind = Annotated[str | None, typer.Option(help="Kind of event; may end in *, suc
 Subject = Annotated[str | None, typer.Option(help="Id of what the event is about.")]
 Principal = Annotated[str | None, typer.Option(help="Id of who did it.")]
 Since = Annotated[str | None, typer.Option(help="From this time on (RFC 3339).")]
-Until = Annotated[str | None, typer.Option(help="Before this time (RFC 3339).")]
+UntilOption = Annotated[str | None, typer.Option(help="Before this time (RFC 3339).")]
 
 
 verb = noun("audit").verb
@@ -82,7 +82,7 @@ async def search(
     subject: Subject = None,
     principal: Principal = None,
     since: Since = None,
-    until: Until = None,
+    until: UntilOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 100,
 ) -> None:
     """List what happened, the newest last; of every agency unless one is named."""
@@ -105,7 +105,7 @@ async def export(
     subject: Subject = None,
     principal: Principal = None,
     since: Since = None,
-    until: Until = None,
+    until: UntilOption = None,
     texts: Annotated[bool, typer.Option("--texts", help="With the texts that people wrote.")] = False,
 ) -> None:
     """Print leaves of the log with their proofs into the newest seal, one JSON object a line; this is an event too."""

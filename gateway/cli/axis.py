@@ -23,7 +23,7 @@ from gateway.cli import output
 from gateway.cli.command import ROOT, Invocation, OutputFormat, existing, noun
 from gateway.cli.node import at_axis, at_ground
 from gateway.cli.output import FAILED, NETWORK
-from gateway.cli.status import aloud_finding, axis_lines, axis_shown
+from gateway.cli.status import axis_json, axis_lines, print_finding
 from gateway.clock import SystemClock
 from gateway.domain.diagnosis import Diagnosis
 from gateway.domain.registry import AgencyCode, BadCode
@@ -44,7 +44,7 @@ verb = noun("axis").verb
 Sender = Annotated[
     str, typer.Option("--from", help="Code of the sending agency; default: the first of this node.")
 ]
-LINES_SHOWN = 200
+MOST_LINES = 200
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 
 Vhost = Annotated[str | None, typer.Option(help="The axis's vhost; default: amqp.vhost of the settings.")]
@@ -77,7 +77,7 @@ async def status(call: Invocation, axis: AxisDesk) -> None:
     from gateway.workers.pulse import HEARTBEAT
 
     view = await axis_view.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
-    output.answer(call, axis_shown(view), (output.plain(text) for _, text in axis_lines(call, view)))
+    output.answer(call, axis_json(view), (output.plain(text) for _, text in axis_lines(call, view)))
     if not view.answers:
         raise typer.Exit(NETWORK)
 
@@ -115,13 +115,13 @@ async def _print_findings(call: Invocation, steps: AsyncIterator[tuple[str, Diag
     """Print each finding as it comes, below the name of its axis where there are several. Exit 6 when one is wrong."""
     rows, heading = [], ""
     async for name, finding in steps:
-        row = finding_shown(call, finding) | ({"axis": name} if name else {})
+        row = finding_json(call, finding) | ({"axis": name} if name else {})
         rows.append(row)
         if call.output is OutputFormat.TABLE:
             if name != heading and not call.quiet:
                 heading = name
                 print(f"{name}:")
-            say_finding(call, finding)
+            print_timed(call, finding)
         elif call.output is OutputFormat.NDJSON:
             output.stream(row)
     if call.output is OutputFormat.JSON:
@@ -247,13 +247,13 @@ def _is_code(code: str) -> bool:
     return True
 
 
-def say_finding(call: Invocation, finding: Diagnosis) -> None:
+def print_timed(call: Invocation, finding: Diagnosis) -> None:
     if not call.quiet or finding.cure is not None:
         head = f"{finding.level.mark} {finding.check:<12} {finding.ms:>6} ms "
-        aloud_finding(call, finding, head)
+        print_finding(call, finding, head)
 
 
-def finding_shown(call: Invocation, finding: Diagnosis) -> dict[str, Any]:
+def finding_json(call: Invocation, finding: Diagnosis) -> dict[str, Any]:
     return {
         "id": finding.check,
         "server": finding.server,
@@ -366,11 +366,11 @@ def _counts(plan: BrokerPlan) -> dict[str, int]:
 
 
 def _print_plan(call: Invocation, plan: BrokerPlan) -> None:
-    lines = [f"{step.sign} {_step(call, step)}" for step in plan.steps[:LINES_SHOWN]]
-    if len(plan.steps) > LINES_SHOWN:
-        lines.append(call.word("broker.more", count=len(plan.steps) - LINES_SHOWN))
+    lines = [f"{step.sign} {_step(call, step)}" for step in plan.steps[:MOST_LINES]]
+    if len(plan.steps) > MOST_LINES:
+        lines.append(call.word("broker.more", count=len(plan.steps) - MOST_LINES))
     lines += [f"! {call.word(f'broker.told.{r.key}', **r.params)}" for r in plan.remarks]
-    output.aloud(call, (output.plain(line) for line in lines))
+    output.print_lines(call, (output.plain(line) for line in lines))
     if not plan.steps:
         call.say("broker.nothing")
 

@@ -22,7 +22,7 @@ from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, existing, verb
 from gateway.cli.node import at_ground, must_exist
 from gateway.cli.output import FAILED
-from gateway.cli.people import signed_in
+from gateway.cli.people import sign_in
 from gateway.errors import Clash, Denied, NotFound
 
 if TYPE_CHECKING:
@@ -307,7 +307,7 @@ async def _two_people(call: Invocation, ground: Ground, first: str, second: str)
         everybody = await view.people.everybody()
     if sum(bool(person.is_active and person.roles) for person in everybody) < len((first, second)):
         return first, second
-    people = [(await signed_in(call, ground, name)).person for name in (first, second)]
+    people = [(await sign_in(call, ground, name)).person for name in (first, second)]
     if not all(person.roles for person in people) or people[0].id == people[1].id:
         raise Denied("a restore is confirmed by two persons who decide on this node", code="GW-TWO-PEOPLE")
     return people[0].name, people[1].name
@@ -375,8 +375,8 @@ async def _show_restored(call: Invocation, ground: Ground, mark: Event, counters
         return
     output.record(call, {key: facts[key] for key in ("copied_at", "restored_at", "sent_again")})
     for counter in counters:
-        output.aloud(call, [call.word("cli.restored.number", code=counter.code, last=counter.last)])
+        output.print_lines(call, [call.word("cli.restored.number", code=counter.code, last=counter.last)])
     for binding in bindings:
         details = {"fingerprint": binding.fingerprint, "day": output.clock(binding.bound_at)}
-        output.aloud(call, [call.word("cli.restored.certificate", code=binding.code, **details)])
+        output.print_lines(call, [call.word("cli.restored.certificate", code=binding.code, **details)])
     call.say("cli.restored.check")

@@ -1,10 +1,10 @@
-"""How commands are registered, so that all behave alike, and the first words of the program. In: a function that
-takes an `Invocation` and its own options. Out: a command with the common options, two examples in its help, and its
-settings and agency found in the same way everywhere.
+"""Registers commands, so that all behave alike, and holds the first words of the program. In: a function that takes an
+`Invocation` and its own options. Out: a command with the common options, two examples in its help, and its settings and
+agency found in the same way everywhere.
 
-Each first word stands here with a sentence about it, in the order of the help; its module is loaded when the word is
-typed, because to load all of them takes longer than most commands. `-` in place of a file is standard input, kept as
-a file of the caller alone while the command runs."""
+Each first word stands here with a sentence about it, in the order of the help; its module is loaded when the word is typed,
+because to load all of them takes longer than most commands. `-` in place of a file is standard input, kept as a file of the
+caller alone while the command runs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ F = TypeVar("F", bound=Callable[..., Coroutine[object, object, None] | None])
 
 
 class OutputFormat(StrEnum):
-    """How data is written to stdout."""
+    """Format of data on stdout."""
 
     TABLE = "table"
     JSON = "json"
@@ -50,7 +50,7 @@ class OutputFormat(StrEnum):
 
 
 class Lang(StrEnum):
-    """The language of what is said to people."""
+    """Language of texts for people."""
 
     VI = "vi"
     EN = "en"
@@ -70,17 +70,17 @@ class Invocation:
     dry_run: bool = False
 
     def settings(self) -> Settings:
-        """The settings in force."""
+        """Load the settings in force."""
         from gateway import settings
 
         return settings.load(settings.locate(self.config, os.environ), os.environ)
 
     def say(self, key: str, /, **params: object) -> None:
-        """Tells the person something, on stderr, so that stdout stays data."""
+        """Tell the person something, on stderr, so that stdout stays data."""
         self.tell(self.word(key, **params))
 
     def tell(self, line: str) -> None:
-        """Prints a line of talk that is words already. Where nobody reads it any more (`2>&1 | head`), the work goes on."""
+        """Print a finished line on stderr. Where its reader has gone (`2>&1 | head`), the work goes on."""
         if not self.quiet:
             try:
                 print(line, file=sys.stderr, flush=True)
@@ -91,12 +91,12 @@ class Invocation:
         return labels.say(key, self.lang.value, **params)
 
     def ask(self, key: str, /, **params: object) -> None:
-        """Ends the command where the person does not want it, or only wants to be told."""
+        """End the command where the person refuses, or only wants a dry run."""
         if not self.agrees(key, **params):
             raise typer.Exit
 
     def agrees(self, key: str, /, **params: object) -> bool:
-        """Whether the person wants it: --yes, or an answer at a terminal. A dry run says what would be done."""
+        """Ask for agreement: --yes, or an answer at a terminal. A dry run says what would be done."""
         if self.dry_run:
             print(self.word("cli.would", what=self.word(key, **params)), file=sys.stderr, flush=True)
             return False
@@ -141,13 +141,13 @@ def _writing(
     """Its signature is the list of options of commands that change something."""
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
         typer.echo(f"gateway {__version__}")
         raise typer.Exit
 
 
-def _rooted(
+def _root_only(
     version: Annotated[
         bool,
         typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True),
@@ -166,26 +166,26 @@ States = Annotated[list[str] | None, typer.Option(help="Only in this state (repe
 
 
 def existing(help: str, *names: str) -> Any:
-    """An option that names a file. Any, here and below: as the library has it."""
+    """Make an option that names a file. Any, here and below: as the library has it."""
     return typer.Option(*names, help=help, exists=True, dir_okay=False)
 
 
 def piped(help: str) -> Any:
-    """An argument that names a file, or is - for standard input."""
+    """Make an argument that names a file, or is - for standard input."""
     return typer.Argument(help=help, exists=True, dir_okay=False, allow_dash=True)
 
 
 def root(app: typer.Typer) -> None:
-    """Lets the common options stand before the noun too; those of the command win."""
+    """Let the common options stand before the noun too; those of the command win."""
 
-    def remember(ctx: typer.Context, **given: Any) -> None:
-        given.pop("version")
-        ctx.obj = given
+    def remember(ctx: typer.Context, **options: Any) -> None:
+        options.pop("version")
+        ctx.obj = options
 
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    parameters = [context, *_options(_common), *_options(_rooted)]
+    parameters = [context, *_options(_common), *_options(_root_only)]
     remember.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect
-    remember.__annotations__ = {each.name: each.annotation for each in parameters}
+    remember.__annotations__ = {p.name: p.annotation for p in parameters}
     remember.__doc__ = app.info.help
     app.callback()(remember)
 
@@ -202,7 +202,7 @@ class Group(typer.Typer):
         self._below: dict[str, Group] = {}
 
     def noun(self, name: str, says: str = "") -> Group:
-        """The commands that have one more word in common, from whichever module they come."""
+        """Return the commands that have one more word in common, whichever module they come from."""
         if name not in self._below:
             self._below[name] = Group(f"{self._words} {name}", says or known_words().get(name))
             self.add_typer(self._below[name])
@@ -210,9 +210,9 @@ class Group(typer.Typer):
 
     def verb(self, *examples: str, name: str = "", writes: bool = False, ask: str = "") -> Callable[[F], F]:
         """Make a command of a function, by its own name: its first parameter is the `Invocation`; the second is opened for
-        it, where its type is one of `OPENED`. An example is what stands behind the command's words, or a whole line;
-        of one alone the second is the same with --yes, or as JSON. `ask` is the label of the question before it changes
-        something, about what was typed."""
+        it, where its type is one of `OPENED`. An example is the rest of the line behind the command's words, or a whole
+        line; of one alone the second is the same with --yes, or as JSON. `ask` is the label of the question before it
+        changes something, about what was typed."""
 
         def add(function: F) -> F:
             row = CommandRow(
@@ -228,7 +228,7 @@ class Group(typer.Typer):
         return add
 
     def alone(self, *examples: str) -> Callable[[F], F]:
-        """The same for what the words do when no verb stands behind them."""
+        """Make the command of the words alone, without a verb behind them."""
 
         def add(function: F) -> F:
             row = TABLE[self._words] = CommandRow(words=self._words, function=function, only_alone=True)
@@ -243,7 +243,7 @@ class Group(typer.Typer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRow:
-    """One command: its words, what carries it out, whether it changes something, and what is asked before."""
+    """One command: its words, its function, whether it changes something, and the question before."""
 
     words: str
     function: Callable[..., Coroutine[object, object, None] | None]
@@ -253,18 +253,16 @@ class CommandRow:
 
     def epilog(self, examples: Sequence[str]) -> str:
         first = examples[0] if examples else ""
-        shown = examples if len(examples) > 1 else (first, f"{first} {'--yes' if self.writes else '-o json'}")
-        whole = (
-            each if each.startswith("gateway ") else f"{self.words} {each.strip()}".rstrip() for each in shown
-        )
-        return "\b\nExamples:\n" + "\n".join(f"  {each}" for each in whole)
+        texts = examples if len(examples) > 1 else (first, f"{first} {'--yes' if self.writes else '-o json'}")
+        lines = (e if e.startswith("gateway ") else f"{self.words} {e.strip()}".rstrip() for e in texts)
+        return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 TABLE: dict[str, CommandRow] = {}
 """Every command whose module is loaded, by its words."""
 ROOT = Group()
 noun, verb = ROOT.noun, ROOT.verb
-ROOT.callback()(lambda: None)  # so that one command alone has its word too
+ROOT.callback()(lambda: None)  # makes a word of a single command too
 
 
 OPENED: dict[str, Opens] = {
@@ -274,71 +272,71 @@ OPENED: dict[str, Opens] = {
     "AxisDesk": lambda call: at_axis(call.settings()),
     "OpenRegistry": lambda call: at_registry(call.settings()),
 }
-"""What a command is given besides its options, by the type of the parameter."""
+"""Openers of a command's second parameter, by its type."""
 
 
 def _runner(row: CommandRow) -> Callable[..., None]:
-    """What the library of commands calls: the function with its options and the common ones, run to its end."""
+    """Make the function for the library: it takes the own and the common options, and runs the command to its end."""
     function = row.function
     own = list(inspect.signature(function).parameters.values())[1:]
     opens = OPENED.get(str(own[0].annotation)) if own else None
     own = own[1:] if opens else own
-    # What is opened has a type that is loaded with it.
-    said = SimpleNamespace(__annotations__={each.name: function.__annotations__[each.name] for each in own})
-    hints = get_type_hints(said, function.__globals__, include_extras=True)
+    # The type of an opened parameter is loaded with it.
+    typed_options = SimpleNamespace(__annotations__={p.name: function.__annotations__[p.name] for p in own})
+    hints = get_type_hints(typed_options, function.__globals__, include_extras=True)
     shared = [*_options(_common), *(_options(_writing) if row.writes else ())]
-    names = {each.name for each in shared}
+    names = {p.name for p in shared}
 
     @functools.wraps(function)
-    def run(ctx: typer.Context, **given: Any) -> None:
+    def run(ctx: typer.Context, **options: Any) -> None:
         if row.only_alone and ctx.invoked_subcommand is not None:
-            if lost := [each.name for each in own if _typed(ctx, each.name)]:
+            if lost := [p.name for p in own if _is_typed(ctx, p.name)]:
                 raise typer.BadParameter(f"write --{lost[0]} behind {ctx.invoked_subcommand}")
             return
-        common = {key: given.pop(key) for key in list(given) if key in names}
-        with spooled(given) as files:
-            call = _call(ctx, common)
-            work = _opened(row, opens, call, files) if opens else function(call, **files)
+        common = {key: options.pop(key) for key in list(options) if key in names}
+        with spooled(options) as files:
+            call = _merge_options(ctx, common)
+            work = _run_opened(row, opens, call, files) if opens else function(call, **files)
             if work is not None:
                 asyncio.run(work)
 
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    parameters = [_keyword(each, hints[each.name]) for each in own] + shared
+    parameters = [_keyword(p, hints[p.name]) for p in own] + shared
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]  # read by inspect
-    run.__annotations__ = {each.name: each.annotation for each in [context, *parameters]}
+    run.__annotations__ = {p.name: p.annotation for p in [context, *parameters]}
     del run.__wrapped__  # else its signature and not ours would be read
     return run
 
 
-async def _opened(row: CommandRow, opens: Opens, call: Invocation, typed: Mapping[str, Any]) -> None:
+async def _run_opened(row: CommandRow, opens: Opens, call: Invocation, options: Mapping[str, Any]) -> None:
     async with opens(call) as place:
         if row.ask:
-            call.ask(row.ask, **typed)
-        work = row.function(call, place, **typed)
+            call.ask(row.ask, **options)
+        work = row.function(call, place, **options)
         if work is not None:
             await work
 
 
 def _options(holder: Callable[..., None]) -> list[inspect.Parameter]:
     hints = get_type_hints(holder, include_extras=True)
-    return [_keyword(each, hints[each.name]) for each in inspect.signature(holder).parameters.values()]
+    return [_keyword(p, hints[p.name]) for p in inspect.signature(holder).parameters.values()]
 
 
 def _keyword(parameter: inspect.Parameter, annotation: object) -> inspect.Parameter:
     return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
-def _call(ctx: typer.Context, given: dict[str, Any]) -> Invocation:
-    before: dict[str, Any] = ctx.find_root().obj or {}
+def _merge_options(ctx: typer.Context, own: dict[str, Any]) -> Invocation:
+    shared: dict[str, Any] = ctx.find_root().obj or {}
     merged = {
-        key: (given.get(key) or before.get(key)) if _typed(ctx, key) else (before.get(key) or given.get(key))
-        for key in {*given, *before}
+        key: (own.get(key) or shared.get(key)) if _is_typed(ctx, key) else (shared.get(key) or own.get(key))
+        for key in {*own, *shared}
     }
     return Invocation(**{key: value for key, value in merged.items() if value is not None})
 
 
-def _typed(ctx: typer.Context, key: str) -> bool:
-    """Whether it stood after the command. A word of the environment must not win over one typed before the noun."""
+def _is_typed(ctx: typer.Context, key: str) -> bool:
+    """Tell whether an option stood after the command: the environment must not win over an option before the noun."""
     source = ctx.get_parameter_source(key)
     return source is not None and source.name == "COMMANDLINE"
 
@@ -382,8 +380,8 @@ NOUNS = {
     "audit": "The log of everything that happened: search it, prove it, publish its seals.",
     "migrate": "The database's schema: where it stands, and bringing it up to date.",
 }
-# Words whose commands stand in another word's module.
-_BESIDE = {
+# Words whose commands are in another word's module.
+_MODULE_OF = {
     "config": "init",
     "migrate": "init",
     "doctor": "status",
@@ -396,17 +394,17 @@ _BESIDE = {
     "completion": "main",
     "version": "main",
 }
-# Words some of whose commands stand in more modules, in the order of the help.
+# Words with commands in further modules, in the order of the help.
 _MORE = {"registry": ("registry_feed", "registry_change", "host")}
 
 
-def _homes(word: str) -> Sequence[str]:
-    return [f"gateway.cli.{each}" for each in (_BESIDE.get(word, word), *_MORE.get(word, ()))]
+def _modules_of(word: str) -> Sequence[str]:
+    return [f"gateway.cli.{module}" for module in (_MODULE_OF.get(word, word), *_MORE.get(word, ()))]
 
 
 def late(name: str) -> Any:
-    """A module that is loaded when something of it is first used: whoever asks for help waits for no flow. Any: its types
-    are those of the import that stands beside this call."""
+    """Load a module when it is first used: help waits for no flow. Any: its types are those of the import beside this
+    call."""
     if name in sys.modules:
         return sys.modules[name]
     spec = find_spec(name)
@@ -419,35 +417,34 @@ def late(name: str) -> Any:
 
 
 def known_words() -> dict[str, str]:
-    """Every word with its sentence; another storey's words stand where it wants them."""
-    hung = storeys.nouns()
-    found: dict[str, str] = {}
+    """Return every word with its sentence; words of another storey are placed where it wants them."""
+    added = storeys.nouns()
+    sentences: dict[str, str] = {}
 
     def add(word: str, sentence: str) -> None:
-        found[word] = sentence
-        for more, noun in hung.items():
+        sentences[word] = sentence
+        for more, noun in added.items():
             if noun.after_noun == word:
                 add(more, noun.sentence)
 
     for word, sentence in NOUNS.items():
         add(word, sentence)
-    return found
+    return sentences
 
 
 class Commands(Mapping[str, Any]):
-    """The commands by their first word, each made when it is asked for. Any: what the library makes of them has no public
-    type."""
+    """Commands by their first word, each made when it is asked for. Any: the library's commands have no public type."""
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, word: str) -> Any:
         if word not in self._made:
-            homes = _homes(word) if word in NOUNS else [storeys.nouns()[word].module]
+            homes = _modules_of(word) if word in NOUNS else [storeys.nouns()[word].module]
             for module in (*homes, *storeys.verbs(word)):
                 import_module(module)
-            known: dict[str, Any] = get_command(ROOT).commands  # type: ignore[attr-defined]  # it is a group
-            self._made[word] = known[word]
+            commands: dict[str, Any] = get_command(ROOT).commands  # type: ignore[attr-defined]  # it is a group
+            self._made[word] = commands[word]
         return self._made[word]
 
     def __contains__(self, word: object) -> bool:
@@ -474,7 +471,7 @@ class Root(TyperGroup):
 
 
 def _short_help(word: str, sentence: str, room: int) -> str:
-    """As much of its sentence as stands on the line, cut as the library cuts."""
+    """Cut a sentence to the line, as the library cuts."""
     short: str = TyperCommand(name=word, help=sentence).get_short_help_str(room)
     return short
 
@@ -483,11 +480,11 @@ DASH = Path("-")
 
 
 @contextmanager
-def spooled(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A usage error where two options ask for the one input, or where nobody could be typing a file into a terminal."""
-    asking = [name for name, value in given.items() if isinstance(value, Path) and value == DASH]
+def spooled(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Copy standard input to a file. Usage error for two inputs at once, or for input from a terminal."""
+    asking = [name for name, value in options.items() if isinstance(value, Path) and value == DASH]
     if not asking:
-        yield dict(given)
+        yield dict(options)
         return
     if len(asking) > 1:
         raise typer.BadParameter("there is one standard input; give - once")
@@ -495,6 +492,6 @@ def spooled(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         raise typer.BadParameter("- reads standard input, and nothing is piped into it: write COMMAND < FILE")
     with tempfile.TemporaryDirectory(prefix="gateway-stdin-") as folder:
         file = Path(folder) / "stdin"
-        with file.open("xb") as written:
-            shutil.copyfileobj(sys.stdin.buffer, written)
-        yield {**given, asking[0]: file}
+        with file.open("xb") as target:
+            shutil.copyfileobj(sys.stdin.buffer, target)
+        yield {**options, asking[0]: file}

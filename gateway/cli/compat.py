@@ -138,8 +138,8 @@ async def stuck(call: Invocation, seat: Seat) -> None:
     output.rows(call, [_stuck_record(m) for m in stuck_messages], _STUCK_COLUMNS)
 
 
-@verb("qlvb.tinh in_01K", "qlvb.tinh in_01K --agency Z91.02 --yes", writes=True)
-async def again(
+@verb("qlvb.tinh in_01K", "qlvb.tinh in_01K --agency Z91.02 --yes", name="again", writes=True)
+async def reoffer(
     call: Invocation,
     seat: Seat,
     system: System,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
 T = TypeVar("T")
-Named = OutgoingDocument | IncomingDocument
+FoundDocument = OutgoingDocument | IncomingDocument
 
 # A mark of one or two characters before a state, so that colour is not its only sign.
 SIGNS: Mapping[str, str] = {
@@ -84,11 +84,11 @@ def outgoing_record(
     return message(document, deliveries, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
-def incoming_record(call: Invocation, document: IncomingDocument, around: AroundDocument) -> dict[str, Any]:
+def incoming_record(call: Invocation, document: IncomingDocument, context: AroundDocument) -> dict[str, Any]:
     """Return an incoming document as the API shows it."""
     from gateway.api.inbox_view import inbox_item
 
-    return inbox_item(document, around, None, call.lang.value).model_dump(mode="json", by_alias=True)
+    return inbox_item(document, context, None, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
 def packet_record(call: Invocation, inbox_packet: InboxPacket) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def event_record(event: Event) -> dict[str, Any]:
     )
 
 
-def numbered(number: str, symbol: str) -> str:
+def join_number(number: str, symbol: str) -> str:
     """Join number and symbol as printed; a missing one leaves no stray stroke."""
     return "/".join(p for p in (number, symbol) if p)
 
@@ -171,7 +171,7 @@ class Several(Clash):
     label_key = "cli.which_document"
 
 
-def known_states(texts: Iterable[str], valid: Collection[str]) -> list[str]:
+def check_states(texts: Iterable[str], valid: Collection[str]) -> list[str]:
     """Return the states to list; raise a usage error for an unknown one, whose empty list would look like no documents."""
     states = list(texts)
     for state in states:
@@ -213,33 +213,33 @@ async def find_incoming(work: SqlWork, text: str) -> IncomingDocument:
     return _only_one(candidates, text, "incoming", "inbox")
 
 
-async def outgoing_meant(seat: Seat, text: str) -> OutgoingDocument:
+async def find_outgoing_for(seat: Seat, text: str) -> OutgoingDocument:
     """Find the outgoing document, where nothing else is read with it."""
     async with seat.node.store.read(seat.scope) as work:
         return await find_outgoing(work, text)
 
 
-async def incoming_meant(seat: Seat, text: str) -> IncomingDocument:
+async def find_incoming_for(seat: Seat, text: str) -> IncomingDocument:
     """Find the incoming document, where nothing else is read with it."""
     async with seat.node.store.read(seat.scope) as work:
         return await find_incoming(work, text)
 
 
-def sent_to(document: Named) -> str:
+def recipient_names(document: FoundDocument) -> str:
     """Name the recipients of a draft, for the question before it goes."""
     if isinstance(document, IncomingDocument):
         return ""
     return ", ".join(r.code or r.name or "" for r in document.draft.recipients) or "-"
 
 
-def name_of(document: Named) -> str:
+def name_of(document: FoundDocument) -> str:
     """Return a document's name for a question: its number, else its id."""
     source = document.draft if isinstance(document, OutgoingDocument) else document
-    return plain(numbered(source.number, source.symbol) or document.id)
+    return plain(join_number(source.number, source.symbol) or document.id)
 
 
 def _same_number(number: str, symbol: str, text: str) -> bool:
-    return numbered(number, symbol).casefold() == text.strip().casefold()
+    return join_number(number, symbol).casefold() == text.strip().casefold()
 
 
 def _only_one(candidates: Mapping[str, T], text: str, direction: str, noun: str) -> T:
@@ -256,7 +256,7 @@ def _only_one(candidates: Mapping[str, T], text: str, direction: str, noun: str)
 SILENCE = timedelta(minutes=30)
 
 
-def outgoing(
+def outgoing_lines(
     call: Invocation,
     document: OutgoingDocument,
     deliveries: Sequence[Delivery],
@@ -266,7 +266,7 @@ def outgoing(
 ) -> list[str]:
     """Describe one outgoing document in lines. `stuck` says why it could not be packed yet."""
     draft, lang = document.draft, call.lang.value
-    number = numbered(draft.number, draft.symbol) or document.id
+    number = join_number(draft.number, draft.symbol) or document.id
     urgency = call.word(f"urgency.{draft.urgency.key}") if draft.urgency else ""
     lines = [_head_line(call, number, draft.issued_on, urgency, document.kind, draft.subject)]
     if document.state in (OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED):
@@ -338,8 +338,8 @@ def _time_text(at: datetime, now: datetime) -> str:
 _STEPS = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reached")}
 
 
-def incoming(
-    call: Invocation, document: IncomingDocument, state: str, facts: Sequence[Fact], around: AroundDocument
+def incoming_lines(
+    call: Invocation, document: IncomingDocument, state: str, facts: Sequence[Fact], context: AroundDocument
 ) -> list[str]:
     """Describe one incoming document in lines. `state` is the shown one: an open request of the sender goes first."""
     lang = call.lang.value
@@ -349,7 +349,7 @@ def incoming(
         _head_line(call, document.code, document.issued_on, "", document.kind, document.subject),
         f"{call.word('cli.column.from')}: {sender}  ({clock(document.arrived_at)})",
         *_request_terms(call, document),
-        *_request_lines(call, around),
+        *_request_lines(call, context),
         f"{call.word('cli.column.state')}: {received_word(state, lang, document.kind)}{number}",
         *(f"  {text}" for text in received_marks(document.marks, lang)),
         *_check_lines(call, document.checks.items()),
@@ -374,21 +374,21 @@ def _request_terms(call: Invocation, document: IncomingDocument) -> list[str]:
     return [f"{call.word(label)}: {text}" for label, text in terms if text]
 
 
-def _request_lines(call: Invocation, around: AroundDocument) -> list[str]:
+def _request_lines(call: Invocation, context: AroundDocument) -> list[str]:
     """Describe the sender's request: reason, document and notice."""
-    request, lines = around.request, []
+    request, lines = context.request, []
     if request is not None:
         lines.append(f"{call.word('incoming.request.reason')}: {request.reason or '–'}")
         if request.notice_no:
             lines.append(call.word("incoming.request.notice", number=request.notice_no))
         if request.approved_by:
             lines.append(call.word("incoming.request.approved", name=request.approved_by))
-    if around.about is not None:
-        lines.append(call.word("cli.inbox.about", id=around.about))
+    if context.about is not None:
+        lines.append(call.word("cli.inbox.about", id=context.about))
     return lines
 
 
-def packet(call: Invocation, inbox_packet: InboxPacket) -> list[str]:
+def packet_lines(call: Invocation, inbox_packet: InboxPacket) -> list[str]:
     """Describe a packet that did not become a document: the reason, the failed step of its verification, what to do."""
     sender = inbox_packet.sender_code or inbox_packet.transport_sender or "?"
     lines = [

@@ -35,12 +35,12 @@ async def list_(
     cursor: Cursor = None,
 ) -> None:
     """List what is or was under seal, newest first; never what it says."""
-    states = [HoldState(s) for s in documents.known_states(state or [], [*HoldState])]
+    states = [HoldState(s) for s in documents.check_states(state or [], [*HoldState])]
     async with seat.node.store.read(seat.scope) as work:
         page = await work.held.page(limit=limit, cursor=cursor, states=states)
     output.rows(
         call,
-        [shown(h) for h in page.items],
+        [hold_record(h) for h in page.items],
         _COLUMNS,
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
     )
@@ -51,10 +51,10 @@ async def show(call: Invocation, seat: Seat, hold: Id) -> None:
     """Show one incident: what is held, since when and why, and what was decided."""
     async with seat.node.store.read(seat.scope) as work:
         hold_row = await work.held.get(hold)
-    output.record(call, shown(hold_row))
+    output.record(call, hold_record(hold_row))
 
 
-def shown(hold: Hold) -> dict[str, Any]:
+def hold_record(hold: Hold) -> dict[str, Any]:
     """Return a hold for programs: digests and decision, no content."""
     return output.fields(
         hold,
@@ -71,9 +71,9 @@ def shown(hold: Hold) -> dict[str, Any]:
     )
 
 
-def tell(call: Invocation, hold: Hold) -> None:
+def print_begun(call: Invocation, hold: Hold) -> None:
     """Print a hold that has just begun, and what to do next."""
-    output.record(call, shown(hold))
+    output.record(call, hold_record(hold))
     call.say("cli.hold.begun" if hold.state is HoldState.SEALED else "cli.hold.unsealed", hold=hold.id)
     if hold.handed_over:
         call.say("cli.hold.handed_over")
@@ -130,18 +130,18 @@ async def lift(
     async with at_agency(call.settings(), call.agency) as seat:
         call.ask("cli.ask.lift", hold=hold)
         node = seat.node
-        decision = holding.decided(node.hold, await people.signed_in(call, node, as_), why)
+        decision = holding.decided(node.hold, await people.sign_in(call, node, as_), why)
         async with node.store.read(seat.scope) as work:
             hold_row = await work.held.get(hold)
         opener = None
         if hold_row.state is HoldState.SEALED:
-            passphrase = people.unseen(call, "cli.hold.passphrase")
+            passphrase = people.ask_hidden(call, "cli.hold.passphrase")
             opener = KeyUnsealer.from_file(key.read_bytes(), passphrase.encode())
         if hold_row.kind is HeldKind.OUTGOING:
             lifted = await files.lift_seal(node.out, node.hold, seat.scope, hold, decision, opener)
         else:
             lifted = await incoming.lift(node.inn, node.hold, seat.scope, hold, decision, opener)
-        output.record(call, shown(lifted))
+        output.record(call, hold_record(lifted))
 
 
 @verb("hld_01J… --as 'A. Head' --why 'Decision 12/QD'", ask="cli.ask.purge")
@@ -149,10 +149,10 @@ async def purge(call: Invocation, seat: Seat, hold: Id, as_: As, why: Why) -> No
     """Remove the content for good; digests, header and the decision stay. Needs the role `head`."""
     from gateway import holding
 
-    person = await people.signed_in(call, seat.node, as_)
+    person = await people.sign_in(call, seat.node, as_)
     decision = holding.decided(seat.node.hold, person, why)
     purged = await holding.purge(seat.node.hold, seat.scope, hold, decision)
-    output.record(call, shown(purged))
+    output.record(call, hold_record(purged))
 
 
 @verb("head.key head.pub", "/media/head/head.key head.pub")
@@ -170,8 +170,8 @@ def key(
     for path in (private, public):
         if path.exists():
             raise Clash(f"{path} exists; nothing is overwritten, name another file")
-    passphrase = people.unseen(call, "cli.hold.new_passphrase")
-    if len(passphrase) < _SHORTEST or passphrase != people.unseen(call, "cli.hold.again"):
+    passphrase = people.ask_hidden(call, "cli.hold.new_passphrase")
+    if len(passphrase) < _SHORTEST or passphrase != people.ask_hidden(call, "cli.hold.again"):
         raise typer.BadParameter(call.word("cli.hold.bad_passphrase", least=_SHORTEST))
     made_private, made_public = new_pair(passphrase.encode())
     try:

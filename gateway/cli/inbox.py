@@ -19,7 +19,7 @@ import typer
 from gateway.cli import documents, hold, output
 from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, late, noun
 from gateway.cli.node import Seat
-from gateway.cli.operations import Given, does, shown
+from gateway.cli.operations import Fields, answer_json, makes_call
 from gateway.cli.send import day
 from gateway.cli.verify import moment
 from gateway.domain.document import IncomingDocument, InState
@@ -67,7 +67,7 @@ async def list_(
     """List incoming documents, newest first; or packets in quarantine."""
     from gateway.api.shapes import PACKET_STATES
 
-    states = documents.known_states(state or [], PACKET_STATES if quarantine else [*InState])
+    states = documents.check_states(state or [], PACKET_STATES if quarantine else [*InState])
     if quarantine:
         await _list_packets(call, seat, states, limit, cursor)
         return
@@ -116,7 +116,7 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
         if document.startswith("inx_"):
             packet = await work.inbox.get(document)
             if call.output is OutputFormat.TABLE and not call.quiet:
-                output.lines(documents.packet(call, packet))
+                output.lines(documents.packet_lines(call, packet))
             else:
                 output.record(call, documents.packet_record(call, packet))
             return
@@ -125,7 +125,7 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
         surroundings = await reading.around_one(work, incoming, await seat.node.inn.office())
     word = incoming_word(incoming, facts)
     if call.output is OutputFormat.TABLE and not call.quiet:
-        output.lines(documents.incoming(call, incoming, word, facts, surroundings))
+        output.lines(documents.incoming_lines(call, incoming, word, facts, surroundings))
         return
     record = documents.incoming_record(call, incoming, surroundings) | {"shown": word}
     output.record(call, record | {"facts": [documents.fact_record(f) for f in facts]})
@@ -210,7 +210,7 @@ def safe_name(n: int, name: str) -> str:
 
 def _print_status(call: Invocation, answer: StatusSet) -> None:
     if call.output is not OutputFormat.TABLE:
-        output.record(call, shown(answer.item) | {"repeated": answer.repeated})
+        output.record(call, answer_json(answer.item) | {"repeated": answer.repeated})
         return
     output.lines([answer.item.id])
     call.say("cli.said_before" if answer.repeated else "cli.said", state=answer.item.state_text)
@@ -218,11 +218,11 @@ def _print_status(call: Invocation, answer: StatusSet) -> None:
         call.say("cli.register_no", number=answer.register_no)
 
 
-def _staff(staff: str | None) -> Given | None:
+def _staff(staff: str | None) -> Fields | None:
     return {"name": staff} if staff else None
 
 
-_status_command = partial(does, "setStatus", find=documents.incoming_meant, tell=_print_status)
+_status_command = partial(makes_call, "setStatus", find=documents.find_incoming_for, tell=_print_status)
 
 
 @verb("88/SNV-VP --register-no 1245", "inb_01J… --staff 'Van Thu'", writes=True)
@@ -234,7 +234,7 @@ def accept(
     ] = None,
     staff: Staff = None,
     note: Note = None,
-) -> Given:
+) -> Fields:
     """Take a document in: it is entered in the book and the sender gets status 03."""
     return {"code": "03", "register_no": register_no, "staff": _staff(staff), "note": note}
 
@@ -245,7 +245,7 @@ def accept(
     writes=True,
 )
 @_status_command(ask="cli.ask.reject")
-def reject(document: Which, reason: Refusal, staff: Staff = None, note: Note = None) -> Given:
+def reject(document: Which, reason: Refusal, staff: Staff = None, note: Note = None) -> Fields:
     """Refuse a document and return it: the sender gets status 02 with the reason."""
     return {"code": "02", "reason": reason, "staff": _staff(staff), "note": note}
 
@@ -260,7 +260,7 @@ def status(
     register_no: Annotated[str | None, typer.Option(help="Arrival number, with 03.")] = None,
     reason: Annotated[str | None, typer.Option(help="Reason code, with 02.")] = None,
     at: Annotated[str | None, typer.Option(help="When it was done (RFC 3339); default: now.")] = None,
-) -> Given:
+) -> Fields:
     """Tell the sender where the document stands with us."""
     status_fields = {"code": code, "register_no": register_no, "reason": reason, "note": note}
     return {**status_fields, "staff": _staff(staff), "at": moment(at) if at else None}
@@ -276,7 +276,7 @@ def reopen(
     document: Which,
     reason: Annotated[str, typer.Option(help="Why it was closed by mistake; the sender reads it.")],
     staff: Staff = None,
-) -> Given:
+) -> Fields:
     """Open work that was closed by mistake: the sender gets status 05 with the reason and keeps its 06 with a mark."""
     return {"code": "05", "reopen": True, "note": reason, "staff": _staff(staff)}
 
@@ -297,7 +297,7 @@ def assign(
     deadline: Annotated[str | None, typer.Option(help="2026-11-27 or 27/11/2026.")] = None,
     instruction: Annotated[str | None, typer.Option(help="What is wanted.")] = None,
     staff: Staff = None,
-) -> Given:
+) -> Fields:
     """Hand a document to a unit: recorded, and the sender gets status 04."""
     pairs = [(unit.strip(), on.strip()) for unit, _, on in (w.partition("=") for w in with_ or ())]
     assignment = {
@@ -317,7 +317,7 @@ def assign(
 )
 async def hand_back(call: Invocation, seat: Seat, document: Which, unit: Unit, reason: Why) -> None:
     """Give a unit's part back to who assigns; the sender is told nothing."""
-    incoming = await documents.incoming_meant(seat, document)
+    incoming = await documents.find_incoming_for(seat, document)
     call.ask("cli.ask.hand_back", document=documents.name_of(incoming), unit=unit)
     part = await handling.hand_back(seat.node.inn, seat.scope, incoming.id, unit, reason)
     output.record(call, {"id": incoming.id, "unit": part.unit, "state": part.state.value})
@@ -326,7 +326,7 @@ async def hand_back(call: Invocation, seat: Seat, document: Which, unit: Unit, r
 @verb("88/SNV-VP 'Unit two'", "inb_01J… 'Unit two' --yes", writes=True)
 async def part_done(call: Invocation, seat: Seat, document: Which, unit: Unit) -> None:
     """Say that a unit that helps has done its part; the unit that leads says 06."""
-    incoming = await documents.incoming_meant(seat, document)
+    incoming = await documents.find_incoming_for(seat, document)
     call.ask("cli.ask.part_done", document=documents.name_of(incoming), unit=unit)
     part = await handling.finish(seat.node.inn, seat.scope, incoming.id, unit)
     output.record(call, {"id": incoming.id, "unit": part.unit, "state": part.state.value})
@@ -340,7 +340,7 @@ async def ack(
     client: Annotated[str, typer.Option(help="Who has stored it.")] = "cli",
 ) -> None:
     """Say that your system has stored the document; it is offered no more."""
-    incoming = await documents.incoming_meant(seat, document)
+    incoming = await documents.find_incoming_for(seat, document)
     if call.dry_run:
         call.say("cli.would", what=f"ack {incoming.id}")
         return
@@ -360,9 +360,9 @@ async def seal(call: Invocation, seat: Seat, document: Which, why: Why) -> None:
     if document.startswith("inx_"):
         hold_row = await sealing.packet(node.inn, node.hold, scope, document, why)
     else:
-        incoming = await documents.incoming_meant(seat, document)
+        incoming = await documents.find_incoming_for(seat, document)
         hold_row = await sealing.document(node.inn, node.hold, scope, incoming.id, why)
-    hold.tell(call, hold_row)
+    hold.print_begun(call, hold_row)
 
 
 @verb("inx_01J… --reason 'The sender was called'", "inx_01J… --reason 'Checked' --yes", ask="cli.ask.release")

@@ -351,5 +351,5 @@ def _print_schema(call: Invocation, schema: SchemaStatus) -> None:
     output.record(call, {"current": schema.current or "–", "head": schema.head, "pending": len(pending)})
     if schema.is_newer:
         key = "cli.schema.newer" if schema.runs_here else "cli.schema.too_new"
-        output.aloud(call, [call.word(key, current=schema.current, head=schema.head)])
-    output.aloud(call, (f"  {step['revision']} {step['phase']}: {step['says']}" for step in pending))
+        output.print_lines(call, [call.word(key, current=schema.current, head=schema.head)])
+    output.print_lines(call, (f"  {step['revision']} {step['phase']}: {step['says']}" for step in pending))

@@ -20,7 +20,7 @@ import typer
 from gateway.cli import output, proposals
 from gateway.cli.command import Invocation, late, noun, piped
 from gateway.cli.node import chosen, operator, operator_id
-from gateway.cli.people import As, ForApprover, Kept
+from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.verify import moment
 from gateway.deciding.proposals import binding_change, report_stolen, retire_key, withdraw_binding
 from gateway.domain.account import Principal
@@ -41,7 +41,7 @@ else:
     desk = late("gateway.outgoing.desk")
 
 
-class Where(StrEnum):
+class KeyPlace(StrEnum):
     """Place of a new key."""
 
     FILE = "file"
@@ -108,12 +108,13 @@ async def new(
     ground: Ground,
     kind: Annotated[KeyChoice, typer.Option(help="Algorithm of the key.")] = KeyChoice.P256,
     where: Annotated[
-        Where | None, typer.Option(help="In a file or on the token; default: the token, where one is set up.")
+        KeyPlace | None,
+        typer.Option(help="In a file or on the token; default: the token, where one is set up."),
     ] = None,
 ) -> None:
     """Make a key pair and its signing request; have that signed, then import the certificate."""
     agency = chosen(await ground.store.hosted(), call.agency)
-    place = where or (Where.TOKEN if ground.keys.has_token else Where.FILE)
+    place = where or (KeyPlace.TOKEN if ground.keys.has_token else KeyPlace.FILE)
     call.ask("cli.ask.new_key", code=agency.code, kind=kind.value)
     entry = ground.keys.generate(agency.code, kind.value, place.value)
     ground.keys.request(agency.code, entry.key_id, agency.name)
@@ -262,7 +263,7 @@ async def _propose(
     await check_never_signed_pdfs(ground.store, [b.certificate_der for b in bindings])
     at, now = moment(from_) if from_ else None, ground.clock.now()
     changes = [binding_change(await ground.directory.bindings(b.code), b, now, overlap, at) for b in bindings]
-    await proposals.proposed(call, ground, ProposalContent(bindings=tuple(changes)), as_, reason)
+    await proposals.make_proposal(call, ground, ProposalContent(bindings=tuple(changes)), as_, reason)
 
 
 verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)(proposals.approve)
@@ -274,7 +275,7 @@ async def withdraw(
     ground: Ground,
     code: Annotated[str, typer.Argument(help="The agency that the certificate speaks for.")],
     sha256: Annotated[str, typer.Argument(help="The certificate, from: gateway registry show CODE")],
-    reason: Kept,
+    reason: KeptReason,
 ) -> None:
     """End a certificate at once: packets signed with it are refused from now on. One person is enough."""
     sha256 = sha256.strip().lower()

@@ -51,7 +51,7 @@ def build() -> Any:
 
 def run(args: Sequence[str]) -> int:
     """Run a command line and return its exit code. Never raises, never shows a stack trace."""
-    manner = output.OutputManner.of(args, os.environ)
+    manner = output.OutputManner.from_args(args, os.environ)
     log.configure("debug" if {"-v", "--verbose"} & set(args) else "warning")
     answer_shell()
     try:
@@ -67,7 +67,7 @@ def run(args: Sequence[str]) -> int:
         return output.tell_usage(error.format_message(), hint, manner, error.exit_code)
     except GatewayError as error:
         _log.debug("the command failed", exc_info=True)
-        return output.tell_error(error, manner)
+        return output.print_error(error, manner)
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """Where a command works: this node, for this agency, as this operator."""
+    """Place of a command's work: this node, for this agency, as this operator."""
 
     node: OpenNode
     agency: HostedAgency
@@ -127,10 +127,10 @@ def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
 
 
 async def operator(store: SqlStore) -> Principal:
-    """Who types this: the machine's own account, as a principal of the node."""
+    """Return the operator: the machine's own account, as a principal of the node."""
     return await store.accounts.principal_for(PrincipalKind.OPERATOR, getpass.getuser())
 
 
 async def operator_id(store: SqlStore) -> str:
-    """Return the id of who types this, where only that is noted."""
+    """Return the operator's id, where only that is noted."""
     return (await operator(store)).id

@@ -23,31 +23,31 @@ if TYPE_CHECKING:
     from gateway.api.shapes import Told
 
 # Any, here and below: input, request and answer are JSON, which the models of the call check.
-Given = Mapping[str, Any]
+Fields = Mapping[str, Any]
 Command = Callable[..., Coroutine[object, object, None]]
-Find = Callable[[Seat, str], Awaitable[documents.Named]]
+Find = Callable[[Seat, str], Awaitable[documents.FoundDocument]]
 Tell = Callable[[Invocation, Any], None]
-_NOTHING: Given = MappingProxyType({})
+_NOTHING: Fields = MappingProxyType({})
 
 
-def shown(answer: Told) -> dict[str, Any]:
+def answer_json(answer: Told) -> dict[str, Any]:
     """Return the answer as JSON."""
     return answer.model_dump(mode="json", by_alias=True)
 
 
-def tell_record(call: Invocation, answer: Told) -> None:
+def print_record(call: Invocation, answer: Told) -> None:
     """Print the answer as one record."""
-    output.record(call, shown(answer))
+    output.record(call, answer_json(answer))
 
 
-def tell_rows(
+def rows_printer(
     columns: Sequence[output.Column], cells: Callable[[Invocation, Any], output.Cells], id: str = "id"
 ) -> Tell:
     """Make a printer of an answer as a list, in pages where it has pages; `cells` replaces values for people, `id` is the
     field that identifies a row."""
 
     def tell(call: Invocation, answer: Any) -> None:
-        records = [{"id": getattr(row, id), **shown(row)} for row in answer.data]
+        records = [{"id": getattr(row, id), **answer_json(row)} for row in answer.data]
         row_cells = [cells(call, row) for row in answer.data]
         if hasattr(answer, "next_cursor"):
             output.page(call, records, columns, answer.next_cursor, row_cells)
@@ -57,27 +57,27 @@ def tell_rows(
     return tell
 
 
-def does(
-    name: str, *, find: Find | None = None, ask: str = "", tell: Tell = tell_record
-) -> Callable[[Callable[..., Given]], Command]:
+def makes_call(
+    name: str, *, find: Find | None = None, ask: str = "", tell: Tell = print_record
+) -> Callable[[Callable[..., Fields]], Command]:
     """Make a command of a function and the API call that it makes. The first typed value is the variable of the call's
     path, where it has one; `find` finds the document that it names. `ask` is the label of the question before a change;
     `tell` prints the answer."""
 
-    def decorate(function: Callable[..., Given]) -> Command:
-        async def run(call: Invocation, seat: Seat, **typed: Any) -> None:
-            request_fields = {field: v for field, v in function(**typed).items() if v is not None}
-            id, to = next(iter(typed.values()), ""), ""
+    def decorate(function: Callable[..., Fields]) -> Command:
+        async def run(call: Invocation, seat: Seat, **inputs: Any) -> None:
+            request_fields = {field: v for field, v in function(**inputs).items() if v is not None}
+            id, to = next(iter(inputs.values()), ""), ""
             if find:
                 document = await find(seat, id)
-                id, to, typed["document"] = (
+                id, to, inputs["document"] = (
                     document.id,
-                    documents.sent_to(document),
+                    documents.recipient_names(document),
                     documents.name_of(document),
                 )
             if ask:
                 params = {"id": id, "code": seat.agency.code, "to": to}
-                call.ask(ask, **params | _plain_texts(request_fields) | _plain_texts(typed))
+                call.ask(ask, **params | _plain_texts(request_fields) | _plain_texts(inputs))
             tell(call, await carry_out(call, seat, name, request_fields, id))
 
         signature = inspect.signature(function)
@@ -98,20 +98,20 @@ COMMANDS: dict[Command, str] = {}
 """The API call of each command."""
 
 
-def _plain_texts(fields: Given) -> dict[str, str]:
+def _plain_texts(fields: Fields) -> dict[str, str]:
     """Return the typed values as plain text, for the question."""
     texts = {name: ", ".join(v) if isinstance(v, list) else v for name, v in fields.items()}
     return {name: output.plain(str(v or "-")) for name, v in texts.items()}
 
 
-async def carry_out(call: Invocation, seat: Seat, name: str, fields: Given = _NOTHING, id: str = "") -> Any:
+async def carry_out(call: Invocation, seat: Seat, name: str, fields: Fields = _NOTHING, id: str = "") -> Any:
     """Make the call for the operator; return the answer as the model of its route. Raise BadParameter for invalid input."""
     from gateway.api.call import Call
     from gateway.api.caller import Caller
     from gateway.api.problems import BadCall, of_bad_call
     from gateway.api.resources import ROUTES
     from gateway.api.shapes import Told
-    from gateway.cli.doors import api_deps
+    from gateway.cli.applications import api_deps
     from gateway.ops.checks import Watch
 
     node = seat.node
@@ -157,7 +157,7 @@ def _fault(fault: Mapping[str, object]) -> str:
     return f"{detail.rstrip('.')}; did you mean {suggestion}?" if suggestion else detail
 
 
-def _checked_fields(route: Route, values: Given) -> dict[str, Any]:
+def _checked_fields(route: Route, values: Fields) -> dict[str, Any]:
     """Check the fields by the model of the call. A person may ask for longer pages than a program."""
     from pydantic import ValidationError
 

@@ -11,7 +11,7 @@ import typer
 from gateway.cli import documents, hold, output, send
 from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, late, noun
 from gateway.cli.node import Seat
-from gateway.cli.operations import Given, does, tell_rows
+from gateway.cli.operations import Fields, makes_call, rows_printer
 from gateway.domain.document import DocumentChange, Kind
 from gateway.domain.wall_clock import day_text
 from gateway.outgoing.intake import Order
@@ -35,7 +35,7 @@ verb = noun("outbox").verb
 def _cells(call: Invocation, row: Message) -> dict[str, str]:
     first, *more = [r.code for r in row.recipients] or [""]
     return {
-        "number": documents.numbered(row.number, row.symbol),
+        "number": documents.join_number(row.number, row.symbol),
         "date": day_text(row.date),
         "to": f"{first} +{len(more)}" if more else first,
         "state": f"{documents.sign(row.state)} {call.word(f'state.{row.state}', code='')}".rstrip(),
@@ -44,7 +44,7 @@ def _cells(call: Invocation, row: Message) -> dict[str, str]:
 
 
 @verb("--state rejected --state failed", "--query 'du toan' -o ndjson")
-@does("listMessages", tell=tell_rows(_COLUMNS, _cells))
+@makes_call("listMessages", tell=rows_printer(_COLUMNS, _cells))
 def list_(
     state: States = None,
     query: Annotated[
@@ -52,7 +52,7 @@ def list_(
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Given:
+) -> Fields:
     """List outgoing documents, newest first."""
     return {"state": state, "q": query, "limit": limit, "cursor": cursor}
 
@@ -66,7 +66,9 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
         facts = {d.id: await work.facts.of(d.id) for d in deliveries}
         stuck = await work.jobs.error_of(outgoing.id)
     if call.output is OutputFormat.TABLE and not call.quiet:
-        output.lines(documents.outgoing(call, outgoing, deliveries, facts, stuck, seat.node.clock.now()))
+        output.lines(
+            documents.outgoing_lines(call, outgoing, deliveries, facts, stuck, seat.node.clock.now())
+        )
         return
     record = documents.outgoing_record(call, outgoing, deliveries) | {"stuck": stuck}
     for recipient, delivery in zip(record["recipients"], deliveries, strict=False):
@@ -97,22 +99,22 @@ def _print_done(call: Invocation, answer: Message) -> None:
 
 
 @verb("msg_01J…", "1523/STC-VP --yes", name="send", writes=True)
-@does("sendDraft", find=documents.outgoing_meant, ask="cli.ask.send_draft", tell=_print_done)
-def send_draft(document: Which, confirm: send.Confirm = None) -> Given:
+@makes_call("sendDraft", find=documents.find_outgoing_for, ask="cli.ask.send_draft", tell=_print_done)
+def send_draft(document: Which, confirm: send.Confirm = None) -> Fields:
     """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
     return {"confirm": confirm}
 
 
 @verb("1523/STC-VP", "1523/STC-VP --to Z91.07 --yes", writes=True)
-@does("resendMessage", find=documents.outgoing_meant, ask="cli.ask.resend", tell=_print_done)
-def resend(document: Which, to: ToCodes = None) -> Given:
+@makes_call("resendMessage", find=documents.find_outgoing_for, ask="cli.ask.resend", tell=_print_done)
+def resend(document: Which, to: ToCodes = None) -> Fields:
     """Send the same bytes again, to the recipients named or to all whose sending failed."""
     return {"recipients": to}
 
 
 @verb("1523/STC-VP", "msg_01J… --yes", writes=True)
-@does("cancelMessage", find=documents.outgoing_meant, ask="cli.ask.cancel", tell=_print_done)
-def cancel(document: Which) -> Given:
+@makes_call("cancelMessage", find=documents.find_outgoing_for, ask="cli.ask.cancel", tell=_print_done)
+def cancel(document: Which) -> Fields:
     """Stop a document that has not left yet. What has left is recalled instead."""
     return {}
 
@@ -122,7 +124,7 @@ def cancel(document: Which) -> Given:
     'msg_01J… --take-back --reason "Wrong addressee" --to Z91.07 --yes',
     writes=True,
 )
-@does("recallMessage", find=documents.outgoing_meant, ask="cli.ask.recall", tell=_print_done)
+@makes_call("recallMessage", find=documents.find_outgoing_for, ask="cli.ask.recall", tell=_print_done)
 def recall(
     document: Which,
     reason: Reason,
@@ -134,7 +136,7 @@ def recall(
     ] = None,
     take_back: Annotated[bool, typer.Option("--take-back", help="Send the bare status 13 instead.")] = False,
     to: ToCodes = None,
-) -> Given:
+) -> Fields:
     """Ask every recipient to cancel the document. Nothing changes there before they answer."""
     form = "take_back" if take_back else "notice"
     texts = {"reason": reason, "approved_by": approved_by, "notice_no": notice_no}
@@ -168,8 +170,8 @@ async def replace(
 async def _change(
     call: Invocation, seat: Seat, text: str, kind: Kind, meta: Path | None, reason: str, files: list[Path]
 ) -> None:
-    message = send.asked(meta, {})
-    outgoing = await documents.outgoing_meant(seat, text)
+    message = send.read_message(meta, {})
+    outgoing = await documents.find_outgoing_for(seat, text)
     replaces = ((outgoing.document_id, ()),) if kind is Kind.REPLACEMENT else ()
     target = outgoing.document_id if kind is Kind.UPDATE else None
     order = Order(
@@ -190,7 +192,7 @@ async def _change(
 @verb("1523/STC-VP --why 'Sent by mistake'", "msg_01J… --why 'Sent by mistake' --yes", writes=True)
 async def seal(call: Invocation, seat: Seat, document: Which, why: Why) -> None:
     """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
-    outgoing = await documents.outgoing_meant(seat, document)
+    outgoing = await documents.find_outgoing_for(seat, document)
     call.ask("cli.ask.seal", document=documents.name_of(outgoing))
     hold_row = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, outgoing.id, why)
-    hold.tell(call, hold_row)
+    hold.print_begun(call, hold_row)

@@ -67,10 +67,10 @@ def columns(names: str, *, dim: str = "", bold: str = "") -> tuple[Column, ...]:
     return tuple(parsed)
 
 
-def fields(thing: object, names: str, **more: Any) -> dict[str, Any]:
+def fields(source: object, names: str, **more: Any) -> dict[str, Any]:
     """Make a record of an object's attributes by these names, in order; `more` replaces some and adds others. Times are
     formatted with the record."""
-    record = {name: more.pop(name) if name in more else getattr(thing, name) for name in names.split()}
+    record = {name: more.pop(name) if name in more else getattr(source, name) for name in names.split()}
     return record | more
 
 
@@ -176,7 +176,7 @@ def lines(texts: Iterable[str]) -> None:
         print(text)
 
 
-def aloud(call: Invocation, texts: Iterable[str]) -> None:
+def print_lines(call: Invocation, texts: Iterable[str]) -> None:
     """Print lines for a person, where there is no list and no id; none with -q, as the exit code is the answer then."""
     if not call.quiet:
         lines(texts)
@@ -185,7 +185,7 @@ def aloud(call: Invocation, texts: Iterable[str]) -> None:
 def answer(call: Invocation, content: object, texts: Iterable[str]) -> None:
     """Print one answer: as lines for a person, as data for programs, readable or on one line."""
     if call.output is OutputFormat.TABLE:
-        aloud(call, texts)
+        print_lines(call, texts)
     else:
         (document if call.output is OutputFormat.JSON else stream)(content)
 
@@ -216,7 +216,7 @@ def _table(call: Invocation, columns: Sequence[Column], cells: Iterable[Sequence
         return
     page = console()
     narrowest = [_narrowest(n, head, body) for n, head in enumerate(heads)]
-    column_count = fitting(narrowest, page.width)
+    column_count = count_fitting(narrowest, page.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for n in range(column_count):
         table.add_column(
@@ -231,7 +231,7 @@ def _table(call: Invocation, columns: Sequence[Column], cells: Iterable[Sequence
         call.say("cli.columns_left_out", names=", ".join(heads[column_count:]))
 
 
-def fitting(narrowest: Sequence[int], width: int) -> int:
+def count_fitting(narrowest: Sequence[int], width: int) -> int:
     """Count the columns, from the first, that fit without a broken word; at least the id's."""
     used_width = 0
     for n, least in enumerate(narrowest):
@@ -266,7 +266,7 @@ def age(call: Invocation, span: timedelta) -> str:
 
 
 FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION = range(8)
-LATER = 75
+TRY_LATER = 75
 
 # An error without a row of its own has the code of the nearest class above it.
 EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
@@ -286,11 +286,11 @@ EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
     errors.TransportFailure: NETWORK,
     errors.InvalidEnvelope: VERIFICATION,
     errors.InvalidProof: VERIFICATION,
-    errors.CannotTell: LATER,
-    errors.Waiting: LATER,
-    errors.SignerDown: LATER,
-    errors.StoreFailure: LATER,
-    errors.ScannerDown: LATER,
+    errors.CannotTell: TRY_LATER,
+    errors.Waiting: TRY_LATER,
+    errors.SignerDown: TRY_LATER,
+    errors.StoreFailure: TRY_LATER,
+    errors.ScannerDown: TRY_LATER,
     errors.StaleVersion: REFUSED,
     errors.AlteredContent: FAILED,
 }
@@ -305,7 +305,7 @@ class OutputManner:
     lang: str = "vi"
 
     @classmethod
-    def of(cls, args: Sequence[str], environ: Mapping[str, str]) -> OutputManner:
+    def from_args(cls, args: Sequence[str], environ: Mapping[str, str]) -> OutputManner:
         lang = _option(args, "--lang") or environ.get("GATEWAY_LANG", "vi")
         output = _option(args, "--output", "-o")
         return cls(
@@ -320,7 +320,7 @@ def exit_code(error: errors.GatewayError) -> int:
     return next(EXIT_CODES[c] for c in type(error).__mro__ if c in EXIT_CODES)
 
 
-def tell_error(error: errors.GatewayError, manner: OutputManner) -> int:
+def print_error(error: errors.GatewayError, manner: OutputManner) -> int:
     """Print an error and return its exit code."""
     reasons = _reasons(error, manner.lang)
     title = _error_title(error, manner.lang)

@@ -28,21 +28,21 @@ As = Annotated[str, typer.Option("--as", help="Who you are; passphrase and secon
 Proposer = Annotated[
     str | None, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")
 ]
-Kept = Annotated[str, typer.Option(help="Why; it is kept.")]
+KeptReason = Annotated[str, typer.Option(help="Why; it is kept.")]
 ForApprover = Annotated[str, typer.Option(help="Why; the approver reads it.")]
 MaybeAs = Annotated[
     str | None, typer.Option("--as", help="Who you are; left out only while nobody may administer persons.")
 ]
 
 
-def unseen(call: Invocation, key: str, **params: object) -> str:
+def ask_hidden(call: Invocation, key: str, **params: object) -> str:
     """Ask for an answer without showing it."""
     if sys.stdin.isatty():
         return getpass.getpass(f"{call.word(key, **params)}: ", stream=sys.stderr)
     return _read_line(call, key, **params)
 
 
-def seen(call: Invocation, key: str, **params: object) -> str:
+def ask(call: Invocation, key: str, **params: object) -> str:
     """Ask for an answer that is shown while typed."""
     if sys.stdin.isatty():
         print(f"{call.word(key, **params)}: ", end="", file=sys.stderr, flush=True)
@@ -56,16 +56,16 @@ def _read_line(call: Invocation, key: str, **params: object) -> str:
     return text.rstrip("\r\n")
 
 
-async def signed_in(call: Invocation, ground: Ground | OpenNode, name: str) -> SignedIn:
+async def sign_in(call: Invocation, ground: Ground | OpenNode, name: str) -> SignedIn:
     """Sign in the person of that name."""
-    passphrase = unseen(call, "cli.person.passphrase", name=name)
-    code = unseen(call, "cli.person.code", name=name)
+    passphrase = ask_hidden(call, "cli.person.passphrase", name=name)
+    code = ask_hidden(call, "cli.person.code", name=name)
     return await people.sign_in(ground.deciding, name, passphrase, code)
 
 
-async def maybe_signed_in(call: Invocation, ground: Ground, name: str | None) -> SignedIn | None:
-    """Sign in as `signed_in`; return None for the operator at the machine."""
-    return None if name is None else await signed_in(call, ground, name)
+async def maybe_sign_in(call: Invocation, ground: Ground, name: str | None) -> SignedIn | None:
+    """Sign in as `sign_in`; return None for the operator at the machine."""
+    return None if name is None else await sign_in(call, ground, name)
 
 
 _COLUMNS = output.columns("name roles state:cli.person since")
@@ -90,7 +90,7 @@ async def add(call: Invocation, ground: Ground, name: Name, role: Roles, as_: Ma
     """Add a person. The code that it prints is for that person alone, who enrols with it within three days."""
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
-    actor = await maybe_signed_in(call, ground, as_)
+    actor = await maybe_sign_in(call, ground, as_)
     person, code = await people.add(ground.deciding, actor, await operator_id(ground.store), name, roles)
     output.record(call, _person_record(person) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=person.name)
@@ -102,9 +102,9 @@ async def enrol(call: Invocation, ground: Ground, name: Name) -> None:
     from gateway.trust import qr
 
     desk = ground.deciding
-    code = unseen(call, "cli.person.one_time")
-    passphrase = unseen(call, "cli.person.new_passphrase")
-    if unseen(call, "cli.person.again") != passphrase:
+    code = ask_hidden(call, "cli.person.one_time")
+    passphrase = ask_hidden(call, "cli.person.new_passphrase")
+    if ask_hidden(call, "cli.person.again") != passphrase:
         raise Denied("the two passphrases are not the same; begin again")
     totp = desk.secrets.new_totp()
     # Shown at the terminal only: an app scans the code, a person types the secret.
@@ -114,7 +114,7 @@ async def enrol(call: Invocation, ground: Ground, name: Name) -> None:
         # The code is printed like the secret itself, and never into a file or a pipe.
         output.lines(qr.lines(uri))
     sys.stdout.flush()  # the reader of a pipe must have it before the next question
-    first = unseen(call, "cli.person.first")
+    first = ask_hidden(call, "cli.person.first")
     person = await people.enrol(desk, name, code, passphrase, totp, first)
     async with desk.decisions.read() as view:
         open_until = await approvals.set_up_open_until(view, desk.clock.now())
@@ -133,7 +133,7 @@ async def roles(call: Invocation, ground: Ground, name: Name, role: Roles, as_: 
     """Give a person exactly these roles. For a day they approve nothing that you propose."""
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
-    actor = await maybe_signed_in(call, ground, as_)
+    actor = await maybe_sign_in(call, ground, as_)
     changed = await people.give(ground.deciding, actor, await operator_id(ground.store), name, roles)
     output.record(call, _person_record(changed))
 
@@ -141,7 +141,7 @@ async def roles(call: Invocation, ground: Ground, name: Name, role: Roles, as_: 
 @verb("'A. Leader' --as 'A. Clerk'", "'A. Leader' --as 'A. Clerk' --yes -o json", ask="cli.ask.person_reset")
 async def reset(call: Invocation, ground: Ground, name: Name, as_: MaybeAs = None) -> None:
     """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
-    actor = await maybe_signed_in(call, ground, as_)
+    actor = await maybe_sign_in(call, ground, as_)
     changed, code = await people.reset(ground.deciding, actor, await operator_id(ground.store), name)
     output.record(call, _person_record(changed) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=changed.name)
@@ -157,7 +157,7 @@ async def block(call: Invocation, ground: Ground, name: Name) -> None:
 @verb("--as 'A. Clerk'", ask="cli.ask.end_set_up")
 async def end_set_up(call: Invocation, ground: Ground, as_: As) -> None:
     """End the set-up that `init` began, before its 72 hours are over: from then on who approves must be a day old."""
-    await approvals.end_set_up(ground.deciding, await signed_in(call, ground, as_))
+    await approvals.end_set_up(ground.deciding, await sign_in(call, ground, as_))
     call.say("cli.set_up.ended")
 
 

@@ -13,7 +13,7 @@ import typer
 
 from gateway.cli import output, people
 from gateway.cli.command import Invocation, OutputFormat, noun, piped
-from gateway.cli.people import As, ForApprover, Kept
+from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.deciding import approvals, proposals
 from gateway.domain.person import DIGITS, AnchorChange, Proposal, ProposalContent, ProposalState
 from gateway.domain.registry_reform import Reform
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gateway.bootstrap.ground import Ground
 
-SHOWN = 50
+MOST_PROPOSALS = 50
 _COLUMNS = output.columns("id code state:cli.proposal proposed_by until=expires_at")
 Id = Annotated[str, typer.Argument(help="Id of the proposal, from: gateway proposals list")]
 
@@ -39,11 +39,11 @@ async def list_(
 ) -> None:
     """List the proposals that wait, newest first."""
     async with ground.deciding.decisions.read() as view:
-        listed = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), SHOWN)
+        listed = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), MOST_PROPOSALS)
         names = await view.people.names(set().union(*(p.people for p in listed)))
         now = ground.clock.now()
     cells = [{"code": " ".join(sorted(codes_of(p.content))) or "–"} for p in listed]
-    output.rows(call, [shown(p, names, now) for p in listed], _COLUMNS, cells)
+    output.rows(call, [proposal_record(p, names, now) for p in listed], _COLUMNS, cells)
 
 
 @verb("prp_01")
@@ -69,19 +69,19 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     if call.output is OutputFormat.TABLE:
         _print(call, proposal, names, ground.clock.now())
     call.ask("cli.ask.approve", id=id)
-    person = await people.signed_in(call, ground, as_)
+    person = await people.sign_in(call, ground, as_)
     typed_digits = [
-        people.seen(call, "cli.person.digits", n=n, of=_subject(change))
+        people.ask(call, "cli.person.digits", n=n, of=_subject(change))
         for n, change in enumerate((*proposal.content.bindings, *proposal.content.anchors), 1)
     ]
     by_number = (*proposal.content.reforms, *proposal.content.imports)
-    typed_digits += [people.seen(call, "cli.reform.number") for _ in by_number]
+    typed_digits += [people.ask(call, "cli.reform.number") for _ in by_number]
     approved = await approvals.approve(ground.deciding, person, id, typed_digits, proposal.digest)
     async with ground.deciding.decisions.read() as view:
         names = await view.people.names(approved.people)
     now = ground.clock.now()
     if call.output is not OutputFormat.TABLE or call.quiet:
-        output.record(call, shown(approved, names, now))
+        output.record(call, proposal_record(approved, names, now))
     call.say("cli.proposal.in_force", id=id)
     if proposal.content.anchors:
         call.say("cli.proposal.restart")
@@ -92,11 +92,11 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     "prp_01 --as 'A. Leader' --reason 'Wrong file' --yes",
     ask="cli.ask.reject_proposal",
 )
-async def reject(call: Invocation, ground: Ground, id: Id, as_: As, reason: Kept) -> None:
+async def reject(call: Invocation, ground: Ground, id: Id, as_: As, reason: KeptReason) -> None:
     """Say no: nothing changes, and it can never be approved."""
-    person = await people.signed_in(call, ground, as_)
+    person = await people.sign_in(call, ground, as_)
     rejected = await approvals.reject(ground.deciding, person, id, reason)
-    output.record(call, shown(rejected, {}, ground.clock.now()))
+    output.record(call, proposal_record(rejected, {}, ground.clock.now()))
 
 
 @verb(
@@ -118,19 +118,22 @@ async def anchor(
 
     der = read_certificate(file.read_bytes(), str(file)).public_bytes(Encoding.DER)
     content = ProposalContent(anchors=(AnchorChange(certificate=base64.b64encode(der).decode()),))
-    await proposed(call, ground, content, as_, reason)
+    await make_proposal(call, ground, content, as_, reason)
 
 
-async def proposed(call: Invocation, ground: Ground, content: ProposalContent, as_: str, reason: str) -> None:
+async def make_proposal(
+    call: Invocation, ground: Ground, content: ProposalContent, as_: str, reason: str
+) -> None:
     """Make the proposal and print the next step."""
     call.ask("cli.ask.propose", what=", ".join(map(_subject, content.changes)))
-    person = await people.signed_in(call, ground, as_)
+    person = await people.sign_in(call, ground, as_)
     proposal = await proposals.propose(ground.deciding, person, content, reason)
     now = ground.clock.now()
     # The proposer knows the whole fingerprint anyway, and reads it to the owner of the certificate.
     output.record(
         call,
-        shown(proposal, {person.person.id: person.person.name}, now) | {"sha256": list(content.fingerprints)},
+        proposal_record(proposal, {person.person.id: person.person.name}, now)
+        | {"sha256": list(content.fingerprints)},
     )
     call.say("cli.proposal.next", id=proposal.id)
 
@@ -141,7 +144,7 @@ def codes_of(content: ProposalContent) -> set[str]:
     return of_reforms | {b.code for b in content.bindings}
 
 
-def shown(proposal: Proposal, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
+def proposal_record(proposal: Proposal, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """Return the proposal for programs; the end of each fingerprint is left out."""
     return {
         "id": proposal.id,
@@ -180,13 +183,15 @@ def shown(proposal: Proposal, names: Mapping[str, str], now: datetime) -> dict[s
 
 
 def _print(call: Invocation, proposal: Proposal, names: Mapping[str, str], now: datetime) -> None:
-    record = shown(proposal, names, now)
+    record = proposal_record(proposal, names, now)
     if call.output is not OutputFormat.TABLE or call.quiet:
         output.record(call, record)
         return
     output.record(call, {key: v for key, v in record.items() if not isinstance(v, list)})
     for change in [*record["bindings"], *record["anchors"], *record["reforms"], *record["imports"]]:
-        output.aloud(call, ["", *(f"  {key:<10}  {output.plain(str(v))}" for key, v in change.items() if v)])
+        output.print_lines(
+            call, ["", *(f"  {key:<10}  {output.plain(str(v))}" for key, v in change.items() if v)]
+        )
 
 
 def _certificate(der: bytes) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, late, noun
 from gateway.cli.node import operator_id
-from gateway.cli.output import LATER
+from gateway.cli.output import TRY_LATER
 from gateway.domain.account import AgencyScope
 from gateway.errors import GatewayError, NotFound
 from gateway.ports.axis import AxisDesk, DeadParcel
@@ -32,7 +32,7 @@ else:
     explain = late("gateway.ops.explain")
 
 _COLUMNS = output.columns("queue:queue sort count oldest", bold="queue")
-HELD = "leased"
+LEASED = "leased"
 # Queues whose words stand in another table.
 _WORDS = {"outbox": "lane", "inbox": "packet", "job": "queue.job", "axis": "queue.axis"}
 _LOOK_EVERY_S = 0.5
@@ -73,13 +73,13 @@ def _waiting_lines(load: Load) -> Iterator[QueueLine]:
         for sort, pile in sorted(piles.items()):
             yield QueueLine(queue=queue, sort=sort, count=pile.count, oldest=pile.oldest)
         # Waiting rows that a worker has in hand at this moment.
-        yield QueueLine(queue=queue, sort=HELD, count=load.leases[queue])
+        yield QueueLine(queue=queue, sort=LEASED, count=load.leases[queue])
     if load.unnumbered:
         yield QueueLine(queue="event", sort="", count=load.unnumbered)
 
 
 def _cells(call: Invocation, line: QueueLine) -> dict[str, str]:
-    is_held = line.sort == HELD and line.queue != "axis"
+    is_held = line.sort == LEASED and line.queue != "axis"
     key = "queue.held" if is_held else f"{_WORDS.get(line.queue, line.queue)}.{line.sort}"
     return {"sort": call.word(key) if labels.has(key) else line.sort}
 
@@ -128,7 +128,7 @@ async def drain(
         await asyncio.sleep(_LOOK_EVERY_S)
     output.record(call, {"left": remaining})
     if remaining:
-        raise typer.Exit(LATER)
+        raise typer.Exit(TRY_LATER)
     call.say("cli.queue.empty")
 
 
@@ -171,7 +171,7 @@ async def show_parcel(call: Invocation, axis: AxisDesk, parcel: Parcel) -> None:
     if "error" in claims:
         call.say("cli.queue.unread", reason=output.plain(str(claims["error"])))
     else:
-        output.aloud(
+        output.print_lines(
             call, (output.plain(line) for line in explain.to_text(claims, call.lang.value).splitlines())
         )
 

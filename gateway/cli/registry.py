@@ -16,7 +16,7 @@ from gateway.cli import output, people
 from gateway.cli.command import Invocation, OutputFormat, noun, piped
 from gateway.cli.node import at_ground, at_registry, operator_id
 from gateway.cli.output import NOT_FOUND
-from gateway.cli.people import As, ForApprover, Kept, Proposer
+from gateway.cli.people import As, ForApprover, KeptReason, Proposer
 from gateway.cli.send import day
 from gateway.deciding import registry_changes
 from gateway.domain.registry import AgencyEntry, CodeStanding
@@ -181,7 +181,7 @@ async def _propose_import(
             _print_plan(call, plan, details=details)
         _refuse_problems(file, plan)
         call.ask("cli.ask.reform_propose")
-        person = await people.signed_in(call, node, as_)
+        person = await people.sign_in(call, node, as_)
         proposal = await registry_changes.propose_import(
             node.deciding, person, plan, content, file.name, number, reason
         )
@@ -225,10 +225,10 @@ async def undo_import(
     node: Ground,
     id: Annotated[str, typer.Argument(help="Id of the import, from: gateway registry imports")],
     as_: As,
-    reason: Kept,
+    reason: KeptReason,
 ) -> None:
     """Undo an import as a whole, within seven days and unless something was built on it."""
-    person = await people.signed_in(call, node, as_)
+    person = await people.sign_in(call, node, as_)
     record = await registry_changes.undo_import(node.deciding, person, id, reason)
     counts = {"removed": record.added, "restored": record.changed}
     output.record(call, {"id": record.id, "undone": True, **counts})
@@ -238,7 +238,7 @@ def _read_file(call: Invocation, file: Path) -> bytes:
     """Read the file as the registry does, its columns renamed from common headings; unknown ones stay, as problems."""
     from gateway.edxml import workbook
 
-    read = code_file.opened(file.read_bytes(), workbook.first_sheet)
+    read = code_file.open_table(file.read_bytes(), workbook.first_sheet)
     if read.letters is not None:
         call.say(f"cli.import.{read.letters}")
         for original, repaired in read.samples:
@@ -248,7 +248,7 @@ def _read_file(call: Invocation, file: Path) -> bytes:
     names = code_file.headings_of(read.csv)
     guessed = code_file.guess_columns(names)
     headings = [guess or name for guess, name in zip(guessed, names, strict=True)]
-    return code_file.under_own_names(read.csv, headings) if any(guessed) else read.csv
+    return code_file.rename_columns(read.csv, headings) if any(guessed) else read.csv
 
 
 def _refuse_problems(file: Path, plan: Plan) -> None:
@@ -271,8 +271,8 @@ def _print_plan(call: Invocation, plan: Plan, *, details: bool) -> None:
     if call.output is not OutputFormat.TABLE:
         output.document(_plan_document(plan, totals, most) | {"more": hidden})
         return
-    output.aloud(call, [call.word("cli.import.totals", **totals)])
-    output.aloud(call, (output.plain(line) for line in _plan_lines(plan, most)))
+    output.print_lines(call, [call.word("cli.import.totals", **totals)])
+    output.print_lines(call, (output.plain(line) for line in _plan_lines(plan, most)))
     if hidden:
         call.say("cli.more_details", count=hidden)
 

@@ -19,7 +19,7 @@ from gateway.cli import output, people
 from gateway.cli.command import Invocation, OutputFormat, noun
 from gateway.cli.node import operator_id
 from gateway.cli.output import REFUSED
-from gateway.cli.people import As, ForApprover, Kept, Proposer
+from gateway.cli.people import As, ForApprover, KeptReason, Proposer
 from gateway.cli.send import day
 from gateway.deciding import approvals, registry_changes
 from gateway.domain.person import Proposal, ProposalState
@@ -103,7 +103,7 @@ async def plan(
     if file is not None:
         change_json = read_json(file)
     else:
-        change_json = stated(
+        change_json = options_to_json(
             kind=kind,
             sources=from_ or [],
             targets=to or [],
@@ -114,7 +114,7 @@ async def plan(
             mail_to=mail_to,
             queued=queued,
         )
-    reform = reform_of(change_json)
+    reform = parse_reform(change_json)
     if with_units:
         reform = await registry_changes.reform_with_units(ground.deciding, reform)
     await _plan_and_propose(call, ground, reform, as_ if propose else None, reason, details=details)
@@ -133,7 +133,7 @@ async def _plan_and_propose(
         call.say("cli.reform.planned")
         return
     call.ask("cli.ask.reform_propose")
-    person = await people.signed_in(call, ground, as_)
+    person = await people.sign_in(call, ground, as_)
     proposal = await registry_changes.propose_reform(ground.deciding, person, reform_plan, reason)
     output.record(call, output.fields(proposal, "id digest expires_at"))
     call.say("cli.reform.next", id=proposal.id)
@@ -155,7 +155,7 @@ async def show(call: Invocation, ground: Ground, id: Id) -> None:
 
 
 def _reform_record(ground: Ground, record: ReformRecord, names: Mapping[str, str] = NOBODY) -> dict[str, Any]:
-    return record_shown(record, output.today(ground.clock.now()), names)
+    return reform_record_json(record, output.today(ground.clock.now()), names)
 
 
 async def _proposal(ground: Ground, id: str, act: str) -> Proposal:
@@ -173,8 +173,8 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     if call.output is OutputFormat.TABLE:
         print_plan(call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0]))
     call.ask("cli.ask.reform_approve", id=id)
-    person = await people.signed_in(call, ground, as_)
-    answers = [people.seen(call, "cli.reform.number")]
+    person = await people.sign_in(call, ground, as_)
+    answers = [people.ask(call, "cli.reform.number")]
     await approvals.approve(ground.deciding, person, id, answers, proposal.digest)
     record = await registry_changes.get_reform(ground.deciding, id)
     output.record(call, _reform_record(ground, record))
@@ -186,9 +186,9 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     "prp_01 --as 'A. Clerk' --reason 'Wrong code' --yes",
     ask="cli.ask.reform_undo",
 )
-async def undo(call: Invocation, ground: Ground, id: Id, as_: As, reason: Kept) -> None:
+async def undo(call: Invocation, ground: Ground, id: Id, as_: As, reason: KeptReason) -> None:
     """Undo a change as a whole, within seven days and unless something was built on it."""
-    person = await people.signed_in(call, ground, as_)
+    person = await people.sign_in(call, ground, as_)
     record = await registry_changes.undo_reform(ground.deciding, person, id, reason)
     output.record(call, _reform_record(ground, record))
 
@@ -254,7 +254,7 @@ MOST_STEPS = 500
 _MOST_BYTES = 1_000_000
 
 
-def stated(
+def options_to_json(
     *,
     kind: str | None,
     sources: Sequence[str],
@@ -294,7 +294,7 @@ def read_json(file: Path) -> Any:
         raise typer.BadParameter(f"{file} is no JSON that can be read: {cause}") from cause
 
 
-def reform_of(change: Any) -> Reform:
+def parse_reform(change: Any) -> Reform:
     """Make the reform, with upper-case codes and composed names. BadParameter names the unreadable field."""
     from pydantic import TypeAdapter, ValidationError
 
@@ -350,7 +350,7 @@ def _normalise(reform: Reform) -> Reform:
     )
 
 
-def record_shown(record: ReformRecord, today: date, names: Mapping[str, str]) -> dict[str, Any]:
+def reform_record_json(record: ReformRecord, today: date, names: Mapping[str, str]) -> dict[str, Any]:
     """Return the record for programs; `state` also tells whether its day has come."""
     reform = record.reform
     state = "upcoming" if today < reform.effective_on else "in_force"
@@ -390,7 +390,7 @@ def _step(step: Reform) -> dict[str, Any]:
     }
 
 
-def life_shown(life: Life | None) -> dict[str, Any] | None:
+def life_json(life: Life | None) -> dict[str, Any] | None:
     """Return one code, before or after the change."""
     if life is None:
         return None
@@ -444,10 +444,10 @@ def print_plan(call: Invocation, planned: ReformPlan, *, details: bool = False) 
         plan_json["rows"] = [
             {
                 "code": code,
-                "before": life_shown(planned.before[code]),
-                "after": life_shown(life),
+                "before": life_json(planned.lives_before[code]),
+                "after": life_json(life),
             }
-            for code, life in planned.after.items()
+            for code, life in planned.lives_after.items()
         ]
         output.document(plan_json)
         return
@@ -458,19 +458,19 @@ def print_plan(call: Invocation, planned: ReformPlan, *, details: bool = False) 
         printed = remarks if details else remarks[:_MOST_LINES]
         hidden += len(remarks) - len(printed)
         lines += [f"{marks[name]} {remark_sentence(call, r)}" for r in printed]
-    lines += _changed_lines(planned) if details or len(planned.after) <= _MOST_LINES else []
+    lines += _changed_lines(planned) if details or len(planned.lives_after) <= _MOST_LINES else []
     output.lines(output.plain(line) for line in lines)
-    if not details and (hidden or len(planned.after) > _MOST_LINES):
-        call.say("cli.more_details", count=hidden + max(len(planned.after) - _MOST_LINES, 0))
+    if not details and (hidden or len(planned.lives_after) > _MOST_LINES):
+        call.say("cli.more_details", count=hidden + max(len(planned.lives_after) - _MOST_LINES, 0))
 
 
 def _changed_lines(planned: ReformPlan) -> list[str]:
     """List each changed field, code by code."""
     lines = []
-    for code, life in planned.after.items():
-        lines.append(f"{'~' if planned.before[code] else '+'} {code}  {life.record.name}")
-        old_life = life_shown(planned.before[code]) or {}
-        new_life = life_shown(life) or {}
+    for code, life in planned.lives_after.items():
+        lines.append(f"{'~' if planned.lives_before[code] else '+'} {code}  {life.record.name}")
+        old_life = life_json(planned.lives_before[code]) or {}
+        new_life = life_json(life) or {}
         lines += [
             f"    {field}: {old_life.get(field) or '∅'} → {new_text or '∅'}"
             for field, new_text in new_life.items()

@@ -18,7 +18,7 @@ from gateway.cli.command import Invocation, OutputFormat, existing, noun, piped
 from gateway.cli.node import operator_id
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
 from gateway.cli.people import As, ForApprover
-from gateway.cli.proposals import proposed
+from gateway.cli.proposals import make_proposal
 from gateway.deciding.proposals import binding_change
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
@@ -86,7 +86,7 @@ def diff(call: Invocation, older: Feed, newer: Feed) -> None:
         elif call.output is OutputFormat.NDJSON:
             output.stream(_difference(difference))
         else:
-            output.aloud(call, (output.plain(line) for line in _difference_lines(call, difference)))
+            output.print_lines(call, (output.plain(line) for line in _difference_lines(call, difference)))
 
 
 @verb("list-8.feed")
@@ -208,7 +208,7 @@ def _sent_record(node: str, outcome: Outcome) -> dict[str, Any]:
     return {"id": node, "node": node, "fate": outcome.fate, **reason}
 
 
-SHOWN = 20
+MOST_ROWS = 20
 
 _REFUSALS = output.columns("at finding=code issuer sequence reason")
 _PROPOSALS = output.columns("code fingerprint=sha256 valid issuer")
@@ -220,8 +220,8 @@ async def feed_status(call: Invocation, ground: Ground) -> None:
     from gateway.registry.feed import InForce
 
     in_force = await ground.feed.in_force()
-    refused = await ground.feed.refusals(SHOWN)
-    waiting = await ground.feed.proposals(SHOWN)
+    refused = await ground.feed.refusals(MOST_ROWS)
+    waiting = await ground.feed.proposals(MOST_ROWS)
     record: dict[str, Any] = asdict(in_force) if in_force else dict.fromkeys(f.name for f in fields(InForce))
     if call.output is not OutputFormat.TABLE:
         output.record(call, record | {"refused": [asdict(r) for r in refused], "proposals": len(waiting)})
@@ -235,7 +235,7 @@ async def feed_status(call: Invocation, ground: Ground) -> None:
 
 @feed.verb("", "--limit 100 -o ndjson")
 async def refusals(
-    call: Invocation, ground: Ground, limit: Annotated[int, typer.Option(min=1, max=200)] = SHOWN
+    call: Invocation, ground: Ground, limit: Annotated[int, typer.Option(min=1, max=200)] = MOST_ROWS
 ) -> None:
     """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
     rows = await ground.feed.refusals(limit)
@@ -290,7 +290,7 @@ async def take_up(
     bindings = await ground.directory.bindings(proposal.code)
     overlap = timedelta(days=ground.settings.keys.overlap_days)
     change = binding_change(bindings, binding, ground.clock.now(), overlap)
-    await proposed(call, ground, ProposalContent(bindings=(change,)), as_, reason)
+    await make_proposal(call, ground, ProposalContent(bindings=(change,)), as_, reason)
 
 
 def _refuse_unfit(proposal: FeedProposal) -> None:

@@ -97,7 +97,7 @@ async def send(
     """Send a document. Every broken rule is told at once, and then nothing is stored (exit 4)."""
     from gateway.outgoing.intake import Order
 
-    goal = goal_of(wait, timeout)
+    goal = parse_goal(wait, timeout)
     values = {
         "number": number,
         "symbol": symbol,
@@ -121,7 +121,7 @@ async def send(
         return
     if not files:
         raise typer.BadParameter("name the files of the document, or --envelope")
-    letter = asked(meta, values)
+    letter = read_message(meta, values)
     async with at_agency(call.settings(), call.agency) as seat:
         order = Order(draft=letter.to_draft(), send=letter.send, confirm=(*letter.confirm, *(confirm or ())))
         accepted = await hand_in(call, seat, order, files, source or [])
@@ -173,7 +173,7 @@ def day(text: str) -> str:
     raise typer.BadParameter(f"{text!r} is no date; write 2026-11-20 or 20/11/2026")
 
 
-def asked(meta: Path | None, values: dict[str, Any]) -> MessageIn:
+def read_message(meta: Path | None, values: dict[str, Any]) -> MessageIn:
     """Read the message with the API's own model, so that both ways in refuse alike."""
     from gateway.api.asking import from_json
     from gateway.api.models import MessageIn
@@ -292,7 +292,7 @@ class NotYet(Waiting):
     label_key = "cli.not_yet"
 
 
-def goal_of(wait: str | None, timeout: str) -> Goal | None:
+def parse_goal(wait: str | None, timeout: str) -> Goal | None:
     """Make the goal of --wait and --timeout; a usage error lists the states."""
     if wait is None:
         return None

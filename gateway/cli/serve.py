@@ -47,7 +47,7 @@ async def serve(
         raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
     from gateway.http_calls import load_library
 
-    # Until all is loaded (`keep_what_is_loaded`) nearly all objects stay, and looking through them again and again would be
+    # Until all is loaded (`freeze_loaded`) nearly all objects stay, and looking through them again and again would be
     # a fifth of the start. Garbage, such as the class that one with slots replaces, is looked for among new objects alone.
     gc.set_threshold(_WHILE_LOADING, _NEVER, _NEVER)
     load_library()
@@ -70,14 +70,14 @@ async def _serve(call: Invocation, role: str, number: int) -> None:
         health, workers_done = Watch(node=node), asyncio.Event()
         stop = stop_on_signal(health.drain)
         try:
-            async with watched(node, health, number), asyncio.TaskGroup() as tasks:
+            async with open_monitor(node, health, number), asyncio.TaskGroup() as tasks:
                 loops = node.run_beside if role == "web" else node.run_workers
                 tasks.create_task(_work(loops(stop), workers_done))
                 if role == "worker":
-                    keep_what_is_loaded()
+                    freeze_loaded()
                     call.say("cli.working", name=node.settings.node.name)
                 else:
-                    tasks.create_task(answer(call, node, workers_done, health))
+                    tasks.create_task(serve_api(call, node, workers_done, health))
         except ExceptionGroup as group:
             # One named cause is worth more to a person than the group it came in.
             raise next((e for e in group.exceptions if isinstance(e, GatewayError)), group) from None
@@ -92,7 +92,7 @@ async def _work(loops: Awaitable[None], workers_done: asyncio.Event) -> None:
         workers_done.set()
 
 
-def keep_what_is_loaded() -> None:
+def freeze_loaded() -> None:
     """Freeze loaded objects: they live to the end, and walking them in each collection would hold up every call and worker
     for a tenth of a second. Later objects are collected when there are more than one document makes."""
     gc.collect(0)
@@ -100,7 +100,7 @@ def keep_what_is_loaded() -> None:
     gc.set_threshold(_YOUNG, 10, 10)
 
 
-async def answer(
+async def serve_api(
     call: Invocation,
     node: OpenNode,
     stop: asyncio.Event,
@@ -108,19 +108,21 @@ async def answer(
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the API until the stop; running calls are answered first. `ready` gets its address."""
-    from gateway.cli.doors import application
+    from gateway.cli.applications import build_application
 
     api, finish_s = node.settings.api, float(node.settings.workers.drain_s)
-    async with listening(application(node, health), "api", api.host, api.port, finish_s, api.idle_s) as url:
+    async with listening(
+        build_application(node, health), "api", api.host, api.port, finish_s, api.idle_s
+    ) as url:
         call.say("cli.serving", url=url, name=node.settings.node.name)
-        keep_what_is_loaded()
+        freeze_loaded()
         if ready is not None:
             ready(url)
         await stop.wait()
 
 
 @asynccontextmanager
-async def watched(node: OpenNode, health: HealthProbe, number: int = 0) -> AsyncIterator[None]:
+async def open_monitor(node: OpenNode, health: HealthProbe, number: int = 0) -> AsyncIterator[None]:
     """Serve monitoring, where the settings ask for it, to the very end of the process."""
     from gateway.api.server import monitoring
     from gateway.ops import metrics

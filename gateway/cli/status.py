@@ -18,7 +18,7 @@ from gateway.cli import documents, output
 from gateway.cli.command import Invocation, OutputFormat, verb
 from gateway.cli.node import Seat, at_agency, at_node, must_exist
 from gateway.cli.output import FAILED, age
-from gateway.cli.trust import issuer_line, shown_issuer
+from gateway.cli.trust import issuer_line, issuer_record
 from gateway.domain import pace
 from gateway.domain.diagnosis import Diagnosis, Level, Tag, worst
 from gateway.domain.event import Event
@@ -54,7 +54,7 @@ async def status(call: Invocation) -> None:
         findings = await checks.examine(Subject.within(node), Tag.STATUS)
     all_lines = [*lines(call, node_status), *_trouble_lines(call, findings)]
     texts = (output.plain(f"{mark} {text}") for mark, text in all_lines)
-    output.answer(call, shown(node_status) | {"checks": _levels(findings)}, texts)
+    output.answer(call, status_json(node_status) | {"checks": _levels(findings)}, texts)
 
 
 def _trouble_lines(call: Invocation, findings: Sequence[Diagnosis]) -> Iterator[tuple[str, str]]:
@@ -212,7 +212,7 @@ def _label_or(call: Invocation, key: str, default: str) -> str:
     return call.word(key) if labels.has(key) else default
 
 
-def shown(node_status: NodeStatus) -> dict[str, Any]:
+def status_json(node_status: NodeStatus) -> dict[str, Any]:
     """Return the status for programs."""
     load, backup = node_status.load, node_status.backup
     return {
@@ -220,7 +220,7 @@ def shown(node_status: NodeStatus) -> dict[str, Any]:
         "version": node_status.version,
         "at": output.stamp(node_status.at),
         "agencies": list(node_status.certificates),
-        "axis": axis_shown(node_status.axis),
+        "axis": axis_json(node_status.axis),
         "jobs": _piles(load.jobs),
         "outbox": _piles(load.outbox) | {"failed": load.outbox_failed},
         "inbox": _piles(load.inbox),
@@ -230,7 +230,7 @@ def shown(node_status: NodeStatus) -> dict[str, Any]:
         "events_unnumbered": load.unnumbered,
         "certificates": {code: round(days, 1) for code, days in node_status.certificates.items()},
         "partners_ending": {code: round(days, 1) for code, days in node_status.partners.items()},
-        "revocation": [shown_issuer(i) for i in node_status.authorities],
+        "revocation": [issuer_record(i) for i in node_status.authorities],
         "backup": asdict(backup) if backup else None,
         "workers": [output.fields(worker, "process at since stuck") for worker in node_status.workers],
         "paces": [p.to_json() for p in node_status.paces],
@@ -241,9 +241,9 @@ def shown(node_status: NodeStatus) -> dict[str, Any]:
     }
 
 
-def axis_shown(axis: AxisView) -> dict[str, Any]:
+def axis_json(axis: AxisView) -> dict[str, Any]:
     """Return state and counts of the axis for programs."""
-    by_name = {name: axis_shown(view) for name, view in axis.by_name.items()}
+    by_name = {name: axis_json(view) for name, view in axis.by_name.items()}
     return {**asdict(axis.state), **axis.counts} | ({"each": by_name} if by_name else {})
 
 
@@ -283,7 +283,7 @@ async def doctor(
     elif call.output is OutputFormat.TABLE:
         for finding in findings:
             if not call.quiet or finding.level is not Level.GREEN:
-                aloud_finding(call, finding, f"{finding.level.mark} {finding.check:<14}")
+                print_finding(call, finding, f"{finding.level.mark} {finding.check:<14}")
     elif call.output is OutputFormat.JSON:
         output.document({"level": level, "checks": records})
     else:
@@ -292,7 +292,7 @@ async def doctor(
         raise typer.Exit(FAILED)
 
 
-def aloud_finding(call: Invocation, finding: Diagnosis, head: str) -> None:
+def print_finding(call: Invocation, finding: Diagnosis, head: str) -> None:
     """Print a finding behind its head, and below it what to do."""
     from rich.text import Text
 

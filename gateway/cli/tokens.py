@@ -35,7 +35,7 @@ from gateway.domain.account import (
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.policy import client_certificate
-from gateway.policy.client_certificate import LARGEST, NotOne
+from gateway.policy.client_certificate import LARGEST, NotACertificate
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
@@ -52,7 +52,7 @@ _COLUMNS = output.columns(
 )
 
 
-class Way(StrEnum):
+class KeyOpening(StrEnum):
     """Ways of opening a key."""
 
     SECRET = "secret"  # noqa: S105 - a way, no secret
@@ -112,7 +112,7 @@ async def new(
     from_: Networks = None,
     cert: CertificateFile = None,
     way: Annotated[
-        Way | None, typer.Option(help="What opens it; default: the secret, with --cert both.")
+        KeyOpening | None, typer.Option(help="What opens it; default: the secret, with --cert both.")
     ] = None,
     since: Since = "",
 ) -> None:
@@ -154,7 +154,7 @@ async def bind(
     id: KeyId,
     cert: CertificateFile = None,
     way: Annotated[
-        Way | None,
+        KeyOpening | None,
         typer.Option(help="What opens it from now on; default: as before, both for one that took none."),
     ] = None,
 ) -> None:
@@ -165,7 +165,7 @@ async def bind(
     existing = next((k for k in await accounts.list_keys() if k.id == id), None)
     if existing is None:
         raise NotFound(f"there is no API key {id}", hint="list them with: gateway tokens list")
-    old_certificate = existing.certificate if way is not Way.SECRET else None
+    old_certificate = existing.certificate if way is not KeyOpening.SECRET else None
     new_certificate = certificate or old_certificate
     opened_by = _choose_opening(way, existing.way, new_certificate)
     call.ask(
@@ -185,8 +185,8 @@ def read_certificate(file: Path) -> ClientCertificate:
     with file.open("rb") as stream:
         raw = stream.read(LARGEST + 1)
     try:
-        return client_certificate.of_file(raw)
-    except NotOne as error:
+        return client_certificate.read_file(raw)
+    except NotACertificate as error:
         raise typer.BadParameter(f"{file}: {_WRONG[error.code]}") from error
 
 
@@ -205,7 +205,7 @@ def _refuse_expired(certificate: ClientCertificate | None, now: datetime) -> Non
 
 
 def _choose_opening(
-    requested: Way | None, current: KeyAuth, certificate: ClientCertificate | None
+    requested: KeyOpening | None, current: KeyAuth, certificate: ClientCertificate | None
 ) -> KeyAuth:
     """Choose the way that opens a key: as asked, else as before, but both where a certificate comes to a secret."""
     default = KeyAuth.BOTH if certificate is not None and current is KeyAuth.SECRET else current

@@ -55,7 +55,7 @@ async def _read_state(node: OpenNode) -> TrustState:
 def _print(call: Invocation, trust_state: TrustState, now: datetime) -> None:
     record = {
         "certificates": [output.fields(c, "role subject sha256 until") for c in trust_state.certificates],
-        "asked": [shown_issuer(i) for i in trust_state.issuers],
+        "asked": [issuer_record(i) for i in trust_state.issuers],
         "files": [asdict(f) for f in trust_state.files],
     }
     output.answer(call, record, _trust_lines(call, trust_state, now))
@@ -90,7 +90,7 @@ def list_line(call: Invocation, crl: ListState, now: datetime) -> str:
     return call.word("trust.list", age=age(call, now - crl.made_at), until=end_text, **names)
 
 
-def shown_issuer(issuer: IssuerState) -> dict[str, Any]:
+def issuer_record(issuer: IssuerState) -> dict[str, Any]:
     """Return one authority for programs."""
     lists = [asdict(crl) for crl in issuer.lists]
     names = "issuer state certificates unanswered oldest error lists"

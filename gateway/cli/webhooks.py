@@ -11,7 +11,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Invocation, Overlap, noun
 from gateway.cli.node import Seat
-from gateway.cli.operations import Given, carry_out, does, shown, tell_rows
+from gateway.cli.operations import Fields, answer_json, carry_out, makes_call, rows_printer
 from gateway.cli.send import span
 from gateway.webhooks import sequence_in
 
@@ -38,12 +38,12 @@ def _print_new(call: Invocation, answer: WebhookMade) -> None:
 
 
 def _print_secret(call: Invocation, answer: WebhookOut, secret: str) -> None:
-    output.record(call, shown(answer) | {"secret": secret}, id_key="secret")
+    output.record(call, answer_json(answer) | {"secret": secret}, id_key="secret")
     call.say("webhook.once")
 
 
 def _print_try(call: Invocation, answer: TryOut) -> None:
-    output.record(call, shown(answer) | {"says": call.word(f"webhook.code.{answer.code}")})
+    output.record(call, answer_json(answer) | {"says": call.word(f"webhook.code.{answer.code}")})
     if answer.code != "ok":
         raise typer.Exit(output.NETWORK)
 
@@ -61,8 +61,8 @@ verb = noun("webhooks").verb
 
 
 @verb()
-@does("listWebhooks", tell=tell_rows(_COLUMNS, _cells))
-def list_() -> Given:
+@makes_call("listWebhooks", tell=rows_printer(_COLUMNS, _cells))
+def list_() -> Fields:
     """List the agency's webhooks, and how they go; a secret can never be shown again."""
     return {}
 
@@ -72,7 +72,7 @@ def list_() -> Given:
     "https://qlvb.example.gov.vn/events --type 'message.*' --type inbox.received --after 0",
     writes=True,
 )
-@does("makeWebhook", ask="webhook.ask.add", tell=_print_new)
+@makes_call("makeWebhook", ask="webhook.ask.add", tell=_print_new)
 def add(
     url: Annotated[str, typer.Argument(help="Where events are sent: https://…")],
     type_: Annotated[
@@ -86,21 +86,21 @@ def add(
         int | None,
         typer.Option(min=0, help="Begin behind this event; 0 for everything. Default: what happens next."),
     ] = None,
-) -> Given:
+) -> Fields:
     """Have events sent to an address. The secret that signs them is printed once, now."""
     return {"url": url, "types": type_ or [], "note": note, "after": after if after is None else str(after)}
 
 
 @verb("whk_01K")
-@does("readWebhook")
-def show(webhook: Id) -> Given:
+@makes_call("readWebhook")
+def show(webhook: Id) -> Fields:
     """Show one webhook, and how it goes."""
     return {}
 
 
 @verb("whk_01K")
-@does("testWebhook", tell=_print_try)
-def test(webhook: Id) -> Given:
+@makes_call("testWebhook", tell=_print_try)
+def test(webhook: Id) -> Fields:
     """Send a body that is no event, now, and say what came of it; exit 6 when it did not come through."""
     return {}
 
@@ -131,24 +131,24 @@ async def _switch(call: Invocation, seat: Seat, webhook: str, act: str) -> None:
     """Pause or resume. Raise Clash where it is so already: a program may repeat a call, a person wants to know."""
     call.ask(f"webhook.ask.{act}", id=webhook)
     await getattr(seat.node.webhooks, act)(seat.scope, webhook)
-    output.record(call, shown(await carry_out(call, seat, "readWebhook", id=webhook)))
+    output.record(call, answer_json(await carry_out(call, seat, "readWebhook", id=webhook)))
 
 
 @verb("whk_01K", writes=True)
-@does("removeWebhook", ask="webhook.ask.remove")
-def remove(webhook: Id) -> Given:
+@makes_call("removeWebhook", ask="webhook.ask.remove")
+def remove(webhook: Id) -> Fields:
     """Remove a webhook, with what is known of its deliveries."""
     return {}
 
 
 @verb("whk_01K", "whk_01K --state failed -o ndjson")
-@does("listDeliveries", tell=tell_rows(_LOG_COLUMNS, _log_cells, id="event"))
+@makes_call("listDeliveries", tell=rows_printer(_LOG_COLUMNS, _log_cells, id="event"))
 def log(
     webhook: Id,
     state: Annotated[str | None, typer.Option(help="waiting, delivered or failed.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Older than this, as the last page said.")] = None,
-) -> Given:
+) -> Fields:
     """List what became of each event, newest first, with its tries."""
     return {"state": state, "limit": limit, "cursor": cursor}
 

@@ -65,7 +65,9 @@ async def reject(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> P
     """Reject the proposal: nothing changes, and it can never be approved. One person is enough to say no."""
     now = desk.clock.now()
     async with desk.decisions.begin(actor.person.id) as work:
-        objection = two_people.rejecting(await work.proposals.get(id), await work.people.get(actor.person.id))
+        objection = two_people.check_rejecting(
+            await work.proposals.get(id), await work.people.get(actor.person.id)
+        )
         if objection is not None:
             raise Denied(_WORDS[objection], code=objection)
         await work.proposals.close(id, ProposalState.REJECTED, actor.person.id, now)
@@ -94,14 +96,14 @@ async def _objection(
     events = await work.events.of(proposal.id)
     digests = [str(event.data.get("digest")) for event in events if event.kind is EventKind.PROPOSAL_CREATED]
     proposer, approver = await work.people.get(proposal.proposed_by), await work.people.get(actor.person.id)
-    return two_people.approving(
+    return two_people.check_approving(
         proposal,
         proposer,
         approver,
         digits,
         now,
-        first_made=digests[0] if len(digests) == 1 else None,
-        seen=digest,
+        recorded_digest=digests[0] if len(digests) == 1 else None,
+        shown_digest=digest,
         in_set_up=in_set_up,
         one_hand=await _one_hand(work, proposer, approver),
     )

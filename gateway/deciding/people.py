@@ -126,7 +126,7 @@ def _actor(signed_in: SignedIn | None, operator_id: str) -> str:
 
 async def _may_administer(work: SqlDecision, signed_in: SignedIn | None) -> None:
     actor = await work.people.get(signed_in.person.id) if signed_in is not None else None
-    objection = two_people.administering(actor, await work.people.everybody())
+    objection = two_people.check_administering(actor, await work.people.everybody())
     if objection is not None:
         raise Denied(
             "persons are added and changed by a person who has the role `people`, signed in",

@@ -82,7 +82,7 @@ async def propose(
 
 async def must_trust(work: SqlDecision, actor: SignedIn, act: str) -> None:
     """Raise Denied for a person who may not do that, as the roles are now."""
-    objection = two_people.proposing(await work.people.get(actor.person.id))
+    objection = two_people.check_proposing(await work.people.get(actor.person.id))
     if objection is not None:
         raise Denied(f"only a person with the role `trust` {act}", code=objection)
 

@@ -42,7 +42,7 @@ async def plan_reform(desk: DecidingDesk, reform: Reform) -> ReformPlan:
 async def reform_with_units(desk: DecidingDesk, reform: Reform) -> Reform:
     """Return the reform with further steps: units directly below an ending agency go to its successor."""
     async with desk.decisions.read() as view:
-        return reform_rules.moving_units(reform, (await view.reforms.load_context(reform)).below)
+        return reform_rules.add_unit_moves(reform, (await view.reforms.load_context(reform)).below)
 
 
 async def get_reform(desk: DecidingDesk, id: str) -> ReformRecord:
@@ -102,7 +102,7 @@ async def put_reform_in_force(
     await work.reforms.lock_registry()
     planned = await _planned_reform(work, reform, local(now).date())
     _refuse(planned.conflicts)
-    if (moved := reform_rules.moved_ground(reform, planned)) is not None:
+    if (moved := reform_rules.check_base(reform, planned)) is not None:
         raise Clash(in_english((moved,)), code=MOVED, hint="plan and propose it again")
     approved = ReformRecord(
         id=proposal.id,
@@ -112,7 +112,7 @@ async def put_reform_in_force(
         approved_by=by,
         approved_at=now,
     )
-    await work.reforms.apply(approved, planned.before, planned.after)
+    await work.reforms.apply(approved, planned.lives_before, planned.lives_after)
     await work.events.append(EventKind.REFORM_APPROVED, proposal.id, now, _reform_facts(approved))
 
 
@@ -144,7 +144,7 @@ async def against_undoing_reform(work: SqlDecision, id: str, now: datetime) -> S
         documents=(await work.waits.count_use(begun)).exchanged if begun else (),
     )
     lives_written = {code: life for code, life in lives_after.items() if life is not None}
-    return reform_rules.undoing(
+    return reform_rules.undo_obstacles(
         approved, lives_before, lives_written, RegistryView(lives=leaning.lives), built, now
     )
 
@@ -316,4 +316,4 @@ async def _against_undoing_import(
     exchanged: list[str] = []
     for start in range(0, len(built.begun), _AT_ONCE):
         exchanged += (await view.waits.count_use(built.begun[start : start + _AT_ONCE])).exchanged
-    return reform_rules.undoing_import(imported, built, exchanged, desk.clock.now())
+    return reform_rules.import_undo_obstacles(imported, built, exchanged, desk.clock.now())

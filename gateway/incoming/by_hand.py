@@ -195,7 +195,7 @@ async def _copies(work: SqlWork, letter: TypedMail) -> list[IncomingDocument]:
         first = found[0]
         code = f"{first.number}/{first.symbol}"
         told = reason(
-            ReasonCode.COPY_HERE, "/copy_known", text=code, arrival=related.number_of_copy(first), at=first.id
+            ReasonCode.COPY_KEPT, "/copy_known", text=code, arrival=related.number_of_copy(first), at=first.id
         )
         raise Refused(Verdict(reasons=(told,)))
     return found

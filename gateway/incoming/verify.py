@@ -124,7 +124,7 @@ async def _of_session(desk: InDesk, item: InboxPacket, opener: Callable[[], Bina
     session = trust.Session(
         name=name, is_known=await desk.directory.find(sender, on) is not None, other=other
     )
-    proved = trust.vouched(
+    proved = trust.vouch(
         signed, session, desk.trust_policy, item.received_at, released=item.released, broken=broken
     )
     return Proved(envelope=proved, open=opener, judged=read.verified)
@@ -255,10 +255,10 @@ def _policy(desk: InDesk, item: InboxPacket) -> trust.TrustPolicy:
     return replace(desk.trust_policy, signing_past=_ANY_TIME, signing_future=desk.trust_policy.signing_absurd)
 
 
-async def _carried(desk: InDesk, item: InboxPacket, sender: str) -> trust.Carried:
+async def _carried(desk: InDesk, item: InboxPacket, sender: str) -> trust.Routing:
     node = item.transport_node
     host = await _host(desk, sender, item.received_at) if node is not None else None
-    return trust.Carried(sender=item.transport_sender, node=node, host=host)
+    return trust.Routing(sender=item.transport_sender, node=node, host=host)
 
 
 async def _host(desk: InDesk, sender: str, at: datetime) -> str | None:

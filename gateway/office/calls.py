@@ -1,7 +1,7 @@
-"""Calls of the API that need the office. The register books for programs: lines page by page, and the whole book as a file,
-in the columns of decree 30/2020; an event says who took a book (R38). And the note that a person of ours reminded a
-recipient that is late, once in so many days. In: a call, and a span of days of one year; or a document, a code, who
-reminded whom how. Out: JSON, or a file that is written whole before its first byte goes out; what is late there."""
+"""Serves the calls of the API that need the office. The register books for programs: lines page by page, and the whole book
+as a file, in the columns of decree 30/2020; an event records who exported a book (R38). And the note that one of our people
+reminded a late recipient, once in some days. In: a call, and a span of days of one year; or a document, a code, who
+reminded it and how. Out: JSON, or a file that is complete before its first byte is sent; the late documents there."""
 
 from __future__ import annotations
 
@@ -91,14 +91,14 @@ class Lines(PageOut[LineOut]):
     gaps: list[GapOut]
 
 
-def _of(office: Office, book: Book) -> tuple[Route, Route]:
-    made = partial(
+def _book_routes(office: Office, book: Book) -> tuple[Route, Route]:
+    make_route = partial(
         Route,
         tag="messages" if book is Book.OUTGOING else "inbox",
         scopes=(ApiScope.MESSAGES_READ if book is Book.OUTGOING else ApiScope.INBOX_READ,),
     )
     return (
-        made(
+        make_route(
             path=f"{BASE}/registers/{book}",
             name=f"list{book.title()}Register",
             handler=partial(_lines, office, book),
@@ -109,7 +109,7 @@ def _of(office: Office, book: Book) -> tuple[Route, Route]:
             answer=Lines,
             fails=(400,),
         ),
-        made(
+        make_route(
             path=f"{BASE}/registers/{book}/file",
             name=f"take{book.title()}Register",
             handler=partial(_file, office, book),
@@ -123,29 +123,29 @@ def _of(office: Office, book: Book) -> tuple[Route, Route]:
 
 
 async def _lines(office: Office, book: Book, call: Call) -> web.Response:
-    asked, desk = call.query_of(LinesQuery), office.book
-    ask = _ask(desk, book, asked, call.lang)
+    query, desk = call.query_of(LinesQuery), office.book
+    ask = _ask(desk, book, query, call.lang)
     async with desk.store.read(call.scope()) as work:
-        told = await books.summary_of(work, book, ask.span, series_by_type=desk.series_by_type)
+        summary = await books.summary_of(work, book, ask.span, series_by_type=desk.series_by_type)
         leaf = await books.leaf(
             work,
             book,
             ask.span,
-            limit=asked.limit,
-            after=await _after(work, book, asked.cursor),
+            limit=query.limit,
+            after=await _line_of_cursor(work, book, query.cursor),
             lang=call.lang,
         )
-    after = leaf.after if leaf.after is None or isinstance(leaf.after, str) else leaf.after.id
-    return call.tell(_page(ask, leaf.lines, told, call.next_page(after)))
+    last_line = leaf.after if leaf.after is None or isinstance(leaf.after, str) else leaf.after.id
+    return call.tell(_page(ask, leaf.lines, summary, call.next_page(last_line)))
 
 
 async def _file(office: Office, book: Book, call: Call) -> web.StreamResponse:
-    asked, desk = call.query_of(FileQuery), office.book
-    ask = _ask(desk, book, asked, call.lang)
-    name, media = f"{book}-{ask.span.year}.{asked.format}", _MEDIA[asked.format]
-    if call.request.method == "HEAD":  # changes nothing: nobody took the book
+    query, desk = call.query_of(FileQuery), office.book
+    ask = _ask(desk, book, query, call.lang)
+    name, media = f"{book}-{ask.span.year}.{query.format}", _MEDIA[query.format]
+    if call.request.method == "HEAD":  # changes nothing: the book was not exported
         return web.Response(content_type=media, headers={"Content-Disposition": downloads.disposition(name)})
-    write = books.write_xlsx if asked.format == "xlsx" else books.write_csv
+    write = books.write_xlsx if query.format == "xlsx" else books.write_csv
     with call.deps.blobs.scratch() as scratch:
         await write(desk, call.scope(), ask, scratch.file)
         size = await desk.pool.run(scratch.file.tell)
@@ -160,49 +160,49 @@ async def _file(office: Office, book: Book, call: Call) -> web.StreamResponse:
         )
 
 
-def _ask(desk: BookDesk, book: Book, asked: SpanQuery, lang: str) -> Ask:
+def _ask(desk: BookDesk, book: Book, query: SpanQuery, lang: str) -> Ask:
     today = local(desk.clock.now()).date()
-    year = (asked.since or asked.until or today).year
-    last = asked.until or (today if year == today.year else dt.date(year, 12, 31))
-    since = asked.since or dt.date(year, 1, 1)
+    year = (query.since or query.until or today).year
+    last = query.until or (today if year == today.year else dt.date(year, 12, 31))
+    since = query.since or dt.date(year, 1, 1)
     if last.year != year or since > last or not 1900 <= year <= 9998:
         raise bad_value("?to", f"{since} … {since.replace(month=12, day=31)}")
     return Ask(book=book, span=Span(year=year, since=since, until=last), lang=lang)
 
 
-async def _after(work: OfficeWork, book: Book, cursor: str | None) -> str | OutgoingLine | None:
-    """The line that the page before ended with."""
+async def _line_of_cursor(work: OfficeWork, book: Book, cursor: str | None) -> str | OutgoingLine | None:
+    """Return the line that the previous page ended with."""
     try:
         return await books.line_named(work, book, cursor) if cursor is not None else None
     except NotFound as why:
         raise bad_value("?cursor", "next_cursor") from why
 
 
-def _page(ask: Ask, found: Sequence[BookLine], told: Summary, after: str | None) -> Lines:
+def _page(ask: Ask, lines: Sequence[BookLine], summary: Summary, cursor: str | None) -> Lines:
     columns = [
         ColumnOut(name=name, title=title) for name, title in zip(ask.columns, ask.titles(), strict=True)
     ]
     data = [
         LineOut(
-            id=each.subject_id,
-            number=each.number,
-            on=each.on,
-            struck=each.struck,
-            cells={name: each.cells.get(name) for name in ask.columns},
+            id=line.subject_id,
+            number=line.number,
+            on=line.on,
+            struck=line.struck,
+            cells={name: line.cells.get(name) for name in ask.columns},
         )
-        for each in found
+        for line in lines
     ]
     gaps = [
-        GapOut(series=run.series, first=gap.first, last=gap.last) for run in told.runs for gap in run.gaps
+        GapOut(series=run.series, first=gap.first, last=gap.last) for run in summary.runs for gap in run.gaps
     ]
     return Lines(
         data=data,
-        next_cursor=after,
-        has_more=after is not None,
+        next_cursor=cursor,
+        has_more=cursor is not None,
         year=ask.span.year,
         columns=columns,
-        lines=told.lines,
-        struck=told.struck,
+        lines=summary.lines,
+        struck=summary.struck,
         gaps=gaps,
     )
 
@@ -227,34 +227,34 @@ class RemindedOut(Told):
 
 
 async def _remind(office: Office, call: Call) -> web.Response:
-    asked = call.body_of(RemindIn)
+    request = call.body_of(RemindIn)
     every = dt.timedelta(days=office.settings.pages.urge_days)
 
     async def act() -> str:
         async with call.deps.store.read(call.scope()) as work:
             document = await work.outgoing.get(call.path("id"))
-        found = await asking.urge(
+        urging = await asking.urge(
             office.out,
             call.scope(),
-            asked.recipient,
-            by=asked.by,
-            how=asked.how,
-            text=asked.text,
+            request.recipient,
+            by=request.by,
+            how=request.how,
+            text=request.text,
             every=every,
-            only=() if asked.every else (document.id,),
+            only=() if request.every else (document.id,),
         )
-        late = [each.id for each in found.late if asked.every or each.id == document.id]
+        late = [d.id for d in urging.late if request.every or d.id == document.id]
         now = office.clock.now()
-        told = RemindedOut(recipient=found.code, documents=late, at=now, next_at=now + every)
-        return told.model_dump_json()
+        reminder = RemindedOut(recipient=urging.code, documents=late, at=now, next_at=now + every)
+        return reminder.model_dump_json()
 
     return await once(call, act, status=200)
 
 
 def routes(office: Office) -> Sequence[Route]:
     return (
-        *_of(office, Book.OUTGOING),
-        *_of(office, Book.INCOMING),
+        *_book_routes(office, Book.OUTGOING),
+        *_book_routes(office, Book.INCOMING),
         Route(
             path=f"{BASE}/messages/{{id}}/remind",
             name="remindRecipient",

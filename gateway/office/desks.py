@@ -1,8 +1,8 @@
-"""What the acts of the office are handed, one desk for each of its subjects: accounts, the two flows, register books,
-the to-do list. Made once by the wiring; a desk holds the store and the numbers of rules, and no state of its own. The
-desks of the two flows are those of the exchange where the office opened them: their units of work have what the
-office keeps. And work that goes on when nobody waits for it, a list that is gathered, a page that is drawn, a check of
-the log: it ends before what it works with is closed, and what goes wrong in it is told to whoever still waits."""
+"""Holds the tools of the office's acts, one desk for each subject: accounts, the two flows, register books, the to-do list.
+The wiring makes them once; a desk holds the store and the numbers of rules, and no state of its own. The desks of the two
+flows are those of the exchange with the office's units of work. And runs background tasks, such as gathering a list,
+drawing a page or checking the log: they end before their tools are closed, and their failures reach the caller that still
+waits."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRules:
-    """Every number of accounts. `link` is how long a one-time code is good; `key_prefix`: with which programs' keys
-    begin."""
+    """Rules of accounts. `link` is how long a one-time code is good; `key_prefix` begins programs' keys."""
 
     passwords: PasswordRules = field(default_factory=PasswordRules)
     sessions: SessionRules = field(default_factory=SessionRules)
@@ -43,7 +42,7 @@ class AccountRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDesk:
-    """Made once by the wiring; holds no state of its own."""
+    """Tools for accounts; made once by the wiring, without state of its own."""
 
     accounts: SqlAccounts
     secrets: PersonSecrets
@@ -53,7 +52,7 @@ class AccountDesk:
 
     @asynccontextmanager
     async def changing(self, principal_id: str) -> AsyncIterator[tuple[AccountWork, datetime]]:
-        """A unit of work with the moment at which it began; committed where its body ends."""
+        """Open a unit of work with the moment at which it began; commit it where its body ends."""
         now = self.clock.now()
         async with self.accounts.begin(principal_id) as work:
             yield work, now
@@ -72,7 +71,7 @@ class OfficeIn(InDesk):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookDesk:
-    """Made once by the wiring; holds no state of its own."""
+    """Tools for register books; made once by the wiring, without state of its own."""
 
     store: SqlOfficeStore
     clock: Clock
@@ -83,14 +82,14 @@ class BookDesk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TodoDesk:
-    """`wake` rings for whoever waits for events."""
+    """Tools for the to-do list. `wake` wakes those that wait for events."""
 
     store: SqlOfficeStore
     calendar: SqlCalendarDays
     office: Callable[[], Awaitable[OfficeCalendar]]
-    """When the agencies of this node work, as it is now."""
+    """Working hours of this node's agencies, at present."""
     certificates: Callable[[datetime], Awaitable[Sequence[CertificateEnding]]]
-    """Every certificate that signs for us or speaks for somebody here, the last of each code."""
+    """Every certificate that signs for us or identifies an agency here, the last of each code."""
     clock: Clock
     wake: Callable[[], None]
 
@@ -98,8 +97,8 @@ class TodoDesk:
 T = TypeVar("T")
 
 
-class Beside:
-    """Work that goes on beside the calls of one open node."""
+class BackgroundTasks:
+    """Background tasks of one open node."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[object]] = set()
@@ -107,7 +106,7 @@ class Beside:
     def begin(
         self, work: Coroutine[None, None, T], unseen: Callable[[BaseException], None] | None = None
     ) -> asyncio.Task[T]:
-        """`unseen` hears what went wrong, whether somebody waits or not."""
+        """Start a task; `unseen` gets its failure, whether or not a caller waits."""
 
         def ended(task: asyncio.Task[T]) -> None:
             self._running.discard(task)
@@ -120,7 +119,7 @@ class Beside:
         return task
 
     async def stop(self) -> None:
-        """Returns when nothing of it runs any more."""
+        """Cancel the tasks and wait until none runs any more."""
         while self._running:
             for task in self._running:
                 task.cancel()
@@ -128,9 +127,9 @@ class Beside:
 
 
 @asynccontextmanager
-async def beside() -> AsyncIterator[Beside]:
-    made = Beside()
+async def background_tasks() -> AsyncIterator[BackgroundTasks]:
+    tasks = BackgroundTasks()
     try:
-        yield made
+        yield tasks
     finally:
-        await made.stop()
+        await tasks.stop()

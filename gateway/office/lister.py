@@ -12,13 +12,13 @@ from gateway.workers.loop import Done, Turn
 _EVERY = timedelta(minutes=10)
 # A batch holds the one writer of SQLite for well under a second.
 _ROWS_AT_ONCE = 100
-# Who reads lists sees what is not written yet, so nobody waits: what changes within this time is written together, and
-# mostly a document has left and was answered by then. Where many change it is less.
+# Readers of lists also see changes that are not written yet, so none of them waits: changes within this time are written
+# together, and mostly a document has left and was answered by then. Where many change it is less.
 GATHER_S = 1.0
 
 
 class Lister:
-    """Remembers what it has done, so that it does not look at every turn."""
+    """Worker that remembers its work, so that it does not look at every turn."""
 
     def __init__(self) -> None:
         self._begun = False
@@ -30,7 +30,7 @@ class Lister:
         return not self._begun or not self._filled or self._turn.has_come(now)
 
     async def step(self, store: SqlOfficeStore, clock: Clock) -> bool | Done:
-        """One batch of whatever there is to do."""
+        """Do one batch of the work that is due."""
         if self._more or await store.lists_wait():
             if not self._more:
                 await store.gather_lists(GATHER_S)

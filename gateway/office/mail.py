@@ -1,6 +1,6 @@
-"""Mail to our own people: what hands it to the agency's own mail server, and the loop that reminds by it. In: a `Mail`; the
-clock, the agencies hosted here, their tasks. Out: nothing; the server has it. TLS unless it is turned off, which no
-password survives; every talk with the server is bounded in time, and none holds up the event loop."""
+"""Sends mail to our own people through the agency's mail server, and runs the loop that reminds by it. In: a `Mail`; the
+clock, the agencies hosted here, their tasks. Out: nothing; the server has the mail. TLS is used unless it is turned off,
+which no password survives; every exchange with the server is bounded in time, and none blocks the event loop."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from functools import partial
 
 from gateway import log
 from gateway.errors import BrokerRefused, GatewayError, Misconfigured, Unreachable
-from gateway.office import telling
+from gateway.office import notices
 from gateway.office.domain.notice import Mail, Mailer
-from gateway.office.telling import Reminders
+from gateway.office.notices import Reminders
 from gateway.ports.services import Clock, Pool
 from gateway.settings.options import MailSettings
 from gateway.workers.loop import Turn
 from gateway.workers.pulse import Pulse
 
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
-_NAME = "[127.0.0.1]"  # said in greeting; looking up our own name could take as long as a server that is gone
+# Our own name in the greeting; looking it up could take as long as a server that is gone.
+_NAME = "[127.0.0.1]"
 
 
 class SmtpMailer:
-    """Over a server of SMTP. Without a host no mail is sent."""
+    """Mailer over an SMTP server. Without a host no mail is sent."""
 
     def __init__(self, server: MailSettings, clock: Clock, pool: Pool) -> None:
         self._server, self._clock, self._pool = server, clock, pool
@@ -48,7 +49,7 @@ class SmtpMailer:
     def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage()
         message["From"] = _address(self._server.sender)
-        message["To"] = [_address(each) for each in mail.to]
+        message["To"] = [_address(address) for address in mail.to]
         message["Subject"] = mail.subject
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = f"<{mail.id}@{self._server.sender.rpartition('@')[2]}>"
@@ -57,36 +58,36 @@ class SmtpMailer:
         return message
 
     def _send(self, message: EmailMessage) -> None:
-        where = f"{self._server.host}:{self._server.port}"
+        address = f"{self._server.host}:{self._server.port}"
         try:
             with self._connected() as line:
                 refused = line.send_message(message)
         except smtplib.SMTPRecipientsRefused as why:
-            raise _refusal(where, [code for code, _ in why.recipients.values()], "every address") from None
+            raise _refusal(address, [code for code, _ in why.recipients.values()], "every address") from None
         except smtplib.SMTPAuthenticationError as why:
-            raise _refusal(where, [why.smtp_code], "the password") from None
+            raise _refusal(address, [why.smtp_code], "the password") from None
         except smtplib.SMTPResponseException as why:
-            raise _refusal(where, [why.smtp_code], "the mail") from None
+            raise _refusal(address, [why.smtp_code], "the mail") from None
         except smtplib.SMTPNotSupportedError as why:
-            raise BrokerRefused(f"the mail server {where} lacks what was asked of it: {why}") from None
+            raise BrokerRefused(f"the mail server {address} lacks what was asked of it: {why}") from None
         except ssl.SSLCertVerificationError as why:
-            raise BrokerRefused(f"the mail server {where} is not believed: {why.verify_message}") from why
+            raise BrokerRefused(f"the mail server {address} is not believed: {why.verify_message}") from why
         except (smtplib.SMTPException, OSError) as why:
             raise Unreachable(
-                f"the mail server {where} cannot be reached now ({type(why).__name__})"
+                f"the mail server {address} cannot be reached now ({type(why).__name__})"
             ) from why
         if refused:
-            # The others have it: sending again would give it to them twice.
-            raise BrokerRefused(f"the mail server {where} refused {len(refused)} of the addresses")
+            # The other addresses have it: sending again would send it to them twice.
+            raise BrokerRefused(f"the mail server {address} refused {len(refused)} of the addresses")
 
     def _connected(self) -> smtplib.SMTP:
         server = self._server
-        where, wait = (server.host, server.port), server.timeout_s
+        address, wait = (server.host, server.port), server.timeout_s
         line: smtplib.SMTP
         if server.security == TLS:
-            line = smtplib.SMTP_SSL(*where, local_hostname=_NAME, timeout=wait, context=_context(server))
+            line = smtplib.SMTP_SSL(*address, local_hostname=_NAME, timeout=wait, context=_context(server))
         else:
-            line = smtplib.SMTP(*where, local_hostname=_NAME, timeout=wait)
+            line = smtplib.SMTP(*address, local_hostname=_NAME, timeout=wait)
         try:
             if server.security == STARTTLS:
                 line.starttls(context=_context(server))
@@ -102,10 +103,10 @@ def _context(server: MailSettings) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(server.ca) if server.ca is not None else None)
 
 
-def _refusal(where: str, codes: list[int], what: str) -> BrokerRefused | Unreachable:
-    """A code of four hundred says later, one of five hundred says never."""
-    told = f"the mail server {where} refused {what} ({', '.join(map(str, sorted(set(codes))))})"
-    return Unreachable(told) if codes and all(400 <= code < 500 for code in codes) else BrokerRefused(told)
+def _refusal(address: str, codes: list[int], subject: str) -> BrokerRefused | Unreachable:
+    """Turn a refusal into an error: codes 4xx may heal, codes 5xx never."""
+    detail = f"the mail server {address} refused {subject} ({', '.join(map(str, sorted(set(codes))))})"
+    return Unreachable(detail) if codes and all(400 <= n < 500 for n in codes) else BrokerRefused(detail)
 
 
 def _check(server: MailSettings) -> None:
@@ -129,7 +130,7 @@ _log = logging.getLogger(__name__)
 
 
 class DigestMail:
-    """The loop that reminds people by mail. Remembers when it last looked, so that it does not look at every turn."""
+    """Loop that reminds people by mail. It remembers when it last looked, so that it does not look at every turn."""
 
     def __init__(self, reminders: Reminders) -> None:
         self._reminders = reminders
@@ -139,14 +140,14 @@ class DigestMail:
         return self._reminders.mailer.is_on and self._turn.has_come(now)
 
     async def step(self) -> bool:
-        """Looks once a minute; the first look is at start."""
+        """Look once a minute; the first look is at start."""
         desk = self._reminders.desk
         if not self._reminders.mailer.is_on or not self._turn.take(desk.clock.now()):
             return False
         sent = 0
         for agency in await desk.store.hosted():
             try:
-                sent += await telling.send_reminders(self._reminders, agency)
+                sent += await notices.send_reminders(self._reminders, agency)
             except GatewayError as error:
                 log.action(_log, "mail.failed", error.detail, agency=agency.code)
         if sent:
@@ -156,7 +157,7 @@ class DigestMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedMail:
-    """A mailer whose failures the pulse hears of: the loop goes on in spite of them."""
+    """Mailer that reports its failures to the pulse, because the loop goes on in spite of them."""
 
     mailer: Mailer
     pulse: Pulse

@@ -1,7 +1,6 @@
-"""The to-do list of an agency: what needs a hand, how much that is for the count on every page, and what people note about
-it (R97). In: an agency's scope, or units of it; a task's id and words. Out: tasks over both directions, longest overdue
-first; the note. The list is one consistent look at the store and changes nothing. A task is named as the list names
-it."""
+"""Gathers the to-do list of an agency, its count for every page, and the notes of people on its tasks (R97). In: an
+agency's scope, or units of it; a task's id and words. Out: tasks over both directions, longest overdue first; the note. The
+list is one consistent look at the store and changes nothing. A task is named as the list names it."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, StoreFailure
-from gateway.office.desks import Beside, TodoDesk
+from gateway.office.desks import BackgroundTasks, TodoDesk
 from gateway.office.domain.task import Task, TaskKind, TaskNote
 from gateway.office.policy import todo
 from gateway.office.store.store import OfficeWork
@@ -27,12 +26,12 @@ from gateway.policy import timers
 from gateway.words import labels
 
 MOST_OF_A_KIND = 500
-"""Of each kind: who has more is told so, and needs no longer list."""
+"""Of each kind: longer lists are cut, and say so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TodoList:
-    """`cut` says that some kind had more than fits; `resting` counts what is settled or snoozed, listed or not."""
+    """Tasks to do. `cut`: some kind had more than fits; `resting` counts settled and snoozed tasks, listed or not."""
 
     tasks: tuple[Task, ...]
     resting: int
@@ -42,19 +41,19 @@ class TodoList:
 
     @property
     def awake(self) -> tuple[Task, ...]:
-        """All that does not rest: what every count counts."""
+        """Return the tasks that do not rest, which every count counts."""
         return tuple(task for task in self.tasks if not task.rests(self.at))
 
-    def left(self, task: Task) -> timedelta:
-        """Time left on the clock that the task runs by; negative when it is overdue."""
+    def remaining(self, task: Task) -> timedelta:
+        """Return the time left on the clock that the task runs by; negative when it is overdue."""
         if task.wall_clock:
             return task.due_at - self.at
         return timers.office_time_between(self.office, self.at, task.due_at)
 
     def time_left(self, task: Task, lang: str) -> str:
-        """The same in words."""
+        """Return the same in words."""
         day = None if task.wall_clock else self.office.day_length
-        return labels.time_left(self.left(task), lang, day)
+        return labels.time_left(self.remaining(task), lang, day)
 
 
 async def gather(
@@ -64,147 +63,149 @@ async def gather(
     everything: bool = False,
     units: Collection[str] | None = None,
 ) -> TodoList:
-    """What the agency has to do now, or with `units` these units of it alone; with `everything` also what rests."""
+    """Gather the agency's tasks now, or with `units` those of these units alone; with `everything` also resting ones."""
     now, office = desk.clock.now(), await desk.office()
     endings = await desk.certificates(now) if units is None else ()
     async with desk.store.read(scope) as work:
         agency = await work.agency()
         if units is None:
-            found, cut = await _documents(work, office, now)
-            found += todo.of_certificates(endings, frozenset((agency.code, *agency.aliases)), now)
+            all_tasks, cut = await _agency_tasks(work, office, now)
+            all_tasks += todo.of_certificates(endings, frozenset((agency.code, *agency.aliases)), now)
         else:
-            keys = {key for each in units if (key := unit_key(each))}
+            keys = {key for unit in units if (key := unit_key(unit))}
             parts = await work.parts.open_of(keys, MOST_OF_A_KIND) if keys else ()
-            found, cut = list(todo.of_parts(office, parts, now)), len(parts) == MOST_OF_A_KIND
-        notes = await work.office.tasks.notes([each.id for each in found])
-    tasks = [replace(each, note=notes.get(each.id)) for each in found]
+            all_tasks, cut = list(todo.of_parts(office, parts, now)), len(parts) == MOST_OF_A_KIND
+        notes = await work.office.tasks.notes([t.id for t in all_tasks])
+    tasks = [replace(t, note=notes.get(t.id)) for t in all_tasks]
     awake = [task for task in tasks if not task.rests(now)]
     # The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent.
     listed = tasks if everything else awake
-    ordered = sorted(listed, key=lambda each: (each.due_at, -each.urgency, each.id))
+    ordered = sorted(listed, key=lambda t: (t.due_at, -t.urgency, t.id))
     return TodoList(tasks=tuple(ordered), resting=len(tasks) - len(awake), cut=cut, office=office, at=now)
 
 
-async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:
+async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:
     waiting = await work.office.tasks.to_take_in(MOST_OF_A_KIND)
-    asked = await work.office.tasks.asked_back(now - todo.REQUESTS_BACK, MOST_OF_A_KIND)
+    requested = await work.office.tasks.asked_back(now - todo.REQUESTS_BACK, MOST_OF_A_KIND)
     replies = await work.office.tasks.replies(todo.reply_horizon(now), MOST_OF_A_KIND)
     returned = await work.office.tasks.returned(now - todo.LOOK_BACK, MOST_OF_A_KIND)
     unsent = await work.office.tasks.unsent(MOST_OF_A_KIND)
-    untold = await work.office.tasks.pending(now - todo.LOOK_BACK, todo.status_horizon(now), MOST_OF_A_KIND)
+    unsettled = await work.office.tasks.pending(
+        now - todo.LOOK_BACK, todo.status_horizon(now), MOST_OF_A_KIND
+    )
     asks = [
-        (each, await work.outgoing.get(each.document_id))
-        for each in await work.office.recalls.open(MOST_OF_A_KIND)
+        (ask, await work.outgoing.get(ask.document_id))
+        for ask in await work.office.recalls.open(MOST_OF_A_KIND)
     ]
     stuck = await work.systems.stuck(MOST_OF_A_KIND)
-    untaken = [(each, await _about(work, each)) for each in stuck]
-    wanted = await _wanted_replies(work, now)
+    untaken = [(box_item, await _document_of(work, box_item)) for box_item in stuck]
+    expected = await _wanted_replies(work, now)
     unassigned = await work.office.tasks.unassigned(now - todo.LOOK_BACK, MOST_OF_A_KIND)
-    submitted = await work.office.submissions.of_documents([each.id for each, _ in unassigned])
-    # What was submitted waits for the leader, and what a leader gave an opinion on is told to nobody else.
-    free = [(each, since) for each, since in unassigned if not submitted[each.id]]
+    submitted = await work.office.submissions.of_documents([d.id for d, _ in unassigned])
+    # Submitted documents wait for the leader, and those with a leader's opinion are reported to no other person.
+    free = [(d, since) for d, since in unassigned if not submitted[d.id]]
     opinions = await work.office.submissions.open(MOST_OF_A_KIND)
     returned_parts = await work.parts.returned(MOST_OF_A_KIND)
     late_parts = await work.parts.overdue(*todo.late_span(now), MOST_OF_A_KIND)
-    held = [each.id for each in waiting if each.state is InState.HELD]
-    acted_on = [*(each for each in waiting if each.state is InState.HELD), *(each for each, _ in free)]
-    actors = await _actors(work, [each.id for each in acted_on if timers.is_urgent(each.urgency)])
-    found = [
-        *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
-        *todo.of_requests(office, asked, now),
+    held_ids = [d.id for d in waiting if d.state is InState.HELD]
+    acted_on = [*(d for d in waiting if d.state is InState.HELD), *(d for d, _ in free)]
+    actors = await _actors(work, [d.id for d in acted_on if timers.is_urgent(d.urgency)])
+    tasks = [
+        *todo.of_incoming(office, waiting, now, await _held_at(work, held_ids)),
+        *todo.of_requests(office, requested, now),
         *todo.of_replies(office, replies, now),
         *todo.of_returned(office, returned, now),
         *todo.of_unsent(office, unsent, now),
-        *todo.of_untold(untold, now),
-        *todo.of_unasked(office, untold, now),
+        *todo.of_unsent_statuses(unsettled, now),
+        *todo.of_take_backs(office, unsettled, now),
         *todo.of_asks(office, asks, now),
         *todo.of_stuck(office, untaken, now),
         *todo.of_unassigned(office, free, now),
         *todo.of_submissions(office, opinions, now),
-        *todo.of_wanted_replies(office, wanted, now),
+        *todo.of_partner_replies(office, expected, now),
         *todo.of_returned_parts(office, returned_parts, now),
         *todo.of_late_parts(office, late_parts, now),
     ]
     counted = (
         waiting,
-        asked,
+        requested,
         replies,
         returned,
         unsent,
-        untold,
+        unsettled,
         asks,
         stuck,
-        wanted,
+        expected,
         unassigned,
         opinions,
         returned_parts,
     )
     began = {TaskKind.ASSIGN, TaskKind.DECIDE}
-    found = [
+    tasks = [
         replace(task, begun_by=actors.get(task.subject_id, "")) if task.kind in began else task
-        for task in found
+        for task in tasks
     ]
-    return found, MOST_OF_A_KIND in map(len, counted)
+    return tasks, MOST_OF_A_KIND in map(len, counted)
 
 
 async def _actors(work: OfficeWork, ids: Sequence[str]) -> Mapping[str, str]:
     """Return who took each of these in, or put it on hold, last. They are the urgent ones, which are few."""
     acts = {EventKind.INBOX_STATUS, EventKind.INBOX_HELD}
     events = {id: [event for event in await work.events.of(id) if event.kind in acts] for id in ids}
-    return {id: max(found, key=lambda event: event.at).principal_id for id, found in events.items() if found}
+    return {id: max(own, key=lambda event: event.at).principal_id for id, own in events.items() if own}
 
 
 async def _wanted_replies(
     work: OfficeWork, now: datetime
 ) -> list[tuple[OutgoingDocument, Sequence[Delivery], Collection[str]]]:
-    documents = await work.outgoing.wanting_replies(*todo.reply_wanted_span(now), MOST_OF_A_KIND)
-    ids = [each.id for each in documents]
+    documents = await work.outgoing.wanting_replies(*todo.partner_reply_span(now), MOST_OF_A_KIND)
+    ids = [d.id for d in documents]
     if not ids:
         return []
     deliveries, answered = await work.deliveries.of_many(ids), await work.outgoing.answered_from(ids)
-    return [(each, deliveries.get(each.id, ()), answered[each.id]) for each in documents]
+    return [(d, deliveries.get(d.id, ()), answered[d.id]) for d in documents]
 
 
-async def _about(work: OfficeWork, item: BoxItem) -> IncomingDocument | OutgoingDocument:
+async def _document_of(work: OfficeWork, item: BoxItem) -> IncomingDocument | OutgoingDocument:
     if item.kind is BoxKind.STATUS:
         return await work.outgoing.get(item.subject_id)
     return await work.incoming.get(item.subject_id)
 
 
 async def _held_at(work: OfficeWork, ids: list[str]) -> dict[str, datetime]:
-    """Since when each of these is on hold, by its own last fact of it."""
+    """Return since when each of these is on hold, by its last fact."""
     if not ids:
         return {}
-    known = await work.facts.of_many(ids)
-    return {id: since for id, facts in known.items() if (since := status.held_since(facts)) is not None}
+    facts_by_id = await work.facts.of_many(ids)
+    return {id: since for id, facts in facts_by_id.items() if (since := status.held_since(facts)) is not None}
 
 
-LONGEST_REST = timedelta(days=90)
+LONGEST_SNOOZE = timedelta(days=90)
 LONGEST_NOTE = 500
 
 
 async def take_task(
     desk: TodoDesk, scope: AgencyScope, task: str, owner: str, units: Collection[str] | None = None
 ) -> TaskNote:
-    """Somebody looks after it from now on; who did before is told by the events. With `units` one of theirs."""
+    """Make the owner look after the task from now on; events keep the previous one. With `units` one of theirs."""
     return await _note(desk, scope, task, "taken", units, owner=_text(owner, "name"))
 
 
 async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: datetime, note: str) -> TaskNote:
-    """It leaves the list until then. Clash for a time that has passed, lies too far ahead or is past its deadline, and for
-    what is express."""
+    """Take a task off the list until then. Clash for an express task, and for a time that has passed, lies too far ahead
+    or is past its deadline."""
     now = desk.clock.now()
-    if not now < until <= now + LONGEST_REST:
+    if not now < until <= now + LONGEST_SNOOZE:
         raise Clash(
-            f"a task may rest until a moment within the next {LONGEST_REST.days} days, not until {until:%d/%m/%Y %H:%M}",
+            f"a task may rest until a moment within the next {LONGEST_SNOOZE.days} days, not until {until:%d/%m/%Y %H:%M}",
             code="GW-REST",
         )
 
-    def in_time(found: Task) -> None:
-        if found.is_express:
+    def in_time(listed: Task) -> None:
+        if listed.is_express:
             raise Clash("what is express is not put off", code="GW-REST-EXPRESS")
-        if until > found.due_at:
-            due = local(found.due_at)
+        if until > listed.due_at:
+            due = local(listed.due_at)
             raise Clash(
                 f"a task is put off until its deadline at the latest, {due:%d/%m/%Y %H:%M}",
                 code="GW-REST-DUE",
@@ -217,7 +218,7 @@ async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: date
 
 
 async def close_task(desk: TodoDesk, scope: AgencyScope, task: str, note: str) -> TaskNote:
-    """It is settled by other means; it comes back when it begins anew, such as after a second failure."""
+    """Settle a task by other means; it comes back when it begins again, such as after a second failure."""
     now = desk.clock.now()
     return await _note(
         desk, scope, task, "settled", closed_at=now, snoozed_until=None, note=_text(note, "note")
@@ -225,7 +226,7 @@ async def close_task(desk: TodoDesk, scope: AgencyScope, task: str, note: str) -
 
 
 async def wake_task(desk: TodoDesk, scope: AgencyScope, task: str) -> TaskNote:
-    """It is on the list again."""
+    """Put a task on the list again."""
     return await _note(desk, scope, task, "woken", closed_at=None, snoozed_until=None)
 
 
@@ -233,104 +234,103 @@ async def _note(
     desk: TodoDesk,
     scope: AgencyScope,
     task: str,
-    what: str,
+    act: str,
     units: Collection[str] | None = None,
     check: Callable[[Task], None] = lambda task: None,
-    **said: str | datetime | None,
+    **changes: str | datetime | None,
 ) -> TaskNote:
-    found = await gather(desk, scope, everything=True, units=units)
-    listed = next((each for each in found.tasks if each.id == task), None)
+    todo_list = await gather(desk, scope, everything=True, units=units)
+    listed = next((t for t in todo_list.tasks if t.id == task), None)
     if listed is None:
         raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
     check(listed)
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         await work.agency()
-        known = (await work.office.tasks.notes([task])).get(task)
-        noted = known or TaskNote(task=task, noted_by=scope.principal_id, noted_at=now)
+        stored = (await work.office.tasks.notes([task])).get(task)
+        noted = stored or TaskNote(task=task, noted_by=scope.principal_id, noted_at=now)
         if noted.noted_at < listed.since:
             noted = replace(noted, closed_at=None, snoozed_until=None)
-        changed = replace(noted, noted_by=scope.principal_id, noted_at=now, **said)  # type: ignore[arg-type]  # its fields
+        changed = replace(noted, noted_by=scope.principal_id, noted_at=now, **changes)  # type: ignore[arg-type]  # its fields
         await work.office.tasks.save_note(changed)
-        told = {"task": task, "what": what, "person": changed.owner, "note": changed.note}
-        await work.events.append(EventKind.TASK_NOTED, listed.subject_id, now, told)
+        data = {"task": task, "what": act, "person": changed.owner, "note": changed.note}
+        await work.events.append(EventKind.TASK_NOTED, listed.subject_id, now, data)
         await work.commit()
     desk.wake()
     return changed
 
 
-def _text(words: str, what: str) -> str:
+def _text(words: str, field_name: str) -> str:
     text = " ".join(words.split())
     if not text or len(text) > LONGEST_NOTE:
-        raise Clash(f"a {what} has 1 to {LONGEST_NOTE} letters", code="GW-NOTE")
+        raise Clash(f"a {field_name} has 1 to {LONGEST_NOTE} letters", code="GW-NOTE")
     return text
 
 
 _REMEMBERED = timedelta(seconds=10)
 _MOST_LISTS = 2_000
-# An agency, and whose list of it: that of these units, or with None its own.
-_Whose = tuple[str, frozenset[str] | None]
+# An agency, and the units of the list; with None the agency's own.
+_ListKey = tuple[str, frozenset[str] | None]
 
 
 @dataclass(slots=True)
 class TaskBell:
-    """What waits in an agency, or in units of it: its count stands on every page, so it is known for some seconds; while
-    it is gathered again pages show the count that was known. Whoever acted sees what is left: `stale` says that
-    somebody did."""
+    """Cache of the tasks of an agency, or of units of it, for some seconds, since every page shows their count; while they
+    are gathered again pages show the last count. `stale` makes a person who acted see the new list."""
 
     desk: TodoDesk
-    beside: Beside = field(default_factory=Beside)
-    _known: dict[_Whose, tuple[datetime, int, TodoList]] = field(default_factory=dict)
-    _gathering: dict[_Whose, tuple[int, asyncio.Task[TodoList]]] = field(default_factory=dict)
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
+    _cache: dict[_ListKey, tuple[datetime, int, TodoList]] = field(default_factory=dict)
+    _gathering: dict[_ListKey, tuple[int, asyncio.Task[TodoList]]] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
 
     def stale(self, agency_id: str) -> None:
-        """What is being gathered now may be without the act, and is known for nobody."""
+        """Forget the lists: one that is being gathered may lack the act, and is not kept."""
         self._turns[agency_id] = self.turn(agency_id) + 1
 
     def turn(self, agency_id: str) -> int:
-        """Another one after every act."""
+        """Return the number of acts so far."""
         return self._turns.get(agency_id, 0)
 
     async def count(self, scope: AgencyScope, units: frozenset[str] | None = None) -> int:
         key = scope.agency_id, units
         if (fresh := self._fresh(key)) is not None:
             return len(fresh.tasks)
-        known, gathering = self._known.get(key), self._begin(scope, units)
+        cached, gathering = self._cache.get(key), self._begin(scope, units)
         try:
-            found = known[2] if known is not None else await asyncio.shield(gathering)
+            todo_list = cached[2] if cached is not None else await asyncio.shield(gathering)
         except StoreFailure:
             return 0
-        return len(found.tasks)
+        return len(todo_list.tasks)
 
     async def listed(self, scope: AgencyScope, units: frozenset[str] | None = None) -> TodoList:
-        """As `gather`, and some seconds old at most."""
+        """Return the result of `gather`, some seconds old at most."""
         fresh = self._fresh((scope.agency_id, units))
         return fresh if fresh is not None else await asyncio.shield(self._begin(scope, units))
 
-    def _fresh(self, key: _Whose) -> TodoList | None:
-        known = self._known.get(key)
-        if known is None or known[1] != self.turn(key[0]):
+    def _fresh(self, key: _ListKey) -> TodoList | None:
+        cached = self._cache.get(key)
+        if cached is None or cached[1] != self.turn(key[0]):
             return None
-        return known[2] if timedelta() <= self.desk.clock.now() - known[0] < _REMEMBERED else None
+        return cached[2] if timedelta() <= self.desk.clock.now() - cached[0] < _REMEMBERED else None
 
     def _begin(self, scope: AgencyScope, units: frozenset[str] | None) -> asyncio.Task[TodoList]:
         turn, key = self.turn(scope.agency_id), (scope.agency_id, units)
         begun = self._gathering.get(key)
         if begun is not None and begun[0] == turn:
             return begun[1]
-        made = self.beside.begin(self._gather(scope, units, turn))
-        self._gathering[key] = turn, made
-        return made
+        gathering = self.background.begin(self._gather(scope, units, turn))
+        self._gathering[key] = turn, gathering
+        return gathering
 
     async def _gather(self, scope: AgencyScope, units: frozenset[str] | None, turn: int) -> TodoList:
         key = scope.agency_id, units
         try:
-            found = await gather(self.desk, scope, units=units)
+            todo_list = await gather(self.desk, scope, units=units)
         finally:
             if self._gathering.get(key, (None,))[0] == turn:
                 del self._gathering[key]
-        if len(self._known) >= _MOST_LISTS:
-            self._known.clear()
-        self._known[key] = self.desk.clock.now(), turn, found
-        return found
+        if len(self._cache) >= _MOST_LISTS:
+            self._cache.clear()
+        self._cache[key] = self.desk.clock.now(), turn, todo_list
+        return todo_list

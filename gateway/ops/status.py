@@ -109,7 +109,7 @@ async def ending_partners(node: OpenNode, own: Collection[str], now: datetime) -
     """Return days left for each foreign code whose last certificate ends within 60 days (K5, expiring partners)."""
     watch = ground.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
     soon = upkeep.due_marks(await watch.endings(now), now)
-    return {mark.code: (mark.until - now).total_seconds() / 86400 for mark, _ in soon if mark.code not in own}
+    return {m.code: (m.ends_at - now).total_seconds() / 86400 for m, _ in soon if m.code not in own}
 
 
 MOST_ERRORS = 50

@@ -45,7 +45,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     if crowd := tuple(long_lists(order.draft)):
         return order.draft, Verdict(reasons=crowd)
     if not is_encodable("".join([text for _, _, text in entries(DRAFT, order.draft)])):
-        return order.draft, rules.never_kept(order.draft, order.change)
+        return order.draft, rules.check_kept(order.draft, order.change)
     agency = await hosted_agency(desk, scope)
     today = desk.today()
     resolutions = [
@@ -95,8 +95,8 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         )
     if travels and order.send:
         unhosted = await _unhosted(desk, draft.recipients)
-        verdict += Verdict.asking(rules.asked_of_axis(draft.recipients, unhosted), order.confirm)
-    addressed = [each.code for each in rules.addressed(resolutions)] if travels else []
+        verdict += Verdict.asking(rules.unhosted_reasons(draft.recipients, unhosted), order.confirm)
+    addressed = [each.code for each in rules.addressed_agencies(resolutions)] if travels else []
     bound = await desk.directory.bound(addressed, desk.clock.now()) if addressed else ()
     known = rules.warnings_of_registry(resolutions if travels else (), bound)
     return draft, verdict + Verdict(warnings=(*order.notes, *known, *again))
@@ -212,7 +212,7 @@ async def number_taken(
         if not _may_follow(earlier, await work.deliveries.of(earlier.id), draft, files):
             to = next(iter(earlier.draft.recipients), None)
             return reason(
-                ReasonCode.NUMBER_TAKEN,
+                ReasonCode.NUMBER_IN_USE,
                 "/number",
                 text=draft.code,
                 earlier=earlier.id,
@@ -251,7 +251,7 @@ def _sent_before(
     for line in like.of_number:
         if not isinstance(line, OutgoingDocument) or line.document_id != own:
             on = line.draft.issued_on if isinstance(line, OutgoingDocument) else line.issued_on
-            again = reason(ReasonCode.NUMBER_AGAIN, "/number", text=draft.code, held_on=on, earlier=line.id)
+            again = reason(ReasonCode.NUMBER_REUSED, "/number", text=draft.code, held_on=on, earlier=line.id)
             found.append(again)
             break
     for earlier in like.of_lead:
@@ -259,7 +259,7 @@ def _sent_before(
             lead = _lead(tray) or 0
             name, code = tray.received[lead].item.name, earlier.draft.code
             found.append(
-                reason(ReasonCode.LEAD_AGAIN, f"/files/{lead}", name=name, text=code, earlier=earlier.id)
+                reason(ReasonCode.LEAD_REUSED, f"/files/{lead}", name=name, text=code, earlier=earlier.id)
             )
             break
     return tuple(found)

@@ -67,7 +67,7 @@ async def save(
 ) -> OutgoingDocument:
     """It says this now. Nothing is written where it said so before."""
     draft, change = tidy(draft), tidy(change) if change is not None else None
-    kept = door.check_declared(draft.secrecy, draft.category, desk.profile) + rules.never_kept(draft, change)
+    kept = door.check_declared(draft.secrecy, draft.category, desk.profile) + rules.check_kept(draft, change)
     if not kept.allowed:
         raise Refused(kept)
     async with desk.store.begin(scope) as work:

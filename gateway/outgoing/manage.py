@@ -18,7 +18,7 @@ from gateway.outgoing import accept, answering, check, drafting, files, requests
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.stopping import StoppedRows
 from gateway.policy import outgoing
-from gateway.policy.outgoing import HandedOver
+from gateway.policy.outgoing import Handover
 from gateway.policy.verdict import Verdict
 from gateway.store.deliveries import PaperPart
 from gateway.store.work import SqlWork
@@ -253,7 +253,7 @@ async def paper_handed_over(
 
 
 async def close_paper(
-    desk: OutDesk, scope: AgencyScope, id: str, said: HandedOver, recipients: Sequence[str] = ()
+    desk: OutDesk, scope: AgencyScope, id: str, said: Handover, recipients: Sequence[str] = ()
 ) -> OutgoingDocument:
     """Handed over to these recipients, or to all that still wait. Said again about one that is named it puts right what was
     said before. Refused names every broken rule; Clash when nothing of it waits."""

@@ -212,7 +212,7 @@ def _with_findings(desk: OutDesk, upload: Upload, held: Tray) -> Upload:
 
 
 def _refuse_never_carried(desk: OutDesk, name: str, size: int) -> None:
-    over = door.over_limit(name, size, size, desk.profile, "/size", whole=True)
+    over = door.over_limit(name, size, size, desk.profile, "/size", complete=True)
     over = over or door.check_name(name, "/name")
     if over is not None:
         raise Refused(Verdict(reasons=(over,)))

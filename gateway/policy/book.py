@@ -1,5 +1,5 @@
-"""The rules of register books: which columns a form has, whether a run of numbers has gaps or doubles, where a month
-begins, and which entry by hand may be made. Pure: values in, decisions out (R32 to R43, R99)."""
+"""Holds the rules of register books: the columns of a form, gaps and doubles in a run of numbers, the beginning of a month,
+and which entry by hand may be made. Pure: values in, decisions out (R32 to R43 books, R99 entries by hand)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gateway.domain.book import Book, BookForm, Gap, NumberRun
 from gateway.domain.fields import DRAFT, has_bad_characters
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
-# So many gaps are named one by one; all are counted.
+# At most this many gaps are named one by one; all are counted.
 MOST_GAPS = 50
-# A catch-up entry brings what came during a stop; older mail was never a matter of this book.
+# A catch-up entry enters the mail of a stop; older mail was never a matter of this book.
 LONGEST_STOP = timedelta(days=366)
 
 _INCOMING = (
@@ -32,17 +32,17 @@ _FOLLOW_UP = ("arrival_number", "what", "to_places", "due_on", "progress", "repl
 COLUMNS: Mapping[tuple[Book, BookForm], tuple[str, ...]] = MappingProxyType(
     {
         (Book.INCOMING, BookForm.DECREE_30): _INCOMING,
-        (Book.INCOMING, BookForm.CIRCULAR_07): tuple(one for one in _INCOMING if one != "handed_over_on"),
+        (Book.INCOMING, BookForm.CIRCULAR_07): tuple(c for c in _INCOMING if c != "handed_over_on"),
         (Book.OUTGOING, BookForm.DECREE_30): _OUTGOING,
         (Book.OUTGOING, BookForm.CIRCULAR_07): tuple(
-            one for one in _OUTGOING if one not in ("dispatched_on", "signed_for")
+            c for c in _OUTGOING if c not in ("dispatched_on", "signed_for")
         ),
         (Book.FOLLOW_UP, BookForm.DECREE_30): _FOLLOW_UP,
         (Book.FOLLOW_UP, BookForm.CIRCULAR_07): _FOLLOW_UP,
     }
 )
 
-# In characters of the text; what people read longest is widest.
+# Widths are in characters; the texts that people read longest get the widest columns.
 WIDTHS: Mapping[str, int] = MappingProxyType(
     {
         **dict.fromkeys(("arrived_on", "issued_on", "handed_over_on", "dispatched_on", "due_on"), 18),
@@ -56,29 +56,29 @@ WIDTHS: Mapping[str, int] = MappingProxyType(
 
 
 def run_of(numbers: Iterable[str], *, series: str = "", start: int | None = None) -> NumberRun:
-    """The check of one run. What is no plain number ("12a" was put between) leaves no gap and fills none. `start` is
-    where the run must begin; without it, where it was found to begin."""
-    found = Counter(int(one) for one in numbers if is_number(one))
-    if not found:
+    """Check one run of numbers. Numbers with a letter ("12a" was put between) leave no gap and fill none. `start` is
+    where the run must begin; without it the run begins with its lowest number."""
+    counts = Counter(int(number) for number in numbers if is_number(number))
+    if not counts:
         return NumberRun(series=series)
-    known = sorted(found)
-    first = known[0] if start is None else min(start, known[0])
-    gaps, missing = _gaps(first, known)
-    doubled = tuple(one for one in known if found[one] > 1)
+    distinct = sorted(counts)
+    first = distinct[0] if start is None else min(start, distinct[0])
+    gaps, missing = _gaps(first, distinct)
+    doubled = tuple(number for number in distinct if counts[number] > 1)
     return NumberRun(
-        series=series, first=first, last=known[-1], missing=missing, gaps=gaps, doubled=doubled[:MOST_GAPS]
+        series=series, first=first, last=distinct[-1], missing=missing, gaps=gaps, doubled=doubled[:MOST_GAPS]
     )
 
 
 def is_number(text: str) -> bool:
-    """Whether it counts in a run. Longer ones are no arrival numbers, and cost time to read as one."""
+    """Tell whether a text counts in a run. Longer digits are no arrival numbers, and cost time to read as one."""
     return text.isascii() and text.isdigit() and len(text) <= 10
 
 
-def _gaps(first: int, known: Sequence[int]) -> tuple[tuple[Gap, ...], int]:
+def _gaps(first: int, numbers: Sequence[int]) -> tuple[tuple[Gap, ...], int]:
     gaps: list[Gap] = []
     missing, expected = 0, first
-    for number in known:
+    for number in numbers:
         if number > expected:
             gap = Gap(first=expected, last=number - 1)
             missing += gap.count
@@ -89,12 +89,12 @@ def _gaps(first: int, known: Sequence[int]) -> tuple[tuple[Gap, ...], int]:
 
 
 def where_run_begins(mode: NumberingMode) -> int | None:
-    """The node's own book must begin with 1; of the others what is missing is said as found."""
+    """Return 1 for the node's own book (mode B); in other modes a run begins with its lowest number."""
     return 1 if mode is NumberingMode.B else None
 
 
 def next_month(latest: date | None, on: date | None) -> tuple[date | None, date | None]:
-    """The latest month so far, and the same as a heading when this day begins it."""
+    """Return the latest month so far, and the same as a heading when this day begins it."""
     month = on.replace(day=1) if on is not None else None
     if month is not None and (latest is None or month > latest):
         return month, month
@@ -103,8 +103,8 @@ def next_month(latest: date | None, on: date | None) -> tuple[date | None, date 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandEntry:
-    """What the rules look at of an entry made by hand: its texts by field, its days and the number that was typed.
-    `is_catch_up`: it makes up for a stop of the system."""
+    """The parts of an entry made by hand that the rules look at: its texts by field, its days and the number that was
+    typed. `is_catch_up`: it makes up for a stop of the system."""
 
     texts: Mapping[str, str | None]
     needed: frozenset[str]
@@ -114,7 +114,7 @@ class HandEntry:
     is_catch_up: bool
 
 
-# The lengths of rules.md 12.3.
+# The lengths are those of rules.md 12.3.
 LENGTHS: Mapping[str, int] = MappingProxyType(
     {
         "sender": DRAFT["recipients/*/name"].longest,
@@ -132,12 +132,12 @@ LENGTHS: Mapping[str, int] = MappingProxyType(
 
 
 def check_entry(entry: HandEntry, mode: NumberingMode, today: date) -> Verdict:
-    """Every broken rule at once. A given number is stored in modes A and C; in B the book gives it."""
+    """Return every broken rule of an entry. A given number is stored in modes A and C; in mode B the book gives it."""
     return Verdict(reasons=(*_texts(entry), *_number(entry, mode), *_days(entry, today)))
 
 
 def check_text(field: str, text: str) -> Verdict:
-    """One text that must be there."""
+    """Check one text that must not be empty."""
     return Verdict(reasons=tuple(_text(field, text, is_needed=True)))
 
 
@@ -164,7 +164,7 @@ def _number(entry: HandEntry, mode: NumberingMode) -> Iterator[Reason]:
 
 
 def _days(entry: HandEntry, today: date) -> Iterator[Reason]:
-    """What came in another year belongs into that year's book, which only a catch-up entry opens again."""
+    """Check the days. A document of another year belongs into that year's book, which only a catch-up entry opens again."""
     least = today - LONGEST_STOP if entry.is_catch_up else today.replace(month=1, day=1)
     if not least <= entry.day <= today:
         yield reason(ReasonCode.BOOK_DAY, "/received_on", given_on=entry.day, least_on=least, most_on=today)

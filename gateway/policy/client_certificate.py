@@ -1,9 +1,9 @@
-"""Reads the certificate with which a program shows itself in TLS: from the header that the TLS proxy writes, and from the
-file that an administrator binds to a key. In: the values of a header; the bytes of a file. Out: one `ClientCertificate`,
-or `NotOne` with the reason. Pure; nothing of what was read is in the reason.
+"""Reads the certificate with which a program shows itself in TLS: from the header that the TLS proxy writes, and from
+the file that an administrator binds to a key. In: the values of a header; the bytes of a file. Out: one
+`ClientCertificate`, or `NotACertificate` with the reason, which quotes nothing that was read. Pure.
 
-The header is that of RFC 9440, or the certificate in PEM and URL-escaped, as nginx writes it. There is one way to read it
-or none (threats.md 144): two values, two certificates and bytes behind the end are refused, never guessed at."""
+The header is that of RFC 9440, or the certificate in PEM and URL-escaped, as nginx writes it. There is one way to
+read it or none (threats.md 144): two values, two certificates and bytes behind the end are refused, not guessed at."""
 
 from __future__ import annotations
 
@@ -33,86 +33,87 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s([^-]*)-----END CERTIFICATE---
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...)\x02\x01\x03", re.DOTALL)
 
 
-class NotOne(ValueError):
-    """`code` is certificate-twice, -long, -several, -unread: labels below `fault.`; of files also -private."""
+class NotACertificate(ValueError):
+    """Not exactly one certificate. `code` is certificate-twice, -long, -several, -unread (labels `fault.`); of files also
+    -private."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
 
-def of_header(values: Sequence[str]) -> ClientCertificate | None:
-    """None where the proxy says that there was none. NotOne for whatever is not exactly one certificate."""
+def read_header(values: Sequence[str]) -> ClientCertificate | None:
+    """Read the certificate of a header; None where the proxy sent none. NotACertificate for anything else."""
     if len(values) > 1:
-        raise NotOne("certificate-twice")
+        raise NotACertificate("certificate-twice")
     text = values[0].strip() if values else ""
     if not text:
         return None
     if len(text) > LONGEST:
-        raise NotOne("certificate-long")
+        raise NotACertificate("certificate-long")
     if text.startswith(_BEGIN):
         plain = unquote_to_bytes(text).strip()
-        der = _of_pem(plain)
+        der = _decode_pem(plain)
         if _PEM.fullmatch(plain) is None:
-            raise NotOne("certificate-unread")
-        return _read(der)
+            raise NotACertificate("certificate-unread")
+        return _parse_certificate(der)
     if "," in text:
-        raise NotOne("certificate-several")
+        raise NotACertificate("certificate-several")
     if len(text) < 2 or not (text.startswith(":") and text.endswith(":")):
-        raise NotOne("certificate-unread")
-    return _read(_of_base64(text[1:-1].encode("utf-8", "surrogateescape")))
+        raise NotACertificate("certificate-unread")
+    return _parse_certificate(_decode_base64(text[1:-1].encode("utf-8", "surrogateescape")))
 
 
-def of_file(raw: bytes) -> ClientCertificate:
-    """PEM or DER. NotOne; a file with a private key is none that leaves its program."""
+def read_file(raw: bytes) -> ClientCertificate:
+    """Read PEM or DER; NotACertificate also for a file with a private key, which should never leave its program."""
     if len(raw) > LARGEST:
-        raise NotOne("certificate-long")
+        raise NotACertificate("certificate-long")
     if b"PRIVATE KEY-----" in raw or _PKCS12.match(raw) is not None or _is_private_key(raw):
-        raise NotOne("certificate-private")
-    return _read(_of_pem(raw) if _BEGIN.encode() in raw else raw)
+        raise NotACertificate("certificate-private")
+    return _parse_certificate(_decode_pem(raw) if _BEGIN.encode() in raw else raw)
 
 
-def _of_pem(raw: bytes) -> bytes:
-    found = _PEM.findall(raw)
-    if len(found) > 1:
-        raise NotOne("certificate-several")
-    if not found:
-        raise NotOne("certificate-unread")
-    return _of_base64(b"".join(found[0].split()))
+def _decode_pem(raw: bytes) -> bytes:
+    blocks = _PEM.findall(raw)
+    if len(blocks) > 1:
+        raise NotACertificate("certificate-several")
+    if not blocks:
+        raise NotACertificate("certificate-unread")
+    return _decode_base64(b"".join(blocks[0].split()))
 
 
-def _of_base64(text: bytes) -> bytes:
+def _decode_base64(text: bytes) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as why:
-        raise NotOne("certificate-unread") from why
+        raise NotACertificate("certificate-unread") from why
 
 
-def _read(der: bytes) -> ClientCertificate:
+def _parse_certificate(der: bytes) -> ClientCertificate:
     try:
-        found = x509.load_der_x509_certificate(der)
-        name = _name(found.subject)
-        begins_at, ends_at = found.not_valid_before_utc, found.not_valid_after_utc
-    # Certificates from outside are odd in more ways than the library has errors of its own for.
+        certificate = x509.load_der_x509_certificate(der)
+        name = _subject_name(certificate.subject)
+        begins_at, ends_at = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    # The library raises more kinds of errors for odd certificates than its own ones.
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as why:
-        raise NotOne("certificate-unread") from why
+        raise NotACertificate("certificate-unread") from why
     return ClientCertificate(
         sha256=hashlib.sha256(der).hexdigest(), name=name, begins_at=begins_at, ends_at=ends_at
     )
 
 
-def _name(subject: x509.Name) -> str:
-    """Its common name, or else all of it; on one line, whatever is in it."""
+def _subject_name(subject: x509.Name) -> str:
+    """Return the common name, else the whole subject, with unprintable characters replaced."""
     common = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     text = str(common[-1].value) if common else subject.rfc4514_string()
-    return "".join(each if each.isprintable() else "?" for each in text)[:_LONGEST_NAME]
+    return "".join(char if char.isprintable() else "?" for char in text)[:_LONGEST_NAME]
 
 
 def _is_private_key(raw: bytes) -> bool:
     try:
         load_der_private_key(raw, None)
     except TypeError:
-        return True  # one that a password guards
+        return True  # an encrypted key
     except (ValueError, UnsupportedAlgorithm):
         return False
     return True

@@ -1,8 +1,7 @@
-"""Opens a file of agency codes as offices have it: CSV, XLSX or JSON, in Unicode or in the letters of before, and says
-which column of it is which. In: bytes, and what reads a workbook. Out: the same table as CSV in UTF-8, and what was
-done to get there, for a person to look at; its headings with what each is taken for, by the names that the registry
-knows or by those that offices write; the file under the registry's own names. What the cells mean is the registry's
-to say. Pure."""
+"""Opens a file of agency codes as offices have it (CSV, XLSX or JSON, in Unicode or in older Vietnamese encodings)
+and guesses which column is which. In: bytes, and a reader of workbooks. Out: the same table as CSV in UTF-8, with
+what was converted; its headings with the column that each stands for; the file under the registry's own column names.
+Pure; the registry judges the cells."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ SAMPLES = 5
 CODE = "GW-CODE-FILE"
 _WESTERN = "cp1252"
 _MARK = b"\xef\xbb\xbf"
-_INSIDE = ("agencies", "data", "items")  # where a list stands inside an object
+_INSIDE = ("agencies", "data", "items")  # keys under which a JSON object may hold its list
 
 
 class CodeFileForm(StrEnum):
@@ -38,8 +37,8 @@ class CodeFileForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeFile:
-    """`letters`: what the file was written in, where that was not Unicode; `samples` are cells before and after.
-    `formulas`: cells of which the value that the workbook kept was taken."""
+    """A table of codes as CSV. `letters`: the old encoding of the file, where it was not Unicode; `samples` are cells
+    before and after. `formulas` counts the cells whose stored value of a formula was taken."""
 
     form: CodeFileForm
     csv: bytes
@@ -53,41 +52,41 @@ Workbook = Callable[[bytes], tuple[Rows, int]]
 """The rows of the first sheet, and how many cells were formulas."""
 
 
-def opened(raw: bytes, workbook: Workbook) -> CodeFile:
-    """BadForm for what is none of them, or is over a limit. A CSV in UTF-8 comes out as it came in."""
+def open_table(raw: bytes, workbook: Workbook) -> CodeFile:
+    """Read a table of codes; BadForm for another format or a file over a limit. A CSV in UTF-8 comes out as it came in."""
     if len(raw) > LARGEST:
         raise BadForm(f"a file of codes has at most {LARGEST // 1024 // 1024} MB", code=CODE)
     if raw[:2] == b"PK":
         rows, formulas = workbook(raw)
-        return _table(CodeFileForm.XLSX, rows, formulas)
+        return _make_table(CodeFileForm.XLSX, rows, formulas)
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        return _table(CodeFileForm.JSON, _from_json(raw), 0)
-    return _text(raw)
+        return _make_table(CodeFileForm.JSON, _read_json(raw), 0)
+    return _open_text(raw)
 
 
-def _text(raw: bytes) -> CodeFile:
+def _open_text(raw: bytes) -> CodeFile:
     is_wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
         text = raw.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError:
-        text, is_wide = _western(raw), False
-    if _CONTROL.search(text[:_LOOKED_AT]) is not None:
+        text, is_wide = _decode_western(raw), False
+    if _CONTROL.search(text[:_INSPECTED_LETTERS]) is not None:
         raise BadForm("this is no table of codes: save the list as CSV or XLSX", code=CODE)
-    letters = texts.found_letters(_lines(text))
+    letters = texts.found_letters(_split_lines(text))
     if letters is not None:
-        changed = "\n".join(texts.to_unicode(line, letters) for line in _lines(text))
+        changed = "\n".join(texts.to_unicode(line, letters) for line in _split_lines(text))
         return CodeFile(
             form=CodeFileForm.CSV,
             csv=changed.encode(),
             letters=letters,
-            samples=_samples(zip(_lines(text), _lines(changed), strict=True)),
+            samples=_samples(zip(_split_lines(text), _split_lines(changed), strict=True)),
         )
-    # What nobody can tell stays as it is: the registry names the line that is not UTF-8.
+    # Bytes of an unknown encoding stay as they are: the registry names the line that is not UTF-8.
     return CodeFile(form=CodeFileForm.CSV, csv=text.encode() if is_wide else raw.removeprefix(_MARK))
 
 
-def _lines(text: str) -> Iterator[str]:
-    """One after the other: a list of all agencies of the country is large as text already."""
+def _split_lines(text: str) -> Iterator[str]:
+    """Yield line after line, without a list: one of all agencies of the country is large as text already."""
     start = 0
     while (end := text.find("\n", start)) >= 0:
         yield text[start:end].removesuffix("\r")
@@ -95,30 +94,30 @@ def _lines(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-# A program or a picture has them within its first bytes; a text has none.
-_CONTROL, _LOOKED_AT = re.compile(r"[\x00-\x08\x0e-\x1f]"), 1_000_000
+# A program or a picture has control characters within its first bytes; a text has none.
+_CONTROL, _INSPECTED_LETTERS = re.compile(r"[\x00-\x08\x0e-\x1f]"), 1_000_000
 
 
-def _western(raw: bytes) -> str:
-    """Every byte has a letter: those that the code page leaves out are as in Latin-1."""
+def _decode_western(raw: bytes) -> str:
+    """Decode bytes as Windows-1252; those that the code page leaves out are read as in Latin-1."""
     try:
         return raw.decode(_WESTERN)
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
 
-def _table(form: CodeFileForm, rows: Rows, formulas: int) -> CodeFile:
+def _make_table(form: CodeFileForm, rows: Rows, formulas: int) -> CodeFile:
     if len(rows) > MOST_ROWS or any(len(row) > MOST_COLUMNS for row in rows):
         raise BadForm(f"a file of codes has at most {MOST_ROWS} rows and {MOST_COLUMNS} columns", code=CODE)
     letters = texts.found_letters(cell for row in rows for cell in row)
-    changed = rows if letters is None else [[texts.to_unicode(each, letters) for each in row] for row in rows]
+    changed = rows if letters is None else [[texts.to_unicode(c, letters) for c in row] for row in rows]
     width = max((len(row) for row in changed), default=0)
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";", lineterminator="\n")
-    # The title above a table, and what stands under it, is no row of it.
-    for row in changed[_heading(changed) :]:
+    # A title above the table and notes under it are no rows of it.
+    for row in changed[_heading_index(changed) :]:
         writer.writerow([" ".join(cell.split()) for cell in row] + [""] * (width - len(row)))
-    pairs = (pair for one, other in zip(rows, changed, strict=True) for pair in zip(one, other, strict=True))
+    pairs = (pair for old, new in zip(rows, changed, strict=True) for pair in zip(old, new, strict=True))
     return CodeFile(
         form=form,
         csv=out.getvalue().encode("utf-8", "replace"),
@@ -128,40 +127,40 @@ def _table(form: CodeFileForm, rows: Rows, formulas: int) -> CodeFile:
     )
 
 
-def _heading(rows: Rows) -> int:
-    """The first row with two filled cells: sheets of offices begin with a title."""
+def _heading_index(rows: Rows) -> int:
+    """Return the first row with two filled cells: sheets of offices begin with a title."""
     return next((n for n, row in enumerate(rows) if sum(bool(cell.strip()) for cell in row) > 1), 0)
 
 
 def _samples(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    found: dict[tuple[str, str], None] = {}
-    for one, other in pairs:
-        if one != other:
-            found[one[:100], other[:100]] = None
-        if len(found) == SAMPLES:
+    samples: dict[tuple[str, str], None] = {}
+    for old, new in pairs:
+        if old != new:
+            samples[old[:100], new[:100]] = None
+        if len(samples) == SAMPLES:
             break
-    return tuple(found)
+    return tuple(samples)
 
 
-def _from_json(raw: bytes) -> Rows:
-    """A list of objects, or an object that holds one; the names of their fields are the columns."""
+def _read_json(raw: bytes) -> Rows:
+    """Read a list of objects, or an object that holds one; the names of their fields are the columns."""
     try:
-        told = json.loads(raw.decode("utf-8-sig"))
+        records = json.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as why:
         raise BadForm("the file begins like JSON and is none", code=CODE) from why
-    if isinstance(told, dict):
-        told = next((told[name] for name in _INSIDE if isinstance(told.get(name), list)), None)
-    if not isinstance(told, list) or not told or not all(isinstance(each, dict) for each in told):
+    if isinstance(records, dict):
+        records = next((records[name] for name in _INSIDE if isinstance(records.get(name), list)), None)
+    if not isinstance(records, list) or not records or not all(isinstance(r, dict) for r in records):
         raise BadForm("JSON of codes is a list of objects, one for each agency", code=CODE)
-    if len(told) >= MOST_ROWS:
+    if len(records) >= MOST_ROWS:
         raise BadForm(f"a file of codes has at most {MOST_ROWS} rows", code=CODE)
-    columns = list(dict.fromkeys(name for each in told for name in each))
+    columns = list(dict.fromkeys(name for record in records for name in record))
     if len(columns) > MOST_COLUMNS:
         raise BadForm(f"a file of codes has at most {MOST_COLUMNS} columns", code=CODE)
-    return [columns, *([_plain(each.get(name)) for name in columns] for each in told)]
+    return [columns, *([_cell_of(record.get(name)) for name in columns] for record in records)]
 
 
-def _plain(value: object) -> str:
+def _cell_of(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
@@ -173,8 +172,8 @@ def _plain(value: object) -> str:
 
 COLUMNS = RECORD_FIELDS
 MOST_HEADINGS = 60
-_HEAD = 64 * 1024  # the first line stands in it
-# How offices head their columns.
+_HEAD = 64 * 1024  # the first line lies within it
+# The headings that offices write, folded, per column.
 _HEADS: Mapping[str, tuple[str, ...]] = {
     "code": ("ma", "ma dinh danh", "ma co quan", "ma dinh danh dien tu"),
     "name": ("ten", "ten co quan", "ten don vi"),
@@ -189,56 +188,56 @@ _HEADS: Mapping[str, tuple[str, ...]] = {
     "decision": ("so quyet dinh", "van ban quyet dinh", "can cu"),
     "host": ("nut lien thong",),
 }
-_WRITTEN = {written: column for column, heads in _HEADS.items() for written in heads}
+_COLUMN_OF = {heading: column for column, headings in _HEADS.items() for heading in headings}
 
 
 def headings_of(content: bytes) -> tuple[str, ...]:
-    """The cells of the first line; nothing of a file that is no text."""
+    """Return the cells of the first line; none of a file that is no text."""
     try:
         end = content.find(b"\n")
         first = (content if end < 0 else content[:end]).decode("utf-8-sig").rstrip("\r")
     except UnicodeDecodeError:
         return ()
-    cells = next(csv.reader(io.StringIO(first), delimiter=_delimiter(first)), [])
-    return tuple(each.strip() for each in cells[:MOST_HEADINGS])
+    cells = next(csv.reader(io.StringIO(first), delimiter=_guess_delimiter(first)), [])
+    return tuple(cell.strip() for cell in cells[:MOST_HEADINGS])
 
 
 def guess_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """What each heading means; empty where nobody can tell, or another one means it already."""
-    made: list[str] = []
+    """Guess the column of each heading; empty where it is unknown, or where another heading means that column already."""
+    columns: list[str] = []
     for name in names:
         plain = " ".join(fold(name).replace("_", " ").split())
-        found = name.strip().lower() if name.strip().lower() in COLUMNS else _WRITTEN.get(plain, "")
-        made.append("" if found in made else found)
-    return tuple(made)
+        column = name.strip().lower() if name.strip().lower() in COLUMNS else _COLUMN_OF.get(plain, "")
+        columns.append("" if column in columns else column)
+    return tuple(columns)
 
 
-def under_own_names(content: bytes, columns: Sequence[str]) -> bytes:
-    """The file with only those columns, under their names; as it is where nothing would change, or where it cannot be read,
-    which the registry then says with the line."""
+def rename_columns(content: bytes, columns: Sequence[str]) -> bytes:
+    """Keep only the named columns, under those names. A file that would not change or cannot be read is returned as it
+    is: the registry then names the broken line."""
     names = headings_of(content)
-    if not names or tuple(each.lower() for each in names) == tuple(columns) or not any(columns):
+    if not names or tuple(heading.lower() for heading in names) == tuple(columns) or not any(columns):
         return content
-    kept = [n for n, name in enumerate(columns) if name]
-    delimiter = _delimiter(content[:_HEAD].decode("utf-8-sig", "ignore"))
-    made = io.BytesIO()
-    with io.TextIOWrapper(made, "utf-8", newline="") as text:
+    positions = [n for n, name in enumerate(columns) if name]
+    delimiter = _guess_delimiter(content[:_HEAD].decode("utf-8-sig", "ignore"))
+    buffer = io.BytesIO()
+    with io.TextIOWrapper(buffer, "utf-8", newline="") as text:
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
         try:
             lines = (line.decode("utf-8") for line in io.BytesIO(content.removeprefix(b"\xef\xbb\xbf")))
             for n, cells in enumerate(csv.reader(lines, delimiter=delimiter, strict=True)):
                 if n == 0:
-                    writer.writerow([columns[at] for at in kept])
+                    writer.writerow([columns[at] for at in positions])
                 else:
-                    # A line of another length stays so: the registry names it.
-                    whole = len(cells) == len(names)
-                    writer.writerow([cells[at] for at in kept] if whole else cells)
+                    # A line of another length stays: the registry names it.
+                    is_complete = len(cells) == len(names)
+                    writer.writerow([cells[at] for at in positions] if is_complete else cells)
         except (csv.Error, UnicodeDecodeError):
             return content
         text.flush()
-        return made.getvalue()
+        return buffer.getvalue()
 
 
-def _delimiter(text: str) -> str:
+def _guess_delimiter(text: str) -> str:
     first = text.split("\n", 1)[0]
     return ";" if first.count(";") > first.count(",") else ","

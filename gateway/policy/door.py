@@ -1,12 +1,11 @@
-"""What is turned away at a door: a declared secret, a declared category, a file name that is none, a file or document
-that grows past its limit while it streams, and a file for what the inspector found in its bytes (R10 to R13,
-threats 57 to 64). In: declared values and byte counts; `FileFacts`, name, profile; the header of a part of a form.
-Out: reasons; a `Verdict` for one file; its name as its sender meant it, or None where nobody can say what it is.
-Pure; the way out refuses for what a file is, the way in holds.
+"""Refuses at the edge of the node: a declared secret or category, an unreadable file name, a file or document that
+grows past its limit while it streams, and a file for what the inspector found in its bytes (R10 to R13 file rules,
+threats 57 to 64 hostile files). In: declared values and byte counts; `FileFacts`, name, profile; the header of a form
+part. Out: reasons; a `Verdict` for one file; the name that its sender meant, or None. Pure; the way out refuses for
+such a file, the way in holds.
 
-Some senders write a whole path of Windows, whose separators are no escapes; some pack the name as mail does (RFC
-2047) or as addresses do (%C4%83). Left as they are, such names lose their ending, and a PDF becomes a file of no
-known kind."""
+Some senders write a whole Windows path, whose separators are no escapes; some encode the name as mail does (RFC 2047)
+or as addresses do (%C4%83). Undecoded, such names lose their ending, and a PDF becomes a file of no known kind."""
 
 from __future__ import annotations
 
@@ -34,19 +33,20 @@ _UNREADABLE = ("Cc", "Cs")
 
 
 def meant_name(header: str, parsed: str | None) -> str | None:
-    """`parsed` is what a library made of the header; it is right about the extended form (RFC 8187) alone."""
+    """Return the file name that the sender meant. `parsed`, read by a library, is right about the extended form (RFC 8187)
+    alone."""
     if not parsed:
         return parsed
     if _EXTENDED.search(header):
         name: str | None = parsed
     else:
         quoted = _QUOTED.search(header)
-        written = re.sub(r'\\(["\\])', r"\1", quoted[1]) if quoted else parsed
-        name = _unpacked(written)
+        raw_name = re.sub(r'\\(["\\])', r"\1", quoted[1]) if quoted else parsed
+        name = _decode_name(raw_name)
     if name is None:
         return None
     last = nfc(without_folders(name))
-    return None if not last or any(unicodedata.category(each) in _UNREADABLE for each in last) else last
+    return None if not last or any(unicodedata.category(char) in _UNREADABLE for char in last) else last
 
 
 def without_folders(name: str) -> str:
@@ -54,7 +54,7 @@ def without_folders(name: str) -> str:
     return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def _unpacked(name: str) -> str | None:
+def _decode_name(name: str) -> str | None:
     if _PACKED.search(name):
         try:
             return str(make_header(decode_header(name)))
@@ -64,7 +64,7 @@ def _unpacked(name: str) -> str | None:
         try:
             return unquote_to_bytes(name).decode()
         except UnicodeDecodeError:
-            return name  # signs of percent that are meant as such
+            return name  # percent signs that are meant as such
     return name
 
 
@@ -96,89 +96,89 @@ _NEVER_STORED = frozenset(
 
 
 def check_declared(secrecy: str | None, category: str | None, profile: Profile) -> Verdict:
-    """Refuses by declared value only (R2, R3); the words of a document never refuse it."""
+    """Refuse by declared value only (R2 secrecy, R3 category); the words of a document never refuse it."""
     broken = []
     if declares_secret(secrecy):
         broken.append(reason(ReasonCode.SECRECY_DECLARED, "/secrecy", value=(secrecy or "").strip()[:20]))
     if category and category.strip().casefold() in profile.refused_categories:
         broken.append(reason(ReasonCode.FORBIDDEN_CATEGORY, "/category", value=category.strip()[:40]))
-    return Verdict.of(broken)
+    return Verdict.make(broken)
 
 
 def declares_secret(secrecy: str | None) -> bool:
-    """Whether a declared value is anything but `none`; a value nobody knows counts as a secret."""
+    """Tell whether a declared value is anything but `none`; an unknown value counts as a secret."""
     return (secrecy or "").strip().casefold() not in NOT_SECRET
 
 
 def check_name(name: str, pointer: str) -> Reason | None:
-    """A name from which nothing readable is left cannot be shown to a clerk, so it is refused."""
+    """Refuse a name from which nothing readable is left, for it cannot be shown to a clerk."""
     return None if seen_name(name) else reason(ReasonCode.FILE_NAME, pointer, name=name[:40])
 
 
 def clean_name(name: str) -> str:
-    """The name to show, to store and to send: NFC, no folders, no control characters, marks that nobody sees written out
-    (`[U+202E]`), no device name and no sign that a file system refuses, at most 255 bytes with its ending kept
-    (threats 75 to 78). Bytes are stored under generated ids, never under this."""
-    return _known(name).stored
+    """Return the name to show, to store and to send: NFC, no folders, no control characters, invisible marks written
+    out (`[U+202E]`), no device name and no character that a file system refuses, at most 255 bytes with its ending kept
+    (threats 75 to 78, deceiving names). Bytes are stored under generated ids, never under this."""
+    return _name_facts(name).stored
 
 
 def seen_name(name: str) -> str:
-    """The name without what nobody sees in it: what some machine will take it for."""
-    return _known(name).seen
+    """Return the name without its invisible characters, as other machines may take it."""
+    return _name_facts(name).visible
 
 
 def odd_name(name: str, pointer: str) -> Iterator[Reason]:
-    """A warning where the name is not kept as it came, is cut, or mixes alphabets whose letters look alike (threat 76)."""
-    known = _known(name)
-    if known.length > _NAME_BYTES:
-        length, most = known.length, _NAME_BYTES
-        yield reason(ReasonCode.NAME_CUT, pointer, name=known.stored, length=length, most=most)
-    elif known.is_odd:
-        yield reason(ReasonCode.NAME_ODD, pointer, name=known.stored)
+    """Warn of a name that is changed, is cut, or mixes alphabets whose letters look alike (threat 76, deceiving names)."""
+    facts = _name_facts(name)
+    if facts.length > _NAME_BYTES:
+        length, most = facts.length, _NAME_BYTES
+        yield reason(ReasonCode.NAME_CUT, pointer, name=facts.stored, length=length, most=most)
+    elif facts.is_odd:
+        yield reason(ReasonCode.NAME_ODD, pointer, name=facts.stored)
 
 
 def stored_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Clean names in the same order, each of them once, letter case aside: the second `a.pdf` is `a (2).pdf`."""
+    """Return clean names in the same order, each of them once, letter case aside: the second `a.pdf` is `a (2).pdf`."""
     stored: list[str] = []
-    taken: set[str] = set()
-    last: dict[str, int] = {}  # of each name, so that a thousand equal ones are not counted anew each time
+    used_names: set[str] = set()
+    last: dict[str, int] = {}  # by name, so that a thousand equal names do not each count from 1
     for name in map(clean_name, names):
         free, n = name, last.get(name, 1)
-        while free.casefold() in taken:
+        while free.casefold() in used_names:
             n += 1
             free = _cut(name, f" ({n})")
-        taken.add(free.casefold())
+        used_names.add(free.casefold())
         last[name] = n
         stored.append(free)
     return tuple(stored)
 
 
 def never_stored(verdict: Verdict) -> Verdict:
-    """What turns away even a draft, which may be incomplete."""
-    return Verdict(reasons=tuple(each for each in verdict.reasons if each.code in _NEVER_STORED))
+    """Keep the reasons that refuse even a draft, which may be incomplete."""
+    return Verdict(reasons=tuple(broken for broken in verdict.reasons if broken.code in _NEVER_STORED))
 
 
 def over_limit(
-    name: str, file_bytes: int, document_bytes: int, profile: Profile, pointer: str, *, whole: bool = False
+    name: str, file_bytes: int, document_bytes: int, profile: Profile, pointer: str, *, complete: bool = False
 ) -> Reason | None:
-    """Asked as bytes flow in: the reason to stop reading now, or None. Exactly the limit may pass. How large it is,
-    is known of a file that is here as a whole; of one that flows in, only that it is larger."""
+    """Return the reason to stop reading, or None; called as bytes flow in. Exactly the limit may pass. Only the reason
+    of a complete file names its size: a streamed one is only known to be larger."""
     limits = (
         (ReasonCode.FILE_TOO_LARGE, pointer, file_bytes, profile.max_file_bytes),
         (ReasonCode.DOCUMENT_TOO_LARGE, "/files", document_bytes, profile.max_document_bytes),
     )
-    for code, where, size, limit in limits:
+    for code, place, size, limit in limits:
         if size > limit:
-            told: dict[str, Any] = {"size_bytes": size} if whole else {}  # Any: parameters of a reason
-            return reason(code, where, name=name, **told, limit_bytes=limit)
+            params: dict[str, Any] = {"size_bytes": size} if complete else {}  # Any: parameters of a reason
+            return reason(code, place, name=name, **params, limit_bytes=limit)
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
-    """What is made of a file's name. `length` is that of the name as it came, in bytes."""
+class _NameFacts:
+    """Forms of a file's name. `length` is that of the name as it came, in bytes."""
 
-    seen: str
+    visible: str
     stored: str
     ending: str
     length: int
@@ -186,39 +186,39 @@ class _Name:
 
 
 @remembered
-def _known(name: str) -> _Name:
-    """Asked for at every rule that looks at the name, on both ways."""
-    seen, stored, composed = _seen(name), _stored(name), nfc(name)
-    return _Name(
-        seen=seen,
+def _name_facts(name: str) -> _NameFacts:
+    """Work out the forms of a name, once for all the rules that look at it."""
+    visible, stored, composed = _visible_name(name), _storable_name(name), nfc(name)
+    return _NameFacts(
+        visible=visible,
         stored=stored,
-        ending=_ending_of(seen),
+        ending=_ending_of(visible),
         length=len(composed.encode(errors="surrogatepass")),
         is_odd=stored != composed or any(map(_mixes_alphabets, _BETWEEN_WORDS.split(stored))),
     )
 
 
-def _seen(name: str) -> str:
-    return _bare(name, lambda char: "")
+def _visible_name(name: str) -> str:
+    return _last_part(name, lambda char: "")
 
 
-def _stored(name: str) -> str:
-    bare = _bare(_REFUSED.sub("_", name), lambda mark: f"[U+{ord(mark):04X}]") or "file"
+def _storable_name(name: str) -> str:
+    bare = _last_part(_REFUSED.sub("_", name), lambda mark: f"[U+{ord(mark):04X}]") or "file"
     if bare.split(".", 1)[0].strip().casefold() in _DEVICES:
         bare = "_" + bare
     return _cut(bare, "") if len(bare.encode()) > _NAME_BYTES else bare
 
 
-def _bare(name: str, hidden: Callable[[str], str]) -> str:
-    """The last part of a path; `hidden` says what becomes of a mark that nobody sees."""
-    shown = nfc(name.replace("\\", "/").rsplit("/", 1)[-1])
-    if not shown.isprintable():
-        # Once more where something between a letter and its accent was taken away.
-        shown = nfc("".join([_kept(char, hidden) for char in shown]))
-    return shown.strip(" .").lstrip("-. ") if shown.strip(" .-_") else ""
+def _last_part(name: str, hidden: Callable[[str], str]) -> str:
+    """Return the last part of a path; `hidden` replaces an invisible character."""
+    part = nfc(name.replace("\\", "/").rsplit("/", 1)[-1])
+    if not part.isprintable():
+        # Removing a character between a letter and its accent may let the two be composed.
+        part = nfc("".join([_clean_char(char, hidden) for char in part]))
+    return part.strip(" .").lstrip("-. ") if part.strip(" .-_") else ""
 
 
-def _kept(char: str, hidden: Callable[[str], str]) -> str:
+def _clean_char(char: str, hidden: Callable[[str], str]) -> str:
     kind = unicodedata.category(char)
     if kind in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp"):
         return ""
@@ -226,13 +226,13 @@ def _kept(char: str, hidden: Callable[[str], str]) -> str:
 
 
 def _cut(name: str, tail: str) -> str:
-    """The name with `tail` before its ending, cut to its most bytes."""
+    """Put `tail` before the ending of a name, and cut the name to the most bytes allowed."""
     stem, dot, ending = name.rpartition(".")
     if not stem or len(ending.encode()) > _ENDING_BYTES:
         stem, dot, ending = name, "", ""
-    after = tail + dot + ending
-    room = _NAME_BYTES - len(after.encode())
-    return stem.encode()[:room].decode(errors="ignore").rstrip(" .") + after
+    suffix = tail + dot + ending
+    room = _NAME_BYTES - len(suffix.encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip(" .") + suffix
 
 
 def _mixes_alphabets(word: str) -> bool:
@@ -242,7 +242,7 @@ def _mixes_alphabets(word: str) -> bool:
     return "LATIN" in names and bool(names & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 
 
-# Words of `FileFacts.broken` that mean an archive made to harm rather than one that was damaged.
+# Values of `FileFacts.broken` that mean an archive made to harm rather than a damaged one.
 BOMBS = frozenset({"ratio", "too-deep", "too-many-members", "member-overlap", "too-long-to-read"})
 
 _HARMLESS_BYTES = 1024 * 1024  # below this a high ratio only means a short file
@@ -255,70 +255,70 @@ _ENDINGS = {
     "tsv": "csv",
 }
 _LIKE = frozenset({"txt", "csv"})
-# Why a scanner gave no verdict, where it may give one later.
+# Reasons of a missing verdict that may pass: the scanner may answer later.
 _PASSING = frozenset({"down", "late"})
 
 
 def must_wait(facts: FileFacts, profile: Profile) -> bool:
-    """Whether nothing may be decided about this file before the scanner answers (threat 65)."""
+    """Tell whether nothing may be decided about this file before the scanner answers (threat 65, unscanned files)."""
     return profile.scan_required and facts.unscanned in _PASSING
 
 
 def judge_file(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Verdict:
-    """Every rule this one file breaks. Says nothing about its role in the document."""
+    """Return every rule that this file breaks, whatever its role in the document."""
     if facts.size == 0:
         return Verdict(reasons=(reason(ReasonCode.FILE_EMPTY, pointer, name=name),))
-    found = (check_name(name, pointer), over_limit(name, facts.size, 0, profile, pointer, whole=True))
-    reasons = [each for each in found if each is not None]
-    ending = _known(name).ending
-    reasons += _type(name, ending, facts, profile, pointer)
-    reasons += _opening(name, facts, profile, pointer)
-    warnings = [*_ending(name, ending, facts, pointer)]
+    faults = (check_name(name, pointer), over_limit(name, facts.size, 0, profile, pointer, complete=True))
+    reasons = [fault for fault in faults if fault is not None]
+    ending = _name_facts(name).ending
+    reasons += _types(name, ending, facts, profile, pointer)
+    reasons += _opening_reasons(name, facts, profile, pointer)
+    warnings = [*_ending_warnings(name, ending, facts, pointer)]
     if facts.active:
-        reasons += _active(name, facts, profile.refused_active, pointer)
-        warnings += _active(name, facts, profile.warned_active, pointer)
+        reasons += _active_reasons(name, facts, profile.refused_active, pointer)
+        warnings += _active_reasons(name, facts, profile.warned_active, pointer)
     warnings += odd_name(name, pointer)
     if facts.malware is not None:
         reasons.append(reason(ReasonCode.MALWARE, pointer, name=name, malware=facts.malware))
     if facts.unscanned is not None:
         unscanned = reason(ReasonCode.UNSCANNED, pointer, name=name, unscanned=facts.unscanned)
         (reasons if profile.scan_required else warnings).append(unscanned)
-    return Verdict.of(reasons, warnings)
+    return Verdict.make(reasons, warnings)
 
 
 def secrecy_stamps(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
-    """Stamps of secrecy on the first page of a lead file (R2)."""
+    """Name the stamps of secrecy on the first page of a lead file (R2, secrecy)."""
     for stamp in stamps_on(facts.first_page, profile.secrecy_stamps):
         yield reason(ReasonCode.SECRECY_STAMP, pointer, name=name, word=stamp)
 
 
-def unread_rest(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
-    """That a part of the first page of a lead file was not read, so that nothing is known of it."""
+def unread_part(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
+    """Say that a part of the first page of a lead file was not read, so that nothing is known of it."""
     if facts.page_cut:
         yield reason(ReasonCode.FIRST_PAGE_CUT, pointer, name=name)
 
 
-def _type(name: str, ending: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
+def _types(name: str, ending: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
     if not profile.accepts(facts.found_type):
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=facts.found_type)
     elif ending and not profile.accepts(ending):
         # A text named `.bat` is harmless bytes that the receiver's machine would run.
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=ending)
-    for member, found in zip(facts.members, facts.member_types, strict=False):
-        ending = _ending_of(_seen(member.rpartition("/")[2]))
-        wrong = next((kind for kind in (found, ending) if kind and not profile.accepts(kind)), None)
+    for member, member_type in zip(facts.members, facts.member_types, strict=False):
+        ending = _ending_of(_visible_name(member.rpartition("/")[2]))
+        wrong = next((kind for kind in (member_type, ending) if kind and not profile.accepts(kind)), None)
         if wrong is not None:
             yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=f"{name}: {member[:120]}", type=wrong)
             return
 
 
-def _opening(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
-    """Encrypted, broken, or made to harm; each at most once."""
+def _opening_reasons(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
+    """Say that a file is encrypted, broken, or made to harm; each at most once."""
     if facts.encrypted:
         yield reason(ReasonCode.ENCRYPTED, pointer, name=name)
     if facts.broken is not None and facts.broken not in BOMBS:
         yield reason(ReasonCode.BROKEN, pointer, name=name, why=facts.broken)
-    if (why := _bomb(facts, profile)) is not None:
+    if (why := _bomb_kind(facts, profile)) is not None:
         yield reason(
             ReasonCode.ARCHIVE_BOMB,
             pointer,
@@ -330,7 +330,7 @@ def _opening(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Ite
         )
 
 
-def _bomb(facts: FileFacts, profile: Profile) -> str | None:
+def _bomb_kind(facts: FileFacts, profile: Profile) -> str | None:
     if facts.broken in BOMBS:
         return facts.broken
     if facts.nested_depth > profile.max_archive_depth:
@@ -343,21 +343,21 @@ def _bomb(facts: FileFacts, profile: Profile) -> str | None:
     return None
 
 
-def _active(name: str, facts: FileFacts, kinds: frozenset[str], pointer: str) -> Iterator[Reason]:
+def _active_reasons(name: str, facts: FileFacts, kinds: frozenset[str], pointer: str) -> Iterator[Reason]:
     for kind in sorted(set(facts.active) & kinds):
         yield reason(ReasonCode.ACTIVE_CONTENT, pointer, name=name, kind=kind)
 
 
-def _ending(name: str, ending: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
+def _ending_warnings(name: str, ending: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
     if ending and ending != facts.found_type and not {ending, facts.found_type} <= _LIKE:
         yield reason(
             ReasonCode.TYPE_UNLIKE_NAME, pointer, name=name, type=facts.found_type, suggest=facts.found_type
         )
 
 
-def _ending_of(seen: str) -> str:
-    """As a machine that stores the file would see it: what nobody sees in a name hides no ending."""
-    stem, dot, ending = seen.rpartition(".")
+def _ending_of(visible: str) -> str:
+    """Return the ending as a machine that stores the file would see it; invisible characters hide none."""
+    stem, dot, ending = visible.rpartition(".")
     ending = ending.casefold()
-    is_one = stem and dot and ending.isalnum() and len(ending) <= _ENDING_LETTERS
-    return _ENDINGS.get(ending, ending) if is_one else ""
+    is_ending = stem and dot and ending.isalnum() and len(ending) <= _ENDING_LETTERS
+    return _ENDINGS.get(ending, ending) if is_ending else ""

@@ -20,15 +20,15 @@ from gateway.policy.verdict import Reason, ReasonCode, reason
 from gateway.words.reading import NUMBER_LABEL, TOPIC
 
 _LONGEST = 1000
-_LONGEST_SHOWN = 200
+_LONGEST_QUOTE = 200
 _LABEL = re.compile(rf"^\s*{NUMBER_LABEL}\b[\s:.]*")
-# Of fewer letters than that, a part of a subject may be that of another one.
+# A shorter part of a subject may also be a part of another one.
 _PART = 12
 _DIFFERENT = 2
 
 
 class DocumentData(Protocol):
-    """The values that travel beside the file."""
+    """Values that travel beside the file."""
 
     @property
     def number(self) -> str: ...
@@ -84,7 +84,7 @@ def compare(page: FirstPage | None, data: DocumentData) -> tuple[ComparedField, 
 
 
 class PageStanding(StrEnum):
-    """How the first page of an incoming document agrees with its data; nothing to compare is `unread`."""
+    """Agreement of an incoming document's first page with its data; nothing to compare is `unread`."""
 
     SAME = "same"
     DIFFERS = "differs"
@@ -119,8 +119,8 @@ def _reasons(differing: Sequence[ComparedField], code: ReasonCode) -> tuple[Reas
             code,
             f"/{field.field}",
             field=field.field,
-            page=field.page[:_LONGEST_SHOWN],
-            sent=field.sent[:_LONGEST_SHOWN],
+            page=field.page[:_LONGEST_QUOTE],
+            sent=field.sent[:_LONGEST_QUOTE],
         )
         for field in differing
     )
@@ -131,8 +131,8 @@ def _sure(field: Field[str]) -> str | None:
 
 
 def _code(code: str) -> str:
-    """Return letters and digits alone, without the label and leading zeros. D and its stroked sister are two letters; an
-    Icelandic letter that looks like the latter is meant as it."""
+    """Return letters and digits alone, without the label and leading zeros. D and its stroked sister are two letters; the
+    Icelandic letter that looks like the latter is read as it."""
     bare = _LABEL.sub("", nfc(code).casefold().replace("\u00f0", "\u0111"))
     return "".join(sign for sign in bare if sign.isalnum()).lstrip("0")
 
@@ -144,9 +144,9 @@ def _is_same_matter(page: str, sent: str, kind: str) -> bool:
 
 
 def _matter(subject: str, kind: str) -> str:
-    """The words of the matter alone: short forms in full, without what leads in or names the type."""
-    said = fold(written_out(subject[:_LONGEST]))
+    """Return the letters of the subject alone: short forms in full, without leading words and the name of the type."""
+    words = fold(written_out(subject[:_LONGEST]))
     for lead in (fold(kind), *map(fold, TOPIC), fold(kind)):
-        if lead and said.startswith(lead) and not said[len(lead) : len(lead) + 1].isalnum():
-            said = said[len(lead) :].lstrip(" :.-")
-    return "".join(sign for sign in said if sign.isalnum())
+        if lead and words.startswith(lead) and not words[len(lead) : len(lead) + 1].isalnum():
+            words = words[len(lead) :].lstrip(" :.-")
+    return "".join(sign for sign in words if sign.isalnum())

@@ -1,6 +1,6 @@
-"""What a name in a hot folder means, and what a thing is called where it is put. In: names as they lie in a directory,
-which anybody may have written. Out: the sort of thing that it names, or None for what is not to be looked at; names
-that every file system bears, each once. Pure."""
+"""Says what a name in a hot folder means, and under which name a file is put away. In: names in a directory that any user
+may write to. Out: the sort that a name means, or None for names to ignore; names that every file system accepts, each once.
+Pure."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ SIDECAR, ENVELOPE, ARCHIVE, READY = ".json", ".edxml", ".zip", ".ready"
 STATUS = ".status.json"
 META = "meta.json"
 RECEIPT, REASON = ".result.json", ".error.txt"
-# What programs, shares and desks leave while they write, or for themselves.
+# Programs, file shares and desktops leave these while they write, or for themselves.
 _UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart", ".swp")
-_ASIDE = frozenset({"thumbs.db", "desktop.ini"})
+_IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini"})
 _NAME_BYTES = 255
 _CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 
 
 class Sort(StrEnum):
-    """What a name in `out/` names."""
+    """Meaning of a name in `out/`."""
 
     SIDECAR = "sidecar"
     ENVELOPE = "envelope"
@@ -33,9 +33,9 @@ class Sort(StrEnum):
 
 
 def sort_of(name: str, *, is_folder: bool) -> Sort | None:
-    """None for what is still being written, and for what nobody meant to send."""
+    """Return the sort of a name; None for files that are still being written, and for those of the system."""
     low = name.lower()
-    if low.startswith((".", "~$")) or low.endswith((*_UNFINISHED, RECEIPT, REASON)) or low in _ASIDE:
+    if low.startswith((".", "~$")) or low.endswith((*_UNFINISHED, RECEIPT, REASON)) or low in _IGNORED_NAMES:
         return None
     if is_folder:
         return Sort.FOLDER
@@ -51,22 +51,22 @@ def sort_of(name: str, *, is_folder: bool) -> Sort | None:
 
 
 def stem_of(name: str, sort: Sort) -> str:
-    """The X of X.json, X.edxml, X.zip, X.ready and X/: what belongs together has one."""
+    """Return the X of X.json, X.edxml, X.zip, X.ready and X/: files that belong together share it."""
     return name if sort in (Sort.FOLDER, Sort.FILE) else name[: name.rindex(".")]
 
 
 def is_plain(name: str) -> bool:
-    """Whether it names a file directly in the folder, and nothing else."""
+    """Tell whether a name is that of a file directly in the folder, and nothing else."""
     return name not in ("", ".", "..") and "/" not in name and "\\" not in name and "\0" not in name
 
 
 def is_folder_of(code: str) -> bool:
-    """Whether an agency's code can name a folder. Those of the national list can."""
+    """Tell whether an agency's code can name a folder. Those of the national list can."""
     return _CODE.fullmatch(code) is not None and ".." not in code
 
 
 def kept_name(name: str, tail: str = "") -> str:
-    """The name that it is put away under: readable, and short enough also with `tail` behind it."""
+    """Return the name to put a file away under: readable, and short enough also with `tail` behind it."""
     bare = clean_name(name)
     room = _NAME_BYTES - len(tail.encode()) - len(" (9999)")
     if len(bare.encode()) > room:
@@ -79,7 +79,7 @@ def kept_name(name: str, tail: str = "") -> str:
 
 
 def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
-    """The name, or the first of `a (2).pdf`, `a (3).pdf`, … that nothing has yet."""
+    """Return the name, or the first of `a (2).pdf`, `a (3).pdf`, … that is free."""
     free, n = name, 1
     stem, dot, ending = name.rpartition(".")
     if not stem:

@@ -1,6 +1,6 @@
-"""May this packet come in, and what does the node answer by itself? In: what a verified packet says and what its files
-were found to be; how it ended, and whether its sender is proved. Out: a `Ruling`: allowed, held for the clerk with
-every reason, sealed, or one of the few cases where no person could act; status codes to send, in order
+"""Decides whether a packet may come in, and what the node answers by itself. In: the content of a verified packet and
+the facts of its files; how it ended, and whether its sender is proved. Out: a `Ruling`: allowed, held for the clerk
+with every reason, sealed, or one of the few cases where no person could act; status codes to send, in order
 (interfaces.md 1.5). Pure; every other status comes from a person."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.domain.document import Kind
 from gateway.domain.proof import Finding
 from gateway.domain.registry import fold_code
 from gateway.domain.signatures import FileFacts
-from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps, unread_rest
+from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps, unread_part
 from gateway.policy.first_page import PageStanding, judge_arrived
 from gateway.policy.profile import Profile
 from gateway.policy.texts import odd_subject
@@ -22,7 +22,7 @@ from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 
 
 class PacketEnding(StrEnum):
-    """How a packet ended with us that was stored; of the others nothing is said, or the refusal that the rules name."""
+    """Ending of a packet that we stored; for others no status is sent, or the refusal that the rules name."""
 
     ADMITTED = "admitted"
     HELD = "held"
@@ -37,8 +37,8 @@ def answers(
     authenticated: bool,
     taken_in: bool = False,
 ) -> tuple[str, ...]:
-    """Codes to send now. A sender not proved gets nothing (A7), nor does a status. `taken_in` says whether the document
-    that a recall acts on was taken in (03)."""
+    """Return the status codes to send now. A sender not proved gets nothing (A7, unproved senders), nor does a status.
+    `taken_in` says whether the document that a recall acts on was taken in (03)."""
     if not authenticated or kind is Kind.STATUS:
         return ()
     arrived = ("01",) if profile.answer_arrived else ()
@@ -49,7 +49,7 @@ def answers(
 
 
 def answers_refusal(reason: str, profile: Profile) -> bool:
-    """Whether this refusal goes out by itself; when it does not, the packet is held for the clerk."""
+    """Tell whether this refusal goes out by itself; when it does not, the packet is held for the clerk."""
     switches = {
         "DAMAGED": profile.answer_damaged,
         "WRONG_ADDRESSEE": profile.answer_wrong_addressee,
@@ -76,9 +76,9 @@ class ArrivedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivedPacket:
-    """What a verified packet says, and what was found. `addressed_to` are the codes of the signed `To` list (of a
-    status: its `ResponseFor`); `our_codes` are the receiving agency's code and every alias valid then. A clerk decides
-    about `findings`; `doubts` are told and decide nothing."""
+    """Content of a verified packet, with the facts of its files. `addressed_to` are the codes of the signed `To` list
+    (of a status: its `ResponseFor`); `our_codes` are the receiving agency's code and every alias valid then. A clerk
+    decides about `findings`; `doubts` are shown and decide nothing."""
 
     our_codes: tuple[str, ...]
     addressed_to: tuple[str, ...]
@@ -109,18 +109,18 @@ class Ruling:
 
 
 def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
-    """First the declared secret, then what nobody could act on, then everything that a clerk has to look at."""
+    """Look for a declared secret, then for cases in which no person could act, then for all that a clerk has to see."""
     if declares_secret(packet.secrecy):
         return Ruling(
             decision=Admission.SEALED, verdict=check_declared(packet.secrecy, None, profile), code="SECRET"
         )
-    obstacles = _unactionable(packet)
+    obstacles = _find_obstacles(packet)
     for code, detail in obstacles:
         if answers_refusal(code, profile):
             return Ruling(decision=Admission.UNACTIONABLE, code=code, detail=detail)
     page, differences = _first_page(packet)
-    reasons = tuple(_kept_back(obstacles, packet.findings)) if obstacles or packet.findings else ()
-    verdict = Verdict.of(reasons, (*_warnings(packet, profile), *differences))
+    reasons = tuple(_hold_reasons(obstacles, packet.findings)) if obstacles or packet.findings else ()
+    verdict = Verdict.make(reasons, (*_warnings(packet, profile), *differences))
     verdict += check_declared(None, packet.category, profile)
     for n, arrived in enumerate(packet.files):
         if arrived.facts is not None:
@@ -138,48 +138,48 @@ def _first_page(packet: ArrivedPacket) -> tuple[PageStanding | None, tuple[Reaso
 
 
 def is_for_us(packet: ArrivedPacket) -> bool:
-    """Whether one of our codes or aliases is in the signed list; letter case and outer spaces do not matter."""
+    """Tell whether one of our codes or aliases is in the signed list; letter case and outer spaces do not matter."""
     if not {*packet.our_codes}.isdisjoint(packet.addressed_to):
         return True
     ours = {code.strip().casefold() for code in packet.our_codes}
     return any(code.strip().casefold() in ours for code in packet.addressed_to)
 
 
-# A packet passes two or three systems on its way.
+# A packet normally passes two or three systems.
 MOST_HOPS = 32
 
 
 def goes_round(our_codes: Collection[str], hops: Sequence[str]) -> str:
-    """Why it is taken for one that goes in a circle; empty for one that does not. Its trace is written by each system that
-    hands it on, so that a code stands in it as often as it was there (edxml.md 2.3). A circle is answered by nobody. What
-    comes back to its own sender names it once, and is not for it."""
-    here = 0
-    if len(hops) > 1:  # its own sender names it once
+    """Say why a packet is taken to go in a circle; empty for one that does not. Each system that hands it on adds
+    itself to the trace, so a code stands there as often as the packet was there (edxml.md 2.3). A circle is never
+    answered. A packet that comes back to its sender names that sender once."""
+    passes = 0
+    if len(hops) > 1:  # a trace of one entry is the sender's own
         ours = {fold_code(code) for code in our_codes}
-        here = sum([fold_code(hop) in ours for hop in hops])
-    if here > 1:
-        return f"its trace names {here} times the agency that it came to: it goes in a circle between axes"
+        passes = sum([fold_code(hop) in ours for hop in hops])
+    if passes > 1:
+        return f"its trace names {passes} times the agency that it came to: it goes in a circle between axes"
     if len(hops) > MOST_HOPS:
         return f"its trace names {len(hops)} systems: it goes in a circle between axes"
     return ""
 
 
-def _unactionable(packet: ArrivedPacket) -> Sequence[tuple[str, str]]:
-    found = []
+def _find_obstacles(packet: ArrivedPacket) -> Sequence[tuple[str, str]]:
+    obstacles = []
     if not is_for_us(packet):
-        found.append(("WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])))
+        obstacles.append(("WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])))
     for arrived in packet.files:
         if arrived.facts is not None and arrived.facts.malware is not None:
-            found.append(("MALWARE", f"{arrived.name}: {arrived.facts.malware}"))
+            obstacles.append(("MALWARE", f"{arrived.name}: {arrived.facts.malware}"))
         if arrived.damaged is not None:
-            found.append(("DAMAGED", f"{arrived.name}: {arrived.damaged}"))
-    return found
+            obstacles.append(("DAMAGED", f"{arrived.name}: {arrived.damaged}"))
+    return obstacles
 
 
-def _kept_back(obstacles: Sequence[tuple[str, str]], findings: Sequence[Finding]) -> Iterator[Reason]:
-    """The same cases where a profile lets a clerk decide them, and findings of the schema."""
+def _hold_reasons(obstacles: Sequence[tuple[str, str]], findings: Sequence[Finding]) -> Iterator[Reason]:
+    """Yield the same cases where a profile lets a clerk decide them, and findings of the schema."""
     for code, detail in obstacles:
-        if code != "MALWARE":  # the file's own verdict says so
+        if code != "MALWARE":  # the verdict on the file says so already
             yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
     for finding in findings:
         yield reason(ReasonCode.SCHEMA, finding.where, finding=finding.code, detail=finding.detail)
@@ -191,11 +191,11 @@ def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:
         at = doubt.where.rpartition("/")[2]
         yield reason(ReasonCode.UNUSUAL, doubt.where, finding=doubt.code, at=at)
     lead = next((arrived.facts for arrived in packet.files if arrived.facts is not None), None)
-    found = lead.pages if lead is not None else None
+    pages = lead.pages if lead is not None else None
     if lead is not None:
         yield from secrecy_stamps(packet.files[0].name, lead, profile, "/files/0")
-        yield from unread_rest(packet.files[0].name, lead, "/files/0")
-    if packet.pages and found is not None and packet.pages != found:
+        yield from unread_part(packet.files[0].name, lead, "/files/0")
+    if packet.pages and pages is not None and packet.pages != pages:
         yield reason(
-            ReasonCode.PAGES_DIFFER, "/pages", name=packet.files[0].name, stated=packet.pages, found=found
+            ReasonCode.PAGES_DIFFER, "/pages", name=packet.files[0].name, stated=packet.pages, found=pages
         )

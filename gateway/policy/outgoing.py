@@ -1,11 +1,10 @@
-"""Says whether a document may leave, and a change after it; who would hear of it; and what of it goes on paper. In:
-the draft, its files with what they were found to be, the directory's answer for each recipient, the profile and
-today's date; a change with the document it acts on. Out: a `Verdict` with every broken rule, each at its JSON
-pointer. Pure.
+"""Says whether a document, or a change after it, may leave; which recipients would get it; and which of its files go on
+paper. In: the draft, its files with their facts, the directory's answer for each recipient, the profile and today's date; a
+change with the document it acts on. Out: a `Verdict` with every broken rule, each at its JSON pointer. Pure.
 
-Updates, recalls and replacements are R70 and R71; whether a request is still open is `domain.status.open_request`.
-That a recipient has no certificate or no route only warns, for one may come tomorrow. What goes on paper (R6, R7,
-R21) is the sender's to say, else the agency's own table, else that of the document's class."""
+Updates, recalls and replacements follow R70 and R71 (changes after sending); whether a request is still open is
+`domain.status.open_request`. A recipient without certificate or route only warns, for one may come tomorrow. The files on
+paper (R6, R7, R21) are chosen by the sender, else by the agency's own table, else by the document's class."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ from gateway.policy.door import (
     never_stored,
     over_limit,
     secrecy_stamps,
-    unread_rest,
+    unread_part,
 )
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
@@ -50,8 +49,8 @@ from gateway.words import labels
 from gateway.words.reading import ANSWERS, NUMBER_LABEL
 
 _TYPES = frozenset(labels.say(f"type.{key}").casefold() for key in labels.tails("type"))
-_NUMBERS = [each for each in FIELDS if each.holds is int]
-_DAYS = [each for each in FIELDS if each.holds in (date, datetime)]
+_NUMBERS = [f for f in FIELDS if f.holds is int]
+_DAYS = [f for f in FIELDS if f.holds in (date, datetime)]
 
 
 def check(
@@ -64,23 +63,23 @@ def check(
     own_codes: Collection[str],
     confirmed: Collection[str] = (),
 ) -> Verdict:
-    """Every rule at once. `resolutions[i]` answers for `draft.recipients[i]`; `own_codes` are the sender's code and
+    """Check every rule at once. `resolutions[i]` answers for `draft.recipients[i]`; `own_codes` are the sender's code and
     aliases; `today` is the date in Asia/Ho_Chi_Minh. What the sender `confirmed` only warns, where it may be confirmed."""
     # A recipient without a name has a code.
-    codes_wanted = [f"/recipients/{n}/code" for n, each in enumerate(draft.recipients) if not each.name]
+    required_codes = [f"/recipients/{n}/code" for n, r in enumerate(draft.recipients) if not r.name]
     reasons = (
-        *broken_fields(DRAFT, draft, wanted=codes_wanted),
+        *broken_fields(DRAFT, draft, required=required_codes),
         *long_lists(draft),
-        *_numbers(draft),
+        *_number_reasons(draft),
         *_odd_days(draft),
-        *_times(draft, profile, today),
+        *_time_reasons(draft, profile, today),
     )
-    head = Verdict.of(reasons, [*_head_warnings(draft, profile, today)])
+    head = Verdict.make(reasons, [*_head_warnings(draft, profile, today)])
     declared = check_declared(draft.secrecy, draft.category, profile)
-    stamped = Verdict.asking(_stamped(files, profile), confirmed)
-    recipients = _recipients(draft, resolutions, own_codes, confirmed)
-    unlinked = Verdict.of((), [*_unlinked_reply(draft, files)])
-    return head + declared + recipients + _files(draft, files, profile) + stamped + unlinked
+    stamped = Verdict.asking(_stamp_reasons(files, profile), confirmed)
+    recipients = _check_recipients(draft, resolutions, own_codes, confirmed)
+    unlinked = Verdict.make((), [*_unlinked_reply(draft, files)])
+    return head + declared + recipients + _check_files(draft, files, profile) + stamped + unlinked
 
 
 _ANSWERED = re.compile(
@@ -90,7 +89,7 @@ _ANSWERED = re.compile(
 
 
 def _unlinked_reply(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) -> Iterator[Reason]:
-    """A document that says which one it answers, and has no link to it: whoever asked goes on waiting."""
+    """Warn where a document names the one that it answers and is not linked to it: the asker would go on waiting."""
     if draft.replies_to:
         return
     pages = (facts.first_page for item, facts in files if item.role is FileRole.LEAD)
@@ -107,40 +106,40 @@ def check_first_page(
     kind: Kind,
     confirmed: Collection[str],
 ) -> Verdict:
-    """Ask about a lead file that is probably of another document; one difference warns. A change warns alone: it carries
-    what it is about, under the number of what it changes."""
+    """Ask about a lead file that is probably of another document; one difference warns. A change only warns: its file
+    may carry the number of the document that it changes."""
     lead = next((facts for item, facts in files if item.role is FileRole.LEAD), None)
     if lead is None or kind is Kind.RECALL:
         return NOTHING
     differences = first_page.judge_sent(lead.page_fields, draft)
-    if kind is Kind.UPDATE or any(one.code not in CONFIRMABLE for one in differences):
+    if kind is Kind.UPDATE or any(difference.code not in CONFIRMABLE for difference in differences):
         return Verdict(warnings=differences)
     return Verdict.asking(differences, confirmed)
 
 
-def never_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
-    """What is not even stored as a draft: texts and lists that are too long, characters that nobody can write, dates that
-    no office has."""
+def check_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
+    """Refuse even as a draft: texts and lists that are too long, characters that no form can hold, dates that no office
+    has."""
     reasons = [*broken_fields(DRAFT, draft), *long_lists(draft), *_odd_days(draft)]
     if change is not None:
         reasons += [*broken_fields(CHANGE, change), *long_lists(change)]
     return never_stored(Verdict(reasons=tuple(reasons)))
 
 
-def _numbers(draft: Draft) -> Iterator[Reason]:
-    for each in _NUMBERS:
-        value, least, most = getattr(draft, each.attribute), each.rule.least, each.rule.most
+def _number_reasons(draft: Draft) -> Iterator[Reason]:
+    for field in _NUMBERS:
+        value, least, most = getattr(draft, field.attribute), field.rule.least, field.rule.most
         if value is not None and not least <= value <= most:
-            told = {"field": each.name, "value": value, "least": least, "most": most}
-            yield reason(ReasonCode.OUT_OF_RANGE, f"/{each.name}", **told)
+            params = {"field": field.name, "value": value, "least": least, "most": most}
+            yield reason(ReasonCode.OUT_OF_RANGE, f"/{field.name}", **params)
 
 
 def _odd_days(draft: Draft) -> Iterator[Reason]:
-    """Days before and after all that an office dates; no clock can tell the time of some of them elsewhere."""
-    days = [(f"/{each.name}", getattr(draft, each.attribute)) for each in _DAYS]
+    """Refuse days before and after all that an office dates; some of them no clock can convert."""
+    days = [(f"/{field.name}", getattr(draft, field.attribute)) for field in _DAYS]
     days += [(f"/replies_to/{n}/date", link.date) for n, link in enumerate(draft.replies_to)]
     for pointer, at in days:
-        # As it was written: of an odd time the day elsewhere cannot be told.
+        # The written day counts: an odd time cannot be converted to Vietnam's clock.
         day = at.date() if isinstance(at, datetime) else at
         if day is not None and not FIRST_DAY <= day <= LAST_DAY:
             yield _odd_day(pointer, day, LAST_DAY)
@@ -151,7 +150,7 @@ def _odd_day(pointer: str, day: date, last: date) -> Reason:
     return reason(ReasonCode.DATE_ODD, pointer, field=name, given_on=day, least_on=FIRST_DAY, most_on=last)
 
 
-def _times(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
+def _time_reasons(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
     if draft.issued_on is None:
         yield reason(ReasonCode.MISSING, "/date", field="date")
     elif draft.issued_on > today:
@@ -172,8 +171,8 @@ def _times(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
 
 def _head_warnings(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
     yield from odd_subject(draft.subject, profile, "/subject")
-    if len(written := "".join(draft.symbol.split())) < len(draft.symbol):
-        yield reason(ReasonCode.SYMBOL_SPACED, "/symbol", given=draft.symbol, suggest=written)
+    if len(unspaced := "".join(draft.symbol.split())) < len(draft.symbol):
+        yield reason(ReasonCode.SYMBOL_SPACED, "/symbol", given=draft.symbol, suggest=unspaced)
     if draft.type_name and " ".join(draft.type_name.casefold().split()) not in _TYPES:
         yield reason(ReasonCode.TYPE_UNKNOWN, "/type", name=draft.type_name)
     if draft.reply_required and draft.reply_due is None:
@@ -184,7 +183,7 @@ def _head_warnings(draft: Draft, profile: Profile, today: date) -> Iterator[Reas
         yield reason(ReasonCode.DUE_PASSED, "/due_at", field="due_at", given_on=draft.due_at.date())
 
 
-def _recipients(
+def _check_recipients(
     draft: Draft,
     resolutions: Sequence[Resolution],
     own_codes: Collection[str],
@@ -193,7 +192,7 @@ def _recipients(
     if not draft.recipients:
         return Verdict(reasons=(reason(ReasonCode.MISSING, "/recipients", field="recipients"),))
     own = {code.strip().casefold() for code in own_codes}
-    seen: set[str] = set()
+    used_codes: set[str] = set()
     verdict = NOTHING
     for n, recipient in enumerate(draft.recipients):
         pointer = f"/recipients/{n}/code"
@@ -203,11 +202,11 @@ def _recipients(
         reasons = []
         if code.casefold() in own:
             reasons.append(reason(ReasonCode.RECIPIENT_SELF, pointer, recipient=code))
-        if code and code.casefold() in seen:
+        if code and code.casefold() in used_codes:
             reasons.append(reason(ReasonCode.RECIPIENT_TWICE, pointer, recipient=code))
-        seen.add(code.casefold())
-        standing = _standing(recipient, resolution, pointer, bool(code), confirmed)
-        verdict += Verdict.of(reasons) + standing
+        used_codes.add(code.casefold())
+        standing = _check_standing(recipient, resolution, pointer, bool(code), confirmed)
+        verdict += Verdict.make(reasons) + standing
     return verdict
 
 
@@ -218,30 +217,30 @@ _STANDS_AGAINST = {
 }
 
 
-def _standing(
+def _check_standing(
     recipient: Recipient,
     resolution: Resolution | None,
     pointer: str,
     has_code: bool,
     confirmed: Collection[str],
 ) -> Verdict:
-    """Only an imported or synced row refuses or redirects; where starter rows alone speak it warns, and asks about a code
-    that they call closed (R48). A name that led to no code is always refused: there is nowhere to send to."""
-    given = recipient.code or recipient.name or ""
-    if not given.strip():
-        # Named as missing by the fields already.
+    """Judge the recipient's code. Only an imported or synced row refuses or redirects; a starter row alone warns, and asks
+    about a code that it calls closed (R48, starter rows). A name without a code is always refused: it has no address."""
+    address = recipient.code or recipient.name or ""
+    if not address.strip():
+        # The rules of the fields report it as missing already.
         return NOTHING
     if resolution is None:
-        return Verdict(reasons=(reason(ReasonCode.RECIPIENT_UNKNOWN, pointer, recipient=given),))
+        return Verdict(reasons=(reason(ReasonCode.RECIPIENT_UNKNOWN, pointer, recipient=address),))
     code = _STANDS_AGAINST.get(resolution.standing)
     if code is None:
         return NOTHING
     suggest = _heirs(resolution) if resolution.standing is CodeStanding.CLOSED else resolution.nearest
     entry = resolution.entry
-    told = {"recipient": resolution.query or given, "name": entry.name if entry is not None else ""}
+    params = {"recipient": resolution.query or address, "name": entry.name if entry is not None else ""}
     if entry is not None and entry.valid_to is not None:
-        told["closed_on"] = entry.valid_to.isoformat()
-    broken = reason(code, pointer, suggest=suggest, **told)
+        params["closed_on"] = entry.valid_to.isoformat()
+    broken = reason(code, pointer, suggest=suggest, **params)
     may_refuse = resolution.may_refuse or not has_code
     if resolution.standing is CodeStanding.CLOSED and not may_refuse:
         return Verdict.asking([replace(broken, code=ReasonCode.RECIPIENT_CLOSED_STARTER)], confirmed)
@@ -249,33 +248,33 @@ def _standing(
 
 
 def _heirs(resolution: Resolution) -> str | None:
-    """The successor; of a split where a person chooses, each of those that took over (R83)."""
+    """Return the successor; after a split where a person chooses, each of the heirs (R83, closed recipients)."""
     if resolution.successor is None and resolution.ending is not None and resolution.ending.heirs:
         return ", ".join(resolution.ending.heirs)
     return resolution.successor or resolution.nearest
 
 
-def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Verdict:
+def _check_files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Verdict:
     verdict = NOTHING
     for position, (item, facts) in enumerate(files):
         verdict += judge_file(item.name, facts, profile, f"/files/{position}")
     total = sum(facts.size for _, facts in files)
-    reasons = [*_lead(draft, files, profile)]
+    reasons = [*_leads(draft, files, profile)]
     largest = max(files, key=lambda pair: pair[1].size)[0].name if files else ""
-    if (over := over_limit(largest, 0, total, profile, "/files", whole=True)) is not None:
-        reasons.append(over)
-    return verdict + Verdict.of(reasons, [*_file_warnings(draft, files)])
+    if (excess := over_limit(largest, 0, total, profile, "/files", complete=True)) is not None:
+        reasons.append(excess)
+    return verdict + Verdict.make(reasons, [*_file_warnings(draft, files)])
 
 
-def _stamped(files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
-    """R2: words on a page never refuse alone. They ask, and the sender's word is enough."""
+def _stamp_reasons(files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
+    """Ask about stamps on the page (R2, secrecy): words never refuse alone, and the sender's word is enough."""
     for n, (item, facts) in enumerate(files):
         if item.role is FileRole.LEAD:
             yield from secrecy_stamps(item.name, facts, profile, f"/files/{n}")
 
 
-def _lead(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
-    """The original of what goes on paper alone is the paper; the node need not have a file of it."""
+def _leads(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
+    """Check the lead file. The original of a document that goes on paper alone is the paper, so no file is needed."""
     leads = [(n, pair) for n, pair in enumerate(files) if pair[0].role is FileRole.LEAD]
     least = 0 if draft.delivery_mode is DeliveryMode.PAPER else 1
     if not least <= len(leads) <= 1:
@@ -298,7 +297,7 @@ def _file_warnings(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) ->
     for n, (item, facts) in enumerate(files):
         is_lead = item.role is FileRole.LEAD
         if is_lead:
-            yield from unread_rest(item.name, facts, f"/files/{n}")
+            yield from unread_part(item.name, facts, f"/files/{n}")
         if is_lead and draft.pages is not None and facts.pages is not None and draft.pages != facts.pages:
             yield reason(
                 ReasonCode.PAGES_DIFFER, "/pages", name=item.name, stated=draft.pages, found=facts.pages
@@ -311,28 +310,28 @@ _PARENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
 def check_change(
     change: DocumentChange, kind: Kind, parent: OutgoingDocument, replacement: Draft | None = None
 ) -> Verdict:
-    """Every rule the change breaks. `replacement` is the new draft when the kind carries one; its own rules are
-    `policy.outgoing`'s."""
+    """Return every rule that the change breaks. `replacement` is the new draft when the kind carries one; its own rules
+    are those of `check`."""
     # A recall names the leader who approved it and the number of its notice (ND30 18.4b).
-    wanted = ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
+    required = ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
     reasons = [
-        *broken_fields(CHANGE, change, wanted=wanted),
+        *broken_fields(CHANGE, change, required=required),
         *long_lists(change),
-        *_parent(change, kind, parent),
+        *_parent_reasons(change, kind, parent),
     ]
     if kind is Kind.UPDATE:
-        reasons += _update(change, parent)
+        reasons += _update_reasons(change, parent)
     if replacement is not None and replacement.delivery_mode is DeliveryMode.PAPER:
         reasons.append(reason(ReasonCode.CHANGE_ON_PAPER, "/delivery_mode"))
     if kind is Kind.REPLACEMENT and replacement is not None:
-        # It is a document of its own; the same number and date would give it the DocumentId that it replaces.
+        # A replacement with the same number and date would get the DocumentId that it replaces.
         old = parent.draft
         if (replacement.code, replacement.issued_on) == (old.code, old.issued_on):
             reasons.append(reason(ReasonCode.REPLACES_ITSELF, "/number", document=old.code))
     return Verdict(reasons=tuple(reasons))
 
 
-def _parent(change: DocumentChange, kind: Kind, parent: OutgoingDocument) -> Iterator[Reason]:
+def _parent_reasons(change: DocumentChange, kind: Kind, parent: OutgoingDocument) -> Iterator[Reason]:
     if parent.kind not in _PARENTS:
         yield reason(ReasonCode.PARENT_IS_CHANGE, "", kind=parent.kind)
     if parent.is_sealed and kind is not Kind.RECALL:
@@ -340,88 +339,88 @@ def _parent(change: DocumentChange, kind: Kind, parent: OutgoingDocument) -> Ite
     if parent.state is OutState.PAPER:
         yield reason(ReasonCode.PARENT_ON_PAPER, "", document=parent.draft.code)
     elif parent.state is not OutState.PACKED and (kind, parent.state) != (Kind.RECALL, OutState.CANCELLED):
-        # What was cancelled in doubt may have arrived: its deliveries say whom a recall can ask.
+        # A document cancelled in doubt may have arrived: its deliveries say which recipients a recall can ask.
         yield reason(ReasonCode.PARENT_NOT_SENT, "", state=parent.state)
     if change.target is not None and change.target != parent.document_id:
         yield reason(ReasonCode.TARGET_DIFFERS, "/target", given=change.target, expected=parent.document_id)
 
 
-def _update(change: DocumentChange, parent: OutgoingDocument) -> Iterator[Reason]:
+def _update_reasons(change: DocumentChange, parent: OutgoingDocument) -> Iterator[Reason]:
     if not change.information_changed and not change.receivers_changed:
         yield reason(ReasonCode.NOTHING_CHANGED, "")
     if change.receivers_changed and not (change.receivers_added or change.receivers_removed):
         yield reason(ReasonCode.MISSING, "/receivers_added", field="receivers_added")
-    known = {recipient.code.casefold() for recipient in parent.draft.recipients}
+    recipient_codes = {recipient.code.casefold() for recipient in parent.draft.recipients}
     for n, code in enumerate(change.receivers_added):
-        if code.casefold() in known:
+        if code.casefold() in recipient_codes:
             yield reason(ReasonCode.RECIPIENT_TWICE, f"/receivers_added/{n}", recipient=code)
     for n, code in enumerate(change.receivers_removed):
-        if code.casefold() not in known:
+        if code.casefold() not in recipient_codes:
             yield reason(ReasonCode.RECIPIENT_UNKNOWN, f"/receivers_removed/{n}", recipient=code, name="")
 
 
-# So many names stand in a warning.
-_NAMED = 3
+# At most this many names stand in a warning.
+_MOST_NAMES = 3
 _ADDRESSED = (CodeStanding.ACTIVE, CodeStanding.MAPPED)
 
 
-def addressed(answers: Sequence[Resolution]) -> Sequence[AgencyEntry]:
-    """The agencies that mail would go to; whoever is unknown or closed is told of by the rules for recipients."""
-    return [entry for _, entry in _each(answers)]
+def addressed_agencies(answers: Sequence[Resolution]) -> Sequence[AgencyEntry]:
+    """Return the agencies that mail would go to; the rules for recipients report unknown and closed ones."""
+    return [entry for _, entry in _addressed_entries(answers)]
 
 
 def warnings_of_registry(answers: Sequence[Resolution], bound: Collection[str]) -> Iterator[Reason]:
-    """`bound` are the codes for which a confirmed certificate speaks: what comes from others is not taken as theirs."""
-    for pointer, entry in _each(answers):
-        told = {"recipient": entry.code, "name": entry.name}
+    """Warn of starter rows and unbound codes. `bound` are the codes with a confirmed certificate; others prove nothing."""
+    for pointer, entry in _addressed_entries(answers):
+        params = {"recipient": entry.code, "name": entry.name}
         if entry.source is RowSource.STARTER:
-            yield reason(ReasonCode.RECIPIENT_STARTER, pointer, **told)
+            yield reason(ReasonCode.RECIPIENT_STARTER, pointer, **params)
         if entry.code not in bound:
-            yield reason(ReasonCode.RECIPIENT_UNBOUND, pointer, **told)
+            yield reason(ReasonCode.RECIPIENT_UNBOUND, pointer, **params)
 
 
-def asked_of_axis(recipients: Sequence[Recipient], unhosted: Collection[str]) -> Iterator[Reason]:
-    """`recipients` as they would be addressed; `unhosted` are the codes that no node receives for."""
-    for n, each in enumerate(recipients):
-        if each.code in unhosted:
+def unhosted_reasons(recipients: Sequence[Recipient], unhosted: Collection[str]) -> Iterator[Reason]:
+    """Name the recipients, as they would be addressed, of `unhosted` codes: those that no node receives for."""
+    for n, recipient in enumerate(recipients):
+        if recipient.code in unhosted:
             yield reason(
                 ReasonCode.RECIPIENT_UNHOSTED,
                 f"/recipients/{n}/code",
-                recipient=each.code,
-                name=each.name or "",
+                recipient=recipient.code,
+                name=recipient.name or "",
             )
 
 
 def warnings_of_loss(draft: Draft, lossy: Collection[str]) -> Iterator[Reason]:
-    """`lossy` are the codes whose mail goes by an axis that writes every file anew: what the file has no place for does
-    not reach them."""
-    there = [each for each in draft.recipients if each.code in lossy]
-    if not there:
+    """Warn of fields that get lost. `lossy` are the codes whose mail goes by an axis that writes every file anew:
+    fields without a place in that format do not reach them."""
+    affected = [recipient for recipient in draft.recipients if recipient.code in lossy]
+    if not affected:
         return
-    names = ", ".join(each.name or each.code for each in there[:_NAMED])
-    told = {"name": f"{names}…" if len(there) > _NAMED else names}
+    names = ", ".join(recipient.name or recipient.code for recipient in affected[:_MOST_NAMES])
+    params = {"name": f"{names}…" if len(affected) > _MOST_NAMES else names}
     if draft.reply_required and draft.reply_due is None:
-        yield reason(ReasonCode.AXIS_LOSES, "/reply_required", field="reply_required", **told)
+        yield reason(ReasonCode.AXIS_LOSES, "/reply_required", field="reply_required", **params)
     if draft.urgency is Urgency.TIMED_EXPRESS:
-        yield reason(ReasonCode.AXIS_LOSES, "/due_at", field="due_at", **told)
-    if any(each.role is not RecipientRole.TO_ACT for each in there):
-        yield reason(ReasonCode.AXIS_LOSES, "/recipients", field="recipients", **told)
+        yield reason(ReasonCode.AXIS_LOSES, "/due_at", field="due_at", **params)
+    if any(recipient.role is not RecipientRole.TO_ACT for recipient in affected):
+        yield reason(ReasonCode.AXIS_LOSES, "/recipients", field="recipients", **params)
 
 
-def _each(answers: Sequence[Resolution]) -> Iterator[tuple[str, AgencyEntry]]:
+def _addressed_entries(answers: Sequence[Resolution]) -> Iterator[tuple[str, AgencyEntry]]:
     for n, answer in enumerate(answers):
         if answer.entry is not None and answer.standing in _ADDRESSED:
             yield f"/recipients/{n}/code", answer.entry
 
 
-# R6 by type of document. What no row names goes over the axis alone.
+# R6 (paper beside it) by type of document. Types that are not listed go over the axis alone.
 PAPER_CLASSES: Mapping[str, DeliveryMode] = MappingProxyType(
     {
         **dict.fromkeys(("giay_moi", "bao_cao"), DeliveryMode.ELECTRONIC),
         "to_trinh": DeliveryMode.BOTH,
     }
 )
-# R7: of these the letter alone is printed, and what is attached goes over the axis.
+# R7 (letter alone): of these types only the letter is printed, and attachments go over the axis.
 _LETTER_ALONE = frozenset({"giay_moi", "bao_cao"})
 LONGEST_NOTE = 500
 
@@ -436,8 +435,8 @@ class Means(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandedOver:
-    """What a person says of a letter that has gone; with `other` means the note names them."""
+class Handover:
+    """Record of handing over a letter on paper, as a person enters it; with `other` means the note names them."""
 
     on: date
     means: Means
@@ -445,8 +444,8 @@ class HandedOver:
 
 
 def delivery_mode_of(draft: Draft, worth: LegalValue | None, own: Mapping[str, DeliveryMode]) -> DeliveryMode:
-    """As the sender says; else as the agency's own table says; else nothing follows on paper what has both signatures
-    (R21); else as its class says."""
+    """Choose the delivery mode: the sender's, else that of the agency's own table; else a document with both signatures
+    is not printed (R21, legal value); else that of its class."""
     if draft.delivery_mode is not None:
         return draft.delivery_mode
     key = draft.type_key or ""
@@ -458,21 +457,21 @@ def delivery_mode_of(draft: Draft, worth: LegalValue | None, own: Mapping[str, D
 
 
 def printed_files(draft: Draft, files: Sequence[FileItem]) -> tuple[FileItem, ...]:
-    """What goes on paper: never a source; beside a copy that travels, of some classes the letter alone."""
+    """Choose the files to print: never a source; beside an electronic copy, of some classes the letter alone."""
     alone = draft.delivery_mode is DeliveryMode.BOTH and (draft.type_key or "") in _LETTER_ALONE
     roles = (FileRole.LEAD,) if alone else (FileRole.LEAD, FileRole.APPENDIX, FileRole.REFERENCE)
-    return tuple(each for each in files if each.role in roles)
+    return tuple(file for file in files if file.role in roles)
 
 
-def check_handed_over(said: HandedOver, issued_on: date | None, today: date) -> Verdict:
-    """Every broken rule at once."""
-    note = said.note.strip()
+def check_handed_over(handover: Handover, issued_on: date | None, today: date) -> Verdict:
+    """Return every broken rule of a handover on paper."""
+    note = handover.note.strip()
     broken: list[Reason] = []
-    if said.on > today:
-        broken.append(reason(ReasonCode.DATE_IN_FUTURE, "/on", given_on=said.on, today_on=today))
-    elif issued_on is not None and said.on < issued_on:
-        broken.append(reason(ReasonCode.BEFORE_ITS_DATE, "/on", given_on=said.on, least_on=issued_on))
-    if said.means is Means.OTHER and not note:
+    if handover.on > today:
+        broken.append(reason(ReasonCode.DATE_IN_FUTURE, "/on", given_on=handover.on, today_on=today))
+    elif issued_on is not None and handover.on < issued_on:
+        broken.append(reason(ReasonCode.BEFORE_ITS_DATE, "/on", given_on=handover.on, least_on=issued_on))
+    if handover.means is Means.OTHER and not note:
         broken.append(reason(ReasonCode.MISSING, "/note", field="note"))
     if len(note) > LONGEST_NOTE:
         broken.append(

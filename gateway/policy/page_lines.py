@@ -1,10 +1,9 @@
-"""Makes lines of the pieces that a page is drawn of, and says how sure a value is that was found in them. In: runs of
-one page; a value, the lines that it was read from, and what speaks against it. Out: `PageLine`s in reading order;
-`Field`. Pure.
+"""Joins the pieces of a drawn page into lines, and says how sure a value is that was found in them. In: runs of one
+page; a value, the lines that it was read from, and its doubts. Out: `PageLine`s in reading order; `Field`. Pure.
 
-What stands on one height without a wide gap is one line. Text is composed (NFC); a mark that was drawn apart goes
-to its letter, and where that took guessing the line says so. Whatever could make a value wrong makes it doubtful:
-nothing is wrong in silence."""
+Runs on one height without a wide gap are one line. Text is composed (NFC); a mark that was drawn apart is put to its
+letter, and the line is `shaky` where that took guessing. Whatever could make a value wrong makes it doubtful: nothing
+is wrong in silence."""
 
 from __future__ import annotations
 
@@ -19,20 +18,20 @@ from gateway.domain.text import fold, nfc
 from gateway.policy.texts import is_legacy_font
 from gateway.words.reading import LETTERS
 
-# In parts of the type size.
+# Gaps are in parts of the type size.
 _SAME_LINE = 0.3
 _COLUMN_GAP = 1.5
 _LETTER_GAP = 0.15
-# In parts of the width of a letter, of which "i" is the narrowest.
+# In parts of the width of an average letter; "i" is the narrowest.
 _AT_THE_END = 0.4
-_BASELINE = 0.9 / 1.15  # of the height of an area of text
+_BASELINE = 0.9 / 1.15  # of the height of a run's area
 _HYPHENS = str.maketrans({"\u2010": "-", "\u2011": "-"})
 _SIGNS = frozenset("–—…“”‘’•§°‑−·×²³½€№►▪■□→")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLine:
-    """A line of one column."""
+    """Line of one column."""
 
     text: str
     page: int
@@ -55,25 +54,25 @@ class PageLine:
         return self.text.isupper()
 
     def gap_below(self, lower: PageLine) -> float:
-        """The blank between two lines, in parts of the type size."""
+        """Return the blank between two lines, in parts of the type size."""
         return (lower.area.top - self.area.bottom) / max(self.type_size, 1.0)
 
 
 def lines_of(runs: Iterable[TextRun]) -> list[PageLine]:
-    """The lines of one page from top to bottom, on one height from left to right."""
+    """Return the lines of one page from top to bottom, on one height from left to right."""
     rows: list[list[TextRun]] = []
     levels: list[float] = []
-    for run in sorted(runs, key=lambda each: (_level(each), each.area.left)):
+    for run in sorted(runs, key=lambda r: (_level(r), r.area.left)):
         if levels and abs(_level(run) - levels[-1]) <= _SAME_LINE * run.type_size:
             rows[-1].append(run)
         else:
             rows.append([run])
             levels.append(_level(run))
-    return [line for row in rows for line in _split(row)]
+    return [line for row in rows for line in _split_columns(row)]
 
 
 def is_odd(text: str) -> bool:
-    """Whether letters stand in it that Vietnamese is not written with: the text layer is damaged."""
+    """Tell whether a text has letters that Vietnamese does not use: the text layer is damaged."""
     return not all(
         sign in LETTERS or sign in _SIGNS or (sign.isascii() and sign.isprintable()) for sign in text
     )
@@ -83,18 +82,18 @@ def _level(run: TextRun) -> float:
     return run.area.top + run.area.height * _BASELINE
 
 
-def _split(row: Sequence[TextRun]) -> list[PageLine]:
-    made: list[PageLine] = []
-    for run in sorted(row, key=lambda each: each.area.left):
-        last = made[-1] if made else None
+def _split_columns(row: Sequence[TextRun]) -> list[PageLine]:
+    lines: list[PageLine] = []
+    for run in sorted(row, key=lambda r: r.area.left):
+        last = lines[-1] if lines else None
         if last is not None and run.area.left - last.area.right <= _COLUMN_GAP * run.type_size:
-            made[-1] = _joined(last, run)
+            lines[-1] = _join(last, run)
         else:
-            made.append(_line(run))
-    return [replace(each, text=_tidy(each.text)) for each in made]
+            lines.append(_start_line(run))
+    return [replace(line, text=_tidy(line.text)) for line in lines]
 
 
-def _line(run: TextRun) -> PageLine:
+def _start_line(run: TextRun) -> PageLine:
     return PageLine(
         text=run.text,
         page=run.page,
@@ -106,11 +105,11 @@ def _line(run: TextRun) -> PageLine:
     )
 
 
-def _joined(line: PageLine, run: TextRun) -> PageLine:
+def _join(line: PageLine, run: TextRun) -> PageLine:
     shaky = line.shaky or run.shaky
     gap = run.area.left - line.area.right
     if unicodedata.combining(run.text[0]):
-        text, guessed = _marked(line, run)
+        text, guessed = _place_mark(line, run)
         shaky = shaky or guessed
     else:
         text = line.text + (" " if gap > _LETTER_GAP * run.type_size else "") + run.text
@@ -125,8 +124,8 @@ def _joined(line: PageLine, run: TextRun) -> PageLine:
     )
 
 
-def _marked(line: PageLine, run: TextRun) -> tuple[str, bool]:
-    """With a mark put to its letter; and whether that was a guess. It is the last letter's only where it stands there: some
+def _place_mark(line: PageLine, run: TextRun) -> tuple[str, bool]:
+    """Put a mark to its letter; say whether that was a guess. A mark at the end belongs to the last letter; some
     writers draw all letters of a line first, and then its marks."""
     wide = line.area.width / max(len(line.text), 1)
     middle = run.area.left + run.area.width / 2
@@ -145,12 +144,12 @@ T = TypeVar("T")
 _INKS = {Ink.RECOGNISED: "recognised", Ink.ADDED: "added"}
 
 
-def found(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()) -> Field[T]:
-    """The value, doubtful for the first reason that there is."""
-    why = next((each for each in (*doubts, *map(_doubt, lines)) if each), None)
+def field_of(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()) -> Field[T]:
+    """Return the value, doubtful for the first reason that there is."""
+    why = next((doubt for doubt in (*doubts, *map(_doubt, lines)) if doubt), None)
     area = lines[0].area if lines else None
-    for each in lines[1:]:
-        area = area.union(each.area) if area and each.page == lines[0].page else area
+    for line in lines[1:]:
+        area = area.union(line.area) if area and line.page == lines[0].page else area
     return Field(
         value=value,
         sure=Sure.DOUBTFUL if why else Sure.SURE,
@@ -160,11 +159,11 @@ def found(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()
     )
 
 
-def doubted(one: Field[T], why: str | None) -> Field[T]:
-    """The same, no longer sure."""
-    if why is None or one.sure is not Sure.SURE:
-        return one
-    return replace(one, sure=Sure.DOUBTFUL, why=why)
+def doubt(field: Field[T], why: str | None) -> Field[T]:
+    """Return the same field, no longer sure."""
+    if why is None or field.sure is not Sure.SURE:
+        return field
+    return replace(field, sure=Sure.DOUBTFUL, why=why)
 
 
 def absent(why: str | None = None) -> Field[T]:

@@ -1,10 +1,10 @@
 """Says whether the agency's own key may sign a PDF, and where the seal or the mark goes on the page. In: the file as
-it stands, the wish, the key, the exchange keys, the time; the page with what stands on it, the sizes of image and
-text. Out: a `Verdict` with every reason; a `Placement`. Pure.
+it stands, the wish, the key, the exchange keys, the time; the page with the areas that are occupied, the sizes of
+image and text. Out: a `Verdict` with every reason; a `Placement`. Pure.
 
-It never asks whom an earlier signature is to be trusted to: that is the verdict on the document, made when it is
-sent. A seal covers a third of the personal signature, on its left (R24); a mark stands at the top right of page 1
-(R24, R25)."""
+Trust in earlier signatures is not judged here: that is the verdict on the document, made when it is sent. A seal
+covers a third of the personal signature, on its left (R24); a mark stands at the top right of page 1 (R24, R25:
+places of seal and copy mark)."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from gateway.domain.pdf import (
 from gateway.errors import Refused
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
-# A typed PIN opens the key for one sitting; a page left open over lunch asks again.
+# A typed PIN opens the key for one sitting, so that a page left open over lunch asks again.
 SESSION_LASTS = timedelta(minutes=15)
 
 
 def may_be_signed(standing: PdfStanding, wish: Wish, name: str) -> Verdict:
-    """What can be told before anybody opens a key."""
-    return Verdict(reasons=tuple(_of_file(standing, wish, name)))
+    """Check the file before a key is opened."""
+    return Verdict(reasons=tuple(_file_reasons(standing, wish, name)))
 
 
 def may_sign(standing: PdfStanding, key: KeyFacts, exchange_keys: Collection[str], at: datetime) -> Verdict:
-    """What the key adds: its time and use (K3), never an exchange key (R23a), never a second time on one file (R30)."""
-    return Verdict(reasons=tuple(_of_key(standing, key, exchange_keys, at)))
+    """Check the key: its time and use (K3), never an exchange key (R23a), never twice on one file (R30, one signature)."""
+    return Verdict(reasons=tuple(_key_reasons(standing, key, exchange_keys, at)))
 
 
 def is_over(opened_at: datetime, at: datetime) -> bool:
-    """Whether the PIN must be typed anew."""
+    """Tell whether the PIN must be typed again."""
     return not timedelta(0) <= at - opened_at <= SESSION_LASTS
 
 
-def _of_file(standing: PdfStanding, wish: Wish, name: str) -> Iterator[Reason]:
+def _file_reasons(standing: PdfStanding, wish: Wish, name: str) -> Iterator[Reason]:
     if standing.size > MOST_PDF_BYTES:
         yield reason(
             ReasonCode.SIGN_TOO_LARGE, name=name, size_bytes=standing.size, limit_bytes=MOST_PDF_BYTES
@@ -59,17 +59,17 @@ def _of_file(standing: PdfStanding, wish: Wish, name: str) -> Iterator[Reason]:
     elif standing.fault is not None:
         yield reason(ReasonCode.SIGN_BROKEN, name=name)
     else:
-        yield from _of_readable(standing, wish, name)
+        yield from _readable_reasons(standing, wish, name)
 
 
-def _of_readable(standing: PdfStanding, wish: Wish, name: str) -> Iterator[Reason]:
+def _readable_reasons(standing: PdfStanding, wish: Wish, name: str) -> Iterator[Reason]:
     if standing.closed:
         yield reason(ReasonCode.SIGN_CLOSED, name=name)
-    for each in standing.earlier:
-        if not each.intact:
-            yield reason(ReasonCode.SIGN_EARLIER_BROKEN, name=name, signer=each.subject)
+    for signature in standing.earlier:
+        if not signature.intact:
+            yield reason(ReasonCode.SIGN_EARLIER_BROKEN, name=name, signer=signature.subject)
     if wish.purpose is Purpose.SEAL and not standing.earlier:
-        # R19: the competent person signs first; the seal stands over that signature.
+        # R19 (person before seal): the competent person signs first; the seal stands over that signature.
         yield reason(ReasonCode.SIGN_NO_PERSON, name=name)
     if wish.purpose is Purpose.APPENDIX and not wish.number.strip():
         yield reason(ReasonCode.SIGN_NO_NUMBER)
@@ -77,7 +77,7 @@ def _of_readable(standing: PdfStanding, wish: Wish, name: str) -> Iterator[Reaso
         yield reason(ReasonCode.SIGN_OUTSIDE, page=wish.at.page)
 
 
-def _of_key(
+def _key_reasons(
     standing: PdfStanding, key: KeyFacts, exchange_keys: Collection[str], at: datetime
 ) -> Iterator[Reason]:
     if key.key_id in exchange_keys:
@@ -91,11 +91,11 @@ def _of_key(
             begins_on=key.not_before.date().isoformat(),
             ends_on=key.not_after.date().isoformat(),
         )
-    if any(each.key_id == key.key_id or each.subject == key.subject for each in standing.earlier):
+    if any(s.key_id == key.key_id or s.subject == key.subject for s in standing.earlier):
         yield reason(ReasonCode.SIGN_TWICE, signer=key.subject)
 
 
-EDGE = 4 * POINTS_PER_MM  # printers leave about so much blank
+EDGE = 4 * POINTS_PER_MM  # printers leave about this margin blank
 TOP = 8 * POINTS_PER_MM
 SIDE = 15 * POINTS_PER_MM  # the right margin of the official layout
 GAP = 2.0
@@ -103,7 +103,7 @@ _SHARE = 1 / 3
 
 
 def page_for(standing: PdfStanding, wish: Wish) -> int:
-    """The page that is signed on. Refused when nobody said where and no visible signature tells."""
+    """Return the page to sign on. Refused when no page was chosen and no visible signature shows one."""
     if wish.at is not None:
         return wish.at.page
     if wish.purpose is not Purpose.SEAL:
@@ -112,15 +112,15 @@ def page_for(standing: PdfStanding, wish: Wish) -> int:
 
 
 def place_seal(standing: PdfStanding, wish: Wish, view: PageView, image: Size, text: Layout) -> Placement:
-    """The seal at its place, its text where there is room beside it: below, else left, else above."""
+    """Place the seal, and its text where there is room beside it: below, else left, else above."""
     if wish.at is not None:
         area = _centred(wish.at, image)
         _must_lie_on(view, area)
     else:
-        area = _over(_anchor(standing.earlier)[1], image, view)
-    spots = [_inside(view, each) for each in _beside(area, text.size)]
-    # What lies under the seal itself is meant to be covered; only the text must not hide words.
-    free = [each for each in spots if not each.meets(area) and not _covers(view, each)]
+        area = _seal_area(_anchor(standing.earlier)[1], image, view)
+    spots = [_move_inside(view, spot) for spot in _text_areas(area, text.size)]
+    # The seal may cover the signature below it; only its text must not hide words.
+    free = [spot for spot in spots if not spot.meets(area) and not _covers(view, spot)]
     chosen = (free or spots)[0]
     return Placement(
         page=view.number,
@@ -133,38 +133,38 @@ def place_seal(standing: PdfStanding, wish: Wish, view: PageView, image: Size, t
 
 
 def place_mark(wish: Wish, view: PageView, layouts: Sequence[Layout]) -> Placement:
-    """The mark in the free part of the top margin; each layout is tried in its order. With no room in any of them it goes
-    to the very edge, and says that it is crowded."""
+    """Place the mark in the free part of the top margin; the layouts are tried in order. Without room for any it goes
+    to the very edge, marked as crowded."""
     if wish.at is not None:
         area = _centred(wish.at, layouts[0].size)
         _must_lie_on(view, area)
-        return _mark(view, area, layouts[0], crowded=_covers(view, area))
+        return _make_placement(view, area, layouts[0], crowded=_covers(view, area))
     for layout in layouts:
         for top in _tops(view, layout.size):
             area = _at_right(view, layout.size, top)
             if _lies_on(view, area) and not _covers(view, area):
-                return _mark(view, area, layout, crowded=False)
-    # The flattest that the page is wide enough for covers least.
-    wide_enough = (each for each in reversed(layouts) if _lies_on(view, _at_right(view, each.size, EDGE)))
+                return _make_placement(view, area, layout, crowded=False)
+    # The flattest layout for which the page is wide enough covers least.
+    wide_enough = (e for e in reversed(layouts) if _lies_on(view, _at_right(view, e.size, EDGE)))
     last = next(wide_enough, layouts[0])
-    return _mark(view, _at_right(view, last.size, EDGE), last, crowded=True)
+    return _make_placement(view, _at_right(view, last.size, EDGE), last, crowded=True)
 
 
 def _anchor(earlier: Sequence[EarlierSignature]) -> tuple[int, Area]:
-    """The signature that the seal belongs to: the last one that shows."""
-    for each in reversed(earlier):
-        if each.page is not None and each.area is not None:
-            return each.page, each.area
+    """Return the signature that the seal belongs to: the last visible one."""
+    for signature in reversed(earlier):
+        if signature.page is not None and signature.area is not None:
+            return signature.page, signature.area
     raise Refused(Verdict(reasons=(reason(ReasonCode.SIGN_WHERE),)))
 
 
-def _over(person: Area, image: Size, view: PageView) -> Area:
-    left = person.left + person.width * _SHARE - image.width
-    top = person.top + (person.height - image.height) / 2
-    return _inside(view, image.at(left, top))
+def _seal_area(person: Area, image: Size, view: PageView) -> Area:
+    x = person.left + person.width * _SHARE - image.width
+    y = person.top + (person.height - image.height) / 2
+    return _move_inside(view, image.at(x, y))
 
 
-def _beside(seal: Area, text: Size) -> Iterator[Area]:
+def _text_areas(seal: Area, text: Size) -> Iterator[Area]:
     middle, level = seal.left + seal.width / 2, seal.top + seal.height / 2
     yield text.at(middle - text.width / 2, seal.bottom + GAP)
     yield text.at(seal.left - GAP - text.width, level - text.height / 2)
@@ -172,10 +172,10 @@ def _beside(seal: Area, text: Size) -> Iterator[Area]:
 
 
 def _tops(view: PageView, size: Size) -> Iterator[float]:
-    """First where a mark usually stands, then as low as the text under it lets it be, never above the edge."""
+    """Yield the usual top first, then one as low as the text under the mark allows, never above the edge."""
     yield TOP
     highest = min(
-        (each.top for each in view.occupied if each.right > view.size.width - SIDE - size.width),
+        (area.top for area in view.occupied if area.right > view.size.width - SIDE - size.width),
         default=TOP + size.height,
     )
     for top in (highest - GAP - size.height, EDGE):
@@ -187,7 +187,7 @@ def _at_right(view: PageView, size: Size, top: float) -> Area:
     return size.at(max(EDGE, view.size.width - SIDE - size.width), top)
 
 
-def _mark(view: PageView, area: Area, layout: Layout, *, crowded: bool) -> Placement:
+def _make_placement(view: PageView, area: Area, layout: Layout, *, crowded: bool) -> Placement:
     return Placement(page=view.number, area=area, text=area, layout=layout, crowded=crowded)
 
 
@@ -195,11 +195,11 @@ def _centred(spot: Spot, size: Size) -> Area:
     return size.at(spot.left - size.width / 2, spot.top - size.height / 2)
 
 
-def _inside(view: PageView, area: Area) -> Area:
-    """The same area, moved onto the page."""
-    left = min(max(area.left, EDGE), max(EDGE, view.size.width - EDGE - area.width))
-    top = min(max(area.top, EDGE), max(EDGE, view.size.height - EDGE - area.height))
-    return replace(area, left=left, top=top)
+def _move_inside(view: PageView, area: Area) -> Area:
+    """Move an area onto the page."""
+    x = min(max(area.left, EDGE), max(EDGE, view.size.width - EDGE - area.width))
+    y = min(max(area.top, EDGE), max(EDGE, view.size.height - EDGE - area.height))
+    return replace(area, left=x, top=y)
 
 
 def _lies_on(view: PageView, area: Area) -> bool:
@@ -209,11 +209,11 @@ def _lies_on(view: PageView, area: Area) -> bool:
 
 
 def _covers(view: PageView, area: Area) -> bool:
-    """Whether it lies over something, or so close that accents would touch."""
+    """Tell whether an area lies over another, or so close that accents would touch."""
     near = GAP / 2
     grown = Size(width=area.width + 2 * near, height=area.height + 2 * near)
     wider = grown.at(area.left - near, area.top - near)
-    return any(wider.meets(each) for each in view.occupied)
+    return any(wider.meets(a) for a in view.occupied)
 
 
 def _must_lie_on(view: PageView, area: Area) -> None:

@@ -1,5 +1,5 @@
-"""The settings of the rulebook: defaults of the national rules, overridden per agency. In: nothing. Out: one frozen
-`Profile` handed to every policy. Each field carries its source, and what goes wrong when it is loosened."""
+"""Holds the settings of the rulebook: defaults of the national rules, overridden per agency. In: nothing. Out: one
+frozen `Profile` handed to every policy. Each field carries its source, and the risk of loosening it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 
 def _setting(default: T, source: str, means: str) -> T:
-    """A field with what is told of it beside its default."""
+    """Make a field with its default, its source and its meaning."""
     return field(default=default, metadata={"source": source, "means": means})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Every number and switch of the rules at this stage."""
+    """Settings of the rules: every number and switch."""
 
     max_file_bytes: int = _setting(
         10 * MB, "R13", "original bytes of one file; more fills mailboxes of small agencies"
@@ -120,12 +120,12 @@ class Profile:
     retry_limit: timedelta = _setting(timedelta(hours=72), "T12", "after this the delivery has failed")  # noqa: RUF009 - a field
 
     def accepts(self, found_type: str) -> bool:
-        """Whether files of this content type may pass."""
+        """Tell whether files of this content type may pass."""
         return found_type in self.allowed_types or (found_type == "rar" and self.rar_allowed)
 
 
 def settings() -> tuple[tuple[str, object, str, str], ...]:
-    """Name, default, source and meaning of every setting, in order."""
+    """Return name, default, source and meaning of every setting, in order."""
     return tuple(
         (item.name, item.default, item.metadata["source"], item.metadata["means"]) for item in fields(Profile)
     )

@@ -1,10 +1,9 @@
-"""May the organisation be changed so, and what will be then? In: a reform, and what the registry knows of every code
-that it touches. Out: a `ReformPlan` with each conflict at once, what to look at, the sentences that a person
-approves, and the lives before and after. The same for undoing it, and for undoing an import of codes as a whole.
-Pure.
+"""Plans changes of the organisation. In: a reform, and the registry's view of every code that it touches. Out: a
+`ReformPlan` with every conflict at once, warnings, the sentences that a person approves, and the lives before and
+after. The same for undoing it, and for undoing an import of codes. Pure.
 
-A decision may have many steps: each is planned on what the steps before it leave, so that an agency ends and its
-units go on under another one on the same day; of these the plan has its totals first."""
+A decision may have many steps: each is planned on the outcome of the steps before it, so that an agency may end and
+its units go on under another one on the same day; the plan of such a decision begins with its totals."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ LONGEST_NAME = 200
 UNDO_DAYS = 7
 _DAY, _NONE = timedelta(days=1), timedelta()
 
-# Fewest and most sources, then targets.
+# Fewest and most sources, then fewest and most targets.
 _SHAPES: Mapping[ReformKind, tuple[int, int, int, int]] = {
     ReformKind.RENAME: (1, 1, 0, 0),
     ReformKind.RECODE: (1, 1, 1, 1),
@@ -35,56 +34,56 @@ _SHAPES: Mapping[ReformKind, tuple[int, int, int, int]] = {
     ReformKind.MOVE: (1, MOST_CODES, 0, 0),
     ReformKind.CREATE: (0, 0, 1, MOST_CODES),
 }
-_ALL_NEW = (ReformKind.RECODE, ReformKind.CONSOLIDATE, ReformKind.CREATE)
-_ALL_KNOWN = (ReformKind.MERGE, ReformKind.DISSOLVE)
+_TARGETS_NEW = (ReformKind.RECODE, ReformKind.CONSOLIDATE, ReformKind.CREATE)
+_TARGETS_EXIST = (ReformKind.MERGE, ReformKind.DISSOLVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReformPlan:
-    """What a reform would do. With conflicts it cannot be approved. `base` is the registry that it was planned on."""
+    """Effects of a reform. With conflicts it cannot be approved. `base` is the registry that it was planned on."""
 
     reform: Reform
     conflicts: tuple[Remark, ...] = ()
     warnings: tuple[Remark, ...] = ()
     sentences: tuple[Remark, ...] = ()
-    before: Mapping[str, Life | None] = field(default_factory=dict)
-    after: Mapping[str, Life] = field(default_factory=dict)
+    lives_before: Mapping[str, Life | None] = field(default_factory=dict)
+    lives_after: Mapping[str, Life] = field(default_factory=dict)
     base: str = ""
 
     @property
     def ready(self) -> Reform:
-        """The reform with the registry that it was planned on, as it is proposed."""
+        """Return the reform to propose, with the registry that it was planned on."""
         return replace(self.reform, base=self.base)
 
 
 def plan_step(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
-    """Everything that stands against it, or what it would do."""
-    conflicts = tuple(_stated(reform))
+    """Return every conflict of a step, or else its effects."""
+    conflicts = tuple(_check_statement(reform))
     if not conflicts:
-        conflicts = (*_sources(reform, view), *_targets(reform, view))
+        conflicts = (*_check_sources(reform, view), *_check_targets(reform, view))
     if not conflicts:
-        conflicts = tuple(_circles(reform, view))
+        conflicts = tuple(_check_circles(reform, view))
     if conflicts:
-        return refused(reform, view, conflicts)
-    return doing(
+        return refuse_plan(reform, view, conflicts)
+    return make_plan(
         reform, view, registry_change.lives_after(reform, view.lives), _warnings(reform, view, today)
     )
 
 
-def refused(reform: Reform, view: RegistryView, conflicts: Iterable[Remark]) -> ReformPlan:
+def refuse_plan(reform: Reform, view: RegistryView, conflicts: Iterable[Remark]) -> ReformPlan:
     return ReformPlan(reform=reform, conflicts=tuple(conflicts), base=_base(reform, view))
 
 
-def doing(
+def make_plan(
     reform: Reform, view: RegistryView, changed: Mapping[str, Life], warnings: Iterable[Remark]
 ) -> ReformPlan:
-    """`changed`: what the codes will be after it."""
+    """Make the plan of a reform without conflicts. `changed`: the lives of the codes after it."""
     return ReformPlan(
         reform=reform,
         warnings=tuple(warnings),
         sentences=tuple(sentences(reform, view, changed)),
-        before={code: view.lives.get(code) for code in changed},
-        after=changed,
+        lives_before={code: view.lives.get(code) for code in changed},
+        lives_after=changed,
         base=_base(reform, view),
     )
 
@@ -93,14 +92,14 @@ def _base(reform: Reform, view: RegistryView) -> str:
     return registry_change.lives_digest({code: view.lives.get(code) for code in reform.involved_codes})
 
 
-def moved_ground(reform: Reform, planned: ReformPlan) -> Remark | None:
-    """Whether the registry is another one than the one that was proposed on."""
+def check_base(reform: Reform, planned: ReformPlan) -> Remark | None:
+    """Object where the registry has changed since the reform was proposed."""
     return Remark(key="moved_ground") if reform.base != planned.base else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltOn:
-    """What stands on a reform: later ones that name its codes, and rows and certificates that lean on codes it began."""
+    """Things that depend on a reform: later ones that name its codes, and rows and certificates on codes it began."""
 
     reforms: Sequence[str] = ()
     rows: Sequence[str] = ()
@@ -108,29 +107,29 @@ class BuiltOn:
     documents: Sequence[str] = ()
 
 
-def undoing(
+def undo_obstacles(
     record: ReformRecord,
-    before: Mapping[str, Life | None],
-    after: Mapping[str, Life],
+    lives_before: Mapping[str, Life | None],
+    lives_after: Mapping[str, Life],
     view: RegistryView,
     built: BuiltOn,
     now: datetime,
 ) -> tuple[Remark, ...]:
-    """Why a reform cannot be undone. It is undone whole, for seven days, unless something was built on it."""
+    """Say why a reform cannot be undone. It can be undone as a whole, for seven days, unless something was built on it."""
     if record.state is ReformState.UNDONE:
         return (Remark(key="undone_already"),)
-    changed = [code for code, life in after.items() if view.lives.get(code) != life]
+    changed = [code for code, life in lives_after.items() if view.lives.get(code) != life]
     leaning = {"row": built.rows, "certificate": built.certificates, "document": built.documents}
-    found = _too_late(now - record.approved_at, built.reforms, leaning | {"change": changed})
-    if not found:
-        restored = {code: life for code, life in view.lives.items() if code not in before}
-        restored |= {code: life for code, life in before.items() if life is not None}
-        found += _parent_circles(restored, [code for code in before if code in restored], date.min)
-    return tuple(found)
+    remarks = _undo_bars(now - record.approved_at, built.reforms, leaning | {"change": changed})
+    if not remarks:
+        restored = {code: life for code, life in view.lives.items() if code not in lives_before}
+        restored |= {code: life for code, life in lives_before.items() if life is not None}
+        remarks += _parent_circles(restored, [code for code in lives_before if code in restored], date.min)
+    return tuple(remarks)
 
 
-def _stated(reform: Reform) -> Iterator[Remark]:
-    """What can be said without the registry."""
+def _check_statement(reform: Reform) -> Iterator[Remark]:
+    """Check the reform without the registry."""
     decision = reform.decision
     for name, value in (("number", decision.number), ("issuer", decision.issuer)):
         if not value.strip():
@@ -140,19 +139,19 @@ def _stated(reform: Reform) -> Iterator[Remark]:
     least, most, fewest, highest = _SHAPES[reform.kind]
     if not least <= len(reform.sources) <= most or not fewest <= len(reform.targets) <= highest:
         yield Remark(key="shape", params={"kind": str(reform.kind)})
-    named = [*reform.sources, *(target.code for target in reform.targets)]
+    codes = [*reform.sources, *(target.code for target in reform.targets)]
     allowed = reform.sources if reform.kind is ReformKind.SPLIT else ()
-    for code in sorted({code for code in named if named.count(code) > (2 if code in allowed else 1)}):
+    for code in sorted({code for code in codes if codes.count(code) > (2 if code in allowed else 1)}):
         yield Remark(key="repeated", params={"code": code})
     if reform.kind is ReformKind.RENAME and not _is_name(reform.name):
         yield Remark(key="bad_name", params={"code": reform.codes[0] if reform.codes else ""})
     if reform.kind is ReformKind.MOVE and not reform.parent:
         yield Remark(key="no_parent")
-    yield from _mail(reform)
+    yield from _check_mail(reform)
 
 
-def _mail(reform: Reform) -> Iterator[Remark]:
-    """A split that ends its source says who gets the mail, or that a person decides."""
+def _check_mail(reform: Reform) -> Iterator[Remark]:
+    """Require a split that ends its source to say where the mail goes, or that a person decides."""
     ends = reform.kind is ReformKind.SPLIT and bool(reform.ended)
     if ends and (reform.mail_to is None) != reform.triage:
         yield Remark(key="mail_rule")
@@ -162,68 +161,68 @@ def _mail(reform: Reform) -> Iterator[Remark]:
         yield Remark(key="mail_rule")
 
 
-def _sources(reform: Reform, view: RegistryView) -> Iterator[Remark]:
+def _check_sources(reform: Reform, view: RegistryView) -> Iterator[Remark]:
     on = reform.effective_on
     for code in reform.sources:
         life = view.lives.get(code)
-        told = {"code": code, "on": on.isoformat()}
+        params = {"code": code, "on": on.isoformat()}
         if life is None:
-            yield Remark(key="unknown", params=told)
+            yield Remark(key="unknown", params=params)
             continue
         record = life.record
         if record.valid_to is not None:
-            yield Remark(key="ends_already", params=told | {"day": record.valid_to.isoformat()})
+            yield Remark(key="ends_already", params=params | {"day": record.valid_to.isoformat()})
         if record.valid_from is not None and on <= record.valid_from:
-            yield Remark(key="not_begun", params=told | {"day": record.valid_from.isoformat()})
+            yield Remark(key="not_begun", params=params | {"day": record.valid_from.isoformat()})
         if life.last_turn is not None and on < life.last_turn + (_DAY if code in reform.ended else _NONE):
-            yield Remark(key="turned_later", params=told | {"day": life.last_turn.isoformat()})
+            yield Remark(key="turned_later", params=params | {"day": life.last_turn.isoformat()})
         if reform.kind is ReformKind.RENAME and record.name == reform.name:
-            yield Remark(key="same_name", params=told)
+            yield Remark(key="same_name", params=params)
         if reform.kind is ReformKind.MOVE and record.parent == reform.parent:
-            yield Remark(key="same_parent", params=told)
+            yield Remark(key="same_parent", params=params)
     if reform.kind is ReformKind.MOVE:
-        yield from _parent(view, reform.parent, on)
+        yield from _check_parent(view, reform.parent, on)
 
 
-def _targets(reform: Reform, view: RegistryView) -> Iterator[Remark]:
+def _check_targets(reform: Reform, view: RegistryView) -> Iterator[Remark]:
     own = {target.code for target in reform.targets}
     for target in reform.targets:
         life = view.lives.get(target.code)
-        told = {"code": target.code, "on": reform.effective_on.isoformat()}
-        if life is None and reform.kind in _ALL_KNOWN:
-            yield Remark(key="unknown", params=told)
+        params = {"code": target.code, "on": reform.effective_on.isoformat()}
+        if life is None and reform.kind in _TARGETS_EXIST:
+            yield Remark(key="unknown", params=params)
         elif life is None:
-            yield from _new(reform, target, view, own)
-        elif reform.kind in _ALL_NEW:
-            # A code is never given again, not even after its end (R82).
-            yield Remark(key="taken", params=told | {"name": life.record.name})
+            yield from _check_new(reform, target, view, own)
+        elif reform.kind in _TARGETS_NEW:
+            # A code is never given again, not even after its end (R82, codes are unique for ever).
+            yield Remark(key="taken", params=params | {"name": life.record.name})
         elif not life.in_force(reform.effective_on):
             heir = registry_change.heir_on(view.lives, target.code, reform.effective_on)
-            yield Remark(key="heir_not_in_force", params=told | {"heir": heir or "–"})
+            yield Remark(key="heir_not_in_force", params=params | {"heir": heir or "–"})
 
 
-def _new(reform: Reform, target: Target, view: RegistryView, own: set[str]) -> Iterator[Remark]:
-    told = {"code": target.code}
+def _check_new(reform: Reform, target: Target, view: RegistryView, own: set[str]) -> Iterator[Remark]:
+    params = {"code": target.code}
     try:
         if AgencyCode.parse(target.code).form is not CodeForm.NEW:
-            yield Remark(key="old_form", params=told)
+            yield Remark(key="old_form", params=params)
     except BadCode as cause:
-        yield Remark(key="bad_code", params=told | {"why": str(cause)})
+        yield Remark(key="bad_code", params=params | {"why": str(cause)})
         return
     if target.code in view.aliases:
-        yield Remark(key="taken", params=told | {"name": view.aliases[target.code]})
-    # Whose code alone is new keeps the name that it has, where none is said.
+        yield Remark(key="taken", params=params | {"name": view.aliases[target.code]})
+    # An agency that only gets a new code keeps its name, where none is stated.
     keeps_name = reform.kind is ReformKind.RECODE and target.name is None
     if not keeps_name and not _is_name(target.name):
-        yield Remark(key="bad_name", params=told)
+        yield Remark(key="bad_name", params=params)
     if target.alias is not None:
-        yield from _alias(target, target.alias, view)
+        yield from _check_alias(target, target.alias, view)
     if target.parent is not None and target.parent not in own:
-        yield from _parent(view, target.parent, reform.effective_on)
+        yield from _check_parent(view, target.parent, reform.effective_on)
 
 
-def _alias(target: Target, alias: str, view: RegistryView) -> Iterator[Remark]:
-    """An old form must lead to one agency, and must not hide a code in use."""
+def _check_alias(target: Target, alias: str, view: RegistryView) -> Iterator[Remark]:
+    """Check that an old form leads to one agency, and does not hide a code in use."""
     owner = alias if alias in view.lives else view.aliases.get(alias)
     if owner is not None or alias == target.code:
         yield Remark(key="alias_taken", params={"code": target.code, "alias": alias, "owner": owner or alias})
@@ -234,7 +233,7 @@ def _alias(target: Target, alias: str, view: RegistryView) -> Iterator[Remark]:
         yield Remark(key="bad_code", params={"code": alias, "why": str(cause)})
 
 
-def _parent(view: RegistryView, parent: str | None, on: date) -> Iterator[Remark]:
+def _check_parent(view: RegistryView, parent: str | None, on: date) -> Iterator[Remark]:
     life = view.lives.get(parent or "")
     if parent and life is None:
         yield Remark(key="unknown", params={"code": parent, "on": on.isoformat()})
@@ -242,8 +241,8 @@ def _parent(view: RegistryView, parent: str | None, on: date) -> Iterator[Remark
         yield Remark(key="parent_not_in_force", params={"code": parent or "", "on": on.isoformat()})
 
 
-def _circles(reform: Reform, view: RegistryView) -> Iterator[Remark]:
-    """Neither the chain of successors nor that of parents may come back to where it began, on any day."""
+def _check_circles(reform: Reform, view: RegistryView) -> Iterator[Remark]:
+    """Check that neither the chain of successors nor that of parents returns to its beginning, on any day."""
     afterwards = {**view.lives, **registry_change.lives_after(reform, view.lives)}
     for code in reform.ended:
         for heir in reform.heirs:
@@ -286,7 +285,7 @@ def _warnings(reform: Reform, view: RegistryView, today: date) -> Iterator[Remar
 
 
 def _is_name(name: str | None) -> bool:
-    """R84: a name in full, on one line, in composed letters."""
+    """Check R84 (names): a name in full, on one line, in composed letters."""
     if name is None or not 2 <= len(name) <= LONGEST_NAME or name != name.strip():
         return False
     return name.isprintable() and unicodedata.is_normalized("NFC", name) and any(map(str.isalpha, name))
@@ -294,40 +293,40 @@ def _is_name(name: str | None) -> bool:
 
 MOST_STEPS = 500
 MOST_CODES_OF_ALL = 5_000
-_ONCE = ("past", "decided_later")  # said of the whole decision, not of each step
+_ONCE = ("past", "decided_later")  # of the whole decision, not of each step
 
 
 def plan_reform(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
-    """Everything that stands against it, or what it would do."""
+    """Return every conflict of a reform, or else its effects."""
     if not reform.is_many:
         return plan_step(reform, view, today)
-    if conflicts := tuple(_stated_of_whole(reform)):
-        return refused(reform, view, conflicts)
-    now, changed = dict(view.lives), dict[str, Life]()
+    if conflicts := tuple(_check_steps(reform)):
+        return refuse_plan(reform, view, conflicts)
+    lives, changed = dict(view.lives), dict[str, Life]()
     against: list[Remark] = []
     warnings: list[Remark] = []
     aliases = dict(view.aliases)
     for step in reform.steps:
-        planned = plan_step(step, replace(view, lives=now, aliases=aliases, below={}), today)
+        planned = plan_step(step, replace(view, lives=lives, aliases=aliases, below={}), today)
         against += planned.conflicts
-        warnings += [each for each in planned.warnings if each.key not in _ONCE or each not in warnings]
-        now |= planned.after
-        changed |= planned.after
+        warnings += [w for w in planned.warnings if w.key not in _ONCE or w not in warnings]
+        lives |= planned.lives_after
+        changed |= planned.lives_after
         aliases |= {target.alias: target.code for target in step.targets if target.alias}
     if against:
-        return refused(reform, view, against)
-    return doing(reform, view, changed, (*warnings, *_left_below(reform, view.below, changed)))
+        return refuse_plan(reform, view, against)
+    return make_plan(reform, view, changed, (*warnings, *_units_left(reform, view.below, changed)))
 
 
-def moving_units(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform:
-    """The same, with the units directly below each code that ends moved under who takes over, in the same decision. Units
-    that the decision itself names stay as it says; where nobody takes over nobody can be moved."""
-    named = set(reform.codes)
+def add_unit_moves(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform:
+    """Add moves to the decision: the units directly below each code that ends go under its successor. Units that the
+    decision itself names stay as it says; without a successor no unit can be moved."""
+    named_codes = set(reform.codes)
     moves: dict[str, list[str]] = {}
     for step in reform.flat:
         for code in step.ended:
             if step.successor is not None:
-                units = [unit for unit in below.get(code, ()) if unit not in named]
+                units = [unit for unit in below.get(code, ()) if unit not in named_codes]
                 moves.setdefault(step.successor, []).extend(units)
     added = [
         Reform(
@@ -340,11 +339,11 @@ def moving_units(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform:
         for heir, units in moves.items()
         for start in range(0, len(units), MOST_CODES)
     ]
-    return joined([*reform.flat, *added]) if added else reform
+    return join_steps([*reform.flat, *added]) if added else reform
 
 
-def joined(steps: Sequence[Reform]) -> Reform:
-    """These steps as one decision, which is that of the first."""
+def join_steps(steps: Sequence[Reform]) -> Reform:
+    """Join steps to one decision, which is that of the first."""
     first = steps[0]
     return Reform(
         kind=ReformKind.REORGANISE,
@@ -355,48 +354,48 @@ def joined(steps: Sequence[Reform]) -> Reform:
     )
 
 
-def _stated_of_whole(reform: Reform) -> Iterator[Remark]:
-    """What can be said of the whole without the registry; each step is judged by itself afterwards."""
+def _check_steps(reform: Reform) -> Iterator[Remark]:
+    """Check the steps together, without the registry; each step is checked by itself afterwards."""
     if not 1 <= len(reform.steps) <= MOST_STEPS or len(reform.codes) > MOST_CODES_OF_ALL:
         yield Remark(key="too_many", params={"steps": str(MOST_STEPS), "codes": str(MOST_CODES_OF_ALL)})
-    whole = (reform.decision, reform.effective_on)
+    expected = (reform.decision, reform.effective_on)
     for n, step in enumerate(reform.steps, 1):
-        if step.is_many or step.triage or (step.decision, step.effective_on) != whole:
+        if step.is_many or step.triage or (step.decision, step.effective_on) != expected:
             yield Remark(key="bad_step", params={"n": str(n)})
 
 
-def _left_below(
+def _units_left(
     reform: Reform, below: Mapping[str, Sequence[str]], changed: Mapping[str, Life]
 ) -> Iterator[Remark]:
-    """Units that neither end nor move with what they stand under."""
+    """Warn of units that neither end nor move with their parent."""
     for code in reform.ended:
-        left = [
+        remaining = [
             unit for unit in below.get(code, ()) if unit not in changed or changed[unit].record.parent == code
         ]
-        if left:
-            yield Remark(key="units_below", params={"code": code, "count": str(len(left))})
+        if remaining:
+            yield Remark(key="units_below", params={"code": code, "count": str(len(remaining))})
 
 
-MOST_SAID = 20
+MOST_LISTED = 20
 
 
-def undoing_import(
+def import_undo_obstacles(
     record: ImportRecord, built: BuiltOnImport, exchanged: Sequence[str], now: datetime
 ) -> tuple[Remark, ...]:
-    """`exchanged`: those of its new codes under which a document came or went."""
+    """Say why an import cannot be undone. `exchanged`: those of its new codes under which a document came or went."""
     if record.undone_at is not None:
         return (Remark(key="undone_already"),)
     leaning = {"row": built.rows, "certificate": built.certificates, "document": exchanged}
-    said = {of: codes[:MOST_SAID] for of, codes in (leaning | {"change": built.changed}).items()}
-    return tuple(_too_late(now - record.at, built.reforms[:MOST_SAID], said))
+    reported = {kind: codes[:MOST_LISTED] for kind, codes in (leaning | {"change": built.changed}).items()}
+    return tuple(_undo_bars(now - record.at, built.reforms[:MOST_LISTED], reported))
 
 
-def _too_late(age: timedelta, reforms: Sequence[str], leaning: Mapping[str, Sequence[str]]) -> list[Remark]:
-    """Time has passed, or something was built on it; `leaning` has the codes by what of theirs leans on it."""
-    found = []
+def _undo_bars(age: timedelta, reforms: Sequence[str], leaning: Mapping[str, Sequence[str]]) -> list[Remark]:
+    """Object where time has passed, or something depends on the change; `leaning` has the codes by kind."""
+    remarks = []
     if age > timedelta(days=UNDO_DAYS):
-        found.append(Remark(key="undo_late", params={"days": str(UNDO_DAYS)}))
-    found += [Remark(key="built_reform", params={"reform": id}) for id in reforms]
-    for of, codes in leaning.items():
-        found += [Remark(key=f"built_{of}", params={"code": code}) for code in codes]
-    return found
+        remarks.append(Remark(key="undo_late", params={"days": str(UNDO_DAYS)}))
+    remarks += [Remark(key="built_reform", params={"reform": id}) for id in reforms]
+    for kind, codes in leaning.items():
+        remarks += [Remark(key=f"built_{kind}", params={"code": code}) for code in codes]
+    return remarks

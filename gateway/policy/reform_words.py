@@ -1,7 +1,6 @@
-"""What is told of a reform: in plain sentences what it will do, for the person who approves it, and by when it must be
-reported (R80, T16: within fifteen days). In: the reform, the lives before and after, what waits under its codes; a
-day. Out: keys of the label tables with their parameters; for each reform that is in force and not reported, when
-its report is due and how urgent that is. Pure."""
+"""Describes a reform for the person who approves it, and says by when it must be reported (R80 report duty, T16: within
+fifteen days). In: the reform, the lives before and after, the mail under its codes; a day. Out: keys of the label tables
+with their parameters; for each reform in force and not reported, when its report is due and how urgent that is. Pure."""
 
 from __future__ import annotations
 
@@ -18,9 +17,9 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryView:
-    """What is known around a reform: the life of each code that it names, of all that stand above them, and of all that
-    came after them. `aliases` maps each old form in use to its code; `below` has the units directly under a code;
-    `same_name` are other codes of one parent whose name reads the same as that of a new or renamed one."""
+    """Part of the registry around a reform: the life of each code that it names, of all that stand above them, and of
+    all that came after them. `aliases` maps each old form in use to its code; `below` has the units directly under a
+    code; `same_name` are other codes of one parent whose name reads the same as that of a new or renamed one."""
 
     lives: Mapping[str, Life]
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -33,47 +32,47 @@ class RegistryView:
     """Codes that this node speaks for."""
 
 
-def sentences(reform: Reform, view: RegistryView, after: Mapping[str, Life]) -> Iterator[Remark]:
-    """In the order in which they happen; of many steps the totals first."""
+def sentences(reform: Reform, view: RegistryView, lives_after: Mapping[str, Life]) -> Iterator[Remark]:
+    """Yield the sentences in the order in which things happen; of many steps the totals first."""
     if reform.steps:
-        yield _totals(reform, view, after)
+        yield _describe_totals(reform, view, lives_after)
     for step in reform.flat:
-        yield from _of_one(step, view, after)
-    named = {target.code for step in reform.flat for target in step.targets}
-    for code in sorted(named & {*after} - {*view.lives}):
+        yield from _describe_step(step, view, lives_after)
+    target_codes = {target.code for step in reform.flat for target in step.targets}
+    for code in sorted(target_codes & {*lives_after} - {*view.lives}):
         yield _remark("certificate_wanted", reform, code=code)
     yield Remark(key="duty", params={"due": report_due_on(reform).isoformat()})
 
 
-def _totals(reform: Reform, view: RegistryView, after: Mapping[str, Life]) -> Remark:
+def _describe_totals(reform: Reform, view: RegistryView, lives_after: Mapping[str, Life]) -> Remark:
     ended = set(reform.ended)
-    begun = {*after} - {*view.lives}
+    new_codes = {*lives_after} - {*view.lives}
     return _remark(
         "totals",
         reform,
         steps=str(len(reform.steps)),
         ended=str(len(ended)),
-        begun=str(len(begun)),
-        changed=str(len({*after} - begun - ended)),
+        begun=str(len(new_codes)),
+        changed=str(len({*lives_after} - new_codes - ended)),
         queued=str(sum(view.queued.get(code, 0) for code in ended)),
         hosted=str(len(ended & view.hosted)),
         certificates=str(sum(view.certificates.get(code, 0) for code in ended)),
     )
 
 
-def _of_one(reform: Reform, view: RegistryView, after: Mapping[str, Life]) -> Iterator[Remark]:
-    yield from _who(reform, view.lives, after)
+def _describe_step(reform: Reform, view: RegistryView, lives_after: Mapping[str, Life]) -> Iterator[Remark]:
+    yield from _describe_change(reform, view.lives, lives_after)
     for target in reform.targets:
         if target.code not in view.lives and reform.kind is not ReformKind.RECODE:
-            record = after[target.code].record
+            record = lives_after[target.code].record
             yield _remark("begun", reform, code=target.code, name=record.name, parent=record.parent or "–")
     for code in reform.ended:
         day = (reform.effective_on - _DAY).isoformat()
         yield _remark("closed", reform, code=code, day=day)
-        yield _mail(reform, code)
+        yield _describe_mail(reform, code)
         if queued := view.queued.get(code):
             heir = reform.successor or "–"
-            # Redirected only where one successor is there to take it.
+            # Mail is only redirected where one successor can take it.
             is_held = reform.queued is QueuedMail.REDIRECT and reform.successor is None
             how = QueuedMail.HOLD if is_held else reform.queued
             yield _remark(f"queued_{how}", reform, code=code, count=str(queued), heir=heir)
@@ -83,13 +82,15 @@ def _of_one(reform: Reform, view: RegistryView, after: Mapping[str, Life]) -> It
             yield _remark("certificates", reform, code=code, count=str(certificates), day=day)
 
 
-def _who(reform: Reform, before: Mapping[str, Life], after: Mapping[str, Life]) -> Iterator[Remark]:
-    heirs = ", ".join(f"{code} ({_name(code, before, after)})" for code in reform.heirs)
-    gone = ", ".join(f"{code} ({_name(code, before, before)})" for code in reform.ended)
+def _describe_change(
+    reform: Reform, lives: Mapping[str, Life], changed: Mapping[str, Life]
+) -> Iterator[Remark]:
+    heirs = ", ".join(f"{code} ({_name(code, lives, changed)})" for code in reform.heirs)
+    ended = ", ".join(f"{code} ({_name(code, lives, lives)})" for code in reform.ended)
     match reform.kind:
         case ReformKind.RENAME | ReformKind.MOVE:
             for code in reform.sources:
-                was, now = before[code].record, after[code].record
+                was, now = lives[code].record, changed[code].record
                 is_named = reform.kind is ReformKind.RENAME
                 key, old, new = (
                     ("renamed", was.name, now.name)
@@ -100,19 +101,19 @@ def _who(reform: Reform, before: Mapping[str, Life], after: Mapping[str, Life]) 
         case ReformKind.CREATE:
             return
         case ReformKind.SPLIT if not reform.ended:
-            others = ", ".join(
-                f"{target.code} ({_name(target.code, before, after)})"
+            new_heirs = ", ".join(
+                f"{target.code} ({_name(target.code, lives, changed)})"
                 for target in reform.targets
                 if target.code not in reform.sources
             )
-            yield _remark("separated", reform, code=reform.sources[0], heirs=others)
+            yield _remark("separated", reform, code=reform.sources[0], heirs=new_heirs)
         case ReformKind.DISSOLVE if not reform.heirs:
-            yield _remark("dissolved", reform, codes=gone)
+            yield _remark("dissolved", reform, codes=ended)
         case _:
-            yield _remark(f"became_{reform.kind}", reform, codes=gone, heirs=heirs)
+            yield _remark(f"became_{reform.kind}", reform, codes=ended, heirs=heirs)
 
 
-def _mail(reform: Reform, code: str) -> Remark:
+def _describe_mail(reform: Reform, code: str) -> Remark:
     if reform.successor is not None:
         return _remark("mail_to", reform, code=code, heir=reform.successor)
     if reform.triage:
@@ -120,8 +121,8 @@ def _mail(reform: Reform, code: str) -> Remark:
     return _remark("mail_nobody", reform, code=code)
 
 
-def _name(code: str, *known: Mapping[str, Life]) -> str:
-    return next((lives[code].record.name for lives in reversed(known) if code in lives), "–")
+def _name(code: str, *snapshots: Mapping[str, Life]) -> str:
+    return next((lives[code].record.name for lives in reversed(snapshots) if code in lives), "–")
 
 
 def _remark(key: str, reform: Reform, **params: str) -> Remark:
@@ -140,7 +141,7 @@ class ReportUrgency(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportDuty:
-    """One report that somebody owes."""
+    """Report of a reform that is owed."""
 
     record: ReformRecord
     due_on: date
@@ -148,20 +149,20 @@ class ReportDuty:
 
 
 def report_due_on(reform: Reform) -> date:
-    """Calendar days from the day on which it takes effect: of one on 1 July, 16 July."""
+    """Count calendar days from the day on which it takes effect: of one on 1 July, 16 July."""
     return reform.effective_on + timedelta(days=REPORT_DAYS)
 
 
 def report_duties(records: Iterable[ReformRecord], today: date) -> list[ReportDuty]:
-    """Latest first passed first; a reform that is still to come owes nothing yet."""
-    found = [
-        ReportDuty(record=each, due_on=report_due_on(each.reform), urgency=_urgency(each.reform, today))
-        for each in records
-        if each.state is ReformState.APPROVED
-        and each.reported_at is None
-        and each.reform.effective_on <= today
+    """Return the reports that are owed, the earliest due first; a reform that is still to come owes none yet."""
+    duties = [
+        ReportDuty(record=record, due_on=report_due_on(record.reform), urgency=_urgency(record.reform, today))
+        for record in records
+        if record.state is ReformState.APPROVED
+        and record.reported_at is None
+        and record.reform.effective_on <= today
     ]
-    return sorted(found, key=lambda duty: (duty.due_on, duty.record.id))
+    return sorted(duties, key=lambda duty: (duty.due_on, duty.record.id))
 
 
 def _urgency(reform: Reform, today: date) -> ReportUrgency:

@@ -1,11 +1,11 @@
-"""What a line of text may be: present, short enough, free of characters that break headers or XML, and readable
-Vietnamese; and text in the letters of before Unicode, TCVN3 (ABC) and VNI. In: values with their rules; text whose
-bytes were read as Western European. Out: reasons and warnings; which old letters it has, if any, and the converted
-text. Pure; nothing is corrected here unasked.
+"""Checks lines of text: present, short enough, free of characters that break headers or XML, and readable Vietnamese;
+and recognises text in the older encodings TCVN3 (ABC) and VNI. In: values with their rules; text whose bytes were
+read as Western European. Out: reasons and warnings; the old encoding, if any, and the converted text. Pure; nothing
+is corrected unless it was asked for.
 
-A text is taken for one in old letters only where nearly every word of it becomes a Vietnamese syllable by it,
-abbreviations apart, and two at least were none before: one foreign name is no old letters. Linear in the text, which
-others wrote."""
+A text is taken to be in an old encoding only where nearly every word of it becomes a Vietnamese syllable by it,
+abbreviations apart, and at least two were none before: one foreign name proves nothing. The time is linear in the
+text, which comes from outside."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.policy.verdict import Reason, ReasonCode, reason
 
 
 class Letters(StrEnum):
-    """The two that offices used."""
+    """The two old encodings that offices used."""
 
     TCVN3 = "tcvn3"
     VNI = "vni"
@@ -70,10 +70,10 @@ _ALONE = {
 _PAIR = re.compile(
     "[aeouy\xf4\xf6AEOUY\xd4\xd6][\xf9\xf8\xfb\xf5\xef\xe2\xea\xe1\xe0\xe5\xe3\xe4\xe9\xe8\xfa\xfc\xeb\xd9\xd8\xdb\xd5\xcf\xc2\xca\xc1\xc0\xc5\xc3\xc4\xc9\xc8\xda\xdc\xcb]|[\xf1\xf4\xf6\xed\xec\xe6\xf3\xf2\xee\xd1\xd4\xd6\xcd\xcc\xc6\xd3\xd2\xce]"
 )
-# All of ASCII but its letters, and the blanks, dashes and quotes beyond it; what else Latin-1 has may be an old letter.
+# All of ASCII but its letters, and blanks, dashes and quotes beyond it; other characters of Latin-1 may be old letters.
 _BETWEEN = re.compile(r"[\x00-@\[-`{-\x7f\xa0\u2000-\u206f]+")
 _EVIDENCE = 2
-# Letters of Latin that Latin-1 lacks, of which nearly every Vietnamese text has some.
+# Latin letters that Latin-1 lacks; nearly every Vietnamese text has some.
 _ONLY_UNICODE = re.compile("[\u0100-\u024f\u1e00-\u1eff]")
 _VOWELS = (
     "uyeu|ieu|yeu|oai|oay|oao|oeo|uai|uay|uoi|uou|uya|uye|uyu|ai|ao|au|ay|eo|eu|ia|ie|iu|oa|oe|oi|oo|ua|ue|ui|uo|uu|uy|ye"
@@ -83,83 +83,83 @@ _SYLLABLE = re.compile(
     rf"(?:ngh?|gh|gi|kh|nh|ph|qu|th|tr|ch|[bcdghklmnprstvx])?(?:{_VOWELS})(?:ng|nh|ch|[cmnpt])?"
 )
 _TONE_MARKS = "\u0300\u0301\u0303\u0309\u0323"
-# The second: a vowel with a hat stands behind i, u and y alone.
+# The second alternative: a vowel with a circumflex stands behind i, u and y alone.
 _STRANGE = re.compile(
     "[\u0308\u030a\u0327]|[aeo][aeo]\u0323?\u0302|[^aeo\u0323]\u0302|[^a\u0323]\u0306|[^ou]\u031b"
 )
 
 
 def found_letters(texts: Iterable[str]) -> Letters | None:
-    """Which letters these texts are in; None where they are Unicode, or nobody can tell."""
+    """Return the old encoding of these texts; None where they are Unicode, or it cannot be told."""
     odd = [text for text in texts if _is_odd(text)][:_SAMPLE]
-    words = _words(odd) if odd else []
+    words = _odd_words(odd) if odd else []
     if not words:
         return None
-    judged = {letters: _judged(words, convert) for letters, convert in _CONVERTERS.items()}
+    judged = {letters: _count_syllables(words, convert) for letters, convert in _CONVERTERS.items()}
     best = max(judged, key=lambda letters: judged[letters].share)
-    told = judged[best]
-    is_sure = told.share >= _CERTAIN and told.after - told.before >= _EVIDENCE
+    counts = judged[best]
+    is_sure = counts.share >= _CERTAIN and counts.syllables_after - counts.syllables_before >= _EVIDENCE
     return best if is_sure else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """How many words say something, and how many of them are syllables before and after they are converted."""
+class _SyllableCounts:
+    """Counts of words, and of those that are syllables before and after they are converted."""
 
     words: int
-    before: int
-    after: int
+    syllables_before: int
+    syllables_after: int
 
     @property
     def share(self) -> float:
-        return self.after / self.words if self.words else 0.0
+        return self.syllables_after / self.words if self.words else 0.0
 
 
-def _judged(words: Sequence[str], convert: Callable[[str], str]) -> _Judged:
+def _count_syllables(words: Sequence[str], convert: Callable[[str], str]) -> _SyllableCounts:
     pairs = [(word, nfc(convert(word))) for word in words]
     telling = [(word, new) for word, new in pairs if not _is_abbreviation(new)]
-    return _Judged(
+    return _SyllableCounts(
         words=len(telling),
-        before=sum(_is_syllable(word) for word, _ in telling),
-        after=sum(_is_syllable(new) for _, new in telling),
+        syllables_before=sum(_is_syllable(word) for word, _ in telling),
+        syllables_after=sum(_is_syllable(new) for _, new in telling),
     )
 
 
 def _is_abbreviation(word: str) -> bool:
-    """NĐ, QĐ, HĐND: capitals without a vowel are no syllable in any letters, so they speak neither for nor against."""
+    """Tell an abbreviation (NĐ, QĐ, HĐND): capitals without a vowel are no syllable in any encoding, and prove nothing."""
     return word.isupper() and not any(letter in "AEIOUY" for letter in nfd(word))
 
 
 def to_unicode(text: str, letters: Letters) -> str:
-    """The same text in Unicode; a text without one letter of the old kind stays as it is."""
+    """Convert a text to Unicode; one without any old letter is left alone."""
     return nfc(_CONVERTERS[letters](text)) if _is_odd(text) else text
 
 
 def _is_odd(text: str) -> bool:
-    """Whether it has a sign beyond ASCII, and no letter that only Unicode has."""
+    """Tell whether a text has a sign beyond ASCII, and no letter that only Unicode has."""
     if text.isascii() or _ONLY_UNICODE.search(text):
         return False
     return all(sign <= "\xff" or not (sign.isalpha() or unicodedata.combining(sign)) for sign in text)
 
 
-def _vni(match: re.Match[str]) -> str:
-    written = match.group()
-    base = written[0]
+def _convert_vni_pair(match: re.Match[str]) -> str:
+    pair = match.group()
+    base = pair[0]
     plain = _ALONE.get(base.lower(), base.lower())
-    if len(written) == 2:
-        mark = written[1].lower()
+    if len(pair) == 2:
+        mark = pair[1].lower()
         marks = _TONES.get(mark) or (_BREVES.get(mark, "") if base.lower() == "a" else "")
         # In VNI the mark of the circumflex follows a, e and o alone; the breve follows a.
         if not marks and mark in _HATS and base.lower() in "aeo":
             marks = _HATS[mark]
         if not marks:
-            return written
+            return pair
         plain += marks
     return plain.upper() if base.isupper() else plain
 
 
-def _words(texts: Iterable[str]) -> list[str]:
-    """Those with signs beyond ASCII, and a letter: a sign that stands alone is a sign."""
+def _odd_words(texts: Iterable[str]) -> list[str]:
+    """Return the words with signs beyond ASCII and a letter."""
     every = (word for text in texts for word in _BETWEEN.split(text))
     return [word for word in every if not word.isascii() and any(map(str.isalpha, word))]
 
@@ -175,7 +175,7 @@ def _is_syllable(word: str) -> bool:
 
 _CONVERTERS: Mapping[Letters, Callable[[str], str]] = {
     Letters.TCVN3: lambda text: text.translate(_TCVN3),
-    Letters.VNI: lambda text: _PAIR.sub(_vni, text),
+    Letters.VNI: lambda text: _PAIR.sub(_convert_vni_pair, text),
 }
 
 
@@ -184,12 +184,12 @@ _WORD = re.compile(r"[^\W_]+(?:[/.-][^\W_]+)*")
 
 
 def broken_fields(
-    rules: Mapping[str, Rule], thing: object, *, wanted: Collection[str] = ()
+    rules: Mapping[str, Rule], source: object, *, required: Collection[str] = ()
 ) -> Iterator[Reason]:
-    """Every rule of a text that `thing` breaks. `wanted`: pointers of what must be there beside what the rules want."""
-    for pointer, rule, text in entries(rules, thing):
+    """Yield every rule of a text that `source` breaks. `required`: pointers that are required beside those of the rules."""
+    for pointer, rule, text in entries(rules, source):
         is_usual = usual(text) is not None
-        if not is_usual and (rule.is_required or pointer in wanted) and is_blank(text):
+        if not is_usual and (rule.is_required or pointer in required) and is_blank(text):
             yield reason(ReasonCode.MISSING, pointer, field=_name(pointer))
         if not text:
             continue
@@ -201,26 +201,26 @@ def broken_fields(
             yield reason(ReasonCode.BAD_CHARACTERS, pointer, field=_name(pointer))
 
 
-def long_lists(thing: object) -> Iterator[Reason]:
-    """Every list with more entries than it may have."""
+def long_lists(source: object) -> Iterator[Reason]:
+    """Yield every list with more entries than it may have."""
     for name, limit in MOST.items():
-        count = len(getattr(thing, name, ()))
+        count = len(getattr(source, name, ()))
         if count > limit:
             yield reason(ReasonCode.TOO_MANY, f"/{name}", field=name, count=count, limit=limit)
 
 
 def _name(pointer: str) -> str:
-    """The last part that is a word: what the labels call the field."""
+    """Return the last part that is a word: the name of the field in the labels."""
     return next((part for part in reversed(pointer.split("/")) if part and not part.isdigit()), "")
 
 
 def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason]:
-    """Warnings about a subject: watched words (R3), a legacy font (R8), no diacritics (R9), marks that nobody sees and
-    that may turn what is read around them."""
+    """Warn about a subject: watched words (R3, sensitive words), a legacy font (R8, Unicode), no diacritics (R9,
+    Vietnamese), invisible marks that may turn the text around them."""
     plain = nfc(subject).casefold()
-    if _any_alone(profile.subject_keywords).search(plain):
+    if _whole_words(profile.subject_keywords).search(plain):
         for word in profile.subject_keywords:
-            if _any_alone((word,)).search(plain):
+            if _whole_words((word,)).search(plain):
                 yield reason(ReasonCode.SENSITIVE_WORD, pointer, word=word)
     if is_legacy_font(subject):
         yield reason(ReasonCode.LEGACY_FONT, pointer, field="subject")
@@ -234,43 +234,43 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
 
 
 @lru_cache(maxsize=256)
-def _any_alone(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Where one of them stands, in any letter case, and is no part of another word."""
+def _whole_words(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Match one of the words in any letter case, where it is no part of another word."""
     return re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(word.casefold()) for word in words)})(?!\w)")
 
 
 def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:
-    """Which secrecy stamps stand on a page, each for itself: on its own line, or on a line whose words beside it are no
+    """Return the secrecy stamps that stand alone on a page: on a line of their own, or beside words that are no
     capitals. In a heading in capitals the same word is one of many."""
     page = nfc(page)
-    if not _letters_of_any(stamps).search(page):  # so most pages are
+    if not _spaced_letters(stamps).search(page):  # most pages have none
         return ()
-    lines = [_WordLine.of(line) for line in page.splitlines()]
+    lines = [_WordLine.parse(line) for line in page.splitlines()]
     return tuple(stamp for stamp in stamps if any(line.bears(stamp.split()) for line in lines))
 
 
 @lru_cache(maxsize=16)
-def _letters_of_any(stamps: tuple[str, ...]) -> re.Pattern[str]:
-    """Where the letters of a stamp stand one after the other, whatever signs are between them."""
+def _spaced_letters(stamps: tuple[str, ...]) -> re.Pattern[str]:
+    """Match the letters of a stamp in order, with any signs between them."""
     return re.compile("|".join(r"[\W_]*".join(map(re.escape, "".join(stamp.split()))) for stamp in stamps))
 
 
 @dataclass(frozen=True, slots=True)
 class _WordLine:
-    """The words of one line; `apart[n]` says that a sign stands between word n and the one before it."""
+    """The words of one line; `separated[n]` says that a sign stands between word n and the one before it."""
 
     words: tuple[str, ...]
-    apart: tuple[bool, ...]
+    separated: tuple[bool, ...]
 
     @classmethod
-    def of(cls, line: str) -> _WordLine:
-        found = list(_WORD.finditer(line))
-        words = tuple(word[0] for word in found)
-        ends = [0, *(word.end() for word in found)]
-        apart = tuple(bool(line[end : word.start()].strip()) for end, word in zip(ends, found, strict=False))
+    def parse(cls, line: str) -> _WordLine:
+        matches = list(_WORD.finditer(line))
+        words = tuple(word[0] for word in matches)
+        ends = [0, *(word.end() for word in matches)]
+        separated = tuple(bool(line[end : m.start()].strip()) for end, m in zip(ends, matches, strict=False))
         if len(words) > 1 and all(len(word) == 1 for word in words):
-            return cls(("".join(words),), (False,))  # letters set apart
-        return cls(words, apart)
+            return cls(("".join(words),), (False,))  # spaced letters
+        return cls(words, separated)
 
     def bears(self, stamp: list[str]) -> bool:
         if self.words == ("".join(stamp),):
@@ -281,10 +281,10 @@ class _WordLine:
             for at in range(len(self.words) - size + 1)
         )
 
-    def _stands_alone(self, first: int, after: int) -> bool:
-        before = first == 0 or self.apart[first] or not _shouts(self.words[first - 1])
-        behind = after == len(self.words) or self.apart[after] or not _shouts(self.words[after])
-        return before and behind
+    def _stands_alone(self, first: int, end: int) -> bool:
+        free_before = first == 0 or self.separated[first] or not _shouts(self.words[first - 1])
+        free_behind = end == len(self.words) or self.separated[end] or not _shouts(self.words[end])
+        return free_before and free_behind
 
 
 def _shouts(word: str) -> bool:
@@ -292,5 +292,5 @@ def _shouts(word: str) -> bool:
 
 
 def is_legacy_font(text: str) -> bool:
-    """Whether it looks like TCVN3 or VNI bytes shown as Unicode."""
+    """Tell whether a text looks like TCVN3 or VNI bytes shown as Unicode."""
     return found_letters([text]) is not None

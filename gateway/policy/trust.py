@@ -1,7 +1,7 @@
-"""Decides whether a signed envelope's signer may speak for its sender at the time of arrival, and which certificate of
-an agency may sign now (W9, K5). In: SignedEnvelope, Evidence, TrustPolicy, time, and how it was carried; the
-registry's bindings and the ends of keys. Out: the VerifiedEnvelope that everything after verification needs, or the
-error with the code and step of `docs/verification.md` (9 chain and time, 10 revocation, 11 agreement); `KeyUse`:
+"""Decides whether a signed envelope's signer may speak for its sender at the time of arrival, and which certificate
+of an agency may sign now (W9, K5). In: SignedEnvelope, Evidence, TrustPolicy, time, and how the packet was carried;
+the registry's bindings and the ends of keys. Out: the VerifiedEnvelope that everything after verification needs, or
+the error with the code and step of `docs/verification.md` (9 chain and time, 10 revocation, 11 agreement); `KeyUse`:
 certificates inside their binding, of keys that were neither retired nor reported stolen. Pure; the only place that
 can make a VerifiedEnvelope."""
 
@@ -33,13 +33,13 @@ _SEAL = claim_seal()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustPolicy:
-    """How long we bear not knowing, and which claimed times we believe (K2, K4)."""
+    """Limits of trust: how long revocation may stay unknown, and which claimed times are believed (K2, K4)."""
 
     revocation_grace: timedelta = timedelta(hours=24)
     """K4. A longer grace lets a stolen key, revoked by its authority, send for that long before we hear of it."""
 
     signing_past: timedelta = timedelta(days=30)
-    """K2. A longer window lets an envelope that somebody kept back be delivered as if it were news."""
+    """K2. A longer window lets an envelope that was held back be delivered as if it were news."""
 
     signing_future: timedelta = timedelta(minutes=10)
     """K2. A wider one lets a signer date an envelope beyond the moment at which its key is to be revoked."""
@@ -49,14 +49,14 @@ class TrustPolicy:
     held packets with what no clock error explains."""
 
     axis_vouches: str = "known"
-    """Whom the authenticated session with a foreign axis vouches for, where the file itself proves nothing: `known` codes
-    of the registry, `all`, or `nobody`. With `all`, whoever can send on that axis sends in any name it lets pass."""
+    """Senders that the session with a foreign axis vouches for, where the file itself proves nothing: `known` codes of
+    the registry, `all`, or `nobody`. With `all`, any user of that axis sends in any name that it lets pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """The session with a foreign axis by which a file came. `is_known`: the registry has its sender, open on that day;
-    `other`: the agency that the axis says it is from, where that is another one that the registry knows."""
+    """Session with a foreign axis that brought a file. `is_known`: the registry has its sender, open on that day; `other`:
+    the agency that the axis names as sender, where that is another one that the registry knows."""
 
     name: str
     is_known: bool
@@ -64,10 +64,10 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """How a packet came over an axis, in words that nobody signed (A1, A2). `sender` is the code it was published for,
-    `node` the publisher that the axis vouches for, `host` the node that speaks for the signed sender's code by the
-    registry; None where nobody says so."""
+class Routing:
+    """Unsigned words of an axis about a packet (A1, A2). `sender` is the code it was published for, `node` the
+    publisher that the axis vouches for, `host` the node that speaks for the signed sender's code by the registry; None
+    where it is unknown."""
 
     sender: str
     node: str | None
@@ -79,48 +79,47 @@ def decide(
     evidence: Evidence,
     policy: TrustPolicy,
     at: datetime,
-    carried: Carried | None = None,
+    routing: Routing | None = None,
     stamped_at: datetime | None = None,
 ) -> VerifiedEnvelope[M]:
-    """The envelope's sender is proved at `at`, the time of arrival (K2), never at the claimed SigningTime. `carried` is
-    None for a file that came over no axis. `stamped_at` is what a trusted timestamp over the signature's value proves: it
-    then takes the place of the arrival, and the evidence must be of that time.
+    """Prove the envelope's sender at `at`, the time of arrival (K2), never at the claimed SigningTime. `routing` is
+    None for a file that came over no axis. `stamped_at` is the time that a trusted timestamp over the signature's value
+    proves: it then takes the place of the arrival, and the evidence must be of that time.
 
-    UntrustedSigner or UnknownSender: refused. CannotTell: held for an answer or a person. The recipient, a repeat
-    and the state of the register are not looked at.
-    """
+    UntrustedSigner or UnknownSender: refused. CannotTell: held for an answer or a person. The recipient, a repeat and
+    the state of the register are not looked at."""
     arrived, at = at, stamped_at or at
-    _binding(signed, at)
-    _chain_and_validity(signed, evidence, at)
+    _check_binding(signed, at)
+    _check_chain(signed, evidence, at)
     if evidence.revocation != "revoked":
         # A hold never hides a refusal: a back-dated signature of a revoked key is revoked, not merely odd.
-        _signing_time(signed, evidence, policy, at)
+        _check_time(signed, evidence, policy, at)
     notes = _revocation(signed, evidence, policy)
-    said = {9: evidence.chain_detail, 10: notes[0].detail if notes else _told(evidence)}
-    _agreement(signed, said, carried)
+    details = {9: evidence.chain_detail, 10: notes[0].detail if notes else _revocation_text(evidence)}
+    _check_agreement(signed, details, routing)
     if stamped_at is not None:
         detail = f"judged at {stamped_at.isoformat()}, the time of a trusted timestamp"
         notes += (Finding(code="TIME-STAMPED", detail=detail),)
-    if carried is not None:
-        doubt, said[11] = _publisher(carried)
+    if routing is not None:
+        doubt, details[11] = _describe_publisher(routing)
         if doubt:
-            notes += (Finding(code=doubt, detail=said[11]),)
+            notes += (Finding(code=doubt, detail=details[11]),)
     return VerifiedEnvelope(
         signed=signed,
         sender=signed.sender_code,
         verdict="valid",
         received_at=arrived,
         notes=(*signed.findings, *notes),
-        steps=_passed(signed.steps, said),
+        steps=_mark_passed(signed.steps, details),
         seal=_SEAL,
     )
 
 
 AXIS = "axis"
-"""The verdict of what a session vouches for: nobody signed it that we could tell."""
+"""Verdict on an envelope that a session vouches for, without a signature that proves its sender."""
 
 
-def vouched(
+def vouch(
     signed: SignedEnvelope[M],
     session: Session,
     policy: TrustPolicy,
@@ -129,8 +128,8 @@ def vouched(
     released: bool = False,
     broken: Finding | None = None,
 ) -> VerifiedEnvelope[M]:
-    """The envelope as the session with its axis vouches for it. `broken`: why a signature that is in it proves nothing;
-    axes that write files anew break every one. CannotTell where the policy wants a person to say so: `released`."""
+    """Return the envelope as the session with its axis vouches for it. `broken`: why a signature in it proves nothing;
+    axes that write files anew break every one. CannotTell where the policy wants a person to release it: `released`."""
     doubt = ""
     if policy.axis_vouches == "nobody":
         doubt = "by the settings no axis session vouches for anybody"
@@ -138,7 +137,7 @@ def vouched(
         doubt = f"the registry does not know its sender {signed.sender_code[:80]}"
     elif session.other is not None:
         doubt = f"the axis says that it is from {session.other[:80]}, the file from {signed.sender_code[:80]}"
-    told = f"vouched for by the axis session {session.name}"
+    statement = f"vouched for by the axis session {session.name}"
     if doubt and not released:
         detail = f"no signature holds, and {doubt}; a person may admit it"
         raise CannotTell(
@@ -146,10 +145,10 @@ def vouched(
             code="AXIS-SENDER",
             hint="add the sender to the registry, then release it; or release it as it is",
             step=6,
-            steps=_stopped_at(signed.steps, 6, detail),
+            steps=_mark_failed(signed.steps, 6, detail),
         )
-    steps = tuple(replace(step, detail=told) if step.n in (5, 6) else step for step in signed.steps)
-    notes = (Finding(code="SESSION-VOUCHED", where=session.name, detail=told),)
+    steps = tuple(replace(step, detail=statement) if step.n in (5, 6) else step for step in signed.steps)
+    notes = (Finding(code="SESSION-VOUCHED", where=session.name, detail=statement),)
     return VerifiedEnvelope(
         signed=signed,
         sender=signed.sender_code,
@@ -161,28 +160,28 @@ def vouched(
     )
 
 
-def _binding(signed: SignedEnvelope[M], at: datetime) -> None:
-    """K1 again, at this very time: an envelope may be judged anew after its binding was ended."""
+def _check_binding(signed: SignedEnvelope[M], at: datetime) -> None:
+    """Check K1 (binding) again, at this very time: an envelope may be judged anew after its binding was ended."""
     begun = signed.bound_from is None or signed.bound_from <= at
     if begun and (signed.bound_to is None or at < signed.bound_to):
         return
     detail = (
         f"no certificate is bound to {signed.sender_code} at {at.isoformat()}; the binding of this one runs from "
-        f"{_text(signed.bound_from)} to {_text(signed.bound_to)}"
+        f"{_moment_text(signed.bound_from)} to {_moment_text(signed.bound_to)}"
     )
     raise UnknownSender(
         "SIG-NO-BINDING",
         detail,
         step=6,
-        steps=_stopped_at(signed.steps, 6, detail),
+        steps=_mark_failed(signed.steps, 6, detail),
         where="From/OrganId",
     )
 
 
-def _chain_and_validity(signed: SignedEnvelope[M], evidence: Evidence, at: datetime) -> None:
-    """K3, step 9."""
+def _check_chain(signed: SignedEnvelope[M], evidence: Evidence, at: datetime) -> None:
+    """Check K3 (certificate), step 9."""
     if not evidence.not_before <= at <= evidence.not_after:
-        raise _refused(
+        raise _refusal(
             signed,
             9,
             "CERT-TIME",
@@ -190,13 +189,13 @@ def _chain_and_validity(signed: SignedEnvelope[M], evidence: Evidence, at: datet
             f"{evidence.not_after.isoformat()}, not at {at.isoformat()}",
         )
     if evidence.chain_code is not None:
-        raise _refused(signed, 9, evidence.chain_code, evidence.chain_detail)
+        raise _refusal(signed, 9, evidence.chain_code, evidence.chain_detail)
     if not evidence.usage_ok:
-        raise _refused(signed, 9, "CERT-USAGE", f"the certificate {evidence.serial} is not made for signing")
+        raise _refusal(signed, 9, "CERT-USAGE", f"the certificate {evidence.serial} is not made for signing")
 
 
-def _signing_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy, at: datetime) -> None:
-    """K2, step 9. An envelope without signed properties claims no time; its own mark says so."""
+def _check_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy, at: datetime) -> None:
+    """Check K2 (claimed time), step 9. An envelope without signed properties claims no time; its own mark says so."""
     claimed = signed.signing_time
     if claimed is None:
         return
@@ -204,7 +203,7 @@ def _signing_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPo
         detail = (
             f"SigningTime {claimed.isoformat()} is more than {policy.signing_absurd} after {at.isoformat()}"
         )
-        raise BadSignature("SIG-TIME", detail, step=9, steps=_stopped_at(signed.steps, 9, detail))
+        raise BadSignature("SIG-TIME", detail, step=9, steps=_mark_failed(signed.steps, 9, detail))
     odd = _oddity(claimed, signed.bound_from, evidence, policy, at)
     if odd is not None:
         detail = f"SigningTime {claimed.isoformat()} is {odd}"
@@ -213,7 +212,7 @@ def _signing_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPo
             code="SIG-TIME",
             hint="a person may admit the packet with a mark, or refuse it",
             step=9,
-            steps=_stopped_at(signed.steps, 9, detail),
+            steps=_mark_failed(signed.steps, 9, detail),
         )
 
 
@@ -232,11 +231,11 @@ def _oddity(
 
 
 def _revocation(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPolicy) -> tuple[Finding, ...]:
-    """K4, step 10. An unknown answer passes while the grace runs, with a note that marks the entry."""
+    """Check K4 (revocation), step 10. An unknown answer passes while the grace runs, with a note that marks the entry."""
     if evidence.revocation == "revoked":
         why = f" ({evidence.revocation_reason})" if evidence.revocation_reason else ""
-        detail = f"the certificate {evidence.serial} was revoked on {_text(evidence.revoked_at)}{why}"
-        raise _refused(signed, 10, "CERT-REVOKED", detail)
+        detail = f"the certificate {evidence.serial} was revoked on {_moment_text(evidence.revoked_at)}{why}"
+        raise _refusal(signed, 10, "CERT-REVOKED", detail)
     if evidence.revocation == "good":
         return ()
     age = evidence.revocation_age_s
@@ -249,100 +248,100 @@ def _revocation(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPoli
         code="CERT-REVOCATION-UNKNOWN",
         hint="bring a current answer of the certificate's authority; it is looked at again by itself",
         step=10,
-        steps=_stopped_at(signed.steps, 10, detail),
+        steps=_mark_failed(signed.steps, 10, detail),
         certificate_der=signed.certificate_der,
     )
 
 
-def _told(evidence: Evidence) -> str:
+def _revocation_text(evidence: Evidence) -> str:
     as_of = evidence.revocation_as_of
     if as_of is None:
         return f"{evidence.revocation} at arrival"
     return f"{evidence.revocation} at arrival, by {evidence.revocation_source} of {as_of.isoformat()}"
 
 
-def _agreement(signed: SignedEnvelope[M], said: Mapping[int, str], carried: Carried | None) -> None:
-    """Step 11, after the certificate: who published it (A1), and what the signed words contradict (F12, A2). `said`: what
-    the steps before it say."""
-    if carried is not None and carried.node and carried.host and not _alike(carried.node, carried.host):
+def _check_agreement(signed: SignedEnvelope[M], details: Mapping[int, str], routing: Routing | None) -> None:
+    """Check step 11: the publisher (A1), and contradictions to the signed words (F12, A2). `details`: words of the
+    steps before it."""
+    if routing is not None and routing.node and routing.host and not _alike(routing.node, routing.host):
         detail = (
-            f"the node {carried.node} published it, and {carried.host} speaks for {signed.sender_code}: a stolen key, or "
+            f"the node {routing.node} published it, and {routing.host} speaks for {signed.sender_code}: a stolen key, or "
             "an agency that has moved and is not yet so in the registry"
         )
-        steps = _stopped_at(_passed(signed.steps, said), 11, detail)
+        steps = _mark_failed(_mark_passed(signed.steps, details), 11, detail)
         raise InvalidEnvelope("AXIS-NODE", detail, step=11, steps=steps)
-    found = signed.contradiction
-    if found is None and carried is not None and not _alike(carried.sender, signed.sender_code):
-        detail = f"the axis names the sender {carried.sender[:40]!r}, the signed one is {signed.sender_code}"
-        found = Contradiction(code="MSG-ID", detail=detail, where="From/OrganId")
-    if found is not None:
+    contradiction = signed.contradiction
+    if contradiction is None and routing is not None and not _alike(routing.sender, signed.sender_code):
+        detail = f"the axis names the sender {routing.sender[:40]!r}, the signed one is {signed.sender_code}"
+        contradiction = Contradiction(code="MSG-ID", detail=detail, where="From/OrganId")
+    if contradiction is not None:
         raise BadSignature(
-            found.code,
-            found.detail,
+            contradiction.code,
+            contradiction.detail,
             step=11,
-            steps=_stopped_at(_passed(signed.steps, said), 11, found.detail),
-            where=found.where,
+            steps=_mark_failed(_mark_passed(signed.steps, details), 11, contradiction.detail),
+            where=contradiction.where,
         )
 
 
-def _publisher(carried: Carried) -> tuple[str, str]:
-    """Who published it, as far as anybody says, behind the code of a finding where nobody does: the signature decides."""
-    if carried.node is None:
+def _describe_publisher(routing: Routing) -> tuple[str, str]:
+    """Describe the publisher, behind the code of a finding where none is known: the signature decides."""
+    if routing.node is None:
         return "NODE-UNKNOWN", "the axis vouches for no publisher"
-    if carried.host is None:
-        told = f"the registry does not say which node hosts the sender; {carried.node} published it"
-        return "HOST-UNKNOWN", told
-    return "", f"published by {carried.node}, which hosts the sender"
+    if routing.host is None:
+        detail = f"the registry does not say which node hosts the sender; {routing.node} published it"
+        return "HOST-UNKNOWN", detail
+    return "", f"published by {routing.node}, which hosts the sender"
 
 
-def _alike(one: str, other: str) -> bool:
-    """Codes and names of nodes are compared without letter case and outer spaces."""
-    return one == other or one.strip().casefold() == other.strip().casefold()
+def _alike(name: str, other_name: str) -> bool:
+    """Compare codes and names of nodes without letter case and outer spaces."""
+    return name == other_name or name.strip().casefold() == other_name.strip().casefold()
 
 
-def _refused(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> UntrustedSigner:
-    return UntrustedSigner(code, detail, step=n, steps=_stopped_at(signed.steps, n, detail))
+def _refusal(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> UntrustedSigner:
+    return UntrustedSigner(code, detail, step=n, steps=_mark_failed(signed.steps, n, detail))
 
 
-def _passed(steps: tuple[Step, ...], said: Mapping[int, str]) -> tuple[Step, ...]:
-    """The steps, these of them passed with these words."""
+def _mark_passed(steps: tuple[Step, ...], details: Mapping[int, str]) -> tuple[Step, ...]:
+    """Return the steps, those with words here marked as passed."""
     return tuple(
         [
-            Step(n=step.n, name=step.name, ok=True, detail=said[step.n]) if step.n in said else step
+            Step(n=step.n, name=step.name, ok=True, detail=details[step.n]) if step.n in details else step
             for step in steps
         ]
     )
 
 
-def _stopped_at(steps: tuple[Step, ...], n: int, detail: str) -> tuple[Step, ...]:
-    """The steps with 9 and 10 passed up to `n`, which failed; nothing after it was reached."""
+def _mark_failed(steps: tuple[Step, ...], n: int, detail: str) -> tuple[Step, ...]:
+    """Return the steps with 9 and 10 passed up to `n`, which failed; steps after it were not reached."""
 
-    def told(step: Step) -> Step:
+    def mark(step: Step) -> Step:
         if step.n == n:
             return replace(step, ok=False, detail=detail)
         if step.n > n:
             return replace(step, ok=None, detail="")
         return replace(step, ok=True) if step.n in (9, 10) else step
 
-    return tuple(map(told, steps))
+    return tuple(map(mark, steps))
 
 
-def _text(moment: datetime | None) -> str:
+def _moment_text(moment: datetime | None) -> str:
     return moment.isoformat() if moment is not None else "no date"
 
 
 def key_use_of(code: str, bindings: Sequence[Binding], ends: Sequence[KeyEnd], at: datetime) -> KeyUse:
-    """Where any certificate of the code is bound, none that is not bound may sign: every receiver would refuse it."""
-    known = [each for each in bindings if each.code == code]
-    active = {fingerprint(each.certificate_der): each.valid_from for each in known if in_force(each, at)}
+    """Say which certificates may sign. Once one of the code is bound, an unbound one may not: receivers would refuse it."""
+    own_bindings = [b for b in bindings if b.code == code]
+    active = {fingerprint(b.certificate_der): b.valid_from for b in own_bindings if in_force(b, at)}
     return KeyUse(
-        bound=active if known else None,
-        ended={each.fingerprint: _why(each) for each in ends if each.at <= at},
+        bound=active if own_bindings else None,
+        ended={end.fingerprint: _end_reason(end) for end in ends if end.at <= at},
     )
 
 
 def in_force(binding: Binding, at: datetime) -> bool:
-    """Whether the binding speaks for its code at that moment (K1)."""
+    """Tell whether the binding speaks for its code at that moment (K1, binding)."""
     return (binding.valid_from is None or binding.valid_from <= at) and (
         binding.valid_to is None or at < binding.valid_to
     )
@@ -352,7 +351,7 @@ def fingerprint(certificate_der: bytes) -> str:
     return hashlib.sha256(certificate_der).hexdigest()
 
 
-def _why(end: KeyEnd) -> str:
+def _end_reason(end: KeyEnd) -> str:
     if end.stolen_since is not None:
         return f"its key was reported stolen as of {end.stolen_since.isoformat(timespec='minutes')}"
     return f"its key was retired at {end.at.isoformat(timespec='minutes')}"

@@ -1,4 +1,4 @@
-"""What a policy answers: every broken rule at once, each with the place it concerns. A reason is a code and
+"""Holds the answer of a policy: every broken rule at once, each with the place it concerns. A reason is a code and
 parameters, never a sentence; `labels.reason_text` makes the sentence in the reader's language."""
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from types import MappingProxyType
 
 
 class ReasonCode(StrEnum):
-    """Every rule that can be broken or warned of. The API, logs and labels use these codes."""
+    """Codes of the rules that can be broken or warned of, as the API, logs and labels use them."""
 
-    # what a document says of itself (R17, edxml.md 2.2)
+    # a document's own fields (R17, edxml.md 2.2)
     MISSING = "missing"
     TOO_LONG = "too-long"
     TOO_MANY = "too-many"
@@ -28,7 +28,7 @@ class ReasonCode(StrEnum):
     REPLY_UNLINKED = "reply-unlinked"
     UNCONFIRMED = "unconfirmed"
     UNSENDABLE = "unsendable"
-    # what may not pass (R2, R3)
+    # forbidden content (R2, R3)
     SECRECY_DECLARED = "secrecy-declared"
     FORBIDDEN_CATEGORY = "forbidden-category"
     SENSITIVE_WORD = "sensitive-word"
@@ -84,25 +84,25 @@ class ReasonCode(StrEnum):
     TARGET_DIFFERS = "target-differs"
     REPLACES_ITSELF = "replaces-itself"
     NOTHING_CHANGED = "nothing-changed"
-    # what goes on paper (R6)
+    # documents on paper (R6)
     PARENT_ON_PAPER = "parent-on-paper"
     CHANGE_ON_PAPER = "change-on-paper"
     BEFORE_ITS_DATE = "before-its-date"
     # an identity that is taken (R117, interfaces.md 3.3)
-    NUMBER_TAKEN = "number-taken"
-    NUMBER_AGAIN = "number-again"
-    LEAD_AGAIN = "lead-again"
-    # what may be entered in a register book by hand (R32, R36, R99)
+    NUMBER_IN_USE = "number-taken"
+    NUMBER_REUSED = "number-again"
+    LEAD_REUSED = "lead-again"
+    # entries in a register book by hand (R32, R36, R99)
     BOOK_GIVES = "book-gives"
     BOOK_DAY = "book-day"
-    COPY_HERE = "copy-here"
+    COPY_KEPT = "copy-here"
     IDEMPOTENCY_OTHER = "idempotency-other"
-    # what a status call may not say now (interfaces.md 3.3)
+    # status calls (interfaces.md 3.3)
     STATUS_UNKNOWN = "status-unknown"
     STATUS_TIME = "status-time"
     NUMBER_WITHOUT_03 = "number-without-03"
     UNIT_UNKNOWN = "unit-unknown"
-    # what an incoming packet was found to be
+    # findings about an incoming packet
     SCHEMA = "schema"
     UNUSUAL = "unusual"
     # an envelope that was built elsewhere
@@ -111,7 +111,7 @@ class ReasonCode(StrEnum):
     ENVELOPE_SENDER = "envelope-sender"
     ENVELOPE_IDENTITY = "envelope-identity"
     ENVELOPE_LEFT_OUT = "envelope-left-out"
-    # what the agency's own key may sign (R19, R23a, R24, R30)
+    # signing with the agency's own key (R19, R23a, R24, R30)
     SIGN_BROKEN = "sign-broken"
     SIGN_ENCRYPTED = "sign-encrypted"
     SIGN_TOO_LARGE = "sign-too-large"
@@ -128,7 +128,7 @@ class ReasonCode(StrEnum):
     KEY_USAGE = "key-usage"
 
 
-# What a sender may answer with "I know, go on" (R2, R48).
+# Reasons that a sender may confirm and go on (R2 secrecy, R48 starter rows).
 CONFIRMABLE = frozenset(
     {
         ReasonCode.SECRECY_STAMP,
@@ -138,15 +138,15 @@ CONFIRMABLE = frozenset(
     }
 )
 
-# What a person is asked about before sending; a program is warned.
-ASKED = frozenset({ReasonCode.NUMBER_AGAIN, ReasonCode.LEAD_AGAIN})
+# Reasons that a person must confirm before sending; a program is only warned.
+TO_CONFIRM = frozenset({ReasonCode.NUMBER_REUSED, ReasonCode.LEAD_REUSED})
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One broken rule. `pointer` is a JSON pointer into the request or packet; `suggest` is what to use instead.
+    """Broken rule. `pointer` is a JSON pointer into the request or packet; `suggest` is the value to use instead.
     Parameters named `*_bytes` and `*_on` are raw (byte count, ISO date), formatted by the labels."""
 
     code: ReasonCode
@@ -155,16 +155,16 @@ class Reason:
     suggest: str | None = None
 
     def __str__(self) -> str:
-        told = ", ".join(f"{name}={value}" for name, value in self.params.items())
+        params = ", ".join(f"{name}={value}" for name, value in self.params.items())
         text = f"{self.code} at {self.pointer or '/'}"
-        text += f" ({told})" if told else ""
+        text += f" ({params})" if params else ""
         return text + (f", use {self.suggest}" if self.suggest else "")
 
 
 def reason(code: ReasonCode, pointer: str = "", *, suggest: str | None = None, **params: object) -> Reason:
-    """A reason with its parameters as text."""
-    told = MappingProxyType({name: str(value) for name, value in params.items()})
-    return Reason(code=code, pointer=pointer, params=told, suggest=suggest)
+    """Make a reason with its parameters as text."""
+    texts = MappingProxyType({name: str(value) for name, value in params.items()})
+    return Reason(code=code, pointer=pointer, params=texts, suggest=suggest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,21 +186,21 @@ class Verdict:
         return Verdict(reasons=self.reasons + other.reasons, warnings=self.warnings + other.warnings)
 
     @classmethod
-    def of(cls, reasons: Sequence[Reason], warnings: Sequence[Reason] = ()) -> Verdict:
-        """The one without any, where nothing is wrong."""
+    def make(cls, reasons: Sequence[Reason], warnings: Sequence[Reason] = ()) -> Verdict:
+        """Make a verdict; `NOTHING` where there are neither reasons nor warnings."""
         if not (reasons or warnings):
             return NOTHING
         return cls(reasons=tuple(reasons), warnings=tuple(warnings))
 
     @classmethod
-    def asking(cls, asked: Iterable[Reason], confirmed: Collection[str]) -> Verdict:
+    def asking(cls, questions: Iterable[Reason], confirmed: Collection[str]) -> Verdict:
         """Refuse until the sender has confirmed; a confirmed reason is a warning."""
-        asked = tuple(asked)
-        if not asked:
+        questions = tuple(questions)
+        if not questions:
             return NOTHING
         return cls(
-            reasons=tuple([one for one in asked if one.code not in confirmed]),
-            warnings=tuple([one for one in asked if one.code in confirmed]),
+            reasons=tuple([question for question in questions if question.code not in confirmed]),
+            warnings=tuple([question for question in questions if question.code in confirmed]),
         )
 
     def __str__(self) -> str:

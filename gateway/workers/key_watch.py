@@ -55,7 +55,7 @@ class KeyWatch:
                 await self._end_revoked(each, now)
         told = 0
         for ending, days in upkeep.due_marks(await self.endings(now), now):
-            about = {"code": ending.code, "until": ending.until.isoformat(), "own": ending.own}
+            about = {"code": ending.code, "until": ending.ends_at.isoformat(), "own": ending.own}
             told += await self.store.tell_key_expiring(ending.fingerprint, days, about)
         if told:
             log.action(_log, "keys.expiring", told=told)
@@ -68,7 +68,7 @@ class KeyWatch:
             CertificateEnding(
                 code=each.code,
                 fingerprint=trust.fingerprint(each.certificate_der),
-                until=bound_until(each),
+                ends_at=bound_until(each),
                 own=own,
             )
             for each, own in await self._watched(now)

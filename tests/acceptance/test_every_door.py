@@ -149,7 +149,7 @@ async def _at_the_command_line(office: Office, raw: dict[str, Any]) -> str | Non
     agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
     try:
-        told = command.asked(meta, {})
+        told = command.read_message(meta, {})
         order = Order(draft=told.to_draft(), send=told.send)
         seat = Seat(node=node, agency=agency, scope=office.sender)
         done = await command.hand_in(Invocation(quiet=True), seat, order, [office.folder / "15.pdf"], [])

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from gateway import house
 from gateway.bootstrap.node import OpenNode, open_node, unused_jobs
-from gateway.cli.doors import application
+from gateway.cli.applications import build_application
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.pace import Beat
 from gateway.office.bootstrap.office import Office, open_office
@@ -52,7 +52,7 @@ async def test_the_story_is_told_by_the_exchange_alone(told: tuple[Path, story.S
 async def test_programs_are_answered_and_there_are_no_pages(told: tuple[Path, story.StoryResult]) -> None:
     async with (
         open_node(stage.settings_for(told[0], office="off")) as node,
-        TestClient(TestServer(application(node, Watch(node=node)))) as client,
+        TestClient(TestServer(build_application(node, Watch(node=node)))) as client,
     ):
         codes = {
             path: (await client.get(path)).status

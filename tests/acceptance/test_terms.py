@@ -21,7 +21,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from bench.soak import stage
 from bench.soak.ground import prepared
 from bench.soak.plan import Plan
-from gateway.cli.doors import application
+from gateway.cli.applications import build_application
 from gateway.domain.document import DeliveryMode, RecipientRole, Urgency
 from gateway.domain.proof import Terms
 from gateway.domain.wall_clock import VIETNAM
@@ -85,7 +85,7 @@ async def seats(folder: Path) -> AsyncIterator[dict[str, Seat]]:
         made = {}
         for name, site in sites.items():
             node = await stack.enter_async_context(open_office(site.settings))
-            server = TestServer(application(node, Watch(node=node)))
+            server = TestServer(build_application(node, Watch(node=node)))
             client = await stack.enter_async_context(TestClient(server))
             config = folder / f"{name}.toml"
             data, axis = site.settings.node.data_dir, folder / "axis"

@@ -97,7 +97,7 @@ def preview() -> Preview:
         plan=plan(),
         read=read,
         effect=plan().effect,
-        table=code_file.under_own_names(read.csv, ("code", "name", "")),
+        table=code_file.rename_columns(read.csv, ("code", "name", "")),
     )
 
 

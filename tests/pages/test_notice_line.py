@@ -8,7 +8,7 @@ from datetime import timedelta
 from gateway.office.accounts import sign_in
 from gateway.office.domain.notice import NoticeKind, NoticeWish
 from gateway.office.domain.roles import PostRole
-from gateway.office.telling import NoticeBoard
+from gateway.office.notices import NoticeBoard
 from tests.pages.guest import calling
 from tests.pages.site import Site
 from tests.support.accounts import HERE

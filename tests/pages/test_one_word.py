@@ -54,7 +54,7 @@ async def _received(
         "API": inbox_item(document, None, None, _LANG).state,
         "evidence": contents.story_of(site.node, agency, document, (), (), {}).state,
     }
-    told = documents.incoming(Invocation(), document, word, facts, AroundDocument())
+    told = documents.incoming_lines(Invocation(), document, word, facts, AroundDocument())
     assert any(received_word(word, _LANG, document.kind) in each for each in told)
     return word, {**({} if word in REQUESTED else own), **({"list": line.state} if line is not None else {})}
 

@@ -46,7 +46,7 @@ def key_pem(of: Party) -> bytes:
 
 def bound(of: Party) -> ClientCertificate:
     """As it is bound to a key."""
-    return client_certificate.of_file(der(of))
+    return client_certificate.read_file(der(of))
 
 
 def header(of: Party) -> str:

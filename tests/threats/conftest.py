@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.cli.doors import application
+from gateway.cli.applications import build_application
 from gateway.ops.checks import Watch
 from tests.support import api
 from tests.support.broker import fresh_vhost
@@ -33,7 +33,7 @@ async def brokered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ax
 async def desk(embedded: AxisDoor) -> AsyncIterator[api.Door]:
     """The API of the node behind the axis."""
     node = embedded.ground.node
-    async with TestClient(TestServer(application(node, Watch(node=node)))) as client:
+    async with TestClient(TestServer(build_application(node, Watch(node=node)))) as client:
         yield api.Door(node=node, clock=embedded.ground.town.clock, client=client)
 
 

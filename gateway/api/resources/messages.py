@@ -50,7 +50,7 @@ from gateway.domain.status import STATES, Fact, is_skewed
 from gateway.errors import NotFound
 from gateway.outgoing import answering, files, manage
 from gateway.outgoing.manage import PaperLine
-from gateway.policy.outgoing import HandedOver, Means
+from gateway.policy.outgoing import Handover, Means
 from gateway.stored_content import streamed
 
 
@@ -317,7 +317,7 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
     sample=routes.sample_dispatch,
 )
 async def hand_over_message(call: Call, asked: HandOverIn) -> Message:
-    handed_over = HandedOver(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
+    handed_over = Handover(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
     document = await manage.close_paper(*call.outgoing, handed_over, asked.recipients)
     async with call.deps.store.read(call.scope()) as work:
         deliveries = await work.deliveries.of(document.id)

@@ -17,7 +17,7 @@ from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Manner, PostRole, Right
 from gateway.office.domain.session import Session, SignInDuty
 from gateway.office.policy.reminders import UnitPeople
-from gateway.office.policy.rights import Granted, Lent, Rights
+from gateway.office.policy.rights import Grant, Loan, Rights
 from gateway.office.store.accounts import AccountWork
 
 
@@ -32,13 +32,13 @@ class Acting:
     ends_at: datetime
     at: datetime
 
-    def require(self, right: Right, *manners: Manner, agency_id: str | None = None) -> Granted:
+    def require(self, right: Right, *manners: Manner, agency_id: str | None = None) -> Grant:
         """Return the manner in which the person may do it: in the chosen agency unless another is named, and in the node
         while none is chosen. Raise Denied otherwise."""
         if self.duties:
             raise Denied("the password must be changed, or the second factor set up, first", code="GW-DUTY")
         place = agency_id if agency_id is not None else self.session.agency_id or NODE
-        granted = self.rights.granted(right, place, self.at)
+        granted = self.rights.best_grant(right, place, self.at)
         if granted is None or (manners and granted.manner not in manners):
             raise refused(right)
         return granted
@@ -65,7 +65,7 @@ def refused(right: Right) -> Denied:
     return Denied(f"this person may not do that here ({right})", code="GW-RIGHT")
 
 
-def behalf(granted: Granted) -> Mapping[str, object]:
+def behalf(granted: Grant) -> Mapping[str, object]:
     """Return the fields of an act under a delegation: X on behalf of Y."""
     if granted.on_behalf_of is None:
         return {}
@@ -80,8 +80,8 @@ async def rights_of(work: AccountWork, person_id: str, at: datetime) -> Rights:
     return Rights(
         person_id=person_id,
         posts=tuple(d for d in posts if d.person_id == person_id),
-        lent=tuple(
-            Lent(
+        loans=tuple(
+            Loan(
                 delegation=d,
                 posts=tuple(post for post in posts if post.person_id == d.from_id),
                 is_active=lenders[d.from_id].is_active,

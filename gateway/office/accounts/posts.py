@@ -210,7 +210,7 @@ async def possible_borrowers(desk: AccountDesk, acting: Acting) -> Sequence[Pers
 
 def lendable_rights(acting: Acting) -> Sequence[Right]:
     """List the rights that the person has by an own post in the chosen agency, and may pass on."""
-    own_rights, agency_id = replace(acting.rights, lent=()), acting.session.agency_id or ""
+    own_rights, agency_id = replace(acting.rights, loans=()), acting.session.agency_id or ""
     return [
         right
         for right in Right

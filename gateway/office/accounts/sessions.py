@@ -194,7 +194,7 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
             if verdict is not AccountMeasure.FINE:
                 people[person.id] = await _apply_verdict(work, person, verdict, posts, now)
                 measures[person.id] = verdict
-        await work.sessions.sweep(now - desk.rules.sessions.whole)
+        await work.sessions.sweep(now - desk.rules.sessions.total)
         await work.tries.sweep(now - 2 * desk.rules.slow.forget)
     return measures
 

@@ -292,7 +292,7 @@ async def _begin(
         factor=factor,
         began_at=now,
         seen_at=now,
-        ends_at=now + desk.rules.sessions.whole,
+        ends_at=now + desk.rules.sessions.total,
         address=origin.address[:LONGEST_AGENT],
         agent="".join(char if char.isprintable() else " " for char in origin.agent[:LONGEST_AGENT]),
     )

@@ -1,6 +1,6 @@
-"""The office over an exchange node: accounts of persons, to-do list and reminders, books, lists, and the loops that only
-they need. In: settings, and in tests a clock or a wrapper around each port. Out: an open `Office`, which is a node that
-has all this besides."""
+"""Opens the office over an exchange node: accounts of persons, to-do list and reminders, books, lists, and the loops that
+only they need. In: settings, and in tests a clock or a wrapper around each port. Out: an open `Office`, which is a node
+with all this besides."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from gateway.office.accounts import acting, sessions
 from gateway.office.desks import (
     AccountDesk,
     AccountRules,
-    Beside,
+    BackgroundTasks,
     BookDesk,
     OfficeIn,
     OfficeOut,
     TodoDesk,
-    beside,
+    background_tasks,
 )
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters.looking import Looking
 from gateway.office.lister import Lister
 from gateway.office.mail import DigestMail, SmtpMailer, WatchedMail
+from gateway.office.notices import Reminders
 from gateway.office.policy import todo
 from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
@@ -39,7 +40,6 @@ from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_due import Reckon
 from gateway.office.store.pictures import FilePictures
 from gateway.office.store.store import SqlOfficeStore
-from gateway.office.telling import Reminders
 from gateway.policy import timers, upkeep
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports.services import Clock, Pool
@@ -63,7 +63,7 @@ _IDLE_EVERY = timedelta(hours=6)
 
 @dataclass(frozen=True, kw_only=True)
 class Office(OpenNode):
-    """An open node with what persons at pages need."""
+    """Open node with the tools of the pages for persons."""
 
     store: SqlOfficeStore
     out: OfficeOut
@@ -73,7 +73,7 @@ class Office(OpenNode):
     book: BookDesk
     reminders: Reminders
     looking: Looking
-    beside: Beside
+    background: BackgroundTasks
 
     def more_loops(self) -> Mapping[str, Loop]:
         lister, idle = Lister(), Turn(_IDLE_EVERY)
@@ -91,7 +91,7 @@ class Office(OpenNode):
         }
 
     async def _sweep_idle(self, turn: Turn) -> bool:
-        """Looks at accounts that nobody uses four times a day; the first look is at start."""
+        """Look at unused accounts four times a day; the first look is at start."""
         desk = replace(self.accounts, clock=self.settled)
         return turn.take(desk.clock.now()) and bool(await sessions.sweep_idle(desk))
 
@@ -100,36 +100,36 @@ class Office(OpenNode):
 async def open_office(
     settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None
 ) -> AsyncIterator[Office]:
-    """An open node with its office, on a migrated database."""
-    around, time = wrap or Wrap(), clock or SystemClock()
+    """Open a node with its office, on a migrated database."""
+    wrapped, time = wrap or Wrap(), clock or SystemClock()
     address, limits = settings.database.address, server_limits(settings)
     store = SqlOfficeStore(address, time, limits, waiting(settings))
-    async with open_node(settings, time, around, store) as node, beside() as going_on:
+    async with open_node(settings, time, wrapped, store) as node, background_tasks() as tasks:
         watch = ground.key_watch(store, node.directory, node.keys, node.trust, node.deciding)
         accounts = account_desk(node)
         todo = TodoDesk(
             store=store,
             calendar=store.calendar,
             office=node.inn.office,
-            certificates=EndingCertificates(watch).of,
+            certificates=EndingCertificates(watch).current,
             clock=time,
             wake=partial(store.wake.ring, "sequencer"),
         )
-        inn, out = over(OfficeIn, node.inn), over(OfficeOut, node.out)
+        inn, out = widen(OfficeIn, node.inn), widen(OfficeOut, node.out)
         with drawing(settings, node.pool) as pages:
-            looking = Looking(desk=inn, out=out, pages=pages, pictures=pictures(settings), beside=going_on)
-            yield over(
+            looking = Looking(desk=inn, out=out, pages=pages, pictures=pictures(settings), background=tasks)
+            yield widen(
                 Office,
                 node,
                 store=store,
                 out=out,
                 inn=inn,
                 looking=looking,
-                beside=going_on,
+                background=tasks,
                 accounts=accounts,
                 todo=todo,
                 book=BookDesk(
-                    store=around("store", store),
+                    store=wrapped("store", store),
                     clock=time,
                     pool=node.pool,
                     series_by_type=settings.rules.outgoing_series == "type",
@@ -140,7 +140,7 @@ async def open_office(
 
 @contextmanager
 def drawing(settings: Settings, pool: Pool) -> Iterator[PageDrawer]:
-    """Who draws pages of documents, in processes that read one folder and nothing else; none of them running yet."""
+    """Open the drawer of pages, whose processes read one folder and nothing else; none of them running yet."""
     folder = settings.node.data_dir / "content" / SCRATCH
     boxes = [PageBox(folder) for _ in range(min(_MOST_DRAWERS, os.cpu_count() or 1))]
     try:
@@ -151,7 +151,7 @@ def drawing(settings: Settings, pool: Pool) -> Iterator[PageDrawer]:
 
 
 def pictures(settings: Settings) -> FilePictures:
-    """Where drawn pages lie, of this machine alone."""
+    """Return the store of drawn pages, of this machine alone."""
     root = settings.node.data_dir / "pictures"
     return FilePictures(
         root, settings.pages.pictures_mb * MB, Room(folder=root, reserve=settings.limits.disk_free_mb * MB)
@@ -166,13 +166,13 @@ _SECOND_FACTOR = {
 }
 
 
-def over(made: type[T], below: DataclassInstance, **more: object) -> T:
-    """The same with more, or with what is more."""
-    return made(**{each.name: getattr(below, each.name) for each in fields(below)} | more)
+def widen(cls: type[T], below: DataclassInstance, **more: object) -> T:
+    """Copy the fields of a desk into a wider class, with further fields or replacements."""
+    return cls(**{f.name: getattr(below, f.name) for f in fields(below)} | more)
 
 
 def account_desk(ground: Ground) -> AccountDesk:
-    """What pages, commands and the daily look at idle accounts work with."""
+    """Make the desk of accounts for pages, commands and the daily look at idle accounts."""
     return AccountDesk(
         accounts=SqlAccounts(ground.store, ground.clock),
         secrets=PersonSecrets(),
@@ -183,7 +183,7 @@ def account_desk(ground: Ground) -> AccountDesk:
 
 
 def account_rules(settings: Settings) -> AccountRules:
-    """Every number as it was set."""
+    """Make the rules of accounts from the settings."""
     set_ = settings.accounts
     return AccountRules(
         passwords=PasswordRules(
@@ -191,7 +191,7 @@ def account_rules(settings: Settings) -> AccountRules:
         ),
         sessions=SessionRules(
             idle=timedelta(minutes=set_.idle_min),
-            whole=timedelta(hours=set_.session_h),
+            total=timedelta(hours=set_.session_h),
             second_factor=_SECOND_FACTOR[set_.second_factor],
         ),
         slow=SlowRules(
@@ -215,25 +215,25 @@ def _days(count: int) -> timedelta | None:
     return timedelta(days=count) if count else None
 
 
-# Certificates change by the hour at most; a list is asked for by every clerk.
+# Certificates change by the hour at most, and every clerk's list reads them.
 _FRESH = timedelta(minutes=10)
 
 
 class EndingCertificates:
-    """Over the watch of keys, which opens every key to tell."""
+    """Cache over the watch of keys, which opens every key to answer."""
 
     def __init__(self, watch: KeyWatch) -> None:
         self._watch = watch
-        self._known: tuple[datetime, Sequence[CertificateEnding]] | None = None
+        self._cache: tuple[datetime, Sequence[CertificateEnding]] | None = None
 
-    async def of(self, now: datetime) -> Sequence[CertificateEnding]:
-        if self._known is None or not self._known[0] <= now < self._known[0] + _FRESH:
-            self._known = now, upkeep.last_of_each_code(await self._watch.endings(now))
-        return self._known[1]
+    async def current(self, now: datetime) -> Sequence[CertificateEnding]:
+        if self._cache is None or not self._cache[0] <= now < self._cache[0] + _FRESH:
+            self._cache = now, upkeep.last_of_each_code(await self._watch.endings(now))
+        return self._cache[1]
 
 
 def waiting(settings: Settings) -> Reckon:
-    """Until when lists wait for a document to be taken in."""
+    """Return the reckoning of until when lists wait for a document to be taken in."""
     return todo.waits_until(
         timers.read_weekdays(settings.office.weekdays), timers.read_spans(settings.office.hours)
     )
@@ -242,11 +242,11 @@ def waiting(settings: Settings) -> Reckon:
 def reminders(
     settings: Settings, todo: TodoDesk, accounts: AccountDesk, clock: Clock, pool: Pool
 ) -> Reminders:
-    """What reminds by mail; silent where no mail server is set."""
+    """Make the tools for reminding by mail; silent where no mail server is set."""
     mail = settings.mail
 
     async def of_heads(agency_id: str) -> Sequence[str]:
-        return [each.email for each in await acting.heads_of(accounts, agency_id) if each.email]
+        return [person.email for person in await acting.heads_of(accounts, agency_id) if person.email]
 
     async def of_units(agency_id: str) -> Mapping[str, UnitPeople]:
         return await acting.units_of(accounts, agency_id)

@@ -20,7 +20,7 @@ from gateway.domain.book import Book, BookForm, BookLine, PaperLetter, RegisterE
 from gateway.domain.document import Source
 from gateway.domain.wall_clock import cell_text, day_text
 from gateway.office.cli import OfficeSeat
-from gateway.policy.outgoing import HandedOver, Means
+from gateway.policy.outgoing import Handover, Means
 
 if TYPE_CHECKING:
     from gateway.incoming import by_hand
@@ -396,9 +396,9 @@ async def hand_over(
     note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
 ) -> None:
     """Note that a document was handed over on paper, when and how."""
-    outgoing = await documents.outgoing_meant(seat, document)
+    outgoing = await documents.find_outgoing_for(seat, document)
     handed_on = day(on) if on else output.today(seat.node.clock.now())
-    handover = HandedOver(on=handed_on, means=means, note=note)
+    handover = Handover(on=handed_on, means=means, note=note)
     name = documents.name_of(outgoing)
     call.ask("cli.ask.hand_over", document=name, day=day_text(handed_on))
     closed = await manage.close_paper(seat.node.out, seat.scope, outgoing.id, handover, to or [])

@@ -176,7 +176,7 @@ def _desk(ground: Ground) -> AccountDesk:
 
 
 async def _by(call: Invocation, ground: Ground, as_: str | None) -> By:
-    signed_in = await people.maybe_signed_in(call, ground, as_)
+    signed_in = await people.maybe_sign_in(call, ground, as_)
     if signed_in is not None:
         return acting.By.person(signed_in.person.id)
     return acting.By(principal_id=await operator_id(ground.store))

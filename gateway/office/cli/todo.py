@@ -67,7 +67,7 @@ def _task_record(todo_list: TodoList, task: Task) -> dict[str, Any]:
         direction="in" if task.is_incoming else "out",
         urgency=task.urgency.key,
         late=task.is_late,
-        left_minutes=int(todo_list.left(task) // _MINUTE),
+        left_minutes=int(todo_list.remaining(task) // _MINUTE),
         snoozed_until=note.snoozed_until if note else None,
         closed_at=note.closed_at if note else None,
         note=note.note if note else None,

@@ -25,7 +25,7 @@ from gateway.office.desks import OfficeOut
 from gateway.office.domain.listing import Filter, ListOrder, Side
 from gateway.office.domain.task import AskState, RecallAsk
 from gateway.office.policy import rights
-from gateway.office.policy.rights import Granted, RecallObjection, Rights
+from gateway.office.policy.rights import Grant, RecallObjection, Rights
 from gateway.office.store.store import OfficeWork
 from gateway.outgoing import files, further, manage, recall
 from gateway.outgoing.answering import late_answers
@@ -146,7 +146,7 @@ async def recalls_asked(desk: OfficeOut, scope: AgencyScope, document_id: str) -
         return await work.office.recalls.of_document(document_id)
 
 
-async def _load_to_decide(work: OfficeWork, by: Actor, id: str, now: datetime) -> tuple[RecallAsk, Granted]:
+async def _load_to_decide(work: OfficeWork, by: Actor, id: str, now: datetime) -> tuple[RecallAsk, Grant]:
     request = await work.office.recalls.get(id)
     return request, _require_grant(rights.decides_recall_as(request, by.rights, by.scope.agency_id, now))
 
@@ -156,7 +156,7 @@ async def _close_recall(
     kind: EventKind,
     closed: RecallAsk,
     by: Actor,
-    granted: Granted,
+    granted: Grant,
     now: datetime,
     **more: object,
 ) -> RecallAsk:
@@ -169,15 +169,15 @@ async def _close_recall(
 
 
 async def _record_recall(
-    work: OfficeWork, kind: EventKind, ask: RecallAsk, granted: Granted, now: datetime, **more: object
+    work: OfficeWork, kind: EventKind, ask: RecallAsk, granted: Grant, now: datetime, **more: object
 ) -> None:
     details = {"ask": ask.id, "asked_by": ask.asked_by, "take_back": ask.take_back, **more, **behalf(granted)}
     await work.events.append(kind, ask.document_id, now, details)
 
 
-def _require_grant(grant: Granted | RecallObjection) -> Granted:
+def _require_grant(grant: Grant | RecallObjection) -> Grant:
     match grant:
-        case RecallObjection.OVER:
+        case RecallObjection.CLOSED:
             raise Clash("this recall does not wait any more", code=grant.value)
         case RecallObjection.SELF:
             raise Denied("nobody agrees to what oneself has asked for", code=grant.value)

@@ -30,7 +30,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.pdf import PageLook, PageWish
 from gateway.errors import GatewayError
 from gateway.incoming import reading
-from gateway.office.desks import Beside, OfficeIn, OfficeOut
+from gateway.office.desks import BackgroundTasks, OfficeIn, OfficeOut
 from gateway.office.store.pictures import FilePictures, PictureKey
 from gateway.outgoing import files
 from gateway.trust.page_drawing.drawer import PageDrawer
@@ -93,7 +93,7 @@ class Looking:
     out: OfficeOut
     pages: PageDrawer
     pictures: FilePictures
-    beside: Beside = field(default_factory=Beside)
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
     _swept_at: datetime | None = None
     _at_work: dict[str, datetime] = field(default_factory=dict)
     _faulty: OrderedDict[tuple[Digest, PageWish], tuple[datetime, PageLook]] = field(
@@ -162,7 +162,7 @@ class Looking:
         self, scope: AgencyScope, file: LookedFile, page: int, dots: int = DOTS[0]
     ) -> PageLook | None:
         """Look as `look`; return None where that takes longer than a person should wait. Drawing goes on meanwhile."""
-        looking = self.beside.begin(self.look(scope, file, page, dots), _log_unseen)
+        looking = self.background.begin(self.look(scope, file, page, dots), _log_unseen)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await asyncio.shield(looking)
@@ -179,7 +179,7 @@ class Looking:
     def are_at_work(self, agency_id: str) -> None:
         """Note that a person of the agency looks at its letters."""
         if not self._at_work:
-            self.beside.begin(self.pages.warm(), _log_unseen)
+            self.background.begin(self.pages.warm(), _log_unseen)
         self._at_work[agency_id] = self.desk.clock.now()
 
     async def forget(self, scope: AgencyScope, id: str) -> None:

@@ -120,7 +120,7 @@ class NodeJournal:
     async def check(self) -> None:
         """Begin to examine the whole log again, unless that is under way."""
         if self._task is None or self._task.done():
-            self._task = self.node.beside.begin(self._examine())
+            self._task = self.node.background.begin(self._examine())
 
     async def export(
         self, by: str, agency_id: str, ask: JournalQuery, most: int

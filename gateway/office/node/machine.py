@@ -196,7 +196,7 @@ class BackupCopies:
             if path is None:
                 raise NotFound(f"there is no backup {name[:200]} on this machine")
             self._drill = began = Drill(name=name, word=RUNNING, began_at=self.node.clock.now())
-            self._task = self.node.beside.begin(self._run(by, path, passphrase.encode(), began))
+            self._task = self.node.background.begin(self._run(by, path, passphrase.encode(), began))
 
     def _places(self) -> Sequence[Path]:
         """List the folder of this node's copies, and that of the last one."""

@@ -18,50 +18,50 @@ _MOST_FAULTS = 20
 
 
 def read(content: bytes) -> list[CalendarDay]:
-    """All of it or nothing; Clash names up to twenty faults."""
-    found: dict[date, CalendarDay] = {}
+    """Read the whole file or none of it; Clash names up to twenty faults."""
+    days_by_date: dict[date, CalendarDay] = {}
     faults: list[str] = []
-    for line, row in _rows(content):
+    for line, row in _read_rows(content):
         try:
-            each = day(row["day"] or "", row["kind"] or "", row["name"] or "")
+            calendar_day = day(row["day"] or "", row["kind"] or "", row["name"] or "")
         except ValueError as why:
             faults.append(f"line {line}: {why}")
             continue
-        if each.day in found:
-            faults.append(f"line {line}: {each.day} stands there before")
-        found[each.day] = each
-    if faults or not found:
-        told = "; ".join(faults[:_MOST_FAULTS]) or "it has no day in it"
-        raise Clash(f"the calendar file cannot be taken: {told}", code="GW-CALENDAR")
-    return sorted(found.values(), key=lambda each: each.day)
+        if calendar_day.day in days_by_date:
+            faults.append(f"line {line}: {calendar_day.day} stands there before")
+        days_by_date[calendar_day.day] = calendar_day
+    if faults or not days_by_date:
+        details = "; ".join(faults[:_MOST_FAULTS]) or "it has no day in it"
+        raise Clash(f"the calendar file cannot be taken: {details}", code="GW-CALENDAR")
+    return sorted(days_by_date.values(), key=lambda calendar_day: calendar_day.day)
 
 
 def day(text: str, kind: str, name: str) -> CalendarDay:
-    """One day as a person writes it: 2026-11-24 or 24/11/2026. ValueError says what is wrong."""
+    """Read a day as a person writes it: 2026-11-24 or 24/11/2026. ValueError says what is wrong."""
     words = " ".join(name.split())
     if len(words) > LONGEST_NAME or not words.isprintable():
         raise ValueError(f"a name has at most {LONGEST_NAME} letters, on one line")
-    if kind.strip().casefold() not in {each.value for each in DayKind}:
+    if kind.strip().casefold() not in {k.value for k in DayKind}:
         raise ValueError(f"{kind!r} is no kind of day; it is one of {', '.join(DayKind)}")
     return CalendarDay(day=read_day(text), kind=DayKind(kind.strip().casefold()), name=words)
 
 
 def read_day(text: str) -> date:
-    written = text.strip()
+    stripped = text.strip()
     try:
-        if "/" in written:
-            dom, month, year = (int(part) for part in written.split("/"))
-            found = date(year, month, dom)
+        if "/" in stripped:
+            dom, month, year = (int(part) for part in stripped.split("/"))
+            parsed = date(year, month, dom)
         else:
-            found = date.fromisoformat(written)
+            parsed = date.fromisoformat(stripped)
     except ValueError:
         raise ValueError(f"{text!r} is no day; write 2026-11-24 or 24/11/2026") from None
-    if not 2000 <= found.year <= 2200:
-        raise ValueError(f"{found} is no day of our time")
-    return found
+    if not 2000 <= parsed.year <= 2200:
+        raise ValueError(f"{parsed} is no day of our time")
+    return parsed
 
 
-def _rows(content: bytes) -> list[tuple[int, dict[str, str | None]]]:
+def _read_rows(content: bytes) -> list[tuple[int, dict[str, str | None]]]:
     if len(content) > MOST_BYTES:
         raise Clash(f"a calendar file has at most {MOST_BYTES // 1024} KB", code="GW-CALENDAR")
     try:

@@ -1,12 +1,12 @@
-"""Of what people are reminded by mail (R97). In: the agency's tasks and those of its units, the calendar, the time. Out:
-letters, each with the keys under which it is sent once, and for whom it is: the agency's own addresses, its heads, or
-the people of one unit. A digest goes at its hours; between two digests one letter for each sender of whom something has
-become late; and what is urgent at once. Outside office hours nothing but express letters speaks.
+"""Decides which reminders go out by mail (R97). In: the agency's tasks and those of its units, the calendar, the time. Out:
+letters, each with the keys under which it is sent once, and its receivers: the agency's own addresses, its heads, or the
+people of one unit. A digest goes at its hours; between two digests one letter for each sender with newly late documents;
+and urgent documents at once. Outside office hours only express letters remind.
 
-What is to be taken in today (T3) and worked on (T5 to T7) is told in steps. A unit's officers are told three days before
-a part's day, the day before and on it; its head once it is late; the agency's heads two days later. What was given to
-nobody is told to the agency in the afternoon, and to its heads the next morning; in the afternoon too what is still to
-be taken in. Pure."""
+Documents to be taken in today (T3) and worked on (T5 to T7) remind in steps. A unit's officers are reminded three days
+before a part's day, the day before and on it; its head once it is late; the agency's heads two days later. Unassigned
+documents are reported to the agency in the afternoon, and to its heads the next morning; in the afternoon too those still
+to be taken in. Pure."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from gateway.office.domain.task import Task, TaskKind
 from gateway.policy import timers
 
 MOST_ALERTS = 6
-"""After so many letters about one urgent document, one more is no help: somebody has to be called."""
+"""After so many letters about one urgent document, one more is no help: a person has to be called."""
 _LEADERS_FROM = time(8)
 _LAST_DAYS = (3, 1, 0)
 
 
 class LetterSort(StrEnum):
-    """`mail.….subject` in the labels has the words."""
+    """Sorts of letters; `mail.….subject` in the labels has the words."""
 
     DIGEST = "digest"
     LATE = "late"
     URGENT = "urgent"
     APPROVAL = "approval"
-    """For the agency's heads: once, when somebody asks them."""
+    """For the agency's heads: once, when they are asked."""
     RECEIPT = "receipt"
     ASSIGN = "assign"
     WORK = "work"
     OPINION = "opinion"
 
 
-class For(StrEnum):
+class Receivers(StrEnum):
     AGENCY = "agency"
     HEADS = "heads"
     OFFICERS = "officers"
@@ -52,7 +52,7 @@ class For(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitPeople:
-    """Addresses of one unit. Where it has nobody of the one kind, the others are told."""
+    """Addresses of one unit. Where it has none of the one kind, the others are used."""
 
     officers: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
@@ -60,18 +60,18 @@ class UnitPeople:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """It is sent when one of its keys is claimed for the first time. `by_task`: the keys are those of the tasks, in their
-    order, and each task is told once. `unit` is the key of the unit whose people it is for."""
+    """Letter that is sent when one of its keys is claimed for the first time. `by_task`: the keys are those of the tasks,
+    in their order, and each task is sent once. `unit` is the key of the unit whose people it is for."""
 
     sort: LetterSort
     keys: tuple[str, ...]
     tasks: tuple[Task, ...]
-    to: For = For.AGENCY
+    to: Receivers = Receivers.AGENCY
     unit: str = ""
     by_task: bool = False
 
-    def told_of(self, claimed: Collection[str]) -> tuple[Task, ...]:
-        """Of these keys, which nobody claimed before."""
+    def claimed_tasks(self, claimed: Collection[str]) -> tuple[Task, ...]:
+        """Return the tasks whose keys were claimed for the first time."""
         if not self.by_task:
             return self.tasks if claimed else ()
         return tuple(task for key, task in zip(self.keys, self.tasks, strict=True) if key in claimed)
@@ -84,66 +84,66 @@ def letters_due(
     now: datetime,
     digest_at: Iterable[time],
 ) -> list[Letter]:
-    """What is to be said now of the agency's tasks and of its units'; what was said before is known by its keys."""
+    """Return the letters due now for the agency's tasks and its units'; their keys keep them from going twice."""
     is_open = timers.is_open(office, now)
-    found = [*_urgent_letters(tasks, now, is_open=is_open), *_approval_letters(tasks)]
+    letters = [*_urgent_letters(tasks, now, is_open=is_open), *_approval_letters(tasks)]
     if not is_open:
-        return found
+        return letters
     slot = last_slot(office, now, digest_at)
     if slot is not None:
-        found += _late_letters(tasks, now, slot)
-        found.append(Letter(sort=LetterSort.DIGEST, keys=(f"digest:{_stamp(slot)}",), tasks=tuple(tasks)))
-    return [*found, *_steps_of_agency(tasks, now), *_steps_of_units(of_units, now)]
+        letters += _late_letters(tasks, now, slot)
+        letters.append(Letter(sort=LetterSort.DIGEST, keys=(f"digest:{_stamp(slot)}",), tasks=tuple(tasks)))
+    return [*letters, *_agency_steps(tasks, now), *_unit_steps(of_units, now)]
 
 
 def last_slot(office: OfficeCalendar, now: datetime, digest_at: Iterable[time]) -> datetime | None:
-    """The hour of today's last digest; None before the first, and on days without work."""
+    """Return the hour of today's last digest; None before the first, and on days without work."""
     today = local(now).date()
-    past = [at for each in digest_at if (at := vietnam_time(today, each)) <= now]
+    past = [at for hour in digest_at if (at := vietnam_time(today, hour)) <= now]
     return max(past, default=None) if office.works(today) else None
 
 
 def _urgent_letters(tasks: Iterable[Task], now: datetime, *, is_open: bool) -> list[Letter]:
     speaking = [
-        each
-        for each in tasks
-        if each.kind is TaskKind.TAKE_IN
-        and timers.is_urgent(each.urgency)
-        and (is_open or each.urgency >= Urgency.EXPRESS)
+        task
+        for task in tasks
+        if task.kind is TaskKind.TAKE_IN
+        and timers.is_urgent(task.urgency)
+        and (is_open or task.urgency >= Urgency.EXPRESS)
     ]
     return [
-        Letter(sort=LetterSort.URGENT, keys=tuple(_alert(each, now) for each in mine), tasks=mine)
-        for _, mine in _by_sender(speaking)
+        Letter(sort=LetterSort.URGENT, keys=tuple(_alert_key(task, now) for task in mine), tasks=mine)
+        for _, mine in _group_by_sender(speaking)
     ]
 
 
 def _approval_letters(tasks: Iterable[Task]) -> list[Letter]:
-    asked = tuple(each for each in tasks if each.kind is TaskKind.APPROVE_RECALL)
-    keys = tuple(f"approval:{each.id}" for each in asked)
-    return [Letter(sort=LetterSort.APPROVAL, keys=keys, tasks=asked, to=For.HEADS)] if asked else []
+    asks = tuple(task for task in tasks if task.kind is TaskKind.APPROVE_RECALL)
+    keys = tuple(f"approval:{task.id}" for task in asks)
+    return [Letter(sort=LetterSort.APPROVAL, keys=keys, tasks=asks, to=Receivers.HEADS)] if asks else []
 
 
-def _alert(task: Task, now: datetime) -> str:
-    """Another key at each interval, up to the last that is sent."""
+def _alert_key(task: Task, now: datetime) -> str:
+    """Return another key at each interval, up to the last that is sent."""
     step = min(MOST_ALERTS - 1, (now - task.since) // timers.EVERY[task.urgency])
     return f"urgent:{task.id}:{step}"
 
 
 def _late_letters(tasks: Iterable[Task], now: datetime, slot: datetime) -> list[Letter]:
-    """What became late after the last digest, which told of everything before."""
+    """Return letters on tasks that became late after the last digest, which covered everything before."""
     late = [
-        each
-        for each in tasks
-        if each.kind is TaskKind.TAKE_IN and not timers.is_urgent(each.urgency) and each.is_late
+        task
+        for task in tasks
+        if task.kind is TaskKind.TAKE_IN and not timers.is_urgent(task.urgency) and task.is_late
     ]
     return [
         Letter(sort=LetterSort.LATE, keys=(f"late:{sender}:{_stamp(slot)}",), tasks=mine)
-        for sender, mine in _by_sender(late)
-        if any(slot < each.due_at <= now for each in mine)
+        for sender, mine in _group_by_sender(late)
+        if any(slot < task.due_at <= now for task in mine)
     ]
 
 
-def _by_sender(tasks: Iterable[Task]) -> list[tuple[str, tuple[Task, ...]]]:
+def _group_by_sender(tasks: Iterable[Task]) -> list[tuple[str, tuple[Task, ...]]]:
     def sender(task: Task) -> str:
         return task.counterpart.casefold()
 
@@ -154,42 +154,42 @@ def _stamp(at: datetime) -> str:
     return f"{local(at):%Y-%m-%dT%H:%M}"
 
 
-def _steps_of_agency(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
-    today = [each for each in tasks if each.timer == timers.Timer.T3 and not each.is_late]
-    yield from _step_letter(LetterSort.RECEIPT, For.AGENCY, today)
-    open_ = [each for each in tasks if each.kind in (TaskKind.ASSIGN, TaskKind.REASSIGN)]
-    yield from _step_letter(LetterSort.ASSIGN, For.AGENCY, open_)
+def _agency_steps(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
+    today = [task for task in tasks if task.timer == timers.Timer.T3 and not task.is_late]
+    yield from _step_letter(LetterSort.RECEIPT, Receivers.AGENCY, today)
+    open_ = [task for task in tasks if task.kind in (TaskKind.ASSIGN, TaskKind.REASSIGN)]
+    yield from _step_letter(LetterSort.ASSIGN, Receivers.AGENCY, open_)
     yield from _step_letter(
-        LetterSort.ASSIGN, For.HEADS, [each for each in open_ if _is_next_morning(each, now)]
+        LetterSort.ASSIGN, Receivers.HEADS, [task for task in open_ if _is_next_morning(task, now)]
     )
-    asked = [each for each in tasks if each.kind is TaskKind.OPINION]
-    yield from _step_letter(LetterSort.OPINION, For.HEADS, asked)
-    # On the agency's own list stands only what is two days late.
-    late = [each for each in tasks if each.kind is TaskKind.WORK]
-    yield from _step_letter(LetterSort.WORK, For.HEADS, late)
+    opinions = [task for task in tasks if task.kind is TaskKind.OPINION]
+    yield from _step_letter(LetterSort.OPINION, Receivers.HEADS, opinions)
+    # The agency's own list only has work that is two days late.
+    late = [task for task in tasks if task.kind is TaskKind.WORK]
+    yield from _step_letter(LetterSort.WORK, Receivers.HEADS, late)
 
 
-def _steps_of_units(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
+def _unit_steps(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
     def unit(task: Task) -> str:
         return unit_key(task.unit)
 
     for key, mine in groupby(sorted(tasks, key=unit), key=unit):
         theirs = list(mine)
         for step in ("given", *map(str, _LAST_DAYS)):
-            now_due = [each for each in theirs if _step(each, now) == step]
-            yield from _step_letter(LetterSort.WORK, For.OFFICERS, now_due, step=step, unit=key)
-        late = [each for each in theirs if each.is_late]
-        yield from _step_letter(LetterSort.WORK, For.UNIT_HEADS, late, step="late", unit=key)
+            now_due = [t for t in theirs if _step(t, now) == step]
+            yield from _step_letter(LetterSort.WORK, Receivers.OFFICERS, now_due, step=step, unit=key)
+        late = [t for t in theirs if t.is_late]
+        yield from _step_letter(LetterSort.WORK, Receivers.UNIT_HEADS, late, step="late", unit=key)
 
 
 def _step(task: Task, now: datetime) -> str:
-    """In which step it is; empty where it is late. What has not come near its day was just given."""
+    """Return the step of a task; empty where it is late. A task whose day is not near was just given."""
     if task.is_late:
         return ""
-    left = (local(task.due_at).date() - local(now).date()).days
-    if task.kind is TaskKind.START or left > _LAST_DAYS[0]:
+    days_left = (local(task.due_at).date() - local(now).date()).days
+    if task.kind is TaskKind.START or days_left > _LAST_DAYS[0]:
         return "given"
-    return str(min(each for each in _LAST_DAYS if left <= each))
+    return str(min(day for day in _LAST_DAYS if days_left <= day))
 
 
 def _is_next_morning(task: Task, now: datetime) -> bool:
@@ -198,9 +198,9 @@ def _is_next_morning(task: Task, now: datetime) -> bool:
 
 
 def _step_letter(
-    sort: LetterSort, to: For, tasks: Iterable[Task], *, step: str = "", unit: str = ""
+    sort: LetterSort, to: Receivers, tasks: Iterable[Task], *, step: str = "", unit: str = ""
 ) -> Iterator[Letter]:
-    told = tuple(tasks)
-    if told:
-        keys = tuple(f"step:{to}:{step}:{each.id}" for each in told)
-        yield Letter(sort=sort, to=to, keys=keys, tasks=told, unit=unit, by_task=True)
+    listed = tuple(tasks)
+    if listed:
+        keys = tuple(f"step:{to}:{step}:{task.id}" for task in listed)
+        yield Letter(sort=sort, to=to, keys=keys, tasks=listed, unit=unit, by_task=True)

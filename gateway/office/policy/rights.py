@@ -1,8 +1,8 @@
-"""Who may do what: the one table of roles (rules.md 13), and what a person may do under its posts and under what others
-delegated. And what takes two persons: lending one's rights to another (R95), and recalling a document (R70): who may begin
-it, who must agree, who may end it; they are two people, also where one of them acts for the other, and of rights only what
-one has by an own post is lent. In: a role or a person's posts, a right, an agency, a time; the delegation or the asking.
-Out: the manner, and on whose behalf; the grant, or the one objection. Pure."""
+"""Holds the table of roles (rules.md 13), and the rights of a person under its posts and under delegations. And the rules
+of what takes two persons: delegating rights (R95) and recalling a document (R70): who may begin it, who must agree, who may
+end it; they are two people, also where one acts for the other, and only rights of an own post can be delegated. In: a role
+or a person's posts, a right, an agency, a time; the delegation or the request. Out: the manner, and on whose behalf; the
+grant, or the one objection. Pure."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _COLUMNS = (
     *(PostRole.CLERK, PostRole.HEAD, PostRole.UNIT_HEAD, PostRole.OFFICER),
     *(PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.AUDITOR, PostRole.SYSTEM),
 )
-_SIGNS = MappingProxyType({"-": _M.NO, "+": _M.YES, "o": _M.OWN, **{str(each): each for each in Manner}})
-# One row of rules.md 13 each, in its order; the columns in the order of `_COLUMNS`.
+_SIGNS = MappingProxyType({"-": _M.NO, "+": _M.YES, "o": _M.OWN, **{str(m): m for m in Manner}})
+# The rows of rules.md 13 in order; the columns in the order of `_COLUMNS`.
 _ROWS = MappingProxyType(
     {
         Right.DRAFT: "+ + + o - - - +",
@@ -60,7 +60,7 @@ _NARROWED = MappingProxyType(
         PostRole.CODES: (PostRole.OPERATOR, frozenset({Right.OWN_ENTRY, Right.CODES})),
     }
 )
-# Of two posts the one that lets a person do more counts.
+# Of two posts the one with the wider manner counts.
 _ORDER = (
     *(
         _M.YES,
@@ -76,12 +76,12 @@ _ORDER = (
     *(_M.CHECK, _M.PREPARE, _M.PROPOSE, _M.REPORT, _M.RELAY, _M.READ, _M.ORDER, _M.TOTALS, _M.TECHNICAL),
     *(_M.ACCOUNTS, _M.METADATA, _M.ORDER_METADATA, _M.WITNESS, _M.DECLARED, _M.NODE, _M.NO),
 )
-# Nobody passes these on: who could, could make more of oneself.
+# These rights are never delegated: their holder could widen its own rights.
 NEVER_DELEGATED = frozenset({Right.DELEGATE, Right.APPROVE_DELEGATION, Right.ACCOUNTS, Right.SEALED_HOLD})
 
 
 def manner(role: PostRole, right: Right, *, own: bool) -> Manner:
-    """The cell of that role and right, in the own agency or another one. A post of the node holds in every agency."""
+    """Return the cell of that role and right, in the own agency or another one. Posts of the node hold in every agency."""
     if not own and not role.is_of_node:
         return Manner.NO
     base, only = _NARROWED.get(role, (role, None))
@@ -91,8 +91,8 @@ def manner(role: PostRole, right: Right, *, own: bool) -> Manner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
-    """That somebody may do it, in that manner. `on_behalf_of` is the person who delegated it."""
+class Grant:
+    """Grant of a right, in one manner. `on_behalf_of` is the person who delegated it."""
 
     manner: Manner
     role: PostRole
@@ -102,8 +102,8 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lent:
-    """A delegation to this person, and the posts of the person whose rights they are."""
+class Loan:
+    """Delegation to this person, and the posts of the person who gave it."""
 
     delegation: Delegation
     posts: tuple[Post, ...]
@@ -112,71 +112,71 @@ class Lent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What one person may do. Made anew for each call, so what was taken away is gone at once."""
+    """Rights of one person. Built for each call, so that withdrawn rights are gone at once."""
 
     person_id: str
     posts: tuple[Post, ...] = ()
-    lent: tuple[Lent, ...] = ()
+    loans: tuple[Loan, ...] = ()
 
-    def granted(self, right: Right, agency_id: str, at: datetime) -> Granted | None:
-        """The best of all that let the person do it; own posts before what others lent."""
-        return min(self._all(right, agency_id, at), key=lambda each: _ORDER.index(each.manner), default=None)
+    def best_grant(self, right: Right, agency_id: str, at: datetime) -> Grant | None:
+        """Return the widest grant; own posts before delegations."""
+        return min(self._all(right, agency_id, at), key=lambda g: _ORDER.index(g.manner), default=None)
 
-    def grants(self, right: Right, agency_id: str, at: datetime, manner: Manner) -> Sequence[Granted]:
-        """Everything that lets the person do it in this very manner: who may do more by another post may do this too."""
-        return [each for each in self._all(right, agency_id, at) if each.manner is manner]
+    def grants(self, right: Right, agency_id: str, at: datetime, manner: Manner) -> Sequence[Grant]:
+        """Return every grant in this very manner: a person with a wider grant by another post may use this one too."""
+        return [grant for grant in self._all(right, agency_id, at) if grant.manner is manner]
 
-    def _all(self, right: Right, agency_id: str, at: datetime) -> list[Granted]:
-        return [*_of_posts(self.posts, right, agency_id, at), *self._borrowed(right, agency_id, at)]
+    def _all(self, right: Right, agency_id: str, at: datetime) -> list[Grant]:
+        return [*_grants_of_posts(self.posts, right, agency_id, at), *self._borrowed(right, agency_id, at)]
 
     def may(self, right: Right, agency_id: str, at: datetime, *manners: Manner) -> bool:
-        """Whether it may be done in one of these manners; without any, in whichever."""
-        found = self.granted(right, agency_id, at)
-        return found is not None and (not manners or found.manner in manners)
+        """Tell whether the right is granted in one of these manners; without any, in whichever."""
+        best = self.best_grant(right, agency_id, at)
+        return best is not None and (not manners or best.manner in manners)
 
     def agencies(self, at: datetime) -> frozenset[str]:
-        """Where the person has a post, or acts for somebody who has one."""
-        own = {each.agency_id for each in self.posts if each.holds(at) and not each.role.is_of_node}
-        lent = {each.delegation.agency_id for each in self.lent if _is_lent(each, at)}
+        """Return the agencies where the person has a post, or acts for a person who has one."""
+        own = {post.agency_id for post in self.posts if post.holds(at) and not post.role.is_of_node}
+        lent = {loan.delegation.agency_id for loan in self.loans if _is_lent(loan, at)}
         return frozenset(own | lent)
 
     def is_of_node(self, at: datetime) -> bool:
-        return any(each.role.is_of_node and each.holds(at) for each in self.posts)
+        return any(post.role.is_of_node and post.holds(at) for post in self.posts)
 
-    def _borrowed(self, right: Right, agency_id: str, at: datetime) -> Iterable[Granted]:
-        for each in self.lent:
-            lent = each.delegation
+    def _borrowed(self, right: Right, agency_id: str, at: datetime) -> Iterable[Grant]:
+        for loan in self.loans:
+            lent = loan.delegation
             if (
-                not _is_lent(each, at)
+                not _is_lent(loan, at)
                 or lent.agency_id != agency_id
                 or right not in lent.rights - NEVER_DELEGATED
             ):
                 continue
-            for found in _of_posts(each.posts, right, agency_id, at):
-                yield replace(found, on_behalf_of=each.delegation.from_id, delegation_id=each.delegation.id)
+            for grant in _grants_of_posts(loan.posts, right, agency_id, at):
+                yield replace(grant, on_behalf_of=loan.delegation.from_id, delegation_id=loan.delegation.id)
 
 
-def _is_lent(lent: Lent, at: datetime) -> bool:
-    """Whoever is out lends nothing any more."""
+def _is_lent(lent: Loan, at: datetime) -> bool:
+    """Tell whether the delegation holds: a suspended account delegates no more."""
     return lent.is_active and lent.delegation.holds(at)
 
 
-def _of_posts(posts: Sequence[Post], right: Right, agency_id: str, at: datetime) -> list[Granted]:
-    found = (
-        Granted(
-            manner=manner(each.role, right, own=each.agency_id == agency_id), role=each.role, unit=each.unit
+def _grants_of_posts(posts: Sequence[Post], right: Right, agency_id: str, at: datetime) -> list[Grant]:
+    grants = (
+        Grant(
+            manner=manner(post.role, right, own=post.agency_id == agency_id), role=post.role, unit=post.unit
         )
-        for each in posts
-        if each.holds(at)
+        for post in posts
+        if post.holds(at)
     )
-    return [each for each in found if each.manner is not Manner.NO]
+    return [grant for grant in grants if grant.manner is not Manner.NO]
 
 
 LONGEST_LENDING = timedelta(days=366)
 
 
 class LendingObjection(StrEnum):
-    """Why not; codes of docs/errors.md."""
+    """Objections to a delegation; codes of docs/errors.md."""
 
     RIGHT = "GW-DELEGATE-RIGHT"
     SELF = "GW-DELEGATE-SELF"
@@ -187,83 +187,83 @@ class LendingObjection(StrEnum):
 
 
 def objection_to_lending(
-    wanted: Delegation, lender: Rights, borrower_agencies: frozenset[str], now: datetime
+    delegation: Delegation, lender: Rights, borrower_agencies: frozenset[str], now: datetime
 ) -> LendingObjection | None:
-    """Only what one may do oneself by an own post: what was lent is not lent on."""
-    own = replace(lender, lent=())
-    by = own.granted(Right.DELEGATE, wanted.agency_id, now)
-    if by is None or wanted.from_id != lender.person_id:
+    """Allow only rights of the lender's own posts: a delegated right is not delegated further."""
+    own = replace(lender, loans=())
+    by = own.best_grant(Right.DELEGATE, delegation.agency_id, now)
+    if by is None or delegation.from_id != lender.person_id:
         return LendingObjection.RIGHT
-    if wanted.to_id == wanted.from_id or wanted.agency_id not in borrower_agencies:
+    if delegation.to_id == delegation.from_id or delegation.agency_id not in borrower_agencies:
         return LendingObjection.SELF
-    latest = wanted.starts_at + LONGEST_LENDING
-    if not (wanted.starts_at < wanted.ends_at <= latest and now < wanted.ends_at):
+    latest = delegation.starts_at + LONGEST_LENDING
+    if not (delegation.starts_at < delegation.ends_at <= latest and now < delegation.ends_at):
         return LendingObjection.PERIOD
-    scope = wanted.rights
+    scope = delegation.rights
     if (
         not scope
         or scope & NEVER_DELEGATED
-        or not all(own.may(each, wanted.agency_id, now) for each in scope)
+        or not all(own.may(right, delegation.agency_id, now) for right in scope)
     ):
         return LendingObjection.SCOPE
     # Only the head's own act stands in place of an approver.
-    if bool(wanted.act_number) != (by.manner is Manner.RECORDED):
+    if bool(delegation.act_number) != (by.manner is Manner.RECORDED):
         return LendingObjection.ACT
     return None
 
 
-def objection_to_approving(wanted: Delegation, approver: Rights, now: datetime) -> LendingObjection | None:
-    """A head of that agency, by an own post, never the one who delegates."""
-    if wanted.is_agreed or wanted.ended_at is not None or now >= wanted.ends_at:
+def objection_to_approving(lending: Delegation, approver: Rights, now: datetime) -> LendingObjection | None:
+    """Require a head of that agency, by an own post, never the person who delegates."""
+    if lending.is_agreed or lending.ended_at is not None or now >= lending.ends_at:
         return LendingObjection.CLOSED
-    if approver.person_id == wanted.from_id:
+    if approver.person_id == lending.from_id:
         return LendingObjection.SELF
-    own = replace(approver, lent=())
-    return None if own.may(Right.APPROVE_DELEGATION, wanted.agency_id, now) else LendingObjection.RIGHT
+    own = replace(approver, loans=())
+    return None if own.may(Right.APPROVE_DELEGATION, lending.agency_id, now) else LendingObjection.RIGHT
 
 
-def objection_to_ending(wanted: Delegation, by: Rights, now: datetime) -> LendingObjection | None:
-    """Whoever lent or borrowed, a head, or who administers accounts there. To take away takes one."""
-    if wanted.ended_at is not None:
+def objection_to_ending(delegation: Delegation, by: Rights, now: datetime) -> LendingObjection | None:
+    """Allow the lender, the borrower, a head, or an administrator of accounts there: ending takes one person."""
+    if delegation.ended_at is not None:
         return LendingObjection.CLOSED
-    concerned = by.person_id in (wanted.from_id, wanted.to_id)
-    may = by.may(Right.APPROVE_DELEGATION, wanted.agency_id, now) or by.may(
-        Right.ACCOUNTS, wanted.agency_id, now
+    concerned = by.person_id in (delegation.from_id, delegation.to_id)
+    may = by.may(Right.APPROVE_DELEGATION, delegation.agency_id, now) or by.may(
+        Right.ACCOUNTS, delegation.agency_id, now
     )
     return None if concerned or may else LendingObjection.RIGHT
 
 
 class RecallObjection(StrEnum):
-    """The codes under which it is told."""
+    """Objections to deciding about a recall; codes of docs/errors.md."""
 
     RIGHT = "GW-RIGHT"
     SELF = "GW-RECALL-SELF"
-    OVER = "GW-RECALL-OVER"
+    CLOSED = "GW-RECALL-OVER"
 
 
-def asks_recall_as(rights: Rights, agency_id: str, at: datetime) -> Granted | None:
-    """As whom the person asks."""
+def asks_recall_as(rights: Rights, agency_id: str, at: datetime) -> Grant | None:
+    """Return the person's grant to ask."""
     return next(iter(rights.grants(Right.RECALL, agency_id, at, Manner.RECORDED)), None)
 
 
 def decides_recall_as(
     ask: RecallAsk, rights: Rights, agency_id: str, at: datetime
-) -> Granted | RecallObjection:
-    """As whom the person decides. Of several heads who lent their right, one who did not ask counts."""
+) -> Grant | RecallObjection:
+    """Return the person's grant to decide: of several delegated ones, one whose head did not ask."""
     if not ask.is_open:
-        return RecallObjection.OVER
-    found = rights.grants(Right.RECALL, agency_id, at, Manner.APPROVE)
-    if not found:
+        return RecallObjection.CLOSED
+    grants = rights.grants(Right.RECALL, agency_id, at, Manner.APPROVE)
+    if not grants:
         return RecallObjection.RIGHT
     if rights.person_id in ask.askers:
         return RecallObjection.SELF
-    return next((each for each in found if each.on_behalf_of not in ask.askers), RecallObjection.SELF)
+    return next((grant for grant in grants if grant.on_behalf_of not in ask.askers), RecallObjection.SELF)
 
 
 def withdraws_recall_as(
     ask: RecallAsk, rights: Rights, agency_id: str, at: datetime
-) -> Granted | RecallObjection:
-    """Any clerk of the agency may: who asked may be away."""
+) -> Grant | RecallObjection:
+    """Allow any clerk of the agency: the one who asked may be away."""
     if not ask.is_open:
-        return RecallObjection.OVER
+        return RecallObjection.CLOSED
     return asks_recall_as(rights, agency_id, at) or RecallObjection.RIGHT

@@ -1,10 +1,10 @@
-"""The rules of signing in: what a password must be (R87) and when it is too old (T19), names to sign in with (R86), how
-long somebody waits who signed in wrongly, when a session is over and what its person must do first. In: what was typed, the
-numbers of a profile, times. Out: every rule that a password breaks at once, a name that nobody has, until when nothing is
-tried, why a session is over, or duties. Pure: whether a password was used before is asked of the hashes by the flow, with
-`PAST` as its answer. A name that nobody has waits like all others, so waiting tells nothing. And what time alone does to an
-account: what becomes of one that nobody uses (R89, R90), which limits run on it and when each is reached (T19 to T21),
-soonest first; an agency's only clerk and the last administrator are never taken out: of them it is told."""
+"""Holds the rules of signing in: the form of a password (R87) and its age (T19), login names (R86), how long a caller waits
+after failures, when a session is over and what its person must do first. In: what was typed, the numbers of a profile,
+times. Out: every rule that a password breaks at once, a free login name, until when tries are refused, why a session is
+over, or duties. Pure: whether a password was used before is compared with hashes by the flow, with `PAST` as its answer. An
+unknown name waits like all others, so that waiting reveals nothing. And the effects of time on an account: what becomes of
+an unused one (R89, R90), which limits run on it and when each is reached (T19 to T21), soonest first; an agency's only
+clerk and the last administrator are never taken out, only reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.office.domain.session import Ended, Factor, FailedTries, Session, S
 
 
 class LoginStyle(StrEnum):
-    """Local rules: what a clash adds, and whether given names are shortened."""
+    """Local styles of login names: what is added on a clash, and whether given names are shortened."""
 
     SECOND = "second"
     """`tranvana`, then `tranvana2`."""
@@ -32,12 +32,12 @@ class LoginStyle(StrEnum):
     """Initials of surname and middle name, then the given name and a tail: `pstoan.ldld`."""
 
 
-# Words of an agency's name that its short form leaves out.
+# Words of an agency's name that its short form omits.
 _AGENCY_HEAD = ("uy ban nhan dan", "ubnd")
 
 
-def login_of_person(full_name: str, style: LoginStyle, taken: Collection[str] = (), tail: str = "") -> str:
-    """The first free name of that style."""
+def login_of_person(full_name: str, style: LoginStyle, used: Collection[str] = (), tail: str = "") -> str:
+    """Return the first free name of that style."""
     words = _name_words(full_name)
     if style is LoginStyle.INITIALS:
         base = "".join(word[0] for word in words[:-1]) + (words[-1] if words else "")
@@ -46,11 +46,11 @@ def login_of_person(full_name: str, style: LoginStyle, taken: Collection[str] = 
         base = "".join(words)
     start = 1 if style is LoginStyle.NEXT else 2
     names = chain((base,), (f"{base}{n}" for n in count(start)))
-    return next(name for name in names if name not in taken)
+    return next(name for name in names if name not in used)
 
 
 def short_name(name: str) -> str:
-    """Initials of an agency's name: `snv`, `hhh`."""
+    """Return the initials of an agency's name: `snv`, `hhh`."""
     bare = fold(name)
     for head in _AGENCY_HEAD:
         bare = bare.removeprefix(head + " ")
@@ -58,8 +58,8 @@ def short_name(name: str) -> str:
 
 
 def _name_words(text: str) -> list[str]:
-    """Words of letters and digits alone."""
-    bare = "".join(each if each.isascii() and each.isalnum() else " " for each in fold(text))
+    """Return the words of letters and digits alone."""
+    bare = "".join(c if c.isascii() and c.isalnum() else " " for c in fold(text))
     return bare.split()
 
 
@@ -69,13 +69,13 @@ LONGEST_RUN = 4
 SHORTEST_NAME = 4
 REMINDERS = (14, 7, 1)
 
-# What stands for a letter in passwords that only look odd.
+# Signs that replace a letter in passwords.
 _READS_AS = str.maketrans(
     {"@": "a", "4": "a", "3": "e", "1": "i", "!": "i", "0": "o", "$": "s", "5": "s", "7": "t"}
 )
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb", "1234567890")
-# Words that passwords of offices are made of, without accents, digits and signs. A password that is nothing but such words,
-# with digits and signs around them, is what is tried first.
+# Words common in passwords of offices, without accents, digits and signs. A password of nothing but such words, with digits
+# and signs around them, is guessed first.
 _KNOWN_WORDS = frozenset(
     (  # noqa: SIM905 - one word a line would be a page
         "aaa abc abcd abcde abcdef asd asdf qwe qwer qwerty qaz wsx edc zxc zxcv password pass passwd "
@@ -93,7 +93,7 @@ _KNOWN_WORDS = frozenset(
 
 
 class PasswordFault(StrEnum):
-    """Why a password is not taken; words are `password.` and this."""
+    """Faults of a password; words are `password.` and this."""
 
     SHORT = "short"
     LONG = "long"
@@ -103,14 +103,14 @@ class PasswordFault(StrEnum):
     SIGN = "sign"
     FEW = "few"
     RUN = "run"
-    KNOWN = "known"
+    COMMON = "known"
     NAME = "name"
     PAST = "past"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordRules:
-    """The numbers. `age` None: a password does not grow old."""
+    """Rules for passwords. `age` None: a password does not grow old."""
 
     least: int = 8
     remembered: int = 5
@@ -120,25 +120,25 @@ class PasswordRules:
 def password_faults(
     password: str, rules: PasswordRules, names: Iterable[str] = ()
 ) -> tuple[PasswordFault, ...]:
-    """Every rule that it breaks; none for one that is good."""
+    """Return every rule that a password breaks; none for a good one."""
     if len(password) > LONGEST_PASSWORD:
         return (PasswordFault.LONG,)
-    found = (
+    checks = (
         (PasswordFault.SHORT, len(password) < rules.least),
-        (PasswordFault.LOWER, not any(each.islower() for each in password)),
-        (PasswordFault.UPPER, not any(each.isupper() for each in password)),
-        (PasswordFault.DIGIT, not any(each.isdecimal() for each in password)),
-        (PasswordFault.SIGN, all(each.isalnum() for each in password)),
+        (PasswordFault.LOWER, not any(c.islower() for c in password)),
+        (PasswordFault.UPPER, not any(c.isupper() for c in password)),
+        (PasswordFault.DIGIT, not any(c.isdecimal() for c in password)),
+        (PasswordFault.SIGN, all(c.isalnum() for c in password)),
         (PasswordFault.FEW, len(set(password)) < LEAST_DIFFERENT),
         (PasswordFault.RUN, _longest_run(fold(password)) > LONGEST_RUN),
-        (PasswordFault.KNOWN, _is_known(password)),
+        (PasswordFault.COMMON, _is_known(password)),
         (PasswordFault.NAME, _is_named(password, names)),
     )
-    return tuple(fault for fault, broken in found if broken)
+    return tuple(fault for fault, broken in checks if broken)
 
 
 def password_days_left(password_at: datetime, rules: PasswordRules, now: datetime) -> int | None:
-    """Whole days before it must be changed, 0 on the last of them; None where it does not grow old."""
+    """Return the whole days before it must be changed, 0 on the last of them; None where it does not grow old."""
     if rules.age is None:
         return None
     return (password_at + rules.age - now) // timedelta(days=1)
@@ -149,61 +149,62 @@ def is_password_too_old(password_at: datetime, rules: PasswordRules, now: dateti
 
 
 def password_reminder(password_at: datetime, rules: PasswordRules, now: datetime) -> int | None:
-    """Which of the reminders is due: 14, 7 or 1 days before; None before the first one and when it is too late."""
-    left = password_days_left(password_at, rules, now)
-    if left is None or is_password_too_old(password_at, rules, now):
+    """Return the reminder that is due: 14, 7 or 1 days before; None before the first one and when it is too late."""
+    days_left = password_days_left(password_at, rules, now)
+    if days_left is None or is_password_too_old(password_at, rules, now):
         return None
-    return min((each for each in REMINDERS if left <= each), default=None)
+    return min((days for days in REMINDERS if days_left <= days), default=None)
 
 
 def _is_known(password: str) -> bool:
     bare = fold(password)
-    ends = [n for n, each in enumerate(bare) if each.isalpha()]
+    ends = [n for n, c in enumerate(bare) if c.isalpha()]
     core = bare[ends[0] : ends[-1] + 1] if ends else ""
-    read = "".join(each for each in core.translate(_READS_AS) if each.isalpha())
-    plain = "".join(each for each in core if each.isalpha())
-    return bool(core) and any(_of_known_words(each) for each in {read, plain})
+    read = "".join(c for c in core.translate(_READS_AS) if c.isalpha())
+    plain = "".join(c for c in core if c.isalpha())
+    return bool(core) and any(_is_made_of_words(text) for text in {read, plain})
 
 
-def _of_known_words(text: str) -> bool:
-    """Whether the letters are nothing but known words, one behind the other."""
+def _is_made_of_words(text: str) -> bool:
+    """Tell whether the letters are nothing but known words in a row."""
 
     @cache
-    def rest(at: int) -> bool:
+    def splits(at: int) -> bool:
         return at == len(text) or any(
-            text[at:to] in _KNOWN_WORDS and rest(to) for to in range(at + 2, min(len(text), at + 16) + 1)
+            text[at:to] in _KNOWN_WORDS and splits(to) for to in range(at + 2, min(len(text), at + 16) + 1)
         )
 
-    return len(text) <= 64 and rest(0)
+    return len(text) <= 64 and splits(0)
 
 
 def _is_named(password: str, names: Iterable[str]) -> bool:
-    """Signs and blanks between the letters hide no name."""
-    bare = "".join(each for each in fold(password) if each.isalnum())
-    wanted = ("".join(each for each in fold(name) if each.isalnum()) for name in names)
-    return any(len(name) >= SHORTEST_NAME and name in bare for name in wanted)
+    """Tell whether it contains a name, also with signs and blanks between the letters."""
+    bare = "".join(c for c in fold(password) if c.isalnum())
+    bare_names = ("".join(c for c in fold(name) if c.isalnum()) for name in names)
+    return any(len(name) >= SHORTEST_NAME and name in bare for name in bare_names)
 
 
 def _longest_run(text: str) -> int:
-    """Of signs that follow each other in the alphabet, in numbers or on a keyboard, or are the same."""
+    """Return the longest run of equal signs, or of signs that follow each other in the alphabet, in numbers or on a
+    keyboard."""
     longest = run = 1 if text else 0
-    kept = None
-    for one, other in pairwise(text):
-        ways = _ways(one, other)
-        run, kept = (run + 1, kept & ways) if kept and kept & ways else (2, ways) if ways else (1, None)
+    same = None
+    for first, second in pairwise(text):
+        ways = _directions(first, second)
+        run, same = (run + 1, same & ways) if same and same & ways else (2, ways) if ways else (1, None)
         longest = max(longest, run)
     return longest
 
 
-def _ways(one: str, other: str) -> frozenset[str]:
-    """How the second follows the first."""
-    found = {f"code{ord(other) - ord(one)}"} if abs(ord(other) - ord(one)) <= 1 else set()
+def _directions(first: str, second: str) -> frozenset[str]:
+    """Return the directions in which the second sign follows the first."""
+    directions = {f"code{ord(second) - ord(first)}"} if abs(ord(second) - ord(first)) <= 1 else set()
     for n, row in enumerate(_KEYBOARD):
-        if one + other in row:
-            found.add(f"row{n}")
-        if other + one in row:
-            found.add(f"back{n}")
-    return frozenset(found)
+        if first + second in row:
+            directions.add(f"row{n}")
+        if second + first in row:
+            directions.add(f"back{n}")
+    return frozenset(directions)
 
 
 FIRST_WAIT = timedelta(seconds=1)
@@ -211,8 +212,8 @@ FIRST_WAIT = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowRules:
-    """An account locks after `by_name` failures. An address may stand for a whole office behind one line: it fails more
-    often, and from then on waits twice as long each time."""
+    """Rules against guessing. An account locks after `by_name` failures. An address may stand for a whole office behind one
+    line: it fails more often, and from then on waits twice as long each time."""
 
     by_name: int = 5
     lock: timedelta = timedelta(minutes=15)
@@ -221,47 +222,47 @@ class SlowRules:
 
 
 def one_more_failure(tries: FailedTries, rules: SlowRules, now: datetime) -> FailedTries:
-    """One more; those of long ago are forgotten."""
-    before = 0 if _is_forgotten(tries, rules, now) else tries.failures
-    return FailedTries(failures=before + 1, last_at=now)
+    """Count one more failure; old ones are forgotten."""
+    earlier = 0 if _is_forgotten(tries, rules, now) else tries.failures
+    return FailedTries(failures=earlier + 1, last_at=now)
 
 
 def name_waits_until(tries: FailedTries, rules: SlowRules, now: datetime) -> datetime | None:
-    """Each `by_name`th failure locks for a while; between them there is no wait."""
+    """Lock for a while at every `by_name`th failure; between them there is no wait."""
     if tries.last_at is None or tries.failures == 0 or tries.failures % rules.by_name:
         return None
-    return _later(tries.last_at + rules.lock, now)
+    return _if_future(tries.last_at + rules.lock, now)
 
 
 def address_waits_until(tries: FailedTries, rules: SlowRules, now: datetime) -> datetime | None:
-    over = tries.failures - rules.by_address
-    if tries.last_at is None or over < 0 or _is_forgotten(tries, rules, now):
+    excess = tries.failures - rules.by_address
+    if tries.last_at is None or excess < 0 or _is_forgotten(tries, rules, now):
         return None
-    return _later(tries.last_at + min(FIRST_WAIT * 2 ** min(over, 20), rules.lock), now)
+    return _if_future(tries.last_at + min(FIRST_WAIT * 2 ** min(excess, 20), rules.lock), now)
 
 
 def _is_forgotten(tries: FailedTries, rules: SlowRules, now: datetime) -> bool:
     return tries.last_at is None or now - tries.last_at >= rules.forget
 
 
-def _later(until: datetime, now: datetime) -> datetime | None:
-    return until if now < until else None
+def _if_future(moment: datetime, now: datetime) -> datetime | None:
+    return moment if now < moment else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRules:
-    """`idle` ends a session that nobody uses, `whole` every one; `touch` is how often its use is written down. Whoever has
-    one of the `second_factor` posts must set one up."""
+    """Rules for sessions. `idle` ends an unused session, `total` every one; `touch` is how often its use is written down.
+    Persons with one of the `second_factor` posts must set one up."""
 
     idle: timedelta = timedelta(minutes=30)
-    whole: timedelta = timedelta(hours=12)
+    total: timedelta = timedelta(hours=12)
     warn: timedelta = timedelta(minutes=2)
     touch: timedelta = timedelta(minutes=1)
     second_factor: frozenset[PostRole] = frozenset()
 
 
 def session_over(session: Session, rules: SessionRules, now: datetime) -> Ended | None:
-    """Why it is over by the clock; a limit that is reached is over."""
+    """Return why a session is over by the clock; a limit that is reached is over."""
     if session.ended_why is not None:
         return session.ended_why
     if now >= session.ends_at:
@@ -270,7 +271,7 @@ def session_over(session: Session, rules: SessionRules, now: datetime) -> Ended 
 
 
 def session_ends_at(session: Session, rules: SessionRules) -> datetime:
-    """When it ends unless it is used; pages warn `warn` before."""
+    """Return when a session ends unless it is used; pages warn `warn` before."""
     return min(session.ends_at, session.seen_at + rules.idle)
 
 
@@ -282,38 +283,38 @@ def duties_of(
     rules: SessionRules,
     now: datetime,
 ) -> tuple[SignInDuty, ...]:
-    """What comes before anything else."""
-    found = []
+    """Return the duties that come before anything else."""
+    duties = []
     if person.must_change or (
         person.password_at is not None and is_password_too_old(person.password_at, passwords, now)
     ):
-        found.append(SignInDuty.CHANGE_PASSWORD)
-    needed = any(each.role in rules.second_factor and each.holds(now) for each in posts)
+        duties.append(SignInDuty.CHANGE_PASSWORD)
+    needed = any(post.role in rules.second_factor and post.holds(now) for post in posts)
     if needed and factor is Factor.NONE:
-        found.append(SignInDuty.SET_UP_FACTOR)
-    return tuple(found)
+        duties.append(SignInDuty.SET_UP_FACTOR)
+    return tuple(duties)
 
 
 IDLE = "idle"
 
 
 class AccountMeasure(StrEnum):
-    """What is to be done; nothing for `FINE`."""
+    """Measures towards an unused account; none for `FINE`."""
 
     FINE = "fine"
     WARN = "warn"
-    """Told to the person, the agency's administrator and the operator."""
+    """Reported to the person, the agency's administrator and the operator."""
     LOCK = "lock"
     """Never used since it was made."""
     SUSPEND = "suspend"
     WITHDRAW = "withdraw"
-    KEPT = "kept"
-    """It would be taken out, and somebody needs it: told to administrator and operator."""
+    SPARED = "kept"
+    """It would be taken out, but is needed: reported to administrator and operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleRules:
-    """The numbers of a profile. None: not asked for."""
+    """Rules for unused accounts. None: the rule is off."""
 
     warn: timedelta | None = timedelta(days=60)
     suspend: timedelta | None = timedelta(days=183)
@@ -325,32 +326,32 @@ class IdleRules:
 def judge_idle(
     person: Person, rules: IdleRules, now: datetime, *, has_post: bool, is_needed: bool
 ) -> AccountMeasure:
-    """The verdict at that moment. The same again changes nothing: a warning is given once for each step. Whoever has no
-    post is no account of the pages: those who decide about trust sign in when there is something."""
+    """Return the measure due at that moment. Repeating a call changes nothing: a warning is given once for each step. A
+    person without a post has no account of the pages: those who decide about trust sign in only when needed."""
     if is_idle(person) and person.standing_at is not None:
-        after = rules.withdraw_after
-        is_over = after is not None and not is_needed and now >= person.standing_at + after
+        delay = rules.withdraw_after
+        is_over = delay is not None and not is_needed and now >= person.standing_at + delay
         return AccountMeasure.WITHDRAW if is_over else AccountMeasure.FINE
     if not has_post or person.blocked_at is not None or person.standing is not AccountStanding.ACTIVE:
         return AccountMeasure.FINE
-    ends = _ends(person, rules)
+    ends = _possible_ends(person, rules)
     due = next((measure for measure, at in ends if now >= at), None)
     out = min((at for _, at in ends), default=None)
     if due is None:
         return AccountMeasure.WARN if _is_to_warn(person, rules, out, now) else AccountMeasure.FINE
     if not is_needed:
         return due
-    # Once for each time that it was idle, and again only after another such time.
-    return AccountMeasure.KEPT if _untold(person, out or now) else AccountMeasure.FINE
+    # Reported once for each idle time, and again only after another one.
+    return AccountMeasure.SPARED if _is_unwarned(person, out or now) else AccountMeasure.FINE
 
 
 def is_idle(person: Person) -> bool:
-    """Whether idleness, and nobody, took the account out."""
+    """Tell whether idleness, and no person, suspended the account."""
     return person.standing is AccountStanding.SUSPENDED and person.standing_why == IDLE
 
 
-def _ends(person: Person, rules: IdleRules) -> list[tuple[AccountMeasure, datetime]]:
-    """How and when it is taken out, unless it is used before."""
+def _possible_ends(person: Person, rules: IdleRules) -> list[tuple[AccountMeasure, datetime]]:
+    """Return how and when it is taken out, unless it is used before."""
     ends = []
     if person.last_login_at is None and rules.lock_new is not None:
         ends.append((AccountMeasure.LOCK, person.added_at + rules.lock_new))
@@ -360,18 +361,18 @@ def _ends(person: Person, rules: IdleRules) -> list[tuple[AccountMeasure, dateti
 
 
 def _is_to_warn(person: Person, rules: IdleRules, out: datetime | None, now: datetime) -> bool:
-    """At the step of warning, and once more shortly before it is taken out."""
+    """Tell whether a warning is due: at the step of warning, and once more shortly before it is taken out."""
     steps = [person.used_at + rules.warn] if rules.warn is not None else []
     steps += [out - rules.ahead] if out is not None else []
-    return any(now >= step and _untold(person, step) for step in steps)
+    return any(now >= step and _is_unwarned(person, step) for step in steps)
 
 
-def _untold(person: Person, step: datetime) -> bool:
+def _is_unwarned(person: Person, step: datetime) -> bool:
     return person.warned_at is None or person.warned_at < step
 
 
 class Limit(StrEnum):
-    """What happens when it is reached; words are `limit.` and this."""
+    """Effects of limits when they are reached; words are `limit.` and this."""
 
     LINK = "link"
     """The one-time link is good no longer."""
@@ -384,7 +385,7 @@ class Limit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runs:
+class RunningLimit:
     limit: Limit
     at: datetime
 
@@ -396,11 +397,11 @@ def limits_of(
     *,
     link_until: datetime | None = None,
     posts_until: Sequence[datetime] = (),
-) -> tuple[Runs, ...]:
-    """Nothing runs on an account that somebody locked, suspended or withdrew."""
+) -> tuple[RunningLimit, ...]:
+    """Return the limits that run on an account; none on one that a person locked, suspended or withdrew."""
     if is_idle(person):
-        after = idle.withdraw_after
-        out = person.standing_at + after if person.standing_at is not None and after is not None else None
+        delay = idle.withdraw_after
+        out = person.standing_at + delay if person.standing_at is not None and delay is not None else None
         return _soonest_first((Limit.WITHDRAWN, out))
     if person.standing is not AccountStanding.ACTIVE or person.blocked_at is not None:
         return ()
@@ -414,10 +415,10 @@ def limits_of(
         (Limit.UNUSED, used + idle.lock_new if person.last_login_at is None and idle.lock_new else None),
         (Limit.WARNED, used + idle.warn if idle.warn is not None and person.warned_at is None else None),
         (Limit.SUSPENDED, used + idle.suspend if idle.suspend is not None else None),
-        *((Limit.POST, each) for each in posts_until),
+        *((Limit.POST, at) for at in posts_until),
     )
 
 
-def _soonest_first(*found: tuple[Limit, datetime | None]) -> tuple[Runs, ...]:
-    running = [Runs(limit=limit, at=at) for limit, at in found if at is not None]
-    return tuple(sorted(running, key=lambda each: each.at))
+def _soonest_first(*limits: tuple[Limit, datetime | None]) -> tuple[RunningLimit, ...]:
+    running = [RunningLimit(limit=limit, at=at) for limit, at in limits if at is not None]
+    return tuple(sorted(running, key=lambda r: r.at))

@@ -17,7 +17,7 @@ from gateway.api.compression import takes_gzip
 from gateway.api.entry import Entry
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import GatewayError
-from gateway.office.bootstrap.office import Office, over
+from gateway.office.bootstrap.office import Office, widen
 from gateway.office.node.exchange import (
     AxisDeadLetters,
     NodeContacts,
@@ -26,8 +26,8 @@ from gateway.office.node.exchange import (
 )
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
-from gateway.office.ringing import RingBoard
-from gateway.office.telling import NoticeBoard
+from gateway.office.notices import NoticeBoard
+from gateway.office.rings import RingBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web import answers, door, icons
 from gateway.office.web.deps import Operations, Previews, WebDeps
@@ -46,17 +46,17 @@ _KEPT_BY_BROWSERS = "public, max-age=31536000, immutable"
 def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """Make the dependencies of the pages."""
     bell, quarantine, contacts = (
-        TaskBell(node.todo, node.beside),
+        TaskBell(node.todo, node.background),
         QuarantinedPackets(node),
         NodeContacts(node),
     )
     emblem = node.settings.pages.emblem
-    return over(
+    return widen(
         WebDeps,
         node,
         contacts=contacts,
         bell=bell,
-        rings=RingBoard(bell=bell, aside=quarantine.waiting, partners=contacts.partners),
+        rings=RingBoard(bell=bell, quarantined=quarantine.waiting, partners=contacts.partners),
         previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
         evidence=EvidenceMaker(node),
         signing=TokenSigning(node),

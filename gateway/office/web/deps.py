@@ -18,7 +18,7 @@ from typing import ClassVar
 from gateway import __version__
 from gateway.api.entry import Entry
 from gateway.domain.registry_change import Plan
-from gateway.office.bootstrap.office import Office, over
+from gateway.office.bootstrap.office import Office, widen
 from gateway.office.letters.habits import HabitsMemory
 from gateway.office.node.exchange import (
     AxisDeadLetters,
@@ -28,9 +28,9 @@ from gateway.office.node.exchange import (
 )
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
-from gateway.office.ringing import RingBoard
+from gateway.office.notices import NoticeBoard
+from gateway.office.rings import RingBoard
 from gateway.office.store.store import SqlKeepings
-from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web.icons import Emblem
 from gateway.ops.evidence.make import EvidenceMaker
@@ -179,7 +179,7 @@ class Previews:
         plan = await self.planned(table)
         if plan.effect != stored.effect:
             return None
-        preview = over(Preview, stored, plan=plan, table=table)
+        preview = widen(Preview, stored, plan=plan, table=table)
         self._remember(key, preview)
         return preview
 
@@ -195,7 +195,7 @@ class Previews:
 
 def _read_preview(body: bytes) -> tuple[KeptPreview, bytes]:
     preview = from_json(KeptPreview, zlib.decompress(body).decode())
-    return preview, code_file.under_own_names(preview.read.csv, preview.columns)
+    return preview, code_file.rename_columns(preview.read.csv, preview.columns)
 
 
 # As the frame of the pages says it; an axis that was not needed yet is well.

@@ -397,7 +397,7 @@ async def bell_of(visit: Visit, *, fresh: bool = False) -> Bell | None:
     if not kinds:
         return None
     board, scope = visit.deps.rings, visit.scope()
-    desk = await board.desk(scope, anew=fresh)
+    desk = await board.desk(scope, fresh=fresh)
     if visit.may(Right.SEE_CONTENT, Manner.OWN):
         all_rings = await board.of_unit(scope, visit.person.require(Right.SEE_CONTENT).unit)
     else:
@@ -431,7 +431,7 @@ async def bell_choice(visit: Visit) -> dict[RingKind, bool]:
     kinds = bell_kinds(visit)
     if not kinds:
         return {}
-    muted = _muted_by(visit, await visit.deps.rings.desk(visit.scope(), anew=True))
+    muted = _muted_by(visit, await visit.deps.rings.desk(visit.scope(), fresh=True))
     return {kind: kind not in muted for kind in kinds}
 
 

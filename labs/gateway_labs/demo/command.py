@@ -121,4 +121,4 @@ async def _answer(call: Invocation, node: OpenNode, ready: Callable[[str], None]
     from gateway.ops.checks import Watch
 
     health = Watch(node=node)
-    await serve.answer(call, node, stop_on_signal(health.drain), health, ready)
+    await serve.serve_api(call, node, stop_on_signal(health.drain), health, ready)

@@ -28,7 +28,7 @@ from gateway.domain.wall_clock import local
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.notice import Audience, NoticeKind, NoticeWish
 from gateway.office.domain.roles import NODE
-from gateway.office.telling import NoticeBoard
+from gateway.office.notices import NoticeBoard
 from gateway.ops import backup, restore
 from gateway.ports.services import Clock
 from gateway.settings import Settings

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gateway.bootstrap.node import Wrap
 from gateway.cli import serve
-from gateway.cli.doors import application
+from gateway.cli.applications import build_application
 from gateway.errors import GatewayError, Misconfigured
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.ops.checks import Watch
@@ -116,7 +116,7 @@ class Sandbox:
     ) -> None:
         """Serve, and stop in order: the API closes first, then robots and workers."""
         health, ending, api = Watch(node=node), asyncio.Event(), node.settings.api
-        app = application(node, health, door.routes())
+        app = build_application(node, health, door.routes())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(node.run_workers(ending))
             tasks.create_task(hall.run(ending))

@@ -13,7 +13,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.async_api import BrowserContext, Page
 
-from gateway.cli.doors import application
+from gateway.cli.applications import build_application
 from gateway.cli.serve import listening
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import InState, ReplyLink
@@ -43,7 +43,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def address(town: Town) -> AsyncIterator[str]:
-    app = application(town.node, Watch(node=town.node))
+    app = build_application(town.node, Watch(node=town.node))
     async with listening(app, "api", "127.0.0.1", 0, 1.0) as url:
         yield url
 

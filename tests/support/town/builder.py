@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.bootstrap.node import Wrap
-from gateway.cli.doors import application
+from gateway.cli.applications import build_application
 from gateway.cli.serve import listening
 from gateway.clock import SystemClock
 from gateway.office.bootstrap.office import open_office
@@ -67,7 +67,7 @@ async def open_town(
         town = Town(node=node, clock=clock, people=people)  # type: ignore[arg-type]
         if serves:
             await stack.enter_async_context(story.at_work(node))
-            whole = application(node, Watch(node=node))
+            whole = build_application(node, Watch(node=node))
             town.url = await stack.enter_async_context(listening(whole, "api", "127.0.0.1", 0, FINISH_S))
         yield town
 

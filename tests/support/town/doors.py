@@ -28,7 +28,7 @@ from gateway.api.server import CallLog
 from gateway.api.vxp import door
 from gateway.api.vxp.caller import VxpDeps
 from gateway.bootstrap.guards import system_secrets
-from gateway.cli.doors import application
+from gateway.cli.applications import build_application
 from gateway.cli.serve import listening
 from gateway.clock import SystemClock
 from gateway.domain import account
@@ -385,6 +385,6 @@ async def serving(folder: Path, change: Change = unchanged) -> AsyncIterator[Doo
     async with (
         open_town(folder, SystemClock(), change=change) as town,
         story.at_work(town.node),
-        TestClient(Served(application(town.node, Watch(node=town.node)))) as client,
+        TestClient(Served(build_application(town.node, Watch(node=town.node)))) as client,
     ):
         yield Door(node=town.node, clock=town.clock, client=client)

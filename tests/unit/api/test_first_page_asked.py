@@ -69,7 +69,7 @@ async def test_the_command_line_asks_too(door: Door, tmp_path: Path) -> None:
     seat = Seat(node=door.node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id="clerk"))
     (tmp_path / "a.pdf").write_bytes(OTHER)
     (tmp_path / "meta.json").write_text(json.dumps(meta()))
-    told = send.asked(tmp_path / "meta.json", {})
+    told = send.read_message(tmp_path / "meta.json", {})
 
     async def handed_in(*confirm: str) -> object:
         order = Order(draft=told.to_draft(), confirm=confirm)

@@ -14,7 +14,7 @@ SERVED = """
 import json, sys
 from gateway.http_calls import load_library
 load_library()
-import gateway.house, gateway.cli.serve, gateway.cli.doors, gateway.office.bootstrap.office, gateway.ops.checks
+import gateway.house, gateway.cli.serve, gateway.cli.applications, gateway.office.bootstrap.office, gateway.ops.checks
 """
 OF_OTHERS = (
     *("aio_pika", "aiormq", "asyncpg", "sqlalchemy.dialects.postgresql"),

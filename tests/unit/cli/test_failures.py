@@ -52,7 +52,7 @@ def test_every_error_can_be_told_in_both_languages(cases: Cases, capsys: pytest.
     for kind in classes():
         for lang in ("vi", "en"):
             with cases.case(f"{kind.__name__} {lang}"):
-                code = output.tell_error(made(kind), OutputManner(lang=lang))
+                code = output.print_error(made(kind), OutputManner(lang=lang))
                 out, err = capsys.readouterr()
                 assert code != 0
                 assert err.startswith("✗ ")
@@ -61,18 +61,18 @@ def test_every_error_can_be_told_in_both_languages(cases: Cases, capsys: pytest.
 
 def test_a_refusal_tells_every_reason_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     """In JSON on stdout, with its code; a hint with an arrow; nothing from outside steers the terminal."""
-    output.tell_error(errors.Refused(VERDICT), OutputManner(lang="en"))
+    output.print_error(errors.Refused(VERDICT), OutputManner(lang="en"))
     err = capsys.readouterr().err
     assert "[/subject]" in err
     assert "[/signer]" in err
 
-    output.tell_error(errors.Refused(VERDICT), OutputManner(json=True, lang="en"))
+    output.print_error(errors.Refused(VERDICT), OutputManner(json=True, lang="en"))
     out, err = capsys.readouterr()
     told = json.loads(out)["error"]
     assert (told["code"], err) == ("GW-R-000", "")
     assert [each["pointer"] for each in told["reasons"]] == ["/subject", "/signer"]
 
-    output.tell_error(errors.NotFound("no such \x1b[31mred\x1b[0m", hint="look elsewhere"), OutputManner())
+    output.print_error(errors.NotFound("no such \x1b[31mred\x1b[0m", hint="look elsewhere"), OutputManner())
     err = capsys.readouterr().err
     assert err.endswith("→ look elsewhere\n")
     assert "\x1b" not in err
@@ -87,7 +87,7 @@ def test_the_manner_is_read_from_the_words() -> None:
         (("--lang=fr",), False, "vi"),
         (("-o",), False, "vi"),
     ):
-        manner = OutputManner.of(words, {})
+        manner = OutputManner.from_args(words, {})
         assert (manner.json, manner.lang) == (is_json, lang), words
 
 

@@ -208,7 +208,7 @@ def test_an_id_is_never_broken_and_what_finds_no_room_is_named(capsys: pytest.Ca
         assert ID in shown
         assert ("Status" in shown) == (width == 120)
         assert ("Status" in said) == (width != 120)
-    assert [output.fitting([30, 10, 10], width) for width in (54, 53, 5)] == [3, 2, 1]
+    assert [output.count_fitting([30, 10, 10], width) for width in (54, 53, 5)] == [3, 2, 1]
 
     output.rows(
         Invocation(lang=Lang.EN),

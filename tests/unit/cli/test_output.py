@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.cli import documents, output
 from gateway.cli.command import Invocation, Lang, OutputFormat
 from gateway.cli.inbox import safe_name
-from gateway.cli.send import day, goal_of, recipients, span
+from gateway.cli.send import day, parse_goal, recipients, span
 from gateway.domain.status import STATES
 from gateway.words import labels
 from gateway.words.labels import read_catalogue
@@ -74,9 +74,9 @@ def test_times_lengths_and_words_are_read_and_written_as_people_write_them() -> 
         {"code": "Z91.02", "role": "to_act"},
         {"code": "Z91.03", "role": "to_know"},
     ]
-    assert goal_of(None, "30m") is None
+    assert parse_goal(None, "30m") is None
     with pytest.raises(typer.BadParameter, match="sent, delivered, accepted, done"):
-        goal_of("rejected", "30m")
+        parse_goal("rejected", "30m")
 
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway" / "cli").glob("*.py"))
 

@@ -12,7 +12,7 @@ from gateway.domain.registry_reform import QueuedMail, ReformKind, Target
 
 
 def test_options_are_read_with_codes_in_capitals_and_new_agencies_by_name_and_parent() -> None:
-    told = form.stated(
+    told = form.options_to_json(
         kind="split",
         sources=["z91.01"],
         targets=["z91.08=Sở Một@z91", "Z91.09=Sở Hai"],
@@ -24,7 +24,7 @@ def test_options_are_read_with_codes_in_capitals_and_new_agencies_by_name_and_pa
         queued="return",
     )
 
-    found = form.reform_of(told)
+    found = form.parse_reform(told)
 
     assert (found.kind, found.sources, found.effective_on) == (
         ReformKind.SPLIT,
@@ -44,7 +44,7 @@ def test_what_is_no_change_is_refused_by_field() -> None:
     refused += ["text", None, {"steps": [{"kind": "merge"}] * 501}, {"steps": ["merge"]}]
     for told in refused:
         with pytest.raises(typer.BadParameter):
-            form.reform_of(told)
+            form.parse_reform(told)
 
 
 def test_steps_have_the_decision_and_the_day_of_the_whole() -> None:
@@ -54,7 +54,7 @@ def test_steps_have_the_decision_and_the_day_of_the_whole() -> None:
         {"kind": "move", "sources": ["z91.03.01"], "parent": "z91.01"},
     ]
 
-    found = form.reform_of({"decision": decision, "effective_on": "2027-07-01", "steps": steps})
+    found = form.parse_reform({"decision": decision, "effective_on": "2027-07-01", "steps": steps})
 
     assert [(each.kind, each.sources, each.effective_on) for each in found.steps] == [
         (ReformKind.MERGE, ("Z91.03",), date(2027, 7, 1)),

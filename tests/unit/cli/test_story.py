@@ -66,7 +66,7 @@ def delivery(
 def told(
     *deliveries: Delivery, facts: dict[str, list[Fact]] | None = None, stuck: str | None = None
 ) -> list[str]:
-    return story.outgoing(Invocation(lang=Lang.EN), document(), deliveries, facts or {}, stuck, NOW)
+    return story.outgoing_lines(Invocation(lang=Lang.EN), document(), deliveries, facts or {}, stuck, NOW)
 
 
 def test_the_head_says_the_document_and_the_summary_counts_states_those_that_need_a_person_first() -> None:

@@ -326,8 +326,8 @@ async def test_what_a_change_did_is_told_afterwards_as_it_was_planned(
 
     kept = await reforming.kept_reform(desk, id)
     assert kept.sentences == planned.sentences
-    assert dict(kept.lives_before) == dict(planned.before)
-    assert dict(kept.lives_after) == dict(planned.after)
+    assert dict(kept.lives_before) == dict(planned.lives_before)
+    assert dict(kept.lives_after) == dict(planned.lives_after)
     assert kept.against_undo == ()
     clock.advance(8 * DAY)
     assert [each.key for each in (await reforming.kept_reform(desk, id)).against_undo] == ["undo_late"]

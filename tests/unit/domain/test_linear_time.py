@@ -75,7 +75,7 @@ def steps(read: Callable[[Any], Any], given: Any) -> int:
 
 
 def _forget_patterns() -> None:
-    for kept in (texts._any_alone, texts._letters_of_any):
+    for kept in (texts._whole_words, texts._spaced_letters):
         kept.cache_clear()
 
 

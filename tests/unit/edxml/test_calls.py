@@ -68,7 +68,7 @@ def _taken(raw: bytes, signer: pki.KeySigner, ours: str) -> incoming.Ruling | No
         source, policy=POLICY, bindings=lambda code: bound, at=AT, transport=None, opens=False
     )
     assert found is not None
-    carried = trust.Carried(sender=signer.agency_code, node="n1", host="n1")
+    carried = trust.Routing(sender=signer.agency_code, node="n1", host="n1")
     proved = trust.decide(found.signed, _EVIDENCE, trust.TrustPolicy(), AT, carried)
     model = proved.model
     if model.status is not None:

@@ -171,7 +171,7 @@ async def test_the_paper_copy_of_what_came_over_the_axis_gets_no_second_number_u
     other = await enter(town, **(said | {"sender_code": "Z99"}))
     copy = await enter(town, **said, copy_known=True)
 
-    assert codes(waiting) == codes(numbered) == [ReasonCode.COPY_HERE]
+    assert codes(waiting) == codes(numbered) == [ReasonCode.COPY_KEPT]
     assert (taken.register_no, other.entry.number, copy.entry.number) == ("1", "2", "3")
     assert (other.document.marks, copy.document.marks) == ((), ("axis_copy:1",))
 

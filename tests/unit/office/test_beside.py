@@ -10,7 +10,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import StoreFailure
 from gateway.office.bootstrap.office import open_office
-from gateway.office.desks import Beside, beside
+from gateway.office.desks import BackgroundTasks, background_tasks
 from gateway_labs.demo import stage
 from tests.support.waiting import LIMIT_S
 
@@ -30,7 +30,7 @@ async def test_what_goes_on_ends_with_its_node_and_whatever_it_holds_is_given_ba
             finally:
                 heard.append(len(await node.store.hosted()))
 
-        going_on = node.beside.begin(look())
+        going_on = node.background.begin(look())
         await reads.wait()
 
     assert going_on.cancelled()
@@ -49,7 +49,7 @@ async def test_what_begins_while_it_stops_is_stopped_too() -> None:
         finally:
             begun.append(made.begin(another()))
 
-    async with asyncio.timeout(LIMIT_S), beside() as made:
+    async with asyncio.timeout(LIMIT_S), background_tasks() as made:
         made.begin(one())
         await asyncio.sleep(0)
 
@@ -60,7 +60,7 @@ async def test_what_goes_wrong_is_told_to_who_waits_and_to_who_asked_to_hear_of_
     async def fails() -> int:
         raise StoreFailure("the disk is full")
 
-    made, heard = Beside(), list[BaseException]()
+    made, heard = BackgroundTasks(), list[BaseException]()
 
     with pytest.raises(StoreFailure):
         await made.begin(fails(), heard.append)

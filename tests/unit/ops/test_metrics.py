@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.cli.serve import watched
+from gateway.cli.serve import open_monitor
 from gateway.domain.document import Kind, Urgency
 from gateway.domain.pace import Metric, paces
 from gateway.ops.checks import Watch
@@ -258,7 +258,7 @@ async def test_each_worker_process_is_watched_at_a_port_of_its_own(town: Town) -
     node = replace(town.node, settings=replace(town.node.settings, metrics=metrics))
 
     async with (
-        watched(node, Watch(node=node), 10),
+        open_monitor(node, Watch(node=node), 10),
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{port}/metrics") as answer,
     ):

@@ -97,7 +97,7 @@ def _if_the_document_is_accepted_it_is_read_again(
         own_codes=(OWN,),
     )
     wanted = ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
-    asked = [*broken_fields(CHANGE, order.change, wanted=wanted)] if order.change is not None else []
+    asked = [*broken_fields(CHANGE, order.change, required=wanted)] if order.change is not None else []
     if not checked.allowed or asked:
         event("refused by the table of fields")
         return

@@ -17,7 +17,7 @@ from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft
 
 STARTER = "G01"  # of the list that ships with the program
 REACH = {ReasonCode.RECIPIENT_STARTER, ReasonCode.RECIPIENT_UNBOUND, ReasonCode.RECIPIENT_UNHOSTED}
-ASKED = {ReasonCode.NUMBER_AGAIN, ReasonCode.LEAD_AGAIN}
+ASKED = {ReasonCode.NUMBER_REUSED, ReasonCode.LEAD_REUSED}
 
 
 async def looked(town: Town, order: Order, raw: bytes = PDF, *, looks: bool = True) -> Verdict:
@@ -75,8 +75,8 @@ async def test_a_number_of_this_year_with_another_date_is_asked_about(town: Town
     verdict = await about("15", day - timedelta(days=1))
 
     assert verdict.allowed
-    assert among(verdict, ASKED) == {ReasonCode.NUMBER_AGAIN: "/number"}
-    (asked,) = [each for each in verdict.warnings if each.code is ReasonCode.NUMBER_AGAIN]
+    assert among(verdict, ASKED) == {ReasonCode.NUMBER_REUSED: "/number"}
+    (asked,) = [each for each in verdict.warnings if each.code is ReasonCode.NUMBER_REUSED]
     assert asked.params == {"text": "15/STD-VP", "held_on": day.isoformat(), "earlier": sent.id}
     for number, other in (("16", day), ("15", day.replace(year=day.year - 1))):
         assert among(await about(number, other), ASKED) == {}
@@ -90,7 +90,7 @@ async def test_the_lead_file_of_another_document_is_asked_about(town: Town) -> N
 
     await town.send("15", PROVINCE)
     for _ in range(2):
-        assert among(await looked(town, order), ASKED) == {ReasonCode.LEAD_AGAIN: "/files/0"}
+        assert among(await looked(town, order), ASKED) == {ReasonCode.LEAD_REUSED: "/files/0"}
         assert among(await looked(town, order, pdf(2)), ASKED) == {}
         await town.carry()
 

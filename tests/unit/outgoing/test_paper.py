@@ -29,7 +29,7 @@ from gateway.office.store import partners
 from gateway.outgoing import files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy import outgoing as rules
-from gateway.policy.outgoing import HandedOver, Means
+from gateway.policy.outgoing import Handover, Means
 from gateway.store import reporting
 from tests.support.cases import Cases
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
@@ -43,7 +43,7 @@ async def waiting(town: Town, at: str = DEPARTMENT) -> list[PaperLine]:
 
 
 async def hand_over(town: Town, id: str, *to: str, on: date | None = None, **more: Any) -> None:
-    said = HandedOver(on=on or town.node.out.today(), **({"means": Means.POST} | more))
+    said = Handover(on=on or town.node.out.today(), **({"means": Means.POST} | more))
     await manage.close_paper(town.node.out, await town.scope(DEPARTMENT), id, said, to)
 
 

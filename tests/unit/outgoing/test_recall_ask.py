@@ -16,7 +16,7 @@ from gateway.office.domain.roles import Delegation, Post, PostRole, Right
 from gateway.office.domain.task import AskState, RecallAsk, TaskKind
 from gateway.office.letters import asking
 from gateway.office.letters.asking import Actor, WantedRecall
-from gateway.office.policy.rights import Lent, Rights
+from gateway.office.policy.rights import Loan, Rights
 from gateway.outgoing import recall
 from tests.support.node import DEPARTMENT, PROVINCE, Town
 
@@ -38,7 +38,7 @@ async def actor(
         Post(person_id=id, role=role, agency_id=scope.agency_id, given_by="operator", given_at=now)
         for role in roles
     )
-    lent: tuple[Lent, ...] = ()
+    lent: tuple[Loan, ...] = ()
     if lent_by is not None:
         made = Delegation(
             id="dlg_1",
@@ -52,8 +52,8 @@ async def actor(
             made_at=now,
             act_number="12/QĐ",
         )
-        lent = (Lent(delegation=made, posts=lent_by.posts, is_active=True),)
-    return Actor(scope=replace(scope, principal_id=id), rights=Rights(person_id=id, posts=posts, lent=lent))
+        lent = (Loan(delegation=made, posts=lent_by.posts, is_active=True),)
+    return Actor(scope=replace(scope, principal_id=id), rights=Rights(person_id=id, posts=posts, loans=lent))
 
 
 async def asked(town: Town, by: Actor, document: OutgoingDocument, **more: object) -> RecallAsk:

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.policy import client_certificate
-from gateway.policy.client_certificate import LARGEST, LONGEST, NotOne
+from gateway.policy.client_certificate import LARGEST, LONGEST, NotACertificate
 from tests.support import client_certificates as made
 from tests.support.cases import Cases
 
@@ -25,13 +25,13 @@ PRIVATE = "-----BEGIN%20PRIVATE%20KEY-----%0AAA%3D%3D%0A-----END%20PRIVATE%20KEY
 def test_both_forms_of_a_proxy_give_the_same_certificate_and_an_empty_header_none() -> None:
     bare, nginx = made.header(PROGRAM), made.nginx(PROGRAM)
     for text in (bare, f"  {bare} ", nginx, nginx[:-3]):
-        found = client_certificate.of_header([text])
+        found = client_certificate.read_header([text])
         assert found is not None
         assert (found.sha256, found.name) == (hashlib.sha256(DER).hexdigest(), "qlvb")
         assert found.begins_at == PROGRAM.certificate.not_valid_before_utc
         assert found.ends_at == PROGRAM.certificate.not_valid_after_utc
     for values in ([], [""], ["  "]):
-        assert client_certificate.of_header(values) is None
+        assert client_certificate.read_header(values) is None
 
 
 def _b64(raw: bytes) -> str:
@@ -55,8 +55,8 @@ def test_what_is_not_exactly_one_certificate_is_refused(cases: Cases) -> None:
         *(([text], "certificate-unread") for text in (PRIVATE, ":", "::", ":é:", ":\udcff:", "(null)")),
     ]
     for values, code in rows:
-        with cases.case((code, [value[:40] for value in values])), pytest.raises(NotOne) as caught:
-            client_certificate.of_header(values)
+        with cases.case((code, [value[:40] for value in values])), pytest.raises(NotACertificate) as caught:
+            client_certificate.read_header(values)
         assert caught.value.code == code
 
 
@@ -67,15 +67,17 @@ def test_what_is_not_exactly_one_certificate_is_refused(cases: Cases) -> None:
 @example(DER[:15] + b"\xff" + DER[16:])  # a serial number below zero
 def test_whatever_bytes_come_it_is_a_certificate_or_it_is_refused(raw: bytes) -> None:
     for text in (_b64(raw), raw.decode("latin-1")):
-        with suppress(NotOne):
-            found = client_certificate.of_header([text])
+        with suppress(NotACertificate):
+            found = client_certificate.read_header([text])
             assert found is None or found.name.isprintable()
 
 
 def test_a_file_may_be_pem_or_der_and_say_more_around_it() -> None:
     told = b"Bag Attributes\n  friendlyName: qlvb\n"
 
-    found = [client_certificate.of_file(each) for each in (DER, made.pem(PROGRAM), told + made.pem(PROGRAM))]
+    found = [
+        client_certificate.read_file(each) for each in (DER, made.pem(PROGRAM), told + made.pem(PROGRAM))
+    ]
 
     assert {each.sha256 for each in found} == {hashlib.sha256(DER).hexdigest()}
 
@@ -96,6 +98,6 @@ def test_a_file_of_anything_else_is_refused_and_a_private_key_by_name() -> None:
         (b"no certificate", "certificate-unread"),
         (b"", "certificate-unread"),
     ):
-        with pytest.raises(NotOne) as caught:
-            client_certificate.of_file(raw)
+        with pytest.raises(NotACertificate) as caught:
+            client_certificate.read_file(raw)
         assert caught.value.code == code

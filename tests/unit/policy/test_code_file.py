@@ -17,7 +17,7 @@ ROWS = [["DANH MỤC MÃ ĐỊNH DANH"], ["Mã định danh", "Tên"], ["Z91.01"
 
 
 def opened(raw: bytes, rows: Sequence[Sequence[str]] = ROWS, formulas: int = 0) -> CodeFile:
-    return code_file.opened(raw, lambda _: (rows, formulas))
+    return code_file.open_table(raw, lambda _: (rows, formulas))
 
 
 def test_csv_in_utf_8_and_bytes_that_nobody_can_tell_come_out_as_they_are_and_old_letters_as_unicode() -> (

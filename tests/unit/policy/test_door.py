@@ -120,6 +120,6 @@ def test_threat_074_reading_stops_at_the_first_byte_over_a_limit_r13() -> None:
     assert document_over is not None
     assert (file_over.code.value, document_over.code.value) == ("file-too-large", "document-too-large")
     assert not {"size_bytes"} & {*file_over.params, *document_over.params}
-    whole = over_limit("a.pdf", 3 * one, 3 * one, PROFILE, "/files/0", whole=True)
+    whole = over_limit("a.pdf", 3 * one, 3 * one, PROFILE, "/files/0", complete=True)
     assert whole is not None
     assert whole.params["size_bytes"] == str(3 * one)

@@ -39,13 +39,13 @@ def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name() -
 def test_whom_nobody_receives_for_is_told_at_its_place_and_who_is_not_addressed_by_other_rules() -> None:
     to = [Recipient(code="Z91", name="Một"), Recipient(code="Z92", name="Hai")]
 
-    (found,) = outgoing.asked_of_axis(to, {"Z92"})
+    (found,) = outgoing.unhosted_reasons(to, {"Z92"})
 
     assert (found.code, found.pointer) == (ReasonCode.RECIPIENT_UNHOSTED, "/recipients/1/code")
 
     for standing in (CodeStanding.CLOSED, CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN):
         assert not list(outgoing.warnings_of_registry([answer("Z91", RowSource.STARTER, standing)], ()))
-        assert not outgoing.addressed([answer("Z91", standing=standing)])
+        assert not outgoing.addressed_agencies([answer("Z91", standing=standing)])
 
 
 def test_what_the_axis_of_a_recipient_does_not_carry_is_told() -> None:

@@ -23,7 +23,7 @@ from gateway.domain.registry_reform import (
 )
 from gateway.policy import reform as rules
 from gateway.policy import reform_words
-from gateway.policy.reform import BuiltOn, plan_step, undoing
+from gateway.policy.reform import BuiltOn, plan_step, undo_obstacles
 from gateway.policy.reform_words import RegistryView
 from tests.support.cases import Cases
 
@@ -58,7 +58,7 @@ def applied(known: Mapping[str, Life], *changes: Reform) -> dict[str, Life]:
     for change in changes:
         planned = plan_step(change, RegistryView(lives=now), TODAY)
         assert planned.conflicts == ()
-        now |= planned.after
+        now |= planned.lives_after
     return now
 
 
@@ -189,8 +189,8 @@ def test_a_plan_on_another_registry_or_before_a_planned_change_is_refused() -> N
     ).ready
     other = known | {"Z91.02": Life(record=replace(known["Z91.02"].record, name="Sở khác"))}
 
-    assert rules.moved_ground(change, plan_step(change, RegistryView(lives=known), TODAY)) is None
-    assert rules.moved_ground(change, plan_step(change, RegistryView(lives=other), TODAY)) is not None
+    assert rules.check_base(change, plan_step(change, RegistryView(lives=known), TODAY)) is None
+    assert rules.check_base(change, plan_step(change, RegistryView(lives=other), TODAY)) is not None
 
 
 # --- undoing, the duty ------------------------------------------------------------------------------------------
@@ -210,9 +210,11 @@ def record(change: Reform, at: datetime = NOW) -> ReformRecord:
 def test_a_reform_is_undone_for_seven_days_and_reported_by_the_16th() -> None:
     change = reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",))
     planned = plan_step(change, RegistryView(lives=lives("Z91.01", "Z91.02")), TODAY)
-    view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.after))
+    view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.lives_after))
     for age, allowed in ((7 * DAY, True), (7 * DAY + timedelta(seconds=1), False)):
-        found = undoing(record(change), planned.before, planned.after, view, BuiltOn(), NOW + age)
+        found = undo_obstacles(
+            record(change), planned.lives_before, planned.lives_after, view, BuiltOn(), NOW + age
+        )
         assert (found == ()) is allowed
 
     urgencies = {1: "open", 10: "open", 11: "soon", 16: "soon", 17: "late"}
@@ -227,10 +229,10 @@ def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_
     # 01 stood under 02, and moved away; then 02 went below 01 by way of 03.
     known = lives("Z91.01", "Z91.02", "Z91.03", "Z92", Z91_01="Z91.02", Z91_03="Z91.01")
     first = plan_step(reform(ReformKind.MOVE, "Z91.01", parent="Z92"), RegistryView(lives=known), TODAY)
-    moved = applied(known | dict(first.after), reform(ReformKind.MOVE, "Z91.02", parent="Z91.03"))
+    moved = applied(known | dict(first.lives_after), reform(ReformKind.MOVE, "Z91.02", parent="Z91.03"))
 
-    found = undoing(
-        record(first.reform), first.before, first.after, RegistryView(lives=moved), BuiltOn(), NOW
+    found = undo_obstacles(
+        record(first.reform), first.lives_before, first.lives_after, RegistryView(lives=moved), BuiltOn(), NOW
     )
 
     assert [each.key for each in found] == ["parent_circle"]
@@ -279,9 +281,9 @@ def test_any_sequence_leaves_one_answer_or_a_named_refusal_for_each_code_and_day
         if isinstance(step, Reform):
             planned = plan_step(step, RegistryView(lives=now), TODAY)
             if planned.conflicts:
-                assert not planned.after
+                assert not planned.lives_after
                 continue
-            now, done = now | dict(planned.after), [*done, planned]
+            now, done = now | dict(planned.lives_after), [*done, planned]
             ever |= now.keys()
         elif done:
             now, done = _undone(now, done, step % len(done))
@@ -298,23 +300,25 @@ def _undone(
         ],
         rows=[
             code
-            for code in this.after
-            if this.before[code] is None
+            for code in this.lives_after
+            if this.lives_before[code] is None
             and any(
                 code in (life.record.parent, life.record.successor, *(each.parent for each in life.former))
                 for other, life in now.items()
-                if other not in this.after
+                if other not in this.lives_after
             )
         ],
     )
-    refused = undoing(record(this.reform), this.before, this.after, RegistryView(lives=now), built, NOW)
+    refused = undo_obstacles(
+        record(this.reform), this.lives_before, this.lives_after, RegistryView(lives=now), built, NOW
+    )
     if refused:
         return now, done
-    restored = {code: life for code, life in now.items() if code not in this.before}
-    restored |= {code: life for code, life in this.before.items() if life is not None}
+    restored = {code: life for code, life in now.items() if code not in this.lives_before}
+    restored |= {code: life for code, life in this.lives_before.items() if life is not None}
     if n == len(done) - 1:
         replayed = plan_step(this.reform, RegistryView(lives=restored), TODAY)
-        assert dict(replayed.after) == dict(this.after), (
+        assert dict(replayed.lives_after) == dict(this.lives_after), (
             "undoing the last one restores what it was planned on"
         )
     return restored, done[:n] + done[n + 1 :]

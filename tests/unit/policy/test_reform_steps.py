@@ -7,7 +7,7 @@ from datetime import date
 
 from gateway.domain.registry_change import Life
 from gateway.domain.registry_reform import Reform, ReformKind, Target
-from gateway.policy.reform import MOST_STEPS, ReformPlan, joined, moving_units, plan_reform
+from gateway.policy.reform import MOST_STEPS, ReformPlan, add_unit_moves, join_steps, plan_reform
 from gateway.policy.reform_words import RegistryView
 from tests.unit.policy.test_reform import DAY, JULY, TODAY, lives, new, reform
 
@@ -30,17 +30,17 @@ def planned(change: Reform, known: dict[str, Life] = KNOWN) -> ReformPlan:
 
 
 def test_a_merger_takes_its_units_along_in_one_decision_on_one_registry_and_says_the_totals_first() -> None:
-    whole = moving_units(MERGER, BELOW)
+    whole = add_unit_moves(MERGER, BELOW)
 
     found = planned(whole)
 
     assert found.conflicts == ()
     assert {each.key for each in found.warnings} == {"code_says_otherwise"}, "no unit is left behind"
     assert [step.kind for step in whole.steps] == [ReformKind.MERGE, ReformKind.MOVE]
-    assert found.after["Z91.01"].record.valid_to == JULY - DAY
-    assert found.after["Z91.01"].record.successor == "Z91.02"
-    assert {found.after[unit].at(JULY).parent for unit in UNITS} == {"Z91.02"}
-    assert {found.after[unit].at(JULY - DAY).parent for unit in UNITS} == {"Z91.01"}
+    assert found.lives_after["Z91.01"].record.valid_to == JULY - DAY
+    assert found.lives_after["Z91.01"].record.successor == "Z91.02"
+    assert {found.lives_after[unit].at(JULY).parent for unit in UNITS} == {"Z91.02"}
+    assert {found.lives_after[unit].at(JULY - DAY).parent for unit in UNITS} == {"Z91.01"}
     assert found.sentences[0].key == "totals"
     told = found.sentences[0].params
     assert [told[name] for name in ("steps", "ended", "begun", "changed", "queued")] == [
@@ -63,34 +63,34 @@ def test_a_merger_takes_its_units_along_in_one_decision_on_one_registry_and_says
 def test_units_go_under_one_that_begins_in_the_same_decision_or_stay_as_it_says() -> None:
     change = reform(ReformKind.CONSOLIDATE, "Z91.01", "Z91.02", to=(new("Z91.31", parent="Z91"),))
 
-    found = planned(moving_units(change, BELOW))
+    found = planned(add_unit_moves(change, BELOW))
 
     assert found.conflicts == ()
-    assert {found.after[unit].at(JULY).parent for unit in UNITS} == {"Z91.31"}
-    assert found.before["Z91.31"] is None
+    assert {found.lives_after[unit].at(JULY).parent for unit in UNITS} == {"Z91.31"}
+    assert found.lives_before["Z91.31"] is None
 
-    named = joined(
+    named = join_steps(
         [MERGER, reform(ReformKind.RECODE, UNITS[0], to=(Target(code="Z91.02.11", parent="Z91.02"),))]
     )
 
-    assert moving_units(named, BELOW).steps[-1].sources == UNITS[1:]
-    assert moving_units(reform(ReformKind.DISSOLVE, "Z91.01"), BELOW).steps == ()
+    assert add_unit_moves(named, BELOW).steps[-1].sources == UNITS[1:]
+    assert add_unit_moves(reform(ReformKind.DISSOLVE, "Z91.01"), BELOW).steps == ()
 
     (warning,) = planned(MERGER).warnings
 
     assert (warning.key, warning.params["count"]) == ("units_below", "3")
-    left = joined([MERGER, reform(ReformKind.MOVE, UNITS[0], parent="Z91.02")])
+    left = join_steps([MERGER, reform(ReformKind.MOVE, UNITS[0], parent="Z91.02")])
     (warning,) = [each for each in planned(left).warnings if each.key == "units_below"]
     assert (warning.key, warning.params["count"]) == ("units_below", "2")
 
 
 def test_what_stands_against_any_step_stands_against_the_whole_and_nothing_is_planned() -> None:
-    twice = joined([MERGER, reform(ReformKind.RENAME, "Z91.01", name="Sở Tài chính")])
+    twice = join_steps([MERGER, reform(ReformKind.RENAME, "Z91.01", name="Sở Tài chính")])
 
     found = planned(twice)
 
     assert {each.key for each in found.conflicts} == {"ends_already"}
-    assert dict(found.after) == {}
+    assert dict(found.lives_after) == {}
 
 
 def test_a_step_is_of_the_whole_decision_and_day() -> None:
@@ -98,11 +98,11 @@ def test_a_step_is_of_the_whole_decision_and_day() -> None:
     for step in (
         replace(MERGER, effective_on=date(2027, 8, 1)),
         replace(MERGER, decision=replace(MERGER.decision, number="13/QĐ-UBND")),
-        joined([MERGER]),
+        join_steps([MERGER]),
         reform(ReformKind.SPLIT, "Z91.01", to=("Z91.02", new("Z91.31")), triage=True),
     ):
-        found = planned(replace(joined([MERGER]), steps=(MERGER, step)))
+        found = planned(replace(join_steps([MERGER]), steps=(MERGER, step)))
         assert [(each.key, each.params["n"]) for each in found.conflicts] == [("bad_step", "2")]
     for steps in ((), (MERGER,) * (MOST_STEPS + 1)):
-        found = planned(replace(joined([MERGER]), steps=steps))
+        found = planned(replace(join_steps([MERGER]), steps=steps))
         assert [each.key for each in found.conflicts] == ["too_many"]

@@ -50,7 +50,7 @@ def test_t2_is_two_working_hours() -> None:
     ):
         found = timers.take_in(OFFICE, at(arrived), NORMAL)
         assert (found.timer, found.at) == (Timer.T2, at(due))
-        assert found.left(OFFICE, at(arrived)) == timedelta(hours=2)
+        assert found.time_left(OFFICE, at(arrived)) == timedelta(hours=2)
 
 
 def test_t3_ends_when_the_office_closes_and_is_late_when_the_day_is_over() -> None:
@@ -72,7 +72,7 @@ def test_t2u_runs_at_night_and_on_weekends_and_ends_at_the_hour_of_an_express_le
     for urgency, minute in minutes.items():
         found = timers.take_in(OFFICE, arrived, urgency)
         assert (found.timer, found.wall_clock) == (Timer.T2U, True)
-        assert found.at - arrived == found.left(OFFICE, arrived) == timedelta(minutes=minute)
+        assert found.at - arrived == found.time_left(OFFICE, arrived) == timedelta(minutes=minute)
     arrived = at(f"{SAT} 20:00")
     due = timers.take_in(OFFICE, arrived, Urgency.TIMED_EXPRESS, at(f"{SAT} 22:00"))
     missed = timers.take_in(OFFICE, arrived, Urgency.TIMED_EXPRESS, at(f"{SAT} 19:00"))
@@ -119,7 +119,7 @@ def test_a_timer_of_office_time_ends_on_a_working_day_and_never_before_one_that_
     assert not due.wall_clock
     assert OFFICE.works(local(due.at).date())
     assert due.at <= _IN_OFFICE_TIME[name](later).at
-    assert due.left(OFFICE, due.at) == timedelta()
+    assert due.time_left(OFFICE, due.at) == timedelta()
 
 
 @settings(max_examples=60)

@@ -20,7 +20,7 @@ from gateway.domain.proof import (
     claim_seal,
 )
 from gateway.errors import BadSignature, CannotTell, InvalidEnvelope, UnknownSender, UntrustedSigner
-from gateway.policy.trust import Carried, TrustPolicy, decide
+from gateway.policy.trust import Routing, TrustPolicy, decide
 from tests.support.cases import Cases
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
@@ -172,8 +172,8 @@ AGAINST = Contradiction(code="MSG-ID", detail="gw:Kind says recall", where="gw:K
 SENDER = "000.00.07.Z91"
 
 
-def _carried(node: str | None, host: str | None, sender: str = SENDER) -> Carried:
-    return Carried(sender=sender, node=node, host=host)
+def _carried(node: str | None, host: str | None, sender: str = SENDER) -> Routing:
+    return Routing(sender=sender, node=node, host=host)
 
 
 def test_a1_the_hosting_node_passes_and_silence_is_a_finding() -> None:

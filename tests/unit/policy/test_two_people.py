@@ -60,14 +60,14 @@ def judged(
     in_set_up: bool = False,
     one_hand: bool = False,
 ) -> Objection | None:
-    return two_people.approving(
+    return two_people.check_approving(
         proposal,
         proposer or person("one"),
         approver or person("two"),
         typed,
         now,
-        first_made=first_made,
-        seen=seen,
+        recorded_digest=first_made,
+        shown_digest=seen,
         in_set_up=in_set_up,
         one_hand=one_hand,
     )
@@ -154,19 +154,19 @@ def test_whatever_passes_is_two_different_people_with_the_role_and_the_digits(
 def test_the_operator_gives_roles_only_while_no_person_can() -> None:
     head = person("one", roles=frozenset({Role.PEOPLE}))
 
-    assert two_people.administering(None, []) is None
-    assert two_people.administering(None, [replace(head, enrolled_at=None)]) is None
-    assert two_people.administering(None, [replace(head, blocked_at=NOW)]) is None
-    assert two_people.administering(None, [head]) is Objection.ROLE
-    assert two_people.administering(head, [head]) is None
-    assert two_people.administering(person("two"), [head]) is Objection.ROLE
+    assert two_people.check_administering(None, []) is None
+    assert two_people.check_administering(None, [replace(head, enrolled_at=None)]) is None
+    assert two_people.check_administering(None, [replace(head, blocked_at=NOW)]) is None
+    assert two_people.check_administering(None, [head]) is Objection.ROLE
+    assert two_people.check_administering(head, [head]) is None
+    assert two_people.check_administering(person("two"), [head]) is Objection.ROLE
 
 
 def test_one_person_says_no_and_only_to_what_is_open() -> None:
-    assert two_people.rejecting(PROPOSAL, person("one")) is None
-    assert two_people.rejecting(PROPOSAL, person("two", roles=frozenset())) is Objection.ROLE
+    assert two_people.check_rejecting(PROPOSAL, person("one")) is None
+    assert two_people.check_rejecting(PROPOSAL, person("two", roles=frozenset())) is Objection.ROLE
     assert (
-        two_people.rejecting(replace(PROPOSAL, state=ProposalState.APPROVED), person("two"))
+        two_people.check_rejecting(replace(PROPOSAL, state=ProposalState.APPROVED), person("two"))
         is Objection.CLOSED
     )
 

@@ -31,7 +31,9 @@ NODE = AgencyScope(agency_id="", principal_id="node")
 
 
 def ending(code: str, days: float, fingerprint: str = "aa") -> CertificateEnding:
-    return CertificateEnding(code=code, fingerprint=fingerprint, until=NOW + timedelta(days=days), own=False)
+    return CertificateEnding(
+        code=code, fingerprint=fingerprint, ends_at=NOW + timedelta(days=days), own=False
+    )
 
 
 def test_the_nearest_mark_that_was_passed_counts() -> None:
@@ -43,7 +45,7 @@ def test_the_nearest_mark_that_was_passed_counts() -> None:
 def test_of_each_code_the_certificate_that_ends_last_counts(known: list[tuple[str, int, str]]) -> None:
     found = upkeep.last_of_each_code([ending(code, days, mine) for code, days, mine in known])
 
-    assert {each.code: each.until for each in found} == {
+    assert {each.code: each.ends_at for each in found} == {
         code: NOW + timedelta(days=max(days for c, days, _ in known if c == code)) for code, *_ in known
     }
 

@@ -157,7 +157,7 @@ class RowRenderer:
             return None
         if self.office is None:
             return line.due_at - self.now
-        return timers.left(self.office, line.waits, line.urgency, line.due_at, self.now)
+        return timers.time_left(self.office, line.waits, line.urgency, line.due_at, self.now)
 
     def _time_left(self, line: ListLine, remaining: timedelta | None) -> str:
         if remaining is None:

@@ -31,7 +31,7 @@ from gateway.office.web.routes import FormBody, Needs
 from gateway.office.web.visits import BOOKS, Visit, merged, url_for
 from gateway.outgoing import manage
 from gateway.policy.book import LENGTHS
-from gateway.policy.outgoing import LONGEST_NOTE, HandedOver, Means
+from gateway.policy.outgoing import LONGEST_NOTE, Handover, Means
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
 get = partial(routes.get, needs=KEEPS, key="books")
@@ -258,7 +258,7 @@ async def close_paper_line(visit: Visit) -> web.StreamResponse:
     if means not in tuple(Means):
         problems.append(visit.missing(f"means-{row}", "paper.means"))
     if on is not None and not problems:
-        handover = HandedOver(on=on, means=Means(means), note=form.text(f"note-{row}"))
+        handover = Handover(on=on, means=Means(means), note=form.text(f"note-{row}"))
         try:
             await manage.close_paper(
                 visit.deps.out, visit.scope(), visit.path("id"), handover, form.all("to")

@@ -233,7 +233,7 @@ async def _count_expiring(visit: Visit) -> int:
     now = visit.deps.clock.now()
     certificates = await visit.deps.todo.certificates(now)
     codes = {visit.own_agency.code, *visit.own_agency.aliases}
-    return sum(c.code in codes and c.until <= now + _EXPIRING for c in certificates)
+    return sum(c.code in codes and c.ends_at <= now + _EXPIRING for c in certificates)
 
 
 async def _queue_chart(visit: Visit) -> QueueChart | None:

@@ -135,7 +135,7 @@ def _is_everywhere(visit: Visit, manner: Manner) -> bool:
     acting = visit.person
     if manner in (Manner.TECHNICAL, Manner.OWN):
         return True
-    node_grant = acting.rights.granted(Right.AUDIT, "", acting.at)
+    node_grant = acting.rights.best_grant(Right.AUDIT, "", acting.at)
     if node_grant is not None and node_grant.manner is manner:
         return True
     if visit.agency is None:

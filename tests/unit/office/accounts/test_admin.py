@@ -257,8 +257,8 @@ async def test_two_sweeps_at_once_leave_a_clerk(desk: AccountDesk, clock: Manual
     }
     verdicts = {people_id: verdict for each in done for people_id, verdict in each.items()}
     assert sorted(verdicts.values()) == [
-        AccountMeasure.KEPT,
-        AccountMeasure.KEPT,
+        AccountMeasure.SPARED,
+        AccountMeasure.SPARED,
         AccountMeasure.SUSPEND,
         AccountMeasure.SUSPEND,
     ]

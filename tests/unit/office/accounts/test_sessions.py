@@ -74,7 +74,7 @@ async def test_nobody_works_for_an_agency_without_a_post(desk: AccountDesk) -> N
 async def test_a_session_ends_when_it_is_not_used_and_in_any_case(
     desk: AccountDesk, clock: ManualClock
 ) -> None:
-    short = replace(desk, rules=replace(desk.rules, sessions=SessionRules(whole=timedelta(hours=1))))
+    short = replace(desk, rules=replace(desk.rules, sessions=SessionRules(total=timedelta(hours=1))))
     _, one = await clerk(short)
     idle, used = (await one.enters()).token, (await one.enters()).token
 

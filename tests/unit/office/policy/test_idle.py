@@ -42,7 +42,7 @@ def test_an_account_is_warned_of_once_for_each_step_then_suspended() -> None:
 
 
 def test_who_is_needed_is_told_of_once_and_kept() -> None:
-    assert verdict(183, is_needed=True) is AccountMeasure.KEPT
+    assert verdict(183, is_needed=True) is AccountMeasure.SPARED
     assert verdict(400, is_needed=True, warned_at=START + 183 * DAY) is AccountMeasure.FINE
 
 
@@ -70,7 +70,7 @@ def test_who_is_needed_is_never_taken_out(days: int, is_new: bool, warned: int |
     warned_at = None if warned is None else START + warned * DAY
     found = verdict(days, STRICT, is_needed=True, last_login_at=login, warned_at=warned_at)
 
-    assert found in {AccountMeasure.FINE, AccountMeasure.WARN, AccountMeasure.KEPT}
+    assert found in {AccountMeasure.FINE, AccountMeasure.WARN, AccountMeasure.SPARED}
 
 
 SLOW = SlowRules()

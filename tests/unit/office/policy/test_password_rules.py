@@ -30,7 +30,7 @@ def test_each_rule_is_told_by_name(cases: Cases) -> None:
         PasswordFault.SIGN: ("xK9bmQ2z",),
         PasswordFault.FEW: ("xK9!xK9!",),
         PasswordFault.RUN: ("xK!abcde7", "xK!98765", "xK!7poiuy", "xK!7aaaaa"),
-        PasswordFault.KNOWN: (
+        PasswordFault.COMMON: (
             *("Abc@12345", "Matkhau@2026", "MậtKhẩu#1", "P@ssw0rd1!", "VanThuUBND@26", "1qaz@WSX"),
         ),
         PasswordFault.NAME: ("Nguyen.Van.An9", "9-NGUYỄN văn ân"),
@@ -48,7 +48,7 @@ def test_all_broken_rules_are_told_at_once() -> None:
         PasswordFault.DIGIT,
         PasswordFault.SIGN,
         PasswordFault.FEW,
-        PasswordFault.KNOWN,
+        PasswordFault.COMMON,
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.office.domain.roles import NODE, Delegation, Manner, Post, PostRole, Right
 from gateway.office.policy import rights
-from gateway.office.policy.rights import NEVER_DELEGATED, Granted, LendingObjection, Lent, Rights, manner
+from gateway.office.policy.rights import NEVER_DELEGATED, Grant, LendingObjection, Loan, Rights, manner
 from tests.support.cases import Cases
 from tests.support.clock import START
 
@@ -93,16 +93,16 @@ def delegation(**more: object) -> Delegation:
 def lent(what: Delegation, *posts: Post, is_active: bool = True) -> Rights:
     mine = (post("clerk", PostRole.CLERK),)
     return Rights(
-        person_id="clerk", posts=mine, lent=(Lent(delegation=what, posts=posts, is_active=is_active),)
+        person_id="clerk", posts=mine, loans=(Loan(delegation=what, posts=posts, is_active=is_active),)
     )
 
 
 def test_of_two_posts_the_one_that_allows_more_counts() -> None:
     both = Rights(person_id="a", posts=(post("a", PostRole.OFFICER), post("a", PostRole.CLERK)))
 
-    assert both.granted(Right.DRAFT, "agy_a", NOW) == Granted(manner=Manner.YES, role=PostRole.CLERK)
+    assert both.best_grant(Right.DRAFT, "agy_a", NOW) == Grant(manner=Manner.YES, role=PostRole.CLERK)
     assert both.may(Right.PROGRESS, "agy_a", NOW, Manner.OWN)
-    assert both.granted(Right.DRAFT, "agy_b", NOW) is None
+    assert both.best_grant(Right.DRAFT, "agy_b", NOW) is None
 
 
 def test_a_post_is_over_at_its_last_moment() -> None:
@@ -115,7 +115,7 @@ def test_a_post_is_over_at_its_last_moment() -> None:
 
 def test_what_was_lent_names_the_lender_and_ends_with_its_time_post_or_account() -> None:
     head = post("head", PostRole.HEAD)
-    found = lent(delegation(), head).granted(Right.INSTRUCT, "agy_a", NOW)
+    found = lent(delegation(), head).best_grant(Right.INSTRUCT, "agy_a", NOW)
 
     assert found is not None
     assert (found.on_behalf_of, found.role, found.delegation_id) == ("head", PostRole.HEAD, "dlg_1")

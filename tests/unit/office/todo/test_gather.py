@@ -57,7 +57,7 @@ async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(
 
     assert (task.id, task.subject_id, task.is_late) == (f"take_in:{arrived.id}", arrived.id, True)
     assert (task.document, task.counterpart, task.due_at) == ("7/SNN", "Z91.02", at("20 10:00"))
-    assert (await todo.gather(office.desk, NORTH)).left(task) == -timedelta(minutes=40)
+    assert (await todo.gather(office.desk, NORTH)).remaining(task) == -timedelta(minutes=40)
     assert await office.tasks(SOUTH) == ()
 
 
@@ -127,10 +127,10 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
         await work.facts.add(asked.id, request)
         await work.outgoing.add(signed)
     certificates.known = [
-        CertificateEnding(code="Z91.01", fingerprint="f1", until=at("26 07:00"), own=True),
-        CertificateEnding(code="Z91.02", fingerprint="f2", until=at("26 07:00"), own=True),
+        CertificateEnding(code="Z91.01", fingerprint="f1", ends_at=at("26 07:00"), own=True),
+        CertificateEnding(code="Z91.02", fingerprint="f2", ends_at=at("26 07:00"), own=True),
         CertificateEnding(
-            code="Z91.01", fingerprint="f3", until=at("26 07:00") + timedelta(days=90), own=True
+            code="Z91.01", fingerprint="f3", ends_at=at("26 07:00") + timedelta(days=90), own=True
         ),
     ]
     office.to("23 09:00")
@@ -391,7 +391,7 @@ async def test_fifteen_working_days_count_from_the_day_the_document_came(office:
     (task,) = await office.tasks(units={"Phòng Tổng hợp"})
     assert (task.due_at, task.timer) == (due.at, "t7n")
 
-    office.clock.advance(due.at + timers.LEADER_TOLD + timedelta(hours=1) - office.clock.now())
+    office.clock.advance(due.at + timers.LEADER_DELAY + timedelta(hours=1) - office.clock.now())
     assert TaskKind.WORK in await office.kinds()
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from gateway.domain.event import EventKind
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.notice import Notice, NoticeKind, NoticeWish
+from gateway.office.notices import NoticeBoard
 from gateway.office.store.store import SqlNotices, SqlOfficeStore
-from gateway.office.telling import NoticeBoard
 from tests.support.clock import ManualClock
 
 

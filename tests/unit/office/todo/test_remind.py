@@ -16,8 +16,8 @@ from gateway.office import mail
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import RecallAsk
 from gateway.office.mail import DigestMail, SmtpMailer
+from gateway.office.notices import Reminders
 from gateway.office.policy.reminders import UnitPeople
-from gateway.office.telling import Reminders
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
 from tests.support.clock import ManualClock

@@ -13,7 +13,7 @@ from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.notice import OwnDesk, Partner, RingKind
-from gateway.office.ringing import RingBoard
+from gateway.office.rings import RingBoard
 from gateway.office.todo import TaskBell
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
@@ -42,7 +42,7 @@ def around(clock: ManualClock) -> Around:
 
 @pytest.fixture
 def board(desk: TodoDesk, around: Around) -> RingBoard:
-    return RingBoard(bell=TaskBell(desk), aside=around.aside, partners=around.partners)
+    return RingBoard(bell=TaskBell(desk), quarantined=around.aside, partners=around.partners)
 
 
 async def kinds(board: RingBoard) -> list[RingKind]:
@@ -151,6 +151,6 @@ async def test_a_desk_remembers_for_its_person_in_its_agency(board: RingBoard, o
 
     kept = OwnDesk(read_until=now, muted=frozenset({RingKind.SILENT, RingKind.DUE}), toured_at=now)
     assert await board.desk(NORTH) == kept
-    assert await board.desk(NORTH, anew=True) == kept
+    assert await board.desk(NORTH, fresh=True) == kept
     assert await board.desk(SOUTH) == OwnDesk()
     assert await board.desk(replace(NORTH, principal_id="prn_other")) == OwnDesk()

@@ -92,7 +92,7 @@ def test_the_list_tells_the_time_left_that_the_page_tells(
     now, made = at(19, 8), document(state=state, urgency=urgency)
     owed = status.duty_of(made, facts)
     assert owed is not None
-    on_page = timers.of_duty(OFFICE, owed, urgency).left(OFFICE, now)
+    on_page = timers.of_duty(OFFICE, owed, urgency).time_left(OFFICE, now)
 
     row = RowRenderer(lang="vi", now=now, office=OFFICE).row(line(made, *facts, shown=shown))
 

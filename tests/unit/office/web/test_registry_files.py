@@ -45,12 +45,12 @@ def test_headings_of_offices_are_known_and_each_column_is_taken_once() -> None:
 def test_a_file_is_rewritten_with_the_columns_that_were_matched() -> None:
     given = 'Mã;Ghi chú;Tên\nZ91;x;"A; B"\nZ92;y\n'.encode()
 
-    assert columns.under_own_names(given, ("code", "", "name")) == b'code;name\nZ91;"A; B"\nZ92;y\n'
+    assert columns.rename_columns(given, ("code", "", "name")) == b'code;name\nZ91;"A; B"\nZ92;y\n'
 
 
 @pytest.mark.parametrize("raw", [b"code,name\nZ91,A\n", b"\xff\xfea", b""])
 def test_a_file_that_needs_or_bears_no_change_stays_as_it_is(raw: bytes) -> None:
-    assert columns.under_own_names(raw, columns.guess_columns(columns.headings_of(raw))) == raw
+    assert columns.rename_columns(raw, columns.guess_columns(columns.headings_of(raw))) == raw
 
 
 def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(cases: Cases) -> None:

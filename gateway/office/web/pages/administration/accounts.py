@@ -25,7 +25,7 @@ from gateway.office.accounts.admin import AccountLine
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
 from gateway.office.policy import signing_in
-from gateway.office.policy.signing_in import Runs
+from gateway.office.policy.signing_in import RunningLimit
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Access, both, get, post
@@ -194,7 +194,7 @@ async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
     )
 
 
-def limits(visit: Visit, line: AccountLine) -> Sequence[Runs]:
+def limits(visit: Visit, line: AccountLine) -> Sequence[RunningLimit]:
     rules = visit.deps.accounts.rules
     return signing_in.limits_of(
         line.person,

@@ -153,7 +153,7 @@ async def upload_file(visit: Visit) -> web.StreamResponse:
     if not content:
         return await ask_file(visit, [("file", visit.say("reforms.import.no_file"))])
     try:
-        file = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), workbook.first_sheet))
+        file = await visit.deps.pool.run(lambda: code_file.open_table(bytes(content), workbook.first_sheet))
     except BadForm as error:
         return await ask_file(visit, [("file", visit.say(f"clash.{error.code}"))])
     names = code_file.headings_of(file.csv)
@@ -231,7 +231,7 @@ async def _plan_and_preview(
     visit: Visit, name: str, file: CodeFile, names: Sequence[str], columns: Sequence[str]
 ) -> web.StreamResponse:
     deps = visit.deps
-    table = await deps.pool.run(lambda: code_file.under_own_names(file.csv, columns))
+    table = await deps.pool.run(lambda: code_file.rename_columns(file.csv, columns))
     plan = await deps.registry.plan_import(table)
     preview = Preview(
         name=name,

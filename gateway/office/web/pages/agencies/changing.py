@@ -324,7 +324,7 @@ def _plan_values(visit: Visit, stated: Wizard, planned: ReformPlan) -> dict[str,
         "consequences": ground.render_remarks(
             visit, (r for r in planned.sentences if r.key.startswith(_CONSEQUENCES))
         ),
-        "lines": ground.code_lines(planned.before, planned.after),
+        "lines": ground.code_lines(planned.lives_before, planned.lives_after),
         "mail_waiting": [visit.say("reforms.waiting", code=code, count=n) for code, n in waiting.items()],
         "asks_units": asks_units and reform.successor is not None,
         "units": [(r, visit.say(f"reforms.units.{r or 'stay'}")) for r in ("", MOVE_UNITS)],

@@ -277,7 +277,7 @@ async def _certificates(visit: Visit, code: str) -> list[ground.TemplateValues]:
 
 async def _rows(visit: Visit, entries: Sequence[AgencyEntry]) -> list[ShownAgency]:
     now, today = visit.deps.clock.now(), visit.deps.out.today()
-    endings = {c.code: c.until for c in await visit.deps.todo.certificates(now)}
+    endings = {c.code: c.ends_at for c in await visit.deps.todo.certificates(now)}
     return [
         ShownAgency(
             entry=entry,

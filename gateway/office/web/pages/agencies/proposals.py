@@ -197,7 +197,7 @@ async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: boo
         "sentences": ground.render_remarks(visit, plan.sentences),
         "warnings": ground.render_remarks(visit, plan.warnings),
         "conflicts": ground.render_remarks(visit, plan.conflicts),
-        "lines": ground.code_lines(plan.before, plan.after),
+        "lines": ground.code_lines(plan.lives_before, plan.lives_after),
     }
 
 

@@ -17,7 +17,7 @@ from gateway.office.web.pages.compose.addressing import ShownRecipient
 from gateway.office.web.visits import Visit
 from gateway.outgoing.drafting import CheckedDraft
 from gateway.policy import outgoing as rules
-from gateway.policy.verdict import ASKED, CONFIRMABLE, Reason, ReasonCode
+from gateway.policy.verdict import CONFIRMABLE, TO_CONFIRM, Reason, ReasonCode
 from gateway.words import labels
 
 CHECK_SUBJECTS = ("head", "secrecy", "files", "signature", "recipients", "number")
@@ -55,7 +55,7 @@ class CheckList:
 def make_check_list(visit: Visit, checked: CheckedDraft) -> CheckList:
     to_confirm = [r for r in (*checked.verdict.reasons, *checked.verdict.warnings) if r.code in CONFIRMABLE]
     reasons = [r for r in checked.verdict.reasons if r.code not in CONFIRMABLE]
-    listed_elsewhere = CONFIRMABLE | ASKED
+    listed_elsewhere = CONFIRMABLE | TO_CONFIRM
     warnings = [r for r in checked.verdict.warnings if r.code not in listed_elsewhere]
     asks = _twin_questions(visit, checked)
     return CheckList(
@@ -104,7 +104,7 @@ def _check_line(
 
 
 def _subject_of(reason: Reason) -> str:
-    if reason.code is ReasonCode.NUMBER_TAKEN:
+    if reason.code is ReasonCode.NUMBER_IN_USE:
         return "number"
     if reason.code in _SECRECY:
         return "secrecy"
@@ -122,14 +122,14 @@ def _reason_words(visit: Visit, reason: Reason) -> str:
 
 def must_ask(checked: CheckedDraft) -> bool:
     """Tell whether an earlier document looks like this one."""
-    return bool(checked.earlier) or any(reason.code in ASKED for reason in checked.verdict.warnings)
+    return bool(checked.earlier) or any(reason.code in TO_CONFIRM for reason in checked.verdict.warnings)
 
 
 def _twin_questions(visit: Visit, checked: CheckedDraft) -> tuple[tuple[str, str], ...]:
     """List documents under the same identity; under the same number with another date; with the same file under another
     number."""
     twins = [(_twin_sentence(visit, earlier), earlier.id) for earlier in checked.earlier[:1]]
-    same_file = [r for r in checked.verdict.warnings if r.code in ASKED]
+    same_file = [r for r in checked.verdict.warnings if r.code in TO_CONFIRM]
     return (*twins, *((_reason_words(visit, r), r.params.get("earlier", "")) for r in same_file))
 
 

@@ -237,7 +237,7 @@ def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str], 
             continue
         field = fields.OF_READ.get(name, name)
         if not present[field]:
-            if not rules.never_kept(_with_fields(draft, {name: read_field.value})).allowed:
+            if not rules.check_kept(_with_fields(draft, {name: read_field.value})).allowed:
                 continue  # longer than any document may say it: the person shortens it, from the page
             new[name] = read_field.value
             filled.add(field)

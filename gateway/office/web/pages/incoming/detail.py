@@ -196,7 +196,7 @@ async def _time_left(visit: Visit, records: IncomingRecords) -> TimeLeft | None:
     now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), records.context.due
     if due is None:
         return None
-    time_left = due.left(office, now)
+    time_left = due.time_left(office, now)
     return TimeLeft(
         ends_at=due.at,
         words=labels.time_left(time_left, visit.lang, due.day(office)),

@@ -19,7 +19,7 @@ from gateway.incoming import act
 from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.accounts import acting
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.policy.rights import Granted
+from gateway.office.policy.rights import Grant
 from gateway.office.web import visits
 from gateway.office.web.dates import clock_text
 from gateway.office.web.forms import Problems, whole_number
@@ -130,7 +130,7 @@ async def by_order(visit: Visit, incoming: IncomingView, file: str = "") -> Inco
     return replace(incoming, content=True)
 
 
-def granted_over(visit: Visit, incoming: IncomingView, right: Right, *manners: Manner) -> Granted:
+def granted_over(visit: Visit, incoming: IncomingView, right: Right, *manners: Manner) -> Grant:
     """Return the right over this very document. Raise Denied where it covers only the own unit's documents."""
     granted = visit.person.require(right, *manners)
     if granted.manner is Manner.OWN and not is_given(incoming.main, granted.unit):

@@ -162,7 +162,7 @@ async def _load_request(visit: Visit) -> tuple[OutgoingView, RecallAsk]:
 async def _names_in_requests(visit: Visit, requests: Sequence[RecallAsk]) -> dict[str, str]:
     ids = {id for r in requests for id in (r.asked_by, r.asked_for, r.decided_by, r.decided_for)}
     me = visit.person
-    delegators = {r.delegation.from_id for r in me.rights.lent}
+    delegators = {r.delegation.from_id for r in me.rights.loans}
     return dict(await seen.names_of_people(visit, {id for id in ids | delegators if id} | {me.person.id}))
 
 
@@ -177,7 +177,7 @@ def _approver_name(visit: Visit, names: dict[str, str], ask: RecallAsk) -> str:
     return name[:_LONGEST_NAME]
 
 
-def _can_decide(visit: Visit, ask: RecallAsk) -> RecallObjection | rights.Granted:
+def _can_decide(visit: Visit, ask: RecallAsk) -> RecallObjection | rights.Grant:
     return rights.decides_recall_as(ask, visit.person.rights, visit.own_agency.id, visit.person.at)
 
 

@@ -1,8 +1,7 @@
-"""The bell: what there is to tell and since when, a task when it begins and once more when its time has passed; what a
-person is told of, gathered for an agency or for one's own unit and known for some seconds, as every page shows it; and what
-the person's own desk remembers of it. In: the tasks as they are known, lists, packets that were put aside, when recipients
-were last heard, the time. Out: rings, newest first; a desk that is kept. Nothing is written when something happens: what
-was settled is told no more, whoever settled it."""
+"""Makes the notifications of the bell: a task when it begins and once more when its time has passed. They are gathered for
+an agency or for a person's own unit and cached for some seconds, since every page shows them; the person's own desk
+remembers which were read. In: the cached tasks, lists, quarantined packets, when recipients were last heard, the time. Out:
+rings, newest first; a saved desk. Nothing is written when something happens: a settled matter simply rings no more."""
 
 from __future__ import annotations
 
@@ -27,18 +26,18 @@ MOST_RINGS = 200
 _LETTERS = 50
 _MOST_SENT = 2_000
 _REMEMBERED = timedelta(seconds=10)
-# Who is silent is found by looking at a month; it changes by the hour.
+# Silent recipients are found by looking at a month; they change by the hour.
 _SILENCE_REMEMBERED = timedelta(minutes=5)
 _MOST_KEPT = 2_000
 
 
 @dataclass(slots=True, kw_only=True)
 class RingBoard:
-    """`aside`: packets of an agency that wait for a decision; `partners`: who these codes are,
-    and when that agency last heard from each."""
+    """Cache of the bell's rings. `quarantined`: packets of an agency that wait for a decision; `partners`: the agencies of
+    these codes, and when that agency last heard from each."""
 
     bell: TaskBell
-    aside: Callable[[str, int], Awaitable[Sequence[InboxPacket]]]
+    quarantined: Callable[[str, int], Awaitable[Sequence[InboxPacket]]]
     partners: Callable[[Sequence[str], str], Awaitable[Mapping[str, Partner]]]
     _rings: dict[tuple[str, str], tuple[datetime, int, Sequence[Ring]]] = field(default_factory=dict)
     _silent: dict[str, tuple[datetime, Sequence[Ring]]] = field(default_factory=dict)
@@ -46,46 +45,46 @@ class RingBoard:
     _desks: dict[tuple[str, str], tuple[datetime, OwnDesk]] = field(default_factory=dict)
 
     async def of_agency(self, scope: AgencyScope) -> Sequence[Ring]:
-        """Everything of the agency; whom it concerns is the asker's to say."""
+        """Return all rings of the agency; the caller chooses those that concern the person."""
         key = scope.agency_id, ""
-        if (known := self._known(key)) is not None:
-            return known
+        if (cached := self._cached(key)) is not None:
+            return cached
         desk, turn = self.bell.desk, self.bell.turn(scope.agency_id)
         now = desk.clock.now()
         tasks = (await self.bell.listed(scope)).tasks
         async with desk.store.read(scope) as work:
             new = await work.office.lists.page(Filter(side=Side.IN, tab=Tab.NEW), limit=_LETTERS)
-        packets = await self.aside(scope.agency_id, _LETTERS)
-        found = [
+        packets = await self.quarantined(scope.agency_id, _LETTERS)
+        rings = [
             *of_tasks(tasks),
             *of_letters(new.lines, now),
             *of_packets(packets),
-            *await self._silent_ones(scope),
+            *await self._silent_partners(scope),
         ]
-        return self._keep(key, turn, found)
+        return self._keep(key, turn, rings)
 
     async def look(self, scope: AgencyScope) -> None:
-        """For pages that wait for news: what is urgent does not wait for what is known to grow old."""
+        """Refresh for pages that wait for news: an urgent document does not wait for the cache to expire."""
         urgent = Filter(side=Side.IN, tab=Tab.NEW, pressing=True)
         async with self.bell.desk.store.read(scope) as work:
-            found = (await work.office.lists.count(urgent)).n
-        if self._urgent.get(scope.agency_id, found) != found:
+            urgent_count = (await work.office.lists.count(urgent)).n
+        if self._urgent.get(scope.agency_id, urgent_count) != urgent_count:
             self.bell.stale(scope.agency_id)
-        _bound(self._urgent)
-        self._urgent[scope.agency_id] = found
+        _bound_cache(self._urgent)
+        self._urgent[scope.agency_id] = urgent_count
 
     async def of_unit(self, scope: AgencyScope, unit: str) -> Sequence[Ring]:
-        """What was given to that unit, what of it is recalled or late, and what became of the person's own."""
+        """Return rings on documents given to that unit, recalled or late there, and on the person's own documents."""
         key = scope.agency_id, f"{unit}\n{scope.principal_id}"
-        if (known := self._known(key)) is not None:
-            return known
+        if (cached := self._cached(key)) is not None:
+            return cached
         turn = self.bell.turn(scope.agency_id)
-        given = Filter(side=Side.IN, tab=Tab.PROCESSING, viewer=unit_viewer(unit))
+        in_work = Filter(side=Side.IN, tab=Tab.PROCESSING, viewer=unit_viewer(unit))
         recalled = Filter(side=Side.IN, tab=Tab.RECALL, viewer=unit_viewer(unit))
         back = Filter(side=Side.OUT, attention=True, viewer=person_viewer(scope.principal_id))
         tasks = (await self.bell.listed(scope, frozenset({unit}))).tasks
         async with self.bell.desk.store.read(scope) as work:
-            letters = (await work.office.lists.page(given, limit=_LETTERS)).lines
+            letters = (await work.office.lists.page(in_work, limit=_LETTERS)).lines
             asked_back = (await work.office.lists.page(recalled, limit=_LETTERS)).lines
             ids = [letter.id for letter in (*letters, *asked_back)]
             facts = await work.facts.of_many(ids) if ids else {}
@@ -93,36 +92,36 @@ class RingBoard:
             sent = (await work.office.lists.page(back, limit=_LETTERS)).lines
         own = {
             id: max(
-                (part for part in given if part.key == unit_key(unit)),
+                (part for part in of_document if part.key == unit_key(unit)),
                 key=lambda part: part.given_at,
                 default=None,
             )
-            for id, given in parts.items()
+            for id, of_document in parts.items()
         }
         givers = {id: part.given_by for id, part in own.items() if part is not None}
-        found = [
-            *of_given(letters, facts, givers),
+        rings = [
+            *of_assigned(letters, facts, givers),
             *of_recalled(asked_back, facts),
             *of_late(tasks),
             *of_sent(sent),
         ]
-        return self._keep(key, turn, found)
+        return self._keep(key, turn, rings)
 
-    async def desk(self, scope: AgencyScope, *, anew: bool = False) -> OwnDesk:
-        """The person's own; `anew` where another process may have changed it in these seconds."""
+    async def desk(self, scope: AgencyScope, *, fresh: bool = False) -> OwnDesk:
+        """Return the person's own desk; `fresh` where another process may have changed it in these seconds."""
         key, now = (scope.agency_id, scope.principal_id), self.bell.desk.clock.now()
-        known = self._desks.get(key)
-        if known is not None and not anew and timedelta() <= now - known[0] < _REMEMBERED:
-            return known[1]
+        cached = self._desks.get(key)
+        if cached is not None and not fresh and timedelta() <= now - cached[0] < _REMEMBERED:
+            return cached[1]
         async with self.bell.desk.store.read(scope) as work:
             return self._remember(key, await work.office.desks.load(scope.principal_id))
 
-    async def read(self, scope: AgencyScope, until: datetime) -> None:
-        """Everything until then was read; never less than before."""
-        until = min(until, self.bell.desk.clock.now())
+    async def read(self, scope: AgencyScope, moment: datetime) -> None:
+        """Note that everything until then was read; never less than before."""
+        moment = min(moment, self.bell.desk.clock.now())
 
         def change(desk: OwnDesk) -> OwnDesk:
-            return replace(desk, read_until=max(until, desk.read_until or until))
+            return replace(desk, read_until=max(moment, desk.read_until or moment))
 
         await self._change(scope, change)
 
@@ -140,49 +139,49 @@ class RingBoard:
             await work.commit()
         self._remember((scope.agency_id, scope.principal_id), changed)
 
-    async def _silent_ones(self, scope: AgencyScope) -> Sequence[Ring]:
-        now, known = self.bell.desk.clock.now(), self._silent.get(scope.agency_id)
-        if known is not None and timedelta() <= now - known[0] < _SILENCE_REMEMBERED:
-            return known[1]
-        since, until = now - SILENT_BACK, now - SILENT_AFTER
+    async def _silent_partners(self, scope: AgencyScope) -> Sequence[Ring]:
+        now, cached = self.bell.desk.clock.now(), self._silent.get(scope.agency_id)
+        if cached is not None and timedelta() <= now - cached[0] < _SILENCE_REMEMBERED:
+            return cached[1]
+        since, latest = now - SILENT_BACK, now - SILENT_AFTER
         async with self.bell.desk.store.read(scope) as work:
-            sent = await work.office.tasks.unanswered(since, until, _MOST_SENT)
+            sent = await work.office.tasks.unanswered(since, latest, _MOST_SENT)
         codes = sorted({code for code, _ in sent})
         partners = await self.partners(codes, scope.agency_id) if codes else {}
-        found = tuple(of_silent(sent, partners))
-        _bound(self._silent)
-        self._silent[scope.agency_id] = now, found
-        return found
+        rings = tuple(of_silent(sent, partners))
+        _bound_cache(self._silent)
+        self._silent[scope.agency_id] = now, rings
+        return rings
 
-    def _known(self, key: tuple[str, str]) -> Sequence[Ring] | None:
-        known = self._rings.get(key)
-        if known is None or known[1] != self.bell.turn(key[0]):
+    def _cached(self, key: tuple[str, str]) -> Sequence[Ring] | None:
+        cached = self._rings.get(key)
+        if cached is None or cached[1] != self.bell.turn(key[0]):
             return None
-        return known[2] if timedelta() <= self.bell.desk.clock.now() - known[0] < _REMEMBERED else None
+        return cached[2] if timedelta() <= self.bell.desk.clock.now() - cached[0] < _REMEMBERED else None
 
-    def _keep(self, key: tuple[str, str], turn: int, found: Sequence[Ring]) -> Sequence[Ring]:
-        ordered = sorted(found, key=lambda each: (each.at, each.id), reverse=True)[:MOST_RINGS]
-        _bound(self._rings)
+    def _keep(self, key: tuple[str, str], turn: int, rings: Sequence[Ring]) -> Sequence[Ring]:
+        ordered = sorted(rings, key=lambda ring: (ring.at, ring.id), reverse=True)[:MOST_RINGS]
+        _bound_cache(self._rings)
         self._rings[key] = self.bell.desk.clock.now(), turn, ordered
         return ordered
 
     def _remember(self, key: tuple[str, str], desk: OwnDesk) -> OwnDesk:
-        _bound(self._desks)
+        _bound_cache(self._desks)
         self._desks[key] = self.bell.desk.clock.now(), desk
         return desk
 
 
-def _bound(kept: dict[Any, Any]) -> None:  # Any: keys of each kind
-    """Kept for the memory's sake alone."""
-    if len(kept) >= _MOST_KEPT:
-        kept.clear()
+def _bound_cache(cache: dict[Any, Any]) -> None:  # Any: keys of each kind
+    """Empty a cache that has grown too large."""
+    if len(cache) >= _MOST_KEPT:
+        cache.clear()
 
 
 SOON = timedelta(minutes=30)
-"""A letter is told of so long before its time is over."""
+"""A letter rings this long before its time is over."""
 SILENT_AFTER = timedelta(hours=24)
 SILENT_BACK = timedelta(days=30)
-"""A recipient whose silence is older is told of no more: nothing was sent there since."""
+"""A recipient whose silence is older rings no more: nothing was sent there since."""
 _KINDS: Mapping[TaskKind, RingKind] = {
     **dict.fromkeys((TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN), RingKind.APPROVAL),
     TaskKind.REJECTED: RingKind.RETURNED,
@@ -192,33 +191,33 @@ _KINDS: Mapping[TaskKind, RingKind] = {
     ),
     TaskKind.RECALL: RingKind.RECALL,
 }
-# From so many days before its day on what is to be answered is told.
-_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_DUE: timers.REPLY_WANTED_SOON}
+# Expected replies ring this long before their day.
+_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_DUE: timers.PARTNER_REPLY_SOON}
 _ASSIGNED = "04"
 
 
 def of_tasks(tasks: Iterable[Task]) -> Iterator[Ring]:
-    for each in tasks:
-        is_urgent = each.kind is TaskKind.TAKE_IN and timers.is_urgent(each.urgency)
+    for task in tasks:
+        is_urgent = task.kind is TaskKind.TAKE_IN and timers.is_urgent(task.urgency)
         yield Ring(
-            id=each.id,
-            kind=RingKind.URGENT if is_urgent else _KINDS.get(each.kind, RingKind.DUE),
-            says="bell.urgent.one" if is_urgent else f"task.{each.kind}",
-            at=_told_at(each),
-            subject_kind=each.subject_kind,
-            subject_id=each.opens,
-            document=each.document,
-            party=each.counterpart_name or each.counterpart,
-            is_late=each.is_late,
-            is_express=is_urgent and each.urgency >= Urgency.EXPRESS,
-            by="" if each.is_late else each.begun_by,
+            id=task.id,
+            kind=RingKind.URGENT if is_urgent else _KINDS.get(task.kind, RingKind.DUE),
+            says="bell.urgent.one" if is_urgent else f"task.{task.kind}",
+            at=_ring_time(task),
+            subject_kind=task.subject_kind,
+            subject_id=task.opens,
+            document=task.document,
+            party=task.counterpart_name or task.counterpart,
+            is_late=task.is_late,
+            is_express=is_urgent and task.urgency >= Urgency.EXPRESS,
+            by="" if task.is_late else task.begun_by,
         )
 
 
-def _told_at(task: Task) -> datetime:
-    """Since when it stands in the list, or is late there."""
+def _ring_time(task: Task) -> datetime:
+    """Return since when the task stands in the list, or is late there."""
     if task.kind is TaskKind.WORK:
-        return task.due_at + timers.LEADER_TOLD
+        return task.due_at + timers.LEADER_DELAY
     if task.is_late and task.due_at > task.since:
         return task.due_at
     if task.kind in _AHEAD:
@@ -231,58 +230,58 @@ def _told_at(task: Task) -> datetime:
 
 
 def of_late(tasks: Iterable[Task]) -> Iterator[Ring]:
-    """A unit's own that is late; what it was given is told as such."""
-    late = [each for each in tasks if each.is_late]
+    """Yield rings on a unit's own late tasks; `of_assigned` covers the documents that it was given."""
+    late = [t for t in tasks if t.is_late]
     for task, ring in zip(late, of_tasks(late), strict=True):
         yield replace(ring, at=task.due_at)
 
 
 def of_letters(lines: Iterable[ListLine], now: datetime) -> Iterator[Ring]:
-    """Letters that are not urgent and whose time to be taken in is nearly over; what is late is a task."""
-    for each in lines:
-        if each.due_at is None or timers.is_urgent(each.urgency) or each.own_state != InState.NEW:
+    """Yield rings on letters that are not urgent and whose time to be taken in is nearly over; a late one is a task."""
+    for line in lines:
+        if line.due_at is None or timers.is_urgent(line.urgency) or line.own_state != InState.NEW:
             continue
-        if timedelta() < each.due_at - now <= SOON:
-            yield _of_line(each, RingKind.DUE, "bell.soon", each.due_at - SOON)
+        if timedelta() < line.due_at - now <= SOON:
+            yield _of_line(line, RingKind.DUE, "bell.soon", line.due_at - SOON)
 
 
-def of_given(
+def of_assigned(
     lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]], givers: Mapping[str, str]
 ) -> Iterator[Ring]:
-    """Letters that were given to one's unit, since the last time that each was; `givers` names who gave it."""
-    for each in lines:
-        given = [fact.at for fact in facts.get(each.id, ()) if fact.code == _ASSIGNED]
-        ring = _of_line(each, RingKind.ASSIGNED, "bell.given.one", max(given, default=each.at))
-        yield replace(ring, by=givers.get(each.id, ""))
+    """Yield rings on letters given to the person's unit, at the last time of each; `givers` names those who gave them."""
+    for line in lines:
+        times = [fact.at for fact in facts.get(line.id, ()) if fact.code == _ASSIGNED]
+        ring = _of_line(line, RingKind.ASSIGNED, "bell.given.one", max(times, default=line.at))
+        yield replace(ring, by=givers.get(line.id, ""))
 
 
 def of_recalled(lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]]) -> Iterator[Ring]:
-    """Letters given to one's unit whose sender recalls them or asks for them back, from the request on; once more when the
-    agency has agreed."""
-    for each in lines:
-        requests = fold_incoming(facts.get(each.id, ())).requests
+    """Yield rings on letters given to the person's unit whose sender recalls them or asks for them back, from the request
+    on; once more when the agency has agreed."""
+    for line in lines:
+        requests = fold_incoming(facts.get(line.id, ())).requests
         taken_back = [request for request in requests if request.kind is not RequestKind.UPDATE]
         if taken_back:
             last = max(taken_back, key=lambda request: request.asked_at)
             says = "bell.recall.asked" if last.state is RequestState.OPEN else "bell.recall.done"
-            yield _of_line(each, RingKind.RECALL, says, last.answered_at or last.asked_at)
+            yield _of_line(line, RingKind.RECALL, says, last.answered_at or last.asked_at)
 
 
 def of_sent(lines: Iterable[ListLine]) -> Iterator[Ring]:
-    """One's own documents that came back or could not be sent."""
+    """Yield rings on the person's own documents that came back or could not be sent."""
     words = {"rejected": RingKind.RETURNED, "failed": RingKind.FAILED}
-    for each in lines:
-        if (kind := words.get(each.state)) is not None:
-            yield _of_line(each, kind, f"task.{each.state}", each.latest_at or each.at)
+    for line in lines:
+        if (kind := words.get(line.state)) is not None:
+            yield _of_line(line, kind, f"task.{line.state}", line.latest_at or line.at)
 
 
 def of_silent(sent: Sequence[tuple[str, datetime]], partners: Mapping[str, Partner]) -> Iterator[Ring]:
-    """Recipients that owe their first word on something sent a day ago or earlier, and were not heard since. `sent`: code
-    and time of each such document; a code without a partner is in no registry."""
+    """Yield rings on recipients that owe their first word on something sent a day ago or earlier, and were not heard since.
+    `sent`: code and time of each such document; a code without a partner is in no registry."""
     first: dict[str, datetime] = {}
-    for code, at in sorted(sent, key=lambda each: each[1]):
-        heard = partners[code].heard_at if code in partners else None
-        if heard is None or heard < at:
+    for code, at in sorted(sent, key=lambda pair: pair[1]):
+        heard_at = partners[code].heard_at if code in partners else None
+        if heard_at is None or heard_at < at:
             first.setdefault(code, at)
     for code, at in first.items():
         yield Ring(
@@ -297,17 +296,17 @@ def of_silent(sent: Sequence[tuple[str, datetime]], partners: Mapping[str, Partn
 
 
 def of_packets(packets: Iterable[InboxPacket]) -> Iterator[Ring]:
-    """What was kept out and waits for a decision. What it says of itself is unproved and stands in no word here."""
-    for each in packets:
-        if each.state == "waiting":  # for another packet, and not for a person
+    """Yield rings on packets that were kept out and wait for a decision. Their own words are unproved and are not shown."""
+    for packet in packets:
+        if packet.state == "waiting":  # for another packet, not for a person
             continue
         yield Ring(
-            id=f"aside:{each.id}",
+            id=f"aside:{packet.id}",
             kind=RingKind.SET_ASIDE,
             says="bell.aside.one",
-            at=each.received_at,
+            at=packet.received_at,
             subject_kind=SubjectKind.PACKET,
-            subject_id=each.id,
+            subject_id=packet.id,
         )
 
 

@@ -1,7 +1,7 @@
-"""People are told: by mail of what waits for them, and by notices of a stop or an incident (R97, R98). In: the to-do list,
-addresses, a wish. Out: letters handed to the mail server, a notice that holds. Letters go out once each, also when
-several processes look: numbers, names and deadlines go by mail, never what a document is about, and never anything to
-another agency. A notice is also an event in the stream of every agency that it is for."""
+"""Notifies people: by mail of their waiting tasks, and by notices of a stop or an incident (R97, R98). In: the to-do list,
+addresses, a wish. Out: letters handed to the mail server, a notice that holds. Each letter goes out once, also when several
+processes look: numbers, names and deadlines go by mail, never the subject of a document, and never anything to another
+agency. A notice is also an event in the stream of every agency that it is for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.office.domain.notice import Audience, Mail, Mailer, Notice, NoticeK
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task
 from gateway.office.policy import todo
-from gateway.office.policy.reminders import For, Letter, LetterSort, UnitPeople, letters_due
+from gateway.office.policy.reminders import Letter, LetterSort, Receivers, UnitPeople, letters_due
 from gateway.office.store.store import SqlNotices
 from gateway.office.todo import MOST_OF_A_KIND, TodoList, gather
 from gateway.policy import timers
@@ -36,8 +36,8 @@ _LANG = "vi"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminders:
-    """`people`: further addresses by the code of a hosted agency, beside the agency's own. `heads`: addresses of the heads
-    of an agency, by its id, for what waits for them alone."""
+    """Tools for reminding. `people`: further addresses by the code of a hosted agency, beside the agency's own. `heads`:
+    addresses of the heads of an agency, by its id, for tasks of theirs alone."""
 
     desk: TodoDesk
     mailer: Mailer
@@ -48,41 +48,41 @@ class Reminders:
     """Addresses of the people of each unit of an agency, by the unit's key."""
 
     def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
-        """Of that agency's own people; nobody of an agency that has left."""
+        """Return the addresses of that agency's own people; none of an agency that has left."""
         if agency.left_at is not None:
             return ()
-        named = self.people.get(agency.code.casefold(), ())
-        return tuple(dict.fromkeys((*((agency.email,) if agency.email else ()), *named)))
+        more_addresses = self.people.get(agency.code.casefold(), ())
+        return tuple(dict.fromkeys((*((agency.email,) if agency.email else ()), *more_addresses)))
 
 
 async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
-    """Sends what is due now; how many letters. What could not be sent now is tried at the next look; what the server will
-    never take is told in the log and not tried again."""
+    """Send the letters due now; return their number. A failed letter is tried again at the next look; one that the server
+    refuses for ever is logged and not tried again."""
     to = reminders.addresses(agency)
     if agency.left_at is not None or not reminders.mailer.is_on:
         return 0
     desk, scope = reminders.desk, AgencyScope(agency_id=agency.id, principal_id="node")
-    found = await gather(desk, scope)
-    work = await _of_all_units(desk, scope, found) if timers.is_open(found.office, found.at) else []
+    todo_list = await gather(desk, scope)
+    work = await _unit_tasks(desk, scope, todo_list) if timers.is_open(todo_list.office, todo_list.at) else []
     units = await reminders.units(agency.id) if work else {}
     sent = 0
-    for letter in letters_due(found.office, found.tasks, work, found.at, reminders.digest_at):
-        receivers = await _receivers(reminders, agency, letter, to, units)
-        claimed = await _claim(desk, scope, letter.keys, found.at) if receivers else []
-        if tasks := letter.told_of(claimed):
-            mail = _mail_of(agency, letter.sort, tasks, claimed[0], tuple(receivers), found.at)
+    for letter in letters_due(todo_list.office, todo_list.tasks, work, todo_list.at, reminders.digest_at):
+        receivers = await _find_receivers(reminders, agency, letter, to, units)
+        claimed = await _claim(desk, scope, letter.keys, todo_list.at) if receivers else []
+        if tasks := letter.claimed_tasks(claimed):
+            mail = _write_mail(agency, letter.sort, tasks, claimed[0], tuple(receivers), todo_list.at)
             sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
     return sent
 
 
 async def _send(
-    reminders: Reminders, scope: AgencyScope, mail: Mail, claimed: Sequence[str], **about: str
+    reminders: Reminders, scope: AgencyScope, mail: Mail, claimed: Sequence[str], **context: str
 ) -> bool:
-    """What could not be sent now may be claimed again."""
+    """Send a letter; a temporary failure releases its keys, so that they may be claimed again."""
     try:
         await reminders.mailer.send(mail)
     except GatewayError as error:
-        log.action(_log, "mail.failed", error.detail, **about)
+        log.action(_log, "mail.failed", error.detail, **context)
         if not error.permanent:
             async with reminders.desk.store.begin(scope) as work:
                 for key in claimed:
@@ -92,32 +92,32 @@ async def _send(
     return True
 
 
-async def _of_all_units(desk: TodoDesk, scope: AgencyScope, found: TodoList) -> list[Task]:
+async def _unit_tasks(desk: TodoDesk, scope: AgencyScope, todo_list: TodoList) -> list[Task]:
     async with desk.store.read(scope) as work:
         parts = await work.parts.open_of(None, MOST_OF_A_KIND)
-        tasks = list(todo.of_parts(found.office, parts, found.at))
-        notes = await work.office.tasks.notes([each.id for each in tasks])
-    return [each for each in tasks if not replace(each, note=notes.get(each.id)).rests(found.at)]
+        tasks = list(todo.of_parts(todo_list.office, parts, todo_list.at))
+        notes = await work.office.tasks.notes([task.id for task in tasks])
+    return [task for task in tasks if not replace(task, note=notes.get(task.id)).rests(todo_list.at)]
 
 
-async def _receivers(
+async def _find_receivers(
     reminders: Reminders,
     agency: HostedAgency,
     letter: Letter,
     to: Sequence[str],
     units: Mapping[str, UnitPeople],
 ) -> Sequence[str]:
-    if letter.to is For.AGENCY:
+    if letter.to is Receivers.AGENCY:
         return to
-    if letter.to is For.HEADS:
+    if letter.to is Receivers.HEADS:
         return tuple(await reminders.heads(agency.id)) or to
     people = units.get(letter.unit, UnitPeople())
     first, other = people.officers, people.heads
-    return (first or other) if letter.to is For.OFFICERS else (other or first)
+    return (first or other) if letter.to is Receivers.OFFICERS else (other or first)
 
 
 async def _claim(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], now: datetime) -> list[str]:
-    """Looked at first, so that the one writer is not asked each minute for what was said long ago."""
+    """Claim keys; they are read first, so that the one writer is not asked each minute for letters sent long ago."""
     async with desk.store.read(scope) as work:
         if not await work.office.tasks.unclaimed(keys):
             return []
@@ -128,7 +128,7 @@ async def _claim(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], now: d
     return claimed
 
 
-def _mail_of(
+def _write_mail(
     agency: HostedAgency,
     sort: LetterSort,
     tasks: Sequence[Task],
@@ -137,26 +137,26 @@ def _mail_of(
     now: datetime,
 ) -> Mail:
     is_of_many = sort not in (LetterSort.LATE, LetterSort.URGENT)
-    told = {
+    params = {
         "agency": agency.name,
         "count": len(tasks),
-        "late": sum(each.is_late for each in tasks),
+        "late": sum(task.is_late for task in tasks),
         "sender": "" if is_of_many else _party(tasks[0]),
         "time": f"{local(now):%H:%M %d/%m/%Y}",
     }
-    lines = [_task_line(each) for each in tasks[:_MOST_LINES]]
+    lines = [_task_line(task) for task in tasks[:_MOST_LINES]]
     if len(tasks) > _MOST_LINES:
         lines.append(labels.say("mail.more", _LANG, count=len(tasks) - _MOST_LINES))
     body = (
-        labels.say(f"mail.{sort}.intro", _LANG, **told),
+        labels.say(f"mail.{sort}.intro", _LANG, **params),
         "",
         *lines,
         "",
-        labels.say("mail.end", _LANG, **told),
+        labels.say("mail.end", _LANG, **params),
     )
     return Mail(
         to=to,
-        subject=_plain(labels.say(f"mail.{sort}.subject", _LANG, **told)),
+        subject=_plain(labels.say(f"mail.{sort}.subject", _LANG, **params)),
         text="\n".join(body),
         id=hashlib.sha256(f"{agency.id} {key}".encode()).hexdigest()[:32],
     )
@@ -183,7 +183,7 @@ def _party(task: Task) -> str:
 
 
 def _plain(text: str) -> str:
-    """What another agency wrote of itself cannot end a line here, nor begin a header."""
+    """Keep another agency's words from ending a line here, or beginning a header."""
     return " ".join(plain(text).split())
 
 
@@ -192,53 +192,53 @@ _REMEMBERED = timedelta(seconds=10)
 
 @dataclass(slots=True, kw_only=True)
 class NoticeBoard:
-    """Every page asks which notice holds, so they are known for some seconds."""
+    """Cache of notices for some seconds, since every page asks for the one that holds."""
 
     desk: TodoDesk
     rows: SqlNotices
-    _known: tuple[datetime, Sequence[Notice]] | None = None
+    _cache: tuple[datetime, Sequence[Notice]] | None = None
     _changes: int = 0
 
     async def current(self, now: datetime, agency_id: str = NODE) -> Notice | None:
-        """What is to be shown on every page of that agency now; of the node for the empty id."""
-        if self._known is not None and timedelta() <= now - self._known[0] < _REMEMBERED:
-            rows = self._known[1]
+        """Return the notice to show on every page of that agency now; of the node for the empty id."""
+        if self._cache is not None and timedelta() <= now - self._cache[0] < _REMEMBERED:
+            rows = self._cache[1]
         else:
             changes, rows = self._changes, await self.rows.open()
-            # What was read while another notice was being given may be without it, and is not kept.
-            self._known = (now, rows) if changes == self._changes else None
-        told = (each for each in rows if each.holds(now) and each.is_for(agency_id))
-        # What is wrong now goes before what is planned; of plans the next one.
+            # Rows read while another notice was given may lack it, and are not kept.
+            self._cache = (now, rows) if changes == self._changes else None
+        notices = (notice for notice in rows if notice.holds(now) and notice.is_for(agency_id))
+        # Incidents go before plans; of plans the next one.
         return min(
-            told,
-            key=lambda each: (each.wish.kind is not NoticeKind.INCIDENT, each.wish.starts_at),
+            notices,
+            key=lambda notice: (notice.wish.kind is not NoticeKind.INCIDENT, notice.wish.starts_at),
             default=None,
         )
 
     async def earliest(self) -> datetime:
-        """From when on a stop may begin that is announced now: one working day of the office later (T13)."""
+        """Return from when on a stop that is announced now may begin: one working day of the office later (T13)."""
         return todo.earliest_stop(await self.desk.office(), self.desk.clock.now())
 
     async def faults(self, wish: NoticeWish) -> Sequence[tuple[str, str]]:
-        """(field, what is wrong with it); nothing when it may be given."""
+        """Return (field, fault) pairs; none when the notice may be given."""
         return todo.notice_faults(wish, await self.desk.office(), self.desk.clock.now())
 
     async def publish(self, by: str, wish: NoticeWish) -> Notice:
-        """Shown on every page at once, and told in every agency's feed. BadForm for one with faults."""
-        if found := await self.faults(wish):
-            raise BadForm(f"the notice may not be given so: {found[0][0]} is {found[0][1]}")
+        """Show a notice on every page at once, and in every agency's feed. BadForm for one with faults."""
+        if faults := await self.faults(wish):
+            raise BadForm(f"the notice may not be given so: {faults[0][0]} is {faults[0][1]}")
         now = self.desk.clock.now()
-        made = Notice(id=self.desk.clock.new_id("ntc_"), wish=wish, published_at=now, published_by=by)
-        told = {"emergency": wish.emergency, "text_vi": wish.text_vi, "text_en": wish.text_en}
-        await self._save(made, EventKind.NOTICE_PUBLISHED, told, by, now)
-        return made
+        notice = Notice(id=self.desk.clock.new_id("ntc_"), wish=wish, published_at=now, published_by=by)
+        data = {"emergency": wish.emergency, "text_vi": wish.text_vi, "text_en": wish.text_en}
+        await self._save(notice, EventKind.NOTICE_PUBLISHED, data, by, now)
+        return notice
 
     async def end(self, by: str, id: str) -> Notice:
-        """It is over, or called off. Clash when it ended before."""
-        known, now = await self.rows.get(id), self.desk.clock.now()
-        if known.closed_at is not None:
+        """End a notice that is over, or called off. Clash when it ended before."""
+        notice, now = await self.rows.get(id), self.desk.clock.now()
+        if notice.closed_at is not None:
             raise Clash(f"the notice {id} ended before")
-        closed = replace(known, closed_at=now, closed_by=by)
+        closed = replace(notice, closed_at=now, closed_by=by)
         await self._save(closed, EventKind.NOTICE_ENDED, {}, by, now)
         return closed
 
@@ -249,13 +249,13 @@ class NoticeBoard:
         if wish.audience is Audience.ONE_AGENCY:
             agencies = [NODE, wish.agency_id]
         else:
-            agencies = [NODE, *(each.id for each in await self.desk.store.hosted() if each.left_at is None)]
-        told = {
+            agencies = [NODE, *(a.id for a in await self.desk.store.hosted() if a.left_at is None)]
+        data = {
             "kind": wish.kind.value,
             "starts_at": wish.starts_at.isoformat(),
             "ends_at": wish.ends_at.isoformat() if wish.ends_at else None,
             "audience": wish.audience.value,
         }
-        await self.rows.save(notice, kind, agencies, {**told, **more}, by, now)
-        self._known, self._changes = None, self._changes + 1
+        await self.rows.save(notice, kind, agencies, {**data, **more}, by, now)
+        self._cache, self._changes = None, self._changes + 1
         self.desk.wake()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.ops.evidence.make import EvidenceMaker
 
 
-def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ()) -> web.Application:
+def build_application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ()) -> web.Application:
     """Build the API and the pages over this node; `more` are additional routes."""
     calls = CallLog(node.store.calls, node.settled, timedelta(days=node.settings.api.calls_days))
     deps = replace(api_deps(node, health), calls=calls)
