@@ -199,10 +199,10 @@ class SqlStore:
     def _work(self, tx: Transaction, scope: AgencyScope) -> SqlWork:
         return SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id))
 
-    async def share(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> T:
+    def share(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> Awaitable[T]:
         """A unit of work that may be committed with others: what `body` gives, when it is on disk. It does not commit, and
         may be called a second time, alone."""
-        return await self._shared.run(scope, body)
+        return self._shared.run(scope, body)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
         """One consistent view; StoreFailure for whoever writes in it."""
@@ -212,9 +212,9 @@ class SqlStore:
         """As `read`, for one question: what is asked after it is of a later moment."""
         return self._asking(lambda tx: SqlWork(tx, scope, self._clock))
 
-    async def share_view(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> T:
+    def share_view(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> Awaitable[T]:
         """As `ask`, with others who ask at the same time: what `body` gives, which may be called a second time."""
-        return await self._shared_views.run(scope, body)
+        return self._shared_views.run(scope, body)
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction for no agency in particular: for the node's own tables, inside this package."""
