@@ -47,8 +47,8 @@ class ThreadPool:
             raise
 
     def _pass_turn(self) -> None:
-        """Wake the longest waiting caller, at the loop's next turn. Where none waits, whoever comes in this turn of the loop
-        waits for the next one too."""
+        """Wake the longest waiting caller, at the loop's next turn. Where none waits, one that comes in this turn waits
+        for the next."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

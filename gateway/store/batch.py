@@ -84,23 +84,36 @@ class SharedUnits:
         self._opened, self._made, self._writes = opened, made, writes
         self._waiting: list[_Unit[Any]] = []
         self._runner: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
 
-    async def run(self, scope: AgencyScope, body: Body[T]) -> T:
-        """What the body gave, once that is committed. It is called once more where its batch fails."""
+    async def run(self, scope: AgencyScope, body: Body[T], patience_s: float = 0.0) -> T:
+        """What the body gave, once that is committed. It is called once more where its batch fails. With patience it waits
+        for so long for another unit, and goes with it."""
         loop = asyncio.get_running_loop()
         unit: _Unit[T] = _Unit(scope, body, contextvars.copy_context(), loop.create_future())
         self._waiting.append(unit)
-        if self._runner is None or self._runner.done():
-            # Not in this caller's context: the next batch is about others.
-            self._runner = loop.create_task(self._run(), context=contextvars.Context())
+        if not patience_s:
+            self._start()
+        elif self._later is None:
+            self._later = loop.call_later(patience_s, self._start, context=contextvars.Context())
         try:
             return await unit.over
         finally:
             if unit in self._waiting:  # cut short
                 self._waiting.remove(unit)
 
+    def _start(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if self._waiting and (self._runner is None or self._runner.done()):
+            # Not in this caller's context: the next batch is about others.
+            self._runner = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
+
     async def close(self) -> None:
         """Returns when nobody waits any more."""
+        if self._later is not None:
+            self._start()
         if self._runner is not None:
             await asyncio.wait([self._runner])
 

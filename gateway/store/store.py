@@ -199,10 +199,13 @@ class SqlStore:
     def _work(self, tx: Transaction, scope: AgencyScope) -> SqlWork:
         return SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id))
 
-    def share(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> Awaitable[T]:
+    def share(
+        self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]], *, patience_s: float = 0.0
+    ) -> Awaitable[T]:
         """A unit of work that may be committed with others: what `body` gives, when it is on disk. It does not commit, and
-        may be called a second time, alone."""
-        return self._shared.run(scope, body)
+        may be called a second time, alone; and sets no `asyncio.timeout`, which would end the task of all who share.
+        `patience_s`: so long it may wait for another unit to go with, because nobody waits for what it writes."""
+        return self._shared.run(scope, body, patience_s)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
         """One consistent view; StoreFailure for whoever writes in it."""

@@ -467,3 +467,36 @@ async def test_views_that_are_asked_for_together_are_each_ones_own_and_nobody_wa
     with pytest.raises(errors.NotFound):
         await store.share_view(SOUTH, mine(documents[0].id))
     assert len(commits) == before
+
+
+async def test_who_may_wait_goes_with_the_next_unit_and_else_by_itself(
+    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+) -> None:
+    await shared(store, *(accepting(clock) for _ in range(2)))  # statements are prepared by who asks first
+    commits.clear()
+
+    patient = asyncio.create_task(_waiting_for(store, accepting(clock), 3600.0))
+    await asyncio.sleep(0.02)
+    assert (patient.done(), commits) == (False, [])
+    await store.share(SOUTH, accepting(clock, SOUTH))
+    await patient
+    assert len(commits) == 1
+
+    await _waiting_for(store, accepting(clock), 0.001)  # nobody comes
+    assert len(commits) == 2
+
+
+async def test_who_waits_for_others_is_done_when_the_store_closes(
+    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+) -> None:
+    patient = asyncio.create_task(_waiting_for(store, accepting(clock), 3600.0))
+    await asyncio.sleep(0)
+
+    await store.close()
+
+    await patient
+    assert len(commits) == 1
+
+
+async def _waiting_for(store: SqlOfficeStore, body: Body, patience_s: float) -> None:
+    await store.share(NORTH, body, patience_s=patience_s)
