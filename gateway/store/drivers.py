@@ -41,6 +41,7 @@ from sqlalchemy.sql.util import find_tables
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
 from gateway.commits import WAIT_FOR_NOBODY, apart, take_lock, to_its_end
+from gateway.store.counters import Counters
 
 if TYPE_CHECKING:
     from gateway.store.server_connection import DirectConnection
@@ -277,6 +278,8 @@ def _maker(names: Iterable[str]) -> _Turn:
 
 
 SQLITE_HERE = "sqlite+here"
+# What a connection is told, for whoever uses it: the numbers that its one writer keeps.
+COUNTERS = "gateway_counters"
 # Rows that one call writes: more of them are an import, and go to a thread.
 MANY = 200
 
@@ -366,13 +369,22 @@ class Line:
     """A connection, and where it is one of `HereDialect` what lies below it: there a statement is over before anything
     could be waited for."""
 
-    __slots__ = ("connection", "dialect", "driver", "here")
+    __slots__ = ("connection", "counters", "dialect", "driver", "here")
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.dialect = connection.dialect
         self.here = connection.sync_connection if is_here(connection) else None
         self.driver = sqlite_driver(self.here) if self.here is not None else None
+        # None where numbers are read each time.
+        self.counters: Counters | None = self.here.info.get(COUNTERS) if self.here is not None else None
+
+
+def driver_of(line: Line) -> sqlite3.Connection:
+    """As `sqlite_driver`, without a look at what lies between."""
+    if line.driver is None:
+        raise TypeError("only SQLite has a driver that runs statements where they are asked")
+    return line.driver
 
 
 def is_slow(statement: Executable, values: Values | list[Values] | None = None) -> bool:
