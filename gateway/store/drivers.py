@@ -92,7 +92,7 @@ class Prepared:
         self._reads: list[tuple[int, _Turn]] = []
         self._make: _Turn | None = None  # when the driver has told the columns
         self.finds = bool(self._columns)
-        options = statement.get_execution_options()
+        options = cast(Executable, statement).get_execution_options()
         self.keeps, self.finds_others = bool(options.get(KEPT)), bool(options.get(_OTHERS))
         self.changes, self.takes_away = isinstance(statement, UpdateBase), isinstance(statement, Delete)
 
@@ -110,6 +110,7 @@ class Prepared:
     def bound_each(self, many: Sequence[Values]) -> list[Sequence[Any]]:
         """The same for each set of values, turned column by column: a call for each value would cost more than the row."""
         given = [self._own | values for values in many] if self._own else many
+        rows: list[Sequence[Any]]
         try:
             if self._take is None:
                 rows = [[values[name] for name in self._names] for values in given]

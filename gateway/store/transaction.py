@@ -306,9 +306,12 @@ class Transaction:
         if self._on_server:
             self._pending.add_apart(what, *sets, check=check)
             return
-        statement, many = what, [*map(dict, sets)]
+        many = [*map(dict, sets)]
+        statement: Executable
         if isinstance(what, RowInsert):
             statement, many = what.one(self._dialect.name), what.written(many)
+        else:
+            statement = what
         if len(many) == 1:
             check((await self._execute(statement, many[0])).rowcount)
         else:
@@ -371,7 +374,8 @@ class Transaction:
             if not self._pending.is_empty and (prepared is None or self._asks_for_own(prepared)):
                 await self.put_now()
             if prepared is None:
-                return (await self._by_library(statement, many)).rowcount
+                changed: int = (await self._by_library(statement, many)).rowcount
+                return changed
             if self._driver is not None:
                 return drivers.run_many_here(prepared, self._driver, many).rowcount
             return (await drivers.run_many_on_server(prepared, self._connection, many)).rowcount

@@ -20,7 +20,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Self
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 from gateway import chance, commits
 from gateway.domain.identity import Digest
@@ -496,7 +496,7 @@ def _not_dead(id: str) -> NotFound:
 
 
 _GUARD = threading.Lock()
-_BELLS: dict[Path, WeakSet[WaiterBell]] = {}
+_BELLS: dict[Path, list[ReferenceType[WaiterBell]]] = {}
 
 
 class WaiterBell:
@@ -507,7 +507,7 @@ class WaiterBell:
         self._event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         with _GUARD:
-            _BELLS.setdefault(path, WeakSet()).add(self)
+            _BELLS.setdefault(path, []).append(ref(self))
 
     async def wait(self) -> None:
         """Return once the bell has rung since the last call."""
@@ -523,11 +523,9 @@ class WaiterBell:
 
     def close(self) -> None:
         with _GUARD:
-            bells = _BELLS.get(self._path)
-            if bells is not None:
-                bells.discard(self)
-                if not bells:
-                    del _BELLS[self._path]
+            left = [bell for bell in _BELLS.pop(self._path, ()) if bell() not in (None, self)]
+            if left:
+                _BELLS[self._path] = left
 
     def _ring(self, running: asyncio.AbstractEventLoop) -> None:
         if self._loop is None or self._loop is running:
@@ -540,6 +538,7 @@ def ring(path: Path) -> None:
     """Ring every bell on this path, in whatever event loop it is waited for."""
     running = asyncio.get_running_loop()
     with _GUARD:
-        bells = list(_BELLS.get(path, ()))
-    for bell in bells:
-        bell._ring(running)
+        bells = [*_BELLS.get(path, ())]
+    for reference in bells:
+        if (bell := reference()) is not None:
+            bell._ring(running)
