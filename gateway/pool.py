@@ -27,24 +27,40 @@ class ThreadPool:
     async def brief(self, work: Callable[[], T]) -> T:
         """Run short work on the event loop, one at each of its turns. A thread would contend with the loop for the
         interpreter at each database statement, which costs more than the work."""
-        loop = asyncio.get_running_loop()
         if self._has_turn:
-            turn: asyncio.Future[None] = loop.create_future()
-            self._waiting.append(turn)
-            await turn
+            await self._wait_for_turn()
         else:
             self._has_turn = True
-            loop.call_soon(self._next_turn, loop)
-        return work()
+        try:
+            return work()
+        finally:
+            self._pass_turn()
 
-    def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _wait_for_turn(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # the turn had just been passed to this caller
+                self._pass_turn()
+            raise
+
+    def _pass_turn(self) -> None:
+        """Wake the longest waiting caller, at the loop's next turn. Where none waits, one that comes in this turn waits
+        for the next."""
         while self._waiting:
-            next_one = self._waiting.popleft()
-            if not next_one.done():
-                next_one.set_result(None)
-                loop.call_soon(self._next_turn, loop)
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
                 return
-        self._has_turn = False
+        asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        if self._waiting:
+            self._pass_turn()
+        else:
+            self._has_turn = False
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)

@@ -42,6 +42,9 @@ _LARGE = 256 * 1024
 _AT_ONCE = timedelta()
 # What this process wrote is sent without another look for so long: later it may have been sealed.
 _MOMENT = timedelta(seconds=1)
+# For so long the word of one row that left may wait for another unit of work, to share its commit. What leaves next is
+# written by such a unit, so nothing waits behind it.
+_PATIENCE_S = 0.05
 
 
 def passes(rows: Sequence[LeasedOutbox]) -> Sequence[Sequence[LeasedOutbox]]:
@@ -290,7 +293,8 @@ async def _write(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], beg
         may_answer = [(one.item, one.reached) for one in tried if one.leased.may_answer]
         await answering.end_waits_of_rows(work, may_answer, now)
 
-    await desk.store.share(scope, record)
+    patience_s = _PATIENCE_S if len(tried) == 1 else 0.0
+    await desk.store.share(scope, record, patience_s=patience_s)
     for one in tried:
         for target in one.targets:
             _count(one.item.lane, one.outcomes[target.code], again=one.again is not None)

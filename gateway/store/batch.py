@@ -5,18 +5,23 @@ Each unit is written as if it were alone. What several of them ask is asked as o
 together, table by table, and all of them are committed at once: a statement and a commit cost more than a row. No unit sees
 what another one is about to write. As between transactions of a server, what a unit holds (`kept`, `hold`) it holds against
 the others: whoever wants it too is done after the batch, by itself. So is every unit of a batch that fails, and each of
-them fails or succeeds alone then. Views that are asked for at the same time are shared too: they hold nothing."""
+them fails or succeeds alone then. Views that are asked for at the same time are shared too: they hold nothing.
+
+A unit mostly waits for answers of the database alone, and these come to all at once: the batch itself runs each on from
+answer to answer, without a task for each unit and a future for each question. Who waits for anything else becomes a
+task."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
+from types import coroutine
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select
@@ -25,7 +30,7 @@ from sqlalchemy.sql.dml import Update, UpdateBase
 
 from gateway.domain.account import AgencyScope
 from gateway.errors import StoreFailure
-from gateway.store.drivers import Prepared
+from gateway.store.drivers import Prepared, StatementResult
 from gateway.store.pending_writes import (
     Check,
     PendingWrite,
@@ -33,11 +38,9 @@ from gateway.store.pending_writes import (
     RowInsert,
     exactly_one,
     row_insert,
-    values_of,
 )
 from gateway.store.row import Row
-from gateway.store.together import KEPT
-from gateway.store.transaction import Asked, Result, Transaction
+from gateway.store.transaction import Asked, Transaction
 from gateway.store.work import SqlWork
 
 T = TypeVar("T")
@@ -81,23 +84,36 @@ class SharedUnits:
         self._opened, self._made, self._writes = opened, made, writes
         self._waiting: list[_Unit[Any]] = []
         self._runner: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
 
-    async def run(self, scope: AgencyScope, body: Body[T]) -> T:
-        """What the body gave, once that is committed. It is called once more where its batch fails."""
+    async def run(self, scope: AgencyScope, body: Body[T], patience_s: float = 0.0) -> T:
+        """What the body gave, once that is committed. It is called once more where its batch fails. With patience it waits
+        for so long for another unit, and goes with it."""
         loop = asyncio.get_running_loop()
         unit: _Unit[T] = _Unit(scope, body, contextvars.copy_context(), loop.create_future())
         self._waiting.append(unit)
-        if self._runner is None or self._runner.done():
-            # Not in this caller's context: the next batch is about others.
-            self._runner = loop.create_task(self._run(), context=contextvars.Context())
+        if not patience_s:
+            self._start()
+        elif self._later is None:
+            self._later = loop.call_later(patience_s, self._start, context=contextvars.Context())
         try:
             return await unit.over
         finally:
             if unit in self._waiting:  # cut short
                 self._waiting.remove(unit)
 
+    def _start(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if self._waiting and (self._runner is None or self._runner.done()):
+            # Not in this caller's context: the next batch is about others.
+            self._runner = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
+
     async def close(self) -> None:
         """Returns when nobody waits any more."""
+        if self._later is not None:
+            self._start()
         if self._runner is not None:
             await asyncio.wait([self._runner])
 
@@ -116,7 +132,9 @@ class SharedUnits:
             left = await self._together()
         else:
             left = self._taken()
-        if left:
+        if len(left) == 1:
+            await self._alone(left[0])
+        elif left:
             await asyncio.gather(*(self._alone(unit) for unit in left))
 
     def _taken(self) -> Sequence[_Unit[Any]]:
@@ -166,10 +184,19 @@ class SharedUnits:
 
 @dataclass(slots=True, eq=False)
 class _Question:
+    """What a unit asks: it is run on with the answer. `answer` is where it hears it when it is a task by now."""
+
+    member: _Member
     statement: Executable
     prepared: Prepared
     values: dict[str, Any]
-    answer: asyncio.Future[Result]
+    answer: asyncio.Future[StatementResult] | None = None
+
+
+@coroutine
+def _ask(question: _Question) -> Generator[_Question, StatementResult, StatementResult]:
+    """Hand the question to whoever runs the unit."""
+    return (yield question)
 
 
 class _Batch:
@@ -187,24 +214,26 @@ class _Batch:
         self._members = [_Member(self, unit) for unit in units]
         self._at_work = len(units)
         self._asked: list[_Question] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._turn = asyncio.Event()
         self._holders: dict[object, _Member] = {}
 
     async def run(self) -> None:
         """Everything is written when it returns. StoreFailure where a unit failed that had written something."""
-        loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(self._one(each), context=each.unit.context) for each in self._members]
         try:
+            for member in self._members:
+                self._run_on(member, member.running.send, None)
             while self._at_work:
-                await self._turn.wait()
-                self._turn.clear()
+                # Everybody who is at work waits for an answer, or says when what else he waits for is over.
+                while len(self._asked) < self._at_work:
+                    self._turn.clear()
+                    await self._turn.wait()
                 await self._answer()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        if any(member.is_broken or (member.wrote and not member.is_whole) for member in self._members):
-            raise StoreFailure("a unit of the batch failed after it had written something")
+            await self._end_all()
+        for member in self._members:
+            if member.is_broken or (member.wrote and not member.is_whole):
+                raise StoreFailure("a unit of the batch failed after it had written something")
         await self._write()
         await self.tx.put_now()
         if self.tx.is_broken:
@@ -227,7 +256,7 @@ class _Batch:
                 left.append(member.unit)
         return left
 
-    async def _one(self, member: _Member) -> None:
+    async def run_one(self, member: _Member) -> None:
         try:
             work = self._made(member, member.unit.scope)
             member.result = await member.unit.body(work)
@@ -239,17 +268,50 @@ class _Batch:
             member.error = error
         finally:
             self._at_work -= 1
-            self._take_turn()
 
-    def _take_turn(self) -> None:
-        if len(self._asked) >= self._at_work:  # everybody who is at work waits for an answer
+    def _run_on(self, member: _Member, step: Callable[[Any], object], given: object) -> None:
+        """Run the unit to its next question, or to its end."""
+        try:
+            waits_for = member.unit.context.run(step, given)
+        except (StopIteration, asyncio.CancelledError):
+            return
+        if isinstance(waits_for, _Question):
+            self._asked.append(waits_for)
+        else:
+            loop, context = asyncio.get_running_loop(), member.unit.context
+            self._tasks.append(loop.create_task(self._to_its_end(member.running, waits_for), context=context))
+
+    @coroutine
+    def _to_its_end(self, running: Coroutine[Any, Any, None], waits_for: object) -> Generator[Any, Any, None]:
+        """Run a unit on as a task, because it waits for something else than an answer. Any: what the event loop hears."""
+        step: Callable[[], object]
+        try:
+            while True:
+                try:
+                    if isinstance(waits_for, _Question):
+                        waits_for.answer = asyncio.get_running_loop().create_future()
+                        self._asked.append(waits_for)
+                        self._turn.set()
+                        step = partial(running.send, (yield from waits_for.answer))
+                    else:
+                        step = partial(running.send, (yield waits_for))
+                except BaseException as error:  # reason: it is the unit's to deal with
+                    step = partial(running.throw, error)
+                waits_for = step()
+        except StopIteration:
+            pass
+        finally:
             self._turn.set()
 
-    async def ask(self, statement: Executable, prepared: Prepared, values: dict[str, Any]) -> Result:
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._asked.append(_Question(statement, prepared, values, answer))
-        self._take_turn()
-        return await answer
+    async def _end_all(self) -> None:
+        """Cut those short that are still at work, where the batch is."""
+        if self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._at_work:
+            for member in self._members:
+                member.unit.context.run(member.running.close)
 
     def hold(self, what: object, member: _Member) -> None:
         if self._holders.setdefault(what, member) is not member:
@@ -275,11 +337,15 @@ class _Batch:
             results = await self.tx.ask_for_each(questions)
         except Exception as error:  # reason: it is told to who asked
             for each in asked:
-                if not each.answer.done():
+                if each.answer is None:
+                    self._run_on(each.member, each.member.running.throw, error)
+                elif not each.answer.done():
                     each.answer.set_exception(error)
         else:
             for each, result in zip(asked, chain.from_iterable(results), strict=True):
-                if not each.answer.done():
+                if each.answer is None:
+                    self._run_on(each.member, each.member.running.send, result)
+                elif not each.answer.done():
                     each.answer.set_result(result)
 
     async def _write(self) -> None:
@@ -290,14 +356,20 @@ class _Batch:
         for member in self._members:
             at = 0
             for each in member.to_write():
-                alike = places[each.what, None if isinstance(each.what, RowInsert) else tuple(each.values[0])]
-                at = next((place for place in alike if place >= at), len(groups))
-                if at == len(groups):
-                    alike.append(at)
-                    groups.append(PendingWrite(each.what, [], finish=each.finish))
-                groups[at].values.extend(each.values)
-                if each.check is not None:
-                    groups[at].check = _as_many_as(groups[at])
+                alike = places[
+                    each.what if isinstance(each.what, RowInsert) else (each.what, *each.values[0])
+                ]
+                for place in alike:
+                    if place >= at:
+                        break
+                else:
+                    place = len(groups)
+                    alike.append(place)
+                    groups.append(PendingWrite(each.what, each.table, [], finish=each.finish))
+                at, group = place, groups[place]
+                group.values += each.values
+                if each.check is not None and group.check is None:
+                    group.check = _as_many_as(group)
         await self.tx.put_together(groups)
 
 
@@ -321,6 +393,7 @@ class _Member(Transaction):
     def __init__(self, batch: _Batch, unit: _Unit[Any]) -> None:
         super().__init__(batch.tx.line, shared=batch.writes)
         self._batch, self.unit = batch, unit
+        self.running: Coroutine[Any, Any, None] = batch.run_one(self)
         self.result: Any = None  # Any: whatever the body gives
         self.error: Exception | None = None
         self.is_whole = self.wrote = False
@@ -329,18 +402,17 @@ class _Member(Transaction):
         raise _WantsOwn
 
     def to_write(self) -> Sequence[PendingWrite]:
-        return [*self._pending] if self.is_whole else []
+        return self._pending.all() if self.is_whole else []
 
     def tell_when_committed(self, tx: Transaction) -> None:
         if self.is_whole:
-            for tell in self._then:
-                tx.when_committed(tell)
+            tx.when_committed(*self._then)
 
     async def put_now(self) -> None:
         """By the transaction of all of them: what is counted is counted once."""
         self.wrote = True
         waiting, self._pending = self._pending, PendingWrites()
-        await self._batch.tx.put_together([*waiting])
+        await self._batch.tx.put_together(waiting.all())
 
     async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
         if not self.is_shared:
@@ -370,9 +442,7 @@ class _Member(Transaction):
         return [await self.tuples(query, **values) for query, values in questions]
 
     async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
-        self._pending.add_apart(
-            row_insert(type(row), missing=True), values_of(row), check=exactly_one(_taken)
-        )
+        self._pending.add_apart(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(_taken))
 
     async def _surely(self, what: RowInsert | UpdateBase, *sets: Any, check: Check) -> None:
         self._pending.add_apart(what, *sets, check=check)
@@ -381,25 +451,29 @@ class _Member(Transaction):
         for each in values:
             self._pending.add_apart(statement, each)
 
-    async def _execute(self, statement: Executable, values: dict[str, Any] | None = None) -> Result:
+    async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
         prepared = self._prepared(statement, values)
-        if prepared is None or isinstance(statement, UpdateBase) or self._asks_for_own(statement, prepared):
-            self.wrote = self.wrote or bool(self._pending) or isinstance(statement, UpdateBase)
+        if prepared is None or prepared.changes or not self._may_wait(prepared):
+            self.wrote = self.wrote or not self._pending.is_empty or isinstance(statement, UpdateBase)
             return await super()._execute(statement, values)
-        is_kept = statement.get_execution_options().get(KEPT)
-        if is_kept:
-            self._hold_asked(statement, values or {})
-        found = await self._batch.ask(statement, prepared, values or {})
-        if is_kept:  # the same row may be asked for in another way
-            for row in found:
+        if prepared.keeps:
+            self._hold_asked(statement, values)
+        found = await _ask(_Question(self, statement, prepared, values))
+        if prepared.keeps:  # the same row may be asked for in another way
+            for row in found.rows:
                 self._batch.hold(tuple(row), self)
         return found
+
+    def _may_wait(self, prepared: Prepared) -> bool:
+        """Whether this question is not about what this unit has yet to write."""
+        return self._pending.is_empty or not self._asks_for_own(prepared)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
         self.wrote = True
         return await super()._execute_many(statement, many)
 
-    def _prepared(self, statement: Executable, values: dict[str, Any] | None) -> Prepared | None:
+    def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
+        """Also when it is asked for the first time."""
         return super()._prepared(statement, values) or super()._prepared(statement, values)
 
     def _hold_asked(self, statement: Executable, values: Any) -> None:

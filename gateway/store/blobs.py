@@ -24,7 +24,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import Integer, and_, bindparam, delete, exists, func, or_, select
 from sqlmodel import col
 
 from gateway import chance, errors
@@ -34,6 +34,8 @@ from gateway.domain.pace import SMALL
 from gateway.ports.services import Clock, Pool, Readable
 from gateway.store.blob_refs import Kept, ReadableContent
 from gateway.store.data_folder import Room
+from gateway.store.drivers import SLOW
+from gateway.store.row import Moment, among
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
@@ -348,11 +350,26 @@ async def sweep_content(
 # Of its bytes not more than their length is read.
 _IS_ROW = func.length(col(BlobRow.body)).is_not(None)
 _IS_OWNED = col(BlobRow.agency_id).is_not(None)
-_LOOK = (
-    select(col(BlobRow.digest), col(BlobRow.stored_at), _IS_ROW, _IS_OWNED)
-    .where(col(BlobRow.digest) > bindparam("last"))
-    .order_by(col(BlobRow.digest))
+_IS_LOOSE = and_(
+    ~_IS_OWNED,
+    col(BlobRow.stored_at) < bindparam("before", type_=Moment),
+    ~exists().where(col(BlobRefRow.digest) == col(BlobRow.digest)),
 )
+# What is small and wanted, which is most of it, is passed over by the database, in a thread.
+_LOOK = (
+    select(col(BlobRow.digest), _IS_ROW, _IS_LOOSE)
+    .where(col(BlobRow.digest) > bindparam("last"), or_(~_IS_ROW, _IS_LOOSE))
+    .order_by(col(BlobRow.digest))
+    .limit(bindparam("most", type_=Integer))
+    .execution_options(**{SLOW: True})
+)
+# A range, not LIKE: it is read from the key's index. "g" sorts behind every hexadecimal digit.
+_WITH_FILES = (
+    select(col(BlobRow.digest))
+    .where(col(BlobRow.digest) >= bindparam("first"), col(BlobRow.digest) < bindparam("end"), ~_IS_ROW)
+    .execution_options(**{SLOW: True})
+)
+_KNOWN = select(col(BlobRow.digest)).where(among(col(BlobRow.digest), "digests"))
 _THIS = col(BlobRow.digest) == bindparam("digest")
 _LOCKED = select(col(BlobRow.stored_at), _IS_ROW, _IS_OWNED).where(_THIS).with_for_update()
 _REFERRED = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest) == bindparam("digest")).limit(1)
@@ -366,13 +383,10 @@ async def _sweep_rows(
     gone, shards, last = 0, set[str](), ""
     while not await is_held():
         async with store.reading() as tx:
-            found = await tx.tuples(_LOOK.limit(_BATCH), last=last)
-            old = [digest for digest, at, _, is_owned in found if at < before and not is_owned]
-            refs = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest).in_(old)).distinct()
-            wanted = {digest for (digest,) in await tx.tuples(refs)} if old else set()
-        shards |= {digest[:_SHARD] for digest, _, is_row, _ in found if not is_row}
-        for digest in old:
-            gone += digest not in wanted and await remove_content(root, store, digest, before)
+            found = await tx.tuples(_LOOK, last=last, before=before, most=_BATCH)
+        shards |= {digest[:_SHARD] for digest, is_row, _ in found if not is_row}
+        for digest, _, is_loose in found:
+            gone += is_loose and await remove_content(root, store, digest, before)
         if len(found) < _BATCH:
             break
         last = found[-1][0]
@@ -405,18 +419,16 @@ async def _sweep_shard(
 ) -> int:
     """Files whose `keep` never committed go; rows whose file is missing are reported."""
     async with store.reading() as tx:
-        # A range, not LIKE: it is read from the key's index. "g" sorts behind every hexadecimal digit.
-        this = col(BlobRow.digest)
-        query = select(this, _IS_ROW).where(this >= shard, this < shard + "g")
-        known = dict(await tx.tuples(query))
-    orphans = [digest for digest, at in ages.items() if digest not in known and at < before]
+        known = {digest for (digest,) in await tx.tuples(_WITH_FILES, first=shard, end=f"{shard}g")}
+        orphans = sorted(digest for digest, at in ages.items() if digest not in known and at < before)
+        if orphans:  # a file of what is a row by now stays
+            rows = {digest for (digest,) in await tx.tuples(_KNOWN, digests=orphans)}
+            orphans = [digest for digest in orphans if digest not in rows]
     gone = 0
     for digest in orphans:
         gone += await _remove_orphan(root, store, digest, before)
-    for digest in sorted(known.keys() - ages.keys()):
-        if (
-            not known[digest] and not path_of(root, digest).is_file()
-        ):  # the files were listed before the rows: look again
+    for digest in sorted(known - ages.keys()):
+        if not path_of(root, digest).is_file():  # the files were listed before the rows: look again
             _log.error(
                 "a blob's file is missing; restore it", extra={"action": "blob.missing", "digest": digest}
             )

@@ -66,7 +66,10 @@ class Room:
 def free_space(folder: Path) -> Space:
     """Of the disk that the folder lies on, or will. StoreFailure when the disk does not say."""
     try:
-        disk = os.statvfs(_nearest(folder))
+        try:
+            disk = os.statvfs(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            disk = os.statvfs(_nearest(folder))
     except OSError as cause:
         raise errors.StoreFailure(f"the disk of {folder} does not answer: {cause.strerror}") from cause
     return Space(bytes=disk.f_bavail * disk.f_frsize, inodes=disk.f_favail if disk.f_files else None)

@@ -35,12 +35,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.sql import ClauseElement, Executable, TableClause
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.dml import Delete, UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.sql.util import find_tables
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
 from gateway.commits import WAIT_FOR_NOBODY, apart, take_lock, to_its_end
+from gateway.store.counters import Counters
 
 if TYPE_CHECKING:
     from gateway.store.server_connection import DirectConnection
@@ -51,6 +52,15 @@ Values = dict[str, Any]
 # The columns of a row are known when it is found. Any: a class that is made then.
 _named: Callable[..., Any] = collections.namedtuple
 _Names = tuple[str, ...]
+# An execution option of statements that may take long: they go to a thread too.
+SLOW = "gateway_slow"
+# Of those that find few rows by an index, also where lists and searches are asked for.
+FEW = {SLOW: False}
+# Of questions whose rows nobody else may change meanwhile.
+KEPT = "gateway_kept"
+_OTHERS = "gateway_others"
+# Of questions that find no row which their own transaction has put open.
+OTHERS = {_OTHERS: True}
 
 
 @dataclass(slots=True)
@@ -59,12 +69,6 @@ class StatementResult:
 
     rows: Sequence[Any]
     rowcount: int
-
-    def all(self) -> Sequence[Any]:
-        return self.rows
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.rows)
 
 
 class Prepared:
@@ -84,10 +88,13 @@ class Prepared:
         self.places = len(order)
         # The tables that it reads or writes, and those whose rows the rows that it writes name.
         self.tables = tables_of(statement)
-        self.points_to = _pointed_to(statement)
+        self.reaches = self.tables | _pointed_to(statement)
         self._reads: list[tuple[int, _Turn]] = []
         self._make: _Turn | None = None  # when the driver has told the columns
         self.finds = bool(self._columns)
+        options = cast(Executable, statement).get_execution_options()
+        self.keeps, self.finds_others = bool(options.get(KEPT)), bool(options.get(_OTHERS))
+        self.changes, self.takes_away = isinstance(statement, UpdateBase), isinstance(statement, Delete)
 
     def bound(self, values: Values) -> list[Any]:
         """As the driver takes them, in the order of the text."""
@@ -97,8 +104,29 @@ class Prepared:
             for at, turn in self._writes:
                 bound[at] = turn(bound[at])
         except (KeyError, TypeError, ValueError) as cause:
-            raise StatementError(f"a value cannot be written: {cause!r}", self.text, None, cause) from cause
+            raise self._unwritable(cause) from cause
         return bound
+
+    def bound_each(self, many: Sequence[Values]) -> list[Sequence[Any]]:
+        """The same for each set of values, turned column by column: a call for each value would cost more than the row."""
+        given = [self._own | values for values in many] if self._own else many
+        rows: list[Sequence[Any]]
+        try:
+            if self._take is None:
+                rows = [[values[name] for name in self._names] for values in given]
+            else:
+                rows = [*map(self._take, given)]
+            if not self._writes:
+                return rows
+            columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
+            for at, turn in self._writes:
+                columns[at] = [*map(turn, columns[at])]
+        except (KeyError, TypeError, ValueError) as cause:
+            raise self._unwritable(cause) from cause
+        return [*zip(*columns, strict=True)]
+
+    def _unwritable(self, cause: Exception) -> StatementError:
+        return StatementError(f"a value cannot be written: {cause!r}", self.text, None, cause)
 
     @property
     def is_told(self) -> bool:
@@ -251,12 +279,10 @@ def _maker(names: Iterable[str]) -> _Turn:
 
 
 SQLITE_HERE = "sqlite+here"
-# An execution option of statements that may take long: they go to a thread too.
-SLOW = "gateway_slow"
+# What a connection is told, for whoever uses it: the numbers that its one writer keeps.
+COUNTERS = "gateway_counters"
 # Rows that one call writes: more of them are an import, and go to a thread.
 MANY = 200
-# Of those that find few rows by an index, also where lists and searches are asked for.
-FEW = {SLOW: False}
 
 
 class _Context(SQLiteExecutionContext):
@@ -344,13 +370,22 @@ class Line:
     """A connection, and where it is one of `HereDialect` what lies below it: there a statement is over before anything
     could be waited for."""
 
-    __slots__ = ("connection", "dialect", "driver", "here")
+    __slots__ = ("connection", "counters", "dialect", "driver", "here")
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.dialect = connection.dialect
         self.here = connection.sync_connection if is_here(connection) else None
         self.driver = sqlite_driver(self.here) if self.here is not None else None
+        # None where numbers are read each time.
+        self.counters: Counters | None = self.here.info.get(COUNTERS) if self.here is not None else None
+
+
+def driver_of(line: Line) -> sqlite3.Connection:
+    """As `sqlite_driver`, without a look at what lies between."""
+    if line.driver is None:
+        raise TypeError("only SQLite has a driver that runs statements where they are asked")
+    return line.driver
 
 
 def is_slow(statement: Executable, values: Values | list[Values] | None = None) -> bool:
@@ -370,7 +405,7 @@ def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values) -> S
 
 def run_many_here(prepared: Prepared, asked: sqlite3.Connection, many: list[Values]) -> StatementResult:
     """The same for each set of values; nothing is found."""
-    cursor = asked.executemany(prepared.text, [*map(prepared.bound, many)])
+    cursor = asked.executemany(prepared.text, prepared.bound_each(many))
     return StatementResult((), cursor.rowcount)
 
 
@@ -415,7 +450,7 @@ async def run_many_on_server(
     prepared: Prepared, connection: AsyncConnection, many: list[Values]
 ) -> StatementResult:
     """For each set of values; nothing is found."""
-    bound = [*map(prepared.bound, many)]
+    bound = prepared.bound_each(many)
     await _asked(connection, prepared.text, lambda driver: driver.executemany(prepared.text, bound))
     return StatementResult((), -1)
 

@@ -39,7 +39,6 @@ from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
 from gateway.store.pending_writes import insert_of, table_of
 from gateway.store.row import to_json, value_of
-from gateway.store.sqlite_file import kept_counters
 from gateway.store.tables import EventCounterRow, EventRow
 from gateway.store.transaction import Asked, Transaction, run_alone
 from gateway.store.wake import ANY
@@ -134,7 +133,7 @@ async def _numbered(tx: Transaction, rows: list[dict[str, Any]]) -> None:
 
 async def _count_on(tx: Transaction, sequence: str, count: int) -> range:
     """The next numbers of a sequence, for SQLite's one writer."""
-    counters = kept_counters(tx.connection)
+    counters = tx.line.counters
     last = counters.last(sequence) if counters is not None else None
     if last is None:
         found = await tx.tuples(_LAST, sequence=sequence)
@@ -163,7 +162,7 @@ async def number_here(tx: Transaction, limit: int) -> int:
     counters = {row.agency_id: row.last for row in await tx.rows(EventCounterRow, _COUNTERS)}
     numbers = [_next(counters, position, agency_id) for position, agency_id in found]
     await tx.change_many(_NUMBER, numbers)
-    kept = kept_counters(tx.connection)
+    kept = tx.line.counters
     for agency_id in {NODE, *(agency_id for _, agency_id in found)}:
         tx.put_over_last(EventCounterRow(agency_id=agency_id, last=counters[agency_id]), "last")
         if kept is not None:

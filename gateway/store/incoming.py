@@ -39,11 +39,12 @@ from gateway.domain.identity import Digest
 from gateway.domain.pace import LONGEST_HANDOVER
 from gateway.domain.proof import Identity
 from gateway.domain.text import fold, number_word
+from gateway.store.drivers import OTHERS
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
 from gateway.store.row import bodies, from_json, one_of, to_json, value_of
 from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow, UnitPartRow
 from gateway.store.tables_office import PostRow
-from gateway.store.transaction import OTHERS, Transaction
+from gateway.store.transaction import Transaction
 
 _DOCUMENT = IncomingRow
 _MOST_ALIKE = 5

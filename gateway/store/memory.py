@@ -141,6 +141,7 @@ class _Near:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._kept: PoolProxiedConnection | None = None
+        self._driver: sqlite3.Connection | None = None  # below it
         self._read: tuple[object, Tokens] | None = None
         self.seen: Tokens | None = None
 
@@ -154,14 +155,14 @@ class _Near:
         self.seen = None
 
     async def version(self) -> object:
-        driver = await self._driver()
+        driver = self._driver or await self._opened()
         try:
             return drivers.version_of(driver)
         except sqlite3.Error as cause:
             raise OperationalError("PRAGMA data_version", None, cause) from cause
 
     async def _look(self) -> Tokens:
-        driver = await self._driver()
+        driver = self._driver or await self._opened()
         try:
             version = drivers.version_of(driver)
             if self._read is None or self._read[0] != version:
@@ -171,22 +172,19 @@ class _Near:
         except sqlite3.Error as cause:
             raise OperationalError(_LOOK, None, cause) from cause
 
-    async def _driver(self) -> sqlite3.Connection:
-        kept = self._kept
-        if kept is None:
-            kept = await self._engine.raw_connection()
-            if self._kept is None:
-                self._kept = kept
-            else:  # another one was quicker
-                kept.close()
-                kept = self._kept
+    async def _opened(self) -> sqlite3.Connection:
+        kept = await self._engine.raw_connection()
+        if self._driver is not None:  # another one was quicker
+            kept.close()
+            return self._driver
         driver: sqlite3.Connection = kept.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
+        self._kept, self._driver = kept, driver
         return driver
 
     async def close(self) -> None:
         if self._kept is not None:
             self._kept.close()
-            self._kept = None
+            self._kept = self._driver = None
 
 
 class _Server:

@@ -5,11 +5,11 @@ few statements, each of which writes to several tables."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from itertools import chain
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import ARRAY, Table, bindparam, func, select
@@ -40,9 +40,17 @@ class RowInsert:
         """For a call with one row, or one for each of many."""
         return _one(self, dialect)
 
-    def many(self, rows: Sequence[Values]) -> tuple[Insert, Values]:
+    def written(self, rows: list[Values]) -> list[Values]:
+        """The same rows; a key that the database counts itself is left out."""
+        if (counted := _counted(self.kind)) is not None:
+            for row in rows:
+                if row[counted] is None:
+                    del row[counted]
+        return rows
+
+    def many(self, given: list[Values]) -> tuple[Insert, Values]:
         """For a server: all rows as one list of values for each column."""
-        rows = self.last_of_each(rows)
+        rows = self.last_of_each(self.written(given))
         return _many(self, tuple(rows[0])), _by_column(rows)
 
     def last_of_each(self, rows: Sequence[Values]) -> Sequence[Values]:
@@ -70,16 +78,19 @@ def row_insert(kind: type[Row], *over: str, missing: bool = False) -> RowInsert:
 
 @dataclass(slots=True)
 class PendingWrite:
-    """One statement with its values; or rows, of one table."""
+    """One statement with its values; or rows, of one table. Rows lend their values: who gave one changes it no more."""
 
     what: RowInsert | UpdateBase
+    table: str
     values: list[Values]
     check: Check | None = None
     finish: Finish | None = None
 
-    def one_by_one(self, dialect: str) -> UpdateBase:
+    def one_by_one(self, dialect: str) -> tuple[UpdateBase, list[Values]]:
         """For a call with all of its values."""
-        return self.what.one(dialect) if isinstance(self.what, RowInsert) else self.what
+        if isinstance(self.what, RowInsert):
+            return self.what.one(dialect), self.what.written(self.values)
+        return self.what, self.values
 
     def on_server(self) -> tuple[UpdateBase, Values]:
         if isinstance(self.what, RowInsert):
@@ -88,62 +99,69 @@ class PendingWrite:
             return self.what, self.values[0]
         return change(cast("Update", self.what), tuple(self.values[0])), _by_column(self.values)
 
-    @property
-    def table(self) -> str:
-        return self.what.table if isinstance(self.what, RowInsert) else cast("Table", self.what.table).name
-
 
 @dataclass(slots=True)
 class PendingWrites:
     """In the order of asking; rows that come into one table in one way are together, where the first of them stands, unless
     they may name a row that is asked for after that one. Those that are open stand before all others."""
 
+    is_empty: bool = True
     _open: list[PendingWrite] = field(default_factory=list)
     _closed: list[PendingWrite] = field(default_factory=list)
     _rows: dict[RowInsert, int] = field(default_factory=dict)
     _tables: set[str] = field(default_factory=set)
 
-    def __bool__(self) -> bool:
-        return bool(self._closed or self._open)
+    def all(self) -> list[PendingWrite]:
+        return [*self._open, *self._closed]
 
-    def __iter__(self) -> Iterator[PendingWrite]:
-        return chain(self._open, self._closed)
-
-    def add(self, way: RowInsert, *values: Values, finish: Finish | None = None) -> None:
+    def add(self, way: RowInsert, *rows: Row, finish: Finish | None = None) -> None:
         first = self._rows.get(way)
-        if first is not None and not named_by(way.kind) & {each.table for each in self._closed[first + 1 :]}:
-            self._closed[first].values.extend(values)
+        if first is not None and self._may_be_together(way, first):
+            self._closed[first].values.extend(map(_VALUES, rows))
             return
         self._rows[way] = len(self._closed)
-        self._put(PendingWrite(way, list(values), finish=finish))
+        self._closed.append(PendingWrite(way, way.table, [*map(_VALUES, rows)], finish=finish))
+        self._tables.add(way.table)
+        self.is_empty = False
 
     def add_apart(
         self, what: RowInsert | UpdateBase, *values: Mapping[str, Any], check: Check | None = None
     ) -> None:
         """A change, or a row of which more is to be done."""
-        self._put(PendingWrite(what, [*map(dict, values)], check))
+        table = what.table if isinstance(what, RowInsert) else cast("Table", what.table).name
+        self._closed.append(PendingWrite(what, table, [*map(dict, values)], check))
+        self._tables.add(table)
+        self.is_empty = False
 
-    def add_open(self, way: RowInsert, values: Values) -> PendingWrite:
+    def add_open(self, way: RowInsert, row: Row) -> PendingWrite:
         """A row of which more is said until it is written."""
-        self._open.append(PendingWrite(way, [values]))
-        return self._open[-1]
+        write = PendingWrite(way, way.table, [row.__dict__])
+        self._open.append(write)
+        self.is_empty = False
+        return write
 
     def amend(self, row: PendingWrite, values: Values) -> bool:
         """False where it is written already."""
-        if not any(each is row for each in self._open):
-            return False
-        row.values[0].update(values)
-        return True
+        for write in self._open:
+            if write is row:
+                row.values[0].update(values)
+                return True
+        return False
 
     def touches(self, tables: Collection[str], *, open_too: bool = True) -> bool:
         """Whether one of these tables will be written to; `open_too`: also by open rows."""
-        return not self._tables.isdisjoint(tables) or (
-            open_too and any(each.table in tables for each in self._open)
-        )
+        if not self._tables.isdisjoint(tables):
+            return True
+        if open_too:
+            for write in self._open:
+                if write.table in tables:
+                    return True
+        return False
 
-    def _put(self, write: PendingWrite) -> None:
-        self._closed.append(write)
-        self._tables.add(write.table)
+    def _may_be_together(self, way: RowInsert, first: int) -> bool:
+        """Whether no row that was asked for after those may be named by one that joins them."""
+        later = [write.table for write in self._closed[first + 1 :]]
+        return not later or named_by(way.kind).isdisjoint(later)
 
 
 def exactly_one(error: Callable[[], Exception]) -> Check:
@@ -193,10 +211,8 @@ def table_of(kind: type[Row]) -> Table:
     return kind.__table__
 
 
-def values_of(row: Row) -> Values:
-    """Every column's value; a key that the database counts itself is left out."""
-    counted = _counted(type(row))
-    return row.values() if counted is None or row.__dict__[counted] is not None else row.values(counted)
+# Every column's value.
+_VALUES = attrgetter("__dict__")
 
 
 @cache

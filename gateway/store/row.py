@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -19,7 +19,6 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
-from pydantic.fields import FieldInfo
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -134,11 +133,17 @@ class _Plainly(TableClass):
     def __call__(cls, **values: Any) -> Any:
         kind: Any = cls
         names, defaults = _columns(kind)
-        row = object.__new__(kind)
-        row.__dict__.update(defaults, **values)
-        if row.__dict__.keys() != names.keys():
-            raise _wrong(kind, row.__dict__.keys() ^ names.keys())
+        row = _new(kind)
+        given = row.__dict__
+        given |= defaults
+        given |= values
+        if given.keys() != names:
+            raise _wrong(kind, given.keys() ^ names)
         return row
+
+
+# Of an object that nothing is noted down about.
+_new = object.__new__
 
 
 class Row(SQLModel, metaclass=_Plainly):
@@ -154,9 +159,10 @@ class Row(SQLModel, metaclass=_Plainly):
         """Made of a value whose fields are called as the columns are, but for the `other` ones."""
         kind: Any = type(value)
         names, take, turns = _taken(cls, kind, tuple(other))
-        row = object.__new__(cls)
+        row = _new(cls)
         given = row.__dict__
-        given.update(zip(names, take(value), strict=True), **other)
+        given |= zip(names, take(value), strict=True)
+        given |= other
         for name, turn in turns:
             if given[name] is not None:
                 given[name] = turn(given[name])
@@ -230,7 +236,7 @@ class _Taken(NamedTuple):
 def _taken(cls: type[Row], kind: type, other: tuple[str, ...]) -> _Taken:
     """The columns without those, out of a value of that kind."""
     columns, _ = _columns(cls)
-    if unknown := {*other} - columns.keys():
+    if unknown := {*other} - columns:
         raise _wrong(cls, unknown)
     return _Taken.by((name for name in columns if name not in other), _turns(kind)[1])
 
@@ -277,10 +283,11 @@ def _turns(kind: Any) -> tuple[dict[str, _Turn], dict[str, _Turn]]:
 
 
 @cache
-def _columns(cls: type[Row]) -> tuple[dict[str, FieldInfo], dict[str, Any]]:
-    """All of them, and the values of those that need not be given."""
+def _columns(cls: type[Row]) -> tuple[KeysView[str], dict[str, Any]]:
+    """The names of all of them, and the values of those that need not be given."""
     fields = dict(cls.model_fields)
-    return fields, {name: field.get_default() for name, field in fields.items() if not field.is_required()}
+    defaults = {name: field.get_default() for name, field in fields.items() if not field.is_required()}
+    return fields.keys(), defaults
 
 
 _WITHOUT_ZONE = len("2026-01-31 00:00:00.000000")

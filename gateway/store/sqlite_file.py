@@ -16,62 +16,15 @@ from pathlib import Path
 from types import TracebackType
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway import commits
 from gateway.commits import apart
 from gateway.store import drivers
 from gateway.store import engine as engines
+from gateway.store.counters import Counters
 from gateway.store.drivers import Line
 from gateway.store.transaction import Transaction, failure
-
-_COUNTERS = "gateway_counters"
-
-
-class Counters:
-    """The last numbers of what the units of the one writer count, by name: they stay in memory until somebody else wrote to
-    the file, and a unit that is undone leaves them as they were."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, int] = {}
-        self._before: dict[str, int | None] = {}
-        self._version: object = None
-
-    def last(self, name: str) -> int | None:
-        """None where it has to be read."""
-        return self._last.get(name)
-
-    def count_to(self, name: str, number: int) -> None:
-        self._before.setdefault(name, self._last.get(name))
-        self._last[name] = number
-
-    def begin_group(self, version: object) -> None:
-        """`version`: another one whenever somebody else wrote since the last group."""
-        if version != self._version:
-            self._version = version
-            self._last.clear()
-
-    def begin_unit(self) -> None:
-        self._before.clear()
-
-    @property
-    def have_moved(self) -> bool:
-        """Whether this unit counted anything."""
-        return bool(self._before)
-
-    def undo_unit(self) -> None:
-        for name, number in self._before.items():
-            if number is None:
-                del self._last[name]
-            else:
-                self._last[name] = number
-        self._before.clear()
-
-
-def kept_counters(connection: AsyncConnection) -> Counters | None:
-    """Of the connection that the writer keeps; None of any other, where numbers are read each time."""
-    kept: Counters | None = connection.info.get(_COUNTERS)
-    return kept
 
 
 class StoreDriver:
@@ -80,7 +33,7 @@ class StoreDriver:
     def __init__(self, line: Line, counters: Counters, put_back: Callable[[Line], Awaitable[None]]) -> None:
         self.line = line
         self.counters = counters
-        self._driver = drivers.sqlite_driver(line.connection)
+        self._driver = drivers.driver_of(line)
         self._put_back = put_back
 
     def mark(self, words: str) -> None:
@@ -174,7 +127,7 @@ class StoreWriter:
         if line is None:
             line = await self._opened()
         try:
-            driver = drivers.sqlite_driver(line.connection)
+            driver = drivers.driver_of(line)
             await drivers.lock(driver, engines.BUSY_TIMEOUT_S)
             self._counters.begin_group(drivers.version_of(driver))
         except BaseException:
@@ -185,7 +138,7 @@ class StoreWriter:
     async def _opened(self) -> Line:
         connection = await self._engine.connect()
         drivers.sqlite_driver(connection).execute(commits.WAIT_FOR_NOBODY)
-        self._counters = connection.info[_COUNTERS] = Counters()
+        self._counters = connection.info[drivers.COUNTERS] = Counters()
         return Line(connection)
 
     async def _put_back(self, line: Line) -> None:
@@ -199,18 +152,18 @@ class StoreWriter:
 async def _end_view(line: Line) -> bool:
     """Whether the connection can be used again. One that does not let go of its view cannot, nor one that SQLAlchemy closed
     below itself, as it does where somebody was cut short while a thread read."""
-    connection = line.connection
-    if connection.invalidated:
+    connection, here = line.connection, line.here
+    if here is None or here.invalidated:
         return False
     try:
-        drivers.sqlite_driver(connection).rollback()
-        if connection.in_transaction():  # SQLAlchemy itself was asked too
+        drivers.driver_of(line).rollback()
+        if here.in_transaction():  # SQLAlchemy itself was asked too
             await connection.rollback()
     except BaseException:
         await connection.invalidate()
         await connection.close()
         raise
-    return not connection.invalidated
+    return not here.invalidated
 
 
 # So many look at the same time, and others wait; a few connections stay open.

@@ -5,7 +5,7 @@ Each unit of work is measured."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -199,10 +199,13 @@ class SqlStore:
     def _work(self, tx: Transaction, scope: AgencyScope) -> SqlWork:
         return SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id))
 
-    async def share(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> T:
+    def share(
+        self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]], *, patience_s: float = 0.0
+    ) -> Coroutine[Any, Any, T]:
         """A unit of work that may be committed with others: what `body` gives, when it is on disk. It does not commit, and
-        may be called a second time, alone."""
-        return await self._shared.run(scope, body)
+        may be called a second time, alone; and sets no `asyncio.timeout`, which would end the task of all who share.
+        `patience_s`: so long it may wait for another unit to go with, because nobody waits for what it writes."""
+        return self._shared.run(scope, body, patience_s)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
         """One consistent view; StoreFailure for whoever writes in it."""
@@ -212,9 +215,11 @@ class SqlStore:
         """As `read`, for one question: what is asked after it is of a later moment."""
         return self._asking(lambda tx: SqlWork(tx, scope, self._clock))
 
-    async def share_view(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> T:
+    def share_view(
+        self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]
+    ) -> Coroutine[Any, Any, T]:
         """As `ask`, with others who ask at the same time: what `body` gives, which may be called a second time."""
-        return await self._shared_views.run(scope, body)
+        return self._shared_views.run(scope, body)
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction for no agency in particular: for the node's own tables, inside this package."""

@@ -33,12 +33,9 @@ from sqlalchemy.sql.visitors import cloned_traverse, iterate, replacement_traver
 from sqlalchemy.types import NullType
 from sqlalchemy.util import immutabledict
 
-from gateway.store.drivers import Prepared, prepared_once
+from gateway.store.drivers import KEPT, Prepared, prepared_once
 
 Values = Mapping[str, Any]
-KEPT = "gateway_kept"
-"""An execution option of questions whose rows nobody else may change meanwhile."""
-
 _GIVEN = "given"
 # As no value is called.
 _NUMBER = "number_of_set"
@@ -52,16 +49,19 @@ class Question:
 
     prepared: Prepared
     names: tuple[str, ...]
-    writes: Sequence[Callable[[Any], Any]] | None
+    writes: Sequence[Callable[[Any], Any] | None] | None
     finds_lists: bool
     """All rows of a set come as one text."""
 
     def values(self, sets: Sequence[Values]) -> dict[str, Any]:
+        columns = [[values[name] for values in sets] for name in self.names]
         if self.writes is None:
-            return {name: [each[name] for each in sets] for name in self.names}
-        pairs = [*zip(self.names, self.writes, strict=True)]
-        rows = [[write(each[name]) for name, write in pairs] for each in sets]
-        return {_GIVEN: json.dumps(rows, ensure_ascii=False)}
+            return dict(zip(self.names, columns, strict=True))
+        written = [
+            column if write is None else [*map(write, column)]
+            for column, write in zip(columns, self.writes, strict=True)
+        ]
+        return {_GIVEN: json.dumps([*zip(*written, strict=True)], ensure_ascii=False)}
 
     def rows_of_each(self, found: Sequence[Any], sets: int) -> list[list[Any]]:
         """What was found for each of so many sets, as the driver would have told it."""
@@ -104,8 +104,7 @@ def question(
         cells, number = _arrays({name: bind.type for name, bind in binds.items()})
         writes = None
     else:
-        processors = [binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
-        writes = [each or _as_it_is for each in processors]
+        writes = [binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
         given = func.json_each(bindparam(_GIVEN, type_=Text())).table_valued("key", "value").alias(_GIVEN)
         cells = {name: func.json_extract(given.c.value, f"$[{n}]") for n, name in enumerate(names)}
         number = given.c.key
@@ -162,10 +161,6 @@ def _is_of_all_rows(part: Any) -> bool:
         bounds = (part._limit_clause, part._offset_clause)
         return bool(part._distinct or part._group_by_clauses) or any(each is not None for each in bounds)
     return isinstance(part, _OF_ALL_ROWS)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _binds(statement: Any, names: Sequence[str]) -> dict[str, BindParameter[Any]]:

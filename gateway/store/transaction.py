@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, CompoundSelect, CursorResult, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, CompoundSelect, bindparam, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable, Select
@@ -23,7 +23,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 
 from gateway import errors
 from gateway.store import drivers, together
-from gateway.store.drivers import Line, Prepared, StatementResult, Statements
+from gateway.store.drivers import KEPT, Line, Prepared, StatementResult, Statements
 from gateway.store.pending_writes import (
     Check,
     Finish,
@@ -32,10 +32,8 @@ from gateway.store.pending_writes import (
     RowInsert,
     exactly_one,
     row_insert,
-    values_of,
 )
 from gateway.store.row import Row
-from gateway.store.together import KEPT
 
 R = TypeVar("R", bound=Row)
 
@@ -43,11 +41,7 @@ Asked = tuple[Executable, dict[str, Any]]
 """With its values by name."""
 Questions = tuple[Executable, Prepared, Sequence[dict[str, Any]]]
 """A statement, as it is asked for one set of values, and several sets."""
-Result = StatementResult | CursorResult[Any]
 _STATEMENTS = Statements()
-_OTHERS = "gateway_others"
-# An execution option of questions that find no row which their own transaction has put open.
-OTHERS = {_OTHERS: True}
 _SEPARATOR = "\x1f"  # stands in no code, digest or id
 _KEYS = (
     func.unnest(bindparam("keys", type_=ARRAY(BigInteger, dimensions=1)))
@@ -69,6 +63,8 @@ class Transaction:
         self._connection, self._dialect = line.connection, line.dialect
         self._here, self._driver = line.here, line.driver
         self._on_server = line.dialect.name == "postgresql"
+        # Not by SQLAlchemy, nor by a thread.
+        self._is_asked_here = self._on_server or line.driver is not None
         self._shared = shared
         self._held: set[str] = set()
         self._over = self._is_broken = False
@@ -114,7 +110,7 @@ class Transaction:
             await self._execute(HOLD, {"keys": [*map(_number, unheld)]})
             self._held.update(unheld)
 
-    async def ask_for_each(self, questions: Sequence[Questions]) -> Sequence[Sequence[Result]]:
+    async def ask_for_each(self, questions: Sequence[Questions]) -> Sequence[Sequence[StatementResult]]:
         """What each statement brings for each of its sets of values, by as few questions as can be. Names that are to be
         held are held when it returns; none of these questions may depend on them."""
         self._check_open()
@@ -161,8 +157,7 @@ class Transaction:
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
         """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
         between, because nobody here changes a row by assigning to it, and that is a third of a statement's cost."""
-        found: Sequence[Any] = (await self._execute(query, values or None)).all()
-        return found
+        return (await self._execute(query, values)).rows
 
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
         found = await self.rows(kind, _first(query), **values)
@@ -179,12 +174,12 @@ class Transaction:
 
     async def tuples(self, query: Executable, /, **values: object) -> Sequence[Any]:
         """What a query of several columns found; each row reads like a tuple."""
-        return (await self._execute(query, values or None)).all()
+        return (await self._execute(query, values)).rows
 
     async def find_each(self, *questions: Asked) -> Sequence[Sequence[Any]]:
         """What each of several questions finds, as by `tuples`. A server is asked once for all of them."""
         asked = list[tuple[Prepared, dict[str, Any]]]()
-        if self._on_server and not self._pending:
+        if self._on_server and self._pending.is_empty:
             self._check_open()
             prepared = [(self._prepared(query, values), values) for query, values in questions]
             asked = [(each, values) for each, values in prepared if each is not None]
@@ -204,34 +199,34 @@ class Transaction:
         """Writes new rows of one table. Clash, at the latest in the end, when one of them is there, or names a row that is
         not."""
         if rows:
-            self._pending.add(row_insert(type(rows[0])), *map(values_of, rows))
+            self._pending.add(row_insert(type(rows[0])), *rows)
 
     def put_finished(self, finish: Finish, *rows: Row) -> None:
         """As `put`, of rows whose last values are known when they are written, such as numbers without gaps. One table has
         one such way."""
         if rows:
-            self._pending.add(row_insert(type(rows[0])), *map(values_of, rows), finish=finish)
+            self._pending.add(row_insert(type(rows[0])), *rows, finish=finish)
 
     def put_missing(self, *rows: Row) -> None:
         """The same for rows of which some may be there: those stay as they are."""
         if rows:
-            self._pending.add(row_insert(type(rows[0]), missing=True), *map(values_of, rows))
+            self._pending.add(row_insert(type(rows[0]), missing=True), *rows)
 
     def put_over_last(self, row: Row, *columns: str) -> None:
         """As `put_over`, when the row is written with others."""
-        self._pending.add(row_insert(type(row), *columns), values_of(row))
+        self._pending.add(row_insert(type(row), *columns), row)
 
     def put_by(self, way: RowInsert, row: Row) -> None:
         """As `put`, in a way of the table's own."""
-        self._pending.add(way, values_of(row))
+        self._pending.add(way, row)
 
     async def put_surely(self, row: Row, taken: Callable[[], Exception]) -> None:
         """As `put_new` for who can go no further without it: that error, at the latest when this transaction ends."""
-        await self._surely(row_insert(type(row), missing=True), values_of(row), check=exactly_one(taken))
+        await self._surely(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(taken))
 
     def put_open(self, row: Row) -> PendingWrite:
         """As `put`, of a row of which more is said by `amend`; statements marked as `OTHERS` do not ask for it."""
-        return self._pending.add_open(row_insert(type(row)), values_of(row))
+        return self._pending.add_open(row_insert(type(row)), row)
 
     def amend(self, row: PendingWrite, values: Mapping[str, Any]) -> bool:
         """False where the row is written already."""
@@ -240,9 +235,9 @@ class Transaction:
     async def put_now(self) -> None:
         """What waits to be written, and what that brings with it."""
         try:
-            while self._pending:
+            while not self._pending.is_empty:
                 waiting, self._pending = self._pending, PendingWrites()
-                await self.put_together([*waiting])
+                await self.put_together(waiting.all())
         except BaseException:
             self._is_broken = True
             raise
@@ -258,14 +253,14 @@ class Transaction:
         for each in waiting:
             if each.finish is not None:
                 await each.finish(self, each.values)
-            changed = await self._execute_many(each.one_by_one(self._dialect.name), each.values)
+            changed = await self._execute_many(*each.one_by_one(self._dialect.name))
             if each.check is not None:
                 each.check(changed)
 
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
-        statement = row_insert(type(row), missing=True).one(self._dialect.name)
-        return (await self._execute(statement, values_of(row))).rowcount == 1
+        way = row_insert(type(row), missing=True)
+        return (await self._execute(way.one(self._dialect.name), *way.written([row.values()]))).rowcount == 1
 
     async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
         """As `put_new` for who does something else where a unique key is taken. Where units share a transaction that shows
@@ -276,11 +271,12 @@ class Transaction:
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
-        await self._execute(row_insert(type(row), *columns).one(self._dialect.name), values_of(row))
+        way = row_insert(type(row), *columns)
+        await self._execute(way.one(self._dialect.name), *way.written([row.values()]))
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
         """How many rows it changed. Of an update, values that are no parameters of it are columns to set."""
-        return (await self._execute(statement, values or None)).rowcount
+        return (await self._execute(statement, values)).rowcount
 
     async def change_surely(self, statement: Update | Delete, check: Check, /, **values: object) -> None:
         """As `change` for who can go no further where the number of rows is wrong: `check` hears it and raises, at the
@@ -310,15 +306,20 @@ class Transaction:
         if self._on_server:
             self._pending.add_apart(what, *sets, check=check)
             return
-        statement = what.one(self._dialect.name) if isinstance(what, RowInsert) else what
-        if len(sets) == 1:
-            check((await self._execute(statement, dict(sets[0]))).rowcount)
+        many = [*map(dict, sets)]
+        statement: Executable
+        if isinstance(what, RowInsert):
+            statement, many = what.one(self._dialect.name), what.written(many)
         else:
-            check(await self._execute_many(statement, [*map(dict, sets)]))
+            statement = what
+        if len(many) == 1:
+            check((await self._execute(statement, many[0])).rowcount)
+        else:
+            check(await self._execute_many(statement, many))
 
-    def when_committed(self, tell: Callable[[], None]) -> None:
+    def when_committed(self, *tells: Callable[[], None]) -> None:
         """Called once this transaction holds, and never when it does not: for what is counted."""
-        self._then.append(tell)
+        self._then += tells
 
     async def commit(self) -> None:
         self._check_open()
@@ -343,17 +344,18 @@ class Transaction:
         """For the registry, whose rows lie in the same database and change with this transaction."""
         return self._connection
 
-    async def _execute(self, statement: Executable, values: dict[str, Any] | None = None) -> Result:
+    async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
         self._check_open()
         try:
             prepared = self._prepared(statement, values)
-            if self._pending and (prepared is None or self._asks_for_own(statement, prepared)):
+            if not self._pending.is_empty and (prepared is None or self._asks_for_own(prepared)):
                 await self.put_now()
             if prepared is None:
-                return await self._by_library(statement, values)
+                found = await self._by_library(statement, values or None)
+                return StatementResult(found.all() if found.returns_rows else (), found.rowcount)
             if self._driver is not None:
-                return drivers.run_here(prepared, self._driver, values or {})
-            return await self._run(prepared, values or {})
+                return drivers.run_here(prepared, self._driver, values)
+            return await self._run(prepared, values)
         except _ALL as cause:
             self._refused()
             raise _ours(cause) from cause
@@ -369,10 +371,11 @@ class Transaction:
             prepared = None
             if self._on_server or (self._driver is not None and len(many) <= drivers.MANY):
                 prepared = _STATEMENTS.of_many(statement, many, self._dialect)
-            if self._pending and (prepared is None or self._asks_for_own(statement, prepared)):
+            if not self._pending.is_empty and (prepared is None or self._asks_for_own(prepared)):
                 await self.put_now()
             if prepared is None:
-                return (await self._by_library(statement, many)).rowcount
+                changed: int = (await self._by_library(statement, many)).rowcount
+                return changed
             if self._driver is not None:
                 return drivers.run_many_here(prepared, self._driver, many).rowcount
             return (await drivers.run_many_on_server(prepared, self._connection, many)).rowcount
@@ -384,19 +387,14 @@ class Transaction:
         """A server undoes all of it, and says nothing when it is told to commit then."""
         self._is_broken = self._is_broken or self._on_server
 
-    def _prepared(self, statement: Executable, values: dict[str, Any] | None) -> Prepared | None:
+    def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
         """None for SQLAlchemy itself: what is asked for the first time, and all that a thread asks SQLite."""
-        is_asked_here = self._on_server or self._driver is not None
-        return _STATEMENTS.of(statement, values, self._dialect) if is_asked_here else None
+        return _STATEMENTS.of(statement, values, self._dialect) if self._is_asked_here else None
 
-    def _asks_for_own(self, statement: Executable, prepared: Prepared) -> bool:
+    def _asks_for_own(self, prepared: Prepared) -> bool:
         """Whether this statement may find, or point to, or take away what this transaction has yet to write."""
-        return bool(self._pending) and (
-            isinstance(statement, Delete)
-            or self._pending.touches(
-                prepared.tables | prepared.points_to,
-                open_too=not statement.get_execution_options().get(_OTHERS),
-            )
+        return prepared.takes_away or self._pending.touches(
+            prepared.reaches, open_too=not prepared.finds_others
         )
 
     async def _put_together(self, waiting: Iterable[PendingWrite]) -> None:
@@ -426,7 +424,7 @@ class Transaction:
 
     async def _by_library(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
-    ) -> CursorResult[Any]:
+    ) -> Any:  # Any: the library's own result
         if self._here is None or drivers.is_slow(statement, values):
             return await self._connection.execute(statement, values)
         return self._here.execute(statement, values)
@@ -447,7 +445,7 @@ class Slowly(Transaction):
     def __init__(self, tx: Transaction) -> None:
         self.__dict__ = tx.__dict__  # one state: what one of the two ends is over for both
 
-    async def _execute(self, statement: Executable, values: dict[str, Any] | None = None) -> Result:
+    async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
         return await super()._execute(self._slow(statement), values)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:

@@ -20,7 +20,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Self
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 from gateway import chance, commits
 from gateway.domain.identity import Digest
@@ -35,8 +35,10 @@ from gateway.transport.parcel import (
     SMALL,
     PayloadFolder,
     Together,
+    content_of,
     contents_of,
     discard,
+    is_at_hand,
     too_large,
     unroutable,
 )
@@ -44,6 +46,7 @@ from gateway.transport.queue_file import QueueFile
 
 LEASE_S = 60.0  # as `workers.lease_s` is shipped
 POLL_S = 0.2  # how late a publish of another process may be noticed
+SETTLED_S = 0.2  # how late a settled parcel leaves the queue, where nothing is written before
 _MOST_KNOWN = 4096  # codes of which it is remembered whether somebody hosts them
 LEASES_S = 1.0  # how late it may be noticed that a lease has run out
 QUIET_S = 5.0  # when nothing was removed for so long, what was removed leaves SQLite's log too
@@ -73,7 +76,9 @@ class EmbeddedAxis:
         self._queue = QueueFile(self._path, pool, self._clean)
         self._reading = Together(self._read_all)
         self._storing = Together(self._store_rows)
-        self._settling = Together(self._settle_all)
+        self._settled: dict[str, None] = {}  # tokens of parcels whose rows are still to be removed
+        self._settle_later: asyncio.TimerHandle | None = None
+        self._settling: asyncio.Task[None] | None = None
         self._removed: float | None = time.monotonic()  # perhaps by a process that was killed too soon
         self._bell = WaiterBell(self._path)
         self._hosting = _Hosting()
@@ -91,10 +96,15 @@ class EmbeddedAxis:
 
     async def close(self) -> None:
         """Make everything that this process still holds due at once. A second call does nothing."""
-        if self._queue.is_open and self._held:
+        if self._settle_later is not None:
+            self._settle_later.cancel()
+        if self._settling is not None:
+            await asyncio.wait([self._settling])
+        if self._queue.is_open and (self._held or self._settled):
             # Else nothing is lost either: leases run out by themselves.
             with contextlib.suppress(Unreachable):
                 async with self._queue.write() as queue:
+                    self._remove_settled(queue)
                     queue.executemany(queue_file.AGAIN, [(token,) for token in self._held])
         self._bell.close()
         await self._queue.close()
@@ -144,6 +154,7 @@ class EmbeddedAxis:
             return ()
         ordinary, now = ordinary_places(limit, next(self._turns)), times["now"]
         async with self._queue.write() as queue:
+            settled = self._remove_settled(queue)
             rows = queue_file.due_of(queue, {"node": self._node, **times}, limit, ordinary)
             if not rows:  # another node, or a process of this one, was quicker
                 return ()
@@ -158,29 +169,71 @@ class EmbeddedAxis:
             self._held |= {token: expiry for token, expiry, _ in leases}
             queue.executemany(queue_file.LEASE, leases)
             queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
+        self._forget_settled(settled)
         for row in poisoned:
             action(_log, "axis.dead", _poison_reason(row[8]), packet_id=row[2], recipient=row[1])
         return arrivals
 
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
-        """Remove the row, or make it due again at once. With a stale token nothing changes."""
-        await self._settling.ask((arrival.token, done))
-        if done:
+        """Remove the row, or make it due again at once. With a stale token nothing changes. A row whose payload is no file
+        is removed with what this process writes next, a moment later: a process that dies before is given the parcel again,
+        as one that dies before this call."""
+        if arrival.token in self._settled:
+            return
+        if not done:
+            await self._give_again(arrival.token)
+            return
+        self._held.pop(arrival.token, None)
+        self._settled[arrival.token] = None
+        if arrival.file is not None or self._files.has(arrival.digest):
+            await self._settle_all()
             await self._remove_unneeded(arrival.digest)
+        elif self._settle_later is None:
+            self._plan_to_settle()
 
-    async def _settle_all(self, settled: Sequence[tuple[str, bool]]) -> Sequence[None]:
-        finished_tokens = [(token,) for token, finished in settled if finished]
-        returned_tokens = [(token,) for token, finished in settled if not finished]
+    async def _give_again(self, token: str) -> None:
         async with self._queue.write() as queue:
-            removed = queue.executemany(queue_file.DONE, finished_tokens).rowcount if finished_tokens else 0
-            freed = queue.executemany(queue_file.AGAIN, returned_tokens).rowcount if returned_tokens else 0
-        for token, _ in settled:
-            self._held.pop(token, None)
-        if removed:
-            self._removed = time.monotonic()
+            freed = queue.execute(queue_file.AGAIN, (token,)).rowcount
+        self._held.pop(token, None)
         if freed:
             ring(self._path)
-        return [None] * len(settled)
+
+    def _plan_to_settle(self) -> None:
+        self._settle_later = asyncio.get_running_loop().call_later(SETTLED_S, self._begin_to_settle)
+
+    def _begin_to_settle(self) -> None:
+        self._settle_later = None
+        if self._settled:
+            self._settling = asyncio.get_running_loop().create_task(self._settle_late(), name="settle")
+
+    async def _settle_late(self) -> None:
+        try:
+            await self._settle_all()
+        except Unreachable as error:
+            # They stay leased, and go with the next write; until then the disk is tried again.
+            action(_log, "axis.not_settled", str(error), parcels=len(self._settled))
+            if self._settle_later is None and self._queue.is_open:
+                self._plan_to_settle()
+
+    async def _settle_all(self) -> None:
+        if self._settled:
+            async with self._queue.write() as queue:
+                settled = self._remove_settled(queue)
+            self._forget_settled(settled)
+
+    def _remove_settled(self, queue: sqlite3.Connection) -> list[str]:
+        """Remove the rows of settled parcels; return their tokens, for `_forget_settled` once that is committed."""
+        settled = [*self._settled]
+        if settled and queue.executemany(queue_file.DONE, [(token,) for token in settled]).rowcount:
+            self._removed = time.monotonic()
+        return settled
+
+    def _forget_settled(self, tokens: Sequence[str]) -> None:
+        for token in tokens:
+            self._settled.pop(token, None)
+        if self._settle_later is not None and not self._settled:
+            self._settle_later.cancel()
+            self._settle_later = None
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until a row is due; what this process publishes wakes at once, what another one does within `POLL_S`."""
@@ -200,11 +253,13 @@ class EmbeddedAxis:
 
     async def counts(self) -> Mapping[str, int]:
         """Count rows of the whole queue, all nodes: `waiting`, the `urgent` ones of them, `leased` and `dead`."""
+        await self._settle_all()
         (totals,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return dict(zip(("waiting", "urgent", "leased", "dead"), totals[:4], strict=True))
 
     async def oldest(self) -> datetime | None:
         """Return when the oldest parcel for a code that this node hosts was published."""
+        await self._settle_all()
         ((published_at,),) = await self._queue.search(
             queue_file.OLDEST, {"node": self._node, **self._times(self._lease_s)}
         )
@@ -216,6 +271,7 @@ class EmbeddedAxis:
 
     async def leased_ahead(self) -> int:
         """Count parcels whose lease was written by a clock that was ahead; the next taker has them."""
+        await self._settle_all()
         (totals,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return int(totals[4])
 
@@ -273,8 +329,11 @@ class EmbeddedAxis:
 
     async def _store_row(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
         """Return the folded codes whose rows are committed: hosting is read inside the transaction."""
-        with self._queue.failures_named():
-            content = await self._reading.ask(parcel)
+        if is_at_hand(parcel):
+            content = content_of(parcel)
+        else:
+            with self._queue.failures_named():
+                content = await self._reading.ask(parcel)
         return await self._storing.ask((parcel, routes, content))
 
     async def _read_all(self, parcels: Sequence[Parcel]) -> Sequence[bytes | Exception]:
@@ -284,6 +343,7 @@ class EmbeddedAxis:
         self, requests: Sequence[tuple[Parcel, Sequence[str], bytes]]
     ) -> Sequence[frozenset[str]]:
         async with self._queue.write() as queue:
+            settled = self._remove_settled(queue)
             hosted = self._insert_rows(queue, [(parcel, routes) for parcel, routes, _ in requests])
             bodies = [
                 (parcel.digest, content)
@@ -291,6 +351,7 @@ class EmbeddedAxis:
                 if codes
             ]
             queue.executemany(queue_file.PUT_BYTES, bodies)
+        self._forget_settled(settled)
         return hosted
 
     async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
@@ -435,7 +496,7 @@ def _not_dead(id: str) -> NotFound:
 
 
 _GUARD = threading.Lock()
-_BELLS: dict[Path, WeakSet[WaiterBell]] = {}
+_BELLS: dict[Path, list[ReferenceType[WaiterBell]]] = {}
 
 
 class WaiterBell:
@@ -446,7 +507,7 @@ class WaiterBell:
         self._event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         with _GUARD:
-            _BELLS.setdefault(path, WeakSet()).add(self)
+            _BELLS.setdefault(path, []).append(ref(self))
 
     async def wait(self) -> None:
         """Return once the bell has rung since the last call."""
@@ -462,11 +523,9 @@ class WaiterBell:
 
     def close(self) -> None:
         with _GUARD:
-            bells = _BELLS.get(self._path)
-            if bells is not None:
-                bells.discard(self)
-                if not bells:
-                    del _BELLS[self._path]
+            left = [bell for bell in _BELLS.pop(self._path, ()) if bell() not in (None, self)]
+            if left:
+                _BELLS[self._path] = left
 
     def _ring(self, running: asyncio.AbstractEventLoop) -> None:
         if self._loop is None or self._loop is running:
@@ -479,6 +538,7 @@ def ring(path: Path) -> None:
     """Ring every bell on this path, in whatever event loop it is waited for."""
     running = asyncio.get_running_loop()
     with _GUARD:
-        bells = list(_BELLS.get(path, ()))
-    for bell in bells:
-        bell._ring(running)
+        bells = [*_BELLS.get(path, ())]
+    for reference in bells:
+        if (bell := reference()) is not None:
+            bell._ring(running)

@@ -15,6 +15,7 @@ import re
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
@@ -102,6 +103,11 @@ class PayloadFolder:
             return probe.stat().st_mtime
         finally:
             discard(probe)
+
+
+def is_at_hand(parcel: Parcel) -> bool:
+    """Tell whether its bytes are in memory, so that reading them waits for no disk."""
+    return isinstance(parcel.open, partial) and parcel.open.func is io.BytesIO
 
 
 def content_of(parcel: Parcel) -> bytes:

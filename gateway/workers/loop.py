@@ -69,19 +69,23 @@ class Bell:
     """Wakes one loop of this process as soon as somebody made work for it; polling is the net."""
 
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_taken: bool = False
+    """Whether anybody has a ticket of now: a ring for nobody changes nothing."""
 
     def ring(self) -> None:
-        rung, self._rung = self._rung, asyncio.Event()
-        rung.set()
+        if self._is_taken:
+            rung, self._rung, self._is_taken = self._rung, asyncio.Event(), False
+            rung.set()
 
     def ticket(self) -> asyncio.Event:
         """Taken before looking for work: a ring while one looked is then not missed."""
+        self._is_taken = True
         return self._rung
 
     async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
         """Returns at the first ring after the ticket was taken, or after the time, which then rings itself. Whether it was
         rung before."""
-        rung, turning = ticket or self._rung, asyncio.get_running_loop()
+        rung, turning = ticket or self.ticket(), asyncio.get_running_loop()
         late = turning.call_later(timeout_s, self.ring)
         try:
             await rung.wait()

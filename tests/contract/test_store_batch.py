@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -287,6 +288,49 @@ async def test_each_unit_runs_where_it_was_asked_for(store: SqlOfficeStore, cloc
     assert await store.share(NORTH, whose) == "nobody"
 
 
+async def test_who_waits_for_something_else_between_questions_is_committed_with_the_others(
+    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+) -> None:
+    """A thread, a turn of the loop, and what fails: nobody hears another one's answer, nor holds the others up for ever."""
+    asked_by = ContextVar("asked_by", default="nobody")
+    documents = [outgoing(clock) for _ in range(9)]
+    async with committing(store) as work:
+        for document in documents:
+            await work.outgoing.add(document)
+
+    async def failing() -> None:
+        await asyncio.sleep(0)
+        raise OSError("the line broke")
+
+    async def body(work: SqlWork, n: int) -> str:
+        asked_by.set(f"unit {n}")
+        known = await work.outgoing.get(documents[n].id)
+        for _ in range(n % 3):
+            await asyncio.to_thread(lambda: None)
+            known = await work.outgoing.get(known.id)
+            await asyncio.sleep(0)
+        with pytest.raises(OSError, match="the line broke"):
+            await failing()
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, known.id, clock.now())
+        if n == 4:
+            await failing()
+        assert asked_by.get() == f"unit {n}"
+        return known.id
+
+    bodies = [partial(body, n=n) for n in range(len(documents))]
+    for _ in range(2):  # statements are prepared by who asks first
+        commits.clear()
+        ends = await shared(store, *bodies)
+        assert [type(each) for each in ends] == [OSError if n == 4 else str for n in range(len(documents))]
+        assert [*map(str, ends)] == [
+            "the line broke" if n == 4 else document.id for n, document in enumerate(documents)
+        ]
+    assert len(commits) == 1
+    async with store.read(NORTH) as view:
+        told = [len(await view.events.of(document.id)) for document in documents]
+    assert told == [0 if n == 4 else 2 for n in range(len(documents))]
+
+
 async def test_who_is_cut_short_before_his_turn_is_not_done_and_the_others_are(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
@@ -423,3 +467,36 @@ async def test_views_that_are_asked_for_together_are_each_ones_own_and_nobody_wa
     with pytest.raises(errors.NotFound):
         await store.share_view(SOUTH, mine(documents[0].id))
     assert len(commits) == before
+
+
+async def test_who_may_wait_goes_with_the_next_unit_and_else_by_itself(
+    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+) -> None:
+    await shared(store, *(accepting(clock) for _ in range(2)))  # statements are prepared by who asks first
+    commits.clear()
+
+    patient = asyncio.create_task(_waiting_for(store, accepting(clock), 3600.0))
+    await asyncio.sleep(0.02)
+    assert (patient.done(), commits) == (False, [])
+    await store.share(SOUTH, accepting(clock, SOUTH))
+    await patient
+    assert len(commits) == 1
+
+    await _waiting_for(store, accepting(clock), 0.001)  # nobody comes
+    assert len(commits) == 2
+
+
+async def test_who_waits_for_others_is_done_when_the_store_closes(
+    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+) -> None:
+    patient = asyncio.create_task(_waiting_for(store, accepting(clock), 3600.0))
+    await asyncio.sleep(0)
+
+    await store.close()
+
+    await patient
+    assert len(commits) == 1
+
+
+async def _waiting_for(store: SqlOfficeStore, body: Body, patience_s: float) -> None:
+    await store.share(NORTH, body, patience_s=patience_s)

@@ -63,3 +63,17 @@ async def test_an_error_of_brief_work_is_the_callers(pool: ThreadPool) -> None:
     with pytest.raises(ZeroDivisionError):
         await pool.brief(lambda: 1 // 0)
     assert await pool.brief(lambda: 1) == 1
+
+
+async def test_who_gives_up_with_the_turn_in_hand_passes_it_on(pool: ThreadPool) -> None:
+    done: list[int] = []
+    first, given_up, last = (asyncio.ensure_future(pool.brief(partial(done.append, n))) for n in range(3))
+    await first
+    given_up.cancel()  # it has been woken, and has not run yet
+
+    async with asyncio.timeout(10):
+        await last
+        await pool.brief(partial(done.append, 3))
+
+    assert given_up.cancelled()
+    assert done == [0, 2, 3]

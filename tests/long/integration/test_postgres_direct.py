@@ -143,7 +143,7 @@ def test_what_one_of_both_writes_the_other_reads_alike(
 
 async def both(ask: Asked, connection: AsyncConnection, query: Any, values: dict[str, Any]) -> dict[str, Any]:
     """The one row that the query finds in either way, to the same names."""
-    (ours,) = await ask(query, values)
+    (ours,) = (await ask(query, values)).rows
     (theirs,) = await connection.execute(query, values)
     assert list(ours._asdict().items()) == list(theirs._asdict().items())
     made: dict[str, Any] = ours._asdict()

@@ -61,11 +61,13 @@ def at_units(desk: OutDesk, begun: list[str], *errors: BaseException) -> OutDesk
     """The first units of work are not begun: one for each error. Those that are begun are noted."""
     left = list(errors)
 
-    async def share(scope: AgencyScope, body: Callable[[SqlWork], Awaitable[None]]) -> None:
+    async def share(
+        scope: AgencyScope, body: Callable[[SqlWork], Awaitable[None]], *, patience_s: float
+    ) -> None:
         if left:
             raise left.pop(0)
         begun.append(scope.agency_id)
-        await desk.store.share(scope, body)
+        await desk.store.share(scope, body, patience_s=patience_s)
 
     store: Any = _Port(desk.store, share=share)
     return replace(desk, store=store)

@@ -81,7 +81,7 @@ def test_what_one_of_both_writes_the_other_reads_alike(row: dict[str, Any], othe
         assert by_id is not None
         assert drivers.run_here(new, driver, row).rowcount == 1
         (theirs,) = connection.execute(_BY_ID, {"id": row["id"]})
-        (ours,) = drivers.run_here(by_id, driver, {"id": row["id"]})
+        (ours,) = drivers.run_here(by_id, driver, {"id": row["id"]}).rows
         assert (tuple(ours), ours.at, ours.words) == (tuple(theirs), row["at"], row["words"])
 
         changed = {name: value for name, value in other.items() if name != "id"}

@@ -23,6 +23,7 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import SMALL
 from tests.support.clock import ManualClock
 from tests.support.parcels import bytes_of, parcel, settled
+from tests.support.waiting import until
 
 MARK = b"known by these words alone"
 
@@ -94,11 +95,13 @@ async def test_the_bytes_go_with_the_last_who_needs_them_and_leave_nothing_that_
     assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
 
     await axis.settle(first, done=True)
+    await axis.counts()  # what is settled is removed for who looks
     await axis.wait(0.1)
     assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
     assert files_with(tmp_path, MARK)
 
     await axis.settle(second, done=True)
+    await axis.counts()
     await axis.wait(0.1)
     assert asked(tmp_path / "axis", "SELECT * FROM payload") == []
     assert files_with(tmp_path, MARK) == []
@@ -128,6 +131,7 @@ async def test_while_somebody_reads_the_log_stays_and_goes_afterwards(
         other.execute("BEGIN")
         other.execute("SELECT * FROM queue").fetchall()
         await settled(axis, await axis.take(1, 60))
+        await axis.counts()
         await axis.wait(0.1)
         assert files_with(tmp_path, MARK) == ["axis.sqlite-wal"]
         other.execute("COMMIT")
@@ -181,9 +185,53 @@ async def test_publishes_side_by_side_share_commits_and_so_do_their_ends(
     arrivals = await axis.take(40, 60)
     taken, commits.counted = commits.counted, 0
     await asyncio.gather(*(axis.settle(arrival, done=True) for arrival in arrivals))
+    assert await axis.counts() == dict.fromkeys(("waiting", "urgent", "leased", "dead"), 0)
 
     assert len(arrivals) == 40
     assert (published, taken, commits.counted) == (1, 1, 1)
+
+
+async def test_what_is_settled_goes_with_the_next_write_and_at_the_latest_a_moment_later(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits, rows = Commits(monkeypatch), "SELECT packet_id FROM queue ORDER BY id"
+    await axis.publish(parcel("first"), ["Z92"])
+    (first,) = await axis.take(10, 60)
+    monkeypatch.setattr(embedded, "SETTLED_S", 3600.0)
+    commits.counted = 0
+    await axis.settle(first, done=True)
+    await axis.settle(first, done=False)  # the first word stands
+    assert (commits.counted, await axis.take(10, 60)) == (0, ())
+
+    await axis.publish(parcel("second", MARK), ["Z92"])
+    assert (commits.counted, asked(tmp_path / "axis", rows)) == (1, [("second",)])
+
+    (second,) = await axis.take(10, 60)
+    axis._settle_later = None
+    monkeypatch.setattr(embedded, "SETTLED_S", 0.0)
+    commits.failing = True
+    await axis.settle(second, done=True)
+    await asyncio.sleep(0.05)
+    assert asked(tmp_path / "axis", rows) == [("second",)]
+    commits.failing = False
+
+    async def is_removed() -> bool:
+        return not asked(tmp_path / "axis", rows)
+
+    await until(is_removed, "the row of what is settled is removed")
+
+
+async def test_what_was_settled_when_an_axis_closes_does_not_come_again(
+    axis: EmbeddedAxis, tmp_path: Path, pool: ThreadPool
+) -> None:
+    await axis.publish(parcel("settled"), ["Z92"])
+    await axis.publish(parcel("held", MARK), ["Z92"])
+    settled, _ = await axis.take(10, 60)
+    await axis.settle(settled, done=True)
+    await axis.close()
+
+    async with EmbeddedAxis(tmp_path / "axis", "one", ManualClock(), pool) as again:
+        assert [arrival.packet_id for arrival in await again.take(10, 60)] == ["held"]
 
 
 async def test_one_that_cannot_be_read_fails_alone(axis: EmbeddedAxis) -> None:
@@ -251,9 +299,11 @@ async def test_a_commit_that_fails_is_told_to_each_publisher_and_nothing_of_it_i
     (arrival,) = await axis.take(10, 60)
     assert arrival.packet_id == "after"
 
+    monkeypatch.setattr(embedded, "SETTLED_S", 3600.0)
     commits.failing = True
+    await axis.settle(arrival, done=True)
     with pytest.raises(Unreachable):
-        await axis.settle(arrival, done=True)
+        await axis.counts()
     commits.failing = False
     later = ManualClock()
     later.advance(61)
