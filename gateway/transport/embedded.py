@@ -20,7 +20,6 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Self
-from weakref import WeakSet
 
 from gateway import chance, commits
 from gateway.domain.identity import Digest
@@ -35,8 +34,10 @@ from gateway.transport.parcel import (
     SMALL,
     PayloadFolder,
     Together,
+    content_of,
     contents_of,
     discard,
+    lies_in_memory,
     too_large,
     unroutable,
 )
@@ -67,6 +68,7 @@ class EmbeddedAxis:
     ) -> None:
         """`lease_s`: how long takers hold a parcel; a lease longer than twice that is treated as expired."""
         self._path = folder.resolve() / "axis.sqlite"
+        self._name = str(self._path)
         self._files = PayloadFolder(self._path.parent / "payload")
         self._node, self._clock, self._pool = node, clock, pool
         self._poison_limit, self._max_bytes, self._lease_s = poison_limit, max_bytes, lease_s
@@ -75,7 +77,7 @@ class EmbeddedAxis:
         self._storing = Together(self._store_rows)
         self._settling = Together(self._settle_all)
         self._removed: float | None = time.monotonic()  # perhaps by a process that was killed too soon
-        self._bell = WaiterBell(self._path)
+        self._bell = WaiterBell(self._name)
         self._hosting = _Hosting()
         self._idle_version: object = None
         self._idle_since = 0.0
@@ -110,7 +112,7 @@ class EmbeddedAxis:
                 )
         finally:
             self._hosting.clear()
-        ring(self._path)
+        ring(self._name)
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         """DELIVERED once payload and rows are on disk. A repeat adds rows: at least once. Publishes that wait for the
@@ -123,7 +125,7 @@ class EmbeddedAxis:
         elif hosted := await self._hosted(routes):
             hosted = await self._store_file(parcel, routes)
         if hosted:
-            ring(self._path)
+            ring(self._name)
         return {route: _DELIVERED if fold_code(route) in hosted else unroutable(route) for route in routes}
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
@@ -142,44 +144,59 @@ class EmbeddedAxis:
         elif not await self._any_due(times):
             await self._forget_for_good()
             return ()
-        ordinary, now = ordinary_places(limit, next(self._turns)), times["now"]
-        async with self._queue.write() as queue:
-            rows = queue_file.due_of(queue, {"node": self._node, **times}, limit, ordinary)
-            if not rows:  # another node, or a process of this one, was quicker
-                return ()
-            poisoned = [row for row in rows if row[8] >= self._poison_limit]
-            healthy = [row for row in rows if row[8] < self._poison_limit]
-            arrivals = [self._arrival(row) for row in healthy]
-            leases = [
-                (arrival.token, now + lease_s, row[0]) for arrival, row in zip(arrivals, healthy, strict=True)
-            ]
-            # Noted before the commit: a lease that this process forgot could not be given back.
-            self._held = {token: expiry for token, expiry in self._held.items() if expiry > now}
-            self._held |= {token: expiry for token, expiry, _ in leases}
-            queue.executemany(queue_file.LEASE, leases)
-            queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
+        ordinary = ordinary_places(limit, next(self._turns))
+        arrivals, poisoned = await self._queue.change(partial(self._lease, limit, ordinary, lease_s, times))
         for row in poisoned:
             action(_log, "axis.dead", _poison_reason(row[8]), packet_id=row[2], recipient=row[1])
         return arrivals
 
+    def _lease(
+        self, limit: int, ordinary: int, lease_s: float, times: Mapping[str, float], queue: sqlite3.Connection
+    ) -> tuple[Sequence[Arrival], Sequence[Sequence[Any]]]:
+        """Return nothing where another node, or a process of this one, was quicker."""
+        now = times["now"]
+        rows = queue_file.due_of(queue, {"node": self._node, **times}, limit, ordinary)
+        if not rows:
+            return (), ()
+        poisoned = [row for row in rows if row[8] >= self._poison_limit]
+        healthy = [row for row in rows if row[8] < self._poison_limit]
+        arrivals = [self._arrival(row) for row in healthy]
+        leases = [
+            (arrival.token, now + lease_s, row[0]) for arrival, row in zip(arrivals, healthy, strict=True)
+        ]
+        # Noted before the commit: a lease that this process forgot could not be given back.
+        self._held = {token: expiry for token, expiry in self._held.items() if expiry > now}
+        self._held |= {token: expiry for token, expiry, _ in leases}
+        queue.executemany(queue_file.LEASE, leases)
+        queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
+        return arrivals, poisoned
+
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
         """Remove the row, or make it due again at once. With a stale token nothing changes."""
-        await self._settling.ask((arrival.token, done))
-        if done:
+        await self._settling.ask((arrival, done))
+        if done and self._files.has(arrival.digest):
             await self._remove_unneeded(arrival.digest)
 
-    async def _settle_all(self, settled: Sequence[tuple[str, bool]]) -> Sequence[None]:
-        finished_tokens = [(token,) for token, finished in settled if finished]
-        returned_tokens = [(token,) for token, finished in settled if not finished]
-        async with self._queue.write() as queue:
+    async def _settle_all(self, settled: Sequence[tuple[Arrival, bool]]) -> Sequence[None]:
+        finished_tokens = [(arrival.token,) for arrival, finished in settled if finished]
+        returned_tokens = [(arrival.token,) for arrival, finished in settled if not finished]
+
+        def end(queue: sqlite3.Connection) -> tuple[int, int]:
             removed = queue.executemany(queue_file.DONE, finished_tokens).rowcount if finished_tokens else 0
             freed = queue.executemany(queue_file.AGAIN, returned_tokens).rowcount if returned_tokens else 0
-        for token, _ in settled:
-            self._held.pop(token, None)
+            return removed, freed
+
+        if any(arrival.file is not None for arrival, _ in settled):
+            async with self._queue.write() as queue:  # the file goes after its row, for good
+                removed, freed = end(queue)
+        else:
+            removed, freed = await self._queue.change(end)
+        for arrival, _ in settled:
+            self._held.pop(arrival.token, None)
         if removed:
             self._removed = time.monotonic()
         if freed:
-            ring(self._path)
+            ring(self._name)
         return [None] * len(settled)
 
     async def wait(self, timeout_s: float) -> None:
@@ -238,7 +255,7 @@ class EmbeddedAxis:
             revived_count = queue.execute(queue_file.REVIVE, (id,)).rowcount
         if not revived_count:
             raise _not_dead(id)
-        ring(self._path)
+        ring(self._name)
 
     async def dead_drop(self, id: str, reason: str) -> None:
         """Remove it for good; the log keeps the reason. NotFound when it is not on the dead list."""
@@ -249,7 +266,8 @@ class EmbeddedAxis:
             digest, packet_id, recipient = rows[0]
         self._removed = time.monotonic()
         action(_log, "axis.dead_dropped", reason, packet_id=packet_id, recipient=recipient, digest=digest)
-        await self._remove_unneeded(digest)
+        if self._files.has(Digest(digest)):
+            await self._remove_unneeded(digest)
 
     async def _any_due(self, times: Mapping[str, float]) -> bool:
         """Look for due rows. While no other process wrote to the file, and no bell rang, only a lease can run out: that is
@@ -273,8 +291,8 @@ class EmbeddedAxis:
 
     async def _store_row(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
         """Return the folded codes whose rows are committed: hosting is read inside the transaction."""
-        with self._queue.failures_named():
-            content = await self._reading.ask(parcel)
+        with self._queue.failures:
+            content = content_of(parcel) if lies_in_memory(parcel) else await self._reading.ask(parcel)
         return await self._storing.ask((parcel, routes, content))
 
     async def _read_all(self, parcels: Sequence[Parcel]) -> Sequence[bytes | Exception]:
@@ -297,7 +315,7 @@ class EmbeddedAxis:
         """Store the payload as a file; else as `_store_row`."""
         draft = self._files.draft()
         try:
-            with self._queue.failures_named():
+            with self._queue.failures:
                 await self._pool.run(partial(self._files.copy_in, parcel, draft))
             async with self._queue.write() as queue:
                 (hosted,) = self._insert_rows(queue, [(parcel, routes)])
@@ -361,12 +379,9 @@ class EmbeddedAxis:
             self._removed = None
 
     async def _remove_unneeded(self, digest: str) -> None:
-        """Remove the file that no row needs, if there is one. Under the write lock, so that no publisher can have adopted
+        """Remove the file that no row needs. Under the write lock, so that no publisher can have adopted
         it and not yet committed its rows; after the row has gone for good, so that none is left without its bytes. Not
         interruptible: a cancelled removal would release the lock while the file is still there for a publisher to adopt."""
-        with self._queue.failures_named():
-            if not self._files.has(digest):
-                return
         async with self._queue.write() as queue:
             if not queue.execute(queue_file.STILL_NEEDED, (digest,)).fetchall():
                 await commits.apart(partial(self._files.remove, digest))
@@ -435,18 +450,18 @@ def _not_dead(id: str) -> NotFound:
 
 
 _GUARD = threading.Lock()
-_BELLS: dict[Path, WeakSet[WaiterBell]] = {}
+_BELLS: dict[str, set[WaiterBell]] = {}
 
 
 class WaiterBell:
-    """One waiter's bell. A ring between two waits is kept for the next one."""
+    """One waiter's bell on the file of that path, until it is closed. A ring between two waits is kept for the next one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
         self._event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         with _GUARD:
-            _BELLS.setdefault(path, WeakSet()).add(self)
+            _BELLS.setdefault(self._path, set()).add(self)
 
     async def wait(self) -> None:
         """Return once the bell has rung since the last call."""
@@ -475,7 +490,7 @@ class WaiterBell:
             self._loop.call_soon_threadsafe(self._event.set)
 
 
-def ring(path: Path) -> None:
+def ring(path: str) -> None:
     """Ring every bell on this path, in whatever event loop it is waited for."""
     running = asyncio.get_running_loop()
     with _GUARD:

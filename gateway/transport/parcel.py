@@ -15,6 +15,7 @@ import re
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
@@ -47,13 +48,13 @@ class PayloadFolder:
     """A folder of payload files; several processes may use it at once."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._name = folder, str(folder)
 
     def path(self, digest: str) -> Path:
         return self._folder / Digest(digest)
 
-    def has(self, digest: str) -> bool:
-        return os.path.exists(f"{self._folder}/{Digest(digest)}")
+    def has(self, digest: Digest) -> bool:
+        return os.access(f"{self._name}/{digest}", os.F_OK)
 
     def prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -102,6 +103,11 @@ class PayloadFolder:
             return probe.stat().st_mtime
         finally:
             discard(probe)
+
+
+def lies_in_memory(parcel: Parcel) -> bool:
+    """Return whether reading it waits for no disk: what opens it gives out bytes that are held already."""
+    return isinstance(parcel.open, partial) and parcel.open.func is io.BytesIO
 
 
 def content_of(parcel: Parcel) -> bytes:

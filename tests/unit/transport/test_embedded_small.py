@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -28,19 +28,39 @@ MARK = b"known by these words alone"
 
 
 class Commits:
-    """Counts the commits of the axis's file, and fails those that it is told to fail."""
+    """Counts the commits of the axis's file, those that wait for the disk and those that do not, and fails those that it is
+    told to fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.counted, self.failing = 0, False
-        committed = queue_file._QueueDriver.commit
+        self.counted, self.at_once, self.failing = 0, 0, False
+        committed, finished = queue_file._QueueDriver.commit, queue_file.QueueFile._finish_at_once
 
         async def commit(driver: queue_file._QueueDriver) -> None:
             self.counted += 1
-            if self.failing:
-                raise sqlite3.OperationalError("disk I/O error")
+            self._fail()
             await committed(driver)
 
+        def finish(file: queue_file.QueueFile, writer: sqlite3.Connection, do: Any) -> Any:
+            self.at_once += 1
+
+            def whole(queue: sqlite3.Connection) -> Any:
+                result = do(queue)
+                self._fail()
+                return result
+
+            return finished(file, writer, whole)
+
         monkeypatch.setattr(queue_file._QueueDriver, "commit", commit)
+        monkeypatch.setattr(queue_file.QueueFile, "_finish_at_once", finish)
+
+    def _fail(self) -> None:
+        if self.failing:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    def taken(self) -> tuple[int, int]:
+        """Both, since the last call."""
+        counted, self.counted, self.at_once = (self.counted, self.at_once), 0, 0
+        return counted
 
 
 @pytest.fixture
@@ -177,13 +197,72 @@ async def test_publishes_side_by_side_share_commits_and_so_do_their_ends(
     commits = Commits(monkeypatch)
 
     await asyncio.gather(*(axis.publish(each, ["Z92"]) for each in numbered(40)))
-    published, commits.counted = commits.counted, 0
+    published = commits.taken()
     arrivals = await axis.take(40, 60)
-    taken, commits.counted = commits.counted, 0
+    taken = commits.taken()
     await asyncio.gather(*(axis.settle(arrival, done=True) for arrival in arrivals))
 
     assert len(arrivals) == 40
-    assert (published, taken, commits.counted) == (1, 1, 1)
+    assert (published, taken, commits.taken()) == ((1, 0), (0, 1), (0, 1))
+
+
+async def test_only_what_is_published_waits_for_the_disk_and_what_lies_in_a_file_is_gone_for_good_before_it(
+    axis: EmbeddedAxis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease or an end that the power takes back makes the parcel come again; its file must not be gone then."""
+    commits = Commits(monkeypatch)
+    levels: list[int] = []
+
+    def finish(step: str) -> None:
+        connection = axis._queue._writer
+        assert connection is not None
+        levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+        seen[step] = commits.taken()
+
+    seen: dict[str, tuple[int, int]] = {}
+    for name, content in (("small", b"s"), ("large", b"l" * (SMALL + 1))):
+        await axis.publish(parcel(name, content), ["Z92"])
+        finish(f"publish {name}")
+        (arrival,) = await axis.take(1, 60)
+        finish(f"take {name}")
+        await axis.settle(arrival, done=True)
+        finish(f"settle {name}")
+
+    full, normal = 2, 1
+    assert seen == {
+        "publish small": (1, 0),
+        "take small": (0, 1),
+        "settle small": (0, 1),
+        "publish large": (1, 0),
+        "take large": (0, 1),
+        "settle large": (2, 0),
+    }
+    assert levels == [full, normal, normal, full, normal, full]
+
+
+async def test_a_taker_waits_while_another_process_writes_and_joins_those_who_publish(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await axis.publish(parcel("p1"), ["Z92"])
+    with closing(sqlite3.connect(tmp_path / "axis" / "axis.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        taking = asyncio.create_task(axis.take(1, 60))
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert not taking.done()
+        other.execute("COMMIT")
+        (arrival,) = await taking
+
+    commits = Commits(monkeypatch)
+    async with axis._queue.write() as queue:
+        ending = asyncio.create_task(axis.settle(arrival, done=True))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(queue.execute("SELECT 1 FROM queue").fetchall()) == 1  # it waits for its turn
+    await ending
+
+    assert commits.taken() == (1, 0)
+    assert asked(tmp_path / "axis", "SELECT count(*) FROM queue") == [(0,)]
 
 
 async def test_one_that_cannot_be_read_fails_alone(axis: EmbeddedAxis) -> None:
