@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -246,6 +246,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Collected:
+    """What was collected of a certificate, and with which answers; its chain holds from `since` until `until`. `found`: the
+    chain, where answers are to be had: whether it is revoked then depends on the time."""
+
+    version: object
+    since: datetime
+    until: datetime
+    evidence: Evidence
+    found: chain.Chain | None
+
+
 class NodeTrust:
     """Collects what is known about a certificate (anchors, intermediates and known answers of one node); never decides.
     Sync: call it in the pool. Safe to share between threads."""
@@ -270,7 +282,7 @@ class NodeTrust:
         self.chains = chain.Chains(anchors, intermediates)
         self.answers = answers or Answers()
         self._now = now
-        self._collected: dict[bytes, object] = {}
+        self._collected: dict[bytes, _Collected] = {}
 
     @classmethod
     def from_files(
@@ -293,24 +305,7 @@ class NodeTrust:
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         """The evidence at that time. Never raises for what the certificate says; never decides."""
-        version = self.version
-        found = self._collect(certificate_der, at)
-        if found.chain_code is None:
-            if len(self._collected) >= _KEPT:
-                self._collected.clear()
-            self._collected[certificate_der] = version
-        return found
-
-    def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
-        """The same, and brief, where the certificate, a chain that holds then and the answers known now were judged before;
-        None otherwise."""
-        if self._collected.get(certificate_der, self) != self.version:
-            return None
-        if self.chains.remembered(_read_certificates(certificate_der), at) is None:
-            return None
-        return self._collect(certificate_der, at)
-
-    def _collect(self, certificate_der: bytes, at: datetime) -> Evidence:
+        version, expected = self.version, self.answers.expected
         try:
             leaf = _read_certificates(certificate_der)
             subject = _subject(leaf)
@@ -325,15 +320,48 @@ class NodeTrust:
                 revocation="unknown",
             )
         found = self.chains.find(leaf, at)
-        standings = self._standings(found, at)
-        standing = revocation.worst(standings)
         _log.debug("evidence collected", extra={"serial": f"{leaf.serial_number:x}", "code": found.code})
-        return Evidence(
+        collected = Evidence(
             chain_code=found.code,
             chain_detail=found.detail or " < ".join(map(_subject, found.certificates)),
             not_before=leaf.not_valid_before_utc,
             not_after=leaf.not_valid_after_utc,
             usage_ok=_usage_holds(leaf),
+            revocation="unknown",
+            subject=subject,
+            serial=f"{leaf.serial_number:x}",
+            chain=tuple([_link(each, anchor=each in self.chains.anchors) for each in found.certificates]),
+        )
+        evidence = self._with_standing(collected, found, at, expected=expected)
+        if found.code is None:
+            if len(self._collected) >= _KEPT:
+                self._collected.clear()
+            self._collected[certificate_der] = _Collected(
+                version=version,
+                since=max(each.not_valid_before_utc for each in found.certificates),
+                until=min(each.not_valid_after_utc for each in found.certificates),
+                evidence=evidence,
+                found=found if expected else None,
+            )
+        return evidence
+
+    def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
+        """The same, and brief, where the certificate, a chain that holds then and the answers known now were judged before;
+        None otherwise."""
+        known = self._collected.get(certificate_der)
+        if known is None or known.version != self.version or not known.since <= at <= known.until:
+            return None
+        if known.found is None:
+            return known.evidence
+        return self._with_standing(known.evidence, known.found, at, expected=True)
+
+    def _with_standing(
+        self, evidence: Evidence, found: chain.Chain, at: datetime, *, expected: bool
+    ) -> Evidence:
+        standings = self._standings(found, at, expected=expected)
+        standing = revocation.worst(standings)
+        return replace(
+            evidence,
             revocation=standing.state,
             revoked_at=standing.revoked_at,
             revocation_age_s=standing.age_s,
@@ -341,9 +369,6 @@ class NodeTrust:
             revocation_as_of=standing.as_of,
             revocation_reason=standing.reason,
             answers=tuple([each.digest for each in standings if each.digest is not None]),
-            subject=subject,
-            serial=f"{leaf.serial_number:x}",
-            chain=tuple([_link(each, anchor=each in self.chains.anchors) for each in found.certificates]),
         )
 
     @property
@@ -352,9 +377,11 @@ class NodeTrust:
         again."""
         return self.answers.version
 
-    def _standings(self, found: chain.Chain, at: datetime) -> list[revocation.RevocationStanding]:
+    def _standings(
+        self, found: chain.Chain, at: datetime, *, expected: bool
+    ) -> list[revocation.RevocationStanding]:
         """One for each link below the anchor: one revoked authority revokes what it issued."""
-        if not self.answers.expected:
+        if not expected:
             # K7: where no answers are configured the grace of K4 counts as running, from the time of the question.
             return [revocation.RevocationStanding(state="unknown", age_s=0.0)]
         links = list(pairwise(found.certificates))
