@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, InState, Kind
@@ -33,7 +32,6 @@ from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict
 from gateway.policy.door import must_wait
-from gateway.ports.services import Readable
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -81,8 +79,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, source: Digest)
     for part, one in zip(proved.envelope.signed.files, model.attachments, strict=True):
         found, inflated = await _looked(desk, leased, opener, part, one.attachment_name, limits)
         looked.append(found)
-        if inflated:
-            limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
+        limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
     matters = _MATTERS_VOUCHED if proved.is_vouched else _MATTERS if proved.is_liberal else None
     problems: Sequence[SchemaProblem] = ()
@@ -148,82 +145,32 @@ async def _looked(
 ) -> tuple[Looked, int]:
     """The file and what it was found to be, with how much was unpacked to know. ScannerDown while nobody can say whether it
     carries malware: the packet stays landed (threat 65)."""
-    if (known := _known(desk, leased, opener, part, name, limits)) is not None:
-        part, facts, content = known
-        facts = await _scanned(desk, part, facts, content)
-        return Looked(part=part, facts=facts if facts.malware is None else replace(facts, signatures=None)), 0
+    seen_at = leased.item.received_at
     with desk.blobs.scratch(few=True) as scratch:
 
         def look() -> tuple[FileSlice, int, FileFacts | None]:
-            one, inflated = _unpacked(opener, part, name, limits, lambda piece: scratch.file.write(piece))
+            one, inflated = _unpacked(opener, part, name, limits, scratch)
             if one.damaged is not None:
                 return one, inflated, None
-            scratch.file.flush()
             found = desk.inspector.inspect(
                 scratch.content, one.name, reads_page=one.n == 1, digest=one.sha256
             )
-            return one, inflated, _with_signatures_here(desk, leased, one.n, found, scratch.content)
+            if found.found_type == "pdf" and part.n <= MOST_SIGNED:
+                signatures = desk.signatures.read_here(scratch.content, seen_at, desk.clock.now())
+                found = replace(found, signatures=signatures)
+            return one, inflated, found
 
-        part, inflated, judged = await desk.pool.run(look)
-        if judged is None:
+        part, inflated, facts = await desk.pool.run(look)
+        if facts is None:
             return Looked(part=part, facts=None), inflated
-        facts = await _scanned(desk, part, judged, scratch.content)
+        scan = await desk.scanner.scan(scratch.content, part.sha256)
+        facts = facts.scanned(scan)
+        if must_wait(facts, desk.profile):
+            raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
         facts = replace(facts, signatures=await _signatures(desk, leased, scratch, facts, part.n))
         if (part.size or 0) > SMALL:  # what is small is gone in no time
             await desk.pool.run(scratch.discard)
     return Looked(part=part, facts=facts), inflated
-
-
-async def _scanned(desk: InDesk, part: FileSlice, facts: FileFacts, content: Readable) -> FileFacts:
-    facts = facts.scanned(await desk.scanner.scan(content, part.sha256))
-    if must_wait(facts, desk.profile):
-        raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
-    return facts
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A small file of a packet that just came: its bytes, in no file of ours."""
-
-    name: str
-    body: bytes
-
-    def open(self, mode: Literal["rb"], /) -> BinaryIO:
-        return BytesIO(self.body)
-
-
-_BEGINS_AS_PDF = b"JVBERi"  # %PDF in base64: nothing is unpacked, so decoding it is brief
-
-
-def _known(
-    desk: InDesk,
-    leased: LeasedInbox,
-    opener: Callable[[], BinaryIO],
-    part: FileSlice,
-    name: str | None,
-    limits: EnvelopeLimits,
-) -> tuple[FileSlice, FileFacts, _Held] | None:
-    """What a look at the file would find, where its packet just came and nothing takes long: the same bytes were looked at
-    a moment ago, and no signature is in them. No thread is asked then; None where one has to be."""
-    if leased.body is None or part.n > MOST_SIGNED or not leased.body.startswith(_BEGINS_AS_PDF, part.offset):
-        return None
-    body = BytesIO()
-    part, _ = _unpacked(opener, part, name, limits, body.write)
-    content = _Held(part.name, body.getvalue())
-    facts = desk.inspector.known(part.name, reads_page=part.n == 1, digest=part.sha256)
-    if part.damaged is not None or facts is None:
-        return None
-    facts = _with_signatures_here(desk, leased, part.n, facts, content)
-    return (part, facts, content) if facts.signatures is not None else None
-
-
-def _with_signatures_here(
-    desk: InDesk, leased: LeasedInbox, n: int, facts: FileFacts, content: Readable
-) -> FileFacts:
-    if facts.found_type != "pdf" or n > MOST_SIGNED:
-        return facts
-    read = desk.signatures.read_here(content, leased.item.received_at, desk.clock.now())
-    return replace(facts, signatures=read)
 
 
 def _unpacked(
@@ -231,18 +178,20 @@ def _unpacked(
     part: FileSlice,
     name: str | None,
     limits: EnvelopeLimits,
-    write: Callable[[bytes], object],
+    scratch: FileScratch,
 ) -> tuple[FileSlice, int]:
-    """The file as a person would open it, handed to `write`. One that came closed is decoded, measured and written in one
-    pass, unless it begins as a ZIP: only its end tells whether a person would open that or what is in it."""
+    """The file in the scratch file. One that came closed is decoded, measured and written in one pass, unless it begins
+    as a ZIP: only its end tells whether a person would open that or what is in it."""
     written, inflated = False, 0
     if part.is_closed:
         text = pieces(opener, part.offset, part.length)
-        part, decoder = attachment.opened(part, name, text, limits, write)
+        part, decoder = attachment.opened(part, name, text, limits, lambda piece: scratch.file.write(piece))
         written, inflated = decoder.gave_out, decoder.inflated
-    if part.damaged is None and not written:
-        for piece in decoded(opener, part.offset, part.length, part.coding):
-            write(piece)
+    if part.damaged is None:
+        if not written:
+            for piece in decoded(opener, part.offset, part.length, part.coding):
+                scratch.file.write(piece)
+        scratch.file.flush()
     return part, inflated
 
 

@@ -187,26 +187,20 @@ class FileInspector:
         """Facts about the file. `reads_page`: also the text of the first page of a PDF and its fields, which takes some
         time. `digest` is the SHA-256 of the file, where it is known: what was looked at a moment ago is known by it.
         StoreFailure when the file itself cannot be opened."""
-        known = self.known(name, reads_page=reads_page, digest=digest)
-        if known is not None:
-            return known
-        facts = self._facts(file, name, reads_page=reads_page)
-        if digest is not None and facts.broken != TOO_LONG:  # that is a word about this machine now
-            with self._turn:
-                self._known[digest, name, reads_page] = facts
-                while len(self._known) > _MOST_KNOWN:
-                    self._known.popitem(last=False)
-        return facts
-
-    def known(self, name: str, *, reads_page: bool = False, digest: Digest | None) -> FileFacts | None:
-        """The same, where such a file was looked at a moment ago. Brief."""
         if digest is None:
-            return None
+            return self._facts(file, name, reads_page=reads_page)
         asked = (digest, name, reads_page)
         with self._turn:
             if asked in self._known:
                 self._known.move_to_end(asked)
-            return self._known.get(asked)
+                return self._known[asked]
+        facts = self._facts(file, name, reads_page=reads_page)
+        if facts.broken != TOO_LONG:  # that is a word about this machine now
+            with self._turn:
+                self._known[asked] = facts
+                while len(self._known) > _MOST_KNOWN:
+                    self._known.popitem(last=False)
+        return facts
 
     def _facts(self, file: Readable, name: str, *, reads_page: bool) -> FileFacts:
         try:

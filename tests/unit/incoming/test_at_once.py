@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import pytest
 
 from gateway.errors import SignerDown, StoreFailure
 from gateway.incoming import receive
 from gateway.office.store.store import OfficeWork
-from gateway.pool import ThreadPool
 from gateway.ports.services import Scanner
 from gateway.trust.keys import FileSigner
 from tests.support.cases import Cases
@@ -34,7 +32,6 @@ from tests.support.node import (
     update_of,
 )
 
-T = TypeVar("T")
 FILES = (("van-ban.pdf", PDF),)
 SIGNED = PDF + b"\n% /ByteRange [0 1 2 3] /SubFilter\n"
 
@@ -126,32 +123,6 @@ async def test_what_our_own_code_cannot_get_through_lands_first_where_its_tries_
     async with opened(tmp_path / "node", wrap=trust) as town:
         trust.error = RuntimeError("a fault of our own")
         assert await landed(town, town.forge(document(), FILES)) == "landed"
-
-
-async def test_a_file_that_was_looked_at_a_moment_ago_asks_no_thread_and_says_the_same(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert await landed(town, town.forge(document("200"), FILES)) == "done"
-    await town.deliver(again := town.forge(document("201"), FILES))
-    asked = count()
-
-    async def run(pool: ThreadPool, work: Callable[[], T]) -> T:
-        next(asked)
-        return work()
-
-    with monkeypatch.context() as counted:
-        counted.setattr(ThreadPool, "run", run)
-        await town.land(by_steps=False)
-
-    assert (next(asked), (await town.row(PROVINCE, again)).state) == (0, "done")
-    one, other = await town.incoming()
-    assert one.checks == other.checks
-    assert [(each.n, each.verdict) for each in one.signatures] == [
-        (each.n, each.verdict) for each in other.signatures
-    ]
-    assert [(each.sha256, each.found_type, each.pages) for each in one.files] == [
-        (each.sha256, each.found_type, each.pages) for each in other.files
-    ]
 
 
 async def test_a_parcel_that_comes_a_second_time_lands_first(town: Town) -> None:
