@@ -168,7 +168,9 @@ def _parts(found: re.Match[bytes]) -> SignatureParts:
         packet_id=PacketId(unescape(packet_id) if b"&" in packet_id else packet_id.decode()),
         kind=kind,
         receipt=receipt,
-        terms=wishes and (_known_terms if is_short else _read_terms)(wishes, kind, receipt is not None),
+        terms=None
+        if wishes is None
+        else (_known_terms if is_short else _read_terms)(wishes, kind, bool(receipt)),
     )
 
 
