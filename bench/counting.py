@@ -30,7 +30,8 @@ PIECE = 100
 # A view begins with plain BEGIN. Units of a group are savepoints; the group's own `BEGIN IMMEDIATE` counts as
 # one more, and its commit as an fsync.
 _OPENS = {"BEGIN": "views", "BEGIN IMMEDIATE": "units", "SAVEPOINT": "units"}
-_UNCOUNTED = frozenset({"RELEASE", "ROLLBACK", "PRAGMA"})
+# END commits without waiting for the disk.
+_UNCOUNTED = frozenset({"RELEASE", "ROLLBACK", "PRAGMA", "END"})
 _CHANGES = re.compile(r"\b(?:INSERT|UPDATE|DELETE)\b")
 # The work of these comes by the clock, however many documents there are.
 _BY_THE_CLOCK = (

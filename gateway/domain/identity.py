@@ -1,6 +1,7 @@
 """Small types for identities, so that no bare string stands for a code, an id or a digest."""
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -49,6 +50,10 @@ class Digest(_Text):
     @property
     def raw(self) -> bytes:
         return bytes.fromhex(self)
+
+
+known_digest: Callable[[str], Digest] = partial(str.__new__, Digest)
+"""The digest of what a hash function wrote as `hexdigest`: its form is known, and it is not looked at again."""
 
 
 class DocumentId(_Text):

@@ -15,11 +15,12 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.parsers import expat
 
-from gateway.domain.identity import Digest
+from gateway.domain.identity import Digest, known_digest
 from gateway.domain.proof import Binding, FileSlice, Finding
 from gateway.edxml import names, native, pattern, safe_xml, signature, terms
 from gateway.edxml.attachment import is_base64
@@ -228,20 +229,16 @@ def read_tree(data: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tup
     body = cut[len(DECLARATION) : begin] + cut[end:]
     usual = None if opens else pattern.read(body, files, limits)
     read = usual or native.read(body, data, files, limits, opens=opens)
-    root = _tree(cut)
-    if _canonical(root) != cut[len(DECLARATION) :]:  # F5
-        raise NotMine
-    element = next(root.iter(_SIGNATURE))
-    properties = _apexes(element, parts)
-    a, b = _place_of_signature(data)
+    root, element, properties = _proved(cut, parts)
+    a, b = (begin, end) if not files or files[0][0] >= end else _place_of_signature(data)
     hashed = hashlib.sha256(memoryview(data)[len(DECLARATION) : a])
     hashed.update(memoryview(data)[b:])
     found = Fast(
         envelope=read.envelope,
         files=read.files,
         findings=read.findings,
-        body_digest=Digest.of_bytes(hashed.digest()),
-        file_digest=Digest.of_bytes(hashlib.sha256(data).digest()),
+        body_digest=known_digest(hashed.hexdigest()),
+        file_digest=known_digest(hashlib.sha256(data).hexdigest()),
         size=len(data),
         signature=parts,
         a=a,
@@ -289,12 +286,21 @@ def _tree(cut: bytes) -> etree._Element:
         raise NotMine from why
 
 
-def _canonical(element: etree._Element) -> bytes:
-    """libxml2's exclusive canonical form, of which no line is ours."""
+def _proved(cut: bytes, parts: SignatureParts) -> tuple[etree._Element, etree._Element, bytes]:
+    """Has libxml2 write the same octets in its exclusive canonical form, of which no line is ours: all of them (F5), and
+    SignedInfo, which the key covers, in the form of its place (F11). Gives the tree, S in it, and what reference 2
+    covers (F9)."""
     import lxml.etree as etree
 
+    # Any: its types do not know that this form is octets.
+    canonical: Any = partial(etree.tostring, method="c14n", exclusive=True, with_comments=False)
+    root = _tree(cut)
     try:
-        return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
+        element = next(root.iter(_SIGNATURE))
+        info, _, _, of_properties = element
+        if canonical(root) != cut[len(DECLARATION) :] or canonical(info) != parts.signed_info:
+            raise NotMine
+        return root, element, canonical(of_properties[0][0])
     except etree.C14NError as why:
         raise NotMine from why
 
@@ -310,15 +316,6 @@ def _skeleton(shown: bytes) -> etree._Element | None:
     for found in root.iter(_SIGNATURE):
         found.clear()
     return root
-
-
-def _apexes(found: etree._Element, parts: SignatureParts) -> bytes:
-    """F9, F11: what reference 2 and the key cover, in libxml2's canonical form, of the elements at their places; ours of
-    SignedInfo must equal it."""
-    info, _, _, of_properties = found
-    if _canonical(info) != parts.signed_info:
-        raise NotMine
-    return _canonical(of_properties[0][0])
 
 
 def _bare(root: etree._Element, found: etree._Element) -> etree._Element:

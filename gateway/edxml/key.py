@@ -79,9 +79,11 @@ def value_fault(
     key_fault = bound_key_fault(certificate_der, policy)
     if key_fault is not None:
         return key_fault
-    if not policy.accepts(algorithm):
-        return "SIG-ALGORITHM"
     key = _key(certificate_der)
+    if algorithm != _METHODS.get(key.curve) and not policy.accepts(
+        algorithm
+    ):  # that of its curve is accepted
+        return "SIG-ALGORITHM"
     try:
         if key.rsa is not None and algorithm == "rsa-sha256":
             if len(value) != (key.bits + 7) // 8 or int.from_bytes(value, "big") >= key.modulus:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from datetime import date, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from gateway.domain.document import Kind
 from gateway.domain.proof import FileSlice
@@ -43,10 +43,18 @@ _STATUS_CODE: Final = re.compile("[0-9]{2}")
 _OF_STATUS: Final = b"<edXML:StatusCode>"
 
 
+# Headers repeat themselves: who sends, to whom, what kind of document, on which day.
+_KEPT = 64
+_SHORT = 1024
+"""Characters of the longest text that is kept with what it says: whoever fills the headers with others fills no memory."""
+
+
+@lru_cache(maxsize=_KEPT)
 def _date(text: str) -> date:
     return date.fromisoformat(text.replace("/", "-"))
 
 
+@lru_cache(maxsize=_KEPT)
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("/", "-")).replace(tzinfo=VIETNAM)
 
@@ -61,15 +69,15 @@ _MADE_BY: Final[Mapping[type, _Made]] = {
 
 
 class _Form:
-    """How a part of the model is written. `_taken` says of each text which attribute of which part it is, and what makes it
-    of the text; `_parts` are those below, innermost first. A part is called by the path of attributes that leads to it,
-    an element by that of names; `wanted` are those that must be there."""
+    """How a part of the model is written. `_taken` says of each text which attribute it is, whether of the part itself or
+    of the one inside it (`_inner`), and what makes it of the text: for a part below, and several of them, its own form.
+    `wanted` are the elements that must be there, by the path of names that leads to each."""
 
     def __init__(self, holds: type, wanted: frozenset[str]) -> None:
         self._holds = holds
         self._wanted = wanted
-        self._taken: list[tuple[str, str, _Made | None]] = []
-        self._parts: list[tuple[str, str, str, type]] = []
+        self._taken: list[tuple[bool, str, _Made | None, _Made | None]] = []
+        self._inner: tuple[str, type] | None = None
         self.pattern = ""
         self._match = re.compile("")
 
@@ -78,7 +86,7 @@ class _Form:
         self.pattern = "".join(patterns)
         self._match = re.compile(self.pattern.replace(_TAKEN, "("))
 
-    def add_elements(self, part: type, element: Element, at: str = "", path: str = "") -> str:
+    def add_elements(self, part: type, element: Element, path: str = "", *, is_inner: bool = False) -> str:
         """Return the pattern of those of a part that stand in `element`, in its order."""
         needed = {each.name for each in fields(part) if each.default is MISSING}
         known: dict[str, list[Row]] = {}
@@ -91,55 +99,69 @@ class _Form:
             beside = known.get(child.local, [])
             leaves = {leaf.local: leaf for leaf in child.children.values()}
             inside = "".join(
-                self._add_value(row, leaves[row.local] if row.above else child, at, path) for row in beside
+                self._add_value(row, leaves[row.local] if row.above else child, path, is_inner=is_inner)
+                for row in beside
             )
             grouped = beside and beside[0].above
             pattern += self._wrap(child, inside, f"{path}{grouped}") if grouped else inside
         return pattern
 
-    def add_inner(self, part: type, attribute: str, element: Element, at: str = "", path: str = "") -> str:
-        """Return the same for a part that is one attribute."""
-        name = f"{at}/{attribute}"
-        inside = self.add_elements(part, element, name, path)
-        self._parts.append((name, at, attribute, part))
-        return inside
+    def add_inner(self, part: type, attribute: str, element: Element) -> str:
+        """Return the same for a part that is one attribute, and whose elements stand among those of the part itself."""
+        self._inner = attribute, part
+        return self.add_elements(part, element, is_inner=True)
 
-    def add_part(self, part: type, attribute: str, element: Element, at: str = "", path: str = "") -> str:
-        return self._wrap(element, self.add_inner(part, attribute, element, at, f"{path}/"), path)
+    def add_part(
+        self, part: type, attribute: str, element: Element, path: str = "", *, is_inner: bool = False
+    ) -> str:
+        """Return the same for a part that is one attribute and has an element of its own."""
+        form = self._below(part, element, path)
+        self._taken.append((is_inner, attribute, form.read_one, lru_cache(_KEPT)(form.read_one)))
+        return f"{_TAKEN}{_untaken(self._wrapped(form.pattern, path))})"
 
     def add_parts(
-        self, part: type, attribute: str, element: Element, at: str = "", path: str = "", *, last: str = ""
+        self,
+        part: type,
+        attribute: str,
+        element: Element,
+        path: str = "",
+        *,
+        last: str = "",
+        is_inner: bool = False,
     ) -> str:
         """Return the same for several, which are one attribute. `last`: what stands in each behind all that it says."""
-        each = _Form(part, self._wanted)
-        inside = each.add_elements(part, element, path=f"{path}/")
-        each.complete(_tag(element.start), _NOT_EMPTY, inside, last, _tag(element.end))
-        self._taken.append((at, attribute, each.read_each))
-        return self._repeat(each.pattern, path)
+        form = self._below(part, element, path, last)
+        self._taken.append((is_inner, attribute, form.read_each, lru_cache(_KEPT)(form.read_each)))
+        return self._repeat(form.pattern, path)
 
-    def _add_value(self, row: Row, element: Element, at: str, path: str) -> str:
+    def _below(self, part: type, element: Element, path: str, last: str = "") -> _Form:
+        form = _Form(part, self._wanted)
+        inside = form.add_elements(part, element, f"{path}/")
+        form.complete(_tag(element.start), _NOT_EMPTY, inside, last, _tag(element.end))
+        return form
+
+    def _add_value(self, row: Row, element: Element, path: str, *, is_inner: bool) -> str:
         path = f"{path}{row.wire.path}"
         if row.is_part:
-            return (self.add_parts if row.many else self.add_part)(
-                row.holds, row.attribute, element, at, path
-            )
+            add = self.add_parts if row.many else self.add_part
+            return add(row.holds, row.attribute, element, path, is_inner=is_inner)
         text = f"{_tag(element.start)}{_TAKEN}{_usual(row)}){_tag(element.end)}"
         if not row.many:
-            self._taken.append((at, row.attribute, _MADE_BY.get(row.holds)))
-            return f"(?:{text}){self._mark_optional(path)}"
+            self._taken.append((is_inner, row.attribute, _MADE_BY.get(row.holds), None))
+            return self._wrapped(text, path)
         texts = re.compile(text.replace(_TAKEN, "("))
-        self._taken.append((at, row.attribute, lambda found: tuple(texts.findall(found))))
+        self._taken.append((is_inner, row.attribute, lambda found: tuple(texts.findall(found)), None))
         return self._repeat(text, path)
 
     def _wrap(self, element: Element, inside: str, path: str) -> str:
-        return f"(?:{_tag(element.start)}{_NOT_EMPTY}{inside}{_tag(element.end)}){self._mark_optional(path)}"
+        return self._wrapped(f"{_tag(element.start)}{_NOT_EMPTY}{inside}{_tag(element.end)}", path)
+
+    def _wrapped(self, pattern: str, path: str) -> str:
+        return f"(?:{pattern}){'' if self._is_wanted(path) else '?'}"
 
     def _repeat(self, pattern: str, path: str) -> str:
         often = "+" if self._is_wanted(path) else "*"
-        return f"{_TAKEN}(?:{pattern.replace(_TAKEN, '(?:')}){often})"
-
-    def _mark_optional(self, path: str) -> str:
-        return "" if self._is_wanted(path) else "?"
+        return f"{_TAKEN}(?:{_untaken(pattern)}){often})"
 
     def _is_wanted(self, path: str) -> bool:
         return any(each == path or each.startswith(f"{path}/") for each in self._wanted)
@@ -150,23 +172,30 @@ class _Form:
         found = self._match.fullmatch(text)
         return None if found is None else self._take(found)
 
+    def read_one(self, text: str) -> Any:
+        """Return the part that all of the text is. Any: each form holds another type."""
+        return self._holds(**self._take(cast("re.Match[str]", self._match.fullmatch(text))))
+
     def read_each(self, text: str) -> tuple[Any, ...]:
-        """Return the parts that stand in it one behind the other. Any: each form holds another type."""
+        """Return the parts that stand in it one behind the other."""
         return tuple([self._holds(**self._take(found)) for found in self._match.finditer(text)])
 
     def _take(self, found: re.Match[str]) -> dict[str, Any]:
-        said: dict[str, dict[str, Any]] = {"": {}}
-        for (at, attribute, made), text in zip(self._taken, found.groups(), strict=True):
+        said: dict[str, Any] = {}
+        inner: dict[str, Any] = {}
+        for (is_inner, attribute, made, kept), text in zip(self._taken, found.groups(), strict=True):
             if text:
-                if at not in said:
-                    said[at] = {}
-                said[at][attribute] = text if made is None else made(text)
-        for name, at, attribute, holds in self._parts:
-            if name in said:
-                if at not in said:
-                    said[at] = {}
-                said[at][attribute] = holds(**said[name])
-        return said[""]
+                if kept is not None and len(text) <= _SHORT:
+                    made = kept
+                (inner if is_inner else said)[attribute] = text if made is None else made(text)
+        if self._inner is not None:
+            attribute, holds = self._inner
+            said[attribute] = holds(**inner)
+        return said
+
+
+def _untaken(pattern: str) -> str:
+    return pattern.replace(_TAKEN, "(?:")
 
 
 def _usual(row: Row) -> str:
@@ -255,5 +284,7 @@ def _kind(said: Mapping[str, Any], *, is_status: bool) -> Kind | None:
 def _is_paired(model: Envelope, files: Sequence[object]) -> bool:
     """Whether each file is told of twice, in the same words and under an id of its own."""
     attachments = model.attachments
-    ids = {bare_content_id(one.content_id) for one in attachments}
-    return len(ids) == len(attachments) == len(files) and None not in ids and model.manifest == attachments
+    if model.manifest != attachments or len(attachments) != len(files):
+        return False
+    ids = {bare_content_id(one.content_id) for one in attachments} if attachments else ()
+    return len(ids) == len(attachments) and None not in ids

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.domain.document import Kind
-from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.identity import Digest, DocumentId, PacketId, known_digest
 from gateway.domain.proof import Receipt, Terms
 from gateway.edxml import names, terms
 from gateway.edxml.names import escape, instant, parse_instant, unescape
@@ -83,7 +83,11 @@ def parse(raw: bytes) -> SignatureParts | None:
 
 
 def _info(algorithm: str, body: Digest, properties: Digest) -> tuple[bytes, ...]:
-    return _METHODS[algorithm], _digits(body), _digits(properties)
+    return (
+        _METHODS[algorithm],
+        b2a_base64(bytes.fromhex(body), newline=False),
+        b2a_base64(bytes.fromhex(properties), newline=False),
+    )
 
 
 @lru_cache(maxsize=16)
@@ -152,24 +156,27 @@ def _parts(found: re.Match[bytes]) -> SignatureParts:
     receipt = _read_receipt(kind, *told[1:]) if told[0] is not None else None
     if proof != (_ORIGIN if receipt is None else _RECEIVED):
         raise ValueError("a proof of receipt has a receipt, and nothing else has one")
+    is_short = len(certificate) + len(wishes or b"") <= _SHORT
     return SignatureParts(
         algorithm=_ALGORITHMS[method],
-        body_digest=Digest.of_bytes(a2b_base64(body)),
-        properties_digest=Digest.of_bytes(a2b_base64(properties)),
+        body_digest=known_digest(a2b_base64(body).hex()),
+        properties_digest=known_digest(a2b_base64(properties).hex()),
         value=_octets(value),
-        certificate_der=_octets(certificate),
-        certificate_digest=Digest.of_bytes(a2b_base64(named)),
-        signing_time=parse_instant(time.decode()),
-        packet_id=PacketId(unescape(packet_id)),
+        certificate_der=(_known_octets if is_short else _octets)(certificate),
+        certificate_digest=_known_digest(named),
+        signing_time=_known_instant(time),
+        packet_id=PacketId(unescape(packet_id) if b"&" in packet_id else packet_id.decode()),
         kind=kind,
         receipt=receipt,
-        terms=None if wishes is None else _read_terms(wishes, kind, receipt),
+        terms=None
+        if wishes is None
+        else (_known_terms if is_short else _read_terms)(wishes, kind, bool(receipt)),
     )
 
 
-def _read_terms(raw: bytes, kind: Kind, receipt: Receipt | None) -> Terms:
+def _read_terms(raw: bytes, kind: Kind, has_receipt: bool) -> Terms:
     found = terms.parse(raw)
-    if reason := terms.fault(found, kind, receipt=receipt is not None):
+    if reason := terms.fault(found, kind, receipt=has_receipt):
         raise ValueError(f"gw:Terms {reason}")
     return found
 
@@ -185,8 +192,8 @@ def _read_receipt(kind: Kind, *said: bytes | None) -> Receipt:
         of_packet_id=None if packet_id is None else PacketId(packet_id),
         of_document_id=None if document_id is None else DocumentId(document_id),
         of_sender=sender,
-        body_digest=None if body is None else Digest.of_bytes(a2b_base64(body)),
-        file_digest=None if file is None else Digest.of_bytes(a2b_base64(file)),
+        body_digest=None if body is None else known_digest(a2b_base64(body).hex()),
+        file_digest=None if file is None else known_digest(a2b_base64(file).hex()),
         size=None if size is None else int(size),
         received_at=None if received is None else parse_instant(received),
         status_code=status_code,
@@ -209,6 +216,14 @@ def _octets(text: bytes | str) -> bytes:
         raise ValueError("not base64 as an encoder writes it")
     return raw
 
+
+# The same few certificates sign many packets, which mostly wish the same: what such a text says is kept, unless it is long.
+_KEPT: Final = 256
+_SHORT: Final = 8192
+_known_octets = lru_cache(maxsize=_KEPT)(_octets)
+_known_digest = lru_cache(maxsize=_KEPT)(lambda text: known_digest(a2b_base64(text).hex()))
+_known_instant = lru_cache(maxsize=_KEPT)(lambda text: parse_instant(text.decode()))
+_known_terms = lru_cache(maxsize=_KEPT)(_read_terms)
 
 # S in constant pieces with `%s` where it says something: the one text by which it is written, and read again.
 

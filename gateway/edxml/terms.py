@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from gateway.domain.document import DeliveryMode, Kind, RecipientRole
@@ -56,6 +57,7 @@ def render(terms: Terms) -> bytes:
     return b"<gw:Terms>" + b"".join(_children(terms)) + b"</gw:Terms>"
 
 
+@lru_cache(maxsize=16)
 def digest(terms: Terms | None) -> Digest | None:
     """By which a packet that comes again is compared with the first; None where nothing is said."""
     return Digest.of_bytes(hashlib.sha256(render(terms)).digest()) if terms else None

@@ -11,10 +11,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from gateway.domain.document import Kind
-from gateway.domain.identity import Digest, PacketId
+from gateway.domain.identity import Digest, PacketId, known_digest
 from gateway.domain.proof import Binding, Contradiction, Finding, SignedEnvelope, Step
 from gateway.edxml import canonical, key, schema, terms
 from gateway.edxml.envelope import Envelope
@@ -98,7 +99,12 @@ _PASSED: Final = tuple(
 def passed_steps(size: int, method: str) -> tuple[Step, ...]:
     """What the bytes alone could show: steps 1 to 8 and the file's part of 11 done, the others not reached."""
     first = Step(n=1, name=STEPS[1], ok=True, detail=f"{size} bytes")
-    return (first, *_PASSED[1:7], Step(n=8, name=STEPS[8], ok=True, detail=method), *_PASSED[8:])
+    return (first, *_PASSED[1:7], _valued(method), *_PASSED[8:])
+
+
+@lru_cache(maxsize=16)
+def _valued(method: str) -> Step:
+    return Step(n=8, name=STEPS[8], ok=True, detail=method)
 
 
 def failed_steps(n: int, detail: str) -> tuple[Step, ...]:
@@ -126,6 +132,9 @@ class TransportFacts:
 
     packet_id: PacketId | None = None
     kind: Kind | None = None
+
+
+_NOTHING_TOLD: Final = TransportFacts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +180,10 @@ def examine_fast(
 ) -> Verified | None:
     """The fast path alone: None when the general path has to decide, which a caller may want to wait its turn for."""
     try:
-        _check_size(given.size, policy)
-        return _fast(given, policy, _active(bindings, at), transport or TransportFacts(), opens=opens)
+        if given.size > policy.limits.max_bytes:
+            detail = f"the file has {given.size} bytes; at most {policy.limits.max_bytes} are read"
+            raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
+        return _fast(given, policy, bindings, at, transport or _NOTHING_TOLD, opens=opens)
     except InvalidEnvelope as refusal:
         _name_steps(refusal)
         raise
@@ -188,14 +199,10 @@ def examine_general(
 ) -> Verified:
     """The general path alone; it holds the whole file as a tree, so its caller bounds how many run at once (G1)."""
     try:
-        return _general(given, policy, _active(bindings, at), at, transport or TransportFacts())
+        return _general(given, policy, bindings, at, transport or _NOTHING_TOLD)
     except InvalidEnvelope as refusal:
         _name_steps(refusal)
         raise
-
-
-def _active(bindings: Callable[[str], Sequence[Binding]], at: datetime) -> Callable[[str], Sequence[Binding]]:
-    return lambda code: key.active_bindings(code, bindings(code), at)
 
 
 def _name_steps(refusal: InvalidEnvelope) -> None:
@@ -204,17 +211,11 @@ def _name_steps(refusal: InvalidEnvelope) -> None:
     refusal.steps = failed_steps(refusal.step, refusal.detail)
 
 
-def _check_size(size: int, policy: XmlPolicy) -> None:
-    if size > policy.limits.max_bytes:
-        raise MalformedXml(
-            "ENV-TOO-LARGE", f"the file has {size} bytes; at most {policy.limits.max_bytes} are read", step=1
-        )
-
-
 def _fast(
     given: EnvelopeSource,
     policy: XmlPolicy,
-    candidates: Callable[[str], Sequence[Binding]],
+    bindings: Callable[[str], Sequence[Binding]],
+    at: datetime,
     told: TransportFacts,
     *,
     opens: bool,
@@ -226,7 +227,7 @@ def _fast(
     code = fast.envelope.sender.organ_id
     chosen = canonical.check_key(
         fast,
-        candidates(code),
+        key.active_bindings(code, bindings(code), at),
         policy,
         transport_packet_id=told.packet_id,
         transport_kind=told.kind,
@@ -251,9 +252,9 @@ def _fast(
         receipt=parts.receipt,
         terms=parts.terms,
         files=fast.files,
-        findings=(*fast.findings, *_odd_receipt(parts.receipt, parts.signing_time)),
+        findings=fast.findings + (_odd_receipt(parts.receipt, parts.signing_time) if parts.receipt else ()),
         steps=passed_steps(fast.size, parts.algorithm),
-        signature_digest=_digest(parts.value),
+        signature_digest=known_digest(hashlib.sha256(parts.value).hexdigest()),
     )
     return Verified(signed=signed, canonical=None, tree=fast.tree, is_usual=fast.is_usual)
 
@@ -261,7 +262,7 @@ def _fast(
 def _general(
     given: EnvelopeSource,
     policy: XmlPolicy,
-    candidates: Callable[[str], Sequence[Binding]],
+    bindings: Callable[[str], Sequence[Binding]],
     at: datetime,
     told: TransportFacts,
 ) -> Verified:
@@ -269,7 +270,7 @@ def _general(
     # Partners send the native form; the library of the other one is large.
     from gateway.edxml import general
 
-    found = general.judge(data, policy, candidates, at)
+    found = general.judge(data, policy, lambda code: key.active_bindings(code, bindings(code), at), at)
     properties = found.shape.properties
     qualifier = properties.qualifier if properties is not None else None
     model = found.read.envelope
@@ -307,7 +308,7 @@ def _general(
 
 
 def _digest(data: bytes) -> Digest:
-    return Digest.of_bytes(hashlib.sha256(data).digest())
+    return known_digest(hashlib.sha256(data).hexdigest())
 
 
 def _odd_receipt(receipt: Receipt | None, signed_at: datetime | None) -> tuple[Finding, ...]:

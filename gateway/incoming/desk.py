@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.domain.account import HostedAgency
@@ -76,7 +77,12 @@ def ours(agency: HostedAgency) -> tuple[str, ...]:
 
 def is_ours(agency: HostedAgency, code: str | None) -> bool:
     """Routing compares codes without letter case and outer spaces (edxml.md 4)."""
-    return code is not None and code.strip().casefold() in {one.casefold() for one in ours(agency)}
+    return code is not None and code.strip().casefold() in _folded(agency.code, agency.aliases)
+
+
+@lru_cache(maxsize=1024)
+def _folded(code: str, aliases: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(each.casefold() for each in (code, *aliases))
 
 
 def from_wall_clock(at: datetime | None) -> datetime | None:

@@ -20,7 +20,6 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Self
-from weakref import ReferenceType, ref
 
 from gateway import chance, commits
 from gateway.domain.identity import Digest
@@ -38,7 +37,7 @@ from gateway.transport.parcel import (
     content_of,
     contents_of,
     discard,
-    is_at_hand,
+    lies_in_memory,
     too_large,
     unroutable,
 )
@@ -46,7 +45,6 @@ from gateway.transport.queue_file import QueueFile
 
 LEASE_S = 60.0  # as `workers.lease_s` is shipped
 POLL_S = 0.2  # how late a publish of another process may be noticed
-SETTLED_S = 0.2  # how late a settled parcel leaves the queue, where nothing is written before
 _MOST_KNOWN = 4096  # codes of which it is remembered whether somebody hosts them
 LEASES_S = 1.0  # how late it may be noticed that a lease has run out
 QUIET_S = 5.0  # when nothing was removed for so long, what was removed leaves SQLite's log too
@@ -70,17 +68,16 @@ class EmbeddedAxis:
     ) -> None:
         """`lease_s`: how long takers hold a parcel; a lease longer than twice that is treated as expired."""
         self._path = folder.resolve() / "axis.sqlite"
+        self._name = str(self._path)
         self._files = PayloadFolder(self._path.parent / "payload")
         self._node, self._clock, self._pool = node, clock, pool
         self._poison_limit, self._max_bytes, self._lease_s = poison_limit, max_bytes, lease_s
         self._queue = QueueFile(self._path, pool, self._clean)
         self._reading = Together(self._read_all)
         self._storing = Together(self._store_rows)
-        self._settled: dict[str, None] = {}  # tokens of parcels whose rows are still to be removed
-        self._settle_later: asyncio.TimerHandle | None = None
-        self._settling: asyncio.Task[None] | None = None
+        self._settling = Together(self._settle_all)
         self._removed: float | None = time.monotonic()  # perhaps by a process that was killed too soon
-        self._bell = WaiterBell(self._path)
+        self._bell = WaiterBell(self._name)
         self._hosting = _Hosting()
         self._idle_version: object = None
         self._idle_since = 0.0
@@ -96,15 +93,10 @@ class EmbeddedAxis:
 
     async def close(self) -> None:
         """Make everything that this process still holds due at once. A second call does nothing."""
-        if self._settle_later is not None:
-            self._settle_later.cancel()
-        if self._settling is not None:
-            await asyncio.wait([self._settling])
-        if self._queue.is_open and (self._held or self._settled):
+        if self._queue.is_open and self._held:
             # Else nothing is lost either: leases run out by themselves.
             with contextlib.suppress(Unreachable):
                 async with self._queue.write() as queue:
-                    self._remove_settled(queue)
                     queue.executemany(queue_file.AGAIN, [(token,) for token in self._held])
         self._bell.close()
         await self._queue.close()
@@ -120,7 +112,7 @@ class EmbeddedAxis:
                 )
         finally:
             self._hosting.clear()
-        ring(self._path)
+        ring(self._name)
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         """DELIVERED once payload and rows are on disk. A repeat adds rows: at least once. Publishes that wait for the
@@ -133,7 +125,7 @@ class EmbeddedAxis:
         elif hosted := await self._hosted(routes):
             hosted = await self._store_file(parcel, routes)
         if hosted:
-            ring(self._path)
+            ring(self._name)
         return {route: _DELIVERED if fold_code(route) in hosted else unroutable(route) for route in routes}
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
@@ -152,88 +144,60 @@ class EmbeddedAxis:
         elif not await self._any_due(times):
             await self._forget_for_good()
             return ()
-        ordinary, now = ordinary_places(limit, next(self._turns)), times["now"]
-        async with self._queue.write() as queue:
-            settled = self._remove_settled(queue)
-            rows = queue_file.due_of(queue, {"node": self._node, **times}, limit, ordinary)
-            if not rows:  # another node, or a process of this one, was quicker
-                return ()
-            poisoned = [row for row in rows if row[8] >= self._poison_limit]
-            healthy = [row for row in rows if row[8] < self._poison_limit]
-            arrivals = [self._arrival(row) for row in healthy]
-            leases = [
-                (arrival.token, now + lease_s, row[0]) for arrival, row in zip(arrivals, healthy, strict=True)
-            ]
-            # Noted before the commit: a lease that this process forgot could not be given back.
-            self._held = {token: expiry for token, expiry in self._held.items() if expiry > now}
-            self._held |= {token: expiry for token, expiry, _ in leases}
-            queue.executemany(queue_file.LEASE, leases)
-            queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
-        self._forget_settled(settled)
+        ordinary = ordinary_places(limit, next(self._turns))
+        arrivals, poisoned = await self._queue.change(partial(self._lease, limit, ordinary, lease_s, times))
         for row in poisoned:
             action(_log, "axis.dead", _poison_reason(row[8]), packet_id=row[2], recipient=row[1])
         return arrivals
 
+    def _lease(
+        self, limit: int, ordinary: int, lease_s: float, times: Mapping[str, float], queue: sqlite3.Connection
+    ) -> tuple[Sequence[Arrival], Sequence[Sequence[Any]]]:
+        """Return nothing where another node, or a process of this one, was quicker."""
+        now = times["now"]
+        rows = queue_file.due_of(queue, {"node": self._node, **times}, limit, ordinary)
+        if not rows:
+            return (), ()
+        poisoned = [row for row in rows if row[8] >= self._poison_limit]
+        healthy = [row for row in rows if row[8] < self._poison_limit]
+        arrivals = [self._arrival(row) for row in healthy]
+        leases = [
+            (arrival.token, now + lease_s, row[0]) for arrival, row in zip(arrivals, healthy, strict=True)
+        ]
+        # Noted before the commit: a lease that this process forgot could not be given back.
+        self._held = {token: expiry for token, expiry in self._held.items() if expiry > now}
+        self._held |= {token: expiry for token, expiry, _ in leases}
+        queue.executemany(queue_file.LEASE, leases)
+        queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
+        return arrivals, poisoned
+
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
-        """Remove the row, or make it due again at once. With a stale token nothing changes. A row whose payload is no file
-        is removed with what this process writes next, a moment later: a process that dies before is given the parcel again,
-        as one that dies before this call."""
-        if arrival.token in self._settled:
-            return
-        if not done:
-            await self._give_again(arrival.token)
-            return
-        self._held.pop(arrival.token, None)
-        self._settled[arrival.token] = None
-        if arrival.file is not None or self._files.has(arrival.digest):
-            await self._settle_all()
+        """Remove the row, or make it due again at once. With a stale token nothing changes."""
+        await self._settling.ask((arrival, done))
+        if done and self._files.has(arrival.digest):
             await self._remove_unneeded(arrival.digest)
-        elif self._settle_later is None:
-            self._plan_to_settle()
 
-    async def _give_again(self, token: str) -> None:
-        async with self._queue.write() as queue:
-            freed = queue.execute(queue_file.AGAIN, (token,)).rowcount
-        self._held.pop(token, None)
-        if freed:
-            ring(self._path)
+    async def _settle_all(self, settled: Sequence[tuple[Arrival, bool]]) -> Sequence[None]:
+        finished_tokens = [(arrival.token,) for arrival, finished in settled if finished]
+        returned_tokens = [(arrival.token,) for arrival, finished in settled if not finished]
 
-    def _plan_to_settle(self) -> None:
-        self._settle_later = asyncio.get_running_loop().call_later(SETTLED_S, self._begin_to_settle)
+        def end(queue: sqlite3.Connection) -> tuple[int, int]:
+            removed = queue.executemany(queue_file.DONE, finished_tokens).rowcount if finished_tokens else 0
+            freed = queue.executemany(queue_file.AGAIN, returned_tokens).rowcount if returned_tokens else 0
+            return removed, freed
 
-    def _begin_to_settle(self) -> None:
-        self._settle_later = None
-        if self._settled:
-            self._settling = asyncio.get_running_loop().create_task(self._settle_late(), name="settle")
-
-    async def _settle_late(self) -> None:
-        try:
-            await self._settle_all()
-        except Unreachable as error:
-            # They stay leased, and go with the next write; until then the disk is tried again.
-            action(_log, "axis.not_settled", str(error), parcels=len(self._settled))
-            if self._settle_later is None and self._queue.is_open:
-                self._plan_to_settle()
-
-    async def _settle_all(self) -> None:
-        if self._settled:
-            async with self._queue.write() as queue:
-                settled = self._remove_settled(queue)
-            self._forget_settled(settled)
-
-    def _remove_settled(self, queue: sqlite3.Connection) -> list[str]:
-        """Remove the rows of settled parcels; return their tokens, for `_forget_settled` once that is committed."""
-        settled = [*self._settled]
-        if settled and queue.executemany(queue_file.DONE, [(token,) for token in settled]).rowcount:
+        if any(arrival.file is not None for arrival, _ in settled):
+            async with self._queue.write() as queue:  # the file goes after its row, for good
+                removed, freed = end(queue)
+        else:
+            removed, freed = await self._queue.change(end)
+        for arrival, _ in settled:
+            self._held.pop(arrival.token, None)
+        if removed:
             self._removed = time.monotonic()
-        return settled
-
-    def _forget_settled(self, tokens: Sequence[str]) -> None:
-        for token in tokens:
-            self._settled.pop(token, None)
-        if self._settle_later is not None and not self._settled:
-            self._settle_later.cancel()
-            self._settle_later = None
+        if freed:
+            ring(self._name)
+        return [None] * len(settled)
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until a row is due; what this process publishes wakes at once, what another one does within `POLL_S`."""
@@ -253,13 +217,11 @@ class EmbeddedAxis:
 
     async def counts(self) -> Mapping[str, int]:
         """Count rows of the whole queue, all nodes: `waiting`, the `urgent` ones of them, `leased` and `dead`."""
-        await self._settle_all()
         (totals,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return dict(zip(("waiting", "urgent", "leased", "dead"), totals[:4], strict=True))
 
     async def oldest(self) -> datetime | None:
         """Return when the oldest parcel for a code that this node hosts was published."""
-        await self._settle_all()
         ((published_at,),) = await self._queue.search(
             queue_file.OLDEST, {"node": self._node, **self._times(self._lease_s)}
         )
@@ -271,7 +233,6 @@ class EmbeddedAxis:
 
     async def leased_ahead(self) -> int:
         """Count parcels whose lease was written by a clock that was ahead; the next taker has them."""
-        await self._settle_all()
         (totals,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return int(totals[4])
 
@@ -294,7 +255,7 @@ class EmbeddedAxis:
             revived_count = queue.execute(queue_file.REVIVE, (id,)).rowcount
         if not revived_count:
             raise _not_dead(id)
-        ring(self._path)
+        ring(self._name)
 
     async def dead_drop(self, id: str, reason: str) -> None:
         """Remove it for good; the log keeps the reason. NotFound when it is not on the dead list."""
@@ -305,7 +266,8 @@ class EmbeddedAxis:
             digest, packet_id, recipient = rows[0]
         self._removed = time.monotonic()
         action(_log, "axis.dead_dropped", reason, packet_id=packet_id, recipient=recipient, digest=digest)
-        await self._remove_unneeded(digest)
+        if self._files.has(Digest(digest)):
+            await self._remove_unneeded(digest)
 
     async def _any_due(self, times: Mapping[str, float]) -> bool:
         """Look for due rows. While no other process wrote to the file, and no bell rang, only a lease can run out: that is
@@ -329,11 +291,8 @@ class EmbeddedAxis:
 
     async def _store_row(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
         """Return the folded codes whose rows are committed: hosting is read inside the transaction."""
-        if is_at_hand(parcel):
-            content = content_of(parcel)
-        else:
-            with self._queue.failures_named():
-                content = await self._reading.ask(parcel)
+        with self._queue.failures:
+            content = content_of(parcel) if lies_in_memory(parcel) else await self._reading.ask(parcel)
         return await self._storing.ask((parcel, routes, content))
 
     async def _read_all(self, parcels: Sequence[Parcel]) -> Sequence[bytes | Exception]:
@@ -343,7 +302,6 @@ class EmbeddedAxis:
         self, requests: Sequence[tuple[Parcel, Sequence[str], bytes]]
     ) -> Sequence[frozenset[str]]:
         async with self._queue.write() as queue:
-            settled = self._remove_settled(queue)
             hosted = self._insert_rows(queue, [(parcel, routes) for parcel, routes, _ in requests])
             bodies = [
                 (parcel.digest, content)
@@ -351,14 +309,13 @@ class EmbeddedAxis:
                 if codes
             ]
             queue.executemany(queue_file.PUT_BYTES, bodies)
-        self._forget_settled(settled)
         return hosted
 
     async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
         """Store the payload as a file; else as `_store_row`."""
         draft = self._files.draft()
         try:
-            with self._queue.failures_named():
+            with self._queue.failures:
                 await self._pool.run(partial(self._files.copy_in, parcel, draft))
             async with self._queue.write() as queue:
                 (hosted,) = self._insert_rows(queue, [(parcel, routes)])
@@ -422,12 +379,9 @@ class EmbeddedAxis:
             self._removed = None
 
     async def _remove_unneeded(self, digest: str) -> None:
-        """Remove the file that no row needs, if there is one. Under the write lock, so that no publisher can have adopted
+        """Remove the file that no row needs. Under the write lock, so that no publisher can have adopted
         it and not yet committed its rows; after the row has gone for good, so that none is left without its bytes. Not
         interruptible: a cancelled removal would release the lock while the file is still there for a publisher to adopt."""
-        with self._queue.failures_named():
-            if not self._files.has(digest):
-                return
         async with self._queue.write() as queue:
             if not queue.execute(queue_file.STILL_NEEDED, (digest,)).fetchall():
                 await commits.apart(partial(self._files.remove, digest))
@@ -496,18 +450,18 @@ def _not_dead(id: str) -> NotFound:
 
 
 _GUARD = threading.Lock()
-_BELLS: dict[Path, list[ReferenceType[WaiterBell]]] = {}
+_BELLS: dict[str, set[WaiterBell]] = {}
 
 
 class WaiterBell:
-    """One waiter's bell. A ring between two waits is kept for the next one."""
+    """One waiter's bell on the file of that path, until it is closed. A ring between two waits is kept for the next one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
         self._event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         with _GUARD:
-            _BELLS.setdefault(path, []).append(ref(self))
+            _BELLS.setdefault(self._path, set()).add(self)
 
     async def wait(self) -> None:
         """Return once the bell has rung since the last call."""
@@ -523,9 +477,11 @@ class WaiterBell:
 
     def close(self) -> None:
         with _GUARD:
-            left = [bell for bell in _BELLS.pop(self._path, ()) if bell() not in (None, self)]
-            if left:
-                _BELLS[self._path] = left
+            bells = _BELLS.get(self._path)
+            if bells is not None:
+                bells.discard(self)
+                if not bells:
+                    del _BELLS[self._path]
 
     def _ring(self, running: asyncio.AbstractEventLoop) -> None:
         if self._loop is None or self._loop is running:
@@ -534,11 +490,10 @@ class WaiterBell:
             self._loop.call_soon_threadsafe(self._event.set)
 
 
-def ring(path: Path) -> None:
+def ring(path: str) -> None:
     """Ring every bell on this path, in whatever event loop it is waited for."""
     running = asyncio.get_running_loop()
     with _GUARD:
-        bells = [*_BELLS.get(path, ())]
-    for reference in bells:
-        if (bell := reference()) is not None:
-            bell._ring(running)
+        bells = list(_BELLS.get(path, ()))
+    for bell in bells:
+        bell._ring(running)

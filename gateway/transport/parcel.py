@@ -48,13 +48,13 @@ class PayloadFolder:
     """A folder of payload files; several processes may use it at once."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._name = folder, str(folder)
 
     def path(self, digest: str) -> Path:
         return self._folder / Digest(digest)
 
-    def has(self, digest: str) -> bool:
-        return os.path.exists(f"{self._folder}/{Digest(digest)}")
+    def has(self, digest: Digest) -> bool:
+        return os.access(f"{self._name}/{digest}", os.F_OK)
 
     def prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -105,8 +105,8 @@ class PayloadFolder:
             discard(probe)
 
 
-def is_at_hand(parcel: Parcel) -> bool:
-    """Tell whether its bytes are in memory, so that reading them waits for no disk."""
+def lies_in_memory(parcel: Parcel) -> bool:
+    """Return whether reading it waits for no disk: what opens it gives out bytes that are held already."""
     return isinstance(parcel.open, partial) and parcel.open.func is io.BytesIO
 
 

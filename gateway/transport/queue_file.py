@@ -13,11 +13,12 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -29,6 +30,7 @@ from gateway.errors import Misconfigured, Unreachable
 from gateway.ports.axis import DeadParcel
 from gateway.ports.services import Pool
 
+T = TypeVar("T")
 SCHEMA_VERSION = 4
 _PAYLOAD = "CREATE TABLE IF NOT EXISTS payload (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL)"
 # The bytes are deleted with the last row that needs them.
@@ -180,8 +182,15 @@ def version_of(connection: sqlite3.Connection) -> object:
     return connection, version
 
 
+# How a commit treats the disk: it waits for it, or a power failure may take back the last ones. SQLite waits for the disk
+# with either when it empties its log, so only a commit that waits anyway, in a thread, does that.
+_ON_DISK = ("PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 1000")
+_SOON_ON_DISK = ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0")
+
+
 class QueueFile:
-    """One queue file. Quick statements run on the event loop's own thread; COMMIT and what grows with the queue do not."""
+    """One queue file. Quick statements run on the event loop's own thread; what waits for the disk, and what grows with the
+    queue, does not."""
 
     def __init__(self, path: Path, pool: Pool, begin: Callable[[sqlite3.Connection], None]) -> None:
         """`begin` is called once in a thread with the newly opened file, before anything is read or written."""
@@ -191,6 +200,8 @@ class QueueFile:
         self._opening = asyncio.Lock()
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
+        self._treats_disk = _ON_DISK
+        self.failures, self._commit_failures = FailuresNamed(path), FailuresNamed(path, unsure=True)
         self._closed = False
 
     @property
@@ -201,18 +212,18 @@ class QueueFile:
         """Close the file after committing what was begun. A second call does nothing."""
         self._closed = True
         async with self._opening, self._groups.alone():
-            with self.failures_named():
+            with self.failures:
                 await commits.apart(self._close)
 
     async def read(self, words: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """Run a query that an index answers with few rows."""
-        with self.failures_named():
+        with self.failures:
             return (await self._opened()).execute(words, parameters).fetchall()
 
     async def others_version(self) -> object:
         """Return a value that changes with every commit of another process or another axis of this one. None while this one
         writes itself."""
-        with self.failures_named():
+        with self.failures:
             await self._opened()
             if self._writer is None or not self._groups.is_idle:
                 return None
@@ -220,41 +231,65 @@ class QueueFile:
 
     async def search(self, words: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """Run a query that may read the whole queue, in a thread with a connection of its own."""
-        with self.failures_named():
+        with self.failures:
             await self._opened()
             return await self._pool.run(partial(_query, self.path, words, parameters))
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[sqlite3.Connection]:
         """Open one unit with the write lock from its first moment; it is on disk when the body ends without error."""
-        with self.failures_named():
+        with self.failures:
             await self._opened()
             unit = await self._groups.begin()
             try:
                 yield unit.driver.connection
-                with self.failures_named(unsure=True):
+                with self._commit_failures:
                     await unit.settle()
             finally:
                 await unit.leave()
 
+    async def change(self, do: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `do` as a short unit that a power failure may take back: for leases and ends of parcels, which come again.
+        It waits for no disk where nobody else writes at this moment, and otherwise for the commit of its group."""
+        with self.failures:
+            await self._opened()
+            if self._writer is not None and self._groups.is_idle and self._begin_at_once(self._writer):
+                return self._finish_at_once(self._writer, do)
+        async with self.write() as queue:
+            return do(queue)
+
+    def _begin_at_once(self, writer: sqlite3.Connection) -> bool:
+        self._treat_disk(writer, _SOON_ON_DISK)
+        try:
+            writer.execute("BEGIN IMMEDIATE")
+        except (
+            sqlite3.OperationalError
+        ):  # another process writes; `write` waits for it, or says what is wrong
+            return False
+        return True
+
+    def _finish_at_once(self, writer: sqlite3.Connection, do: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            result = do(writer)
+            writer.execute("END")
+        except BaseException:
+            self._forget_writer()
+            writer.close()  # which undoes the unit
+            raise
+        return result
+
+    def _treat_disk(self, writer: sqlite3.Connection, settings: tuple[str, str]) -> None:
+        """Say how commits treat the disk from now on; SQLite takes that outside a transaction alone."""
+        if self._treats_disk is not settings:
+            for setting in settings:
+                writer.execute(setting)
+            self._treats_disk = settings
+
     async def shorten(self) -> bool:
         """Empty SQLite's log, in which removed rows can still be read. False while another connection reads it."""
-        with self.failures_named():
+        with self.failures:
             async with self._groups.alone():
                 return self._writer is None or await commits.apart(partial(_shorten, self._writer))
-
-    @contextlib.contextmanager
-    def failures_named(self, *, unsure: bool = False) -> Iterator[None]:
-        """Raise driver errors as Unreachable. `unsure`: it is the commit itself, which may have come through."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as cause:
-            error = Unreachable(
-                f"the embedded axis {self.path} did not answer: {type(cause).__name__}: {cause};"
-                " check that the folder exists, has free space and may be written",
-            )
-            error.unsure = unsure
-            raise error from cause
 
     async def _opened(self) -> sqlite3.Connection:
         """Return the connection for reading."""
@@ -302,11 +337,33 @@ class QueueFile:
             await commits.apart(self._reopen_writer)
         if self._writer is None:
             raise Unreachable(f"the embedded axis {self.path} did not open")
+        self._treat_disk(self._writer, _ON_DISK)
         await commits.take_lock(self._writer, BUSY_S)
         return _QueueDriver(self._writer, self._forget_writer)
 
     def _forget_writer(self) -> None:
-        self._writer = None
+        self._writer, self._treats_disk = None, _ON_DISK
+
+
+class FailuresNamed:
+    """Raises driver errors as Unreachable. `unsure`: it is the commit itself, which may have come through."""
+
+    def __init__(self, path: Path, *, unsure: bool = False) -> None:
+        self._path, self._unsure = path, unsure
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, cause: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(cause, sqlite3.Error | OSError):
+            error = Unreachable(
+                f"the embedded axis {self._path} did not answer: {type(cause).__name__}: {cause};"
+                " check that the folder exists, has free space and may be written",
+            )
+            error.unsure = self._unsure
+            raise error from cause
 
 
 class _QueueDriver:
@@ -336,8 +393,8 @@ class _QueueDriver:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
-        # FULL: in WAL, NORMAL may lose the last commits when the power fails, and those were answered "delivered" (G2).
-        connection.execute("PRAGMA synchronous = FULL")
+        for setting in _ON_DISK:  # G2: what was published was answered "delivered"
+            connection.execute(setting)
         # Deleted rows are overwritten with zeros: a settled parcel must not stay in free pages.
         connection.execute("PRAGMA secure_delete = ON")
         # Nor in a temporary file, where SQLite would note what a unit could undo: that is never overwritten.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -246,6 +246,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Collected:
+    """Evidence of a certificate, and the version of the answers that it rests on; its chain holds within these times.
+    `path` is the chain where answers are configured: whether it is revoked then depends on the time."""
+
+    version: object
+    valid_from: datetime
+    valid_to: datetime
+    evidence: Evidence
+    path: chain.Chain | None
+
+
 class NodeTrust:
     """Collector of facts about a certificate (anchors, intermediates and known answers of one node); it never decides.
     Sync: call it in the pool. Safe to share between threads."""
@@ -270,7 +282,7 @@ class NodeTrust:
         self.chains = chain.Chains(anchors, intermediates)
         self.answers = answers or Answers()
         self._now = now
-        self._collected: dict[bytes, object] = {}
+        self._collected: dict[bytes, _Collected] = {}
 
     @classmethod
     def from_files(
@@ -293,24 +305,7 @@ class NodeTrust:
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         """Return the evidence at that time. Never raises for what the certificate says; never decides."""
-        version = self.version
-        evidence = self._collect(certificate_der, at)
-        if evidence.chain_code is None:
-            if len(self._collected) >= _CACHE_SIZE:
-                self._collected.clear()
-            self._collected[certificate_der] = version
-        return evidence
-
-    def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
-        """Return the same, and quickly, where the certificate, a chain that holds then and the answers known now were
-        judged before; None otherwise."""
-        if self._collected.get(certificate_der, self) != self.version:
-            return None
-        if self.chains.remembered(_read_certificate(certificate_der), at) is None:
-            return None
-        return self._collect(certificate_der, at)
-
-    def _collect(self, certificate_der: bytes, at: datetime) -> Evidence:
+        version, expected = self.version, self.answers.expected
         try:
             leaf = _read_certificate(certificate_der)
             subject = _subject(leaf)
@@ -325,15 +320,48 @@ class NodeTrust:
                 revocation="unknown",
             )
         path = self.chains.find(leaf, at)
-        standings = self._standings(path, at)
-        standing = revocation.worst(standings)
         _log.debug("evidence collected", extra={"serial": f"{leaf.serial_number:x}", "code": path.code})
-        return Evidence(
+        collected = Evidence(
             chain_code=path.code,
             chain_detail=path.detail or " < ".join(map(_subject, path.certificates)),
             not_before=leaf.not_valid_before_utc,
             not_after=leaf.not_valid_after_utc,
             usage_ok=_usage_holds(leaf),
+            revocation="unknown",
+            subject=subject,
+            serial=f"{leaf.serial_number:x}",
+            chain=tuple([_link(x, anchor=x in self.chains.anchors) for x in path.certificates]),
+        )
+        evidence = self._with_standing(collected, path, at, expected=expected)
+        if path.code is None:
+            if len(self._collected) >= _CACHE_SIZE:
+                self._collected.clear()
+            self._collected[certificate_der] = _Collected(
+                version=version,
+                valid_from=max(x.not_valid_before_utc for x in path.certificates),
+                valid_to=min(x.not_valid_after_utc for x in path.certificates),
+                evidence=evidence,
+                path=path if expected else None,
+            )
+        return evidence
+
+    def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
+        """Return the same, and quickly, where the certificate, a chain that holds then and the answers known now were
+        judged before; None otherwise."""
+        record = self._collected.get(certificate_der)
+        if record is None or record.version != self.version or not record.valid_from <= at <= record.valid_to:
+            return None
+        if record.path is None:
+            return record.evidence
+        return self._with_standing(record.evidence, record.path, at, expected=True)
+
+    def _with_standing(
+        self, evidence: Evidence, path: chain.Chain, at: datetime, *, expected: bool
+    ) -> Evidence:
+        standings = self._standings(path, at, expected=expected)
+        standing = revocation.worst(standings)
+        return replace(
+            evidence,
             revocation=standing.state,
             revoked_at=standing.revoked_at,
             revocation_age_s=standing.age_s,
@@ -341,9 +369,6 @@ class NodeTrust:
             revocation_as_of=standing.as_of,
             revocation_reason=standing.reason,
             answers=tuple([x.digest for x in standings if x.digest is not None]),
-            subject=subject,
-            serial=f"{leaf.serial_number:x}",
-            chain=tuple([_link(x, anchor=x in self.chains.anchors) for x in path.certificates]),
         )
 
     @property
@@ -352,9 +377,11 @@ class NodeTrust:
         again."""
         return self.answers.version
 
-    def _standings(self, path: chain.Chain, at: datetime) -> list[revocation.RevocationStanding]:
-        """Return one standing for each link below the anchor: a revoked authority revokes what it issued."""
-        if not self.answers.expected:
+    def _standings(
+        self, path: chain.Chain, at: datetime, *, expected: bool
+    ) -> list[revocation.RevocationStanding]:
+        """Return one standing for certificate link below the anchor: a revoked authority revokes what it issued."""
+        if not expected:
             # K7: where no answers are configured the grace of K4 counts as running, from the time of the question.
             return [revocation.RevocationStanding(state="unknown", age_s=0.0)]
         links = list(pairwise(path.certificates))

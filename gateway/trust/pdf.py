@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Any, BinaryIO
 
 from pypdf import PdfReader, apply_configuration
@@ -226,11 +227,20 @@ def timed(stream: BinaryIO, deadline: float) -> io.BufferedReader:
     return io.BufferedReader(_Timed(stream, deadline))
 
 
+# Steps aside between two looks at the clock: each is a fraction of a microsecond.
+_STEPS = 64
+
+
 class _Timed(io.RawIOBase):
-    """Raw stream that fills the buffer until the deadline."""
+    """Raw stream that fills the buffer until the deadline. The buffer asks for `seekable` at every step aside, so an
+    iterator answers that without a call of Python, and the clock is read once in a while."""
+
+    seekable: Callable[[], bool]
+    seek: Callable[..., int]
 
     def __init__(self, stream: BinaryIO, deadline: float) -> None:
         self._stream, self._deadline = stream, deadline
+        self.seekable, self.seek = chain.from_iterable(_turns(deadline)).__next__, stream.seek
 
     def readinto(self, buffer: Any, /) -> int:  # Any: newer versions of Python have a type for it
         if time.monotonic() > self._deadline:
@@ -239,13 +249,16 @@ class _Timed(io.RawIOBase):
         buffer[: len(piece)] = piece
         return len(piece)
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        return self._stream.seek(offset, whence)
-
-    def seekable(self) -> bool:
-        if time.monotonic() > self._deadline:
-            raise OutOfTimeError
-        return True
-
     def readable(self) -> bool:
         return True
+
+
+def _turns(deadline: float) -> Iterator[Iterator[bool]]:
+    """That it may, again and again; after the deadline a refusal at every step."""
+    while time.monotonic() <= deadline:
+        yield repeat(True, _STEPS)
+    yield map(_refuse, repeat(True))
+
+
+def _refuse(_: bool) -> bool:
+    raise OutOfTimeError

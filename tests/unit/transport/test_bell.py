@@ -2,12 +2,11 @@
 
 import asyncio
 import threading
-from pathlib import Path
 
 from gateway.transport.embedded import WaiterBell, ring
 from tests.support.waiting import LIMIT_S, within_limit
 
-QUEUE = Path("/nowhere/axis.sqlite")
+QUEUE = "/nowhere/axis.sqlite"
 
 
 async def others_run() -> None:
@@ -23,7 +22,7 @@ async def test_a_ring_before_the_wait_is_kept_for_it_and_ends_one_wait() -> None
     ring(QUEUE)
     await within_limit(bell.wait(), "a wait after the ring")
 
-    ring(QUEUE.with_name("other.sqlite"))
+    ring("/nowhere/other.sqlite")
     waiting = asyncio.ensure_future(bell.wait())
     await others_run()
     assert not waiting.done()

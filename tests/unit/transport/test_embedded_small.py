@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -23,25 +23,44 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import SMALL
 from tests.support.clock import ManualClock
 from tests.support.parcels import bytes_of, parcel, settled
-from tests.support.waiting import until
 
 MARK = b"known by these words alone"
 
 
 class Commits:
-    """Counts the commits of the axis's file, and fails those that it is told to fail."""
+    """Counts the commits of the axis's file, those that wait for the disk and those that do not, and fails those that it is
+    told to fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.counted, self.failing = 0, False
-        committed = queue_file._QueueDriver.commit
+        self.counted, self.at_once, self.failing = 0, 0, False
+        committed, finished = queue_file._QueueDriver.commit, queue_file.QueueFile._finish_at_once
 
         async def commit(driver: queue_file._QueueDriver) -> None:
             self.counted += 1
-            if self.failing:
-                raise sqlite3.OperationalError("disk I/O error")
+            self._fail()
             await committed(driver)
 
+        def finish(file: queue_file.QueueFile, writer: sqlite3.Connection, do: Any) -> Any:
+            self.at_once += 1
+
+            def whole(queue: sqlite3.Connection) -> Any:
+                result = do(queue)
+                self._fail()
+                return result
+
+            return finished(file, writer, whole)
+
         monkeypatch.setattr(queue_file._QueueDriver, "commit", commit)
+        monkeypatch.setattr(queue_file.QueueFile, "_finish_at_once", finish)
+
+    def _fail(self) -> None:
+        if self.failing:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    def taken(self) -> tuple[int, int]:
+        """Both, since the last call."""
+        counted, self.counted, self.at_once = (self.counted, self.at_once), 0, 0
+        return counted
 
 
 @pytest.fixture
@@ -95,13 +114,11 @@ async def test_the_bytes_go_with_the_last_who_needs_them_and_leave_nothing_that_
     assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
 
     await axis.settle(first, done=True)
-    await axis.counts()  # what is settled is removed for who looks
     await axis.wait(0.1)
     assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
     assert files_with(tmp_path, MARK)
 
     await axis.settle(second, done=True)
-    await axis.counts()
     await axis.wait(0.1)
     assert asked(tmp_path / "axis", "SELECT * FROM payload") == []
     assert files_with(tmp_path, MARK) == []
@@ -131,7 +148,6 @@ async def test_while_somebody_reads_the_log_stays_and_goes_afterwards(
         other.execute("BEGIN")
         other.execute("SELECT * FROM queue").fetchall()
         await settled(axis, await axis.take(1, 60))
-        await axis.counts()
         await axis.wait(0.1)
         assert files_with(tmp_path, MARK) == ["axis.sqlite-wal"]
         other.execute("COMMIT")
@@ -181,57 +197,72 @@ async def test_publishes_side_by_side_share_commits_and_so_do_their_ends(
     commits = Commits(monkeypatch)
 
     await asyncio.gather(*(axis.publish(each, ["Z92"]) for each in numbered(40)))
-    published, commits.counted = commits.counted, 0
+    published = commits.taken()
     arrivals = await axis.take(40, 60)
-    taken, commits.counted = commits.counted, 0
+    taken = commits.taken()
     await asyncio.gather(*(axis.settle(arrival, done=True) for arrival in arrivals))
-    assert await axis.counts() == dict.fromkeys(("waiting", "urgent", "leased", "dead"), 0)
 
     assert len(arrivals) == 40
-    assert (published, taken, commits.counted) == (1, 1, 1)
+    assert (published, taken, commits.taken()) == ((1, 0), (0, 1), (0, 1))
 
 
-async def test_what_is_settled_goes_with_the_next_write_and_at_the_latest_a_moment_later(
+async def test_only_what_is_published_waits_for_the_disk_and_what_lies_in_a_file_is_gone_for_good_before_it(
+    axis: EmbeddedAxis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease or an end that the power takes back makes the parcel come again; its file must not be gone then."""
+    commits = Commits(monkeypatch)
+    levels: list[int] = []
+
+    def finish(step: str) -> None:
+        connection = axis._queue._writer
+        assert connection is not None
+        levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+        seen[step] = commits.taken()
+
+    seen: dict[str, tuple[int, int]] = {}
+    for name, content in (("small", b"s"), ("large", b"l" * (SMALL + 1))):
+        await axis.publish(parcel(name, content), ["Z92"])
+        finish(f"publish {name}")
+        (arrival,) = await axis.take(1, 60)
+        finish(f"take {name}")
+        await axis.settle(arrival, done=True)
+        finish(f"settle {name}")
+
+    full, normal = 2, 1
+    assert seen == {
+        "publish small": (1, 0),
+        "take small": (0, 1),
+        "settle small": (0, 1),
+        "publish large": (1, 0),
+        "take large": (0, 1),
+        "settle large": (2, 0),
+    }
+    assert levels == [full, normal, normal, full, normal, full]
+
+
+async def test_a_taker_waits_while_another_process_writes_and_joins_those_who_publish(
     axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commits, rows = Commits(monkeypatch), "SELECT packet_id FROM queue ORDER BY id"
-    await axis.publish(parcel("first"), ["Z92"])
-    (first,) = await axis.take(10, 60)
-    monkeypatch.setattr(embedded, "SETTLED_S", 3600.0)
-    commits.counted = 0
-    await axis.settle(first, done=True)
-    await axis.settle(first, done=False)  # the first word stands
-    assert (commits.counted, await axis.take(10, 60)) == (0, ())
+    await axis.publish(parcel("p1"), ["Z92"])
+    with closing(sqlite3.connect(tmp_path / "axis" / "axis.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        taking = asyncio.create_task(axis.take(1, 60))
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert not taking.done()
+        other.execute("COMMIT")
+        (arrival,) = await taking
 
-    await axis.publish(parcel("second", MARK), ["Z92"])
-    assert (commits.counted, asked(tmp_path / "axis", rows)) == (1, [("second",)])
+    commits = Commits(monkeypatch)
+    async with axis._queue.write() as queue:
+        ending = asyncio.create_task(axis.settle(arrival, done=True))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(queue.execute("SELECT 1 FROM queue").fetchall()) == 1  # it waits for its turn
+    await ending
 
-    (second,) = await axis.take(10, 60)
-    axis._settle_later = None
-    monkeypatch.setattr(embedded, "SETTLED_S", 0.0)
-    commits.failing = True
-    await axis.settle(second, done=True)
-    await asyncio.sleep(0.05)
-    assert asked(tmp_path / "axis", rows) == [("second",)]
-    commits.failing = False
-
-    async def is_removed() -> bool:
-        return not asked(tmp_path / "axis", rows)
-
-    await until(is_removed, "the row of what is settled is removed")
-
-
-async def test_what_was_settled_when_an_axis_closes_does_not_come_again(
-    axis: EmbeddedAxis, tmp_path: Path, pool: ThreadPool
-) -> None:
-    await axis.publish(parcel("settled"), ["Z92"])
-    await axis.publish(parcel("held", MARK), ["Z92"])
-    settled, _ = await axis.take(10, 60)
-    await axis.settle(settled, done=True)
-    await axis.close()
-
-    async with EmbeddedAxis(tmp_path / "axis", "one", ManualClock(), pool) as again:
-        assert [arrival.packet_id for arrival in await again.take(10, 60)] == ["held"]
+    assert commits.taken() == (1, 0)
+    assert asked(tmp_path / "axis", "SELECT count(*) FROM queue") == [(0,)]
 
 
 async def test_one_that_cannot_be_read_fails_alone(axis: EmbeddedAxis) -> None:
@@ -299,11 +330,9 @@ async def test_a_commit_that_fails_is_told_to_each_publisher_and_nothing_of_it_i
     (arrival,) = await axis.take(10, 60)
     assert arrival.packet_id == "after"
 
-    monkeypatch.setattr(embedded, "SETTLED_S", 3600.0)
     commits.failing = True
-    await axis.settle(arrival, done=True)
     with pytest.raises(Unreachable):
-        await axis.counts()
+        await axis.settle(arrival, done=True)
     commits.failing = False
     later = ManualClock()
     later.advance(61)

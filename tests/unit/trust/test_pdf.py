@@ -31,6 +31,26 @@ def test_threat_066_no_way_to_read_for_ever_goes_on_after_the_deadline(
             _go_on(step, file)
 
 
+def test_after_the_deadline_every_step_is_refused() -> None:
+    file = timed(io.BytesIO(_BYTES), deadline=time.monotonic() - 1)
+
+    for _ in range(3):
+        with pytest.raises(OutOfTimeError):
+            file.seek(5)
+
+
+def test_steps_in_the_buffer_look_at_the_clock_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = count()
+    monkeypatch.setattr(time, "monotonic", lambda: next(looks))
+    file = timed(io.BytesIO(_BYTES), deadline=1_000)
+    file.read(1)
+
+    for _ in range(1_000):
+        file.seek(-len(file.read(1)), io.SEEK_CUR)
+
+    assert next(looks) < 1_000 / 50
+
+
 def _go_on(step: Callable[[io.BufferedReader], object], file: io.BufferedReader) -> None:
     while True:
         step(file)
