@@ -156,13 +156,10 @@ class InboxPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedInbox:
-    """A packet in the hands of a worker: claimed, or just come. `body` is the bytes of one that just came: it lands in the
-    unit of work that brings it to its end."""
+    """A packet in the hands of a worker: claimed, or just come. One that just came lands in the unit of work that brings it
+    to its end; `body` is its bytes where it is small."""
 
     item: InboxPacket
     lease: Lease
     body: bytes | None = None
-
-    @property
-    def has_landed(self) -> bool:
-        return self.body is None
+    has_landed: bool = True

@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
-from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from gateway import log
 from gateway.domain.account import AgencyScope
@@ -87,14 +86,23 @@ def _poison(leased: LeasedInbox) -> GatewayError:
     )
 
 
-async def take_in(desk: InDesk, item: InboxPacket, body: bytes) -> bool:
+async def take_in(
+    desk: InDesk,
+    item: InboxPacket,
+    opener: Callable[[], BinaryIO],
+    body: bytes | None,
+    keep: Callable[[], Awaitable[Callable[[], BinaryIO]]] | None = None,
+) -> bool:
     """One packet that just came, to its end: whether it landed and came to it, with one commit. Whatever stands against
-    that leaves nothing written: it lands by itself, and `run` gives it its place."""
+    that leaves nothing written: it lands by itself, and `run` gives it its place. What has no `body` in memory is kept
+    once it is proved, and read from there."""
     # Nobody sees the lease: it begins and ends in that unit.
     lease = Lease(id=item.id, token=desk.clock.new_id(), until=desk.clock.now() + _LEASE, attempt=1)
     try:
-        proved = await verify.run(desk, item, partial(BytesIO, body))
-        await _end(desk, LeasedInbox(item=item, lease=lease, body=body), proved)
+        proved = await verify.run(desk, item, opener)
+        if keep is not None:
+            proved = replace(proved, open=await keep())
+        await _end(desk, LeasedInbox(item=item, lease=lease, body=body, has_landed=False), proved)
     except (
         Exception
     ) as error:  # reason: what our code cannot get through lands too, and its tries are counted

@@ -62,7 +62,7 @@ class FileScratch:
         self._folder, self._name = folder, name
         self._few = BytesIO() if few else None
         self._file: BinaryIO | None = None
-        self._gone = False
+        self._is_taken = self._gone = False
 
     @property
     def path(self) -> Path:
@@ -109,11 +109,17 @@ class FileScratch:
             if found.st_uid == os.geteuid() and not found.st_mode & 0o077 and found.st_nlink == _TWO_NAMES:
                 os.utime(self._path)  # its age says how long it lies here
                 self._file = self._path.open("rb")
+                self._is_taken = True
                 return True
             self._path.unlink()
         except OSError:
             self._path.unlink(missing_ok=True)
         return False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it is somebody else's file by another name."""
+        return self._is_taken
 
     def discard(self) -> None:
         """Closed and off the disk. Its context does so at the end; a thread of the pool that is done with a large file does
@@ -184,6 +190,11 @@ class FileBlobs:
             await apart(partial(_place, scratch, target, self._synced))
             await tx.commit()
         return Kept(digest=digest, size=size)
+
+    def reader(self, digest: Digest) -> Callable[[], BinaryIO]:
+        """What reads the file that `keep` has just made of large content."""
+        path = path_of(self._root, digest)
+        return lambda: path.open("rb")
 
     def keep_small(self, digest: Digest, body: bytes) -> Kept:
         """As `keep`, of bytes that are small, and touch no file. StoreFailure while the disk has too little room."""

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
+from unittest.mock import patch
 
 import pytest
 
+from gateway.domain.identity import Digest
 from gateway.errors import SignerDown, StoreFailure
 from gateway.incoming import receive
 from gateway.office.store.store import OfficeWork
@@ -155,12 +157,67 @@ async def test_a_signed_pdf_and_a_scanner_are_waited_for_by_nobody_who_lands(tow
     assert (await town.row(PROVINCE, packet)).state == "landed"
 
 
+async def test_what_lies_in_a_file_comes_to_its_end_as_it_lands_and_is_read_once_to_be_proved(
+    town: Town,
+) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
+    await town.deliver(packet)
+    (arrival,) = await town.node.axis.take(1, LEASE_S)
+    assert arrival.file is not None
+
+    with patch.object(receive, "_copy", side_effect=AssertionError):
+        await receive.run(town.node.inn, arrival)
+
+    assert (await town.row(PROVINCE, packet)).state == "done"
+    assert await town.read(await town.only()) == LARGE
+    assert not arrival.file.exists()
+
+
+async def test_a_large_signed_pdf_lands_with_the_file_that_is_kept_already(town: Town) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", SIGNED + bytes(100_000)),))
+    with patch.object(receive, "_copy", side_effect=AssertionError):
+        assert await landed(town, packet) == "landed"
+
+    await town.process()
+    assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+async def test_what_is_larger_than_a_batch_waits_for_lands_first(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receive, "_AT_ONCE", 100_000)
+    assert await landed(town, town.forge(document(), (("van-ban.pdf", LARGE),))) == "landed"
+
+
+async def test_a_file_that_has_another_name_already_is_copied_and_lands(town: Town, tmp_path: Path) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
+    await town.deliver(packet)
+    (arrival,) = await town.node.axis.take(1, LEASE_S)
+    assert arrival.file is not None
+    (tmp_path / "again").hardlink_to(arrival.file)
+
+    await receive.run(town.node.inn, arrival)
+
+    assert (await town.row(PROVINCE, packet)).state == "landed"
+
+
+async def test_other_bytes_than_were_announced_are_never_taken_in(town: Town) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
+    await town.deliver(packet)
+    (arrival,) = await town.node.axis.take(1, LEASE_S)
+
+    await receive.run(town.node.inn, replace(arrival, digest=Digest("0" * 64)))
+
+    row = await town.row(PROVINCE, packet)
+    assert (row.state, row.code, row.file_digest) == ("quarantined", "MSG-ID", arrival.digest)
+    assert await town.count("incoming_document") == 0
+
+
 def changed(packet: Packet) -> Packet:
     """One letter of what was signed."""
     return replace(packet, raw=packet.raw.replace(b"C\xc6\xa1 quan", b"C\xc6\xa1 qua\xcc", 1))
 
 
-# What comes, one after another; the steps end each of them in another place.
 # What comes, one after another; the steps end each of them in another place.
 COMES: dict[str, Callable[[Town], Sequence[Packet]]] = {
     "a document": lambda town: [town.forge(document(), FILES)],
@@ -190,7 +247,15 @@ COMES: dict[str, Callable[[Town], Sequence[Packet]]] = {
 }
 
 
-async def test_it_ends_as_by_the_steps_one_after_another(tmp_path: Path, cases: Cases) -> None:
+# Its envelope lies in a file of the axis.
+LARGE = PDF + bytes(100_000)
+
+
+@pytest.mark.parametrize("content", [PDF, LARGE], ids=["small", "in a file"])
+async def test_it_ends_as_by_the_steps_one_after_another(
+    tmp_path: Path, cases: Cases, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setitem(globals(), "FILES", (("van-ban.pdf", content),))
     for n, (name, make) in enumerate(COMES.items()):
         found = {}
         for by_steps in (True, False):
