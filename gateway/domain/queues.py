@@ -3,9 +3,11 @@ worker has one of them. Frozen values; nothing here asks or writes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import BinaryIO
 
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
@@ -78,6 +80,8 @@ class LeasedOutbox:
     item: OutboxItem
     lease: Lease
     body: bytes | None = None
+    open: Callable[[], BinaryIO] | None = None
+    """Reads the envelope of such a one that is no longer in memory, because it is large."""
     may_answer: bool = True
 
 

@@ -448,16 +448,16 @@ async def put_status(
 
 
 async def _post(desk: OutDesk, work: SqlWork, item: OutboxItem, packed: Packed, *, may_answer: bool) -> None:
-    """It leaves once this is committed: what is small by the courier of this process, if there is one, anything else by
-    whichever claims it."""
+    """It leaves once this is committed: by the courier of this process, if there is one, else by whichever claims it."""
     body = packed.content.body
-    lease = desk.own_rows.lease(item.id) if body is not None else None
+    lease = desk.own_rows.lease(item.id, large=body is None)
     await work.outbox.put(item, lease)
     if lease is None:
         work.when_committed(desk.wake_couriers)
-    else:
-        own = LeasedOutbox(item=item, lease=lease, body=body, may_answer=may_answer)
-        work.when_committed(partial(desk.own_rows.give, own))
+        return
+    opener = desk.blobs.reader(packed.digest) if body is None else None
+    own = LeasedOutbox(item=item, lease=lease, body=body, open=opener, may_answer=may_answer)
+    work.when_committed(partial(desk.own_rows.give, own))
 
 
 def as_logged(packed: Packed) -> dict[str, object]:
