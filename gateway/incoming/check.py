@@ -26,7 +26,7 @@ from gateway.edxml.attachment import pieces
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import SchemaProblem
 from gateway.errors import Conflict, ScannerDown
-from gateway.incoming.desk import InDesk, is_ours, ours
+from gateway.incoming.desk import InDesk, LandsFirst, is_ours, ours
 from gateway.incoming.translate import Looked
 from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
@@ -46,10 +46,6 @@ _MATTERS = frozenset({"missing", "value", "operation", "receiver", "date"})
 # what stayed unknown is told (edxml.md 11).
 _MATTERS_VOUCHED = frozenset({"operation", "receiver"})
 _UNKNOWN = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-TYPE"})
-
-
-class LandsFirst(Exception):
-    """Why a packet that just came is not brought to its end by the unit that lands it: a word for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.errors import NotFound
 from gateway.incoming import settle
-from gateway.incoming.check import LandsFirst
-from gateway.incoming.desk import InDesk
+from gateway.incoming.desk import InDesk, LandsFirst
 from gateway.store.blob_refs import Kept
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from gateway.errors import (
 )
 from gateway.incoming import acknowledge, admit, check, judge_again, settle, track, verify
 from gateway.incoming.act import StatusCall, complete
-from gateway.incoming.desk import InDesk
+from gateway.incoming.desk import InDesk, LandsFirst
 from gateway.incoming.verify import Proved
 from gateway.policy import upkeep
 from gateway.policy.incoming import Admission
@@ -119,7 +119,7 @@ async def _end(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
     source = await _keep_octets(desk, leased, proved)
     checked = await check.run(desk, leased, proved, source)
     if not leased.has_landed and checked.ruling.decision is not Admission.ALLOWED:
-        raise check.LandsFirst(f"it is {checked.ruling.decision}")
+        raise LandsFirst(f"it is {checked.ruling.decision}")
     await admit.run(desk, leased, proved, checked)
 
 
@@ -130,7 +130,7 @@ async def _keep_octets(desk: InDesk, leased: LeasedInbox, proved: Proved) -> Dig
     if octets is None:
         return item.file_digest
     if not leased.has_landed:
-        raise check.LandsFirst("its canonical octets are kept beside it")
+        raise LandsFirst("its canonical octets are kept beside it")
     digest = Digest.of_bytes(hashlib.sha256(octets).digest())
     async with desk.store.read(_scope(item)) as work:
         await work.inbox.still_held(leased.lease)

@@ -2,9 +2,9 @@
 only then the axis told to forget it (G2). Landing is not identity: the row is unique on (agency, file digest) alone.
 At least once here, and exactly once in `admit`. What the axis itself says is no whole packet, or other bytes than it
 announced, lands in quarantine and is not looked into.
-A small packet, or one of at most 2 MiB in a file, that nothing stands against comes to its end in the unit that lands
-it; any other lands, and a worker claims it. What comes to the node itself, a feed of the registry, goes through its
-own door."""
+A packet that nothing stands against comes to its end in the unit that lands it, of those in files so long as there is
+little in hand; any other lands, and a worker claims it. What comes to the node itself, a feed of the registry, goes
+through its own door."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gateway.domain.pace import SMALL
 from gateway.domain.queues import InboxPacket
 from gateway.errors import GatewayError, StoreFailure
 from gateway.incoming import acknowledge, check, landing, process, second_proof, settle, verify
-from gateway.incoming.desk import InDesk
+from gateway.incoming.desk import InDesk, LandsFirst
 from gateway.ports.axis import TO_NODE, Arrival, Axis, Outcome, Parcel
 from gateway.ports.services import Pool
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
-# The largest packet in a file that comes to its end as it lands: the rest of a batch waits for the look at its files.
-_AT_ONCE = 2 * 1024 * 1024
 _LANDED, _QUARANTINED, _REPEAT = "landed", "quarantined", "MSG-REPEAT"
 _BY_THE_AXIS = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
 _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"})
@@ -81,20 +79,21 @@ async def _large(desk: InDesk, scope: AgencyScope, arrival: Arrival, came: datet
 
         def opened() -> BinaryIO:
             if not _is_linked(arrival, scratch):
-                raise check.LandsFirst("its bytes have to be copied")
+                raise LandsFirst("its bytes have to be copied")
             return scratch.path.open("rb")
 
         async def keep() -> Callable[[], BinaryIO]:
             nonlocal kept
             if await _is_held(desk, scope, item.file_digest):
-                raise check.LandsFirst("its bytes are under seal")
+                raise LandsFirst("its bytes are under seal")
             kept = await desk.blobs.keep(scratch, item.file_digest, item.size)
             return desk.blobs.reader(kept.digest)
 
-        is_brief = arrival.file is not None and SMALL < arrival.size <= _AT_ONCE
-        if is_brief and _may_end(arrival, item) and await process.take_in(desk, item, opened, None, keep):
-            meters.RECEIVED.add(lane=arrival.lane)
-            return True
+        may_end = arrival.file is not None and arrival.size > SMALL and _may_end(arrival, item)
+        with desk.taken_at_once.taken(arrival.size if may_end else 0) as fits:
+            if may_end and fits and await process.take_in(desk, item, opened, None, keep):
+                meters.RECEIVED.add(lane=arrival.lane)
+                return True
         if kept is None:
             digest, size = await desk.pool.run(partial(_copy, arrival, scratch))
             item = _row(desk, arrival, scope.agency_id, digest, size, came)

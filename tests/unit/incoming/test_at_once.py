@@ -12,7 +12,8 @@ import pytest
 
 from gateway.domain.identity import Digest
 from gateway.errors import SignerDown, StoreFailure
-from gateway.incoming import receive
+from gateway.incoming import receive, verify
+from gateway.incoming.desk import TAKEN_AT_ONCE
 from gateway.office.store.store import OfficeWork
 from gateway.ports.services import Scanner
 from gateway.trust.keys import FileSigner
@@ -182,11 +183,22 @@ async def test_a_large_signed_pdf_lands_with_the_file_that_is_kept_already(town:
     assert (await town.row(PROVINCE, packet)).state == "done"
 
 
-async def test_what_is_larger_than_a_batch_waits_for_lands_first(
+async def test_what_lies_in_a_file_lands_first_while_others_have_the_room(town: Town) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
+    with town.node.inn.taken_at_once.taken(TAKEN_AT_ONCE - len(LARGE)) as fits:
+        assert fits
+        assert await landed(town, packet) == "landed"
+
+    assert await landed(town, town.forge(document("16"), (("van-ban.pdf", LARGE),))) == "done"
+
+
+async def test_what_lies_in_a_file_and_no_brief_reading_proves_lands_first(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receive, "_AT_ONCE", 100_000)
-    assert await landed(town, town.forge(document(), (("van-ban.pdf", LARGE),))) == "landed"
+    monkeypatch.setattr(verify.envelopes, "examine_general", None)
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
+
+    assert await landed(town, changed(packet)) == "landed"
 
 
 async def test_a_file_that_has_another_name_already_is_copied_and_lands(town: Town, tmp_path: Path) -> None:
