@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
-from gateway.domain.pace import ANSWER_DELAY, SMALL
+from gateway.domain.pace import ANSWER_DELAY
 from gateway.domain.proof import FileSlice, Finding
 from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.registry import CodeStanding, Resolution
@@ -154,6 +154,8 @@ async def _looked(
             if found.found_type == "pdf" and part.n <= MOST_SIGNED:
                 signatures = desk.signatures.read_here(scratch.content, seen_at, desk.clock.now())
                 found = replace(found, signatures=signatures)
+                if signatures is not None and not desk.scanner.waits:
+                    scratch.discard()  # nobody asks for it any more; to take it off the disk would hold up the event loop
             return one, inflated, found
 
         part, inflated, facts = await desk.pool.run(look)
@@ -164,7 +166,7 @@ async def _looked(
         if must_wait(facts, desk.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
         facts = replace(facts, signatures=await _signatures(desk, leased, scratch, facts, part.n))
-        if (part.size or 0) > SMALL:  # what is small is gone in no time
+        if scratch.is_in_file:
             await desk.pool.run(scratch.discard)
     return Looked(part=part, facts=facts), inflated
 

@@ -258,30 +258,21 @@ async def _sign(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
     """What is small in memory, anything else in a file."""
     if not paper.is_small:
         with desk.blobs.scratch() as scratch:
-            signed = await _write_apart(
-                desk, paper, signer, lambda: (scratch.file, partial(_opened, scratch.content))
-            )
-            return await keep(desk, scratch, signed)
+
+            def write() -> SignedEnvelope[Envelope]:
+                signed = _written(desk, paper, signer, scratch.file, partial(_opened, scratch.content))
+                scratch.make_durable()
+                return signed
+
+            return await keep(desk, scratch, await desk.pool.run(write))
     file = BytesIO()
-    signed = await _write_apart(desk, paper, signer, lambda: (file, lambda: BytesIO(file.getvalue())))
+    run = desk.pool.brief if paper.is_brief and signer.at_hand else desk.pool.run
+    signed = await run(partial(_written, desk, paper, signer, file, lambda: BytesIO(file.getvalue())))
     if signed.file_size <= SMALL:
         return Packed(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
     with desk.blobs.scratch() as scratch:  # its files are small, its recipients many
         await desk.pool.run(lambda: scratch.file.write(file.getbuffer()))
         return await keep(desk, scratch, signed)
-
-
-_Place = Callable[[], tuple[BinaryIO, Callable[[], BinaryIO]]]
-
-
-async def _write_apart(
-    desk: OutDesk, paper: _Paper, signer: EnvelopeSigner, place: _Place
-) -> SignedEnvelope[Envelope]:
-    """`place`: where it is written, and what reads it again."""
-    is_brief = paper.is_brief and signer.at_hand
-    return await (desk.pool.brief if is_brief else desk.pool.run)(
-        lambda: _written(desk, paper, signer, *place())
-    )
 
 
 def _written(
