@@ -11,8 +11,9 @@ from unittest.mock import patch
 import pytest
 
 from gateway.domain.identity import Digest
+from gateway.edxml import verify as envelopes
 from gateway.errors import SignerDown, StoreFailure
-from gateway.incoming import receive, verify
+from gateway.incoming import receive
 from gateway.incoming.desk import TAKEN_AT_ONCE
 from gateway.office.store.store import OfficeWork
 from gateway.ports.services import Scanner
@@ -195,7 +196,7 @@ async def test_what_lies_in_a_file_lands_first_while_others_have_the_room(town: 
 async def test_what_lies_in_a_file_and_no_brief_reading_proves_lands_first(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify.envelopes, "examine_general", None)
+    monkeypatch.setattr(envelopes, "examine_general", None)
     packet = town.forge(document(), (("van-ban.pdf", LARGE),))
 
     assert await landed(town, changed(packet)) == "landed"
