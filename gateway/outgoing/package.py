@@ -126,7 +126,7 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
     async with desk.store.read(scope) as work:
         document = await work.outgoing.get(job.subject_id)
         waits = document.state is OutState.QUEUED
-        sources = [await desk.blobs.open(work, item.sha256) for item in document.files] if waits else []
+        sources = [await desk.blobs.open(work, item.sha256) for item in document.files if waits]
     if not waits:
         # It was packed before, or will never be sent: the job is over.
         async with desk.store.begin(scope) as work:
@@ -134,7 +134,10 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
             await work.commit()
         return
     agency = await hosted_agency(desk, scope)
-    paper = _letter(agency, document, sources, desk.clock.now())
+    contents = [
+        _content(document, item, source) for item, source in zip(document.files, sources, strict=True)
+    ]
+    paper = _letter(agency, document, contents, desk.clock.now())
     packed = await _sign(desk, paper, await _signer(desk, paper))
     await enqueue_document(desk, scope, job, document, packed)
 
@@ -157,8 +160,27 @@ async def sign_document(
     if not is_due:
         return None
     received = {each.item.sha256: each.scratch for each in files}
-    sources = [partial(_opened, received[item.sha256].content) for item in document.files]
-    return await _sign_for_waiting(desk, _letter(agency, document, sources, desk.clock.now()))
+    contents = [_received_content(document, item, received[item.sha256]) for item in document.files]
+    return await _sign_for_waiting(desk, _letter(agency, document, contents, desk.clock.now()))
+
+
+def _received_content(
+    document: OutgoingDocument, item: FileItem, scratch: FileScratch
+) -> build.AttachmentContent:
+    body = scratch.body
+    if body is None:
+        return _content(document, item, partial(_opened, scratch.content))
+    entry_name = translate.entry_name(document, item)
+    return build.AttachmentContent(
+        entry_name=entry_name, open=lambda: (body,), known=(len(body), item.sha256)
+    )
+
+
+def _content(
+    document: OutgoingDocument, item: FileItem, source: Callable[[], BinaryIO]
+) -> build.AttachmentContent:
+    entry_name = translate.entry_name(document, item)
+    return build.AttachmentContent(entry_name=entry_name, open=partial(attachment.pieces, source))
 
 
 def _opened(file: Readable) -> BinaryIO:
@@ -208,7 +230,7 @@ class _Paper:
 def _letter(
     agency: HostedAgency,
     document: OutgoingDocument,
-    sources: Sequence[Callable[[], BinaryIO]],
+    contents: Sequence[build.AttachmentContent],
     at: datetime,
 ) -> _Paper:
     return _Paper(
@@ -217,12 +239,7 @@ def _letter(
         qualifier=translate.qualifier(document),
         at=at,
         files=document.files,
-        contents=[
-            build.AttachmentContent(
-                entry_name=translate.entry_name(document, item), open=partial(attachment.pieces, source)
-            )
-            for item, source in zip(document.files, sources, strict=True)
-        ],
+        contents=contents,
     )
 
 

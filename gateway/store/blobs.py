@@ -83,6 +83,11 @@ class FileScratch:
         return self._path if self._few is None else _InMemory(self._name, self._few.getvalue())
 
     @property
+    def body(self) -> bytes | None:
+        """The same where it is in memory."""
+        return None if self._few is None else self._few.getvalue()
+
+    @property
     def file(self) -> BinaryIO:
         """Asked for before each writing: what grows may be another one from then on."""
         if self._few is not None:
