@@ -89,7 +89,8 @@ async def _large(desk: InDesk, scope: AgencyScope, arrival: Arrival, came: datet
             kept = await desk.blobs.keep(scratch, item.file_digest, item.size)
             return desk.blobs.reader(kept.digest)
 
-        may_end = arrival.file is not None and arrival.size > SMALL and _may_end(arrival, item)
+        is_brief = arrival.file is not None and arrival.size > SMALL and not desk.scanner.waits
+        may_end = is_brief and _may_end(arrival, item)
         with desk.taken_at_once.taken(arrival.size if may_end else 0) as fits:
             if may_end and fits and await process.take_in(desk, item, opened, None, keep):
                 meters.RECEIVED.add(lane=arrival.lane)

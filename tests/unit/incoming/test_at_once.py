@@ -151,12 +151,12 @@ async def test_a_signed_pdf_and_a_scanner_are_waited_for_by_nobody_who_lands(tow
         waits = True
 
     desk = replace(town.node.inn, scanner=cast(Scanner, Asked()))
-    packet = town.forge(document("16"), FILES)
-    await town.deliver(packet)
-    (arrival,) = await town.node.axis.take(1, LEASE_S)
-    await receive.run(desk, arrival)
+    for packet in (town.forge(document("16"), FILES), town.forge(document("17"), (("van-ban.pdf", LARGE),))):
+        await town.deliver(packet)
+        (arrival,) = await town.node.axis.take(1, LEASE_S)
+        await receive.run(desk, arrival)
 
-    assert (await town.row(PROVINCE, packet)).state == "landed"
+        assert (await town.row(PROVINCE, packet)).state == "landed"
 
 
 async def test_what_lies_in_a_file_comes_to_its_end_as_it_lands_and_is_read_once_to_be_proved(
