@@ -319,9 +319,10 @@ def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
     """Renames into place and makes the rename durable. It takes the place of a file that is there: these bytes were hashed
     a moment ago, those may have been damaged since. Who reads them reads on."""
     folder, place, above = target.parent, int(target.name[:4], 16), (1 << 16) + int(target.name[:2], 16)
+    shard = folder.parent
     with _refused_named():
-        if not folder.is_dir():
-            if not folder.parent.is_dir():
+        if not os.path.isdir(folder):
+            if not os.path.isdir(shard):
                 synced[above] = False
             folder.mkdir(parents=True, exist_ok=True)
             synced[place] = False
@@ -329,9 +330,9 @@ def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
         sync_folder(folder)
         if not synced[place]:
             # Up to the root: another node may have made it a moment ago without syncing it yet. Once is enough.
-            sync_folder(folder.parent)
+            sync_folder(shard)
             if not synced[above]:
-                sync_folder(folder.parent.parent)
+                sync_folder(shard.parent)
             synced[place] = synced[above] = True
         scratch.discard()
 
@@ -346,7 +347,7 @@ _log = logging.getLogger(__name__)
 
 
 def path_of(root: Path, digest: str) -> Path:
-    return root / digest[:_SHARD] / digest[_SHARD : 2 * _SHARD] / digest
+    return root / f"{digest[:_SHARD]}/{digest[_SHARD : 2 * _SHARD]}/{digest}"
 
 
 def _shards_of(root: Path) -> set[str]:
