@@ -242,20 +242,21 @@ def _wants_page(request: web.Request) -> bool:
 
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers of every answer; a page or a file brings a policy of its own."""
-    response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
-    response.headers.setdefault("Vary", "Accept-Language")
-    response.headers["Server"] = "gateway"
-    response.headers.update(request.get(FAREWELL, {}))
+    headers = response.headers
+    headers["X-Request-Id"] = request.get(REQUEST_ID, "")
+    headers.setdefault("Vary", "Accept-Language")
+    headers["Server"] = "gateway"
+    headers.update(request.get(FAREWELL, {}))
     if (standing := request.get(STANDING)) is not None:
-        response.headers["RateLimit-Limit"] = str(standing.limit)
-        response.headers["RateLimit-Remaining"] = str(standing.remaining)
-        response.headers["RateLimit-Reset"] = str(standing.reset_s)
+        headers["RateLimit-Limit"] = str(standing.limit)
+        headers["RateLimit-Remaining"] = str(standing.remaining)
+        headers["RateLimit-Reset"] = str(standing.reset_s)
     if (ends_at := request.get(KEY_ENDS)) is not None:
-        response.headers["X-Key-Expires"] = stamp(ends_at)
+        headers["X-Key-Expires"] = stamp(ends_at)
     if (ends_at := request.get(CERTIFICATE_ENDS)) is not None:
-        response.headers["X-Certificate-Expires"] = stamp(ends_at)
+        headers["X-Certificate-Expires"] = stamp(ends_at)
     for name, text in HEADERS.items():
-        response.headers.setdefault(name, text)
+        headers.setdefault(name, text)
 
 
 async def _stop(app: web.Application) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
@@ -82,11 +82,13 @@ def from_json(raw: bytes, model: type[M], *, at: str = "") -> CheckedRequest[M]:
     """Parse a JSON text into the model. BadCall names every fault; `at` is put before each pointer."""
     try:
         # Windows programs put a byte order mark before UTF-8; a reader may ignore it (RFC 8259, 8.1).
-        raw_json = json.loads(
+        normalised = raw_json = json.loads(
             raw.decode("utf-8-sig"), object_pairs_hook=_unique_members, parse_constant=_no_constant
         )
-        normalised = _nfc(raw_json)
-        canonical = json.dumps(normalised, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        canonical = _canonical(raw_json)
+        if nfc(canonical) != canonical:  # else each text in it is in form NFC too
+            normalised = _nfc(raw_json)
+            canonical = _canonical(normalised)
         canonical.encode("utf-8")
     except BadCall:
         raise
@@ -99,6 +101,10 @@ def from_json(raw: bytes, model: type[M], *, at: str = "") -> CheckedRequest[M]:
     except ValidationError as error:
         raise bad_fields(error, model, at) from error
     return CheckedRequest(value=checked, canonical=canonical, normalized=normalised != raw_json)
+
+
+def _canonical(node: Any) -> str:
+    return json.dumps(node, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def from_query(request: web.BaseRequest, model: type[M]) -> M:
@@ -294,8 +300,10 @@ async def _read_one(request: web.Request, tray: Tray) -> Received:
 
 
 def _reader(request: web.Request) -> MultipartReader:
-    with _as_multipart():
+    try:
         return parts.reader(request)
+    except MULTIPART_FAULTS as error:
+        raise _bad_part("not-multipart") from error
 
 
 async def _read_parts(
@@ -315,19 +323,12 @@ async def _read_parts(
 
 async def _next(reader: MultipartReader) -> MultipartReader | BodyPartReader | None:
     """Return the next part with its disposition parsed: aiohttp parses lazily, and raises only then."""
-    with _as_multipart():
+    try:
         part = await reader.next()
         _ = (part.name, part.filename) if isinstance(part, BodyPartReader) else None
-    return part
-
-
-@contextmanager
-def _as_multipart() -> Iterator[None]:
-    """Turn aiohttp's errors about a boundary, header or ending that is wrong or cut off into one failure."""
-    try:
-        yield
     except MULTIPART_FAULTS as error:
         raise _bad_part("not-multipart") from error
+    return part
 
 
 async def _read_meta(
@@ -386,8 +387,10 @@ def _plain(part: MultipartReader | BodyPartReader) -> BodyPartReader:
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
     """Yield the bytes of a part, up to its boundary; a body that stops before is a ValueError of the reader."""
     while not part.at_eof():
-        with _as_multipart():
+        try:
             chunk = await part.read_chunk()
+        except MULTIPART_FAULTS as error:
+            raise _bad_part("not-multipart") from error
         if chunk:
             yield chunk
 

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
@@ -188,22 +189,18 @@ class Entry:
 
     def address(self, request: web.Request) -> str:
         """Return the address that calls are counted by. For IPv6 that is the network: each caller has all of it."""
-        address = self._caller_address(request)
-        if address is None:
-            return "unknown"
-        if isinstance(address, ipaddress.IPv6Address):
-            return str(ipaddress.ip_network((address, 64), strict=False))
-        return str(address)
+        return _counted_as(self._caller_address(request))
 
     def _caller_address(self, request: web.Request) -> Address | None:
         """Return the address that the nearest proxy of ours saw, or the peer's own. Several lines of X-Forwarded-For are
         one list, to which each proxy adds at the end: read from there, it is believed up to the first address that is
         no proxy of ours."""
         near = request.remote or ""
-        forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
-        while near in self._options.proxies and forwarded:
-            near = forwarded.pop().strip() or near
-        return account.read_address(near)
+        if near in self._options.proxies:
+            forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+            while near in self._options.proxies and forwarded:
+                near = forwarded.pop().strip() or near
+        return _read_address(near)
 
     def _is_of_proxy(self, request: web.Request) -> bool:
         """Tell whether a trusted proxy forwarded it: its headers then name the caller."""
@@ -236,6 +233,19 @@ class Entry:
                 raise
             request.protocol.force_close()
             raise BadCall("too-slow", params={"seconds": str(limit)}) from error
+
+
+# Asked several times for each call, of the same few callers.
+_read_address = lru_cache(maxsize=1000)(account.read_address)
+
+
+@lru_cache(maxsize=1000)
+def _counted_as(address: Address | None) -> str:
+    if address is None:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
 
 
 def _check_wire(request: web.Request) -> None:

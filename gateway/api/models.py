@@ -5,8 +5,9 @@ filled in (interfaces.md 3.3)."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
@@ -29,6 +30,9 @@ from gateway.domain.document import (
 )
 from gateway.domain.fields import FIELDS, fields_of
 from gateway.domain.fields import Field as DocumentField
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 UrgencyKey = Literal["thuong", "khan", "thuong_khan", "hoa_toc", "hoa_toc_hen_gio"]
 _URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
@@ -106,6 +110,7 @@ _PARTS: Mapping[type, Any] = {
     Staff: StaffIn,
 }
 _FIELD_TYPES: Mapping[type, Any] = {int: Count, dt.datetime: AwareDatetime, Urgency: UrgencyKey, **_PARTS}
+_AS_IT_IS = frozenset({str, bool, int, type(None), dt.date, dt.datetime})
 _DOMAIN_TYPES = {model: part for part, model in _PARTS.items()}
 
 
@@ -155,7 +160,11 @@ class DocumentIn(WithFiles):
 
     def to_draft(self) -> Draft:
         """Convert to the draft, with its recipients as given."""
-        attributes = {f.attribute: _to_domain(getattr(self, f.name)) for f in FIELDS}
+        own = vars(self)
+        attributes = {
+            f.attribute: value if type(value := own[f.name]) in _AS_IT_IS else _to_domain(value)
+            for f in FIELDS
+        }
         type_text = attributes["type_name"]
         attributes["type_name"] = type_name(type_text)
         attributes["type_key"] = type_text if attributes["type_name"] != type_text else None
@@ -240,5 +249,10 @@ def _to_domain(value: Any) -> Any:
     part = _DOMAIN_TYPES.get(type(value))
     if part is None:
         return value
-    bare = {f.attribute: "" for f in fields_of(part) if f.empty is not None}
-    return value.into(part, **{name: text for name, text in bare.items() if getattr(value, name) is None})
+    return value.into(part, **{name: "" for name in _never_absent(part) if getattr(value, name) is None})
+
+
+@cache
+def _never_absent(part: type[DataclassInstance]) -> Sequence[str]:
+    """Return the texts of a part that are empty where nothing is said."""
+    return [f.attribute for f in fields_of(part) if f.empty is not None]

@@ -29,6 +29,8 @@ MULTIPART_FAULTS = (
 # A part needs a disposition and a type; more and longer headers are an attack, not a document.
 _HEADERS = 16
 _HEADER_BYTES = 8190
+# As nearly all programs write it; the library, which parses anything else, makes a pattern of 128 letters for each value.
+_USUAL = re.compile(r'form-data; name="([^"\\/;][^"\\;]*)"(?:; filename="([^"\\/;][^"\\;]*)")?')
 _IN_QUOTES = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SEMICOLON = "\ue03b"  # from the private use area, without a meaning
 
@@ -93,6 +95,22 @@ class _Part(BodyPartReader):
 class _Parts(MultipartReader):
     part_reader_cls = _Part
 
+    async def next(self) -> MultipartReader | BodyPartReader | None:
+        """As the library's, which parses the disposition of each part to look for a `_charset_`: here that is a part like
+        any other, because all text is UTF-8."""
+        if self._at_eof:
+            return None
+        await self._maybe_release_last_part()
+        if self._at_bof:
+            await self._read_until_first_boundary()
+            self._at_bof = False
+        else:
+            await self._read_boundary()
+        if self._at_eof:
+            return None
+        self._last_part = await self.fetch_next_part()
+        return self._last_part
+
 
 def reader(request: web.Request) -> MultipartReader:
     """Make the reader; ValueError where the content type names no valid boundary."""
@@ -101,6 +119,8 @@ def reader(request: web.Request) -> MultipartReader:
 
 @lru_cache(maxsize=64)
 def _parse_names(disposition: str | None) -> tuple[str | None, str | None]:
+    if usual := _USUAL.fullmatch(disposition or ""):
+        return usual[1], usual[2]
     masked = _IN_QUOTES.sub(lambda match: match[0].replace(";", _SEMICOLON), disposition or "")
     _, params = parse_content_disposition(masked)
     name, file = content_disposition_filename(params, "name"), content_disposition_filename(params)

@@ -62,13 +62,13 @@ def stamp(at: datetime) -> str:
 def _one_line(text: str) -> str:
     """Refuse control characters, which have no place in a name, number or header (threats.md 77), and lone surrogates,
     which cannot be stored."""
-    if any(unicodedata.category(letter) in _NO_LETTERS for letter in text):
+    if not text.isprintable() and any(unicodedata.category(letter) in _NO_LETTERS for letter in text):
         raise ValueError("control characters and line breaks are not allowed here")
     return text
 
 
 def _printable(text: str) -> str:
-    if any(
+    if not text.isprintable() and any(
         unicodedata.category(letter) in _NO_LETTERS and letter not in _ALLOWED_CONTROLS for letter in text
     ):
         raise ValueError("control characters other than tab and line break are not allowed")

@@ -60,7 +60,7 @@ from gateway.workers.revocation import Asking
 from gateway.workers.webhooks import Pusher
 
 MB = 1024 * 1024
-# So many batches of small packets may wait in memory for the courier of this process.
+# So many batches of packets may wait for the couriers of this process.
 _OWN_BATCHES = 4
 # Loops that neither claim work nor write anything that a wrong time would spoil.
 _CLAIM_NOTHING = frozenset({"pulse", "hosting"})
@@ -140,7 +140,8 @@ class OpenNode(Ground):
         loops["lookout"] = Loop(step=lookout.step)
         turning: list[asyncio.Task[None]] = []
         self.store.wake.start()
-        self.store.own_rows.open(self.bells["courier"].ring, _OWN_BATCHES * workers.send_batch, lease)
+        courier, dispatcher = (self.bells[name].ring for name in ("courier", "dispatcher"))
+        self.store.own_rows.open(courier, _OWN_BATCHES * workers.send_batch, lease, dispatcher)
         self.store.numbered.listen(pusher.hear_of_events)
         async with tasks:
             for name, loop in loops.items():

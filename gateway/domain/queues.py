@@ -3,9 +3,11 @@ has one of them. Frozen values; nothing here asks or writes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import BinaryIO
 
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
@@ -78,6 +80,8 @@ class LeasedOutbox:
     item: OutboxItem
     lease: Lease
     body: bytes | None = None
+    open: Callable[[], BinaryIO] | None = None
+    """Reads the envelope of such a one that is no longer in memory, because it is large."""
     may_answer: bool = True
 
 
@@ -155,13 +159,10 @@ class InboxPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedInbox:
-    """A packet under a worker's lease: claimed, or just arrived. `body` is the bytes of a new arrival: it lands in the unit
-    of work that finishes it."""
+    """A packet under a worker's lease: claimed, or just arrived. A new arrival lands in the unit of work that finishes it;
+    `body` is its bytes where it is small."""
 
     item: InboxPacket
     lease: Lease
     body: bytes | None = None
-
-    @property
-    def has_landed(self) -> bool:
-        return self.body is None
+    has_landed: bool = True

@@ -61,10 +61,12 @@ _PATH_SIGNS = frozenset("/\\\t\n")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentContent:
     """The bytes of one attachment: `open` is called once. `entry_name` names them inside the ZIP where they are
-    zipped: a random UUID, a dot and the file's own extension (`unk` when it has none)."""
+    zipped: a random UUID, a dot and the file's own extension (`unk` when it has none). `known` are size and digest of bytes
+    that were in memory all the time since they were hashed; of any others they are taken as they are written."""
 
     entry_name: str
     open: Callable[[], Iterable[bytes]]
+    known: tuple[int, Digest] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,10 +227,10 @@ def _write_content(
     n: int, one: Attachment, content: AttachmentContent, body: _Body, at: datetime
 ) -> FileSlice:
     name, offset, plain = one.attachment_name or "", body.position, _Tally()
-    for piece in attachment.encoded_pieces(
-        name, content.entry_name, plain.watch(content.open()), at.astimezone(VIETNAM)
-    ):
+    pieces = content.open() if content.known else plain.watch(content.open())
+    for piece in attachment.encoded_pieces(name, content.entry_name, pieces, at.astimezone(VIETNAM)):
         body.put(piece)
+    size, digest = content.known or plain.found()
     return FileSlice(
         n=n,
         name=name,
@@ -238,8 +240,8 @@ def _write_content(
         offset=offset,
         length=body.position - offset,
         coding=attachment.coding_for(name)[0],
-        size=plain.size,
-        sha256=Digest.of_bytes(plain.hash.digest()),
+        size=size,
+        sha256=digest,
     )
 
 
@@ -255,6 +257,9 @@ class _Tally:
             self.size += len(piece)
             self.hash.update(piece)
             yield piece
+
+    def found(self) -> tuple[int, Digest]:
+        return self.size, Digest.of_bytes(self.hash.digest())
 
 
 def _check(

@@ -1,9 +1,10 @@
 """The fast path (F1-F13): proves, while it reads once, that a file is exactly what our own writer makes, and hashes and
 parses that very same buffer. Raw pieces go in; `Fast` comes out, or None for "not mine". It never says invalid:
-whatever it does not take, the general path decides, and gives the code. A file of at most a megabyte is read here by
+whatever it does not take, the general path decides, and gives the code. A file of at most a megabyte, and any other
+that has no more beside its files where these stay closed, is read here by
 the second reader (F13): libxml2 parses once, and its tree gives the canonical octets, both digests and what the
 schema judges, while `native` takes the model from the octets that are so proved; that reader shares nothing with the
-writer but the closed table of names and the text of S. A larger one streams
+writer but the closed table of names and the text of S. Anything larger streams
 through `scan`; tests hold the two together.
 
 `resigned_pieces` puts another Signature into a native envelope (W9): the bytes of a new file with the same C, the
@@ -12,7 +13,7 @@ same packet id, terms and receipt, under another key of the same agency."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -63,11 +64,24 @@ class Fast:
     """One pattern read all of it (`pattern`): nothing in it is unusual."""
 
 
-def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
-    """Reads a file of `size` bytes once, in order. None: not a native file, or not one whose digests hold. Without `opens`
-    the files in it are proved with the rest and stay closed."""
-    read = read_small if is_small(size, policy.limits) else read_large
-    return read(pieces, size, policy, opens=opens)
+def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
+    """Reads a file of `size` bytes once, in order. None: not a native file, or not one whose digests hold."""
+    return (read_small if is_small(size, policy.limits) else read_large)(pieces, size, policy)
+
+
+def read_closed(opener: Callable[[], Iterable[bytes]], size: int, policy: XmlPolicy) -> Fast | None:
+    """As `read_fast`, but the files in it are proved with the rest and stay closed. They pass in pieces, and what stands
+    beside them is held; where that is not small, `opener` is called again for the other reader."""
+    limits = policy.limits
+    if not (size <= limits.max_bytes and limits.depth >= _DEEPEST):
+        return read_large(opener(), size, policy, opens=False)
+    try:
+        found, properties = _read_cut(_cut_of(opener(), size, limits), b"", limits, opens=False)
+    except _TooMuchBeside:
+        return read_large(opener(), size, policy, opens=False)
+    except (NotMine, UnicodeError, InvalidEnvelope):
+        return None
+    return found if _digests_hold(found.signature, found.body_digest, properties) else None
 
 
 def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
@@ -210,70 +224,152 @@ _DEEPEST: Final = 14
 
 def is_small(size: int, limits: EnvelopeLimits) -> bool:
     """Whether this reader answers for a file of that size. None so small reaches the limits that only `scan` counts."""
-    most = min(MOST_SMALL, limits.max_bytes, limits.header_bytes, limits.text_total)
-    return size <= most and limits.depth >= _DEEPEST
+    return size <= min(_most_beside(limits), limits.max_bytes) and limits.depth >= _DEEPEST
+
+
+def _most_beside(limits: EnvelopeLimits) -> int:
+    return min(MOST_SMALL, limits.header_bytes, limits.text_total)
 
 
 def read_tree(data: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tuple[Fast, bytes]:
     """F1 to F8 of a whole file, and the digest of its SignedProperties. What it says is as good as the digests in its
-    signature, which `read_small` compares. `opens`: the files in it are decoded.
+    signature, which `read_small` compares. `opens`: the files in it are decoded."""
+    cut = _Cut(len(data))
+    cut.feed(data)
+    cut.end()
+    return _read_cut(cut, data, limits, opens=opens)
+
+
+def _cut_of(pieces: Iterable[bytes], size: int, limits: EnvelopeLimits) -> _Cut:
+    cut = _Cut(_most_beside(limits))
+    for piece in pieces:
+        cut.feed(piece)
+        if cut.size > size:
+            break
+    cut.end()
+    if cut.size != size:  # F1: exactly as many octets as were announced
+        raise NotMine
+    return cut
+
+
+class _TooMuchBeside(NotMine):
+    """What stands beside the files is not small, or the text of one is more than letters of base64."""
+
+
+class _Cut:
+    """A file's octets as they come, without the letters of the files in it; and both digests of all of them (F7). Letters
+    of base64 mean nothing to a parser, and canonical form leaves them as they are: with and without them a file is native
+    or not. Any other content of a file stays in, where it comes in one piece."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: so many octets are kept at most."""
+        self.octets = bytearray()
+        self.files: list[tuple[int, int, bool]] = []
+        """Where each file stands, and whether it was left out."""
+        self.size = self.begin = self.end_of_signature = self.a = self.b = 0
+        self.file_hash, self.body_hash = hashlib.sha256(), hashlib.sha256()
+        self._most = most
+        self._hashed = 0  # of what is kept
+        self._start: int | None = None  # of the file that is passing
+        self._held_back = b""
+
+    def feed(self, piece: bytes) -> None:
+        self.file_hash.update(piece)
+        if self._held_back:
+            piece, self._held_back = self._held_back + piece, b""
+        at, length = 0, len(piece)
+        while at < length:
+            if self._start is not None:
+                at = self._pass_file(piece, at, self._start)
+                continue
+            opens = piece.find(CONTENT.start, at)
+            end = opens + len(CONTENT.start)
+            if opens < 0:  # the tag may go on in the next piece
+                last = piece.rfind(b"<", max(at, length - len(CONTENT.start) + 1))
+                end = length if last < 0 else last
+                self._held_back = piece[end:]
+            self._keep(piece[at:end])
+            at = length
+            if opens >= 0:
+                self._hash_kept()
+                at, self._start = end, self.size
+
+    def end(self) -> None:
+        """All of it has come. NotMine where S does not stand at its place (F6)."""
+        self._keep(self._held_back)
+        self._hash_kept()
+        if self._start is not None or not self.b:
+            raise NotMine
+
+    def _pass_file(self, piece: bytes, at: int, start: int) -> int:
+        """Return where the rest of the piece begins."""
+        end = piece.find(b"<", at)
+        text = piece[at:] if end < 0 else piece[at:end]
+        plain = is_base64(text)
+        if plain:
+            self.body_hash.update(text)
+            self.size += len(text)
+        elif end < 0 or self.size > start:
+            raise _TooMuchBeside
+        else:
+            self._keep(text)
+        if end >= 0:
+            self.files.append((start, self.size, plain))
+            self._start = None
+        return at + len(text)
+
+    def _keep(self, text: bytes) -> None:
+        self.octets += text
+        self.size += len(text)
+        if len(self.octets) > self._most:
+            raise _TooMuchBeside
+
+    def _hash_kept(self) -> None:
+        """The body is all but the declaration and S. Canonical form has no `<` but in tags, so these octets are those tags
+        and nothing else."""
+        fresh = bytes(self.octets[self._hashed :])
+        before = len(DECLARATION) if not self._hashed else 0
+        begin = -1 if self.b else fresh.find(_OPENS)
+        if begin >= 0:
+            end = fresh.find(_CLOSES, begin) + len(_CLOSES)
+            if end < begin or not fresh.startswith(HEADER.end, end):
+                raise NotMine
+            self.body_hash.update(fresh[before:begin])
+            self.begin, self.end_of_signature = self._hashed + begin, self._hashed + end
+            at = self.size - len(fresh)
+            self.a, self.b, before = at + begin, at + end, end
+        self.body_hash.update(fresh[before:])
+        self._hashed = len(self.octets)
+
+
+def _read_cut(cut: _Cut, data: bytes, limits: EnvelopeLimits, *, opens: bool) -> tuple[Fast, bytes]:
+    """As `read_tree`; `data` is only read to open files.
 
     The parser sees a byte only when S is exactly what it says and every tag outside it one of the closed table's, at its
     path: no comment, instruction, CDATA, declaration, attribute or name but ours comes to it, which keeps each name
     that it ever met."""
-    cut, files = _without_files(data)
-    begin, end = _place_of_signature(cut)
-    parts = signature.parse(cut[begin:end])
-    if parts is None or end - begin > limits.signature_bytes or not cut.startswith(DECLARATION):
+    octets, begin, end = bytes(cut.octets), cut.begin, cut.end_of_signature
+    parts = signature.parse(octets[begin:end])
+    if parts is None or end - begin > limits.signature_bytes or not octets.startswith(DECLARATION):
         raise NotMine
-    body = cut[len(DECLARATION) : begin] + cut[end:]
-    usual = None if opens else pattern.read(body, files, limits)
-    read = usual or native.read(body, data, files, limits, opens=opens)
-    root, element, properties = _proved(cut, parts)
-    a, b = (begin, end) if not files or files[0][0] >= end else _place_of_signature(data)
-    hashed = hashlib.sha256(memoryview(data)[len(DECLARATION) : a])
-    hashed.update(memoryview(data)[b:])
+    body = octets[len(DECLARATION) : begin] + octets[end:]
+    usual = None if opens else pattern.read(body, cut.files, limits)
+    read = usual or native.read(body, data, cut.files, limits, opens=opens)
+    root, element, properties = _proved(octets, parts)
     found = Fast(
         envelope=read.envelope,
         files=read.files,
         findings=read.findings,
-        body_digest=known_digest(hashed.hexdigest()),
-        file_digest=known_digest(hashlib.sha256(data).hexdigest()),
-        size=len(data),
+        body_digest=known_digest(cut.body_hash.hexdigest()),
+        file_digest=known_digest(cut.file_hash.hexdigest()),
+        size=cut.size,
         signature=parts,
-        a=a,
-        b=b,
+        a=cut.a,
+        b=cut.b,
         tree=_bare(root, element),
         is_usual=usual is not None,
     )
     return found, hashlib.sha256(properties).digest()
-
-
-def _without_files(data: bytes) -> tuple[bytes, list[tuple[int, int, bool]]]:
-    """The octets without those of the files, and where each of them stands. Letters of base64 mean nothing to a parser, and
-    canonical form leaves them as they are: with and without them a file is native or not. Any other content stays in."""
-    kept, files, position = [], [], 0
-    at = data.find(CONTENT.start)
-    while at >= 0:
-        start = at + len(CONTENT.start)
-        end = max(data.find(b"<", start), start)
-        plain = is_base64(data[start:end])
-        if plain:
-            kept.append(data[position:start])
-            position = end
-        files.append((start, end, plain))
-        at = data.find(CONTENT.start, end)
-    return b"".join((*kept, data[position:])), files
-
-
-def _place_of_signature(data: bytes) -> tuple[int, int]:
-    """F6: S begins and ends there, and the header ends with it. Canonical form has no `<` but in tags, so these octets are
-    those tags and nothing else."""
-    begin = data.find(_OPENS)
-    end = data.find(_CLOSES, begin) + len(_CLOSES)
-    if not 0 <= begin < end or not data.startswith(HEADER.end, end):
-        raise NotMine
-    return begin, end
 
 
 def _tree(cut: bytes) -> etree._Element:

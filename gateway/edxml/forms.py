@@ -44,7 +44,7 @@ class Shaped:
 def shaped(form: Form, opener: Opener, size: int, policy: XmlPolicy) -> Shaped | None:
     """The file in that form; None where it is no file of our own writer, and leaves as it is. Sync: one pass to read it,
     one for the digest."""
-    fast = canonical.read_fast(pieces(opener), size, policy, opens=False)
+    fast = canonical.read_closed(partial(pieces, opener), size, policy)
     if fast is None:
         return None
     parts: Sequence[Piece] = ((0, fast.a), (fast.b, size))

@@ -220,8 +220,11 @@ def _fast(
     *,
     opens: bool,
 ) -> Verified | None:
-    """F1-F13; None when the general path has to decide. One pass over one `open`."""
-    fast = canonical.read_fast(given.open(), given.size, policy, opens=opens)
+    """F1-F13; None when the general path has to decide."""
+    if opens:
+        fast = canonical.read_fast(given.open(), given.size, policy)
+    else:
+        fast = canonical.read_closed(given.open, given.size, policy)
     if fast is None or fast.envelope.sender.organ_id is None:
         return None
     code = fast.envelope.sender.organ_id

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
-from gateway.domain.pace import ANSWER_DELAY, SMALL
+from gateway.domain.pace import ANSWER_DELAY
 from gateway.domain.proof import FileSlice, Finding
 from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.registry import CodeStanding, Resolution
@@ -26,7 +26,7 @@ from gateway.edxml.attachment import pieces
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import SchemaProblem
 from gateway.errors import Conflict, ScannerDown
-from gateway.incoming.desk import InDesk, is_ours, ours
+from gateway.incoming.desk import InDesk, LandsFirst, is_ours, ours
 from gateway.incoming.translate import Looked
 from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
@@ -46,10 +46,6 @@ _MATTERS = frozenset({"missing", "value", "operation", "receiver", "date"})
 # what stayed unknown is told (edxml.md 11).
 _MATTERS_VOUCHED = frozenset({"operation", "receiver"})
 _UNKNOWN = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-TYPE"})
-
-
-class LandsFirst(Exception):
-    """Why a packet that just came is not brought to its end by the unit that lands it: a word for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +154,8 @@ async def _looked(
             if found.found_type == "pdf" and part.n <= MOST_SIGNED:
                 signatures = desk.signatures.read_alone(scratch.content, seen_at, desk.clock.now())
                 found = replace(found, signatures=signatures)
+                if signatures is not None and not desk.scanner.waits:
+                    scratch.discard()  # nobody asks for it any more; to take it off the disk would hold up the event loop
             return one, inflated, found
 
         part, inflated, facts = await desk.pool.run(look)
@@ -168,7 +166,7 @@ async def _looked(
         if must_wait(facts, desk.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
         facts = replace(facts, signatures=await _signatures(desk, leased, scratch, facts, part.n))
-        if (part.size or 0) > SMALL:  # what is small is gone in no time
+        if scratch.is_in_file:
             await desk.pool.run(scratch.discard)
     return Looked(part=part, facts=facts), inflated
 

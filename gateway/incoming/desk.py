@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.share import Share
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 # G1: each holds a whole file as a tree; native mail keeps the other threads of the pool.
 GENERAL_AT_ONCE = 2
+# Bytes of the files that come to their end as they land; the small packets of a batch wait for the look at them.
+TAKEN_AT_ONCE = 16 * 1024 * 1024
+
+
+class LandsFirst(Exception):
+    """Why a packet that just came is not brought to its end by the unit that lands it: a word for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,8 @@ class InDesk:
     answers: SqlRevocationAnswers | None = None
     """Where the answers about certificates are kept; None where nothing but files says anything about them."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))
+    taken_at_once: Share = field(default_factory=lambda: Share(TAKEN_AT_ONCE))
+    """What lies in files comes to its end as it lands, so long as there is little of it; else a worker claims it."""
 
     async def agency(self, agency_id: str) -> HostedAgency:
         """The hosted agency with this id; NotFound when this node does not host it."""

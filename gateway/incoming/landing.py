@@ -13,11 +13,10 @@ from gateway.domain.event import EventKind
 from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.errors import NotFound
 from gateway.incoming import settle
-from gateway.incoming.check import LandsFirst
-from gateway.incoming.desk import InDesk
+from gateway.incoming.desk import InDesk, LandsFirst
+from gateway.store.blob_refs import Kept
 
 if TYPE_CHECKING:
-    from gateway.store.blob_refs import Kept
     from gateway.store.work import SqlWork
 
 T = TypeVar("T")
@@ -29,19 +28,22 @@ async def bring_to_end(desk: InDesk, leased: LeasedInbox, end: Callable[[SqlWork
     lands in the same unit; Clash where its bytes were here before."""
 
     async def unit(work: SqlWork) -> T:
-        if leased.body is not None:
-            await _land_to_settle(desk, work, leased, leased.body)
+        if not leased.has_landed:
+            await _land_to_settle(desk, work, leased)
         return await end(work)
 
     return await desk.store.share(AgencyScope(agency_id=leased.item.agency_id, principal_id="node"), unit)
 
 
-async def _land_to_settle(desk: InDesk, work: SqlWork, leased: LeasedInbox, body: bytes) -> None:
+async def _land_to_settle(desk: InDesk, work: SqlWork, leased: LeasedInbox) -> None:
     item = leased.item
     if not await stays(work):
         raise LandsFirst("its agency has left")
     work.inbox.land_to_settle(item, leased.lease)
-    await put(work, item, desk.blobs.keep_small(item.file_digest, body))
+    kept = Kept(digest=item.file_digest, size=item.size)
+    if leased.body is not None:
+        kept = desk.blobs.keep_small(item.file_digest, leased.body)
+    await put(work, item, kept)
 
 
 async def stays(work: SqlWork) -> bool:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
-from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from gateway import log
 from gateway.domain.account import AgencyScope
@@ -39,7 +38,7 @@ from gateway.errors import (
 )
 from gateway.incoming import acknowledge, admit, check, judge_again, settle, track, verify
 from gateway.incoming.act import StatusCall, complete
-from gateway.incoming.desk import InDesk
+from gateway.incoming.desk import InDesk, LandsFirst
 from gateway.incoming.verify import Proved
 from gateway.policy import upkeep
 from gateway.policy.incoming import Admission
@@ -87,14 +86,23 @@ def _poison(leased: LeasedInbox) -> GatewayError:
     )
 
 
-async def take_in(desk: InDesk, item: InboxPacket, body: bytes) -> bool:
+async def take_in(
+    desk: InDesk,
+    item: InboxPacket,
+    opener: Callable[[], BinaryIO],
+    body: bytes | None,
+    keep: Callable[[], Awaitable[Callable[[], BinaryIO]]] | None = None,
+) -> bool:
     """One packet that just came, to its end: whether it landed and came to it, with one commit. Whatever stands against
-    that leaves nothing written: it lands by itself, and `run` gives it its place."""
+    that leaves nothing written: it lands by itself, and `run` gives it its place. What has no `body` in memory is kept
+    once it is proved, and read from there."""
     # Nobody sees the lease: it begins and ends in that unit.
     lease = Lease(id=item.id, token=desk.clock.new_id(), ends_at=desk.clock.now() + _LEASE, attempt=1)
     try:
-        proved = await verify.run(desk, item, partial(BytesIO, body))
-        await _end(desk, LeasedInbox(item=item, lease=lease, body=body), proved)
+        proved = await verify.run(desk, item, opener)
+        if keep is not None:
+            proved = replace(proved, open=await keep())
+        await _end(desk, LeasedInbox(item=item, lease=lease, body=body, has_landed=False), proved)
     except (
         Exception
     ) as error:  # reason: what our code cannot get through lands too, and its tries are counted
@@ -111,7 +119,7 @@ async def _end(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
     source = await _keep_octets(desk, leased, proved)
     checked = await check.run(desk, leased, proved, source)
     if not leased.has_landed and checked.ruling.decision is not Admission.ALLOWED:
-        raise check.LandsFirst(f"it is {checked.ruling.decision}")
+        raise LandsFirst(f"it is {checked.ruling.decision}")
     await admit.run(desk, leased, proved, checked)
 
 
@@ -122,7 +130,7 @@ async def _keep_octets(desk: InDesk, leased: LeasedInbox, proved: Proved) -> Dig
     if octets is None:
         return item.file_digest
     if not leased.has_landed:
-        raise check.LandsFirst("its canonical octets are kept beside it")
+        raise LandsFirst("its canonical octets are kept beside it")
     digest = Digest.of_bytes(hashlib.sha256(octets).digest())
     async with desk.store.read(_scope(item)) as work:
         await work.inbox.still_held(leased.lease)

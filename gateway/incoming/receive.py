@@ -2,19 +2,21 @@
 only then the axis told to forget it (G2). Landing is not identity: the row is unique on (agency, file digest) alone.
 At least once here, and exactly once in `admit`. What the axis itself says is no whole packet, or other bytes than it
 announced, lands in quarantine and is not looked into.
-A small packet that nothing stands against comes to its end in the unit that lands it; any other lands, and a worker
-claims it. What comes to the node itself, a feed of the registry, goes through its own door."""
+A packet that nothing stands against comes to its end in the unit that lands it, of those in files so long as there is
+little in hand; any other lands, and a worker claims it. What comes to the node itself, a feed of the registry, goes
+through its own door."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from gateway import log, meters
 from gateway.domain.account import AgencyScope
@@ -23,7 +25,7 @@ from gateway.domain.pace import SMALL
 from gateway.domain.queues import InboxPacket
 from gateway.errors import GatewayError, StoreFailure
 from gateway.incoming import acknowledge, check, landing, process, second_proof, settle, verify
-from gateway.incoming.desk import InDesk
+from gateway.incoming.desk import InDesk, LandsFirst
 from gateway.ports.axis import TO_NODE, Arrival, Axis, Outcome, Parcel
 from gateway.ports.services import Pool
 
@@ -49,29 +51,62 @@ async def run(desk: InDesk, arrival: Arrival) -> None:
         await desk.axis.settle(arrival, done=False)
         return
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
-    digest, size, kept = await _kept(desk, scope, arrival)
-    item = _row(desk, arrival, agency.id, digest, size, came)
-    # What comes a second time may have ended the process the first time: it only lands, and its tries are counted.
-    body = kept.body if kept is not None and item.state == _LANDED and arrival.deliveries <= 1 else None
-    if body is not None and await process.take_in(desk, item, body):
+    if await (_small if arrival.size <= SMALL else _large)(desk, scope, arrival, came):
+        await desk.axis.settle(arrival, done=True)
+    # What is not settled the axis gives again.
+
+
+async def _small(desk: InDesk, scope: AgencyScope, arrival: Arrival, came: datetime) -> bool:
+    """Whether the axis may forget it. What lies in no file waits for no disk."""
+    body = _bytes_of(arrival) if arrival.file is None else await desk.pool.run(partial(_bytes_of, arrival))
+    if len(body) > SMALL:
+        return await _large(desk, scope, arrival, came)
+    digest = Digest.of_bytes(hashlib.sha256(body).digest())
+    kept = desk.blobs.keep_small(digest, body)
+    item = _row(desk, arrival, scope.agency_id, digest, len(body), came)
+    if _may_end(arrival, item) and await process.take_in(desk, item, partial(BytesIO, body), body):
         meters.RECEIVED.add(lane=arrival.lane)
-    elif not await _land(desk, scope, item, kept):
-        return  # not settled: the axis gives it again
-    await desk.axis.settle(arrival, done=True)
+        return True
+    return await _land(desk, scope, item, kept)
 
 
-async def _kept(desk: InDesk, scope: AgencyScope, arrival: Arrival) -> tuple[Digest, int, Kept | None]:
-    """Its bytes, as the content store takes them; None of what is under seal."""
-    if arrival.size <= SMALL:
-        # What lies in no file waits for no disk.
-        body = _small(arrival) if arrival.file is None else await desk.pool.run(partial(_small, arrival))
-        if len(body) <= SMALL:
-            digest = Digest.of_bytes(hashlib.sha256(body).digest())
-            return digest, len(body), desk.blobs.keep_small(digest, body)
+async def _large(desk: InDesk, scope: AgencyScope, arrival: Arrival, came: datetime) -> bool:
+    """The same of what goes into a file. That is read once to be proved, which tells its digest too, and stored by its
+    second name, where it may come to its end here."""
+    item = _row(desk, arrival, scope.agency_id, arrival.digest, arrival.size, came)
+    kept: Kept | None = None
     with desk.blobs.scratch() as scratch:
-        digest, size = await desk.pool.run(partial(_copy, arrival, scratch))
-        is_held = size > SMALL and await _is_held(desk, scope, digest)
-        return digest, size, None if is_held else await desk.blobs.keep(scratch, digest, size)
+
+        def opened() -> BinaryIO:
+            if not _is_linked(arrival, scratch):
+                raise LandsFirst("its bytes have to be copied")
+            return scratch.path.open("rb")
+
+        async def keep() -> Callable[[], BinaryIO]:
+            nonlocal kept
+            if await _is_held(desk, scope, item.file_digest):
+                raise LandsFirst("its bytes are under seal")
+            kept = await desk.blobs.keep(scratch, item.file_digest, item.size)
+            return desk.blobs.reader(kept.digest)
+
+        is_brief = arrival.file is not None and arrival.size > SMALL and not desk.scanner.waits
+        may_end = is_brief and _may_end(arrival, item)
+        with desk.taken_at_once.taken(arrival.size if may_end else 0) as fits:
+            if may_end and fits and await process.take_in(desk, item, opened, None, keep):
+                meters.RECEIVED.add(lane=arrival.lane)
+                return True
+        if kept is None:
+            digest, size = await desk.pool.run(partial(_copy, arrival, scratch))
+            item = _row(desk, arrival, scope.agency_id, digest, size, came)
+            if size <= SMALL or not await _is_held(desk, scope, digest):
+                kept = await desk.blobs.keep(scratch, digest, size)
+        return await _land(desk, scope, item, kept)
+
+
+def _may_end(arrival: Arrival, item: InboxPacket) -> bool:
+    """Whether it may come to its end as it lands. What comes a second time may have ended the process the first time: it
+    only lands, and its tries are counted."""
+    return item.state == _LANDED and arrival.deliveries <= 1
 
 
 async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept | None) -> bool:
@@ -107,7 +142,7 @@ async def _is_held(desk: InDesk, scope: AgencyScope, digest: Digest) -> bool:
         return await work.inbox.with_bytes(digest) is not None and await work.held.keeps(digest)
 
 
-def _small(arrival: Arrival) -> bytes:
+def _bytes_of(arrival: Arrival) -> bytes:
     """One byte more than is small, where it is not what was announced."""
     with arrival.open() as source:
         return source.read(SMALL + 1)
@@ -115,7 +150,7 @@ def _small(arrival: Arrival) -> bytes:
 
 def _copy(arrival: Arrival, scratch: FileScratch) -> tuple[Digest, int]:
     hasher, size = hashlib.sha256(), 0
-    taken = arrival.file is not None and scratch.take(arrival.file)
+    taken = _is_linked(arrival, scratch)
     with nullcontext(scratch.file) if taken else arrival.open() as source:
         while piece := source.read(PIECE):
             hasher.update(piece)
@@ -125,6 +160,11 @@ def _copy(arrival: Arrival, scratch: FileScratch) -> tuple[Digest, int]:
     if not taken:
         scratch.file.flush()
     return Digest.of_bytes(hasher.digest()), size
+
+
+def _is_linked(arrival: Arrival, scratch: FileScratch) -> bool:
+    """Whether the scratch file is the arrival's own, from now on or before."""
+    return scratch.is_taken or (arrival.file is not None and scratch.take(arrival.file))
 
 
 async def _came_before(

@@ -25,7 +25,7 @@ from gateway.edxml.attachment import pieces
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.key import active_bindings
 from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, UnknownSender
-from gateway.incoming.desk import InDesk
+from gateway.incoming.desk import InDesk, LandsFirst
 from gateway.policy import trust
 
 # Verdicts over what the axis said of a copy: another copy of the same bytes may have been told rightly.
@@ -81,13 +81,16 @@ class Proved:
 
 async def run(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO] | None = None) -> Proved:
     """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime. `opener` reads the
-    bytes that are not stored yet."""
+    bytes that are not stored yet; LandsFirst where they are many, and no brief reading proves them."""
+    brief = opener is not None and item.size > SMALL
     opener = opener or await _stored(desk, item)
     if item.transport_session is not None:
+        if brief:
+            raise LandsFirst("it came by a session")
         found = await _of_session(desk, item, opener)
         if found is not None:
             return found
-    judged = await _examined(desk, item, opener)
+    judged = await _examined(desk, item, opener, brief=brief)
     signed, evidence = judged.verified.signed, judged.evidence
     carried = await _carried(desk, item, signed.sender_code) if item.transport_session is None else None
     if desk.answers is not None:
@@ -144,12 +147,14 @@ async def _stored(desk: InDesk, item: InboxPacket) -> Callable[[], BinaryIO]:
         return await desk.blobs.open(work, item.file_digest)
 
 
-async def _examined(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO]) -> _Judged:
+async def _examined(
+    desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO], *, brief: bool = False
+) -> _Judged:
     """The bytes judged: they are those that landed. AlteredContent when the store has others: a true packet must not go to
     quarantine, nor another be taken for it, because somebody changed a file."""
     source = envelopes.EnvelopeSource(size=item.size, open=partial(pieces, opener))
     try:
-        judged = await _judged(desk, item, source)
+        judged = await _judged(desk, item, source, brief=brief)
     except InvalidEnvelope:
         if await desk.pool.run(partial(_digest, source)) == item.file_digest:
             raise
@@ -170,7 +175,9 @@ class _NotAskedYet(Exception):
         self.code = code
 
 
-async def _judged(desk: InDesk, item: InboxPacket, source: envelopes.EnvelopeSource) -> _Judged:
+async def _judged(
+    desk: InDesk, item: InboxPacket, source: envelopes.EnvelopeSource, *, brief: bool = False
+) -> _Judged:
     """The directory is asked on the event loop before a thread judges, first for the sender that the axis names: a thread
     that waited for an answer would hold up the others. Where the packet names another one, it is judged once more."""
     known: dict[str, Sequence[Binding] | UnknownSender] = {}
@@ -181,7 +188,7 @@ async def _judged(desk: InDesk, item: InboxPacket, source: envelopes.EnvelopeSou
         except UnknownSender as unknown:
             known[code] = unknown
         try:
-            return await _judged_by(desk, item, source, known)
+            return await _judged_by(desk, item, source, known, brief=brief)
         except _NotAskedYet as named:
             if len(known) > 1:
                 raise AlteredContent(
@@ -195,6 +202,8 @@ async def _judged_by(
     item: InboxPacket,
     source: envelopes.EnvelopeSource,
     known: Mapping[str, Sequence[Binding] | UnknownSender],
+    *,
+    brief: bool,
 ) -> _Judged:
     def bindings(code: str) -> Sequence[Binding]:
         if code not in known:
@@ -233,6 +242,8 @@ async def _judged_by(
 
     found = await (desk.pool.brief if item.size <= SMALL else desk.pool.run)(fast)
     if found is None:
+        if brief:
+            raise LandsFirst("the general path judges it")
         async with desk.general_turns:
             return await desk.pool.run(general)
     if isinstance(found, _Judged):

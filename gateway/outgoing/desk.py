@@ -4,13 +4,13 @@ for an agency now (W9, K5), of what the registry binds to its code and of what p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from gateway.domain.certificates import KeyUse
+from gateway.domain.share import Share
 from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
 from gateway.outgoing.reach import Reach
@@ -29,23 +29,6 @@ if TYPE_CHECKING:
     from gateway.trust.keys import KeyDirectory
 
 SIGNED_AT_ONCE = 64 * 1024 * 1024
-
-
-class Share:
-    """So many bytes at a time."""
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-
-    @contextmanager
-    def taken(self, size: int) -> Iterator[bool]:
-        """Whether there is room for them; then they have it to the end of the body."""
-        taken = size if size <= self._left else 0
-        self._left -= taken
-        try:
-            yield taken == size
-        finally:
-            self._left += taken
 
 
 async def _always() -> None:

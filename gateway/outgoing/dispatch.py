@@ -114,8 +114,9 @@ async def _prepare(desk: OutDesk, scope: AgencyScope, rows: Sequence[LeasedOutbo
     left. Of what was written under this very lease a moment ago nothing is asked."""
     now, ready, asked = desk.clock.now(), list[_Ready](), list[LeasedOutbox]()
     for row in rows:
-        if row.body is not None and timedelta() <= now - row.item.created_at <= _MOMENT:
-            ready.append(_Ready(row, partial(BytesIO, row.body), row.item.targets))
+        opener = row.open if row.body is None else partial(BytesIO, row.body)
+        if opener is not None and timedelta() <= now - row.item.created_at <= _MOMENT:
+            ready.append(_Ready(row, opener, row.item.targets))
         else:
             asked.append(row)
     if not asked:

@@ -127,7 +127,7 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
     async with desk.store.read(scope) as work:
         document = await work.outgoing.get(job.subject_id)
         waits = document.state is OutState.QUEUED
-        sources = [await desk.blobs.open(work, item.sha256) for item in document.files] if waits else []
+        sources = [await desk.blobs.open(work, item.sha256) for item in document.files if waits]
     if not waits:
         # It was packed before, or will never be sent: the job is over.
         async with desk.store.begin(scope) as work:
@@ -135,7 +135,10 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
             await work.commit()
         return
     agency = await hosted_agency(desk, scope)
-    paper = _letter(agency, document, sources, desk.clock.now())
+    contents = [
+        _content(document, item, source) for item, source in zip(document.files, sources, strict=True)
+    ]
+    paper = _letter(agency, document, contents, desk.clock.now())
     packed = await _sign(desk, paper, await _signer(desk, paper))
     await enqueue_document(desk, scope, job, document, packed)
 
@@ -158,8 +161,27 @@ async def sign_document(
     if not is_due:
         return None
     received = {each.item.sha256: each.scratch for each in files}
-    sources = [partial(_opened, received[item.sha256].content) for item in document.files]
-    return await _sign_for_waiting(desk, _letter(agency, document, sources, desk.clock.now()))
+    contents = [_received_content(document, item, received[item.sha256]) for item in document.files]
+    return await _sign_for_waiting(desk, _letter(agency, document, contents, desk.clock.now()))
+
+
+def _received_content(
+    document: OutgoingDocument, item: FileItem, scratch: FileScratch
+) -> build.AttachmentContent:
+    body = scratch.body
+    if body is None:
+        return _content(document, item, partial(_opened, scratch.content))
+    entry_name = translate.entry_name(document, item)
+    return build.AttachmentContent(
+        entry_name=entry_name, open=lambda: (body,), known=(len(body), item.sha256)
+    )
+
+
+def _content(
+    document: OutgoingDocument, item: FileItem, source: Callable[[], BinaryIO]
+) -> build.AttachmentContent:
+    entry_name = translate.entry_name(document, item)
+    return build.AttachmentContent(entry_name=entry_name, open=partial(attachment.pieces, source))
 
 
 def _opened(file: Readable) -> BinaryIO:
@@ -202,7 +224,7 @@ class _Paper:
 def _letter(
     agency: HostedAgency,
     document: OutgoingDocument,
-    sources: Sequence[Callable[[], BinaryIO]],
+    contents: Sequence[build.AttachmentContent],
     at: datetime,
 ) -> _Paper:
     return _Paper(
@@ -211,12 +233,7 @@ def _letter(
         qualifier=translate.qualifier(document),
         at=at,
         files=document.files,
-        contents=[
-            build.AttachmentContent(
-                entry_name=translate.entry_name(document, item), open=partial(attachment.pieces, source)
-            )
-            for item, source in zip(document.files, sources, strict=True)
-        ],
+        contents=contents,
         size=sum([item.size for item in document.files]),
     )
 
@@ -258,12 +275,15 @@ async def _sign(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
 
 
 async def _sign_large(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
-    """Write and sign it in a file, which the thread makes that writes."""
+    """Write, sign and sync it in a file, in one thread."""
     with desk.blobs.scratch() as scratch:
-        signed = await desk.pool.run(
-            lambda: _written(desk, paper, signer, scratch.file, partial(_opened, scratch.content))
-        )
-        return await keep(desk, scratch, signed)
+
+        def write() -> SignedEnvelope[Envelope]:
+            signed = _written(desk, paper, signer, scratch.file, partial(_opened, scratch.content))
+            scratch.make_durable()
+            return signed
+
+        return await keep(desk, scratch, await desk.pool.run(write))
 
 
 async def _sign_small(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
@@ -444,16 +464,16 @@ async def put_status(
 
 
 async def _post(desk: OutDesk, work: SqlWork, item: OutboxItem, packed: Packed, *, may_answer: bool) -> None:
-    """It leaves once this is committed: what is small by the courier of this process, if there is one, anything else by
-    whichever claims it."""
+    """It leaves once this is committed: by the courier of this process, if there is one, else by whichever claims it."""
     body = packed.content.body
-    lease = desk.own_rows.lease(item.id) if body is not None else None
+    lease = desk.own_rows.lease(item.id, large=body is None)
     await work.outbox.put(item, lease)
     if lease is None:
         work.when_committed(desk.wake_couriers)
-    else:
-        own = LeasedOutbox(item=item, lease=lease, body=body, may_answer=may_answer)
-        work.when_committed(partial(desk.own_rows.give, own))
+        return
+    opener = desk.blobs.reader(packed.digest) if body is None else None
+    own = LeasedOutbox(item=item, lease=lease, body=body, open=opener, may_answer=may_answer)
+    work.when_committed(partial(desk.own_rows.give, own))
 
 
 def as_logged(packed: Packed) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What comes from a caller goes into a scratch file, once: written and hashed by the megabyte as it comes, and never read
-again to be known. In: chunks of any size. Out: the file, its size and its digest. Who takes it says how much is too
-much; what follows that is not read."""
+again to be known; what has less than a megabyte stays in memory. In: chunks of any size. Out: the file, its size and its
+digest. Who takes it says how much is too much; what follows that is not read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.domain.identity import Digest
-from gateway.domain.pace import SMALL
 from gateway.ports.services import Pool
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Spool:
     def end(self) -> Digest:
         """All of it can be read again on return. Sync: call it in the pool."""
         pieces, self._waiting = self._waiting, []
-        self._write(pieces)
+        self._hash_and_write(pieces)
         self.scratch.file.flush()
         return self.digest()
 
@@ -62,10 +61,11 @@ class Spool:
         return Digest.of_bytes(whole.digest())
 
     def _write(self, pieces: list[bytes]) -> None:
-        if self.size > SMALL:
-            _ = (
-                self.scratch.path
-            )  # a file from now on: what is not small would be held in memory first, and copied
+        """To the file from now on: what is followed by more would be held in memory first, and copied."""
+        _ = self.scratch.path
+        self._hash_and_write(pieces)
+
+    def _hash_and_write(self, pieces: list[bytes]) -> None:
         for piece in pieces:
             self._hash.update(piece)
             self.scratch.file.write(piece)

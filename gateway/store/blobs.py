@@ -42,6 +42,8 @@ from gateway.store.work import SqlWork
 from gateway.whole_files import sync_folder
 
 _TWO_NAMES = 2
+# Bytes of a scratch file that needs none: what comes in one piece of an upload, or is looked at and dropped.
+FEW = 1024 * 1024
 
 
 class _InMemory:
@@ -64,7 +66,9 @@ class FileScratch:
         self._folder, self._name = folder, name
         self._few = BytesIO() if few else None
         self._file: BinaryIO | None = None
-        self._gone = False
+        self._is_taken = self._gone = False
+        self.durable_size: int | None = None
+        """As `make_durable` found it, after which nothing is written."""
 
     @property
     def path(self) -> Path:
@@ -81,10 +85,15 @@ class FileScratch:
         return self._path if self._few is None else _InMemory(self._name, self._few.getvalue())
 
     @property
+    def body(self) -> bytes | None:
+        """The same where it is in memory."""
+        return None if self._few is None else self._few.getvalue()
+
+    @property
     def file(self) -> BinaryIO:
         """Asked for before each writing: what grows may be another one from then on."""
         if self._few is not None:
-            if self._few.tell() <= SMALL:
+            if self._few.tell() <= FEW:
                 return self._few
             self._leave_memory()
         if self._file is None:
@@ -92,6 +101,14 @@ class FileScratch:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             self._file = os.fdopen(handle, "w+b")
         return self._file
+
+    def make_durable(self) -> None:
+        """What was written is on the disk on return, in a file. Sync: it waits for the disk."""
+        self._leave_memory()
+        with _refused_named():
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.durable_size = os.fstat(self.file.fileno()).st_size
 
     def _leave_memory(self) -> None:
         few, self._few = self._few, None
@@ -111,16 +128,27 @@ class FileScratch:
             if found.st_uid == os.geteuid() and not found.st_mode & 0o077 and found.st_nlink == _TWO_NAMES:
                 os.utime(self._path)  # its age says how long it lies here
                 self._file = self._path.open("rb")
+                self._is_taken = True
                 return True
             self._path.unlink()
         except OSError:
             self._path.unlink(missing_ok=True)
         return False
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether it is somebody else's file by another name."""
+        return self._is_taken
+
+    @property
+    def is_in_file(self) -> bool:
+        """Whether there is a file to be taken off the disk."""
+        return self._file is not None and not self._gone
+
     def discard(self) -> None:
         """Closed and off the disk. Its context does so at the end; a thread of the pool that is done with a large file does
         it before, because taking it off the disk would hold up the event loop."""
-        if self._file is not None and not self._gone:
+        if self._file is not None and self.is_in_file:
             self._gone = True
             try:
                 with suppress(OSError):  # a full disk does not take what is still to be written, and need not
@@ -144,7 +172,9 @@ class FileBlobs:
         self._clock = clock
         self._pool = pool
         self._filled = set[str]()
-        self._synced = bytearray(1 << 16)  # one flag for each folder aa/bb that is surely on disk
+        self._synced = bytearray(
+            (1 << 16) + (1 << 8)
+        )  # one flag for each folder aa/bb, and aa, that is surely on disk
 
     @contextmanager
     def scratch(self, *, few: bool = False) -> Iterator[FileScratch]:
@@ -177,7 +207,9 @@ class FileBlobs:
         size, or the disk does not take it."""
         if size <= SMALL:
             return Kept(digest=digest, size=size, body=_whole(scratch, size))
-        await self._pool.run(partial(_make_durable, scratch, size))
+        if scratch.durable_size is None:
+            await self._pool.run(scratch.make_durable)
+        _check_size(scratch.durable_size or 0, size)
         row = BlobRow(digest=digest, size=size, stored_at=self._clock.now())
         async with self._store.writing() as tx:
             await tx.put_over(row, "stored_at")
@@ -186,6 +218,11 @@ class FileBlobs:
             await apart(partial(_place, scratch, target, self._synced))
             await tx.commit()
         return Kept(digest=digest, size=size)
+
+    def reader(self, digest: Digest) -> Callable[[], BinaryIO]:
+        """What reads the file that `keep` has just made of large content."""
+        path = path_of(self._root, digest)
+        return lambda: path.open("rb")
 
     def keep_small(self, digest: Digest, body: bytes) -> Kept:
         """As `keep`, of bytes that are small, and touch no file. StoreFailure while the disk has too little room."""
@@ -263,14 +300,6 @@ def _whole(scratch: FileScratch, size: int) -> bytes:
     return body
 
 
-def _make_durable(scratch: FileScratch, size: int) -> None:
-    with _refused_named():
-        scratch.file.flush()
-        os.fsync(scratch.file.fileno())
-        found = os.fstat(scratch.file.fileno()).st_size
-    _check_size(found, size)
-
-
 @contextmanager
 def _refused_named() -> Iterator[None]:
     try:
@@ -291,18 +320,22 @@ def _check_size(found: int, size: int) -> None:
 def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
     """Renames into place and makes the rename durable. It takes the place of a file that is there: these bytes were hashed
     a moment ago, those may have been damaged since. Who reads them reads on."""
-    folder, place = target.parent, int(target.name[:4], 16)
+    folder, place, above = target.parent, int(target.name[:4], 16), (1 << 16) + int(target.name[:2], 16)
+    shard = folder.parent
     with _refused_named():
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
+            if not os.path.isdir(shard):
+                synced[above] = False
             folder.mkdir(parents=True, exist_ok=True)
             synced[place] = False
         scratch.path.rename(target)
         sync_folder(folder)
         if not synced[place]:
             # Up to the root: another node may have made it a moment ago without syncing it yet. Once is enough.
-            sync_folder(folder.parent)
-            sync_folder(folder.parent.parent)
-            synced[place] = True
+            sync_folder(shard)
+            if not synced[above]:
+                sync_folder(shard.parent)
+            synced[place] = synced[above] = True
         scratch.discard()
 
 
@@ -316,7 +349,7 @@ _log = logging.getLogger(__name__)
 
 
 def path_of(root: Path, digest: str) -> Path:
-    return root / digest[:_SHARD] / digest[_SHARD : 2 * _SHARD] / digest
+    return root / f"{digest[:_SHARD]}/{digest[_SHARD : 2 * _SHARD]}/{digest}"
 
 
 def _shards_of(root: Path) -> set[str]:

@@ -70,28 +70,41 @@ def _never_left(target: OutboxTarget, attempts: int) -> bool:
     return target.tried == attempts and not doubted
 
 
+def _nobody() -> None:
+    """Rings nobody."""
+
+
 class OwnRows:
-    """Rows that this process wrote for its own courier. Closed where it has none: what is written then waits for a claim,
-    and so does whatever is lost here, until its lease is over."""
+    """Rows that this process wrote for its own couriers: small ones, and large ones, which no small one waits for. Closed
+    where it has none: what is written then waits for a claim, and so does whatever is lost here, until its lease is
+    over."""
 
     def __init__(self, clock: Clock, held: HeldRows) -> None:
         self._clock, self._held = clock, held
-        self._ring: Callable[[], None] | None = None
+        self._rings = (_nobody, _nobody)
         self._most, self._lease_s = 0, timedelta()
-        self._waiting: list[LeasedOutbox] = []
+        self._waiting: tuple[list[LeasedOutbox], list[LeasedOutbox]] = ([], [])
         self._shared: Lease | None = None
 
-    def open(self, ring: Callable[[], None], most: int, lease_s: float) -> None:
-        """There is a courier from now on, who is rung when something was given; `most`: so many rows may wait here."""
-        self._ring, self._most, self._lease_s = ring, most, timedelta(seconds=lease_s)
+    def open(
+        self,
+        ring: Callable[[], None],
+        most: int,
+        lease_s: float,
+        ring_large: Callable[[], None] | None = None,
+    ) -> None:
+        """There are couriers from now on, who are rung when something was given; `most`: so many rows of each may wait
+        here."""
+        self._rings = (ring, ring_large or ring)
+        self._most, self._lease_s = most, timedelta(seconds=lease_s)
 
     def close(self) -> None:
-        self._ring = None
+        self._most, self._rings = 0, (_nobody, _nobody)
 
-    def lease(self, id: str) -> Lease | None:
+    def lease(self, id: str, *, large: bool = False) -> Lease | None:
         """For a row that is about to be written. None where it is to be claimed: nobody here would take it, or too many
         wait."""
-        if self._ring is None or len(self._waiting) >= self._most:
+        if len(self._waiting[large]) >= self._most:
             return None
         now, shared = self._clock.now(), self._shared
         # Rows of a moment share a token, as those that are claimed together do.
@@ -103,16 +116,16 @@ class OwnRows:
 
     def give(self, row: LeasedOutbox) -> None:
         """That row is committed."""
-        self._waiting.append(row)
-        if self._ring is not None:
-            self._ring()
+        large = row.body is None
+        self._waiting[large].append(row)
+        self._rings[large]()
 
-    def take(self, most: int) -> list[LeasedOutbox]:
+    def take(self, most: int, *, large: bool = False) -> list[LeasedOutbox]:
         """The first, urgent ones before others. Those whose lease is half over are left to whoever claims them then."""
-        now = self._clock.now()
-        good = [row for row in self._waiting if now < row.lease.ends_at - self._lease_s / 2]
+        now, waiting = self._clock.now(), self._waiting[large]
+        good = [row for row in waiting if now < row.lease.ends_at - self._lease_s / 2]
         good.sort(key=lambda row: row.item.lane is not Lane.URGENT)
-        self._waiting = good[most:]
+        waiting[:] = good[most:]
         return good[:most]
 
 

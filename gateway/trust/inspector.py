@@ -86,7 +86,8 @@ class Sniffer:
         if len(self.head) < HEAD:
             self.head += piece[: HEAD - len(self.head)]
         if not self._has_controls:
-            self._has_controls = bool(piece.translate(None, _DELETE_ALLOWED))
+            # What is no text mostly shows it at once; to look through all of a piece takes longer than to hash it.
+            self._has_controls = any(part.translate(None, _DELETE_ALLOWED) for part in (piece[:HEAD], piece))
 
     def file_type(self, name: str) -> str:
         """Return the type; `zip` and `ole` are containers that say more when opened. The name only tells csv from txt."""

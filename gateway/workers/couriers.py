@@ -87,15 +87,16 @@ async def _pack(desk: OutDesk, job: Job, lease_s: float) -> None:
 
 
 async def dispatch_batch(desk: OutDesk, batch: int, lease_s: float) -> Done:
-    """One claimed batch; confirms of the batch are awaited side by side."""
-    rows = await desk.store.claim_outbox(batch, lease_s)
+    """One claimed batch, with what is large of this process's own; confirms of the batch are awaited side by side."""
+    own = desk.own_rows.take(batch, large=True)
+    rows = [*own, *await desk.store.claim_outbox(batch, lease_s)]
     with desk.store.memory.moment():
         await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
     return Done.batch(len(rows), batch)
 
 
 async def send_own(desk: OutDesk, batch: int, lease_s: float) -> Done:
-    """One batch of what this process has just written: leased to it already, and asked of no database."""
+    """One batch of what is small that this process has just written: leased to it already, and asked of no database."""
     rows = desk.own_rows.take(batch)
     with desk.store.memory.moment():
         await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])

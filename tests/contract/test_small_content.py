@@ -25,7 +25,7 @@ from gateway.domain.pace import SMALL
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.services import Readable
 from gateway.store.blob_refs import Kept
-from gateway.store.blobs import FileBlobs, path_of
+from gateway.store.blobs import FEW, FileBlobs, path_of
 from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
 from tests.contract.test_blobs import drop, named, take
@@ -351,7 +351,7 @@ async def test_a_scratch_for_few_bytes_makes_no_file_and_is_read_as_often_as_one
         assert files(tmp_path / "content") == []
 
 
-@pytest.mark.parametrize("size", [SMALL, SMALL + 1, 3 * SMALL])
+@pytest.mark.parametrize("size", [SMALL, SMALL + 1, FEW, FEW + 1])
 async def test_what_grows_or_has_to_be_named_lies_in_a_file_that_is_whole(
     blobs: FileBlobs, tmp_path: Path, size: int
 ) -> None:

@@ -35,6 +35,7 @@ def both(raw: bytes, limits: EnvelopeLimits | None = None) -> Said | None:
     assert _held(raw, limits, opens=False) == closed, "the two readers differ about closed files"
     with _tag_by_tag():
         assert _held(raw, limits, opens=False) == closed, "tag by tag and the pattern differ"
+    _read_in_pieces(raw, XmlPolicy(limits=limits))
     return streamed
 
 
@@ -47,6 +48,9 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
         assert large == found, "the two readers differ"
         assert _tree(large) == _tree(found), "the schema would judge different trees"
         closed = canonical.read_small(pieces, len(raw), policy, opens=False)
+        assert canonical.read_closed(lambda: pieces, len(raw), policy) == closed, (
+            "the reader of pieces differs"
+        )
         with _tag_by_tag():
             tags = canonical.read_small(pieces, len(raw), policy, opens=False)
         assert tags == closed, "tag by tag and the pattern differ"
@@ -54,6 +58,13 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
         if closed is not None:
             _judged_alike(closed)
     return found
+
+
+def _read_in_pieces(raw: bytes, policy: XmlPolicy) -> None:
+    """However the file is cut, whoever holds what stands beside its files says what the stream says."""
+    whole = canonical.read_large([raw], len(raw), policy, opens=False)
+    pieces = [raw[at : at + 1021] for at in range(0, len(raw), 1021)]
+    assert canonical.read_closed(lambda: pieces, len(raw), policy) == whole, "the reader of pieces differs"
 
 
 @contextmanager

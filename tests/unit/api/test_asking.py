@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
@@ -30,6 +31,20 @@ def test_text_becomes_nfc_and_the_caller_is_told() -> None:
 
     assert (asked.value.reason, asked.normalized) == ("Thông báo thu hồi", True)
     assert not asking.from_json('{"reason": "Thông báo"}'.encode(), RecallIn).normalized
+
+
+@pytest.mark.parametrize(
+    "letters", ["ô", "o\u0302", "\n\u0303", '"\u0303', "\u0302", "\t\u0323\u0302", "\u0302\u0323"]
+)
+@pytest.mark.parametrize("as_numbers", [True, False])
+def test_text_is_nfc_however_it_is_written_and_whatever_stands_before_it(
+    letters: str, as_numbers: bool
+) -> None:
+    reason = f"Th{letters}ng"
+    asked = asking.from_json(json.dumps({"reason": reason}, ensure_ascii=as_numbers).encode(), RecallIn)
+    assert asked.value.reason == unicodedata.normalize("NFC", reason)
+    assert asked.normalized is not unicodedata.is_normalized("NFC", reason)
+    assert json.loads(asked.canonical) == {"reason": asked.value.reason}
     assert asking.from_json(b'\xef\xbb\xbf{"reason": "a"}', RecallIn).value.reason == "a"
 
 

@@ -4,15 +4,18 @@ parts as the library's own reader finds."""
 from __future__ import annotations
 
 import asyncio
+import re
+import warnings
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from aiohttp import BodyPartReader, MultipartReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
 from aiohttp.test_utils import make_mocked_request
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.api import parts
@@ -118,3 +121,44 @@ async def test_a_part_that_is_passed_over_leaves_the_next_one_whole() -> None:
         assert bytes(await part.read()) == b"two"
 
     assert [each async for each in named()] == ["a.pdf"]
+
+
+_WORDS = st.text(st.sampled_from("ab\"\\/; %*='đ."), max_size=8)
+
+
+@given(name=_WORDS, file=st.none() | _WORDS, between=st.sampled_from(["; ", ";"]))
+@example(name="lead", file="a;b.pdf", between="; ")
+@example(name="/lead", file="\\a.pdf", between="; ")
+def test_a_name_that_nobody_has_to_look_at_closely_is_what_the_library_finds(
+    name: str, file: str | None, between: str
+) -> None:
+    disposition = f'form-data{between}name="{name}"' + (
+        f'{between}filename="{file}"' if file is not None else ""
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with patch.object(parts, "_USUAL", re.compile(r"(?!)")):
+            closely = parts._parse_names.__wrapped__(disposition)
+        assert parts._parse_names.__wrapped__(disposition) == closely
+
+
+async def test_the_library_parses_no_usual_disposition() -> None:
+    with (
+        patch("aiohttp.multipart.parse_content_disposition", side_effect=AssertionError),
+        patch.object(parts, "parse_content_disposition", side_effect=AssertionError),
+    ):
+        request = make_mocked_request(
+            "POST", "/", headers={"Content-Type": TYPE}, payload=fed([body([b"one", b"two"])])
+        )
+        reader, names = parts.reader(request), []
+        while (part := await reader.next()) is not None:
+            assert isinstance(part, BodyPartReader)
+            names.append((part.name, part.filename))
+    assert names == [("lead", "a.pdf")] * 2
+
+
+@pytest.mark.parametrize("charset", [b"utf-8", b"x" * 40])
+async def test_a_part_that_names_a_charset_is_a_part_like_any_other(charset: bytes) -> None:
+    whole = body([b"content"])
+    named = b'--b0und\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n' + charset + b"\r\n"
+    assert await ours([named + whole]) == [charset, b"content"]

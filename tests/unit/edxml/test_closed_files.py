@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import replace
+from unittest.mock import patch
 from xml.parsers import expat
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.proof import FileSlice
-from gateway.edxml import attachment
-from gateway.edxml.canonical import Fast, read_large
+from gateway.edxml import attachment, canonical
+from gateway.edxml.canonical import Fast, read_closed, read_large
 from gateway.edxml.names import CONTENT, DECLARATION
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import Read
@@ -119,3 +120,57 @@ def test_a_closed_file_whose_text_is_damaged_is_found_damaged_when_it_is_opened(
 
         assert files[0].damaged == open_at_once.files[0].damaged is not None
         assert (closed.files[0].is_closed, files[0].is_closed) == (True, False)
+
+
+@given(parts=st.lists(_PIECES, max_size=4), step=st.sampled_from([1, 3, 64, 1000, 1 << 18]))
+@example(parts=[b"QUJD", b"\n", b"QUJD"], step=1)
+@settings(max_examples=60)
+def test_what_stands_beside_the_files_is_read_as_the_whole_file_is_however_it_is_cut(
+    parts: list[bytes], step: int
+) -> None:
+    raw = _holding(b"".join(parts))
+    if step < 64 and len(raw) > 60_000:
+        step = 1000
+    pieces = [raw[at : at + step] for at in range(0, len(raw), step)]
+
+    assert read_closed(lambda: pieces, len(raw), POLICY) == read_large([raw], len(raw), POLICY, opens=False)
+
+
+def _large(text: bytes) -> bytes:
+    files = (("lon.pdf", bytes(2 * canonical.MOST_SMALL)),)
+    return envelopes.native(envelopes.document(files, subject=text.decode()), files, signer=SIGNER)
+
+
+def test_a_large_file_that_stays_closed_is_read_once_and_by_no_stream() -> None:
+    raw, opened = _large(b"ngan"), 0
+
+    def pieces() -> list[bytes]:
+        nonlocal opened
+        opened += 1
+        return [raw[at : at + 65_536] for at in range(0, len(raw), 65_536)]
+
+    with patch.object(canonical, "EnvelopeScan", side_effect=AssertionError):
+        found = read_closed(pieces, len(raw), POLICY)
+
+    assert found is not None
+    assert opened == 1
+    assert found.is_usual
+    assert found == read_large([raw], len(raw), POLICY, opens=False)
+
+
+def test_with_much_beside_its_files_it_streams() -> None:
+    limits = replace(POLICY.limits, header_bytes=canonical.MOST_SMALL // 2)
+    raw = _large(b"ngan")
+    with patch.object(canonical, "MOST_SMALL", 1000):
+        found = read_closed(lambda: [raw], len(raw), replace(POLICY, limits=limits))
+
+    assert found == read_large([raw], len(raw), POLICY, opens=False)
+    assert found is not None
+    assert not found.is_usual
+
+
+def test_another_size_than_was_announced_is_not_mine() -> None:
+    raw = _large(b"ngan")
+    for size in (len(raw) - 1, len(raw) + 1):
+        assert read_closed(lambda: [raw], size, POLICY) is None
+    assert read_closed(lambda: [raw[:-1]], len(raw), POLICY) is None

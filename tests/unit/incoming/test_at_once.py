@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
+from unittest.mock import patch
 
 import pytest
 
+from gateway.domain.identity import Digest
+from gateway.edxml import verify as envelopes
 from gateway.errors import SignerDown, StoreFailure
 from gateway.incoming import receive
+from gateway.incoming.desk import TAKEN_AT_ONCE
 from gateway.office.store.store import OfficeWork
 from gateway.ports.services import Scanner
 from gateway.trust.keys import FileSigner
@@ -147,12 +151,79 @@ async def test_a_signed_pdf_and_a_scanner_are_waited_for_by_nobody_who_lands(tow
         waits = True
 
     desk = replace(town.node.inn, scanner=cast(Scanner, Asked()))
-    packet = town.forge(document("16"), FILES)
+    for packet in (town.forge(document("16"), FILES), town.forge(document("17"), (("van-ban.pdf", LARGE),))):
+        await town.deliver(packet)
+        (arrival,) = await town.node.axis.take(1, LEASE_S)
+        await receive.run(desk, arrival)
+
+        assert (await town.row(PROVINCE, packet)).state == "landed"
+
+
+async def test_what_lies_in_a_file_comes_to_its_end_as_it_lands_and_is_read_once_to_be_proved(
+    town: Town,
+) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
     await town.deliver(packet)
     (arrival,) = await town.node.axis.take(1, LEASE_S)
-    await receive.run(desk, arrival)
+    assert arrival.file is not None
+
+    with patch.object(receive, "_copy", side_effect=AssertionError):
+        await receive.run(town.node.inn, arrival)
+
+    assert (await town.row(PROVINCE, packet)).state == "done"
+    assert await town.read(await town.only()) == LARGE
+    assert not arrival.file.exists()
+
+
+async def test_a_large_signed_pdf_lands_with_the_file_that_is_kept_already(town: Town) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", SIGNED + bytes(100_000)),))
+    with patch.object(receive, "_copy", side_effect=AssertionError):
+        assert await landed(town, packet) == "landed"
+
+    await town.process()
+    assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+async def test_what_lies_in_a_file_lands_first_while_others_have_the_room(town: Town) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
+    with town.node.inn.taken_at_once.taken(TAKEN_AT_ONCE - len(LARGE)) as fits:
+        assert fits
+        assert await landed(town, packet) == "landed"
+
+    assert await landed(town, town.forge(document("16"), (("van-ban.pdf", LARGE),))) == "done"
+
+
+async def test_what_lies_in_a_file_and_no_brief_reading_proves_lands_first(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(envelopes, "examine_general", None)
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
+
+    assert await landed(town, changed(packet)) == "landed"
+
+
+async def test_a_file_that_has_another_name_already_is_copied_and_lands(town: Town, tmp_path: Path) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
+    await town.deliver(packet)
+    (arrival,) = await town.node.axis.take(1, LEASE_S)
+    assert arrival.file is not None
+    (tmp_path / "again").hardlink_to(arrival.file)
+
+    await receive.run(town.node.inn, arrival)
 
     assert (await town.row(PROVINCE, packet)).state == "landed"
+
+
+async def test_other_bytes_than_were_announced_are_never_taken_in(town: Town) -> None:
+    packet = town.forge(document(), (("van-ban.pdf", LARGE),))
+    await town.deliver(packet)
+    (arrival,) = await town.node.axis.take(1, LEASE_S)
+
+    await receive.run(town.node.inn, replace(arrival, digest=Digest("0" * 64)))
+
+    row = await town.row(PROVINCE, packet)
+    assert (row.state, row.code, row.file_digest) == ("quarantined", "MSG-ID", arrival.digest)
+    assert await town.count("incoming_document") == 0
 
 
 def changed(packet: Packet) -> Packet:
@@ -160,7 +231,6 @@ def changed(packet: Packet) -> Packet:
     return replace(packet, raw=packet.raw.replace(b"C\xc6\xa1 quan", b"C\xc6\xa1 qua\xcc", 1))
 
 
-# What comes, one after another; the steps end each of them in another place.
 # What comes, one after another; the steps end each of them in another place.
 COMES: dict[str, Callable[[Town], Sequence[Packet]]] = {
     "a document": lambda town: [town.forge(document(), FILES)],
@@ -190,7 +260,15 @@ COMES: dict[str, Callable[[Town], Sequence[Packet]]] = {
 }
 
 
-async def test_it_ends_as_by_the_steps_one_after_another(tmp_path: Path, cases: Cases) -> None:
+# Its envelope lies in a file of the axis.
+LARGE = PDF + bytes(100_000)
+
+
+@pytest.mark.parametrize("content", [PDF, LARGE], ids=["small", "in a file"])
+async def test_it_ends_as_by_the_steps_one_after_another(
+    tmp_path: Path, cases: Cases, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setitem(globals(), "FILES", (("van-ban.pdf", content),))
     for n, (name, make) in enumerate(COMES.items()):
         found = {}
         for by_steps in (True, False):

@@ -13,12 +13,13 @@ import pytest
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import OutState
 from gateway.domain.pace import SMALL
+from gateway.domain.share import Share
 from gateway.edxml import build
 from gateway.edxml.envelope import Envelope
 from gateway.errors import SignerDown
 from gateway.office.store.store import OfficeWork
 from gateway.outgoing import manage, package
-from gateway.outgoing.desk import SIGNED_AT_ONCE, Share
+from gateway.outgoing.desk import SIGNED_AT_ONCE
 from gateway.trust.keys import FileSigner
 from tests.support.node import DEPARTMENT, PDF, Town
 

@@ -3,7 +3,7 @@ that in memory is claimed when the lease is over."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -17,6 +17,8 @@ from gateway.workers import couriers
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town
 
 MOST = 3
+SMALL = (("14.pdf", PDF),)
+LARGE = (("14.pdf", PDF + bytes(100_000)),)
 
 
 @pytest.fixture
@@ -68,15 +70,46 @@ async def test_a_reply_ends_the_wait_of_what_it_answers_and_any_other_document_a
     assert (await town.reload(await town.only())).answered_by == (reply.id,)
 
 
-async def test_what_is_large_or_more_than_the_courier_may_have_waits_for_a_claim(
-    town: Town, rung: list[str]
+async def test_what_is_large_goes_by_its_file_without_another_look_and_nothing_small_waits_for_it(
+    town: Town, rung: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await town.send("14", files=(("14.pdf", PDF + bytes(100_000)),))
-    assert (rung, await town.dispatch()) == ([], 1)
+    large: list[str] = []
+    town.node.out.own_rows.open(lambda: rung.append("rung"), MOST, LEASE_S, lambda: large.append("rung"))
+    sent = await town.send("14", files=LARGE)
+    assert (rung, large, await town.dispatch(), await send_own(town)) == ([], ["rung"], 0, False)
 
+    with monkeypatch.context() as asked:
+        asked.setattr(SqlBlobRefs, "found_each", None)
+        assert await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
+
+    assert (await state_of(town, sent), await town.dispatch()) == ("sent", 0)
+    await town.land(by_steps=False)
+    assert await town.read(await town.only()) == LARGE[0][1]
+
+
+async def test_what_is_claimed_goes_beside_what_is_large_and_our_own(town: Town, rung: list[str]) -> None:
+    town.node.out.own_rows.close()
+    claimed = await town.send("14")
+    town.node.out.own_rows.open(lambda: None, MOST, LEASE_S)
+    own = await town.send("15", files=LARGE)
+
+    assert await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
+
+    assert [await state_of(town, sent) for sent in (claimed, own)] == ["sent", "sent"]
+
+
+@pytest.mark.parametrize(("files", "other"), [(SMALL, LARGE), (LARGE, SMALL)])
+async def test_more_than_the_couriers_may_have_of_a_kind_waits_for_a_claim(
+    town: Town,
+    rung: list[str],
+    files: Sequence[tuple[str, bytes]],
+    other: Sequence[tuple[str, bytes]],
+) -> None:
+    await town.send("14", files=other)
     for n in range(MOST + 1):
-        await town.send(f"{15 + n}")
-    assert (len(rung), await town.dispatch()) == (MOST, 1)
+        await town.send(f"{15 + n}", files=files)
+
+    assert (len(rung), await town.dispatch()) == (MOST + 1, 1)
 
 
 async def test_without_a_courier_and_after_it_stopped_everything_waits_for_a_claim(
