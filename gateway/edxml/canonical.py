@@ -288,7 +288,10 @@ class _Cut:
                 last = piece.rfind(b"<", max(at, length - len(CONTENT.start) + 1))
                 end = length if last < 0 else last
                 self._held_back = piece[end:]
-            self._keep(piece[at:end])
+            self.octets += piece[at:end]
+            self.size += end - at
+            if len(self.octets) > self._most:
+                raise _TooMuchBeside
             at = length
             if opens >= 0:
                 self._hash_kept()
@@ -296,7 +299,8 @@ class _Cut:
 
     def end(self) -> None:
         """All of it has come. NotMine where S does not stand at its place (F6)."""
-        self._keep(self._held_back)
+        self.octets += self._held_back
+        self.size += len(self._held_back)
         self._hash_kept()
         if self._start is not None or not self.b:
             raise NotMine
@@ -312,17 +316,12 @@ class _Cut:
         elif end < 0 or self.size > start:
             raise _TooMuchBeside
         else:
-            self._keep(text)
+            self.octets += text
+            self.size += len(text)
         if end >= 0:
             self.files.append((start, self.size, plain))
             self._start = None
         return at + len(text)
-
-    def _keep(self, text: bytes) -> None:
-        self.octets += text
-        self.size += len(text)
-        if len(self.octets) > self._most:
-            raise _TooMuchBeside
 
     def _hash_kept(self) -> None:
         """The body is all but the declaration and S. Canonical form has no `<` but in tags, so these octets are those tags
