@@ -58,12 +58,17 @@ class Counts:
         self.c_calls: Counter[CodeType] = Counter()
         self.commits = 0
         self._last: tuple[FrameType | None, str] = None, ""
+        # A frame holds its cursor, and a cursor that goes resets its statement: while SQLite reports, it may be the very
+        # statement that runs. So frames are let go of between two countings.
+        self._frames: list[FrameType] = []
 
     def begin(self) -> None:
         """Count from nothing."""
         for counter in (self.by_step, self.python_calls, self.c_calls):
             counter.clear()
         self.commits = 0
+        self._last = None, ""
+        self._frames.clear()
         self.on = True
 
     def sum(self, kind: str) -> int:
@@ -85,6 +90,8 @@ class Counts:
             return
         frame = sys._getframe(1)
         (last_frame, words), self._last = self._last, (frame, sql)
+        if last_frame is not frame:
+            self._frames.append(frame)
         if last_frame is frame and (words == sql or _is_for_many(last_frame)):
             return  # a trigger of the same statement, or the next row of the same call
         word = sql.split(None, 1)[0].upper()

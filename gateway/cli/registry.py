@@ -94,6 +94,7 @@ async def resolve(
     record = output.fields(
         answer,
         "given standing code name mapped_by successor nearest may_refuse",
+        given=answer.query,
         code=answer.entry.code if answer.entry else None,
         name=answer.entry.name if answer.entry else None,
     )

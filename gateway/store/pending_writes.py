@@ -44,7 +44,7 @@ class RowInsert:
         """The same rows; a key that the database counts itself is left out."""
         if (counted := _counted(self.kind)) is not None:
             for row in rows:
-                if row[counted] is None:
+                if counted in row and row[counted] is None:
                     del row[counted]
         return rows
 

@@ -155,9 +155,11 @@ class Office:
                 outgoing(self.clock, scope=self.scope, kind=Kind.RECALL, parent_id=document.id)
             )
         else:
-            changed: dict[str, Any] = (
-                {"is_sealed": True} if name == "seal sent" else {"state": list(OutState)[n % len(OutState)]}
-            )
+            changed: dict[str, Any] = {}
+            if name == "seal sent":
+                changed["is_sealed"] = True
+            elif document.state is not OutState.DRAFT:  # which has no deliveries: only sending makes them
+                changed["state"] = list(OutState)[n % len(OutState)]
             draft_now = replace(document.draft, subject=SUBJECTS[n % 4])
             current = await work.outgoing.get(document.id)
             self.sent[at] = await work.outgoing.save(replace(current, draft=draft_now, **changed))

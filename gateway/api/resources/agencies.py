@@ -173,7 +173,7 @@ async def list_agencies(call: Call, query: TextQuery) -> Agencies:
 @ROUTES("GET /agencies:resolve", "What a code, an old code, an alias or a name stands for on a day")
 async def resolve_agency(call: Call, query: ResolveQuery) -> Resolved:
     answer = await call.deps.directory.resolve(query.q, query.on or call.deps.out.today(), query.parent)
-    return Resolved.of(answer, agency=Agency.of(answer.entry) if answer.entry else None)
+    return Resolved.of(answer, given=answer.query, agency=Agency.of(answer.entry) if answer.entry else None)
 
 
 @ROUTES("GET /agencies/changes", "Changes applied to the directory, oldest first")
