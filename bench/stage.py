@@ -17,7 +17,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.bootstrap.ground import open_ground
+from gateway.bootstrap.core import open_core
 from gateway.bootstrap.node import Wrap
 from gateway.cli.serve import freeze_loaded
 from gateway.clock import SystemClock
@@ -89,7 +89,7 @@ async def prepare_one(settings: Settings, codes: Sequence[str], others: Sequence
 async def key_of(settings: Settings, code: str) -> str:
     """Make a new API key for the document system of that agency, which the node hosts."""
     secret = "gwk_" + secrets.token_urlsafe(32)
-    async with open_ground(settings) as office:
+    async with open_core(settings) as office:
         accounts = office.store.accounts
         agency = await accounts.hosted_by_code(code)
         assert agency is not None

@@ -69,10 +69,10 @@ async def send(node: Office, scope: AgencyScope, paper: Path, number: str) -> Ou
         recipients=(Recipient(code=RECEIVER, role=RecipientRole.TO_ACT),),
         reply_required=False,
     )
-    async with intake.tray(node.out) as tray:
-        await tray.add("file", "van-ban.pdf", FileRole.LEAD, _chunks(node, paper))
+    async with intake.receive_files(node.out) as request_files:
+        await request_files.add("file", "van-ban.pdf", FileRole.LEAD, _chunks(node, paper))
         accepted = await accept.accept(
-            node.out, scope, Order(draft=draft, confirm=("recipient-unhosted",)), tray
+            node.out, scope, Order(draft=draft, confirm=("recipient-unhosted",)), request_files
         )
     if accepted.document is None:
         raise Failed(f"document {number} was not accepted")

@@ -1,6 +1,6 @@
 """Run the command line by ``python -m gateway``."""
 
-from gateway.house import main
+from gateway.program import main
 
 if __name__ == "__main__":
     main()

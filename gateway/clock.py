@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gateway import chance
+from gateway import random_bytes
 
 if TYPE_CHECKING:
     from gateway.ports.services import Clock
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
 _OF_BYTE = (LETTERS * 8).encode()  # five bits of each byte
-_random = chance.Drawn(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
+_random = random_bytes.Drawn(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
 _PAIRS = [first + second for first in LETTERS for second in LETTERS]
 
 

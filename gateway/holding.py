@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldDesk:
+class HoldServices:
     """Services of the hold, made once by the wiring; stateless. Without `sealer` content stays frozen: it cannot be read,
     and lies unsealed until `seal.recipient` is set."""
 
@@ -99,39 +99,39 @@ def _check_reason(why: str) -> str:
 _log = logging.getLogger(__name__)
 
 
-async def settle_all(desk: HoldDesk) -> int:
+async def settle_all(services: HoldServices) -> int:
     """Settle every hold that a crash, or a missing key, left unsettled; return how many are settled now."""
     settled_count = 0
-    for hold in await desk.store.unsettled_holds():
+    for hold in await services.store.unsettled_holds():
         scope = AgencyScope(agency_id=hold.agency_id, principal_id="node")
         try:
-            settled_count += (await settle(desk, scope, hold.id)).is_settled
+            settled_count += (await settle(services, scope, hold.id)).is_settled
         except GatewayError as error:
             log.action(_log, "hold.postponed", str(error), hold=hold.id, code=error.code)
     return settled_count
 
 
-async def settle(desk: HoldDesk, scope: AgencyScope, hold_id: str) -> Hold:
+async def settle(services: HoldServices, scope: AgencyScope, hold_id: str) -> Hold:
     """Seal and clear a hold; it stays frozen where no recipient is set."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         hold = await work.held.get(hold_id)
     if hold.state is HoldState.FROZEN:
-        if desk.sealer is None:
+        if services.sealer is None:
             return hold
-        hold = await _seal(desk, scope, hold, desk.sealer)
+        hold = await _seal(services, scope, hold, services.sealer)
     if not hold.is_settled:
-        hold = await _delete_content(desk, scope, hold)
+        hold = await _delete_content(services, scope, hold)
     return hold
 
 
-async def _seal(desk: HoldDesk, scope: AgencyScope, hold: Hold, sealer: RecipientSealer) -> Hold:
+async def _seal(services: HoldServices, scope: AgencyScope, hold: Hold, sealer: RecipientSealer) -> Hold:
     sealed: dict[Digest, Digest] = {}
     for digest in hold.digests:
-        async with desk.store.read(scope) as work:
-            opener = await desk.blobs.open_frozen(work, hold.id, digest)
+        async with services.store.read(scope) as work:
+            opener = await services.blobs.open_frozen(work, hold.id, digest)
         write = partial(_write_sealed, sealer, opener, digest)
-        sealed[digest] = await desk.vault.put(hold.id, digest, write)
-    async with desk.store.begin(scope) as work:
+        sealed[digest] = await services.vault.put(hold.id, digest, write)
+    async with services.store.begin(scope) as work:
         latest = await work.held.get(hold.id)
         if latest.state is not HoldState.FROZEN:
             return latest  # another process was faster, or a decision came meanwhile
@@ -144,26 +144,26 @@ async def _seal(desk: HoldDesk, scope: AgencyScope, hold: Hold, sealer: Recipien
         await work.held.save(sealed_hold)
         await work.blobs.drop(OWNER, hold.id)
         facts = {"hold": hold.id, "recipient": sealer.fingerprint, "sealed": sorted(sealed.values())}
-        await work.events.append(EventKind.HOLD_SEALED, hold.subject_id, desk.clock.now(), facts)
+        await work.events.append(EventKind.HOLD_SEALED, hold.subject_id, services.clock.now(), facts)
         await work.commit()
     log.action(_log, "hold.sealed", hold=hold.id, contents=len(sealed))
     return sealed_hold
 
 
-async def _delete_content(desk: HoldDesk, scope: AgencyScope, hold: Hold) -> Hold:
+async def _delete_content(services: HoldServices, scope: AgencyScope, hold: Hold) -> Hold:
     """Delete plain bytes, or sealed ones once the hold is closed. It is not settled while a reader keeps deleted bytes in
     the database's journal."""
     is_gone = True
     if hold.state is not HoldState.LIFTED:
-        await desk.blobs.forget({*hold.digests, *hold.leftovers})
-        is_gone = await desk.blobs.leave_no_trace()
+        await services.blobs.forget({*hold.digests, *hold.leftovers})
+        is_gone = await services.blobs.leave_no_trace()
     if hold.is_open:
-        await desk.vault.tidy(hold.id)
+        await services.vault.tidy(hold.id)
     else:
-        await desk.vault.remove(hold.id)
+        await services.vault.remove(hold.id)
     if not is_gone:
         return hold
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         latest = await work.held.get(hold.id)
         if latest.state is not hold.state:
             return latest
@@ -204,33 +204,33 @@ def _write_sealed(
         raise StoreFailure(f"the content {digest} is damaged on disk; restore it, then it is sealed")
 
 
-def decided(desk: HoldDesk, person: SignedIn, why: str) -> Decision:
+def decided(services: HoldServices, person: SignedIn, why: str) -> Decision:
     """Make a decision. Raise Denied unless the person has the role; Refused without a reason."""
     if Role.HEAD not in person.person.roles or not person.person.is_active:
         raise Denied(
             f"{person.person.name} has not the role `head`, which decides on the sealed hold", code="GW-ROLE"
         )
-    return Decision(by=person.person.id, why=_check_reason(why), at=desk.clock.now())
+    return Decision(by=person.person.id, why=_check_reason(why), at=services.clock.now())
 
 
-async def purge(desk: HoldDesk, scope: AgencyScope, hold_id: str, decision: Decision) -> Hold:
+async def purge(services: HoldServices, scope: AgencyScope, hold_id: str, decision: Decision) -> Hold:
     """Purge the content, plain and sealed; it is gone on return."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         hold = await _open_hold(work, hold_id)
         closed = replace(hold, state=HoldState.PURGED, decision=decision, is_settled=False)
         await work.held.save(closed)
         await work.blobs.drop(OWNER, hold.id)
         await _record_end(work, closed, decision, EventKind.HOLD_PURGED)
         await work.commit()
-    return await settle(desk, scope, hold_id)
+    return await settle(services, scope, hold_id)
 
 
 async def bring_back(
-    desk: HoldDesk, scope: AgencyScope, hold_id: str, key: KeyUnsealer | None
+    services: HoldServices, scope: AgencyScope, hold_id: str, key: KeyUnsealer | None
 ) -> Sequence[Kept]:
     """Restore the bytes to the content store, verified as those that were sealed; `lift` gives them an owner. Denied for a
     key that does not open them."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         hold = await work.held.get(hold_id)
     if not hold.is_open:
         raise Clash(f"the hold {hold_id} is {hold.state}; only one that is open can be lifted")
@@ -244,9 +244,9 @@ async def bring_back(
             f"this one is {key.fingerprint[:16]}…",
             code="GW-SEAL-KEY",
         )
-    await _unsettle(desk, scope, hold_id)
+    await _unsettle(services, scope, hold_id)
     contents = {c.digest: c for c in hold.contents}
-    return [await _restore_content(desk, hold, contents[digest], key) for digest in sorted(contents)]
+    return [await _restore_content(services, hold, contents[digest], key) for digest in sorted(contents)]
 
 
 async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Sequence[Kept]) -> Hold:
@@ -266,9 +266,9 @@ async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Se
     return closed
 
 
-async def _unsettle(desk: HoldDesk, scope: AgencyScope, hold_id: str) -> None:
+async def _unsettle(services: HoldServices, scope: AgencyScope, hold_id: str) -> None:
     """Mark the hold as unsettled, so that a crash before it is lifted leaves no plain bytes behind."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         await work.held.save(replace(await _open_hold(work, hold_id), is_settled=False))
         await work.commit()
 
@@ -280,9 +280,11 @@ async def _open_hold(work: SqlWork, hold_id: str) -> Hold:
     return hold
 
 
-async def _restore_content(desk: HoldDesk, hold: Hold, content: HeldContent, key: KeyUnsealer) -> Kept:
-    opener = await desk.vault.open(hold.id, content.digest)
-    with desk.vault.scratch(hold.id) as scratch:
+async def _restore_content(
+    services: HoldServices, hold: Hold, content: HeldContent, key: KeyUnsealer
+) -> Kept:
+    opener = await services.vault.open(hold.id, content.digest)
+    with services.vault.scratch(hold.id) as scratch:
 
         def write() -> Digest:
             hashing = _Hashed(scratch.file)
@@ -291,9 +293,9 @@ async def _restore_content(desk: HoldDesk, hold: Hold, content: HeldContent, key
             scratch.file.flush()
             return hashing.digest
 
-        if await desk.pool.run(write) != content.digest:
+        if await services.pool.run(write) != content.digest:
             raise StoreFailure(f"what was sealed is not the content {content.digest}", code="GW-SEAL-DAMAGED")
-        return await desk.blobs.keep(scratch, content.digest, content.size)
+        return await services.blobs.keep(scratch, content.digest, content.size)
 
 
 async def _record_end(work: SqlWork, hold: Hold, decision: Decision, kind: EventKind) -> None:

@@ -35,7 +35,7 @@ class OpenFile:
     pieces: AsyncIterator[bytes]
 
 
-class ReadingDesk(Protocol):
+class ReadingServices(Protocol):
     """Services that reading needs, common to both directions."""
 
     @property
@@ -49,22 +49,22 @@ class ReadingDesk(Protocol):
 
 
 async def refuse_altered(
-    desk: ReadingDesk, scope: AgencyScope, id: str, start: Start, expected: Digest
+    services: ReadingServices, scope: AgencyScope, id: str, start: Start, expected: Digest
 ) -> None:
     """Check the digest before the first byte is given out, as sent bytes cannot be taken back."""
-    actual = await desk.pool.run(partial(_digest, start))
+    actual = await services.pool.run(partial(_digest, start))
     if actual != expected:
-        raise await altered(desk, scope, id, expected, actual)
+        raise await altered(services, scope, id, expected, actual)
 
 
 async def altered(
-    desk: ReadingDesk, scope: AgencyScope, id: str, expected: Digest, actual: Digest | None
+    services: ReadingServices, scope: AgencyScope, id: str, expected: Digest, actual: Digest | None
 ) -> AlteredContent:
     """Write the alert, and return the error to raise."""
     log.action(_log, "content.altered", "the store has other bytes", document=id, wanted=expected)
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         facts = {"wanted": expected, "found": actual or ""}
-        await work.events.append(EventKind.ALERT_CONTENT, id, desk.clock.now(), facts)
+        await work.events.append(EventKind.ALERT_CONTENT, id, services.clock.now(), facts)
         await work.commit()
     return AlteredContent(
         f"what the content store has of {id} is not what was kept (SHA-256 {expected}); bring the content folder back from "

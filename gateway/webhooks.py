@@ -93,7 +93,7 @@ class WantedEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookDesk:
+class WebhookService:
     """Service for webhooks. `wake` calls the worker. `may`, in each method: the caller's scopes; a webhook that gets more
     than those read is not the caller's to change, as changing its address means reading its events."""
 

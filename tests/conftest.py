@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from hypothesis import settings
 
-from gateway import house as house  # as the program is installed: the office hangs in its doors
 from gateway.trust.keys import FileSigner
 from tests.pages.summary import pytest_terminal_summary as pytest_terminal_summary
 from tests.support import leaks, once

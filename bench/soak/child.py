@@ -15,8 +15,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from bench.soak.switches import Switched
-from gateway import house
-from gateway.bootstrap import storeys
+from gateway import program
+from gateway.bootstrap import extensions
 from gateway.clock import SystemClock
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.settings import Settings
@@ -52,8 +52,8 @@ def main() -> None:
             yield node
 
     sys.argv = ["gateway", "serve", "--role", options.role]
-    with patch.object(storeys, "open_with_storeys", opened):
-        house.main()
+    with patch.object(extensions, "open_with_storeys", opened):
+        program.main()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from bench.soak.ground import Ground
 from bench.soak.plan import Plan
-from gateway.bootstrap.ground import open_ground
+from gateway.bootstrap.core import open_core
 from gateway.clock import SystemClock
 from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
 from gateway.office.bootstrap.office import open_office
@@ -79,7 +79,7 @@ async def prepare(ground: Ground) -> dict[str, Site]:
 
 async def _host(settings: Settings, codes: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     agencies, keys = {}, {}
-    async with open_ground(settings) as office:
+    async with open_core(settings) as office:
         accounts = office.store.accounts
         for code in codes:
             agency = HostedAgency(

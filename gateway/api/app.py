@@ -17,11 +17,11 @@ from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
 from gateway import errors, log, meters, tracing
-from gateway.api import asking, compression, fields, health, problems
+from gateway.api import compression, fields, health, parsing, problems
+from gateway.api.admission import CERTIFICATE_ENDS, KEY_ENDS, STANDING, Entry
 from gateway.api.call import DOCUMENT, STOPPING, Call
 from gateway.api.caller import KEY_ID
 from gateway.api.deps import ApiDeps
-from gateway.api.entry import CERTIFICATE_ENDS, KEY_ENDS, STANDING, Entry
 from gateway.api.late import LateRoutes
 from gateway.api.problems import BadCall
 from gateway.api.routes import BASE, Body, Route
@@ -177,7 +177,7 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
         if not route.open:
             caller = await entry.caller(request, deps)
             caller.may(*route.scopes, one_is_enough=route.any_scope)
-        query = asking.from_query(request, query_model) if route.path.startswith(BASE) else None
+        query = parsing.from_query(request, query_model) if route.path.startswith(BASE) else None
         call = Call(
             request=request,
             deps=deps,
@@ -201,10 +201,10 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
 
 async def _with_body(call: Call, model: type[BaseModel]) -> Call:
     """Add the checked JSON body; an empty body counts as `{}`, which may be enough."""
-    raw = await asking.whole_body(call.request, call.deps.options.body_bytes, call.deps.options.body_s)
+    raw = await parsing.whole_body(call.request, call.deps.options.body_bytes, call.deps.options.body_s)
     if raw:
-        asking.need_type(call.request, "application/json")
-    return call.with_body(asking.from_json(raw or b"{}", model))
+        parsing.need_type(call.request, "application/json")
+    return call.with_body(parsing.from_json(raw or b"{}", model))
 
 
 def _expect(deps: ApiDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:

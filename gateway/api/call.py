@@ -26,17 +26,17 @@ from multidict import CIMultiDict
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from gateway.api import downloads
-from gateway.api.asking import CheckedRequest, nearest
 from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
+from gateway.api.parsing import CheckedRequest, nearest
 from gateway.api.problems import BadCall, RequestFault, bad_value
 from gateway.api.shapes import EVERYTHING, Asked, Asking, Chosen, Piece, Told, media_type, split
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, GatewayError, NotFound, StaleVersion
-from gateway.incoming.desk import InDesk
-from gateway.outgoing.desk import OutDesk
+from gateway.incoming.services import IncomingServices
+from gateway.outgoing.services import OutgoingServices
 from gateway.ports.services import Pool
 from gateway.store.repository import Page
 from gateway.stored_content import OpenFile
@@ -80,13 +80,13 @@ class Call:
         return self.request.match_info[name]
 
     @property
-    def outgoing(self) -> tuple[OutDesk, AgencyScope, str]:
+    def outgoing(self) -> tuple[OutgoingServices, AgencyScope, str]:
         """The use cases of the way out, the agency, and the document or upload that the path names: what each of them asks
         for first."""
         return self.deps.out, self.scope(), self.path("id")
 
     @property
-    def incoming(self) -> tuple[InDesk, AgencyScope, str]:
+    def incoming(self) -> tuple[IncomingServices, AgencyScope, str]:
         """The same of the way in."""
         return self.deps.inn, self.scope(), self.path("id")
 

@@ -9,15 +9,15 @@ from typing import Protocol
 from gateway.api.server import CallLog
 from gateway.domain.account import KEY_PREFIX, AgencyScope
 from gateway.domain.pace import LONGEST_HANDOVER
-from gateway.incoming.desk import InDesk
-from gateway.outgoing.desk import OutDesk
-from gateway.ports.axis import AxisDesk
+from gateway.incoming.services import IncomingServices
+from gateway.outgoing.services import OutgoingServices
+from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock, HealthProbe, Pool
 from gateway.registry.directory import SqlDirectory
 from gateway.store.accounts import HostedAccounts
 from gateway.store.blobs import FileBlobs
 from gateway.store.store import SqlStore
-from gateway.webhooks import WebhookDesk
+from gateway.webhooks import WebhookService
 
 MIB = 1024 * 1024
 
@@ -74,14 +74,14 @@ class ApiDeps:
     accounts: HostedAccounts
     blobs: FileBlobs
     directory: SqlDirectory
-    out: OutDesk
-    inn: InDesk
-    axis: AxisDesk
+    out: OutgoingServices
+    inn: IncomingServices
+    axis: ManagedAxis
     clock: Clock
     pool: Pool
     health: HealthProbe
     version: str
-    webhooks: WebhookDesk
+    webhooks: WebhookService
     evidence: EvidencePacks | None = None
     calls: CallLog | None = None
     options: ApiOptions = field(default_factory=ApiOptions)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model
 
-from gateway.api.asking import nearest
+from gateway.api.parsing import nearest
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import Route
 from gateway.api.shapes import EVERYTHING, Asked, Chosen, Include, split

@@ -12,7 +12,7 @@ from gateway.domain.registry import node_name_fault
 from gateway.domain.routes import Pattern, RouteTable
 from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
-from gateway.ports.axis import AxisDesk
+from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway.settings.axes import rules
@@ -31,12 +31,12 @@ MB = 1024 * 1024
 @asynccontextmanager
 async def open_axis(
     settings: Settings, clock: Clock | None = None, host_of: HostOf = nobody
-) -> AsyncIterator[AxisDesk]:
+) -> AsyncIterator[ManagedAxis]:
     """Open the axis alone: for the node, and to look at its dead list. `host_of`: returns the node of a code by the
     registry, which some routes ask for."""
     time = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        opened: dict[str, AxisDesk] = {}
+        opened: dict[str, ManagedAxis] = {}
         for name, alone in settings.each_axis().items():
             # Two threads of its own: the axis moves files while it holds the lock that all nodes of the axis
             # wait for, and must not wait then for this node's own work, nor for another axis that hangs.
@@ -51,7 +51,7 @@ async def open_axis(
 
 
 def join_axes(
-    settings: Settings, axes: Mapping[str, AxisDesk], clock: Clock, host_of: HostOf = nobody
+    settings: Settings, axes: Mapping[str, ManagedAxis], clock: Clock, host_of: HostOf = nobody
 ) -> RoutedAxis:
     """Join the axes of the settings, by name, into one."""
     return RoutedAxis(

@@ -12,7 +12,7 @@ from gateway.clock import SystemClock
 from gateway.domain.forms import Form
 from gateway.domain.routes import RouteTable, Turn
 from gateway.errors import GatewayError
-from gateway.ports.axis import AxisDesk, each_axis
+from gateway.ports.axis import ManagedAxis, each_axis
 from gateway.settings import Settings
 from gateway.settings.axes import rules
 from gateway.transport.routed import HostOf
@@ -46,7 +46,7 @@ class RouteExplained:
 
 
 async def explain_route(
-    settings: Settings, axis: AxisDesk, host_of: HostOf, sender: str, code: str
+    settings: Settings, axis: ManagedAxis, host_of: HostOf, sender: str, code: str
 ) -> RouteExplained:
     """Explain a route. `axis` is that of the settings."""
     axes = each_axis(axis)
@@ -94,7 +94,7 @@ async def form_by_settings(settings: Settings, host_of: HostOf, sender: str, cod
     return table.rule(sender, code, await host_of(code) if table.asks_for_nodes else None).form
 
 
-async def _state_of(name: str, axis: AxisDesk) -> AxisCondition:
+async def _state_of(name: str, axis: ManagedAxis) -> AxisCondition:
     try:
         async with asyncio.timeout(ASK_S):
             await axis.counts()

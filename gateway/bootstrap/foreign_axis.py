@@ -21,9 +21,9 @@ from gateway.settings.options import LgspSettings, VxpSettings
 from gateway.transport.lgsp.dialect import Days, LgspDialect
 from gateway.transport.rest.axis import RestAxis, RestOptions, Shapes, keeper
 from gateway.transport.rest.dialect import Dialect, listed
+from gateway.transport.rest.fetched_queue import Shelf
 from gateway.transport.rest.ledger import Ledger
 from gateway.transport.rest.line import Line
-from gateway.transport.rest.shelf import Shelf
 from gateway.transport.rest.systems import Login, System, Systems
 from gateway.transport.vxp.dialect import VxpDialect
 

@@ -17,8 +17,8 @@ from gateway.domain.webhook import Reach
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.folder.layout import NOTE, FolderRules
-from gateway.holding import HoldDesk
-from gateway.incoming.desk import InDesk
+from gateway.holding import HoldServices
+from gateway.incoming.services import IncomingServices
 from gateway.policy import timers
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
@@ -37,7 +37,7 @@ from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust
 from gateway.trust.pdf_signatures import sandbox
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.sealing import SealedSecrets, SystemSecretBox
-from gateway.webhooks import Sender, WebhookDesk
+from gateway.webhooks import Sender, WebhookService
 from gateway.workers.revocation import Asking
 
 MB = 1024 * 1024
@@ -118,14 +118,14 @@ def make_judging(settings: Settings, clock: Clock) -> Judging:
 
 
 async def make_asking(
-    desk: InDesk, judges: Judging, answers: SqlRevocationAnswers, directory: SqlDirectory
+    services: IncomingServices, judges: Judging, answers: SqlRevocationAnswers, directory: SqlDirectory
 ) -> Asking:
     """Make the loop, with the answers of before the node stopped."""
 
     async def bound() -> Sequence[bytes]:
-        return [b.certificate_der for b in await directory.in_force(desk.clock.now())]
+        return [b.certificate_der for b in await directory.in_force(services.clock.now())]
 
-    loop = Asking(desk, judges.authorities, answers, bound)
+    loop = Asking(services, judges.authorities, answers, bound)
     if judges.authorities.configured:
         await loop.learn()
     return loop
@@ -151,12 +151,12 @@ def webhook_reach(settings: Settings) -> Reach:
     return Reach(networks=networks, plain=webhooks.plain_http == "yes")
 
 
-def webhook_desk(
+def webhook_service(
     settings: Settings, store: SqlStore, poster: Poster, clock: Clock, pool: Pool
-) -> WebhookDesk:
+) -> WebhookService:
     password = settings.keys.password
     secrets = SealedSecrets(settings.keys.folder, password.reveal().encode() if password else None)
-    return WebhookDesk(
+    return WebhookService(
         rows=store.webhooks,
         sender=Sender(poster=poster, secrets=secrets, clock=clock, pool=pool),
         reach=webhook_reach(settings),
@@ -190,14 +190,14 @@ def vault(settings: Settings, pool: Pool) -> FileVault:
 
 def make_hold(
     settings: Settings, store: SqlStore, blobs: FileBlobs, sealed: FileVault, clock: Clock, pool: Pool
-) -> HoldDesk:
+) -> HoldServices:
     """Make the sealed hold; Misconfigured when the recipient's key is set and cannot be used."""
     recipient, sealer = settings.seal.recipient, None
     if recipient is not None:
         from gateway.trust.hold_seal import RecipientSealer
 
         sealer = RecipientSealer.from_file(recipient)
-    return HoldDesk(
+    return HoldServices(
         store=store,
         blobs=blobs,
         vault=sealed,

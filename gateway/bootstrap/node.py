@@ -14,22 +14,22 @@ from functools import partial
 from typing import TypeVar
 
 from gateway import __version__
-from gateway.bootstrap import ground, guards
+from gateway.bootstrap import core, guards
 from gateway.bootstrap.axis import open_axis
-from gateway.bootstrap.ground import Ground, open_ground, places
+from gateway.bootstrap.core import NodeCore, open_core, places
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
-from gateway.holding import HoldDesk
+from gateway.holding import HoldServices
 from gateway.http_calls import Bounds, parsed
-from gateway.incoming.desk import InDesk
 from gateway.incoming.receive import FeedDoor
+from gateway.incoming.services import IncomingServices
 from gateway.outgoing import package
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.policy import upkeep
 from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
-from gateway.ports.axis import Axis, AxisDesk, ManyAxes, each_state
+from gateway.ports.axis import Axis, ManagedAxis, ManyAxes, each_state
 from gateway.ports.services import Clock, Pool, Scanner
 from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
@@ -47,15 +47,15 @@ from gateway.trust import authorities, seals
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
-from gateway.webhooks import WebhookDesk
+from gateway.webhooks import WebhookService
 from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
 from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.clocks import Clocks, GrowthClock, HoldsClock, QuarantineClock
 from gateway.workers.couriers import HostingTeller
 from gateway.workers.event_log import LogSealer, StampGate
-from gateway.workers.loop import LANDING_FIRST_S, Bell, Done, Lookout, Loop, forever, longest_sleep_s
-from gateway.workers.pulse import EVERY, HEARTBEAT, Chronicle, Pulse
+from gateway.workers.heartbeat import EVERY, HEARTBEAT, Chronicle, Pulse
+from gateway.workers.loop import LANDING_FIRST_S, Done, Lookout, Loop, Waker, forever, longest_sleep_s
 from gateway.workers.revocation import Asking
 from gateway.workers.webhooks import Pusher
 
@@ -74,19 +74,19 @@ class Wrap:
         return port
 
 
-class NodeBells:
+class NodeWakers:
     """Bells of the loops, rung by the maker of work for one, in this process or another."""
 
     def __init__(self, store: SqlStore) -> None:
-        self._bells: dict[str, Bell] = {}
+        self._bells: dict[str, Waker] = {}
         store.wake.listen(self._ring)
 
-    def __getitem__(self, name: str) -> Bell:
-        return self._bells.setdefault(name, Bell())
+    def __getitem__(self, name: str) -> Waker:
+        return self._bells.setdefault(name, Waker())
 
     def ring_all(self) -> None:
-        for bell in self._bells.values():
-            bell.ring()
+        for waker in self._bells.values():
+            waker.ring()
 
     def _ring(self, names: Collection[str]) -> None:
         for name in self._bells if ANY in names else self._bells.keys() & set(names):
@@ -94,17 +94,17 @@ class NodeBells:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenNode(Ground):
-    """One open node: its adapters and the desks of its flows."""
+class OpenNode(NodeCore):
+    """One open node: its adapters and the services of its flows."""
 
     blobs: FileBlobs
-    axis: AxisDesk
+    axis: ManagedAxis
     trust: NodeTrust
     scanner: Scanner
-    hold: HoldDesk
-    out: OutDesk
-    inn: InDesk
-    bells: NodeBells
+    hold: HoldServices
+    out: OutgoingServices
+    inn: IncomingServices
+    wakers: NodeWakers
     pulse: Pulse
     stopwatch: Stopwatch
     room: Room
@@ -113,7 +113,7 @@ class OpenNode(Ground):
     guard: ClockGuard
     settled: SettledClock
     asking: Asking
-    webhooks: WebhookDesk
+    webhooks: WebhookService
 
     async def run_workers(self, stop: asyncio.Event) -> None:
         """Run every loop of this process, until `stop`; then each finishes its step, within `workers.drain_s`."""
@@ -133,21 +133,21 @@ class OpenNode(Ground):
         loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
         lookout = Lookout(
             clock=self.clock,
-            bells=self.bells,
+            wakers=self.wakers,
             times={name: loop.is_due for name, loop in loops.items() if loop.is_due is not None},
             look=partial(self.store.signs, lease, couriers.PACKED_KINDS),
         )
         loops["lookout"] = Loop(step=lookout.step)
         turning: list[asyncio.Task[None]] = []
         self.store.wake.start()
-        courier, dispatcher = (self.bells[name].ring for name in ("courier", "dispatcher"))
+        courier, dispatcher = (self.wakers[name].ring for name in ("courier", "dispatcher"))
         self.store.own_rows.open(courier, _OWN_BATCHES * workers.send_batch, lease, dispatcher)
         self.store.numbered.listen(pusher.hear_of_events)
         async with tasks:
             for name, loop in loops.items():
                 then = partial(self.store.wake.ring, *loop.then)
                 counted, net_s = self.pulse.counted(name, loop.step), longest_sleep_s(name, workers.poll_s)
-                endless = forever(name, counted, self.bells[name], stop, net_s, then, loop.first_s)
+                endless = forever(name, counted, self.wakers[name], stop, net_s, then, loop.first_s)
                 turning.append(tasks.create_task(endless, name=name))
             tasks.create_task(self._ring_at_stop(stop))
             tasks.create_task(pusher.drain(stop, workers.drain_s))
@@ -155,7 +155,7 @@ class OpenNode(Ground):
         self.pulse.stop()
 
     def more_loops(self) -> Mapping[str, Loop]:
-        """Return the loops that another storey adds."""
+        """Return the loops that an extension adds."""
         return {}
 
     def _pusher(self, tasks: asyncio.TaskGroup, lease: float, stop: asyncio.Event) -> Pusher:
@@ -168,7 +168,7 @@ class OpenNode(Ground):
             clock=self.clock,
             spawn=tasks.create_task,
             stop=stop,
-            again=self.bells["webhooks"].ring,
+            again=self.wakers["webhooks"].ring,
             told=partial(self.store.wake.ring, WRITTEN),
             at_once=webhooks.at_once,
             # A batch is recorded long before the lease ends.
@@ -181,7 +181,7 @@ class OpenNode(Ground):
         workers, aging = self.settings.workers, replace(self.inn, clock=self.settled)
         hosted = HostingTeller(self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock)
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
-        watch = ground.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
+        watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
         async def landing() -> bool | Done:
             if await self.gate.is_closed():
@@ -249,9 +249,9 @@ class OpenNode(Ground):
         await self.store.begin_work()
         tell, every_s = partial(self.pulse.beat, works=False), EVERY.total_seconds()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(forever("pulse", tell, self.bells["pulse"], stop, every_s), name="pulse")
+            tasks.create_task(forever("pulse", tell, self.wakers["pulse"], stop, every_s), name="pulse")
             tasks.create_task(
-                forever("clock", self.guard.step, self.bells["clock"], stop, every_s), name="clock"
+                forever("clock", self.guard.step, self.wakers["clock"], stop, every_s), name="clock"
             )
             tasks.create_task(self._ring_at_stop(stop))
         self.pulse.stop()
@@ -259,7 +259,7 @@ class OpenNode(Ground):
     async def _ring_at_stop(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self.store.own_rows.close()
-        self.bells.ring_all()
+        self.wakers.ring_all()
 
 
 def unused_jobs(loops: Mapping[str, Loop]) -> set[str]:
@@ -272,29 +272,29 @@ async def open_node(
     settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None, store: SqlStore | None = None
 ) -> AsyncIterator[OpenNode]:
     """Open a node on a migrated database. Misconfigured says what is missing, and the mending. `store`: another
-    storey's."""
+    extension's."""
     wrapper = wrap or Wrap()
     schema.check_files()
     async with AsyncExitStack() as stack:
-        ground = await stack.enter_async_context(open_ground(settings, clock or SystemClock(), store))
-        time, pool = ground.clock, ground.pool
-        published = await pool.run(partial(published_seal, settings, (await ground.store.log.head()).log_id))
-        await restored.mark_if_behind(ground.store, time, settings.node.name, published)
-        await restored.refuse_unconfirmed(ground.store)
-        await ground.directory.report_differences()
-        axis = await stack.enter_async_context(open_axis(settings, time, ground.host_of))
+        core = await stack.enter_async_context(open_core(settings, clock or SystemClock(), store))
+        time, pool = core.clock, core.pool
+        published = await pool.run(partial(published_seal, settings, (await core.store.log.head()).log_id))
+        await restored.mark_if_behind(core.store, time, settings.node.name, published)
+        await restored.refuse_unconfirmed(core.store)
+        await core.directory.report_differences()
+        axis = await stack.enter_async_context(open_axis(settings, time, core.host_of))
         room = _room(settings)
-        blobs = FileBlobs(room.folder, ground.store, time, pool, room)
+        blobs = FileBlobs(room.folder, core.store, time, pool, room)
         judges = guards.make_judging(settings, time)
         scanner = guards.scanner(settings, pool)
         sandboxes = guards.sandboxes(settings)
         for sandbox in sandboxes:
             stack.callback(sandbox.close)
-        gate = stamp_gate(settings, ground.store.log, time)
+        gate = stamp_gate(settings, core.store.log, time)
         stopwatch = Stopwatch(settings.axis_kind, time)
         settled = SettledClock(time)
-        out = _out_desk(ground, wrapper, blobs, axis, scanner, sandboxes, gate, stopwatch, settled)
-        inn = _in_desk(ground, wrapper, out, judges)
+        out = _outgoing_services(core, wrapper, blobs, axis, scanner, sandboxes, gate, stopwatch, settled)
+        inn = _incoming_services(core, wrapper, out, judges)
         poster = _poster(settings)
         stack.push_async_callback(poster.close)
         vault = wrapper("vault", guards.vault(settings, pool))
@@ -302,11 +302,11 @@ async def open_node(
             settings=settings,
             clock=time,
             pool=pool,
-            store=ground.store,
-            directory=ground.directory,
-            deciding=ground.deciding,
-            feed=ground.feed,
-            keys=ground.keys,
+            store=core.store,
+            directory=core.directory,
+            deciding=core.deciding,
+            feed=core.feed,
+            keys=core.keys,
             blobs=blobs,
             axis=axis,
             trust=judges.trust,
@@ -314,16 +314,16 @@ async def open_node(
             hold=guards.make_hold(settings, out.store, out.blobs, vault, time, pool),
             out=out,
             inn=inn,
-            bells=NodeBells(ground.store),
-            pulse=_pulse(ground, axis, stopwatch),
+            wakers=NodeWakers(core.store),
+            pulse=_pulse(core, axis, stopwatch),
             stopwatch=stopwatch,
             room=room,
             gate=gate,
-            sealer=log_sealer(settings, ground.store.log, time, pool),
-            guard=clock_guard(settings, ground.store, time),
+            sealer=log_sealer(settings, core.store.log, time, pool),
+            guard=clock_guard(settings, core.store, time),
             settled=settled,
-            asking=await guards.make_asking(inn, judges, ground.store.revocation, ground.directory),
-            webhooks=guards.webhook_desk(settings, ground.store, wrapper("poster", poster), time, pool),
+            asking=await guards.make_asking(inn, judges, core.store.revocation, core.directory),
+            webhooks=guards.webhook_service(settings, core.store, wrapper("poster", poster), time, pool),
         )
 
 
@@ -336,11 +336,11 @@ def _room(settings: Settings) -> Room:
     )
 
 
-def _pulse(ground: Ground, axis: AxisDesk, stopwatch: Stopwatch) -> Pulse:
+def _pulse(core: NodeCore, axis: ManagedAxis, stopwatch: Stopwatch) -> Pulse:
     return Pulse(
-        folder=ground.settings.node.data_dir / HEARTBEAT,
-        clock=ground.clock,
-        pool=ground.pool,
+        folder=core.settings.node.data_dir / HEARTBEAT,
+        clock=core.clock,
+        pool=core.pool,
         holds=axis.in_hand,
         axes=lambda: {**each_state(axis), "": axis.state()},
         slots=stopwatch.slots,
@@ -357,36 +357,36 @@ def _poster(settings: Settings) -> HttpPoster:
     )
 
 
-def _out_desk(
-    ground: Ground,
+def _outgoing_services(
+    core: NodeCore,
     wrapper: Wrap,
     blobs: FileBlobs,
-    axis: AxisDesk,
+    axis: ManagedAxis,
     scanner: Scanner,
     sandboxes: Sequence[PdfSandbox],
     gate: StampGate,
     stopwatch: Stopwatch,
     settled: SettledClock,
-) -> OutDesk:
-    return OutDesk(
-        store=wrapper("store", ground.store),
+) -> OutgoingServices:
+    return OutgoingServices(
+        store=wrapper("store", core.store),
         blobs=wrapper("blobs", blobs),
         axis=wrapper("axis", axis),
-        directory=wrapper("directory", ground.directory),
-        keys=wrapper("keys", ground.keys),
+        directory=wrapper("directory", core.directory),
+        keys=wrapper("keys", core.keys),
         inspector=wrapper("inspector", FileInspector(read_fields=read_first_page)),
         scanner=wrapper("scanner", scanner),
-        signatures=wrapper("signatures", SignatureReader(sandboxes, ground.pool)),
-        clock=ground.clock,
+        signatures=wrapper("signatures", SignatureReader(sandboxes, core.pool)),
+        clock=core.clock,
         aging=settled,
-        pool=ground.pool,
-        profile=guards.profile(ground.settings),
-        xml=guards.xml_policy(ground.settings),
+        pool=core.pool,
+        profile=guards.profile(core.settings),
+        xml=guards.xml_policy(core.settings),
         stopwatch=stopwatch,
         # Rung for results of an act: a job to pack, an outbox row, a packet to look at again, events.
-        wake=partial(ground.store.wake.ring, "packer", "dispatcher", "receiver", WRITTEN),
-        wake_couriers=partial(ground.store.wake.ring, "dispatcher", WRITTEN),
-        own_rows=ground.store.own_rows,
+        wake=partial(core.store.wake.ring, "packer", "dispatcher", "receiver", WRITTEN),
+        wake_couriers=partial(core.store.wake.ring, "dispatcher", WRITTEN),
+        own_rows=core.store.own_rows,
         admits=gate.check,
     )
 
@@ -395,28 +395,30 @@ async def _axes_to(axis: Axis, sender: str, code: str) -> Sequence[str]:
     return await axis.order(sender, code) if isinstance(axis, ManyAxes) else ()
 
 
-def _in_desk(ground: Ground, wrapper: Wrap, out: OutDesk, judges: guards.Judging) -> InDesk:
-    return InDesk(
+def _incoming_services(
+    core: NodeCore, wrapper: Wrap, out: OutgoingServices, judges: guards.Judging
+) -> IncomingServices:
+    return IncomingServices(
         store=out.store,
         blobs=out.blobs,
         # Arrivals of the registry feed come by the same axis.
-        axis=FeedDoor(out.axis, wrapper("feed", ground.feed), out.blobs, ground.pool),
+        axis=FeedDoor(out.axis, wrapper("feed", core.feed), out.blobs, core.pool),
         directory=out.directory,
         trust=wrapper("trust", judges.trust),
         inspector=out.inspector,
         scanner=out.scanner,
         signatures=out.signatures,
-        clock=ground.clock,
-        pool=ground.pool,
+        clock=core.clock,
+        pool=core.pool,
         profile=out.profile,
         xml=out.xml,
         stopwatch=out.stopwatch,
         wake=out.wake,
         sign_status=partial(package.sign_status, out),
         axes_to=partial(_axes_to, out.axis),
-        trust_policy=guards.trust_policy(ground.settings),
-        office=guards.office_hours(ground.settings, ground.store.calendar),
-        answers=ground.store.revocation,
+        trust_policy=guards.trust_policy(core.settings),
+        office=guards.office_hours(core.settings, core.store.calendar),
+        answers=core.store.revocation,
     )
 
 

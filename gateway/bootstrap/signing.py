@@ -1,5 +1,5 @@
-"""The part of the wiring that signs PDFs with the agency's own key, in person. In: settings, an open ground. Out: the
-desk of signing, and a way to open the key. Only the command line and the pages come here, never a worker."""
+"""The part of the wiring that signs PDFs with the agency's own key, in person. In: settings, an open core. Out: the
+services for signing, and a way to open the key. Only the command line and the pages come here, never a worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography import x509
 
 from gateway.domain.pdf import MOST_PDF_BYTES
 from gateway.errors import Misconfigured
-from gateway.outgoing.sign_pdf import SigningDesk
+from gateway.outgoing.sign_pdf import SigningServices
 from gateway.ports.services import AgencyKey
 from gateway.settings import Settings
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
@@ -23,20 +23,20 @@ from gateway.trust.pdf_signing.signer import PadesSigner
 from gateway.trust.seals import TimestampAuthority, read_time_roots
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
 
 _READING_S = 30.0
 
 
-def desk(settings: Settings, ground: Ground, *, stamped: bool = True) -> SigningDesk:
-    """Make the desk without the key. With `stamped` false no timestamp is asked for."""
-    return SigningDesk(
-        store=ground.store,
-        directory=ground.directory,
+def services(settings: Settings, core: NodeCore, *, stamped: bool = True) -> SigningServices:
+    """Make the services without the key. With `stamped` false no timestamp is asked for."""
+    return SigningServices(
+        store=core.store,
+        directory=core.directory,
         signer=signer(settings, stamped=stamped),
-        clock=ground.clock,
-        pool=ground.pool,
-        exchange_keys=_exchange_keys(lambda: [key.key_id for key in ground.keys.entries()]),
+        clock=core.clock,
+        pool=core.pool,
+        exchange_keys=_exchange_keys(lambda: [key.key_id for key in core.keys.entries()]),
     )
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from gateway import __version__
+from gateway.api.admission import Entry
 from gateway.api.app import build, every_route
 from gateway.api.deps import ApiDeps, ApiOptions, PackFile
-from gateway.api.entry import Entry
 from gateway.api.routes import Route
 from gateway.api.server import CallLog
-from gateway.bootstrap import storeys
+from gateway.bootstrap import extensions
 from gateway.bootstrap.guards import system_secrets
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import AgencyScope, key_prefix
@@ -31,10 +31,10 @@ def build_application(node: OpenNode, health: HealthProbe, more: Iterable[Route]
     """Build the API and the pages over this node; `more` are additional routes."""
     calls = CallLog(node.store.calls, node.settled, timedelta(days=node.settings.api.calls_days))
     deps = replace(api_deps(node, health), calls=calls)
-    app = build(deps, lambda: (*every_route(), *storeys.calls(node), *more))
+    app = build(deps, lambda: (*every_route(), *extensions.calls(node), *more))
     if node.settings.compat.vxp:
         _add_vxp(app, node, deps)
-    storeys.add_pages(app, node, health, Entry(deps.options))
+    extensions.add_pages(app, node, health, Entry(deps.options))
     return app
 
 
@@ -85,7 +85,7 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
 
 
 def _add_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
-    from gateway.api.vxp import door
+    from gateway.api.vxp import server
     from gateway.api.vxp.caller import VxpDeps
 
     compat = node.settings.compat
@@ -96,7 +96,7 @@ def _add_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
         fresh=timedelta(hours=compat.fresh_h),
         sent=timedelta(days=compat.sent_days),
     )
-    door.hang(app, vxp, Entry(deps.options))
+    server.hang(app, vxp, Entry(deps.options))
 
 
 def _split_names(words: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, existing, noun
-from gateway.cli.node import at_ground, chosen, operator_id
+from gateway.cli.node import at_core, chosen, operator_id
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 from gateway.domain import sealed_log
@@ -25,7 +25,7 @@ from gateway.domain.sealed_log import PublishedSeal
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.ops.audit_checks import AuditReport
     from gateway.settings import Settings
     from gateway.store.log_reading import Hit, WantedEvents
@@ -64,9 +64,9 @@ async def verify(
         roots=_roots(settings, tsa_ca),
         tell=lambda count, total: _say_progress(call, count, total),
     )
-    async with at_ground(settings) as ground:
-        report = await examine(ground.store, inputs, ground.pool)
-        differences = await ground.directory.differences()
+    async with at_core(settings) as core:
+        report = await examine(core.store, inputs, core.pool)
+        differences = await core.directory.differences()
     output.answer(call, _report_json(report, differences), _report_lines(call, report, differences))
     if not report.holds or differences:
         raise typer.Exit(VERIFICATION)
@@ -77,7 +77,7 @@ async def verify(
 )
 async def search(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     kind: Kind = None,
     subject: Subject = None,
     principal: Principal = None,
@@ -89,8 +89,8 @@ async def search(
     from gateway.store.log_reading import search_log as search_events
 
     terms = _terms(kind, subject, principal, since, until)
-    terms = await _of_agency(call, ground, terms)
-    hits = await search_events(ground.store, terms, limit=limit, newest=True)
+    terms = await _of_agency(call, core, terms)
+    hits = await search_events(core.store, terms, limit=limit, newest=True)
     output.rows(call, [_hit_record(hit) for hit in hits], _COLUMNS)
 
 
@@ -100,7 +100,7 @@ async def search(
 )
 async def export(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     kind: Kind = None,
     subject: Subject = None,
     principal: Principal = None,
@@ -114,21 +114,21 @@ async def export(
     from gateway.store.log_reading import seal_numbered
 
     terms = _terms(kind, subject, principal, since, until)
-    seal, terms = await seal_numbered(ground.store), await _of_agency(call, ground, terms)
+    seal, terms = await seal_numbered(core.store), await _of_agency(call, core, terms)
     facts = {"seal": seal.signed.seal.number, "texts": texts, "asked": _terms_json(terms)}
     # The event is written first: an interrupted reader has seen some of it too.
-    scope = AgencyScope(agency_id=terms.agency_id or NODE, principal_id=await operator_id(ground.store))
-    async with ground.store.begin(scope) as work:
-        await work.events.append(EventKind.LOG_EXPORTED, "log", ground.clock.now(), facts)
+    scope = AgencyScope(agency_id=terms.agency_id or NODE, principal_id=await operator_id(core.store))
+    async with core.store.begin(scope) as work:
+        await work.events.append(EventKind.LOG_EXPORTED, "log", core.clock.now(), facts)
         await work.commit()
-    async for line in take_out(ground.store, terms, seal, texts=texts):
+    async for line in take_out(core.store, terms, seal, texts=texts):
         output.lines([output.compact(line)])
 
 
 @verb("--to node.seal --key node.pem", "--paper")
 async def publish(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     to: Annotated[
         Path | None, typer.Option(help="File to write; default: the screen.", dir_okay=False)
     ] = None,
@@ -142,13 +142,13 @@ async def publish(
     from gateway.store.log_reading import seal_numbered
     from gateway.trust import seals
 
-    seal = await seal_numbered(ground.store, number)
+    seal = await seal_numbered(core.store, number)
     head = seal.signed.seal
     if to is not None:
         seals.write_seal_file(to, seal.to_bytes())
     if key is not None:
         seals.write_seal_file(key, seals.key_pem(seal))
-    await ground.store.log.published(head.number, ground.clock.now())
+    await core.store.log.published(head.number, core.clock.now())
     if paper:
         output.lines(f"{call.word(f'audit.paper.{name}'):<12} {text}" for name, text in seals.on_paper(seal))
     elif to is None and call.output is OutputFormat.TABLE:
@@ -175,8 +175,8 @@ def _terms(
     )
 
 
-async def _of_agency(call: Invocation, ground: Ground, terms: WantedEvents) -> WantedEvents:
-    agency = chosen(await ground.store.hosted(), call.agency) if call.agency else None
+async def _of_agency(call: Invocation, core: NodeCore, terms: WantedEvents) -> WantedEvents:
+    agency = chosen(await core.store.hosted(), call.agency) if call.agency else None
     return replace(terms, agency_id=agency.id if agency else None)
 
 
@@ -208,7 +208,7 @@ _REPORT_EVERY = 100_000
 )
 async def erase(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     event: Annotated[str, typer.Argument(help="Id of the event, from: gateway audit search")],
     reason: Annotated[str, typer.Option(help="On what ground; it is kept.")],
     name: Annotated[list[str] | None, typer.Option(help="Only this text; once for each.")] = None,
@@ -216,8 +216,8 @@ async def erase(
     """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
     from gateway.store.log_reading import erase_texts as delete
 
-    operator = await operator_id(ground.store)
-    erased = await delete(ground.store, ground.clock, event, name or [], operator, reason)
+    operator = await operator_id(core.store)
+    erased = await delete(core.store, core.clock, event, name or [], operator, reason)
     output.record(call, {"id": event, "erased": list(erased)})
 
 

@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 import typer
 
+from gateway.atomic_files import new_file
 from gateway.cli import output
 from gateway.cli.command import ROOT, Invocation, OutputFormat, existing, noun
-from gateway.cli.node import at_axis, at_ground
+from gateway.cli.node import at_axis, at_core
 from gateway.cli.output import FAILED, NETWORK
 from gateway.cli.status import axis_json, axis_lines, print_finding
 from gateway.clock import SystemClock
@@ -29,12 +30,11 @@ from gateway.domain.diagnosis import Diagnosis
 from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
 from gateway.ops import axis_view
-from gateway.ports.axis import AxisDesk, each_axis
-from gateway.whole_files import new_file
+from gateway.ports.axis import ManagedAxis, each_axis
 
 if TYPE_CHECKING:
     from gateway.bootstrap.axis_route import RouteExplained
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
     from gateway.transport.rest.axis import RestAxis
@@ -58,7 +58,7 @@ Make = Annotated[bool, typer.Option("--make-passwords", help="Make the files tha
 @ROOT.verb("H41.07", "H41.07 --from H41.01 -o json")
 async def ping(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     code: Annotated[str, typer.Argument(help="The partner's code, old or new.")],
     sender: Sender = "",
 ) -> None:
@@ -67,14 +67,14 @@ async def ping(
     from gateway.ops.partner_check import examine_partner
 
     async with at_axis(call.settings()) as axis:
-        steps = examine_partner(ground, axis, sender, code)
+        steps = examine_partner(core, axis, sender, code)
         await _print_findings(call, (("", step) async for step in steps))
 
 
 @verb()
-async def status(call: Invocation, axis: AxisDesk) -> None:
+async def status(call: Invocation, axis: ManagedAxis) -> None:
     """Say whether the axis is connected, and how much waits on it, is being handed over, or was put aside."""
-    from gateway.workers.pulse import HEARTBEAT
+    from gateway.workers.heartbeat import HEARTBEAT
 
     view = await axis_view.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
     output.answer(call, axis_json(view), (output.plain(text) for _, text in axis_lines(call, view)))
@@ -85,7 +85,7 @@ async def status(call: Invocation, axis: AxisDesk) -> None:
 @verb("--passwords secrets --make-passwords --out axis.json", "--vhost trial")
 async def definitions(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     vhost: Vhost = None,
     out: Annotated[
         Path | None, typer.Option(help="Write this file; default: stdout.", dir_okay=False)
@@ -97,8 +97,8 @@ async def definitions(
     from gateway.transport.broker.definitions import password_hashes, pieces
 
     _need_folder(passwords, make_passwords)
-    axis = await _layout(ground, vhost)
-    hashes = password_hashes(await _secrets(ground, axis, passwords, make_passwords), {})
+    axis = await _layout(core, vhost)
+    hashes = password_hashes(await _secrets(core, axis, passwords, make_passwords), {})
     if passwords is None:
         call.say("broker.no_passwords")
     if out is None:
@@ -138,7 +138,7 @@ async def _print_findings(call: Invocation, steps: AsyncIterator[tuple[str, Diag
 )
 async def apply(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     api: Annotated[str, typer.Option(help="Address of the broker's management API.")],
     user: Annotated[str, typer.Option(help="A user of the broker with the tag administrator.")],
     password_file: Annotated[Path, existing("A file whose first line is that user's password.")],
@@ -159,9 +159,9 @@ async def apply(
         call.say("broker.in_clear", api=api)
     _need_folder(passwords, make_passwords)
     password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
-    axis = await _layout(ground, vhost)
+    axis = await _layout(core, vhost)
     is_preview = preview or call.dry_run
-    secrets = await _secrets(ground, axis, passwords, make_passwords, keep=not is_preview)
+    secrets = await _secrets(core, axis, passwords, make_passwords, keep=not is_preview)
     async with opened(api, user, password, axis.vhost, str(ca) if ca else None) as broker:
         plan = _make_plan(await broker.state(), axis, secrets, user, remove_nodes)
         await _apply_plan(call, broker, plan, preview)
@@ -214,8 +214,8 @@ async def check(call: Invocation) -> None:
             )
         if settings.axis.kind == "amqp":
             broker_access(settings)  # Misconfigured before anything is opened
-    async with at_ground(settings) as ground:
-        hosted = await ground.store.hosted()
+    async with at_core(settings) as core:
+        hosted = await core.store.hosted()
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
     await _print_findings(call, examine_axes(settings, codes))
 
@@ -223,7 +223,7 @@ async def check(call: Invocation) -> None:
 @verb("H41.07", "H41.07 --from H41.01 -o json")
 async def route(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     code: Annotated[str, typer.Argument(help="The recipient's code, or @NODE.")],
     sender: Sender = "",
 ) -> None:
@@ -232,8 +232,8 @@ async def route(
     from gateway.bootstrap.axis_route import explain_route
 
     async with at_axis(call.settings()) as axis:
-        sending_code = sender or next((agency.code for agency in await ground.store.hosted()), "")
-        answer = await explain_route(ground.settings, axis, ground.host_of, sending_code, code)
+        sending_code = sender or next((agency.code for agency in await core.store.hosted()), "")
+        answer = await explain_route(core.settings, axis, core.host_of, sending_code, code)
     output.answer(call, asdict(answer), _route_lines(call, answer))
     if answer.turn in ("wait", "never"):
         raise typer.Exit(NETWORK)
@@ -406,25 +406,25 @@ def _need_folder(passwords: Path | None, make: bool) -> None:
         raise typer.BadParameter("--make-passwords needs --passwords FOLDER")
 
 
-async def _layout(ground: Ground, vhost: str | None) -> BrokerLayout:
+async def _layout(core: NodeCore, vhost: str | None) -> BrokerLayout:
     """Lay out the axis. Raise Misconfigured where the registry names no host: the axis would be emptied."""
     from gateway.transport.broker.plan import layout
 
-    today = output.today(ground.clock.now())
-    hostings = [h async for h in ground.directory.hosting(today)]
+    today = output.today(core.clock.now())
+    hostings = [h async for h in core.directory.hosting(today)]
     if not hostings:
         raise Misconfigured(
             "the registry names no node for any agency, so there is no axis to make",
             hint="gateway registry set-host CODE NODE, or a column host in the file of: gateway registry import",
         )
-    return layout(vhost or ground.settings.amqp.vhost, hostings)
+    return layout(vhost or core.settings.amqp.vhost, hostings)
 
 
 async def _secrets(
-    ground: Ground, axis: BrokerLayout, folder: Path | None, make: bool, *, keep: bool = True
+    core: NodeCore, axis: BrokerLayout, folder: Path | None, make: bool, *, keep: bool = True
 ) -> Mapping[str, str]:
     from gateway.transport.broker import definitions as passwords
 
     if folder is None:
         return {}
-    return await ground.pool.run(lambda: passwords.read_passwords(folder, axis.nodes, make=make, keep=keep))
+    return await core.pool.run(lambda: passwords.read_passwords(folder, axis.nodes, make=make, keep=keep))

@@ -20,13 +20,13 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, existing, verb
-from gateway.cli.node import at_ground, must_exist
+from gateway.cli.node import at_core, must_exist
 from gateway.cli.output import FAILED
 from gateway.cli.people import sign_in
 from gateway.errors import Clash, Denied, NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.domain.event import Event
     from gateway.ops.backup import BackupSource
     from gateway.ops.backup_file import BackupManifest
@@ -277,37 +277,37 @@ async def restored(
     from gateway.incoming.register import BOOK
     from gateway.store import restored as gate
 
-    async with at_ground(call.settings()) as ground:
-        mark_event = await gate.waiting(ground.store)
+    async with at_core(call.settings()) as core:
+        mark_event = await gate.waiting(core.store)
         if mark_event is None and mark and call.agrees("cli.ask.restored_mark"):
-            await gate.mark_here(ground.store, ground.clock, call.settings().node.name)
-            mark_event = await gate.waiting(ground.store)
+            await gate.mark_here(core.store, core.clock, call.settings().node.name)
+            mark_event = await gate.waiting(core.store)
         if mark_event is None:
             call.say("cli.restored.none")
             return
-        year = local(ground.clock.now()).year
-        counters = await gate.counters(ground.store, BOOK, year)
+        year = local(core.clock.now()).year
+        counters = await gate.counters(core.store, BOOK, year)
         if confirmed_by is None or approved_by is None:
-            await _show_restored(call, ground, mark_event, counters)
+            await _show_restored(call, core, mark_event, counters)
             return
         _check_two_names(confirmed_by, approved_by)
         last, withdrawn = _numbers(number or (), counters), [_certificate(w) for w in withdraw or ()]
-        people = await _two_people(call, ground, confirmed_by, approved_by)
+        people = await _two_people(call, core, confirmed_by, approved_by)
         call.ask("cli.ask.restored", at=mark_event.data.get("copied_at"))
         for code, fingerprint in withdrawn:
-            await ground.directory.unbind(code, fingerprint)
-        published = published_seal(call.settings(), (await ground.store.log.head()).log_id)
-        await gate.confirm(ground.store, ground.clock, BOOK, year, last, people, published)
+            await core.directory.unbind(code, fingerprint)
+        published = published_seal(call.settings(), (await core.store.log.head()).log_id)
+        await gate.confirm(core.store, core.clock, BOOK, year, last, people, published)
         output.record(call, {"confirmed": True, "confirmed_by": people[0], "approved_by": people[1]})
 
 
-async def _two_people(call: Invocation, ground: Ground, first: str, second: str) -> tuple[str, str]:
+async def _two_people(call: Invocation, core: NodeCore, first: str, second: str) -> tuple[str, str]:
     """Return both names: of persons who sign in, where two persons may decide on this node; else as typed."""
-    async with ground.deciding.decisions.read() as view:
+    async with core.deciding.decisions.read() as view:
         everybody = await view.people.everybody()
     if sum(bool(person.is_active and person.roles) for person in everybody) < len((first, second)):
         return first, second
-    people = [(await sign_in(call, ground, name)).person for name in (first, second)]
+    people = [(await sign_in(call, core, name)).person for name in (first, second)]
     if not all(person.roles for person in people) or people[0].id == people[1].id:
         raise Denied("a restore is confirmed by two persons who decide on this node", code="GW-TWO-PEOPLE")
     return people[0].name, people[1].name
@@ -349,11 +349,11 @@ def _numbers(texts: Sequence[str], counters: Sequence[Counter]) -> Mapping[str, 
     return last
 
 
-async def _show_restored(call: Invocation, ground: Ground, mark: Event, counters: Sequence[Counter]) -> None:
+async def _show_restored(call: Invocation, core: NodeCore, mark: Event, counters: Sequence[Counter]) -> None:
     from gateway.registry.binding import speakers
 
-    bindings = await speakers(ground.store.reader, ground.clock.now())
-    counts = await ground.store.counts()
+    bindings = await speakers(core.store.reader, core.clock.now())
+    counts = await core.store.counts()
     facts: dict[str, Any] = {
         "copied_at": mark.data.get("copied_at"),
         "restored_at": output.stamp(mark.at),

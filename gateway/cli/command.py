@@ -30,8 +30,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from gateway import __version__
-from gateway.bootstrap import storeys
-from gateway.cli.node import at_agency, at_axis, at_ground, at_node, at_registry
+from gateway.bootstrap import extensions
+from gateway.cli.node import at_agency, at_axis, at_core, at_node, at_registry
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -266,10 +266,10 @@ ROOT.callback()(lambda: None)  # makes a word of a single command too
 
 
 OPENED: dict[str, Opens] = {
-    "Seat": lambda call: at_agency(call.settings(), call.agency),
+    "CommandContext": lambda call: at_agency(call.settings(), call.agency),
     "OpenNode": lambda call: at_node(call.settings()),
-    "Ground": lambda call: at_ground(call.settings()),
-    "AxisDesk": lambda call: at_axis(call.settings()),
+    "NodeCore": lambda call: at_core(call.settings()),
+    "ManagedAxis": lambda call: at_axis(call.settings()),
     "OpenRegistry": lambda call: at_registry(call.settings()),
 }
 """Openers of a command's second parameter, by its type."""
@@ -417,8 +417,8 @@ def late(name: str) -> Any:
 
 
 def known_words() -> dict[str, str]:
-    """Return every word with its sentence; words of another storey are placed where it wants them."""
-    added = storeys.nouns()
+    """Return every word with its sentence; words of an extension are placed where it wants them."""
+    added = extensions.nouns()
     sentences: dict[str, str] = {}
 
     def add(word: str, sentence: str) -> None:
@@ -440,15 +440,15 @@ class Commands(Mapping[str, Any]):
 
     def __getitem__(self, word: str) -> Any:
         if word not in self._made:
-            homes = _modules_of(word) if word in NOUNS else [storeys.nouns()[word].module]
-            for module in (*homes, *storeys.verbs(word)):
+            homes = _modules_of(word) if word in NOUNS else [extensions.nouns()[word].module]
+            for module in (*homes, *extensions.verbs(word)):
                 import_module(module)
             commands: dict[str, Any] = get_command(ROOT).commands  # type: ignore[attr-defined]  # it is a group
             self._made[word] = commands[word]
         return self._made[word]
 
     def __contains__(self, word: object) -> bool:
-        return word in NOUNS or word in storeys.nouns()
+        return word in NOUNS or word in extensions.nouns()
 
     def __iter__(self) -> Iterator[str]:
         return iter(known_words())

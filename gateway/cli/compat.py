@@ -14,14 +14,14 @@ import typer
 
 from gateway.cli import output, tokens
 from gateway.cli.command import Invocation, Overlap, late, noun
-from gateway.cli.node import Seat, chosen
+from gateway.cli.node import CommandContext, chosen
 from gateway.cli.send import span
 from gateway.domain.account import ApiKey, PrincipalKind
 from gateway.domain.system_box import BoxItem
 from gateway.errors import NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.incoming import box
 else:
     box = late("gateway.incoming.box")
@@ -40,15 +40,15 @@ verb = noun("compat").verb
 
 
 @verb()
-async def list_(call: Invocation, ground: Ground) -> None:
+async def list_(call: Invocation, core: NodeCore) -> None:
     """List the credentials of document systems; a secret can never be shown again."""
-    keys = [k for k in await ground.store.accounts.list_keys() if k.system is not None]
-    codes = {agency.id: agency.code for agency in await ground.store.hosted()}
-    now = ground.clock.now()
+    keys = [k for k in await core.store.accounts.list_keys() if k.system is not None]
+    codes = {agency.id: agency.code for agency in await core.store.hosted()}
+    now = core.clock.now()
     records = [_key_record(k, codes, now) for k in keys]
     cells = [{} if k.networks else {"networks": call.word("cli.token.everywhere")} for k in keys]
     output.rows(call, records, _COLUMNS, cells)
-    if not ground.settings.compat.vxp:
+    if not core.settings.compat.vxp:
         call.say("cli.compat.off")
 
 
@@ -59,7 +59,7 @@ async def list_(call: Invocation, ground: Ground) -> None:
 )
 async def add(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     system: System,
     also: Annotated[
         list[str] | None, typer.Option(help="A further agency that the system serves (repeat).")
@@ -77,14 +77,14 @@ async def add(
     scopes, networks = tokens.read_scopes(scope), tokens.read_networks(from_ or ())
     life: timedelta | None = None if expires == "never" else span(expires)
     first_day = tokens.read_day(since)
-    hosted = await ground.store.hosted()
+    hosted = await core.store.hosted()
     agencies = list(dict.fromkeys(chosen(hosted, code) for code in [call.agency, *(also or ())]))
     codes = " ".join(a.code for a in agencies)
     call.ask("cli.ask.compat", system=system, codes=codes, scopes=" ".join(sorted(scopes)))
     await tokens.hand_over_before(call, [a.id for a in agencies], system, first_day)
-    accounts, now = ground.store.accounts, ground.clock.now()
+    accounts, now = core.store.accounts, core.clock.now()
     key = ApiKey(
-        id=ground.clock.new_id("key_"),
+        id=core.clock.new_id("key_"),
         principal=await accounts.principal_for(PrincipalKind.PROGRAM, system),
         agency_ids=tuple(a.id for a in agencies),
         scopes=scopes,
@@ -93,47 +93,47 @@ async def add(
         networks=networks,
         system=system,
     )
-    secret, key = await _store_key(ground, key)
+    secret, key = await _store_key(core, key)
     _print_secret(call, key, {a.id: a.code for a in agencies}, secret, now)
-    if not ground.settings.compat.vxp:
+    if not core.settings.compat.vxp:
         call.say("cli.compat.off")
 
 
 @verb("qlvb.tinh", "qlvb.tinh --overlap 0h --yes", writes=True)
-async def rotate(call: Invocation, ground: Ground, system: System, overlap: Overlap = "24h") -> None:
+async def rotate(call: Invocation, core: NodeCore, system: System, overlap: Overlap = "24h") -> None:
     """Give a system another secret, printed once, now; the one before is good until the overlap is over."""
     length: timedelta = span(overlap)
-    live_keys, now = await _live_keys(ground, system), ground.clock.now()
+    live_keys, now = await _live_keys(core, system), core.clock.now()
     call.ask("cli.ask.compat_rotate", system=system)
     newest = live_keys[0]
     life = newest.expires_at - newest.created_at if newest.expires_at is not None else None
     key = replace(
         newest,
-        id=ground.clock.new_id("key_"),
+        id=core.clock.new_id("key_"),
         created_at=now,
         expires_at=now + life if life is not None else None,
         used_at=None,
     )
-    secret, key = await _store_key(ground, key, old_ends_at=now + length)
-    codes = {agency.id: agency.code for agency in await ground.store.hosted()}
+    secret, key = await _store_key(core, key, old_ends_at=now + length)
+    codes = {agency.id: agency.code for agency in await core.store.hosted()}
     _print_secret(call, key, codes, secret, now)
 
 
 @verb("qlvb.tinh", writes=True)
-async def revoke(call: Invocation, ground: Ground, system: System) -> None:
+async def revoke(call: Invocation, core: NodeCore, system: System) -> None:
     """End every credential of a system at once."""
-    live_keys = await _live_keys(ground, system)
+    live_keys = await _live_keys(core, system)
     call.ask("cli.ask.compat_revoke", system=system)
     for key in live_keys:
-        await ground.store.accounts.revoke_key(key.id)
-        await ground.store.webhooks.pause_without_key(key.principal.id, "operator")
+        await core.store.accounts.revoke_key(key.id)
+        await core.store.webhooks.pause_without_key(key.principal.id, "operator")
     output.record(call, {"id": system, "revoked": [k.id for k in live_keys]})
 
 
 @verb("", "--agency Z91.02 -o json")
-async def stuck(call: Invocation, seat: Seat) -> None:
+async def stuck(call: Invocation, context: CommandContext) -> None:
     """List what systems could not take after five times; a person has to look."""
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         stuck_messages = await work.systems.stuck(_MOST_STUCK)
     output.rows(call, [_stuck_record(m) for m in stuck_messages], _STUCK_COLUMNS)
 
@@ -141,28 +141,28 @@ async def stuck(call: Invocation, seat: Seat) -> None:
 @verb("qlvb.tinh in_01K", "qlvb.tinh in_01K --agency Z91.02 --yes", name="again", writes=True)
 async def reoffer(
     call: Invocation,
-    seat: Seat,
+    context: CommandContext,
     system: System,
     doc_id: Annotated[str, typer.Argument(help="The docId, from: gateway compat stuck")],
 ) -> None:
     """Offer a system once more what it could not take, its tries counted anew."""
     call.ask("cli.ask.compat_again", system=system, id=doc_id)
-    message = await box.offer_again(seat.node.inn, seat.scope, system, doc_id)
+    message = await box.offer_again(context.node.inn, context.scope, system, doc_id)
     output.record(call, _stuck_record(message))
 
 
-async def _store_key(ground: Ground, key: ApiKey, old_ends_at: datetime | None = None) -> tuple[str, ApiKey]:
+async def _store_key(core: NodeCore, key: ApiKey, old_ends_at: datetime | None = None) -> tuple[str, ApiKey]:
     from gateway.bootstrap.guards import system_secrets
 
-    secrets = system_secrets(ground.settings)
-    secret, sealed = await ground.pool.run(lambda: secrets.new(key.id))
+    secrets = system_secrets(core.settings)
+    secret, sealed = await core.pool.run(lambda: secrets.new(key.id))
     key = replace(key, sealed=sealed)
-    await ground.store.accounts.add_system_key(key, until=old_ends_at)
+    await core.store.accounts.add_system_key(key, until=old_ends_at)
     return secret, key
 
 
-async def _live_keys(ground: Ground, system: str) -> Sequence[ApiKey]:
-    now, keys = ground.clock.now(), await ground.store.accounts.keys_of_system(system)
+async def _live_keys(core: NodeCore, system: str) -> Sequence[ApiKey]:
+    now, keys = core.clock.now(), await core.store.accounts.keys_of_system(system)
     live = [k for k in keys if k.state(now) == "active"]
     if not live:
         raise NotFound(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from gateway.cli.command import Invocation
-from gateway.cli.node import Seat
+from gateway.cli.node import CommandContext
 from gateway.cli.output import clock, fields, plain
 from gateway.document_view.facts import (
     FactView,
@@ -213,15 +213,15 @@ async def find_incoming(work: SqlWork, text: str) -> IncomingDocument:
     return _only_one(candidates, text, "incoming", "inbox")
 
 
-async def find_outgoing_for(seat: Seat, text: str) -> OutgoingDocument:
+async def find_outgoing_for(context: CommandContext, text: str) -> OutgoingDocument:
     """Find the outgoing document, where nothing else is read with it."""
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         return await find_outgoing(work, text)
 
 
-async def find_incoming_for(seat: Seat, text: str) -> IncomingDocument:
+async def find_incoming_for(context: CommandContext, text: str) -> IncomingDocument:
     """Find the incoming document, where nothing else is read with it."""
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         return await find_incoming(work, text)
 
 

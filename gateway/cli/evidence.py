@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.atomic_files import new_file
 from gateway.cli import documents, output
 from gateway.cli.command import Invocation, noun
-from gateway.cli.node import Seat
+from gateway.cli.node import CommandContext
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 from gateway.clock import SystemClock
@@ -23,7 +24,6 @@ from gateway.domain.evidence import STORY, Story, StoryPacket
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ops.evidence import pack_file
 from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted_time
-from gateway.whole_files import new_file
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -40,21 +40,21 @@ verb = noun("evidence").verb
 @verb("15/SNV-VP", "msg_01J… --to case.zip")
 async def make(
     call: Invocation,
-    seat: Seat,
+    context: CommandContext,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol, of a document sent or received.")],
     to: Annotated[Path | None, typer.Option(help="File or folder; default: this folder.")] = None,
 ) -> None:
     """Put everything that proves one document into one file that can be checked without this node."""
     from gateway.ops.evidence.make import EvidenceMaker
 
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         id = await _find_id(work, document)
     target = to or Path()
     if not target.is_dir():
         _must_not_exist(target)
-    pack = await EvidenceMaker(seat.node).make(seat.scope, id)
+    pack = await EvidenceMaker(context.node).make(context.scope, id)
     target = (target / pack.name if target.is_dir() else target).absolute()
-    await seat.node.pool.run(lambda: _write_pack(pack, target))
+    await context.node.pool.run(lambda: _write_pack(pack, target))
     output.record(
         call,
         {
@@ -204,13 +204,13 @@ def _clock(iso: str) -> str:
 @verb("", "--document msg_01J… -o json")
 async def list_(
     call: Invocation,
-    seat: Seat,
+    context: CommandContext,
     document: Annotated[str | None, typer.Option(help="Only of this document (its id).")] = None,
 ) -> None:
     """List the packs that were made here, oldest first."""
     from gateway.ops.evidence.make import SUBJECT
 
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         events = [
             e for e in await work.events.of(SUBJECT) if document is None or e.data.get("document") == document
         ]

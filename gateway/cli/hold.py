@@ -12,7 +12,7 @@ import typer
 
 from gateway.cli import documents, output, people
 from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, existing, noun
-from gateway.cli.node import Seat, at_agency
+from gateway.cli.node import CommandContext, at_agency
 from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
 from gateway.errors import Clash, StoreFailure
@@ -29,14 +29,14 @@ verb = noun("hold").verb
 @verb("", "--state sealed -o json")
 async def list_(
     call: Invocation,
-    seat: Seat,
+    context: CommandContext,
     state: States = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> None:
     """List what is or was under seal, newest first; never what it says."""
     states = [HoldState(s) for s in documents.check_states(state or [], [*HoldState])]
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         page = await work.held.page(limit=limit, cursor=cursor, states=states)
     output.rows(
         call,
@@ -47,9 +47,9 @@ async def list_(
 
 
 @verb("hld_01J…")
-async def show(call: Invocation, seat: Seat, hold: Id) -> None:
+async def show(call: Invocation, context: CommandContext, hold: Id) -> None:
     """Show one incident: what is held, since when and why, and what was decided."""
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         hold_row = await work.held.get(hold)
     output.record(call, hold_record(hold_row))
 
@@ -90,24 +90,24 @@ async def notice(
     """Write the draft of a notice; a person reads it, signs it and sends it by a way of its own."""
     if to not in _NOTICES:
         raise typer.BadParameter(f"{to!r} is nobody who is told; expected one of {', '.join(_NOTICES)}")
-    async with at_agency(call.settings(), call.agency) as seat:
-        async with seat.node.store.read(seat.scope) as work:
+    async with at_agency(call.settings(), call.agency) as context:
+        async with context.node.store.read(context.scope) as work:
             hold_row = await work.held.get(hold)
-        text = _draft_notice(call, seat, hold_row, to)
+        text = _draft_notice(call, context, hold_row, to)
     if call.output is OutputFormat.TABLE:
         output.lines(text.splitlines())
     else:
         output.record(call, {"id": hold_row.id, "to": to, "text": text})
 
 
-def _draft_notice(call: Invocation, seat: Seat, hold: Hold, to: str) -> str:
+def _draft_notice(call: Invocation, context: CommandContext, hold: Hold, to: str) -> str:
     return call.word(
         f"hold.notice.{to}",
         day=output.clock(hold.begun_at),
-        agency=seat.agency.name,
-        node=seat.node.settings.node.name,
+        agency=context.agency.name,
+        node=context.node.settings.node.name,
         document=output.plain(hold.document_id or hold.subject_id),
-        sender=hold.sender_code or seat.agency.code,
+        sender=hold.sender_code or context.agency.code,
         hold=hold.id,
         digests="\n".join(f"- {d}" for d in hold.digests),
     )
@@ -127,31 +127,31 @@ async def lift(
     from gateway.outgoing import files
     from gateway.trust.hold_seal import KeyUnsealer
 
-    async with at_agency(call.settings(), call.agency) as seat:
+    async with at_agency(call.settings(), call.agency) as context:
         call.ask("cli.ask.lift", hold=hold)
-        node = seat.node
+        node = context.node
         decision = holding.decided(node.hold, await people.sign_in(call, node, as_), why)
-        async with node.store.read(seat.scope) as work:
+        async with node.store.read(context.scope) as work:
             hold_row = await work.held.get(hold)
         opener = None
         if hold_row.state is HoldState.SEALED:
             passphrase = people.ask_hidden(call, "cli.hold.passphrase")
             opener = KeyUnsealer.from_file(key.read_bytes(), passphrase.encode())
         if hold_row.kind is HeldKind.OUTGOING:
-            lifted = await files.lift_seal(node.out, node.hold, seat.scope, hold, decision, opener)
+            lifted = await files.lift_seal(node.out, node.hold, context.scope, hold, decision, opener)
         else:
-            lifted = await incoming.lift(node.inn, node.hold, seat.scope, hold, decision, opener)
+            lifted = await incoming.lift(node.inn, node.hold, context.scope, hold, decision, opener)
         output.record(call, hold_record(lifted))
 
 
 @verb("hld_01J… --as 'A. Head' --why 'Decision 12/QD'", ask="cli.ask.purge")
-async def purge(call: Invocation, seat: Seat, hold: Id, as_: As, why: Why) -> None:
+async def purge(call: Invocation, context: CommandContext, hold: Id, as_: As, why: Why) -> None:
     """Remove the content for good; digests, header and the decision stay. Needs the role `head`."""
     from gateway import holding
 
-    person = await people.sign_in(call, seat.node, as_)
-    decision = holding.decided(seat.node.hold, person, why)
-    purged = await holding.purge(seat.node.hold, seat.scope, hold, decision)
+    person = await people.sign_in(call, context.node, as_)
+    decision = holding.decided(context.node.hold, person, why)
+    purged = await holding.purge(context.node.hold, context.scope, hold, decision)
     output.record(call, hold_record(purged))
 
 
@@ -164,8 +164,8 @@ def key(
     public: Annotated[Path, typer.Argument(help="New file for the public half: `seal.recipient`.")],
 ) -> None:
     """Make the head's pair of keys. Do it on another machine: the private half must never lie on the node."""
+    from gateway.atomic_files import write_file
     from gateway.trust.hold_seal import RecipientSealer, new_pair
-    from gateway.whole_files import write_file
 
     for path in (private, public):
         if path.exists():

@@ -21,7 +21,7 @@ from gateway.domain.registry_change import Plan
 from gateway.errors import Clash, NotFound, Refused
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground, OpenRegistry
+    from gateway.bootstrap.core import NodeCore, OpenRegistry
 
 _PAGE = 1000
 _MOST_NAMES = 5
@@ -34,17 +34,17 @@ verb, _registry = noun("host").verb, noun("registry")
 
 
 @verb()
-async def list_(call: Invocation, ground: Ground) -> None:
+async def list_(call: Invocation, core: NodeCore) -> None:
     """List the agencies of this node, with the node that the registry names for each."""
-    hosted = await ground.store.hosted()
-    entries = [await ground.directory.entry(agency.code) for agency in hosted]
+    hosted = await core.store.hosted()
+    entries = [await core.directory.entry(agency.code) for agency in hosted]
     output.rows(call, [_agency_record(*pair) for pair in zip(hosted, entries, strict=True)], _COLUMNS)
 
 
 @verb("Z91.03", "Z91.03 --numbering B --yes", writes=True)
 async def add(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     code: Code,
     numbering: Annotated[
         NumberingMode,
@@ -52,11 +52,11 @@ async def add(
     ] = NumberingMode.A,
 ) -> None:
     """Speak for one more agency of the registry; one that was here before finds its documents again."""
-    entry = await _find_entry(ground, code)
+    entry = await _find_entry(core, code)
     call.ask("host.ask.add", code=entry.code, name=entry.name)
-    parent = await ground.directory.entry(entry.parent) if entry.parent else None
+    parent = await core.directory.entry(entry.parent) if entry.parent else None
     new_agency = HostedAgency(
-        id=ground.clock.new_id("agy_"),
+        id=core.clock.new_id("agy_"),
         code=entry.code,
         name=entry.name,
         numbering=numbering,
@@ -64,15 +64,15 @@ async def add(
         parent_name=parent.name if parent else None,
         email=entry.email,
     )
-    agency = await ground.store.accounts.add_hosted(new_agency)
+    agency = await core.store.accounts.add_hosted(new_agency)
     output.record(call, _agency_record(agency, entry))
     call.say("host.next.add", code=agency.code)
-    if entry.host != ground.settings.node.name:
-        call.say("host.elsewhere", code=entry.code, host=entry.host or "–", node=ground.settings.node.name)
+    if entry.host != core.settings.node.name:
+        call.say("host.elsewhere", code=entry.code, host=entry.host or "–", node=core.settings.node.name)
 
 
-async def _find_entry(ground: Ground, code: str) -> AgencyEntry:
-    entry = await ground.directory.find(code, output.today(ground.clock.now()))
+async def _find_entry(core: NodeCore, code: str) -> AgencyEntry:
+    entry = await core.directory.find(code, output.today(core.clock.now()))
     if entry is None:
         raise NotFound(
             f"no agency has the code {code} today; a node speaks for agencies of the registry alone",
@@ -82,9 +82,9 @@ async def _find_entry(ground: Ground, code: str) -> AgencyEntry:
 
 
 @verb("Z91.03", writes=True)
-async def remove(call: Invocation, ground: Ground, code: Code) -> None:
+async def remove(call: Invocation, core: NodeCore, code: Code) -> None:
     """Speak for an agency no longer. Refused while something of it is open; its documents stay on the node."""
-    hosted = await ground.store.hosted()
+    hosted = await core.store.hosted()
     agency = chosen(hosted, code)
     if len(hosted) == 1:
         raise Clash(
@@ -92,7 +92,7 @@ async def remove(call: Invocation, ground: Ground, code: Code) -> None:
             hint="add another first: gateway host add CODE",
         )
     call.ask("host.ask.remove", code=agency.code)
-    if work := await ground.store.accounts.leave(agency.id):
+    if work := await core.store.accounts.leave(agency.id):
         open_work = ", ".join(call.word(f"host.open.{name}", count=count) for name, count in work.items())
         raise Clash(
             f"{agency.code} cannot leave: {open_work}",

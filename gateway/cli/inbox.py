@@ -18,7 +18,7 @@ import typer
 
 from gateway.cli import documents, hold, output
 from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, late, noun
-from gateway.cli.node import Seat
+from gateway.cli.node import CommandContext
 from gateway.cli.operations import Fields, answer_json, makes_call
 from gateway.cli.send import day
 from gateway.cli.verify import moment
@@ -55,7 +55,7 @@ verb = noun("inbox").verb
 @verb("--state new", "--quarantine -o json")
 async def list_(
     call: Invocation,
-    seat: Seat,
+    context: CommandContext,
     state: States = None,
     query: Annotated[str | None, typer.Option(help="Number, sender or words of the subject.")] = None,
     quarantine: Annotated[
@@ -69,11 +69,11 @@ async def list_(
 
     states = documents.check_states(state or [], PACKET_STATES if quarantine else [*InState])
     if quarantine:
-        await _list_packets(call, seat, states, limit, cursor)
+        await _list_packets(call, context, states, limit, cursor)
         return
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         page = await work.incoming.page(limit=limit, cursor=cursor, states=states, query=query)
-        surroundings = await reading.around_each(work, page.items, await seat.node.inn.office())
+        surroundings = await reading.around_each(work, page.items, await context.node.inn.office())
         set_aside = await work.inbox.page(limit=1, states=("held", "quarantined", "malformed"))
     output.page(
         call,
@@ -87,11 +87,11 @@ async def list_(
 
 
 async def _list_packets(
-    call: Invocation, seat: Seat, states: list[str], limit: int, cursor: str | None
+    call: Invocation, context: CommandContext, states: list[str], limit: int, cursor: str | None
 ) -> None:
     from gateway.api.shapes import SET_ASIDE
 
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         page = await work.inbox.page(limit=limit, cursor=cursor, states=states or SET_ASIDE)
     output.page(
         call,
@@ -110,9 +110,9 @@ async def _list_packets(
 
 
 @verb("88/SNV-VP", "inb_01J… -o json")
-async def show(call: Invocation, seat: Seat, document: Which) -> None:
+async def show(call: Invocation, context: CommandContext, document: Which) -> None:
     """Show one document: what it is, what was checked, its files, and what we told the sender."""
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         if document.startswith("inx_"):
             packet = await work.inbox.get(document)
             if call.output is OutputFormat.TABLE and not call.quiet:
@@ -122,7 +122,7 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
             return
         incoming = await documents.find_incoming(work, document)
         facts = await work.facts.of(incoming.id)
-        surroundings = await reading.around_one(work, incoming, await seat.node.inn.office())
+        surroundings = await reading.around_one(work, incoming, await context.node.inn.office())
     word = incoming_word(incoming, facts)
     if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(documents.incoming_lines(call, incoming, word, facts, surroundings))
@@ -134,7 +134,7 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
 @verb("/srv/qlvb/in", "/srv/qlvb/in --limit 100 --keep -o ndjson", writes=True)
 async def pull(
     call: Invocation,
-    seat: Seat,
+    context: CommandContext,
     folder: Annotated[
         Path, typer.Argument(help="Each document gets a folder of its own in here.", file_okay=False)
     ],
@@ -144,16 +144,16 @@ async def pull(
 ) -> None:
     """Write documents that were not handed over yet into a folder, then acknowledge each."""
     if call.dry_run:
-        async with seat.node.store.read(seat.scope) as work:
+        async with context.node.store.read(context.scope) as work:
             page = await work.incoming.page(limit=limit, handover="available")
         for waiting in page.items:
             call.say("cli.would", what=f"pull {waiting.id}")
         return
     pulled = []
-    for document in await act.lease(seat.node.inn, seat.scope, client, limit, _LEASE_S):
-        place = await _write_folder(call, seat, folder, document)
+    for document in await act.lease(context.node.inn, context.scope, client, limit, _LEASE_S):
+        place = await _write_folder(call, context, folder, document)
         if not keep:
-            await act.ack(seat.node.inn, seat.scope, document.id, client)
+            await act.ack(context.node.inn, context.scope, document.id, client)
         pulled.append((document, place))
         call.say("cli.pulled", id=document.id, where=place)
     output.rows(
@@ -164,7 +164,9 @@ async def pull(
     )
 
 
-async def _write_folder(call: Invocation, seat: Seat, folder: Path, document: IncomingDocument) -> Path:
+async def _write_folder(
+    call: Invocation, context: CommandContext, folder: Path, document: IncomingDocument
+) -> Path:
     """Write a document's folder, which appears under its name when complete: watching programs see no half."""
     final = folder / document.id
     if final.exists():
@@ -172,13 +174,13 @@ async def _write_folder(call: Invocation, seat: Seat, folder: Path, document: In
     draft = folder / f".{document.id}.part"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    async with seat.node.store.read(seat.scope) as work:
-        surroundings = await reading.around_one(work, document, await seat.node.inn.office())
+    async with context.node.store.read(context.scope) as work:
+        surroundings = await reading.around_one(work, document, await context.node.inn.office())
     if surroundings.is_readable:  # of others only the description is given out
-        opened = await reading.open_envelope(seat.node.inn, seat.scope, document.id)
+        opened = await reading.open_envelope(context.node.inn, context.scope, document.id)
         await _write_pieces(opened.pieces, draft / "envelope.edxml", opened.sha256)
     for file in document.files if surroundings.is_readable else ():
-        opened = await reading.open_file(seat.node.inn, seat.scope, document.id, file.n)
+        opened = await reading.open_file(context.node.inn, context.scope, document.id, file.n)
         await _write_pieces(opened.pieces, draft / safe_name(file.n, opened.name), opened.sha256)
     record = json.dumps(documents.incoming_record(call, document, surroundings), ensure_ascii=False, indent=2)
     (draft / "document.json").write_text(record, encoding="utf-8")
@@ -315,36 +317,38 @@ def assign(
     "inb_01J… 'Unit two' --reason 'Nobody here knows of it' --yes",
     writes=True,
 )
-async def hand_back(call: Invocation, seat: Seat, document: Which, unit: Unit, reason: Why) -> None:
+async def hand_back(
+    call: Invocation, context: CommandContext, document: Which, unit: Unit, reason: Why
+) -> None:
     """Give a unit's part back to who assigns; the sender is told nothing."""
-    incoming = await documents.find_incoming_for(seat, document)
+    incoming = await documents.find_incoming_for(context, document)
     call.ask("cli.ask.hand_back", document=documents.name_of(incoming), unit=unit)
-    part = await handling.hand_back(seat.node.inn, seat.scope, incoming.id, unit, reason)
+    part = await handling.hand_back(context.node.inn, context.scope, incoming.id, unit, reason)
     output.record(call, {"id": incoming.id, "unit": part.unit, "state": part.state.value})
 
 
 @verb("88/SNV-VP 'Unit two'", "inb_01J… 'Unit two' --yes", writes=True)
-async def part_done(call: Invocation, seat: Seat, document: Which, unit: Unit) -> None:
+async def part_done(call: Invocation, context: CommandContext, document: Which, unit: Unit) -> None:
     """Say that a unit that helps has done its part; the unit that leads says 06."""
-    incoming = await documents.find_incoming_for(seat, document)
+    incoming = await documents.find_incoming_for(context, document)
     call.ask("cli.ask.part_done", document=documents.name_of(incoming), unit=unit)
-    part = await handling.finish(seat.node.inn, seat.scope, incoming.id, unit)
+    part = await handling.finish(context.node.inn, context.scope, incoming.id, unit)
     output.record(call, {"id": incoming.id, "unit": part.unit, "state": part.state.value})
 
 
 @verb("inb_01J…", "88/SNV-VP --client qlvb", writes=True)
 async def ack(
     call: Invocation,
-    seat: Seat,
+    context: CommandContext,
     document: Which,
     client: Annotated[str, typer.Option(help="Who has stored it.")] = "cli",
 ) -> None:
     """Say that your system has stored the document; it is offered no more."""
-    incoming = await documents.find_incoming_for(seat, document)
+    incoming = await documents.find_incoming_for(context, document)
     if call.dry_run:
         call.say("cli.would", what=f"ack {incoming.id}")
         return
-    first = await act.ack(seat.node.inn, seat.scope, incoming.id, client)
+    first = await act.ack(context.node.inn, context.scope, incoming.id, client)
     output.record(call, {"id": incoming.id, "acked": True, "first": first})
 
 
@@ -353,22 +357,22 @@ async def ack(
     "inx_01J… --why 'Told by the sender' --yes",
     writes=True,
 )
-async def seal(call: Invocation, seat: Seat, document: Which, why: Why) -> None:
+async def seal(call: Invocation, context: CommandContext, document: Which, why: Why) -> None:
     """Lock a document or packet that may be a secret: at once nobody reads it here, and its content is sealed apart."""
-    node, scope = seat.node, seat.scope
+    node, scope = context.node, context.scope
     call.ask("cli.ask.seal", document=output.plain(document))
     if document.startswith("inx_"):
         hold_row = await sealing.packet(node.inn, node.hold, scope, document, why)
     else:
-        incoming = await documents.find_incoming_for(seat, document)
+        incoming = await documents.find_incoming_for(context, document)
         hold_row = await sealing.document(node.inn, node.hold, scope, incoming.id, why)
     hold.print_begun(call, hold_row)
 
 
 @verb("inx_01J… --reason 'The sender was called'", "inx_01J… --reason 'Checked' --yes", ask="cli.ask.release")
-async def release(call: Invocation, seat: Seat, packet: Packet, reason: Why) -> None:
+async def release(call: Invocation, context: CommandContext, packet: Packet, reason: Why) -> None:
     """Let a held packet be verified and judged again from the start."""
-    inbox_packet = await process.release(seat.node.inn, seat.scope, packet, reason)
+    inbox_packet = await process.release(context.node.inn, context.scope, packet, reason)
     output.record(call, {"id": inbox_packet.id, "state": inbox_packet.state})
 
 
@@ -379,7 +383,7 @@ async def release(call: Invocation, seat: Seat, packet: Packet, reason: Why) -> 
 )
 async def return_(
     call: Invocation,
-    seat: Seat,
+    context: CommandContext,
     packet: Packet,
     reason: Refusal,
     note: Annotated[str, typer.Option(help="What is wrong; the sender reads it.")],
@@ -389,12 +393,12 @@ async def return_(
     if reason not in reasons:
         raise typer.BadParameter(f"{reason!r} is no reason; expected one of {', '.join(reasons)}")
     call.ask("cli.ask.return", packet=packet, reason=call.word(f"reason.{reason}"))
-    inbox_packet = await process.give_back(seat.node.inn, seat.scope, packet, note, reason)
+    inbox_packet = await process.give_back(context.node.inn, context.scope, packet, note, reason)
     output.record(call, {"id": inbox_packet.id, "state": inbox_packet.state, "reason": reason})
 
 
 @verb("inx_01J… --reason 'Forged'", "inx_01J… --reason 'Sent twice' --yes", ask="cli.ask.discard")
-async def discard(call: Invocation, seat: Seat, packet: Packet, reason: Why) -> None:
+async def discard(call: Invocation, context: CommandContext, packet: Packet, reason: Why) -> None:
     """Set a packet aside for good; the sender is told nothing."""
-    inbox_packet = await process.discard(seat.node.inn, seat.scope, packet, reason)
+    inbox_packet = await process.discard(context.node.inn, context.scope, packet, reason)
     output.record(call, {"id": inbox_packet.id, "state": inbox_packet.state})

@@ -21,7 +21,7 @@ import typer
 
 from gateway.cli import output, tokens
 from gateway.cli.command import Invocation, OutputFormat, existing, noun, verb
-from gateway.cli.node import at_ground, must_exist, operator
+from gateway.cli.node import at_core, must_exist, operator
 from gateway.clock import SystemClock
 from gateway.deciding import approvals, people
 from gateway.domain.account import HostedAgency, NumberingMode
@@ -30,7 +30,7 @@ from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Clash, Misconfigured
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.store.migrate import SchemaStatus
 
 _FIRST_KEY = "first"
@@ -164,21 +164,21 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: S
     _make_folders(settings, answers)
     await migrate.up(settings.database.address)
     call.say("cli.init.database", path=reading.printable(settings)["database.url"])
-    async with at_ground(settings) as ground:
+    async with at_core(settings) as core:
         agency = HostedAgency(
             id=SystemClock().new_id("agy_"), code=answers.code, name=answers.name, numbering=answers.numbering
         )
-        existing = await ground.store.accounts.hosted_by_code(answers.code)
+        existing = await core.store.accounts.hosted_by_code(answers.code)
         if existing is None:
-            await ground.store.accounts.add_hosted(agency)
+            await core.store.accounts.add_hosted(agency)
         agency = existing or agency
-        await ground.directory.load_starter()
-        entries = ground.keys.entries(agency.code)
-        entry = entries[0] if entries else ground.keys.generate(agency.code)
-        ground.keys.request(agency.code, entry.key_id, agency.name)
-        secret, key = await tokens.make(ground, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
-        codes = await _add_people(ground, people)
-        open_until = await approvals.begin_set_up(ground.deciding, (await operator(ground.store)).id)
+        await core.directory.load_starter()
+        entries = core.keys.entries(agency.code)
+        entry = entries[0] if entries else core.keys.generate(agency.code)
+        core.keys.request(agency.code, entry.key_id, agency.name)
+        secret, key = await tokens.make(core, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
+        codes = await _add_people(core, people)
+        open_until = await approvals.begin_set_up(core.deciding, (await operator(core.store)).id)
     draft.replace(file)
     request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"
     output.record(
@@ -200,16 +200,16 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: S
         call.say("cli.init.set_up", until=output.clock(open_until))
 
 
-async def _add_people(ground: Ground, names: Sequence[str]) -> list[dict[str, str]]:
+async def _add_people(core: NodeCore, names: Sequence[str]) -> list[dict[str, str]]:
     """Add the first persons, each with the code to enrol with. A repeated set-up skips those it made before."""
-    principal = await operator(ground.store)
+    principal = await operator(core.store)
     added = []
-    async with ground.deciding.decisions.read() as view:
+    async with core.deciding.decisions.read() as view:
         existing = {p.name for p in await view.people.everybody()}
     for name in names:
         if name not in existing:
             roles = (Role.TRUST, Role.PEOPLE)
-            person, code = await people.add(ground.deciding, None, principal.id, name, roles)
+            person, code = await people.add(core.deciding, None, principal.id, name, roles)
             added.append({"name": person.name, "code": code})
     return added
 

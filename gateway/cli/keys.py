@@ -31,14 +31,14 @@ from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.policy.trust import fingerprint
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.bootstrap.node import OpenNode
     from gateway.incoming import judge_again
-    from gateway.outgoing import desk
+    from gateway.outgoing import services
     from gateway.trust.keys import KeyDirectory, KeyEntry
 else:
     judge_again = late("gateway.incoming.judge_again")
-    desk = late("gateway.outgoing.desk")
+    services = late("gateway.outgoing.services")
 
 
 class KeyPlace(StrEnum):
@@ -73,21 +73,21 @@ Overlap = Annotated[
 
 
 @verb("", "--agency Z91.02 -o json")
-async def list_(call: Invocation, ground: Ground) -> None:
+async def list_(call: Invocation, core: NodeCore) -> None:
     """List the agency's keys: where each lies, until when it is good, and whether it signs now."""
-    agency = chosen(await ground.store.hosted(), call.agency)
-    entries = ground.keys.entries(agency.code)
-    now = ground.clock.now()
-    use = await desk.signing_keys_from(ground.directory, ground.store, agency.code, now)
-    signing_digest = _signing_digest(ground, agency.code, now, use)
+    agency = chosen(await core.store.hosted(), call.agency)
+    entries = core.keys.entries(agency.code)
+    now = core.clock.now()
+    use = await services.signing_keys_from(core.directory, core.store, agency.code, now)
+    signing_digest = _signing_digest(core, agency.code, now, use)
     records = [_key_record(k) | {"state": _state(k, signing_digest, use)} for k in entries]
     output.rows(call, records, _COLUMNS, [_cells(call, k) for k in entries])
 
 
-def _signing_digest(ground: Ground, code: str, now: datetime, use: KeyUse) -> str:
+def _signing_digest(core: NodeCore, code: str, now: datetime, use: KeyUse) -> str:
     """Return the SHA-256 of the certificate that signs now; empty without one."""
     try:
-        return hashlib.sha256(ground.keys.signer(code, now, use).certificate_der).hexdigest()
+        return hashlib.sha256(core.keys.signer(code, now, use).certificate_der).hexdigest()
     except (NotFound, Misconfigured):
         return ""
 
@@ -105,7 +105,7 @@ def _state(entry: KeyEntry, signing_digest: str, use: KeyUse) -> str:
 @verb("", "--kind rsa-3072 --yes", writes=True)
 async def new(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     kind: Annotated[KeyChoice, typer.Option(help="Algorithm of the key.")] = KeyChoice.P256,
     where: Annotated[
         KeyPlace | None,
@@ -113,11 +113,11 @@ async def new(
     ] = None,
 ) -> None:
     """Make a key pair and its signing request; have that signed, then import the certificate."""
-    agency = chosen(await ground.store.hosted(), call.agency)
-    place = where or (KeyPlace.TOKEN if ground.keys.has_token else KeyPlace.FILE)
+    agency = chosen(await core.store.hosted(), call.agency)
+    place = where or (KeyPlace.TOKEN if core.keys.has_token else KeyPlace.FILE)
     call.ask("cli.ask.new_key", code=agency.code, kind=kind.value)
-    entry = ground.keys.generate(agency.code, kind.value, place.value)
-    ground.keys.request(agency.code, entry.key_id, agency.name)
+    entry = core.keys.generate(agency.code, kind.value, place.value)
+    core.keys.request(agency.code, entry.key_id, agency.name)
     output.record(call, _key_record(entry))
     call.say("cli.todo", command=f"gateway keys csr {entry.key_id} --agency {agency.code} > request.pem")
 
@@ -125,22 +125,22 @@ async def new(
 @verb("0123456789abcdef > request.pem", "0123456789abcdef --organisation 'UBND Z91'")
 async def csr(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     key_id: Annotated[str, typer.Argument(help="Id of the key, from: gateway keys list")],
     organisation: Annotated[
         str | None, typer.Option(help="Name in the certificate; default: the agency's.")
     ] = None,
 ) -> None:
     """Print the certificate signing request of a key, in PEM."""
-    agency = chosen(await ground.store.hosted(), call.agency)
-    pem = ground.keys.request(agency.code, key_id, organisation or agency.name)
+    agency = chosen(await core.store.hosted(), call.agency)
+    pem = core.keys.request(agency.code, key_id, organisation or agency.name)
     output.lines([pem.decode("ascii").rstrip()])
 
 
 @verb("issued.pem", "issued.pem --agency Z91.02 -o json", writes=True)
 async def import_(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     file: Annotated[Path, piped("The certificate, in PEM; - is standard input.")],
 ) -> None:
     """Put an issued certificate beside its key. Where others of the agency are bound here, it signs once bound too."""
@@ -154,13 +154,13 @@ async def import_(
     certificate = read_certificate(pem, str(file))
     check_made_for_signing(certificate, str(file))
     der = certificate.public_bytes(Encoding.DER)
-    agency = chosen(await ground.store.hosted(), call.agency)
+    agency = chosen(await core.store.hosted(), call.agency)
     certificate_key = key_id(public_key_of(certificate, str(file)))
-    _refuse_stolen(certificate_key, await ground.store.key_ends(agency.code))
-    await check_never_signed_pdfs(ground.store, [der])
-    await _check_can_sign(ground, agency.code, certificate_key, sha256(der))
+    _refuse_stolen(certificate_key, await core.store.key_ends(agency.code))
+    await check_never_signed_pdfs(core.store, [der])
+    await _check_can_sign(core, agency.code, certificate_key, sha256(der))
     call.ask("cli.ask.import_certificate", file=file, code=agency.code)
-    entry = ground.keys.import_certificate(agency.code, pem)
+    entry = core.keys.import_certificate(agency.code, pem)
     output.record(call, _key_record(entry))
     call.say("cli.key.announce", code=agency.code, file=file)
 
@@ -173,10 +173,10 @@ def _refuse_stolen(key_id: str, ends: Sequence[KeyEnd]) -> None:
         )
 
 
-async def _check_can_sign(ground: Ground, code: str, key_id: str, fingerprint: str) -> None:
+async def _check_can_sign(core: NodeCore, code: str, key_id: str, fingerprint: str) -> None:
     """Refuse to replace a certificate that may sign by one that may not yet; a key has only one beside it."""
-    use = await desk.signing_keys_from(ground.directory, ground.store, code, ground.clock.now())
-    current_digest = {e.key_id: e.fingerprint for e in ground.keys.entries(code)}.get(key_id)
+    use = await services.signing_keys_from(core.directory, core.store, code, core.clock.now())
+    current_digest = {e.key_id: e.fingerprint for e in core.keys.entries(code)}.get(key_id)
     if (
         current_digest not in (None, fingerprint)
         and use.fault(str(current_digest)) is None
@@ -215,7 +215,7 @@ def _cells(call: Invocation, entry: KeyEntry) -> dict[str, str]:
 )
 async def propose(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     code: Annotated[str, typer.Argument(help="The agency that the certificate shall speak for.")],
     file: Annotated[Path, piped("Its certificate, in PEM; - is standard input.")],
     as_: As,
@@ -224,7 +224,7 @@ async def propose(
     reason: ForApprover = "",
 ) -> None:
     """Propose that a certificate speaks for an agency. It does once another person approves."""
-    await _propose(call, ground, [_binding(code, file)], as_, from_, overlap_days, reason)
+    await _propose(call, core, [_binding(code, file)], as_, from_, overlap_days, reason)
 
 
 @verb(
@@ -232,7 +232,7 @@ async def propose(
 )
 async def propose_all(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     file: Annotated[
         Path,
         typer.Argument(
@@ -245,12 +245,12 @@ async def propose_all(
     reason: ForApprover = "",
 ) -> None:
     """Propose many certificates at once; they are approved together or not at all."""
-    await _propose(call, ground, list(_read_bindings(file)), as_, from_, overlap_days, reason)
+    await _propose(call, core, list(_read_bindings(file)), as_, from_, overlap_days, reason)
 
 
 async def _propose(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     bindings: list[Binding],
     as_: str,
     from_: str | None,
@@ -259,11 +259,11 @@ async def _propose(
 ) -> None:
     from gateway.ops.certificates import check_never_signed_pdfs
 
-    overlap = timedelta(days=ground.settings.keys.overlap_days if overlap_days is None else overlap_days)
-    await check_never_signed_pdfs(ground.store, [b.certificate_der for b in bindings])
-    at, now = moment(from_) if from_ else None, ground.clock.now()
-    changes = [binding_change(await ground.directory.bindings(b.code), b, now, overlap, at) for b in bindings]
-    await proposals.make_proposal(call, ground, ProposalContent(bindings=tuple(changes)), as_, reason)
+    overlap = timedelta(days=core.settings.keys.overlap_days if overlap_days is None else overlap_days)
+    await check_never_signed_pdfs(core.store, [b.certificate_der for b in bindings])
+    at, now = moment(from_) if from_ else None, core.clock.now()
+    changes = [binding_change(await core.directory.bindings(b.code), b, now, overlap, at) for b in bindings]
+    await proposals.make_proposal(call, core, ProposalContent(bindings=tuple(changes)), as_, reason)
 
 
 verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)(proposals.approve)
@@ -272,7 +272,7 @@ verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=
 @verb("Z91.07 SHA256 --reason 'Told by telephone'", writes=True)
 async def withdraw(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     code: Annotated[str, typer.Argument(help="The agency that the certificate speaks for.")],
     sha256: Annotated[str, typer.Argument(help="The certificate, from: gateway registry show CODE")],
     reason: KeptReason,
@@ -280,7 +280,7 @@ async def withdraw(
     """End a certificate at once: packets signed with it are refused from now on. One person is enough."""
     sha256 = sha256.strip().lower()
     call.ask("cli.ask.withdraw", code=code, fingerprint=sha256)
-    await withdraw_binding(ground.deciding, await operator_id(ground.store), code, sha256, reason)
+    await withdraw_binding(core.deciding, await operator_id(core.store), code, sha256, reason)
     output.record(call, {"id": sha256, "code": code, "withdrawn": True})
 
 
@@ -308,7 +308,7 @@ _SUSPECT_COLUMNS = output.columns("id way:cli.suspect at reason")
 @verb("0123456789abcdef", "0123456789abcdef --at now --yes", writes=True)
 async def retire(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     key: Annotated[str, typer.Argument(help="Id of a key of ours, from: gateway keys list")],
     at: Annotated[
         str | None,
@@ -319,14 +319,14 @@ async def retire(
 ) -> None:
     """End a key of ours by date. What still waits in the outbox then is signed again under the newer key."""
 
-    agency = chosen(await ground.store.hosted(), call.agency)
-    now = ground.clock.now()
-    overlap = timedelta(days=ground.settings.keys.overlap_days)
+    agency = chosen(await core.store.hosted(), call.agency)
+    now = core.clock.now()
+    overlap = timedelta(days=core.settings.keys.overlap_days)
     ends = now + overlap if at is None else now if at == "now" else moment(at)
-    principal = await operator(ground.store)
-    key_end = _key_end(ground.keys, agency.code, key, ends, principal)
+    principal = await operator(core.store)
+    key_end = _key_end(core.keys, agency.code, key, ends, principal)
     call.ask("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends))
-    await retire_key(ground.deciding, key_end)
+    await retire_key(core.deciding, key_end)
     output.record(call, {"id": key, "agency": agency.code, "ends_at": output.stamp(ends)})
 
 

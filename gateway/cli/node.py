@@ -1,5 +1,5 @@
-"""Opens the node for one command and finds the agency it acts for. In: the settings and a code. Out: a `Seat`: the wired
-node, the agency and the scope to work in, closed when the command ends."""
+"""Opens the node for one command and finds the agency it acts for. In: the settings and a code. Out: a `CommandContext`:
+the wired node, the agency and the scope to work in, closed when the command ends."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gateway.domain.account import AgencyScope, HostedAgency, Principal, Princip
 from gateway.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground, OpenRegistry
+    from gateway.bootstrap.core import NodeCore, OpenRegistry
     from gateway.bootstrap.node import OpenNode
-    from gateway.ports.axis import AxisDesk
+    from gateway.ports.axis import ManagedAxis
     from gateway.settings import Settings
     from gateway.store.store import SqlStore
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class CommandContext:
     """Place of a command's work: this node, for this agency, as this operator."""
 
     node: OpenNode
@@ -42,7 +42,7 @@ class WhichAgency(NotFound):
 @asynccontextmanager
 async def at_node(settings: Settings) -> AsyncIterator[OpenNode]:
     """The wired node, for commands that are about no single agency."""
-    from gateway.bootstrap.storeys import open_with_storeys
+    from gateway.bootstrap.extensions import open_with_storeys
 
     must_exist(settings)
     async with open_with_storeys(settings) as node:
@@ -50,30 +50,30 @@ async def at_node(settings: Settings) -> AsyncIterator[OpenNode]:
 
 
 @asynccontextmanager
-async def at_agency(settings: Settings, code: str | None) -> AsyncIterator[Seat]:
+async def at_agency(settings: Settings, code: str | None) -> AsyncIterator[CommandContext]:
     """The wired node and the agency with that code, or the only one hosted."""
     async with at_node(settings) as node:
         agency = chosen(await node.store.hosted(), code)
         principal = await operator(node.store)
-        yield Seat(
+        yield CommandContext(
             node=node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id=principal.id)
         )
 
 
 @asynccontextmanager
-async def at_ground(settings: Settings) -> AsyncIterator[Ground]:
+async def at_core(settings: Settings) -> AsyncIterator[NodeCore]:
     """The parts that do not need trust or an axis: a new node must have keys and accounts before it can open whole."""
-    from gateway.bootstrap.ground import open_ground
+    from gateway.bootstrap.core import open_core
 
     must_exist(settings)
-    async with open_ground(settings) as ground:
-        yield ground
+    async with open_core(settings) as core:
+        yield core
 
 
 @asynccontextmanager
 async def at_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
     """The registry of codes alone, for what is about thousands of them."""
-    from gateway.bootstrap.ground import open_registry
+    from gateway.bootstrap.core import open_registry
 
     must_exist(settings)
     async with open_registry(settings) as registry:
@@ -81,7 +81,7 @@ async def at_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
 
 
 @asynccontextmanager
-async def at_axis(settings: Settings) -> AsyncIterator[AxisDesk]:
+async def at_axis(settings: Settings) -> AsyncIterator[ManagedAxis]:
     """The axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
     from gateway.bootstrap.axis import open_axis
 

@@ -13,7 +13,7 @@ import typer
 
 from gateway.cli import documents, output
 from gateway.cli.command import Invocation
-from gateway.cli.node import Seat, operator
+from gateway.cli.node import CommandContext, operator
 from gateway.domain.account import ApiKey, ApiScope
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Any, here and below: input, request and answer are JSON, which the models of the call check.
 Fields = Mapping[str, Any]
 Command = Callable[..., Coroutine[object, object, None]]
-Find = Callable[[Seat, str], Awaitable[documents.FoundDocument]]
+Find = Callable[[CommandContext, str], Awaitable[documents.FoundDocument]]
 Tell = Callable[[Invocation, Any], None]
 _NOTHING: Fields = MappingProxyType({})
 
@@ -65,25 +65,25 @@ def makes_call(
     `tell` prints the answer."""
 
     def decorate(function: Callable[..., Fields]) -> Command:
-        async def run(call: Invocation, seat: Seat, **inputs: Any) -> None:
+        async def run(call: Invocation, context: CommandContext, **inputs: Any) -> None:
             request_fields = {field: v for field, v in function(**inputs).items() if v is not None}
             id, to = next(iter(inputs.values()), ""), ""
             if find:
-                document = await find(seat, id)
+                document = await find(context, id)
                 id, to, inputs["document"] = (
                     document.id,
                     documents.recipient_names(document),
                     documents.name_of(document),
                 )
             if ask:
-                params = {"id": id, "code": seat.agency.code, "to": to}
+                params = {"id": id, "code": context.agency.code, "to": to}
                 call.ask(ask, **params | _plain_texts(request_fields) | _plain_texts(inputs))
-            tell(call, await carry_out(call, seat, name, request_fields, id))
+            tell(call, await carry_out(call, context, name, request_fields, id))
 
         signature = inspect.signature(function)
         context_params = [
             inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
-            for name, annotation in (("call", "Invocation"), ("seat", "Seat"))
+            for name, annotation in (("call", "Invocation"), ("seat", "CommandContext"))
         ]
         run.__signature__ = signature.replace(parameters=[*context_params, *signature.parameters.values()])  # type: ignore[attr-defined]
         run.__annotations__ = get_type_hints(function, include_extras=True)
@@ -104,7 +104,9 @@ def _plain_texts(fields: Fields) -> dict[str, str]:
     return {name: output.plain(str(v or "-")) for name, v in texts.items()}
 
 
-async def carry_out(call: Invocation, seat: Seat, name: str, fields: Fields = _NOTHING, id: str = "") -> Any:
+async def carry_out(
+    call: Invocation, context: CommandContext, name: str, fields: Fields = _NOTHING, id: str = ""
+) -> Any:
     """Make the call for the operator; return the answer as the model of its route. Raise BadParameter for invalid input."""
     from gateway.api.call import Call
     from gateway.api.caller import Caller
@@ -114,13 +116,13 @@ async def carry_out(call: Invocation, seat: Seat, name: str, fields: Fields = _N
     from gateway.cli.applications import api_deps
     from gateway.ops.checks import Watch
 
-    node = seat.node
+    node = context.node
     route = next(route for route in ROUTES if route.name == name)
     # The key stands for the operator in this one call, and is not stored.
     key = ApiKey(
         id="cli",
         principal=await operator(node.store),
-        agency_ids=(seat.agency.id,),
+        agency_ids=(context.agency.id,),
         scopes=frozenset(ApiScope),
         created_at=node.clock.now(),
     )
@@ -139,7 +141,7 @@ async def carry_out(call: Invocation, seat: Seat, name: str, fields: Fields = _N
             deps=api_deps(node, Watch(node=node)),
             lang=call.lang.value,
             id=call_id,
-            who=Caller(key=key, agencies=(seat.agency,), agency=seat.agency),
+            who=Caller(key=key, agencies=(context.agency,), agency=context.agency),
             **_checked_fields(route, fields),
         )
         answer = await route.handler(api_call.with_bare_cursor())
@@ -161,7 +163,7 @@ def _checked_fields(route: Route, values: Fields) -> dict[str, Any]:
     """Check the fields by the model of the call. A person may ask for longer pages than a program."""
     from pydantic import ValidationError
 
-    from gateway.api.asking import bad_fields
+    from gateway.api.parsing import bad_fields
 
     place, model = ("asked", route.asks) if route.asks else ("query", route.query)
     if model is None:

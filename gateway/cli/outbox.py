@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli import documents, hold, output, send
 from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, late, noun
-from gateway.cli.node import Seat
+from gateway.cli.node import CommandContext
 from gateway.cli.operations import Fields, makes_call, rows_printer
 from gateway.domain.document import DocumentChange, Kind
 from gateway.domain.wall_clock import day_text
@@ -58,16 +58,16 @@ def list_(
 
 
 @verb("1523/STC-VP", "msg_01J… -o json")
-async def show(call: Invocation, seat: Seat, document: Which) -> None:
+async def show(call: Invocation, context: CommandContext, document: Which) -> None:
     """Show one document: every recipient, its state, since when, who said so and what they wrote."""
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
         deliveries = await work.deliveries.of(outgoing.id)
         facts = {d.id: await work.facts.of(d.id) for d in deliveries}
         stuck = await work.jobs.error_of(outgoing.id)
     if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(
-            documents.outgoing_lines(call, outgoing, deliveries, facts, stuck, seat.node.clock.now())
+            documents.outgoing_lines(call, outgoing, deliveries, facts, stuck, context.node.clock.now())
         )
         return
     record = documents.outgoing_record(call, outgoing, deliveries) | {"stuck": stuck}
@@ -77,9 +77,9 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
 
 
 @verb("1523/STC-VP", "msg_01J… -o ndjson")
-async def events(call: Invocation, seat: Seat, document: Which) -> None:
+async def events(call: Invocation, context: CommandContext, document: Which) -> None:
     """The timeline of one document: everything that happened to it, oldest first."""
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
         rows = await work.events.of(outgoing.id)
     output.rows(
@@ -149,10 +149,15 @@ def recall(
     writes=True,
 )
 async def update(
-    call: Invocation, seat: Seat, document: Which, files: send.Files, meta: send.Meta, reason: Reason
+    call: Invocation,
+    context: CommandContext,
+    document: Which,
+    files: send.Files,
+    meta: send.Meta,
+    reason: Reason,
 ) -> None:
     """Send what the document now says (packet type 2); each recipient agrees or refuses."""
-    await _change(call, seat, document, Kind.UPDATE, meta, reason, files)
+    await _change(call, context, document, Kind.UPDATE, meta, reason, files)
 
 
 @verb(
@@ -161,17 +166,28 @@ async def update(
     writes=True,
 )
 async def replace(
-    call: Invocation, seat: Seat, document: Which, files: send.Files, meta: send.Meta, reason: Reason
+    call: Invocation,
+    context: CommandContext,
+    document: Which,
+    files: send.Files,
+    meta: send.Meta,
+    reason: Reason,
 ) -> None:
     """Send another document in its place (packet type 3), with a number and date of its own."""
-    await _change(call, seat, document, Kind.REPLACEMENT, meta, reason, files)
+    await _change(call, context, document, Kind.REPLACEMENT, meta, reason, files)
 
 
 async def _change(
-    call: Invocation, seat: Seat, text: str, kind: Kind, meta: Path | None, reason: str, files: list[Path]
+    call: Invocation,
+    context: CommandContext,
+    text: str,
+    kind: Kind,
+    meta: Path | None,
+    reason: str,
+    files: list[Path],
 ) -> None:
     message = send.read_message(meta, {})
-    outgoing = await documents.find_outgoing_for(seat, text)
+    outgoing = await documents.find_outgoing_for(context, text)
     replaces = ((outgoing.document_id, ()),) if kind is Kind.REPLACEMENT else ()
     target = outgoing.document_id if kind is Kind.UPDATE else None
     order = Order(
@@ -184,15 +200,17 @@ async def _change(
     name = documents.name_of(outgoing)
     if not call.dry_run and not call.agrees(f"cli.ask.{kind}", document=name, reason=reason):
         return
-    accepted = await send.hand_in(call, seat, order, files, [])
+    accepted = await send.hand_in(call, context, order, files, [])
     if accepted is not None:
-        await send.show_accepted(call, seat, accepted)
+        await send.show_accepted(call, context, accepted)
 
 
 @verb("1523/STC-VP --why 'Sent by mistake'", "msg_01J… --why 'Sent by mistake' --yes", writes=True)
-async def seal(call: Invocation, seat: Seat, document: Which, why: Why) -> None:
+async def seal(call: Invocation, context: CommandContext, document: Which, why: Why) -> None:
     """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
-    outgoing = await documents.find_outgoing_for(seat, document)
+    outgoing = await documents.find_outgoing_for(context, document)
     call.ask("cli.ask.seal", document=documents.name_of(outgoing))
-    hold_row = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, outgoing.id, why)
+    hold_row = await sealing.seal_document(
+        context.node.out, context.node.hold, context.scope, outgoing.id, why
+    )
     hold.print_begun(call, hold_row)

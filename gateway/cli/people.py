@@ -19,7 +19,7 @@ from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Denied
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.bootstrap.node import OpenNode
 
 _LONGEST = 4096
@@ -56,16 +56,16 @@ def _read_line(call: Invocation, key: str, **params: object) -> str:
     return text.rstrip("\r\n")
 
 
-async def sign_in(call: Invocation, ground: Ground | OpenNode, name: str) -> SignedIn:
+async def sign_in(call: Invocation, core: NodeCore | OpenNode, name: str) -> SignedIn:
     """Sign in the person of that name."""
     passphrase = ask_hidden(call, "cli.person.passphrase", name=name)
     code = ask_hidden(call, "cli.person.code", name=name)
-    return await people.sign_in(ground.deciding, name, passphrase, code)
+    return await people.sign_in(core.deciding, name, passphrase, code)
 
 
-async def maybe_sign_in(call: Invocation, ground: Ground, name: str | None) -> SignedIn | None:
+async def maybe_sign_in(call: Invocation, core: NodeCore, name: str | None) -> SignedIn | None:
     """Sign in as `sign_in`; return None for the operator at the machine."""
-    return None if name is None else await sign_in(call, ground, name)
+    return None if name is None else await sign_in(call, core, name)
 
 
 _COLUMNS = output.columns("name roles state:cli.person since")
@@ -77,47 +77,47 @@ verb = noun("people").verb
 
 
 @verb()
-async def list_(call: Invocation, ground: Ground) -> None:
+async def list_(call: Invocation, core: NodeCore) -> None:
     """List the persons, their roles, and since when they have them."""
-    async with ground.deciding.decisions.read() as view:
+    async with core.deciding.decisions.read() as view:
         persons = await view.people.everybody()
     cells = [{"since": output.clock(max(p.added_at, p.roles_at))} for p in persons]
     output.rows(call, [_person_record(p) for p in persons], _COLUMNS, cells)
 
 
 @verb("'A. Clerk' --role trust --role people", "'A. Leader' --role trust --as 'A. Clerk'", writes=True)
-async def add(call: Invocation, ground: Ground, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+async def add(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Add a person. The code that it prints is for that person alone, who enrols with it within three days."""
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
-    actor = await maybe_sign_in(call, ground, as_)
-    person, code = await people.add(ground.deciding, actor, await operator_id(ground.store), name, roles)
+    actor = await maybe_sign_in(call, core, as_)
+    person, code = await people.add(core.deciding, actor, await operator_id(core.store), name, roles)
     output.record(call, _person_record(person) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=person.name)
 
 
 @verb("'A. Clerk'", "'A. Clerk' --lang en")
-async def enrol(call: Invocation, ground: Ground, name: Name) -> None:
+async def enrol(call: Invocation, core: NodeCore, name: Name) -> None:
     """Take up your account: with your one-time code, choose a passphrase and set up your second factor."""
     from gateway.trust import qr
 
-    desk = ground.deciding
+    services = core.deciding
     code = ask_hidden(call, "cli.person.one_time")
     passphrase = ask_hidden(call, "cli.person.new_passphrase")
     if ask_hidden(call, "cli.person.again") != passphrase:
         raise Denied("the two passphrases are not the same; begin again")
-    totp = desk.secrets.new_totp()
+    totp = services.secrets.new_totp()
     # Shown at the terminal only: an app scans the code, a person types the secret.
-    uri = desk.secrets.uri(totp, name)
+    uri = services.secrets.uri(totp, name)
     output.record(call, {"secret": totp, "uri": uri}, id_key="uri")
     if sys.stdout.isatty() and not call.quiet:
         # The code is printed like the secret itself, and never into a file or a pipe.
         output.lines(qr.lines(uri))
     sys.stdout.flush()  # the reader of a pipe must have it before the next question
     first = ask_hidden(call, "cli.person.first")
-    person = await people.enrol(desk, name, code, passphrase, totp, first)
-    async with desk.decisions.read() as view:
-        open_until = await approvals.set_up_open_until(view, desk.clock.now())
+    person = await people.enrol(services, name, code, passphrase, totp, first)
+    async with services.decisions.read() as view:
+        open_until = await approvals.set_up_open_until(view, services.clock.now())
     if open_until is None:
         call.say("cli.person.enrolled", name=person.name)
     else:
@@ -129,35 +129,35 @@ async def enrol(call: Invocation, ground: Ground, name: Name) -> None:
     "'A. Leader' --role head --as 'A. Clerk' --yes",
     writes=True,
 )
-async def roles(call: Invocation, ground: Ground, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+async def roles(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Give a person exactly these roles. For a day they approve nothing that you propose."""
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
-    actor = await maybe_sign_in(call, ground, as_)
-    changed = await people.give(ground.deciding, actor, await operator_id(ground.store), name, roles)
+    actor = await maybe_sign_in(call, core, as_)
+    changed = await people.give(core.deciding, actor, await operator_id(core.store), name, roles)
     output.record(call, _person_record(changed))
 
 
 @verb("'A. Leader' --as 'A. Clerk'", "'A. Leader' --as 'A. Clerk' --yes -o json", ask="cli.ask.person_reset")
-async def reset(call: Invocation, ground: Ground, name: Name, as_: MaybeAs = None) -> None:
+async def reset(call: Invocation, core: NodeCore, name: Name, as_: MaybeAs = None) -> None:
     """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
-    actor = await maybe_sign_in(call, ground, as_)
-    changed, code = await people.reset(ground.deciding, actor, await operator_id(ground.store), name)
+    actor = await maybe_sign_in(call, core, as_)
+    changed, code = await people.reset(core.deciding, actor, await operator_id(core.store), name)
     output.record(call, _person_record(changed) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=changed.name)
 
 
 @verb("'A. Leader'", ask="cli.ask.person_block")
-async def block(call: Invocation, ground: Ground, name: Name) -> None:
+async def block(call: Invocation, core: NodeCore, name: Name) -> None:
     """Take everything from a person at once. One is enough for that, and the operator may."""
-    changed = await people.block(ground.deciding, await operator_id(ground.store), name)
+    changed = await people.block(core.deciding, await operator_id(core.store), name)
     output.record(call, _person_record(changed))
 
 
 @verb("--as 'A. Clerk'", ask="cli.ask.end_set_up")
-async def end_set_up(call: Invocation, ground: Ground, as_: As) -> None:
+async def end_set_up(call: Invocation, core: NodeCore, as_: As) -> None:
     """End the set-up that `init` began, before its 72 hours are over: from then on who approves must be a day old."""
-    await approvals.end_set_up(ground.deciding, await sign_in(call, ground, as_))
+    await approvals.end_set_up(core.deciding, await sign_in(call, core, as_))
     call.say("cli.set_up.ended")
 
 

@@ -21,7 +21,7 @@ from gateway.domain.registry_reform import Reform
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
 
 MOST_PROPOSALS = 50
 _COLUMNS = output.columns("id code state:cli.proposal proposed_by until=expires_at")
@@ -34,52 +34,52 @@ verb = noun("proposals").verb
 @verb("", "--all -o json")
 async def list_(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
 ) -> None:
     """List the proposals that wait, newest first."""
-    async with ground.deciding.decisions.read() as view:
+    async with core.deciding.decisions.read() as view:
         listed = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), MOST_PROPOSALS)
         names = await view.people.names(set().union(*(p.people for p in listed)))
-        now = ground.clock.now()
+        now = core.clock.now()
     cells = [{"code": " ".join(sorted(codes_of(p.content))) or "–"} for p in listed]
     output.rows(call, [proposal_record(p, names, now) for p in listed], _COLUMNS, cells)
 
 
 @verb("prp_01")
-async def show(call: Invocation, ground: Ground, id: Id) -> None:
+async def show(call: Invocation, core: NodeCore, id: Id) -> None:
     """Show what a proposal would change. The last 16 digits of each fingerprint come from another channel."""
-    async with ground.deciding.decisions.read() as view:
+    async with core.deciding.decisions.read() as view:
         proposal = await view.proposals.get(id)
         names = await view.people.names(proposal.people)
-        now = ground.clock.now()
+        now = core.clock.now()
     _print(call, proposal, names, now)
 
 
 @verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
-async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
+async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
     """Approve what another person proposed: type the last 16 digits of each fingerprint, as its owner told them to you."""
     from gateway.ops.certificates import check_never_signed_pdfs
 
-    async with ground.deciding.decisions.read() as view:
+    async with core.deciding.decisions.read() as view:
         proposal = await view.proposals.get(id)
         names = await view.people.names(proposal.people)
     # Checked again, because the key may have signed a PDF since the proposal.
-    await check_never_signed_pdfs(ground.store, [b.certificate_der for b in proposal.content.bindings])
+    await check_never_signed_pdfs(core.store, [b.certificate_der for b in proposal.content.bindings])
     if call.output is OutputFormat.TABLE:
-        _print(call, proposal, names, ground.clock.now())
+        _print(call, proposal, names, core.clock.now())
     call.ask("cli.ask.approve", id=id)
-    person = await people.sign_in(call, ground, as_)
+    person = await people.sign_in(call, core, as_)
     typed_digits = [
         people.ask(call, "cli.person.digits", n=n, of=_subject(change))
         for n, change in enumerate((*proposal.content.bindings, *proposal.content.anchors), 1)
     ]
     by_number = (*proposal.content.reforms, *proposal.content.imports)
     typed_digits += [people.ask(call, "cli.reform.number") for _ in by_number]
-    approved = await approvals.approve(ground.deciding, person, id, typed_digits, proposal.digest)
-    async with ground.deciding.decisions.read() as view:
+    approved = await approvals.approve(core.deciding, person, id, typed_digits, proposal.digest)
+    async with core.deciding.decisions.read() as view:
         names = await view.people.names(approved.people)
-    now = ground.clock.now()
+    now = core.clock.now()
     if call.output is not OutputFormat.TABLE or call.quiet:
         output.record(call, proposal_record(approved, names, now))
     call.say("cli.proposal.in_force", id=id)
@@ -92,11 +92,11 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     "prp_01 --as 'A. Leader' --reason 'Wrong file' --yes",
     ask="cli.ask.reject_proposal",
 )
-async def reject(call: Invocation, ground: Ground, id: Id, as_: As, reason: KeptReason) -> None:
+async def reject(call: Invocation, core: NodeCore, id: Id, as_: As, reason: KeptReason) -> None:
     """Say no: nothing changes, and it can never be approved."""
-    person = await people.sign_in(call, ground, as_)
-    rejected = await approvals.reject(ground.deciding, person, id, reason)
-    output.record(call, proposal_record(rejected, {}, ground.clock.now()))
+    person = await people.sign_in(call, core, as_)
+    rejected = await approvals.reject(core.deciding, person, id, reason)
+    output.record(call, proposal_record(rejected, {}, core.clock.now()))
 
 
 @verb(
@@ -106,7 +106,7 @@ async def reject(call: Invocation, ground: Ground, id: Id, as_: As, reason: Kept
 )
 async def anchor(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     file: Annotated[Path, piped("A root certificate, in PEM; - is standard input.")],
     as_: As,
     reason: ForApprover = "",
@@ -118,17 +118,17 @@ async def anchor(
 
     der = read_certificate(file.read_bytes(), str(file)).public_bytes(Encoding.DER)
     content = ProposalContent(anchors=(AnchorChange(certificate=base64.b64encode(der).decode()),))
-    await make_proposal(call, ground, content, as_, reason)
+    await make_proposal(call, core, content, as_, reason)
 
 
 async def make_proposal(
-    call: Invocation, ground: Ground, content: ProposalContent, as_: str, reason: str
+    call: Invocation, core: NodeCore, content: ProposalContent, as_: str, reason: str
 ) -> None:
     """Make the proposal and print the next step."""
     call.ask("cli.ask.propose", what=", ".join(map(_subject, content.changes)))
-    person = await people.sign_in(call, ground, as_)
-    proposal = await proposals.propose(ground.deciding, person, content, reason)
-    now = ground.clock.now()
+    person = await people.sign_in(call, core, as_)
+    proposal = await proposals.propose(core.deciding, person, content, reason)
+    now = core.clock.now()
     # The proposer knows the whole fingerprint anyway, and reads it to the owner of the certificate.
     output.record(
         call,

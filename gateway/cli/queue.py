@@ -20,7 +20,7 @@ from gateway.cli.node import operator_id
 from gateway.cli.output import TRY_LATER
 from gateway.domain.account import AgencyScope
 from gateway.errors import GatewayError, NotFound
-from gateway.ports.axis import AxisDesk, DeadParcel
+from gateway.ports.axis import DeadParcel, ManagedAxis
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ _DEAD_COLUMNS = output.columns(
 
 
 @dead.verb("", "-o ndjson", name="list")
-async def dead_list(call: Invocation, axis: AxisDesk) -> None:
+async def dead_list(call: Invocation, axis: ManagedAxis) -> None:
     """List the parcels that were put aside, oldest first; their bytes are kept."""
     parcels = await axis.dead_list()
     kinds = [f"kind.{p.kind}" for p in parcels]
@@ -157,7 +157,7 @@ async def dead_list(call: Invocation, axis: AxisDesk) -> None:
 
 
 @dead.verb("17", name="show")
-async def show_parcel(call: Invocation, axis: AxisDesk, parcel: Parcel) -> None:
+async def show_parcel(call: Invocation, axis: ManagedAxis, parcel: Parcel) -> None:
     """Show one parcel and what its envelope claims. Nothing is checked: who wrote it is not known."""
     dead_parcel = next((p for p in await axis.dead_list() if p.id == parcel), None)
     if dead_parcel is None:
@@ -187,7 +187,7 @@ def _read_claims(pieces: Any) -> dict[str, Any]:
 @dead.verb("17", "--all --yes", name="retry", writes=True)
 async def retry_parcel(
     call: Invocation,
-    axis: AxisDesk,
+    axis: ManagedAxis,
     parcel: Annotated[
         str | None, typer.Argument(help="Id of the parcel, from: gateway queue dead list")
     ] = None,
@@ -211,7 +211,7 @@ async def retry_parcel(
 )
 async def drop_parcel(
     call: Invocation,
-    axis: AxisDesk,
+    axis: ManagedAxis,
     parcel: Parcel,
     reason: Annotated[str, typer.Option(help="Why; the log keeps it.")],
 ) -> None:

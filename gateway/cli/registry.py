@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli import output, people
 from gateway.cli.command import Invocation, OutputFormat, noun, piped
-from gateway.cli.node import at_ground, at_registry, operator_id
+from gateway.cli.node import at_core, at_registry, operator_id
 from gateway.cli.output import NOT_FOUND
 from gateway.cli.people import As, ForApprover, KeptReason, Proposer
 from gateway.cli.send import day
@@ -26,7 +26,7 @@ from gateway.errors import Clash, NotFound
 from gateway.policy import code_file
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
 
 On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
@@ -40,7 +40,7 @@ verb = noun("registry").verb
 @verb("--under Z91", "--limit 500 -o ndjson")
 async def list_(
     call: Invocation,
-    node: Ground,
+    node: NodeCore,
     under: Annotated[str | None, typer.Option(help="Only directly below this agency.")] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
@@ -55,7 +55,7 @@ async def list_(
 
 @verb("Z91.07")
 async def show(
-    call: Invocation, node: Ground, code: Annotated[str, typer.Argument(help="An agency code.")]
+    call: Invocation, node: NodeCore, code: Annotated[str, typer.Argument(help="An agency code.")]
 ) -> None:
     """Show one agency, the certificates that speak for it, and in which form envelopes go to it (`form` of its route)."""
     from gateway.bootstrap.axis_route import form_by_settings
@@ -83,7 +83,7 @@ async def show(
 @verb("000.00.07.Z91", "'So Y te' --parent Z91")
 async def resolve(
     call: Invocation,
-    node: Ground,
+    node: NodeCore,
     text: Annotated[str, typer.Argument(help="A code of today, an old one, an alias, or a name.")],
     parent: Annotated[str | None, typer.Option(help="With a name: the code of the agency above it.")] = None,
     on: On = None,
@@ -106,7 +106,7 @@ async def resolve(
 @verb("'so y te'", "Z91.0 -o json")
 async def search(
     call: Invocation,
-    node: Ground,
+    node: NodeCore,
     text: Annotated[
         str, typer.Argument(help="The beginning of a code, or words of a name; accents do not matter.")
     ],
@@ -175,7 +175,7 @@ async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -
 async def _propose_import(
     call: Invocation, file: Path, number: str, as_: str, reason: str, *, details: bool
 ) -> None:
-    async with at_ground(call.settings()) as node:
+    async with at_core(call.settings()) as node:
         content = _read_file(call, file)
         plan = await node.directory.plan_import(content)
         if plan.problems or call.output is OutputFormat.TABLE:
@@ -193,7 +193,7 @@ async def _propose_import(
 @verb("", "--limit 5 -o json")
 async def imports(
     call: Invocation,
-    node: Ground,
+    node: NodeCore,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""
@@ -223,7 +223,7 @@ async def imports(
 )
 async def undo_import(
     call: Invocation,
-    node: Ground,
+    node: NodeCore,
     id: Annotated[str, typer.Argument(help="Id of the import, from: gateway registry imports")],
     as_: As,
     reason: KeptReason,

@@ -33,7 +33,7 @@ from gateway.policy.reform import ReformPlan
 from gateway.words.labels import remark_text
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
 
 _COLUMNS = output.columns(
     "id reform=kind:reform.kind effective=effective_on codes decision state:reform.state report_due",
@@ -60,7 +60,7 @@ verb = _change.verb
 )
 async def plan(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     kind: Annotated[
         str | None,
         typer.Argument(help="rename, recode, merge, consolidate, split, dissolve, move or create."),
@@ -116,15 +116,15 @@ async def plan(
         )
     reform = parse_reform(change_json)
     if with_units:
-        reform = await registry_changes.reform_with_units(ground.deciding, reform)
-    await _plan_and_propose(call, ground, reform, as_ if propose else None, reason, details=details)
+        reform = await registry_changes.reform_with_units(core.deciding, reform)
+    await _plan_and_propose(call, core, reform, as_ if propose else None, reason, details=details)
 
 
 async def _plan_and_propose(
-    call: Invocation, ground: Ground, reform: Reform, as_: str | None, reason: str, *, details: bool
+    call: Invocation, core: NodeCore, reform: Reform, as_: str | None, reason: str, *, details: bool
 ) -> None:
     """Show the plan, and propose it where a person is named."""
-    reform_plan = await registry_changes.plan_reform(ground.deciding, reform)
+    reform_plan = await registry_changes.plan_reform(core.deciding, reform)
     if as_ is None or reform_plan.conflicts or call.output is OutputFormat.TABLE:
         print_plan(call, reform_plan, details=details)
     if reform_plan.conflicts:
@@ -133,33 +133,33 @@ async def _plan_and_propose(
         call.say("cli.reform.planned")
         return
     call.ask("cli.ask.reform_propose")
-    person = await people.sign_in(call, ground, as_)
-    proposal = await registry_changes.propose_reform(ground.deciding, person, reform_plan, reason)
+    person = await people.sign_in(call, core, as_)
+    proposal = await registry_changes.propose_reform(core.deciding, person, reform_plan, reason)
     output.record(call, output.fields(proposal, "id digest expires_at"))
     call.say("cli.reform.next", id=proposal.id)
 
 
 @verb("prp_01")
-async def show(call: Invocation, ground: Ground, id: Id) -> None:
+async def show(call: Invocation, core: NodeCore, id: Id) -> None:
     """Show a change: what it does, who approved it, and whether it can be undone. One that waits is planned anew."""
-    proposal = await _proposal(ground, id, "show")
+    proposal = await _proposal(core, id, "show")
     if proposal.state is not ProposalState.APPROVED:
-        print_plan(call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0]))
+        print_plan(call, await registry_changes.plan_reform(core.deciding, proposal.content.reforms[0]))
         return
-    record = await registry_changes.get_reform(ground.deciding, id)
-    async with ground.deciding.decisions.read() as view:
-        obstacles = await registry_changes.against_undoing_reform(view, id, ground.clock.now())
+    record = await registry_changes.get_reform(core.deciding, id)
+    async with core.deciding.decisions.read() as view:
+        obstacles = await registry_changes.against_undoing_reform(view, id, core.clock.now())
         names = await view.people.names(record.people)
     undo = [remark_sentence(call, r) for r in obstacles]
-    output.record(call, _reform_record(ground, record, names) | {"undo": undo})
+    output.record(call, _reform_record(core, record, names) | {"undo": undo})
 
 
-def _reform_record(ground: Ground, record: ReformRecord, names: Mapping[str, str] = NOBODY) -> dict[str, Any]:
-    return reform_record_json(record, output.today(ground.clock.now()), names)
+def _reform_record(core: NodeCore, record: ReformRecord, names: Mapping[str, str] = NOBODY) -> dict[str, Any]:
+    return reform_record_json(record, output.today(core.clock.now()), names)
 
 
-async def _proposal(ground: Ground, id: str, act: str) -> Proposal:
-    async with ground.deciding.decisions.read() as view:
+async def _proposal(core: NodeCore, id: str, act: str) -> Proposal:
+    async with core.deciding.decisions.read() as view:
         proposal = await view.proposals.get(id)
     if not proposal.content.reforms:
         raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals {act} {id}")
@@ -167,17 +167,17 @@ async def _proposal(ground: Ground, id: str, act: str) -> Proposal:
 
 
 @verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
-async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
+async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
     """Approve what another person proposed: type the number of the decision, as it stands on the document."""
-    proposal = await _proposal(ground, id, "approve")
+    proposal = await _proposal(core, id, "approve")
     if call.output is OutputFormat.TABLE:
-        print_plan(call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0]))
+        print_plan(call, await registry_changes.plan_reform(core.deciding, proposal.content.reforms[0]))
     call.ask("cli.ask.reform_approve", id=id)
-    person = await people.sign_in(call, ground, as_)
+    person = await people.sign_in(call, core, as_)
     answers = [people.ask(call, "cli.reform.number")]
-    await approvals.approve(ground.deciding, person, id, answers, proposal.digest)
-    record = await registry_changes.get_reform(ground.deciding, id)
-    output.record(call, _reform_record(ground, record))
+    await approvals.approve(core.deciding, person, id, answers, proposal.digest)
+    record = await registry_changes.get_reform(core.deciding, id)
+    output.record(call, _reform_record(core, record))
     call.say("cli.reform.in_force", id=id, on=day_text(record.reform.effective_on))
 
 
@@ -186,23 +186,23 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     "prp_01 --as 'A. Clerk' --reason 'Wrong code' --yes",
     ask="cli.ask.reform_undo",
 )
-async def undo(call: Invocation, ground: Ground, id: Id, as_: As, reason: KeptReason) -> None:
+async def undo(call: Invocation, core: NodeCore, id: Id, as_: As, reason: KeptReason) -> None:
     """Undo a change as a whole, within seven days and unless something was built on it."""
-    person = await people.sign_in(call, ground, as_)
-    record = await registry_changes.undo_reform(ground.deciding, person, id, reason)
-    output.record(call, _reform_record(ground, record))
+    person = await people.sign_in(call, core, as_)
+    record = await registry_changes.undo_reform(core.deciding, person, id, reason)
+    output.record(call, _reform_record(core, record))
 
 
 @verb("", "--code Z91.01 -o json")
 async def list_(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     code: Annotated[str | None, typer.Option(help="Only those that touch or name this code.")] = None,
     limit: Limit = 50,
 ) -> None:
     """List approved changes, latest to take effect first, with the day by which each must be reported."""
-    records = await registry_changes.list_reforms(ground.deciding, limit, code and code.strip().upper())
-    rows = [_reform_record(ground, r) for r in records]
+    records = await registry_changes.list_reforms(core.deciding, limit, code and code.strip().upper())
+    rows = [_reform_record(core, r) for r in records]
     cells = [
         {
             "codes": codes_on_a_line(record.reform),
@@ -217,23 +217,23 @@ async def list_(
 @verb("prp_01 --how 7/SNV", "prp_01 --how 7/SNV --yes -o json", writes=True)
 async def report(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     id: Id,
     how: Annotated[str, typer.Option(help="Number of the letter that reported it.")],
 ) -> None:
     """Note that a change was reported to the keeper of the codes; within fifteen days of its effect."""
-    record = await registry_changes.report_reform(ground.deciding, await operator_id(ground.store), id, how)
-    output.record(call, _reform_record(ground, record))
+    record = await registry_changes.report_reform(core.deciding, await operator_id(core.store), id, how)
+    output.record(call, _reform_record(core, record))
 
 
 @verb("", "Z91.01 -o json")
 async def legacy(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None,
 ) -> None:
     """List old codes with who came after, since when, by which decision."""
-    heirs = await ground.directory.legacy(code)
+    heirs = await core.directory.legacy(code)
     rows = [
         output.fields(
             heir,

@@ -28,7 +28,7 @@ from gateway.errors import Clash, Misconfigured
 from gateway.ports.axis import TO_NODE, Fate, Outcome, Parcel
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.registry.feed import FeedOutcome, FeedProposal
     from gateway.registry.feed_file import Header
     from gateway.registry.snapshot import Difference
@@ -50,7 +50,7 @@ feed = noun("registry").noun("feed", "Signed lists of agencies that this node ta
 )
 async def export(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     file: Annotated[Path, typer.Argument(help="The feed to write.", dir_okay=False)],
     sign: Annotated[Path, existing("The feed key, in PEM.")],
     certificate: Annotated[Path, existing("Its certificate, in PEM.")],
@@ -66,9 +66,9 @@ async def export(
         raise typer.BadParameter("changes need --since: the snapshot that the other nodes have")
     signer = _signer(sign, certificate, password_file)
     if changes and since is not None:
-        header = await ground.feed.export_changes(file, signer, since)
+        header = await core.feed.export_changes(file, signer, since)
     else:
-        header = await ground.feed.export(file, signer, sequence=sequence, since=since)
+        header = await core.feed.export(file, signer, sequence=sequence, since=since)
     output.record(call, _header(header) | {"file": str(file)})
 
 
@@ -90,24 +90,24 @@ def diff(call: Invocation, older: Feed, newer: Feed) -> None:
 
 
 @verb("list-8.feed")
-async def verify(call: Invocation, ground: Ground, file: Feed) -> None:
+async def verify(call: Invocation, core: NodeCore, file: Feed) -> None:
     """Say whether this node would take a feed now, and why not; nothing is changed. Exit 7 when it would not."""
-    outcome = await ground.feed.check(file)
+    outcome = await core.feed.check(file)
     _print_outcome(call, outcome, refused=VERIFICATION)
 
 
 @verb("list-8.feed", "list-8.feed --yes -o json", writes=True)
-async def sync(call: Invocation, ground: Ground, file: Feed) -> None:
+async def sync(call: Invocation, core: NodeCore, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
     call.ask("cli.ask.sync", file=file.name)
-    outcome = await ground.feed.accept(file, await operator_id(ground.store))
+    outcome = await core.feed.accept(file, await operator_id(core.store))
     _print_outcome(call, outcome, refused=REFUSED)
 
 
 @verb("list-8.feed --to north --to south", "list-8.feed --all --yes", writes=True)
 async def publish(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     file: Feed,
     to: Annotated[list[str] | None, typer.Option(help="A node; may stand more than once.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every node that the registry names.")] = False,
@@ -117,13 +117,13 @@ async def publish(
 
     if all_ == bool(to):
         raise typer.BadParameter("name nodes with --to, or give --all")
-    parcel = _parcel(file, ground.settings.node.name)
-    nodes = list(to or ()) or [h for h in await ground.feed.hosts() if h != ground.settings.node.name]
+    parcel = _parcel(file, core.settings.node.name)
+    nodes = list(to or ()) or [h for h in await core.feed.hosts() if h != core.settings.node.name]
     if not nodes:
         call.say("cli.nothing")
         return
     call.ask("cli.ask.publish_feed", packet=parcel.packet_id, nodes=", ".join(nodes))
-    async with open_axis(ground.settings) as axis:
+    async with open_axis(core.settings) as axis:
         outcomes = await axis.publish(parcel, [f"{TO_NODE}{node}" for node in nodes])
     results = [(node, outcomes[f"{TO_NODE}{node}"]) for node in nodes]
     output.rows(call, [_sent_record(*r) for r in results], _ROUTES)
@@ -215,13 +215,13 @@ _PROPOSALS = output.columns("code fingerprint=sha256 valid issuer")
 
 
 @feed.verb(name="status")
-async def feed_status(call: Invocation, ground: Ground) -> None:
+async def feed_status(call: Invocation, core: NodeCore) -> None:
     """Say which list is in force, since when, and what was refused lately."""
     from gateway.registry.feed import InForce
 
-    in_force = await ground.feed.in_force()
-    refused = await ground.feed.refusals(MOST_ROWS)
-    waiting = await ground.feed.proposals(MOST_ROWS)
+    in_force = await core.feed.in_force()
+    refused = await core.feed.refusals(MOST_ROWS)
+    waiting = await core.feed.proposals(MOST_ROWS)
     record: dict[str, Any] = asdict(in_force) if in_force else dict.fromkeys(f.name for f in fields(InForce))
     if call.output is not OutputFormat.TABLE:
         output.record(call, record | {"refused": [asdict(r) for r in refused], "proposals": len(waiting)})
@@ -235,19 +235,19 @@ async def feed_status(call: Invocation, ground: Ground) -> None:
 
 @feed.verb("", "--limit 100 -o ndjson")
 async def refusals(
-    call: Invocation, ground: Ground, limit: Annotated[int, typer.Option(min=1, max=200)] = MOST_ROWS
+    call: Invocation, core: NodeCore, limit: Annotated[int, typer.Option(min=1, max=200)] = MOST_ROWS
 ) -> None:
     """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
-    rows = await ground.feed.refusals(limit)
+    rows = await core.feed.refusals(limit)
     output.rows(call, [asdict(r) for r in rows], _REFUSALS)
 
 
 @feed.verb()
 async def proposals(
-    call: Invocation, ground: Ground, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100
+    call: Invocation, core: NodeCore, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100
 ) -> None:
     """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
-    feed_proposals = await ground.feed.proposals(limit)
+    feed_proposals = await core.feed.proposals(limit)
     rows = [
         output.fields(
             p,
@@ -269,7 +269,7 @@ async def proposals(
 )
 async def take_up(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     code: Annotated[str, typer.Argument(help="The agency that the certificate is meant for.")],
     fingerprint: Annotated[str, typer.Argument(help="Its SHA-256, from: gateway registry feed proposals")],
     as_: As,
@@ -278,7 +278,7 @@ async def take_up(
     """Take up what the issuer proposes, as your own proposal: it counts once another person approves."""
     from cryptography import x509
 
-    proposal = await ground.feed.proposal(code, fingerprint)
+    proposal = await core.feed.proposal(code, fingerprint)
     _refuse_unfit(proposal)
     certificate = x509.load_der_x509_certificate(proposal.certificate_der)
     binding = Binding(
@@ -287,10 +287,10 @@ async def take_up(
         valid_from=proposal.valid_from or certificate.not_valid_before_utc,
         valid_to=proposal.valid_to or certificate.not_valid_after_utc,
     )
-    bindings = await ground.directory.bindings(proposal.code)
-    overlap = timedelta(days=ground.settings.keys.overlap_days)
-    change = binding_change(bindings, binding, ground.clock.now(), overlap)
-    await make_proposal(call, ground, ProposalContent(bindings=(change,)), as_, reason)
+    bindings = await core.directory.bindings(proposal.code)
+    overlap = timedelta(days=core.settings.keys.overlap_days)
+    change = binding_change(bindings, binding, core.clock.now(), overlap)
+    await make_proposal(call, core, ProposalContent(bindings=(change,)), as_, reason)
 
 
 def _refuse_unfit(proposal: FeedProposal) -> None:

@@ -17,14 +17,14 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, existing, verb
-from gateway.cli.node import Seat, at_agency
+from gateway.cli.node import CommandContext, at_agency
 from gateway.domain.document import Delivery, OutState
 from gateway.domain.status import CODES, HAS_IT
 from gateway.errors import BrokerRefused, Clash, Waiting
 
 if TYPE_CHECKING:
     from gateway.api.models import MessageIn
-    from gateway.outgoing.intake import Accepted, Order, Tray
+    from gateway.outgoing.intake import Accepted, Order, RequestFiles
 
 _PIECE = 256 * 1024
 
@@ -122,39 +122,39 @@ async def send(
     if not files:
         raise typer.BadParameter("name the files of the document, or --envelope")
     letter = read_message(meta, values)
-    async with at_agency(call.settings(), call.agency) as seat:
+    async with at_agency(call.settings(), call.agency) as context:
         order = Order(draft=letter.to_draft(), send=letter.send, confirm=(*letter.confirm, *(confirm or ())))
-        accepted = await hand_in(call, seat, order, files, source or [])
+        accepted = await hand_in(call, context, order, files, source or [])
         if accepted is None or accepted.document is None:
             return
         if goal is not None:
-            await wait_until(call, seat, accepted.document.id, goal)
-        await show_accepted(call, seat, accepted)
+            await wait_until(call, context, accepted.document.id, goal)
+        await show_accepted(call, context, accepted)
 
 
 async def _send_envelope(
     call: Invocation, file: Path, values: dict[str, Any], confirm: Sequence[str], goal: Goal | None
 ) -> None:
-    from gateway.outgoing import accept, brought
-    from gateway.outgoing.intake import tray
+    from gateway.outgoing import accept, ready_envelope
+    from gateway.outgoing.intake import receive_files
 
-    extras = brought.Besides(
+    extras = ready_envelope.Besides(
         reply_required=values.get("reply_required"),
         external_id=values.get("external_id"),
         send=values.get("send", True),
         confirm=tuple(confirm),
     )
-    async with at_agency(call.settings(), call.agency) as seat:
-        desk, scope = seat.node.out, seat.scope
-        async with tray(desk) as files:
-            envelope = await brought.take(desk, scope, files, _read_pieces(file), extras)
+    async with at_agency(call.settings(), call.agency) as context:
+        services, scope = context.node.out, context.scope
+        async with receive_files(services) as files:
+            envelope = await ready_envelope.take(services, scope, files, _read_pieces(file), extras)
             if call.dry_run:
-                await _preview(call, seat, envelope.order, files)
+                await _preview(call, context, envelope.order, files)
                 return
-            accepted = await accept.accept(desk, scope, envelope.order, files, None, envelope.signed)
+            accepted = await accept.accept(services, scope, envelope.order, files, None, envelope.signed)
         if goal is not None and accepted.document is not None:
-            await wait_until(call, seat, accepted.document.id, goal)
-        await show_accepted(call, seat, accepted)
+            await wait_until(call, context, accepted.document.id, goal)
+        await show_accepted(call, context, accepted)
 
 
 def recipients(to: list[str]) -> list[dict[str, str]]:
@@ -175,8 +175,8 @@ def day(text: str) -> str:
 
 def read_message(meta: Path | None, values: dict[str, Any]) -> MessageIn:
     """Read the message with the API's own model, so that both ways in refuse alike."""
-    from gateway.api.asking import from_json
     from gateway.api.models import MessageIn
+    from gateway.api.parsing import from_json
     from gateway.api.problems import BadCall
 
     try:
@@ -197,40 +197,40 @@ def read_message(meta: Path | None, values: dict[str, Any]) -> MessageIn:
 
 
 async def hand_in(
-    call: Invocation, seat: Seat, order: Order, files: list[Path], sources: list[Path]
+    call: Invocation, context: CommandContext, order: Order, files: list[Path], sources: list[Path]
 ) -> Accepted | None:
     """Accept the order with its files; in a dry run check it, print the findings, and return None."""
     from gateway.outgoing import accept
-    from gateway.outgoing.intake import tray
+    from gateway.outgoing.intake import receive_files
 
-    async with tray(seat.node.out) as tray_files:
-        tray_files.declare(order.draft)
-        await fill(tray_files, files, sources)
+    async with receive_files(context.node.out) as request_files:
+        request_files.declare(order.draft)
+        await fill(request_files, files, sources)
         if not call.dry_run:
-            return await accept.accept(seat.node.out, seat.scope, order, tray_files)
-        await _preview(call, seat, order, tray_files)
+            return await accept.accept(context.node.out, context.scope, order, request_files)
+        await _preview(call, context, order, request_files)
     return None
 
 
-async def _preview(call: Invocation, seat: Seat, order: Order, files: Tray) -> None:
+async def _preview(call: Invocation, context: CommandContext, order: Order, files: RequestFiles) -> None:
     """Print what sending would do."""
     from gateway.errors import Refused
     from gateway.outgoing import check
 
-    draft, verdict = await check.look(seat.node.out, seat.scope, order, files)
+    draft, verdict = await check.look(context.node.out, context.scope, order, files)
     warn(call, verdict.warnings)
     if not verdict.allowed:
         raise Refused(verdict)
     call.say("cli.would_send", count=len(draft.recipients), to=", ".join(r.code for r in draft.recipients))
 
 
-async def fill(tray_files: Tray, files: list[Path], sources: list[Path]) -> None:
+async def fill(request_files: RequestFiles, files: list[Path], sources: list[Path]) -> None:
     """Add the lead file first, then appendixes, then sources."""
     from gateway.domain.document import FileRole
 
     roles = [FileRole.LEAD, *[FileRole.APPENDIX] * (len(files) - 1), *[FileRole.SOURCE] * len(sources)]
     for path, role in zip([*files, *sources], roles, strict=True):
-        await tray_files.add(role.value, path.name, role, _read_pieces(path))
+        await request_files.add(role.value, path.name, role, _read_pieces(path))
 
 
 def warn(call: Invocation, warnings: Any) -> None:
@@ -244,7 +244,7 @@ def warn(call: Invocation, warnings: Any) -> None:
         call.say("cli.line", text=output.plain(text))
 
 
-async def show_accepted(call: Invocation, seat: Seat, accepted: Accepted) -> None:
+async def show_accepted(call: Invocation, context: CommandContext, accepted: Accepted) -> None:
     """Print the accepted document: its id for people, the API's view for programs."""
     from gateway.cli.command import OutputFormat
     from gateway.cli.documents import outgoing_record
@@ -259,7 +259,7 @@ async def show_accepted(call: Invocation, seat: Seat, accepted: Accepted) -> Non
         call.say("cli.recipients", count=len(document.draft.recipients))
         call.say("cli.todo", command=f"gateway outbox show {document.id}")
         return
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         document = await work.outgoing.get(document.id)
         deliveries = await work.deliveries.of(document.id)
     output.record(call, outgoing_record(call, document, deliveries))
@@ -309,12 +309,12 @@ def span(text: str) -> timedelta:
     return timedelta(seconds=int(match[1]) * (_UNITS | {"d": 86400})[match[2]])
 
 
-async def wait_until(call: Invocation, seat: Seat, document_id: str, goal: Goal) -> None:
+async def wait_until(call: Invocation, context: CommandContext, document_id: str, goal: Goal) -> None:
     """Return when all recipients have reached the goal; raise Clash if refused, BrokerRefused if unsent, or Waiting."""
-    ends = seat.node.clock.now() + goal.within
+    ends = context.node.clock.now() + goal.within
     last_text = ""
     while True:
-        async with seat.node.store.read(seat.scope) as work:
+        async with context.node.store.read(context.scope) as work:
             document = await work.outgoing.get(document_id)
             deliveries = await work.deliveries.of(document_id)
         if document.state in (OutState.BLOCKED, OutState.CANCELLED):
@@ -331,13 +331,13 @@ async def wait_until(call: Invocation, seat: Seat, document_id: str, goal: Goal)
             last_text = progress
         if deliveries and reached_count == len(deliveries):
             return
-        if seat.node.clock.now() >= ends:
+        if context.node.clock.now() >= ends:
             raise NotYet(
                 f"{document_id}: {progress} recipients are {goal.state} after {goal.within}",
                 hint=f"it goes on by itself while the node runs (gateway serve); look with: "
                 f"gateway outbox show {document_id}",
             )
-        await seat.node.clock.sleep(_LOOK_S)
+        await context.node.clock.sleep(_LOOK_S)
 
 
 def _reached(delivery: Delivery, state: str) -> bool:

@@ -21,11 +21,11 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, Spot, Wish
 from gateway.errors import Clash, Denied, NotFound
 from gateway.outgoing import sign_pdf
-from gateway.outgoing.sign_pdf import SigningDesk, SigningPlan, spot_in_mm
+from gateway.outgoing.sign_pdf import SigningPlan, SigningServices, spot_in_mm
 from gateway.ports.services import AgencyKey
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.settings import Settings
     from gateway.trust.pdf_signing import Pin
 
@@ -40,7 +40,7 @@ MOST_IMAGE = 8 * 1024 * 1024
 )
 async def sign(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     file: Annotated[Path, typer.Argument(help="The PDF; it stays as it is.", exists=True, dir_okay=False)],
     out: Annotated[Path | None, typer.Option(help="The signed file; default: FILE with -signed.")] = None,
     copy: Annotated[bool, typer.Option("--copy", help="Make it an electronic copy (R25).")] = False,
@@ -64,17 +64,17 @@ async def sign(
 
     wish = Wish(purpose=_purpose(copy, appendix), agency_name="", copy_form=form, number=number, at=_spot(at))
     target = out or file.with_name(f"{file.stem}-signed.pdf")
-    agency = chosen(await ground.store.hosted(), call.agency)
-    desk = wiring.desk(ground.settings, ground, stamped=not no_timestamp)
-    seal = _image(image or wiring.seal_file(ground.settings, agency.code), wish, required=image is not None)
-    plan = await sign_pdf.plan(desk, file, replace(wish, agency_name=agency.name), seal)
-    await _show(call, desk, plan, preview)
+    agency = chosen(await core.store.hosted(), call.agency)
+    services = wiring.services(core.settings, core, stamped=not no_timestamp)
+    seal = _image(image or wiring.seal_file(core.settings, agency.code), wish, required=image is not None)
+    plan = await sign_pdf.plan(services, file, replace(wish, agency_name=agency.name), seal)
+    await _show(call, services, plan, preview)
     # Typing the PIN is consent; a dry run ends here.
     if call.dry_run and not call.agrees("cli.ask.sign", file=file, out=target):
         return
-    scope = AgencyScope(agency_id=agency.id, principal_id=await operator_id(ground.store))
-    with _open_key(call, ground.settings, ((token, key, p12)), ground.clock.now()) as opened:
-        signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
+    scope = AgencyScope(agency_id=agency.id, principal_id=await operator_id(core.store))
+    with _open_key(call, core.settings, ((token, key, p12)), core.clock.now()) as opened:
+        signed = await sign_pdf.sign(services, scope, agency, plan, opened, target)
         facts = opened.facts
     call.say("cli.sign.key", signer=facts.subject, serial=facts.serial)
     record = {
@@ -117,13 +117,13 @@ def _image(path: Path, wish: Wish, *, required: bool) -> bytes | None:
         raise NotFound(f"the image {path} cannot be read: {error.strerror}") from error
 
 
-async def _show(call: Invocation, desk: SigningDesk, plan: SigningPlan, preview: Path | None) -> None:
+async def _show(call: Invocation, services: SigningServices, plan: SigningPlan, preview: Path | None) -> None:
     millimetres = _millimetres(plan.placement)
     call.say("cli.sign.where", page=plan.placement.page, **millimetres)
     if plan.placement.crowded:
         call.say("rule.sign-crowded", page=plan.placement.page)
     if preview is not None:
-        content = await sign_pdf.preview(desk, plan)
+        content = await sign_pdf.preview(services, plan)
         try:
             preview.write_bytes(content)
         except OSError as error:

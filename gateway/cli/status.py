@@ -16,7 +16,7 @@ import typer
 
 from gateway.cli import documents, output
 from gateway.cli.command import Invocation, OutputFormat, verb
-from gateway.cli.node import Seat, at_agency, at_node, must_exist
+from gateway.cli.node import CommandContext, at_agency, at_node, must_exist
 from gateway.cli.output import FAILED, age
 from gateway.cli.trust import issuer_line, issuer_record
 from gateway.domain import pace
@@ -351,10 +351,10 @@ async def watch(
     once: Annotated[bool, typer.Option("--once", help="Print what is there and end.")] = False,
 ) -> None:
     """Print events as they happen, oldest first. Ctrl+C ends it."""
-    async with at_agency(call.settings(), call.agency) as seat:
-        seq = after if after is not None else (0 if id or once else await _newest_event(seat))
+    async with at_agency(call.settings(), call.agency) as context:
+        seq = after if after is not None else (0 if id or once else await _newest_event(context))
         while True:
-            new_events = await seat.node.store.events_after(seat.agency.id, seq, _EVENTS_AT_ONCE)
+            new_events = await context.node.store.events_after(context.agency.id, seq, _EVENTS_AT_ONCE)
             for event in new_events:
                 seq = event.agency_seq or seq
                 if id is None or id in (event.subject_id, *map(str, event.data.values())):
@@ -362,13 +362,13 @@ async def watch(
             if once and len(new_events) < _EVENTS_AT_ONCE:
                 return
             if not new_events:
-                await seat.node.clock.sleep(_LOOK_S)
+                await context.node.clock.sleep(_LOOK_S)
 
 
-async def _newest_event(seat: Seat) -> int:
+async def _newest_event(context: CommandContext) -> int:
     """Return the number of the newest event now."""
     seq = 0
-    while page := await seat.node.store.events_after(seat.agency.id, seq, _EVENTS_AT_ONCE):
+    while page := await context.node.store.events_after(context.agency.id, seq, _EVENTS_AT_ONCE):
         seq = page[-1].agency_seq or seq
     return seq
 

@@ -38,7 +38,7 @@ from gateway.policy import client_certificate
 from gateway.policy.client_certificate import LARGEST, NotACertificate
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.incoming import act
     from gateway.settings import Settings
 else:
@@ -83,7 +83,7 @@ verb = noun("tokens").verb
 
 
 @verb()
-async def list_(call: Invocation, node: Ground) -> None:
+async def list_(call: Invocation, node: NodeCore) -> None:
     """List the keys; a secret can never be shown again."""
     keys = await node.store.accounts.list_keys()
     codes = {agency.id: agency.code for agency in await node.store.hosted()}
@@ -105,7 +105,7 @@ async def list_(call: Invocation, node: Ground) -> None:
 )
 async def new(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     name: Annotated[str, typer.Argument(help="Which program this is, for example qlvb.")],
     scope: Scopes = None,
     expires: Life = "365d",
@@ -123,11 +123,11 @@ async def new(
     certificate = None if cert is None else read_certificate(cert)
     opened_by = _choose_opening(way, KeyAuth.SECRET, certificate)
     first_day = read_day(since)
-    _refuse_expired(certificate, ground.clock.now())
-    agency = chosen(await ground.store.hosted(), call.agency)
+    _refuse_expired(certificate, core.clock.now())
+    agency = chosen(await core.store.hosted(), call.agency)
     call.ask("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes))
     await hand_over_before(call, {agency.id}, name, first_day)
-    secret, key = await make(ground, agency, name, scopes, life, networks, opened_by, certificate)
+    secret, key = await make(core, agency, name, scopes, life, networks, opened_by, certificate)
     output.record(
         call,
         {
@@ -144,13 +144,13 @@ async def new(
     )
     if secret:
         call.say("cli.secret_once")
-    _say_if_off(call, ground.settings, key)
+    _say_if_off(call, core.settings, key)
 
 
 @verb("key_01J… --cert qlvb.pem", "key_01J… --way secret --yes", writes=True)
 async def bind(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     id: KeyId,
     cert: CertificateFile = None,
     way: Annotated[
@@ -160,8 +160,8 @@ async def bind(
 ) -> None:
     """Bind a client certificate to a key in place of the one before, or change what opens the key."""
     certificate = None if cert is None else read_certificate(cert)
-    _refuse_expired(certificate, ground.clock.now())
-    accounts = ground.store.accounts
+    _refuse_expired(certificate, core.clock.now())
+    accounts = core.store.accounts
     existing = next((k for k in await accounts.list_keys() if k.id == id), None)
     if existing is None:
         raise NotFound(f"there is no API key {id}", hint="list them with: gateway tokens list")
@@ -177,7 +177,7 @@ async def bind(
     )
     key = await accounts.bind_certificate(id, opened_by, new_certificate)
     output.record(call, {"id": id, "name": key.principal.name, **_opening(key)})
-    _say_if_off(call, ground.settings, key)
+    _say_if_off(call, core.settings, key)
 
 
 def read_certificate(file: Path) -> ClientCertificate:
@@ -283,7 +283,7 @@ async def hand_over_before(
 
 
 async def make(
-    ground: Ground,
+    core: NodeCore,
     agency: HostedAgency,
     name: str,
     scopes: tuple[str, ...],
@@ -294,9 +294,9 @@ async def make(
 ) -> tuple[str, ApiKey]:
     """Make a new key for the agency; return its secret, which can never be read again, and its row. A key that only a
     certificate opens has no secret."""
-    accounts, way = ground.store.accounts, way or KeyAuth.SECRET
+    accounts, way = core.store.accounts, way or KeyAuth.SECRET
     has_secret = way is not KeyAuth.CERTIFICATE
-    prefix = key_prefix(ground.settings.node.trial)
+    prefix = key_prefix(core.settings.node.trial)
     secret = prefix + secrets.token_urlsafe(32) if has_secret else ""
     principal = await accounts.principal_for(PrincipalKind.PROGRAM, name, agency.id)
     key = await accounts.add_key(
@@ -304,7 +304,7 @@ async def make(
         principal=principal,
         agency_ids=(agency.id,),
         scopes=[ApiScope(s) for s in scopes],
-        expires_at=ground.clock.now() + life if life else None,
+        expires_at=core.clock.now() + life if life else None,
         prefix=secret[:KEY_PREFIX_LENGTH],
         networks=networks,
         way=way,
@@ -314,11 +314,11 @@ async def make(
 
 
 @verb("key_01J…", ask="cli.ask.revoke")
-async def revoke(call: Invocation, ground: Ground, id: KeyId) -> None:
+async def revoke(call: Invocation, core: NodeCore, id: KeyId) -> None:
     """End a key at once, and pause the webhooks that its program made with no other key."""
-    revoked_now = await ground.store.accounts.revoke_key(id)
-    key = next(key for key in await ground.store.accounts.list_keys() if key.id == id)
-    paused = await ground.store.webhooks.pause_without_key(key.principal.id, "operator")
+    revoked_now = await core.store.accounts.revoke_key(id)
+    key = next(key for key in await core.store.accounts.list_keys() if key.id == id)
+    paused = await core.store.webhooks.pause_without_key(key.principal.id, "operator")
     webhooks = [{"id": hook.id, "host": hook.host} for hook in paused]
     output.record(call, {"id": id, "revoked_now": revoked_now, "webhooks_paused": webhooks})
     if paused:

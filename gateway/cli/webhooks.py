@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, Overlap, noun
-from gateway.cli.node import Seat
+from gateway.cli.node import CommandContext
 from gateway.cli.operations import Fields, answer_json, carry_out, makes_call, rows_printer
 from gateway.cli.send import span
 from gateway.webhooks import sequence_in
@@ -106,32 +106,32 @@ def test(webhook: Id) -> Fields:
 
 
 @verb("whk_01K", "whk_01K --overlap 0h --yes", writes=True)
-async def rotate(call: Invocation, seat: Seat, webhook: Id, overlap: Overlap = "24h") -> None:
+async def rotate(call: Invocation, context: CommandContext, webhook: Id, overlap: Overlap = "24h") -> None:
     """Give it another secret, printed once, now. Bodies are signed with both until the overlap is over."""
     length = span(overlap)  # programs give whole hours
     call.ask("webhook.ask.rotate", id=webhook)
-    secret, _ = await seat.node.webhooks.rotate(seat.scope, webhook, length)
-    answer = await carry_out(call, seat, "readWebhook", id=webhook)
+    secret, _ = await context.node.webhooks.rotate(context.scope, webhook, length)
+    answer = await carry_out(call, context, "readWebhook", id=webhook)
     _print_secret(call, answer, secret)
 
 
 @verb("whk_01K", writes=True)
-async def pause(call: Invocation, seat: Seat, webhook: Id) -> None:
+async def pause(call: Invocation, context: CommandContext, webhook: Id) -> None:
     """Send nothing more until it goes on; what happens meanwhile is told then."""
-    await _switch(call, seat, webhook, "pause")
+    await _switch(call, context, webhook, "pause")
 
 
 @verb("whk_01K", writes=True)
-async def resume(call: Invocation, seat: Seat, webhook: Id) -> None:
+async def resume(call: Invocation, context: CommandContext, webhook: Id) -> None:
     """Let it go on where it stopped."""
-    await _switch(call, seat, webhook, "resume")
+    await _switch(call, context, webhook, "resume")
 
 
-async def _switch(call: Invocation, seat: Seat, webhook: str, act: str) -> None:
+async def _switch(call: Invocation, context: CommandContext, webhook: str, act: str) -> None:
     """Pause or resume. Raise Clash where it is so already: a program may repeat a call, a person wants to know."""
     call.ask(f"webhook.ask.{act}", id=webhook)
-    await getattr(seat.node.webhooks, act)(seat.scope, webhook)
-    output.record(call, answer_json(await carry_out(call, seat, "readWebhook", id=webhook)))
+    await getattr(context.node.webhooks, act)(context.scope, webhook)
+    output.record(call, answer_json(await carry_out(call, context, "readWebhook", id=webhook)))
 
 
 @verb("whk_01K", writes=True)
@@ -156,7 +156,7 @@ def log(
 @verb("whk_01K evt_01K-1523", "whk_01K --failed --yes", writes=True)
 async def redeliver(
     call: Invocation,
-    seat: Seat,
+    context: CommandContext,
     webhook: Id,
     event: Annotated[list[str] | None, typer.Argument(help="Ids of events (evt_…) or their numbers.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Every event that was given up.")] = False,
@@ -166,4 +166,4 @@ async def redeliver(
         raise typer.BadParameter("name events, or give --failed")
     sequences = [sequence_in(e) for e in event] if event else None
     call.ask("webhook.ask.redeliver", id=webhook)
-    output.record(call, {"count": await seat.node.webhooks.redeliver(seat.scope, webhook, sequences)})
+    output.record(call, {"count": await context.node.webhooks.redeliver(context.scope, webhook, sequences)})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecidingDesk:
+class DecisionServices:
     """The tools of deciding. Made once by the wiring; holds no state of its own."""
 
     decisions: SqlDecisions

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.deciding import DecidingDesk, proposals, registry_changes
+from gateway.deciding import DecisionServices, proposals, registry_changes
 from gateway.domain.event import Event, EventKind
 from gateway.domain.person import Person, Proposal, ProposalState, SignedIn
 from gateway.errors import Clash, Denied, NotFound
@@ -38,17 +38,17 @@ _WORDS = {
 
 
 async def approve(
-    desk: DecidingDesk, actor: SignedIn, id: str, digits: Sequence[str], digest: str
+    services: DecisionServices, actor: SignedIn, id: str, digits: Sequence[str], digest: str
 ) -> Proposal:
     """Put the proposal in force. `digest` is the one that the person saw, `digits` the last sixteen of each
     certificate's fingerprint, which the person has from another source than the proposer."""
-    now = desk.clock.now()
-    async with desk.decisions.begin(actor.person.id) as work:
+    now = services.clock.now()
+    async with services.decisions.begin(actor.person.id) as work:
         proposal = await work.proposals.get(id)
         in_set_up = await set_up_open_until(work, now) is not None
         objection = await _objection(work, actor, proposal, digits, digest, now, in_set_up=in_set_up)
         if objection is None:
-            await _apply(desk, work, proposal, actor.person.id, now)
+            await _apply(services, work, proposal, actor.person.id, now)
             await work.proposals.close(id, ProposalState.APPROVED, actor.person.id, now)
             facts: dict[str, object] = {"digest": proposal.digest, "proposed_by": proposal.proposed_by}
             if in_set_up:
@@ -56,15 +56,15 @@ async def approve(
             await work.events.append(EventKind.PROPOSAL_APPROVED, id, now, facts)
             await work.commit()
     if objection is not None:
-        await _refuse(desk, actor.person.id, id, objection, now)
+        await _refuse(services, actor.person.id, id, objection, now)
         raise Denied(_WORDS[objection], code=objection)
-    return await get_proposal(desk, id)
+    return await get_proposal(services, id)
 
 
-async def reject(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> Proposal:
+async def reject(services: DecisionServices, actor: SignedIn, id: str, reason: str) -> Proposal:
     """Reject the proposal: nothing changes, and it can never be approved. One person is enough to say no."""
-    now = desk.clock.now()
-    async with desk.decisions.begin(actor.person.id) as work:
+    now = services.clock.now()
+    async with services.decisions.begin(actor.person.id) as work:
         objection = two_people.check_rejecting(
             await work.proposals.get(id), await work.people.get(actor.person.id)
         )
@@ -73,12 +73,12 @@ async def reject(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> P
         await work.proposals.close(id, ProposalState.REJECTED, actor.person.id, now)
         await work.events.append(EventKind.PROPOSAL_REJECTED, id, now, {"reason": reason})
         await work.commit()
-    return await get_proposal(desk, id)
+    return await get_proposal(services, id)
 
 
-async def get_proposal(desk: DecidingDesk, id: str) -> Proposal:
+async def get_proposal(services: DecisionServices, id: str) -> Proposal:
     """Load the proposal in its present state."""
-    async with desk.decisions.read() as view:
+    async with services.decisions.read() as view:
         return await view.proposals.get(id)
 
 
@@ -120,7 +120,9 @@ async def _one_hand(work: SqlDecision, proposer: Person, approver: Person) -> bo
     return True
 
 
-async def _apply(desk: DecidingDesk, work: SqlDecision, proposal: Proposal, by: str, now: datetime) -> None:
+async def _apply(
+    services: DecisionServices, work: SqlDecision, proposal: Proposal, by: str, now: datetime
+) -> None:
     people, facts = (proposal.proposed_by, by), {"proposal": proposal.id, "digest": proposal.digest}
     for change in proposal.content.bindings:
         if change.earlier_end is not None:
@@ -132,16 +134,16 @@ async def _apply(desk: DecidingDesk, work: SqlDecision, proposal: Proposal, by: 
     for stated in proposal.content.reforms:
         await registry_changes.put_reform_in_force(work, proposal, stated, by, now)
     for codes in proposal.content.imports:
-        await registry_changes.put_import_in_force(desk, work, proposal, codes, by)
+        await registry_changes.put_import_in_force(services, work, proposal, codes, by)
     for anchor in proposal.content.anchors:
         # The file first: `gateway doctor` finds an anchor without an event, and nothing finds a missing one.
-        await desk.pool.run(partial(desk.anchors.add, anchor.certificate_der))
+        await services.pool.run(partial(services.anchors.add, anchor.certificate_der))
         anchor_facts = {"fingerprint": anchor.fingerprint, **facts}
         await work.events.append(EventKind.ANCHOR_APPROVED, "anchors", now, anchor_facts)
 
 
-async def _refuse(desk: DecidingDesk, by: str, id: str, objection: Objection, now: datetime) -> None:
-    async with desk.decisions.begin(by) as work:
+async def _refuse(services: DecisionServices, by: str, id: str, objection: Objection, now: datetime) -> None:
+    async with services.decisions.begin(by) as work:
         await work.events.append(EventKind.PROPOSAL_REFUSED, id, now, {"code": str(objection)})
         if objection is Objection.EXPIRED:
             await work.proposals.close(id, ProposalState.EXPIRED, by, now)
@@ -151,22 +153,22 @@ async def _refuse(desk: DecidingDesk, by: str, id: str, objection: Objection, no
 SET_UP = "set-up"
 
 
-async def begin_set_up(desk: DecidingDesk, operator_id: str) -> datetime | None:
+async def begin_set_up(services: DecisionServices, operator_id: str) -> datetime | None:
     """Begin the set-up, once in the life of a node: where it began before, or a certificate was ever bound, nothing
     changes. Return until when it is open."""
-    now = desk.clock.now()
-    async with desk.decisions.begin(operator_id) as work:
+    now = services.clock.now()
+    async with services.decisions.begin(operator_id) as work:
         if not await work.events.of(SET_UP) and not await work.bindings.any_ever():
             await work.events.append(EventKind.SET_UP_BEGUN, SET_UP, now)
             await work.commit()
-    async with desk.decisions.read() as view:
+    async with services.decisions.read() as view:
         return await set_up_open_until(view, now)
 
 
-async def end_set_up(desk: DecidingDesk, actor: SignedIn) -> None:
+async def end_set_up(services: DecisionServices, actor: SignedIn) -> None:
     """Require a day for every approval from now on. One person is enough: it only makes things stricter. Clash if over."""
-    now = desk.clock.now()
-    async with desk.decisions.begin(actor.person.id) as work:
+    now = services.clock.now()
+    async with services.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "ends the set-up")
         if await set_up_open_until(work, now) is None:
             raise Clash("this node is not in set-up: it was ended, is over by itself, or never began")

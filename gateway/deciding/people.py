@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.deciding import DecidingDesk
+from gateway.deciding import DecisionServices
 from gateway.domain.event import EventKind
 from gateway.domain.person import Credentials, Person, Role, SignedIn, is_name
 from gateway.domain.text import nfc
@@ -27,13 +27,13 @@ LONGEST_NAME = 100
 
 
 async def add(
-    desk: DecidingDesk, actor: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
+    services: DecisionServices, actor: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
 ) -> tuple[Person, str]:
     """Add a person, who must enrol before deciding anything; return the code to enrol with."""
-    called, now = _name(name), desk.clock.now()
+    called, now = _name(name), services.clock.now()
     by = _actor(actor, operator_id)
     person = Person(
-        id=desk.clock.new_id("prn_"),
+        id=services.clock.new_id("prn_"),
         name=called,
         roles=frozenset(roles),
         added_by=by,
@@ -41,8 +41,8 @@ async def add(
         roles_by=by,
         roles_at=now,
     )
-    code, digest = desk.secrets.new_code()
-    async with desk.decisions.begin(by) as work:
+    code, digest = services.secrets.new_code()
+    async with services.decisions.begin(by) as work:
         await _may_administer(work, actor)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR))
         await work.events.append(EventKind.PERSON_ADDED, person.id, now, _roles_fact(person))
@@ -50,17 +50,19 @@ async def add(
     return person, code
 
 
-async def enrol(desk: DecidingDesk, name: str, code: str, passphrase: str, totp: str, first: str) -> Person:
+async def enrol(
+    services: DecisionServices, name: str, code: str, passphrase: str, totp: str, first: str
+) -> Person:
     """Give the person a passphrase and a second factor. `totp` is the new secret, `first` the code that the person's own
     device made of it: a person who cannot read it back would be locked out."""
-    now = desk.clock.now()
-    hashed, sealed = await desk.pool.run(partial(desk.secrets.keep, passphrase, totp))
-    step = await desk.pool.run(partial(desk.secrets.step, passphrase, sealed, first, now))
-    async with desk.decisions.begin("node") as work:
+    now = services.clock.now()
+    hashed, sealed = await services.pool.run(partial(services.secrets.keep, passphrase, totp))
+    step = await services.pool.run(partial(services.secrets.step, passphrase, sealed, first, now))
+    async with services.decisions.begin("node") as work:
         person = await work.people.named(name)
         old = await work.people.credentials(person.id)
         open_still = old.code_until is not None and now < old.code_until and person.blocked_at is None
-        if not open_still or not desk.secrets.is_code(code, old.code_digest or ""):
+        if not open_still or not services.secrets.is_code(code, old.code_digest or ""):
             raise Denied("this one-time code is not that person's, was used before, or is too old")
         if step is None:
             raise Clash("the second factor does not fit; type the code that the device shows now")
@@ -74,11 +76,11 @@ async def enrol(desk: DecidingDesk, name: str, code: str, passphrase: str, totp:
 
 
 async def give(
-    desk: DecidingDesk, actor: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
+    services: DecisionServices, actor: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
 ) -> Person:
     """Set exactly these roles; for a day they cannot be used to approve proposals of their giver."""
-    now, by = desk.clock.now(), _actor(actor, operator_id)
-    async with desk.decisions.begin(by) as work:
+    now, by = services.clock.now(), _actor(actor, operator_id)
+    async with services.decisions.begin(by) as work:
         await _may_administer(work, actor)
         person = await work.people.named(name)
         changed = replace(person, roles=frozenset(roles), roles_by=by, roles_at=now)
@@ -89,12 +91,12 @@ async def give(
 
 
 async def reset(
-    desk: DecidingDesk, actor: SignedIn | None, operator_id: str, name: str
+    services: DecisionServices, actor: SignedIn | None, operator_id: str, name: str
 ) -> tuple[Person, str]:
     """Make the person enrol anew with the code: for a lost device or passphrase. It counts as a change of roles."""
-    now, by = desk.clock.now(), _actor(actor, operator_id)
-    code, digest = desk.secrets.new_code()
-    async with desk.decisions.begin(by) as work:
+    now, by = services.clock.now(), _actor(actor, operator_id)
+    code, digest = services.secrets.new_code()
+    async with services.decisions.begin(by) as work:
         await _may_administer(work, actor)
         person = await work.people.named(name)
         changed = replace(person, enrolled_at=None, roles_by=by, roles_at=now)
@@ -108,10 +110,10 @@ async def reset(
     return changed, code
 
 
-async def block(desk: DecidingDesk, by: str, name: str) -> Person:
+async def block(services: DecisionServices, by: str, name: str) -> Person:
     """Block the person. To take away needs one, and the operator may."""
-    now = desk.clock.now()
-    async with desk.decisions.begin(by) as work:
+    now = services.clock.now()
+    async with services.decisions.begin(by) as work:
         person = replace(await work.people.named(name), blocked_at=now)
         await work.people.save(person)
         await work.people.save_credentials(person.id, Credentials())
@@ -150,21 +152,21 @@ MOST_FAILURES = 5
 LOCKED_FOR = timedelta(minutes=15)
 
 
-async def sign_in(desk: DecidingDesk, name: str, passphrase: str, code: str) -> SignedIn:
+async def sign_in(services: DecisionServices, name: str, passphrase: str, code: str) -> SignedIn:
     """Return the person when both factors fit. Denied otherwise, and nothing says which of them did not."""
-    person, credentials = await _by_name(desk, name)
-    now = desk.clock.now()
+    person, credentials = await _by_name(services, name)
+    now = services.clock.now()
     if credentials.locked_until is not None and now < credentials.locked_until:
         raise Denied("too many tries; wait a quarter of an hour", code="GW-LOCKED")
-    step = await desk.pool.run(partial(_step_typed, desk, credentials, passphrase, code))
-    if step is None or not person.is_active or not await _use_step(desk, person, step):
-        await _count_failure(desk, person)
+    step = await services.pool.run(partial(_step_typed, services, credentials, passphrase, code))
+    if step is None or not person.is_active or not await _use_step(services, person, step):
+        await _count_failure(services, person)
         raise _refusal()
     return SignedIn(person=person, at=now)
 
 
-async def _by_name(desk: DecidingDesk, name: str) -> tuple[Person, Credentials]:
-    async with desk.decisions.read() as view:
+async def _by_name(services: DecisionServices, name: str) -> tuple[Person, Credentials]:
+    async with services.decisions.read() as view:
         try:
             person = await view.people.named(name)
         except NotFound as unknown:
@@ -172,17 +174,19 @@ async def _by_name(desk: DecidingDesk, name: str) -> tuple[Person, Credentials]:
         return person, await view.people.credentials(person.id)
 
 
-def _step_typed(desk: DecidingDesk, credentials: Credentials, passphrase: str, code: str) -> int | None:
+def _step_typed(
+    services: DecisionServices, credentials: Credentials, passphrase: str, code: str
+) -> int | None:
     if credentials.passphrase_hash is None or credentials.sealed_totp is None:
         return None
-    if not desk.secrets.is_passphrase(passphrase, credentials.passphrase_hash):
+    if not services.secrets.is_passphrase(passphrase, credentials.passphrase_hash):
         return None
-    return desk.secrets.step(passphrase, credentials.sealed_totp, code, desk.clock.now())
+    return services.secrets.step(passphrase, credentials.sealed_totp, code, services.clock.now())
 
 
-async def _use_step(desk: DecidingDesk, person: Person, step: int) -> bool:
+async def _use_step(services: DecisionServices, person: Person, step: int) -> bool:
     """Use up a second factor: a code seen over the shoulder is worth nothing."""
-    async with desk.decisions.begin(person.id) as work:
+    async with services.decisions.begin(person.id) as work:
         fresh = await work.people.use_step(person.id, step)
         if fresh:
             credentials = await work.people.credentials(person.id)
@@ -191,13 +195,13 @@ async def _use_step(desk: DecidingDesk, person: Person, step: int) -> bool:
     return fresh
 
 
-async def _count_failure(desk: DecidingDesk, person: Person) -> None:
-    async with desk.decisions.begin(person.id) as work:
+async def _count_failure(services: DecisionServices, person: Person) -> None:
+    async with services.decisions.begin(person.id) as work:
         credentials = await work.people.credentials(person.id)
         failures, locked_until = credentials.failures + 1, credentials.locked_until
         if failures >= MOST_FAILURES:
-            failures, locked_until = 0, desk.clock.now() + LOCKED_FOR
-            await work.events.append(EventKind.PERSON_LOCKED, person.id, desk.clock.now())
+            failures, locked_until = 0, services.clock.now() + LOCKED_FOR
+            await work.events.append(EventKind.PERSON_LOCKED, person.id, services.clock.now())
         await work.people.save_credentials(
             person.id, replace(credentials, failures=failures, locked_until=locked_until)
         )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.deciding import DecidingDesk
+from gateway.deciding import DecisionServices
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import EventKind
 from gateway.domain.person import BindingChange, Proposal, ProposalContent, SignedIn
@@ -56,23 +56,23 @@ def binding_change(
 
 
 async def propose(
-    desk: DecidingDesk, actor: SignedIn, content: ProposalContent, reason: str = ""
+    services: DecisionServices, actor: SignedIn, content: ProposalContent, reason: str = ""
 ) -> Proposal:
     """Make a proposal, open for three days. Denied for persons who may not propose."""
     if not content.changes or len(content.changes) > MOST_CHANGES:
         raise Clash(f"a proposal has 1 to {MOST_CHANGES} certificates, not {len(content.changes)}")
     if (content.reforms or content.imports) and len(content.changes) > 1:
         raise Clash("a change of the organisation, or an import of codes, is proposed by itself")
-    now = desk.clock.now()
+    now = services.clock.now()
     proposal = Proposal(
-        id=desk.clock.new_id("prp_"),
+        id=services.clock.new_id("prp_"),
         content=content,
         proposed_by=actor.person.id,
         proposed_at=now,
         expires_at=now + two_people.OPEN_FOR,
         reason=reason.strip()[:LONGEST_REASON],
     )
-    async with desk.decisions.begin(actor.person.id) as work:
+    async with services.decisions.begin(actor.person.id) as work:
         await must_trust(work, actor, "proposes what this node trusts")
         await work.proposals.add(proposal)
         await work.events.append(EventKind.PROPOSAL_CREATED, proposal.id, now, _told_of(proposal))
@@ -99,30 +99,34 @@ def _told_of(proposal: Proposal) -> Mapping[str, object]:
     }
 
 
-async def withdraw_binding(desk: DecidingDesk, by: str, code: str, fingerprint: str, reason: str) -> None:
+async def withdraw_binding(
+    services: DecisionServices, by: str, code: str, fingerprint: str, reason: str
+) -> None:
     """End the certificate's right to speak for the code. Documents admitted before stay admitted."""
-    async with desk.decisions.begin(by) as work:
-        await work.bindings.withdraw(code, fingerprint, desk.clock.now(), reason)
+    async with services.decisions.begin(by) as work:
+        await work.bindings.withdraw(code, fingerprint, services.clock.now(), reason)
         await work.commit()
 
 
-async def retire_key(desk: DecidingDesk, end: KeyEnd) -> None:
+async def retire_key(services: DecisionServices, end: KeyEnd) -> None:
     """Let the key sign nothing from that moment on; its certificate speaks for the agency no longer, where it did here."""
-    await _end_key(desk, end, EventKind.KEY_RETIRED, {"at": end.at.isoformat()})
+    await _end_key(services, end, EventKind.KEY_RETIRED, {"at": end.at.isoformat()})
 
 
-async def report_stolen(desk: DecidingDesk, end: KeyEnd, since: datetime) -> None:
+async def report_stolen(services: DecisionServices, end: KeyEnd, since: datetime) -> None:
     """Let the key sign nothing from now on, and its certificate count for nothing since then: later packets are judged so
     when they are looked at again."""
     facts = {"at": end.at.isoformat(), "since": since.isoformat()}
-    await _end_key(desk, replace(end, stolen_since=since), EventKind.KEY_STOLEN, facts)
+    await _end_key(services, replace(end, stolen_since=since), EventKind.KEY_STOLEN, facts)
 
 
-async def _end_key(desk: DecidingDesk, end: KeyEnd, kind: EventKind, facts: Mapping[str, object]) -> None:
-    async with desk.decisions.begin(end.by) as work:
+async def _end_key(
+    services: DecisionServices, end: KeyEnd, kind: EventKind, facts: Mapping[str, object]
+) -> None:
+    async with services.decisions.begin(end.by) as work:
         await work.key_ends.put(end)
         all_facts = {"code": end.agency_code, "fingerprint": end.fingerprint, "key": end.key_id, **facts}
-        await work.events.append(kind, f"key:{end.fingerprint}", desk.clock.now(), all_facts)
+        await work.events.append(kind, f"key:{end.fingerprint}", services.clock.now(), all_facts)
         try:
             if end.stolen_since is not None:
                 await work.bindings.withdraw(end.agency_code, end.fingerprint, end.stolen_since, "stolen")

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from gateway.deciding import DecidingDesk, proposals
+from gateway.deciding import DecisionServices, proposals
 from gateway.domain.event import EventKind
 from gateway.domain.person import ImportChange, Proposal, ProposalContent, SignedIn
 from gateway.domain.registry_change import ImportRecord, Life, Plan
@@ -33,20 +33,20 @@ CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
 MOST_OWED = 1000
 
 
-async def plan_reform(desk: DecidingDesk, reform: Reform) -> ReformPlan:
+async def plan_reform(services: DecisionServices, reform: Reform) -> ReformPlan:
     """Plan the reform on the present registry; nothing is written."""
-    async with desk.decisions.read() as view:
-        return await _planned_reform(view, reform, _today(desk))
+    async with services.decisions.read() as view:
+        return await _planned_reform(view, reform, _today(services))
 
 
-async def reform_with_units(desk: DecidingDesk, reform: Reform) -> Reform:
+async def reform_with_units(services: DecisionServices, reform: Reform) -> Reform:
     """Return the reform with further steps: units directly below an ending agency go to its successor."""
-    async with desk.decisions.read() as view:
+    async with services.decisions.read() as view:
         return reform_rules.add_unit_moves(reform, (await view.reforms.load_context(reform)).below)
 
 
-async def get_reform(desk: DecidingDesk, id: str) -> ReformRecord:
-    async with desk.decisions.read() as view:
+async def get_reform(services: DecisionServices, id: str) -> ReformRecord:
+    async with services.decisions.read() as view:
         return await view.reforms.get(id)
 
 
@@ -61,13 +61,13 @@ class KeptReform:
     against_undo: Sequence[Remark]
 
 
-async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
+async def kept_reform(services: DecisionServices, id: str) -> KeptReform:
     """Load a reform as it was written; documents that waited then are not counted again."""
-    async with desk.decisions.read() as view:
+    async with services.decisions.read() as view:
         approved = await view.reforms.get(id)
         lives_before, lives_after = await view.reforms.lives_of(id)
         nearby = (await view.reforms.load_context(approved.reform)).lives
-        against = await against_undoing_reform(view, id, desk.clock.now())
+        against = await against_undoing_reform(view, id, services.clock.now())
     was = {code: life for code, life in nearby.items() if code not in lives_before}
     was |= {code: life for code, life in lives_before.items() if life is not None}
     lives_written = {code: life for code, life in lives_after.items() if life is not None}
@@ -81,18 +81,20 @@ async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
     )
 
 
-async def list_reforms(desk: DecidingDesk, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
+async def list_reforms(
+    services: DecisionServices, limit: int, code: str | None = None
+) -> Sequence[ReformRecord]:
     """List reforms, latest to take effect first; with a code those that touch or name it."""
-    async with desk.decisions.read() as view:
+    async with services.decisions.read() as view:
         return await view.reforms.listed(limit, code)
 
 
 async def propose_reform(
-    desk: DecidingDesk, actor: SignedIn, planned: ReformPlan, reason: str = ""
+    services: DecisionServices, actor: SignedIn, planned: ReformPlan, reason: str = ""
 ) -> Proposal:
     """Propose the plan to a second person. Clash with every conflict."""
     _refuse(planned.conflicts)
-    return await proposals.propose(desk, actor, ProposalContent(reforms=(planned.ready,)), reason)
+    return await proposals.propose(services, actor, ProposalContent(reforms=(planned.ready,)), reason)
 
 
 async def put_reform_in_force(
@@ -116,11 +118,11 @@ async def put_reform_in_force(
     await work.events.append(EventKind.REFORM_APPROVED, proposal.id, now, _reform_facts(approved))
 
 
-async def undo_reform(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> ReformRecord:
+async def undo_reform(services: DecisionServices, actor: SignedIn, id: str, reason: str) -> ReformRecord:
     """Restore the registry of before the change. One person may, because only the earlier state comes back. Clash after
     seven days, or where something was built on it."""
-    now = desk.clock.now()
-    async with desk.decisions.begin(actor.person.id) as work:
+    now = services.clock.now()
+    async with services.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes a change of the registry")
         await work.reforms.lock_registry()
         _refuse(await against_undoing_reform(work, id, now), FAST)
@@ -149,20 +151,20 @@ async def against_undoing_reform(work: SqlDecision, id: str, now: datetime) -> S
     )
 
 
-async def report_reform(desk: DecidingDesk, by: str, id: str, how: str) -> ReformRecord:
+async def report_reform(services: DecisionServices, by: str, id: str, how: str) -> ReformRecord:
     """Record the duty of R80 (report of reforms) as done; `how` names the letter of the report."""
-    now = desk.clock.now()
-    async with desk.decisions.begin(by) as work:
+    now = services.clock.now()
+    async with services.decisions.begin(by) as work:
         await work.reforms.report(id, by, now, how)
         await work.events.append(EventKind.REFORM_REPORTED, id, now, {"how": how})
         await work.commit()
-    return await get_reform(desk, id)
+    return await get_reform(services, id)
 
 
-async def duties(desk: DecidingDesk) -> Sequence[reform_words.ReportDuty]:
+async def duties(services: DecisionServices) -> Sequence[reform_words.ReportDuty]:
     """List every report that is owed today, by its due day."""
-    today = _today(desk)
-    async with desk.decisions.read() as view:
+    today = _today(services)
+    async with services.decisions.read() as view:
         return reform_words.report_duties(await view.reforms.unreported(today, MOST_OWED), today)
 
 
@@ -210,8 +212,8 @@ def _of_step(reform: Reform) -> dict[str, object]:
     }
 
 
-def _today(desk: DecidingDesk) -> date:
-    return local(desk.clock.now()).date()
+def _today(services: DecisionServices) -> date:
+    return local(services.clock.now()).date()
 
 
 LARGEST_FILE_KEPT = 4 * 1024 * 1024
@@ -230,14 +232,20 @@ class KeptImport:
 
 
 async def propose_import(
-    desk: DecidingDesk, actor: SignedIn, plan: Plan, file: bytes, name: str, number: str, reason: str = ""
+    services: DecisionServices,
+    actor: SignedIn,
+    plan: Plan,
+    file: bytes,
+    name: str,
+    number: str,
+    reason: str = "",
 ) -> Proposal:
     """Propose the plan of this file. Clash for one with problems, or that changes nothing."""
     if plan.problems or not plan.rows:
         raise Clash("the file has problems, or changes nothing", code=CONFLICT)
     if not number.strip():
         raise Clash("name the document that decided it", code=CONFLICT)
-    packed = await desk.pool.run(lambda: base64.b64encode(zlib.compress(file, 9)).decode())
+    packed = await services.pool.run(lambda: base64.b64encode(zlib.compress(file, 9)).decode())
     if len(packed) > LARGEST_FILE_KEPT:
         raise Clash("the file is too large for one proposal; split it", code=CONFLICT)
     change = ImportChange(
@@ -247,20 +255,20 @@ async def propose_import(
         effect=plan.effect,
         **_counts(plan),
     )
-    return await proposals.propose(desk, actor, ProposalContent(imports=(change,)), reason)
+    return await proposals.propose(services, actor, ProposalContent(imports=(change,)), reason)
 
 
-async def plan_import(desk: DecidingDesk, change: ImportChange) -> Plan:
+async def plan_import(services: DecisionServices, change: ImportChange) -> Plan:
     """Plan the proposed file on the present registry."""
-    async with desk.decisions.read() as view:
-        return await view.imports.plan(change.file, _today(desk))
+    async with services.decisions.read() as view:
+        return await view.imports.plan(change.file, _today(services))
 
 
 async def put_import_in_force(
-    desk: DecidingDesk, work: SqlDecision, proposal: Proposal, change: ImportChange, by: str
+    services: DecisionServices, work: SqlDecision, proposal: Proposal, change: ImportChange, by: str
 ) -> None:
     """Apply the import in the approving unit of work: planned again on the present registry, with the proposed effect."""
-    now = desk.clock.now()
+    now = services.clock.now()
     await work.imports.lock_registry()
     plan = await work.imports.plan(change.file, local(now).date())
     if plan.problems or plan.effect != change.effect:
@@ -284,23 +292,23 @@ def _counts(plan: Plan) -> dict[str, int]:
     return {"added": len(plan.added), "changed": len(plan.changed), "closed": len(plan.closed)}
 
 
-async def kept_import(desk: DecidingDesk, id: str) -> KeptImport:
-    async with desk.decisions.read() as view:
+async def kept_import(services: DecisionServices, id: str) -> KeptImport:
+    async with services.decisions.read() as view:
         imported = await view.imports.get(id)
         built = await view.imports.built_on(id)
-        against = await _against_undoing_import(view, imported, desk)
+        against = await _against_undoing_import(view, imported, services)
         lines = await view.imports.lines(id)
         return KeptImport(record=imported, lines=lines, begun=built.begun, against_undo=against)
 
 
-async def undo_import(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> ImportRecord:
+async def undo_import(services: DecisionServices, actor: SignedIn, id: str, reason: str) -> ImportRecord:
     """Restore the registry of before the import, in one transaction. Clash after seven days, or if built upon."""
-    now = desk.clock.now()
-    async with desk.decisions.begin(actor.person.id) as work:
+    now = services.clock.now()
+    async with services.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes an import of codes")
         await work.imports.lock_registry()
         undone = await work.imports.get(id)
-        if against := await _against_undoing_import(work, undone, desk):
+        if against := await _against_undoing_import(work, undone, services):
             raise Clash(in_english(against), code=FAST)
         await work.imports.undo(id, actor.person.id, now)
         facts = {"source": undone.source_digest, "reason": reason}
@@ -310,10 +318,10 @@ async def undo_import(desk: DecidingDesk, actor: SignedIn, id: str, reason: str)
 
 
 async def _against_undoing_import(
-    view: SqlDecision, imported: ImportRecord, desk: DecidingDesk
+    view: SqlDecision, imported: ImportRecord, services: DecisionServices
 ) -> Sequence[Remark]:
     built = await view.imports.built_on(imported.id)
     exchanged: list[str] = []
     for start in range(0, len(built.begun), _AT_ONCE):
         exchanged += (await view.waits.count_use(built.begun[start : start + _AT_ONCE])).exchanged
-    return reform_rules.import_undo_obstacles(imported, built, exchanged, desk.clock.now())
+    return reform_rules.import_undo_obstacles(imported, built, exchanged, services.clock.now())

@@ -21,8 +21,8 @@ from gateway.folder.attempts import MOST_TRIES, Attempts
 from gateway.folder.layout import DRAFTS, ERROR, HANDED_OVER, IN, OWN
 from gateway.folder.places import CODE, Place
 from gateway.incoming import act, reading
-from gateway.incoming.desk import InDesk
-from gateway.policy.door import stored_names
+from gateway.incoming.services import IncomingServices
+from gateway.policy.admission import stored_names
 from gateway.policy.folder_names import META, REASON
 from gateway.stored_content import OpenFile
 
@@ -41,7 +41,7 @@ _AT_ONCE = 20
 class Handover:
     """Handing over for one agency. `most` bounds the documents that lie there unacknowledged."""
 
-    desk: InDesk
+    services: IncomingServices
     scope: AgencyScope
     most: int
     attempts: Attempts
@@ -49,20 +49,20 @@ class Handover:
 
     async def acknowledge(self, base: Place) -> int:
         """Acknowledge the documents that were taken away; return how many."""
-        removed_ids = await self.desk.pool.run(partial(list_removed, base))
+        removed_ids = await self.services.pool.run(partial(list_removed, base))
         for id in removed_ids:
             try:
-                await act.ack(self.desk, self.scope, id, CLIENT)
+                await act.ack(self.services, self.scope, id, CLIENT)
             except (NotFound, Clash) as error:
                 log.action(_log, "folder.not_acked", str(error), document=id, code=error.code)
-            await self.desk.pool.run(partial(_forget, base, id))
+            await self.services.pool.run(partial(_forget, base, id))
         return len(removed_ids)
 
     async def hand_over(self, base: Place, batch: int) -> int:
         """Hand over documents as far as there is room, at most `batch`; return how many."""
-        lying_ids = await self.desk.pool.run(partial(_lying_ids, base, self.most + 1))
+        lying_ids = await self.services.pool.run(partial(_lying_ids, base, self.most + 1))
         room = min(self.most - len(lying_ids), batch)
-        begun_ids = await self.desk.pool.run(partial(_begun_ids, base))
+        begun_ids = await self.services.pool.run(partial(_begun_ids, base))
         owed = [id for id in dict.fromkeys([*self._owed, *begun_ids]) if id not in lying_ids]
         self._owed, count = [], 0
         postponed: list[str] = []
@@ -71,7 +71,7 @@ class Handover:
                 group, owed = owed[:_AT_ONCE], owed[_AT_ONCE:]
                 documents = await self._load_documents(base, group)
             else:
-                documents = await act.lease(self.desk, self.scope, CLIENT, min(room, _AT_ONCE), LEASE_S)
+                documents = await act.lease(self.services, self.scope, CLIENT, min(room, _AT_ONCE), LEASE_S)
                 if not documents:
                     break
             for n, document in enumerate(documents):
@@ -98,7 +98,7 @@ class Handover:
 
     async def _is_due(self, base: Place, id: str) -> bool:
         """Tell whether to try now. A reason in `error/` outlives the process; deleting it asks for a new try."""
-        has_reason = await self.desk.pool.run(partial(_has_reason, base, id))
+        has_reason = await self.services.pool.run(partial(_has_reason, base, id))
         if has_reason and self.attempts.count(id) < MOST_TRIES:
             self.attempts.give_up(id)
         elif not has_reason and self.attempts.count(id) >= MOST_TRIES:
@@ -115,23 +115,23 @@ class Handover:
                 exc_info=error,
                 extra={"action": "folder.not_given", "document": document.id},
             )
-        await self.desk.pool.run(partial(_drop_draft, base, document.id))
+        await self.services.pool.run(partial(_drop_draft, base, document.id))
         if count >= MOST_TRIES:
             self.attempts.give_up(document.id)
             name = f"{document.number} ({document.id})"
             fault = error if isinstance(error, GatewayError) else texts.report(name, error)
-            text = texts.reason(fault, name, {}, self.desk.clock.now(), "give")
-            await self.desk.pool.run(partial(_write_reason, base, document.id, text))
+            text = texts.reason(fault, name, {}, self.services.clock.now(), "give")
+            await self.services.pool.run(partial(_write_reason, base, document.id, text))
 
     async def _clear_failures(self, base: Place, id: str) -> None:
         if self.attempts.count(id):
             self.attempts.clear(id)
-            await self.desk.pool.run(partial(_remove_reason, base, id))
+            await self.services.pool.run(partial(_remove_reason, base, id))
 
     async def _load_documents(self, base: Place, ids: Sequence[str]) -> Sequence[IncomingDocument]:
         """Load those documents that are still leased to the folder; remove drafts of others."""
         documents = []
-        async with self.desk.store.read(self.scope) as work:
+        async with self.services.store.read(self.scope) as work:
             for id in ids:
                 try:
                     lease = await work.handovers.get(id)
@@ -140,20 +140,20 @@ class Handover:
                         continue
                 except NotFound:
                     pass
-                await self.desk.pool.run(partial(_drop_draft, base, id))
+                await self.services.pool.run(partial(_drop_draft, base, id))
         return documents
 
     async def _give(self, base: Place, document: IncomingDocument) -> None:
         """Write a draft apart, then rename it once. A draft that a crash left is made anew."""
         id = document.id
         names = stored_names([META, ENVELOPE, *(f.name for f in document.files)])[2:]
-        draft = await self.desk.pool.run(partial(_new_draft, base, id))
+        draft = await self.services.pool.run(partial(_new_draft, base, id))
         with draft:
             paths = dict(zip((str(f.n) for f in document.files), names, strict=True))
             readable = await self._write_contents(draft, document, names)
             meta = await self._meta(document, paths if readable else {})
-            await self.desk.pool.run(partial(draft.write, META, [meta]))
-        await self.desk.pool.run(partial(_publish_draft, base, id))
+            await self.services.pool.run(partial(draft.write, META, [meta]))
+        await self.services.pool.run(partial(_publish_draft, base, id))
         meters.FOLDER_GIVEN.add()
         log.action(_log, "folder.given", document=id)
 
@@ -161,14 +161,14 @@ class Handover:
         """Write files and envelope; return False for a recalled or sealed document: only its meta is given."""
         try:
             for attached, name in zip(document.files, names, strict=True):
-                file = await reading.open_file(self.desk, self.scope, document.id, attached.n)
+                file = await reading.open_file(self.services, self.scope, document.id, attached.n)
                 await self._write_file(draft, name, file)
             await self._write_file(
-                draft, ENVELOPE, await reading.open_envelope(self.desk, self.scope, document.id)
+                draft, ENVELOPE, await reading.open_envelope(self.services, self.scope, document.id)
             )
         except Clash:
             for name in (*names, ENVELOPE):
-                await self.desk.pool.run(partial(draft.remove, name))
+                await self.services.pool.run(partial(draft.remove, name))
             return False
         except NotFound as error:
             # A document that a person entered by hand has no envelope.
@@ -177,21 +177,21 @@ class Handover:
 
     async def _write_file(self, draft: Place, name: str, file: OpenFile) -> None:
         """Copy in pieces: memory holds one of them."""
-        writing = await self.desk.pool.run(partial(draft.begin, name))
+        writing = await self.services.pool.run(partial(draft.begin, name))
         try:
             async for piece in file.pieces:
-                await self.desk.pool.run(partial(writing.add, piece))
+                await self.services.pool.run(partial(writing.add, piece))
         except BaseException:
-            await self.desk.pool.run(writing.give_up)
+            await self.services.pool.run(writing.give_up)
             raise
-        await self.desk.pool.run(writing.end)
+        await self.services.pool.run(writing.end)
 
     async def _meta(self, document: IncomingDocument, paths: Mapping[str, str]) -> bytes:
         """Write the document as the API shows it, with the name of each file here."""
-        async with self.desk.store.read(self.scope) as work:
-            surroundings = await reading.around_one(work, document, await self.desk.office())
-        on = self.desk.clock.now()
-        entry = await self.desk.directory.find(document.sender_code, on.date())
+        async with self.services.store.read(self.scope) as work:
+            surroundings = await reading.around_one(work, document, await self.services.office())
+        on = self.services.clock.now()
+        entry = await self.services.directory.find(document.sender_code, on.date())
         inbox_entry = inbox_view.inbox_item(document, surroundings, entry.name if entry else None, "vi")
         meta = json.loads(inbox_entry.model_dump_json(by_alias=True)) | {"paths": dict(paths)}
         return (json.dumps(meta, ensure_ascii=False, indent=2) + "\n").encode()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.api.asking import from_json
+from gateway.api.parsing import from_json
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import AgencyScope
@@ -19,7 +19,7 @@ from gateway.folder.layout import IN
 from gateway.folder.places import Mark, NotAFile, Place
 from gateway.folder.texts import no_file
 from gateway.incoming import act
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.policy.folder_names import STATUS
 
 _MOST_BYTES = 256 * 1024
@@ -75,10 +75,12 @@ def read(base: Place, file: StatusFile) -> bytes:
     return raw
 
 
-async def say(desk: InDesk, scope: AgencyScope, file: StatusFile, raw: bytes) -> Mapping[str, Any]:
+async def say(
+    services: IncomingServices, scope: AgencyScope, file: StatusFile, raw: bytes
+) -> Mapping[str, Any]:
     """Record the status; return a JSON document. Raise BadCall or an error of the tree as the API answers it."""
     call = from_json(raw, StatusIn).value.to_call()
-    recorded = await act.set_status(desk, scope, file.incoming_id, call)
+    recorded = await act.set_status(services, scope, file.incoming_id, call)
     receipt_json: dict[str, Any] = {
         "id": file.incoming_id,
         "code": call.code,

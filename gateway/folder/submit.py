@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 
-from gateway.api.asking import CheckedRequest, from_json, same_as_announced
 from gateway.api.models import MessageIn
+from gateway.api.parsing import CheckedRequest, from_json, same_as_announced
 from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.resources.writing import order_of, render
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileRole
 from gateway.domain.text import nfc
 from gateway.errors import NotFound, Refused
+from gateway.folder.entries import META_BYTES, MOST_FILES, Entry
 from gateway.folder.places import Mark, NotAFile, Place, mark_of, printable
 from gateway.folder.texts import no_file
-from gateway.folder.waiting import META_BYTES, MOST_FILES, Entry
-from gateway.outgoing import brought
+from gateway.outgoing import ready_envelope
 from gateway.outgoing.accept import accept
-from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
+from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles, receive_files
 from gateway.outgoing.package import Packed
+from gateway.outgoing.services import OutgoingServices
 from gateway.policy.folder_names import META, READY, Sort, is_plain
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.stored_content import streamed
@@ -69,19 +69,21 @@ class _Request:
     signed: Packed | None = None
 
 
-async def hand_in(desk: OutDesk, scope: AgencyScope, out: Place, entry: Entry) -> Answer:
+async def hand_in(services: OutgoingServices, scope: AgencyScope, out: Place, entry: Entry) -> Answer:
     """Send an entry. Raise BadCall or an error of the tree as the API answers it; StillWritten for an unfinished one."""
     if entry.sort is Sort.FILE:
         is_ready = entry.name.lower().endswith(READY)
         raise _bad_entry("folder-ready-alone" if is_ready else "folder-alone", name=entry.name)
-    async with tray(desk) as files:
+    async with receive_files(services) as files:
         if entry.sort is Sort.ENVELOPE:
-            request = await _take_envelope(desk, scope, out, entry, files)
+            request = await _take_envelope(services, scope, out, entry, files)
         else:
-            request = await _take_papers(desk, await desk.pool.run(partial(_open_papers, out, entry)), files)
+            request = await _take_papers(
+                services, await services.pool.run(partial(_open_papers, out, entry)), files
+            )
         stored = _StoredAnswer(request)
         accepted = await accept(
-            desk, scope, request.order, files, stored.once(entry.name, files), request.signed
+            services, scope, request.order, files, stored.once(entry.name, files), request.signed
         )
     return stored.answer(accepted)
 
@@ -93,7 +95,7 @@ class _StoredAnswer:
         self._request = request
         self._body = ""
 
-    def once(self, name: str, request_files: Tray) -> Once:
+    def once(self, name: str, request_files: RequestFiles) -> Once:
         """Make the idempotency key: the same name with the same content is the same document, even after a crash."""
         files = [(f.field, f.item.name, f.item.sha256) for f in request_files.received]
         text = json.dumps([name, self._request.meta, files], ensure_ascii=False)
@@ -117,28 +119,28 @@ class _StoredAnswer:
 
 
 async def _take_envelope(
-    desk: OutDesk, scope: AgencyScope, out: Place, entry: Entry, files: Tray
+    services: OutgoingServices, scope: AgencyScope, out: Place, entry: Entry, files: RequestFiles
 ) -> _Request:
-    content = streamed(desk.pool, _pieces(out, entry.name, entry.parts[entry.name]))
-    envelope = await brought.take(desk, scope, files, content, brought.Besides())
+    content = streamed(services.pool, _pieces(out, entry.name, entry.parts[entry.name]))
+    envelope = await ready_envelope.take(services, scope, files, content, ready_envelope.Besides())
     return _Request(
         order=envelope.order, meta=json.dumps({"envelope": envelope.digest}), signed=envelope.signed
     )
 
 
-async def _take_papers(desk: OutDesk, papers: Papers, tray_files: Tray) -> _Request:
+async def _take_papers(services: OutgoingServices, papers: Papers, request_files: RequestFiles) -> _Request:
     """Take the meta first: a declared secret is refused before a byte of a file is taken."""
     checked: CheckedRequest[MessageIn] = from_json(papers.meta, MessageIn)
     message = checked.value
     order = order_of(message)
-    tray_files.declare(order.draft)
+    request_files.declare(order.draft)
     files_in = message.files or []
     # The folder has no uploads, so files are given by name, never by upload id.
     names = [f.name or "" for f in files_in]
     _refuse_unequal(names, papers)
     for name, file_in in zip(names, files_in, strict=True):
-        content = streamed(desk.pool, papers.files[nfc(name)]())
-        received = await tray_files.add(file_in.role.value, name, FileRole(file_in.role), content)
+        content = streamed(services.pool, papers.files[nfc(name)]())
+        received = await request_files.add(file_in.role.value, name, FileRole(file_in.role), content)
         same_as_announced(file_in, received)
     return _Request(order=order, meta=checked.canonical, normalized=checked.normalized)
 

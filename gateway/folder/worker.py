@@ -20,15 +20,15 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, StoreFailure
 from gateway.folder import filing, layout, statuses, submit, texts
 from gateway.folder.attempts import FIRST_REST_S, MOST_TRIES, Attempts
+from gateway.folder.entries import Entry, Look, Waiting
 from gateway.folder.event_lines import EventLines, WordsOf
 from gateway.folder.handover import Handover, list_removed
 from gateway.folder.layout import ERROR, IN, OUT, SENT, FolderRules
 from gateway.folder.places import CODE, Place
 from gateway.folder.statuses import StatusFile, StatusFiles
 from gateway.folder.submit import OWNER, StillWritten
-from gateway.folder.waiting import Entry, Look, Waiting
-from gateway.incoming.desk import InDesk
-from gateway.outgoing.desk import OutDesk
+from gateway.incoming.services import IncomingServices
+from gateway.outgoing.services import OutgoingServices
 from gateway.policy.folder_names import REASON, RECEIPT
 
 _log = logging.getLogger(__name__)
@@ -78,8 +78,8 @@ class FolderLoop:
     def __init__(
         self,
         rules: FolderRules,
-        out: OutDesk,
-        inn: InDesk,
+        out: OutgoingServices,
+        inn: IncomingServices,
         words: WordsOf,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -124,7 +124,7 @@ class FolderLoop:
                 Waiting(settle_s=rules.settle_s, wait_s=rules.wait_s, now_s=self._now_s),
                 StatusFiles(settle_s=rules.settle_s, now_s=self._now_s),
                 Handover(
-                    desk=self._inn, scope=scope, most=rules.most_in, attempts=Attempts(now_s=self._now_s)
+                    services=self._inn, scope=scope, most=rules.most_in, attempts=Attempts(now_s=self._now_s)
                 ),
                 EventLines(
                     store=self._out.store, pool=self._out.pool, clock=self._out.clock, words=self._words

@@ -22,7 +22,7 @@ from gateway.domain.routes import Trail
 from gateway.edxml import build
 from gateway.edxml.names import text_fault
 from gateway.errors import BreaksRule, Refused
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.incoming.verify import Proved
 from gateway.policy.trust import AXIS
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -111,7 +111,7 @@ class Said(TypedDict, total=False):
 
 
 async def put(
-    desk: InDesk,
+    services: IncomingServices,
     work: SqlWork,
     agency: HostedAgency,
     answered: AnsweredPacket,
@@ -119,7 +119,7 @@ async def put(
     **said: Unpack[Said],
 ) -> None:
     """The answer will be signed and sent, if the caller commits."""
-    packet = _packet(desk, agency, answered, code, **said)
+    packet = _packet(services, agency, answered, code, **said)
     try:
         build.prove_status(packet, agency)
     except BreaksRule as error:
@@ -127,20 +127,24 @@ async def put(
             # What a person says can be said otherwise, unless the packet that is answered is at fault.
             _refuse_unsayable(packet, agency, error)
     await work.jobs.put("answer", answered.subject_id, payload=packet)
-    work.when_committed(desk.wake)
+    work.when_committed(services.wake)
 
 
 async def sign(
-    desk: InDesk, agency: HostedAgency, answered: AnsweredPacket, code: str, **said: Unpack[Said]
+    services: IncomingServices,
+    agency: HostedAgency,
+    answered: AnsweredPacket,
+    code: str,
+    **said: Unpack[Said],
 ) -> PutStatus | None:
     """The same answer, signed before anything of its packet is committed: what puts it into the outbox in the unit of work
     that commits it. None where that cannot be; then `put` has it signed later."""
-    packet = _packet(desk, agency, answered, code, **said)
-    return await desk.sign_status(agency, packet, answered.subject_id)
+    packet = _packet(services, agency, answered, code, **said)
+    return await services.sign_status(agency, packet, answered.subject_id)
 
 
 def _packet(
-    desk: InDesk,
+    services: IncomingServices,
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
@@ -148,14 +152,14 @@ def _packet(
 ) -> StatusPacket:
     """It carries the receipt of R2."""
     return StatusPacket(
-        packet_id=PacketId(desk.clock.new_id("pkt_")),
+        packet_id=PacketId(services.clock.new_id("pkt_")),
         sender_code=agency.code,
         to_code=answered.to_code,
         code=code,
         document_id=answered.document_id,
         document_code=answered.document_code,
         issued_on=answered.issued_on,
-        stated_at=said.get("stated_at") or desk.clock.now(),
+        stated_at=said.get("stated_at") or services.clock.now(),
         description=_referring(said.get("description"), answered.packet_id),
         staff=said.get("staff"),
         urgent=answered.urgent,
@@ -203,10 +207,10 @@ def _referring(description: str | None, packet_id: PacketId | None) -> str | Non
 REPEAT_PAUSE = timedelta(minutes=1)
 
 
-async def answer_again(desk: InDesk, work: SqlWork, first: InboxPacket, by: str = "") -> None:
+async def answer_again(services: IncomingServices, work: SqlWork, first: InboxPacket, by: str = "") -> None:
     """Puts every answer that the packet was given into the outbox again, in the caller's transaction. `by` is another axis
     that it has just come by for the first time: it is answered there too (A9), without a pause."""
-    now = desk.clock.now()
+    now = services.clock.now()
     rows = await work.outbox.of_subject(first.id)
     is_too_soon = any(now - row.created_at < REPEAT_PAUSE for row in rows)
     if not by and (not rows or is_too_soon):
@@ -215,7 +219,7 @@ async def answer_again(desk: InDesk, work: SqlWork, first: InboxPacket, by: str 
         await work.outbox.put(
             replace(
                 row,
-                id=desk.clock.new_id("obx_"),
+                id=services.clock.new_id("obx_"),
                 targets=tuple(_once_more(target, by) for target in row.targets),
                 created_at=now,
                 state="waiting",

@@ -39,7 +39,7 @@ from gateway.domain.wall_clock import local, whole_second
 from gateway.errors import Clash, NotFound, Refused
 from gateway.incoming import acknowledge, check, handling, register, related, settle
 from gateway.incoming.acknowledge import AnsweredPacket
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.policy.texts import broken_fields
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 
@@ -89,7 +89,7 @@ class StatusDone:
 
 
 async def set_status(
-    desk: InDesk,
+    services: IncomingServices,
     scope: AgencyScope,
     incoming_id: str,
     call: StatusCall,
@@ -100,12 +100,12 @@ async def set_status(
     call = tidy(call)
     complete(call)
     call = replace(call, at=whole_second(call.at)) if call.at is not None else call
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         agency = await work.agency()
         addressed = await work.incoming.get(incoming_id)
         if expect_version is not None:
             addressed = await work.incoming.save(addressed, expect_version=expect_version)
-        _possible(call.at, addressed.arrived_at, desk.clock.now())
+        _possible(call.at, addressed.arrived_at, services.clock.now())
         if call.answered_by is not None:
             await work.outgoing.get(call.answered_by)
         target = addressed.target_id
@@ -117,7 +117,7 @@ async def set_status(
         else:
             permission = _may_answer(standing, addressed, call.code)
         if permission and target is None and (call.reopens or call.code == "06"):
-            call, permission = _in_turn(facts, standing, call, desk.clock.now())
+            call, permission = _in_turn(facts, standing, call, services.clock.now())
         repeated = permission.repeat or (target is None and _is_repeat(facts, call))
         if not permission and not repeated:
             raise Clash(
@@ -125,7 +125,9 @@ async def set_status(
                 code="GW-STATUS",
             )
         register.check_given(agency, document, call.code, call.register_no, call.register_year)
-        saying = _Saying(desk=desk, work=work, agency=agency, facts=facts, call=call, now=desk.clock.now())
+        saying = _Saying(
+            services=services, work=work, agency=agency, facts=facts, call=call, now=services.clock.now()
+        )
         if call.code == "03" and call.register_no and register.lacks_number(standing.state, document):
             document, repeated = await saying.number(document), True
         elif not repeated and call.code in ("15", "16"):
@@ -133,7 +135,7 @@ async def set_status(
         elif not repeated:
             document = await saying.business(document)
         await work.commit()
-    desk.wake()
+    services.wake()
     said = CODES[call.code]
     moves_nothing = not repeated and said.track is Track.BUSINESS and not call.reopens
     moves_nothing = moves_nothing and fold_incoming(saying.facts).state is document.state
@@ -219,7 +221,7 @@ def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
 class _Saying:
     """One call that may be made, in the unit of work that records it. `facts` are the document's so far."""
 
-    desk: InDesk
+    services: IncomingServices
     work: SqlWork
     agency: HostedAgency
     facts: Sequence[Fact]
@@ -243,7 +245,7 @@ class _Saying:
         if entry is None:
             raise Clash(f"the book took no number for {document.id}", code="GW-STATUS")
         document = await register.give_number(
-            self.desk,
+            self.services,
             self.work,
             self.agency,
             document,
@@ -281,7 +283,7 @@ class _Saying:
             await handling.close(self.work, document, self.work.scope.principal_id, self.now)
         elif self.call.assignment is not None or is_reopened_now:
             by = self.work.scope.principal_id
-            await handling.give(self.work, document, by, self.now, self.desk.clock.new_id)
+            await handling.give(self.work, document, by, self.now, self.services.clock.new_id)
 
     async def _take_in(self, document: IncomingDocument) -> IncomingDocument:
         entry = await self._entry(document)
@@ -314,7 +316,7 @@ class _Saying:
                 if child.files:
                     document = check.with_signatures_of(document, child)
                     await work.jobs.cancel(check.SIGNATURES_JOB, document.id)
-                    await check.plan_asking_again(self.desk, work, document)
+                    await check.plan_asking_again(self.services, work, document)
         document = await settle.stand(work, document, [*self.facts, fact])
         await register.recalled(work, document, child, self.now)
         if document.state is InState.RECALLED:
@@ -343,7 +345,7 @@ class _Saying:
     async def _put(self, asked_by: AnsweredPacket, terms: Terms | None = None) -> None:
         call = self.call
         await acknowledge.put(
-            self.desk,
+            self.services,
             self.work,
             self.agency,
             asked_by,
@@ -431,7 +433,7 @@ def _assigned(given: Assignment, why: str = "") -> dict[str, object]:
 
 
 async def assign(
-    desk: InDesk,
+    services: IncomingServices,
     scope: AgencyScope,
     incoming_id: str,
     assignment: Assignment,
@@ -442,36 +444,36 @@ async def assign(
     before (R65)."""
     assignment = tidy(assignment)
     complete(StatusCall(code="04", assignment=assignment))
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
         saved = await work.incoming.save(
             replace(document, assignment=assignment), expect_version=expect_version
         )
         await work.events.append(
-            EventKind.INBOX_STATUS, incoming_id, desk.clock.now(), _assigned(assignment, why.strip())
+            EventKind.INBOX_STATUS, incoming_id, services.clock.now(), _assigned(assignment, why.strip())
         )
-        await handling.give(work, saved, scope.principal_id, desk.clock.now(), desk.clock.new_id)
+        await handling.give(work, saved, scope.principal_id, services.clock.now(), services.clock.new_id)
         await work.commit()
     return saved
 
 
 async def lease(
-    desk: InDesk, scope: AgencyScope, client: str, limit: int, seconds: int
+    services: IncomingServices, scope: AgencyScope, client: str, limit: int, seconds: int
 ) -> Sequence[IncomingDocument]:
     """Documents not yet handed over, now this client's until the lease runs out."""
-    until = desk.clock.now() + timedelta(seconds=seconds)
-    async with desk.store.begin(scope) as work:
+    until = services.clock.now() + timedelta(seconds=seconds)
+    async with services.store.begin(scope) as work:
         rows = await work.handovers.lease(client, limit, until)
         await work.commit()
     # Read apart: in a writing unit of work each would stand in the way of who works on it.
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         return [await work.incoming.get(row.incoming_id) for row in rows]
 
 
-async def ack(desk: InDesk, scope: AgencyScope, incoming_id: str, client: str) -> bool:
+async def ack(services: IncomingServices, scope: AgencyScope, incoming_id: str, client: str) -> bool:
     """The client has stored it. False when that was said before."""
-    now = desk.clock.now()
-    async with desk.store.begin(scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(scope) as work:
         first = await work.handovers.ack(incoming_id, client, now)
         if first:
             await work.events.append(EventKind.INBOX_ACKED, incoming_id, now, {"client": client})
@@ -482,17 +484,19 @@ async def ack(desk: InDesk, scope: AgencyScope, incoming_id: str, client: str) -
 _PAGE = 200
 
 
-async def hand_over_before(desk: InDesk, scope: AgencyScope, client: str, before: datetime) -> int:
+async def hand_over_before(
+    services: IncomingServices, scope: AgencyScope, client: str, before: datetime
+) -> int:
     """What was offered before then counts as stored by this client, whose work begins then; how many. A page at a time, so
     that nobody waits long; cut short, it goes on where it was."""
     count = 0
     while True:
-        async with desk.store.read(scope) as work:
+        async with services.store.read(scope) as work:
             ids = await work.handovers.waiting_since_before(before, _PAGE)
         if not ids:
             return count
-        now = desk.clock.now()
-        async with desk.store.begin(scope) as work:
+        now = services.clock.now()
+        async with services.store.begin(scope) as work:
             for id in ids:
                 if await work.handovers.ack(id, client, now):
                     await work.events.append(EventKind.INBOX_ACKED, id, now, {"client": client})
@@ -501,13 +505,17 @@ async def hand_over_before(desk: InDesk, scope: AgencyScope, client: str, before
 
 
 async def set_aside(
-    desk: InDesk, scope: AgencyScope, incoming_id: str, why: str, expect_version: int | None = None
+    services: IncomingServices,
+    scope: AgencyScope,
+    incoming_id: str,
+    why: str,
+    expect_version: int | None = None,
 ) -> IncomingDocument:
     """Refused without a reason, Clash for what does not wait to be taken in."""
     if not why.strip():
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
-    now = desk.clock.now()
-    async with desk.store.begin(scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)

@@ -31,41 +31,42 @@ from gateway.incoming import (
     settle,
     translate,
 )
-from gateway.incoming import desk as desks
 from gateway.incoming.check import CheckedPacket
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices, ours
 from gateway.incoming.verify import Proved
-from gateway.policy.door import clean_name
+from gateway.policy.admission import clean_name
 from gateway.policy.incoming import Admission, PacketEnding, answers
 
 if TYPE_CHECKING:
     from gateway.store.work import PutStatus, SqlWork
 
 
-async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket) -> None:
+async def run(
+    services: IncomingServices, leased: LeasedInbox, proved: Proved, checked: CheckedPacket
+) -> None:
     """Admits the packet, or settles it as what it is: a repeat, waiting, returned. Conflict and OtherContent are the
     caller's to settle. Everything that is waited for comes before the unit of work: the 01 of what nothing stands against
     is signed by then."""
     item = leased.item
-    agency = await desk.agency(item.agency_id)
-    before = await related.sent_under_former(desk, agency, translate.replies(proved.envelope.model))
+    agency = await services.agency(item.agency_id)
+    before = await related.sent_under_former(services, agency, translate.replies(proved.envelope.model))
     kind, notice = proved.envelope.model.kind, checked.old.notice if checked.old else None
-    is_answered = "01" in answers(kind, PacketEnding.ADMITTED, desk.profile, authenticated=True)
+    is_answered = "01" in answers(kind, PacketEnding.ADMITTED, services.profile, authenticated=True)
     arrived = None
     if is_answered and kind.is_whole and checked.ruling.decision is Admission.ALLOWED:
         about = acknowledge.of_packet(item, proved)
-        arrived = await acknowledge.sign(desk, agency, about, "01", description=notice)
+        arrived = await acknowledge.sign(services, agency, about, "01", description=notice)
 
     async def end(work: SqlWork) -> bool:
         """Whether its bytes stay."""
         await judge_again.note_pending(work, item, proved)
         first = await _first(work, leased, proved, checked)
         if first is not None:
-            return await _repeat(desk, work, leased, proved, checked, first)
+            return await _repeat(services, work, leased, proved, checked, first)
         if proved.octets is not None and checked.source != item.file_digest:
             await work.blobs.add(checked.source, "inbox", item.id)
         packet = _Packet(
-            desk=desk,
+            services=services,
             work=work,
             agency=agency,
             leased=leased,
@@ -77,9 +78,9 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
         await packet.admit()
         return True
 
-    if not await landing.bring_to_end(desk, leased, end):
+    if not await landing.bring_to_end(services, leased, end):
         # At once, not with the next sweep: the first may be under seal.
-        await desk.blobs.forget({item.file_digest, checked.source})
+        await services.blobs.forget({item.file_digest, checked.source})
 
 
 async def _first(
@@ -94,7 +95,7 @@ async def _first(
 
 
 async def _repeat(
-    desk: InDesk,
+    services: IncomingServices,
     work: SqlWork,
     leased: LeasedInbox,
     proved: Proved,
@@ -106,12 +107,12 @@ async def _repeat(
     by = item.axis if await work.inbox.also_came(first.inbox_id, item.axis) else ""
     if by:
         await second_proof.note_axis(work, first.incoming_id, by)
-    await acknowledge.answer_again(desk, work, await work.inbox.get(first.inbox_id), by)
+    await acknowledge.answer_again(services, work, await work.inbox.get(first.inbox_id), by)
     await settle.repeated(work, leased, proved, first)
     if first.body_digest != proved.envelope.signed.body_digest:
-        now = desk.clock.now()
+        now = services.clock.now()
         await claim_identity(work, item, proved, first.incoming_id, now, of=first)
-        if await second_proof.keep(desk, work, item, proved, checked, first):
+        if await second_proof.keep(services, work, item, proved, checked, first):
             return True
     # The first has the same content. Copies would fill the disk, and outlive the purge of a recalled document.
     await work.blobs.drop("inbox", item.id)
@@ -137,7 +138,7 @@ async def came_before(work: SqlWork, proved: Proved) -> Identity | None:
 class _Packet:
     """A packet that did not come before, in the unit of work that admits it."""
 
-    desk: InDesk
+    services: IncomingServices
     work: SqlWork
     agency: HostedAgency
     leased: LeasedInbox
@@ -154,13 +155,13 @@ class _Packet:
             await self._claim(None)
             known = settle.known(self.leased.item, self.proved, state=seal.SEALED)
             why = ruling.detail or "declared on arrival"
-            await seal.unread(self.desk, self.work, self.leased, known, why)
+            await seal.unread(self.services, self.work, self.leased, known, why)
         elif ruling.decision is Admission.UNACTIONABLE:
             await self._return()
         elif await self._is_about_sealed():
             known = settle.known(self.leased.item, self.proved, state=seal.SEALED)
             why = "it goes with a document that is sealed"
-            await seal.unread(self.desk, self.work, self.leased, known, why, before="landed")
+            await seal.unread(self.services, self.work, self.leased, known, why, before="landed")
         elif self.proved.envelope.model.kind.is_whole:
             await self._document()
         else:
@@ -189,7 +190,7 @@ class _Packet:
             if one.facts is not None and one.facts.malware is not None
         ]
         kinds = [(EventKind.ALERT_MALWARE, each) for each in told]
-        await self.work.events.append_many(self.leased.item.id, self.desk.clock.now(), kinds)
+        await self.work.events.append_many(self.leased.item.id, self.services.clock.now(), kinds)
 
     async def _return(self) -> None:
         """Nobody could act on it: 02 to the proved sender, and the row says why (interfaces.md 1.5)."""
@@ -200,7 +201,7 @@ class _Packet:
         shown = "MSG-NOT-OURS" if code == "WRONG_ADDRESSEE" else code
         returned = settle.known(item, self.proved, state="returned", code=shown, reason=ruling.detail)
         await self.work.inbox.settle(returned, self.leased.lease)
-        now = self.desk.clock.now()
+        now = self.services.clock.now()
         await self.work.events.append(EventKind.INBOX_RETURNED, item.id, now, {"reason": code})
 
     async def _document(self) -> None:
@@ -212,7 +213,7 @@ class _Packet:
         document = replace(
             document,
             attempt=await self._attempt(document, before.admitted),
-            answers=await related.answered_by(self.desk, work, self.agency, document, self.before),
+            answers=await related.answered_by(self.services, work, self.agency, document, self.before),
             marks=(*document.marks, old.mark) if old else document.marks,
         )
         newer = await related.ruling_of(work, before.replacing)
@@ -221,27 +222,27 @@ class _Packet:
         copies = related.copies_among(before.numbered, document)
         document = replace(document, marks=related.marks_with_copy(document, copies))
         document = replace(document, marks=related.marks_with_lead(document, before.with_lead))
-        await check.plan_asking_again(self.desk, work, document)
+        await check.plan_asking_again(self.services, work, document)
         await self._add(document, held=held, notice=old.notice if old else None, newer=newer)
         for waiting in before.waiting:
             await work.inbox.reopen(waiting)
-            work.when_committed(self.desk.wake)
+            work.when_committed(self.services.wake)
 
     def _translated(self, *, state: InState, target_id: str | None = None) -> IncomingDocument:
         checked, old = self.checked, self.checked.old
         document = translate.document(
-            self.desk.clock.new_id("inb_"),
+            self.services.clock.new_id("inb_"),
             self.leased.item,
             self.proved,
             checked.looked,
             source=checked.source,
             attempt=1,
             state=state,
-            codes=(*desks.ours(self.agency), *((old.code,) if old else ())),
+            codes=(*ours(self.agency), *((old.code,) if old else ())),
             target_id=target_id,
             checks=settle.checks(self.proved, checked),
         )
-        return check.with_signatures(document, checked.looked, self.desk)
+        return check.with_signatures(document, checked.looked, self.services)
 
     async def _attempt(self, document: IncomingDocument, admitted: Sequence[str | None]) -> int:
         """A9: a known DocumentId with another body is a new attempt once each earlier one ended in 02 (R117)."""
@@ -258,7 +259,7 @@ class _Packet:
     async def _request(self) -> None:
         """An update or recall: it changes nothing before it is answered. Without its document it waits. One that breaks
         a rule is held: a recall may be agreed to by itself, and an update's files go into a document that is taken in."""
-        desk, work, item, ruling = self.desk, self.work, self.leased.item, self.checked.ruling
+        services, work, item, ruling = self.services, self.work, self.leased.item, self.checked.ruling
         model, sender = self.proved.envelope.model, self.proved.envelope.sender
         if ruling.decision is not Admission.ALLOWED and not item.released:
             raise BreaksRule(f"the {model.kind} of {sender} breaks a rule: {ruling.verdict}")
@@ -268,23 +269,27 @@ class _Packet:
             await self._wait(target_id)
             return
         request = self._translated(state=InState.NEW, target_id=target.id)
-        await check.plan_asking_again(desk, work, request)
+        await check.plan_asking_again(services, work, request)
         if model.kind is Kind.UPDATE and await related.is_stale(work, target, request):
             request = replace(request, state=InState.DONE, marks=(*request.marks, related.STALE_MARK))
             await self._add(request, held=False, code=related.STALE_CODE)
             return
         kind = RequestKind.RECALL if model.kind is Kind.RECALL else RequestKind.UPDATE
         why = request.change.reason if request.change else None
-        await ask(desk, work, target, kind, request.packet_id or PacketId(item.id), why)
+        await ask(services, work, target, kind, request.packet_id or PacketId(item.id), why)
         await self._add(request, held=False)
         taken_in = target.state not in UNDECIDED
         ending = PacketEnding.ADMITTED
-        sent = answers(model.kind, ending, desk.profile, authenticated=True, taken_in=taken_in)
+        sent = answers(model.kind, ending, services.profile, authenticated=True, taken_in=taken_in)
         if "15" in sent and self.agency.answer_recall:
-            await agree(desk, work, self.agency, target, request)
+            await agree(services, work, self.agency, target, request)
 
     async def _wait(self, target_id: str) -> None:
-        item, now, needs = self.leased.item, self.desk.clock.now(), (self.proved.envelope.sender, target_id)
+        item, now, needs = (
+            self.leased.item,
+            self.services.clock.now(),
+            (self.proved.envelope.sender, target_id),
+        )
         waiting = settle.known(item, self.proved, state="waiting", code="WAITING", needs=needs)
         await self.work.inbox.settle(waiting, self.leased.lease)
         await self._arrived(PacketEnding.WAITING)
@@ -299,7 +304,7 @@ class _Packet:
         notice: str | None = None,
         newer: IncomingDocument | None = None,
     ) -> None:
-        work, item, now = self.work, self.leased.item, self.desk.clock.now()
+        work, item, now = self.work, self.leased.item, self.services.clock.now()
         await self._claim(document.id)
         await work.incoming.add(document)
         facts = [Fact(track=Track.BUSINESS, code="01", at=now)]
@@ -314,7 +319,7 @@ class _Packet:
         done = settle.known(item, self.proved, state="done", code=code, incoming_id=document.id)
         await work.inbox.settle(done, self.leased.lease)
         if not item.steps:  # it came to no end before: it waited for no person and for no other packet
-            took = self.desk.stopwatch.took
+            took = self.services.stopwatch.took
             work.when_committed(partial(took, Metric.ARRIVAL_TO_ADMITTED, item.lane, item.received_at))
         told = {
             "from": document.sender_code,
@@ -332,9 +337,9 @@ class _Packet:
     ) -> None:
         """01, once per packet: a packet that waited was answered when it was stored. `notice` tells its sender a new
         code, `others` are facts that are written with it."""
-        kind, profile = self.proved.envelope.model.kind, self.desk.profile
+        kind, profile = self.proved.envelope.model.kind, self.services.profile
         owes = "01" in answers(kind, ending, profile, authenticated=True)
-        stored = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.desk.clock.now())
+        stored = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.services.clock.now())
         if owes and not self.leased.has_landed:  # nobody can have answered it
             await self.work.facts.add_all([*others, stored])
         else:
@@ -347,10 +352,10 @@ class _Packet:
 
     async def _answer(self, code: str, description: str | None) -> None:
         about = acknowledge.of_packet(self.leased.item, self.proved)
-        await acknowledge.put(self.desk, self.work, self.agency, about, code, description=description)
+        await acknowledge.put(self.services, self.work, self.agency, about, code, description=description)
 
     async def _claim(self, incoming_id: str | None) -> None:
-        await claim_identity(self.work, self.leased.item, self.proved, incoming_id, self.desk.clock.now())
+        await claim_identity(self.work, self.leased.item, self.proved, incoming_id, self.services.clock.now())
 
 
 async def acted_on(work: SqlWork, sender: str, document_id: str) -> IncomingDocument | None:
@@ -368,7 +373,12 @@ async def acted_on(work: SqlWork, sender: str, document_id: str) -> IncomingDocu
 
 
 async def ask(
-    desk: InDesk, work: SqlWork, target: IncomingDocument, kind: RequestKind, request_id: str, why: str | None
+    services: IncomingServices,
+    work: SqlWork,
+    target: IncomingDocument,
+    kind: RequestKind,
+    request_id: str,
+    why: str | None,
 ) -> None:
     """The sender's request is now open on the document; OtherContent while an earlier one is (held for the clerk)."""
     facts = list(await work.facts.of(target.id))
@@ -382,7 +392,7 @@ async def ask(
     asked = Fact(
         track=Track.REQUEST,
         code="asked",
-        at=desk.clock.now(),
+        at=services.clock.now(),
         request_id=request_id,
         request_kind=kind,
         reason=why,
@@ -390,15 +400,19 @@ async def ask(
     await work.facts.add(target.id, asked)
     await settle.stand(work, target, [*facts, asked])
     await work.events.append(
-        EventKind.INBOX_REQUEST, target.id, desk.clock.now(), {"kind": kind, "request": request_id}
+        EventKind.INBOX_REQUEST, target.id, services.clock.now(), {"kind": kind, "request": request_id}
     )
 
 
 async def agree(
-    desk: InDesk, work: SqlWork, agency: HostedAgency, target: IncomingDocument, request: IncomingDocument
+    services: IncomingServices,
+    work: SqlWork,
+    agency: HostedAgency,
+    target: IncomingDocument,
+    request: IncomingDocument,
 ) -> None:
     """15 by itself: the recall of a document not yet taken in."""
-    now = desk.clock.now()
+    now = services.clock.now()
     facts = list(await work.facts.of(target.id))
     agreed = Fact(track=Track.REQUEST, code="15", at=now, stated_at=now, request_id=request.packet_id)
     await work.facts.add(target.id, agreed)
@@ -407,7 +421,7 @@ async def agree(
     await work.incoming.save(
         replace(stored, state=InState.DONE, marks=(*stored.marks, "request_agreed:recall"))
     )
-    await acknowledge.put(desk, work, agency, acknowledge.of_document(request), "15", stated_at=now)
+    await acknowledge.put(services, work, agency, acknowledge.of_document(request), "15", stated_at=now)
     await work.events.append(EventKind.INBOX_STATUS, target.id, now, {"code": "15", "by_itself": True})
 
 

@@ -22,7 +22,7 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.system_box import BoxItem, BoxKind, BoxState
 from gateway.errors import Clash, NotFound
 from gateway.incoming import reading, status_files
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.stored_content import OpenFile
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ class Waiting:
     updated_at: datetime
 
 
-async def documents(desk: InDesk, reader: Reader, most: int) -> list[Waiting]:
+async def documents(services: IncomingServices, reader: Reader, most: int) -> list[Waiting]:
     """What nobody has acknowledged, the oldest first. What came on paper has no file of the axis's kind."""
     found: list[Waiting] = []
-    now, after = desk.clock.now(), None
+    now, after = services.clock.now(), None
     while len(found) < most:
-        async with desk.store.read(reader.scope) as work:
+        async with services.store.read(reader.scope) as work:
             rows = await work.systems.documents(reader.system, reader.client, after, _AT_ONCE)
         for each in rows:
             item = each.item
@@ -88,10 +88,10 @@ async def documents(desk: InDesk, reader: Reader, most: int) -> list[Waiting]:
     return found[:most]
 
 
-async def statuses(desk: InDesk, reader: Reader, most: int) -> list[Waiting]:
+async def statuses(services: IncomingServices, reader: Reader, most: int) -> list[Waiting]:
     """What the recipients of its documents said, the oldest first."""
-    await _look(desk, reader)
-    async with desk.store.read(reader.scope) as work:
+    await _look(services, reader)
+    async with services.store.read(reader.scope) as work:
         found = await work.systems.statuses(reader.system, most)
         events = {each.doc_id: await _event(work, each) for each in found}
     return [
@@ -107,16 +107,16 @@ async def statuses(desk: InDesk, reader: Reader, most: int) -> list[Waiting]:
     ]
 
 
-async def _look(desk: InDesk, reader: Reader) -> None:
+async def _look(services: IncomingServices, reader: Reader) -> None:
     """Notes the statuses that came since the last look."""
-    async with desk.store.read(reader.scope) as work:
+    async with services.store.read(reader.scope) as work:
         began = seen = await work.systems.looked_at(reader.system)
     while seen - began < _MOST_EVENTS:
-        events = await desk.store.events_after(reader.scope.agency_id, seen, _AT_ONCE)
+        events = await services.store.events_after(reader.scope.agency_id, seen, _AT_ONCE)
         if not events:
             return
         seen = events[-1].agency_seq or seen
-        async with desk.store.begin(reader.scope) as work:
+        async with services.store.begin(reader.scope) as work:
             await work.systems.note(reader.system, await _of_its_own(work, reader, events), seen)
             await work.commit()
         if len(events) < _AT_ONCE:
@@ -149,19 +149,19 @@ async def _event(work: SqlWork, item: BoxItem) -> Event:
     return found
 
 
-async def fetch(desk: InDesk, reader: Reader, doc_id: str, lease: timedelta) -> OpenFile:
+async def fetch(services: IncomingServices, reader: Reader, doc_id: str, lease: timedelta) -> OpenFile:
     """The file, the system's from now on. What is settled can be fetched again; Clash while another has it."""
     if doc_id.startswith(_OF_STATUS):
-        async with desk.store.read(reader.scope) as work:
+        async with services.store.read(reader.scope) as work:
             item = await _status_item(work, reader, doc_id)
             agency = await work.agency()
-            raw = await status_files.written(work, agency, await _event(work, item), desk.clock.now())
+            raw = await status_files.written(work, agency, await _event(work, item), services.clock.now())
         return status_files.as_file(doc_id, raw, _once(raw))
-    async with desk.store.begin(reader.scope) as work:
+    async with services.store.begin(reader.scope) as work:
         document = await work.incoming.get(doc_id)
-        await work.handovers.take(document.id, reader.client, desk.clock.now() + lease)
+        await work.handovers.take(document.id, reader.client, services.clock.now() + lease)
         await work.commit()
-    return await reading.open_envelope(desk, reader.scope, doc_id)
+    return await reading.open_envelope(services, reader.scope, doc_id)
 
 
 async def _once(raw: bytes) -> AsyncIterator[bytes]:
@@ -169,22 +169,22 @@ async def _once(raw: bytes) -> AsyncIterator[bytes]:
 
 
 async def say(
-    desk: InDesk, reader: Reader, doc_id: str, word: BoxState | None, why: str, lease: timedelta
+    services: IncomingServices, reader: Reader, doc_id: str, word: BoxState | None, why: str, lease: timedelta
 ) -> None:
     """`word` is processing or done; None says that it failed. What is over stays over, and a repeat is harmless."""
-    async with desk.store.begin(reader.scope) as work:
+    async with services.store.begin(reader.scope) as work:
         if doc_id.startswith(_OF_STATUS):
-            await _say_of_status(desk, work, reader, doc_id, word, why)
+            await _say_of_status(services, work, reader, doc_id, word, why)
         else:
-            await _say_of_document(desk, work, reader, doc_id, word, why, lease)
+            await _say_of_document(services, work, reader, doc_id, word, why, lease)
         await work.commit()
-    desk.wake()
+    services.wake()
 
 
 async def _say_of_status(
-    desk: InDesk, work: SqlWork, reader: Reader, doc_id: str, word: BoxState | None, why: str
+    services: IncomingServices, work: SqlWork, reader: Reader, doc_id: str, word: BoxState | None, why: str
 ) -> None:
-    item, now = await _status_item(work, reader, doc_id), desk.clock.now()
+    item, now = await _status_item(work, reader, doc_id), services.clock.now()
     if item.state is BoxState.DONE:
         return
     if word is not None:
@@ -195,7 +195,7 @@ async def _say_of_status(
 
 
 async def _say_of_document(
-    desk: InDesk,
+    services: IncomingServices,
     work: SqlWork,
     reader: Reader,
     doc_id: str,
@@ -203,7 +203,7 @@ async def _say_of_document(
     why: str,
     lease: timedelta,
 ) -> None:
-    document, now = await work.incoming.get(doc_id), desk.clock.now()
+    document, now = await work.incoming.get(doc_id), services.clock.now()
     handovers = work.handovers
     if word is BoxState.DONE:
         if await handovers.ack(document.id, reader.client, now):
@@ -246,13 +246,13 @@ async def _status_item(work: SqlWork, reader: Reader, doc_id: str) -> BoxItem:
     return item
 
 
-async def offer_again(desk: InDesk, scope: AgencyScope, system: str, doc_id: str) -> BoxItem:
+async def offer_again(services: IncomingServices, scope: AgencyScope, system: str, doc_id: str) -> BoxItem:
     """A person has looked at what was given up. Clash for what was not."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         item = await work.systems.item(system, doc_id)
         if item is None or item.state is not BoxState.STUCK:
             raise Clash(f"{doc_id} was not given up by the system {system}", code="GW-SYSTEM-NOT-STUCK")
-        again = system_box.reoffer(item, desk.clock.now())
+        again = system_box.reoffer(item, services.clock.now())
         await work.systems.save(again)
         await work.commit()
     return again

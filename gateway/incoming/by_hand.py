@@ -35,9 +35,9 @@ from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash, NotFound, Refused, ScannerDown
 from gateway.incoming import handling, register, related, settle
 from gateway.incoming.check import PLAIN
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
+from gateway.policy import admission
 from gateway.policy import book as rules
-from gateway.policy import door
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 
 if TYPE_CHECKING:
@@ -93,31 +93,31 @@ class EnteredDocument:
 
 
 async def enter(
-    desk: InDesk, scope: AgencyScope, letter: TypedMail, attached: Attached | None = None
+    services: IncomingServices, scope: AgencyScope, letter: TypedMail, attached: Attached | None = None
 ) -> EnteredDocument:
     """The document with its line. Refused names every broken rule, Clash a number that is taken; nothing is stored then,
     and no number is used up."""
-    agency = await desk.agency(scope.agency_id)
-    _check(desk, agency, letter)
+    agency = await services.agency(scope.agency_id)
+    _check(services, agency, letter)
     async with AsyncExitStack() as stack:
         scan = kept = None
         if attached is not None:
-            scan = await stack.enter_async_context(scanned(desk, attached.name, attached.chunks))
-            kept = await desk.blobs.keep(scan.scratch, scan.digest, scan.size)
-        async with desk.store.begin(scope) as work:
+            scan = await stack.enter_async_context(scanned(services, attached.name, attached.chunks))
+            kept = await services.blobs.keep(scan.scratch, scan.digest, scan.size)
+        async with services.store.begin(scope) as work:
             known = await _known(work, letter.id)
             if known is not None:
                 return known
-            entered = await _enter(desk, work, await work.agency(), letter, scan)
+            entered = await _enter(services, work, await work.agency(), letter, scan)
             if kept is not None:
                 await work.blobs.keep(kept, "inbox", entered.document.inbox_id)
             await work.commit()
-    desk.wake()
+    services.wake()
     return entered
 
 
-def _check(desk: InDesk, agency: HostedAgency, letter: TypedMail) -> None:
-    declared = door.check_declared(letter.secrecy, None, desk.profile)
+def _check(services: IncomingServices, agency: HostedAgency, letter: TypedMail) -> None:
+    declared = admission.check_declared(letter.secrecy, None, services.profile)
     asked = rules.HandEntry(
         texts={
             "sender": letter.sender,
@@ -135,7 +135,7 @@ def _check(desk: InDesk, agency: HostedAgency, letter: TypedMail) -> None:
         given_number=letter.register_no,
         is_catch_up=letter.catch_up is not None,
     )
-    verdict = declared + rules.check_entry(asked, agency.numbering, local(desk.clock.now()).date())
+    verdict = declared + rules.check_entry(asked, agency.numbering, local(services.clock.now()).date())
     if letter.source is Source.AXIS:
         raise Clash("what comes over the axis is not entered by hand; take it in with its status 03")
     if not verdict.allowed:
@@ -153,9 +153,13 @@ async def _known(work: SqlWork, id: str | None) -> EnteredDocument | None:
 
 
 async def _enter(
-    desk: InDesk, work: SqlWork, agency: HostedAgency, letter: TypedMail, scan: BroughtFile | None
+    services: IncomingServices,
+    work: SqlWork,
+    agency: HostedAgency,
+    letter: TypedMail,
+    scan: BroughtFile | None,
 ) -> EnteredDocument:
-    now = desk.clock.now()
+    now = services.clock.now()
     copies = await _copies(work, letter)
     year = letter.received_on.year
     given = letter.register_no.strip() if letter.register_no else None
@@ -163,7 +167,7 @@ async def _enter(
     if number is None:
         raise NotFound("the book gave no number; name one with register_no")
     document = replace(
-        _document(desk, work.scope.agency_id, letter, scan, now),
+        _document(services, work.scope.agency_id, letter, scan, now),
         register_no=number,
         register_year=year,
         marks=tuple(related.copy_mark(AXIS_COPY, each) for each in copies[:1]),
@@ -178,7 +182,7 @@ async def _enter(
         catch_up=letter.catch_up.strip() if letter.catch_up else None,
     )
     await work.incoming.add(document)
-    await handling.give(work, document, work.scope.principal_id, now, desk.clock.new_id)
+    await handling.give(work, document, work.scope.principal_id, now, services.clock.new_id)
     await work.register.enter(entry)
     fact = Fact(track=Track.BUSINESS, code="03", at=now, stated_at=now)
     await work.facts.add(document.id, fact)
@@ -202,10 +206,10 @@ async def _copies(work: SqlWork, letter: TypedMail) -> list[IncomingDocument]:
 
 
 def _document(
-    desk: InDesk, agency_id: str, letter: TypedMail, scan: BroughtFile | None, now: datetime
+    services: IncomingServices, agency_id: str, letter: TypedMail, scan: BroughtFile | None, now: datetime
 ) -> IncomingDocument:
     """There is no envelope: its digest is that of what was typed, and no bytes have it."""
-    id = letter.id or desk.clock.new_id("inb_")
+    id = letter.id or services.clock.new_id("inb_")
     typed = Digest.of_bytes(hashlib.sha256(repr(sorted(asdict(letter).items())).encode()).digest())
     return IncomingDocument(
         id=id,
@@ -259,22 +263,22 @@ def _told(document: IncomingDocument, entry: RegisterEntry) -> dict[str, object]
 
 
 async def correct(
-    desk: InDesk, scope: AgencyScope, incoming_id: str, letter: TypedMail, why: str
+    services: IncomingServices, scope: AgencyScope, incoming_id: str, letter: TypedMail, why: str
 ) -> IncomingDocument:
     """What the line says of the letter, typed right. Number, day of receipt, source and scan stay as they were entered.
     Clash for what came over the axis: its sender alone corrects it."""
-    agency = await desk.agency(scope.agency_id)
+    agency = await services.agency(scope.agency_id)
     _need(why)
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         document, entry = await _by_hand(work, incoming_id)
         kept = replace(
             letter,
             source=document.source,
-            received_on=local(desk.clock.now()).date(),
+            received_on=local(services.clock.now()).date(),
             register_no=None if agency.numbering.value == "B" else entry.number,
             catch_up=entry.catch_up or letter.catch_up,
         )
-        _check(desk, agency, kept)
+        _check(services, agency, kept)
         typed = {
             "sender_name": letter.sender.strip(),
             "sender_code": letter.sender_code.strip(),
@@ -291,17 +295,19 @@ async def correct(
         changed = sorted(name for name, value in typed.items() if getattr(document, name) != value)
         saved = await work.incoming.save(replace(document, **typed))  # type: ignore[arg-type]  # one table of fields
         told: dict[str, object] = {"fields": changed, "reason": why.strip()}
-        await work.events.append(EventKind.BOOK_CORRECTED, incoming_id, desk.clock.now(), told)
+        await work.events.append(EventKind.BOOK_CORRECTED, incoming_id, services.clock.now(), told)
         await work.commit()
     return saved
 
 
-async def strike(desk: InDesk, scope: AgencyScope, incoming_id: str, why: str) -> EnteredDocument:
+async def strike(
+    services: IncomingServices, scope: AgencyScope, incoming_id: str, why: str
+) -> EnteredDocument:
     """A line entered by mistake: struck through with the reason, its number is never given again (R32)."""
     _need(why)
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         document, entry = await _by_hand(work, incoming_id)
-        now = desk.clock.now()
+        now = services.clock.now()
         repeated = not await register.strike(work, entry, why.strip(), now)
         if not repeated:
             facts = list(await work.facts.of(document.id))
@@ -362,28 +368,30 @@ class BroughtFile:
 
 
 @asynccontextmanager
-async def scanned(desk: InDesk, name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[BroughtFile]:
+async def scanned(
+    services: IncomingServices, name: str, chunks: AsyncIterator[bytes]
+) -> AsyncIterator[BroughtFile]:
     """Refused with every rule that the file breaks; ScannerDown while nobody can say whether it carries malware."""
-    with desk.blobs.scratch() as scratch:
-        digest, size = await _spooled(desk, scratch, name, chunks)
-        clean = door.clean_name(name)
-        facts = await desk.pool.run(
-            lambda: desk.inspector.inspect(scratch.path, clean, reads_page=True, digest=digest)
+    with services.blobs.scratch() as scratch:
+        digest, size = await _spooled(services, scratch, name, chunks)
+        clean = admission.clean_name(name)
+        facts = await services.pool.run(
+            lambda: services.inspector.inspect(scratch.path, clean, reads_page=True, digest=digest)
         )
-        said = await desk.scanner.scan(scratch.path, digest)
+        said = await services.scanner.scan(scratch.path, digest)
         facts = facts.scanned(said)
-        if door.must_wait(facts, desk.profile):
+        if admission.must_wait(facts, services.profile):
             raise ScannerDown(
                 f"the scan {clean[:100]!r} could not be checked for malware now; enter it again later"
             )
-        verdict = door.judge_file(name, facts, desk.profile, _POINTER)
+        verdict = admission.judge_file(name, facts, services.profile, _POINTER)
         if not verdict.allowed:
             raise Refused(verdict)
         yield BroughtFile(name=clean, size=size, digest=digest, facts=facts, scratch=scratch)
 
 
 async def _spooled(
-    desk: InDesk, scratch: FileScratch, name: str, chunks: AsyncIterator[bytes]
+    services: IncomingServices, scratch: FileScratch, name: str, chunks: AsyncIterator[bytes]
 ) -> tuple[Digest, int]:
     hasher, size = hashlib.sha256(), 0
 
@@ -393,9 +401,9 @@ async def _spooled(
 
     async for chunk in chunks:
         size += len(chunk)
-        over = door.over_limit(name, size, size, desk.profile, _POINTER)
+        over = admission.over_limit(name, size, size, services.profile, _POINTER)
         if over is not None:
             raise Refused(Verdict(reasons=(over,)))
-        await desk.pool.run(partial(take, chunk))
-    await desk.pool.run(scratch.file.flush)
+        await services.pool.run(partial(take, chunk))
+    await services.pool.run(scratch.file.flush)
     return Digest.of_bytes(hasher.digest()), size

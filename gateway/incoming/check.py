@@ -26,12 +26,12 @@ from gateway.edxml.attachment import pieces
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import SchemaProblem
 from gateway.errors import Conflict, ScannerDown
-from gateway.incoming.desk import InDesk, LandsFirst, is_ours, ours
+from gateway.incoming.services import IncomingServices, LandsFirst, is_ours, ours
 from gateway.incoming.translate import Looked
 from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict
-from gateway.policy.door import must_wait
+from gateway.policy.admission import must_wait
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -59,29 +59,31 @@ class CheckedPacket:
     """The ended code that it was addressed to."""
 
 
-async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, source: Digest) -> CheckedPacket:
+async def run(
+    services: IncomingServices, leased: LeasedInbox, proved: Proved, source: Digest
+) -> CheckedPacket:
     """Looks at every file of the packet and asks the rules. Stores nothing. LandsFirst where somebody would have to be
     waited for by a packet that has not landed."""
     item = leased.item
-    agency = await desk.agency(item.agency_id)
+    agency = await services.agency(item.agency_id)
     model, addressed_to = proved.envelope.model, _addressed_to(proved)
     hops = [hop.organ_id for hop in model.trace if hop.organ_id]
     if why := rules.goes_round(ours(agency), hops):
         raise Conflict(why, code=LOOP)
-    if desk.scanner.waits and proved.envelope.signed.files and not leased.has_landed:
+    if services.scanner.waits and proved.envelope.signed.files and not leased.has_landed:
         raise LandsFirst("a scanner looks at its files")
-    opener = await _opened(desk, item, proved, source)
-    looked, limits = [], desk.xml.limits
+    opener = await _opened(services, item, proved, source)
+    looked, limits = [], services.xml.limits
     for part, one in zip(proved.envelope.signed.files, model.attachments, strict=True):
-        found, inflated = await _looked(desk, leased, opener, part, one.attachment_name, limits)
+        found, inflated = await _looked(services, leased, opener, part, one.attachment_name, limits)
         looked.append(found)
         limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
     matters = _MATTERS_VOUCHED if proved.is_vouched else _MATTERS if proved.is_liberal else None
     problems: Sequence[SchemaProblem] = ()
     if not proved.keeps_form:
-        problems = await desk.pool.run(partial(_problems, desk.xml.limits, proved, looked))
-    old = await ended_code_named(desk, agency, addressed_to) if model.kind is not Kind.STATUS else None
+        problems = await services.pool.run(partial(_problems, services.xml.limits, proved, looked))
+    old = await ended_code_named(services, agency, addressed_to) if model.kind is not Kind.STATUS else None
     packet = rules.ArrivedPacket(
         our_codes=(*ours(agency), *((old.code,) if old else ())),
         addressed_to=addressed_to,
@@ -104,7 +106,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, source: Digest)
             each for each in proved.envelope.signed.findings if proved.is_vouched and each.code in _UNKNOWN
         ),
     )
-    ruling = rules.check(packet, desk.profile)
+    ruling = rules.check(packet, services.profile)
     return CheckedPacket(ruling=ruling, looked=tuple(looked), source=source, old=old)
 
 
@@ -117,12 +119,14 @@ def _problems(limits: EnvelopeLimits, proved: Proved, looked: Sequence[Looked]) 
     return schema.check(schema.skeleton(octets, limits, liberal=liberal)) or ()
 
 
-async def _opened(desk: InDesk, item: InboxPacket, proved: Proved, source: Digest) -> Callable[[], BinaryIO]:
+async def _opened(
+    services: IncomingServices, item: InboxPacket, proved: Proved, source: Digest
+) -> Callable[[], BinaryIO]:
     """The octets that the files are slices of: the file that was judged, or the canonical ones that lie beside it."""
     if source == item.file_digest:
         return proved.open
-    async with desk.store.read(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
-        return await desk.blobs.open(work, source)
+    async with services.store.read(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+        return await services.blobs.open(work, source)
 
 
 def _addressed_to(proved: Proved) -> tuple[str, ...]:
@@ -132,7 +136,7 @@ def _addressed_to(proved: Proved) -> tuple[str, ...]:
 
 
 async def _looked(
-    desk: InDesk,
+    services: IncomingServices,
     leased: LeasedInbox,
     opener: Callable[[], BinaryIO],
     part: FileSlice,
@@ -142,32 +146,32 @@ async def _looked(
     """The file and what it was found to be, with how much was unpacked to know. ScannerDown while nobody can say whether it
     carries malware: the packet stays landed (threat 65)."""
     seen_at = leased.item.received_at
-    with desk.blobs.scratch(few=True) as scratch:
+    with services.blobs.scratch(few=True) as scratch:
 
         def look() -> tuple[FileSlice, int, FileFacts | None]:
             one, inflated = _unpacked(opener, part, name, limits, scratch)
             if one.damaged is not None:
                 return one, inflated, None
-            found = desk.inspector.inspect(
+            found = services.inspector.inspect(
                 scratch.content, one.name, reads_page=one.n == 1, digest=one.sha256
             )
             if found.found_type == "pdf" and part.n <= MOST_SIGNED:
-                signatures = desk.signatures.read_alone(scratch.content, seen_at, desk.clock.now())
+                signatures = services.signatures.read_alone(scratch.content, seen_at, services.clock.now())
                 found = replace(found, signatures=signatures)
-                if signatures is not None and not desk.scanner.waits:
+                if signatures is not None and not services.scanner.waits:
                     scratch.discard()  # nobody asks for it any more; to take it off the disk would hold up the event loop
             return one, inflated, found
 
-        part, inflated, facts = await desk.pool.run(look)
+        part, inflated, facts = await services.pool.run(look)
         if facts is None:
             return Looked(part=part, facts=None), inflated
-        scan = await desk.scanner.scan(scratch.content, part.sha256)
+        scan = await services.scanner.scan(scratch.content, part.sha256)
         facts = facts.scanned(scan)
-        if must_wait(facts, desk.profile):
+        if must_wait(facts, services.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
-        facts = replace(facts, signatures=await _signatures(desk, leased, scratch, facts, part.n))
+        facts = replace(facts, signatures=await _signatures(services, leased, scratch, facts, part.n))
         if scratch.is_in_file:
-            await desk.pool.run(scratch.discard)
+            await services.pool.run(scratch.discard)
     return Looked(part=part, facts=facts), inflated
 
 
@@ -219,12 +223,12 @@ SIGNATURES_AGAIN = ANSWER_DELAY
 
 
 async def _signatures(
-    desk: InDesk, leased: LeasedInbox, scratch: FileScratch, facts: FileFacts, n: int
+    services: IncomingServices, leased: LeasedInbox, scratch: FileScratch, facts: FileFacts, n: int
 ) -> PdfFacts | None:
     """The facts about the n-th file's signatures; None for what is no PDF, or carries malware."""
     if facts.found_type != "pdf" or facts.malware is not None:
         return None
-    seen_at, now = leased.item.received_at, desk.clock.now()
+    seen_at, now = leased.item.received_at, services.clock.now()
     if n > MOST_SIGNED:
         detail = f"more than {MOST_SIGNED} files in one packet"
         return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=detail)
@@ -232,15 +236,17 @@ async def _signatures(
         return facts.signatures
     if not leased.has_landed:
         raise LandsFirst("another process reads its signatures")
-    return await desk.signatures.read(scratch.path, seen_at, now)
+    return await services.signatures.read(scratch.path, seen_at, now)
 
 
-def with_signatures(document: IncomingDocument, looked: Sequence[Looked], desk: InDesk) -> IncomingDocument:
+def with_signatures(
+    document: IncomingDocument, looked: Sequence[Looked], services: IncomingServices
+) -> IncomingDocument:
     """The document with what its files' signatures are worth; of what is sealed nothing is read."""
     if document.kind is Kind.RECALL or document.state is InState.SEALED:
         return document
     found = {
-        file.n: pdf_verdict.judge(file.name, file.n, one.facts.signatures, desk.profile.pdf_roles)
+        file.n: pdf_verdict.judge(file.name, file.n, one.facts.signatures, services.profile.pdf_roles)
         for file, one in zip(document.files, looked, strict=True)
         if one.facts is not None and one.facts.signatures is not None
     }
@@ -281,10 +287,10 @@ async def files_arrived_at(work: SqlWork, document: IncomingDocument) -> datetim
     return document.arrived_at
 
 
-async def plan_asking_again(desk: InDesk, work: SqlWork, document: IncomingDocument) -> None:
+async def plan_asking_again(services: IncomingServices, work: SqlWork, document: IncomingDocument) -> None:
     """In the admitting transaction: asked again later where an answer is only missing."""
     if pdf_verdict.is_open(document.signatures):
-        await work.jobs.put(SIGNATURES_JOB, document.id, not_before=desk.clock.now() + SIGNATURES_AGAIN)
+        await work.jobs.put(SIGNATURES_JOB, document.id, not_before=services.clock.now() + SIGNATURES_AGAIN)
 
 
 OLD_CODE_MARK = "old_code"
@@ -304,24 +310,26 @@ class OldCode:
         return f"{OLD_CODE_MARK}:{self.code}"
 
 
-async def receiving_agency(desk: InDesk, recipient: str, kind: str) -> HostedAgency | None:
+async def receiving_agency(services: IncomingServices, recipient: str, kind: str) -> HostedAgency | None:
     """Who takes a parcel. New documents to an ended code go to its successor, where that is hosted here; what speaks of
     documents from before goes where those are."""
-    hosted = await desk.store.hosted()
+    hosted = await services.store.hosted()
     own = next((one for one in hosted if is_ours(one, recipient)), None)
     if own is not None and kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
         return own
-    answer = await _closed(desk, recipient)
+    answer = await _closed(services, recipient)
     if answer is None or answer.successor is None:
         return own
     return next((one for one in hosted if is_ours(one, answer.successor)), own)
 
 
-async def ended_code_named(desk: InDesk, agency: HostedAgency, named: Collection[str]) -> OldCode | None:
+async def ended_code_named(
+    services: IncomingServices, agency: HostedAgency, named: Collection[str]
+) -> OldCode | None:
     """The ended code under which a packet is for this agency; None when it names one that is in force."""
     found: OldCode | None = None
     for code in named:
-        answer = await _closed(desk, code)
+        answer = await _closed(services, code)
         if answer is None:
             if is_ours(agency, code):
                 return None
@@ -330,19 +338,19 @@ async def ended_code_named(desk: InDesk, agency: HostedAgency, named: Collection
     return found
 
 
-async def codes_of_sender(desk: InDesk, sender: str) -> frozenset[str]:
+async def codes_of_sender(services: IncomingServices, sender: str) -> frozenset[str]:
     """The sender's code and every ended one that it took over from, in small letters: it answers for them."""
-    today = local(desk.clock.now()).date()
-    former = await desk.directory.former([sender.strip().upper()], today)
+    today = local(services.clock.now()).date()
+    former = await services.directory.former([sender.strip().upper()], today)
     return frozenset(code.casefold() for code in (sender, *former))
 
 
-async def _closed(desk: InDesk, code: str) -> Resolution | None:
+async def _closed(services: IncomingServices, code: str) -> Resolution | None:
     """Of a code that ended, by rows that may redirect; None for every other."""
-    today = local(desk.clock.now()).date()
-    if await desk.directory.find(code, today) is not None:
+    today = local(services.clock.now()).date()
+    if await services.directory.find(code, today) is not None:
         return None
-    answer = await desk.directory.resolve(code, today)
+    answer = await services.directory.resolve(code, today)
     return answer if answer.standing is CodeStanding.CLOSED and answer.may_refuse else None
 
 

@@ -16,7 +16,7 @@ from gateway.domain.document import WORKED_ON, Assignment, IncomingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.handling import PartState, UnitPart, required_parts, unit_key
 from gateway.errors import Clash, Refused
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def close(work: SqlWork, document: IncomingDocument, by: str, now: datetim
 
 
 async def hand_back(
-    desk: InDesk,
+    services: IncomingServices,
     scope: AgencyScope,
     incoming_id: str,
     unit: str,
@@ -97,18 +97,22 @@ async def hand_back(
     words = " ".join(why.split())[:LONGEST_WHY]
     if not words:
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
-    return await _end(desk, scope, incoming_id, unit, PartState.RETURNED, words, expect_version)
+    return await _end(services, scope, incoming_id, unit, PartState.RETURNED, words, expect_version)
 
 
 async def finish(
-    desk: InDesk, scope: AgencyScope, incoming_id: str, unit: str, expect_version: int | None = None
+    services: IncomingServices,
+    scope: AgencyScope,
+    incoming_id: str,
+    unit: str,
+    expect_version: int | None = None,
 ) -> UnitPart:
     """A unit that helps has done its part; the unit that leads says so with 06. Clash where it has no open part."""
-    return await _end(desk, scope, incoming_id, unit, PartState.DONE, "", expect_version)
+    return await _end(services, scope, incoming_id, unit, PartState.DONE, "", expect_version)
 
 
 async def _end(
-    desk: InDesk,
+    services: IncomingServices,
     scope: AgencyScope,
     incoming_id: str,
     unit: str,
@@ -116,8 +120,8 @@ async def _end(
     why: str,
     expect_version: int | None,
 ) -> UnitPart:
-    now, wanted = desk.clock.now(), unit_key(unit)
-    async with desk.store.begin(scope) as work:
+    now, wanted = services.clock.now(), unit_key(unit)
+    async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
@@ -132,5 +136,5 @@ async def _end(
         told = {"unit": part.unit, "lead": part.is_lead, **({"reason": why} if why else {})}
         await work.events.append(kind, document.id, now, told)
         await work.commit()
-    desk.wake()
+    services.wake()
     return ended

@@ -23,7 +23,7 @@ from gateway.domain.signatures import FileVerdict, PdfFacts
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StaleVersion, StoreFailure
 from gateway.incoming import check, verify
 from gateway.incoming.check import decoded
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.incoming.translate import REVOCATION_UNKNOWN
 from gateway.incoming.verify import Proved
 from gateway.policy import pdf_verdict
@@ -38,12 +38,12 @@ LEASE_S = 600.0
 GIVE_UP = timedelta(days=30)
 
 
-async def ask_due(desk: InDesk) -> int:
+async def ask_due(services: IncomingServices) -> int:
     """One batch of due jobs; how many."""
-    jobs = await desk.store.claim_jobs(check.SIGNATURES_JOB, JOBS_AT_ONCE, LEASE_S)
+    jobs = await services.store.claim_jobs(check.SIGNATURES_JOB, JOBS_AT_ONCE, LEASE_S)
     for job in jobs:
         try:
-            await _ask(desk, job)
+            await _ask(services, job)
         except StaleLease:
             log.action(
                 _log, "signatures.discarded", "another worker asked meanwhile", document=job.subject_id
@@ -53,15 +53,15 @@ async def ask_due(desk: InDesk) -> int:
     return len(jobs)
 
 
-async def _ask(desk: InDesk, job: Job) -> None:
+async def _ask(services: IncomingServices, job: Job) -> None:
     scope = AgencyScope(agency_id=job.agency_id, principal_id="node")
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         asked = await work.incoming.get(job.subject_id)
         seen_at = await check.files_arrived_at(work, asked)
     verdicts: list[FileVerdict] = []
     if asked.state not in UNREADABLE:
-        verdicts = [await _asked_again(desk, scope, asked, each, seen_at) for each in asked.signatures]
-    async with desk.store.begin(scope) as work:
+        verdicts = [await _asked_again(services, scope, asked, each, seen_at) for each in asked.signatures]
+    async with services.store.begin(scope) as work:
         document = await work.incoming.get(job.subject_id)
         readable = document.state not in UNREADABLE
         # An update may have brought other files meanwhile: of those nothing was asked.
@@ -71,10 +71,10 @@ async def _ask(desk: InDesk, job: Job) -> None:
             await work.incoming.save(told)
         if (told.legal_value, _words(told)) != (document.legal_value, _words(document)):
             data = {"legal_value": told.legal_value, "pdf_signature": told.checks.get("pdf_signature")}
-            await work.events.append(EventKind.INBOX_SIGNATURES, document.id, desk.clock.now(), data)
-        waits = readable and desk.clock.now() < seen_at + GIVE_UP
+            await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), data)
+        waits = readable and services.clock.now() < seen_at + GIVE_UP
         if waits and pdf_verdict.is_open(told.signatures):
-            later = desk.clock.now() + check.SIGNATURES_AGAIN
+            later = services.clock.now() + check.SIGNATURES_AGAIN
             await work.jobs.retry(job.lease, later, f"{pdf_verdict.REVOCATION}: still not known")
         else:
             await work.jobs.done(job.lease)
@@ -91,33 +91,39 @@ def _words(document: IncomingDocument) -> list[tuple[str, str]]:
 
 
 async def _asked_again(
-    desk: InDesk, scope: AgencyScope, document: IncomingDocument, verdict: FileVerdict, seen_at: datetime
+    services: IncomingServices,
+    scope: AgencyScope,
+    document: IncomingDocument,
+    verdict: FileVerdict,
+    seen_at: datetime,
 ) -> FileVerdict:
     file = next((one for one in document.files if one.n == verdict.n), None)
     if file is None or not pdf_verdict.is_open((verdict,)):
         return verdict
     try:
-        facts = await _read_file(desk, scope, file, seen_at)
+        facts = await _read_file(services, scope, file, seen_at)
     except (StoreFailure, NotFound) as error:  # the bytes are lost or the disk is: asked again, for a month
         log.action(_log, "signatures.unread", str(error), document=document.id, code=error.code)
         return verdict
     if facts.fault is not None and verdict.signers:
         return verdict  # the reader was busy or the file is too much for it now: what was known stays
-    return pdf_verdict.judge(file.name, file.n, facts, desk.profile.pdf_roles)
+    return pdf_verdict.judge(file.name, file.n, facts, services.profile.pdf_roles)
 
 
-async def _read_file(desk: InDesk, scope: AgencyScope, file: IncomingFile, seen_at: datetime) -> PdfFacts:
-    async with desk.store.read(scope) as work:
-        opener = await desk.blobs.open(work, file.source)
-    with desk.blobs.scratch() as scratch:
+async def _read_file(
+    services: IncomingServices, scope: AgencyScope, file: IncomingFile, seen_at: datetime
+) -> PdfFacts:
+    async with services.store.read(scope) as work:
+        opener = await services.blobs.open(work, file.source)
+    with services.blobs.scratch() as scratch:
 
         def write() -> None:
             for piece in decoded(opener, file.offset, file.length, file.coding):
                 scratch.file.write(piece)
             scratch.file.flush()
 
-        await desk.pool.run(write)
-        return await desk.signatures.read(scratch.path, seen_at, desk.clock.now())
+        await services.pool.run(write)
+        return await services.signatures.read(scratch.path, seen_at, services.clock.now())
 
 
 REVOKED_BEFORE = "revoked_before_arrival"
@@ -141,30 +147,32 @@ async def note_pending(work: SqlWork, item: InboxPacket, proved: Proved) -> None
         await work.pending.add(pending_of(item, proved.envelope.signed.certificate_der))
 
 
-async def judge_pending(desk: InDesk) -> int:
+async def judge_pending(services: IncomingServices) -> int:
     """Judges every packet that waits by what is known now; of how many it is known at last."""
     settled, after = 0, ("", "")
     while True:
-        found = await desk.store.pending_revocations(after, _PENDING_AT_ONCE)
+        found = await services.store.pending_revocations(after, _PENDING_AT_ONCE)
         for each in found:
-            settled += await _judge_one(desk, each)
+            settled += await _judge_one(services, each)
         if len(found) < _PENDING_AT_ONCE:
             return settled
         after = (found[-1].agency_id, found[-1].inbox_id)
 
 
-async def _judge_one(desk: InDesk, pending: PendingRevocation) -> bool:
-    evidence = await desk.pool.run(lambda: desk.trust.collect(pending.certificate_der, pending.arrived_at))
+async def _judge_one(services: IncomingServices, pending: PendingRevocation) -> bool:
+    evidence = await services.pool.run(
+        lambda: services.trust.collect(pending.certificate_der, pending.arrived_at)
+    )
     if evidence.revocation == "unknown":
         return False
-    if desk.answers is not None:
-        await desk.answers.use(evidence.answers)
+    if services.answers is not None:
+        await services.answers.use(evidence.answers)
     try:
-        async with desk.store.begin(_scope(pending.agency_id)) as work:
+        async with services.store.begin(_scope(pending.agency_id)) as work:
             item = await work.inbox.get(pending.inbox_id)
             if item.state == "landed":  # it is being judged at this moment, perhaps by what was known before
                 return False
-            await _settle(desk, work, item, evidence)
+            await _settle(services, work, item, evidence)
             await work.pending.remove(item.id)
             await work.commit()
     except (Clash, StaleVersion):  # a worker or a person has it now; the next look finds it as they left it
@@ -173,24 +181,30 @@ async def _judge_one(desk: InDesk, pending: PendingRevocation) -> bool:
     return True
 
 
-async def _settle(desk: InDesk, work: SqlWork, item: InboxPacket, evidence: Evidence) -> None:
+async def _settle(services: IncomingServices, work: SqlWork, item: InboxPacket, evidence: Evidence) -> None:
     if item.state == "held" and item.code == _CODE:
         await work.inbox.reopen(item.id)
-        desk.wake()
+        services.wake()
     elif item.incoming_id is not None:
-        await _of_document(desk, work, item.incoming_id, evidence)
+        await _of_document(services, work, item.incoming_id, evidence)
     elif item.state == "done" and evidence.revocation == "revoked":
-        await work.events.append(EventKind.INBOX_REVOCATION, item.id, desk.clock.now(), _as_told(evidence))
+        await work.events.append(
+            EventKind.INBOX_REVOCATION, item.id, services.clock.now(), _as_told(evidence)
+        )
 
 
-async def _of_document(desk: InDesk, work: SqlWork, incoming_id: str, evidence: Evidence) -> None:
+async def _of_document(
+    services: IncomingServices, work: SqlWork, incoming_id: str, evidence: Evidence
+) -> None:
     document = await work.incoming.get(incoming_id)
     revoked = evidence.revocation == "revoked"
     marks = [each for each in document.marks if each != REVOCATION_UNKNOWN]
     checked = document.checks | {"revocation": evidence.revocation}
     changed = replace(document, marks=(*marks, REVOKED_BEFORE) if revoked else tuple(marks), checks=checked)
     await work.incoming.save(changed, expect_version=document.version)
-    await work.events.append(EventKind.INBOX_REVOCATION, document.id, desk.clock.now(), _as_told(evidence))
+    await work.events.append(
+        EventKind.INBOX_REVOCATION, document.id, services.clock.now(), _as_told(evidence)
+    )
 
 
 def _as_told(evidence: Evidence) -> Mapping[str, object]:
@@ -225,22 +239,24 @@ class DoubtedDocument:
     reason: str
 
 
-async def mark_suspects(desk: InDesk, code: str, fingerprint: str, since: datetime) -> list[DoubtedDocument]:
+async def mark_suspects(
+    services: IncomingServices, code: str, fingerprint: str, since: datetime
+) -> list[DoubtedDocument]:
     """Everything of that agency since then that does not hold any more, marked. The binding was withdrawn before."""
     found = []
-    for agency in await desk.store.hosted():
+    for agency in await services.store.hosted():
         scope = AgencyScope(agency_id=agency.id, principal_id="node")
-        async for document in _since(desk, scope, code, since):
-            reason = await _why_it_fails(desk, scope, document)
+        async for document in _since(services, scope, code, since):
+            reason = await _why_it_fails(services, scope, document)
             if reason:
-                await _mark_in(desk, scope, document, fingerprint, reason)
+                await _mark_in(services, scope, document, fingerprint, reason)
                 found.append(
                     DoubtedDocument(
                         id=document.id, agency_id=agency.id, way="in", at=document.arrived_at, reason=reason
                     )
                 )
-    for item in await desk.store.signed_under(fingerprint, since, MOST_SENT):
-        await _tell_out(desk, item, fingerprint)
+    for item in await services.store.signed_under(fingerprint, since, MOST_SENT):
+        await _tell_out(services, item, fingerprint)
         found.append(
             DoubtedDocument(
                 id=item.subject_id, agency_id=item.agency_id, way="out", at=item.created_at, reason=item.kind
@@ -250,11 +266,11 @@ async def mark_suspects(desk: InDesk, code: str, fingerprint: str, since: dateti
 
 
 async def _since(
-    desk: InDesk, scope: AgencyScope, code: str, since: datetime
+    services: IncomingServices, scope: AgencyScope, code: str, since: datetime
 ) -> AsyncIterator[IncomingDocument]:
     cursor = None
     while True:
-        async with desk.store.read(scope) as work:
+        async with services.store.read(scope) as work:
             page = await work.incoming.page(limit=DOCUMENTS_AT_ONCE, cursor=cursor)
         for document in page.items:
             if document.arrived_at < since:
@@ -266,12 +282,12 @@ async def _since(
         cursor = page.next_cursor
 
 
-async def _why_it_fails(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -> str:
+async def _why_it_fails(services: IncomingServices, scope: AgencyScope, document: IncomingDocument) -> str:
     """Why it does not hold by what is known now; nothing when it does, being signed under another key."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         item = await work.inbox.get(document.inbox_id)
     try:
-        await verify.run(desk, item)
+        await verify.run(services, item)
     except StoreFailure:
         raise
     except GatewayError as error:
@@ -280,20 +296,20 @@ async def _why_it_fails(desk: InDesk, scope: AgencyScope, document: IncomingDocu
 
 
 async def _mark_in(
-    desk: InDesk, scope: AgencyScope, document: IncomingDocument, fingerprint: str, reason: str
+    services: IncomingServices, scope: AgencyScope, document: IncomingDocument, fingerprint: str, reason: str
 ) -> None:
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         fresh = await work.incoming.get(document.id)
         if SUSPECT_MARK not in fresh.marks:
             await work.incoming.save(replace(fresh, marks=(*fresh.marks, SUSPECT_MARK)))
         told = {"certificate": fingerprint, "from": document.sender_code, "reason": reason}
-        await work.events.append(EventKind.KEY_SUSPECT, document.id, desk.clock.now(), told)
+        await work.events.append(EventKind.KEY_SUSPECT, document.id, services.clock.now(), told)
         await work.commit()
 
 
-async def _tell_out(desk: InDesk, item: OutboxItem, fingerprint: str) -> None:
+async def _tell_out(services: IncomingServices, item: OutboxItem, fingerprint: str) -> None:
     scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         told = {"certificate": fingerprint, "packet": item.packet_id, "envelope": item.envelope_digest}
-        await work.events.append(EventKind.KEY_SUSPECT, item.subject_id, desk.clock.now(), told)
+        await work.events.append(EventKind.KEY_SUSPECT, item.subject_id, services.clock.now(), told)
         await work.commit()

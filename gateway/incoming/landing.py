@@ -13,7 +13,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.errors import NotFound
 from gateway.incoming import settle
-from gateway.incoming.desk import InDesk, LandsFirst
+from gateway.incoming.services import IncomingServices, LandsFirst
 from gateway.store.blob_refs import Kept
 
 if TYPE_CHECKING:
@@ -23,26 +23,28 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-async def bring_to_end(desk: InDesk, leased: LeasedInbox, end: Callable[[SqlWork], Awaitable[T]]) -> T:
+async def bring_to_end(
+    services: IncomingServices, leased: LeasedInbox, end: Callable[[SqlWork], Awaitable[T]]
+) -> T:
     """Run `end` in the unit of work that settles the packet; what it gives, when that is committed. A packet that just came
     lands in the same unit; Clash where its bytes were here before."""
 
     async def unit(work: SqlWork) -> T:
         if not leased.has_landed:
-            await _land_to_settle(desk, work, leased)
+            await _land_to_settle(services, work, leased)
         return await end(work)
 
-    return await desk.store.share(AgencyScope(agency_id=leased.item.agency_id, principal_id="node"), unit)
+    return await services.store.share(AgencyScope(agency_id=leased.item.agency_id, principal_id="node"), unit)
 
 
-async def _land_to_settle(desk: InDesk, work: SqlWork, leased: LeasedInbox) -> None:
+async def _land_to_settle(services: IncomingServices, work: SqlWork, leased: LeasedInbox) -> None:
     item = leased.item
     if not await stays(work):
         raise LandsFirst("its agency has left")
     work.inbox.land_to_settle(item, leased.lease)
     kept = Kept(digest=item.file_digest, size=item.size)
     if leased.body is not None:
-        kept = desk.blobs.keep_small(item.file_digest, leased.body)
+        kept = services.blobs.keep_small(item.file_digest, leased.body)
     await put(work, item, kept)
 
 

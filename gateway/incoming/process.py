@@ -38,7 +38,7 @@ from gateway.errors import (
 )
 from gateway.incoming import acknowledge, admit, check, judge_again, settle, track, verify
 from gateway.incoming.act import StatusCall, complete
-from gateway.incoming.desk import InDesk, LandsFirst
+from gateway.incoming.services import IncomingServices, LandsFirst
 from gateway.incoming.verify import Proved
 from gateway.policy import upkeep
 from gateway.policy.incoming import Admission
@@ -53,29 +53,29 @@ SCANNER_PAUSE, STORAGE_PAUSE = timedelta(seconds=30), timedelta(minutes=1)
 _LEASE = timedelta(minutes=1)
 
 
-async def run(desk: InDesk, leased: LeasedInbox) -> None:
+async def run(services: IncomingServices, leased: LeasedInbox) -> None:
     """One packet, to its end. What the node's own storage refuses is put off and tried again; what broke every try, even
     by killing the process, is not tried for ever."""
     if leased.lease.attempt > upkeep.MOST_UNFORESEEN:
-        await _keep_out(desk, leased, "quarantined", _poison(leased), None)
+        await _keep_out(services, leased, "quarantined", _poison(leased), None)
         return
     proved: Proved | None = None
     try:
-        proved = await verify.run(desk, leased.item)
-        await _end(desk, leased, proved)
+        proved = await verify.run(services, leased.item)
+        await _end(services, leased, proved)
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=leased.item.id)
     except MalformedXml as error:
         attack = CODES[error.code].outcome == "REJ-SEC"  # well-meant software sends no document type
-        await _keep_out(desk, leased, "quarantined" if attack else "malformed", error, proved)
+        await _keep_out(services, leased, "quarantined" if attack else "malformed", error, proved)
     except (InvalidEnvelope, Conflict) as error:
-        await _keep_out(desk, leased, "quarantined", error, proved)
+        await _keep_out(services, leased, "quarantined", error, proved)
     except (CannotTell, OtherContent, BreaksRule) as error:
-        await _keep_out(desk, leased, "held", error, proved)
+        await _keep_out(services, leased, "held", error, proved)
     except Exception as error:  # reason: an error that nobody foresaw counts as a try, and ends at the limit
         if not isinstance(error, GatewayError):
             log.unforeseen(_log, "inbox.broke", error, inbox=leased.item.id)
-        await _put_off(desk, leased, as_gateway_error(error))
+        await _put_off(services, leased, as_gateway_error(error))
 
 
 def _poison(leased: LeasedInbox) -> GatewayError:
@@ -87,7 +87,7 @@ def _poison(leased: LeasedInbox) -> GatewayError:
 
 
 async def take_in(
-    desk: InDesk,
+    services: IncomingServices,
     item: InboxPacket,
     opener: Callable[[], BinaryIO],
     body: bytes | None,
@@ -97,12 +97,12 @@ async def take_in(
     that leaves nothing written: it lands by itself, and `run` gives it its place. What has no `body` in memory is kept
     once it is proved, and read from there."""
     # Nobody sees the lease: it begins and ends in that unit.
-    lease = Lease(id=item.id, token=desk.clock.new_id(), ends_at=desk.clock.now() + _LEASE, attempt=1)
+    lease = Lease(id=item.id, token=services.clock.new_id(), ends_at=services.clock.now() + _LEASE, attempt=1)
     try:
-        proved = await verify.run(desk, item, opener)
+        proved = await verify.run(services, item, opener)
         if keep is not None:
             proved = replace(proved, open=await keep())
-        await _end(desk, LeasedInbox(item=item, lease=lease, body=body, has_landed=False), proved)
+        await _end(services, LeasedInbox(item=item, lease=lease, body=body, has_landed=False), proved)
     except (
         Exception
     ) as error:  # reason: what our code cannot get through lands too, and its tries are counted
@@ -111,19 +111,19 @@ async def take_in(
     return True
 
 
-async def _end(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
+async def _end(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> None:
     """From the proof to the unit of work that brings it to its end."""
     if proved.envelope.model.kind is Kind.STATUS:
-        await track.run(desk, leased, proved)
+        await track.run(services, leased, proved)
         return
-    source = await _keep_octets(desk, leased, proved)
-    checked = await check.run(desk, leased, proved, source)
+    source = await _keep_octets(services, leased, proved)
+    checked = await check.run(services, leased, proved, source)
     if not leased.has_landed and checked.ruling.decision is not Admission.ALLOWED:
         raise LandsFirst(f"it is {checked.ruling.decision}")
-    await admit.run(desk, leased, proved, checked)
+    await admit.run(services, leased, proved, checked)
 
 
-async def _keep_octets(desk: InDesk, leased: LeasedInbox, proved: Proved) -> Digest:
+async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> Digest:
     """Files of a general-path envelope are slices of its canonical octets, so these are kept beside it. Not by a worker
     whose lease ran out: meanwhile another one may have put the packet under seal, and no plain octets come back (R4)."""
     item, octets = leased.item, proved.octets
@@ -132,32 +132,32 @@ async def _keep_octets(desk: InDesk, leased: LeasedInbox, proved: Proved) -> Dig
     if not leased.has_landed:
         raise LandsFirst("its canonical octets are kept beside it")
     digest = Digest.of_bytes(hashlib.sha256(octets).digest())
-    async with desk.store.read(_scope(item)) as work:
+    async with services.store.read(_scope(item)) as work:
         await work.inbox.still_held(leased.lease)
-    with desk.blobs.scratch() as scratch:
+    with services.blobs.scratch() as scratch:
 
         def write() -> None:
             scratch.file.write(octets)
             scratch.file.flush()
 
-        await desk.pool.run(write)
-        kept = await desk.blobs.keep(scratch, digest, len(octets))
+        await services.pool.run(write)
+        kept = await services.blobs.keep(scratch, digest, len(octets))
     try:
-        async with desk.store.begin(_scope(item)) as work:
+        async with services.store.begin(_scope(item)) as work:
             await work.inbox.still_held(leased.lease)
             await work.blobs.keep(kept, "inbox", item.id)
             await work.commit()
     except StaleLease:
-        await desk.blobs.forget([digest])
+        await services.blobs.forget([digest])
         raise
     return digest
 
 
 async def _keep_out(
-    desk: InDesk, leased: LeasedInbox, state: str, error: GatewayError, proved: Proved | None
+    services: IncomingServices, leased: LeasedInbox, state: str, error: GatewayError, proved: Proved | None
 ) -> None:
     """The packet stays byte for byte, with its reason; nobody is answered."""
-    item, now = leased.item, desk.clock.now()
+    item, now = leased.item, services.clock.now()
     log.action(_log, f"inbox.{state}", str(error), inbox=item.id, code=error.code, file=item.file_digest)
     row = (
         settle.known(item, proved, state=state, code=error.code, reason=str(error))
@@ -168,10 +168,10 @@ async def _keep_out(
     )
     kind = EventKind.INBOX_HELD if state == "held" else EventKind.INBOX_INVALID
     try:
-        async with desk.store.begin(_scope(item)) as work:
-            if error.code in verify.FALSE_WORDS and await _another_copy(desk, work, leased):
+        async with services.store.begin(_scope(item)) as work:
+            if error.code in verify.FALSE_WORDS and await _another_copy(services, work, leased):
                 await work.commit()
-                desk.wake()
+                services.wake()
                 return
             await work.inbox.settle(row, leased.lease)
             if proved is not None:
@@ -184,7 +184,7 @@ async def _keep_out(
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=item.id)
 
 
-async def _another_copy(desk: InDesk, work: SqlWork, leased: LeasedInbox) -> bool:
+async def _another_copy(services: IncomingServices, work: SqlWork, leased: LeasedInbox) -> bool:
     """The same bytes came under other words too: they are judged by those next, and the last verdict stands."""
     told = await work.inbox.try_next(leased.lease)
     if told is None:
@@ -195,25 +195,25 @@ async def _another_copy(desk: InDesk, work: SqlWork, leased: LeasedInbox) -> boo
         transport_node=told.node,
         transport_session=told.session,
     )
-    await work.events.append(EventKind.INBOX_LANDED, item.id, desk.clock.now(), settle.landed(item))
+    await work.events.append(EventKind.INBOX_LANDED, item.id, services.clock.now(), settle.landed(item))
     return True
 
 
-async def _put_off(desk: InDesk, leased: LeasedInbox, error: GatewayError) -> None:
+async def _put_off(services: IncomingServices, leased: LeasedInbox, error: GatewayError) -> None:
     """Counted only where the packet may be at fault."""
     item, lease = leased.item, leased.lease
     log.action(_log, "inbox.postponed", str(error), inbox=item.id, code=error.code)
-    pause = await _pause(desk, item, error)
-    later = desk.clock.now() + (pause or upkeep.retry_delay(lease.attempt))
+    pause = await _pause(services, item, error)
+    later = services.clock.now() + (pause or upkeep.retry_delay(lease.attempt))
     try:
-        async with desk.store.begin(_scope(item)) as work:
+        async with services.store.begin(_scope(item)) as work:
             await work.inbox.postpone(lease, later, f"{error.code}: {error}", counted=pause is None)
             await work.commit()
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=item.id)
 
 
-async def _pause(desk: InDesk, item: InboxPacket, error: GatewayError) -> timedelta | None:
+async def _pause(services: IncomingServices, item: InboxPacket, error: GatewayError) -> timedelta | None:
     """How long to wait for what is no fault of the packet, however long that lasts; None where it may be one."""
     if isinstance(error, ScannerDown):
         return SCANNER_PAUSE
@@ -221,7 +221,7 @@ async def _pause(desk: InDesk, item: InboxPacket, error: GatewayError) -> timede
     if (
         isinstance(error, StoreFailure)
         and not error.permanent
-        and not await storage_takes(desk, 2 * item.size)
+        and not await storage_takes(services, 2 * item.size)
     ):
         return STORAGE_PAUSE
     return None
@@ -235,24 +235,24 @@ def _scope(item: InboxPacket) -> AgencyScope:
 _PROBE = b"does the content store take a file?\n" * 2_000
 
 
-async def probe_storage(desk: InDesk, size: int = 0) -> None:
+async def probe_storage(services: IncomingServices, size: int = 0) -> None:
     """Room for so many bytes, then a file and its row, as for a packet; nobody owns the file, so it is swept."""
-    with desk.blobs.scratch() as scratch:
+    with services.blobs.scratch() as scratch:
         if size:
-            await desk.pool.run(lambda: os.posix_fallocate(scratch.file.fileno(), 0, size))
-    with desk.blobs.scratch() as scratch:
+            await services.pool.run(lambda: os.posix_fallocate(scratch.file.fileno(), 0, size))
+    with services.blobs.scratch() as scratch:
 
         def write() -> None:
             scratch.file.write(_PROBE)
             scratch.file.flush()
 
-        await desk.pool.run(write)
-        await desk.blobs.keep(scratch, Digest(hashlib.sha256(_PROBE).hexdigest()), len(_PROBE))
+        await services.pool.run(write)
+        await services.blobs.keep(scratch, Digest(hashlib.sha256(_PROBE).hexdigest()), len(_PROBE))
 
 
-async def storage_takes(desk: InDesk, size: int) -> bool:
+async def storage_takes(services: IncomingServices, size: int) -> bool:
     try:
-        await probe_storage(desk, size)
+        await probe_storage(services, size)
     except StoreFailure:
         return False
     return True
@@ -261,30 +261,32 @@ async def storage_takes(desk: InDesk, size: int) -> bool:
 _OPEN = frozenset({"held", "waiting", "quarantined", "malformed"})
 
 
-async def release(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
+async def release(services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
     """The packet is verified anew from its first step; what stood against it may be gone by now (a binding added, an
     earlier request answered). A person's release bears with an odd signing time and with other content under a known
     DocumentId; every other check is made again."""
-    return await _decide(desk, scope, inbox_id, "landed", why)
+    return await _decide(services, scope, inbox_id, "landed", why)
 
 
-async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, code: str) -> InboxPacket:
+async def give_back(
+    services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str, code: str
+) -> InboxPacket:
     """02 to the sender, who is proved once more before anything is said (A7)."""
-    agency = await desk.agency(scope.agency_id)
+    agency = await services.agency(scope.agency_id)
     _refuse_no_reason(why)
     said = tidy(StatusCall(code="02", reason=code, note=why))
     complete(said)
     words = settle.refusal_text(code, said.note)
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         item = _open(await work.inbox.get(inbox_id))
-    proved = await verify.run(desk, replace(item, released=True))
+    proved = await verify.run(services, replace(item, released=True))
     if proved.envelope.model.kind is Kind.STATUS:
         raise Clash("a status packet is never answered by a status; discard it with its reason")
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         item = _open(await work.inbox.get(inbox_id))
-        await _claim(desk, work, item, proved)
+        await _claim(services, work, item, proved)
         await acknowledge.put(
-            desk,
+            services,
             work,
             agency,
             acknowledge.of_packet(item, proved),
@@ -294,14 +296,17 @@ async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, c
         returned = settle.known(item, proved, state="returned", code=code, reason=why)
         await work.inbox.settle(returned, None)
         await work.events.append(
-            EventKind.INBOX_RETURNED, inbox_id, desk.clock.now(), {"reason": code, "by": scope.principal_id}
+            EventKind.INBOX_RETURNED,
+            inbox_id,
+            services.clock.now(),
+            {"reason": code, "by": scope.principal_id},
         )
         await work.commit()
-    desk.wake()
+    services.wake()
     return returned
 
 
-async def _claim(desk: InDesk, work: SqlWork, item: InboxPacket, proved: Proved) -> None:
+async def _claim(services: IncomingServices, work: SqlWork, item: InboxPacket, proved: Proved) -> None:
     """A 02 says for this body what became of it, so the body is known from now on like one that was admitted."""
     first = await admit.came_before(work, proved)
     if first is not None:
@@ -309,17 +314,19 @@ async def _claim(desk: InDesk, work: SqlWork, item: InboxPacket, proved: Proved)
             f"the same content came before as {first.incoming_id or first.inbox_id} and has its answer; release this "
             "one, and it is told that answer again"
         )
-    await admit.claim_identity(work, item, proved, None, desk.clock.now())
+    await admit.claim_identity(work, item, proved, None, services.clock.now())
 
 
-async def return_unanswered(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
+async def return_unanswered(
+    services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str
+) -> InboxPacket:
     """Returned by a person beside the axis: nobody unproved is answered (A7)."""
-    return await _decide(desk, scope, inbox_id, "returned", why)
+    return await _decide(services, scope, inbox_id, "returned", why)
 
 
-async def discard(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
+async def discard(services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
     """The packet is kept byte for byte and never becomes a document."""
-    return await _decide(desk, scope, inbox_id, "discarded", why)
+    return await _decide(services, scope, inbox_id, "discarded", why)
 
 
 _DECIDED = {
@@ -329,9 +336,11 @@ _DECIDED = {
 }
 
 
-async def _decide(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why: str) -> InboxPacket:
+async def _decide(
+    services: IncomingServices, scope: AgencyScope, inbox_id: str, state: str, why: str
+) -> InboxPacket:
     _refuse_no_reason(why)
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         item = _open(await work.inbox.get(inbox_id))
         if state == "landed":
             await work.inbox.reopen(inbox_id, released=True)
@@ -340,12 +349,12 @@ async def _decide(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, w
         await work.events.append(
             _DECIDED[state],
             inbox_id,
-            desk.clock.now(),
+            services.clock.now(),
             {"state": state, "why": why, "by": scope.principal_id},
         )
         ended = await work.inbox.get(inbox_id)
         await work.commit()
-    desk.wake()
+    services.wake()
     return ended
 
 

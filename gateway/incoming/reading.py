@@ -29,7 +29,7 @@ from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, NotFound
 from gateway.incoming import related
 from gateway.incoming.check import decoded
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.policy import timers
 from gateway.stored_content import OpenFile, refuse_altered, streamed
 
@@ -214,38 +214,38 @@ _WHY_UNREADABLE = {
 }
 
 
-async def open_file(desk: InDesk, scope: AgencyScope, incoming_id: str, n: int) -> OpenFile:
+async def open_file(services: IncomingServices, scope: AgencyScope, incoming_id: str, n: int) -> OpenFile:
     """The n-th file as a person would open it; NotFound when there is none, Clash when it may not be read."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         document = await _readable(work, incoming_id)
         file = next((one for one in document.files if one.n == n), None)
         if file is None:
             raise NotFound(f"{incoming_id} has {len(document.files)} files; there is no file {n}")
-        opener = await desk.blobs.open(work, file.source)
+        opener = await services.blobs.open(work, file.source)
     start = partial(decoded, opener, file.offset, file.length, file.coding)
-    await refuse_altered(desk, scope, incoming_id, start, file.sha256)
+    await refuse_altered(services, scope, incoming_id, start, file.sha256)
     return OpenFile(
         name=file.name,
         content_type=file.found_type or file.content_type,
         size=file.size,
         sha256=file.sha256,
-        pieces=streamed(desk.pool, start()),
+        pieces=streamed(services.pool, start()),
     )
 
 
-async def open_envelope(desk: InDesk, scope: AgencyScope, incoming_id: str) -> OpenFile:
+async def open_envelope(services: IncomingServices, scope: AgencyScope, incoming_id: str) -> OpenFile:
     """The envelope as it arrived."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         document = await _readable(work, incoming_id)
-        opener = await desk.blobs.open(work, document.envelope_digest)
+        opener = await services.blobs.open(work, document.envelope_digest)
     start = partial(pieces, opener)
-    await refuse_altered(desk, scope, incoming_id, start, document.envelope_digest)
+    await refuse_altered(services, scope, incoming_id, start, document.envelope_digest)
     return OpenFile(
         name=f"{incoming_id}.edxml",
         content_type="application/xml",
         size=document.envelope_size,
         sha256=document.envelope_digest,
-        pieces=streamed(desk.pool, start()),
+        pieces=streamed(services.pool, start()),
     )
 
 

@@ -25,7 +25,7 @@ from gateway.domain.pace import SMALL
 from gateway.domain.queues import InboxPacket
 from gateway.errors import GatewayError, StoreFailure
 from gateway.incoming import acknowledge, check, landing, process, second_proof, settle, verify
-from gateway.incoming.desk import InDesk, LandsFirst
+from gateway.incoming.services import IncomingServices, LandsFirst
 from gateway.ports.axis import TO_NODE, Arrival, Axis, Outcome, Parcel
 from gateway.ports.services import Pool
 
@@ -42,40 +42,42 @@ _BY_THE_AXIS = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
 _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"})
 
 
-async def run(desk: InDesk, arrival: Arrival) -> None:
+async def run(services: IncomingServices, arrival: Arrival) -> None:
     """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row."""
-    came = desk.clock.now()
-    agency = await check.receiving_agency(desk, arrival.recipient, arrival.kind)
+    came = services.clock.now()
+    agency = await check.receiving_agency(services, arrival.recipient, arrival.kind)
     if agency is None:
         log.action(_log, "arrival.refused", "not hosted here", packet=arrival.packet_id, to=arrival.recipient)
-        await desk.axis.settle(arrival, done=False)
+        await services.axis.settle(arrival, done=False)
         return
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
-    if await (_small if arrival.size <= SMALL else _large)(desk, scope, arrival, came):
-        await desk.axis.settle(arrival, done=True)
+    if await (_small if arrival.size <= SMALL else _large)(services, scope, arrival, came):
+        await services.axis.settle(arrival, done=True)
     # What is not settled the axis gives again.
 
 
-async def _small(desk: InDesk, scope: AgencyScope, arrival: Arrival, came: datetime) -> bool:
+async def _small(services: IncomingServices, scope: AgencyScope, arrival: Arrival, came: datetime) -> bool:
     """Whether the axis may forget it. What lies in no file waits for no disk."""
-    body = _bytes_of(arrival) if arrival.file is None else await desk.pool.run(partial(_bytes_of, arrival))
+    body = (
+        _bytes_of(arrival) if arrival.file is None else await services.pool.run(partial(_bytes_of, arrival))
+    )
     if len(body) > SMALL:
-        return await _large(desk, scope, arrival, came)
+        return await _large(services, scope, arrival, came)
     digest = Digest.of_bytes(hashlib.sha256(body).digest())
-    kept = desk.blobs.keep_small(digest, body)
-    item = _row(desk, arrival, scope.agency_id, digest, len(body), came)
-    if _may_end(arrival, item) and await process.take_in(desk, item, partial(BytesIO, body), body):
+    kept = services.blobs.keep_small(digest, body)
+    item = _row(services, arrival, scope.agency_id, digest, len(body), came)
+    if _may_end(arrival, item) and await process.take_in(services, item, partial(BytesIO, body), body):
         meters.RECEIVED.add(lane=arrival.lane)
         return True
-    return await _land(desk, scope, item, kept)
+    return await _land(services, scope, item, kept)
 
 
-async def _large(desk: InDesk, scope: AgencyScope, arrival: Arrival, came: datetime) -> bool:
+async def _large(services: IncomingServices, scope: AgencyScope, arrival: Arrival, came: datetime) -> bool:
     """The same of what goes into a file. That is read once to be proved, which tells its digest too, and stored by its
     second name, where it may come to its end here."""
-    item = _row(desk, arrival, scope.agency_id, arrival.digest, arrival.size, came)
+    item = _row(services, arrival, scope.agency_id, arrival.digest, arrival.size, came)
     kept: Kept | None = None
-    with desk.blobs.scratch() as scratch:
+    with services.blobs.scratch() as scratch:
 
         def opened() -> BinaryIO:
             if not _is_linked(arrival, scratch):
@@ -84,23 +86,23 @@ async def _large(desk: InDesk, scope: AgencyScope, arrival: Arrival, came: datet
 
         async def keep() -> Callable[[], BinaryIO]:
             nonlocal kept
-            if await _is_held(desk, scope, item.file_digest):
+            if await _is_held(services, scope, item.file_digest):
                 raise LandsFirst("its bytes are under seal")
-            kept = await desk.blobs.keep(scratch, item.file_digest, item.size)
-            return desk.blobs.reader(kept.digest)
+            kept = await services.blobs.keep(scratch, item.file_digest, item.size)
+            return services.blobs.reader(kept.digest)
 
-        is_brief = arrival.file is not None and arrival.size > SMALL and not desk.scanner.waits
+        is_brief = arrival.file is not None and arrival.size > SMALL and not services.scanner.waits
         may_end = is_brief and _may_end(arrival, item)
-        with desk.taken_at_once.taken(arrival.size if may_end else 0) as fits:
-            if may_end and fits and await process.take_in(desk, item, opened, None, keep):
+        with services.taken_at_once.taken(arrival.size if may_end else 0) as fits:
+            if may_end and fits and await process.take_in(services, item, opened, None, keep):
                 meters.RECEIVED.add(lane=arrival.lane)
                 return True
         if kept is None:
-            digest, size = await desk.pool.run(partial(_copy, arrival, scratch))
-            item = _row(desk, arrival, scope.agency_id, digest, size, came)
-            if size <= SMALL or not await _is_held(desk, scope, digest):
-                kept = await desk.blobs.keep(scratch, digest, size)
-        return await _land(desk, scope, item, kept)
+            digest, size = await services.pool.run(partial(_copy, arrival, scratch))
+            item = _row(services, arrival, scope.agency_id, digest, size, came)
+            if size <= SMALL or not await _is_held(services, scope, digest):
+                kept = await services.blobs.keep(scratch, digest, size)
+        return await _land(services, scope, item, kept)
 
 
 def _may_end(arrival: Arrival, item: InboxPacket) -> bool:
@@ -109,9 +111,9 @@ def _may_end(arrival: Arrival, item: InboxPacket) -> bool:
     return item.state == _LANDED and arrival.deliveries <= 1
 
 
-async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept | None) -> bool:
+async def _land(services: IncomingServices, scope: AgencyScope, item: InboxPacket, kept: Kept | None) -> bool:
     """Whether the axis may forget the parcel."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         if not await landing.stays(work):
             log.action(_log, "arrival.put_off", "its agency has just left", packet=item.transport_packet_id)
             return False  # it is refused when it comes again
@@ -123,12 +125,12 @@ async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept 
             if kept is None:  # its hold has just ended
                 return False
             await landing.put(work, item, kept)
-        elif not await _came_before(desk, work, landed, item, kept):
+        elif not await _came_before(services, work, landed, item, kept):
             return False  # until the lease is over
-        work.when_committed(desk.wake)
+        work.when_committed(services.wake)
         await work.commit()
     if kept is not None and landed.code == _REPEAT:
-        await desk.blobs.forget([item.file_digest])  # only its first is kept, and that may be under seal
+        await services.blobs.forget([item.file_digest])  # only its first is kept, and that may be under seal
     if landed is item:
         meters.RECEIVED.add(lane=item.lane)
     else:
@@ -136,9 +138,9 @@ async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept 
     return True
 
 
-async def _is_held(desk: InDesk, scope: AgencyScope, digest: Digest) -> bool:
+async def _is_held(services: IncomingServices, scope: AgencyScope, digest: Digest) -> bool:
     """Whether these bytes came before and are under seal, or were purged: no file is written of them again (R4)."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         return await work.inbox.with_bytes(digest) is not None and await work.held.keeps(digest)
 
 
@@ -168,14 +170,14 @@ def _is_linked(arrival: Arrival, scratch: FileScratch) -> bool:
 
 
 async def _came_before(
-    desk: InDesk, work: SqlWork, first: InboxPacket, item: InboxPacket, kept: Kept | None
+    services: IncomingServices, work: SqlWork, first: InboxPacket, item: InboxPacket, kept: Kept | None
 ) -> bool:
     """What becomes of bytes that are here. False: there is no more room for its words. Whoever has a copy of a packet may
     publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
     repeat."""
     if kept is None or await work.held.keeps(kept.digest):
         log.action(_log, "arrival.held", "the same bytes are in the sealed hold", inbox=first.id)
-        await acknowledge.answer_again(desk, work, first)
+        await acknowledge.answer_again(services, work, first)
         return True
     await work.blobs.heal(kept)
     by = item.axis if await work.inbox.also_came(first.id, item.axis) else ""
@@ -197,7 +199,7 @@ async def _came_before(
         log.action(_log, "arrival.put_off", "too many copies under other words", inbox=first.id)
         return False
     else:
-        await acknowledge.answer_again(desk, work, first, by)
+        await acknowledge.answer_again(services, work, first, by)
     return True
 
 
@@ -207,11 +209,11 @@ async def _judge_by(work: SqlWork, first: InboxPacket, item: InboxPacket) -> Non
 
 
 def _row(
-    desk: InDesk, arrival: Arrival, agency_id: str, digest: Digest, size: int, came: datetime
+    services: IncomingServices, arrival: Arrival, agency_id: str, digest: Digest, size: int, came: datetime
 ) -> InboxPacket:
     """Landed, or in quarantine where the axis itself says that these bytes are not the packet."""
     landed = InboxPacket(
-        id=desk.clock.new_id("inx_"),
+        id=services.clock.new_id("inx_"),
         agency_id=agency_id,
         file_digest=digest,
         size=size,

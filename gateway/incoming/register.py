@@ -19,7 +19,7 @@ from gateway.domain.status import AT_WORK_CODES, Fact, Track
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Refused
 from gateway.incoming import acknowledge, settle
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.words import labels
 
@@ -125,7 +125,7 @@ def lacks_number(state: InState, document: IncomingDocument) -> bool:
 
 
 async def give_number(
-    desk: InDesk,
+    services: IncomingServices,
     work: SqlWork,
     agency: HostedAgency,
     document: IncomingDocument,
@@ -141,7 +141,7 @@ async def give_number(
     fact = Fact(
         track=Track.BUSINESS,
         code="03",
-        at=desk.clock.now(),
+        at=services.clock.now(),
         stated_at=given_at,
         note=note,
         staff=staff,
@@ -154,7 +154,7 @@ async def give_number(
     if document.source is Source.AXIS:
         words = labels.say("status.registered", "vi", number=entry.number, year=entry.year)
         await acknowledge.put(
-            desk,
+            services,
             work,
             agency,
             acknowledge.of_document(document),

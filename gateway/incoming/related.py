@@ -27,7 +27,7 @@ from gateway.domain.identity import DocumentId
 from gateway.domain.status import Fact, RequestKind, RequestState, Track, fold_incoming
 from gateway.domain.text import number_word
 from gateway.incoming import check, settle
-from gateway.incoming.desk import InDesk, is_ours
+from gateway.incoming.services import IncomingServices, is_ours
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -214,26 +214,32 @@ SentUnderFormer = Mapping[ReplyLink, Sequence[OutgoingDocument] | None]
 
 
 async def sent_under_former(
-    desk: InDesk, agency: HostedAgency, links: Sequence[ReplyLink]
+    services: IncomingServices, agency: HostedAgency, links: Sequence[ReplyLink]
 ) -> SentUnderFormer:
     """To be asked before the unit of work begins. A link without an entry is for nobody here, or for this agency itself."""
     others = [link for link in links if link.document_id is not None and not is_ours(agency, link.agency)]
     if not others:
         return {}
-    known_as = await check.codes_of_sender(desk, agency.code)
-    return {link: await _sent_by(desk, link) for link in others if link.agency.strip().casefold() in known_as}
+    known_as = await check.codes_of_sender(services, agency.code)
+    return {
+        link: await _sent_by(services, link) for link in others if link.agency.strip().casefold() in known_as
+    }
 
 
-async def _sent_by(desk: InDesk, link: ReplyLink) -> Sequence[OutgoingDocument] | None:
-    for other in await desk.store.hosted():
+async def _sent_by(services: IncomingServices, link: ReplyLink) -> Sequence[OutgoingDocument] | None:
+    for other in await services.store.hosted():
         if is_ours(other, link.agency):
-            async with desk.store.read(AgencyScope(agency_id=other.id, principal_id="node")) as before:
+            async with services.store.read(AgencyScope(agency_id=other.id, principal_id="node")) as before:
                 return await before.outgoing.by_document_id(link.document_id or DocumentId(""))
     return None
 
 
 async def answered_by(
-    desk: InDesk, work: SqlWork, agency: HostedAgency, document: IncomingDocument, before: SentUnderFormer
+    services: IncomingServices,
+    work: SqlWork,
+    agency: HostedAgency,
+    document: IncomingDocument,
+    before: SentUnderFormer,
 ) -> tuple[str, ...]:
     """In the transaction that admits it."""
     answered = []
@@ -243,7 +249,7 @@ async def answered_by(
                 continue
             answered.append(ours.id)
             told = {"by": document.id, "from": document.sender_code}
-            await work.events.append(EventKind.INBOX_ANSWERED, ours.id, desk.clock.now(), told)
+            await work.events.append(EventKind.INBOX_ANSWERED, ours.id, services.clock.now(), told)
     return tuple(answered)
 
 

@@ -18,10 +18,10 @@ from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.status import Fact, Track, own_fact
 from gateway.errors import Clash, StaleVersion
-from gateway.holding import HoldDesk, Suspect, freeze
+from gateway.holding import HoldServices, Suspect, freeze
 from gateway.incoming import settle
-from gateway.incoming.desk import InDesk
 from gateway.incoming.related import STALE_MARK
+from gateway.incoming.services import IncomingServices
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -32,10 +32,12 @@ _CODE = "SECRET"
 _NEXT = timedelta(microseconds=1)
 
 
-async def document(desk: InDesk, hold: HoldDesk, scope: AgencyScope, incoming_id: str, why: str) -> Hold:
+async def document(
+    services: IncomingServices, hold: HoldServices, scope: AgencyScope, incoming_id: str, why: str
+) -> Hold:
     """The document with its replacements and every update and recall, whichever of them is named. Clash when it is sealed
     already."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         named = await work.incoming.get(incoming_id)
         whole = named if named.target_id is None else await work.incoming.get(named.target_id)
         parts = await _parts(work, whole)
@@ -51,9 +53,9 @@ async def document(desk: InDesk, hold: HoldDesk, scope: AgencyScope, incoming_id
             document_id=whole.document_id,
             handed_over=any([await work.handovers.withdraw(one.id) for one in parts]),
         )
-        begun = await freeze(desk.clock, work, suspect, why)
+        begun = await freeze(services.clock, work, suspect, why)
         for one in parts:
-            await _seal(desk, work, one)
+            await _seal(services, work, one)
         await work.commit()
     return await holding.settle(hold, scope, begun.id)
 
@@ -75,32 +77,40 @@ async def _parts(work: SqlWork, whole: IncomingDocument) -> Sequence[IncomingDoc
     return [parts[id] for id in sorted(parts)]
 
 
-async def packet(desk: InDesk, hold: HoldDesk, scope: AgencyScope, inbox_id: str, why: str) -> Hold:
+async def packet(
+    services: IncomingServices, hold: HoldServices, scope: AgencyScope, inbox_id: str, why: str
+) -> Hold:
     """A packet that became no document; of one that did, the document is sealed. Clash while a worker looks at it."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         item = await work.inbox.get(inbox_id)
         if item.incoming_id is None:
-            begun = await freeze(desk.clock, work, _of_packet(item), why)
+            begun = await freeze(services.clock, work, _of_packet(item), why)
             await work.inbox.settle(replace(item, state=SEALED), None)
             await work.commit()
     if item.incoming_id is not None:
-        return await document(desk, hold, scope, item.incoming_id, why)
+        return await document(services, hold, scope, item.incoming_id, why)
     return await holding.settle(hold, scope, begun.id)
 
 
 async def unread(
-    desk: InDesk, work: SqlWork, leased: LeasedInbox, known: InboxPacket, why: str, *, before: str = SEALED
+    services: IncomingServices,
+    work: SqlWork,
+    leased: LeasedInbox,
+    known: InboxPacket,
+    why: str,
+    *,
+    before: str = SEALED,
 ) -> Hold:
     """Freeze a packet that says itself that it is a secret, or that goes with a sealed document, in the caller's
     transaction. `before` is the state that it has again when the hold is lifted."""
-    begun = await freeze(desk.clock, work, replace(_of_packet(known), before=before), why)
+    begun = await freeze(services.clock, work, replace(_of_packet(known), before=before), why)
     await work.inbox.settle(replace(known, state=SEALED, code=_CODE), leased.lease)
     return begun
 
 
 async def lift(
-    desk: InDesk,
-    hold: HoldDesk,
+    services: IncomingServices,
+    hold: HoldServices,
     scope: AgencyScope,
     hold_id: str,
     decision: Decision,
@@ -108,7 +118,7 @@ async def lift(
 ) -> Hold:
     """The exact bytes are where they were, and the document or packet stands as it stood."""
     brought_back = await holding.bring_back(hold, scope, hold_id, key)
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         lifted = await holding.lift(work, hold_id, decision, brought_back)
         if lifted.kind is HeldKind.PACKET:
             item = await work.inbox.get(lifted.subject_id)
@@ -118,13 +128,13 @@ async def lift(
             for one in await _parts(work, whole):
                 if one.state is not InState.SEALED:
                     continue
-                stands = await _unseal(desk, work, one)
+                stands = await _unseal(services, work, one)
                 if stands.state not in (InState.HELD, InState.SEALED) and not lifted.handed_over:
                     await work.handovers.offer(one.id)
         else:
             raise Clash(f"the hold {hold_id} is of an outgoing document")
         await work.commit()
-    desk.wake()
+    services.wake()
     return await holding.settle(hold, scope, hold_id)
 
 
@@ -143,26 +153,26 @@ def _owners(packets: Iterable[str]) -> list[tuple[str, str]]:
     return [("inbox", id) for id in sorted(packets)]
 
 
-async def _seal(desk: InDesk, work: SqlWork, one: IncomingDocument) -> IncomingDocument:
+async def _seal(services: IncomingServices, work: SqlWork, one: IncomingDocument) -> IncomingDocument:
     if one.target_id is not None:
         return await work.incoming.save(replace(one, state=InState.SEALED))
-    return await _mark(desk, work, one, list(await work.facts.of(one.id)), SEALED)
+    return await _mark(services, work, one, list(await work.facts.of(one.id)), SEALED)
 
 
-async def _unseal(desk: InDesk, work: SqlWork, one: IncomingDocument) -> IncomingDocument:
+async def _unseal(services: IncomingServices, work: SqlWork, one: IncomingDocument) -> IncomingDocument:
     """The state of an update or recall is no fact: it is done once it has the mark of its answer, or of being too old."""
     if one.target_id is not None:
         answered = any(mark.startswith("request_") or mark == STALE_MARK for mark in one.marks)
         return await work.incoming.save(replace(one, state=InState.DONE if answered else InState.NEW))
-    return await _mark(desk, work, one, list(await work.facts.of(one.id)), "unsealed")
+    return await _mark(services, work, one, list(await work.facts.of(one.id)), "unsealed")
 
 
 async def _mark(
-    desk: InDesk, work: SqlWork, whole: IncomingDocument, facts: list[Fact], code: str
+    services: IncomingServices, work: SqlWork, whole: IncomingDocument, facts: list[Fact], code: str
 ) -> IncomingDocument:
     """Later than every earlier word of our own, also where the clock was set back: the later of two rules."""
     ours = [fact.at for fact in facts if fact.track is Track.OTHER]
-    at = max(desk.clock.now(), *(each + _NEXT for each in ours)) if ours else desk.clock.now()
+    at = max(services.clock.now(), *(each + _NEXT for each in ours)) if ours else services.clock.now()
     fact = own_fact(Track.OTHER, code, at)
     await work.facts.add(whole.id, fact)
     return await settle.stand(work, whole, [*facts, fact])
@@ -171,30 +181,30 @@ async def _mark(
 PURGED = "purged"
 
 
-async def purge_recalled(desk: InDesk) -> int:
+async def purge_recalled(services: IncomingServices) -> int:
     """Purges every recalled document whose agreement is older than the profile's days; how many."""
     done = 0
-    for agency in await desk.store.hosted():
+    for agency in await services.store.hosted():
         scope = AgencyScope(agency_id=agency.id, principal_id="node")
         cursor: str | None = None
         while True:
-            async with desk.store.read(scope) as work:
+            async with services.store.read(scope) as work:
                 page = await work.incoming.page(limit=200, cursor=cursor, states=(InState.RECALLED,))
             for document in page.items:
-                done += await _purge(desk, scope, document)
+                done += await _purge(services, scope, document)
             cursor = page.next_cursor
             if cursor is None:
                 break
     return done
 
 
-async def _purge(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -> bool:
+async def _purge(services: IncomingServices, scope: AgencyScope, document: IncomingDocument) -> bool:
     if PURGED in document.marks:
         return False
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         facts = await work.facts.of(document.id)
         agreed = [fact.at for fact in facts if fact.track is Track.REQUEST and fact.code == "15"]
-        if not agreed or max(agreed) + desk.profile.recall_purge > desk.clock.now():
+        if not agreed or max(agreed) + services.profile.recall_purge > services.clock.now():
             return False
         for inbox_id in await packets_of(work, document, facts):
             await work.blobs.drop("inbox", inbox_id)
@@ -207,7 +217,7 @@ async def _purge(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -
         await work.events.append(
             EventKind.INBOX_STATUS,
             document.id,
-            desk.clock.now(),
+            services.clock.now(),
             {"state": document.state, "purged": True, "envelope": document.envelope_digest},
         )
         await work.commit()

@@ -14,8 +14,8 @@ from gateway.domain.proof import Identity
 from gateway.domain.queues import InboxPacket
 from gateway.incoming import settle, translate
 from gateway.incoming.check import CheckedPacket
-from gateway.incoming.desk import InDesk
 from gateway.incoming.seal import PURGED
+from gateway.incoming.services import IncomingServices
 from gateway.incoming.verify import Proved
 
 if TYPE_CHECKING:
@@ -59,7 +59,12 @@ def _is_same(document: IncomingDocument, proved: Proved, checked: CheckedPacket)
 
 
 async def keep(
-    desk: InDesk, work: SqlWork, item: InboxPacket, proved: Proved, checked: CheckedPacket, first: Identity
+    services: IncomingServices,
+    work: SqlWork,
+    item: InboxPacket,
+    proved: Proved,
+    checked: CheckedPacket,
+    first: Identity,
 ) -> bool:
     """Writes it down beside the first. False: of what nobody may read any more no further copy is kept."""
     if first.incoming_id is None:
@@ -83,7 +88,7 @@ async def keep(
         told = replace(told, marks=_marks(told, proved))
     await work.incoming.save(told)
     about = {"axis": item.axis, "packet": item.id, "shown": is_stronger, "proof": proved.proof}
-    await work.events.append(EventKind.INBOX_REPEATED, document.id, desk.clock.now(), about)
+    await work.events.append(EventKind.INBOX_REPEATED, document.id, services.clock.now(), about)
     return True
 
 

@@ -19,7 +19,7 @@ from gateway.domain.status import REOPENED, Fact, fold_incoming
 from gateway.edxml import terms
 from gateway.errors import Clash, NotFound
 from gateway.incoming.check import CheckedPacket
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.incoming.verify import Proved
 from gateway.words import labels
 
@@ -149,12 +149,12 @@ def refusal_text(code: str, detail: str | None) -> str:
 WAITING_AT_ONCE = 200
 
 
-async def give_up_overdue(desk: InDesk) -> int:
+async def give_up_overdue(services: IncomingServices) -> int:
     """Moves packets that waited too long to quarantine; how many."""
-    before, over = desk.clock.now() - desk.profile.waiting_for, 0
+    before, over = services.clock.now() - services.profile.waiting_for, 0
     while True:
-        found = await desk.store.overdue_waiting(before, WAITING_AT_ONCE)
-        ended = sum([await give_up_waiting(desk, item) for item in found])
+        found = await services.store.overdue_waiting(before, WAITING_AT_ONCE)
+        ended = sum([await give_up_waiting(services, item) for item in found])
         over += ended
         if (
             len(found) < WAITING_AT_ONCE or not ended
@@ -162,11 +162,11 @@ async def give_up_overdue(desk: InDesk) -> int:
             return over
 
 
-async def give_up_waiting(desk: InDesk, found: InboxPacket) -> bool:
+async def give_up_waiting(services: IncomingServices, found: InboxPacket) -> bool:
     """Moves one to quarantine, unless its document came, or a person decided, since it was found."""
     scope = AgencyScope(agency_id=found.agency_id, principal_id="node")
     try:
-        async with desk.store.begin(scope) as work:
+        async with services.store.begin(scope) as work:
             item = await work.inbox.get(found.id)
             if item.state != "waiting":
                 return False
@@ -176,7 +176,7 @@ async def give_up_waiting(desk: InDesk, found: InboxPacket) -> bool:
             )
             await work.inbox.settle(over, None)
             told = {"state": "quarantined", "code": "WAITING-OVER", "needs": needs}
-            await work.events.append(EventKind.INBOX_INVALID, item.id, desk.clock.now(), told)
+            await work.events.append(EventKind.INBOX_INVALID, item.id, services.clock.now(), told)
             await work.commit()
     except Clash:
         return False
@@ -188,35 +188,35 @@ _OLDEST_AT_ONCE = 100
 _UNPROVED_STATES = ("quarantined", "malformed")
 
 
-async def keep_quota(desk: InDesk) -> int:
+async def keep_quota(services: IncomingServices) -> int:
     """Lets go of the oldest until the rest is within the limit; how many."""
-    over = await desk.store.unproved_bytes() - desk.profile.max_quarantine_bytes
+    over = await services.store.unproved_bytes() - services.profile.max_quarantine_bytes
     dropped = 0
-    while over > 0 and (oldest := await desk.store.oldest_unproved(_OLDEST_AT_ONCE)):
+    while over > 0 and (oldest := await services.store.oldest_unproved(_OLDEST_AT_ONCE)):
         before = over
         for item in oldest:
             if over <= 0:
                 break
-            if await _drop(desk, item):
+            if await _drop(services, item):
                 dropped, over = dropped + 1, over - item.size
         if over == before:
             break  # workers or persons have all of them in hand
     return dropped
 
 
-async def _drop(desk: InDesk, found: InboxPacket) -> bool:
+async def _drop(services: IncomingServices, found: InboxPacket) -> bool:
     scope = AgencyScope(agency_id=found.agency_id, principal_id="node")
     try:
-        async with desk.store.begin(scope) as work:
+        async with services.store.begin(scope) as work:
             item = await work.inbox.get(found.id)
             if item.state not in _UNPROVED_STATES or item.sender_code is not None:
                 return False
             await work.inbox.settle(replace(item, state=DROPPED), None)
             await work.blobs.drop("inbox", item.id)
             told = {"file": item.file_digest, "size": item.size, "code": item.code}
-            await work.events.append(EventKind.INBOX_DROPPED, item.id, desk.clock.now(), told)
+            await work.events.append(EventKind.INBOX_DROPPED, item.id, services.clock.now(), told)
             await work.commit()
     except Clash:
         return False
-    await desk.blobs.forget([found.file_digest])
+    await services.blobs.forget([found.file_digest])
     return True

@@ -23,7 +23,7 @@ from gateway.edxml import build
 from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StatusReport
 from gateway.errors import Clash, NotFound
 from gateway.incoming.act import StatusCall
-from gateway.incoming.desk import InDesk, from_wall_clock
+from gateway.incoming.services import IncomingServices, from_wall_clock
 from gateway.stored_content import OpenFile
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ class SaidStatus:
     call: StatusCall
 
 
-async def read(desk: InDesk, scope: AgencyScope, model: Envelope) -> SaidStatus:
+async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) -> SaidStatus:
     """Of the newest document of that sender with that id; without an id of the one with that code and date."""
     status, about = model.status, next(iter(model.response_for), None)
     if status is None or about is None or not about.organ_id or not _name(about):
         raise names_no_document()
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         known = await _known_as(work, about)
     documents = [document for document in known if not document.kind.asks]
     if not documents:

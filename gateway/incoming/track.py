@@ -33,7 +33,7 @@ from gateway.domain.status import (
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
 from gateway.incoming import admit, check, judge_again, landing, settle
-from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
+from gateway.incoming.services import IncomingServices, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
 
 if TYPE_CHECKING:
@@ -53,15 +53,15 @@ class _About:
     request_id: str | None
 
 
-async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
+async def run(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> None:
     """Applies one status, once. Raises InvalidEnvelope for what its sender has no standing to say."""
-    agency = await desk.agency(leased.item.agency_id)
+    agency = await services.agency(leased.item.agency_id)
     status = proved.envelope.model.status
     about = proved.envelope.model.response_for
     if status is None or not about or not is_ours(agency, about[0].organ_id):
         raise _not_party(f"the status of {proved.envelope.sender} is not about a document of {agency.code}")
-    known_as = await check.codes_of_sender(desk, proved.envelope.sender)
-    is_on_route = proved.is_vouched and await _is_on_route(desk, agency, leased, proved.envelope.sender)
+    known_as = await check.codes_of_sender(services, proved.envelope.sender)
+    is_on_route = proved.is_vouched and await _is_on_route(services, agency, leased, proved.envelope.sender)
 
     async def end(work: SqlWork) -> None:
         await judge_again.note_pending(work, leased.item, proved)
@@ -70,7 +70,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
             await settle.repeated(work, leased, proved, first)
             return
         said = _Said(
-            desk=desk,
+            services=services,
             work=work,
             agency=agency,
             leased=leased,
@@ -81,7 +81,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
         )
         await (said.take_back() if status.code == "13" else said.apply())
 
-    await landing.bring_to_end(desk, leased, end)
+    await landing.bring_to_end(services, leased, end)
 
 
 async def _first(work: SqlWork, leased: LeasedInbox, proved: Proved) -> Identity | None:
@@ -91,10 +91,12 @@ async def _first(work: SqlWork, leased: LeasedInbox, proved: Proved) -> Identity
     return await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
 
 
-async def _is_on_route(desk: InDesk, agency: HostedAgency, leased: LeasedInbox, sender: str) -> bool:
+async def _is_on_route(
+    services: IncomingServices, agency: HostedAgency, leased: LeasedInbox, sender: str
+) -> bool:
     """Whether our mail to that agency may go by the axis of several that brought this."""
     by = leased.item.axis
-    return bool(by) and by in await desk.axes_to(agency.code, sender)
+    return bool(by) and by in await services.axes_to(agency.code, sender)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,7 @@ class _Said:
     """A status that did not come before, in the unit of work that applies it. `known_as`: the codes that its sender
     answers for."""
 
-    desk: InDesk
+    services: IncomingServices
     work: SqlWork
     agency: HostedAgency
     leased: LeasedInbox
@@ -122,17 +124,17 @@ class _Said:
 
     async def take_back(self) -> None:
         """13: the sender asks for its document back. It waits for the clerk, who answers 15 or 16."""
-        desk, work, item = self.desk, self.work, self.leased.item
+        services, work, item = self.services, self.work, self.leased.item
         target = await admit.acted_on(work, self.sender, self.document_id or "")
         if target is None:
             await self._wait()
             return
         request_id = self.proved.envelope.signed.packet_id or PacketId(item.id)
-        await admit.ask(desk, work, target, RequestKind.TAKE_BACK, request_id, self.status.description)
-        await self._done(target.id, desk.clock.now())
+        await admit.ask(services, work, target, RequestKind.TAKE_BACK, request_id, self.status.description)
+        await self._done(target.id, services.clock.now())
 
     async def apply(self) -> None:
-        work, status, now = self.work, self.status, self.desk.clock.now()
+        work, status, now = self.work, self.status, self.services.clock.now()
         about = await self._about()
         if about is None:
             await self._wait()
@@ -163,7 +165,7 @@ class _Said:
             facts = list(await work.facts.of(delivery.id))
             await work.facts.add_all([(delivery.id, fact)])
             if track is Track.BUSINESS and status.code == "01":
-                _time(self.desk, work, about.document, facts)
+                _time(self.services, work, about.document, facts)
             standing = fold_delivery([*facts, fact])
             await work.deliveries.save_state(delivery.id, standing.word, standing.marks, now)
             if told := arrival_number([*facts, fact]):
@@ -195,7 +197,7 @@ class _Said:
         waiting = settle.known(item, self.proved, state="waiting", code="WAITING", needs=(self.sender, needs))
         await self.work.inbox.settle(waiting, self.leased.lease)
         told = {"needs": needs, "kind": "status"}
-        await self.work.events.append(EventKind.INBOX_WAITING, item.id, self.desk.clock.now(), told)
+        await self.work.events.append(EventKind.INBOX_WAITING, item.id, self.services.clock.now(), told)
 
     async def _about(self) -> _About | None:
         receipt = self.proved.envelope.signed.receipt
@@ -283,13 +285,17 @@ class _Said:
         )
 
 
-def _time(desk: InDesk, work: SqlWork, document: OutgoingDocument, before: Sequence[Fact]) -> None:
+def _time(
+    services: IncomingServices, work: SqlWork, document: OutgoingDocument, before: Sequence[Fact]
+) -> None:
     """From when it could leave to its first 01; a 01 that comes again tells of no other way."""
     queued = queued_at(before)
     if queued is None or any(fact.track is Track.BUSINESS for fact in before):
         return
     left = max(queued, document.leaves_at or queued)
-    work.when_committed(partial(desk.stopwatch.took, Metric.ACCEPT_TO_01, document.draft.urgency.lane, left))
+    work.when_committed(
+        partial(services.stopwatch.took, Metric.ACCEPT_TO_01, document.draft.urgency.lane, left)
+    )
 
 
 def _staff(status: StatusReport) -> Staff | None:

@@ -31,7 +31,7 @@ from gateway.domain.queues import InboxPacket
 from gateway.domain.signatures import FileFacts
 from gateway.edxml.envelope import Envelope, fields_in
 from gateway.incoming.verify import Proved
-from gateway.policy.door import stored_names
+from gateway.policy.admission import stored_names
 from gateway.words import labels
 
 # K4: it passed because the grace runs; the mark stays until an authority has answered.

@@ -25,7 +25,7 @@ from gateway.edxml.attachment import pieces
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.key import active_bindings
 from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, UnknownSender
-from gateway.incoming.desk import InDesk, LandsFirst
+from gateway.incoming.services import IncomingServices, LandsFirst
 from gateway.policy import trust
 
 # Verdicts over what the axis said of a copy: another copy of the same bytes may have been told rightly.
@@ -79,23 +79,25 @@ class Proved:
         }
 
 
-async def run(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO] | None = None) -> Proved:
+async def run(
+    services: IncomingServices, item: InboxPacket, opener: Callable[[], BinaryIO] | None = None
+) -> Proved:
     """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime. `opener` reads the
     bytes that are not stored yet; LandsFirst where they are many, and no brief reading proves them."""
     brief = opener is not None and item.size > SMALL
-    opener = opener or await _stored(desk, item)
+    opener = opener or await _stored(services, item)
     if item.transport_session is not None:
         if brief:
             raise LandsFirst("it came by a session")
-        found = await _of_session(desk, item, opener)
+        found = await _of_session(services, item, opener)
         if found is not None:
             return found
-    judged = await _examined(desk, item, opener, brief=brief)
+    judged = await _examined(services, item, opener, brief=brief)
     signed, evidence = judged.verified.signed, judged.evidence
-    carried = await _carried(desk, item, signed.sender_code) if item.transport_session is None else None
-    if desk.answers is not None:
-        await desk.answers.use(evidence.answers)
-    proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at, carried)
+    carried = await _carried(services, item, signed.sender_code) if item.transport_session is None else None
+    if services.answers is not None:
+        await services.answers.use(evidence.answers)
+    proved = trust.decide(signed, evidence, _policy(services, item), item.received_at, carried)
     return Proved(
         envelope=proved,
         open=opener,
@@ -105,30 +107,32 @@ async def run(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO] | 
     )
 
 
-async def _of_session(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO]) -> Proved | None:
+async def _of_session(
+    services: IncomingServices, item: InboxPacket, opener: Callable[[], BinaryIO]
+) -> Proved | None:
     """What came by a session with a foreign axis, which writes files anew. None: its own signature holds all the same, and
     is judged like any other. A signature that does not hold is a finding here: the session vouches, by rule."""
     source = envelopes.EnvelopeSource(size=item.size, open=partial(pieces, opener))
-    read = await desk.pool.run(partial(foreign.examine, source, desk.xml.limits))
+    read = await services.pool.run(partial(foreign.examine, source, services.xml.limits))
     signed, broken = read.verified.signed, None
     if signed.file_digest != item.file_digest:
         raise AlteredContent(f"the content store has other bytes of packet {item.id} than landed")
     if read.is_signed:
         try:
-            await _judged(desk, item, source)
+            await _judged(services, item, source)
             return None
         except InvalidEnvelope as refusal:
             broken = foreign.signature_finding(refusal.code, refusal.detail)
     name, sender = item.transport_session or "", signed.sender_code
     on, said = local(item.received_at).date(), item.transport_sender
     other = said if said.strip() and fold_code(said) != fold_code(sender) else None
-    if other is not None and await desk.directory.find(other, on) is None:
+    if other is not None and await services.directory.find(other, on) is None:
         other = None  # the axis names a system, which is nobody's code
     session = trust.Session(
-        name=name, is_known=await desk.directory.find(sender, on) is not None, other=other
+        name=name, is_known=await services.directory.find(sender, on) is not None, other=other
     )
     proved = trust.vouch(
-        signed, session, desk.trust_policy, item.received_at, released=item.released, broken=broken
+        signed, session, services.trust_policy, item.received_at, released=item.released, broken=broken
     )
     return Proved(envelope=proved, open=opener, judged=read.verified)
 
@@ -142,21 +146,21 @@ class _Judged:
     keeps_form: bool
 
 
-async def _stored(desk: InDesk, item: InboxPacket) -> Callable[[], BinaryIO]:
-    async with desk.store.read(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
-        return await desk.blobs.open(work, item.file_digest)
+async def _stored(services: IncomingServices, item: InboxPacket) -> Callable[[], BinaryIO]:
+    async with services.store.read(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+        return await services.blobs.open(work, item.file_digest)
 
 
 async def _examined(
-    desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO], *, brief: bool = False
+    services: IncomingServices, item: InboxPacket, opener: Callable[[], BinaryIO], *, brief: bool = False
 ) -> _Judged:
     """The bytes judged: they are those that landed. AlteredContent when the store has others: a true packet must not go to
     quarantine, nor another be taken for it, because somebody changed a file."""
     source = envelopes.EnvelopeSource(size=item.size, open=partial(pieces, opener))
     try:
-        judged = await _judged(desk, item, source, brief=brief)
+        judged = await _judged(services, item, source, brief=brief)
     except InvalidEnvelope:
-        if await desk.pool.run(partial(_digest, source)) == item.file_digest:
+        if await services.pool.run(partial(_digest, source)) == item.file_digest:
             raise
     else:
         if judged.verified.signed.file_digest == item.file_digest:
@@ -176,7 +180,7 @@ class _NotAskedYet(Exception):
 
 
 async def _judged(
-    desk: InDesk, item: InboxPacket, source: envelopes.EnvelopeSource, *, brief: bool = False
+    services: IncomingServices, item: InboxPacket, source: envelopes.EnvelopeSource, *, brief: bool = False
 ) -> _Judged:
     """The directory is asked on the event loop before a thread judges, first for the sender that the axis names: a thread
     that waited for an answer would hold up the others. Where the packet names another one, it is judged once more."""
@@ -184,11 +188,11 @@ async def _judged(
     code = item.transport_sender
     while True:
         try:
-            known[code] = await _bindings(desk, code, item.received_at)
+            known[code] = await _bindings(services, code, item.received_at)
         except UnknownSender as unknown:
             known[code] = unknown
         try:
-            return await _judged_by(desk, item, source, known, brief=brief)
+            return await _judged_by(services, item, source, known, brief=brief)
         except _NotAskedYet as named:
             if len(known) > 1:
                 raise AlteredContent(
@@ -198,7 +202,7 @@ async def _judged(
 
 
 async def _judged_by(
-    desk: InDesk,
+    services: IncomingServices,
     item: InboxPacket,
     source: envelopes.EnvelopeSource,
     known: Mapping[str, Sequence[Binding] | UnknownSender],
@@ -216,7 +220,7 @@ async def _judged_by(
     ask = partial(
         envelopes.examine_fast,
         source,
-        policy=desk.xml,
+        policy=services.xml,
         bindings=bindings,
         at=item.received_at,
         transport=_transport(item),
@@ -227,29 +231,29 @@ async def _judged_by(
         return _Judged(verified, evidence, is_held)
 
     def judge(verified: envelopes.Verified) -> _Judged:
-        return judged(verified, desk.trust.collect(verified.signed.certificate_der, item.received_at))
+        return judged(verified, services.trust.collect(verified.signed.certificate_der, item.received_at))
 
     def fast() -> _Judged | envelopes.Verified | None:
         # Its files are decoded once, when `check` looks at them.
         verified = ask(opens=False)
         if verified is None:
             return None
-        evidence = desk.trust.remembered(verified.signed.certificate_der, item.received_at)
+        evidence = services.trust.remembered(verified.signed.certificate_der, item.received_at)
         return verified if evidence is None else judged(verified, evidence)
 
     def general() -> _Judged:
         return judge(envelopes.examine_general(*ask.args, **ask.keywords))
 
-    found = await (desk.pool.brief if item.size <= SMALL else desk.pool.run)(fast)
+    found = await (services.pool.brief if item.size <= SMALL else services.pool.run)(fast)
     if found is None:
         if brief:
             raise LandsFirst("the general path judges it")
-        async with desk.general_turns:
-            return await desk.pool.run(general)
+        async with services.general_turns:
+            return await services.pool.run(general)
     if isinstance(found, _Judged):
         return found
     # Never brief: a chain is judged when it is first met, and lists of revoked ones are read when they change.
-    return await desk.pool.run(partial(judge, found))
+    return await services.pool.run(partial(judge, found))
 
 
 def _digest(source: envelopes.EnvelopeSource) -> Digest:
@@ -259,25 +263,27 @@ def _digest(source: envelopes.EnvelopeSource) -> Digest:
     return Digest.of_bytes(hasher.digest())
 
 
-def _policy(desk: InDesk, item: InboxPacket) -> trust.TrustPolicy:
+def _policy(services: IncomingServices, item: InboxPacket) -> trust.TrustPolicy:
     """A person who released a held packet bears with its odd signing time, and with nothing else (rule 12.8)."""
     if not item.released:
-        return desk.trust_policy
-    return replace(desk.trust_policy, signing_past=_ANY_TIME, signing_future=desk.trust_policy.signing_absurd)
+        return services.trust_policy
+    return replace(
+        services.trust_policy, signing_past=_ANY_TIME, signing_future=services.trust_policy.signing_absurd
+    )
 
 
-async def _carried(desk: InDesk, item: InboxPacket, sender: str) -> trust.Routing:
+async def _carried(services: IncomingServices, item: InboxPacket, sender: str) -> trust.Routing:
     node = item.transport_node
-    host = await _host(desk, sender, item.received_at) if node is not None else None
+    host = await _host(services, sender, item.received_at) if node is not None else None
     return trust.Routing(sender=item.transport_sender, node=node, host=host)
 
 
-async def _host(desk: InDesk, sender: str, at: datetime) -> str | None:
+async def _host(services: IncomingServices, sender: str, at: datetime) -> str | None:
     """The node that speaks for this code or, where it is a former one, for the code that it became."""
     on = local(at).date()
-    entry = await desk.directory.find(sender, on)
+    entry = await services.directory.find(sender, on)
     if entry is None:
-        found = await desk.directory.resolve(sender, on)
+        found = await services.directory.resolve(sender, on)
         entry = found.entry if found.standing is CodeStanding.MAPPED else None
     return entry.host if entry is not None else None
 
@@ -294,11 +300,11 @@ def _transport(item: InboxPacket) -> envelopes.TransportFacts:
     return envelopes.TransportFacts(packet_id=PacketId(item.transport_packet_id), kind=kind)
 
 
-async def _bindings(desk: InDesk, code: str, at: datetime) -> Sequence[Binding]:
+async def _bindings(services: IncomingServices, code: str, at: datetime) -> Sequence[Binding]:
     """Where none is in force the registry is asked about the code itself: a clerk then knows which of the two it lacks."""
-    found = await desk.directory.bindings(code)
+    found = await services.directory.bindings(code)
     on = local(at).date()
-    if not active_bindings(code, found, at) and await desk.directory.find(code, on) is None:
+    if not active_bindings(code, found, at) and await services.directory.find(code, on) is None:
         detail = f"the registry knows no agency of the code {code[:80]!r} on {on.isoformat()}, and none is bound to it"
         raise UnknownSender("SIG-SENDER", detail, step=6, where="From/OrganId")
     return found

@@ -24,8 +24,8 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.book import books
 from gateway.office.book.books import Ask
-from gateway.office.desks import BookDesk
-from gateway.office.letters import asking
+from gateway.office.letters import follow_up
+from gateway.office.services import BookServices
 from gateway.office.store.store import OfficeWork
 from gateway.words.labels import say
 
@@ -123,10 +123,10 @@ def _book_routes(office: Office, book: Book) -> tuple[Route, Route]:
 
 
 async def _lines(office: Office, book: Book, call: Call) -> web.Response:
-    query, desk = call.query_of(LinesQuery), office.book
-    ask = _ask(desk, book, query, call.lang)
-    async with desk.store.read(call.scope()) as work:
-        summary = await books.summary_of(work, book, ask.span, series_by_type=desk.series_by_type)
+    query, services = call.query_of(LinesQuery), office.book
+    ask = _ask(services, book, query, call.lang)
+    async with services.store.read(call.scope()) as work:
+        summary = await books.summary_of(work, book, ask.span, series_by_type=services.series_by_type)
         leaf = await books.leaf(
             work,
             book,
@@ -140,28 +140,28 @@ async def _lines(office: Office, book: Book, call: Call) -> web.Response:
 
 
 async def _file(office: Office, book: Book, call: Call) -> web.StreamResponse:
-    query, desk = call.query_of(FileQuery), office.book
-    ask = _ask(desk, book, query, call.lang)
+    query, services = call.query_of(FileQuery), office.book
+    ask = _ask(services, book, query, call.lang)
     name, media = f"{book}-{ask.span.year}.{query.format}", _MEDIA[query.format]
     if call.request.method == "HEAD":  # changes nothing: the book was not exported
         return web.Response(content_type=media, headers={"Content-Disposition": downloads.disposition(name)})
     write = books.write_xlsx if query.format == "xlsx" else books.write_csv
     with call.deps.blobs.scratch() as scratch:
-        await write(desk, call.scope(), ask, scratch.file)
-        size = await desk.pool.run(scratch.file.tell)
-        await desk.pool.run(partial(scratch.file.seek, 0))
+        await write(services, call.scope(), ask, scratch.file)
+        size = await services.pool.run(scratch.file.tell)
+        await services.pool.run(partial(scratch.file.seek, 0))
         return await download(
             call,
             name=name,
             content_type=media,
             size=size,
             sha256=None,
-            pieces=downloads.read(desk.pool, scratch.file),
+            pieces=downloads.read(services.pool, scratch.file),
         )
 
 
-def _ask(desk: BookDesk, book: Book, query: SpanQuery, lang: str) -> Ask:
-    today = local(desk.clock.now()).date()
+def _ask(services: BookServices, book: Book, query: SpanQuery, lang: str) -> Ask:
+    today = local(services.clock.now()).date()
     year = (query.since or query.until or today).year
     last = query.until or (today if year == today.year else dt.date(year, 12, 31))
     since = query.since or dt.date(year, 1, 1)
@@ -213,7 +213,9 @@ class RemindIn(Asked):
     recipient: AgencyCode
     by: Line = Field(min_length=1, max_length=100, description="The person who reminds, in the agency's name")
     how: Literal["phone", "mail", "letter", "other"] = "other"
-    text: Text = Field(min_length=1, max_length=asking.LONGEST_URGING, description="What was said or written")
+    text: Text = Field(
+        min_length=1, max_length=follow_up.LONGEST_URGING, description="What was said or written"
+    )
     every: bool = Field(
         False, description="Of everything of ours that is late there, not of this document alone"
     )
@@ -233,7 +235,7 @@ async def _remind(office: Office, call: Call) -> web.Response:
     async def act() -> str:
         async with call.deps.store.read(call.scope()) as work:
             document = await work.outgoing.get(call.path("id"))
-        urging = await asking.urge(
+        urging = await follow_up.urge(
             office.out,
             call.scope(),
             request.recipient,

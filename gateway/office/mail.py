@@ -21,8 +21,8 @@ from gateway.office.domain.notice import Mail, Mailer
 from gateway.office.notices import Reminders
 from gateway.ports.services import Clock, Pool
 from gateway.settings.options import MailSettings
+from gateway.workers.heartbeat import Pulse
 from gateway.workers.loop import Turn
-from gateway.workers.pulse import Pulse
 
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
 # Our own name in the greeting; looking it up could take as long as a server that is gone.
@@ -141,11 +141,11 @@ class DigestMail:
 
     async def step(self) -> bool:
         """Look once a minute; the first look is at start."""
-        desk = self._reminders.desk
-        if not self._reminders.mailer.is_on or not self._turn.take(desk.clock.now()):
+        services = self._reminders.services
+        if not self._reminders.mailer.is_on or not self._turn.take(services.clock.now()):
             return False
         sent = 0
-        for agency in await desk.store.hosted():
+        for agency in await services.store.hosted():
             try:
                 sent += await notices.send_reminders(self._reminders, agency)
             except GatewayError as error:

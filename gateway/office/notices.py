@@ -17,12 +17,12 @@ from gateway.domain.event import EventKind
 from gateway.domain.text import plain
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
-from gateway.office.desks import TodoDesk
 from gateway.office.domain.notice import Audience, Mail, Mailer, Notice, NoticeKind, NoticeWish
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task
 from gateway.office.policy import todo
 from gateway.office.policy.reminders import Letter, LetterSort, Receivers, UnitPeople, letters_due
+from gateway.office.services import TodoServices
 from gateway.office.store.store import SqlNotices
 from gateway.office.todo import MOST_OF_A_KIND, TodoList, gather
 from gateway.policy import timers
@@ -39,7 +39,7 @@ class Reminders:
     """Tools for reminding. `people`: further addresses by the code of a hosted agency, beside the agency's own. `heads`:
     addresses of the heads of an agency, by its id, for tasks of theirs alone."""
 
-    desk: TodoDesk
+    services: TodoServices
     mailer: Mailer
     digest_at: tuple[time, ...]
     people: Mapping[str, tuple[str, ...]]
@@ -61,14 +61,18 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
     to = reminders.addresses(agency)
     if agency.left_at is not None or not reminders.mailer.is_on:
         return 0
-    desk, scope = reminders.desk, AgencyScope(agency_id=agency.id, principal_id="node")
-    todo_list = await gather(desk, scope)
-    work = await _unit_tasks(desk, scope, todo_list) if timers.is_open(todo_list.office, todo_list.at) else []
+    services, scope = reminders.services, AgencyScope(agency_id=agency.id, principal_id="node")
+    todo_list = await gather(services, scope)
+    work = (
+        await _unit_tasks(services, scope, todo_list)
+        if timers.is_open(todo_list.office, todo_list.at)
+        else []
+    )
     units = await reminders.units(agency.id) if work else {}
     sent = 0
     for letter in letters_due(todo_list.office, todo_list.tasks, work, todo_list.at, reminders.digest_at):
         receivers = await _find_receivers(reminders, agency, letter, to, units)
-        claimed = await _claim(desk, scope, letter.keys, todo_list.at) if receivers else []
+        claimed = await _claim(services, scope, letter.keys, todo_list.at) if receivers else []
         if tasks := letter.claimed_tasks(claimed):
             mail = _write_mail(agency, letter.sort, tasks, claimed[0], tuple(receivers), todo_list.at)
             sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
@@ -84,7 +88,7 @@ async def _send(
     except GatewayError as error:
         log.action(_log, "mail.failed", error.detail, **context)
         if not error.permanent:
-            async with reminders.desk.store.begin(scope) as work:
+            async with reminders.services.store.begin(scope) as work:
                 for key in claimed:
                     await work.office.tasks.release(key)
                 await work.commit()
@@ -92,8 +96,8 @@ async def _send(
     return True
 
 
-async def _unit_tasks(desk: TodoDesk, scope: AgencyScope, todo_list: TodoList) -> list[Task]:
-    async with desk.store.read(scope) as work:
+async def _unit_tasks(services: TodoServices, scope: AgencyScope, todo_list: TodoList) -> list[Task]:
+    async with services.store.read(scope) as work:
         parts = await work.parts.open_of(None, MOST_OF_A_KIND)
         tasks = list(todo.of_parts(todo_list.office, parts, todo_list.at))
         notes = await work.office.tasks.notes([task.id for task in tasks])
@@ -116,12 +120,12 @@ async def _find_receivers(
     return (first or other) if letter.to is Receivers.OFFICERS else (other or first)
 
 
-async def _claim(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], now: datetime) -> list[str]:
+async def _claim(services: TodoServices, scope: AgencyScope, keys: Sequence[str], now: datetime) -> list[str]:
     """Claim keys; they are read first, so that the one writer is not asked each minute for letters sent long ago."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         if not await work.office.tasks.unclaimed(keys):
             return []
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         claimed = [key for key in keys if await work.office.tasks.first_time(key, now)]
         await work.office.tasks.forget_reminders(now - REMINDERS_KEPT)
         await work.commit()
@@ -194,7 +198,7 @@ _REMEMBERED = timedelta(seconds=10)
 class NoticeBoard:
     """Cache of notices for some seconds, since every page asks for the one that holds."""
 
-    desk: TodoDesk
+    services: TodoServices
     rows: SqlNotices
     _cache: tuple[datetime, Sequence[Notice]] | None = None
     _changes: int = 0
@@ -217,25 +221,25 @@ class NoticeBoard:
 
     async def earliest(self) -> datetime:
         """Return from when on a stop that is announced now may begin: one working day of the office later (T13)."""
-        return todo.earliest_stop(await self.desk.office(), self.desk.clock.now())
+        return todo.earliest_stop(await self.services.office(), self.services.clock.now())
 
     async def faults(self, wish: NoticeWish) -> Sequence[tuple[str, str]]:
         """Return (field, fault) pairs; none when the notice may be given."""
-        return todo.notice_faults(wish, await self.desk.office(), self.desk.clock.now())
+        return todo.notice_faults(wish, await self.services.office(), self.services.clock.now())
 
     async def publish(self, by: str, wish: NoticeWish) -> Notice:
         """Show a notice on every page at once, and in every agency's feed. BadForm for one with faults."""
         if faults := await self.faults(wish):
             raise BadForm(f"the notice may not be given so: {faults[0][0]} is {faults[0][1]}")
-        now = self.desk.clock.now()
-        notice = Notice(id=self.desk.clock.new_id("ntc_"), wish=wish, published_at=now, published_by=by)
+        now = self.services.clock.now()
+        notice = Notice(id=self.services.clock.new_id("ntc_"), wish=wish, published_at=now, published_by=by)
         data = {"emergency": wish.emergency, "text_vi": wish.text_vi, "text_en": wish.text_en}
         await self._save(notice, EventKind.NOTICE_PUBLISHED, data, by, now)
         return notice
 
     async def end(self, by: str, id: str) -> Notice:
         """End a notice that is over, or called off. Clash when it ended before."""
-        notice, now = await self.rows.get(id), self.desk.clock.now()
+        notice, now = await self.rows.get(id), self.services.clock.now()
         if notice.closed_at is not None:
             raise Clash(f"the notice {id} ended before")
         closed = replace(notice, closed_at=now, closed_by=by)
@@ -249,7 +253,7 @@ class NoticeBoard:
         if wish.audience is Audience.ONE_AGENCY:
             agencies = [NODE, wish.agency_id]
         else:
-            agencies = [NODE, *(a.id for a in await self.desk.store.hosted() if a.left_at is None)]
+            agencies = [NODE, *(a.id for a in await self.services.store.hosted() if a.left_at is None)]
         data = {
             "kind": wish.kind.value,
             "starts_at": wish.starts_at.isoformat(),
@@ -258,4 +262,4 @@ class NoticeBoard:
         }
         await self.rows.save(notice, kind, agencies, {**data, **more}, by, now)
         self._cache, self._changes = None, self._changes + 1
-        self.desk.wake()
+        self.services.wake()

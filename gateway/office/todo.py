@@ -18,9 +18,9 @@ from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, StoreFailure
-from gateway.office.desks import BackgroundTasks, TodoDesk
 from gateway.office.domain.task import Task, TaskKind, TaskNote
 from gateway.office.policy import todo
+from gateway.office.services import BackgroundTasks, TodoServices
 from gateway.office.store.store import OfficeWork
 from gateway.policy import timers
 from gateway.words import labels
@@ -57,16 +57,16 @@ class TodoList:
 
 
 async def gather(
-    desk: TodoDesk,
+    services: TodoServices,
     scope: AgencyScope,
     *,
     everything: bool = False,
     units: Collection[str] | None = None,
 ) -> TodoList:
     """Gather the agency's tasks now, or with `units` those of these units alone; with `everything` also resting ones."""
-    now, office = desk.clock.now(), await desk.office()
-    endings = await desk.certificates(now) if units is None else ()
-    async with desk.store.read(scope) as work:
+    now, office = services.clock.now(), await services.office()
+    endings = await services.certificates(now) if units is None else ()
+    async with services.store.read(scope) as work:
         agency = await work.agency()
         if units is None:
             all_tasks, cut = await _agency_tasks(work, office, now)
@@ -185,16 +185,18 @@ LONGEST_NOTE = 500
 
 
 async def take_task(
-    desk: TodoDesk, scope: AgencyScope, task: str, owner: str, units: Collection[str] | None = None
+    services: TodoServices, scope: AgencyScope, task: str, owner: str, units: Collection[str] | None = None
 ) -> TaskNote:
     """Make the owner look after the task from now on; events keep the previous one. With `units` one of theirs."""
-    return await _note(desk, scope, task, "taken", units, owner=_text(owner, "name"))
+    return await _note(services, scope, task, "taken", units, owner=_text(owner, "name"))
 
 
-async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: datetime, note: str) -> TaskNote:
+async def snooze_task(
+    services: TodoServices, scope: AgencyScope, task: str, until: datetime, note: str
+) -> TaskNote:
     """Take a task off the list until then. Clash for an express task, and for a time that has passed, lies too far ahead
     or is past its deadline."""
-    now = desk.clock.now()
+    now = services.clock.now()
     if not now < until <= now + LONGEST_SNOOZE:
         raise Clash(
             f"a task may rest until a moment within the next {LONGEST_SNOOZE.days} days, not until {until:%d/%m/%Y %H:%M}",
@@ -213,25 +215,25 @@ async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: date
 
     text = _text(note, "note")
     return await _note(
-        desk, scope, task, "snoozed", check=in_time, snoozed_until=until, closed_at=None, note=text
+        services, scope, task, "snoozed", check=in_time, snoozed_until=until, closed_at=None, note=text
     )
 
 
-async def close_task(desk: TodoDesk, scope: AgencyScope, task: str, note: str) -> TaskNote:
+async def close_task(services: TodoServices, scope: AgencyScope, task: str, note: str) -> TaskNote:
     """Settle a task by other means; it comes back when it begins again, such as after a second failure."""
-    now = desk.clock.now()
+    now = services.clock.now()
     return await _note(
-        desk, scope, task, "settled", closed_at=now, snoozed_until=None, note=_text(note, "note")
+        services, scope, task, "settled", closed_at=now, snoozed_until=None, note=_text(note, "note")
     )
 
 
-async def wake_task(desk: TodoDesk, scope: AgencyScope, task: str) -> TaskNote:
+async def wake_task(services: TodoServices, scope: AgencyScope, task: str) -> TaskNote:
     """Put a task on the list again."""
-    return await _note(desk, scope, task, "woken", closed_at=None, snoozed_until=None)
+    return await _note(services, scope, task, "woken", closed_at=None, snoozed_until=None)
 
 
 async def _note(
-    desk: TodoDesk,
+    services: TodoServices,
     scope: AgencyScope,
     task: str,
     act: str,
@@ -239,13 +241,13 @@ async def _note(
     check: Callable[[Task], None] = lambda task: None,
     **changes: str | datetime | None,
 ) -> TaskNote:
-    todo_list = await gather(desk, scope, everything=True, units=units)
+    todo_list = await gather(services, scope, everything=True, units=units)
     listed = next((t for t in todo_list.tasks if t.id == task), None)
     if listed is None:
         raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
     check(listed)
-    now = desk.clock.now()
-    async with desk.store.begin(scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(scope) as work:
         await work.agency()
         stored = (await work.office.tasks.notes([task])).get(task)
         noted = stored or TaskNote(task=task, noted_by=scope.principal_id, noted_at=now)
@@ -256,7 +258,7 @@ async def _note(
         data = {"task": task, "what": act, "person": changed.owner, "note": changed.note}
         await work.events.append(EventKind.TASK_NOTED, listed.subject_id, now, data)
         await work.commit()
-    desk.wake()
+    services.wake()
     return changed
 
 
@@ -274,11 +276,11 @@ _ListKey = tuple[str, frozenset[str] | None]
 
 
 @dataclass(slots=True)
-class TaskBell:
+class TaskCount:
     """Cache of the tasks of an agency, or of units of it, for some seconds, since every page shows their count; while they
     are gathered again pages show the last count. `stale` makes a person who acted see the new list."""
 
-    desk: TodoDesk
+    services: TodoServices
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     _cache: dict[_ListKey, tuple[datetime, int, TodoList]] = field(default_factory=dict)
     _gathering: dict[_ListKey, tuple[int, asyncio.Task[TodoList]]] = field(default_factory=dict)
@@ -312,7 +314,7 @@ class TaskBell:
         cached = self._cache.get(key)
         if cached is None or cached[1] != self.turn(key[0]):
             return None
-        return cached[2] if timedelta() <= self.desk.clock.now() - cached[0] < _REMEMBERED else None
+        return cached[2] if timedelta() <= self.services.clock.now() - cached[0] < _REMEMBERED else None
 
     def _begin(self, scope: AgencyScope, units: frozenset[str] | None) -> asyncio.Task[TodoList]:
         turn, key = self.turn(scope.agency_id), (scope.agency_id, units)
@@ -326,11 +328,11 @@ class TaskBell:
     async def _gather(self, scope: AgencyScope, units: frozenset[str] | None, turn: int) -> TodoList:
         key = scope.agency_id, units
         try:
-            todo_list = await gather(self.desk, scope, units=units)
+            todo_list = await gather(self.services, scope, units=units)
         finally:
             if self._gathering.get(key, (None,))[0] == turn:
                 del self._gathering[key]
         if len(self._cache) >= _MOST_LISTS:
             self._cache.clear()
-        self._cache[key] = self.desk.clock.now(), turn, todo_list
+        self._cache[key] = self.services.clock.now(), turn, todo_list
         return todo_list

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import GatewayError, TransportFailure
-from gateway.ports.axis import AxisDesk, AxisState, each_axis, each_state
-from gateway.workers.pulse import ProcessBeat, beats, own_name
+from gateway.ports.axis import AxisState, ManagedAxis, each_axis, each_state
+from gateway.workers.heartbeat import ProcessBeat, beats, own_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class AxisView:
 PATIENCE_S = 10.0
 
 
-async def look(axis: AxisDesk, heartbeat: Path, now: datetime) -> AxisView:
+async def look(axis: ManagedAxis, heartbeat: Path, now: datetime) -> AxisView:
     """Look at the axis and each of several. Counting makes an axis connect, so states are read after that."""
     axes = {name: a for name, a in each_axis(axis).items() if name}
     views = await asyncio.gather(*(look_at_one(a, now) for a in axes.values()))
@@ -70,14 +70,14 @@ def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> Ax
 
 
 def collect_states(
-    axis: AxisDesk, heartbeat: Path, now: datetime
+    axis: ManagedAxis, heartbeat: Path, now: datetime
 ) -> tuple[AxisState, Mapping[str, AxisState]]:
     """Return the state of the axis, and of each of several, with the reports of the workers."""
     state_by_name = {name: state for name, state in worst_states(axis, heartbeat, now).items() if name}
     return worst_state("", axis.state(), heartbeat, now), state_by_name
 
 
-def worst_states(axis: AxisDesk, heartbeat: Path, now: datetime) -> Mapping[str, AxisState]:
+def worst_states(axis: ManagedAxis, heartbeat: Path, now: datetime) -> Mapping[str, AxisState]:
     """Return the states as `each_state` does, with the reports of the workers."""
     return {name: worst_state(name, state, heartbeat, now) for name, state in each_state(axis).items()}
 
@@ -89,7 +89,7 @@ def _other_beats(heartbeat: Path, now: datetime) -> Iterator[ProcessBeat]:
             yield beat
 
 
-async def look_at_one(axis: AxisDesk, now: datetime) -> AxisView:
+async def look_at_one(axis: ManagedAxis, now: datetime) -> AxisView:
     """Look at one of several axes. Where it does not answer it is down, whatever its own state."""
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -102,7 +102,7 @@ async def look_at_one(axis: AxisDesk, now: datetime) -> AxisView:
     return AxisView(state=axis.state(), counts=counts)
 
 
-async def count(axis: AxisDesk, heartbeat: Path, now: datetime) -> Mapping[str, int]:
+async def count(axis: ManagedAxis, heartbeat: Path, now: datetime) -> Mapping[str, int]:
     """Count packets as `AxisDesk.counts`, with those of other processes. Raise TransportFailure without an answer."""
     counts = dict(await axis.counts())
     for beat in _other_beats(heartbeat, now):

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from gateway import __version__, errors
+from gateway.atomic_files import new_file, write_file
 from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
 from gateway.ports.services import Clock, Pool
 from gateway.store import dump
 from gateway.store.blobs import hold_sweep, path_of
-from gateway.whole_files import new_file, write_file
 
 # Lines are packed in parts of this size: a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024

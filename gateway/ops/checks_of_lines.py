@@ -34,8 +34,8 @@ from gateway.ops import axis_view
 from gateway.ops.checks_of_parts import CLOCK_SKEW, LIES_SOON, clock_set_back
 from gateway.ops.checks_of_trust import closed_registry
 from gateway.ops.subject import Check, Subject, run_check
-from gateway.outgoing import desk
-from gateway.ports.axis import AxisDesk, AxisState
+from gateway.outgoing import services
+from gateway.ports.axis import AxisState, ManagedAxis
 from gateway.settings import Settings
 from gateway.transport.amqp.access import read_servers
 from gateway.transport.embedded import EmbeddedAxis
@@ -77,7 +77,7 @@ async def _one_axis(subject: Subject, settings: Settings) -> AsyncGenerator[Diag
             yield finding
 
 
-async def _line_findings(subject: Subject, name: str, axis: AxisDesk, cure: str) -> Sequence[Diagnosis]:
+async def _line_findings(subject: Subject, name: str, axis: ManagedAxis, cure: str) -> Sequence[Diagnosis]:
     """Check one axis. Counting makes an axis connect; its state and the workers' reports are read after that."""
     heartbeat, now = subject.heartbeat, subject.clock.now()
     try:
@@ -134,7 +134,7 @@ async def signatures(subject: Subject) -> AsyncGenerator[Diagnosis]:
     store, keys, now = subject.store, subject.keys, subject.clock.now()
     registry = closed_registry(subject)
     for agency in (a for a in await store.hosted() if a.left_at is None):
-        use = await desk.signing_keys_from(registry, store, agency.code, now)
+        use = await services.signing_keys_from(registry, store, agency.code, now)
         yield await subject.pool.run(partial(_signature_finding, keys, agency.code, use, now))
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from gateway.bootstrap import ground, guards
+from gateway.bootstrap import core, guards
 from gateway.bootstrap.node import MB
 from gateway.domain.diagnosis import Diagnosis, Level, green, red, yellow
 from gateway.domain.document import Lane
@@ -28,7 +28,7 @@ from gateway.store import data_folder, migrate, reporting
 from gateway.store import restored as restoring
 from gateway.store.data_folder import Disk
 from gateway.store.reporting import Load
-from gateway.workers.pulse import beats, slots
+from gateway.workers.heartbeat import beats, slots
 
 # Machines that run this program have later dates; an earlier one shows a dead clock battery.
 OLDEST_NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -77,7 +77,7 @@ def judge_disks(subject: Subject) -> Sequence[Disk]:
     """Judge the disks. Sync: for the pool."""
     node, kept_back = subject.node, subject.settings.limits.disk_free_mb * MB
     return data_folder.disks(
-        ground.places(subject.settings), node.room.reserve if node is not None else kept_back
+        core.places(subject.settings), node.room.reserve if node is not None else kept_back
     )
 
 
@@ -125,7 +125,7 @@ def disk_days_left(samples: Sequence[QueueSample], free: int) -> int | None:
 def free_bytes(subject: Subject) -> int:
     """Return the free bytes of the content's disk; 0 where its disk does not say."""
     try:
-        return data_folder.free_space(ground.places(subject.settings)["content"]).bytes
+        return data_folder.free_space(core.places(subject.settings)["content"]).bytes
     except StoreFailure:
         return 0
 

@@ -21,7 +21,7 @@ from gateway.domain.person import Role
 from gateway.errors import GatewayError
 from gateway.ops import certificates
 from gateway.ops.subject import Subject
-from gateway.outgoing import desk
+from gateway.outgoing import services
 from gateway.registry.directory import SqlDirectory
 from gateway.store.events import NODE
 from gateway.store.people import SqlPeople
@@ -107,7 +107,7 @@ async def agencies(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield red("agencies", "agencies.none", "gateway init")
         return
     for agency in hosted:
-        use = await desk.signing_keys_from(registry, store, agency.code, now)
+        use = await services.signing_keys_from(registry, store, agency.code, now)
         yield await subject.pool.run(partial(_key_finding, keys, agency.code, use, now))
     if subject.settings.keys.password is None:
         yield yellow("keys", "keys.unprotected")

@@ -27,7 +27,7 @@ from gateway.ops.subject import Subject
 from gateway.ports.axis import AxisState, each_axis
 from gateway.store import data_folder, reporting
 from gateway.store.reporting import Load, Pile
-from gateway.workers.pulse import WORKER, living
+from gateway.workers.heartbeat import WORKER, living
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # A scrape that waits for a database that is down would fail as a whole, and its counters with it.

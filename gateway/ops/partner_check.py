@@ -1,4 +1,4 @@
-"""Examine the way to one partner, step by step, without sending anything. In: the ground, the open axis, the sending
+"""Examine the way to one partner, step by step, without sending anything. In: the node's core, the open axis, the sending
 agency, the partner's code. Out: one finding per step with its cause and cure: the registry's word on the code, the route of
 mail and whether it is open now, whether the axis delivers to that code, the trusted certificate, when the partner was last
 heard, and what is under way to it."""
@@ -14,12 +14,12 @@ from typing import Any
 from cryptography import x509
 
 from gateway.bootstrap.axis_route import explain_route
-from gateway.bootstrap.ground import Ground
+from gateway.bootstrap.core import NodeCore
 from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.routes import Turn
 from gateway.domain.wall_clock import local
-from gateway.ports.axis import AxisDesk
+from gateway.ports.axis import ManagedAxis
 from gateway.store import reporting
 
 # With so little time left a partner should ask its authority now.
@@ -31,8 +31,8 @@ _FINE, _WARNED, _WRONG, _SKIPPED = Level.GREEN, Level.YELLOW, Level.RED, Level.S
 class _Partner:
     """The partner and the way to it. `code` is the registry's form, if known; `spellings` are that and its older form."""
 
-    ground: Ground
-    axis: AxisDesk
+    core: NodeCore
+    axis: ManagedAxis
     sender: str
     code: str
     spellings: tuple[str, ...]
@@ -41,16 +41,16 @@ class _Partner:
 
 
 async def examine_partner(
-    ground: Ground, axis: AxisDesk, sender: str, written_code: str
+    core: NodeCore, axis: ManagedAxis, sender: str, written_code: str
 ) -> AsyncIterator[Diagnosis]:
     """Examine the way from `sender`; empty for the first agency that is hosted here."""
-    now, hosted = ground.clock.now(), await ground.store.hosted()
+    now, hosted = core.clock.now(), await core.store.hosted()
     started = time.monotonic()
-    answer = await ground.directory.resolve(written_code, local(now).date())
+    answer = await core.directory.resolve(written_code, local(now).date())
     code = answer.entry.code if answer.entry is not None else written_code
     yield _with_time(_registry_finding(answer, code), started)
     partner = _Partner(
-        ground=ground,
+        core=core,
         axis=axis,
         sender=sender or next((agency.code for agency in hosted), ""),
         code=code,
@@ -84,7 +84,7 @@ def _registry_finding(hit: Resolution, code: str) -> Diagnosis:
 
 async def _route(partner: _Partner) -> Diagnosis:
     route = await explain_route(
-        partner.ground.settings, partner.axis, partner.ground.host_of, partner.sender, partner.code
+        partner.core.settings, partner.axis, partner.core.host_of, partner.sender, partner.code
     )
     down = "; ".join(f"{a.name}: {a.reason}" for a in route.axes if a.state in ("down", "blocked"))
     params = {"axis": route.by, "node": route.node or "", "route": route.route, "reason": down}
@@ -112,7 +112,7 @@ async def _axis_delivery(partner: _Partner) -> Diagnosis:
 
 async def _certificate(partner: _Partner) -> Diagnosis:
     now, ends = partner.now, []
-    for binding in await partner.ground.directory.bindings(partner.code):
+    for binding in await partner.core.directory.bindings(partner.code):
         certificate = x509.load_der_x509_certificate(binding.certificate_der)
         begin = max(filter(None, (binding.valid_from, certificate.not_valid_before_utc)))
         end = min(filter(None, (binding.valid_to, certificate.not_valid_after_utc)))
@@ -128,7 +128,7 @@ async def _certificate(partner: _Partner) -> Diagnosis:
 
 
 async def _last_contact(partner: _Partner) -> Diagnosis:
-    last_by_kind = await reporting.last_heard(partner.ground.store, partner.ours, partner.spellings)
+    last_by_kind = await reporting.last_heard(partner.core.store, partner.ours, partner.spellings)
     if not last_by_kind:
         return _finding("heard", _SKIPPED, "heard.never", code=partner.code)
     kind, at = max(last_by_kind.items(), key=lambda pair: pair[1])
@@ -137,7 +137,7 @@ async def _last_contact(partner: _Partner) -> Diagnosis:
 
 
 async def _open_mail(partner: _Partner) -> Diagnosis:
-    mail = await reporting.under_way_to(partner.ground.store, partner.ours, partner.spellings, partner.now)
+    mail = await reporting.under_way_to(partner.core.store, partner.ours, partner.spellings, partner.now)
     params: dict[str, Any] = {"waiting": mail.waiting, "silent": mail.silent, "failed": mail.failed}
     if mail.failed:
         return _finding("mail", _WARNED, "mail.failed", "failed", **params)

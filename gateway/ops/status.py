@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import __version__
-from gateway.bootstrap import ground
+from gateway.bootstrap import core
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import HostedAgency
 from gateway.domain.diagnosis import Diagnosis
@@ -34,7 +34,7 @@ from gateway.store.data_folder import Backup as Backup
 from gateway.store.data_folder import Disk
 from gateway.store.data_folder import last_backup as last_backup
 from gateway.store.reporting import Load
-from gateway.workers.pulse import ProcessBeat, beats, slots
+from gateway.workers.heartbeat import ProcessBeat, beats, slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ async def _database_bytes(node: OpenNode) -> int | None:
 
 async def ending_partners(node: OpenNode, own: Collection[str], now: datetime) -> Mapping[str, float]:
     """Return days left for each foreign code whose last certificate ends within 60 days (K5, expiring partners)."""
-    watch = ground.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
+    watch = core.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
     soon = upkeep.due_marks(await watch.endings(now), now)
     return {m.code: (m.ends_at - now).total_seconds() / 86400 for m, _ in soon if m.code not in own}
 

@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.bootstrap.axis import open_axis
-from gateway.bootstrap.ground import exchange_keys
+from gateway.bootstrap.core import exchange_keys
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.diagnosis import Diagnosis, Tag, red
 from gateway.errors import GatewayError
-from gateway.ports.axis import AxisDesk
+from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
 from gateway.store import migrate
 from gateway.store.store import SqlStore
 from gateway.trust.keys import KeyDirectory
-from gateway.workers.pulse import HEARTBEAT
+from gateway.workers.heartbeat import HEARTBEAT
 
 # A part that answers later than this does not answer callers either.
 PATIENCE_S = 5.0
@@ -37,7 +37,7 @@ class Subject:
     clock: Clock
     pool: Pool
     node: OpenNode | None = None
-    open_axis: Callable[[Settings], AbstractAsyncContextManager[AxisDesk]] = open_axis
+    open_axis: Callable[[Settings], AbstractAsyncContextManager[ManagedAxis]] = open_axis
     _store: SqlStore | None = None
     _schema: tuple[datetime, migrate.SchemaStatus] | None = None
 

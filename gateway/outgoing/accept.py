@@ -1,4 +1,4 @@
-"""Step 3 of the way out: makes the promise of G1. In: an `Order` and its tray. Out: `Accepted`, only after one transaction
+"""Step 3 of the way out: makes the promise of G1. In: an `Order` and its files. Out: `Accepted`, only after one transaction
 holds document, deliveries, facts, event, idempotency record, and what sends it: of most documents their envelope, signed
 before, with the outbox row; of any other its files and a `pack` job. An envelope that the agency signed itself stands
 in the place of the one that the node would make."""
@@ -24,10 +24,10 @@ from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import check as checking
 from gateway.outgoing import intake, package, requests
-from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Accepted, Once, Order, Tray
+from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles
 from gateway.outgoing.package import Packed
-from gateway.policy import door, pdf_verdict
+from gateway.outgoing.services import OutgoingServices
+from gateway.policy import admission, pdf_verdict
 from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
 from gateway.store.blob_refs import Kept
 from gateway.store.work import SqlWork
@@ -47,34 +47,36 @@ class _KeyLease:
 
 
 async def accept(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     order: Order,
-    tray: Tray,
+    request_files: RequestFiles,
     once: Once | None = None,
     signed: Packed | None = None,
 ) -> Accepted:
     """The document is on disk and will be sent, or nothing happened and the error says why. Repeats under the same
     key, the same `external_id` or of the same `signed` envelope get the first answer."""
-    asked = _Asked(desk=desk, scope=scope, order=order, tray=tray, signed=signed)
+    asked = _Asked(services=services, scope=scope, order=order, request_files=request_files, signed=signed)
     if once is None:
         return await asked.accepted()
-    turn = _KeyLease(once, desk.clock.now() + IN_FLIGHT)
-    earlier = await _begin(desk, scope, turn, tray)
+    turn = _KeyLease(once, services.clock.now() + IN_FLIGHT)
+    earlier = await _begin(services, scope, turn, request_files)
     if earlier is not None:
         return earlier
     try:
         return await replace(asked, turn=turn).accepted()
     except GatewayError:
-        async with desk.store.begin(scope) as work:
+        async with services.store.begin(scope) as work:
             await work.idempotency.release(once.owner, once.key, turn.until)
             await work.commit()
         raise
 
 
-async def _begin(desk: OutDesk, scope: AgencyScope, turn: _KeyLease, tray: Tray) -> Accepted | None:
-    once, digest = turn.once, request_digest(turn.once, tray)
-    async with desk.store.begin(scope) as work:
+async def _begin(
+    services: OutgoingServices, scope: AgencyScope, turn: _KeyLease, request_files: RequestFiles
+) -> Accepted | None:
+    once, digest = turn.once, request_digest(turn.once, request_files)
+    async with services.store.begin(scope) as work:
         known = await work.idempotency.begin(once.owner, once.key, digest, turn.until)
         await work.commit()
     if known is None:
@@ -90,9 +92,11 @@ async def _begin(desk: OutDesk, scope: AgencyScope, turn: _KeyLease, tray: Tray)
     return Accepted(document=None, replayed=(known.status, known.body))
 
 
-def request_digest(once: Once, tray: Tray) -> str:
+def request_digest(once: Once, request_files: RequestFiles) -> str:
     """Other multipart boundaries do not matter: only method, path, meta and each file's field, name and bytes do."""
-    files = [(received.field, received.item.name, received.item.sha256) for received in tray.received]
+    files = [
+        (received.field, received.item.name, received.item.sha256) for received in request_files.received
+    ]
     text = json.dumps([once.method, once.path, once.meta, files], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -105,50 +109,51 @@ class _NamedAnew(Exception):
 class _Asked:
     """An order with all that came with it."""
 
-    desk: OutDesk
+    services: OutgoingServices
     scope: AgencyScope
     order: Order
-    tray: Tray
+    request_files: RequestFiles
     signed: Packed | None = None
     turn: _KeyLease | None = None
     signs: bool = True
     """Whether its envelope is signed before it is accepted, where that can be; else by a job."""
 
     async def accepted(self) -> Accepted:
-        with self.desk.store.memory.moment():
+        with self.services.store.memory.moment():
             try:
                 return await self._accepted()
             except _NamedAnew:
                 return await replace(self, signs=False)._accepted()
 
     async def _accepted(self) -> Accepted:
-        desk, order = self.desk, self.order
+        services, order = self.services, self.order
         digest = None
         if order.draft.external_id is not None:
             # Brief: of many that come in the same moment each waits for its turn, and nobody for all of them.
-            digest = await desk.pool.brief(partial(content_digest, order, self.tray))
+            digest = await services.pool.brief(partial(content_digest, order, self.request_files))
         repeated = await self._repeat(digest)
         if repeated is not None:
             return repeated
-        draft, verdict = await checking.check(desk, self.scope, order, self.tray)
+        draft, verdict = await checking.check(services, self.scope, order, self.request_files)
         if not order.send:
             # A draft may be incomplete; what must never be stored is turned away all the same (R2).
             verdict = Verdict(
-                reasons=door.never_stored(verdict).reasons, warnings=(*verdict.reasons, *verdict.warnings)
+                reasons=admission.never_stored(verdict).reasons,
+                warnings=(*verdict.reasons, *verdict.warnings),
             )
         if not verdict.allowed:
             # What holds the number may be this very document, accepted by another request meanwhile.
             repeated = await self._repeat(digest)
             if repeated is not None:
                 return repeated
-            await intake.alert_of_malware(desk, self.scope, self.tray)
+            await intake.alert_of_malware(services, self.scope, self.request_files)
             raise Refused(verdict)
-        known_as = await checking.hosted_agency(desk, self.scope)
+        known_as = await checking.hosted_agency(services, self.scope)
         planned = self._planned(known_as, draft, digest)
         packed = self.signed
         if packed is None and self.signs:
-            packed = await package.sign_document(desk, known_as, planned, self.tray.received)
-        contents = await self.tray.kept() if packed is None else []
+            packed = await package.sign_document(services, known_as, planned, self.request_files.received)
+        contents = await self.request_files.kept() if packed is None else []
 
         async def stored(work: SqlWork) -> Accepted:
             agency = await work.agency()
@@ -161,7 +166,7 @@ class _Asked:
             made = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
             return await self._remember(work, made)
 
-        accepted = await desk.store.share(self.scope, stored)
+        accepted = await services.store.share(self.scope, stored)
         document = accepted.document
         if accepted.repeats or document is None:
             return accepted
@@ -170,33 +175,33 @@ class _Asked:
             _log, "message.accepted", document=document.id, packet=document.packet_id, agency=known_as.code
         )
         if packed is None:  # a job packs it
-            desk.wake()
+            services.wake()
         return accepted
 
     async def _repeat(self, digest: str | None) -> Accepted | None:
         """The first answer to the same document, from now on under this key too."""
         if self.order.draft.external_id is None and self.signed is None:
             return None
-        async with self.desk.store.ask(self.scope) as work:
+        async with self.services.store.ask(self.scope) as work:
             repeated = await _same_document(work, self.order, digest, self.signed)
         if repeated is not None and self.turn is not None:
-            async with self.desk.store.begin(self.scope) as work:
+            async with self.services.store.begin(self.scope) as work:
                 await self._remember(work, repeated)
                 await work.commit()
         return repeated
 
     def _planned(self, agency: HostedAgency, draft: Draft, digest: str | None) -> OutgoingDocument:
-        order, now, tray = self.order, self.desk.clock.now(), self.tray
+        order, now, request_files = self.order, self.services.clock.now(), self.request_files
         state = first_state(draft) if order.send else OutState.DRAFT
         own = self.signed.signed.packet_id if self.signed is not None else None
         return OutgoingDocument(
-            id=self.desk.clock.new_id("msg_"),
+            id=self.services.clock.new_id("msg_"),
             agency_id=self.scope.agency_id,
             kind=order.kind,
-            packet_id=own or PacketId(self.desk.clock.new_id("pkt_")),
+            packet_id=own or PacketId(self.services.clock.new_id("pkt_")),
             document_id=checking.document_id_of(agency, draft),
             draft=draft,
-            files=checking.stored(tray),
+            files=checking.stored(request_files),
             state=state,
             created_at=now,
             leaves_at=now + order.wait if order.wait and state is OutState.QUEUED else None,
@@ -205,8 +210,8 @@ class _Asked:
             parent_id=order.parent_id,
             change=order.change,
             content_digest=digest,
-            legal_value=pdf_verdict.legal_value(checking.lead_of(tray)),
-            signatures=checking.judged(tray),
+            legal_value=pdf_verdict.legal_value(checking.lead_of(request_files)),
+            signatures=checking.judged(request_files),
         )
 
     def _named_anew(
@@ -229,12 +234,12 @@ class _Asked:
         contents: Sequence[Kept],
     ) -> tuple[OutgoingDocument, tuple[Delivery, ...]]:
         """With all that belongs to it, and with what sends it."""
-        desk, order, draft = self.desk, self.order, planned.draft
+        services, order, draft = self.services, self.order, planned.draft
         document, earlier = await _placed(work, planned, order)
-        files = checking.digests(self.tray)
+        files = checking.digests(self.request_files)
         if order.send and (taken := await checking.number_taken(work, agency, draft, order, files, earlier)):
             raise Refused(Verdict(reasons=(taken,)))
-        now = desk.clock.now()
+        now = services.clock.now()
         if packed is not None:
             document = package.as_packed(document, packed, now)
         await work.outgoing.add(document)
@@ -248,10 +253,10 @@ class _Asked:
         }
         await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, now, told)
         if order.send:
-            await confirmed(desk, work, document.id, order, verdict)
-        deliveries = await queue(desk, work, document) if order.send else ()
+            await confirmed(services, work, document.id, order, verdict)
+        deliveries = await queue(services, work, document) if order.send else ()
         if packed is not None:
-            await package.put(desk, work, agency, document, deliveries, packed)
+            await package.put(services, work, agency, document, deliveries, packed)
         return document, deliveries
 
     async def _remember(self, work: SqlWork, accepted: Accepted) -> Accepted:
@@ -262,19 +267,23 @@ class _Asked:
         return accepted
 
 
-async def confirmed(desk: OutDesk, work: SqlWork, document_id: str, order: Order, verdict: Verdict) -> None:
+async def confirmed(
+    services: OutgoingServices, work: SqlWork, document_id: str, order: Order, verdict: Verdict
+) -> None:
     """What the sender was asked and answered for is remembered with who it was (R2)."""
     borne = [each for each in verdict.warnings if each.code in CONFIRMABLE and each.code in order.confirm]
     if borne:
         told = [{"code": each.code, "at": each.pointer, **each.params} for each in borne]
         await work.events.append(
-            EventKind.MESSAGE_CONFIRMED, document_id, desk.clock.now(), {"confirmed": told}
+            EventKind.MESSAGE_CONFIRMED, document_id, services.clock.now(), {"confirmed": told}
         )
 
 
-def content_digest(order: Order, tray: Tray) -> str:
+def content_digest(order: Order, request_files: RequestFiles) -> str:
     """What `external_id` stands for: the order and its files, whatever key or boundary carried them."""
-    files = [(received.item.role, received.item.name, received.item.sha256) for received in tray.received]
+    files = [
+        (received.item.role, received.item.name, received.item.sha256) for received in request_files.received
+    ]
     told = [order.kind, order.parent_id, order.send, order.draft, files]
     return hashlib.sha256(json.dumps(told, default=_as_told, sort_keys=True).encode()).hexdigest()
 
@@ -353,16 +362,18 @@ def _attempt_after(earlier: Sequence[OutgoingDocument], kind: Kind) -> int:
     return 1 + sum(one.kind is kind and one.state is not OutState.DRAFT for one in earlier)
 
 
-async def queue(desk: OutDesk, work: SqlWork, document: OutgoingDocument) -> tuple[Delivery, ...]:
+async def queue(
+    services: OutgoingServices, work: SqlWork, document: OutgoingDocument
+) -> tuple[Delivery, ...]:
     """Deliveries, their first facts and, if it is not packed yet, the `pack` job, in the caller's transaction; an update
     asks from now on. What can be called back for a while is packed after that. What goes on paper is never packed, and
     waits for a person."""
-    now = desk.clock.now()
+    now = services.clock.now()
     goes = document.state is not OutState.PAPER
     word = "queued" if goes else "paper"
     deliveries = tuple(
         Delivery(
-            id=desk.clock.new_id("dlv_"),
+            id=services.clock.new_id("dlv_"),
             agency_id=document.agency_id,
             document_id=document.id,
             recipient=recipient,
@@ -379,8 +390,8 @@ async def queue(desk: OutDesk, work: SqlWork, document: OutgoingDocument) -> tup
         await work.paper.open(document.id, [delivery.id for delivery in deliveries], now)
     if document.state is OutState.QUEUED:
         await work.jobs.put("pack", document.id, document.leaves_at)
-    accepted = partial(desk.stopwatch.took, Metric.ACCEPT, document.draft.urgency.lane, stopwatch.came())
+    accepted = partial(services.stopwatch.took, Metric.ACCEPT, document.draft.urgency.lane, stopwatch.came())
     work.when_committed(accepted)
     if document.kind in _ASKS:
-        await requests.ask_recipients(desk, work, document, _ASKS[document.kind])
+        await requests.ask_recipients(services, work, document, _ASKS[document.kind])
     return deliveries

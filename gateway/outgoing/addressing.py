@@ -1,6 +1,6 @@
 """Turns recipients as they were pasted, or stand in a signed PDF that a clerk is about to send, into codes: each item is
 looked up in the directory and among the agency's own groups; what is not clear is offered, not guessed. In: text, or
-a tray with the file. Out: `Offer`s; `ReadDocument`, of which nothing is stored: the file is inspected as one that is
+the request's file. Out: `Offer`s; `ReadDocument`, of which nothing is stored: the file is inspected as one that is
 sent, and parsed in the process that is there for it. The groups are saved here too."""
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from gateway.domain.signatures import FileVerdict
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing.check import hosted_agency
-from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Received, Tray
-from gateway.policy import door
+from gateway.outgoing.intake import Received, RequestFiles
+from gateway.outgoing.services import OutgoingServices
+from gateway.policy import admission
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.recipients_block import is_bare_post, is_code, items_of, written_out
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -293,46 +293,48 @@ class ReadDocument:
     offers: tuple[Offer, ...] = ()
 
 
-async def read_document(desk: OutDesk, book: SqlDirectory, scope: AgencyScope, tray: Tray) -> ReadDocument:
+async def read_document(
+    services: OutgoingServices, book: SqlDirectory, scope: AgencyScope, request_files: RequestFiles
+) -> ReadDocument:
     """Refused when the file is no PDF, or one that could not be sent anyway."""
-    file = tray.received[0]
-    refused = _refused_pdf(desk, file)
+    file = request_files.received[0]
+    refused = _refused_pdf(services, file)
     if not refused.allowed:
         raise Refused(refused)
-    fields = read_fields(await desk.signatures.text(file.scratch.path), file.verdict, file.facts.pages)
+    fields = read_fields(await services.signatures.text(file.scratch.path), file.verdict, file.facts.pages)
     return ReadDocument(
         name=file.item.name,
         size=file.item.size,
         fields=fields,
         verdict=file.verdict,
         offers=await read_recipients(
-            desk, book, scope, f"{fields.addressed}\n{fields.recipients.value or ''}"
+            services, book, scope, f"{fields.addressed}\n{fields.recipients.value or ''}"
         ),
     )
 
 
 async def read_recipients(
-    desk: OutDesk, book: SqlDirectory, scope: AgencyScope, text: str
+    services: OutgoingServices, book: SqlDirectory, scope: AgencyScope, text: str
 ) -> tuple[Offer, ...]:
     """The same for a list, or a block of recipients, that was pasted."""
-    (found,) = await read_each(desk, book, scope, (text,))
+    (found,) = await read_each(services, book, scope, (text,))
     return found
 
 
 async def read_each(
-    desk: OutDesk, book: SqlDirectory, scope: AgencyScope, texts: Sequence[str]
+    services: OutgoingServices, book: SqlDirectory, scope: AgencyScope, texts: Sequence[str]
 ) -> tuple[tuple[Offer, ...], ...]:
     """The same of several texts, each by itself."""
-    agency = await hosted_agency(desk, scope)
-    async with desk.store.read(scope) as work:
+    agency = await hosted_agency(services, scope)
+    async with services.store.read(scope) as work:
         saved = await work.groups.all()
-        units = await work.parts.units(desk.clock.now())
-    return await offers_of_each(book, saved, texts, desk.today(), near=agency.code, units=units)
+        units = await work.parts.units(services.clock.now())
+    return await offers_of_each(book, saved, texts, services.today(), near=agency.code, units=units)
 
 
-def _refused_pdf(desk: OutDesk, file: Received) -> Verdict:
+def _refused_pdf(services: OutgoingServices, file: Received) -> Verdict:
     name, facts = file.item.name, file.facts
-    verdict = door.judge_file(name, facts, desk.profile, "/files/0")
+    verdict = admission.judge_file(name, facts, services.profile, "/files/0")
     if facts.found_type == PDF:
         return verdict
     no_pdf = reason(ReasonCode.LEAD_TYPE, "/files/0", name=name, type=facts.found_type, allowed=PDF)

@@ -15,7 +15,7 @@ from gateway.domain.text import fold
 from gateway.edxml.envelope import Envelope, ResponseFor
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import check, recall
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.store.work import SqlWork
 
@@ -30,10 +30,10 @@ class Changing:
     change: DocumentChange
 
 
-async def read(desk: OutDesk, scope: AgencyScope, model: Envelope) -> Changing:
+async def read(services: OutgoingServices, scope: AgencyScope, model: Envelope) -> Changing:
     """Of an update or a replacement. NotFound for one that names nothing that this agency sent."""
-    agency = await check.hosted_agency(desk, scope)
-    async with desk.store.read(scope) as work:
+    agency = await check.hosted_agency(services, scope)
+    async with services.store.read(scope) as work:
         parent = await _parent(work, agency, model)
     said = notice_words.read((model.business.reason if model.business else None) or "")
     if model.kind is Kind.REPLACEMENT:
@@ -55,15 +55,15 @@ async def read(desk: OutDesk, scope: AgencyScope, model: Envelope) -> Changing:
     return Changing(parent, change)
 
 
-async def recalled(desk: OutDesk, scope: AgencyScope, model: Envelope) -> OutgoingDocument:
+async def recalled(services: OutgoingServices, scope: AgencyScope, model: Envelope) -> OutgoingDocument:
     """The recall that the envelope asks for, of those that it is to; said again, the one that was made."""
-    agency = await check.hosted_agency(desk, scope)
-    async with desk.store.read(scope) as work:
+    agency = await check.hosted_agency(services, scope)
+    async with services.store.read(scope) as work:
         parent = await _parent(work, agency, model)
     change, to = _notice(model, parent), [each.organ_id for each in model.to if each.organ_id]
     try:
         return await recall.recall(
-            desk,
+            services,
             scope,
             parent.id,
             reason=change.reason,
@@ -72,7 +72,7 @@ async def recalled(desk: OutDesk, scope: AgencyScope, model: Envelope) -> Outgoi
             recipients=to,
         )
     except Clash:
-        made = await _made_before(desk, scope, parent, change, to)
+        made = await _made_before(services, scope, parent, change, to)
         if made is None:
             raise
         return made
@@ -104,11 +104,15 @@ def _notice(model: Envelope, parent: OutgoingDocument) -> DocumentChange:
 
 
 async def _made_before(
-    desk: OutDesk, scope: AgencyScope, parent: OutgoingDocument, change: DocumentChange, to: Sequence[str]
+    services: OutgoingServices,
+    scope: AgencyScope,
+    parent: OutgoingDocument,
+    change: DocumentChange,
+    to: Sequence[str],
 ) -> OutgoingDocument | None:
     """With the same words, to everybody who is asked now."""
     asked = {fold_code(code) for code in to}
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         for each in reversed(await work.outgoing.children(parent.id)):
             told, had = each.change, {fold_code(one.code) for one in each.draft.recipients}
             if (

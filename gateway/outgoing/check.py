@@ -27,53 +27,55 @@ from gateway.domain.signatures import FileVerdict
 from gateway.domain.status import NOT_HELD
 from gateway.errors import NotFound, Refused, StaleVersion
 from gateway.outgoing import translate
-from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Order, Tray
-from gateway.policy import door, pdf_verdict
+from gateway.outgoing.intake import Order, RequestFiles
+from gateway.outgoing.services import OutgoingServices
+from gateway.policy import admission, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.texts import long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
-from gateway.ports.axis import AxisDesk, ManyAxes
+from gateway.ports.axis import ManagedAxis, ManyAxes
 from gateway.store.work import SqlWork
 
 _LEFT = (OutState.QUEUED, OutState.PACKED)
 
 
-async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
+async def check(
+    services: OutgoingServices, scope: AgencyScope, order: Order, request_files: RequestFiles
+) -> tuple[Draft, Verdict]:
     """Every rule of this stage, over one draft. `order.kind` and its parent decide which rules of change apply."""
     # The registry is not asked about each of so many, and no database about what cannot be encoded.
     if crowd := tuple(long_lists(order.draft)):
         return order.draft, Verdict(reasons=crowd)
     if not is_encodable("".join([text for _, _, text in entries(DRAFT, order.draft)])):
         return order.draft, rules.check_kept(order.draft, order.change)
-    agency = await hosted_agency(desk, scope)
-    today = desk.today()
+    agency = await hosted_agency(services, scope)
+    today = services.today()
     resolutions = [
-        await desk.directory.resolve(each.code or each.name or "", today, each.parent)
+        await services.directory.resolve(each.code or each.name or "", today, each.parent)
         for each in order.draft.recipients
     ]
     recipients = [_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
-    lead = lead_of(tray)
+    lead = lead_of(request_files)
     mode = order.draft.delivery_mode
     if order.send:
         worth = pdf_verdict.legal_value(lead)
-        mode = rules.delivery_mode_of(order.draft, worth, desk.profile.delivery_modes)
+        mode = rules.delivery_mode_of(order.draft, worth, services.profile.delivery_modes)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
 
     async def looked(work: SqlWork) -> tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]:
         """At what was sent before; it is looked at once more by who accepts it."""
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-        like = await _like(work, agency, draft, order, tray)
-        taken = await number_taken(work, agency, draft, order, digests(tray), like.of_id)
-        return parent, taken, _sent_before(agency, draft, order, tray, like)
+        like = await _like(work, agency, draft, order, request_files)
+        taken = await number_taken(work, agency, draft, order, digests(request_files), like.of_id)
+        return parent, taken, _sent_before(agency, draft, order, request_files, like)
 
-    parent, taken, again = await desk.store.share_view(scope, looked)
-    inspected = [(received.item, received.facts) for received in tray.received]
+    parent, taken, again = await services.store.share_view(scope, looked)
+    inspected = [(received.item, received.facts) for received in request_files.received]
     verdict = rules.check(
         draft,
         inspected,
         resolutions,
-        desk.profile,
+        services.profile,
         today,
         own_codes=(agency.code, *agency.aliases),
         confirmed=order.confirm,
@@ -81,7 +83,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm)
     travels = draft.delivery_mode is not DeliveryMode.PAPER
     if travels:  # the original of what goes on paper is the paper, signed by hand
-        verdict += pdf_verdict.check_lead(lead, draft.recipients, desk.profile)
+        verdict += pdf_verdict.check_lead(lead, draft.recipients, services.profile)
     if draft.signed_at is None and (signed_at := pdf_verdict.signed_at(lead)) is not None:
         draft = replace(draft, signed_at=signed_at)
     if order.change is not None and parent is not None:
@@ -91,55 +93,64 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     if verdict.allowed and travels:
         document_id = parent.document_id if order.kind is Kind.UPDATE and parent else None
         verdict += translate.judge_order(
-            order, draft, stored(tray), document_id or document_id_of(agency, draft), agency, desk.clock.now()
+            order,
+            draft,
+            stored(request_files),
+            document_id or document_id_of(agency, draft),
+            agency,
+            services.clock.now(),
         )
     if travels and order.send:
-        unhosted = await _unhosted(desk, draft.recipients)
+        unhosted = await _unhosted(services, draft.recipients)
         verdict += Verdict.asking(rules.unhosted_reasons(draft.recipients, unhosted), order.confirm)
     addressed = [each.code for each in rules.addressed_agencies(resolutions)] if travels else []
-    bound = await desk.directory.bound(addressed, desk.clock.now()) if addressed else ()
+    bound = await services.directory.bound(addressed, services.clock.now()) if addressed else ()
     known = rules.warnings_of_registry(resolutions if travels else (), bound)
     return draft, verdict + Verdict(warnings=(*order.notes, *known, *again))
 
 
-async def look(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
+async def look(
+    services: OutgoingServices, scope: AgencyScope, order: Order, request_files: RequestFiles
+) -> tuple[Draft, Verdict]:
     """The same for whoever only looks: told too what the axis of a recipient does not carry."""
-    draft, verdict = await check(desk, scope, order, tray)
+    draft, verdict = await check(services, scope, order, request_files)
     on_axis = draft.delivery_mode is not DeliveryMode.PAPER
     codes = [each.code for each in draft.recipients if each.code and on_axis]
-    sender = (await hosted_agency(desk, scope)).code
-    lossy = [code for code in codes if await _loses(desk.axis, sender, code)]
+    sender = (await hosted_agency(services, scope)).code
+    lossy = [code for code in codes if await _loses(services.axis, sender, code)]
     return draft, verdict + Verdict(warnings=tuple(rules.warnings_of_loss(draft, lossy)))
 
 
-async def _unhosted(desk: OutDesk, recipients: Sequence[Recipient]) -> frozenset[str]:
+async def _unhosted(services: OutgoingServices, recipients: Sequence[Recipient]) -> frozenset[str]:
     """Those for which nobody receives. This node receives for its own agencies as soon as its workers run."""
-    own = {fold_code(code) for agency in await desk.store.hosted() for code in (agency.code, *agency.aliases)}
+    own = {
+        fold_code(code) for agency in await services.store.hosted() for code in (agency.code, *agency.aliases)
+    }
     codes = [one.code for one in recipients if one.code and fold_code(one.code) not in own]
-    return await desk.reach.unhosted(desk.axis, codes, desk.clock.now()) if codes else frozenset()
+    return await services.reach.unhosted(services.axis, codes, services.clock.now()) if codes else frozenset()
 
 
-async def ways(axis: AxisDesk, sender: str, code: str) -> Sequence[tuple[str | None, AxisDesk]]:
+async def ways(axis: ManagedAxis, sender: str, code: str) -> Sequence[tuple[str | None, ManagedAxis]]:
     """The axes that mail from that agency to that code may take, by name where there are several; first choice first."""
     if isinstance(axis, ManyAxes):
         return [(name, axis.axes[name]) for name in await axis.order(sender, code)]
     return [(None, axis)]
 
 
-async def form_of(axis: AxisDesk, sender: str, code: str) -> Form:
+async def form_of(axis: ManagedAxis, sender: str, code: str) -> Form:
     """How mail from that agency to that code is written, by its route."""
     return await axis.form(sender, code) if isinstance(axis, ManyAxes) else Form.STANDARD
 
 
-async def _loses(axis: AxisDesk, sender: str, code: str) -> bool:
+async def _loses(axis: ManagedAxis, sender: str, code: str) -> bool:
     """Whether its first choice writes files anew."""
     return any(not each.promises().byte_identity for _, each in (await ways(axis, sender, code))[:1])
 
 
-def stored(tray: Tray) -> tuple[FileItem, ...]:
+def stored(request_files: RequestFiles) -> tuple[FileItem, ...]:
     """Its files under the names that they are kept by."""
-    names = door.stored_names([received.item.name for received in tray.received])
-    items = [one.item for one in tray.received]
+    names = admission.stored_names([received.item.name for received in request_files.received])
+    items = [one.item for one in request_files.received]
     return tuple(
         [
             item if item.name == name else replace(item, name=name)
@@ -148,20 +159,20 @@ def stored(tray: Tray) -> tuple[FileItem, ...]:
     )
 
 
-def judged(tray: Tray) -> tuple[FileVerdict, ...]:
+def judged(request_files: RequestFiles) -> tuple[FileVerdict, ...]:
     """What the signatures of the files are worth, of those whose signatures were read."""
-    return tuple([one.verdict for one in tray.received if one.verdict is not None])
+    return tuple([one.verdict for one in request_files.received if one.verdict is not None])
 
 
-def lead_of(tray: Tray) -> FileVerdict | None:
+def lead_of(request_files: RequestFiles) -> FileVerdict | None:
     """What those of the lead file are worth; None where it is no PDF."""
-    leads = [one.verdict for one in tray.received if one.item.role is FileRole.LEAD]
+    leads = [one.verdict for one in request_files.received if one.item.role is FileRole.LEAD]
     return next((verdict for verdict in leads if verdict is not None), None)
 
 
-async def hosted_agency(desk: OutDesk, scope: AgencyScope) -> HostedAgency:
+async def hosted_agency(services: OutgoingServices, scope: AgencyScope) -> HostedAgency:
     """The agency of the scope, as this node hosts it."""
-    for agency in await desk.store.hosted():
+    for agency in await services.store.hosted():
         if agency.id == scope.agency_id:
             return agency
     raise NotFound(f"this node does not host agency {scope.agency_id}")
@@ -186,9 +197,9 @@ def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
     )
 
 
-def digests(tray: Tray) -> Sequence[str]:
+def digests(request_files: RequestFiles) -> Sequence[str]:
     """Of its files, in their order."""
-    return [received.item.sha256 for received in tray.received]
+    return [received.item.sha256 for received in request_files.received]
 
 
 async def number_taken(
@@ -229,21 +240,23 @@ def _takes_number(order: Order, draft: Draft) -> bool:
     return not changes and bool(draft.number and draft.symbol and draft.issued_on)
 
 
-def _lead(tray: Tray) -> int | None:
-    return next((n for n, one in enumerate(tray.received) if one.item.role is FileRole.LEAD), None)
+def _lead(request_files: RequestFiles) -> int | None:
+    return next((n for n, one in enumerate(request_files.received) if one.item.role is FileRole.LEAD), None)
 
 
-async def _like(work: SqlWork, agency: HostedAgency, draft: Draft, order: Order, tray: Tray) -> Alike:
+async def _like(
+    work: SqlWork, agency: HostedAgency, draft: Draft, order: Order, request_files: RequestFiles
+) -> Alike:
     if draft.issued_on is None or not _takes_number(order, draft):
         return Alike()
-    lead = _lead(tray)
-    digest = tray.received[lead].item.sha256 if lead is not None else None
+    lead = _lead(request_files)
+    digest = request_files.received[lead].item.sha256 if lead is not None else None
     own, year = document_id_of(agency, draft), draft.issued_on.year
     return await work.numbers.alike(own, draft.number, draft.symbol, year, digest)
 
 
 def _sent_before(
-    agency: HostedAgency, draft: Draft, order: Order, tray: Tray, like: Alike
+    agency: HostedAgency, draft: Draft, order: Order, request_files: RequestFiles, like: Alike
 ) -> tuple[Reason, ...]:
     """What looks as if this very document had gone out before, under another identity: the same number and notation in one
     year, or the same lead file. Both have honest reasons, so they are asked about and never refused."""
@@ -256,8 +269,8 @@ def _sent_before(
             break
     for earlier in like.of_lead:
         if earlier.state in _LEFT and earlier.document_id != own and earlier.id != order.parent_id:
-            lead = _lead(tray) or 0
-            name, code = tray.received[lead].item.name, earlier.draft.code
+            lead = _lead(request_files) or 0
+            name, code = request_files.received[lead].item.name, earlier.draft.code
             found.append(
                 reason(ReasonCode.LEAD_REUSED, f"/files/{lead}", name=name, text=code, earlier=earlier.id)
             )

@@ -27,8 +27,8 @@ from gateway.domain.routes import FRESH, Trail
 from gateway.domain.status import Fact, Track, fold_delivery, queued_at
 from gateway.errors import GatewayError, StaleLease, TransportFailure, as_gateway_error
 from gateway.outgoing import answering
-from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.divert import Diverted, divert_closed
+from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.sign_again import KeyFaults, under_current_key
 from gateway.policy import upkeep
 from gateway.ports.axis import Fate, Outcome, Parcel
@@ -86,33 +86,35 @@ class _Tried:
         return [_after(target, self.outcomes[target.code], attempt) for target in self.later]
 
 
-async def run(desk: OutDesk, rows: Sequence[LeasedOutbox]) -> None:
+async def run(services: OutgoingServices, rows: Sequence[LeasedOutbox]) -> None:
     """Publishes each to every recipient it still has to reach, side by side, then records what became of each."""
-    began = desk.clock.now()
+    began = services.clock.now()
     scope = AgencyScope(agency_id=rows[0].item.agency_id, principal_id="node")
     try:
-        ready = await _prepare(desk, scope, rows)
+        ready = await _prepare(services, scope, rows)
     except Exception as error:  # reason: whose fault it was shows when each goes alone
         if len(rows) > 1:
-            await _each([run(desk, [row]) for row in rows])
+            await _each([run(services, [row]) for row in rows])
         else:
-            await _record(desk, scope, [_put_off(desk, rows[0], _named(rows[0].item, error))], began)
+            await _record(services, scope, [_put_off(services, rows[0], _named(rows[0].item, error))], began)
         return
-    faults = KeyFaults(desk)
-    handed = [_hand_over(desk, scope, one, faults) for one in ready]
+    faults = KeyFaults(services)
+    handed = [_hand_over(services, scope, one, faults) for one in ready]
     # A packet that goes alone needs no task of its own.
     ends = [await handed[0]] if len(handed) == 1 else await asyncio.gather(*handed, return_exceptions=True)
     tried = [end for end in ends if isinstance(end, _Tried)]
-    await _record(desk, scope, tried, began)
+    await _record(services, scope, tried, began)
     if any(one.later and one.again == _AT_ONCE for one in tried):
-        desk.wake_couriers()
+        services.wake_couriers()
     _raise_first(ends)
 
 
-async def _prepare(desk: OutDesk, scope: AgencyScope, rows: Sequence[LeasedOutbox]) -> list[_Ready]:
+async def _prepare(
+    services: OutgoingServices, scope: AgencyScope, rows: Sequence[LeasedOutbox]
+) -> list[_Ready]:
     """In one view. Leaves out the deliveries that were cancelled. From the claim on nobody can cancel one: the row may have
     left. Of what was written under this very lease a moment ago nothing is asked."""
-    now, ready, asked = desk.clock.now(), list[_Ready](), list[LeasedOutbox]()
+    now, ready, asked = services.clock.now(), list[_Ready](), list[LeasedOutbox]()
     for row in rows:
         opener = row.open if row.body is None else partial(BytesIO, row.body)
         if opener is not None and timedelta() <= now - row.item.created_at <= _MOMENT:
@@ -121,10 +123,10 @@ async def _prepare(desk: OutDesk, scope: AgencyScope, rows: Sequence[LeasedOutbo
             asked.append(row)
     if not asked:
         return ready
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         named = _deliveries(row.item.targets for row in asked)
         cancelled = _cancelled(await work.facts.of_many(named)) if named else ()
-        openers = await desk.blobs.open_each(work, {row.item.envelope_digest for row in asked})
+        openers = await services.blobs.open_each(work, {row.item.envelope_digest for row in asked})
     return ready + [
         _Ready(
             leased=row,
@@ -140,23 +142,25 @@ def _deliveries(targets: Iterable[Sequence[OutboxTarget]]) -> list[str]:
     return [one.delivery_id for each in targets for one in each if one.delivery_id is not None]
 
 
-async def _hand_over(desk: OutDesk, scope: AgencyScope, ready: _Ready, faults: KeyFaults) -> _Tried | None:
+async def _hand_over(
+    services: OutgoingServices, scope: AgencyScope, ready: _Ready, faults: KeyFaults
+) -> _Tried | None:
     """None: the row is another courier's."""
     leased, targets = ready.leased, ready.targets
     with _about(leased.item):
         try:
-            leased, opener = await under_current_key(desk, scope, leased, ready.open, faults)
-            diverted = await divert_closed(desk, leased.item.kind, targets)
+            leased, opener = await under_current_key(services, scope, leased, ready.open, faults)
+            diverted = await divert_closed(services, leased.item.kind, targets)
             codes = diverted.routes(targets)
             parcel = _parcel(leased.item, opener, _trails(leased, targets, diverted))
-            published = await _publish(desk, parcel, codes) if codes else {}
-            return _tried(desk, leased, targets, diverted.outcomes(targets, published))
+            published = await _publish(services, parcel, codes) if codes else {}
+            return _tried(services, leased, targets, diverted.outcomes(targets, published))
         except StaleLease:
             _discarded(leased.item)
             return None
         except Exception as error:  # reason: what nobody foresaw is tried as often as the rest, and seen
             named = _named(leased.item, error)
-            return _put_off(desk, leased, named, published=named is not error)
+            return _put_off(services, leased, named, published=named is not error)
 
 
 def _named(item: OutboxItem, error: Exception) -> GatewayError:
@@ -198,11 +202,11 @@ def _parcel(item: OutboxItem, opener: Callable[[], BinaryIO], trails: Mapping[st
     )
 
 
-async def _publish(desk: OutDesk, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
+async def _publish(services: OutgoingServices, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
     meters.PUBLISHED.add(lane=parcel.lane)
     try:
         with meters.PUBLISH.around(lane=parcel.lane):
-            return await desk.axis.publish(parcel, codes)
+            return await services.axis.publish(parcel, codes)
     except TransportFailure as error:
         fate = Fate.NEVER if error.permanent else Fate.LATER
         outcome = Outcome(fate=fate, code=error.code, detail=str(error), unsure=error.unsure)
@@ -210,10 +214,13 @@ async def _publish(desk: OutDesk, parcel: Parcel, codes: list[str]) -> Mapping[s
 
 
 def _tried(
-    desk: OutDesk, leased: LeasedOutbox, targets: Sequence[OutboxTarget], outcomes: Mapping[str, Outcome]
+    services: OutgoingServices,
+    leased: LeasedOutbox,
+    targets: Sequence[OutboxTarget],
+    outcomes: Mapping[str, Outcome],
 ) -> _Tried:
     later = [target for target in targets if outcomes[target.code].fate is Fate.LATER]
-    again = _wait_of(desk, leased, [outcomes[target.code] for target in later]) if later else None
+    again = _wait_of(services, leased, [outcomes[target.code] for target in later]) if later else None
     if again is None:
         later = []
     return _Tried(
@@ -228,21 +235,25 @@ def _tried(
     )
 
 
-def _wait_of(desk: OutDesk, leased: LeasedOutbox, outcomes: Sequence[Outcome]) -> timedelta | None:
+def _wait_of(
+    services: OutgoingServices, leased: LeasedOutbox, outcomes: Sequence[Outcome]
+) -> timedelta | None:
     """Return how long the next try waits after these outcomes; None where the time for tries is over."""
     if any(each.at_once for each in outcomes):
         return _AT_ONCE  # there is another axis, and nothing that it would wait for
     planned = upkeep.next_try(
         leased.lease.attempt,
         permanent=False,
-        age=desk.aging.now() - leased.item.created_at,
+        age=services.aging.now() - leased.item.created_at,
         chance=random.random(),  # noqa: S311 - jitter, not a secret
-        limit=desk.profile.retry_limit,
+        limit=services.profile.retry_limit,
     )
     return None if isinstance(planned, upkeep.GiveUp) else planned
 
 
-def _put_off(desk: OutDesk, leased: LeasedOutbox, error: GatewayError, *, published: bool = False) -> _Tried:
+def _put_off(
+    services: OutgoingServices, leased: LeasedOutbox, error: GatewayError, *, published: bool = False
+) -> _Tried:
     """Our own storage stood in the way, such as an envelope whose file is gone: tried again later like an axis that is
     down, and failed for everyone to see once the time for that is over. `published`: the axis may have it, and what it
     said is not known."""
@@ -250,18 +261,20 @@ def _put_off(desk: OutDesk, leased: LeasedOutbox, error: GatewayError, *, publis
     with _about(item):
         log.action(_log, "outbox.postponed", str(error), code=error.code)
     outcome = Outcome(fate=Fate.LATER, code=error.code, detail=str(error), unsure=published)
-    return _tried(desk, leased, item.targets, {one.code: outcome for one in item.targets})
+    return _tried(services, leased, item.targets, {one.code: outcome for one in item.targets})
 
 
-async def _record(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], began: datetime) -> None:
+async def _record(
+    services: OutgoingServices, scope: AgencyScope, tried: Sequence[_Tried], began: datetime
+) -> None:
     """In one unit; where that fails each by itself, so that none takes its neighbours along."""
     if _can_share(tried):
         try:
-            await _write(desk, scope, tried, began)
+            await _write(services, scope, tried, began)
             return
         except Exception as error:  # reason: whose fault it was shows when each is recorded by itself
             log.action(_log, "outbox.recorded_apart", f"{type(error).__name__}: {error}", rows=len(tried))
-    await _each([_record_alone(desk, scope, one, began) for one in tried])
+    await _each([_record_alone(services, scope, one, began) for one in tried])
 
 
 def _can_share(tried: Sequence[_Tried]) -> bool:
@@ -270,22 +283,24 @@ def _can_share(tried: Sequence[_Tried]) -> bool:
     return len(tried) > 1 and len(set(named)) == len(named)
 
 
-async def _record_alone(desk: OutDesk, scope: AgencyScope, one: _Tried, began: datetime) -> None:
+async def _record_alone(services: OutgoingServices, scope: AgencyScope, one: _Tried, began: datetime) -> None:
     with _about(one.item):
         try:
             try:
-                await _write(desk, scope, [one], began)
+                await _write(services, scope, [one], began)
             except StaleLease:
                 raise
             except GatewayError as error:
-                await _write(desk, scope, [_put_off(desk, one.leased, error, published=True)], began)
+                await _write(services, scope, [_put_off(services, one.leased, error, published=True)], began)
         except StaleLease:
             _discarded(one.item)
 
 
-async def _write(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], began: datetime) -> None:
+async def _write(
+    services: OutgoingServices, scope: AgencyScope, tried: Sequence[_Tried], began: datetime
+) -> None:
     """In one unit: that they were being sent, and what came of each."""
-    now = desk.clock.now()
+    now = services.clock.now()
 
     async def record(work: SqlWork) -> None:
         await _note(work, began, tried, now)
@@ -295,7 +310,7 @@ async def _write(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], beg
         await answering.end_waits_of_rows(work, may_answer, now)
 
     patience_s = _PATIENCE_S if len(tried) == 1 else 0.0
-    await desk.store.share(scope, record, patience_s=patience_s)
+    await services.store.share(scope, record, patience_s=patience_s)
     for one in tried:
         for target in one.targets:
             _count(one.item.lane, one.outcomes[target.code], again=one.again is not None)

@@ -12,7 +12,7 @@ from gateway.domain.document import Kind
 from gateway.domain.queues import OutboxTarget
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.registry_reform import QueuedMail
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.policy.verdict import ReasonCode
 from gateway.ports.axis import Fate, Outcome
 
@@ -48,18 +48,18 @@ class Diverted:
 _NOBODY = Diverted()
 
 
-async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[OutboxTarget]) -> Diverted:
+async def divert_closed(services: OutgoingServices, kind: str, targets: Sequence[OutboxTarget]) -> Diverted:
     """A code that is held goes out as soon as the registry opens it again; its sender may cancel and send anew."""
     if kind == Kind.STATUS:
         return _NOBODY
-    today = desk.today()
+    today = services.today()
     held: dict[str, Outcome] = {}
     heirs: dict[str, str] = {}
     for target in targets:
-        if await desk.directory.find(target.code, today) is None:
-            answer = await desk.directory.resolve(target.code, today)
+        if await services.directory.find(target.code, today) is None:
+            answer = await services.directory.resolve(target.code, today)
             if answer.standing is CodeStanding.CLOSED and answer.may_refuse:
-                if heir := await _taking_over(desk, answer):
+                if heir := await _taking_over(services, answer):
                     heirs[target.code] = heir
                 else:
                     held[target.code] = _held_back(answer)
@@ -69,12 +69,12 @@ async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[OutboxTarget
     return Diverted(held=held, heirs=heirs, notices=notices)
 
 
-async def _taking_over(desk: OutDesk, answer: Resolution) -> str | None:
+async def _taking_over(services: OutgoingServices, answer: Resolution) -> str | None:
     """The successor, where the change says that it gets what still waits, and it is in force."""
     ending = answer.ending
     if ending is None or ending.queued is not QueuedMail.REDIRECT or answer.successor is None:
         return None
-    return answer.successor if await desk.directory.find(answer.successor, desk.today()) else None
+    return answer.successor if await services.directory.find(answer.successor, services.today()) else None
 
 
 def _held_back(answer: Resolution) -> Outcome:

@@ -25,9 +25,9 @@ from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import check, files, intake
 from gateway.outgoing.accept import accept
-from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Order, Tray, tray
-from gateway.policy import door, pdf_verdict
+from gateway.outgoing.intake import Order, RequestFiles, receive_files
+from gateway.outgoing.services import OutgoingServices
+from gateway.policy import admission, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.store.blob_refs import Kept
@@ -38,7 +38,7 @@ MOST_FILES = 100
 
 
 async def begin(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     draft: Draft,
     kind: Kind = Kind.DOCUMENT,
@@ -47,15 +47,15 @@ async def begin(
 ) -> OutgoingDocument:
     """A new draft without files. Refused for a declared secret, of which nothing is stored."""
     order = Order(draft=draft, send=False, kind=kind, parent_id=parent_id, change=change)
-    async with tray(desk) as empty:
-        accepted = await accept(desk, scope, order, empty)
+    async with receive_files(services) as empty:
+        accepted = await accept(services, scope, order, empty)
     if accepted.document is None:
         raise NotFound("the draft was begun, and is not there")
     return accepted.document
 
 
 async def save(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     id: str,
     draft: Draft,
@@ -67,10 +67,12 @@ async def save(
 ) -> OutgoingDocument:
     """It says this now. Nothing is written where it said so before."""
     draft, change = tidy(draft), tidy(change) if change is not None else None
-    kept = door.check_declared(draft.secrecy, draft.category, desk.profile) + rules.check_kept(draft, change)
+    kept = admission.check_declared(draft.secrecy, draft.category, services.profile) + rules.check_kept(
+        draft, change
+    )
     if not kept.allowed:
         raise Refused(kept)
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         before = await _draft(work, id)
         now = replace(before, draft=draft, change=change, doubts=tuple(doubts), from_file=tuple(from_file))
         if now == before:
@@ -84,35 +86,39 @@ async def save(
 
 
 async def add_files(
-    desk: OutDesk, scope: AgencyScope, id: str, files: Tray, expect_version: int | None = None
+    services: OutgoingServices,
+    scope: AgencyScope,
+    id: str,
+    files: RequestFiles,
+    expect_version: int | None = None,
 ) -> OutgoingDocument:
     """The files that came are its own from now on; a new lead file takes the place of the old one. Refused, and none of
     them kept, when one of them may not pass."""
-    await _refuse_bad(desk, scope, files)
+    await _refuse_bad(services, scope, files)
     contents = await files.kept()
     new = [received.item for received in files.received]
     has_lead = any(each.role is FileRole.LEAD for each in new)
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         before = await _draft(work, id)
         kept = [each for each in before.files if not (has_lead and each.role is FileRole.LEAD)]
         verdicts = {each.n: each for each in check.judged(files)}
         parts = [(each, _verdict_on(before, each.n)) for each in kept]
         parts += [(each, verdicts.get(each.n)) for each in new]
         parts.sort(key=lambda part: part[0].role is not FileRole.LEAD)
-        saved = await _with_files(desk, work, before, parts, expect_version, contents)
+        saved = await _with_files(services, work, before, parts, expect_version, contents)
         await work.commit()
     return saved
 
 
 async def arrange(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     id: str,
     order: Sequence[tuple[int, FileRole]],
     expect_version: int | None = None,
 ) -> OutgoingDocument:
     """These of its files, by their numbers, in this order and with these roles; those not named are taken away."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         before = await _draft(work, id)
         known = {each.n: each for each in before.files}
         if any(n not in known for n, _ in order) or len({n for n, _ in order}) != len(order):
@@ -120,7 +126,7 @@ async def arrange(
         parts = [(replace(known[n], role=role), _verdict_on(before, n)) for n, role in order]
         if [each for each, _ in parts] == list(before.files):
             return before
-        saved = await _with_files(desk, work, before, parts, expect_version)
+        saved = await _with_files(services, work, before, parts, expect_version)
         await work.commit()
     return saved
 
@@ -149,12 +155,12 @@ def remaining(draft: Draft, change: DocumentChange | None) -> tuple[Recipient, .
     return tuple(each for each in draft.recipients if each.code.casefold() not in left_out)
 
 
-async def _refuse_bad(desk: OutDesk, scope: AgencyScope, files: Tray) -> None:
+async def _refuse_bad(services: OutgoingServices, scope: AgencyScope, files: RequestFiles) -> None:
     verdict = Verdict()
     for n, received in enumerate(files.received):
-        verdict += door.judge_file(received.item.name, received.facts, desk.profile, f"/files/{n}")
+        verdict += admission.judge_file(received.item.name, received.facts, services.profile, f"/files/{n}")
     if not verdict.allowed:
-        await intake.alert_of_malware(desk, scope, files)
+        await intake.alert_of_malware(services, scope, files)
         raise Refused(verdict)
 
 
@@ -169,15 +175,15 @@ async def _draft(work: SqlWork, id: str) -> OutgoingDocument:
 
 
 async def _with_files(
-    desk: OutDesk,
+    services: OutgoingServices,
     work: SqlWork,
     before: OutgoingDocument,
     parts: Sequence[tuple[FileItem, FileVerdict | None]],
     expect_version: int | None = None,
     new: Sequence[Kept] = (),
 ) -> OutgoingDocument:
-    _refuse_much(desk, [item for item, _ in parts])
-    names = door.stored_names([item.name for item, _ in parts])
+    _refuse_much(services, [item for item, _ in parts])
+    names = admission.stored_names([item.name for item, _ in parts])
     files = tuple(
         replace(item, n=n, name=name) for n, ((item, _), name) in enumerate(zip(parts, names, strict=True), 1)
     )
@@ -200,12 +206,12 @@ async def _with_files(
     return saved
 
 
-def _refuse_much(desk: OutDesk, files: Sequence[FileItem]) -> None:
+def _refuse_much(services: OutgoingServices, files: Sequence[FileItem]) -> None:
     if len(files) > MOST_FILES:
         raise Clash(f"a draft has at most {MOST_FILES} files", code="GW-FILES")
     total = sum(each.size for each in files)
     largest = max(files, key=lambda each: each.size, default=None)
-    limit = desk.profile.max_document_bytes
+    limit = services.profile.max_document_bytes
     if largest is not None and total > limit:
         broken = reason(
             ReasonCode.DOCUMENT_TOO_LARGE, "/files", name=largest.name, size_bytes=total, limit_bytes=limit
@@ -233,20 +239,20 @@ class CheckedDraft:
 
 
 async def recheck(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     id: str,
     confirm: tuple[str, ...] = (),
     expect_version: int | None = None,
 ) -> CheckedDraft:
     """Clash when it is no draft any more."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
         check.expect(document, expect_version)
         files.refuse_sealed(document)
         if document.state not in (OutState.DRAFT, OutState.BLOCKED):
             raise Clash(f"{id} is {document.state}, not a draft; only a draft can be sent by this call")
-        openers = [await desk.blobs.open(work, item.sha256) for item in document.files]
+        openers = [await services.blobs.open(work, item.sha256) for item in document.files]
         same = await work.outgoing.by_document_id(document.document_id)
     order = Order(
         draft=document.draft,
@@ -255,10 +261,10 @@ async def recheck(
         change=document.change,
         confirm=confirm,
     )
-    async with tray(desk) as held:
+    async with receive_files(services) as held:
         for item, opener in zip(document.files, openers, strict=True):
-            await held.add(item.role, item.name, item.role, streamed(desk.pool, pieces(opener)))
-        draft, verdict = await check.look(desk, scope, order, held)
+            await held.add(item.role, item.name, item.role, streamed(services.pool, pieces(opener)))
+        draft, verdict = await check.look(services, scope, order, held)
         unconfirmed = tuple(
             reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in document.doubts
         )

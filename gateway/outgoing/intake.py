@@ -1,6 +1,6 @@
 """Step 1 of the way out: what a caller asks, and its files, streamed to scratch files, each counted, hashed and looked at.
-In: an `Order`, chunks as they come. Out: `Received` files in a `Tray`; of refused ones that carry malware, an event for
-each. Nothing is kept until `accept`; leaving the tray deletes the rest."""
+In: an `Order`, chunks as they come. Out: `Received` files in `RequestFiles`; of refused ones that carry malware, an event
+for each. Nothing is kept until `accept`; leaving the context deletes the rest."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts
 from gateway.errors import Refused, ScannerDown
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.spooling import Spool
-from gateway.policy import door, pdf_verdict
-from gateway.policy.door import clean_name, must_wait
+from gateway.policy import admission, pdf_verdict
+from gateway.policy.admission import clean_name, must_wait
 from gateway.policy.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ class Received:
 
 
 @dataclass(slots=True)
-class Tray:
+class RequestFiles:
     """The files of one request, in order."""
 
-    desk: OutDesk
+    services: OutgoingServices
     stack: ExitStack
     received: list[Received] = field(default_factory=list)
     total: int = 0
@@ -115,20 +115,20 @@ class Tray:
     def declare(self, draft: Draft) -> None:
         """What the sender says of the document, before the first byte of a file is taken: Refused for a declared secret
         or category, of which nothing may ever touch the disk (R2, R3)."""
-        verdict = door.check_declared(draft.secrecy, draft.category, self.desk.profile)
+        verdict = admission.check_declared(draft.secrecy, draft.category, self.services.profile)
         if not verdict.allowed:
             raise Refused(verdict)
 
     async def add(self, field: str, name: str, role: FileRole, chunks: AsyncIterator[bytes]) -> Received:
         """Takes one file in. Refused as soon as it is over the limit: what follows is not read. ScannerDown while nobody
         can say whether it carries malware."""
-        scratch = self.stack.enter_context(self.desk.blobs.scratch(few=True))
+        scratch = self.stack.enter_context(self.services.blobs.scratch(few=True))
         n = len(self.received) + 1
-        spool = Spool(scratch, self.desk.pool)
+        spool = Spool(scratch, self.services.pool)
         await spool.fill(chunks, partial(self._check_size, name, n, self.total))
         is_lead = role is FileRole.LEAD
         look = partial(self._look, spool, name, is_lead=is_lead)
-        pool = self.desk.pool
+        pool = self.services.pool
         run = pool.brief if self._is_brief(spool, is_lead=is_lead) else pool.run
         digest, facts, signatures = await run(look)
         facts = await self._judged(scratch, name, digest, facts, signatures)
@@ -141,11 +141,11 @@ class Tray:
             sha256=digest,
             pages=facts.pages,
             scanned_clean=facts.scanned_clean,
-            stamped=any(door.secrecy_stamps(name, facts, self.desk.profile, "")),
+            stamped=any(admission.secrecy_stamps(name, facts, self.services.profile, "")),
         )
         verdict = None
         if facts.signatures is not None:
-            verdict = pdf_verdict.judge(name, n, facts.signatures, self.desk.profile.pdf_roles)
+            verdict = pdf_verdict.judge(name, n, facts.signatures, self.services.profile.pdf_roles)
         self.received.append(Received(field=field, item=item, facts=facts, verdict=verdict, scratch=scratch))
         return self.received[-1]
 
@@ -153,14 +153,14 @@ class Tray:
         """All of them, taken by the content store, each once. In the order of their digests: units that share some of them
         then wait for each other, and never in a circle."""
         found = {
-            each.item.sha256: await self.desk.blobs.keep(each.scratch, each.item.sha256, each.item.size)
+            each.item.sha256: await self.services.blobs.keep(each.scratch, each.item.sha256, each.item.size)
             for each in self.received
         }
         return [found[digest] for digest in sorted(found)]
 
     def _check_size(self, name: str, n: int, before: int, size: int) -> None:
         self.total = before + size
-        over = door.over_limit(name, size, self.total, self.desk.profile, f"/files/{n - 1}")
+        over = admission.over_limit(name, size, self.total, self.services.profile, f"/files/{n - 1}")
         if over is not None:
             raise Refused(Verdict(reasons=(over,)))
 
@@ -168,23 +168,23 @@ class Tray:
         """Tell whether the look takes less than a hop to the pool. Nothing of so small a file is written yet."""
         if spool.size > _BRIEF:
             return False
-        return self.desk.inspector.is_brief(BytesIO(spool.unwritten), reads_page=is_lead)
+        return self.services.inspector.is_brief(BytesIO(spool.unwritten), reads_page=is_lead)
 
     def _look(self, spool: Spool, name: str, *, is_lead: bool) -> tuple[Digest, FileFacts, PdfFacts | None]:
         """The end of the file is written, and the whole of it looked at, in one go. Without signatures where another
         process has to read them."""
         digest, file = spool.end(), spool.scratch.content
-        facts = self.desk.inspector.inspect(file, name, reads_page=is_lead, digest=digest)
-        now = self.desk.clock.now()
+        facts = self.services.inspector.inspect(file, name, reads_page=is_lead, digest=digest)
+        now = self.services.clock.now()
         is_read = facts.found_type == "pdf" and len(self.received) < MOST_SIGNED
-        return digest, facts, self.desk.signatures.read_alone(file, now, now) if is_read else None
+        return digest, facts, self.services.signatures.read_alone(file, now, now) if is_read else None
 
     async def _judged(
         self, scratch: FileScratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None
     ) -> FileFacts:
-        scan = await self.desk.scanner.scan(scratch.content, digest)
+        scan = await self.services.scanner.scan(scratch.content, digest)
         facts = facts.scanned(scan)
-        if must_wait(facts, self.desk.profile):
+        if must_wait(facts, self.services.profile):
             raise ScannerDown(
                 f"file {name[:100]!r} could not be scanned for malware now; hand it in again later"
             )
@@ -193,25 +193,27 @@ class Tray:
         return replace(facts, signatures=signatures or await self._signatures(scratch))
 
     async def _signatures(self, scratch: FileScratch) -> PdfFacts:
-        now = self.desk.clock.now()
+        now = self.services.clock.now()
         if len(self.received) >= MOST_SIGNED:
             detail = f"more than {MOST_SIGNED} files in one document"
             return PdfFacts(seen_at=now, now=now, fault="PDF-LIMIT", detail=detail)
-        return await self.desk.signatures.read(scratch.path, now, now)
+        return await self.services.signatures.read(scratch.path, now, now)
 
 
 @asynccontextmanager
-async def tray(desk: OutDesk) -> AsyncIterator[Tray]:
-    """A tray for one request; its scratch files vanish at the end unless they were kept."""
-    await desk.admits()
+async def receive_files(services: OutgoingServices) -> AsyncIterator[RequestFiles]:
+    """The files of one request: scratch files that vanish at the end unless they were kept."""
+    await services.admits()
     with ExitStack() as stack:
-        yield Tray(desk=desk, stack=stack)
+        yield RequestFiles(services=services, stack=stack)
 
 
 _ALERTS_SUBJECT = "intake"
 
 
-async def alert_of_malware(desk: OutDesk, scope: AgencyScope, tray: Tray) -> None:
+async def alert_of_malware(
+    services: OutgoingServices, scope: AgencyScope, request_files: RequestFiles
+) -> None:
     """Does nothing where no file carries any."""
     told = [
         {
@@ -220,12 +222,12 @@ async def alert_of_malware(desk: OutDesk, scope: AgencyScope, tray: Tray) -> Non
             "malware": one.facts.malware,
             "outgoing": True,
         }
-        for one in tray.received
+        for one in request_files.received
         if one.facts.malware is not None
     ]
     if not told:
         return
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         kinds = [(EventKind.ALERT_MALWARE, each) for each in told]
-        await work.events.append_many(_ALERTS_SUBJECT, desk.clock.now(), kinds)
+        await work.events.append_many(_ALERTS_SUBJECT, services.clock.now(), kinds)
         await work.commit()

@@ -15,7 +15,7 @@ from gateway.domain.queues import OutboxTarget
 from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, answering, check, drafting, files, requests, stopping
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.stopping import StoppedRows
 from gateway.policy import outgoing
 from gateway.policy.outgoing import Handover
@@ -32,7 +32,7 @@ _NOT_AGAIN = {
 
 
 async def send_draft(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     id: str,
     expect_version: int | None = None,
@@ -41,11 +41,11 @@ async def send_draft(
 ) -> OutgoingDocument:
     """The draft is checked anew and queued; Refused with every reason when it may not leave. With `wait` it can be called
     back for that long (`undo`)."""
-    checked = await drafting.recheck(desk, scope, id, confirm, expect_version)
+    checked = await drafting.recheck(services, scope, id, confirm, expect_version)
     if not checked.verdict.allowed:
         raise Refused(checked.verdict)
-    draft, now = checked.document, desk.clock.now()
-    async with desk.store.begin(scope) as work:
+    draft, now = checked.document, services.clock.now()
+    async with services.store.begin(scope) as work:
         agency = await work.agency()
         if expect_version is None:
             _as_it_was(await work.outgoing.get(id), draft)
@@ -65,11 +65,11 @@ async def send_draft(
             ),
             expect_version=expect_version if expect_version is not None else draft.version,
         )
-        await accept.confirmed(desk, work, id, checked.order, checked.verdict)
-        await accept.queue(desk, work, sent)
+        await accept.confirmed(services, work, id, checked.order, checked.verdict)
+        await accept.queue(services, work, sent)
         await work.events.append(EventKind.MESSAGE_ACCEPTED, id, now, {"from_draft": True})
         await work.commit()
-    desk.wake()
+    services.wake()
     return sent
 
 
@@ -80,33 +80,33 @@ def _as_it_was(now: OutgoingDocument, checked: OutgoingDocument) -> None:
 
 
 async def cancel(
-    desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None, why: str = ""
+    services: OutgoingServices, scope: AgencyScope, id: str, expect_version: int | None = None, why: str = ""
 ) -> OutgoingDocument:
     """Nothing of it leaves any more; `why` is what a person says of it. Clash while a courier has it, and where a recipient
     was sent to. Deliveries that an earlier try may have brought to the axis are marked."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
-        cancelled = await cancel_in(desk, work, document, {"reason": why} if why else {}, expect_version)
+        cancelled = await cancel_in(services, work, document, {"reason": why} if why else {}, expect_version)
         await work.commit()
     return cancelled
 
 
 async def discard_draft(
-    desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None
+    services: OutgoingServices, scope: AgencyScope, id: str, expect_version: int | None = None
 ) -> OutgoingDocument:
     """Of a draft nothing was sent, so nothing is stopped: it is let go of. Clash for anything else."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
         check.expect(document, expect_version)
         if document.state is not OutState.DRAFT:
             raise Clash(f"{id} is {document.state}, not a draft; what is on its way is cancelled or recalled")
-        gone = await cancel_in(desk, work, document, {}, expect_version)
+        gone = await cancel_in(services, work, document, {}, expect_version)
         await work.commit()
     return gone
 
 
 async def cancel_in(
-    desk: OutDesk,
+    services: OutgoingServices,
     work: SqlWork,
     document: OutgoingDocument,
     told: Mapping[str, object],
@@ -120,39 +120,39 @@ async def cancel_in(
         raise Clash(f"{id} is cancelled already; nothing of it can leave any more")
     rows = StoppedRows()
     if document.state not in (OutState.DRAFT, OutState.BLOCKED):
-        rows = await _stop(desk, work, document, deliveries)
+        rows = await _stop(services, work, document, deliveries)
     cancelled = await work.outgoing.save(
         replace(document, state=OutState.CANCELLED), expect_version=expect_version
     )
-    await stopping.cancel_deliveries(desk, work, deliveries, rows)
-    await requests.withdraw_requests(desk, work, document)
+    await stopping.cancel_deliveries(services, work, deliveries, rows)
+    await requests.withdraw_requests(services, work, document)
     await work.blobs.drop("source", id)
-    await work.events.append(EventKind.MESSAGE_CANCELLED, id, desk.clock.now(), told)
+    await work.events.append(EventKind.MESSAGE_CANCELLED, id, services.clock.now(), told)
     return cancelled
 
 
 async def resend(
-    desk: OutDesk, scope: AgencyScope, id: str, recipients: Sequence[str] = ()
+    services: OutgoingServices, scope: AgencyScope, id: str, recipients: Sequence[str] = ()
 ) -> OutgoingDocument:
     """The same bytes go again to the recipients named, or to all whose sending failed. What a recipient refused is
     corrected and sent as a new document, not again."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         agency = await work.agency()
         document = await work.outgoing.get(id)
         files.refuse_sealed(document)
         if document.state is OutState.PAPER:
             raise Clash(f"{id} goes on paper and never over the axis; print it again")
         if document.envelope_digest is None and _could_not_be_packed(document, await work.deliveries.of(id)):
-            return await _pack_again(desk, work, document)
+            return await _pack_again(services, work, document)
         if document.envelope_digest is None or document.envelope_size is None:
             raise Clash(f"{id} is {document.state}: it has no envelope yet that could be sent again")
         chosen = _again(await work.deliveries.of(id), recipients)
         earlier = (await work.outbox.of_subject(id))[0]
-        now = desk.clock.now()
+        now = services.clock.now()
         await work.outbox.put(
             replace(
                 earlier,
-                id=desk.clock.new_id("obx_"),
+                id=services.clock.new_id("obx_"),
                 sender_code=agency.code,
                 targets=tuple(OutboxTarget(code=d.recipient.code, delivery_id=d.id) for d in chosen),
                 created_at=now,
@@ -163,16 +163,16 @@ async def resend(
             )
         )
         for delivery in requests.in_turn(chosen):
-            await requests.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+            await requests.add_fact(services, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
         told = {"again": True, "to": [d.recipient.code for d in chosen]}
         await work.events.append(EventKind.MESSAGE_QUEUED, id, now, told)
         await work.commit()
-    desk.wake()
+    services.wake()
     return document
 
 
 async def _stop(
-    desk: OutDesk, work: SqlWork, document: OutgoingDocument, deliveries: Sequence[Delivery]
+    services: OutgoingServices, work: SqlWork, document: OutgoingDocument, deliveries: Sequence[Delivery]
 ) -> StoppedRows:
     late = Clash(
         f"{document.id} has already been handed to the axis; recall it instead", code="GW-ALREADY-SENT"
@@ -187,7 +187,7 @@ async def _stop(
         if not await work.jobs.cancel("pack", document.id) and not _could_not_be_packed(document, deliveries):
             raise late
         return StoppedRows()
-    rows = await stopping.stop_rows(desk, work, document.id)
+    rows = await stopping.stop_rows(services, work, document.id)
     if rows.in_hand:
         raise late
     return rows
@@ -198,17 +198,19 @@ def _could_not_be_packed(document: OutgoingDocument, deliveries: Sequence[Delive
     return document.state is OutState.QUEUED and {each.state for each in deliveries} == {"failed"}
 
 
-async def _pack_again(desk: OutDesk, work: SqlWork, document: OutgoingDocument) -> OutgoingDocument:
+async def _pack_again(
+    services: OutgoingServices, work: SqlWork, document: OutgoingDocument
+) -> OutgoingDocument:
     """What stood in the way of its packing may be gone, such as a damaged file that was restored; it goes to all."""
-    now = desk.clock.now()
+    now = services.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
     for delivery in requests.in_turn(await work.deliveries.of(document.id)):
-        await requests.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+        await requests.add_fact(services, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
     await work.jobs.put("pack", document.id)
     to = [each.code for each in document.draft.recipients]
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, {"again": True, "to": to})
     await work.commit()
-    desk.wake()
+    services.wake()
     return document
 
 
@@ -253,14 +255,14 @@ async def paper_handed_over(
 
 
 async def close_paper(
-    desk: OutDesk, scope: AgencyScope, id: str, said: Handover, recipients: Sequence[str] = ()
+    services: OutgoingServices, scope: AgencyScope, id: str, said: Handover, recipients: Sequence[str] = ()
 ) -> OutgoingDocument:
     """Handed over to these recipients, or to all that still wait. Said again about one that is named it puts right what was
     said before. Refused names every broken rule; Clash when nothing of it waits."""
-    now, note = desk.clock.now(), said.note.strip()
-    async with desk.store.begin(scope) as work:
+    now, note = services.clock.now(), said.note.strip()
+    async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
-        verdict = outgoing.check_handed_over(said, document.draft.issued_on, desk.today())
+        verdict = outgoing.check_handed_over(said, document.draft.issued_on, services.today())
         if not verdict.allowed:
             raise Refused(verdict)
         chosen = await _chosen_parts(work, document, recipients)
@@ -276,7 +278,7 @@ async def close_paper(
         reached = [delivery.recipient.code for _, delivery in chosen]
         await answering.end_waits(work, document, reached, now)
         await work.commit()
-    desk.wake()
+    services.wake()
     return document
 
 

@@ -39,11 +39,10 @@ from gateway.errors import (
     StoreFailure,
     as_gateway_error,
 )
-from gateway.outgoing import desk as desks
 from gateway.outgoing import requests, translate
 from gateway.outgoing.check import hosted_agency
-from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Received
+from gateway.outgoing.services import OutgoingServices, signing_keys
 from gateway.policy import upkeep
 from gateway.ports.services import EnvelopeSigner, Readable
 from gateway.store.blob_refs import Kept
@@ -78,18 +77,20 @@ class Packed:
         return cls(signed, content, content.digest, content.size, certificate)
 
 
-async def keep(desk: OutDesk, scratch: FileScratch, signed: SignedEnvelope[Envelope]) -> Packed:
+async def keep(services: OutgoingServices, scratch: FileScratch, signed: SignedEnvelope[Envelope]) -> Packed:
     """The envelope in this scratch file is the content store's from now on."""
-    return Packed.of(signed, await desk.blobs.keep(scratch, signed.file_digest, signed.file_size))
+    return Packed.of(signed, await services.blobs.keep(scratch, signed.file_digest, signed.file_size))
 
 
-async def run(desk: OutDesk, job: Job) -> None:
+async def run(services: OutgoingServices, job: Job) -> None:
     """Does one job. What fails is put off with its reason on the row; nothing leaves half made."""
     scope = AgencyScope(agency_id=job.agency_id, principal_id="node")
     with _unless_lost(job):
         try:
             await (
-                _document(desk, scope, job) if job.payload is None else _answer(desk, scope, job, job.payload)
+                _document(services, scope, job)
+                if job.payload is None
+                else _answer(services, scope, job, job.payload)
             )
         except StaleLease:
             raise
@@ -100,9 +101,9 @@ async def run(desk: OutDesk, job: Job) -> None:
                 log.unforeseen(_log, "job.broke", error, job=job.id, subject=job.subject_id)
             failure = as_gateway_error(error)
             if _is_final(failure, job):
-                await give_up(desk, scope, job, failure)
+                await give_up(services, scope, job, failure)
             else:
-                await _put_off(desk, scope, job, failure)
+                await _put_off(services, scope, job, failure)
 
 
 @contextmanager
@@ -123,37 +124,37 @@ def _is_final(error: GatewayError, job: Job) -> bool:
     return isinstance(error, BreaksRule | Refused | AlteredContent)
 
 
-async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
-    async with desk.store.read(scope) as work:
+async def _document(services: OutgoingServices, scope: AgencyScope, job: Job) -> None:
+    async with services.store.read(scope) as work:
         document = await work.outgoing.get(job.subject_id)
         waits = document.state is OutState.QUEUED
-        sources = [await desk.blobs.open(work, item.sha256) for item in document.files if waits]
+        sources = [await services.blobs.open(work, item.sha256) for item in document.files if waits]
     if not waits:
         # It was packed before, or will never be sent: the job is over.
-        async with desk.store.begin(scope) as work:
+        async with services.store.begin(scope) as work:
             await work.jobs.done(job.lease)
             await work.commit()
         return
-    agency = await hosted_agency(desk, scope)
+    agency = await hosted_agency(services, scope)
     contents = [
         _content(document, item, source) for item, source in zip(document.files, sources, strict=True)
     ]
-    paper = _letter(agency, document, contents, desk.clock.now())
-    packed = await _sign(desk, paper, await _signer(desk, paper))
-    await enqueue_document(desk, scope, job, document, packed)
+    paper = _letter(agency, document, contents, services.clock.now())
+    packed = await _sign(services, paper, await _signer(services, paper))
+    await enqueue_document(services, scope, job, document, packed)
 
 
-async def _answer(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPacket) -> None:
-    paper = _status(await hosted_agency(desk, scope), packet, desk.clock.now())
-    packed = await _sign(desk, paper, await _signer(desk, paper))
-    async with desk.store.begin(scope) as work:
+async def _answer(services: OutgoingServices, scope: AgencyScope, job: Job, packet: StatusPacket) -> None:
+    paper = _status(await hosted_agency(services, scope), packet, services.clock.now())
+    packed = await _sign(services, paper, await _signer(services, paper))
+    async with services.store.begin(scope) as work:
         await work.jobs.done(job.lease)
-        await put_status(desk, work, scope.agency_id, job.subject_id, packet, packed)
+        await put_status(services, work, scope.agency_id, job.subject_id, packet, packed)
         await work.commit()
 
 
 async def sign_document(
-    desk: OutDesk, agency: HostedAgency, document: OutgoingDocument, files: Sequence[Received]
+    services: OutgoingServices, agency: HostedAgency, document: OutgoingDocument, files: Sequence[Received]
 ) -> Packed | None:
     """A document signed before it is accepted; `put` sends it in the transaction that accepts it. None where a job has to
     do that."""
@@ -162,7 +163,7 @@ async def sign_document(
         return None
     received = {each.item.sha256: each.scratch for each in files}
     contents = [_received_content(document, item, received[item.sha256]) for item in document.files]
-    return await _sign_for_waiting(desk, _letter(agency, document, contents, desk.clock.now()))
+    return await _sign_for_waiting(services, _letter(agency, document, contents, services.clock.now()))
 
 
 def _received_content(
@@ -189,16 +190,16 @@ def _opened(file: Readable) -> BinaryIO:
 
 
 async def sign_status(
-    desk: OutDesk, agency: HostedAgency, packet: StatusPacket, subject_id: str
+    services: OutgoingServices, agency: HostedAgency, packet: StatusPacket, subject_id: str
 ) -> PutStatus | None:
     """A status signed before what it tells is committed: what puts it into the outbox in that transaction. None as
     above."""
-    packed = await _sign_for_waiting(desk, _status(agency, packet, desk.clock.now()))
+    packed = await _sign_for_waiting(services, _status(agency, packet, services.clock.now()))
     if packed is None:
         return None
 
     async def put_it(work: SqlWork) -> None:
-        await put_status(desk, work, agency.id, subject_id, packet, packed)
+        await put_status(services, work, agency.id, subject_id, packet, packed)
 
     return put_it
 
@@ -243,70 +244,74 @@ def _status(agency: HostedAgency, packet: StatusPacket, at: datetime) -> _Paper:
     return _Paper(agency=agency, envelope=envelope, qualifier=qualifier, at=at)
 
 
-async def _sign_for_waiting(desk: OutDesk, paper: _Paper) -> Packed | None:
+async def _sign_for_waiting(services: OutgoingServices, paper: _Paper) -> Packed | None:
     """While somebody waits for it. None where it is large, or much is being signed, or its key would have to be waited for,
     or fails: the job that signs it meets that again, and says so."""
     if paper.size > AT_ONCE:
         return None
     try:
-        signer = await _signer(desk, paper)
+        signer = await _signer(services, paper)
         if not signer.at_hand:
             return None
         if paper.is_small:
-            return await _sign_small(desk, paper, signer)
-        with desk.signed_at_once.taken(paper.size) as fits:
-            return await _sign_large(desk, paper, signer) if fits else None
+            return await _sign_small(services, paper, signer)
+        with services.signed_at_once.taken(paper.size) as fits:
+            return await _sign_large(services, paper, signer) if fits else None
     except Exception as error:  # reason: whatever it is, nobody is turned away for it
         code = error.code if isinstance(error, GatewayError) else type(error).__name__
         log.action(_log, "packet.signed_later", str(error), packet=paper.qualifier.packet_id, code=code)
         return None
 
 
-async def _signer(desk: OutDesk, paper: _Paper) -> EnvelopeSigner:
-    use = await desks.signing_keys(desk, paper.agency.code, paper.at)
-    opened = desk.keys.opened(paper.agency.code, paper.at, use)
+async def _signer(services: OutgoingServices, paper: _Paper) -> EnvelopeSigner:
+    use = await signing_keys(services, paper.agency.code, paper.at)
+    opened = services.keys.opened(paper.agency.code, paper.at, use)
     if opened is not None:
         return opened
-    return await desk.pool.run(partial(desk.keys.signer, paper.agency.code, paper.at, use))
+    return await services.pool.run(partial(services.keys.signer, paper.agency.code, paper.at, use))
 
 
-async def _sign(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
-    return await (_sign_small if paper.is_small else _sign_large)(desk, paper, signer)
+async def _sign(services: OutgoingServices, paper: _Paper, signer: EnvelopeSigner) -> Packed:
+    return await (_sign_small if paper.is_small else _sign_large)(services, paper, signer)
 
 
-async def _sign_large(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
+async def _sign_large(services: OutgoingServices, paper: _Paper, signer: EnvelopeSigner) -> Packed:
     """Write, sign and sync it in a file, in one thread."""
-    with desk.blobs.scratch() as scratch:
+    with services.blobs.scratch() as scratch:
 
         def write() -> SignedEnvelope[Envelope]:
-            signed = _written(desk, paper, signer, scratch.file, partial(_opened, scratch.content))
+            signed = _written(services, paper, signer, scratch.file, partial(_opened, scratch.content))
             scratch.make_durable()
             return signed
 
-        return await keep(desk, scratch, await desk.pool.run(write))
+        return await keep(services, scratch, await services.pool.run(write))
 
 
-async def _sign_small(desk: OutDesk, paper: _Paper, signer: EnvelopeSigner) -> Packed:
+async def _sign_small(services: OutgoingServices, paper: _Paper, signer: EnvelopeSigner) -> Packed:
     """Write and sign it in memory."""
     file = BytesIO()
-    write = partial(_written, desk, paper, signer, file, lambda: BytesIO(file.getvalue()))
+    write = partial(_written, services, paper, signer, file, lambda: BytesIO(file.getvalue()))
     # It takes a millisecond or two. A circular to a whole province takes longer, and so does a key elsewhere.
     is_brief = signer.at_hand and len(paper.envelope.to) + len(paper.files) <= _FEW
-    signed = await (desk.pool.brief if is_brief else desk.pool.run)(write)
+    signed = await (services.pool.brief if is_brief else services.pool.run)(write)
     if signed.file_size <= SMALL:
-        return Packed.of(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
-    with desk.blobs.scratch() as scratch:  # its files are small, its recipients many
-        await desk.pool.run(lambda: scratch.file.write(file.getbuffer()))
-        return await keep(desk, scratch, signed)
+        return Packed.of(signed, services.blobs.keep_small(signed.file_digest, file.getvalue()))
+    with services.blobs.scratch() as scratch:  # its files are small, its recipients many
+        await services.pool.run(lambda: scratch.file.write(file.getbuffer()))
+        return await keep(services, scratch, signed)
 
 
 def _written(
-    desk: OutDesk, paper: _Paper, signer: EnvelopeSigner, file: BinaryIO, again: Callable[[], BinaryIO]
+    services: OutgoingServices,
+    paper: _Paper,
+    signer: EnvelopeSigner,
+    file: BinaryIO,
+    again: Callable[[], BinaryIO],
 ) -> SignedEnvelope[Envelope]:
     written = build.write(paper.envelope, paper.contents, file, signer, paper.qualifier, paper.at)
     file.flush()
     _same_files(paper.files, written)
-    signed = proved(desk, again, written.size, signer, paper.qualifier.packet_id, paper.at)
+    signed = proved(services, again, written.size, signer, paper.qualifier.packet_id, paper.at)
     if signed.model != paper.envelope or signed.packet_id != paper.qualifier.packet_id:
         raise StoreFailure(
             f"packet {paper.qualifier.packet_id}: the envelope just written reads otherwise than it was meant",
@@ -325,7 +330,7 @@ def _same_files(accepted: Sequence[FileItem], written: build.WrittenEnvelope) ->
 
 
 def proved(
-    desk: OutDesk,
+    services: OutgoingServices,
     again: Callable[[], BinaryIO],
     size: int,
     signer: EnvelopeSigner,
@@ -338,7 +343,7 @@ def proved(
     source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(again))
     try:
         signed = verify.examine(
-            source, policy=desk.xml, bindings=lambda code: (own,), at=now, transport=None, opens=False
+            source, policy=services.xml, bindings=lambda code: (own,), at=now, transport=None, opens=False
         ).signed
     except InvalidEnvelope as error:
         is_form = error.step <= _FORM
@@ -354,32 +359,32 @@ def proved(
     return signed
 
 
-async def _put_off(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:
+async def _put_off(services: OutgoingServices, scope: AgencyScope, job: Job, error: GatewayError) -> None:
     """A signer that is down leaves the document queued with its reason (design 4.3)."""
     delay = upkeep.retry_delay(job.lease.attempt)
     log.action(_log, "job.postponed", str(error), job=job.id, subject=job.subject_id, code=error.code)
-    async with desk.store.begin(scope) as work:
-        await work.jobs.retry(job.lease, desk.clock.now() + delay, f"{error.code}: {error}")
+    async with services.store.begin(scope) as work:
+        await work.jobs.retry(job.lease, services.clock.now() + delay, f"{error.code}: {error}")
         await work.commit()
 
 
 async def enqueue_document(
-    desk: OutDesk, scope: AgencyScope, job: Job, document: OutgoingDocument, packed: Packed
+    services: OutgoingServices, scope: AgencyScope, job: Job, document: OutgoingDocument, packed: Packed
 ) -> None:
     """The document is packed and waits for the courier, unless it was cancelled meanwhile."""
-    agency = await hosted_agency(desk, scope)
-    async with desk.store.begin(scope) as work:
+    agency = await hosted_agency(services, scope)
+    async with services.store.begin(scope) as work:
         await work.jobs.done(job.lease)
         current = await work.outgoing.get(document.id)
         if current.state is OutState.QUEUED:
-            await work.outgoing.save(as_packed(current, packed, desk.clock.now()))
+            await work.outgoing.save(as_packed(current, packed, services.clock.now()))
             await work.blobs.drop("source", document.id)
             deliveries = await work.deliveries.of(document.id)
-            await put(desk, work, agency, document, deliveries, packed)
+            await put(services, work, agency, document, deliveries, packed)
         await work.commit()
     if current.state is not OutState.QUEUED:
         # it will never be sent; of a sealed document nothing may stay
-        await desk.blobs.forget([packed.digest])
+        await services.blobs.forget([packed.digest])
 
 
 def as_packed(document: OutgoingDocument, packed: Packed, at: datetime) -> OutgoingDocument:
@@ -396,7 +401,7 @@ def as_packed(document: OutgoingDocument, packed: Packed, at: datetime) -> Outgo
 
 
 async def put(
-    desk: OutDesk,
+    services: OutgoingServices,
     work: SqlWork,
     agency: HostedAgency,
     document: OutgoingDocument,
@@ -404,7 +409,7 @@ async def put(
     packed: Packed,
 ) -> None:
     """Its envelope is kept, and waits for the courier."""
-    now = desk.clock.now()
+    now = services.clock.now()
     await work.blobs.keep(packed.content, "envelope", document.id)
     targets = tuple(
         OutboxTarget(code=delivery.recipient.code, delivery_id=delivery.id)
@@ -413,7 +418,7 @@ async def put(
     )
     if targets:
         item = OutboxItem(
-            id=desk.clock.new_id("obx_"),
+            id=services.clock.new_id("obx_"),
             agency_id=agency.id,
             packet_id=document.packet_id,
             kind=document.kind,
@@ -426,19 +431,24 @@ async def put(
             subject_id=document.id,
             signed_by=packed.signed_by,
         )
-        await _post(desk, work, item, packed, may_answer=bool(document.draft.replies_to))
+        await _post(services, work, item, packed, may_answer=bool(document.draft.replies_to))
     told = as_logged(packed) | {"size": packed.size}
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, told)
 
 
 async def put_status(
-    desk: OutDesk, work: SqlWork, agency_id: str, subject_id: str, packet: StatusPacket, packed: Packed
+    services: OutgoingServices,
+    work: SqlWork,
+    agency_id: str,
+    subject_id: str,
+    packet: StatusPacket,
+    packed: Packed,
 ) -> None:
     """A signed status waits for the courier."""
-    now = desk.clock.now()
+    now = services.clock.now()
     await work.blobs.keep(packed.content, "status", packet.packet_id)
     item = OutboxItem(
-        id=desk.clock.new_id("obx_"),
+        id=services.clock.new_id("obx_"),
         agency_id=agency_id,
         packet_id=packet.packet_id,
         kind=Kind.STATUS,
@@ -457,23 +467,25 @@ async def put_status(
         subject_id=subject_id,
         signed_by=packed.signed_by,
     )
-    await _post(desk, work, item, packed, may_answer=False)
+    await _post(services, work, item, packed, may_answer=False)
     if packet.receipt is not None:
         told = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | as_logged(packed)
         await work.events.append(EventKind.RECEIPT_SIGNED, subject_id, now, told)
 
 
-async def _post(desk: OutDesk, work: SqlWork, item: OutboxItem, packed: Packed, *, may_answer: bool) -> None:
+async def _post(
+    services: OutgoingServices, work: SqlWork, item: OutboxItem, packed: Packed, *, may_answer: bool
+) -> None:
     """It leaves once this is committed: by the courier of this process, if there is one, else by whichever claims it."""
     body = packed.content.body
-    lease = desk.own_rows.lease(item.id, large=body is None)
+    lease = services.own_rows.lease(item.id, large=body is None)
     await work.outbox.put(item, lease)
     if lease is None:
-        work.when_committed(desk.wake_couriers)
+        work.when_committed(services.wake_couriers)
         return
-    opener = desk.blobs.reader(packed.digest) if body is None else None
+    opener = services.blobs.reader(packed.digest) if body is None else None
     own = LeasedOutbox(item=item, lease=lease, body=body, open=opener, may_answer=may_answer)
-    work.when_committed(partial(desk.own_rows.give, own))
+    work.when_committed(partial(services.own_rows.give, own))
 
 
 def as_logged(packed: Packed) -> dict[str, object]:
@@ -487,26 +499,26 @@ def as_logged(packed: Packed) -> dict[str, object]:
     }
 
 
-async def give_up(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:
+async def give_up(services: OutgoingServices, scope: AgencyScope, job: Job, error: GatewayError) -> None:
     """It is tried no more. What asked its recipients for something asks them no longer."""
     log.action(_log, "job.given_up", str(error), job=job.id, subject=job.subject_id, code=error.code)
     with _unless_lost(job):
-        async with desk.store.begin(scope) as work:
+        async with services.store.begin(scope) as work:
             if job.payload is None:
-                await _give_up_document(desk, work, job, error)
+                await _give_up_document(services, work, job, error)
             else:
-                await _give_up_answer(desk, work, job, job.payload, error)
+                await _give_up_answer(services, work, job, job.payload, error)
             await work.commit()
-    desk.wake()
+    services.wake()
 
 
-async def _give_up_document(desk: OutDesk, work: SqlWork, job: Job, error: GatewayError) -> None:
+async def _give_up_document(services: OutgoingServices, work: SqlWork, job: Job, error: GatewayError) -> None:
     await work.jobs.done(job.lease)
     document = await work.outgoing.get(job.subject_id)
     if document.state is not OutState.QUEUED:
         return
     deliveries = [each for each in await work.deliveries.of(document.id) if each.state != "cancelled"]
-    now = desk.clock.now()
+    now = services.clock.now()
     fact = Fact(
         track=Track.TRANSPORT, code="failed", at=now, reason=error.code, note=str(error), stated_at=now
     )
@@ -515,7 +527,7 @@ async def _give_up_document(desk: OutDesk, work: SqlWork, job: Job, error: Gatew
     standings = {each.id: fold_delivery([*known[each.id], fact]) for each in deliveries}
     states = {id: (standing.word, standing.marks) for id, standing in standings.items()}
     await work.deliveries.save_states(states, now)
-    await requests.withdraw_requests(desk, work, document)
+    await requests.withdraw_requests(services, work, document)
     await work.outgoing.save(replace(document, state_reason=f"{error.code}: {error}"))
     why = {"code": error.code, "detail": str(error)}
     told = [
@@ -526,12 +538,12 @@ async def _give_up_document(desk: OutDesk, work: SqlWork, job: Job, error: Gatew
 
 
 async def _give_up_answer(
-    desk: OutDesk, work: SqlWork, job: Job, packet: StatusPacket, error: GatewayError
+    services: OutgoingServices, work: SqlWork, job: Job, packet: StatusPacket, error: GatewayError
 ) -> None:
     await work.jobs.fail(job, f"{error.code}: {error}")
     told = {"to": packet.to_code, "delivery": packet.delivery_id, "code": error.code, "detail": str(error)}
-    await work.events.append(EventKind.DELIVERY_FAILED, job.subject_id, desk.clock.now(), told)
+    await work.events.append(EventKind.DELIVERY_FAILED, job.subject_id, services.clock.now(), told)
     if packet.code == "13":
         await requests.withdraw_request(
-            desk, work, await work.deliveries.get(job.subject_id), packet.packet_id
+            services, work, await work.deliveries.get(job.subject_id), packet.packet_id
         )

@@ -25,14 +25,14 @@ from gateway.domain.status import NEVER_LEFT, RequestKind
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, requests, translate
 from gateway.outgoing.check import expect, named
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import Verdict
 from gateway.store.work import SqlWork
 
 
 async def recall(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     id: str,
     *,
@@ -46,13 +46,13 @@ async def recall(
     """Asks every recipient (or those named) to cancel the document. Returns the recall packet's document, or the
     document itself when the bare 13 was asked for. Clash while an earlier request is open."""
     change = tidy(DocumentChange(reason=reason, approved_by=approved_by, notice_no=notice_no))
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         expect(await work.outgoing.get(id), expect_version)
         parent = await look(work, id, change, take_back=take_back, recipients=recipients)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
-        result = await within(desk, work, parent, change, take_back=take_back, recipients=recipients)
+        result = await within(services, work, parent, change, take_back=take_back, recipients=recipients)
         await work.commit()
-    desk.wake()
+    services.wake()
     return result
 
 
@@ -68,7 +68,7 @@ async def look(
 
 
 async def within(
-    desk: OutDesk,
+    services: OutgoingServices,
     work: SqlWork,
     parent: OutgoingDocument,
     change: DocumentChange,
@@ -79,8 +79,8 @@ async def within(
     """In the caller's transaction, which looked and holds the document."""
     chosen = _chosen(await work.deliveries.of(parent.id), recipients)
     if not take_back:
-        return await _notice(desk, work, parent, chosen, change)
-    await _take_back(desk, work, await work.agency(), parent, chosen, change.reason)
+        return await _notice(services, work, parent, chosen, change)
+    await _take_back(services, work, await work.agency(), parent, chosen, change.reason)
     return parent
 
 
@@ -120,17 +120,17 @@ async def _is_latest(work: SqlWork, parent: OutgoingDocument, chosen: Sequence[D
 
 
 async def _notice(
-    desk: OutDesk,
+    services: OutgoingServices,
     work: SqlWork,
     parent: OutgoingDocument,
     chosen: Sequence[Delivery],
     change: DocumentChange,
 ) -> OutgoingDocument:
     child = OutgoingDocument(
-        id=desk.clock.new_id("msg_"),
+        id=services.clock.new_id("msg_"),
         agency_id=work.scope.agency_id,
         kind=Kind.RECALL,
-        packet_id=PacketId(desk.clock.new_id("pkt_")),
+        packet_id=PacketId(services.clock.new_id("pkt_")),
         document_id=parent.document_id,
         draft=replace(
             parent.draft,
@@ -141,25 +141,25 @@ async def _notice(
         ),
         files=(),
         state=OutState.QUEUED,
-        created_at=desk.clock.now(),
+        created_at=services.clock.now(),
         accepted_by=work.scope.principal_id,
         parent_id=parent.id,
         change=replace(change, target=parent.document_id),
     )
-    translate.refuse_unsendable(child, await work.agency(), desk.clock.now())
+    translate.refuse_unsendable(child, await work.agency(), services.clock.now())
     await work.outgoing.add(child)
     await work.events.append(
         EventKind.MESSAGE_ACCEPTED,
         child.id,
-        desk.clock.now(),
+        services.clock.now(),
         {"kind": child.kind, "document_id": child.document_id, "parent": parent.id},
     )
-    await accept.queue(desk, work, child)
+    await accept.queue(services, work, child)
     return child
 
 
 async def _take_back(
-    desk: OutDesk,
+    services: OutgoingServices,
     work: SqlWork,
     agency: HostedAgency,
     parent: OutgoingDocument,
@@ -168,18 +168,18 @@ async def _take_back(
 ) -> None:
     for delivery in requests.in_turn(chosen):
         packet = StatusPacket(
-            packet_id=PacketId(desk.clock.new_id("pkt_")),
+            packet_id=PacketId(services.clock.new_id("pkt_")),
             sender_code=agency.code,
             to_code=delivery.recipient.code,
             code="13",
             document_id=parent.document_id,
             document_code=parent.draft.code,
             issued_on=parent.draft.issued_on,
-            stated_at=desk.clock.now(),
+            stated_at=services.clock.now(),
             description=why,
             staff=parent.draft.staff,
             urgent=parent.draft.urgency > Urgency.NORMAL,
         )
         translate.refuse_unsendable_status(packet, agency)
         await work.jobs.put("answer", delivery.id, payload=packet)
-        await requests.ask_recipient(desk, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)
+        await requests.ask_recipient(services, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)

@@ -19,13 +19,15 @@ from gateway.domain.status import (
     open_request,
 )
 from gateway.errors import Clash
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
 
-async def ask_recipients(desk: OutDesk, work: SqlWork, child: OutgoingDocument, kind: RequestKind) -> None:
+async def ask_recipients(
+    services: OutgoingServices, work: SqlWork, child: OutgoingDocument, kind: RequestKind
+) -> None:
     """Opens the request on each delivery of the parent that the child goes to; Clash while another is open."""
     if child.parent_id is None:
         return
@@ -33,11 +35,16 @@ async def ask_recipients(desk: OutDesk, work: SqlWork, child: OutgoingDocument, 
     codes = {recipient.code.casefold() for recipient in child.draft.recipients}
     for delivery in in_turn(await work.deliveries.of(child.parent_id)):
         if delivery.recipient.code.casefold() in codes:
-            await ask_recipient(desk, work, delivery, kind, child.packet_id, why)
+            await ask_recipient(services, work, delivery, kind, child.packet_id, why)
 
 
 async def ask_recipient(
-    desk: OutDesk, work: SqlWork, delivery: Delivery, kind: RequestKind, packet_id: str, reason: str | None
+    services: OutgoingServices,
+    work: SqlWork,
+    delivery: Delivery,
+    kind: RequestKind,
+    packet_id: str,
+    reason: str | None,
 ) -> None:
     """One request on one delivery. At most one may be open (interfaces.md 1.1); one whose packet never arrived, or was
     refused, will not be answered any more and is withdrawn by asking again."""
@@ -50,28 +57,28 @@ async def ask_recipient(
                 f"{earlier.asked_at:%Y-%m-%d %H:%M}; wait for the answer",
                 code="GW-REQUEST-OPEN",
             )
-        facts.append(await withdraw_request(desk, work, delivery, earlier.request_id))
+        facts.append(await withdraw_request(services, work, delivery, earlier.request_id))
     fact = Fact(
         track=Track.REQUEST,
         code=RequestState.OPEN,
-        at=desk.clock.now(),
+        at=services.clock.now(),
         request_id=packet_id,
         request_kind=kind,
         reason=reason,
     )
-    await add_fact(desk, work, delivery, fact, facts)
+    await add_fact(services, work, delivery, fact, facts)
     told = {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id}
-    await work.events.append(EventKind.RECALL_REQUESTED, delivery.document_id, desk.clock.now(), told)
+    await work.events.append(EventKind.RECALL_REQUESTED, delivery.document_id, services.clock.now(), told)
 
 
-async def withdraw_requests(desk: OutDesk, work: SqlWork, child: OutgoingDocument) -> None:
+async def withdraw_requests(services: OutgoingServices, work: SqlWork, child: OutgoingDocument) -> None:
     """The request of a child that was cancelled before it left is open no more."""
     if child.parent_id is None:
         return
     for delivery in in_turn(await work.deliveries.of(child.parent_id)):
         waiting = open_request(fold_delivery(await work.facts.of(delivery.id)))
         if waiting is not None and waiting.request_id == child.packet_id:
-            await withdraw_request(desk, work, delivery, child.packet_id)
+            await withdraw_request(services, work, delivery, child.packet_id)
 
 
 def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
@@ -89,20 +96,28 @@ async def _is_over(work: SqlWork, delivery: Delivery, packet_id: str) -> bool:
     return bool(own) and all(one.state in NOT_HELD for one in own)
 
 
-async def withdraw_request(desk: OutDesk, work: SqlWork, delivery: Delivery, packet_id: str) -> Fact:
+async def withdraw_request(
+    services: OutgoingServices, work: SqlWork, delivery: Delivery, packet_id: str
+) -> Fact:
     """The request that this packet made is open no more."""
-    fact = Fact(track=Track.REQUEST, code=RequestState.WITHDRAWN, at=desk.clock.now(), request_id=packet_id)
-    await add_fact(desk, work, delivery, fact)
+    fact = Fact(
+        track=Track.REQUEST, code=RequestState.WITHDRAWN, at=services.clock.now(), request_id=packet_id
+    )
+    await add_fact(services, work, delivery, fact)
     told = {"delivery": delivery.id, "request": packet_id, "state": RequestState.WITHDRAWN}
-    await work.events.append(EventKind.REQUEST_ANSWERED, delivery.document_id, desk.clock.now(), told)
+    await work.events.append(EventKind.REQUEST_ANSWERED, delivery.document_id, services.clock.now(), told)
     return fact
 
 
 async def add_fact(
-    desk: OutDesk, work: SqlWork, delivery: Delivery, new: Fact, known: Sequence[Fact] | None = None
+    services: OutgoingServices,
+    work: SqlWork,
+    delivery: Delivery,
+    new: Fact,
+    known: Sequence[Fact] | None = None,
 ) -> None:
     """A fact of the delivery, and the state that it makes; `known` are those before it, where they were asked for."""
     known = await work.facts.of(delivery.id) if known is None else known
     await work.facts.add(delivery.id, new)
     standing = fold_delivery([*known, new])
-    await work.deliveries.save_state(delivery.id, standing.word, standing.marks, desk.clock.now())
+    await work.deliveries.save_state(delivery.id, standing.word, standing.marks, services.clock.now())

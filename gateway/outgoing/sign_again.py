@@ -21,9 +21,8 @@ from gateway.domain.queues import LeasedOutbox, OutboxItem
 from gateway.edxml import attachment, canonical
 from gateway.edxml.envelope import Envelope
 from gateway.errors import GatewayError, StoreFailure
-from gateway.outgoing import desk as desks
 from gateway.outgoing import files, package
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices, signing_keys
 from gateway.store.blobs import FileScratch
 from gateway.store.work import SqlWork
 
@@ -35,7 +34,7 @@ Opener = Callable[[], BinaryIO]
 class KeyFaults:
     """What one pass found of keys: each is asked about once, also for packets side by side."""
 
-    desk: OutDesk
+    services: OutgoingServices
     _found: dict[tuple[str, str], str | None] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -45,35 +44,37 @@ class KeyFaults:
             return self._found[code, signed_by]
         async with self._turn:
             if (code, signed_by) not in self._found:
-                allowed = await desks.signing_keys(self.desk, code, now)
-                self._found[code, signed_by] = self.desk.keys.fault(code, signed_by, now, allowed)
+                allowed = await signing_keys(self.services, code, now)
+                self._found[code, signed_by] = self.services.keys.fault(code, signed_by, now, allowed)
         return self._found[code, signed_by]
 
 
 async def under_current_key(
-    desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, opener: Opener, faults: KeyFaults
+    services: OutgoingServices, scope: AgencyScope, leased: LeasedOutbox, opener: Opener, faults: KeyFaults
 ) -> tuple[LeasedOutbox, Opener]:
     """The row and its bytes as they may be published now. NotFound or SignerDown when its key may sign no more and no other
     one can, Clash when it was sealed meanwhile."""
-    item, now = leased.item, desk.clock.now()
+    item, now = leased.item, services.clock.now()
     fault = None if item.signed_by is None else await faults.of(item.sender_code, item.signed_by, now)
     if fault is None:
         return leased, opener
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         if await _was_published(work, item):
             return leased, opener
     log.action(_log, "outbox.signed_again", fault, outbox=item.id)
-    allowed = await desks.signing_keys(desk, item.sender_code, now)
-    with desk.blobs.scratch() as scratch:
-        signed = await desk.pool.run(lambda: _write_signed_again(desk, item, opener, allowed, scratch, now))
-        made = await package.keep(desk, scratch, signed)
+    allowed = await signing_keys(services, item.sender_code, now)
+    with services.blobs.scratch() as scratch:
+        signed = await services.pool.run(
+            lambda: _write_signed_again(services, item, opener, allowed, scratch, now)
+        )
+        made = await package.keep(services, scratch, signed)
     try:
-        fresh = await _commit_signed_again(desk, scope, leased, made, now)
+        fresh = await _commit_signed_again(services, scope, leased, made, now)
     except GatewayError:
-        await desk.blobs.forget([made.digest])  # of a sealed document nothing may stay
+        await services.blobs.forget([made.digest])  # of a sealed document nothing may stay
         raise
-    async with desk.store.read(scope) as work:
-        return fresh, await desk.blobs.open(work, made.digest)
+    async with services.store.read(scope) as work:
+        return fresh, await services.blobs.open(work, made.digest)
 
 
 async def _was_published(work: SqlWork, item: OutboxItem) -> bool:
@@ -86,7 +87,7 @@ async def _was_published(work: SqlWork, item: OutboxItem) -> bool:
 
 
 def _write_signed_again(
-    desk: OutDesk,
+    services: OutgoingServices,
     item: OutboxItem,
     opener: Opener,
     allowed: KeyUse,
@@ -94,17 +95,17 @@ def _write_signed_again(
     now: datetime,
 ) -> SignedEnvelope[Envelope]:
     """Sync: one pass to read what is there, one to write it anew, one to prove it (W10)."""
-    fast = canonical.read_fast(attachment.pieces(opener), item.envelope_size, desk.xml)
+    fast = canonical.read_fast(attachment.pieces(opener), item.envelope_size, services.xml)
     if fast is None:
         raise StoreFailure(
             f"packet {item.packet_id}: the stored envelope cannot be read; it is not signed again"
         )
-    signer = desk.keys.signer(item.sender_code, now, allowed)
+    signer = services.keys.signer(item.sender_code, now, allowed)
     for piece in canonical.resigned_pieces(fast, attachment.pieces(opener), signer, now):
         scratch.file.write(piece)
     scratch.file.flush()
     signed = package.proved(
-        desk, lambda: scratch.path.open("rb"), scratch.file.tell(), signer, fast.signature.packet_id, now
+        services, lambda: scratch.path.open("rb"), scratch.file.tell(), signer, fast.signature.packet_id, now
     )
     if signed.body_digest != fast.body_digest:
         raise StoreFailure(f"packet {item.packet_id}: signing again changed the content; it is not sent")
@@ -112,12 +113,12 @@ def _write_signed_again(
 
 
 async def _commit_signed_again(
-    desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, made: package.Packed, now: datetime
+    services: OutgoingServices, scope: AgencyScope, leased: LeasedOutbox, made: package.Packed, now: datetime
 ) -> LeasedOutbox:
     """The old file keeps its reference: it may have been on its way when its courier died."""
     item = leased.item
     fresh = replace(item, envelope_digest=made.digest, envelope_size=made.size, signed_by=made.signed_by)
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         await work.outbox.signed_again(leased.lease, fresh)
         if item.kind is Kind.STATUS:
             await work.blobs.keep(made.content, "status", item.packet_id)

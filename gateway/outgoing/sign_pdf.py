@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.atomic_files import sync_folder
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.pdf import (
@@ -30,7 +31,6 @@ from gateway.errors import Clash, Denied, Refused
 from gateway.policy import pdf_signing
 from gateway.policy.pdf_signing import is_over, may_be_signed, may_sign
 from gateway.ports.services import AgencyKey, Clock, PdfSigner, Pool
-from gateway.whole_files import sync_folder
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ MARK_WIDTH, SEAL_WIDTH = 80 * POINTS_PER_MM, 60 * POINTS_PER_MM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SigningDesk:
+class SigningServices:
     """The tools of signing. `exchange_keys` gives the ids of the keys of these certificates and of all that the node signs
     packets with."""
 
@@ -67,50 +67,55 @@ class SigningPlan:
     image: bytes | None = None
 
 
-async def plan(desk: SigningDesk, path: Path, wish: Wish, image: bytes | None) -> SigningPlan:
+async def plan(services: SigningServices, path: Path, wish: Wish, image: bytes | None) -> SigningPlan:
     """What would be done. Refused with every reason; nothing is written, no key is needed."""
-    standing = await desk.pool.run(lambda: desk.signer.examine(path))
+    standing = await services.pool.run(lambda: services.signer.examine(path))
     verdict = may_be_signed(standing, wish, path.name)
     if not verdict.allowed:
         raise Refused(verdict)
     page = pdf_signing.page_for(standing, wish)
-    view = await desk.pool.run(lambda: desk.signer.view(path, page))
+    view = await services.pool.run(lambda: services.signer.view(path, page))
     shown = image if wish.purpose is Purpose.SEAL else None
-    at = desk.clock.now()
-    placement = await desk.pool.run(lambda: _placed(desk.signer, wish, standing, view, shown, at))
+    at = services.clock.now()
+    placement = await services.pool.run(lambda: _placed(services.signer, wish, standing, view, shown, at))
     return SigningPlan(path=path, wish=wish, standing=standing, view=view, placement=placement, image=shown)
 
 
-async def preview(desk: SigningDesk, plan: SigningPlan) -> bytes:
+async def preview(services: SigningServices, plan: SigningPlan) -> bytes:
     """The page of the plan as a PNG."""
-    return await desk.pool.run(lambda: desk.signer.preview(plan.view, plan.placement, plan.image))
+    return await services.pool.run(lambda: services.signer.preview(plan.view, plan.placement, plan.image))
 
 
 async def sign(
-    desk: SigningDesk, scope: AgencyScope, agency: HostedAgency, plan: SigningPlan, key: AgencyKey, out: Path
+    services: SigningServices,
+    scope: AgencyScope,
+    agency: HostedAgency,
+    plan: SigningPlan,
+    key: AgencyKey,
+    out: Path,
 ) -> SignedPdf:
     """Signs what the plan showed. Durable on return, the event too: no signed file is handed out without its event."""
-    at = desk.clock.now()
+    at = services.clock.now()
     if is_over(key.opened_at, at):
         raise Denied("the key was opened too long ago", code="TOKEN-TIMED-OUT", hint="type the PIN again")
-    standing = await desk.pool.run(lambda: desk.signer.examine(plan.path))
+    standing = await services.pool.run(lambda: services.signer.examine(plan.path))
     if standing.digest != plan.standing.digest:
         raise Clash(
             f"{plan.path} changed after it was looked at", code="SIGN-CHANGED", hint="look at it again"
         )
-    verdict = may_sign(standing, key.facts, await _exchange_keys(desk, agency), at)
+    verdict = may_sign(standing, key.facts, await _exchange_keys(services, agency), at)
     if not verdict.allowed:
         raise Refused(verdict)
-    if await desk.pool.run(out.exists):
+    if await services.pool.run(out.exists):
         raise _there(out)
-    staged = out.with_name(f".{out.name}.{desk.clock.new_id()}")
+    staged = out.with_name(f".{out.name}.{services.clock.new_id()}")
     try:
-        signed = await desk.pool.run(lambda: _signed(desk.signer, plan, key, staged, at))
-        async with desk.store.begin(scope) as work:
+        signed = await services.pool.run(lambda: _signed(services.signer, plan, key, staged, at))
+        async with services.store.begin(scope) as work:
             told = _told(plan, key, signed)
             await work.events.append(EventKind.DOCUMENT_SIGNED, key.facts.key_id, at, told)
             await work.commit()
-        await desk.pool.run(lambda: _hand_out(staged, out))
+        await services.pool.run(lambda: _hand_out(staged, out))
     finally:
         staged.unlink(missing_ok=True)
     return signed
@@ -127,10 +132,12 @@ def spot_in_mm(page: int, left: float, top: float) -> Spot:
     return Spot(page=page, left=left * POINTS_PER_MM, top=top * POINTS_PER_MM)
 
 
-async def _exchange_keys(desk: SigningDesk, agency: HostedAgency) -> Collection[str]:
-    bound = [each for code in (agency.code, *agency.aliases) for each in await desk.directory.bindings(code)]
+async def _exchange_keys(services: SigningServices, agency: HostedAgency) -> Collection[str]:
+    bound = [
+        each for code in (agency.code, *agency.aliases) for each in await services.directory.bindings(code)
+    ]
     certificates = [each.certificate_der for each in bound]
-    return await desk.pool.run(lambda: desk.exchange_keys(certificates))
+    return await services.pool.run(lambda: services.exchange_keys(certificates))
 
 
 def _signed(signer: PdfSigner, plan: SigningPlan, key: AgencyKey, staged: Path, at: datetime) -> SignedPdf:

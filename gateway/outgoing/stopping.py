@@ -11,7 +11,7 @@ from gateway.domain.document import Delivery
 from gateway.domain.queues import Stopped
 from gateway.domain.status import MAY_HAVE_LEFT, Track, own_fact
 from gateway.outgoing import requests
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -29,8 +29,8 @@ class StoppedRows:
     in_doubt: Collection[str | None] = ()
 
 
-async def stop_rows(desk: OutDesk, work: SqlWork, document_id: str) -> StoppedRows:
-    now, in_hand, in_doubt = desk.clock.now(), set[str | None](), set[str | None]()
+async def stop_rows(services: OutgoingServices, work: SqlWork, document_id: str) -> StoppedRows:
+    now, in_hand, in_doubt = services.clock.now(), set[str | None](), set[str | None]()
     for item in await work.outbox.of_subject(document_id):
         if item.state != "waiting":
             continue
@@ -46,11 +46,11 @@ async def stop_rows(desk: OutDesk, work: SqlWork, document_id: str) -> StoppedRo
 
 
 async def cancel_deliveries(
-    desk: OutDesk, work: SqlWork, deliveries: Iterable[Delivery], rows: StoppedRows
+    services: OutgoingServices, work: SqlWork, deliveries: Iterable[Delivery], rows: StoppedRows
 ) -> None:
-    now = desk.clock.now()
+    now = services.clock.now()
     for delivery in requests.in_turn(deliveries):
         if delivery.id not in rows.in_hand:
             doubt = MAY_HAVE_LEFT if delivery.id in rows.in_doubt else None
             fact = own_fact(Track.TRANSPORT, "cancelled", now, reason=doubt)
-            await requests.add_fact(desk, work, delivery, fact)
+            await requests.add_fact(services, work, delivery, fact)

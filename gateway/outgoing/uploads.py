@@ -17,10 +17,10 @@ from gateway.edxml.attachment import pieces
 from gateway.errors import AlteredContent, BadForm, Clash, NotFound, Refused
 from gateway.outgoing import intake
 from gateway.outgoing.check import judged
-from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Received, Tray, tray
+from gateway.outgoing.intake import Received, RequestFiles, receive_files
+from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.spooling import Spool
-from gateway.policy import door
+from gateway.policy import admission
 from gateway.policy.verdict import Verdict
 from gateway.stored_content import streamed
 
@@ -35,25 +35,27 @@ class Announced:
     part_size: int | None = None
 
 
-async def begin(desk: OutDesk, scope: AgencyScope, announced: Announced) -> Upload:
+async def begin(services: OutgoingServices, scope: AgencyScope, announced: Announced) -> Upload:
     """Refused at once for what no document may carry; Clash when the agency has as many uploads as it may."""
-    await desk.admits()
-    _refuse_never_carried(desk, announced.name, announced.size)
+    await services.admits()
+    _refuse_never_carried(services, announced.name, announced.size)
     part_size = max(announced.part_size or USUAL_PART, -(-announced.size // MOST_PARTS))
-    upload = _new_upload(desk, scope, announced, part_size)
-    async with desk.store.begin(scope) as work:
+    upload = _new_upload(services, scope, announced, part_size)
+    async with services.store.begin(scope) as work:
         await work.uploads.add(upload)
         await work.commit()
     return upload
 
 
-async def present(desk: OutDesk, scope: AgencyScope, id: str) -> tuple[Upload, Sequence[UploadPart]]:
-    async with desk.store.read(scope) as work:
+async def present(
+    services: OutgoingServices, scope: AgencyScope, id: str
+) -> tuple[Upload, Sequence[UploadPart]]:
+    async with services.store.read(scope) as work:
         return await work.uploads.get(id), await work.uploads.parts(id)
 
 
 async def add_part(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     id: str,
     n: int,
@@ -62,8 +64,8 @@ async def add_part(
 ) -> UploadPart:
     """On disk on return. Again is harmless; BadForm for bytes of another number or digest than was said, of which
     nothing is kept; Clash for a part that is there with other bytes."""
-    await desk.admits()
-    async with desk.store.read(scope) as work:
+    await services.admits()
+    async with services.store.read(scope) as work:
         upload = await work.uploads.get(id)
         if not 1 <= n <= upload.count:
             raise NotFound(f"{id} has {upload.count} parts; there is no part {n}")
@@ -76,21 +78,21 @@ async def add_part(
             told = f"part {n} has {wanted} bytes, {size} came"
             raise BadForm(told, code="GW-UPLOAD-SIZE", hint="send it again")
 
-    with desk.blobs.scratch(few=True) as scratch:
-        spool = Spool(scratch, desk.pool)
+    with services.blobs.scratch(few=True) as scratch:
+        spool = Spool(scratch, services.pool)
         await spool.fill(chunks, check_size)
         check_size(spool.size, least=wanted)
-        part = UploadPart(n=n, size=wanted, sha256=await desk.pool.run(spool.end))
+        part = UploadPart(n=n, size=wanted, sha256=await services.pool.run(spool.end))
         _refuse_changed(f"part {n}", part.sha256, announced)
         if known is not None:
             return _same(known, part)
-        kept = await desk.blobs.keep(scratch, part.sha256, wanted)
-        async with desk.store.begin(scope) as work:
+        kept = await services.blobs.keep(scratch, part.sha256, wanted)
+        async with services.store.begin(scope) as work:
             upload = await work.uploads.get(id)
             _is_open(upload)
             if await work.uploads.add_part(id, part):
                 await work.blobs.keep(kept, OWNER, id)
-                await work.uploads.save(replace(upload, expires_at=desk.clock.now() + RETENTION))
+                await work.uploads.save(replace(upload, expires_at=services.clock.now() + RETENTION))
             else:
                 _same(next(one for one in await work.uploads.parts(id) if one.n == n), part)
             await work.commit()
@@ -98,7 +100,7 @@ async def add_part(
 
 
 async def put(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     name: str,
     size: int | None,
@@ -108,16 +110,18 @@ async def put(
     """A whole file in one call: on disk, looked at and complete on return. `size` is what its sender says of it. Again is
     harmless: the same file under the same name is the upload that is there. BadForm where other bytes came than were
     announced, Refused for malware, and then nothing is kept."""
-    _refuse_never_carried(desk, name, size or 0)
-    async with tray(desk) as held:
+    _refuse_never_carried(services, name, size or 0)
+    async with receive_files(services) as held:
         received = await held.add("file", name, FileRole.APPENDIX, chunks)
         item = received.item
         _refuse_changed("the file", item.sha256, announced)
-        await _refuse_malware(desk, scope, held)
+        await _refuse_malware(services, scope, held)
         told = Announced(name=name, size=item.size, sha256=announced)
-        upload = _with_findings(desk, _new_upload(desk, scope, told, max(item.size, USUAL_PART)), held)
+        upload = _with_findings(
+            services, _new_upload(services, scope, told, max(item.size, USUAL_PART)), held
+        )
         kept = await held.kept()
-        async with desk.store.begin(scope) as work:
+        async with services.store.begin(scope) as work:
             for known in await work.uploads.all():
                 if known.file is not None and (known.name, known.file.sha256) == (name, item.sha256):
                     upload = replace(known, expires_at=upload.expires_at)
@@ -131,39 +135,39 @@ async def put(
     return upload
 
 
-async def complete(desk: OutDesk, scope: AgencyScope, id: str) -> Upload:
+async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> Upload:
     """What it was found to be; again is the same answer. Clash while parts are missing, or where they are together not
     what was announced. Refused for malware, and then nothing of it is kept."""
-    upload, parts = await present(desk, scope, id)
+    upload, parts = await present(services, scope, id)
     if upload.file is not None:
         return upload
     if missing := missing_of(upload, parts):
         raise Clash(f"{len(missing)} of {upload.count} parts of {id} are missing", code="GW-UPLOAD-PARTS")
-    async with tray(desk) as held:
+    async with receive_files(services) as held:
         received = await held.add(
-            "file", upload.name, FileRole.APPENDIX, _content(desk, scope, upload, parts)
+            "file", upload.name, FileRole.APPENDIX, _content(services, scope, upload, parts)
         )
         try:
-            await _refuse_malware(desk, scope, held)
+            await _refuse_malware(services, scope, held)
         except Refused:
-            await remove(desk, scope, id)
+            await remove(services, scope, id)
             raise
-        found = _with_findings(desk, upload, held)
+        found = _with_findings(services, upload, held)
     if upload.announced not in (None, received.item.sha256):
         raise Clash(
             f"the parts of {id} are together a file with SHA-256 {received.item.sha256}, not {upload.announced}",
             code="GW-UPLOAD-OTHER",
         )
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         await work.uploads.get(id)
         await work.uploads.save(found)
         await work.commit()
     return found
 
 
-async def remove(desk: OutDesk, scope: AgencyScope, id: str) -> None:
+async def remove(services: OutgoingServices, scope: AgencyScope, id: str) -> None:
     """Nothing of it is kept. NotFound where there is none."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         await work.uploads.get(id)
         await work.blobs.drop(OWNER, id)
         await work.uploads.remove(id)
@@ -171,24 +175,31 @@ async def remove(desk: OutDesk, scope: AgencyScope, id: str) -> None:
 
 
 async def take(
-    desk: OutDesk, scope: AgencyScope, held: Tray, id: str, role: FileRole, name: str | None = None
+    services: OutgoingServices,
+    scope: AgencyScope,
+    held: RequestFiles,
+    id: str,
+    role: FileRole,
+    name: str | None = None,
 ) -> Received:
-    """The file is in the tray as if it had come with the document, under another name where one is given. NotFound where
-    the agency has no such file; Clash while it is not complete; AlteredContent when the store has other bytes than
-    came."""
-    upload, parts = await present(desk, scope, id)
+    """The file is among the request's files as if it had come with the document, under another name where one is given.
+    NotFound where the agency has no such file; Clash while it is not complete; AlteredContent when the store has other
+    bytes than came."""
+    upload, parts = await present(services, scope, id)
     if upload.file is None:
         raise Clash(f"{id} is not complete", code="GW-UPLOAD-OPEN")
-    received = await held.add(id, name or upload.name, role, _content(desk, scope, upload, parts))
+    received = await held.add(id, name or upload.name, role, _content(services, scope, upload, parts))
     if received.item.sha256 != upload.file.sha256:
         raise AlteredContent(f"what the content store has of {id} is not what came; send the file anew")
     return received
 
 
-def _new_upload(desk: OutDesk, scope: AgencyScope, announced: Announced, part_size: int) -> Upload:
-    now = desk.clock.now()
+def _new_upload(
+    services: OutgoingServices, scope: AgencyScope, announced: Announced, part_size: int
+) -> Upload:
+    now = services.clock.now()
     return Upload(
-        id=desk.clock.new_id("file_"),
+        id=services.clock.new_id("file_"),
         agency_id=scope.agency_id,
         name=announced.name,
         size=announced.size,
@@ -200,20 +211,20 @@ def _new_upload(desk: OutDesk, scope: AgencyScope, announced: Announced, part_si
     )
 
 
-def _with_findings(desk: OutDesk, upload: Upload, held: Tray) -> Upload:
-    """With what the only file of the tray was found to be."""
+def _with_findings(services: OutgoingServices, upload: Upload, held: RequestFiles) -> Upload:
+    """With what the only file of the request was found to be."""
     verdicts = judged(held)
     return replace(
         upload,
         file=held.received[0].item,
         signatures=verdicts[0] if verdicts else None,
-        expires_at=desk.clock.now() + RETENTION,
+        expires_at=services.clock.now() + RETENTION,
     )
 
 
-def _refuse_never_carried(desk: OutDesk, name: str, size: int) -> None:
-    over = door.over_limit(name, size, size, desk.profile, "/size", complete=True)
-    over = over or door.check_name(name, "/name")
+def _refuse_never_carried(services: OutgoingServices, name: str, size: int) -> None:
+    over = admission.over_limit(name, size, size, services.profile, "/size", complete=True)
+    over = over or admission.check_name(name, "/name")
     if over is not None:
         raise Refused(Verdict(reasons=(over,)))
 
@@ -223,11 +234,11 @@ def _refuse_changed(what: str, came: Digest, announced: Digest | None) -> None:
         raise BadForm(f"{what} arrived with SHA-256 {came}", code="GW-UPLOAD-DIGEST", hint="send it again")
 
 
-async def _refuse_malware(desk: OutDesk, scope: AgencyScope, held: Tray) -> None:
+async def _refuse_malware(services: OutgoingServices, scope: AgencyScope, held: RequestFiles) -> None:
     one = held.received[0]
     if one.facts.malware is not None:
-        await intake.alert_of_malware(desk, scope, held)
-        raise Refused(door.judge_file(one.item.name, one.facts, desk.profile, "/file"))
+        await intake.alert_of_malware(services, scope, held)
+        raise Refused(admission.judge_file(one.item.name, one.facts, services.profile, "/file"))
 
 
 def missing_of(upload: Upload, parts: Sequence[UploadPart]) -> list[int]:
@@ -251,15 +262,15 @@ def _same(known: UploadPart, part: UploadPart) -> UploadPart:
 
 
 async def _content(
-    desk: OutDesk, scope: AgencyScope, upload: Upload, parts: Sequence[UploadPart]
+    services: OutgoingServices, scope: AgencyScope, upload: Upload, parts: Sequence[UploadPart]
 ) -> AsyncIterator[bytes]:
     """All parts, one after another."""
-    async with desk.store.read(scope) as work:
-        openers = await desk.blobs.open_each(work, {part.sha256 for part in parts})
+    async with services.store.read(scope) as work:
+        openers = await services.blobs.open_each(work, {part.sha256 for part in parts})
 
     def start() -> Iterator[bytes]:
         for part in parts:
             yield from pieces(openers[part.sha256])
 
-    async for piece in streamed(desk.pool, start()):
+    async for piece in streamed(services.pool, start()):
         yield piece

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 
-from gateway.policy.door import clean_name
+from gateway.policy.admission import clean_name
 
 SIDECAR, ENVELOPE, ARCHIVE, READY = ".json", ".edxml", ".zip", ".ready"
 STATUS = ".status.json"

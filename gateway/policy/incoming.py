@@ -14,7 +14,7 @@ from gateway.domain.document import Kind
 from gateway.domain.proof import Finding
 from gateway.domain.registry import fold_code
 from gateway.domain.signatures import FileFacts
-from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps, unread_part
+from gateway.policy.admission import check_declared, declares_secret, judge_file, secrecy_stamps, unread_part
 from gateway.policy.first_page import PageStanding, judge_arrived
 from gateway.policy.profile import Profile
 from gateway.policy.texts import odd_subject

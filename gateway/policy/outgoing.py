@@ -34,7 +34,7 @@ from gateway.domain.signatures import FileFacts, LegalValue
 from gateway.domain.text import nfc
 from gateway.domain.wall_clock import local
 from gateway.policy import first_page
-from gateway.policy.door import (
+from gateway.policy.admission import (
     check_declared,
     judge_file,
     never_stored,

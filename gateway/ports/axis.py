@@ -176,7 +176,7 @@ class Axis(Protocol):
         """Release all leases, so that the next `take` gets those parcels. A second call does nothing."""
 
 
-class AxisDesk(Axis, Protocol):
+class ManagedAxis(Axis, Protocol):
     """An axis as an operator looks after it: parcels under way, and dead ones."""
 
     def promises(self) -> Promises:
@@ -213,7 +213,7 @@ class ManyAxes(Protocol):
     """An axis that is made of several."""
 
     @property
-    def axes(self) -> Mapping[str, AxisDesk]:
+    def axes(self) -> Mapping[str, ManagedAxis]:
         """The single axes by name."""
 
     def state_of(self, name: str) -> AxisState:
@@ -226,12 +226,12 @@ class ManyAxes(Protocol):
         """Choose the form of such mail for axes that take other forms than the standard one."""
 
 
-def each_axis(axis: AxisDesk) -> Mapping[str, AxisDesk]:
+def each_axis(axis: ManagedAxis) -> Mapping[str, ManagedAxis]:
     """Map names to the single axes; a plain axis stands under the empty name."""
     return axis.axes if isinstance(axis, ManyAxes) else {"": axis}
 
 
-def each_state(axis: AxisDesk) -> Mapping[str, AxisState]:
+def each_state(axis: ManagedAxis) -> Mapping[str, AxisState]:
     """Map names, as in `each_axis`, to states."""
     if isinstance(axis, ManyAxes):
         return {name: axis.state_of(name) for name in axis.axes}

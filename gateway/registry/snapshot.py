@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.atomic_files import new_file
 from gateway.domain.event import ACTIVE
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
@@ -36,7 +37,6 @@ from gateway.registry.feed_file import (
 from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.feed_stage import AT_ONCE
 from gateway.registry.tables import AGENCY, BINDING, as_utc, aware
-from gateway.whole_files import new_file
 
 AnyLine: TypeAlias = AgencyLine | ProposalLine
 

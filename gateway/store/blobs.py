@@ -27,7 +27,8 @@ from typing import BinaryIO, Literal
 from sqlalchemy import Integer, and_, bindparam, delete, exists, func, or_, select
 from sqlmodel import col
 
-from gateway import chance, errors
+from gateway import errors, random_bytes
+from gateway.atomic_files import sync_folder
 from gateway.commits import apart
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
@@ -39,7 +40,6 @@ from gateway.store.row import Moment, among
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
-from gateway.whole_files import sync_folder
 
 _TWO_NAMES = 2
 # Bytes of a scratch file that needs none: what comes in one piece of an upload, or is looked at and dropped.
@@ -183,7 +183,7 @@ class FileBlobs:
         system as the blobs, so that a rename is enough. StoreFailure while the disk has too little room: everything that
         comes in or is packed begins with this."""
         self._room.check()
-        name = chance.sixteen().hex()
+        name = random_bytes.sixteen().hex()
         scratch = FileScratch(self._scratch, name, few=few)
         self._filled.add(name)
         try:

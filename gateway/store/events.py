@@ -259,7 +259,7 @@ async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: i
     return [to_domain(row) for row in await tx.rows(_R, query.limit(limit))]
 
 
-class EventBell:
+class EventWaker:
     """Wakes the readers of this process when events were numbered, here or in another one: the first at once, and those of
     a moment together."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Integer, bindparam, func, select, update
 from sqlmodel import col
 
-from gateway import chance
+from gateway import random_bytes
 from gateway.domain import sealed_log
 from gateway.domain.sealed_log import (
     SALT_BYTES,
@@ -130,7 +130,7 @@ class SqlEventLog:
 async def _grow(tx: Transaction, limit: int) -> int:
     row = await tx.first(LogRow, _LEASE)
     if row is None:
-        await tx.put_new(LogRow(name=NAME, log_id=chance.sixteen().hex(), size=0, last_seq=0, peaks=""))
+        await tx.put_new(LogRow(name=NAME, log_id=random_bytes.sixteen().hex(), size=0, last_seq=0, peaks=""))
         row = await tx.first(LogRow, _LEASE)
     if row is None:
         return 0
@@ -156,7 +156,7 @@ async def _grow(tx: Transaction, limit: int) -> int:
 
 
 def _salt() -> bytes:
-    return (chance.sixteen() + chance.sixteen())[:SALT_BYTES]
+    return (random_bytes.sixteen() + random_bytes.sixteen())[:SALT_BYTES]
 
 
 def _leaf_row(index: int, event: EventRow, made: Leaf, hashed: bytes) -> LogLeafRow:

@@ -33,6 +33,7 @@ from gateway.store.accounts import HostedAccounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.batch import SharedUnits
 from gateway.store.calendar import SqlCalendarDays
+from gateway.store.due_work import Signs, SignsAsOf, look_for_signs
 from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, close_engine, open_engine
 from gateway.store.history import SqlHistory
 from gateway.store.leases import HeldRows
@@ -42,7 +43,6 @@ from gateway.store.people import SqlKeyEnds, first_notice
 from gateway.store.plans import Growth
 from gateway.store.repository import Follows, nobody
 from gateway.store.revocation import SqlRevocationAnswers
-from gateway.store.signs import Signs, SignsAsOf, look_for_signs
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
 from gateway.store.systems import SqlSystemLoads
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
@@ -137,7 +137,7 @@ class SqlStore:
         self._shared_views = SharedUnits(
             self.asking, lambda tx, scope: SqlWork(tx, scope, clock), writes=False
         )
-        self.numbered = events.EventBell()
+        self.numbered = events.EventWaker()
         self.wake.listen(self.numbered.heard)
         self._held = HeldRows()
         self.own_rows = outbox.OwnRows(clock, self._held)

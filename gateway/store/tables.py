@@ -32,7 +32,7 @@ from gateway.store.tables_node import QueueSampleRow as QueueSampleRow
 from gateway.store.tables_office import DEADLINE_NODE_TABLES, KEYED_BY_PLACE, RIGHTS_TABLES, SESSION_TABLES
 from gateway.store.tables_office import KeepingRow as KeepingRow
 from gateway.store.tables_office import NoticeRow as NoticeRow
-from gateway.store.tables_office import OwnDeskRow as OwnDeskRow
+from gateway.store.tables_office import NotificationSettingsRow as NotificationSettingsRow
 from gateway.store.tables_office import RecallAskRow as RecallAskRow
 from gateway.store.tables_office import SavedViewRow as SavedViewRow
 from gateway.store.tables_office import SubmissionRow as SubmissionRow

@@ -165,10 +165,10 @@ class SavedViewRow(OfAgency, table=True):
     saved_at: datetime = Field(sa_type=Moment)
 
 
-# --- what a person's own desk remembers -----------------------------------------------------------------------------
+# --- notification settings of a person -----------------------------------------------------------------------------
 
 
-class OwnDeskRow(OfAgency, table=True):
+class NotificationSettingsRow(OfAgency, table=True):
     """`muted` is a JSON list of the kinds of which the bell tells nothing."""
 
     person_id: str = Field(primary_key=True)

@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from gateway import chance, commits
+from gateway import commits, random_bytes
 from gateway.domain.identity import Digest
 from gateway.domain.pace import Horizon, ordinary_places
 from gateway.domain.registry import fold_code
@@ -77,7 +77,7 @@ class EmbeddedAxis:
         self._storing = Together(self._store_rows)
         self._settling = Together(self._settle_all)
         self._removed: float | None = time.monotonic()  # perhaps by a process that was killed too soon
-        self._bell = WaiterBell(self._name)
+        self._bell = WaiterWaker(self._name)
         self._hosting = _Hosting()
         self._idle_version: object = None
         self._idle_since = 0.0
@@ -351,7 +351,7 @@ class EmbeddedAxis:
     def _arrival(self, row: Sequence[Any]) -> Arrival:
         _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node, content = row
         return Arrival(
-            token=chance.sixteen().hex(),
+            token=random_bytes.sixteen().hex(),
             recipient=recipient,
             packet_id=packet_id,
             kind=kind,
@@ -450,10 +450,10 @@ def _not_dead(id: str) -> NotFound:
 
 
 _GUARD = threading.Lock()
-_BELLS: dict[str, set[WaiterBell]] = {}
+_BELLS: dict[str, set[WaiterWaker]] = {}
 
 
-class WaiterBell:
+class WaiterWaker:
     """One waiter's bell on the file of that path, until it is closed. A ring between two waits is kept for the next one."""
 
     def __init__(self, path: str) -> None:
@@ -477,10 +477,10 @@ class WaiterBell:
 
     def close(self) -> None:
         with _GUARD:
-            bells = _BELLS.get(self._path)
-            if bells is not None:
-                bells.discard(self)
-                if not bells:
+            wakers = _BELLS.get(self._path)
+            if wakers is not None:
+                wakers.discard(self)
+                if not wakers:
                     del _BELLS[self._path]
 
     def _ring(self, running: asyncio.AbstractEventLoop) -> None:
@@ -494,6 +494,6 @@ def ring(path: str) -> None:
     """Ring every bell on this path, in whatever event loop it is waited for."""
     running = asyncio.get_running_loop()
     with _GUARD:
-        bells = list(_BELLS.get(path, ()))
-    for bell in bells:
-        bell._ring(running)
+        wakers = list(_BELLS.get(path, ()))
+    for waker in wakers:
+        waker._ring(running)

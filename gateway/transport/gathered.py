@@ -20,7 +20,7 @@ from gateway.domain.document import Lane
 from gateway.domain.routes import NODE, Pattern
 from gateway.errors import GatewayError, Unreachable
 from gateway.log import action, warn
-from gateway.ports.axis import Arrival, AxisDesk
+from gateway.ports.axis import Arrival, ManagedAxis
 from gateway.ports.services import Clock
 
 # How long a batch waits for an axis the first time that it is slow.
@@ -33,7 +33,7 @@ class Gathered:
 
     def __init__(
         self,
-        axes: Mapping[str, AxisDesk],
+        axes: Mapping[str, ManagedAxis],
         circuits: Mapping[str, Circuit],
         serves: Mapping[str, tuple[Pattern, ...]],
         wait_s: float = WAIT_S,
@@ -244,7 +244,7 @@ class Rest:
 class Circuit:
     """State of one axis in this process; nothing of it outlives the process."""
 
-    def __init__(self, name: str, axis: AxisDesk, away_s: float, clock: Clock) -> None:
+    def __init__(self, name: str, axis: ManagedAxis, away_s: float, clock: Clock) -> None:
         self.name = name
         self._axis, self._clock = axis, clock
         self._patience = timedelta(seconds=away_s)

@@ -19,10 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
+from gateway.atomic_files import sync_folder
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
 from gateway.ports.axis import Fate, Outcome, Parcel
-from gateway.whole_files import sync_folder
 
 PIECE = 256 * 1024  # bytes in memory at a time (design G8)
 SMALL = 64 * 1024  # up to so many bytes lie as a row of the queue's own database and are never a file

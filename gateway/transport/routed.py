@@ -18,7 +18,7 @@ from gateway import meters
 from gateway.domain.forms import Form
 from gateway.domain.routes import FRESH, Chooser, OnTrouble, Pattern, RouteTable, Rule, Trail, Turn
 from gateway.errors import GatewayError, NotFound, TransportFailure, Unreachable
-from gateway.ports.axis import Arrival, AxisDesk, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
+from gateway.ports.axis import Arrival, AxisState, DeadParcel, Fate, ManagedAxis, Outcome, Parcel, Promises
 from gateway.ports.services import Clock
 from gateway.transport.gathered import WAIT_S, Circuit, Gathered
 
@@ -51,7 +51,7 @@ class RoutedAxis:
 
     def __init__(
         self,
-        axes: Mapping[str, AxisDesk],
+        axes: Mapping[str, ManagedAxis],
         table: RouteTable,
         clock: Clock,
         *,
@@ -75,7 +75,7 @@ class RoutedAxis:
         self._in = Gathered(self._axes, self.circuits, self._chooser.serves, wait_s)
 
     @property
-    def axes(self) -> Mapping[str, AxisDesk]:
+    def axes(self) -> Mapping[str, ManagedAxis]:
         """Return each axis by its name."""
         return self._axes
 
@@ -200,7 +200,7 @@ class RoutedAxis:
         times = await asyncio.gather(*(self._oldest(axis) for axis in self._axes.values()))
         return min((time for time in times if time is not None), default=None)
 
-    async def _oldest(self, axis: AxisDesk) -> datetime | None:
+    async def _oldest(self, axis: ManagedAxis) -> datetime | None:
         try:
             async with asyncio.timeout(self._patience_s):
                 return await axis.oldest()
@@ -241,7 +241,7 @@ class RoutedAxis:
         axis, own = self._dead(id)
         await axis.dead_drop(own, reason)
 
-    def _dead(self, id: str) -> tuple[AxisDesk, str]:
+    def _dead(self, id: str) -> tuple[ManagedAxis, str]:
         name, _, own = id.partition(":")
         if name not in self._axes or not own:
             raise NotFound(

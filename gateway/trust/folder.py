@@ -19,13 +19,13 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.atomic_files import write_private
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured
 from gateway.trust.chain import is_authority
 from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust, fingerprint, utc_now
 from gateway.trust.key_material import spki
 from gateway.trust.keys import read_certificate
-from gateway.whole_files import write_private
 
 LARGEST_ANCHOR_FILE = 4 * 1024 * 1024
 

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from gateway.atomic_files import write_private
 from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.errors import Clash, Misconfigured, NotFound, SignerDown
 from gateway.ports.services import EnvelopeSigner
@@ -35,7 +36,6 @@ from gateway.trust.key_material import KeyKind as KeyKind
 from gateway.trust.key_material import PublicKey as PublicKey
 from gateway.trust.key_material import agency_name as agency_name
 from gateway.trust.key_material import read_certificate as read_certificate
-from gateway.whole_files import write_private
 
 if TYPE_CHECKING:
     from gateway.trust.pkcs11_keys import TokenKeys

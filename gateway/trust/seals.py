@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.atomic_files import write_file
 from gateway.domain.sealed_log import (
     MOST_SEAL_BYTES,
     MOST_STAMP,
@@ -40,7 +41,6 @@ from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unr
 from gateway.http_calls import Bounds, HttpQuestion, ask
 from gateway.trust.key_material import CURVE_ORDERS, public_pem, raw_low_s, spki
 from gateway.trust.keys import own_key
-from gateway.whole_files import write_file
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from gateway import holding, log
-from gateway.holding import HoldDesk
+from gateway.holding import HoldServices
 from gateway.incoming import judge_again, seal, settle
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
@@ -37,18 +37,18 @@ class _Clock:
 class Clocks(_Clock):
     every = timedelta(minutes=10)
 
-    async def step(self, desk: InDesk) -> bool:
+    async def step(self, services: IncomingServices) -> bool:
         """Looks once every ten minutes; the first look is at start."""
-        now = desk.clock.now()
+        now = services.clock.now()
         if not self._turn.take(now):
             return False
         done = {
-            "waited": await settle.give_up_overdue(desk),
-            "purged": await seal.purge_recalled(desk),
-            "asked": await judge_again.ask_due(desk),
-            "forgotten": await desk.store.purge_idempotency(now - KEYS_KEPT),
-            "expired": await desk.store.forget_uploads(now),
-            "swept": await desk.blobs.sweep(now),
+            "waited": await settle.give_up_overdue(services),
+            "purged": await seal.purge_recalled(services),
+            "asked": await judge_again.ask_due(services),
+            "forgotten": await services.store.purge_idempotency(now - KEYS_KEPT),
+            "expired": await services.store.forget_uploads(now),
+            "swept": await services.blobs.sweep(now),
         }
         if any(done.values()):
             log.action(_log, "clocks.ran", "", **done)
@@ -58,10 +58,10 @@ class Clocks(_Clock):
 class QuarantineClock(_Clock):
     every = timedelta(seconds=15)
 
-    async def step(self, desk: InDesk) -> bool:
-        if not self._turn.take(desk.clock.now()):
+    async def step(self, services: IncomingServices) -> bool:
+        if not self._turn.take(services.clock.now()):
             return False
-        return bool(await settle.keep_quota(desk))
+        return bool(await settle.keep_quota(services))
 
 
 class GrowthClock(_Clock):
@@ -77,8 +77,8 @@ class GrowthClock(_Clock):
 class HoldsClock(_Clock):
     every = timedelta(minutes=1)
 
-    async def step(self, desk: HoldDesk) -> bool:
+    async def step(self, services: HoldServices) -> bool:
         """Looks once a minute; the first look is at start."""
-        if not self._turn.take(desk.clock.now()):
+        if not self._turn.take(services.clock.now()):
             return False
-        return bool(await holding.settle_all(desk))
+        return bool(await holding.settle_all(services))

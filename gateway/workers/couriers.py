@@ -12,9 +12,9 @@ from gateway.domain.queues import Job, LeasedInbox, LeasedOutbox
 from gateway.domain.wall_clock import local
 from gateway.errors import StoreFailure
 from gateway.incoming import process, receive
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.outgoing import dispatch, package
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.ports.axis import TO_NODE, Arrival, Axis
 from gateway.ports.services import Clock
 from gateway.registry.directory import SqlDirectory
@@ -29,83 +29,83 @@ class Intake:
     def __init__(self) -> None:
         self._failed = False
 
-    async def step(self, desk: InDesk, batch: int, lease_s: float) -> Done:
+    async def step(self, services: IncomingServices, batch: int, lease_s: float) -> Done:
         """One batch. StoreFailure while the storage does not take anything; the loop asks again later."""
         if self._failed:
-            await process.probe_storage(desk)
+            await process.probe_storage(services)
             self._failed = False
         try:
-            return await land_batch(desk, batch, lease_s)
+            return await land_batch(services, batch, lease_s)
         except StoreFailure:
             self._failed = True
             raise
 
 
-async def land_batch(desk: InDesk, batch: int, lease_s: float) -> Done:
+async def land_batch(services: IncomingServices, batch: int, lease_s: float) -> Done:
     """Lands one batch of arrivals. Most of them come to their end here, with a 01 that is signed; a status has none."""
-    arrivals = await desk.axis.take(batch, lease_s)
-    with desk.store.memory.moment():
-        await together([_land(desk, arrival) for arrival in arrivals])
+    arrivals = await services.axis.take(batch, lease_s)
+    with services.store.memory.moment():
+        await together([_land(services, arrival) for arrival in arrivals])
     return Done.batch(len(arrivals), batch)
 
 
-async def process_batch(desk: InDesk, batch: int, lease_s: float) -> Done:
+async def process_batch(services: IncomingServices, batch: int, lease_s: float) -> Done:
     """Takes one batch of landed packets to their ends."""
-    rows = await desk.store.claim_inbox(batch, lease_s)
-    with desk.store.memory.moment():
-        await together([_process(desk, row, lease_s) for row in rows])
+    rows = await services.store.claim_inbox(batch, lease_s)
+    with services.store.memory.moment():
+        await together([_process(services, row, lease_s) for row in rows])
     return Done.batch(len(rows), batch)
 
 
-async def _land(desk: InDesk, arrival: Arrival) -> None:
+async def _land(services: IncomingServices, arrival: Arrival) -> None:
     with log.bound(packet=arrival.packet_id):
-        await receive.run(desk, arrival)
+        await receive.run(services, arrival)
 
 
-async def _process(desk: InDesk, row: LeasedInbox, lease_s: float) -> None:
+async def _process(services: IncomingServices, row: LeasedInbox, lease_s: float) -> None:
     with log.bound(inbox=row.item.id, packet=row.item.transport_packet_id):
-        async with kept(desk.store, "inbox", row.lease, lease_s=lease_s):
-            await process.run(desk, row)
+        async with kept(services.store, "inbox", row.lease, lease_s=lease_s):
+            await process.run(services, row)
 
 
 # Answers first: a sender waits for them, and they are small.
 PACKED_KINDS = ("answer", "pack")
 
 
-async def pack_batch(desk: OutDesk, batch: int, lease_s: float) -> Done:
+async def pack_batch(services: OutgoingServices, batch: int, lease_s: float) -> Done:
     """One claimed batch of each kind."""
-    batches = [await desk.store.claim_jobs(kind, batch, lease_s) for kind in PACKED_KINDS]
-    with desk.store.memory.moment():
-        await together([_pack(desk, job, lease_s) for jobs in batches for job in jobs])
+    batches = [await services.store.claim_jobs(kind, batch, lease_s) for kind in PACKED_KINDS]
+    with services.store.memory.moment():
+        await together([_pack(services, job, lease_s) for jobs in batches for job in jobs])
     return Done.batch(max(map(len, batches)), batch)
 
 
-async def _pack(desk: OutDesk, job: Job, lease_s: float) -> None:
+async def _pack(services: OutgoingServices, job: Job, lease_s: float) -> None:
     with log.bound(job=job.id, document=job.subject_id):
-        async with kept(desk.store, "job", job.lease, lease_s=lease_s):
-            await package.run(desk, job)
+        async with kept(services.store, "job", job.lease, lease_s=lease_s):
+            await package.run(services, job)
 
 
-async def dispatch_batch(desk: OutDesk, batch: int, lease_s: float) -> Done:
+async def dispatch_batch(services: OutgoingServices, batch: int, lease_s: float) -> Done:
     """One claimed batch, with what is large of this process's own; confirms of the batch are awaited side by side."""
-    own = desk.own_rows.take(batch, large=True)
-    rows = [*own, *await desk.store.claim_outbox(batch, lease_s)]
-    with desk.store.memory.moment():
-        await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
+    own = services.own_rows.take(batch, large=True)
+    rows = [*own, *await services.store.claim_outbox(batch, lease_s)]
+    with services.store.memory.moment():
+        await together([_dispatch(services, each, lease_s) for each in dispatch.passes(rows)])
     return Done.batch(len(rows), batch)
 
 
-async def send_own(desk: OutDesk, batch: int, lease_s: float) -> Done:
+async def send_own(services: OutgoingServices, batch: int, lease_s: float) -> Done:
     """One batch of what is small that this process has just written: leased to it already, and asked of no database."""
-    rows = desk.own_rows.take(batch)
-    with desk.store.memory.moment():
-        await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
+    rows = services.own_rows.take(batch)
+    with services.store.memory.moment():
+        await together([_dispatch(services, each, lease_s) for each in dispatch.passes(rows)])
     return Done.batch(len(rows), batch)
 
 
-async def _dispatch(desk: OutDesk, rows: Sequence[LeasedOutbox], lease_s: float) -> None:
-    async with kept(desk.store, "outbox", *(row.lease for row in rows), lease_s=lease_s):
-        await dispatch.run(desk, rows)
+async def _dispatch(services: OutgoingServices, rows: Sequence[LeasedOutbox], lease_s: float) -> None:
+    async with kept(services.store, "outbox", *(row.lease for row in rows), lease_s=lease_s):
+        await dispatch.run(services, rows)
 
 
 @dataclass(slots=True)

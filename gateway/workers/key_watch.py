@@ -11,7 +11,7 @@ from functools import partial
 from cryptography import x509
 
 from gateway import log
-from gateway.deciding import DecidingDesk, proposals
+from gateway.deciding import DecisionServices, proposals
 from gateway.domain.certificates import ANY_KEY, KeyEnd
 from gateway.domain.proof import Binding
 from gateway.errors import GatewayError
@@ -37,7 +37,7 @@ class KeyWatch:
     directory: SqlDirectory
     keys: KeyDirectory
     trust: NodeTrust
-    deciding: DecidingDesk
+    deciding: DecisionServices
     clock: Clock
     pool: Pool
     _turn: Turn = field(default_factory=lambda: Turn(EVERY))

@@ -23,7 +23,7 @@ from gateway.ports.services import Clock
 
 if TYPE_CHECKING:
     from gateway.domain.queues import Lease
-    from gateway.store.signs import Signs
+    from gateway.store.due_work import Signs
     from gateway.store.store import SqlStore
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Loop:
 
 
 @dataclass(slots=True)
-class Bell:
+class Waker:
     """Wakes one loop of this process as soon as somebody made work for it; polling is the net."""
 
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
@@ -97,7 +97,7 @@ class Bell:
 async def forever(
     name: str,
     step: Callable[[], Awaitable[bool | Done]],
-    bell: Bell,
+    waker: Waker,
     stop: asyncio.Event,
     poll_s: float,
     then: Callable[[], None] = lambda: None,
@@ -109,7 +109,7 @@ async def forever(
     trouble, soon_s = Trouble(name=name), poll_s if first_s is None else min(first_s, poll_s)
     sleep_s = poll_s
     while not stop.is_set():
-        ticket = bell.ticket()
+        ticket = waker.ticket()
         try:
             done = Done(await step())
         except asyncio.CancelledError as error:
@@ -127,7 +127,7 @@ async def forever(
             # Gives the other tasks of this process their turn, even if no step ever waits.
             await asyncio.sleep(0)
         if done is not Done.MORE:
-            sleep_s = soon_s if await bell.heard(sleep_s, ticket) else min(2 * sleep_s, poll_s)
+            sleep_s = soon_s if await waker.heard(sleep_s, ticket) else min(2 * sleep_s, poll_s)
     log.action(_log, f"{name}.stopped")
 
 
@@ -257,10 +257,10 @@ def longest_sleep_s(name: str, poll_s: float) -> float:
     return max(poll_s, min(poll_s * _LOOKS_OF.get(name, _LOOKS), LONGEST_UNRUNG_S))
 
 
-class Bells(Protocol):
+class Wakers(Protocol):
     """One for each loop."""
 
-    def __getitem__(self, name: str, /) -> Bell: ...
+    def __getitem__(self, name: str, /) -> Waker: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -268,7 +268,7 @@ class Lookout:
     """One per process. `times`: whether the clock alone makes it somebody's turn. `look`: what the store says."""
 
     clock: Clock
-    bells: Bells
+    wakers: Wakers
     times: Mapping[str, Due]
     look: Callable[[], Awaitable[Signs]]
     _seen: Mapping[str, object] = field(default_factory=dict)
@@ -286,7 +286,7 @@ class Lookout:
 
     def _ring(self, names: Iterable[str]) -> None:
         for name in names:
-            self.bells[name].ring()
+            self.wakers[name].ring()
 
 
 async def drain_loops(

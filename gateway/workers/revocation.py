@@ -14,7 +14,7 @@ from gateway.domain.certificates import Answer, AskedQuestion
 from gateway.domain.pace import AUTHORITY_DELAY
 from gateway.errors import GatewayError, NotFound
 from gateway.incoming import judge_again
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.policy import upkeep
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.trust.authorities import AskedAuthorities
@@ -42,9 +42,13 @@ class Asking:
     """One process's part. Made by the wiring, which lets it learn before the first packet is judged."""
 
     def __init__(
-        self, desk: InDesk, authorities: AskedAuthorities, answers: SqlRevocationAnswers, bound: Bound
+        self,
+        services: IncomingServices,
+        authorities: AskedAuthorities,
+        answers: SqlRevocationAnswers,
+        bound: Bound,
     ) -> None:
-        self._desk, self._authorities, self._answers, self._bound = desk, authorities, answers, bound
+        self._services, self._authorities, self._answers, self._bound = services, authorities, answers, bound
         self._seen = ""
         self._known: Mapping[str, Answer] = {}
         self._judged_by: object = None
@@ -66,22 +70,22 @@ class Asking:
             if not asked or self._is_time("learn", LEARN_EVERY):
                 await self.learn()
             if self._is_time("prune", PRUNE_EVERY):
-                await self._answers.prune(self._desk.clock.now() - KEPT_UNUSED)
+                await self._answers.prune(self._services.clock.now() - KEPT_UNUSED)
         known = await self._look()
         return bool(asked or known)
 
     async def plan(self) -> None:
         """Every list, and every certificate that is bound to somebody; anew when these are others, and every hour."""
-        certificates, now = await self._bound(), self._desk.clock.now()
+        certificates, now = await self._bound(), self._services.clock.now()
         if frozenset(certificates) == self._planned and not self._is_time("plan anew", PLAN_ANEW):
             return
-        wanted = await self._desk.pool.run(lambda: self._authorities.questions(certificates, now))
+        wanted = await self._services.pool.run(lambda: self._authorities.questions(certificates, now))
         await self._answers.plan(wanted, now)
         self._planned = frozenset(certificates)
 
     async def ask(self) -> int:
         """One batch of what is due; how many."""
-        due = await self._answers.claim(self._desk.clock.now(), AT_ONCE, HOLD)
+        due = await self._answers.claim(self._services.clock.now(), AT_ONCE, HOLD)
         await asyncio.gather(*(self._one(each) for each in due))
         return len(due)
 
@@ -92,39 +96,39 @@ class Asking:
             return
         current = await self._answers.current(self._known)
         since = {each.question: each.first_at for each in await self._answers.asked()}
-        await self._desk.pool.run(lambda: self._authorities.learn(current, since))
+        await self._services.pool.run(lambda: self._authorities.learn(current, since))
         self._known = {each.digest: each for each in current}
         self._seen = version
 
     async def _one(self, asked: AskedQuestion) -> None:
-        question, now = asked.question, self._desk.clock.now()
+        question, now = asked.question, self._services.clock.now()
         try:
-            answer = await self._desk.pool.run(lambda: self._authorities.ask(question, now))
+            answer = await self._services.pool.run(lambda: self._authorities.ask(question, now))
         except NotFound:
             await self._answers.drop(question)
             return
         except GatewayError as error:
             await self._failed(asked, str(error), error.code)
             return
-        if not await self._answers.keep(answer, due(answer, self._desk.clock.now())):
+        if not await self._answers.keep(answer, due(answer, self._services.clock.now())):
             await self._failed(asked, f"{answer.origin}: the answer is older than the one we have", "STALE")
 
     async def _failed(self, asked: AskedQuestion, why: str, code: str) -> None:
         pause = min(upkeep.retry_delay(asked.failures + 1), MOST_PAUSE)
         about = asked.question.about
         log.action(_log, "revocation.no_answer", why, about=about, code=code, failures=asked.failures + 1)
-        await self._answers.failed(asked.question, self._desk.clock.now() + pause, why)
+        await self._answers.failed(asked.question, self._services.clock.now() + pause, why)
 
     async def _look(self) -> int:
         """When more is known than at the last look, and now and then in any case."""
-        version = await self._desk.pool.run(lambda: self._desk.trust.version)
+        version = await self._services.pool.run(lambda: self._services.trust.version)
         if version == self._judged_by and not self._is_time("look", LOOK_EVERY):
             return 0
         self._judged_by = version
-        return await judge_again.judge_pending(self._desk)
+        return await judge_again.judge_pending(self._services)
 
     def _is_time(self, what: str, every: timedelta) -> bool:
-        return self._turns.setdefault(what, Turn(every)).take(self._desk.clock.now())
+        return self._turns.setdefault(what, Turn(every)).take(self._services.clock.now())
 
 
 def due(answer: Answer, now: datetime) -> datetime:

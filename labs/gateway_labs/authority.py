@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from gateway.atomic_files import write_private
 from gateway.errors import Misconfigured
 from gateway.trust.keys import PublicKey, agency_name, private_pem, read_certificate
-from gateway.whole_files import write_private
 
 
 class Authority:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.bootstrap.storeys import Noun, Storey
+from gateway.bootstrap.extensions import Extension, Noun
 
-LABS = Storey(
+LABS = Extension(
     nouns={
         "demo": Noun(
             sentence="Start trial agencies and their axes in one folder, tell their story, and stay at work "

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from gateway.cli import send as command
 from gateway.cli.command import Invocation
-from gateway.cli.node import Seat
+from gateway.cli.node import CommandContext
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Draft, FileRole, IncomingDocument, InState, Recipient, Staff
 from gateway.domain.status import Track
@@ -30,7 +30,7 @@ from gateway.incoming.act import StatusCall
 from gateway.office.web.forms import Form
 from gateway.office.web.pages.compose import fields
 from gateway.outgoing import drafting, manage
-from gateway.outgoing.intake import Order, tray
+from gateway.outgoing.intake import Order, receive_files
 from tests.support import api, said
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
 
@@ -151,8 +151,8 @@ async def _at_the_command_line(office: Office, raw: dict[str, Any]) -> str | Non
     try:
         told = command.read_message(meta, {})
         order = Order(draft=told.to_draft(), send=told.send)
-        seat = Seat(node=node, agency=agency, scope=office.sender)
-        done = await command.hand_in(Invocation(quiet=True), seat, order, [office.folder / "15.pdf"], [])
+        context = CommandContext(node=node, agency=agency, scope=office.sender)
+        done = await command.hand_in(Invocation(quiet=True), context, order, [office.folder / "15.pdf"], [])
     except (typer.BadParameter, Refused, Clash):
         return None
     assert done is not None
@@ -169,7 +169,7 @@ async def _on_the_page(office: Office, raw: dict[str, Any]) -> str | None:
     draft = replace(draft, recipients=(Recipient(code=PROVINCE),))
     try:
         begun = await drafting.begin(out, office.sender, draft)
-        async with tray(out) as held:
+        async with receive_files(out) as held:
             await held.add("lead", "15.pdf", FileRole.LEAD, _pieces())
             stored = await drafting.add_files(out, office.sender, begun.id, held)
         return (await manage.send_draft(out, office.sender, stored.id)).id

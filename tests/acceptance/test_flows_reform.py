@@ -40,7 +40,7 @@ def today(town: Town) -> date:
 
 async def reformed(town: Town, both: tuple[Someone, Someone], kind: ReformKind, **more: Any) -> Reform:
     """Approved today, in effect in five days."""
-    desk = town.node.deciding
+    services = town.node.deciding
     told: dict[str, Any] = {
         "decision": DecidingDocument(number="12/QĐ-UBND", issued_on=today(town), issuer="UBND tỉnh"),
         "effective_on": today(town) + 5 * DAY,
@@ -48,7 +48,7 @@ async def reformed(town: Town, both: tuple[Someone, Someone], kind: ReformKind, 
     }
     change = Reform(kind=kind, **(told | more))
     made = await reforming.propose_reform(
-        desk, await both[0].here(), await reforming.plan_reform(desk, change)
+        services, await both[0].here(), await reforming.plan_reform(services, change)
     )
     await people.approved(both[1], made)
     return change
@@ -180,11 +180,11 @@ async def test_a_reply_to_a_former_code_is_admitted_without_a_unit_of_work_insid
         await step()
 
     strict = OneAtATime(town.node.store)
-    desk = replace(town.node.inn, store=cast("SqlOfficeStore", strict))
+    services = replace(town.node.inn, store=cast("SqlOfficeStore", strict))
     (leased,) = [
         one for one in await town.node.store.claim_inbox(50, LEASE_S) if one.item.transport_sender == PROVINCE
     ]
-    await process.run(desk, leased)
+    await process.run(services, leased)
 
     (reply,) = await town.incoming(HEIR)
     assert reply.answers == (asked.id,)

@@ -34,7 +34,7 @@ from gateway.ops.backup_file import BackupManifest
 from gateway.outgoing import dispatch, manage, package
 from gateway.outgoing import files as outgoing_seal
 from gateway.policy.incoming import Admission, Ruling
-from gateway.ports.axis import AxisDesk, Outcome, Parcel
+from gateway.ports.axis import ManagedAxis, Outcome, Parcel
 from gateway.store import dump
 from gateway.store.blobs import FileBlobs
 from tests.long.acceptance.test_cli import Done, typed
@@ -491,8 +491,8 @@ async def test_what_a_courier_has_in_hand_when_it_is_sealed_has_left_and_is_not_
         await seal_sent(town, sent)
         return said
 
-    desk = replace(node.out, axis=cast(AxisDesk, SimpleNamespace(publish=publish)))
-    await dispatch.run(desk, await node.store.claim_outbox(1, LEASE_S))
+    services = replace(node.out, axis=cast(ManagedAxis, SimpleNamespace(publish=publish)))
+    await dispatch.run(services, await node.store.claim_outbox(1, LEASE_S))
 
     assert (await town.delivery(sent)).state == "sent"
 
@@ -509,8 +509,8 @@ async def test_of_what_was_sealed_under_a_courier_only_what_it_had_read_leaves(
     async def sealed() -> None:
         holds.append(await seal_sent(town, sent))
 
-    desk = replace(node.out, axis=cast(AxisDesk, Meanwhile(node.out.axis, "publish", sealed)))
-    await dispatch.run(desk, await node.store.claim_outbox(1, LEASE_S))
+    services = replace(node.out, axis=cast(ManagedAxis, Meanwhile(node.out.axis, "publish", sealed)))
+    await dispatch.run(services, await node.store.claim_outbox(1, LEASE_S))
     await lift_sent(town, holds[0])
     town.clock.advance(timedelta(hours=2))
     await town.carry()

@@ -16,10 +16,10 @@ from sqlalchemy import text
 
 from gateway.domain.document import FileRole, OutgoingDocument
 from gateway.outgoing import drafting, manage
-from gateway.outgoing.intake import tray
+from gateway.outgoing.intake import receive_files
 from gateway.settings import Settings
+from gateway.workers.heartbeat import Pulse
 from gateway.workers.loop import Done, longest_sleep_s
-from gateway.workers.pulse import Pulse
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft, opened
 
@@ -118,12 +118,12 @@ async def test_what_another_process_wrote_leaves_soon(tmp_path: Path) -> None:
 
 async def test_what_is_planned_leaves_when_its_time_has_come(tmp_path: Path) -> None:
     async with asleep(tmp_path / "node") as pair:
-        desk, scope = pair.other.node.out, await pair.other.scope(DEPARTMENT)
-        begun = await drafting.begin(desk, scope, draft("15", PROVINCE))
-        async with tray(desk) as files:
+        services, scope = pair.other.node.out, await pair.other.scope(DEPARTMENT)
+        begun = await drafting.begin(services, scope, draft("15", PROVINCE))
+        async with receive_files(services) as files:
             await files.add(FileRole.LEAD, "15.pdf", FileRole.LEAD, pdf())
-            await drafting.add_files(desk, scope, begun.id, files)
-        planned = await manage.send_draft(desk, scope, begun.id, wait=timedelta(hours=1))
+            await drafting.add_files(services, scope, begun.id, files)
+        planned = await manage.send_draft(services, scope, begun.id, wait=timedelta(hours=1))
         pair.turns.seen.clear()
         await until(lambda: "lookout" in pair.turns.seen)
         assert (await pair.other.delivery(planned)).state == "queued"

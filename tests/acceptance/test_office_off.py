@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select
 
-from gateway import house
+from gateway import program
 from gateway.bootstrap.node import OpenNode, open_node, unused_jobs
 from gateway.cli.applications import build_application
 from gateway.domain.document import IncomingDocument, OutgoingDocument
@@ -116,7 +116,7 @@ def test_a_command_of_the_office_says_that_it_is_off(
     monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(told[0]))
     monkeypatch.setenv("GATEWAY_NODE_OFFICE", "off")
 
-    code = house.run(["--agency", stage.cast().code("province"), "book", "show", "incoming"])
+    code = program.run(["--agency", stage.cast().code("province"), "book", "show", "incoming"])
 
     assert code != 0
     assert "node.office" in capsys.readouterr().err

@@ -114,9 +114,9 @@ async def test_threat_122_nobody_looks_into_it_and_no_log_tells_its_names(
 
 async def test_threat_122_a_flood_is_let_go_by_the_node_itself(town: Town) -> None:
     packets = await flood(town, 3)
-    loop, desk = QuarantineClock(), limited(town, 1).node.inn
+    loop, services = QuarantineClock(), limited(town, 1).node.inn
 
-    assert await loop.step(desk)
+    assert await loop.step(services)
 
     assert await states(town, packets) == ["dropped"] * 3
-    assert not await loop.step(desk)
+    assert not await loop.step(services)

@@ -40,11 +40,11 @@ FILES = (("van-ban.pdf", PDF),)
 
 async def two_deciders(town: Town) -> tuple[Someone, Someone]:
     """In the place of those who set the stage; old enough to decide."""
-    desk = town.node.deciding
-    async with desk.decisions.read() as view:
+    services = town.node.deciding
+    async with services.decisions.read() as view:
         for each in await view.people.everybody():
-            await deciding.block(desk, "operator", each.login or each.name)
-    both = await people.two(desk)
+            await deciding.block(services, "operator", each.login or each.name)
+    both = await people.two(services)
     town.clock.advance(2 * DAY)
     return both
 
@@ -71,8 +71,8 @@ def as_binding(code: str, der: bytes) -> Binding:
 async def bound_by_two(
     town: Town, both: tuple[Someone, Someone], code: str, der: bytes, at: datetime | None = None
 ) -> None:
-    desk, known = town.node.deciding, await town.node.directory.bindings(code)
-    change = proposals.binding_change(known, as_binding(code, der), town.clock.now(), desk.overlap, at)
+    services, known = town.node.deciding, await town.node.directory.bindings(code)
+    change = proposals.binding_change(known, as_binding(code, der), town.clock.now(), services.overlap, at)
     proposal = await people.proposed(both[0], content=ProposalContent(bindings=(change,)))
     await people.approved(both[1], proposal)
 
@@ -329,9 +329,9 @@ async def test_threat_120_a_node_does_not_send_an_envelope_of_another_agency(tow
             return signer
 
     sent = await town.send("15")
-    desk = replace(town.node.out, keys=cast(KeyDirectory, OfAnother(town.node.keys)))
+    services = replace(town.node.out, keys=cast(KeyDirectory, OfAnother(town.node.keys)))
     (job,) = await town.node.store.claim_jobs("pack", 1, 60)
-    await package.run(desk, job)
+    await package.run(services, job)
 
     assert (await town.document(sent)).state is OutState.QUEUED
     assert await town.outbox(DEPARTMENT) == ()

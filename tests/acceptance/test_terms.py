@@ -29,7 +29,7 @@ from gateway.edxml.envelope import Business, OtherInfo
 from gateway.incoming.settle import MARK_TERMS
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.door import COOKIE
+from gateway.office.web.application import COOKIE
 from gateway.ops.checks import Watch
 from tests.long.acceptance.test_cli import typed
 from tests.support import accounts, people
@@ -42,7 +42,7 @@ FILES = (("van-ban.pdf", PDF),)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seat:
+class CommandContext:
     """One node at work, as its document system, its clerk and its terminal have it."""
 
     node: Office
@@ -70,14 +70,14 @@ class Seat:
 
     async def clerk(self, code: str) -> str:
         """The session of a clerk of that agency."""
-        desk, agency = self.node.accounts, self.site.agencies[code]
+        services, agency = self.node.accounts, self.site.agencies[code]
         wanted = accounts.post(PostRole.CLERK, agency)
-        someone = await accounts.someone(desk, accounts.MACHINE, f"clerk-{code.lower()}", wanted)
+        someone = await accounts.someone(services, accounts.MACHINE, f"clerk-{code.lower()}", wanted)
         return (await someone.enters()).token
 
 
 @asynccontextmanager
-async def seats(folder: Path) -> AsyncIterator[dict[str, Seat]]:
+async def contexts(folder: Path) -> AsyncIterator[dict[str, CommandContext]]:
     """Two nodes, each with its own database, keys and workers; the axis is all that they share."""
     plan = Plan(n=1, kills=0, seed=1)
     async with prepared(plan, folder) as ground, AsyncExitStack() as stack:
@@ -92,22 +92,22 @@ async def seats(folder: Path) -> AsyncIterator[dict[str, Seat]]:
             config.write_text(
                 f'[node]\nname = "{name}"\ndata_dir = "{data}"\n[axis]\nfolder = "{axis}"\n', encoding="utf-8"
             )
-            made[name] = Seat(node=node, site=site, client=client, config=config)
+            made[name] = CommandContext(node=node, site=site, client=client, config=config)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            for seat in made.values():
-                tasks.create_task(seat.node.run_workers(stop))
+            for context in made.values():
+                tasks.create_task(context.node.run_workers(stop))
             try:
                 yield made
             finally:
                 stop.set()
 
 
-async def _send(seat: Seat) -> dict[str, Any]:
+async def _send(context: CommandContext) -> dict[str, Any]:
     said = {
         "number": "15",
         "symbol": "STD-VP",
-        "date": seat.node.out.today().isoformat(),
+        "date": context.node.out.today().isoformat(),
         "type": "cong_van",
         "subject": "Về việc báo cáo dự toán",
         "signer": {"name": "Nguyễn Văn Mẫu"},
@@ -120,7 +120,7 @@ async def _send(seat: Seat) -> dict[str, Any]:
     form = FormData(quote_fields=False)
     form.add_field("meta", json.dumps(said), content_type="application/json")
     form.add_field("lead", io.BytesIO(PDF), filename="15.pdf")
-    told: dict[str, Any] = await seat.call(
+    told: dict[str, Any] = await context.call(
         SENDER, "POST", "/messages", data=form, headers={"Idempotency-Key": "15"}
     )
     return told
@@ -131,7 +131,7 @@ async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arri
     tmp_path: Path,
 ) -> None:
     with people.cheap():
-        async with seats(tmp_path) as nodes:
+        async with contexts(tmp_path) as nodes:
             north, south = nodes["north"], nodes["south"]
             sent = await _send(north)
 

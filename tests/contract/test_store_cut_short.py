@@ -20,7 +20,7 @@ from gateway.domain.identity import DocumentId
 from gateway.domain.queues import OutboxTarget
 from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing import dispatch
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.ports.axis import Fate, Outcome
 from gateway.store.tables import BlobRow
 from gateway.store.transaction import _STATEMENTS
@@ -135,9 +135,9 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
     tools: Any = SimpleNamespace(
         store=store, clock=clock, aging=clock, profile=SimpleNamespace(retry_limit=timedelta(days=1))
     )
-    desk = cast("OutDesk", tools)
+    services = cast("OutgoingServices", tools)
     left = Outcome(fate=Fate.DELIVERED, code="", detail="")
-    tried = dispatch._tried(desk, leased, [target], {"Z91.02": left})
+    tried = dispatch._tried(services, leased, [target], {"Z91.02": left})
     has_it = asyncio.Event()
 
     async def clerk() -> None:
@@ -149,7 +149,7 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
 
     async def courier() -> None:
         await has_it.wait()
-        await dispatch._record_alone(desk, NORTH, tried, clock.now())
+        await dispatch._record_alone(services, NORTH, tried, clock.now())
 
     await asyncio.gather(clerk(), courier())
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.account import HostedAgency
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
-from gateway.store import signs
+from gateway.store import due_work
 from gateway.store import store as stores
 from tests.support.clock import ManualClock
 from tests.support.stores import committing, opened, outbox_item, stored
@@ -23,10 +23,10 @@ class Looks:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._asked = 0
-        look = signs.look_for_signs
+        look = due_work.look_for_signs
 
         # Any: whatever the look is called with
-        async def counted(*given: object) -> signs.SignsAsOf:
+        async def counted(*given: object) -> due_work.SignsAsOf:
             self._asked += 1
             return await look(*given)  # type: ignore[arg-type]  # as it was called
 

@@ -20,7 +20,7 @@ from tests.support.waiting import within_limit
 
 
 @pytest.fixture
-def bells(url: str) -> Path:
+def wakers(url: str) -> Path:
     """Where those who listen have their pipes."""
     if not url.startswith("sqlite"):
         pytest.skip("a server tells of rings itself")
@@ -111,24 +111,24 @@ async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, url: st
 
 
 async def test_the_pipe_of_who_was_killed_goes_at_the_next_ring(
-    one: SqlOfficeStore, two: SqlOfficeStore, bells: Path
+    one: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
 ) -> None:
     there = Ear(two)
-    os.mkfifo(bells / "1-dead")
+    os.mkfifo(wakers / "1-dead")
 
     one.wake.ring("packer")
 
     await there.until("packer")
-    assert not (bells / "1-dead").exists()
-    assert len([*bells.iterdir()]) == 1
+    assert not (wakers / "1-dead").exists()
+    assert len([*wakers.iterdir()]) == 1
 
 
 async def test_who_hears_and_never_reads_holds_nobody_up(
-    one: SqlOfficeStore, two: SqlOfficeStore, bells: Path
+    one: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
 ) -> None:
     there = Ear(two)
-    os.mkfifo(bells / "1-hangs")
-    hangs = os.open(bells / "1-hangs", os.O_RDWR | os.O_NONBLOCK)
+    os.mkfifo(wakers / "1-hangs")
+    hangs = os.open(wakers / "1-hangs", os.O_RDWR | os.O_NONBLOCK)
     with suppress(BlockingIOError):
         while os.write(hangs, b"x\n" * 4096):
             pass
@@ -136,27 +136,27 @@ async def test_who_hears_and_never_reads_holds_nobody_up(
     one.wake.ring("packer")
 
     await there.until("packer")
-    assert (bells / "1-hangs").exists()
+    assert (wakers / "1-hangs").exists()
     os.close(hangs)
 
 
 async def test_who_closes_leaves_no_pipe_and_the_others_go_on(
-    one: SqlOfficeStore, url: str, bells: Path
+    one: SqlOfficeStore, url: str, wakers: Path
 ) -> None:
     here = Ear(one)
     async with opened(url, ManualClock()) as other:
         Ear(other)
-        assert len([*bells.iterdir()]) == 2
-    assert len([*bells.iterdir()]) == 1
+        assert len([*wakers.iterdir()]) == 2
+    assert len([*wakers.iterdir()]) == 1
 
     one.wake.ring("packer")
     await here.until("packer")
 
 
 async def test_without_a_place_for_pipes_it_rings_at_home_and_says_so(
-    one: SqlOfficeStore, bells: Path, caplog: pytest.LogCaptureFixture
+    one: SqlOfficeStore, wakers: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bells.write_text("a file of another hand")
+    wakers.write_text("a file of another hand")
 
     here = Ear(one)
     one.wake.ring("packer")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from gateway.cli.inbox import safe_name
 from gateway.domain.registry import AgencyCode, BadCode, fold_code, propose_new
 from gateway.edxml import names as xml_text
-from gateway.policy import door
+from gateway.policy import admission
 from tests.fuzz.target import Target
 
 _FORBIDDEN = frozenset('/\\<>:"|?*')
@@ -23,18 +23,18 @@ def names(data: bytes) -> None:
 
 
 def _file_names(given: list[str]) -> None:
-    stored = door.stored_names(given)
+    stored = admission.stored_names(given)
     assert len({each.casefold() for each in stored}) == len(given)
     for name in stored:
         assert 0 < len(name.encode()) <= 255
         assert not _FORBIDDEN & set(name)
         assert not _HIDDEN & set(map(unicodedata.category, name)), ascii(name)
-        assert door.clean_name(name) == name, "a clean name was cleaned again"
+        assert admission.clean_name(name) == name, "a clean name was cleaned again"
         assert name not in (".", "..")
         assert xml_text.text_fault(name) is None
     for n, name in enumerate(given):
-        door.check_name(name, "/files")
-        list(door.odd_name(name, "/files"))
+        admission.check_name(name, "/files")
+        list(admission.odd_name(name, "/files"))
         inside = safe_name(n, name)
         assert "/" not in inside
         assert len(inside.encode()) <= 255

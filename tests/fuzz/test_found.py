@@ -13,7 +13,7 @@ from gateway.domain.signatures import SignatureWord
 from gateway.edxml.key import bound_key_fault
 from gateway.edxml.policy import XmlPolicy
 from gateway.ops import explain
-from gateway.policy import door, pdf_verdict
+from gateway.policy import admission, pdf_verdict
 from gateway.trust import revocation
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.pdf_signatures import child
@@ -86,4 +86,4 @@ def test_a_pdf_whose_table_of_objects_cannot_be_unpacked_is_a_fact_about_it() ->
 
 def test_a_name_of_nothing_but_refused_signs_is_cleaned_once_and_for_all() -> None:
     for name in ('"', "??.", "<>", '"\0'):
-        assert door.clean_name(name) == door.clean_name(door.clean_name(name)) == "file"
+        assert admission.clean_name(name) == admission.clean_name(admission.clean_name(name)) == "file"

@@ -16,7 +16,7 @@ from gateway.office.accounts import sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.door import COOKIE
+from gateway.office.web.application import COOKIE
 from tests.support.accounts import HERE, MACHINE, Someone, post, someone, with_factor
 
 Skip = Callable[[timedelta], None]
@@ -34,14 +34,14 @@ class Decider:
     async def comes_in(self, context: BrowserContext) -> None:
         """The browser is this person's from now on."""
         self.skip(timedelta(seconds=31))
-        token = (await sign_in.run(self.one.desk, self.one.typed(), HERE)).token
+        token = (await sign_in.run(self.one.services, self.one.typed(), HERE)).token
         await context.clear_cookies()
         await context.add_cookies([{"name": COOKIE, "value": token, "url": self.url}])
 
     async def signs(self, page: Page, password: str = "") -> None:
         """Fills in what proves it, in the form that is open."""
         self.skip(timedelta(seconds=31))
-        now = self.one.desk.clock.now()
+        now = self.one.services.clock.now()
         await page.fill("#password", password or self.one.password)
         await page.fill("#code", pyotp.TOTP(self.one.totp or "").at(now))
 

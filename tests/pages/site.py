@@ -15,7 +15,7 @@ from gateway.bootstrap.node import Wrap
 from gateway.office.accounts import sessions, sign_in
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.door import COOKIE
+from gateway.office.web.application import COOKIE
 from gateway_labs.demo import stage
 from tests.support.accounts import HERE, Someone
 from tests.support.clock import MovableClock
@@ -51,7 +51,7 @@ class Site:
         """The browser is the person's from now on. `actor` chooses among several agencies. The session's token."""
         if person.totp:
             self.clock.skip(timedelta(seconds=31))  # a code is good once
-        token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        token = (await sign_in.run(person.services, person.typed(), HERE)).token
         if actor:
             token = await sessions.choose_agency(self.node.accounts, token, await self.agency(actor))
         await context.add_cookies([{"name": COOKIE, "value": token, "url": self.url}])

@@ -15,8 +15,8 @@ from gateway.office.accounts import admin, sessions, sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.bootstrap.office import account_rules
 from gateway.office.domain.roles import PostRole
+from gateway.office.web.application import COOKIE
 from gateway.office.web.deps import MOST_LIVE_PER_PERSON
-from gateway.office.web.door import COOKIE
 from tests.pages.site import Site
 from tests.support.accounts import HERE
 from tests.support.waiting import within_limit
@@ -37,7 +37,7 @@ class Streams:
 
     async def token(self, role: PostRole, actor: str = "department") -> str:
         person = self._site.person(role, actor)
-        token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        token = (await sign_in.run(person.services, person.typed(), HERE)).token
         return await sessions.choose_agency(self._site.node.accounts, token, await self._site.agency(actor))
 
     async def ask(self, token: str) -> tuple[int, bytes]:
@@ -66,22 +66,22 @@ async def rest(answer: aiohttp.ClientResponse) -> str:
 
 
 async def test_a_stream_ends_soon_after_its_session(site: Site, streams: Streams) -> None:
-    desk = site.node.accounts
+    services = site.node.accounts
     clerk, head, officer, stays = [
         await streams.token(role)
         for role in (PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER, PostRole.UNIT_HEAD)
     ]
     lines = [await streams.open(each) for each in (clerk, head, officer, stays)]
 
-    await sessions.sign_out(desk, clerk)
+    await sessions.sign_out(services, clerk)
     person = site.person(PostRole.HEAD, "department").person
-    await admin.sign_out(desk, By(principal_id="operator"), person.login or "")
+    await admin.sign_out(services, By(principal_id="operator"), person.login or "")
     told = await asyncio.gather(*(rest(each) for each in lines[:2]))
     assert all(each.endswith("event: over\ndata: \n\n") for each in told)
 
     for _ in range(2):
         site.clock.skip(account_rules(site.node.settings).sessions.idle / 2 + timedelta(seconds=1))
-        await sessions.check(desk, stays)
+        await sessions.check(services, stays)
     assert (await rest(lines[2])).endswith("event: over\ndata: \n\n")
     assert not lines[3].content.at_eof()
 

@@ -23,14 +23,14 @@ async def test_a_stop_is_one_line_until_its_last_hour(site: Site) -> None:
         kind=NoticeKind.STOP, starts_at=starts_at, ends_at=starts_at + timedelta(hours=2), text_vi=TEXT
     )
     operator = site.person(PostRole.OPERATOR)
-    board = NoticeBoard(desk=site.node.todo, rows=site.node.store.notices)
+    board = NoticeBoard(services=site.node.todo, rows=site.node.store.notices)
     stop = await board.publish(operator.person.id, wish)
     is_open = []
     async with calling(site.url) as guest:
         for wait in (timedelta(), timedelta(days=4, minutes=-61), timedelta(minutes=2), timedelta(hours=2)):
             site.clock.skip(wait)
             person = site.person(PostRole.CLERK, "department")
-            guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
             ((opened, line, text),) = NOTE.findall((await guest.get("/tro-giup")).text)
             is_open.append(bool(opened))
             assert "Thông báo tạm dừng" in line

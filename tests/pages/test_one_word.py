@@ -84,7 +84,7 @@ async def one_word_everywhere(site: Site, cases: Cases) -> None:
             known = {id: word for id, (word, _) in told.items() if id in whole}
     assert {id[:4] for id in known} == {"msg_", "inb_"}
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
         for id, word in known.items():
             with cases.case(f"page of {id}"):
                 shown = received_word(word, _LANG) if id.startswith("inb_") else state_word(word, _LANG)

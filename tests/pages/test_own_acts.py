@@ -38,7 +38,7 @@ async def test_the_bell_tells_nobody_what_they_did_themselves(site: Site, mail: 
 
 async def _told(site: Site, person: Someone, subjects: set[str]) -> set[str]:
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
         page = (await guest.get("/thong-bao")).text.partition("<main")[2]
         news = json.loads((await guest.get("/su-kien/so")).text)["bell"]["count"]
     told = {subject for subject in subjects if f"/{subject}" in page}

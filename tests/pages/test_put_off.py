@@ -24,7 +24,7 @@ async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site
     person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{document.id}"
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
         page = await guest.get(f"/can-xu-ly/viec?viec={task}")
         late = local(site.clock.now() + timedelta(days=1))
         asked = {"task": task, "day": f"{late:%d/%m/%Y}", "time": f"{late:%H:%M}", "note": "Chờ in"}
@@ -53,7 +53,7 @@ async def test_what_is_express_or_late_stands_on_the_home_page_whatever_else_wai
     person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{express.id}"
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
         page = await guest.get(f"/can-xu-ly/viec?viec={task}")
         soon = local(site.clock.now() + timedelta(minutes=5))
         asked = {"task": task, "day": f"{soon:%d/%m/%Y}", "time": f"{soon:%H:%M}", "note": "Chờ in"}

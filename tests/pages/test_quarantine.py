@@ -25,7 +25,7 @@ FOREIGN = re.compile(r"(changed|broken)-1|\b[A-Z]+-[A-Z]{2,}|\b(the|of|not|is|si
 
 async def _clerk(site: Site, guest: Guest) -> None:
     person = site.person(PostRole.CLERK, "department")
-    guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+    guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
 
 
 async def test_a_packet_that_was_changed_after_signing_is_returned(site: Site, mail: Mail) -> None:

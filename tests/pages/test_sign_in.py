@@ -16,7 +16,7 @@ from gateway.errors import Denied
 from gateway.office.accounts import admin, sessions
 from gateway.office.accounts.acting import By
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.door import COOKIE
+from gateway.office.web.application import COOKIE
 from tests.pages import axe
 from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site
@@ -112,7 +112,7 @@ async def test_guessing_has_to_wait_whether_or_not_the_name_exists(site: Site, g
 
 
 async def test_a_session_that_was_planted_is_worth_nothing_afterwards(site: Site, guest: Guest) -> None:
-    desk, other = site.node.accounts, site.person(PostRole.CLERK, "department")
+    services, other = site.node.accounts, site.person(PostRole.CLERK, "department")
     planted = (await other.enters()).token
     guest.token = planted
 
@@ -120,9 +120,9 @@ async def test_a_session_that_was_planted_is_worth_nothing_afterwards(site: Site
 
     assert entered.status == 303
     assert entered.token not in (None, "", planted)
-    assert (await sessions.check(desk, entered.token or "")).person.id == clerk(site).person.id
+    assert (await sessions.check(services, entered.token or "")).person.id == clerk(site).person.id
     with pytest.raises(Denied):
-        await sessions.check(desk, planted)
+        await sessions.check(services, planted)
     guest.token = "x" * 43
     assert (await guest.get("/tai-khoan")).leads.startswith(DOOR)
 
@@ -143,7 +143,7 @@ async def test_no_address_leads_away(site: Site, guest: Guest) -> None:
 
 
 async def test_a_form_of_another_site_does_nothing(site: Site, guest: Guest) -> None:
-    person, desk = clerk(site), site.node.accounts
+    person, services = clerk(site), site.node.accounts
     typed = {"login": person.login, "password": PASSWORD}
     for headers in (
         {"Origin": "https://example.invalid"},
@@ -158,7 +158,7 @@ async def test_a_form_of_another_site_does_nothing(site: Site, guest: Guest) -> 
         assert (await guest.post(path, {"form_token": ""})).status == 403
         assert (await guest.post(path, {}, Origin="https://example.invalid")).status == 403
 
-    assert (await sessions.check(desk, guest.token)).person.is_active
+    assert (await sessions.check(services, guest.token)).person.is_active
 
 
 async def test_no_page_is_framed_kept_or_sent_along(site: Site, guest: Guest) -> None:
@@ -175,10 +175,10 @@ async def test_a_one_time_link_gives_a_person_a_password_once(
     site: Site, page: Page, watcher: Watcher, record_property: Record
 ) -> None:
     watcher.expect({403, 422})
-    desk, root = site.node.accounts, site.person(PostRole.OPERATOR)
+    services, root = site.node.accounts, site.person(PostRole.OPERATOR)
     person = clerk(site)
     old = (await person.enters()).token
-    _, code = await admin.link(desk, root.by, person.login)
+    _, code = await admin.link(services, root.by, person.login)
 
     await page.goto(f"/lien-ket/{code}")
     await axe.check(page, record_property, "/lien-ket")
@@ -195,6 +195,6 @@ async def test_a_one_time_link_gives_a_person_a_password_once(
     await page.wait_for_url("**/tong-quan*")
 
     with pytest.raises(Denied):
-        await sessions.check(desk, old)
+        await sessions.check(services, old)
     await opened(page, f"/lien-ket/{code}", 403)
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Đường dẫn đã được dùng")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api import entry
+from gateway.api import admission
+from gateway.api.admission import Buckets, Rate
 from gateway.api.deps import ApiOptions
-from gateway.api.entry import Buckets, Rate
 from tests.support import api
 from tests.support.api import COMMUNE, DEPARTMENT
 from tests.support.town.doors import Socket, open_socket
@@ -105,7 +105,7 @@ async def test_threat_087_one_address_may_call_as_often_as_four_keys_and_nobody_
 async def test_threat_087_guessing_keys_is_slowed_and_locks_nobody_out(
     blank_node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entry, "_GUESSES", replace(entry._GUESSES, per_s=NEVER_PER_S))
+    monkeypatch.setattr(admission, "_GUESSES", replace(admission._GUESSES, per_s=NEVER_PER_S))
     options = ApiOptions(rate_per_s=1000.0, burst=1000)
     async with api.opened(blank_node, tmp_path / "node", options) as door:
         guesses = [(await door.ask("GET", "/me", key=f"gwk_gues{n}")).status for n in range(12)]

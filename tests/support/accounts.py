@@ -16,9 +16,9 @@ from gateway.errors import Denied
 from gateway.office.accounts import admin, credentials, posts, sessions, sign_in
 from gateway.office.accounts.acting import Acting, By
 from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import CallOrigin
+from gateway.office.services import AccountServices
 
 PASSWORD = "Trời mưa 7 ngày"
 MACHINE = By(principal_id="operator")
@@ -30,7 +30,7 @@ HERE = CallOrigin(address="192.0.2.7", agent="A browser")
 class Someone:
     """One person with an account."""
 
-    desk: AccountDesk
+    services: AccountServices
     person: Person
     password: str = PASSWORD
     totp: str | None = None
@@ -44,56 +44,56 @@ class Someone:
         return By.person(self.person.id)
 
     def typed(self, **more: str) -> TypedSignIn:
-        code = pyotp.TOTP(self.totp).at(self.desk.clock.now()) if self.totp else ""
+        code = pyotp.TOTP(self.totp).at(self.services.clock.now()) if self.totp else ""
         return TypedSignIn(**{"login": self.login, "password": self.password, "code": code, **more})
 
     async def enters(self, origin: CallOrigin = HERE, before: str | None = None) -> OpenedSession:
         """Signed in; with a device half a minute later, because a code is good once."""
         if self.totp:
-            await self.desk.clock.sleep(31)
-        return await sign_in.run(self.desk, self.typed(), origin, before)
+            await self.services.clock.sleep(31)
+        return await sign_in.run(self.services, self.typed(), origin, before)
 
     async def acts(self, agency_id: str = NORTH) -> Acting:
         """Signed in for that agency."""
         token = (await self.enters()).token
-        if (await sessions.check(self.desk, token)).session.agency_id != agency_id:
-            token = await sessions.choose_agency(self.desk, token, agency_id)
-        return await sessions.check(self.desk, token)
+        if (await sessions.check(self.services, token)).session.agency_id != agency_id:
+            token = await sessions.choose_agency(self.services, token, agency_id)
+        return await sessions.check(self.services, token)
 
 
 def post(role: PostRole, agency_id: str = NORTH, unit: str = "") -> posts.WantedPost:
     return posts.WantedPost(role=role, agency_id="" if role.is_of_node else agency_id, unit=unit)
 
 
-async def operator(desk: AccountDesk) -> Someone:
+async def operator(services: AccountServices) -> Someone:
     """The node's first one, made at the machine."""
-    return await someone(desk, MACHINE, "quantri", post(PostRole.OPERATOR))
+    return await someone(services, MACHINE, "quantri", post(PostRole.OPERATOR))
 
 
-async def someone(desk: AccountDesk, by: By, login: str, *wanted: posts.WantedPost) -> Someone:
+async def someone(services: AccountServices, by: By, login: str, *wanted: posts.WantedPost) -> Someone:
     """Added, and the account taken up."""
     account = admin.NewAccount(login=login, name=f"Person {login}", title="Staff", posts=wanted)
-    _, code = await admin.add(desk, by, account)
-    return await taken_up(desk, code)
+    _, code = await admin.add(services, by, account)
+    return await taken_up(services, code)
 
 
-async def taken_up(desk: AccountDesk, code: str, password: str = PASSWORD) -> Someone:
-    person = await credentials.take_up(desk, code, password, HERE)
-    return Someone(desk=desk, person=person, password=password)
+async def taken_up(services: AccountServices, code: str, password: str = PASSWORD) -> Someone:
+    person = await credentials.take_up(services, code, password, HERE)
+    return Someone(services=services, person=person, password=password)
 
 
 async def with_factor(one: Someone) -> tuple[Someone, tuple[str, ...], str]:
     """The same person with a device; its recovery codes, and the token of the session that it was set up in."""
-    acting = await sessions.check(one.desk, (await one.enters()).token)
-    totp, _ = credentials.begin_factor(one.desk, acting)
-    first = pyotp.TOTP(totp).at(one.desk.clock.now())
-    token, codes = await credentials.set_up_factor(one.desk, acting, one.password, totp, first, HERE)
-    return Someone(desk=one.desk, person=one.person, password=one.password, totp=totp), codes, token
+    acting = await sessions.check(one.services, (await one.enters()).token)
+    totp, _ = credentials.begin_factor(one.services, acting)
+    first = pyotp.TOTP(totp).at(one.services.clock.now())
+    token, codes = await credentials.set_up_factor(one.services, acting, one.password, totp, first, HERE)
+    return Someone(services=one.services, person=one.person, password=one.password, totp=totp), codes, token
 
 
-async def told(desk: AccountDesk, subject: str) -> list[Event]:
+async def told(services: AccountServices, subject: str) -> list[Event]:
     """The node's events about it."""
-    async with desk.accounts.read() as view:
+    async with services.accounts.read() as view:
         return list(await view.events.of(subject))
 
 
@@ -107,16 +107,16 @@ async def denied(act: Awaitable[object]) -> Denied:
 DAY = timedelta(days=1)
 
 
-async def units(desk: AccountDesk, agency_id: str, *names: str) -> None:
+async def units(services: AccountServices, agency_id: str, *names: str) -> None:
     """A person of the agency belongs to each from now on, so that they are known as units."""
     for name in names:
-        await _unit(desk, agency_id, name)
+        await _unit(services, agency_id, name)
 
 
-async def _unit(desk: AccountDesk, agency_id: str, name: str) -> None:
-    now = desk.clock.now()
+async def _unit(services: AccountServices, agency_id: str, name: str) -> None:
+    now = services.clock.now()
     officer = Person(
-        id=desk.clock.new_id("prn_"),
+        id=services.clock.new_id("prn_"),
         name=f"Cán bộ {name}",
         roles=frozenset(),
         added_by="operator",
@@ -124,7 +124,7 @@ async def _unit(desk: AccountDesk, agency_id: str, name: str) -> None:
         roles_by="operator",
         roles_at=now,
     )
-    async with desk.accounts.begin("operator") as work:
+    async with services.accounts.begin("operator") as work:
         await work.people.add(officer, Credentials())
         await posts.put(work, MACHINE, officer, post(PostRole.OFFICER, agency_id, name), now)
         await work.commit()

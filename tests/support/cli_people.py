@@ -14,7 +14,7 @@ from pathlib import Path
 import pyotp
 from sqlalchemy import text
 
-from gateway.bootstrap.ground import open_ground
+from gateway.bootstrap.core import open_core
 from gateway.settings import load
 from tests.support import people
 from tests.support.people import PASSPHRASE
@@ -52,11 +52,11 @@ def typing(lines: str) -> Iterator[None]:
 
 async def _made(settings: Path) -> dict[str, str]:
     with people.cheap():
-        async with open_ground(load(settings, os.environ)) as office:
+        async with open_core(load(settings, os.environ)) as office:
             return {each.name: each.totp for each in await people.two(office.deciding)}
 
 
 async def _fresh(settings: Path) -> None:
     """A code is good once, and no test waits half a minute for the next one."""
-    async with open_ground(load(settings, os.environ)) as office, office.store.writer.begin() as line:
+    async with open_core(load(settings, os.environ)) as office, office.store.writer.begin() as line:
         await line.execute(text("UPDATE person SET last_step = 0"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from gateway.errors import Unreachable
-from gateway.ports.axis import AxisDesk, Outcome, Parcel
+from gateway.ports.axis import ManagedAxis, Outcome, Parcel
 
 _ASKED = frozenset({"publish", "take", "host", "unhosted", "counts", "dead_list"})
 
@@ -15,7 +15,7 @@ _ASKED = frozenset({"publish", "take", "host", "unhosted", "counts", "dead_list"
 class Cut:
     """`is_cut`: nothing reaches it. `loses_answers`: it takes what it is sent, and its word about it is lost."""
 
-    def __init__(self, axis: AxisDesk) -> None:
+    def __init__(self, axis: ManagedAxis) -> None:
         self.axis = axis
         self.is_cut = self.loses_answers = False
 
@@ -38,7 +38,7 @@ class Cut:
         raise error
 
 
-def line_of(axis: AxisDesk, name: str) -> Cut:
+def line_of(axis: ManagedAxis, name: str) -> Cut:
     """The line to one of several axes, from now on in the test's hands."""
     axes = cast("dict[str, Any]", getattr(axis, "axes"))  # noqa: B009 - of the axis that is made of several
     cut = Cut(axes[name])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pyotp
 
-from gateway.deciding import DecidingDesk, approvals, people, proposals
+from gateway.deciding import DecisionServices, approvals, people, proposals
 from gateway.domain.person import Proposal, ProposalContent, Role, SignedIn
 from gateway.domain.proof import Binding
 from gateway.trust import person_secrets
@@ -33,52 +33,54 @@ def cheap() -> Iterator[None]:
 class Someone:
     """One enrolled person."""
 
-    desk: DecidingDesk
+    services: DecisionServices
     name: str
     totp: str
 
     def code(self) -> str:
         """What the device shows now."""
-        return pyotp.TOTP(self.totp).at(self.desk.clock.now())
+        return pyotp.TOTP(self.totp).at(self.services.clock.now())
 
     async def here(self) -> SignedIn:
         """Signed in; half a minute later, because a code is good once."""
-        await self.desk.clock.sleep(31)
-        return await people.sign_in(self.desk, self.name, PASSPHRASE, self.code())
+        await self.services.clock.sleep(31)
+        return await people.sign_in(self.services, self.name, PASSPHRASE, self.code())
 
 
 async def enrolled(
-    desk: DecidingDesk, name: str, roles: Collection[Role] = DECIDERS, by: SignedIn | None = None
+    services: DecisionServices, name: str, roles: Collection[Role] = DECIDERS, by: SignedIn | None = None
 ) -> Someone:
     """Added, by the operator unless somebody is named, and enrolled."""
-    _, code = await people.add(desk, by, "operator", name, roles)
-    return await taken_up(desk, name, code)
+    _, code = await people.add(services, by, "operator", name, roles)
+    return await taken_up(services, name, code)
 
 
-async def taken_up(desk: DecidingDesk, name: str, code: str) -> Someone:
-    totp = desk.secrets.new_totp()
-    someone = Someone(desk=desk, name=name, totp=totp)
-    await people.enrol(desk, name, code, PASSPHRASE, totp, someone.code())
+async def taken_up(services: DecisionServices, name: str, code: str) -> Someone:
+    totp = services.secrets.new_totp()
+    someone = Someone(services=services, name=name, totp=totp)
+    await people.enrol(services, name, code, PASSPHRASE, totp, someone.code())
     return someone
 
 
-async def two(desk: DecidingDesk) -> tuple[Someone, Someone]:
+async def two(services: DecisionServices) -> tuple[Someone, Someone]:
     """The first two persons of a node: added by the operator as `init` does, then enrolled."""
-    await approvals.begin_set_up(desk, "operator")
-    made = [(name, (await people.add(desk, None, "operator", name, DECIDERS))[1]) for name in ("An", "Binh")]
-    first, second = [await taken_up(desk, name, code) for name, code in made]
+    await approvals.begin_set_up(services, "operator")
+    made = [
+        (name, (await people.add(services, None, "operator", name, DECIDERS))[1]) for name in ("An", "Binh")
+    ]
+    first, second = [await taken_up(services, name, code) for name, code in made]
     return first, second
 
 
 async def proposed(one: Someone, *wanted: Binding, content: ProposalContent | None = None) -> Proposal:
     """That these certificates speak for their codes, or whatever else the content says."""
-    desk = one.desk
-    now = desk.clock.now()
-    changes = tuple(proposals.binding_change([], each, now, desk.overlap) for each in wanted)
-    return await proposals.propose(desk, await one.here(), content or ProposalContent(bindings=changes))
+    services = one.services
+    now = services.clock.now()
+    changes = tuple(proposals.binding_change([], each, now, services.overlap) for each in wanted)
+    return await proposals.propose(services, await one.here(), content or ProposalContent(bindings=changes))
 
 
 async def approved(other: Someone, proposal: Proposal) -> Proposal:
     """By a person who typed the right digits."""
     expected = proposal.content.expected
-    return await approvals.approve(other.desk, await other.here(), proposal.id, expected, proposal.digest)
+    return await approvals.approve(other.services, await other.here(), proposal.id, expected, proposal.digest)

@@ -11,7 +11,7 @@ import gateway.bootstrap.node
 import gateway.bootstrap.signing
 import gateway.office.bootstrap.office
 import gateway.trust.pdf_signing.agency_key  # noqa: F401 - all of these only to be there before the fork
-from gateway import house
+from gateway import program
 
 
 def type_line(
@@ -27,7 +27,7 @@ def type_line(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    code = house.run(words)
+    code = program.run(words)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -30,7 +30,7 @@ async def brokered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ax
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def desk(embedded: AxisDoor) -> AsyncIterator[api.Door]:
+async def services(embedded: AxisDoor) -> AsyncIterator[api.Door]:
     """The API of the node behind the axis."""
     node = embedded.ground.node
     async with TestClient(TestServer(build_application(node, Watch(node=node)))) as client:

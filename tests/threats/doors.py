@@ -19,7 +19,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from gateway import house
+from gateway import program
 from gateway.cli import main
 from gateway.domain.document import InState, Kind, Lane
 from gateway.domain.identity import Digest
@@ -264,7 +264,7 @@ def typed(words: Sequence[str]) -> tuple[int, str]:
     main.build = _APP  # the same program; making it anew takes longer than what it does
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = house.run(words)
+            code = program.run(words)
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

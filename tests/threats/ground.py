@@ -18,7 +18,7 @@ from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.edxml.envelope import Code, Envelope
 from gateway.office.bootstrap.office import Office
 from gateway.pool import ThreadPool
-from gateway.ports.axis import AxisDesk
+from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway.store import migrate
@@ -53,7 +53,7 @@ class Ground:
     """The node under attack, and the sender's hands on the axis."""
 
     town: Town
-    sender: AxisDesk
+    sender: ManagedAxis
     folder: Path
 
     @property
@@ -89,7 +89,7 @@ async def over_broker(broker: Broker, folder: Path) -> AsyncIterator[Ground]:
         yield await _hosting(town, hands, folder)
 
 
-async def _hosting(town: Town, hands: AxisDesk, folder: Path) -> Ground:
+async def _hosting(town: Town, hands: ManagedAxis, folder: Path) -> Ground:
     await hands.host([SENDER])
     await town.node.axis.host([RECEIVER])
     return Ground(town=town, sender=hands, folder=folder)

@@ -74,7 +74,7 @@ async def test_each_threat_in_an_attached_file_waits_for_the_clerk(
 
 
 async def test_each_threat_in_a_file_handed_in_is_refused(
-    embedded: AxisDoor, desk: api.Door, cases: Cases, record_property: Record
+    embedded: AxisDoor, services: api.Door, cases: Cases, record_property: Record
 ) -> None:
     before = await embedded.ground.town.count("outgoing_document")
     for sent, (id, (name, raw)) in enumerate(bad_files().items()):
@@ -83,13 +83,13 @@ async def test_each_threat_in_a_file_handed_in_is_refused(
             meta = api.meta(number=number, date="2031-03-04", recipients=[{"code": SENDER, "role": "to_act"}])
             files = (("lead", "to-trinh.pdf", PDF), ("appendix", name, raw))
 
-            answer = await desk.send(meta, files=files, agency=RECEIVER, once=number)
+            answer = await services.send(meta, files=files, agency=RECEIVER, once=number)
 
             say(Word.REJ_FMT.value)
             assert answer.status == 422, answer
             assert {error["pointer"] for error in answer.json["errors"]} >= {"/files/1"}, answer
             assert await embedded.ground.town.count("outgoing_document") == before + sent
             assert embedded.ground.stray_files() == []
-            good = await desk.send(meta, files=files[:1], agency=RECEIVER, once=f"{number}-good")
+            good = await services.send(meta, files=files[:1], agency=RECEIVER, once=f"{number}-good")
             assert good.status == 202, good
             await embedded.ground.town.carry()

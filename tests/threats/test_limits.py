@@ -15,7 +15,7 @@ from gateway.edxml import verify
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import MalformedXml
 from gateway.incoming import process
-from gateway.incoming.desk import GENERAL_AT_ONCE
+from gateway.incoming.services import GENERAL_AT_ONCE
 from tests.hostile import forge
 from tests.support import envelopes
 from tests.support.node import LEASE_S, PDF, Packet, Town, document

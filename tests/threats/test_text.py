@@ -90,7 +90,7 @@ async def brought(door: AxisDoor, text: str) -> dict[str, Any]:
 
 
 async def test_each_threat_in_a_text_is_only_words(
-    embedded: AxisDoor, desk: api.Door, cases: Cases, record_property: Record
+    embedded: AxisDoor, services: api.Door, cases: Cases, record_property: Record
 ) -> None:
     for id, text in TEXTS.items():
         with tried(cases, record_property, id, "embedded, api, command line") as say:
@@ -99,14 +99,14 @@ async def test_each_threat_in_a_text_is_only_words(
 
             # What was signed is shown as it is, and what would turn it round is written out: nothing is cut out.
             assert arrived["subject"] == escape_turning(text)
-            await shown_by_the_api(desk, arrived["id"], escape_turning(text))
+            await shown_by_the_api(services, arrived["id"], escape_turning(text))
             for line in (await on_the_terminal(embedded, arrived["id"])).splitlines():
                 assert line.isprintable(), repr(line)
 
 
-async def shown_by_the_api(desk: api.Door, id: str, text: str) -> None:
-    shown = await desk.ask("GET", f"/inbox/{id}", agency=RECEIVER)
-    file = await desk.ask("GET", f"/inbox/{id}/files/1", agency=RECEIVER)
+async def shown_by_the_api(services: api.Door, id: str, text: str) -> None:
+    shown = await services.ask("GET", f"/inbox/{id}", agency=RECEIVER)
+    file = await services.ask("GET", f"/inbox/{id}/files/1", agency=RECEIVER)
 
     assert shown.json["subject"] == text
     assert shown.headers["Content-Type"].startswith("application/json")
@@ -118,7 +118,7 @@ async def shown_by_the_api(desk: api.Door, id: str, text: str) -> None:
     assert disposition.isprintable()
     assert not {"/", "\\"} & set(disposition)
     assert "sandbox" in file.headers["Content-Security-Policy"]
-    assert (await desk.ask("GET", "/inbox?q=%25", agency=RECEIVER)).status == 200
+    assert (await services.ask("GET", "/inbox?q=%25", agency=RECEIVER)).status == 200
 
 
 async def on_the_terminal(door: AxisDoor, id: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.whole_files import new_file, write_file, write_private
+from gateway.atomic_files import new_file, write_file, write_private
 
 
 @pytest.mark.parametrize("alone", [False, True])

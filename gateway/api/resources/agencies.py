@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from gateway.api import asking
+from gateway.api import parsing
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, PageOut, Since, TextQuery, page_of
 from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.routes import Body, Routes
@@ -246,8 +246,8 @@ async def read_agency(call: Call) -> Agency:
     fails=(409, 413, 415, 422),
 )
 async def import_agencies(call: Call, query: ImportQuery) -> Import:
-    asking.need_type(call.request, "text/csv")
-    raw = await asking.whole_body(call.request, call.deps.options.import_bytes, call.deps.options.upload_s)
+    parsing.need_type(call.request, "text/csv")
+    raw = await parsing.whole_body(call.request, call.deps.options.import_bytes, call.deps.options.upload_s)
     plan = await call.deps.directory.plan_import(raw)
     if query.dry_run:
         return _import_view(plan, None)

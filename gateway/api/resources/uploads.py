@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import asking, pdf_view
+from gateway.api import parsing, pdf_view
 from gateway.api.call import Call, once
 from gateway.api.pdf_view import FileSignaturesOut
 from gateway.api.problems import bad_value
@@ -133,13 +133,13 @@ async def create_upload(call: Call, asked: UploadIn) -> web.Response:
     fails=(409, 413, 415, 422),
 )
 async def put_upload(call: Call, query: FileQuery) -> UploadOut:
-    asking.need_type(call.request, OCTETS)
+    parsing.need_type(call.request, OCTETS)
     upload = await uploads.put(
         call.deps.out,
         call.scope(),
         query.name,
         call.request.content_length,
-        asking.streamed_body(call.request, call.deps.options.upload_s),
+        parsing.streamed_body(call.request, call.deps.options.upload_s),
         _announced_digest(call.request.headers.get("Content-Digest", "")),
     )
     return _upload_view(call, *await uploads.present(call.deps.out, call.scope(), upload.id))
@@ -167,11 +167,11 @@ async def read_upload(call: Call) -> UploadOut:
     fails=(409, 415),
 )
 async def put_upload_part(call: Call) -> PartOut:
-    asking.need_type(call.request, OCTETS)
+    parsing.need_type(call.request, OCTETS)
     part = await uploads.add_part(
         *call.outgoing,
         call.number("n", "part"),
-        asking.streamed_body(call.request, call.deps.options.upload_s),
+        parsing.streamed_body(call.request, call.deps.options.upload_s),
         _announced_digest(call.request.headers.get("Content-Digest", "")),
     )
     return PartOut.of(part)

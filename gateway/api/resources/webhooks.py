@@ -29,7 +29,7 @@ from gateway.domain.webhook import (
     TryCode,
 )
 from gateway.errors import NotFound
-from gateway.webhooks import WantedEndpoint, WebhookDesk, sequence_in
+from gateway.webhooks import WantedEndpoint, WebhookService, sequence_in
 
 _MOST_AT_ONCE = 200
 _Types = Annotated[list[Line], Field(max_length=MOST_FILTERS)]
@@ -175,7 +175,9 @@ ROUTES = Routes("webhooks", ApiScope.WEBHOOKS_MANAGE)
     text="Those that are told no more than this key may read; so it is with every call on webhooks.",
 )
 async def list_webhooks(call: Call) -> WebhooksOut:
-    visible = [w for w in await _desk(call).listed(call.scope().agency_id) if w.scopes <= _key_scopes(call)]
+    visible = [
+        w for w in await _services(call).listed(call.scope().agency_id) if w.scopes <= _key_scopes(call)
+    ]
     return WebhooksOut(data=[await _webhook_view(call, w) for w in visible])
 
 
@@ -201,7 +203,7 @@ async def make_webhook(call: Call, asked: WebhookIn) -> web.Response:
     )
 
     async def act() -> str:
-        secret, endpoint = await _desk(call).add(call.scope(), endpoint_wish)
+        secret, endpoint = await _services(call).add(call.scope(), endpoint_wish)
         secrets.append(secret)
         return (await _made_view(call, endpoint, None)).model_dump_json(by_alias=True)
 
@@ -226,11 +228,11 @@ async def read_webhook(call: Call) -> WebhookOut:
     headers=("ETag",),
 )
 async def change_webhook(call: Call, asked: WebhookChangeIn) -> WebhookOut:
-    desk, scope = _desk(call), call.scope()
+    services, scope = _services(call), call.scope()
     endpoint, may = await _load_visible(call), _key_scopes(call)
     version = call.check_version(endpoint.version) if call.expected_version() is not None else None
     if asked.url is not None or asked.types is not None or asked.note is not None:
-        endpoint = await desk.change(
+        endpoint = await services.change(
             scope,
             endpoint.id,
             url=asked.url,
@@ -241,7 +243,7 @@ async def change_webhook(call: Call, asked: WebhookChangeIn) -> WebhookOut:
         )
         version = endpoint.version
     if asked.state is not None and asked.state is not endpoint.state:
-        switch = desk.pause if asked.state is EndpointState.PAUSED else desk.resume
+        switch = services.pause if asked.state is EndpointState.PAUSED else services.resume
         endpoint = await switch(scope, endpoint.id, may=may, version=version)
     return call.versioned(await _webhook_view(call, endpoint), endpoint.version)
 
@@ -250,7 +252,7 @@ async def change_webhook(call: Call, asked: WebhookChangeIn) -> WebhookOut:
 async def remove_webhook(call: Call) -> WebhookRemoved:
     id = call.path("id")
     await _load_visible(call)
-    await _desk(call).remove(call.scope(), id, may=_key_scopes(call), version=call.expected_version())
+    await _services(call).remove(call.scope(), id, may=_key_scopes(call), version=call.expected_version())
     return WebhookRemoved(id=id)
 
 
@@ -263,7 +265,9 @@ async def remove_webhook(call: Call) -> WebhookRemoved:
 async def rotate_webhook_secret(call: Call, asked: RotateIn) -> WebhookMade:
     await _load_visible(call)
     overlap = timedelta(hours=asked.overlap_h)
-    secret, endpoint = await _desk(call).rotate(call.scope(), call.path("id"), overlap, may=_key_scopes(call))
+    secret, endpoint = await _services(call).rotate(
+        call.scope(), call.path("id"), overlap, may=_key_scopes(call)
+    )
     return call.versioned(await _made_view(call, endpoint, secret), endpoint.version)
 
 
@@ -275,7 +279,7 @@ async def rotate_webhook_secret(call: Call, asked: RotateIn) -> WebhookMade:
 async def test_webhook(call: Call) -> TryOut:
     await _load_visible(call)
     agency = call.caller.agency.code if call.caller.agency else ""
-    attempt = await _desk(call).test(call.scope(), call.path("id"), agency, may=_key_scopes(call))
+    attempt = await _services(call).test(call.scope(), call.path("id"), agency, may=_key_scopes(call))
     return _try(attempt)
 
 
@@ -285,7 +289,7 @@ async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
     upper_bound = 0
     if query.cursor is not None:
         upper_bound = _sequence(query.cursor, "?cursor")
-    rows, has_more = await _desk(call).log(
+    rows, has_more = await _services(call).log(
         endpoint.agency_id,
         endpoint.id,
         query.limit,
@@ -303,11 +307,11 @@ async def redeliver(call: Call, asked: RedeliverIn) -> Redelivered:
     sequences = None
     if asked.events is not None:
         sequences = [_sequence(event, f"/events/{n}") for n, event in enumerate(asked.events)]
-    count = await _desk(call).redeliver(call.scope(), call.path("id"), sequences, may=_key_scopes(call))
+    count = await _services(call).redeliver(call.scope(), call.path("id"), sequences, may=_key_scopes(call))
     return Redelivered(count=count)
 
 
-def _desk(call: Call) -> WebhookDesk:
+def _services(call: Call) -> WebhookService:
     return call.deps.webhooks
 
 
@@ -317,7 +321,7 @@ def _key_scopes(call: Call) -> frozenset[ApiScope]:
 
 async def _load_visible(call: Call) -> Endpoint:
     """Load the webhook; NotFound also for one that gets more than the key may read."""
-    endpoint = await _desk(call).one(call.scope().agency_id, call.path("id"))
+    endpoint = await _services(call).one(call.scope().agency_id, call.path("id"))
     if not endpoint.scopes <= _key_scopes(call):
         raise NotFound("the agency has no such webhook that this key may manage")
     return endpoint
@@ -331,7 +335,7 @@ def _sequence(text: str, pointer: str) -> int:
 
 
 async def _webhook_view(call: Call, endpoint: Endpoint) -> WebhookOut:
-    figures = (await _desk(call).rows.figures(endpoint.agency_id, [endpoint.id]))[endpoint.id]
+    figures = (await _services(call).rows.figures(endpoint.agency_id, [endpoint.id]))[endpoint.id]
     now = call.deps.clock.now()
     return WebhookOut.of(
         endpoint,

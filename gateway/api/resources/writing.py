@@ -1,10 +1,10 @@
 """Outgoing documents, written by programs: created, acted on, and read from a signed PDF before. In: a call, for a new
-document in parts that are streamed into the tray. Out: 202 once everything is durable, or every reason against it. A
-document is sent, kept as a draft, checked only, or sent as an update or replacement of another; a repeat under the same
-Idempotency-Key gets the first answer again. An envelope built elsewhere is taken: without a signature the node writes and
-signs it, one signed with a key bound to the agency's code leaves byte for byte. A draft is sent, a document is cancelled,
-sent again or recalled; each honours If-Match, and a recall creates a packet and so needs an Idempotency-Key too. A signed
-PDF is read for the form of a new document: number, symbol, date, type, abstract, signer, with their certainty, and
+document in parts that are streamed into the request's files. Out: 202 once everything is durable, or every reason against
+it. A document is sent, kept as a draft, checked only, or sent as an update or replacement of another; a repeat under the
+same Idempotency-Key gets the first answer again. An envelope built elsewhere is taken: without a signature the node writes
+and signs it, one signed with a key bound to the agency's code leaves byte for byte. A draft is sent, a document is
+cancelled, sent again or recalled; each honours If-Match, and a recall creates a packet and so needs an Idempotency-Key too.
+A signed PDF is read for the form of a new document: number, symbol, date, type, abstract, signer, with their certainty, and
 recipients with possible codes; nothing of it is stored."""
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from functools import partial
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import asking, message_view, pdf_view, routes
-from gateway.api.asking import read_file, read_order
+from gateway.api import message_view, parsing, pdf_view, routes
 from gateway.api.call import Call, Words, once
 from gateway.api.message_view import Message, RecipientOut, WarningOut
 from gateway.api.models import (
@@ -31,6 +30,7 @@ from gateway.api.models import (
     SendIn,
     UpdateIn,
 )
+from gateway.api.parsing import read_file, read_order
 from gateway.api.pdf_view import FieldsOut, OfferOut
 from gateway.api.problems import reasons_told
 from gateway.api.routes import BASE, Body, Routes
@@ -39,12 +39,12 @@ from gateway.api.words import Lang
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind, OutgoingDocument, RecipientRole
 from gateway.errors import NotFound
-from gateway.outgoing import brought, manage
+from gateway.outgoing import manage, ready_envelope
 from gateway.outgoing.accept import accept
 from gateway.outgoing.addressing import read_document as read_fields
 from gateway.outgoing.check import look
-from gateway.outgoing.further import send_further
-from gateway.outgoing.intake import Accepted, Once, Order, tray
+from gateway.outgoing.intake import Accepted, Once, Order, receive_files
+from gateway.outgoing.more_recipients import send_further
 from gateway.outgoing.recall import recall as ask_recall
 from gateway.policy.pdf_fields import is_complete
 
@@ -103,7 +103,7 @@ READ_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
     sample=routes.sample_message,
 )
 async def create_message(call: Call) -> web.Response:
-    async with tray(call.deps.out) as files:
+    async with receive_files(call.deps.out) as files:
         checked = await read_order(call.request, MessageIn, call.scope(), files, call.deps.options)
         call = call.with_body(checked)
         rendering = Rendering(call)
@@ -119,7 +119,7 @@ async def create_message(call: Call) -> web.Response:
     sample=routes.sample_message,
 )
 async def validate_message(call: Call) -> Validated:
-    async with tray(call.deps.out) as files:
+    async with receive_files(call.deps.out) as files:
         checked = await read_order(call.request, MessageIn, call.scope(), files, call.deps.options)
         draft, verdict = await look(call.deps.out, call.scope(), order_of(checked.value), files)
     warnings = message_view.told_warnings(verdict.warnings, call.lang)
@@ -159,7 +159,7 @@ async def replace_message(call: Call) -> web.Response:
 
 async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn]) -> web.Response:
     parent = await _load_parent(call)
-    async with tray(call.deps.out) as files:
+    async with receive_files(call.deps.out) as files:
         checked = await read_order(call.request, model, call.scope(), files, call.deps.options)
         call = call.with_body(checked)
         order = replace(
@@ -182,10 +182,12 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
     fails=(404, 413, 415, 422),
 )
 async def create_from_envelope(call: Call, query: EnvelopeQuery) -> web.Response:
-    asking.need_type(call.request, *_MEDIA)
-    async with tray(call.deps.out) as files:
-        body = asking.streamed_body(call.request, call.deps.options.upload_s)
-        envelope = await brought.take(call.deps.out, call.scope(), files, body, query.into(brought.Besides))
+    parsing.need_type(call.request, *_MEDIA)
+    async with receive_files(call.deps.out) as files:
+        body = parsing.streamed_body(call.request, call.deps.options.upload_s)
+        envelope = await ready_envelope.take(
+            call.deps.out, call.scope(), files, body, query.into(ready_envelope.Besides)
+        )
         facts = query.model_dump(mode="json") | {"envelope": envelope.digest}
         call = replace(call, canonical=json.dumps(facts, sort_keys=True, separators=(",", ":")))
         rendering = Rendering(call)
@@ -376,7 +378,7 @@ class ReadOut(Told):
     body=Body.FILE,
 )
 async def read_document(call: Call) -> ReadOut:
-    async with tray(call.deps.out) as files:
+    async with receive_files(call.deps.out) as files:
         await read_file(call.request, files, call.deps.options)
         reading = await read_fields(call.deps.out, call.deps.directory, call.scope(), files)
     return ReadOut(

@@ -59,12 +59,12 @@ async def _answer_count(call: VxpCall, kind: BoxKind) -> web.Response:
 
 
 async def _list_waiting(call: VxpCall, agency: HostedAgency, kind: BoxKind) -> list[Waiting]:
-    desk = call.deps.api.inn
+    services = call.deps.api.inn
     if kind is BoxKind.STATUS:
         call.caller.may(ApiScope.MESSAGES_READ)
-        return await box.statuses(desk, call.reader(agency), MOST_LISTED)
+        return await box.statuses(services, call.reader(agency), MOST_LISTED)
     call.caller.may(ApiScope.INBOX_READ)
-    return await box.documents(desk, call.reader(agency), MOST_LISTED)
+    return await box.documents(services, call.reader(agency), MOST_LISTED)
 
 
 async def fetched(call: VxpCall) -> web.StreamResponse:

@@ -13,7 +13,7 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.api import asking
+from gateway.api import parsing
 from gateway.api.problems import BadCall, RequestFault, bad_value
 from gateway.api.vxp import answers, box
 from gateway.api.vxp.caller import VxpCall
@@ -28,10 +28,10 @@ from gateway.domain.text import fold
 from gateway.edxml.envelope import Envelope
 from gateway.errors import Clash
 from gateway.incoming import act, status_files
-from gateway.outgoing import brought, brought_change, recall
+from gateway.outgoing import brought_change, ready_envelope, recall
 from gateway.outgoing.accept import accept, content_digest
-from gateway.outgoing.brought import Brought
-from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
+from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles, receive_files
+from gateway.outgoing.ready_envelope import Brought
 from gateway.outgoing.spooling import Spool
 from gateway.policy.verdict import ReasonCode
 from gateway.store.work import SqlWork
@@ -42,23 +42,23 @@ _TAKE_BACK, _RECEIVED = "13", "01"
 async def send(call: VxpCall) -> web.Response:
     kind = box.kind_of(call)
     call.caller.may(ApiScope.MESSAGES_SEND if kind is BoxKind.EDOC else ApiScope.INBOX_ACT)
-    desk = call.deps.api.out
-    async with tray(desk) as files:
+    services = call.deps.api.out
+    async with receive_files(services) as files:
         spooled = await _spool_body(call, files)
-        model = await brought.look(desk, spooled)
+        model = await ready_envelope.look(services, spooled)
         agency = _sender(call, model)
         if kind is BoxKind.STATUS:
             return answers.well(DocId=await _record_status(call, agency, model))
         if model.kind is Kind.RECALL:
-            recall_document = await brought_change.recalled(desk, call.scope(agency), model)
+            recall_document = await brought_change.recalled(services, call.scope(agency), model)
             return answers.well(DocId=recall_document.id)
         return answers.well(DocId=await _send(call, agency, files, spooled, model))
 
 
-async def _spool_body(call: VxpCall, files: Tray) -> Spool:
+async def _spool_body(call: VxpCall, files: RequestFiles) -> Spool:
     """Spool without the line end that the library writes behind the file, unless the digest includes it."""
-    body = _Body(asking.streamed_body(call.request, call.deps.api.options.upload_s))
-    spool = await brought.spool(call.deps.api.out, files, body.pieces())
+    body = _Body(parsing.streamed_body(call.request, call.deps.api.options.upload_s))
+    spool = await ready_envelope.spool(call.deps.api.out, files, body.pieces())
     # A line end may be the file's own, which does not change its meaning.
     digests = [spool.digest(), spool.digest(body.end)]
     stated_hash = call.said.get("hash-file", "").strip().lower()
@@ -107,15 +107,17 @@ def _sender(call: VxpCall, model: Envelope) -> HostedAgency:
     return agency
 
 
-async def _send(call: VxpCall, agency: HostedAgency, files: Tray, spooled: Spool, model: Envelope) -> str:
+async def _send(
+    call: VxpCall, agency: HostedAgency, files: RequestFiles, spooled: Spool, model: Envelope
+) -> str:
     codes = vxp.named_recipients(call.said.get("to", ""))
     if codes is None:
         raise bad_value("", '["CODE", …]', "to")
-    desk, scope = call.deps.api.out, call.scope(agency)
+    services, scope = call.deps.api.out, call.scope(agency)
     # By its own id the system finds the document again in its statuses.
-    extras = brought.Besides(callback_data=_document_key(model))
-    envelope = _narrow_recipients(await brought.read(desk, scope, files, spooled, extras), codes)
-    content = await desk.pool.brief(partial(content_digest, envelope.order, files))
+    extras = ready_envelope.Besides(callback_data=_document_key(model))
+    envelope = _narrow_recipients(await ready_envelope.read(services, scope, files, spooled, extras), codes)
+    content = await services.pool.brief(partial(content_digest, envelope.order, files))
     change = str(envelope.order.change) if envelope.order.change is not None else ""
     key_text = json.dumps([call.system, model.document_id, content, change, sorted(map(fold_code, codes))])
     document_id = ""
@@ -137,7 +139,7 @@ async def _send(call: VxpCall, agency: HostedAgency, files: Tray, spooled: Spool
         await _refuse_other_content(work, call, envelope.order, model)
     # There is no person to ask here; the differing page stays noted with the document.
     order = replace(envelope.order, confirm=(ReasonCode.FIRST_PAGE_OTHER,))
-    accepted = await accept(desk, scope, order, files, once, envelope.signed)
+    accepted = await accept(services, scope, order, files, once, envelope.signed)
     return accepted.replayed[1] if accepted.replayed is not None else document_id
 
 
@@ -190,12 +192,12 @@ async def _record_status(call: VxpCall, agency: HostedAgency, model: Envelope) -
     """Record a status and return its id, the same for a repeat. The node itself reports a delivery."""
     if model.status is None:
         raise BadCall("bad-file", RequestFault(code="vxp-no-status"))
-    desk, scope = call.deps.api.inn, call.scope(agency)
+    services, scope = call.deps.api.inn, call.scope(agency)
     if model.status.code == _TAKE_BACK:
         return await _take_back(call, agency, model)
-    status_file = await status_files.read(desk, scope, model)
+    status_file = await status_files.read(services, scope, model)
     if status_file.call.code != _RECEIVED:
-        await act.set_status(desk, scope, status_file.document.id, status_file.call)
+        await act.set_status(services, scope, status_file.document.id, status_file.call)
     return f"{status_file.document.id}.{status_file.call.code}"
 
 

@@ -13,11 +13,11 @@ from gateway.domain.event import EventKind
 from gateway.domain.handling import unit_key
 from gateway.domain.person import Person, Role
 from gateway.errors import Denied
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Manner, PostRole, Right
 from gateway.office.domain.session import Session, SignInDuty
 from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.rights import Grant, Loan, Rights
+from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
 
 
@@ -127,19 +127,19 @@ async def _is_administered(work: AccountWork, at: datetime) -> bool:
     )
 
 
-async def heads_of(desk: AccountDesk, agency_id: str) -> Sequence[Person]:
-    now = desk.clock.now()
-    async with desk.accounts.read() as view:
+async def heads_of(services: AccountServices, agency_id: str) -> Sequence[Person]:
+    now = services.clock.now()
+    async with services.accounts.read() as view:
         posts = await view.posts.in_agency(agency_id)
         ids = {post.person_id for post in posts if post.role is PostRole.HEAD and post.holds(now)}
         people = [p for p in await view.people.everybody() if p.id in ids] if ids else []
     return [p for p in people if p.is_active]
 
 
-async def units_of(desk: AccountDesk, agency_id: str) -> Mapping[str, UnitPeople]:
+async def units_of(services: AccountServices, agency_id: str) -> Mapping[str, UnitPeople]:
     """Map unit keys to the people of each unit."""
-    now = desk.clock.now()
-    async with desk.accounts.read() as view:
+    now = services.clock.now()
+    async with services.accounts.read() as view:
         posts = [post for post in await view.posts.in_agency(agency_id) if post.unit and post.holds(now)]
         people = {p.id: p for p in await view.people.everybody()} if posts else {}
     by_unit: dict[str, UnitPeople] = {}
@@ -161,7 +161,7 @@ _LONGEST_NOTED = 200
 
 
 async def note_reading(
-    desk: AccountDesk,
+    services: AccountServices,
     acting: Acting,
     document_id: str,
     *,
@@ -187,5 +187,5 @@ async def note_reading(
         "order": " ".join(order.split())[:_LONGEST_NOTED],
         **behalf(granted),
     }
-    async with desk.changing(acting.person.id) as (work, now):
+    async with services.changing(acting.person.id) as (work, now):
         await work.tell_agency(agency_id, EventKind.DOCUMENT_READ, document_id, now, details)

@@ -19,9 +19,9 @@ from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import posts, sessions, sign_in
 from gateway.office.accounts.acting import By, over_agency, over_person
 from gateway.office.accounts.posts import WantedPost
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Post
 from gateway.office.domain.session import Ended, Session
+from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9.\-]{1,62}[a-z0-9]")
@@ -41,15 +41,15 @@ class NewAccount:
     request: str = ""
 
 
-async def add(desk: AccountDesk, by: By, new_account: NewAccount) -> tuple[Person, str]:
+async def add(services: AccountServices, by: By, new_account: NewAccount) -> tuple[Person, str]:
     """Add the account and return its one-time code; it has its posts at once, but no sign-in before the code is used."""
-    now = desk.clock.now()
-    code, digest = desk.secrets.new_code()
+    now = services.clock.now()
+    code, digest = services.secrets.new_code()
     name, request = _words(new_account.name, "name"), " ".join(new_account.request.split())[:_LONGEST_NAME]
     if not is_name(name):
         raise Clash("a person's name has letters, blanks, dots, hyphens and apostrophes", code="GW-LOGIN")
     person = Person(
-        id=desk.clock.new_id("prn_"),
+        id=services.clock.new_id("prn_"),
         name=name,
         login=_login(new_account.login),
         title=_words(new_account.title, "title") if new_account.title else "",
@@ -60,11 +60,11 @@ async def add(desk: AccountDesk, by: By, new_account: NewAccount) -> tuple[Perso
         roles_by=by.principal_id,
         roles_at=now,
     )
-    async with desk.changing(by.principal_id) as (work, _):
+    async with services.changing(by.principal_id) as (work, _):
         for agency_id in sorted({post.agency_id for post in new_account.posts} or {NODE}):
             await over_agency(work, by, agency_id, now)
         await _must_be_free(work, new_account.login)
-        await work.people.add(person, Credentials(code_digest=digest, code_until=now + desk.rules.link))
+        await work.people.add(person, Credentials(code_digest=digest, code_until=now + services.rules.link))
         details: dict[str, object] = {"roles": []} | ({"request": request} if request else {})
         await work.events.append(EventKind.PERSON_ADDED, person.id, now, details)
         for post in new_account.posts:
@@ -72,14 +72,14 @@ async def add(desk: AccountDesk, by: By, new_account: NewAccount) -> tuple[Perso
     return person, code
 
 
-async def link(desk: AccountDesk, by: By, login: str) -> tuple[Person, str]:
+async def link(services: AccountServices, by: By, login: str) -> tuple[Person, str]:
     """Renew the account with a one-time code: earlier password and second factor are void. It counts as a change of roles,
     like enrolling anew."""
-    code, digest = desk.secrets.new_code()
-    async with _changing(desk, by, login) as (work, person, now):
+    code, digest = services.secrets.new_code()
+    async with _changing(services, by, login) as (work, person, now):
         changed = replace(person, enrolled_at=None, roles_by=by.principal_id, roles_at=now)
         await work.people.save(changed)
-        credentials = Credentials(code_digest=digest, code_until=now + desk.rules.link)
+        credentials = Credentials(code_digest=digest, code_until=now + services.rules.link)
         await work.people.save_credentials(person.id, credentials)
         await work.past.put_codes(person.id, ())
         await sessions.end_all(work, person.id, now, Ended.PASSWORD)
@@ -87,12 +87,14 @@ async def link(desk: AccountDesk, by: By, login: str) -> tuple[Person, str]:
     return changed, code
 
 
-async def stand(desk: AccountDesk, by: By, login: str, standing: AccountStanding, reason: str) -> Person:
+async def stand(
+    services: AccountServices, by: By, login: str, standing: AccountStanding, reason: str
+) -> Person:
     """Lock, suspend, withdraw, or open again. A withdrawn account stays so: the person is added anew. An idle account
     counts as used from the moment at which it is opened again."""
     if len(reason.strip()) < _LEAST_REASON:
         raise Clash(f"a reason of at least {_LEAST_REASON} characters is needed", code="GW-REASON")
-    async with _changing(desk, by, login) as (work, person, now):
+    async with _changing(services, by, login) as (work, person, now):
         if person.standing is AccountStanding.WITHDRAWN or person.standing is standing:
             raise Clash(f"the account is {person.standing} already", code="GW-ACCOUNT-STATE")
         changed = replace(
@@ -112,19 +114,19 @@ async def stand(desk: AccountDesk, by: By, login: str, standing: AccountStanding
     return changed
 
 
-async def must_change(desk: AccountDesk, by: By, login: str) -> Person:
+async def must_change(services: AccountServices, by: By, login: str) -> Person:
     """Demand a new password before any other act, at the next call."""
-    async with _changing(desk, by, login) as (work, person, now):
+    async with _changing(services, by, login) as (work, person, now):
         changed = replace(person, must_change=True)
         await work.people.save(changed)
         await work.events.append(EventKind.ACCOUNT_PASSWORD, person.id, now, {"must_change": True})
     return changed
 
 
-async def unlock(desk: AccountDesk, by: By, login: str) -> Person:
+async def unlock(services: AccountServices, by: By, login: str) -> Person:
     """End the wait after too many wrong passwords. It gives no rights, so the machine's operator needs none; an
     administrator of a part of the node needs every agency of the person."""
-    async with _changing(desk, by, login, operator_may=True) as (work, person, now):
+    async with _changing(services, by, login, operator_may=True) as (work, person, now):
         credentials = await work.people.credentials(person.id)
         await work.people.save_credentials(person.id, replace(credentials, failures=0, locked_until=None))
         await sign_in.forgive_tries(work, *(name for name in (person.login, person.name) if name))
@@ -132,20 +134,20 @@ async def unlock(desk: AccountDesk, by: By, login: str) -> Person:
     return person
 
 
-async def sign_out(desk: AccountDesk, by: By, login: str) -> int:
+async def sign_out(services: AccountServices, by: By, login: str) -> int:
     """End every session of another person and return their number. It ends them in all agencies at once, so the
     administrator needs all of them."""
-    async with _changing(desk, by, login, operator_may=True) as (work, person, now):
+    async with _changing(services, by, login, operator_may=True) as (work, person, now):
         return await sessions.end_all(work, person.id, now, Ended.EVERYWHERE)
 
 
 @asynccontextmanager
 async def _changing(
-    desk: AccountDesk, by: By, login: str, *, operator_may: bool = False
+    services: AccountServices, by: By, login: str, *, operator_may: bool = False
 ) -> AsyncIterator[tuple[AccountWork, Person, datetime]]:
     """Yield an account in a unit of work that is committed at its end. `operator_may`: the machine's operator may always
     unlock and sign out; others as for any change of the whole account."""
-    async with desk.changing(by.principal_id) as (work, now):
+    async with services.changing(by.principal_id) as (work, now):
         person = await work.people.named(login)
         if by.person_id is not None or not operator_may:
             await over_person(work, by, person, now)
@@ -207,7 +209,7 @@ class AccountSeen(AccountLine):
 
 
 async def account_lines(
-    desk: AccountDesk,
+    services: AccountServices,
     by: By,
     agency_id: str | None,
     fits: Callable[[Person, tuple[Post, ...]], bool],
@@ -216,8 +218,8 @@ async def account_lines(
 ) -> tuple[Sequence[AccountLine], int]:
     """List some of an agency's persons, and their total: the longest unused first, never used ones by name; of the node for
     the empty agency, and of every agency for None, which needs an administrator of the node."""
-    now = desk.clock.now()
-    async with desk.accounts.read() as view:
+    now = services.clock.now()
+    async with services.accounts.read() as view:
         await over_agency(view, by, NODE if agency_id is None else agency_id, now)
         posts = await (view.posts.all() if agency_id is None else view.posts.in_agency(agency_id))
         posts_by_person: dict[str, list[Post]] = {}
@@ -234,10 +236,10 @@ async def account_lines(
     return lines, len(people)
 
 
-async def look_at(desk: AccountDesk, by: By, id: str) -> AccountSeen:
+async def look_at(services: AccountServices, by: By, id: str) -> AccountSeen:
     """Load an account. Raise NotFound for a person without a post where this administrator administers."""
-    now = desk.clock.now()
-    async with desk.accounts.read() as view:
+    now = services.clock.now()
+    async with services.accounts.read() as view:
         person = await view.people.get(id)
         sees_all = await _is_allowed(over_agency(view, by, NODE, now))
         posts = await view.posts.of_persons({id})
@@ -260,21 +262,21 @@ async def look_at(desk: AccountDesk, by: By, id: str) -> AccountSeen:
         has_factor=line.has_factor,
         link_until=line.link_until,
         is_ours=is_ours,
-        sessions=tuple(await sessions.open_of(desk, person)) if is_ours or by.person_id == id else (),
+        sessions=tuple(await sessions.open_of(services, person)) if is_ours or by.person_id == id else (),
         events=tuple(events),
         names=names,
     )
 
 
-async def logins(desk: AccountDesk) -> frozenset[str]:
+async def logins(services: AccountServices) -> frozenset[str]:
     """List all login names, for suggesting a free one."""
-    async with desk.accounts.read() as view:
+    async with services.accounts.read() as view:
         return frozenset(person.login for person in await view.people.everybody() if person.login)
 
 
-async def last_review(desk: AccountDesk, agency_id: str) -> Event | None:
+async def last_review(services: AccountServices, agency_id: str) -> Event | None:
     """Return the last review of the accounts of that agency, or of the node."""
-    async with desk.accounts.read() as view:
+    async with services.accounts.read() as view:
         events = await view.events.of(f"accounts:{agency_id or 'node'}")
     reviews = [event for event in events if event.kind is EventKind.ACCOUNT_REVIEWED]
     return max(reviews, key=lambda event: event.at, default=None)
@@ -298,10 +300,10 @@ async def _is_allowed(check: Awaitable[None]) -> bool:
     return True
 
 
-async def review_lines(desk: AccountDesk, by: By, agency_id: str) -> Sequence[AccountLine]:
+async def review_lines(services: AccountServices, by: By, agency_id: str) -> Sequence[AccountLine]:
     """List the accounts by name; the empty agency gives those of the node. Posts of other agencies are not shown."""
-    now = desk.clock.now()
-    async with desk.accounts.read() as view:
+    now = services.clock.now()
+    async with services.accounts.read() as view:
         await over_agency(view, by, agency_id, now)
         posts = await view.posts.in_agency(agency_id)
         ids = {post.person_id for post in posts}
@@ -312,10 +314,10 @@ async def review_lines(desk: AccountDesk, by: By, agency_id: str) -> Sequence[Ac
         ]
 
 
-async def confirm_review(desk: AccountDesk, by: By, agency_id: str, year: int) -> int:
+async def confirm_review(services: AccountServices, by: By, agency_id: str, year: int) -> int:
     """Record the review of that year's list, and return the number of its accounts."""
-    lines = await review_lines(desk, by, agency_id)
-    async with desk.changing(by.principal_id) as (work, now):
+    lines = await review_lines(services, by, agency_id)
+    async with services.changing(by.principal_id) as (work, now):
         details = {"year": year, "agency": agency_id or None, "accounts": len(lines)}
         await work.events.append(EventKind.ACCOUNT_REVIEWED, f"accounts:{agency_id or 'node'}", now, details)
     return len(lines)

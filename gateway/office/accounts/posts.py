@@ -17,11 +17,11 @@ from gateway.domain.person import Person
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import sessions
 from gateway.office.accounts.acting import Acting, By, over_agency, rights_of
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Delegation, Mailbox, Post, PostRole, Right
 from gateway.office.domain.session import Ended
 from gateway.office.policy import rights
 from gateway.office.policy.rights import NEVER_DELEGATED, LendingObjection
+from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
 
 _LONGEST_UNIT = 200
@@ -37,9 +37,9 @@ class WantedPost:
     until: datetime | None = None
 
 
-async def give(desk: AccountDesk, by: By, login: str, wish: WantedPost) -> Post:
+async def give(services: AccountServices, by: By, login: str, wish: WantedPost) -> Post:
     """Give a post; the same post again replaces unit and term. Raise Clash for a role that belongs elsewhere."""
-    async with desk.changing(by.principal_id) as (work, now):
+    async with services.changing(by.principal_id) as (work, now):
         person = await work.people.named(login)
         await _may_give(work, by, person, wish.agency_id, now)
         post = await put(work, by, person, wish, now)
@@ -47,10 +47,10 @@ async def give(desk: AccountDesk, by: By, login: str, wish: WantedPost) -> Post:
     return post
 
 
-async def take(desk: AccountDesk, by: By, login: str, role: PostRole, agency_id: str = NODE) -> None:
+async def take(services: AccountServices, by: By, login: str, role: PostRole, agency_id: str = NODE) -> None:
     """Take a post. Raise NotFound when the person did not have it; Denied for the node's last operator, who could not get
     it back."""
-    async with desk.changing(by.principal_id) as (work, now):
+    async with services.changing(by.principal_id) as (work, now):
         person = await work.people.named(login)
         await _may_give(work, by, person, agency_id, now)
         if role is PostRole.OPERATOR and await _is_last_operator(work, person, now):
@@ -132,16 +132,16 @@ class WantedDelegation:
     act_number: str = ""
 
 
-async def delegate(desk: AccountDesk, acting: Acting, wish: WantedDelegation) -> Delegation:
+async def delegate(services: AccountServices, acting: Acting, wish: WantedDelegation) -> Delegation:
     """Lend rights in the chosen agency. A head's delegation is in force from its beginning; another's waits for a head."""
     acting.require(Right.DELEGATE)
     agency_id = acting.session.agency_id or ""
-    async with desk.changing(acting.person.id) as (work, now):
+    async with services.changing(acting.person.id) as (work, now):
         recipient = await work.people.named(wish.to_login)
         if not recipient.is_active:
             raise Clash("who is to act has no account that can be used", code="GW-DELEGATE-SELF")
         delegation = Delegation(
-            id=desk.clock.new_id("dlg_"),
+            id=services.clock.new_id("dlg_"),
             agency_id=agency_id,
             from_id=acting.person.id,
             to_id=recipient.id,
@@ -160,10 +160,10 @@ async def delegate(desk: AccountDesk, acting: Acting, wish: WantedDelegation) ->
     return delegation
 
 
-async def approve_delegation(desk: AccountDesk, acting: Acting, id: str) -> Delegation:
+async def approve_delegation(services: AccountServices, acting: Acting, id: str) -> Delegation:
     """Approve as a head: from then on it is in force for its time."""
     acting.require(Right.APPROVE_DELEGATION)
-    async with desk.changing(acting.person.id) as (work, now):
+    async with services.changing(acting.person.id) as (work, now):
         delegation = await work.delegations.get(acting.session.agency_id or "", id)
         own_rights = await rights_of(work, acting.person.id, now)
         _raise_objection(rights.objection_to_approving(delegation, own_rights, now))
@@ -172,9 +172,9 @@ async def approve_delegation(desk: AccountDesk, acting: Acting, id: str) -> Dele
     return agreed
 
 
-async def end_delegation(desk: AccountDesk, acting: Acting, id: str) -> Delegation:
+async def end_delegation(services: AccountServices, acting: Acting, id: str) -> Delegation:
     """End a delegation, also one that is not approved yet."""
-    async with desk.changing(acting.person.id) as (work, now):
+    async with services.changing(acting.person.id) as (work, now):
         delegation = await work.delegations.get(acting.session.agency_id or "", id)
         own_rights = await rights_of(work, acting.person.id, now)
         _raise_objection(rights.objection_to_ending(delegation, own_rights, now))
@@ -188,20 +188,20 @@ async def _change_delegation(work: AccountWork, kind: EventKind, changed: Delega
     await _record_delegation(work, kind, changed, now)
 
 
-async def delegations_seen(desk: AccountDesk, acting: Acting) -> Sequence[Delegation]:
+async def delegations_seen(services: AccountServices, acting: Acting) -> Sequence[Delegation]:
     """List those of the chosen agency, newest first: all for heads and administrators, their own for other persons."""
     agency_id = acting.session.agency_id or ""
-    async with desk.accounts.read() as view:
+    async with services.accounts.read() as view:
         delegations = await view.delegations.listed(agency_id, MOST_DELEGATIONS)
     if acting.may(Right.APPROVE_DELEGATION) or acting.may(Right.ACCOUNTS):
         return delegations
     return [d for d in delegations if acting.person.id in (d.from_id, d.to_id)]
 
 
-async def possible_borrowers(desk: AccountDesk, acting: Acting) -> Sequence[Person]:
+async def possible_borrowers(services: AccountServices, acting: Acting) -> Sequence[Person]:
     """List possible borrowers: active persons with a post in the chosen agency, without the lender, by name."""
-    now = desk.clock.now()
-    async with desk.accounts.read() as view:
+    now = services.clock.now()
+    async with services.accounts.read() as view:
         posts = await view.posts.in_agency(acting.session.agency_id or "")
         people = await view.people.everybody()
     ids = {post.person_id for post in posts if post.holds(now)} - {acting.person.id}
@@ -218,10 +218,12 @@ def lendable_rights(acting: Acting) -> Sequence[Right]:
     ]
 
 
-async def names_in_delegations(desk: AccountDesk, delegations: Collection[Delegation]) -> Mapping[str, str]:
+async def names_in_delegations(
+    services: AccountServices, delegations: Collection[Delegation]
+) -> Mapping[str, str]:
     """Map all persons of these delegations to their names."""
     ids = {id for d in delegations for id in (d.from_id, d.to_id, d.approver_id, d.ended_by) if id}
-    async with desk.accounts.read() as view:
+    async with services.accounts.read() as view:
         return await view.people.names(ids)
 
 
@@ -252,16 +254,18 @@ _MAILBOX_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]{1,62}[a-z0-9]")
 _MAILBOX_ROLES = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN})
 
 
-async def make_mailbox(desk: AccountDesk, by: By, agency_id: str, name: str, role: PostRole) -> Mailbox:
+async def make_mailbox(
+    services: AccountServices, by: By, agency_id: str, name: str, role: PostRole
+) -> Mailbox:
     """Make a mailbox, of clerks or administrators alone. Raise Clash when a person or a mailbox has that name."""
-    now = desk.clock.now()
+    now = services.clock.now()
     if role not in _MAILBOX_ROLES or _MAILBOX_NAME.fullmatch(name) is None:
         raise Clash(
             "a mailbox is one of clerks or administrators, named with a to z, digits and dots",
             code="GW-MAILBOX",
         )
     mailbox = Mailbox(agency_id=agency_id, name=name, role=role, made_by=by.principal_id, made_at=now)
-    async with desk.changing(by.principal_id) as (work, _):
+    async with services.changing(by.principal_id) as (work, _):
         await over_agency(work, by, agency_id, now)
         if agency_id not in await work.agency_codes():
             raise NotFound(f"this node does not host agency {agency_id}")
@@ -276,18 +280,20 @@ async def make_mailbox(desk: AccountDesk, by: By, agency_id: str, name: str, rol
     return mailbox
 
 
-async def close_mailbox(desk: AccountDesk, by: By, agency_id: str, name: str) -> None:
+async def close_mailbox(services: AccountServices, by: By, agency_id: str, name: str) -> None:
     """Close a mailbox; its name stays taken."""
-    async with desk.changing(by.principal_id) as (work, now):
+    async with services.changing(by.principal_id) as (work, now):
         await over_agency(work, by, agency_id, now)
         await work.mailboxes.close(agency_id, name, now)
         await work.events.append(EventKind.MAILBOX_CLOSED, f"mailbox:{name}", now, {"agency": agency_id})
 
 
-async def mailboxes_of(desk: AccountDesk, agency_id: str) -> Sequence[tuple[Mailbox, tuple[Person, ...]]]:
+async def mailboxes_of(
+    services: AccountServices, agency_id: str
+) -> Sequence[tuple[Mailbox, tuple[Person, ...]]]:
     """List the agency's mailboxes with the persons who act for each now."""
-    now = desk.clock.now()
-    async with desk.accounts.read() as view:
+    now = services.clock.now()
+    async with services.accounts.read() as view:
         mailboxes = await view.mailboxes.listed(agency_id)
         posts = await view.posts.in_agency(agency_id)
         people = {p.id: p for p in await view.people.everybody()}
@@ -297,12 +303,12 @@ async def mailboxes_of(desk: AccountDesk, agency_id: str) -> Sequence[tuple[Mail
     ]
 
 
-async def own_mailboxes(desk: AccountDesk, acting: Acting) -> Sequence[Mailbox]:
+async def own_mailboxes(services: AccountServices, acting: Acting) -> Sequence[Mailbox]:
     """List the mailboxes of the chosen agency for which this person acts."""
     agency_id = acting.session.agency_id
     if agency_id is None:
         return []
-    async with desk.accounts.read() as view:
+    async with services.accounts.read() as view:
         mailboxes = await view.mailboxes.listed(agency_id)
     return [
         mailbox

@@ -23,7 +23,7 @@ from gateway.domain.account import (
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts.acting import By, over_agency
-from gateway.office.desks import AccountDesk
+from gateway.office.services import AccountServices
 
 if TYPE_CHECKING:
     from gateway.store.accounts import HostedAccounts
@@ -51,11 +51,11 @@ class WantedKey:
     certificate: ClientCertificate | None = None
 
 
-async def listed(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str) -> Sequence[ApiKey]:
+async def listed(services: AccountServices, book: HostedAccounts, by: By, agency_id: str) -> Sequence[ApiKey]:
     """List the keys of that agency alone, ended ones too: the last used first, then the newest unused ones. A key that
     serves several agencies is the operator's."""
-    async with desk.accounts.read() as view:
-        await over_agency(view, by, agency_id, desk.clock.now())
+    async with services.accounts.read() as view:
+        await over_agency(view, by, agency_id, services.clock.now())
     keys = [k for k in await book.list_keys() if k.agency_ids == (agency_id,)]
     return sorted(
         keys,
@@ -65,7 +65,7 @@ async def listed(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str
 
 
 async def make(
-    desk: AccountDesk,
+    services: AccountServices,
     book: HostedAccounts,
     by: By,
     agency_id: str,
@@ -75,7 +75,7 @@ async def make(
 ) -> tuple[str, ApiKey]:
     """Make a key and return its secret, which cannot be read again, and its record. `everywhere`: the maker administers the
     node, and may give every scope."""
-    now, name = desk.clock.now(), " ".join(wish.name.split())
+    now, name = services.clock.now(), " ".join(wish.name.split())
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         raise Clash(f"a key has a name of at most {_LONGEST_NAME} characters", code="GW-KEY-NAME")
     if not wish.scopes or not (everywhere or wish.scopes <= OF_AGENCY):
@@ -87,11 +87,11 @@ async def make(
         raise Clash(f"a key has {MOST_KEY_NETWORKS} networks at most", code="GW-KEY-NETWORKS")
     if wish.way is KeyAuth.CERTIFICATE:
         raise Clash("a key that a certificate alone opens has no secret", code="GW-CERT-SECRET")
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with services.accounts.begin(by.principal_id) as work:
         await over_agency(work, by, agency_id, now)
         if agency_id not in await work.agency_codes():
             raise NotFound(f"this node does not host agency {agency_id}")
-    secret = desk.rules.key_prefix + secrets.token_urlsafe(32)
+    secret = services.rules.key_prefix + secrets.token_urlsafe(32)
     key = await book.add_key(
         secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
         principal=await book.principal_for(PrincipalKind.PROGRAM, name, agency_id),
@@ -103,27 +103,27 @@ async def make(
         way=wish.way,
         certificate=wish.certificate,
     )
-    await _record(desk, by, EventKind.API_KEY_CREATED, key)
+    await _record(services, by, EventKind.API_KEY_CREATED, key)
     return secret, key
 
 
-async def revoke(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str, id: str) -> None:
+async def revoke(services: AccountServices, book: HostedAccounts, by: By, agency_id: str, id: str) -> None:
     """Revoke a key. Raise NotFound for another agency's key."""
-    key = await one(desk, book, by, agency_id, id)
+    key = await one(services, book, by, agency_id, id)
     if await book.revoke_key(id):
-        await _record(desk, by, EventKind.API_KEY_REVOKED, key)
+        await _record(services, by, EventKind.API_KEY_REVOKED, key)
 
 
-async def one(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str, id: str) -> ApiKey:
+async def one(services: AccountServices, book: HostedAccounts, by: By, agency_id: str, id: str) -> ApiKey:
     """Load a key. Raise NotFound for another agency's."""
-    key = next((k for k in await listed(desk, book, by, agency_id) if k.id == id), None)
+    key = next((k for k in await listed(services, book, by, agency_id) if k.id == id), None)
     if key is None:
         raise NotFound(f"there is no API key {id}")
     return key
 
 
-async def _record(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None:
-    async with desk.changing(by.principal_id) as (work, now):
+async def _record(services: AccountServices, by: By, kind: EventKind, key: ApiKey) -> None:
+    async with services.changing(by.principal_id) as (work, now):
         details = {
             "agency": key.agency_ids[0],
             "name": key.principal.name,

@@ -13,50 +13,50 @@ from gateway.domain.event import EventKind
 from gateway.domain.person import AccountStanding, Person, Role
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts.acting import Acting, rights_of
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import Post, PostRole
 from gateway.office.domain.session import Ended, Session, digest_of, new_token
 from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
 from gateway.office.policy.signing_in import AccountMeasure
+from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
 
 LONGEST_TOKEN = 128
 
 
-async def check(desk: AccountDesk, token: str) -> Acting:
+async def check(services: AccountServices, token: str) -> Acting:
     """Load the session's person, in one reading transaction; its use is recorded once a minute. Raise Denied (`GW-SESSION`)
     when it is over: by its clock, by signing out, or because the account is closed."""
-    now = desk.clock.now()
+    now = services.clock.now()
     digest = _digest(token)
-    async with desk.accounts.read() as view:
-        acting = await seen(desk, view, digest, now)
-    if now >= acting.session.seen_at + desk.rules.sessions.touch:
-        async with desk.changing(acting.person.id) as (work, _):
+    async with services.accounts.read() as view:
+        acting = await seen(services, view, digest, now)
+    if now >= acting.session.seen_at + services.rules.sessions.touch:
+        async with services.changing(acting.person.id) as (work, _):
             await work.sessions.touch(digest, now)
         touched = replace(acting.session, seen_at=now)
-        ends_at = signing_in.session_ends_at(touched, desk.rules.sessions)
+        ends_at = signing_in.session_ends_at(touched, services.rules.sessions)
         acting = replace(acting, session=touched, ends_at=ends_at)
     return acting
 
 
-async def look(desk: AccountDesk, token: str) -> Acting:
+async def look(services: AccountServices, token: str) -> Acting:
     """Load as `check`, without recording use: for requests that a page makes by itself."""
-    async with desk.accounts.read() as view:
-        return await seen(desk, view, _digest(token), desk.clock.now())
+    async with services.accounts.read() as view:
+        return await seen(services, view, _digest(token), services.clock.now())
 
 
-async def seen(desk: AccountDesk, work: AccountWork, digest: str, now: datetime) -> Acting:
+async def seen(services: AccountServices, work: AccountWork, digest: str, now: datetime) -> Acting:
     """Load as `check`, within a unit of work, and without writing."""
     session = await work.sessions.find(digest)
-    if session is None or signing_in.session_over(session, desk.rules.sessions, now) is not None:
+    if session is None or signing_in.session_over(session, services.rules.sessions, now) is not None:
         raise over()
     person = await work.people.get(session.person_id)
     # Credentials that were renewed by a one-time code close the sessions under the old ones.
     if not person.is_active or person.enrolled_at is None or session.began_at < person.enrolled_at:
         raise over()
     rights = await rights_of(work, person.id, now)
-    rules = desk.rules
+    rules = services.rules
     return Acting(
         person=person,
         session=_drop_lost_agency(session, rights, now),
@@ -69,15 +69,15 @@ async def seen(desk: AccountDesk, work: AccountWork, digest: str, now: datetime)
     )
 
 
-async def choose_agency(desk: AccountDesk, token: str, agency_id: str) -> str:
+async def choose_agency(services: AccountServices, token: str, agency_id: str) -> str:
     """Move the session to that agency, under a new token. Raise Denied where the person has no post."""
-    now = desk.clock.now()
-    async with desk.accounts.read() as view:
-        acting = await seen(desk, view, _digest(token), now)
+    now = services.clock.now()
+    async with services.accounts.read() as view:
+        acting = await seen(services, view, _digest(token), now)
         is_hosted = agency_id in await view.agency_codes()
         if not is_hosted or not (agency_id in acting.rights.agencies(now) or acting.rights.is_of_node(now)):
             raise Denied("this person has no post in that agency", code="GW-RIGHT")
-    async with desk.changing(acting.person.id) as (work, _):
+    async with services.changing(acting.person.id) as (work, _):
         renewed = await renew(work, replace(acting.session, agency_id=agency_id))
         details = {"session": acting.session.id, "agency": agency_id}
         await work.events.append(EventKind.SESSION_AGENCY, acting.person.id, now, details)
@@ -92,29 +92,29 @@ async def renew(work: AccountWork, session: Session) -> str:
     return token
 
 
-async def sign_out(desk: AccountDesk, token: str) -> None:
+async def sign_out(services: AccountServices, token: str) -> None:
     """End the session; harmless when it was over."""
-    now, digest = desk.clock.now(), _digest(token)
-    async with desk.accounts.read() as view:
+    now, digest = services.clock.now(), _digest(token)
+    async with services.accounts.read() as view:
         session = await view.sessions.find(digest)
     if session is None:
         return
-    async with desk.changing(session.person_id) as (work, _):
+    async with services.changing(session.person_id) as (work, _):
         if await work.sessions.end(digest, now, Ended.SIGNED_OUT):
             await tell_ended(work, session.person_id, [session.id], Ended.SIGNED_OUT, now)
 
 
-async def open_of(desk: AccountDesk, person: Person) -> Sequence[Session]:
+async def open_of(services: AccountServices, person: Person) -> Sequence[Session]:
     """List open sessions, newest first."""
-    now = desk.clock.now()
-    async with desk.accounts.read() as view:
+    now = services.clock.now()
+    async with services.accounts.read() as view:
         open_sessions = await view.sessions.open_of(person.id)
-    return [s for s in open_sessions if signing_in.session_over(s, desk.rules.sessions, now) is None]
+    return [s for s in open_sessions if signing_in.session_over(s, services.rules.sessions, now) is None]
 
 
-async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
+async def end_one(services: AccountServices, acting: Acting, id: str) -> None:
     """End one of the person's own sessions. Raise NotFound for another person's."""
-    async with desk.changing(acting.person.id) as (work, now):
+    async with services.changing(acting.person.id) as (work, now):
         session = await work.sessions.get(id)
         if session.person_id != acting.person.id:
             raise NotFound(f"there is no session {id}")
@@ -122,9 +122,9 @@ async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
             await tell_ended(work, acting.person.id, [id], Ended.SIGNED_OUT, now)
 
 
-async def end_everywhere(desk: AccountDesk, person: Person) -> None:
+async def end_everywhere(services: AccountServices, person: Person) -> None:
     """End all of one's own sessions; administrators have `admin.sign_out`, which checks their right."""
-    async with desk.changing(person.id) as (work, now):
+    async with services.changing(person.id) as (work, now):
         await end_all(work, person.id, now, Ended.EVERYWHERE)
 
 
@@ -171,14 +171,14 @@ _BECOMES: Mapping[AccountMeasure, AccountStanding] = {
 _NEEDED = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN, PostRole.OPERATOR})
 
 
-async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
+async def sweep_idle(services: AccountServices) -> Mapping[str, AccountMeasure]:
     """Judge idle accounts and return the measures by person, without the fine ones. Repeating it changes nothing. Sessions
     and tries that are long over are removed."""
-    now, measures = desk.clock.now(), {}
-    async with desk.accounts.read() as view:
+    now, measures = services.clock.now(), {}
+    async with services.accounts.read() as view:
         if not await view.posts.all():
             return {}  # a node without accounts is not written to
-    async with desk.changing("node") as (work, _):
+    async with services.changing("node") as (work, _):
         # One sweep at a time: two at once would each count on the other's clerk.
         await work.tries.load("idle accounts")
         people = {p.id: p for p in await work.people.everybody()}
@@ -186,7 +186,7 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
         for person in sorted(people.values(), key=lambda p: (p.used_at, p.id)):
             verdict = signing_in.judge_idle(
                 person,
-                desk.rules.idle,
+                services.rules.idle,
                 now,
                 has_post=any(post.person_id == person.id for post in posts),
                 is_needed=_is_needed(person, posts, people),
@@ -194,8 +194,8 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
             if verdict is not AccountMeasure.FINE:
                 people[person.id] = await _apply_verdict(work, person, verdict, posts, now)
                 measures[person.id] = verdict
-        await work.sessions.sweep(now - desk.rules.sessions.total)
-        await work.tries.sweep(now - 2 * desk.rules.slow.forget)
+        await work.sessions.sweep(now - services.rules.sessions.total)
+        await work.tries.sweep(now - 2 * services.rules.slow.forget)
     return measures
 
 

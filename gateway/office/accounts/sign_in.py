@@ -17,7 +17,6 @@ from gateway.domain.text import fold
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts import sessions
 from gateway.office.accounts.acting import rights_of
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.session import (
     CallOrigin,
     Ended,
@@ -30,6 +29,7 @@ from gateway.office.domain.session import (
 )
 from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
+from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
 from gateway.trust.person_secrets import PersonSecrets
 
@@ -43,12 +43,12 @@ class CountedTry:
     locks: bool
 
 
-async def count_try(desk: AccountDesk, name: str, address: str) -> CountedTry:
+async def count_try(services: AccountServices, name: str, address: str) -> CountedTry:
     """Count a try. Raise Denied with `GW-LOCKED` for the name, `GW-SLOW-DOWN` for the address; the hint gives the
     seconds."""
-    now, rules = desk.clock.now(), desk.rules.slow
+    now, rules = services.clock.now(), services.rules.slow
     keys = _try_key("name", fold(name)), _try_key("address", _network_of(address))
-    async with desk.changing("node") as (work, _):
+    async with services.changing("node") as (work, _):
         names, addresses = await work.tries.load(keys[0]), await work.tries.load(keys[1])
         _must_wait("GW-LOCKED", signing_in.name_waits_until(names, rules, now), now)
         _must_wait("GW-SLOW-DOWN", signing_in.address_waits_until(addresses, rules, now), now)
@@ -68,9 +68,9 @@ async def try_succeeded(work: AccountWork, counted_try: CountedTry) -> None:
     await work.tries.save(counted_try.by_address, one_less)
 
 
-async def tell_lock(desk: AccountDesk, person_id: str, counted_try: CountedTry) -> None:
+async def tell_lock(services: AccountServices, person_id: str, counted_try: CountedTry) -> None:
     if counted_try.locks:
-        async with desk.changing(person_id) as (work, now):
+        async with services.changing(person_id) as (work, now):
             await work.events.append(EventKind.PERSON_LOCKED, person_id, now)
 
 
@@ -135,37 +135,41 @@ class _Proof:
 
 
 async def run(
-    desk: AccountDesk, typed: TypedSignIn, origin: CallOrigin, before: str | None = None
+    services: AccountServices, typed: TypedSignIn, origin: CallOrigin, before: str | None = None
 ) -> OpenedSession:
     """Sign in. `before` is the token that the browser had: that session ends. Raise Denied when a field does not fit
     (`GW-SIGN-IN`), while the name or the address has to wait, and, after a full proof, when the account is closed
     (`GW-ACCOUNT`)."""
-    counted_try = await count_try(desk, typed.login[:LONGEST_NAME], origin.address)
-    person, credentials = await _load_credentials(desk, typed.login)
-    proof = await desk.pool.run(partial(_check_proof, desk.secrets, credentials, typed, desk.clock.now()))
+    counted_try = await count_try(services, typed.login[:LONGEST_NAME], origin.address)
+    person, credentials = await _load_credentials(services, typed.login)
+    proof = await services.pool.run(
+        partial(_check_proof, services.secrets, credentials, typed, services.clock.now())
+    )
     entered = None
     if person is not None and proof is not None:
-        entered = await _enter(desk, person.id, credentials, proof, counted_try, origin, before)
+        entered = await _enter(services, person.id, credentials, proof, counted_try, origin, before)
     if entered is None:
         if person is not None:
-            await tell_lock(desk, person.id, counted_try)
+            await tell_lock(services, person.id, counted_try)
         raise refused()
     return entered
 
 
-async def is_password(desk: AccountDesk, person: Person, password: str, origin: CallOrigin) -> Credentials:
+async def is_password(
+    services: AccountServices, person: Person, password: str, origin: CallOrigin
+) -> Credentials:
     """Return the person's stored secrets, proved once more by the password: for acts that a session alone must not do.
     Counted like signing in."""
-    counted_try = await count_try(desk, person.login or person.name, origin.address)
-    async with desk.accounts.read() as view:
+    counted_try = await count_try(services, person.login or person.name, origin.address)
+    async with services.accounts.read() as view:
         credentials = await view.people.credentials(person.id)
-    fits = await desk.pool.run(
-        partial(desk.secrets.is_passphrase, password, credentials.passphrase_hash or "")
+    fits = await services.pool.run(
+        partial(services.secrets.is_passphrase, password, credentials.passphrase_hash or "")
     )
     if not fits:
-        await tell_lock(desk, person.id, counted_try)
+        await tell_lock(services, person.id, counted_try)
         raise refused()
-    async with desk.changing(person.id) as (work, _):
+    async with services.changing(person.id) as (work, _):
         await try_succeeded(work, counted_try)
     return credentials
 
@@ -174,8 +178,8 @@ def refused() -> Denied:
     return Denied("name, password or code do not fit", code="GW-SIGN-IN")
 
 
-async def _load_credentials(desk: AccountDesk, login: str) -> tuple[Person | None, Credentials]:
-    async with desk.accounts.read() as view:
+async def _load_credentials(services: AccountServices, login: str) -> tuple[Person | None, Credentials]:
+    async with services.accounts.read() as view:
         try:
             person = await view.people.named(login[:LONGEST_NAME])
         except NotFound:
@@ -213,7 +217,7 @@ def _dummy_secrets(secrets: PersonSecrets) -> tuple[str, str]:
 
 
 async def _enter(
-    desk: AccountDesk,
+    services: AccountServices,
     person_id: str,
     credentials: Credentials,
     proof: _Proof,
@@ -222,8 +226,8 @@ async def _enter(
     earlier_token: str | None,
 ) -> OpenedSession | None:
     """Open the session; None when the proof is used up, or was changed meanwhile."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(person_id) as work:
+    now = services.clock.now()
+    async with services.accounts.begin(person_id) as work:
         person = await work.people.get(person_id)
         fresh = await work.people.credentials(person_id)
         if (
@@ -242,9 +246,9 @@ async def _enter(
         if earlier_token is not None:
             await _end_earlier(work, earlier_token, now)
         open_sessions = await work.sessions.open_of(person_id)
-        token, session, rights = await _begin(desk, work, person, proof.factor, origin, now)
+        token, session, rights = await _begin(services, work, person, proof.factor, origin, now)
         await work.commit()
-    rules = desk.rules
+    rules = services.rules
     return OpenedSession(
         token=token,
         session=session,
@@ -279,12 +283,17 @@ async def _use(work: AccountWork, person_id: str, proof: _Proof, now: datetime) 
 
 
 async def _begin(
-    desk: AccountDesk, work: AccountWork, person: Person, factor: Factor, origin: CallOrigin, now: datetime
+    services: AccountServices,
+    work: AccountWork,
+    person: Person,
+    factor: Factor,
+    origin: CallOrigin,
+    now: datetime,
 ) -> tuple[str, Session, Rights]:
     token, rights = new_token(), await rights_of(work, person.id, now)
     agencies = sorted(rights.agencies(now) & set(await work.agency_codes()))
     session = Session(
-        id=desk.clock.new_id("ses_"),
+        id=services.clock.new_id("ses_"),
         digest=digest_of(token),
         person_id=person.id,
         # With one agency there is no choice.
@@ -292,7 +301,7 @@ async def _begin(
         factor=factor,
         began_at=now,
         seen_at=now,
-        ends_at=now + desk.rules.sessions.total,
+        ends_at=now + services.rules.sessions.total,
         address=origin.address[:LONGEST_AGENT],
         agent="".join(char if char.isprintable() else " " for char in origin.agent[:LONGEST_AGENT]),
     )

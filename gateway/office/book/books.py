@@ -37,11 +37,11 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Refused
 from gateway.office.book import book_lines, table_files
 from gateway.office.book.table_files import XlsxColumn
-from gateway.office.desks import BookDesk
+from gateway.office.services import BookServices
 from gateway.office.store.book import IncomingLine, Numbered
 from gateway.office.store.store import OfficeWork
+from gateway.policy import admission
 from gateway.policy import book as rules
-from gateway.policy import door
 from gateway.policy.profile import Profile
 from gateway.words import labels
 
@@ -234,9 +234,9 @@ class Opened:
 
 
 @asynccontextmanager
-async def open_book(desk: BookDesk, scope: AgencyScope, ask: Ask) -> AsyncIterator[Opened]:
+async def open_book(services: BookServices, scope: AgencyScope, ask: Ask) -> AsyncIterator[Opened]:
     """Open a book in one view, so that cover and lines agree."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         agency = await work.agency()
         cover = Cover(
             agency=agency.name,
@@ -245,35 +245,37 @@ async def open_book(desk: BookDesk, scope: AgencyScope, ask: Ask) -> AsyncIterat
             form=ask.form,
             year=ask.span.year,
             volume=ask.volume,
-            summary=await summary_of(work, ask.book, ask.span, series_by_type=desk.series_by_type),
+            summary=await summary_of(work, ask.book, ask.span, series_by_type=services.series_by_type),
         )
         yield Opened(work, ask, cover)
 
 
-async def _write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, form: BookFormat) -> Summary:
+async def _write(
+    services: BookServices, scope: AgencyScope, ask: Ask, out: BinaryIO, form: BookFormat
+) -> Summary:
     title = labels.say(f"book.{ask.book}", ask.lang)
     columns = [
         XlsxColumn(title=name, width=rules.WIDTHS[column])
         for name, column in zip(ask.titles(), ask.columns, strict=True)
     ]
-    async with open_book(desk, scope, ask) as book:
+    async with open_book(services, scope, ask) as book:
         pieces = (partial(book.rows, lines) async for lines in book.pages())
-        await table_files.write(desk.pool, out, form, title, columns, pieces, book.closing)
-    return await tell_taken(desk, scope, ask, form, book.summary())
+        await table_files.write(services.pool, out, form, title, columns, pieces, book.closing)
+    return await tell_taken(services, scope, ask, form, book.summary())
 
 
-async def write_xlsx(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
+async def write_xlsx(services: BookServices, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
     """Write a workbook; `out` may be any file that takes bytes."""
-    return await _write(desk, scope, ask, out, BookFormat.XLSX)
+    return await _write(services, scope, ask, out, BookFormat.XLSX)
 
 
-async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
+async def write_csv(services: BookServices, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
     """Write comma-separated text: the titles and the lines alone."""
-    return await _write(desk, scope, ask, out, BookFormat.CSV)
+    return await _write(services, scope, ask, out, BookFormat.CSV)
 
 
 async def tell_taken(
-    desk: BookDesk, scope: AgencyScope, ask: Ask, book_format: BookFormat, summary: Summary
+    services: BookServices, scope: AgencyScope, ask: Ask, book_format: BookFormat, summary: Summary
 ) -> Summary:
     """Record the export, after the book is closed: a caller that holds one connection and waits for another could block
     others who do the same."""
@@ -287,8 +289,8 @@ async def tell_taken(
         "lines": summary.lines,
         "digest": summary.digest,
     }
-    async with desk.store.begin(scope) as work:
-        await work.events.append(EventKind.BOOK_EXPORTED, "book", desk.clock.now(), details)
+    async with services.store.begin(scope) as work:
+        await work.events.append(EventKind.BOOK_EXPORTED, "book", services.clock.now(), details)
         await work.commit()
     return summary
 
@@ -316,21 +318,21 @@ class Sent:
     catch_up: str | None = None
 
 
-async def enter(desk: BookDesk, scope: AgencyScope, sent: Sent) -> PaperLetter:
+async def enter(services: BookServices, scope: AgencyScope, sent: Sent) -> PaperLetter:
     """Enter the line. Refused names every broken rule, Clash a number that is taken in that year."""
     texts = {name: getattr(sent, name) for name in SENT_TEXTS}
-    _check(sent, texts, local(desk.clock.now()).date())
+    _check(sent, texts, local(services.clock.now()).date())
     letter = PaperLetter(
-        id=desk.clock.new_id("ppr_"),
+        id=services.clock.new_id("ppr_"),
         **{name: text.strip() for name, text in texts.items()},
         issued_on=sent.issued_on,
         copies=sent.copies,
         dispatched_on=sent.dispatched_on,
-        entered_at=desk.clock.now(),
+        entered_at=services.clock.now(),
         entered_by=scope.principal_id,
         catch_up=sent.catch_up.strip() if sent.catch_up else None,
     )
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         await work.agency()
         await work.office.books.put_letter(letter)
         more = {"catch_up": letter.catch_up} if letter.catch_up else {}
@@ -341,7 +343,7 @@ async def enter(desk: BookDesk, scope: AgencyScope, sent: Sent) -> PaperLetter:
 
 
 def _check(sent: Sent, texts: Mapping[str, str], today: date) -> None:
-    declared = door.check_declared(sent.secrecy, None, Profile())
+    declared = admission.check_declared(sent.secrecy, None, Profile())
     entry = rules.HandEntry(
         texts={**texts, **({} if sent.catch_up is None else {"catch_up": sent.catch_up})},
         needed=frozenset({*_NEEDED, "catch_up"}),
@@ -359,14 +361,14 @@ def _event_details(letter: PaperLetter, **more: object) -> dict[str, object]:
     return {"book": Book.OUTGOING, "year": letter.issued_on.year, "number": letter.code, **more}
 
 
-async def strike(desk: BookDesk, scope: AgencyScope, id: str, reason: str) -> PaperLetter:
+async def strike(services: BookServices, scope: AgencyScope, id: str, reason: str) -> PaperLetter:
     """Strike a line with the reason; its number is never given again: R32 (numbers are kept). Repeating it changes
     nothing."""
     verdict = rules.check_text("reason", reason)
     if not verdict.allowed:
         raise Refused(verdict)
-    now = desk.clock.now()
-    async with desk.store.begin(scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(scope) as work:
         if await work.office.books.strike_letter(id, now, scope.principal_id, reason.strip()):
             letter = await work.office.books.letter(id)
             await work.events.append(
@@ -385,12 +387,12 @@ async def suggested(work: OfficeWork, year: int, type_name: str | None = None) -
     return end_of_run(used, min(used, default=0)) + 1
 
 
-async def next_number(desk: BookDesk, scope: AgencyScope, draft: Draft, today: date) -> str:
+async def next_number(services: BookServices, scope: AgencyScope, draft: Draft, today: date) -> str:
     """Suggest a number for a draft. With a notation also the numbers of other drafts are skipped, so that a saved draft
     keeps its number until it is discarded or sent."""
     year = (draft.issued_on or today).year
-    run = draft.type_name if desk.series_by_type and draft.type_name else None
-    async with desk.store.read(scope) as work:
+    run = draft.type_name if services.series_by_type and draft.type_name else None
+    async with services.store.read(scope) as work:
         number = await suggested(work, year, run)
         if not draft.symbol:
             return str(number)

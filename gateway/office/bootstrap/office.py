@@ -12,30 +12,30 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.bootstrap import ground
-from gateway.bootstrap.ground import Ground, server_limits
+from gateway.bootstrap import core
+from gateway.bootstrap.core import NodeCore, server_limits
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
 from gateway.domain.account import key_prefix
 from gateway.office.accounts import acting, sessions
-from gateway.office.desks import (
-    AccountDesk,
-    AccountRules,
-    BackgroundTasks,
-    BookDesk,
-    OfficeIn,
-    OfficeOut,
-    TodoDesk,
-    background_tasks,
-)
 from gateway.office.domain.roles import PostRole
-from gateway.office.letters.looking import Looking
+from gateway.office.letters.previews import Looking
 from gateway.office.lister import Lister
 from gateway.office.mail import DigestMail, SmtpMailer, WatchedMail
 from gateway.office.notices import Reminders
 from gateway.office.policy import todo
 from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
+from gateway.office.services import (
+    AccountRules,
+    AccountServices,
+    BackgroundTasks,
+    BookServices,
+    OfficeIncomingServices,
+    OfficeOutgoingServices,
+    TodoServices,
+    background_tasks,
+)
 from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_due import Reckon
 from gateway.office.store.pictures import FilePictures
@@ -66,11 +66,11 @@ class Office(OpenNode):
     """Open node with the tools of the pages for persons."""
 
     store: SqlOfficeStore
-    out: OfficeOut
-    inn: OfficeIn
-    accounts: AccountDesk
-    todo: TodoDesk
-    book: BookDesk
+    out: OfficeOutgoingServices
+    inn: OfficeIncomingServices
+    accounts: AccountServices
+    todo: TodoServices
+    book: BookServices
     reminders: Reminders
     looking: Looking
     background: BackgroundTasks
@@ -92,8 +92,8 @@ class Office(OpenNode):
 
     async def _sweep_idle(self, turn: Turn) -> bool:
         """Look at unused accounts four times a day; the first look is at start."""
-        desk = replace(self.accounts, clock=self.settled)
-        return turn.take(desk.clock.now()) and bool(await sessions.sweep_idle(desk))
+        services = replace(self.accounts, clock=self.settled)
+        return turn.take(services.clock.now()) and bool(await sessions.sweep_idle(services))
 
 
 @asynccontextmanager
@@ -105,9 +105,9 @@ async def open_office(
     address, limits = settings.database.address, server_limits(settings)
     store = SqlOfficeStore(address, time, limits, waiting(settings))
     async with open_node(settings, time, wrapped, store) as node, background_tasks() as tasks:
-        watch = ground.key_watch(store, node.directory, node.keys, node.trust, node.deciding)
-        accounts = account_desk(node)
-        todo = TodoDesk(
+        watch = core.key_watch(store, node.directory, node.keys, node.trust, node.deciding)
+        accounts = account_services(node)
+        todo = TodoServices(
             store=store,
             calendar=store.calendar,
             office=node.inn.office,
@@ -115,9 +115,11 @@ async def open_office(
             clock=time,
             wake=partial(store.wake.ring, "sequencer"),
         )
-        inn, out = widen(OfficeIn, node.inn), widen(OfficeOut, node.out)
+        inn, out = widen(OfficeIncomingServices, node.inn), widen(OfficeOutgoingServices, node.out)
         with drawing(settings, node.pool) as pages:
-            looking = Looking(desk=inn, out=out, pages=pages, pictures=pictures(settings), background=tasks)
+            looking = Looking(
+                services=inn, out=out, pages=pages, pictures=pictures(settings), background=tasks
+            )
             yield widen(
                 Office,
                 node,
@@ -128,7 +130,7 @@ async def open_office(
                 background=tasks,
                 accounts=accounts,
                 todo=todo,
-                book=BookDesk(
+                book=BookServices(
                     store=wrapped("store", store),
                     clock=time,
                     pool=node.pool,
@@ -167,18 +169,18 @@ _SECOND_FACTOR = {
 
 
 def widen(cls: type[T], below: DataclassInstance, **more: object) -> T:
-    """Copy the fields of a desk into a wider class, with further fields or replacements."""
+    """Copy the fields of services into a wider class, with further fields or replacements."""
     return cls(**{f.name: getattr(below, f.name) for f in fields(below)} | more)
 
 
-def account_desk(ground: Ground) -> AccountDesk:
-    """Make the desk of accounts for pages, commands and the daily look at idle accounts."""
-    return AccountDesk(
-        accounts=SqlAccounts(ground.store, ground.clock),
+def account_services(core: NodeCore) -> AccountServices:
+    """Make the services for accounts for pages, commands and the daily look at idle accounts."""
+    return AccountServices(
+        accounts=SqlAccounts(core.store, core.clock),
         secrets=PersonSecrets(),
-        clock=ground.clock,
-        pool=ground.pool,
-        rules=account_rules(ground.settings),
+        clock=core.clock,
+        pool=core.pool,
+        rules=account_rules(core.settings),
     )
 
 
@@ -240,7 +242,7 @@ def waiting(settings: Settings) -> Reckon:
 
 
 def reminders(
-    settings: Settings, todo: TodoDesk, accounts: AccountDesk, clock: Clock, pool: Pool
+    settings: Settings, todo: TodoServices, accounts: AccountServices, clock: Clock, pool: Pool
 ) -> Reminders:
     """Make the tools for reminding by mail; silent where no mail server is set."""
     mail = settings.mail
@@ -252,7 +254,7 @@ def reminders(
         return await acting.units_of(accounts, agency_id)
 
     return Reminders(
-        desk=todo,
+        services=todo,
         mailer=SmtpMailer(mail, clock, pool),
         digest_at=read_hours(mail.digest_at),
         people=read_people(mail.people),

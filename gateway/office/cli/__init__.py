@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.cli.command import OPENED, Invocation
-from gateway.cli.node import Seat, at_agency
+from gateway.cli.node import CommandContext, at_agency
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfficeSeat(Seat):
-    """Seat of a command that needs the office of this node."""
+class OfficeCommandContext(CommandContext):
+    """Context of a command that needs the office of this node."""
 
     node: Office
 
 
 @asynccontextmanager
-async def _at_office(call: Invocation) -> AsyncIterator[OfficeSeat]:
+async def _at_office(call: Invocation) -> AsyncIterator[OfficeCommandContext]:
     from gateway.office.bootstrap.office import Office
 
-    async with at_agency(call.settings(), call.agency) as seat:
-        if not isinstance(seat.node, Office):
+    async with at_agency(call.settings(), call.agency) as context:
+        if not isinstance(context.node, Office):
             raise Misconfigured(
                 "the office of this node is switched off, so it has no books and no to-do list",
                 hint='set node.office = "on"',
             )
-        yield OfficeSeat(node=seat.node, agency=seat.agency, scope=seat.scope)
+        yield OfficeCommandContext(node=context.node, agency=context.agency, scope=context.scope)
 
 
-OPENED["OfficeSeat"] = _at_office
+OPENED["OfficeCommandContext"] = _at_office

@@ -19,7 +19,7 @@ from gateway.cli.command import Invocation, Limit, late, noun
 from gateway.domain.book import Book, BookForm, BookLine, PaperLetter, RegisterEntry, Span, Summary
 from gateway.domain.document import Source
 from gateway.domain.wall_clock import cell_text, day_text
-from gateway.office.cli import OfficeSeat
+from gateway.office.cli import OfficeCommandContext
 from gateway.policy.outgoing import Handover, Means
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class FileKind(StrEnum):
 @verb("incoming", "outgoing --from 01/11/2026 --to 30/11/2026 -o json")
 async def show(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     book: Which,
     year: Year = None,
     since: Since = None,
@@ -83,11 +83,11 @@ async def show(
     ] = None,
 ) -> None:
     """Show lines of a book in their order, and whether numbers are missing."""
-    span, lang = _span(seat, year, since, last_day), call.lang.value
+    span, lang = _span(context, year, since, last_day), call.lang.value
     columns = books.Ask(book=book, span=span, form=form).columns
-    desk = seat.node.book
-    async with desk.store.read(seat.scope) as work:
-        summary = await books.summary_of(work, book, span, series_by_type=desk.series_by_type)
+    services = context.node.book
+    async with services.store.read(context.scope) as work:
+        summary = await books.summary_of(work, book, span, series_by_type=services.series_by_type)
         page = await books.leaf(work, book, span, limit=limit, after=last, lang=lang)
     output.rows(
         call,
@@ -107,7 +107,7 @@ async def show(
 @verb("incoming so-den-2026.xlsx", "outgoing so-di.html --year 2026 --volume 2")
 async def export(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     book: Which,
     file: Annotated[Path, typer.Argument(help="What to write; an existing file is not overwritten.")],
     kind: Annotated[FileKind | None, typer.Option("--as", help="Default: by the file's ending.")] = None,
@@ -126,7 +126,7 @@ async def export(
         FileKind.HTML: book_page.write,
     }
     write = writers[kind or _kind_of(file)]
-    span = _span(seat, year, since, last_day)
+    span = _span(context, year, since, last_day)
     ask = books.Ask(book=book, span=span, form=form, volume=volume, lang=call.lang.value)
     try:
         out = file.open("xb")
@@ -134,7 +134,7 @@ async def export(
         raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
     try:
         with out:
-            summary = await write(seat.node.book, seat.scope, ask, out)
+            summary = await write(context.node.book, context.scope, ask, out)
     except BaseException:
         # Half a book must not look like a whole one.
         file.unlink(missing_ok=True)
@@ -150,9 +150,9 @@ def _kind_of(file: Path) -> FileKind:
     return FileKind(ending)
 
 
-def _span(seat: OfficeSeat, year: int | None, since: str | None, last_day: str | None) -> Span:
+def _span(context: OfficeCommandContext, year: int | None, since: str | None, last_day: str | None) -> Span:
     first, last = (day(text) if text else None for text in (since, last_day))
-    base_day = first or last or output.today(seat.node.clock.now())
+    base_day = first or last or output.today(context.node.clock.now())
     return Span(year=year or base_day.year, since=first, until=last)
 
 
@@ -191,7 +191,7 @@ def _summary(summary: Summary) -> dict[str, Any]:
 )
 async def enter(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     sender: Sender,
     subject: Subject,
     number: Number = "",
@@ -209,7 +209,7 @@ async def enter(
     """Enter mail that did not come over the axis; it takes its number from the same run."""
     mail = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no, "copy_known": copy}
-    await _enter(call, seat, mail | more, issued, received, scan)
+    await _enter(call, context, mail | more, issued, received, scan)
 
 
 @verb(
@@ -219,7 +219,7 @@ async def enter(
 )
 async def catch_up(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     sender: Sender,
     subject: Subject,
     received: Annotated[str, typer.Option(help="The day on which it came.")],
@@ -239,18 +239,18 @@ async def catch_up(
     mail = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no}
     more |= {"catch_up": why, "copy_known": copy}
-    await _enter(call, seat, mail | more, issued, received, scan)
+    await _enter(call, context, mail | more, issued, received, scan)
 
 
 async def _enter(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     mail: dict[str, Any],
     issued: str | None,
     received: str | None,
     scan: Path | None,
 ) -> None:
-    today = output.today(seat.node.clock.now())
+    today = output.today(context.node.clock.now())
     letter = by_hand.TypedMail(
         received_on=day(received) if received else today,
         issued_on=day(issued) if issued else None,
@@ -258,7 +258,7 @@ async def _enter(
     )
     call.ask("cli.ask.book_enter", sender=letter.sender, subject=letter.subject)
     attached = _attached(scan) if scan is not None else None
-    entered = await by_hand.enter(seat.node.inn, seat.scope, letter, attached)
+    entered = await by_hand.enter(context.node.inn, context.scope, letter, attached)
     output.record(call, _entry(entered.document.id, entered.entry))
     call.say("cli.register_no", number=entered.entry.number)
 
@@ -281,7 +281,7 @@ def _attached(scan: Path) -> Attached:
 )
 async def sent(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     number: Number,
     symbol: Symbol,
     issued: Annotated[str, typer.Option("--date", help="Date of the letter.")],
@@ -311,22 +311,22 @@ async def sent(
         catch_up=catch_up,
     )
     call.ask("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject)
-    output.record(call, _letter(await books.enter(seat.node.book, seat.scope, letter)))
+    output.record(call, _letter(await books.enter(context.node.book, context.scope, letter)))
 
 
 @verb("inb_01J… --why 'Entered twice'", "ppr_01J… --why 'Never sent' --yes", writes=True)
 async def strike(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     line: Annotated[str, typer.Argument(help="Id of the line, from: gateway book show -q")],
     why: Why,
 ) -> None:
     """Strike a line through that was entered by hand; its number stays and is never given again."""
     call.ask("cli.ask.book_strike", document=output.plain(line))
     if line.startswith("ppr_"):
-        output.record(call, _letter(await books.strike(seat.node.book, seat.scope, line, why)))
+        output.record(call, _letter(await books.strike(context.node.book, context.scope, line, why)))
     else:
-        struck = await by_hand.strike(seat.node.inn, seat.scope, line, why)
+        struck = await by_hand.strike(context.node.inn, context.scope, line, why)
         output.record(call, _entry(line, struck.entry))
     call.say("cli.book.struck")
 
@@ -358,14 +358,14 @@ _PAPER_COLUMNS = (
 @verb("", "--from 01/11/2026 --to 30/11/2026 -o json")
 async def paper(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     since: Annotated[str | None, typer.Option("--from", help="Show what was handed over since.")] = None,
     last_day: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
 ) -> None:
     """Show what has to go on paper; with --from, what was handed over."""
-    today = output.today(seat.node.clock.now())
+    today = output.today(context.node.clock.now())
     first, last = day(since) if since else today, day(last_day) if last_day else today
-    async with seat.node.store.read(seat.scope) as work:
+    async with context.node.store.read(context.scope) as work:
         lines = (
             await manage.paper_handed_over(work, first, last)
             if since or last_day
@@ -386,7 +386,7 @@ async def paper(
 )
 async def hand_over(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol.")],
     means: Annotated[Means, typer.Option(help="How it went.")],
     to: Annotated[
@@ -396,12 +396,12 @@ async def hand_over(
     note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
 ) -> None:
     """Note that a document was handed over on paper, when and how."""
-    outgoing = await documents.find_outgoing_for(seat, document)
-    handed_on = day(on) if on else output.today(seat.node.clock.now())
+    outgoing = await documents.find_outgoing_for(context, document)
+    handed_on = day(on) if on else output.today(context.node.clock.now())
     handover = Handover(on=handed_on, means=means, note=note)
     name = documents.name_of(outgoing)
     call.ask("cli.ask.hand_over", document=name, day=day_text(handed_on))
-    closed = await manage.close_paper(seat.node.out, seat.scope, outgoing.id, handover, to or [])
+    closed = await manage.close_paper(context.node.out, context.scope, outgoing.id, handover, to or [])
     output.record(call, {"id": closed.id, "on": handed_on.isoformat(), "means": means.value, "note": note})
     call.say("cli.handed_over", document=name)
 

@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, noun, piped
-from gateway.cli.node import at_ground, operator_id
+from gateway.cli.node import at_core, operator_id
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
@@ -18,7 +18,7 @@ from gateway.office.policy import calendar_file
 from gateway.policy import timers
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
 
 Day = Annotated[str, typer.Argument(help="2026-11-24 or 24/11/2026.")]
 _COLUMNS = output.columns("day kind:day_kind name source", dim="source")
@@ -30,11 +30,11 @@ verb = noun("calendar").verb
 @verb("", "--year 2027 -o json")
 async def list_(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     year: Annotated[int | None, typer.Option(min=2000, max=2200, help="Only this year.")] = None,
 ) -> None:
     """List the days that differ from their weekday: those that ship with the program, and the node's own over them."""
-    own = await ground.store.calendar.days()
+    own = await core.store.calendar.days()
     days = [d for d in timers.merged_days(SHIPPED, own) if year in (None, d.day.year)]
     _show(call, days)
 
@@ -82,8 +82,8 @@ async def remove(call: Invocation, day: Day) -> None:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     call.ask("cli.ask.calendar_remove", day=day_text(on))
-    async with at_ground(call.settings()) as ground:
-        if not await ground.store.calendar.remove(on, ground.clock.now(), await operator_id(ground.store)):
+    async with at_core(call.settings()) as core:
+        if not await core.store.calendar.remove(on, core.clock.now(), await operator_id(core.store)):
             raise NotFound(
                 f"this node has said nothing of its own about {on}",
                 hint=f"to undo a shipped day: gateway calendar add {on} --kind ordinary",
@@ -104,6 +104,6 @@ async def import_(
 
 async def _save_days(call: Invocation, days: list[CalendarDay]) -> None:
     call.ask("cli.ask.calendar", count=len(days), first=day_text(days[0].day))
-    async with at_ground(call.settings()) as ground:
-        await ground.store.calendar.put(days, ground.clock.now(), await operator_id(ground.store))
+    async with at_core(call.settings()) as core:
+        await core.store.calendar.put(days, core.clock.now(), await operator_id(core.store))
     _show(call, days)

@@ -15,12 +15,12 @@ from gateway.domain.person import AccountStanding, Person
 from gateway.office.domain.roles import Post, PostRole
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.core import NodeCore
     from gateway.office.accounts import acting, admin, posts
     from gateway.office.accounts.acting import By
     from gateway.office.accounts.admin import AccountLine
     from gateway.office.accounts.posts import WantedPost
-    from gateway.office.desks import AccountDesk
+    from gateway.office.services import AccountServices
 else:
     acting = late("gateway.office.accounts.acting")
     admin = late("gateway.office.accounts.admin")
@@ -47,7 +47,7 @@ Role = Annotated[
 )
 async def account(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     login: Login,
     name: Annotated[str, typer.Argument(help="The person's full name.")],
     post: Annotated[
@@ -59,11 +59,11 @@ async def account(
 ) -> None:
     """Make an account of the pages; prints its one-time link. Nobody else ever knows its password."""
     role = _role(post)
-    wanted_post = await _wanted_post(call, ground, role, unit)
+    wanted_post = await _wanted_post(call, core, role, unit)
     call.ask("cli.ask.account", login=login, name=name, role=role.value)
-    by = await _by(call, ground, as_)
+    by = await _by(call, core, as_)
     person, code = await admin.add(
-        _desk(ground), by, admin.NewAccount(login=login, name=name, title=title, posts=(wanted_post,))
+        _services(core), by, admin.NewAccount(login=login, name=name, title=title, posts=(wanted_post,))
     )
     _say_link(call, person, code)
 
@@ -75,7 +75,7 @@ async def account(
 )
 async def post(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     login: LoginOrName,
     role: Role,
     take: Annotated[bool, typer.Option("--take", help="Take the post instead of giving it.")] = False,
@@ -84,13 +84,13 @@ async def post(
 ) -> None:
     """Give a post in an agency or in the node, or take it; the person signs in anew."""
     post_role = _role(role)
-    wanted_post = await _wanted_post(call, ground, post_role, unit)
+    wanted_post = await _wanted_post(call, core, post_role, unit)
     call.ask("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=post_role.value)
-    by = await _by(call, ground, as_)
+    by = await _by(call, core, as_)
     if take:
-        await posts.take(_desk(ground), by, login, post_role, wanted_post.agency_id)
+        await posts.take(_services(core), by, login, post_role, wanted_post.agency_id)
     else:
-        await posts.give(_desk(ground), by, login, wanted_post)
+        await posts.give(_services(core), by, login, wanted_post)
     output.record(
         call,
         {"login": login, "role": post_role.value, "agency": wanted_post.agency_id or None, "taken": take},
@@ -99,9 +99,9 @@ async def post(
 
 
 @verb("vananh --as quantri", "vananh --as quantri -o json", ask="cli.ask.link")
-async def link(call: Invocation, ground: Ground, login: LoginOrName, as_: MaybeAs = None) -> None:
+async def link(call: Invocation, core: NodeCore, login: LoginOrName, as_: MaybeAs = None) -> None:
     """Make a one-time link for a lost password or device; what was known before is worth nothing from now on."""
-    changed, code = await admin.link(_desk(ground), await _by(call, ground, as_), login)
+    changed, code = await admin.link(_services(core), await _by(call, core, as_), login)
     _say_link(call, changed, code)
 
 
@@ -112,7 +112,7 @@ async def link(call: Invocation, ground: Ground, login: LoginOrName, as_: MaybeA
 )
 async def stand(
     call: Invocation,
-    ground: Ground,
+    core: NodeCore,
     login: LoginOrName,
     standing: Annotated[str, typer.Argument(help="active, locked, suspended or withdrawn.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, in ten characters or more.")],
@@ -122,42 +122,42 @@ async def stand(
     if standing not in {str(s) for s in AccountStanding}:
         raise typer.BadParameter(f"no such standing: {standing}; expected {', '.join(AccountStanding)}")
     call.ask("cli.ask.standing", login=login, standing=call.word(f"standing.{standing}"))
-    by = await _by(call, ground, as_)
-    changed = await admin.stand(_desk(ground), by, login, AccountStanding(standing), reason)
+    by = await _by(call, core, as_)
+    changed = await admin.stand(_services(core), by, login, AccountStanding(standing), reason)
     output.record(call, _person_record(changed))
 
 
 @verb("vananh", ask="cli.ask.unlock")
-async def unlock(call: Invocation, ground: Ground, login: LoginOrName) -> None:
+async def unlock(call: Invocation, core: NodeCore, login: LoginOrName) -> None:
     """Let somebody try again who typed a wrong password too often."""
-    by = await _by(call, ground, None)
-    output.record(call, _person_record(await admin.unlock(_desk(ground), by, login)))
+    by = await _by(call, core, None)
+    output.record(call, _person_record(await admin.unlock(_services(core), by, login)))
 
 
 @verb("vananh")
-async def sessions(call: Invocation, ground: Ground, login: LoginOrName) -> None:
+async def sessions(call: Invocation, core: NodeCore, login: LoginOrName) -> None:
     """List where somebody is signed in."""
     from gateway.office.accounts import sessions
 
-    async with _desk(ground).accounts.read() as view:
+    async with _services(core).accounts.read() as view:
         person = await view.people.named(login)
-    open_sessions = await sessions.open_of(_desk(ground), person)
+    open_sessions = await sessions.open_of(_services(core), person)
     records = [output.fields(s, "id began_at seen_at address agent factor") for s in open_sessions]
     output.rows(call, records, _SESSIONS)
 
 
 @verb("vananh", ask="cli.ask.sign_out")
-async def sign_out(call: Invocation, ground: Ground, login: LoginOrName) -> None:
+async def sign_out(call: Invocation, core: NodeCore, login: LoginOrName) -> None:
     """Sign somebody out everywhere, at once. To take away needs no more than this machine."""
-    ended = await admin.sign_out(_desk(ground), await _by(call, ground, None), login)
+    ended = await admin.sign_out(_services(core), await _by(call, core, None), login)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 
 
 @verb("--agency Z91.01 --as quantri", "--as quantri -o json")
-async def review(call: Invocation, ground: Ground, as_: MaybeAs = None) -> None:
+async def review(call: Invocation, core: NodeCore, as_: MaybeAs = None) -> None:
     """List the accounts of an agency for its yearly review; without --agency those of the node."""
-    agency_id = chosen(await ground.store.hosted(), call.agency).id if call.agency else ""
-    lines = await admin.review_lines(_desk(ground), await _by(call, ground, as_), agency_id)
+    agency_id = chosen(await core.store.hosted(), call.agency).id if call.agency else ""
+    lines = await admin.review_lines(_services(core), await _by(call, core, as_), agency_id)
     cells = [
         {
             "roles": " ".join(call.word(f"post.{post.role}") for post in line.posts),
@@ -169,23 +169,23 @@ async def review(call: Invocation, ground: Ground, as_: MaybeAs = None) -> None:
     output.rows(call, [_line(line) for line in lines], _ACCOUNTS, cells)
 
 
-def _desk(ground: Ground) -> AccountDesk:
-    from gateway.office.bootstrap.office import account_desk
+def _services(core: NodeCore) -> AccountServices:
+    from gateway.office.bootstrap.office import account_services
 
-    return account_desk(ground)
+    return account_services(core)
 
 
-async def _by(call: Invocation, ground: Ground, as_: str | None) -> By:
-    signed_in = await people.maybe_sign_in(call, ground, as_)
+async def _by(call: Invocation, core: NodeCore, as_: str | None) -> By:
+    signed_in = await people.maybe_sign_in(call, core, as_)
     if signed_in is not None:
         return acting.By.person(signed_in.person.id)
-    return acting.By(principal_id=await operator_id(ground.store))
+    return acting.By(principal_id=await operator_id(core.store))
 
 
-async def _wanted_post(call: Invocation, ground: Ground, role: PostRole, unit: str) -> WantedPost:
+async def _wanted_post(call: Invocation, core: NodeCore, role: PostRole, unit: str) -> WantedPost:
     if role.is_of_node:
         return posts.WantedPost(role=role)
-    agency = chosen(await ground.store.hosted(), call.agency)
+    agency = chosen(await core.store.hosted(), call.agency)
     return posts.WantedPost(role=role, agency_id=agency.id, unit=unit)
 
 

@@ -16,7 +16,7 @@ from gateway.cli.command import Invocation, Why, late, noun
 from gateway.domain.person import Person
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
-from gateway.office.cli import OfficeSeat
+from gateway.office.cli import OfficeCommandContext
 from gateway.office.domain.task import Submission, Task, TaskNote
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ verb = noun("todo").verb
 @verb("", "--all -o json")
 async def list_(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     all_: Annotated[bool, typer.Option("--all", help="Also what is snoozed or settled.")] = False,
 ) -> None:
     """List what needs a hand, what is longest overdue first."""
-    todo_list = await todo.gather(seat.node.todo, seat.scope, everything=all_)
+    todo_list = await todo.gather(context.node.todo, context.scope, everything=all_)
     output.rows(
         call,
         [_task_record(todo_list, task) for task in todo_list.tasks],
@@ -82,12 +82,12 @@ def _cells(call: Invocation, todo_list: TodoList, task: Task) -> dict[str, str]:
 @verb("failed:dlv_01J…", "failed:dlv_01J… --owner 'A. Clerk' --yes", ask="cli.ask.todo")
 async def take(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     task: TaskId,
     owner: Annotated[str | None, typer.Option(help="Whose it is; default: who types this.")] = None,
 ) -> None:
     """Say who looks after a task."""
-    _show_note(call, await todo.take_task(seat.node.todo, seat.scope, task, owner or getpass.getuser()))
+    _show_note(call, await todo.take_task(context.node.todo, context.scope, task, owner or getpass.getuser()))
 
 
 @verb(
@@ -97,13 +97,13 @@ async def take(
 )
 async def snooze(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     task: TaskId,
     end: Annotated[str, typer.Option("--until", help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
     note: Why,
 ) -> None:
     """Take a task off the list until then."""
-    _show_note(call, await todo.snooze_task(seat.node.todo, seat.scope, task, _moment(end), note))
+    _show_note(call, await todo.snooze_task(context.node.todo, context.scope, task, _moment(end), note))
 
 
 @verb(
@@ -113,18 +113,18 @@ async def snooze(
 )
 async def close(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     task: TaskId,
     note: Annotated[str, typer.Option(help="How; it is recorded.")],
 ) -> None:
     """Say that a task is settled by other means. It comes back when it begins anew."""
-    _show_note(call, await todo.close_task(seat.node.todo, seat.scope, task, note))
+    _show_note(call, await todo.close_task(context.node.todo, context.scope, task, note))
 
 
 @verb("failed:dlv_01J…", ask="cli.ask.todo")
-async def wake(call: Invocation, seat: OfficeSeat, task: TaskId) -> None:
+async def wake(call: Invocation, context: OfficeCommandContext, task: TaskId) -> None:
     """Put a task that rests back on the list."""
-    _show_note(call, await todo.wake_task(seat.node.todo, seat.scope, task))
+    _show_note(call, await todo.wake_task(context.node.todo, context.scope, task))
 
 
 def _show_note(call: Invocation, note: TaskNote) -> None:
@@ -134,7 +134,7 @@ def _show_note(call: Invocation, note: TaskNote) -> None:
 @verb("inb_01J… lanhdao", "inb_01J… lanhdao --note 'For the planning unit, I suggest' --yes", writes=True)
 async def submit(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     document: DocumentId,
     leader: Annotated[
         str, typer.Argument(help="A head of the agency: the name to sign in with, or the person's name.")
@@ -143,29 +143,29 @@ async def submit(
 ) -> None:
     """Submit a document that was taken in to a leader, who gives an opinion."""
     call.ask("cli.ask.submit", id=document, leader=leader)
-    head = await _head(seat, leader)
-    _show_submission(call, await received.submit(seat.node.inn, seat.scope, document, head.id, note))
+    head = await _head(context, leader)
+    _show_submission(call, await received.submit(context.node.inn, context.scope, document, head.id, note))
 
 
 @verb("inb_01J… 'To be filed.'", "inb_01J… 'Answer by Friday.' --by lanhdao --yes", writes=True)
 async def opinion(
     call: Invocation,
-    seat: OfficeSeat,
+    context: OfficeCommandContext,
     document: DocumentId,
     words: Annotated[str, typer.Argument(help="What the leader says; the sender never reads it.")],
     by: Annotated[str, typer.Option(help="Whose opinion it is; default: who types this.")] = "",
 ) -> None:
     """Record a leader's opinion on a document that waits for one."""
     call.ask("cli.ask.opinion", id=document)
-    scope = replace(seat.scope, principal_id=(await _head(seat, by)).id) if by else seat.scope
-    decided = await received.decide(seat.node.inn, scope, document, words)
+    scope = replace(context.scope, principal_id=(await _head(context, by)).id) if by else context.scope
+    decided = await received.decide(context.node.inn, scope, document, words)
     if decided is None:
         raise NotFound(f"{document} waits for no opinion; look with: gateway todo list")
     _show_submission(call, decided)
 
 
-async def _head(seat: OfficeSeat, login: str) -> Person:
-    heads = await acting.heads_of(seat.node.accounts, seat.agency.id)
+async def _head(context: OfficeCommandContext, login: str) -> Person:
+    heads = await acting.heads_of(context.node.accounts, context.agency.id)
     leader = next((head for head in heads if login in (head.login, head.name)), None)
     if leader is None:
         names = ", ".join(sorted(head.login or head.name for head in heads)) or "nobody"

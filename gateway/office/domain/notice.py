@@ -152,7 +152,7 @@ class Partner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnDesk:
+class NotificationSettings:
     """Settings of one person in one agency. `muted` is None before the first choice."""
 
     read_until: datetime | None = None

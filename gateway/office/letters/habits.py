@@ -13,7 +13,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import OutgoingDocument, OutState, Signer
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.text import fold
-from gateway.office.desks import OfficeOut
+from gateway.office.services import OfficeOutgoingServices
 
 _LAST = 20
 _REMEMBERED_FOR = timedelta(minutes=1)
@@ -36,12 +36,12 @@ class HabitsMemory:
 
     _known: OrderedDict[str, tuple[datetime, Habits]] = field(default_factory=OrderedDict)
 
-    async def of(self, desk: OfficeOut, scope: AgencyScope) -> Habits:
-        now, agency = desk.clock.now(), scope.agency_id
+    async def of(self, services: OfficeOutgoingServices, scope: AgencyScope) -> Habits:
+        now, agency = services.clock.now(), scope.agency_id
         at, habits = self._known.get(agency, (None, Habits()))
         if at is not None and at <= now < at + _REMEMBERED_FOR:
             return habits
-        async with desk.store.read(scope) as work:
+        async with services.store.read(scope) as work:
             last = (await work.outgoing.page(limit=_LAST)).items
         habits = habits_of(last)
         self._known[agency] = (now, habits)

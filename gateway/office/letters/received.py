@@ -17,8 +17,8 @@ from gateway.domain.signatures import SignatureWord
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.incoming.register import BOOK
-from gateway.office.desks import OfficeIn
 from gateway.office.domain.task import Submission, SubmissionState
+from gateway.office.services import OfficeIncomingServices
 
 GONE = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
 
@@ -40,29 +40,29 @@ def doubt(document: IncomingDocument) -> str | None:
     return doubt_in(verdicts, document.marks) or None
 
 
-async def next_numbers(desk: OfficeIn, scope: AgencyScope, count: int) -> Sequence[int]:
+async def next_numbers(services: OfficeIncomingServices, scope: AgencyScope, count: int) -> Sequence[int]:
     """Preview the next numbers in mode B: none is taken. Empty in the other modes."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         agency = await work.agency()
         if agency.numbering is not NumberingMode.B or count < 1:
             return ()
         # Left without a commit, the counter stays where it was.
-        first = await work.register.next_number(BOOK, local(desk.clock.now()).year)
+        first = await work.register.next_number(BOOK, local(services.clock.now()).year)
     return tuple(range(first, first + count))
 
 
-async def mark_read(desk: OfficeIn, scope: AgencyScope, ids: Sequence[str]) -> int:
+async def mark_read(services: OfficeIncomingServices, scope: AgencyScope, ids: Sequence[str]) -> int:
     """Mark documents read and return how many were unread."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         changed = await work.office.lists.mark_read(ids)
         await work.commit()
     return changed
 
 
-async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> bool:
+async def offer_again(services: OfficeIncomingServices, scope: AgencyScope, incoming_id: str) -> bool:
     """Offer it to the document system again, as if it had never had it; False when it waits for it already. Raise Clash for
     a document that no document system gets."""
-    async with desk.store.begin(scope) as work:
+    async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
         if document.state in GONE or document.kind is Kind.RECALL:
             raise Clash(f"{incoming_id} is {document.state}: no document system gets it", code="GW-STATUS")
@@ -70,9 +70,9 @@ async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> b
         await work.handovers.offer(incoming_id)
         await work.systems.offer_again(incoming_id)
         if was_offered:
-            await work.events.append(EventKind.INBOX_OFFERED, incoming_id, desk.clock.now())
+            await work.events.append(EventKind.INBOX_OFFERED, incoming_id, services.clock.now())
         await work.commit()
-    desk.wake()
+    services.wake()
     return was_offered
 
 
@@ -81,19 +81,19 @@ LONGEST = 2000
 
 
 async def submit(
-    desk: OfficeIn, scope: AgencyScope, incoming_id: str, leader: str, note: str = ""
+    services: OfficeIncomingServices, scope: AgencyScope, incoming_id: str, leader: str, note: str = ""
 ) -> Submission:
     """Submit to `leader`, a person of the agency, by id. Raise Clash where it is not worked on, or waits for an opinion
     already."""
-    now = desk.clock.now()
-    async with desk.store.begin(scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
         submissions = (await work.office.submissions.of_documents([document.id]))[document.id]
         is_asked = any(s.state is SubmissionState.OPEN for s in submissions)
         if document.target_id is not None or document.state not in WORKED_ON or is_asked:
             raise Clash(f"{incoming_id} cannot be submitted as it stands", code="GW-SUBMIT")
         submission = Submission(
-            id=desk.clock.new_id("sub_"),
+            id=services.clock.new_id("sub_"),
             document_id=document.id,
             leader=leader,
             note=note.strip()[:LONGEST],
@@ -108,15 +108,17 @@ async def submit(
         }
         await work.events.append(EventKind.INBOX_SUBMITTED, document.id, now, details)
         await work.commit()
-    desk.wake()
+    services.wake()
     return submission
 
 
-async def decide(desk: OfficeIn, scope: AgencyScope, incoming_id: str, opinion: str) -> Submission | None:
+async def decide(
+    services: OfficeIncomingServices, scope: AgencyScope, incoming_id: str, opinion: str
+) -> Submission | None:
     """Record the opinion on the open submission; None where there is none. Raise Clash without words."""
     words = opinion.strip()[:LONGEST]
-    now = desk.clock.now()
-    async with desk.store.begin(scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(scope) as work:
         submissions = (await work.office.submissions.of_documents([incoming_id]))[incoming_id]
         open_submission = next((s for s in submissions if s.state is SubmissionState.OPEN), None)
         if open_submission is None:
@@ -134,5 +136,5 @@ async def decide(desk: OfficeIn, scope: AgencyScope, incoming_id: str, opinion: 
         details = {"submission": decided.id, "opinion": words}
         await work.events.append(EventKind.INBOX_OPINION, incoming_id, now, details)
         await work.commit()
-    desk.wake()
+    services.wake()
     return decided

@@ -1,1 +1,1 @@
-"""Services of the node for the pages, beyond its desks."""
+"""Services of the node for the pages, beyond its flows."""

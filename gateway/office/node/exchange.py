@@ -36,7 +36,7 @@ from gateway.office.domain.roles import NODE
 from gateway.office.store import partners
 from gateway.ops import explain
 from gateway.outgoing import sign_pdf
-from gateway.outgoing.sign_pdf import SigningDesk, SigningPlan
+from gateway.outgoing.sign_pdf import SigningPlan, SigningServices
 from gateway.ports.axis import DeadParcel
 from gateway.store import reporting
 from gateway.store.blobs import FileScratch
@@ -171,10 +171,10 @@ class TokenSigning:
         self, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish
     ) -> tuple[Placement, bytes]:
         """Return the signature's place, and that page as a PNG. Refused where the file may not be signed."""
-        desk = self._desk()
+        services = self._services()
         with self.node.blobs.scratch() as scratch:
-            plan = await self._make_plan(desk, agency, source, wish, scratch)
-            return plan.placement, await sign_pdf.preview(desk, plan)
+            plan = await self._make_plan(services, agency, source, wish, scratch)
+            return plan.placement, await sign_pdf.preview(services, plan)
 
     @asynccontextmanager
     async def sign(
@@ -183,11 +183,11 @@ class TokenSigning:
         """Yield the signed file, piece by piece; it is gone at the end. Refused, Denied or Clash where there is none."""
         from gateway.bootstrap import signing as wiring
 
-        desk, typed_pin = self._desk(), Pin(pin)
+        services, typed_pin = self._services(), Pin(pin)
         if not typed_pin.reveal():
             raise Denied("the PIN is missing", code="SIGN-TERMINAL")
         with self.node.blobs.scratch() as scratch:
-            plan = await self._make_plan(desk, agency, source, wish, scratch)
+            plan = await self._make_plan(services, agency, source, wish, scratch)
             out = scratch.path.with_name(f"{scratch.path.name}.signed")
             try:
                 opening = wiring.token(
@@ -195,7 +195,7 @@ class TokenSigning:
                 )
                 key = await self.node.pool.run(opening.__enter__)
                 try:
-                    await sign_pdf.sign(desk, scope, agency, plan, key, out)
+                    await sign_pdf.sign(services, scope, agency, plan, key, out)
                 finally:
                     await self.node.pool.run(lambda: opening.__exit__(None, None, None))
                 yield streamed(self.node.pool, pieces(lambda: out.open("rb")))
@@ -204,7 +204,7 @@ class TokenSigning:
 
     async def _make_plan(
         self,
-        desk: SigningDesk,
+        services: SigningServices,
         agency: HostedAgency,
         source: Callable[[], BinaryIO],
         wish: Wish,
@@ -212,12 +212,12 @@ class TokenSigning:
     ) -> SigningPlan:
         await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
         agency_wish = replace(wish, agency_name=agency.name)
-        return await sign_pdf.plan(desk, scratch.path, agency_wish, await self._image(agency, wish))
+        return await sign_pdf.plan(services, scratch.path, agency_wish, await self._image(agency, wish))
 
-    def _desk(self) -> SigningDesk:
+    def _services(self) -> SigningServices:
         from gateway.bootstrap import signing as wiring
 
-        return wiring.desk(self.node.settings, self.node)
+        return wiring.services(self.node.settings, self.node)
 
     async def _image(self, agency: HostedAgency, wish: Wish) -> bytes | None:
         from gateway.bootstrap import signing as wiring

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import log
+from gateway.atomic_files import new_file
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import PageLook, Size
 from gateway.errors import StoreFailure
 from gateway.store.data_folder import Room
-from gateway.whole_files import new_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The node's database where the office is open: lists follow every document, whichever unit of work changes it, and units
 have the rows that people at pages need, each part made when it is first asked for: an agency's own labels, saved views of
-lists, each person's own desk. Notices of stops and incidents, and values that a page keeps for the next, have a transaction
+lists, each person's settings. Notices of stops and incidents, and values that a page keeps for the next, have a transaction
 for each call. In: the parameters of the exchange's store, and how the office reckons its hours."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.text import fold
 from gateway.office.domain.listing import SavedView, Side, Tag
-from gateway.office.domain.notice import Notice, OwnDesk, RingKind
+from gateway.office.domain.notice import Notice, NotificationSettings, RingKind
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
 from gateway.office.store.lists import CountCache, SqlLists
@@ -37,7 +37,14 @@ from gateway.store.events import SqlEvents
 from gateway.store.repository import NOBODY, AgencyRows, Follower, in_parts
 from gateway.store.row import to_json, value_of
 from gateway.store.store import SqlStore
-from gateway.store.tables_office import KeepingRow, NoticeRow, OwnDeskRow, SavedViewRow, TagMarkRow, TagRow
+from gateway.store.tables_office import (
+    KeepingRow,
+    NoticeRow,
+    NotificationSettingsRow,
+    SavedViewRow,
+    TagMarkRow,
+    TagRow,
+)
 from gateway.store.transaction import Slowly, Transaction
 from gateway.store.work import SqlWork
 
@@ -266,22 +273,24 @@ class SqlSavedViews(AgencyRows):
         )
 
 
-_DESK = OwnDeskRow
+_DESK = NotificationSettingsRow
 _KINDS = tuple[RingKind, ...]
 
 
-class SqlOwnDesks(AgencyRows):
-    """Settings of each person's desk in this agency."""
+class SqlNotificationSettings(AgencyRows):
+    """Notification settings of each person in this agency."""
 
-    async def load(self, person_id: str) -> OwnDesk:
-        """Return the person's desk; an empty one where nothing was kept yet."""
+    async def load(self, person_id: str) -> NotificationSettings:
+        """Return the person's settings; the defaults where nothing was kept yet."""
         mine = (col(_DESK.agency_id) == self._agency_id, col(_DESK.person_id) == person_id)
         row = await self._tx.first(_DESK, select(_DESK).where(*mine))
-        return value_of(OwnDesk, row) if row is not None else OwnDesk()
+        return value_of(NotificationSettings, row) if row is not None else NotificationSettings()
 
-    async def save(self, person_id: str, desk: OwnDesk) -> None:
-        muted = to_json(_KINDS, tuple(sorted(desk.muted))) if desk.muted is not None else None
-        row = OwnDeskRow.of(desk, agency_id=self._agency_id, person_id=person_id, muted=muted)
+    async def save(self, person_id: str, settings: NotificationSettings) -> None:
+        muted = to_json(_KINDS, tuple(sorted(settings.muted))) if settings.muted is not None else None
+        row = NotificationSettingsRow.of(
+            settings, agency_id=self._agency_id, person_id=person_id, muted=muted
+        )
         await self._tx.put_over(row, *row.values("agency_id", "person_id"))
 
 
@@ -322,8 +331,8 @@ class SqlOfficeRows:
         return SqlRecallAsks(self.tx, self.scope)
 
     @cached_property
-    def desks(self) -> SqlOwnDesks:
-        return SqlOwnDesks(self.tx, self.scope)
+    def notification_settings(self) -> SqlNotificationSettings:
+        return SqlNotificationSettings(self.tx, self.scope)
 
     @cached_property
     def submissions(self) -> SqlSubmissions:

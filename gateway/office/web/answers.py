@@ -1,4 +1,4 @@
-"""Answers to a browser: a page, a file, or words about a failure. In: a visit and values; a name, the type that the node
+"""Answers to a browser: a page, a file, or words about a failure. In: a request and values; a name, the type that the node
 found in a file, and its bytes as they come; an error of the one tree. Out: HTML of templates under a policy that lets
 nothing run or load but what the node itself serves, and scripts and styles only by a number used once, with times and sizes
 as people read them; a download, or, of a PDF by its content and nothing else, a view inside a page of this node: a browser

@@ -13,8 +13,8 @@ from functools import cache, partial
 from aiohttp import web
 
 from gateway import __version__
+from gateway.api.admission import Entry
 from gateway.api.compression import takes_gzip
-from gateway.api.entry import Entry
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import GatewayError
 from gateway.office.bootstrap.office import Office, widen
@@ -27,9 +27,9 @@ from gateway.office.node.exchange import (
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.notices import NoticeBoard
-from gateway.office.rings import RingBoard
-from gateway.office.todo import TaskBell
-from gateway.office.web import answers, door, icons
+from gateway.office.notifications import RingBoard
+from gateway.office.todo import TaskCount
+from gateway.office.web import answers, application, icons
 from gateway.office.web.deps import Operations, Previews, WebDeps
 from gateway.office.web.pages import ROUTES
 from gateway.office.web.routes import Access, PageRoute, get
@@ -46,7 +46,7 @@ _KEPT_BY_BROWSERS = "public, max-age=31536000, immutable"
 def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """Make the dependencies of the pages."""
     bell, quarantine, contacts = (
-        TaskBell(node.todo, node.background),
+        TaskCount(node.todo, node.background),
         QuarantinedPackets(node),
         NodeContacts(node),
     )
@@ -67,7 +67,7 @@ def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
             copies=BackupCopies(node),
             journal=NodeJournal(node),
         ),
-        notices=NoticeBoard(desk=node.todo, rows=node.store.notices),
+        notices=NoticeBoard(services=node.todo, rows=node.store.notices),
         entry=entry,
         emblem=icons.read_emblem(emblem) if emblem else None,
     )
@@ -88,7 +88,7 @@ def routes_over(deps: WebDeps) -> web.UrlDispatcher:
 def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[PageRoute] = ROUTES) -> None:
     """Add the pages to a table of routes."""
     for route in routes:
-        handler = door.handler(route, deps)
+        handler = application.handler(route, deps)
         # HEAD is GET without the body, which the server leaves out by itself.
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             router.add_route(method, route.path, handler)
@@ -99,7 +99,9 @@ def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[PageRou
 def _nowhere_handler(deps: WebDeps) -> Handler:
     """Make the handler of unknown addresses: a person gets a page of the node, in its frame; a program the problem of the
     API."""
-    page = door.handler(get(NOWHERE, "nowhere", door.unknown_address, access=Access.ANYBODY), deps)
+    page = application.handler(
+        get(NOWHERE, "nowhere", application.unknown_address, access=Access.ANYBODY), deps
+    )
 
     async def nowhere(request: web.Request) -> web.StreamResponse:
         if "text/html" not in request.headers.get("Accept", ""):

@@ -13,7 +13,7 @@ from gateway.domain.book import ArrivalStamp, BookLine, Summary
 from gateway.office.book import books
 from gateway.office.book.books import Ask, BookFormat, Opened
 from gateway.office.book.table_files import clean_text
-from gateway.office.desks import BookDesk
+from gateway.office.services import BookServices
 from gateway.office.web.answers import bare_templates
 from gateway.office.web.dates import cell_text, day_text
 from gateway.policy.book import WIDTHS, next_month
@@ -24,17 +24,19 @@ _PAGES = bare_templates(enable_async=True)
 _PIECE = 64 * 1024
 
 
-async def write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *, nonce: str = "") -> Summary:
+async def write(
+    services: BookServices, scope: AgencyScope, ask: Ask, out: BinaryIO, *, nonce: str = ""
+) -> Summary:
     """Write the page to `out`; `nonce` is that of the policy under which a server sends it."""
-    async with books.open_book(desk, scope, ask) as book:
+    async with books.open_book(services, scope, ask) as book:
         pieces: list[str] = []
         async for piece in _pieces(book, nonce):
             pieces.append(piece)
             if sum(map(len, pieces)) >= _PIECE:
-                await desk.pool.run(partial(out.write, "".join(pieces).encode()))
+                await services.pool.run(partial(out.write, "".join(pieces).encode()))
                 pieces = []
-        await desk.pool.run(partial(out.write, "".join(pieces).encode()))
-    return await books.tell_taken(desk, scope, ask, BookFormat.HTML, book.summary())
+        await services.pool.run(partial(out.write, "".join(pieces).encode()))
+    return await books.tell_taken(services, scope, ask, BookFormat.HTML, book.summary())
 
 
 def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:

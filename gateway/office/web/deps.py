@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from gateway import __version__
-from gateway.api.entry import Entry
+from gateway.api.admission import Entry
 from gateway.domain.registry_change import Plan
 from gateway.office.bootstrap.office import Office, widen
 from gateway.office.letters.habits import HabitsMemory
@@ -29,9 +29,9 @@ from gateway.office.node.exchange import (
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.notices import NoticeBoard
-from gateway.office.rings import RingBoard
+from gateway.office.notifications import RingBoard
 from gateway.office.store.store import SqlKeepings
-from gateway.office.todo import TaskBell
+from gateway.office.todo import TaskCount
 from gateway.office.web.icons import Emblem
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.policy import code_file
@@ -228,7 +228,7 @@ class WebDeps(Office):
     version: ClassVar[str] = __version__
 
     contacts: NodeContacts
-    bell: TaskBell
+    bell: TaskCount
     rings: RingBoard
     previews: Previews
     evidence: EvidenceMaker

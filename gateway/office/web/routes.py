@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gateway.office.domain.roles import Manner, Right
 
-# Any: a `Visit`, which knows its route.
+# Any: a `PageRequest`, which knows its route.
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
 

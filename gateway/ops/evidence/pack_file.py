@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from gateway.atomic_files import write_private
 from gateway.domain import evidence
 from gateway.domain.evidence import (
     MANIFEST,
@@ -37,7 +38,6 @@ from gateway.domain.evidence import (
 from gateway.errors import Clash, Misconfigured, NotFound, StoreFailure
 from gateway.trust.key_material import public_pem, spki
 from gateway.trust.keys import own_key
-from gateway.whole_files import write_private
 
 PIECE = 256 * 1024
 

@@ -19,7 +19,7 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Access
 from gateway.transport.amqp.connection import BROKEN, Link, answered, is_missing, said
 from gateway.transport.amqp.consumer import ANSWER_S, REST_S, Assembly, Consumer
-from gateway.transport.amqp.dead import AsideSets, DeadDesk, WholeDeadDesk
+from gateway.transport.amqp.dead import AsideSets, DeadLetters, JoinedDeadLetters
 from gateway.transport.amqp.handout import HandOut, Hosted
 from gateway.transport.amqp.label import PartLimits
 from gateway.transport.amqp.parts_spool import Spool
@@ -81,8 +81,8 @@ class AmqpAxis:
             part_bytes=options.part_bytes,
             confirm_s=options.confirm_s,
         )
-        broker = DeadDesk(self._in, self._publisher, node, options.delivery_limit)
-        self._dead = WholeDeadDesk(broker, aside_sets, pool, self._assembly.look_soon)
+        broker = DeadLetters(self._in, self._publisher, node, options.delivery_limit)
+        self._dead = JoinedDeadLetters(broker, aside_sets, pool, self._assembly.look_soon)
 
     async def __aenter__(self) -> Self:
         self._out.start()

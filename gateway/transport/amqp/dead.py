@@ -40,7 +40,7 @@ _BROKERS_OWN = ("x-death", "x-first-death", "x-last-death", names.RETURNED, name
 _log = logging.getLogger(__name__)
 
 
-class DeadDesk:
+class DeadLetters:
     """The broker's dead queue: parcels delivered too often, or that could not be taken at all."""
 
     def __init__(self, link: Link, publisher: Publisher, node: str, delivery_limit: int) -> None:
@@ -264,11 +264,11 @@ class AsideSets:
         raise NotFound(f"no parcel {id!r} was put aside on this node; list it again")
 
 
-class WholeDeadDesk:
+class JoinedDeadLetters:
     """Both places as one list, oldest first in each."""
 
     def __init__(
-        self, broker: DeadDesk, aside_sets: AsideSets, pool: Pool, look_soon: Callable[[], None]
+        self, broker: DeadLetters, aside_sets: AsideSets, pool: Pool, look_soon: Callable[[], None]
     ) -> None:
         self._broker, self._aside, self._pool, self._look_soon = broker, aside_sets, pool, look_soon
 

@@ -23,12 +23,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
+from gateway.atomic_files import sync_folder
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.transport.amqp.label import PartLabel
 from gateway.transport.parcel import PIECE
-from gateway.whole_files import sync_folder
 
 LABEL, HOLD, REFUSED, OFFERS, ASIDE = "label.json", "hold", "refused", "offers", "aside"
 _PART: Final = re.compile(r"(\d{1,9})-(\d{1,18})-([0-9a-f]{64})")

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway.atomic_files import write_file
 from gateway.errors import Misconfigured
 from gateway.transport.broker import plan
 from gateway.transport.broker.plan import (
@@ -28,7 +29,6 @@ from gateway.transport.broker.plan import (
     User,
     Vhost,
 )
-from gateway.whole_files import write_file
 
 HASH_ALGORITHM = "rabbit_password_hashing_sha256"
 _SALT_BYTES = 4  # fixed by the algorithm

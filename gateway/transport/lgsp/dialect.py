@@ -73,7 +73,7 @@ class LgspDialect:
         await self._sessions.close()
         await self._line.close()
 
-    def seats(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
+    def contexts(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
         return ("",) if hosted else ()
 
     def final(self, word: str) -> bool:

@@ -23,10 +23,10 @@ from gateway.ports.services import Clock, Pool
 from gateway.transport.parcel import too_large
 from gateway.transport.rest.dialect import DOCUMENTS, STATUSES, Dialect, ListedAgency
 from gateway.transport.rest.doubt import Doubt, Reads, unknown
-from gateway.transport.rest.fetching import Fetcher
+from gateway.transport.rest.fetched_queue import Shelf
+from gateway.transport.rest.fetcher import Fetcher
 from gateway.transport.rest.ledger import ASKED, SENT, TRYING, Ledger, Sent
 from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Odd, OddAnswer, Turned
-from gateway.transport.rest.shelf import Shelf
 from gateway.transport.rest.systems import System, Systems
 
 _log = logging.getLogger(__name__)
@@ -351,8 +351,8 @@ class RestAxis:
             if not self._systems.may(system):
                 continue
             try:
-                for seat in self._dialect.seats(system, self._fetcher.hosted):
-                    await self._dialect.waiting(system, DOCUMENTS, seat, sweep=False, item=lambda _: None)
+                for context in self._dialect.contexts(system, self._fetcher.hosted):
+                    await self._dialect.waiting(system, DOCUMENTS, context, sweep=False, item=lambda _: None)
                 answers[system.id] = Answered()
                 self._note_answer()
             except CallFailed as why:

@@ -103,7 +103,7 @@ class Dialect(Protocol):
     async def agencies(self, system: System, item: Callable[[ListedAgency], None]) -> None:
         """List every agency it knows, one after the other."""
 
-    def seats(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
+    def contexts(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
         """Return the agencies for which this system is asked one by one; one empty word where it is asked once for all."""
 
     def digest(self, opener: Callable[[], BinaryIO]) -> str:

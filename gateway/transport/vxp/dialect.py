@@ -50,7 +50,7 @@ class VxpDialect:
     async def close(self) -> None:
         await self._line.close()
 
-    def seats(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
+    def contexts(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
         return ("",) if hosted else ()
 
     def final(self, word: str) -> bool:

@@ -88,13 +88,13 @@ class Acts:
         confirm = (ReasonCode.RECIPIENT_UNHOSTED.value,) if "unconnected" in receivers else ()
         parent_id = parent.id if parent else None
         order = Order(draft=draft, kind=kind, parent_id=parent_id, change=change, confirm=confirm)
-        async with intake.tray(self.node.out) as tray:
+        async with intake.receive_files(self.node.out) as request_files:
             for n, file in enumerate(cast_document["files"]):
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
                 content = await self.node.pool.run(partial(self.cast.file, key, n, issued_on))
-                await tray.add(role, file, role, in_one(content))
+                await request_files.add(role, file, role, in_one(content))
             with at_door(self.node.clock.now()):
-                accepted = await accept.accept(self.node.out, scope, order, tray)
+                accepted = await accept.accept(self.node.out, scope, order, request_files)
         if accepted.document is None:
             raise GatewayError(f"the story's document {key} was not accepted")
         return accepted.document

@@ -180,12 +180,12 @@ async def incident_over(node: Office, cast: Cast, by: str) -> None:
         meanwhile=cast.words("incident_meanwhile"),
         afterwards=cast.words("incident_afterwards"),
     )
-    board = NoticeBoard(desk=node.todo, rows=node.store.notices)
+    board = NoticeBoard(services=node.todo, rows=node.store.notices)
     await board.end(by, (await board.publish(by, wish)).id)
 
 
 async def _planned_stop(node: Office, cast: Cast, by: str, commune: str) -> None:
-    board = NoticeBoard(desk=node.todo, rows=node.store.notices)
+    board = NoticeBoard(services=node.todo, rows=node.store.notices)
     starts = await board.earliest() + _DAY
     wish = NoticeWish(
         kind=NoticeKind.STOP,

@@ -44,7 +44,7 @@ from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import Factor, Session
 from gateway.office.domain.task import TaskKind
-from gateway.office.letters import asking
+from gateway.office.letters import follow_up
 from gateway.outgoing import addressing, drafting, intake
 from gateway.policy import timers
 from gateway.ports.axis import Fate, Parcel
@@ -275,16 +275,16 @@ class Offices(OfficeMail):
         return Acting(person=person, session=session, rights=rights, duties=(), ends_at=now + _DAY, at=now)
 
     async def _accounts(self, actor: str) -> None:
-        desk = self.node.accounts
-        by = await people.administrator(desk)
+        services = self.node.accounts
+        by = await people.administrator(services)
         agency_id = (await self.scope(actor)).agency_id
         abbr = self.cast.data[actor]["abbr"]
-        await posts.make_mailbox(desk, by, agency_id, f"vanthu{abbr}", PostRole.CLERK)
-        await posts.make_mailbox(desk, by, agency_id, f"{abbr}qtdv", PostRole.AGENCY_ADMIN)
+        await posts.make_mailbox(services, by, agency_id, f"vanthu{abbr}", PostRole.CLERK)
+        await posts.make_mailbox(services, by, agency_id, f"{abbr}qtdv", PostRole.AGENCY_ADMIN)
         key = program_keys.WantedKey(
             name=self.cast.words("program"), scopes=frozenset(program_keys.DAILY), life=365 * _DAY
         )
-        await program_keys.make(desk, self.node.store.accounts, by, agency_id, key)
+        await program_keys.make(services, self.node.store.accounts, by, agency_id, key)
 
     async def _keep(self, actor: str) -> None:
         """Save a group of recipients, and two views of the clerk's."""
@@ -326,9 +326,9 @@ class Offices(OfficeMail):
         scope = await self.as_one(actor, role)
         draft = replace(self.draft(cast_document, day, cast_document["to"]), signed_at=signed_at)
         draft_row = await drafting.begin(self.node.out, scope, draft)
-        async with intake.tray(self.node.out) as tray:
-            await tray.add(FileRole.LEAD, cast_document["files"][0], FileRole.LEAD, in_one(content))
-            await drafting.add_files(self.node.out, scope, draft_row.id, tray)
+        async with intake.receive_files(self.node.out) as request_files:
+            await request_files.add(FileRole.LEAD, cast_document["files"][0], FileRole.LEAD, in_one(content))
+            await drafting.add_files(self.node.out, scope, draft_row.id, request_files)
 
     async def _note(self, actor: str) -> None:
         """Let the clerk take one task, label its document and let another rest; the head take one; and urge a partner."""
@@ -356,11 +356,11 @@ class Offices(OfficeMail):
         code, person = self.cast.code("silent"), await self.person(actor, "clerk")
 
         async def is_late() -> bool:
-            return bool((await asking.urging_of(self.node.out, scope, code, _URGED_EVERY)).late)
+            return bool((await follow_up.urging_of(self.node.out, scope, code, _URGED_EVERY)).late)
 
         await self.until(is_late)
         text = self.cast.words("urged")
-        await asking.urge(
+        await follow_up.urge(
             self.node.out, scope, code, by=person.name, how="phone", text=text, every=_URGED_EVERY
         )
 

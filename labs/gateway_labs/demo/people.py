@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 
 import pyotp
 
-from gateway.deciding import DecidingDesk, approvals, people, proposals
+from gateway.deciding import DecisionServices, approvals, people, proposals
 from gateway.domain.person import Person, Proposal, ProposalContent, Role, SignedIn
 from gateway.domain.proof import Binding
 from gateway.errors import NotFound
 from gateway.office.accounts import admin, credentials, posts
 from gateway.office.accounts.acting import By
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, PostRole
 from gateway.office.domain.session import CallOrigin
+from gateway.office.services import AccountServices
 
 MACHINE = By(principal_id="operator")
 
@@ -36,9 +36,9 @@ class Invited:
     code: str = field(default="", repr=False)
 
 
-async def invite(desk: AccountDesk, persons: list[Invited]) -> list[Invited]:
+async def invite(services: AccountServices, persons: list[Invited]) -> list[Invited]:
     """Add the missing accounts; called before any person administers accounts, so at the first run alone."""
-    return [await _invited(desk, p) for p in persons]
+    return [await _invited(services, p) for p in persons]
 
 
 def wanted(people: dict[str, list[str]], role: str, unit: str, agency_id: str = NODE) -> Invited:
@@ -49,43 +49,43 @@ def wanted(people: dict[str, list[str]], role: str, unit: str, agency_id: str = 
     return Invited(login=login, name=name, role=post, agency_id=agency_id, unit=of_unit)
 
 
-async def administrator(desk: AccountDesk) -> By:
+async def administrator(services: AccountServices) -> By:
     """Return one of those who keep the accounts; the machine while there is none."""
-    async with desk.accounts.read() as view:
+    async with services.accounts.read() as view:
         everybody = await view.people.everybody()
     keeper = next((p for p in everybody if p.is_active and Role.PEOPLE in p.roles), None)
     return By.person(keeper.id) if keeper is not None else MACHINE
 
 
-async def named(desk: AccountDesk, login: str) -> Person:
-    async with desk.accounts.read() as view:
+async def named(services: AccountServices, login: str) -> Person:
+    async with services.accounts.read() as view:
         return await view.people.named(login)
 
 
-async def ready(desk: AccountDesk, login: str) -> None:
+async def ready(services: AccountServices, login: str) -> None:
     """Make the account usable, by a random password that is not kept."""
-    if (await named(desk, login)).is_active:
+    if (await named(services, login)).is_active:
         return
-    _, code = await admin.link(desk, await administrator(desk), login)
+    _, code = await admin.link(services, await administrator(services), login)
     await credentials.take_up(
-        desk, code, f"Mau 7 {secrets.token_urlsafe(18)}", CallOrigin(address="127.0.0.1")
+        services, code, f"Mau 7 {secrets.token_urlsafe(18)}", CallOrigin(address="127.0.0.1")
     )
 
 
-async def linked(desk: AccountDesk, persons: Sequence[Invited]) -> list[Invited]:
+async def linked(services: AccountServices, persons: Sequence[Invited]) -> list[Invited]:
     """Return each with a new code if it never signed in; the others have passwords of their own by now."""
-    by = await administrator(desk)
+    by = await administrator(services)
     invited = []
     for person in persons:
-        is_new = (await named(desk, person.login)).last_login_at is None
+        is_new = (await named(services, person.login)).last_login_at is None
         invited.append(
-            replace(person, code=(await admin.link(desk, by, person.login))[1]) if is_new else person
+            replace(person, code=(await admin.link(services, by, person.login))[1]) if is_new else person
         )
     return invited
 
 
-async def _invited(desk: AccountDesk, person: Invited) -> Invited:
-    async with desk.accounts.read() as view:
+async def _invited(services: AccountServices, person: Invited) -> Invited:
+    async with services.accounts.read() as view:
         try:
             await view.people.named(person.login)
         except NotFound:
@@ -94,7 +94,7 @@ async def _invited(desk: AccountDesk, person: Invited) -> Invited:
             return person
     post = posts.WantedPost(role=person.role, agency_id=person.agency_id, unit=person.unit)
     account = admin.NewAccount(login=person.login, name=person.name, posts=(post,))
-    _, code = await admin.add(desk, MACHINE, account)
+    _, code = await admin.add(services, MACHINE, account)
     return replace(person, code=code)
 
 
@@ -106,44 +106,44 @@ class TwoDeciders:
     approver: SignedIn
 
 
-async def two_deciders(desk: DecidingDesk, called: tuple[str, ...]) -> TwoDeciders:
+async def two_deciders(services: DecisionServices, called: tuple[str, ...]) -> TwoDeciders:
     """Make two new deciders; those of an earlier run, whose secrets are lost, are blocked."""
-    await approvals.begin_set_up(desk, "operator")
-    async with desk.decisions.read() as view:
+    await approvals.begin_set_up(services, "operator")
+    async with services.decisions.read() as view:
         by_name = {p.name: p for p in await view.people.everybody()}
     for name in by_name:
         if name.startswith(called) and by_name[name].is_active:
-            await people.block(desk, "operator", name)
+            await people.block(services, "operator", name)
     numbered = [(name, *(f"{name} {n}" for n in range(2, 100))) for name in called]
     names = [next(p for p in row if p not in by_name) for row in numbered]
     # Both are added before either can administer persons: later the operator could not add the second.
-    codes = [(name, await _added(desk, name)) for name in names]
-    proposer, approver = [await _signed_in(desk, name, code) for name, code in codes]
+    codes = [(name, await _added(services, name)) for name in names]
+    proposer, approver = [await _signed_in(services, name, code) for name, code in codes]
     return TwoDeciders(proposer=proposer, approver=approver)
 
 
-async def bind_all(desk: DecidingDesk, both: TwoDeciders, bindings: Sequence[Binding]) -> None:
+async def bind_all(services: DecisionServices, both: TwoDeciders, bindings: Sequence[Binding]) -> None:
     """Bind all of them in one proposal, as at the first set-up of any node."""
-    now = desk.clock.now()
+    now = services.clock.now()
     content = ProposalContent(
-        bindings=tuple(proposals.binding_change([], b, now, desk.overlap) for b in bindings)
+        bindings=tuple(proposals.binding_change([], b, now, services.overlap) for b in bindings)
     )
-    await agreed(desk, both, await proposals.propose(desk, both.proposer, content, "demo"))
+    await agreed(services, both, await proposals.propose(services, both.proposer, content, "demo"))
 
 
-async def agreed(desk: DecidingDesk, both: TwoDeciders, proposal: Proposal) -> None:
+async def agreed(services: DecisionServices, both: TwoDeciders, proposal: Proposal) -> None:
     """Approve the proposal, as the second person who compared it."""
-    await approvals.approve(desk, both.approver, proposal.id, proposal.content.expected, proposal.digest)
+    await approvals.approve(services, both.approver, proposal.id, proposal.content.expected, proposal.digest)
 
 
-async def _added(desk: DecidingDesk, name: str) -> str:
-    _, code = await people.add(desk, None, "operator", name, (Role.TRUST, Role.PEOPLE))
+async def _added(services: DecisionServices, name: str) -> str:
+    _, code = await people.add(services, None, "operator", name, (Role.TRUST, Role.PEOPLE))
     return code
 
 
-async def _signed_in(desk: DecidingDesk, name: str, code: str) -> SignedIn:
-    passphrase, totp = secrets.token_urlsafe(24), desk.secrets.new_totp()
-    now, factor = desk.clock.now(), pyotp.TOTP(totp)
-    await people.enrol(desk, name, code, passphrase, totp, factor.at(now))
+async def _signed_in(services: DecisionServices, name: str, code: str) -> SignedIn:
+    passphrase, totp = secrets.token_urlsafe(24), services.secrets.new_totp()
+    now, factor = services.clock.now(), pyotp.TOTP(totp)
+    await people.enrol(services, name, code, passphrase, totp, factor.at(now))
     # A code is good once, and enrolling used the present one.
-    return await people.sign_in(desk, name, passphrase, factor.at(now, counter_offset=1))
+    return await people.sign_in(services, name, passphrase, factor.at(now, counter_offset=1))

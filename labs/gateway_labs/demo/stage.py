@@ -14,6 +14,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from gateway.atomic_files import write_file
 from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency, NumberingMode
@@ -24,7 +25,6 @@ from gateway.ports.services import Clock
 from gateway.settings import Settings, load
 from gateway.trust import seals
 from gateway.trust.keys import KeyDirectory
-from gateway.whole_files import write_file
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
 from gateway_labs.demo import papers, people

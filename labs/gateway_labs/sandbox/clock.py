@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from gateway.atomic_files import write_private
 from gateway.clock import SystemClock
 from gateway.errors import Clash
-from gateway.whole_files import write_private
 
 # The certificates of a sandbox are good for two years.
 FARTHEST = timedelta(days=366)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.atomic_files import write_private
 from gateway.bootstrap.node import Wrap
 from gateway.cli import serve
 from gateway.cli.applications import build_application
@@ -21,7 +22,6 @@ from gateway.office.bootstrap.office import Office, open_office
 from gateway.ops.checks import Watch
 from gateway.pool import ThreadPool
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.whole_files import write_private
 from gateway_labs.sandbox import fixtures, stage
 from gateway_labs.sandbox.cast import Cast, cast
 from gateway_labs.sandbox.clock import SandboxClock
@@ -94,7 +94,7 @@ class Sandbox:
         async with open_office(settings, clock, self.wrap) as node:
             await stage.enter(node, self.folder)
             async with _robots(node, self.folder, keys, clock) as hall:
-                clock.tell(node.bells.ring_all)
+                clock.tell(node.wakers.ring_all)
                 clock.tell(hall.look)
                 door = SandboxDoor(
                     cast=hall.cast,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway import commits
+from gateway.atomic_files import new_file
 from gateway.domain.document import Kind
 from gateway.domain.registry import fold_code
 from gateway.edxml import foreign, reader
@@ -27,7 +28,6 @@ from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import Read
 from gateway.edxml.verify import EnvelopeSource
 from gateway.errors import MalformedXml
-from gateway.whole_files import new_file
 from gateway_labs.simulators import again
 from gateway_labs.simulators.settings import HubSystem, SimulatorSettings
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import house
+from gateway import program
 from gateway.clock import SystemClock
 from gateway_labs.authority import Authority
 from tests.long.acceptance.test_pages_run import run
@@ -86,7 +86,7 @@ def typed(*words: str | Path) -> Done:
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = house.run([str(word) for word in words])
+            code = program.run([str(word) for word in words])
     finally:
         root.handlers[:] = handlers
         root.setLevel(levels[0])

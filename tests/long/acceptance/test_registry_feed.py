@@ -258,17 +258,24 @@ def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Office, Offi
         Office(code=code, folder=tmp_path / name)
         for name, code in (("issuer", "Z91.01"), ("north", "Z91.02"))
     )
-    for desk in made:
-        desk.folder.mkdir()
-        told = ("--data-dir", desk.folder / "data", "--code", desk.code, "--name", f"Office {desk.code}")
-        desk.well("init", *told, "--ca", tmp_path / "ca.pem", "--port", "0", "--yes")
-        with (desk.folder / "gateway.toml").open("a", encoding="utf-8") as file:
+    for services in made:
+        services.folder.mkdir()
+        told = (
+            "--data-dir",
+            services.folder / "data",
+            "--code",
+            services.code,
+            "--name",
+            f"Office {services.code}",
+        )
+        services.well("init", *told, "--ca", tmp_path / "ca.pem", "--port", "0", "--yes")
+        with (services.folder / "gateway.toml").open("a", encoding="utf-8") as file:
             file.write('\n[axis]\nfolder = "../axis"\n\n[registry]\ntwo_people = "no"\n')
-        text = (desk.folder / "gateway.toml").read_text(encoding="utf-8")
-        name = f'name = "{desk.folder.name}"'
+        text = (services.folder / "gateway.toml").read_text(encoding="utf-8")
+        name = f'name = "{services.folder.name}"'
         assert "[node]" in text
         lines = [name if line.lstrip("# ").startswith("name =") else line for line in text.splitlines()]
-        (desk.folder / "gateway.toml").write_text("\n".join(lines), encoding="utf-8")
+        (services.folder / "gateway.toml").write_text("\n".join(lines), encoding="utf-8")
     key = pki.key("p256", "registry issuer")
     (tmp_path / "feed.key").write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"invented"))
@@ -282,8 +289,8 @@ def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Office, Offi
     return issuer, north
 
 
-def signing(desk: Office) -> tuple[str | Path, ...]:
-    there = desk.folder.parent
+def signing(office: Office) -> tuple[str | Path, ...]:
+    there = office.folder.parent
     return (
         "--sign",
         there / "feed.key",
@@ -294,21 +301,21 @@ def signing(desk: Office) -> tuple[str | Path, ...]:
     )
 
 
-def approved(desk: Office, two: Deciders, *proposing: str | Path) -> None:
+def approved(office: Office, two: Deciders, *proposing: str | Path) -> None:
     """One person proposes; the same one cannot approve, another one can."""
     with typing(two.lines(FIRST)):
-        made = desk.well(*proposing, "--as", FIRST, "--yes")
+        made = office.well(*proposing, "--as", FIRST, "--yes")
     (sha256,) = made["sha256"]
     with typing(two.lines(FIRST, sha256[-16:])):
-        assert desk.type("keys", "approve", made["id"], "--as", FIRST, "--yes").code == 5
+        assert office.type("keys", "approve", made["id"], "--as", FIRST, "--yes").code == 5
     with typing(two.lines(SECOND, sha256[-16:])):
-        desk.well("keys", "approve", made["id"], "--as", SECOND, "--yes")
+        office.well("keys", "approve", made["id"], "--as", SECOND, "--yes")
 
 
-def imported(desk: Office, *rows: str) -> None:
-    path = desk.folder / "list.csv"
+def imported(office: Office, *rows: str) -> None:
+    path = office.folder / "list.csv"
     path.write_text("\n".join(("code,name,parent,host", *rows)), encoding="utf-8")
-    desk.well("registry", "import", path, "--apply", "--yes")
+    office.well("registry", "import", path, "--apply", "--yes")
 
 
 def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Office, Office], tmp_path: Path) -> None:

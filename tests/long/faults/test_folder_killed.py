@@ -42,23 +42,23 @@ async def test_each_document_is_sent_once_and_each_bad_one_told_while_the_node_i
     folder, root, chance = tmp_path / "node", tmp_path / "hot", random.Random(1000)
     root.mkdir()
     await api.stage_in(folder)
-    desk = root / DEPARTMENT
+    services = root / DEPARTMENT
     left = [("good", n) for n in range(DOCUMENTS)] + [("bad", n) for n in range(BAD)]
     chance.shuffle(left)
 
     for kill in range(KILLS + 1):
         here = len(left) // (KILLS + 1 - kill)
         dropping, left = left[:here], left[here:]
-        wanted = done(desk) + chance.randrange(here) if kill < KILLS else DOCUMENTS + BAD
+        wanted = done(services) + chance.randrange(here) if kill < KILLS else DOCUMENTS + BAD
         await run_until(folder, root, dropping, wanted)
 
-    assert out(desk) == 0
+    assert out(services) == 0
     async with open_office(with_folder(folder, root)) as node, node.store.reading() as tx:
         rows = await tx.tuples(text("SELECT body FROM outgoing_document"))
     sent = Counter(json.loads(body)["draft"]["number"] for (body,) in rows)
     assert sent == {str(10_000 + n): 1 for n in range(DOCUMENTS)}
     for n in range(BAD):
-        reason = (desk / "error" / f"bad-{n}.error.txt").read_text(encoding="utf-8")
+        reason = (services / "error" / f"bad-{n}.error.txt").read_text(encoding="utf-8")
         assert FAULTS[n % len(FAULTS)][1] in reason, reason
 
 
@@ -86,13 +86,13 @@ def out(desk: Path) -> int:
 
 async def run_until(folder: Path, root: Path, dropping: list[tuple[str, int]], wanted: int) -> None:
     """A process that is killed without warning once so many were put away; documents are dropped meanwhile."""
-    desk = root / DEPARTMENT
+    services = root / DEPARTMENT
     words = ("-m", "tests.support.folder_child", str(folder), str(root))
     child = await asyncio.create_subprocess_exec(sys.executable, *words)
     try:
         for kind, n in dropping:
-            drop(desk, kind, n)
-        while done(desk) < wanted:
+            drop(services, kind, n)
+        while done(services) < wanted:
             assert child.returncode is None, "the process ended by itself"
             await asyncio.sleep(LOOK_S)
     finally:

@@ -24,7 +24,7 @@ from gateway.pool import ThreadPool
 from gateway.ports.axis import Fate
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
-from gateway.workers.pulse import EVERY, HEARD_LATELY, own_name
+from gateway.workers.heartbeat import EVERY, HEARD_LATELY, own_name
 from tests.services import rabbit
 from tests.services.process import free_ports
 from tests.support import pki

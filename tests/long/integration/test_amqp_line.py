@@ -20,7 +20,7 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.amqp.publisher import SMALL_AT_ONCE
-from gateway.workers.pulse import Pulse, own_name
+from gateway.workers.heartbeat import Pulse, own_name
 from tests.services.rabbit import quoted
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received, settled
 from tests.support.tcp_proxy import Way

@@ -26,7 +26,7 @@ from gateway.errors import Misconfigured, NotFound
 from gateway.incoming import act
 from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing import manage, requests
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.settings import load
 from gateway.store import leases
 from gateway.store.accounts import to_hosted_row
@@ -50,7 +50,7 @@ from tests.support.waiting import until, within_limit
 
 # As their ids sort. A document names its recipients in the other order.
 FIRST, LAST = "Z91.02", "Z91.03"
-Meeting = Callable[[OutDesk, OutgoingDocument], Awaitable[object]]
+Meeting = Callable[[OutgoingServices, OutgoingDocument], Awaitable[object]]
 
 
 @pytest.fixture
@@ -92,26 +92,26 @@ async def sent(store: SqlOfficeStore, clock: ManualClock, state: str) -> Outgoin
     return document
 
 
-async def cancelling(desk: OutDesk, document: OutgoingDocument) -> object:
-    return await manage.cancel(desk, NORTH, document.id)
+async def cancelling(services: OutgoingServices, document: OutgoingDocument) -> object:
+    return await manage.cancel(services, NORTH, document.id)
 
 
-async def sending_again(desk: OutDesk, document: OutgoingDocument) -> object:
-    return await manage.resend(desk, NORTH, document.id)
+async def sending_again(services: OutgoingServices, document: OutgoingDocument) -> object:
+    return await manage.resend(services, NORTH, document.id)
 
 
-async def asking(desk: OutDesk, document: OutgoingDocument) -> object:
+async def asking(services: OutgoingServices, document: OutgoingDocument) -> object:
     child = replace(document, kind=Kind.UPDATE, parent_id=document.id, change=DocumentChange(reason="Sửa"))
-    async with desk.store.begin(NORTH) as work:
-        await requests.ask_recipients(desk, work, child, RequestKind.UPDATE)
+    async with services.store.begin(NORTH) as work:
+        await requests.ask_recipients(services, work, child, RequestKind.UPDATE)
         await work.commit()
     return child
 
 
-async def withdrawing(desk: OutDesk, document: OutgoingDocument) -> object:
+async def withdrawing(services: OutgoingServices, document: OutgoingDocument) -> object:
     child = replace(document, kind=Kind.UPDATE, parent_id=document.id)
-    async with desk.store.begin(NORTH) as work:
-        await requests.withdraw_requests(desk, work, child)
+    async with services.store.begin(NORTH) as work:
+        await requests.withdraw_requests(services, work, child)
         await work.commit()
     return child
 
@@ -121,11 +121,11 @@ async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier
     town: Town, store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str, meeting: Meeting
 ) -> None:
     document = await sent(store, clock, "failed")
-    desk = replace(town.node.out, store=store, clock=clock)
+    services = replace(town.node.out, store=store, clock=clock)
 
     async with committing(store) as courier:
         await courier.facts.of(delivery(document, FIRST).id)
-        other = asyncio.ensure_future(meeting(desk, document))
+        other = asyncio.ensure_future(meeting(services, document))
         await until_it_waits(migrated_postgres_url, other)
         await courier.facts.of(delivery(document, LAST).id)
 
@@ -136,13 +136,13 @@ async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
     town: Town, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
-    desk = replace(town.node.inn, store=store, clock=clock)
+    services = replace(town.node.inn, store=store, clock=clock)
     async with committing(store) as work:
         await work.handovers.offer(document.id)
 
     async with store.begin(NORTH) as clerk:
         await clerk.incoming.get(document.id)
-        leased = await within_limit(act.lease(desk, NORTH, "qlvb", 10, 60), "a lease")
+        leased = await within_limit(act.lease(services, NORTH, "qlvb", 10, 60), "a lease")
 
     assert [each.id for each in leased] == [document.id]
 

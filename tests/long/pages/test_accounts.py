@@ -41,7 +41,7 @@ async def at_work(site: Site, guest: Guest, person: Someone, actor: str = "") ->
     """The guest's session is this person's from now on."""
     if person.totp:
         site.clock.skip(timedelta(seconds=31))  # a code is good once
-    token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+    token = (await sign_in.run(person.services, person.typed(), HERE)).token
     guest.token = (
         await sessions.choose_agency(site.node.accounts, token, await site.agency(actor)) if actor else token
     )

@@ -34,22 +34,22 @@ async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
     await expect(page.locator(".tour")).to_have_count(0)
 
     # The sound is asked for by a press, once; it is off before.
-    bell, count = page.locator("[data-bell]"), page.locator("[data-count]")
+    waker, count = page.locator("[data-bell]"), page.locator("[data-count]")
     await expect(count).to_have_text("0")
-    await bell.locator("summary").click()
-    await bell.get_by_role("button", name="Báo bằng âm thanh").click()
-    await expect(bell.locator("[data-ask-aloud]")).to_be_hidden()
+    await waker.locator("summary").click()
+    await waker.get_by_role("button", name="Báo bằng âm thanh").click()
+    await expect(waker.locator("[data-ask-aloud]")).to_be_hidden()
 
     # It comes while another page is open, and is told there.
     await page.goto("/co-quan")
     letters = {"number": "1", "urgency": Urgency.EXPRESS}, {"number": "2", "urgency": Urgency.URGENT}
     await arrive(site, *letters, told=True)
-    site.node.bells["sequencer"].ring()
+    site.node.wakers["sequencer"].ring()
     await expect(count).to_have_text("2")
     await expect(page.locator("#said")).to_have_text("Hỏa tốc: 1/SNN của Sở Tài chính")
     assert await page.evaluate("window.heard") == ["Hỏa tốc: 1/SNN của Sở Tài chính"]
-    await bell.locator("summary").click()
-    await expect(bell.locator(".unread")).to_have_count(2)
+    await waker.locator("summary").click()
+    await expect(waker.locator(".unread")).to_have_count(2)
     await axe.check(page, record_property, "the bell, open")
 
     # Another page says it no second time.

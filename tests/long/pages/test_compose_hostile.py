@@ -19,7 +19,7 @@ from gateway.domain.document import OutgoingDocument
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
-from gateway.office.web.door import COOKIE
+from gateway.office.web.application import COOKIE
 from tests.pages.site import Site
 from tests.pages.visiting import scope_of
 from tests.support.accounts import HERE
@@ -87,7 +87,7 @@ class Form:
 @pytest_asyncio.fixture(loop_scope="session")
 async def form(site: Site) -> AsyncIterator[Form]:
     person = site.person(PostRole.CLERK, "province")
-    token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+    token = (await sign_in.run(person.services, person.typed(), HERE)).token
     async with aiohttp.ClientSession(cookies={COOKIE: token}) as client:
         yield Form(site=site, client=client, token=token)
 

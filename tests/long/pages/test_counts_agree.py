@@ -35,7 +35,7 @@ async def test_a_word_has_one_number_wherever_it_stands(site: Site, actor: str, 
     for role in ROLES:
         async with calling(site.url) as guest:
             person = site.person(role, actor)
-            guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
             said: dict[str, list[tuple[int, str]]] = defaultdict(list)
             links: dict[str, int] = {}
             for path in PAGES:

@@ -42,10 +42,10 @@ async def site(tmp_path: Path, on_hubs: Hubs) -> AsyncIterator[Site]:
 async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
     site: Site, on_hubs: Hubs, page: Page, context: BrowserContext, record_property: Record, enter: Enter
 ) -> None:
-    async with intake.tray(site.node.out) as tray:
-        await tray.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(PDF))
+    async with intake.receive_files(site.node.out) as request_files:
+        await request_files.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(PDF))
         order = Order(draft=draft("15", PROVINCE, COMMUNE))
-        accepted = await accept.accept(site.node.out, await scope_of(site), order, tray, None)
+        accepted = await accept.accept(site.node.out, await scope_of(site), order, request_files, None)
     document = accepted.document
     assert document is not None
 

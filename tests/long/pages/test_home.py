@@ -32,7 +32,7 @@ class Visitors:
     async def come(self, role: PostRole, *, to: str = OWN) -> Guest:
         person = self._site.person(role, "" if role.is_of_node else OWN)
         guest = await self._stack.enter_async_context(calling(self._site.url))
-        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
         if role.is_of_node and to:
             agency = await self._site.agency(to)
             guest.token = await sessions.choose_agency(self._site.node.accounts, guest.token, agency)

@@ -35,7 +35,7 @@ OTHER = (FOLDER / "cong-van.pdf").read_bytes()
 async def clerk(site: Site) -> AsyncIterator[Guest]:
     person = site.person(PostRole.CLERK, "department")
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
         yield guest
 
 
@@ -99,7 +99,7 @@ async def test_the_seal_goes_on_the_very_file_that_was_shown(
     with monkeypatch.context() as patch:
         patch.setattr(TokenSigning, "is_ready", True)
         assert f'name="seen" value="{shown}"' in (await clerk.get(path)).text
-    async with intake.tray(site.node.out) as held:
+    async with intake.receive_files(site.node.out) as held:
         await held.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(OTHER))
         changed = await drafting.add_files(site.node.out, await scope_of(site), document.id, held)
     (now,) = [each.sha256 for each in changed.files if each.role is FileRole.LEAD]
@@ -120,7 +120,7 @@ async def test_an_officer_learns_no_numbers_of_the_whole_agency(site: Site, mail
     for role, counted in ((PostRole.CLERK, "1"), (PostRole.OFFICER, "0")):
         person = site.person(role, "department")
         async with calling(site.url) as guest:
-            guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
             page = (await guest.get("/tong-quan")).text
         found = dict(re.findall(r'<a href="([^"]+)"[^>]*><strong>(\d+)\+?</strong>', page))
         assert found["/van-ban-den?ngay=hom-nay"] == counted, role

@@ -15,10 +15,10 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.pace import Metric
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.door import COOKIE
+from gateway.office.web.application import COOKIE
 from gateway.ops import backup
 from gateway.store.log_reading import WantedEvents, search_log
-from gateway.workers.pulse import slots
+from gateway.workers.heartbeat import slots
 from tests.pages import axe
 from tests.pages.quarantine import BROKEN, SECRET_WORDS, land_broken, packets_aside, put_aside
 from tests.pages.site import Site
@@ -48,7 +48,7 @@ async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_re
     await enter(PostRole.OPERATOR)
 
     def is_kept() -> bool:
-        site.node.bells["pulse"].ring()
+        site.node.wakers["pulse"].ring()
         return len(slots(site.node.pulse.folder, site.clock.now())) >= 3
 
     await until(is_kept, "the figures of three ways")

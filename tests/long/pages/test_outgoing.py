@@ -16,7 +16,7 @@ from gateway.domain.event import EventKind
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.door import LANG_COOKIE
+from gateway.office.web.application import LANG_COOKIE
 from gateway.outgoing import accept, intake, manage
 from gateway.outgoing.intake import Order
 from tests.pages import axe
@@ -35,14 +35,14 @@ OPERATOR, AUDITOR, UNIT_HEAD = PostRole.OPERATOR, PostRole.AUDITOR, PostRole.UNI
 
 async def sent(site: Site, number: str = "15", *to: str, send: bool = True, **more: Any) -> OutgoingDocument:
     """With a PDF and a text file, on its way."""
-    async with intake.tray(site.node.out) as tray:
+    async with intake.receive_files(site.node.out) as request_files:
         for role, name, raw in (
             (FileRole.LEAD, "van-ban.pdf", PDF),
             (FileRole.APPENDIX, "so-lieu.csv", TEXT),
         ):
-            await tray.add(role, name, role, _chunks(raw))
+            await request_files.add(role, name, role, _chunks(raw))
         order = Order(draft=draft(number, *(to or (PROVINCE, COMMUNE)), **more), send=send)
-        accepted = await accept.accept(site.node.out, await scope_of(site), order, tray, None)
+        accepted = await accept.accept(site.node.out, await scope_of(site), order, request_files, None)
     assert accepted.document is not None
     if send:
         state = "paper" if more.get("delivery_mode") is DeliveryMode.PAPER else "delivered"

@@ -18,7 +18,7 @@ from gateway.errors import Denied
 from gateway.office.accounts import sessions, sign_in
 from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
-from gateway.office.web.door import COOKIE, SIGN_IN
+from gateway.office.web.application import COOKIE, SIGN_IN
 from gateway.office.web.pages import ROUTES
 from gateway.office.web.routes import Access, PageRoute
 from tests.pages.site import Site
@@ -89,7 +89,7 @@ class Caller:
     async def sign_in(self) -> None:
         if self.person.totp:
             self.site.clock.skip(timedelta(seconds=31))  # a code is good once
-        token = (await sign_in.run(self.person.desk, self.person.typed(), HERE)).token
+        token = (await sign_in.run(self.person.services, self.person.typed(), HERE)).token
         agency = await self.site.agency(self.actor)
         if (await sessions.check(self.site.node.accounts, token)).session.agency_id != agency:
             token = await sessions.choose_agency(self.site.node.accounts, token, agency)

@@ -89,11 +89,11 @@ class Town:
         sender: str = DEPARTMENT,
         once: Once | None = None,
     ) -> Accepted:
-        async with intake.tray(self.node.out) as tray:
+        async with intake.receive_files(self.node.out) as request_files:
             for n, (name, raw) in enumerate(files):
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
-                await tray.add(role, name, role, _chunks(raw))
-            return await accept.accept(self.node.out, await self.scope(sender), order, tray, once)
+                await request_files.add(role, name, role, _chunks(raw))
+            return await accept.accept(self.node.out, await self.scope(sender), order, request_files, once)
 
     async def send(
         self,

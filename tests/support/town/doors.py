@@ -20,12 +20,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from gateway import __version__
+from gateway.api.admission import Entry
 from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
-from gateway.api.entry import Entry
 from gateway.api.resources import ROUTES
 from gateway.api.server import CallLog
-from gateway.api.vxp import door
+from gateway.api.vxp import server
 from gateway.api.vxp.caller import VxpDeps
 from gateway.bootstrap.guards import system_secrets
 from gateway.cli.applications import build_application
@@ -361,7 +361,7 @@ async def open_vxp_door(
 
     def hang(app: web.Application, node: Office, deps: ApiDeps) -> None:
         vxp = VxpDeps(api=deps, keys=node.store.accounts, secrets=system_secrets(node.settings), fresh=fresh)
-        door.hang(app, vxp, Entry(deps.options))
+        server.hang(app, vxp, Entry(deps.options))
 
     async with open_door(blank, folder, options, hang=hang) as opened:
         yield VxpDoor(api=opened)

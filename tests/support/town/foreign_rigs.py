@@ -20,12 +20,12 @@ from gateway.edxml.build import AttachmentContent, write
 from gateway.edxml.envelope import Attachment, Code, Envelope, Organisation, OtherInfo
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.pool import ThreadPool
-from gateway.ports.axis import Arrival, AxisDesk, Outcome, Parcel
+from gateway.ports.axis import Arrival, ManagedAxis, Outcome, Parcel
 from gateway.transport.lgsp.dialect import LgspDialect
 from gateway.transport.rest.axis import RestAxis, RestOptions, keeper
+from gateway.transport.rest.fetched_queue import Shelf
 from gateway.transport.rest.ledger import Ledger
 from gateway.transport.rest.line import Line
-from gateway.transport.rest.shelf import Shelf
 from gateway.transport.rest.systems import System, Systems
 from gateway.transport.vxp.dialect import VxpDialect
 from tests.support.clock import LeaseClock
@@ -130,7 +130,7 @@ class ForeignRig:
         self._axes: list[RestAxis] = []
         self._hosts: dict[str, Sequence[str]] = {}
 
-    async def node(self, name: str, codes: Sequence[str]) -> AxisDesk:
+    async def node(self, name: str, codes: Sequence[str]) -> ManagedAxis:
         hub = await self._open()
         ledger = Ledger(self.folder / name / "ledger.sqlite")
         line = Line(
@@ -156,11 +156,11 @@ class ForeignRig:
             RestOptions(max_bytes=self.max_bytes, poll_s=0.05),
         )
         self._axes.append(axis)
-        desk = cast("AxisDesk", Enveloping(axis, self.max_bytes))
-        await self.host(name, desk, codes)
-        return desk
+        services = cast("ManagedAxis", Enveloping(axis, self.max_bytes))
+        await self.host(name, services, codes)
+        return services
 
-    async def host(self, name: str, axis: AxisDesk, codes: Sequence[str]) -> None:
+    async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         hub = await self._open()
         self._hosts[name] = codes
         system = next(each for each in hub.settings.systems if each.id == name)
@@ -168,7 +168,7 @@ class ForeignRig:
             hub.hub.register(system, code, f"Cơ quan {code}")
         await axis.host(codes)
 
-    async def all_here(self, axis: AxisDesk, count: int) -> None:
+    async def all_here(self, axis: ManagedAxis, count: int) -> None:
         async def here() -> bool:
             await axis.take(0, LEASE_S)  # begins to fetch
             return (await axis.counts())["waiting"] == count

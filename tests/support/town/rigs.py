@@ -13,7 +13,7 @@ from typing import Protocol
 from gateway.clock import SystemClock
 from gateway.domain.routes import Pattern, RouteTable, Rule
 from gateway.pool import ThreadPool
-from gateway.ports.axis import AxisDesk, Fate, each_axis
+from gateway.ports.axis import Fate, ManagedAxis, each_axis
 from gateway.ports.services import Clock
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.embedded import EmbeddedAxis
@@ -29,13 +29,13 @@ from tests.support.waiting import PAUSE_S, until
 class Rig(Protocol):
     """One axis and its nodes, with an end for every promise that needs the outside world."""
 
-    async def node(self, name: str, codes: Sequence[str]) -> AxisDesk:
+    async def node(self, name: str, codes: Sequence[str]) -> ManagedAxis:
         """A node that hosts these codes; each call is a consumer of its own, also for the same name."""
 
-    async def host(self, name: str, axis: AxisDesk, codes: Sequence[str]) -> None:
+    async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         """That node hosts these codes now, and whoever runs the axis has seen to it."""
 
-    async def all_here(self, axis: AxisDesk, count: int) -> None:
+    async def all_here(self, axis: ManagedAxis, count: int) -> None:
         """So many parcels can be taken at this moment."""
 
     async def lose_consumer(self) -> None:
@@ -70,10 +70,10 @@ class EmbeddedRig:
         await axis.host(codes)
         return axis
 
-    async def host(self, name: str, axis: AxisDesk, codes: Sequence[str]) -> None:
+    async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         await axis.host(codes)
 
-    async def all_here(self, axis: AxisDesk, count: int) -> None:
+    async def all_here(self, axis: ManagedAxis, count: int) -> None:
         assert (await axis.counts())["waiting"] == count
 
     async def lose_consumer(self) -> None:
@@ -109,11 +109,11 @@ class AmqpRig:
         await axis.host(codes)
         return axis
 
-    async def host(self, name: str, axis: AxisDesk, codes: Sequence[str]) -> None:
+    async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         self.topology.host({name: codes})
         await axis.host(codes)
 
-    async def all_here(self, axis: AxisDesk, count: int) -> None:
+    async def all_here(self, axis: ManagedAxis, count: int) -> None:
         async def are_fetched() -> bool:
             await axis.wait(PAUSE_S)
             return (await axis.counts())["fetched"] >= count
@@ -167,12 +167,12 @@ class RoutedRig:
     def clock(self) -> Clock:
         return self._first.clock if isinstance(self._first, EmbeddedRig) else SystemClock()
 
-    async def host(self, name: str, axis: AxisDesk, codes: Sequence[str]) -> None:
+    async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         for rig, one in zip((self._first, self._second), each_axis(axis).values(), strict=True):
             await rig.host(name, one, codes)
         await axis.host(codes)
 
-    async def all_here(self, axis: AxisDesk, count: int) -> None:
+    async def all_here(self, axis: ManagedAxis, count: int) -> None:
         async def all_waiting() -> bool:
             counts = await axis.counts()
             broker = isinstance(self._second, AmqpRig)

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from gateway.domain.person import Person
 from gateway.office.bootstrap.office import Office, account_rules, open_office
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole
+from gateway.office.services import AccountServices
 from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway_labs.demo import desks, people, stage, story
@@ -62,8 +62,8 @@ class Taken:
     password: str
     totp: str | None
 
-    def on(self, desk: AccountDesk) -> Someone:
-        return Someone(desk=desk, person=self.person, password=self.password, totp=self.totp)
+    def on(self, services: AccountServices) -> Someone:
+        return Someone(services=services, person=self.person, password=self.password, totp=self.totp)
 
 
 People = Mapping[tuple[PostRole, str], Taken]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api import entry
+from gateway.api import admission
 from gateway.api.deps import ApiOptions
 from gateway.domain.account import KeyAuth
 from gateway.policy.client_certificate import HEADER, LONGEST
@@ -188,7 +188,7 @@ async def test_threat_144_trying_certificates_is_slowed_and_locks_nobody_out(
     blank_node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_secret: bool
 ) -> None:
     """One that opens nothing, again and again; and with a secret that was stolen."""
-    monkeypatch.setattr(entry, "_GUESSES", replace(entry._GUESSES, per_s=0.001))
+    monkeypatch.setattr(admission, "_GUESSES", replace(admission._GUESSES, per_s=0.001))
     options = replace(BELIEVING, rate_per_s=1000.0, burst=1000)
     async with api.opened(blank_node, tmp_path / "node", options) as door:
         stolen = await door.key(DEPARTMENT, way=BOTH, certificate=made.bound(MINE)) if has_secret else None

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.cli import send
 from gateway.cli.command import Invocation
-from gateway.cli.node import Seat
+from gateway.cli.node import CommandContext
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState
 from gateway.errors import Refused
@@ -66,14 +66,16 @@ async def test_a_first_page_that_is_not_read_to_its_end_says_so_to_both_sides(do
 async def test_the_command_line_asks_too(door: Door, tmp_path: Path) -> None:
     agency = await door.node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
-    seat = Seat(node=door.node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id="clerk"))
+    context = CommandContext(
+        node=door.node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id="clerk")
+    )
     (tmp_path / "a.pdf").write_bytes(OTHER)
     (tmp_path / "meta.json").write_text(json.dumps(meta()))
     told = send.read_message(tmp_path / "meta.json", {})
 
     async def handed_in(*confirm: str) -> object:
         order = Order(draft=told.to_draft(), confirm=confirm)
-        return await send.hand_in(Invocation(quiet=True), seat, order, [tmp_path / "a.pdf"], [])
+        return await send.hand_in(Invocation(quiet=True), context, order, [tmp_path / "a.pdf"], [])
 
     with pytest.raises(Refused, match="first-page-other"):
         await handed_in()

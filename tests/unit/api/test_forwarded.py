@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
+from gateway.api.admission import Entry
 from gateway.api.deps import ApiOptions
-from gateway.api.entry import Entry
 from tests.support.cases import Cases
 
 PROXY, SECOND_PROXY = "127.0.0.1", "192.0.2.1"

@@ -8,7 +8,7 @@ from collections import Counter
 
 from gateway.cli import documents, operations
 from gateway.cli.command import Invocation
-from gateway.cli.node import Seat, chosen
+from gateway.cli.node import CommandContext, chosen
 from gateway.domain.document import DeliveryMode, OutgoingDocument
 from gateway.office.domain.listing import outgoing_line
 from gateway.words import labels
@@ -74,13 +74,13 @@ async def test_a_paused_webhook_has_no_next_try_anywhere(near_door: Door) -> Non
     await hooked.happen(3)
     await hooked.push()
     agency = chosen(await door.node.store.hosted(), DEPARTMENT)
-    seat = Seat(node=door.node, agency=agency, scope=await hooked.scope())
+    context = CommandContext(node=door.node, agency=agency, scope=await hooked.scope())
 
     async def told() -> tuple[bool, bool, list[bool], list[bool]]:
         path = f"/webhooks/{endpoint.id}"
         rows = (await door.ask("GET", f"{path}/deliveries")).json["data"]
-        at_terminal = await operations.carry_out(Invocation(), seat, "readWebhook", id=endpoint.id)
-        log = await operations.carry_out(Invocation(), seat, "listDeliveries", id=endpoint.id)
+        at_terminal = await operations.carry_out(Invocation(), context, "readWebhook", id=endpoint.id)
+        log = await operations.carry_out(Invocation(), context, "listDeliveries", id=endpoint.id)
         return (
             (await door.ask("GET", path)).json["next_try_at"] is not None,
             at_terminal.next_try_at is not None,

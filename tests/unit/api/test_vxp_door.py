@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.api.deps import ApiOptions
-from gateway.api.vxp.door import OPERATIONS
+from gateway.api.vxp.server import OPERATIONS
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.system_box import MOST_TRIES, PAUSES
 from gateway.incoming import act, box

@@ -14,20 +14,20 @@ SERVED = """
 import json, sys
 from gateway.http_calls import load_library
 load_library()
-import gateway.house, gateway.cli.serve, gateway.cli.applications, gateway.office.bootstrap.office, gateway.ops.checks
+import gateway.program, gateway.cli.serve, gateway.cli.applications, gateway.office.bootstrap.office, gateway.ops.checks
 """
 OF_OTHERS = (
     *("aio_pika", "aiormq", "asyncpg", "sqlalchemy.dialects.postgresql"),
     *("alembic", "pyrage", "rich", "pypdf", "PIL", "signxml", "xmlschema", "jinja2", "lxml"),
 )
 SHUT = (
-    "gateway.api.vxp.door",
+    "gateway.api.vxp.server",
     "gateway.transport.rest.axis",
     "gateway.folder.worker",
     "gateway.trust.pkcs11_keys",
 )
 NOT_ASKED = ("gateway.api.resources", "gateway.api.openapi", "gateway.office.calls", "gateway.office.web")
-NOT_MADE = ("gateway.ops.evidence.make", "gateway.outgoing.brought")
+NOT_MADE = ("gateway.ops.evidence.make", "gateway.outgoing.ready_envelope")
 # A little above what is loaded: 1,106 modules, 333 of them ours.
 MOST_MODULES, MOST_OF_OURS = 1_120, 340
 

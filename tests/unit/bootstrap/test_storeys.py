@@ -6,21 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bootstrap import storeys
-from gateway.bootstrap.storeys import Storey
+from gateway.bootstrap import extensions
+from gateway.bootstrap.extensions import Extension
 from gateway.settings import load
 
-FOREIGN = Storey(adds_calls=lambda node: ())
+FOREIGN = Extension(adds_calls=lambda node: ())
 
 
 @pytest.mark.parametrize("office", ["on", "off"])
 def test_only_a_trial_node_is_given_what_another_distribution_brings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, office: str
 ) -> None:
-    monkeypatch.setattr(storeys, "_load_installed", lambda: (FOREIGN,))
+    monkeypatch.setattr(extensions, "_load_installed", lambda: (FOREIGN,))
 
     def given(trial: str) -> bool:
         words = {"GATEWAY_NODE_TRIAL": trial, "GATEWAY_NODE_OFFICE": office}
-        return FOREIGN in storeys._storeys_for(load(None, {"GATEWAY_NODE_DATA_DIR": str(tmp_path), **words}))
+        return FOREIGN in extensions._extensions_for(
+            load(None, {"GATEWAY_NODE_DATA_DIR": str(tmp_path), **words})
+        )
 
     assert (given("on"), given("off")) == (True, False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bootstrap.ground import open_ground
+from gateway.bootstrap.core import open_core
 from gateway.bootstrap.trial import MARK, refuse_mixture
 from gateway.errors import Misconfigured
 from gateway.settings import Settings, load
@@ -33,7 +33,7 @@ async def test_threat_143_a_real_node_takes_nothing_that_a_sandbox_made(
     chosen = folder["DIR" if "DATA" in name else name.split("_")[1]]
 
     with pytest.raises(Misconfigured, match="made for a trial"):
-        async with open_ground(real(tmp_path, **{name: str(chosen)})):
+        async with open_core(real(tmp_path, **{name: str(chosen)})):
             pass
 
 

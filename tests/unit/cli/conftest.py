@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import house
+from gateway import program
 from gateway.clock import SystemClock
 from gateway_labs.authority import Authority
 
@@ -39,7 +39,7 @@ class Terminal:
 
     def type(self, *words: str | Path) -> Said:
         self._capsys.readouterr()
-        code = house.run([str(word) for word in words])
+        code = program.run([str(word) for word in words])
         out, err = self._capsys.readouterr()
         return Said(code=code, out=out, err=err)
 

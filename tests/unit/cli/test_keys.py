@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.bootstrap.ground import open_ground
+from gateway.bootstrap.core import open_core
 from gateway.clock import SystemClock
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
@@ -54,12 +54,12 @@ class Desk:
         return made
 
     async def bind(self, certificate: x509.Certificate) -> None:
-        async with open_ground(load(self.folder / "gateway.toml", os.environ)) as office:
+        async with open_core(load(self.folder / "gateway.toml", os.environ)) as office:
             der = certificate.public_bytes(Encoding.DER)
             await office.directory.bind(CODE, der, certificate.not_valid_before_utc, None, "an", "binh")
 
     async def sign_a_pdf(self) -> None:
-        async with open_ground(load(self.folder / "gateway.toml", os.environ)) as office:
+        async with open_core(load(self.folder / "gateway.toml", os.environ)) as office:
             (agency,) = await office.store.hosted()
             scope = AgencyScope(agency_id=agency.id, principal_id="operator")
             async with office.store.begin(scope) as work:

@@ -24,7 +24,7 @@ from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
 LETTER = ROOT / "tests" / "samples" / "cong-van.pdf"
-PROGRAM = (sys.executable, "-c", "from gateway.house import main; main()")
+PROGRAM = (sys.executable, "-c", "from gateway.program import main; main()")
 KEYS = {"code", "title", "detail", "hint", "where", "reasons"}
 
 

@@ -86,7 +86,7 @@ COUNTRY = 120_000
 MOST_MB = 200
 _MEASURED = (
     "import re, sys\n"
-    "from gateway.house import main\n"
+    "from gateway.program import main\n"
     "sys.argv = ['gateway', *sys.argv[1:]]\n"
     "try:\n    main()\n"
     "finally:\n"

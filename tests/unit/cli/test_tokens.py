@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bootstrap.ground import open_ground
+from gateway.bootstrap.core import open_core
 from gateway.domain.account import AgencyScope
 from gateway.domain.webhook import Endpoint
 from gateway.settings import load, locate
@@ -101,8 +101,8 @@ def test_a_revoked_key_names_the_webhooks_that_are_paused_with_it(node: Terminal
     key = new(node, "--scope", "webhooks:manage", "--scope", "messages:read").json
 
     async def hook() -> str:
-        async with open_ground(load(locate(None, os.environ), os.environ)) as ground:
-            (made,) = [one for one in await ground.store.accounts.list_keys() if one.id == key["id"]]
+        async with open_core(load(locate(None, os.environ), os.environ)) as core:
+            (made,) = [one for one in await core.store.accounts.list_keys() if one.id == key["id"]]
             scope = AgencyScope(agency_id=made.agency_ids[0], principal_id=made.principal.id)
             endpoint = Endpoint(
                 id="whk_1",
@@ -112,10 +112,10 @@ def test_a_revoked_key_names_the_webhooks_that_are_paused_with_it(node: Terminal
                 scopes=made.scopes,
                 note="",
                 secrets=(),
-                created_at=ground.clock.now(),
+                created_at=core.clock.now(),
                 created_by=scope.principal_id,
             )
-            await ground.store.webhooks.add(scope, endpoint)
+            await core.store.webhooks.add(scope, endpoint)
             return endpoint.id
 
     id = asyncio.run(hook())

@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 from sqlalchemy import select, text
 
-from gateway.deciding import DecidingDesk
+from gateway.deciding import DecisionServices
 from gateway.domain.event import EventKind
 from gateway.errors import Denied, GatewayError
 from gateway.office.store.store import SqlOfficeStore
@@ -54,8 +54,8 @@ async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
 
 
 @pytest.fixture
-def desk(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) -> DecidingDesk:
-    return DecidingDesk(
+def services(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) -> DecisionServices:
+    return DecisionServices(
         decisions=SqlDecisions(store, clock, pool),
         secrets=PersonSecrets(),
         anchors=AnchorFile(tmp_path / "ca.pem"),
@@ -92,14 +92,14 @@ async def agency_rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
         return [tuple(row) for row in await connection.execute(select(*columns).order_by(AGENCY.c.code))]
 
 
-async def told(desk: DecidingDesk, subject: str, kind: EventKind) -> list[Mapping[str, object]]:
+async def told(services: DecisionServices, subject: str, kind: EventKind) -> list[Mapping[str, object]]:
     """What events of that kind say of it."""
-    async with desk.decisions.read() as view:
+    async with services.decisions.read() as view:
         return [each.data for each in await view.events.of(subject) if each.kind is kind]
 
 
-async def kinds(desk: DecidingDesk, subject: str) -> list[EventKind]:
-    async with desk.decisions.read() as view:
+async def kinds(services: DecisionServices, subject: str) -> list[EventKind]:
+    async with services.decisions.read() as view:
         return [each.kind for each in await view.events.of(subject)]
 
 

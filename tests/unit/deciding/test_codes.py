@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from gateway.deciding import DecidingDesk, approvals, registry_changes
+from gateway.deciding import DecisionServices, approvals, registry_changes
 from gateway.deciding import registry_changes as reforming
 from gateway.domain.event import EventKind
 from gateway.domain.person import Proposal
@@ -32,9 +32,9 @@ RENAMED = "code,name,phone,alias\nZ91.01,Sở Tài chính,0999,\nZ91.07,Sở Y t
 
 
 @pytest.fixture
-async def both(desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock) -> Both:
+async def both(services: DecisionServices, directory: SqlDirectory, clock: ManualClock) -> Both:
     await directory.apply(await directory.plan_import(AGENCIES.encode()), "operator")
-    made = await people.two(desk)
+    made = await people.two(services)
     clock.advance(25 * 3600)
     return made
 
@@ -42,7 +42,7 @@ async def both(desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock) 
 async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
     plan = await directory.plan_import(text.encode())
     return await registry_changes.propose_import(
-        both[0].desk, await both[0].here(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
+        both[0].services, await both[0].here(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
     )
 
 
@@ -64,7 +64,7 @@ async def test_one_person_adds_and_does_not_change(store: SqlOfficeStore, clock:
 
 
 async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore, desk: DecidingDesk
+    both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices
 ) -> None:
     before = await agency_rows(store)
     made = await proposed(both, directory, RENAMED)
@@ -72,7 +72,7 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
     assert made.content.imports[0].file == RENAMED.encode()
 
     for who, number, code in ((both[1], "46/QĐ-UBND", "GW-TWO-DIGITS"), (both[0], NUMBER, "GW-TWO-PEOPLE")):
-        await refused(approvals.approve(desk, await who.here(), made.id, [number], made.digest), code)
+        await refused(approvals.approve(services, await who.here(), made.id, [number], made.digest), code)
     assert await agency_rows(store) == before
     await people.approved(both[1], made)
 
@@ -80,7 +80,7 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
     assert changed is not None
     assert added is not None
     assert (changed.phone, changed.alias, added.alias) == ("0999", None, "000.00.01.Z91")
-    (event,) = await told(desk, made.id, EventKind.CODES_IMPORTED)
+    (event,) = await told(services, made.id, EventKind.CODES_IMPORTED)
     assert (event["number"], event["changed"], event["proposed_by"]) == (NUMBER, 1, made.proposed_by)
 
 
@@ -97,30 +97,32 @@ async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
 
 
 async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore, desk: DecidingDesk, clock: ManualClock
+    both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices, clock: ManualClock
 ) -> None:
     before = await agency_rows(store)
     made = await proposed(both, directory, RENAMED)
     await people.approved(both[1], made)
     then = clock.now()
     clock.advance(3600)
-    seen = await registry_changes.kept_import(desk, made.id)
+    seen = await registry_changes.kept_import(services, made.id)
     assert (list(seen.begun), list(seen.against_undo)) == (["Z91.07"], [])
     assert {code: (old.get("phone"), new.get("phone")) for code, (old, new) in seen.lines.items()} == {
         "Z91.01": ("0123", "0999")
     }
 
-    await registry_changes.undo_import(desk, await both[1].here(), made.id, "The list was of another year")
+    await registry_changes.undo_import(
+        services, await both[1].here(), made.id, "The list was of another year"
+    )
 
     assert await agency_rows(store) == before
     believed = await directory.belief("Z91.01", date(2026, 12, 1), then)
     assert believed is not None
     assert believed.phone == "0999"
-    again = await registry_changes.kept_import(desk, made.id)
+    again = await registry_changes.kept_import(services, made.id)
     assert [each.key for each in again.against_undo] == ["undone_already"]
     with pytest.raises(Clash):
-        await registry_changes.undo_import(desk, await both[1].here(), made.id, "Once more")
-    (event,) = await told(desk, made.id, EventKind.CODES_UNDONE)
+        await registry_changes.undo_import(services, await both[1].here(), made.id, "Once more")
+    (event,) = await told(services, made.id, EventKind.CODES_UNDONE)
     assert event["reason"] == "The list was of another year"
     assert [each.summary.get("undid") for each in await directory.changes()][-1] == made.id
 
@@ -144,7 +146,7 @@ async def test_what_a_later_import_stands_on_is_not_undone(
     later: str,
     key: str | None,
 ) -> None:
-    desk = both[0].desk
+    services = both[0].services
     made = await proposed(both, directory, proposal)
     await people.approved(both[1], made)
     clock.advance(60)
@@ -152,16 +154,16 @@ async def test_what_a_later_import_stands_on_is_not_undone(
     after = await agency_rows(store)
 
     if key is not None:
-        kept = await registry_changes.kept_import(desk, made.id)
+        kept = await registry_changes.kept_import(services, made.id)
         assert [each.key for each in kept.against_undo] == [key]
     who = await both[1].here()
-    await refused(registry_changes.undo_import(desk, who, made.id, "Wrong list"), "REG-BUILT-ON", Clash)
+    await refused(registry_changes.undo_import(services, who, made.id, "Wrong list"), "REG-BUILT-ON", Clash)
 
     assert await agency_rows(store) == after
 
 
 async def test_seven_days_and_a_later_reform_end_the_undoing(
-    both: Both, directory: SqlDirectory, desk: DecidingDesk, clock: ManualClock
+    both: Both, directory: SqlDirectory, services: DecisionServices, clock: ManualClock
 ) -> None:
     made = await proposed(both, directory, RENAMED)
     await people.approved(both[1], made)
@@ -173,23 +175,23 @@ async def test_seven_days_and_a_later_reform_end_the_undoing(
         sources=("Z91.07",),
         name="Sở Y tế và Dân số",
     )
-    planned = await reforming.plan_reform(desk, renamed)
-    await people.approved(both[1], await reforming.propose_reform(desk, await both[0].here(), planned))
-    against = {each.key for each in (await registry_changes.kept_import(desk, made.id)).against_undo}
+    planned = await reforming.plan_reform(services, renamed)
+    await people.approved(both[1], await reforming.propose_reform(services, await both[0].here(), planned))
+    against = {each.key for each in (await registry_changes.kept_import(services, made.id)).against_undo}
     assert against == {"built_reform", "built_change"}
 
     clock.advance(int(timedelta(days=8).total_seconds()))
 
     assert "undo_late" in {
-        each.key for each in (await registry_changes.kept_import(desk, made.id)).against_undo
+        each.key for each in (await registry_changes.kept_import(services, made.id)).against_undo
     }
 
 
 async def test_files_with_problems_or_without_a_number_are_not_proposed(
-    both: Both, directory: SqlDirectory, desk: DecidingDesk
+    both: Both, directory: SqlDirectory, services: DecisionServices
 ) -> None:
     bad, same = b"code,name\nz91,Bad\n", "code,name\nZ91.02,Sở Nội vụ\n".encode()
     for file, number in ((bad, NUMBER), (same, NUMBER), (RENAMED.encode(), "  ")):
         plan = await directory.plan_import(file)
         with pytest.raises(Clash):
-            await registry_changes.propose_import(desk, await both[0].here(), plan, file, "a.csv", number)
+            await registry_changes.propose_import(services, await both[0].here(), plan, file, "a.csv", number)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.deciding import DecidingDesk
+from gateway.deciding import DecisionServices
 from gateway.deciding import people as deciding
 from gateway.deciding import people as sign_in
 from gateway.domain.event import EventKind
@@ -20,61 +20,67 @@ from tests.support.people import PASSPHRASE
 from tests.unit.deciding.conftest import kinds
 
 
-async def test_a_person_enrols_with_a_code_that_is_good_once(desk: DecidingDesk, clock: ManualClock) -> None:
+async def test_a_person_enrols_with_a_code_that_is_good_once(
+    services: DecisionServices, clock: ManualClock
+) -> None:
     """And within three days; two names that read the same are one too many."""
-    made, code = await deciding.add(desk, None, "operator", "  An  Nguyen ", [Role.TRUST])
+    made, code = await deciding.add(services, None, "operator", "  An  Nguyen ", [Role.TRUST])
     assert (made.name, made.is_active) == ("An Nguyen", False)
-    _, old = await deciding.add(desk, None, "operator", "Binh", [Role.TRUST])
+    _, old = await deciding.add(services, None, "operator", "Binh", [Role.TRUST])
     with pytest.raises(Clash, match="named"):
-        await deciding.add(desk, None, "operator", "BINH", [Role.TRUST])
+        await deciding.add(services, None, "operator", "BINH", [Role.TRUST])
 
-    an = await people.taken_up(desk, "an nguyen", code.lower())
+    an = await people.taken_up(services, "an nguyen", code.lower())
     with pytest.raises(Denied, match="one-time code"):
-        await people.taken_up(desk, "An Nguyen", code)
+        await people.taken_up(services, "An Nguyen", code)
 
     assert (await an.here()).person.id == made.id
-    assert await kinds(desk, made.id) == [EventKind.PERSON_ADDED, EventKind.PERSON_ENROLLED]
+    assert await kinds(services, made.id) == [EventKind.PERSON_ADDED, EventKind.PERSON_ENROLLED]
     clock.advance(timedelta(hours=72))
     with pytest.raises(Denied):
-        await people.taken_up(desk, "Binh", old)
+        await people.taken_up(services, "Binh", old)
 
 
-async def test_a_passphrase_that_is_guessed_is_not_taken(desk: DecidingDesk) -> None:
-    _, code = await deciding.add(desk, None, "operator", "An", [Role.TRUST])
+async def test_a_passphrase_that_is_guessed_is_not_taken(services: DecisionServices) -> None:
+    _, code = await deciding.add(services, None, "operator", "An", [Role.TRUST])
     for passphrase in ("short", "aaaaaaaaaaaaaaaaaaaa", "x" * 2000):
         with pytest.raises(Clash, match="passphrase"):
-            await deciding.enrol(desk, "An", code, passphrase, desk.secrets.new_totp(), "000000")
+            await deciding.enrol(services, "An", code, passphrase, services.secrets.new_totp(), "000000")
 
 
-async def test_a_passphrase_is_the_same_on_every_keyboard(desk: DecidingDesk, clock: ManualClock) -> None:
+async def test_a_passphrase_is_the_same_on_every_keyboard(
+    services: DecisionServices, clock: ManualClock
+) -> None:
     """Some machines write an accented letter as two characters."""
-    passphrase, totp = "bốn từ không ai đoán ra", desk.secrets.new_totp()
-    _, code = await deciding.add(desk, None, "operator", "An", [Role.TRUST])
-    an = people.Someone(desk=desk, name="An", totp=totp)
-    await deciding.enrol(desk, "An", code, unicodedata.normalize("NFD", passphrase), totp, an.code())
+    passphrase, totp = "bốn từ không ai đoán ra", services.secrets.new_totp()
+    _, code = await deciding.add(services, None, "operator", "An", [Role.TRUST])
+    an = people.Someone(services=services, name="An", totp=totp)
+    await deciding.enrol(services, "An", code, unicodedata.normalize("NFD", passphrase), totp, an.code())
     clock.advance(timedelta(minutes=1))
 
-    assert (await sign_in.sign_in(desk, "An", passphrase, an.code())).person.name == "An"
+    assert (await sign_in.sign_in(services, "An", passphrase, an.code())).person.name == "An"
     clock.advance(timedelta(minutes=1))
     other = unicodedata.normalize("NFD", passphrase)
-    assert (await sign_in.sign_in(desk, "An", other, an.code())).person.name == "An"
+    assert (await sign_in.sign_in(services, "An", other, an.code())).person.name == "An"
 
 
-async def test_whatever_is_typed_is_refused_and_breaks_nothing(desk: DecidingDesk) -> None:
+async def test_whatever_is_typed_is_refused_and_breaks_nothing(services: DecisionServices) -> None:
     """A terminal gives bytes that are no text as such characters."""
-    an = await people.enrolled(desk, "An")
+    an = await people.enrolled(services, "An")
 
     for odd in (chr(0xDCFF), chr(0xD800), "٣" * 6, "x" * 5000):
         for passphrase, code in ((odd, an.code()), (PASSPHRASE, odd)):
             with pytest.raises(Denied):
-                await sign_in.sign_in(desk, "An", passphrase, code)
+                await sign_in.sign_in(services, "An", passphrase, code)
         with pytest.raises(Denied):
-            await deciding.enrol(desk, "An", odd, PASSPHRASE, an.totp, an.code())
+            await deciding.enrol(services, "An", odd, PASSPHRASE, an.totp, an.code())
         assert await an.here()
 
 
-async def test_each_factor_is_needed_and_a_code_is_good_once(desk: DecidingDesk, clock: ManualClock) -> None:
-    an = await people.enrolled(desk, "An")
+async def test_each_factor_is_needed_and_a_code_is_good_once(
+    services: DecisionServices, clock: ManualClock
+) -> None:
+    an = await people.enrolled(services, "An")
     clock.advance(31)
     code = an.code()
 
@@ -84,19 +90,19 @@ async def test_each_factor_is_needed_and_a_code_is_good_once(desk: DecidingDesk,
         ("Nobody", PASSPHRASE, code),
     ):
         with pytest.raises(Denied, match="do not fit"):
-            await sign_in.sign_in(desk, name, passphrase, typed)
-    await sign_in.sign_in(desk, "An", PASSPHRASE, code)
+            await sign_in.sign_in(services, name, passphrase, typed)
+    await sign_in.sign_in(services, "An", PASSPHRASE, code)
     with pytest.raises(Denied, match="do not fit"):
-        await sign_in.sign_in(desk, "An", PASSPHRASE, code)
+        await sign_in.sign_in(services, "An", PASSPHRASE, code)
 
 
 async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_told(
-    desk: DecidingDesk, clock: ManualClock
+    services: DecisionServices, clock: ManualClock
 ) -> None:
-    an = await people.enrolled(desk, "An")
+    an = await people.enrolled(services, "An")
     for _ in range(sign_in.MOST_FAILURES):
         with pytest.raises(Denied):
-            await sign_in.sign_in(desk, "An", "another passphrase", an.code())
+            await sign_in.sign_in(services, "An", "another passphrase", an.code())
 
     with pytest.raises(Denied) as found:
         await an.here()
@@ -104,38 +110,38 @@ async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_told(
 
     assert found.value.code == "GW-LOCKED"
     who = await an.here()
-    assert (await kinds(desk, who.person.id))[-1] is EventKind.PERSON_LOCKED
+    assert (await kinds(services, who.person.id))[-1] is EventKind.PERSON_LOCKED
 
 
-async def test_once_somebody_administers_persons_the_operator_does_not(desk: DecidingDesk) -> None:
-    an, binh = await people.two(desk)
+async def test_once_somebody_administers_persons_the_operator_does_not(services: DecisionServices) -> None:
+    an, binh = await people.two(services)
 
     with pytest.raises(Denied):
-        await deciding.add(desk, None, "operator", "Chi", [Role.TRUST])
-    await people.enrolled(desk, "Chi", [Role.TRUST], by=await an.here())
+        await deciding.add(services, None, "operator", "Chi", [Role.TRUST])
+    await people.enrolled(services, "Chi", [Role.TRUST], by=await an.here())
     with pytest.raises(Denied):
-        await deciding.give(desk, None, "operator", "Binh", [Role.HEAD])
+        await deciding.give(services, None, "operator", "Binh", [Role.HEAD])
 
-    changed = await deciding.give(desk, await binh.here(), "operator", "Chi", [Role.HEAD, Role.TRUST])
+    changed = await deciding.give(services, await binh.here(), "operator", "Chi", [Role.HEAD, Role.TRUST])
     assert changed.roles == {Role.HEAD, Role.TRUST}
 
 
-async def test_who_is_blocked_is_out_and_the_operator_can_begin_again(desk: DecidingDesk) -> None:
+async def test_who_is_blocked_is_out_and_the_operator_can_begin_again(services: DecisionServices) -> None:
     """Nobody is left who administers: a set-up that lost its people is not lost."""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     for each in (an, binh):
-        await deciding.block(desk, "operator", each.name)
+        await deciding.block(services, "operator", each.name)
 
     with pytest.raises(Denied):
         await an.here()
-    await people.enrolled(desk, "Dung")
+    await people.enrolled(services, "Dung")
 
 
-async def test_whose_account_is_out_decides_nothing(desk: DecidingDesk) -> None:
-    an = await people.enrolled(desk, "An")
+async def test_whose_account_is_out_decides_nothing(services: DecisionServices) -> None:
+    an = await people.enrolled(services, "An")
 
     async def stand(standing: AccountStanding) -> None:
-        async with desk.decisions.begin("operator") as work:
+        async with services.decisions.begin("operator") as work:
             await work.people.save(replace(await work.people.named("An"), standing=standing))
             await work.commit()
 
@@ -147,22 +153,22 @@ async def test_whose_account_is_out_decides_nothing(desk: DecidingDesk) -> None:
         assert await an.here(), standing
 
 
-async def test_a_reset_person_signs_in_only_after_enrolling_anew(desk: DecidingDesk) -> None:
-    an, binh = await people.two(desk)
-    _, code = await deciding.reset(desk, await an.here(), "operator", "Binh")
+async def test_a_reset_person_signs_in_only_after_enrolling_anew(services: DecisionServices) -> None:
+    an, binh = await people.two(services)
+    _, code = await deciding.reset(services, await an.here(), "operator", "Binh")
 
     with pytest.raises(Denied):
         await binh.here()
-    again = await people.taken_up(desk, "Binh", code)
+    again = await people.taken_up(services, "Binh", code)
 
     assert (await again.here()).person.roles_by == (await an.here()).person.id
 
 
-async def test_nothing_that_is_kept_shows_a_secret(desk: DecidingDesk) -> None:
-    an = await people.enrolled(desk, "An")
+async def test_nothing_that_is_kept_shows_a_secret(services: DecisionServices) -> None:
+    an = await people.enrolled(services, "An")
     who = await an.here()
 
-    async with desk.decisions.read() as view:
+    async with services.decisions.read() as view:
         kept = await view.people.credentials(who.person.id)
 
     stored = " ".join(str(getattr(kept, name)) for name in kept.__slots__)
@@ -172,10 +178,10 @@ async def test_nothing_that_is_kept_shows_a_secret(desk: DecidingDesk) -> None:
     assert str(kept.sealed_totp) not in repr(kept)
 
 
-async def test_names_are_read_of_those_alone_who_are_asked_for(desk: DecidingDesk) -> None:
+async def test_names_are_read_of_those_alone_who_are_asked_for(services: DecisionServices) -> None:
     """A node may have thousands of persons, and a page shows the names of a few."""
-    await people.two(desk)
-    async with desk.decisions.read() as view:
+    await people.two(services)
+    async with services.decisions.read() as view:
         an, binh = await view.people.named("An"), await view.people.named("Binh")
 
         assert await view.people.names([an.id, "prn_nobody"]) == {an.id: "An"}

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from gateway.deciding import DecidingDesk, approvals
+from gateway.deciding import DecisionServices, approvals
 from gateway.deciding import registry_changes as reforming
 from gateway.domain.event import EventKind
 from gateway.domain.person import AnchorChange, Proposal, ProposalContent
@@ -35,9 +35,11 @@ Z91.03.01,,Ban Thi đua,Z91.03,north
 
 
 @pytest.fixture
-async def both(desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock) -> tuple[Someone, Someone]:
+async def both(
+    services: DecisionServices, directory: SqlDirectory, clock: ManualClock
+) -> tuple[Someone, Someone]:
     await directory.apply(await directory.plan_import(AGENCIES.encode()), "operator")
-    made = await people.two(desk)
+    made = await people.two(services)
     clock.advance(25 * 3600)  # an account decides when it is a day old
     return made
 
@@ -57,9 +59,9 @@ MERGED = reform(
 
 async def in_force(both: tuple[Someone, Someone], change: Reform) -> str:
     """Planned, proposed by one and approved by the other; its id."""
-    desk = both[0].desk
-    planned = await reforming.plan_reform(desk, change)
-    made = await reforming.propose_reform(desk, await both[0].here(), planned)
+    services = both[0].services
+    planned = await reforming.plan_reform(services, change)
+    made = await reforming.propose_reform(services, await both[0].here(), planned)
     await people.approved(both[1], made)
     return made.id
 
@@ -93,13 +95,13 @@ async def test_two_become_one_on_a_future_day_and_each_day_has_its_answer(
 
 
 async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
-    both: tuple[Someone, Someone], directory: SqlDirectory, desk: DecidingDesk
+    both: tuple[Someone, Someone], directory: SqlDirectory, services: DecisionServices
 ) -> None:
     merger = reform(ReformKind.MERGE, "Z91.03", to=(Target(code="Z91.01"),))
-    alone = await reforming.plan_reform(desk, merger)
+    alone = await reforming.plan_reform(services, merger)
     assert [each.key for each in alone.warnings] == ["units_below"]
 
-    whole = await reforming.reform_with_units(desk, merger)
+    whole = await reforming.reform_with_units(services, merger)
     id = await in_force(both, whole)
 
     unit = await directory.find("Z91.03.01", JULY)
@@ -111,12 +113,12 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
     assert (ended.ending.kind, ended.ending.heirs) == (ReformKind.MERGE, ("Z91.01",))
     (line,) = await directory.legacy("Z91.03")
     assert (line.heir, line.kind, line.is_successor) == ("Z91.01", ReformKind.MERGE, True)
-    totals, *_ = (await reforming.kept_reform(desk, id)).sentences
+    totals, *_ = (await reforming.kept_reform(services, id)).sentences
     assert (totals.key, totals.params["changed"]) == ("totals", "1")
-    (event,) = await told(desk, id, EventKind.REFORM_APPROVED)
+    (event,) = await told(services, id, EventKind.REFORM_APPROVED)
     assert [step["kind"] for step in cast("list[dict[str, str]]", event["steps"])] == ["merge", "move"]
 
-    await reforming.undo_reform(desk, await both[0].here(), id, "typed wrong")
+    await reforming.undo_reform(services, await both[0].here(), id, "typed wrong")
 
     before = await directory.find("Z91.03.01", JULY)
     assert before is not None
@@ -149,7 +151,7 @@ async def test_what_was_believed_at_a_moment_stays_known(
     id = await in_force(both, reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ và Lao động"))
     renamed = clock.now()
     clock.advance(60)
-    await reforming.undo_reform(both[0].desk, await both[0].here(), id, "typed wrong")
+    await reforming.undo_reform(both[0].services, await both[0].here(), id, "typed wrong")
     undone = clock.now()
     clock.advance(60)
     corrected = b"code,name\nZ91.03,S\xe1\xbb\x9f N\xe1\xbb\x99i v\xe1\xbb\xa5 t\xe1\xbb\x89nh\n"
@@ -177,16 +179,16 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
     id = await in_force(both, MERGED)
     changed = await agency_rows(store)
 
-    record = await reforming.undo_reform(both[0].desk, await both[0].here(), id, "the day was wrong")
+    record = await reforming.undo_reform(both[0].services, await both[0].here(), id, "the day was wrong")
 
     assert changed != before
     assert await agency_rows(store) == before
     assert record.state is ReformState.UNDONE
     assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
     assert await directory.legacy() == []
-    assert [each.id for each in await reforming.list_reforms(both[0].desk, 10)] == [id]
+    assert [each.id for each in await reforming.list_reforms(both[0].services, 10)] == [id]
     with pytest.raises(Clash, match="undone already"):
-        await reforming.undo_reform(both[0].desk, await both[0].here(), id, "again")
+        await reforming.undo_reform(both[0].services, await both[0].here(), id, "again")
     again = await in_force(both, MERGED)
     assert again != id
 
@@ -207,7 +209,7 @@ async def test_what_something_was_built_on_is_not_undone(
         clock.advance(7 * 86400 + 1)
 
     who = await both[0].here()
-    await refused(reforming.undo_reform(both[0].desk, who, id, "wrong"), "REG-BUILT-ON", Clash)
+    await refused(reforming.undo_reform(both[0].services, who, id, "wrong"), "REG-BUILT-ON", Clash)
     assert (await directory.resolve("Z91.01", JULY)).successor == "Z91.31"
 
 
@@ -237,16 +239,16 @@ async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
     assert held.rows == ()
     address = b"code,name,email\nZ91.02,S\xe1\xbb\x9f K,a@z91.example\n"
     assert not (await directory.plan_import(address)).problems
-    await reforming.undo_reform(both[0].desk, await both[0].here(), renamed, "wrong")
+    await reforming.undo_reform(both[0].services, await both[0].here(), renamed, "wrong")
     assert {each.line for each in (await directory.plan_import(file)).problems} == {2}
     clock.advance(datetime(2027, 7, 1, tzinfo=UTC) - clock.now())
     assert not (await directory.plan_import(file)).problems
 
 
 async def merger_proposed(both: tuple[Someone, Someone]) -> Proposal:
-    desk = both[0].desk
-    planned = await reforming.plan_reform(desk, MERGED)
-    return await reforming.propose_reform(desk, await both[0].here(), planned)
+    services = both[0].services
+    planned = await reforming.plan_reform(services, MERGED)
+    return await reforming.propose_reform(services, await both[0].here(), planned)
 
 
 async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decision_neither(
@@ -255,7 +257,7 @@ async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decisi
     made = await merger_proposed(both)
 
     async def approve(who: Someone, *typed: str) -> object:
-        return await approvals.approve(both[0].desk, await who.here(), made.id, typed, made.digest)
+        return await approvals.approve(both[0].services, await who.here(), made.id, typed, made.digest)
 
     await refused(approve(both[0], *made.content.expected), "GW-TWO-PEOPLE")
     await refused(approve(both[1], "13/QĐ-UBND"), "GW-TWO-DIGITS")
@@ -283,17 +285,17 @@ async def test_threat_115_a_registry_that_changed_after_the_proposal_is_not_refo
 async def test_each_step_is_an_event_and_the_duty_ends_with_its_report(
     both: tuple[Someone, Someone], clock: ManualClock
 ) -> None:
-    desk = both[0].desk
+    services = both[0].services
     id = await in_force(both, MERGED)
-    assert await reforming.duties(desk) == []
+    assert await reforming.duties(services) == []
     clock.advance((JULY - clock.now().date()).days * 86400 + 86400)
-    (duty,) = await reforming.duties(desk)
+    (duty,) = await reforming.duties(services)
     assert duty.due_on == JULY + 15 * DAY
 
-    await reforming.report_reform(desk, "operator", id, "Công văn 7/SNV")
+    await reforming.report_reform(services, "operator", id, "Công văn 7/SNV")
 
-    assert await reforming.duties(desk) == []
-    assert await kinds(desk, id) == [
+    assert await reforming.duties(services) == []
+    assert await kinds(services, id) == [
         EventKind.PROPOSAL_CREATED,
         EventKind.REFORM_APPROVED,
         EventKind.PROPOSAL_APPROVED,
@@ -319,15 +321,15 @@ def test_the_digest_of_a_proposal_is_what_it_was_before_there_were_reforms_and_s
 async def test_what_a_change_did_is_told_afterwards_as_it_was_planned(
     both: tuple[Someone, Someone], clock: ManualClock, change: Reform
 ) -> None:
-    desk = both[0].desk
-    planned = await reforming.plan_reform(desk, change)
+    services = both[0].services
+    planned = await reforming.plan_reform(services, change)
 
     id = await in_force(both, change)
 
-    kept = await reforming.kept_reform(desk, id)
+    kept = await reforming.kept_reform(services, id)
     assert kept.sentences == planned.sentences
     assert dict(kept.lives_before) == dict(planned.lives_before)
     assert dict(kept.lives_after) == dict(planned.lives_after)
     assert kept.against_undo == ()
     clock.advance(8 * DAY)
-    assert [each.key for each in (await reforming.kept_reform(desk, id)).against_undo] == ["undo_late"]
+    assert [each.key for each in (await reforming.kept_reform(services, id)).against_undo] == ["undo_late"]

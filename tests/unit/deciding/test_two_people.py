@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.deciding import DecidingDesk, approvals, proposals
+from gateway.deciding import DecisionServices, approvals, proposals
 from gateway.deciding import people as deciding
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import EventKind
@@ -37,9 +37,9 @@ def as_pem(der: bytes) -> str:
 
 
 async def test_a_certificate_speaks_for_a_code_once_a_second_person_approved(
-    desk: DecidingDesk, directory: SqlDirectory
+    services: DecisionServices, directory: SqlDirectory
 ) -> None:
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     wanted = certificate("Z91.07", "one")
 
     proposal = await people.proposed(an, wanted)
@@ -50,16 +50,16 @@ async def test_a_certificate_speaks_for_a_code_once_a_second_person_approved(
     assert bound.certificate_der == wanted.certificate_der
     assert (bound.valid_from, bound.valid_to) == (proposal.content.bindings[0].valid_from, wanted.valid_to)
     assert done.state is ProposalState.APPROVED
-    assert await kinds(desk, proposal.id) == [EventKind.PROPOSAL_CREATED, EventKind.PROPOSAL_APPROVED]
-    assert await kinds(desk, "binding:Z91.07") == [EventKind.BINDING_APPROVED]
+    assert await kinds(services, proposal.id) == [EventKind.PROPOSAL_CREATED, EventKind.PROPOSAL_APPROVED]
+    assert await kinds(services, "binding:Z91.07") == [EventKind.BINDING_APPROVED]
     assert await directory.differences() == []
 
 
 async def test_many_certificates_come_into_force_together_or_not_at_all(
-    desk: DecidingDesk, directory: SqlDirectory
+    services: DecisionServices, directory: SqlDirectory
 ) -> None:
     """The first set-up of a node: all partners in one proposal, before anybody is a day old."""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     good = [certificate(f"Z91.0{n}", f"key {n}") for n in range(1, 4)]
 
     with pytest.raises(Clash, match="one key speaks for one code"):
@@ -71,37 +71,37 @@ async def test_many_certificates_come_into_force_together_or_not_at_all(
 
 
 async def test_threat_113_who_proposed_cannot_approve_and_the_try_is_told(
-    desk: DecidingDesk, directory: SqlDirectory
+    services: DecisionServices, directory: SqlDirectory
 ) -> None:
     """Wrong digits bind nothing either, and a rejected proposal is never approved."""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
 
     await refused(people.approved(an, proposal), "GW-TWO-PEOPLE")
-    assert (await kinds(desk, proposal.id))[-1] is EventKind.PROPOSAL_REFUSED
+    assert (await kinds(services, proposal.id))[-1] is EventKind.PROPOSAL_REFUSED
     who = await binh.here()
-    wrong = approvals.approve(desk, who, proposal.id, ("0" * 16,), proposal.digest)
+    wrong = approvals.approve(services, who, proposal.id, ("0" * 16,), proposal.digest)
     await refused(wrong, "GW-TWO-DIGITS")
-    await approvals.reject(desk, await binh.here(), proposal.id, "not what they told us")
+    await approvals.reject(services, await binh.here(), proposal.id, "not what they told us")
     await refused(people.approved(binh, proposal), "GW-TWO-CLOSED")
     assert await directory.bindings("Z91.07") == []
 
-    clerk = await people.enrolled(desk, "Clerk", [Role.HEAD], by=await an.here())
+    clerk = await people.enrolled(services, "Clerk", [Role.HEAD], by=await an.here())
     await refused(people.proposed(clerk, certificate("Z91.07", "one")), "GW-TWO-ROLE")
 
 
 async def test_threat_113_an_account_made_for_it_cannot_approve_for_a_day(
-    desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock
+    services: DecisionServices, directory: SqlDirectory, clock: ManualClock
 ) -> None:
     """One person acts as two: makes an account, enrols it, approves with it."""
-    an, binh = await people.two(desk)
-    await approvals.end_set_up(desk, await an.here())
-    own = await people.enrolled(desk, "Second self", by=await an.here())
+    an, binh = await people.two(services)
+    await approvals.end_set_up(services, await an.here())
+    own = await people.enrolled(services, "Second self", by=await an.here())
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
 
     await refused(people.approved(own, proposal), "GW-TWO-YOUNG")
     # Another one's roles, changed by the proposer, are as good as an account of the proposer's own.
-    await deciding.give(desk, await an.here(), "operator", "Binh", [Role.TRUST])
+    await deciding.give(services, await an.here(), "operator", "Binh", [Role.TRUST])
     clock.advance(timedelta(hours=23))
     await refused(people.approved(binh, proposal), "GW-TWO-YOUNG")
     assert await directory.bindings("Z91.07") == []
@@ -110,77 +110,79 @@ async def test_threat_113_an_account_made_for_it_cannot_approve_for_a_day(
 
 
 async def test_threat_113_who_gave_the_proposer_its_role_today_cannot_approve(
-    desk: DecidingDesk, clock: ManualClock
+    services: DecisionServices, clock: ManualClock
 ) -> None:
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     await people.approved(binh, await people.proposed(an, certificate("Z91.01", "first")))
     clock.advance(2 * DAY)
-    await deciding.give(desk, await binh.here(), "operator", "An", people.DECIDERS)
+    await deciding.give(services, await binh.here(), "operator", "An", people.DECIDERS)
 
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     await refused(people.approved(binh, proposal), "GW-TWO-CHANGED")
 
 
-async def test_threat_113_in_set_up_too_one_person_cannot_act_as_two(desk: DecidingDesk) -> None:
+async def test_threat_113_in_set_up_too_one_person_cannot_act_as_two(services: DecisionServices) -> None:
     """With an account of one's own making, and with two of them."""
-    an, _ = await people.two(desk)
-    one, two = [await people.enrolled(desk, name, by=await an.here()) for name in ("Self two", "Self three")]
+    an, _ = await people.two(services)
+    one, two = [
+        await people.enrolled(services, name, by=await an.here()) for name in ("Self two", "Self three")
+    ]
 
     for proposer in (an, two):
         proposal = await people.proposed(proposer, certificate("Z91.07", "one"))
         await refused(people.approved(one, proposal), "GW-TWO-CHANGED")
 
 
-async def test_threat_113_who_is_no_person_cannot_act_at_all(desk: DecidingDesk) -> None:
+async def test_threat_113_who_is_no_person_cannot_act_at_all(services: DecisionServices) -> None:
     """API keys, operators and the node are principals; people are something else, and only people sign in."""
-    an, _ = await people.two(desk)
+    an, _ = await people.two(services)
     await people.proposed(an, certificate("Z91.07", "one"))
 
     for principal in ("operator", "prn_nobody"):
-        async with desk.decisions.read() as view:
+        async with services.decisions.read() as view:
             with pytest.raises(NotFound):
                 await view.people.get(principal)
         with pytest.raises(Denied):
-            await deciding.add(desk, None, principal, "Somebody", [Role.TRUST])
+            await deciding.add(services, None, principal, "Somebody", [Role.TRUST])
 
 
 async def test_threat_113_a_proposal_edited_after_the_first_look_is_refused(
-    desk: DecidingDesk, directory: SqlDirectory, edit: Edit
+    services: DecisionServices, directory: SqlDirectory, edit: Edit
 ) -> None:
     """In the database, past the application: with the same certificate and another code."""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     await edit("UPDATE proposal SET content = replace(content, 'Z91.07', 'Z91.08')")
-    edited = await approvals.get_proposal(desk, proposal.id)
+    edited = await approvals.get_proposal(services, proposal.id)
 
     for seen in (proposal.digest, edited.digest):
         who = await binh.here()
-        act = approvals.approve(desk, who, proposal.id, edited.content.expected, seen)
+        act = approvals.approve(services, who, proposal.id, edited.content.expected, seen)
         await refused(act, "GW-TWO-EDITED")
     assert await directory.bindings("Z91.08") == []
 
 
 async def test_threat_113_a_stale_proposal_is_closed_and_never_approved(
-    desk: DecidingDesk, clock: ManualClock
+    services: DecisionServices, clock: ManualClock
 ) -> None:
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     clock.advance(timedelta(hours=72))
 
     for code in ("GW-TWO-EXPIRED", "GW-TWO-CLOSED"):
         await refused(people.approved(binh, proposal), code)
-    assert (await approvals.get_proposal(desk, proposal.id)).state is ProposalState.EXPIRED
+    assert (await approvals.get_proposal(services, proposal.id)).state is ProposalState.EXPIRED
 
 
-async def test_two_who_approve_at_once_bind_once(desk: DecidingDesk, directory: SqlDirectory) -> None:
-    an, binh = await people.two(desk)
-    chi = await people.enrolled(desk, "Chi", by=await binh.here())
+async def test_two_who_approve_at_once_bind_once(services: DecisionServices, directory: SqlDirectory) -> None:
+    an, binh = await people.two(services)
+    chi = await people.enrolled(services, "Chi", by=await binh.here())
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     both = [await binh.here(), await chi.here()]
 
     done = await asyncio.gather(
         *(
-            approvals.approve(desk, who, proposal.id, proposal.content.expected, proposal.digest)
+            approvals.approve(services, who, proposal.id, proposal.content.expected, proposal.digest)
             for who in both
         ),
         return_exceptions=True,
@@ -192,10 +194,10 @@ async def test_two_who_approve_at_once_bind_once(desk: DecidingDesk, directory: 
 
 
 async def test_threat_048_a_new_certificate_overlaps_the_old_one_for_the_time_proposed(
-    desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock
+    services: DecisionServices, directory: SqlDirectory, clock: ManualClock
 ) -> None:
     """K5"""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     old, new = certificate("Z91.07", "old"), certificate("Z91.07", "new")
     await people.approved(binh, await people.proposed(an, old))
     clock.advance(2 * DAY)
@@ -209,7 +211,7 @@ async def test_threat_048_a_new_certificate_overlaps_the_old_one_for_the_time_pr
 
     before, after = await directory.bindings("Z91.07")
     assert (before.valid_to, after.valid_from) == (start + timedelta(days=30), start)
-    assert await kinds(desk, "binding:Z91.07") == [
+    assert await kinds(services, "binding:Z91.07") == [
         EventKind.BINDING_APPROVED,
         EventKind.BINDING_ENDING,
         EventKind.BINDING_APPROVED,
@@ -218,9 +220,9 @@ async def test_threat_048_a_new_certificate_overlaps_the_old_one_for_the_time_pr
 
 
 async def test_threat_102_one_key_under_two_codes_is_refused_when_it_is_approved(
-    desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock
+    services: DecisionServices, directory: SqlDirectory, clock: ManualClock
 ) -> None:
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
     clock.advance(2 * DAY)
     proposal = await people.proposed(an, certificate("Z91.08", "one"))
@@ -229,22 +231,22 @@ async def test_threat_102_one_key_under_two_codes_is_refused_when_it_is_approved
         await people.approved(binh, proposal)
 
     assert await directory.bindings("Z91.08") == []
-    assert (await approvals.get_proposal(desk, proposal.id)).state is ProposalState.OPEN
+    assert (await approvals.get_proposal(services, proposal.id)).state is ProposalState.OPEN
 
 
-async def test_one_person_withdraws_at_once(desk: DecidingDesk, directory: SqlDirectory) -> None:
-    an, binh = await people.two(desk)
+async def test_one_person_withdraws_at_once(services: DecisionServices, directory: SqlDirectory) -> None:
+    an, binh = await people.two(services)
     wanted = certificate("Z91.07", "one")
     await people.approved(binh, await people.proposed(an, wanted))
 
     await proposals.withdraw_binding(
-        desk, "operator", "Z91.07", fingerprint(wanted.certificate_der), "told by telephone"
+        services, "operator", "Z91.07", fingerprint(wanted.certificate_der), "told by telephone"
     )
 
     (bound,) = await directory.bindings("Z91.07")
-    assert bound.valid_to == desk.clock.now()
-    assert await directory.in_force(desk.clock.now()) == []
-    assert (await kinds(desk, "binding:Z91.07"))[-1] is EventKind.BINDING_WITHDRAWN
+    assert bound.valid_to == services.clock.now()
+    assert await directory.in_force(services.clock.now()) == []
+    assert (await kinds(services, "binding:Z91.07"))[-1] is EventKind.BINDING_WITHDRAWN
     assert await directory.differences() == []
 
 
@@ -261,9 +263,9 @@ TAMPERED = {
 
 @pytest.mark.parametrize("how", TAMPERED)
 async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_used(
-    desk: DecidingDesk, directory: SqlDirectory, edit: Edit, how: str
+    services: DecisionServices, directory: SqlDirectory, edit: Edit, how: str
 ) -> None:
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     wanted, other = certificate("Z91.07", "one"), certificate("Z91.07", "two")
     await people.approved(binh, await people.proposed(an, wanted))
     values = {"pem": as_pem(other.certificate_der)} if ":pem" in TAMPERED[how] else {}
@@ -275,19 +277,19 @@ async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_us
     assert named, how
     assert all(each.certificate_der == wanted.certificate_der and each.valid_to for each in used)
     assert len(used) == (1 if how == "a row put in" else 0)
-    assert await directory.in_force(desk.clock.now()) == used
-    alerts = [*await kinds(desk, "binding:Z91.07"), *await kinds(desk, "binding:Z91.08")]
+    assert await directory.in_force(services.clock.now()) == used
+    alerts = [*await kinds(services, "binding:Z91.07"), *await kinds(services, "binding:Z91.08")]
     assert alerts.count(EventKind.BINDING_ORPHAN) == len(named)
     await directory.report_differences()
-    again = [*await kinds(desk, "binding:Z91.07"), *await kinds(desk, "binding:Z91.08")]
+    again = [*await kinds(services, "binding:Z91.07"), *await kinds(services, "binding:Z91.08")]
     assert again == alerts, "each is told once"
 
 
 async def test_day_one_is_finished_in_set_up_and_each_approval_of_it_is_marked(
-    desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock
+    services: DecisionServices, directory: SqlDirectory, clock: ManualClock
 ) -> None:
     """The first bound certificate ends nothing: the second, and a root, follow on the same day."""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     proposals = []
     for code in ("Z91.07", "Z91.08"):
         proposals.append(await people.proposed(an, certificate(code, code)))
@@ -295,68 +297,68 @@ async def test_day_one_is_finished_in_set_up_and_each_approval_of_it_is_marked(
     proposals.append(await people.proposed(an, content=anchored(pki.der(pki.root().certificate))))
     await people.approved(binh, proposals[-1])
 
-    marks = [await told(desk, each.id, EventKind.PROPOSAL_APPROVED) for each in proposals]
+    marks = [await told(services, each.id, EventKind.PROPOSAL_APPROVED) for each in proposals]
     assert [each["set_up"] for (each,) in marks] == [True, True, True]
     assert len(await directory.in_force(clock.now())) == 2
 
 
 async def test_set_up_ends_by_a_person_and_what_follows_needs_a_day_and_has_no_mark(
-    desk: DecidingDesk, clock: ManualClock
+    services: DecisionServices, clock: ManualClock
 ) -> None:
     """By one who decides about trust, and no other."""
-    an, binh = await people.two(desk)
-    chi = await people.enrolled(desk, "Chi", (Role.HEAD,), by=await an.here())
+    an, binh = await people.two(services)
+    chi = await people.enrolled(services, "Chi", (Role.HEAD,), by=await an.here())
     with pytest.raises(Denied):
-        await approvals.end_set_up(desk, await chi.here())
-    assert await kinds(desk, approvals.SET_UP) == [EventKind.SET_UP_BEGUN]
-    await approvals.end_set_up(desk, await an.here())
+        await approvals.end_set_up(services, await chi.here())
+    assert await kinds(services, approvals.SET_UP) == [EventKind.SET_UP_BEGUN]
+    await approvals.end_set_up(services, await an.here())
 
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     await refused(people.approved(binh, proposal), "GW-TWO-YOUNG")
     clock.advance(DAY)
     await people.approved(binh, proposal)
 
-    (approved,) = await told(desk, proposal.id, EventKind.PROPOSAL_APPROVED)
+    (approved,) = await told(services, proposal.id, EventKind.PROPOSAL_APPROVED)
     assert "set_up" not in approved
-    assert await kinds(desk, approvals.SET_UP) == [EventKind.SET_UP_BEGUN, EventKind.SET_UP_ENDED]
+    assert await kinds(services, approvals.SET_UP) == [EventKind.SET_UP_BEGUN, EventKind.SET_UP_ENDED]
     with pytest.raises(Clash, match="not in set-up"):
-        await approvals.end_set_up(desk, await an.here())
+        await approvals.end_set_up(services, await an.here())
 
 
 async def test_set_up_is_over_after_72_hours_and_no_second_init_opens_it_again(
-    desk: DecidingDesk, clock: ManualClock
+    services: DecisionServices, clock: ManualClock
 ) -> None:
-    until = await approvals.begin_set_up(desk, "operator")
+    until = await approvals.begin_set_up(services, "operator")
     clock.advance(3 * DAY - timedelta(seconds=1))
-    assert await approvals.begin_set_up(desk, "operator") == until
+    assert await approvals.begin_set_up(services, "operator") == until
     clock.advance(timedelta(seconds=1))
-    assert await approvals.begin_set_up(desk, "operator") is None
+    assert await approvals.begin_set_up(services, "operator") is None
 
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     await refused(people.approved(binh, proposal), "GW-TWO-YOUNG")
-    assert await kinds(desk, approvals.SET_UP) == [EventKind.SET_UP_BEGUN]
+    assert await kinds(services, approvals.SET_UP) == [EventKind.SET_UP_BEGUN]
 
 
 async def test_a_clock_that_went_back_does_not_lengthen_the_set_up(
-    desk: DecidingDesk, clock: ManualClock
+    services: DecisionServices, clock: ManualClock
 ) -> None:
     clock.advance(30 * DAY)
-    assert await approvals.begin_set_up(desk, "operator") is not None
+    assert await approvals.begin_set_up(services, "operator") is not None
     clock.advance(-30 * DAY)
 
-    assert await approvals.begin_set_up(desk, "operator") is None
+    assert await approvals.begin_set_up(services, "operator") is None
 
 
 async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
-    desk: DecidingDesk, directory: SqlDirectory, edit: Edit
+    services: DecisionServices, directory: SqlDirectory, edit: Edit
 ) -> None:
     """In set-up nobody need be a day old: who empties the table and begins anew must not get that again."""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
-    await approvals.end_set_up(desk, await an.here())
+    await approvals.end_set_up(services, await an.here())
     await edit("DELETE FROM agency_binding")
-    assert await approvals.begin_set_up(desk, "operator") is None
+    assert await approvals.begin_set_up(services, "operator") is None
 
     proposal = await people.proposed(an, certificate("Z91.08", "two"))
     await refused(people.approved(binh, proposal), "GW-TWO-YOUNG")
@@ -364,20 +366,20 @@ async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
 
 
 async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_good_again(
-    desk: DecidingDesk, directory: SqlDirectory, edit: Edit, clock: ManualClock
+    services: DecisionServices, directory: SqlDirectory, edit: Edit, clock: ManualClock
 ) -> None:
     """Withdrawn; then the row is changed past the application, and the key retired by a date years ahead."""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     wanted = certificate("Z91.07", "one")
     mine = fingerprint(wanted.certificate_der)
     await people.approved(binh, await people.proposed(an, wanted))
-    await proposals.withdraw_binding(desk, "operator", "Z91.07", mine, "told by telephone")
+    await proposals.withdraw_binding(services, "operator", "Z91.07", mine, "told by telephone")
     clock.advance(DAY)
     await edit("UPDATE agency_binding SET valid_to = NULL")
 
     later = clock.now() + 1000 * DAY
     await proposals.retire_key(
-        desk, KeyEnd(agency_code="Z91.07", fingerprint=mine, key_id="one", at=later, by="operator")
+        services, KeyEnd(agency_code="Z91.07", fingerprint=mine, key_id="one", at=later, by="operator")
     )
 
     assert await directory.in_force(clock.now()) == []
@@ -385,10 +387,10 @@ async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_g
 
 
 async def test_a_row_that_holds_no_certificate_stops_nobody_from_being_bound(
-    desk: DecidingDesk, directory: SqlDirectory, edit: Edit, clock: ManualClock
+    services: DecisionServices, directory: SqlDirectory, edit: Edit, clock: ManualClock
 ) -> None:
     """And two people put a changed binding right (threat 114)."""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     wanted = certificate("Z91.07", "one")
     await people.approved(binh, await people.proposed(an, wanted))
     clock.advance(2 * DAY)
@@ -407,23 +409,23 @@ def anchored(der: bytes) -> ProposalContent:
     return ProposalContent(anchors=(AnchorChange(certificate=base64.b64encode(der).decode()),))
 
 
-async def test_threat_115_a_root_certificate_needs_two_people_too(desk: DecidingDesk) -> None:
-    an, binh = await people.two(desk)
+async def test_threat_115_a_root_certificate_needs_two_people_too(services: DecisionServices) -> None:
+    an, binh = await people.two(services)
     proposal = await people.proposed(an, content=anchored(pki.der(pki.root().certificate)))
-    assert desk.anchors.certificates() == []
+    assert services.anchors.certificates() == []
 
     await people.approved(binh, proposal)
 
-    (found,) = desk.anchors.certificates()
+    (found,) = services.anchors.certificates()
     assert isinstance(found, x509.Certificate)
-    assert await kinds(desk, "anchors") == [EventKind.ANCHOR_APPROVED]
+    assert await kinds(services, "anchors") == [EventKind.ANCHOR_APPROVED]
 
 
 async def test_an_anchor_that_a_node_would_not_start_with_is_refused_when_it_is_approved(
-    desk: DecidingDesk,
+    services: DecisionServices,
 ) -> None:
     """It signs no certificates, it has names of an unknown kind, it is no authority."""
-    an, binh = await people.two(desk)
+    an, binh = await people.two(services)
     span = (pki.NOT_BEFORE, pki.NOT_AFTER)
     root = parts.root("Root", span)
     odd = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x02\xa3\x00")
@@ -436,4 +438,4 @@ async def test_an_anchor_that_a_node_would_not_start_with_is_refused_when_it_is_
     for der in ders:
         with pytest.raises(Clash, match="no authority"):
             await people.approved(binh, await people.proposed(an, content=anchored(der)))
-        assert desk.anchors.certificates() == []
+        assert services.anchors.certificates() == []

@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway import (
     errors,
-    house,  # noqa: F401 - hangs the office into the commands
+    program,  # noqa: F401 - hangs the office into the commands
 )
 from gateway.api.problems import OWN_SORTS, SORTS
 from gateway.api.resources import ROUTES

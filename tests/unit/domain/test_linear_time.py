@@ -13,15 +13,15 @@ from gateway.domain import fields, text
 from gateway.domain.document import Draft
 from gateway.domain.fields import DRAFT, entries, has_bad_characters, tidy
 from gateway.edxml import workbook
-from gateway.office.web.pages.agencies import ground
-from gateway.policy import door, pdf_fields, pdf_head, recipients_block, texts
-from gateway.policy.door import clean_name, stored_names
+from gateway.office.web.pages.agencies import common
+from gateway.policy import admission, pdf_fields, pdf_head, recipients_block, texts
+from gateway.policy.admission import clean_name, stored_names
 from gateway.policy.profile import Profile
 from tests.support.cases import Cases
 from tests.support.patterns import attacks_on
 from tests.support.work import TooMuchWork, Work
 
-MODULES = (text, fields, workbook, pdf_fields, pdf_head, recipients_block, texts, door, ground)
+MODULES = (text, fields, workbook, pdf_fields, pdf_head, recipients_block, texts, admission, common)
 BITES = {
     "one word": "a",
     "accented word": "ạ",
@@ -57,7 +57,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "number of a page": lambda given: pdf_head._NUMBER.match(given),
     "format of a cell": lambda given: workbook._QUOTED.sub("", given),
     "recipients": recipients_block.items_of,
-    "agencies in a form": lambda given: ground.split_names(f"a,a{given}!"),
+    "agencies in a form": lambda given: common.split_names(f"a,a{given}!"),
 }
 SIZE, MOST = 64, 2.3
 # What a reader does whatever it is given.

@@ -17,7 +17,7 @@ from gateway.edxml import build, schema, verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
 from gateway.outgoing import package
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.policy import incoming, trust
 from gateway.policy.profile import Profile as Rules
 from tests.support import envelopes, pki
@@ -54,8 +54,8 @@ def _written(
     """As it would leave."""
     out = BytesIO()
     written = build.write(model, envelopes.contents(files), out, signer, qualifier, AT)
-    desk, packet_id = cast("OutDesk", _Desk()), qualifier.packet_id
-    signed = package.proved(desk, partial(BytesIO, out.getvalue()), written.size, signer, packet_id, AT)
+    services, packet_id = cast("OutgoingServices", _Desk()), qualifier.packet_id
+    signed = package.proved(services, partial(BytesIO, out.getvalue()), written.size, signer, packet_id, AT)
     assert signed.model == model
     return out.getvalue(), signed
 

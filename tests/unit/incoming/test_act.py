@@ -210,11 +210,11 @@ async def test_nothing_but_15_is_said_about_a_recalled_document(town: Town) -> N
 
 async def test_a_version_that_somebody_changed_is_refused_and_nothing_is_taken_in(town: Town) -> None:
     arrived = await arrive(town)
-    desk, scope = town.node.inn, await town.scope(PROVINCE)
-    await act.set_status(desk, scope, arrived.id, StatusCall(code="04"), arrived.version)
+    services, scope = town.node.inn, await town.scope(PROVINCE)
+    await act.set_status(services, scope, arrived.id, StatusCall(code="04"), arrived.version)
 
     with pytest.raises(StaleVersion):
-        await act.set_status(desk, scope, arrived.id, StatusCall(code="03"), arrived.version)
+        await act.set_status(services, scope, arrived.id, StatusCall(code="03"), arrived.version)
 
     assert (await town.only()).state is InState.ASSIGNED
 

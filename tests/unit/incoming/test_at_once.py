@@ -14,7 +14,7 @@ from gateway.domain.identity import Digest
 from gateway.edxml import verify as envelopes
 from gateway.errors import SignerDown, StoreFailure
 from gateway.incoming import receive
-from gateway.incoming.desk import TAKEN_AT_ONCE
+from gateway.incoming.services import TAKEN_AT_ONCE
 from gateway.office.store.store import OfficeWork
 from gateway.ports.services import Scanner
 from gateway.trust.keys import FileSigner
@@ -150,11 +150,11 @@ async def test_a_signed_pdf_and_a_scanner_are_waited_for_by_nobody_who_lands(tow
     class Asked:
         waits = True
 
-    desk = replace(town.node.inn, scanner=cast(Scanner, Asked()))
+    services = replace(town.node.inn, scanner=cast(Scanner, Asked()))
     for packet in (town.forge(document("16"), FILES), town.forge(document("17"), (("van-ban.pdf", LARGE),))):
         await town.deliver(packet)
         (arrival,) = await town.node.axis.take(1, LEASE_S)
-        await receive.run(desk, arrival)
+        await receive.run(services, arrival)
 
         assert (await town.row(PROVINCE, packet)).state == "landed"
 

@@ -66,12 +66,12 @@ async def test_each_unit_has_its_part_with_its_own_day(town: Town) -> None:
 
 async def test_nothing_is_handed_back_without_a_reason_or_by_whom_it_was_not_given_to(town: Town) -> None:
     document = await assigned(town)
-    desk, scope = town.node.inn, await town.scope(PROVINCE)
+    services, scope = town.node.inn, await town.scope(PROVINCE)
 
     with pytest.raises(Refused, match="missing"):
-        await handling.hand_back(desk, scope, document.id, HELP, "  ")
+        await handling.hand_back(services, scope, document.id, HELP, "  ")
     with pytest.raises(Clash, match="no part"):
-        await handling.hand_back(desk, scope, document.id, OTHER, "Không phải của phòng")
+        await handling.hand_back(services, scope, document.id, OTHER, "Không phải của phòng")
 
     assert {each.state for each in await parts_of(town, document)} == {PartState.OPEN}
 
@@ -80,16 +80,16 @@ async def test_what_a_head_hands_back_waits_until_it_is_assigned_anew_and_the_se
     town: Town,
 ) -> None:
     document = await assigned(town)
-    desk, scope = town.node.inn, await town.scope(PROVINCE)
+    services, scope = town.node.inn, await town.scope(PROVINCE)
     await town.carry()
     before = await town.statuses(PROVINCE)
 
-    back = await handling.hand_back(desk, scope, document.id, HELP.upper(), "Không thuộc việc của phòng")
+    back = await handling.hand_back(services, scope, document.id, HELP.upper(), "Không thuộc việc của phòng")
     async with town.node.store.read(scope) as work:
         waiting = [part.unit for part, _ in await work.parts.returned(9)]
     town.clock.advance(timedelta(minutes=1))
     await act.assign(
-        desk, scope, document.id, Assignment(lead_unit=LEAD, coordinating_units=(OTHER,), deadline=BY)
+        services, scope, document.id, Assignment(lead_unit=LEAD, coordinating_units=(OTHER,), deadline=BY)
     )
     await town.carry()
 
@@ -109,15 +109,15 @@ async def test_a_unit_that_helps_ends_its_part_and_06_ends_all_until_the_work_is
     town: Town,
 ) -> None:
     document = await assigned(town)
-    desk, scope = town.node.inn, await town.scope(PROVINCE)
+    services, scope = town.node.inn, await town.scope(PROVINCE)
 
-    await handling.finish(desk, scope, document.id, HELP)
+    await handling.finish(services, scope, document.id, HELP)
     with pytest.raises(Clash, match="no part"):
-        await handling.finish(desk, scope, document.id, LEAD)
+        await handling.finish(services, scope, document.id, LEAD)
     await town.status(document, "06")
     done = {each.unit: each.state for each in await parts_of(town, document)}
     with pytest.raises(Clash, match="no part"):
-        await handling.hand_back(desk, scope, document.id, LEAD, "Muộn rồi, đã xong")
+        await handling.hand_back(services, scope, document.id, LEAD, "Muộn rồi, đã xong")
     await town.status(document, "05", note="Đóng nhầm", reopens=True)
 
     assert done == {LEAD: PartState.DONE, HELP: PartState.DONE}
@@ -128,9 +128,9 @@ async def test_a_unit_that_helps_ends_its_part_and_06_ends_all_until_the_work_is
 
 async def test_a_unit_that_the_agency_does_not_have_is_given_nothing(town: Town) -> None:
     document = await assigned(town)
-    desk, scope = town.node.inn, await town.scope(PROVINCE)
+    services, scope = town.node.inn, await town.scope(PROVINCE)
     await act.assign(
-        desk, scope, document.id, Assignment(lead_unit=LEAD.upper(), coordinating_units=(OTHER,))
+        services, scope, document.id, Assignment(lead_unit=LEAD.upper(), coordinating_units=(OTHER,))
     )
 
     for given, place, meant in (
@@ -138,7 +138,7 @@ async def test_a_unit_that_the_agency_does_not_have_is_given_nothing(town: Town)
         (Assignment(lead_unit=LEAD, coordinating_units=(OTHER, "Ban X")), "coordinating_units/1", None),
     ):
         with pytest.raises(Refused) as refused:
-            await act.assign(desk, scope, document.id, given)
+            await act.assign(services, scope, document.id, given)
         verdict = refused.value.verdict
         assert isinstance(verdict, Verdict)
         (broken,) = verdict.reasons

@@ -269,13 +269,13 @@ async def test_a_worker_whose_lease_ran_out_brings_no_plain_octets_back(town: To
         town.clock.advance(LEASE_S + 1)
         assert len(await town.node.store.claim_inbox(1, LEASE_S)) == 1
 
-    desk = town.node.inn
+    services = town.node.inn
     if when == "before it writes":
         await taken_over()
     else:
-        desk = replace(desk, blobs=cast(FileBlobs, Meanwhile(desk.blobs, "keep", taken_over)))
+        services = replace(services, blobs=cast(FileBlobs, Meanwhile(services.blobs, "keep", taken_over)))
     with pytest.raises(StaleLease):
-        await process._keep_octets(desk, late, proved)
+        await process._keep_octets(services, late, proved)
 
     assert plain_places(town.node.settings.node.data_dir, octets) == []
 

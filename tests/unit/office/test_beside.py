@@ -10,7 +10,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import StoreFailure
 from gateway.office.bootstrap.office import open_office
-from gateway.office.desks import BackgroundTasks, background_tasks
+from gateway.office.services import BackgroundTasks, background_tasks
 from gateway_labs.demo import stage
 from tests.support.waiting import LIMIT_S
 

@@ -14,7 +14,7 @@ from gateway.ops import axis_view
 from gateway.pool import ThreadPool
 from gateway.ports.axis import AxisState
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.workers.pulse import HEARD_LATELY, Pulse, own_name
+from gateway.workers.heartbeat import HEARD_LATELY, Pulse, own_name
 from tests.support.clock import START, ManualClock
 from tests.support.parcels import parcel
 

@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.bootstrap import ground
+from gateway.bootstrap import core
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.diagnosis import Diagnosis, worst
 from gateway.domain.document import Lane
@@ -39,7 +39,7 @@ from gateway.store import migrate, restored
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.keys import KeyDirectory
 from gateway.words import labels
-from gateway.workers.pulse import Pulse
+from gateway.workers.heartbeat import Pulse
 from gateway_labs.authority import Authority
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
@@ -262,7 +262,7 @@ def test_each_place_is_judged_by_the_disk_that_it_is_mounted_on(
     """The disk is what cannot be filled in a test; the other one is where the other folders are not."""
     here = os.stat(ward.data).st_dev
     elsewhere = next(each for each in ("/dev/shm", "/var/tmp") if os.stat(each).st_dev != here)  # noqa: S108 - only looked at
-    statvfs, mb, places = os.statvfs, 1024**2, ground.places
+    statvfs, mb, places = os.statvfs, 1024**2, core.places
     rows = [("backups", 10_000, "green"), ("backups", 1_000, "yellow"), ("backups", 5, "red")]
     rows += [("content", 5, "red"), ("axis", 5, "red"), ("keys", 1_000, "green"), ("keys", 5, "red")]
     with TemporaryDirectory(dir=elsewhere) as memory:
@@ -278,7 +278,7 @@ def test_each_place_is_judged_by_the_disk_that_it_is_mounted_on(
 
             monkeypatch.setattr(os, "statvfs", small)
             mounted = {**places(ward.settings), place: Path(memory) / "not made yet"}
-            monkeypatch.setattr(ground, "places", lambda settings: mounted)
+            monkeypatch.setattr(core, "places", lambda settings: mounted)
             found = {check.params["places"]: check for check in ward.found("disk")}
             assert (len(found), found[place].level) == (2, level)
             assert {check.level for name, check in found.items() if name != place} == {"green"}

@@ -22,7 +22,7 @@ from gateway.ports.axis import AxisState
 from gateway.store import data_folder
 from gateway.store.data_folder import Room
 from gateway.workers import couriers
-from gateway.workers.pulse import EVERY, HEARD_LATELY
+from gateway.workers.heartbeat import EVERY, HEARD_LATELY
 from tests.support.clock import START
 from tests.support.faulty import lose_database
 from tests.support.node import LEASE_S, Town, opened

@@ -22,7 +22,7 @@ from gateway.ops.metrics import Scrape
 from gateway.outgoing import manage
 from gateway.stopwatch import at_door
 from gateway.workers import couriers
-from gateway.workers.pulse import beats, slots
+from gateway.workers.heartbeat import beats, slots
 from tests.support.faulty import lose_database
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, recall_of
 from tests.support.waiting import until, within_limit

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from gateway.api.asking import from_json
 from gateway.api.models import MessageIn
+from gateway.api.parsing import from_json
 from gateway.api.problems import BadCall
 from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import HostedAgency, NumberingMode
@@ -34,7 +34,7 @@ from gateway.errors import BreaksRule, Refused
 from gateway.incoming import act, settle
 from gateway.outgoing import translate
 from gateway.outgoing.intake import Order
-from gateway.policy import door
+from gateway.policy import admission
 from gateway.policy import outgoing as rules
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields
@@ -158,7 +158,7 @@ def _json(raw: dict[str, Any]) -> bytes:
 
 
 def _files(names: Sequence[str]) -> tuple[FileItem, ...]:
-    assume(all(door.check_name(name, "/files/0") is None for name in names))
+    assume(all(admission.check_name(name, "/files/0") is None for name in names))
     return tuple(
         FileItem(
             n=n,
@@ -168,7 +168,7 @@ def _files(names: Sequence[str]) -> tuple[FileItem, ...]:
             size=9,
             sha256=Digest("0" * 64),
         )
-        for n, name in enumerate(door.stored_names(names), 1)
+        for n, name in enumerate(admission.stored_names(names), 1)
     )
 
 

@@ -19,7 +19,7 @@ from gateway.edxml.envelope import Envelope
 from gateway.errors import SignerDown
 from gateway.office.store.store import OfficeWork
 from gateway.outgoing import manage, package
-from gateway.outgoing.desk import SIGNED_AT_ONCE
+from gateway.outgoing.services import SIGNED_AT_ONCE
 from gateway.trust.keys import FileSigner
 from tests.support.node import DEPARTMENT, PDF, Town
 

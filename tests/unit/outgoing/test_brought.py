@@ -11,10 +11,10 @@ from gateway.domain.document import FileRole, Kind, RecipientRole
 from gateway.domain.proof import Terms
 from gateway.edxml.envelope import Business, DocumentInfo, DocumentType, OtherInfo
 from gateway.errors import Clash, GatewayError, InvalidEnvelope, NotFound, Refused
-from gateway.outgoing import brought, intake
+from gateway.outgoing import intake, ready_envelope
 from gateway.outgoing.accept import accept
-from gateway.outgoing.brought import Besides
 from gateway.outgoing.intake import Accepted
+from gateway.outgoing.ready_envelope import Besides
 from tests.support.cases import Cases
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Packet, Town, document
 from tests.support.packets import TODAY, update_of
@@ -33,8 +33,8 @@ async def hand_in(town: Town, raw: bytes, **said: Any) -> Accepted:
             yield raw[at : at + 700]
 
     scope = await town.scope(DEPARTMENT)
-    async with intake.tray(town.node.out) as held:
-        came = await brought.take(town.node.out, scope, held, chunks(), Besides(**said))
+    async with intake.receive_files(town.node.out) as held:
+        came = await ready_envelope.take(town.node.out, scope, held, chunks(), Besides(**said))
         return await accept(town.node.out, scope, came.order, held, None, came.signed)
 
 

@@ -15,7 +15,7 @@ from gateway.domain.document import OutgoingDocument
 from gateway.domain.queues import LeasedOutbox
 from gateway.errors import StoreFailure
 from gateway.outgoing import dispatch
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway.store.work import SqlWork
 from tests.support.kept import Lying
@@ -34,30 +34,30 @@ class _Port:
         return self._calls.get(name) or getattr(self._real, name)
 
 
-def at_axis(desk: OutDesk, before: Callable[[Parcel], Awaitable[None]]) -> OutDesk:
+def at_axis(services: OutgoingServices, before: Callable[[Parcel], Awaitable[None]]) -> OutgoingServices:
     """`before` each parcel goes."""
 
     async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         await before(parcel)
-        return await desk.axis.publish(parcel, routes)
+        return await services.axis.publish(parcel, routes)
 
-    axis: Any = _Port(desk.axis, publish=publish)
-    return replace(desk, axis=axis)
+    axis: Any = _Port(services.axis, publish=publish)
+    return replace(services, axis=axis)
 
 
-def without(desk: OutDesk, recipient: str) -> OutDesk:
+def without(services: OutgoingServices, recipient: str) -> OutgoingServices:
     """Nothing is taken for that recipient now."""
 
     async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         later = Outcome(fate=Fate.LATER, code="axis-down", detail=f"{recipient} is away")
-        taken = await desk.axis.publish(parcel, [code for code in routes if code != recipient])
+        taken = await services.axis.publish(parcel, [code for code in routes if code != recipient])
         return {**taken, **{code: later for code in routes if code == recipient}}
 
-    axis: Any = _Port(desk.axis, publish=publish)
-    return replace(desk, axis=axis)
+    axis: Any = _Port(services.axis, publish=publish)
+    return replace(services, axis=axis)
 
 
-def at_units(desk: OutDesk, begun: list[str], *errors: BaseException) -> OutDesk:
+def at_units(services: OutgoingServices, begun: list[str], *errors: BaseException) -> OutgoingServices:
     """The first units of work are not begun: one for each error. Those that are begun are noted."""
     left = list(errors)
 
@@ -67,10 +67,10 @@ def at_units(desk: OutDesk, begun: list[str], *errors: BaseException) -> OutDesk
         if left:
             raise left.pop(0)
         begun.append(scope.agency_id)
-        await desk.store.share(scope, body, patience_s=patience_s)
+        await services.store.share(scope, body, patience_s=patience_s)
 
-    store: Any = _Port(desk.store, share=share)
-    return replace(desk, store=store)
+    store: Any = _Port(services.store, share=share)
+    return replace(services, store=store)
 
 
 async def packed(town: Town, *numbers: str) -> list[OutgoingDocument]:
@@ -187,9 +187,9 @@ async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_aga
 async def test_a_unit_that_fails_for_all_is_tried_for_each(town: Town) -> None:
     """The second of them fails alone too, and its row waits; what left is not lost."""
     first, second = await packed(town, "15", "16")
-    desk = at_units(town.node.out, [], StoreFailure("busy"), StoreFailure("busy"))
+    services = at_units(town.node.out, [], StoreFailure("busy"), StoreFailure("busy"))
 
-    await dispatch.run(desk, await claimed(town))
+    await dispatch.run(services, await claimed(town))
 
     assert sorted(await states(town, first, second)) == ["sending", "sent"]
     town.clock.advance(60)

@@ -12,9 +12,9 @@ import pytest
 
 from gateway.domain.document import DocumentChange, Draft, FileRole, OutgoingDocument, OutState, Recipient
 from gateway.errors import Clash, Refused, StaleVersion
-from gateway.office.letters import asking
+from gateway.office.letters import follow_up
 from gateway.outgoing import drafting, manage
-from gateway.outgoing.intake import tray
+from gateway.outgoing.intake import receive_files
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, draft
 
 LEAD, SOURCE, APPENDIX = FileRole.LEAD, FileRole.SOURCE, FileRole.APPENDIX
@@ -38,7 +38,7 @@ async def begun(
 async def brought(
     town: Town, document: OutgoingDocument, *files: tuple[str, FileRole, bytes]
 ) -> OutgoingDocument:
-    async with tray(town.node.out) as held:
+    async with receive_files(town.node.out) as held:
         for name, role, raw in files:
             await held.add(role, name, role, bytes_of(raw))
         return await drafting.add_files(town.node.out, await town.scope(DEPARTMENT), document.id, held)
@@ -124,7 +124,7 @@ async def test_a_document_waits_to_be_called_back_and_then_leaves_by_itself(town
 
     assert len(await town.incoming()) == 1
     with pytest.raises(Clash, match="called back"):
-        await asking.call_back(town.node.out, scope, document.id)
+        await follow_up.call_back(town.node.out, scope, document.id)
 
 
 async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town) -> None:
@@ -133,7 +133,7 @@ async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town)
     sent = await manage.send_draft(town.node.out, scope, document.id, wait=WAIT)
 
     outcomes = await asyncio.gather(
-        *(asking.call_back(town.node.out, scope, document.id) for _ in range(2)), return_exceptions=True
+        *(follow_up.call_back(town.node.out, scope, document.id) for _ in range(2)), return_exceptions=True
     )
     again = next(one for one in outcomes if isinstance(one, OutgoingDocument))
 
@@ -159,7 +159,7 @@ async def test_what_is_being_packed_is_not_called_back(town: Town) -> None:
     assert await town.node.store.claim_jobs("pack", 1, 60.0)
 
     with pytest.raises(Clash, match="recall"):
-        await asking.call_back(town.node.out, scope, document.id)
+        await follow_up.call_back(town.node.out, scope, document.id)
 
     assert await town.count("outgoing_document") == 1
 

@@ -11,9 +11,9 @@ import pytest
 from gateway.domain.document import FileRole, OutgoingDocument, OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
-from gateway.office.letters import asking
+from gateway.office.letters import follow_up
 from gateway.outgoing import files, intake
-from gateway.outgoing.further import send_further
+from gateway.outgoing.more_recipients import send_further
 from tests.support.api import pdf
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
@@ -70,10 +70,10 @@ async def test_the_files_of_a_request_are_kept_each_once_in_the_order_of_their_d
     async def chunks(content: bytes) -> AsyncIterator[bytes]:
         yield content
 
-    async with intake.tray(town.node.out) as tray:
+    async with intake.receive_files(town.node.out) as request_files:
         for n, content in enumerate(contents):
-            await tray.add(f"file{n}", f"{n}.pdf", FileRole.APPENDIX, chunks(content))
-        kept = await tray.kept()
+            await request_files.add(f"file{n}", f"{n}.pdf", FileRole.APPENDIX, chunks(content))
+        kept = await request_files.kept()
 
     assert [each.digest for each in kept] == sorted({hashlib.sha256(each).hexdigest() for each in contents})
 
@@ -105,11 +105,11 @@ async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it
     await town.carry()
     scope = await town.scope(DEPARTMENT)
     with pytest.raises(Clash, match="no recipient has refused"):
-        await asking.begin_anew(town.node.out, scope, sent.id)
+        await follow_up.begin_anew(town.node.out, scope, sent.id)
     await town.status(await town.as_incoming(sent, COMMUNE), "02")
     await town.carry()
 
-    draft = await asking.begin_anew(town.node.out, scope, sent.id)
+    draft = await follow_up.begin_anew(town.node.out, scope, sent.id)
 
     assert (draft.state, [each.code for each in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
     assert [each.sha256 for each in draft.files] == [each.sha256 for each in sent.files]

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from gateway.domain.document import FileRole, Kind
 from gateway.outgoing import check
-from gateway.outgoing.intake import Order, tray
+from gateway.outgoing.intake import Order, receive_files
 from gateway.policy.verdict import ReasonCode, Verdict
 from tests.support import first_pages
 from tests.support.api import pdf
@@ -24,11 +24,11 @@ async def looked(town: Town, order: Order, raw: bytes = PDF, *, looks: bool = Tr
     async def chunks() -> AsyncIterator[bytes]:
         yield raw
 
-    desk, scope = town.node.out, await town.scope(DEPARTMENT)
-    async with tray(desk) as held:
+    services, scope = town.node.out, await town.scope(DEPARTMENT)
+    async with receive_files(services) as held:
         await held.add("lead", "van-ban.pdf", FileRole.LEAD, chunks())
         run = check.look if looks else check.check
-        return (await run(desk, scope, order, held))[1]
+        return (await run(services, scope, order, held))[1]
 
 
 def among(verdict: Verdict, codes: set[ReasonCode]) -> dict[ReasonCode, str]:

@@ -69,9 +69,9 @@ async def test_a_request_that_runs_makes_the_second_wait_and_one_left_behind_is_
 ) -> None:
     """The marker is a lease of 60 s: a node killed in the middle does not lock the key for ever."""
     left = once("left")
-    async with intake.tray(town.node.out) as tray:
-        await tray.add(FileRole.LEAD, "15.pdf", FileRole.LEAD, chunks())
-        digest = request_digest(left, tray)
+    async with intake.receive_files(town.node.out) as request_files:
+        await request_files.add(FileRole.LEAD, "15.pdf", FileRole.LEAD, chunks())
+        digest = request_digest(left, request_files)
     async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
         await work.idempotency.begin(left.owner, left.key, digest, town.clock.now() + IN_FLIGHT)
         await work.commit()

@@ -24,7 +24,7 @@ from gateway.domain.signatures import LegalValue
 from gateway.errors import Clash, Refused
 from gateway.office import todo
 from gateway.office.book import books
-from gateway.office.letters import asking
+from gateway.office.letters import follow_up
 from gateway.office.store import partners
 from gateway.outgoing import files, manage
 from gateway.outgoing.manage import PaperLine
@@ -171,7 +171,7 @@ async def test_a_draft_sent_on_paper_may_be_called_back(town: Town) -> None:
     kept = await town.send("15", send=False, delivery_mode=PAPER)
 
     sent = await manage.send_draft(town.node.out, scope, kept.id, wait=timedelta(seconds=30))
-    again = await asking.call_back(town.node.out, scope, sent.id)
+    again = await follow_up.call_back(town.node.out, scope, sent.id)
 
     assert (sent.state, again.state) == (OutState.PAPER, OutState.DRAFT)
     assert await waiting(town) == []

@@ -14,8 +14,8 @@ from gateway.errors import Clash, Denied, NotFound, Refused
 from gateway.office import todo
 from gateway.office.domain.roles import Delegation, Post, PostRole, Right
 from gateway.office.domain.task import AskState, RecallAsk, TaskKind
-from gateway.office.letters import asking
-from gateway.office.letters.asking import Actor, WantedRecall
+from gateway.office.letters import follow_up
+from gateway.office.letters.follow_up import Actor, WantedRecall
 from gateway.office.policy.rights import Loan, Rights
 from gateway.outgoing import recall
 from tests.support.node import DEPARTMENT, PROVINCE, Town
@@ -58,7 +58,7 @@ async def actor(
 
 async def asked(town: Town, by: Actor, document: OutgoingDocument, **more: object) -> RecallAsk:
     told = {"reason": WHY, "notice_no": "7/TB", "recipients": (PROVINCE,), **more}
-    return await asking.ask_recall(town.node.out, by, WantedRecall(document_id=document.id, **told))  # type: ignore[arg-type]
+    return await follow_up.ask_recall(town.node.out, by, WantedRecall(document_id=document.id, **told))  # type: ignore[arg-type]
 
 
 async def left(town: Town, document: OutgoingDocument) -> list[OutgoingDocument]:
@@ -86,7 +86,7 @@ async def test_nothing_leaves_before_the_head_approved_and_then_it_does(
     await town.carry()
     assert (await left(town, sent), await tasks(town)) == ([], [sent.id])
 
-    done = await asking.approve_recall(town.node.out, head, waits.id, name="Lê Văn Mẫu, Giám đốc")
+    done = await follow_up.approve_recall(town.node.out, head, waits.id, name="Lê Văn Mẫu, Giám đốc")
     await town.carry()
 
     (notice,) = await left(town, sent)
@@ -97,7 +97,7 @@ async def test_nothing_leaves_before_the_head_approved_and_then_it_does(
     assert await told(town, sent.id) == [EventKind.RECALL_FILED, EventKind.RECALL_APPROVED]
     assert await tasks(town) == []
     with pytest.raises(Clash):
-        await asking.refuse_recall(town.node.out, head, waits.id, "It is too late for this.")
+        await follow_up.refuse_recall(town.node.out, head, waits.id, "It is too late for this.")
 
 
 async def test_a_head_refuses_with_a_reason_and_a_clerk_takes_back(
@@ -108,17 +108,17 @@ async def test_a_head_refuses_with_a_reason_and_a_clerk_takes_back(
 
     first = await asked(town, clerk, sent)
     with pytest.raises(Clash):
-        await asking.refuse_recall(town.node.out, head, first.id, "no")
-    await asking.refuse_recall(town.node.out, head, first.id, "The content is right as it stands.")
+        await follow_up.refuse_recall(town.node.out, head, first.id, "no")
+    await follow_up.refuse_recall(town.node.out, head, first.id, "The content is right as it stands.")
     second = await asked(town, clerk, sent, take_back=True, notice_no="")
-    await asking.withdraw_recall(town.node.out, other, second.id)
+    await follow_up.withdraw_recall(town.node.out, other, second.id)
 
-    found = await asking.recalls_asked(town.node.out, clerk.scope, sent.id)
+    found = await follow_up.recalls_asked(town.node.out, clerk.scope, sent.id)
     assert [each.state for each in found] == [AskState.WITHDRAWN, AskState.REFUSED]
     assert found[1].why == "The content is right as it stands."
     assert await left(town, sent) == []
     with pytest.raises(Clash) as over:
-        await asking.approve_recall(town.node.out, head, second.id, name="Lê Văn Mẫu")
+        await follow_up.approve_recall(town.node.out, head, second.id, name="Lê Văn Mẫu")
     assert over.value.code == "GW-RECALL-OVER"
 
 
@@ -132,7 +132,7 @@ async def test_nobody_approves_what_oneself_asked_for_also_where_one_acts_for_th
 
     async def code(by: Actor, id: str) -> str:
         with pytest.raises((Denied, Clash)) as why:
-            await asking.approve_recall(town.node.out, by, id, name="Somebody")
+            await follow_up.approve_recall(town.node.out, by, id, name="Somebody")
         return why.value.code
 
     own = await asked(town, both, sent)
@@ -140,16 +140,16 @@ async def test_nobody_approves_what_oneself_asked_for_also_where_one_acts_for_th
     assert await code(deputy, own.id) == "GW-RECALL-SELF"
     assert await code(await actor(town, "prn_o", PostRole.CLERK), own.id) == "GW-RIGHT"
     assert await code(await actor(town, "prn_v", PostRole.VIEWER), own.id) == "GW-RIGHT"
-    await asking.withdraw_recall(town.node.out, both, own.id)
+    await follow_up.withdraw_recall(town.node.out, both, own.id)
 
     lent = await asked(town, deputy, sent)
     assert lent.asked_for == "prn_b"
     assert await code(both, lent.id) == "GW-RECALL-SELF"
-    await asking.withdraw_recall(town.node.out, both, lent.id)
+    await follow_up.withdraw_recall(town.node.out, both, lent.id)
 
     clerks = await asked(town, clerk, sent)
     assert await code(clerk, clerks.id) == "GW-RECALL-SELF"
-    done = await asking.approve_recall(town.node.out, deputy, clerks.id, name="Phó Văn Mẫu")
+    done = await follow_up.approve_recall(town.node.out, deputy, clerks.id, name="Phó Văn Mẫu")
     assert (done.decided_by, done.decided_for) == ("prn_d", "prn_b")
 
 
@@ -165,14 +165,14 @@ async def test_what_cannot_be_recalled_is_not_asked_for_and_an_approval_that_com
         await asked(town, head, sent)
     waits = await asked(town, clerk, sent)
     with pytest.raises(NotFound):
-        await asking.approve_recall(town.node.out, stranger, waits.id, name="Stranger")
+        await follow_up.approve_recall(town.node.out, stranger, waits.id, name="Stranger")
     await recall.recall(
         town.node.out, clerk.scope, sent.id, reason=WHY, approved_by="By letter", notice_no="8/TB"
     )
     with pytest.raises(Clash) as late:
-        await asking.approve_recall(town.node.out, head, waits.id, name="Lê Văn Mẫu")
+        await follow_up.approve_recall(town.node.out, head, waits.id, name="Lê Văn Mẫu")
     assert late.value.code == "GW-REQUEST-OPEN"
-    (found,) = await asking.recalls_asked(town.node.out, clerk.scope, sent.id)
+    (found,) = await follow_up.recalls_asked(town.node.out, clerk.scope, sent.id)
     assert found.is_open
 
 
@@ -182,8 +182,8 @@ async def test_of_two_heads_at_once_one_decides(town: Town, sent: OutgoingDocume
     waits = await asked(town, clerk, sent)
 
     found = await asyncio.gather(
-        asking.approve_recall(town.node.out, one, waits.id, name="One"),
-        asking.approve_recall(town.node.out, two, waits.id, name="Two"),
+        follow_up.approve_recall(town.node.out, one, waits.id, name="One"),
+        follow_up.approve_recall(town.node.out, two, waits.id, name="Two"),
         return_exceptions=True,
     )
 

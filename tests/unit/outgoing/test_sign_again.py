@@ -78,13 +78,15 @@ async def test_threat_119_what_waits_is_signed_again_under_the_new_key(
     old, before = await waiting(town, axis)
     sent = await _only(town)
     new = await new_key(town)
-    desk, ended = town.node.deciding, key_end(town, old)
+    services, ended = town.node.deciding, key_end(town, old)
     if how == "retired":
-        await proposals.retire_key(desk, ended)
+        await proposals.retire_key(services, ended)
     elif how == "stolen":
-        await proposals.report_stolen(desk, ended, town.clock.now() - timedelta(hours=1))
+        await proposals.report_stolen(services, ended, town.clock.now() - timedelta(hours=1))
     else:
-        await proposals.withdraw_binding(desk, "operator", DEPARTMENT, ended.fingerprint, "told by telephone")
+        await proposals.withdraw_binding(
+            services, "operator", DEPARTMENT, ended.fingerprint, "told by telephone"
+        )
     axis.error = None
     town.clock.advance(5)
 

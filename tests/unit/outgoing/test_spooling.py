@@ -16,7 +16,7 @@ from gateway.domain.document import FileRole
 from gateway.domain.pace import SMALL
 from gateway.domain.signatures import FileFacts
 from gateway.errors import BadForm
-from gateway.outgoing.intake import tray
+from gateway.outgoing.intake import receive_files
 from gateway.outgoing.spooling import PIECE, Spool
 from gateway.store.blobs import FileScratch
 from gateway.trust.inspector import FileInspector
@@ -118,7 +118,7 @@ async def test_a_small_scan_is_looked_at_without_a_thread_once_a_first_pdf_was(
 ) -> None:
     """Files that the library for PDFs reads, and larger ones, go to the pool."""
     threads: list[str] = []
-    desk = replace(town.node.out, inspector=FileInspector())
+    services = replace(town.node.out, inspector=FileInspector())
     inspect = FileInspector.inspect
 
     def noted(self: FileInspector, *args: Any, **named: Any) -> FileFacts:
@@ -127,7 +127,7 @@ async def test_a_small_scan_is_looked_at_without_a_thread_once_a_first_pdf_was(
 
     monkeypatch.setattr(FileInspector, "inspect", noted)
     scan, text = papers.content(10_000, 1), (FOLDER / "cong-van.pdf").read_bytes()[: 15 * 1024]
-    async with tray(desk) as held:
+    async with receive_files(services) as held:
         for n, raw in enumerate((scan, scan, text, papers.content(17 * 1024, 1), b"chu")):
             received = await held.add("file", f"{n}.pdf", FileRole.LEAD, whole(raw))
             assert received.item.sha256 == hashlib.sha256(raw).hexdigest()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.domain.signatures import FileFacts
-from gateway.policy.door import judge_file, must_wait
+from gateway.policy.admission import judge_file, must_wait
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Verdict
 from tests.support.cases import Cases

@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.policy.door import (
+from gateway.policy.admission import (
     check_declared,
     check_name,
     clean_name,

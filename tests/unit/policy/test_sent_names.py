@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.door import meant_name
+from gateway.policy.admission import meant_name
 
 
 def name_of(written: str) -> str | None:

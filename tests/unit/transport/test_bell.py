@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from gateway.transport.embedded import WaiterBell, ring
+from gateway.transport.embedded import WaiterWaker, ring
 from tests.support.waiting import LIMIT_S, within_limit
 
 QUEUE = "/nowhere/axis.sqlite"
@@ -16,31 +16,31 @@ async def others_run() -> None:
 
 async def test_a_ring_before_the_wait_is_kept_for_it_and_ends_one_wait() -> None:
     """A bell of another queue is not heard, and one that was closed is forgotten."""
-    bell, closed = WaiterBell(QUEUE), WaiterBell(QUEUE)
+    waker, closed = WaiterWaker(QUEUE), WaiterWaker(QUEUE)
     closed.close()
     closed.close()
     ring(QUEUE)
-    await within_limit(bell.wait(), "a wait after the ring")
+    await within_limit(waker.wait(), "a wait after the ring")
 
     ring("/nowhere/other.sqlite")
-    waiting = asyncio.ensure_future(bell.wait())
+    waiting = asyncio.ensure_future(waker.wait())
     await others_run()
     assert not waiting.done()
     ring(QUEUE)
     await within_limit(waiting, "a wait before the ring")
-    bell.close()
+    waker.close()
 
 
 def test_a_ring_reaches_a_waiter_in_another_event_loop() -> None:
     started = threading.Event()
 
     async def wait_elsewhere() -> None:
-        bell = WaiterBell(QUEUE)
-        waiting = asyncio.ensure_future(bell.wait())
+        waker = WaiterWaker(QUEUE)
+        waiting = asyncio.ensure_future(waker.wait())
         await asyncio.sleep(0)
         started.set()
         await within_limit(waiting, "a ring from another loop")
-        bell.close()
+        waker.close()
 
     async def ring_here() -> None:
         ring(QUEUE)

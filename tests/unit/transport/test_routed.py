@@ -17,7 +17,7 @@ from gateway.domain.forms import Form
 from gateway.domain.routes import OnTrouble, Pattern, RouteTable, Rule, Trail
 from gateway.errors import NotFound, Unreachable
 from gateway.pool import ThreadPool
-from gateway.ports.axis import Arrival, AxisDesk, Fate, Outcome, Parcel, Promises
+from gateway.ports.axis import Arrival, Fate, ManagedAxis, Outcome, Parcel, Promises
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.routed import RoutedAxis
 from tests.support.clock import ManualClock
@@ -31,7 +31,7 @@ HERE = ["Z91", "Z92"]
 class Hanging:
     """An axis that answers nothing until it is let go."""
 
-    def __init__(self, axis: AxisDesk) -> None:
+    def __init__(self, axis: ManagedAxis) -> None:
         self.axis, self.goes_on = axis, asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
@@ -52,7 +52,7 @@ async def two(tmp_path: Path, clock: ManualClock) -> AsyncIterator[RoutedAxis]:
     async with AsyncExitStack() as stack:
         pool = ThreadPool(2)
         stack.callback(pool.close)
-        axes: dict[str, AxisDesk] = {
+        axes: dict[str, ManagedAxis] = {
             name: EmbeddedAxis(tmp_path / name, "one", clock, pool) for name in ("first", "second")
         }
         rules = (
@@ -261,7 +261,7 @@ async def test_what_breaks_in_one_axis_in_a_way_nobody_foresaw_is_told_and_stops
 class Noting:
     """An axis that notes what it was handed, and in which form."""
 
-    def __init__(self, axis: AxisDesk, promises: Promises) -> None:
+    def __init__(self, axis: ManagedAxis, promises: Promises) -> None:
         self.axis, self.told, self.at_once = axis, promises, 0
         self.handed: list[tuple[Form, tuple[str, ...]]] = []
 

@@ -21,7 +21,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.status import CODES, STATES, RequestKind, RequestState
-from gateway.policy.door import BOMBS
+from gateway.policy.admission import BOMBS
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import ReasonCode
 from gateway.words.labels import (

@@ -17,7 +17,7 @@ from gateway.office.domain.notice import Mail
 from gateway.office.mail import WatchedMail
 from gateway.pool import ThreadPool
 from gateway.store.history import SqlHistory
-from gateway.workers.pulse import Chronicle, Pulse
+from gateway.workers.heartbeat import Chronicle, Pulse
 from tests.support.clock import START, ManualClock
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bootstrap import ground as bootstrap_keys
+from gateway.bootstrap import core as bootstrap_keys
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Binding, Evidence

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import StoreFailure
-from gateway.store.signs import Signs
-from gateway.workers.loop import LANDING_POLL_S, LONGEST_UNRUNG_S, Bell, Lookout, longest_sleep_s
+from gateway.store.due_work import Signs
+from gateway.workers.loop import LANDING_POLL_S, LONGEST_UNRUNG_S, Lookout, Waker, longest_sleep_s
 
 NOTHING = Signs(due=frozenset(), marks={"hosting": "a"})
 
@@ -19,12 +19,12 @@ class Office:
     """Every bell, what the store would say, and who was rung by the last look."""
 
     def __init__(self) -> None:
-        self.bells = {name: Bell() for name in ("packer", "hosting", "holds")}
+        self.wakers = {name: Waker() for name in ("packer", "hosting", "holds")}
         self.signs: Signs | None = NOTHING
         self.hold_at = datetime.max
         self.lookout = Lookout(
             clock=SystemClock(),
-            bells=self.bells,
+            wakers=self.wakers,
             times={"holds": lambda now: now.replace(tzinfo=None) >= self.hold_at},
             look=self._look,
         )
@@ -35,7 +35,7 @@ class Office:
         return self.signs
 
     async def rung(self) -> Collection[str]:
-        tickets = {name: bell.ticket() for name, bell in self.bells.items()}
+        tickets = {name: waker.ticket() for name, waker in self.wakers.items()}
         assert not await self.lookout.step()
         return {name for name, ticket in tickets.items() if ticket.is_set()}
 
@@ -68,7 +68,7 @@ def test_every_loop_looks_within_a_minute_without_a_ring() -> None:
 async def test_what_the_clock_brings_is_rung_for_also_while_the_database_is_away() -> None:
     office = Office()
     office.signs, office.hold_at = None, datetime.min + timedelta(days=1)
-    ticket = office.bells["holds"].ticket()
+    ticket = office.wakers["holds"].ticket()
 
     with pytest.raises(StoreFailure):
         await office.lookout.step()

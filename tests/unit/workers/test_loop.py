@@ -42,10 +42,10 @@ class Turning:
     """A loop that stops at its last turn; `act` says what happens in each, and whether there was work."""
 
     def __init__(
-        self, last: int, act: Callable[[int, loop.Bell], bool | loop.Done], bell: loop.Bell | None = None
+        self, last: int, act: Callable[[int, loop.Waker], bool | loop.Done], waker: loop.Waker | None = None
     ) -> None:
         self.turns, self._last, self._act = 0, last, act
-        self._stop, self._bell = asyncio.Event(), bell or loop.Bell()
+        self._stop, self._bell = asyncio.Event(), waker or loop.Waker()
 
     async def run(self, poll_s: float = 3600.0, first_s: float | None = None) -> None:
         turning = loop.forever("test", self._step, self._bell, self._stop, poll_s, first_s=first_s)
@@ -60,9 +60,9 @@ class Turning:
         return self._act(self.turns, self._bell)
 
 
-def breaking(until: int, error: BaseException) -> Callable[[int, loop.Bell], bool]:
-    def act(turn: int, bell: loop.Bell) -> bool:
-        bell.ring()
+def breaking(until: int, error: BaseException) -> Callable[[int, loop.Waker], bool]:
+    def act(turn: int, waker: loop.Waker) -> bool:
+        waker.ring()
         if turn < until:
             raise error
         return False
@@ -91,9 +91,9 @@ async def test_a_ring_while_one_looked_is_not_missed() -> None:
 
 @pytest.mark.parametrize("worked", [True, False], ids=["worked", "rung"])
 async def test_one_whose_work_rings_no_bell_looks_again_soon_after_some_came(worked: bool) -> None:
-    def act(turn: int, bell: loop.Bell) -> bool:
+    def act(turn: int, waker: loop.Waker) -> bool:
         if turn == 1 and not worked:
-            bell.ring()
+            waker.ring()
         return worked and turn == 1
 
     await Turning(8, act).run(first_s=0.001)
@@ -109,14 +109,14 @@ async def test_one_that_did_all_there_was_looks_again_when_it_is_rung_and_rings_
     waits: list[float] = []
     told: list[int] = []
 
-    class Heard(loop.Bell):
+    class Heard(loop.Waker):
         async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
             assert ticket is not None
             waits.append(len(told))
             return ticket.is_set()
 
     ends = {1: loop.Done.MORE, 2: loop.Done.ALL, 3: loop.Done.NOTHING}
-    turning, stop = Turning(4, lambda turn, bell: ends.get(turn, False), Heard()), asyncio.Event()
+    turning, stop = Turning(4, lambda turn, waker: ends.get(turn, False), Heard()), asyncio.Event()
     turning._stop = stop
     running = loop.forever("test", turning._step, turning._bell, stop, 3600.0, then=lambda: told.append(1))
     await within_limit(running, "the loop")
@@ -127,32 +127,32 @@ async def test_one_that_did_all_there_was_looks_again_when_it_is_rung_and_rings_
 async def test_its_looks_come_ever_less_often() -> None:
     waits: list[float] = []
 
-    class Unheard(loop.Bell):
+    class Unheard(loop.Waker):
         async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
             waits.append(timeout_s)
             return False
 
-    await Turning(7, lambda turn, bell: turn == 1, Unheard()).run(0.01, first_s=0.001)
+    await Turning(7, lambda turn, waker: turn == 1, Unheard()).run(0.01, first_s=0.001)
 
     assert waits == [0.001, 0.002, 0.004, 0.008, 0.01, 0.01]
 
 
 async def test_one_who_is_not_rung_waits_his_time_and_then_waits_again() -> None:
-    bell = loop.Bell()
+    waker = loop.Waker()
 
     for _ in range(3):
-        ticket = bell.ticket()
+        ticket = waker.ticket()
         assert not ticket.is_set()
-        assert not await bell.heard(0.01, ticket)
+        assert not await waker.heard(0.01, ticket)
 
 
 async def test_a_ring_shortens_the_wait_and_leaves_no_time_running() -> None:
-    bell = loop.Bell()
-    asyncio.get_running_loop().call_soon(bell.ring)
-    await within_limit(bell.heard(0.02), "a ring")
-    ticket = bell.ticket()
+    waker = loop.Waker()
+    asyncio.get_running_loop().call_soon(waker.ring)
+    await within_limit(waker.heard(0.02), "a ring")
+    ticket = waker.ticket()
 
-    await loop.Bell().heard(0.05)  # what ran on would be over by then
+    await loop.Waker().heard(0.05)  # what ran on would be over by then
 
     assert not ticket.is_set()
 
@@ -165,7 +165,7 @@ async def test_a_loop_that_is_cancelled_ends() -> None:
         await asyncio.Event().wait()
         return True
 
-    running = asyncio.create_task(loop.forever("test", step, loop.Bell(), asyncio.Event(), 3600.0))
+    running = asyncio.create_task(loop.forever("test", step, loop.Waker(), asyncio.Event(), 3600.0))
     await begun.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

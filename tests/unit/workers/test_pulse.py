@@ -17,7 +17,7 @@ from gateway.domain.pace import Metric, paces
 from gateway.errors import StoreFailure
 from gateway.pool import ThreadPool
 from gateway.stopwatch import Stopwatch
-from gateway.workers.pulse import EVERY, FORGOTTEN, STUCK_S, Pulse, beats, slots
+from gateway.workers.heartbeat import EVERY, FORGOTTEN, STUCK_S, Pulse, beats, slots
 from tests.support.clock import START, ManualClock
 from tests.support.waiting import within_limit
 

@@ -103,18 +103,18 @@ def test_the_end_of_an_outage_is_said_with_how_often_it_failed_and_that_of_a_hic
 
 
 async def test_no_bell_hurries_a_loop_that_rests_and_its_stop_ends_the_rest_at_once() -> None:
-    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
+    stop, waker, turns = asyncio.Event(), loop.Waker(), 0
 
     async def step() -> bool:
         nonlocal turns
         turns += 1
-        bell.ring()
+        waker.ring()
         raise FULL
 
-    turning = asyncio.create_task(loop.forever("fancied_resting", step, bell, stop, 0.001))
+    turning = asyncio.create_task(loop.forever("fancied_resting", step, waker, stop, 0.001))
 
     def rung() -> bool:
-        bell.ring()
+        waker.ring()
         return turns >= 3
 
     await until(rung, "a third turn")

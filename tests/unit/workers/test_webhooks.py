@@ -288,14 +288,14 @@ async def test_told_anew_are_events_that_it_may_be_told_alone(hooked: Hooked, re
     _, endpoint = await hooked.add(receiver.url, "message.retry", scopes=frozenset({ApiScope.MESSAGES_READ}))
     await hooked.happen(2)
     await hooked.push()
-    desk, scope = hooked.town.node.webhooks, await hooked.scope()
-    assert await desk.redeliver(scope, endpoint.id, [3]) == 1
+    services, scope = hooked.town.node.webhooks, await hooked.scope()
+    assert await services.redeliver(scope, endpoint.id, [3]) == 1
     await hooked.push()
     assert receiver.sequences == [2, 3, 3]
     assert receiver.raw[1][0]["webhook-id"] == receiver.raw[2][0]["webhook-id"]
     for other in (1, 99):  # the webhook's own making, and none at all
         with pytest.raises(NotFound):
-            await desk.redeliver(scope, endpoint.id, [other])
+            await services.redeliver(scope, endpoint.id, [other])
 
 
 async def test_a_slow_one_has_other_places_than_those_that_answer(hooked: Hooked) -> None:

@@ -36,7 +36,7 @@ from gateway.office.letters import received
 from gateway.office.store.lists import ListCount, ListPage
 from gateway.office.store.store import OfficeWork
 from gateway.office.web.listing.asking import PATHS, ListQuery
-from gateway.office.web.visits import Visit
+from gateway.office.web.page_requests import PageRequest
 from gateway.outgoing.stopping import UNSENT
 from gateway.policy import timers
 from gateway.words import labels
@@ -59,10 +59,10 @@ class ListSight:
         return person_viewer(self.person_id) if side is Side.OUT else unit_viewer(self.unit)
 
 
-def seen_by(visit: Visit) -> ListSight:
-    granted = visit.person.require(Right.SEE_CONTENT)
+def seen_by(request: PageRequest) -> ListSight:
+    granted = request.person.require(Right.SEE_CONTENT)
     if granted.manner is Manner.OWN:
-        return ListSight(content=True, unit=granted.unit, person_id=visit.person.person.id)
+        return ListSight(content=True, unit=granted.unit, person_id=request.person.person.id)
     return ListSight(content=granted.manner is Manner.YES, tags=granted.manner is not Manner.METADATA)
 
 
@@ -190,11 +190,13 @@ class RowRenderer:
         return ", ".join(parts)
 
 
-async def row_renderer(visit: Visit, side: Side | None = None, back: str = "") -> RowRenderer:
+async def row_renderer(request: PageRequest, side: Side | None = None, back: str = "") -> RowRenderer:
     """Make the renderer for this person; incoming letters run by the clock of offices."""
-    office = await visit.deps.todo.office() if side is Side.IN else None
-    content = seen_by(visit).content
-    return RowRenderer(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=content, back=back)
+    office = await request.deps.todo.office() if side is Side.IN else None
+    content = seen_by(request).content
+    return RowRenderer(
+        lang=request.lang, now=request.deps.clock.now(), office=office, content=content, back=back
+    )
 
 
 def state_text(line: ListLine, lang: str) -> str:
@@ -251,10 +253,10 @@ class TagsOnPage:
     may_put: bool = False
 
 
-async def tags_of_lines(visit: Visit, lines: Sequence[ListLine]) -> Mapping[str, Sequence[Tag]]:
-    if not seen_by(visit).tags:
+async def tags_of_lines(request: PageRequest, lines: Sequence[ListLine]) -> Mapping[str, Sequence[Tag]]:
+    if not seen_by(request).tags:
         return {}
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         return await tags_among(work, lines)
 
 
@@ -262,20 +264,20 @@ async def tags_among(work: OfficeWork, lines: Sequence[ListLine]) -> Mapping[str
     return await work.office.tags.of_documents([line.id for line in lines]) if lines else {}
 
 
-async def known_tags(visit: Visit) -> Sequence[Tag]:
+async def known_tags(request: PageRequest) -> Sequence[Tag]:
     """List the labels that this person may see, by name."""
-    if not seen_by(visit).tags:
+    if not seen_by(request).tags:
         return ()
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         return await work.office.tags.all()
 
 
-async def tags_on_page(visit: Visit, side: Side, id: str) -> TagsOnPage:
-    if not seen_by(visit).tags:
+async def tags_on_page(request: PageRequest, side: Side, id: str) -> TagsOnPage:
+    if not seen_by(request).tags:
         return TagsOnPage(is_shown=False, id=id, path=PATHS[side])
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         on = (await work.office.tags.of_documents([id])).get(id, ())
-    may_put = visit.may(PUTS_TAGS[side], Manner.YES)
+    may_put = request.may(PUTS_TAGS[side], Manner.YES)
     return TagsOnPage(is_shown=bool(on) or may_put, id=id, path=PATHS[side], tags=on, may_put=may_put)
 
 
@@ -318,64 +320,66 @@ class ChosenRows:
         return Counter(choice.why for choice in self.choices if choice.why)
 
 
-def query_of(visit: Visit) -> dict[str, str]:
+def query_of(request: PageRequest) -> dict[str, str]:
     """Return the query of the list that the form came from."""
-    query = visit.form.text("ds") or visit.ask("ds")
+    query = request.form.text("ds") or request.ask("ds")
     return dict(parse_qsl(query[:4_000], max_num_fields=50))
 
 
 async def load_chosen(
-    visit: Visit, question: ListQuery, act: str, *, most: int = MOST, all_if_unnamed: bool = False
+    request: PageRequest, question: ListQuery, act: str, *, most: int = MOST, all_if_unnamed: bool = False
 ) -> ChosenRows:
     """Load the chosen rows, from the form where there is one, else from the address. `all_if_unnamed`: without named rows,
     all are meant."""
-    ids, takes_all = _chosen_ids(visit, all_if_unnamed)
-    sight, teller = seen_by(visit), await row_renderer(visit, back=question.query)
-    async with visit.deps.store.read(visit.scope()) as work:
+    ids, takes_all = _chosen_ids(request, all_if_unnamed)
+    sight, teller = seen_by(request), await row_renderer(request, back=question.query)
+    async with request.deps.store.read(request.scope()) as work:
         if takes_all:
             loaded = [page async for page in _pages(work, question, most)]
             lines, cut = [line for page in loaded for line in page.lines], loaded[-1].next_cursor is not None
         else:
             lines, cut = await _load_lines(work, question, sight, ids, most)
-        choices = [await _make_choice(visit, work, act, teller.row(line)) for line in lines]
+        choices = [await _make_choice(request, work, act, teller.row(line)) for line in lines]
         if act == "bo-nhan":
-            choices = await _with_tags(visit, work, choices)
+            choices = await _with_tags(request, work, choices)
     if act == "tiep-nhan":
-        choices = await _with_numbers(visit, choices)
+        choices = await _with_numbers(request, choices)
     return ChosenRows(act=act, query=question, choices=tuple(choices), cut=cut)
 
 
-def _chosen_ids(visit: Visit, all_if_unnamed: bool) -> tuple[Sequence[str], bool]:
+def _chosen_ids(request: PageRequest, all_if_unnamed: bool) -> tuple[Sequence[str], bool]:
     """Return the named ids, and whether all rows are chosen."""
-    ids = list(dict.fromkeys([*visit.form.all("id"), *visit.request.query.getall("id", [])]))
-    takes_all = not visit.form.all("id") and (visit.ask("tat-ca") == "1" or (all_if_unnamed and not ids))
+    ids = list(dict.fromkeys([*request.form.all("id"), *request.http.query.getall("id", [])]))
+    takes_all = not request.form.all("id") and (request.ask("tat-ca") == "1" or (all_if_unnamed and not ids))
     return ids, takes_all
 
 
 async def pages(
-    visit: Visit, question: ListQuery, *, most: int, tagged: bool
+    request: PageRequest, question: ListQuery, *, most: int, tagged: bool
 ) -> AsyncGenerator[tuple[Sequence[ListLine], Mapping[str, Sequence[Tag]]]]:
     """Yield the chosen rows page by page, as `chosen` with `all_if_unnamed`, in one read, with the labels of lines where
     `tagged`. The caller opens no other read meanwhile: readers are few. Close it where it is left early."""
-    ids, takes_all = _chosen_ids(visit, all_if_unnamed=True)
-    async with visit.deps.store.read(visit.scope()) as work:
+    ids, takes_all = _chosen_ids(request, all_if_unnamed=True)
+    async with request.deps.store.read(request.scope()) as work:
         if takes_all:
             async for page in _pages(work, question, most):
                 yield page.lines, await tags_among(work, page.lines) if tagged else {}
             return
         for n in range(0, min(len(ids), most), _PAGE):
-            lines, _ = await _load_lines(work, question, seen_by(visit), ids[n : n + _PAGE], _PAGE)
+            lines, _ = await _load_lines(work, question, seen_by(request), ids[n : n + _PAGE], _PAGE)
             yield lines, await tags_among(work, lines) if tagged else {}
 
 
-async def count_chosen(visit: Visit, question: ListQuery, *, most: int) -> tuple[Sequence[str], ListCount]:
+async def count_chosen(
+    request: PageRequest, question: ListQuery, *, most: int
+) -> tuple[Sequence[str], ListCount]:
     """Return the named ids, and the number of rows the act would take; no ids where all that the list finds are chosen."""
-    ids, takes_all = _chosen_ids(visit, all_if_unnamed=False)
-    async with visit.deps.store.read(visit.scope()) as work:
+    ids, takes_all = _chosen_ids(request, all_if_unnamed=False)
+    async with request.deps.store.read(request.scope()) as work:
         if takes_all:
             total = await work.office.lists.count(question.criteria)
             return (), ListCount(n=min(total.n, most), more=total.more or total.n > most)
-        lines, more = await _load_lines(work, question, seen_by(visit), ids, most)
+        lines, more = await _load_lines(work, question, seen_by(request), ids, most)
         return [line.id for line in lines], ListCount(n=len(lines), more=more)
 
 
@@ -412,46 +416,46 @@ async def may_see(work: OfficeWork, sight: ListSight, line: ListLine) -> bool:
     return unit_viewer(sight.unit) in map(unit_viewer, units)
 
 
-async def _make_choice(visit: Visit, work: OfficeWork, act: str, row: ShownLine) -> Choice:
+async def _make_choice(request: PageRequest, work: OfficeWork, act: str, row: ShownLine) -> Choice:
     line = row.line
     if act == "tiep-nhan":
         document = await work.incoming.get(line.id)
         doubt = received.doubt(document)
-        why = "" if doubt is None else visit.say(f"listing.doubt.{doubt}", state=row.state)
+        why = "" if doubt is None else request.say(f"listing.doubt.{doubt}", state=row.state)
         return Choice(row=row, why=why, version=document.version)
-    return Choice(row=row, why=_skip_reason(visit, act, line))
+    return Choice(row=row, why=_skip_reason(request, act, line))
 
 
-def _skip_reason(visit: Visit, act: str, line: ListLine) -> str:
+def _skip_reason(request: PageRequest, act: str, line: ListLine) -> str:
     states = set(line.card.states)
     fits = {
         "gui-lai": "failed" in states,
         "huy-gui": line.own_state in (OutState.DRAFT, OutState.BLOCKED)
         or (bool(states) and states <= _WAITING),
-        "don-doc": line.is_overdue(visit.deps.clock.now()),
+        "don-doc": line.is_overdue(request.deps.clock.now()),
         "tu-choi": line.awaits_us and line.state not in REQUESTED,
         "trinh": line.own_state in WORKED_ON,
         "giao-lai": line.own_state not in received.GONE,
         "da-doc": line.unread,
     }.get(act, True)
     key = {"don-doc": "listing.skip.not_late", "da-doc": "listing.skip.read"}.get(act, "listing.skip.state")
-    return "" if fits else visit.say(key, state=state_text(line, visit.lang))
+    return "" if fits else request.say(key, state=state_text(line, request.lang))
 
 
-async def _with_tags(visit: Visit, work: OfficeWork, choices: list[Choice]) -> list[Choice]:
+async def _with_tags(request: PageRequest, work: OfficeWork, choices: list[Choice]) -> list[Choice]:
     """Add the agency's own labels to each choice; leave out documents without one."""
     tags_by_id = await work.office.tags.of_documents([choice.id for choice in choices])
-    why = visit.say("listing.skip.no_tag")
+    why = request.say("listing.skip.no_tag")
     return [
         replace(choice, tags=tags_by_id.get(choice.id, ()), why="" if choice.id in tags_by_id else why)
         for choice in choices
     ]
 
 
-async def _with_numbers(visit: Visit, choices: list[Choice]) -> list[Choice]:
+async def _with_numbers(request: PageRequest, choices: list[Choice]) -> list[Choice]:
     """Sort by arrival, whatever the list's order, and add the number that each would get in mode B."""
     choices.sort(key=lambda choice: (choice.row.line.at, choice.id))
     accepted = [choice for choice in choices if not choice.why]
-    numbers = await received.next_numbers(visit.deps.inn, visit.scope(), len(accepted))
+    numbers = await received.next_numbers(request.deps.inn, request.scope(), len(accepted))
     numbers_by_id = dict(zip((choice.id for choice in accepted), numbers, strict=False))
     return [replace(choice, number=numbers_by_id.get(choice.id)) for choice in choices]

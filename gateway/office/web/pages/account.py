@@ -22,93 +22,100 @@ from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
 from gateway.office.web import dates
-from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
+from gateway.office.web.application import (
+    FACTOR,
+    PASSWORD,
+    SIGN_IN,
+    forget_session,
+    keep_choice,
+    keep_session,
+)
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import COMFORTABLE, COMPACT, DENSITY, PageRequest, bell_choice
 from gateway.office.web.routes import Access, Needs, both, get, post
-from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit, bell_choice
 from gateway.trust import qr
 
 _RULE_KEYS = ("length", "kinds", "words", "past")
 
 
-def password_rules(visit: Visit) -> Sequence[str]:
+def password_rules(request: PageRequest) -> Sequence[str]:
     """Write one sentence for each rule, with this node's numbers."""
-    numbers = visit.deps.accounts.rules.passwords
+    numbers = request.deps.accounts.rules.passwords
     params = {"least": numbers.least, "remembered": numbers.remembered}
-    sentences = [visit.say(f"new_password.{rule}", **params) for rule in _RULE_KEYS]
+    sentences = [request.say(f"new_password.{rule}", **params) for rule in _RULE_KEYS]
     if numbers.age is not None:
-        sentences.append(visit.say("new_password.age", days=numbers.age.days))
+        sentences.append(request.say("new_password.age", days=numbers.age.days))
     return sentences
 
 
-def typed_twice(visit: Visit) -> Problems:
+def typed_twice(request: PageRequest) -> Problems:
     """List the problems of the two fields themselves."""
-    if visit.form.text("new") != visit.form.text("again"):
-        return [("again", visit.say("new_password.differ"))]
+    if request.form.text("new") != request.form.text("again"):
+        return [("again", request.say("new_password.differ"))]
     return []
 
 
-def password_problems(visit: Visit, error: NotTaken) -> Problems:
-    least = visit.deps.accounts.rules.passwords.least
-    return [("new", visit.say(f"password.{fault}", least=least)) for fault in error.faults]
+def password_problems(request: PageRequest, error: NotTaken) -> Problems:
+    least = request.deps.accounts.rules.passwords.least
+    return [("new", request.say(f"password.{fault}", least=least)) for fault in error.faults]
 
 
 HOME = "/tai-khoan"
 _LOCKS = ("seen", "password", "device")
 
 
-async def show_account(visit: Visit) -> web.StreamResponse:
-    desk, acting = visit.deps.accounts, visit.person
-    numbers, changed_at = desk.rules.passwords, acting.person.password_at
+async def show_account(request: PageRequest) -> web.StreamResponse:
+    services, acting = request.deps.accounts, request.person
+    numbers, changed_at = services.rules.passwords, acting.person.password_at
     has_factor = acting.session.factor is not Factor.NONE
-    return await visit.page(
+    return await request.page(
         "account/home.html",
-        title=visit.say("page.account"),
+        title=request.say("page.account"),
         person=acting.person,
         posts=[p for p in acting.rights.posts if p.holds(acting.at)],
-        names={a.id: a.name for a in visit.agencies},
-        mailboxes=await posts.own_mailboxes(desk, acting),
+        names={a.id: a.name for a in request.agencies},
+        mailboxes=await posts.own_mailboxes(services, acting),
         days=signing_in.password_days_left(changed_at, numbers, acting.at) if changed_at else None,
         has_factor=has_factor,
-        codes=await credentials.recovery_codes_left(desk, acting) if has_factor else 0,
-        sessions=await sessions.open_of(desk, acting.person),
-        bell_kinds=await bell_choice(visit),
+        codes=await credentials.recovery_codes_left(services, acting) if has_factor else 0,
+        sessions=await sessions.open_of(services, acting.person),
+        bell_kinds=await bell_choice(request),
     )
 
 
-async def end_session(visit: Visit) -> web.StreamResponse:
-    await sessions.end_one(visit.deps.accounts, visit.person, visit.path("id"))
-    return visit.confirm(HOME, "account.session_ended")
+async def end_session(request: PageRequest) -> web.StreamResponse:
+    await sessions.end_one(request.deps.accounts, request.person, request.path("id"))
+    return request.confirm(HOME, "account.session_ended")
 
 
-async def sign_out_everywhere(visit: Visit) -> web.StreamResponse:
-    await sessions.end_everywhere(visit.deps.accounts, visit.person.person)
-    return forget_session(visit.confirm(SIGN_IN, "account.left_everywhere"), visit.request)
+async def sign_out_everywhere(request: PageRequest) -> web.StreamResponse:
+    await sessions.end_everywhere(request.deps.accounts, request.person.person)
+    return forget_session(request.confirm(SIGN_IN, "account.left_everywhere"), request.http)
 
 
-async def lock_account(visit: Visit) -> web.StreamResponse:
+async def lock_account(request: PageRequest) -> web.StreamResponse:
     """Lock the own account; the reason is kept in the language of the office."""
-    if not visit.is_act:
-        reasons = [(key, visit.say(f"account.lock.{key}")) for key in _LOCKS]
+    if not request.is_act:
+        reasons = [(key, request.say(f"account.lock.{key}")) for key in _LOCKS]
         words = ("account.lock", "", "account.lock")
-        return await _ask(visit, None, *words, which="lock", grave=True, reasons=reasons)
-    reason_key = visit.form.text("reason")
+        return await _ask(request, None, *words, which="lock", grave=True, reasons=reasons)
+    reason_key = request.form.text("reason")
     reason = f"account.lock.{reason_key if reason_key in _LOCKS else _LOCKS[0]}.kept"
-    await credentials.lock_own_account(visit.deps.accounts, visit.person, visit.say(reason))
-    return forget_session(visit.confirm(SIGN_IN, "account.locked"), visit.request)
+    await credentials.lock_own_account(request.deps.accounts, request.person, request.say(reason))
+    return forget_session(request.confirm(SIGN_IN, "account.locked"), request.http)
 
 
-async def switch_keys(visit: Visit) -> web.StreamResponse:
-    choice = "off" if visit.form.text("keys") == "off" else "on"
-    return keep_choice(visit.confirm(HOME, f"account.keys.{choice}"), visit.request, "gw_keys", choice)
+async def switch_keys(request: PageRequest) -> web.StreamResponse:
+    choice = "off" if request.form.text("keys") == "off" else "on"
+    return keep_choice(request.confirm(HOME, f"account.keys.{choice}"), request.http, "gw_keys", choice)
 
 
-async def choose_density(visit: Visit) -> web.StreamResponse:
-    choice = COMPACT if visit.form.text("density") == COMPACT else COMFORTABLE
-    return keep_choice(visit.confirm(HOME, f"account.density.{choice}"), visit.request, DENSITY, choice)
+async def choose_density(request: PageRequest) -> web.StreamResponse:
+    choice = COMPACT if request.form.text("density") == COMPACT else COMFORTABLE
+    return keep_choice(request.confirm(HOME, f"account.density.{choice}"), request.http, DENSITY, choice)
 
 
-_ask = partial(Visit.question, back=HOME, part="account/_questions.html", look="enter")
+_ask = partial(PageRequest.question, back=HOME, part="account/_questions.html", look="enter")
 
 
 CODES = "/tai-khoan/ma-khoi-phuc"
@@ -116,64 +123,66 @@ _SECRET = re.compile(r"[A-Z2-7]{16,64}")
 _WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
 
 
-async def change_password(visit: Visit) -> web.StreamResponse:
-    old, new = visit.form.text("old"), visit.form.text("new")
+async def change_password(request: PageRequest) -> web.StreamResponse:
+    old, new = request.form.text("old"), request.form.text("new")
     words = ("account.password.change", "", "account.password.change")
-    is_due, rules = SignInDuty.CHANGE_PASSWORD in visit.person.duties, password_rules(visit)
+    is_due, rules = SignInDuty.CHANGE_PASSWORD in request.person.duties, password_rules(request)
 
     async def repeat(problems: Problems) -> web.Response:
-        return await _ask(visit, problems, *words, which="password", owed=is_due, rules=rules)
+        return await _ask(request, problems, *words, which="password", owed=is_due, rules=rules)
 
-    if (problems := typed_twice(visit)) or not visit.is_act:
+    if (problems := typed_twice(request)) or not request.is_act:
         return await repeat(problems)
     try:
-        token = await credentials.change_password(visit.deps.accounts, visit.person, old, new, visit.origin)
+        token = await credentials.change_password(
+            request.deps.accounts, request.person, old, new, request.origin
+        )
     except NotTaken as error:
-        return await repeat(password_problems(visit, error))
+        return await repeat(password_problems(request, error))
     except Denied as error:
-        return await repeat(_proof_problems(visit, error, "old"))
-    return keep_session(visit.confirm(HOME, "account.password_changed"), visit.request, token)
+        return await repeat(_proof_problems(request, error, "old"))
+    return keep_session(request.confirm(HOME, "account.password_changed"), request.http, token)
 
 
-async def set_up_factor(visit: Visit) -> web.StreamResponse:
-    desk, totp = visit.deps.accounts, visit.form.text("totp")
-    if not visit.is_act:
-        return await _factor_page(visit, credentials.begin_factor(desk, visit.person)[0])
+async def set_up_factor(request: PageRequest) -> web.StreamResponse:
+    services, totp = request.deps.accounts, request.form.text("totp")
+    if not request.is_act:
+        return await _factor_page(request, credentials.begin_factor(services, request.person)[0])
     if _SECRET.fullmatch(totp) is None:
         raise BadForm("this is no secret of a second factor")
-    proof = visit.form.text("password"), totp, visit.form.text("first")
+    proof = request.form.text("password"), totp, request.form.text("first")
     try:
-        token, codes = await credentials.set_up_factor(desk, visit.person, *proof, visit.origin)
+        token, codes = await credentials.set_up_factor(services, request.person, *proof, request.origin)
     except Clash as error:
-        return await _factor_page(visit, totp, [("first", visit.why(error))])
+        return await _factor_page(request, totp, [("first", request.why(error))])
     except Denied as error:
-        return await _factor_page(visit, totp, _proof_problems(visit, error, "password"))
-    new_visit = replace(visit, token=token)
-    return keep_session(await _codes_page(new_visit, codes, "account.factor.done"), visit.request, token)
+        return await _factor_page(request, totp, _proof_problems(request, error, "password"))
+    new_visit = replace(request, token=token)
+    return keep_session(await _codes_page(new_visit, codes, "account.factor.done"), request.http, token)
 
 
-async def make_codes(visit: Visit) -> web.StreamResponse:
+async def make_codes(request: PageRequest) -> web.StreamResponse:
     words = ("account.codes.new", "account.codes.lead", "account.codes.new")
-    if not visit.is_act:
-        return await _ask(visit, None, *words, which="codes")
+    if not request.is_act:
+        return await _ask(request, None, *words, which="codes")
     try:
         codes = await credentials.new_recovery_codes(
-            visit.deps.accounts, visit.person, visit.form.text("password"), visit.origin
+            request.deps.accounts, request.person, request.form.text("password"), request.origin
         )
     except Denied as error:
-        return await _ask(visit, _proof_problems(visit, error, "password"), *words, which="codes")
-    return await _codes_page(visit, codes, "account.codes.done")
+        return await _ask(request, _proof_problems(request, error, "password"), *words, which="codes")
+    return await _codes_page(request, codes, "account.codes.done")
 
 
-async def _factor_page(visit: Visit, totp: str, problems: Problems | None = None) -> web.Response:
-    desk, person = visit.deps.accounts, visit.person.person
-    address = desk.secrets.uri(totp, person.login or person.name)
-    return await visit.form_page(
+async def _factor_page(request: PageRequest, totp: str, problems: Problems | None = None) -> web.Response:
+    services, person = request.deps.accounts, request.person.person
+    address = services.secrets.uri(totp, person.login or person.name)
+    return await request.form_page(
         "account/factor.html",
         problems,
-        title=visit.say("account.factor.set_up"),
-        owed=SignInDuty.SET_UP_FACTOR in visit.person.duties,
-        has_factor=visit.person.session.factor is not Factor.NONE,
+        title=request.say("account.factor.set_up"),
+        owed=SignInDuty.SET_UP_FACTOR in request.person.duties,
+        has_factor=request.person.session.factor is not Factor.NONE,
         totp=totp,
         spelled=" ".join(totp[n : n + 4] for n in range(0, len(totp), 4)),
         address=address,
@@ -181,15 +190,15 @@ async def _factor_page(visit: Visit, totp: str, problems: Problems | None = None
     )
 
 
-async def _codes_page(visit: Visit, codes: tuple[str, ...], title: str) -> web.Response:
-    return await visit.page("account/codes.html", title=visit.say(title), codes=codes)
+async def _codes_page(request: PageRequest, codes: tuple[str, ...], title: str) -> web.Response:
+    return await request.page("account/codes.html", title=request.say(title), codes=codes)
 
 
-def _proof_problems(visit: Visit, error: Denied, field: str) -> Problems:
+def _proof_problems(request: PageRequest, error: Denied, field: str) -> Problems:
     """Report a wrong password at its field; every other denial is a page of its own."""
     if error.code not in _WRONG:
         raise error
-    sentence = visit.say("account.password.wrong") if error.code == "GW-SIGN-IN" else visit.why(error)
+    sentence = request.say("account.password.wrong") if error.code == "GW-SIGN-IN" else request.why(error)
     return [(field, sentence)]
 
 
@@ -204,63 +213,63 @@ _DELEGATION_FIELDS = {
 }
 
 
-async def list_delegations(visit: Visit) -> web.StreamResponse:
-    delegations = await posts.delegations_seen(visit.deps.accounts, visit.person)
-    may_approve = visit.may(Right.APPROVE_DELEGATION)
-    return await visit.page(
+async def list_delegations(request: PageRequest) -> web.StreamResponse:
+    delegations = await posts.delegations_seen(request.deps.accounts, request.person)
+    may_approve = request.may(Right.APPROVE_DELEGATION)
+    return await request.page(
         "account/delegations.html",
-        title=visit.say("lending.title"),
-        rows=[(d, delegation_state(d, visit.person.at)) for d in delegations],
-        names=await posts.names_in_delegations(visit.deps.accounts, delegations),
-        may_make=visit.may(Right.DELEGATE),
-        may_approve={d.id for d in delegations if may_approve and d.from_id != visit.person.person.id},
-        may_end={d.id for d in delegations if _may_end_delegation(visit, d)},
+        title=request.say("lending.title"),
+        rows=[(d, delegation_state(d, request.person.at)) for d in delegations],
+        names=await posts.names_in_delegations(request.deps.accounts, delegations),
+        may_make=request.may(Right.DELEGATE),
+        may_approve={d.id for d in delegations if may_approve and d.from_id != request.person.person.id},
+        may_end={d.id for d in delegations if _may_end_delegation(request, d)},
     )
 
 
-async def make_delegation(visit: Visit) -> web.StreamResponse:
-    form, today = visit.form, local(visit.person.at).date()
+async def make_delegation(request: PageRequest) -> web.StreamResponse:
+    form, today = request.form, local(request.person.at).date()
     starts, ends = dates.typed_day(form.text("from"), today), dates.typed_day(form.text("until"), today)
-    problems = _missing_in_delegation(visit, starts, ends)
+    problems = _missing_in_delegation(request, starts, ends)
     if starts is None or ends is None or problems:
-        return await ask_delegation(visit, problems)
+        return await ask_delegation(request, problems)
     wish = posts.WantedDelegation(
         to_login=form.text("to"),
         rights=[right for right in Right if right in form.all("rights")],
-        starts_at=max(dates.midnight(starts), visit.person.at),
+        starts_at=max(dates.midnight(starts), request.person.at),
         ends_at=dates.midnight(ends + timedelta(days=1)),
         reason=form.text("reason"),
         act_number=form.text("act"),
     )
     try:
-        await posts.delegate(visit.deps.accounts, visit.person, wish)
+        await posts.delegate(request.deps.accounts, request.person, wish)
     except (Clash, Denied, NotFound) as error:
         if isinstance(error, Denied) and error.code not in _DELEGATION_FIELDS:
             raise
-        return await ask_delegation(visit, [(_DELEGATION_FIELDS.get(error.code, "to"), visit.why(error))])
-    return visit.confirm(LENDING, "lending.made")
+        return await ask_delegation(request, [(_DELEGATION_FIELDS.get(error.code, "to"), request.why(error))])
+    return request.confirm(LENDING, "lending.made")
 
 
-async def approve_delegation(visit: Visit) -> web.StreamResponse:
-    if not visit.is_act:
-        return await _delegation_page(visit, "approve")
-    await posts.approve_delegation(visit.deps.accounts, visit.person, visit.path("id"))
-    return visit.confirm(LENDING, "lending.approved")
+async def approve_delegation(request: PageRequest) -> web.StreamResponse:
+    if not request.is_act:
+        return await _delegation_page(request, "approve")
+    await posts.approve_delegation(request.deps.accounts, request.person, request.path("id"))
+    return request.confirm(LENDING, "lending.approved")
 
 
-async def end_delegation(visit: Visit) -> web.StreamResponse:
-    if not visit.is_act:
-        return await _delegation_page(visit, "end", grave=True)
-    await _load_delegation(visit)
-    await posts.end_delegation(visit.deps.accounts, visit.person, visit.path("id"))
-    return visit.confirm(LENDING, "lending.ended")
+async def end_delegation(request: PageRequest) -> web.StreamResponse:
+    if not request.is_act:
+        return await _delegation_page(request, "end", grave=True)
+    await _load_delegation(request)
+    await posts.end_delegation(request.deps.accounts, request.person, request.path("id"))
+    return request.confirm(LENDING, "lending.ended")
 
 
-async def _delegation_page(visit: Visit, act: str, *, grave: bool = False) -> web.Response:
-    delegation = await _load_delegation(visit)
-    names = await posts.names_in_delegations(visit.deps.accounts, [delegation])
+async def _delegation_page(request: PageRequest, act: str, *, grave: bool = False) -> web.Response:
+    delegation = await _load_delegation(request)
+    names = await posts.names_in_delegations(request.deps.accounts, [delegation])
     return await _ask(
-        visit,
+        request,
         None,
         f"lending.{act}.title",
         f"lending.{act}.means",
@@ -286,52 +295,54 @@ def delegation_state(delegation: Delegation, now: datetime) -> str:
     return "in_force" if delegation.holds(now) else "agreed"
 
 
-async def ask_delegation(visit: Visit, problems: Problems | None = None) -> web.Response:
-    desk, form = visit.deps.accounts, visit.form
-    people = await posts.possible_borrowers(desk, visit.person)
-    return await visit.form_page(
+async def ask_delegation(request: PageRequest, problems: Problems | None = None) -> web.Response:
+    services, form = request.deps.accounts, request.form
+    people = await posts.possible_borrowers(services, request.person)
+    return await request.form_page(
         "account/delegate.html",
         problems,
-        title=visit.say("lending.new"),
+        title=request.say("lending.new"),
         people=[
-            ("", visit.say("lending.choose")),
+            ("", request.say("lending.choose")),
             *((person.login or person.name, person.name) for person in people),
         ],
-        rights=posts.lendable_rights(visit.person),
+        rights=posts.lendable_rights(request.person),
         ticked=set(form.all("rights")),
-        is_head=visit.may(Right.DELEGATE, Manner.RECORDED),
+        is_head=request.may(Right.DELEGATE, Manner.RECORDED),
         values=form.flat(),
     )
 
 
-def _missing_in_delegation(visit: Visit, starts: date | None, ends: date | None) -> list[tuple[str, str]]:
-    form = visit.form
+def _missing_in_delegation(
+    request: PageRequest, starts: date | None, ends: date | None
+) -> list[tuple[str, str]]:
+    form = request.form
     problems = [
-        (name, visit.say("lending.day_unreadable"))
+        (name, request.say("lending.day_unreadable"))
         for name, day in (("from", starts), ("until", ends))
         if day is None
     ]
     if not form.text("to"):
-        problems.append(visit.missing("to", "lending.to"))
+        problems.append(request.missing("to", "lending.to"))
     if not form.all("rights"):
-        problems.append(visit.missing("rights", "lending.scope"))
-    return problems + visit.short_reason()
+        problems.append(request.missing("rights", "lending.scope"))
+    return problems + request.short_reason()
 
 
-async def _load_delegation(visit: Visit) -> Delegation:
+async def _load_delegation(request: PageRequest) -> Delegation:
     """Load a delegation that the person may see. Raise NotFound for any other."""
-    delegations = await posts.delegations_seen(visit.deps.accounts, visit.person)
-    delegation = next((d for d in delegations if d.id == visit.path("id")), None)
+    delegations = await posts.delegations_seen(request.deps.accounts, request.person)
+    delegation = next((d for d in delegations if d.id == request.path("id")), None)
     if delegation is None:
         raise NotFound("there is no such delegation")
     return delegation
 
 
-def _may_end_delegation(visit: Visit, delegation: Delegation) -> bool:
-    if delegation.ended_at is not None or visit.person.at >= delegation.ends_at:
+def _may_end_delegation(request: PageRequest, delegation: Delegation) -> bool:
+    if delegation.ended_at is not None or request.person.at >= delegation.ends_at:
         return False
-    is_party = visit.person.person.id in (delegation.from_id, delegation.to_id)
-    return is_party or visit.may(Right.APPROVE_DELEGATION) or visit.may(Right.ACCOUNTS)
+    is_party = request.person.person.id in (delegation.from_id, delegation.to_id)
+    return is_party or request.may(Right.APPROVE_DELEGATION) or request.may(Right.ACCOUNTS)
 
 
 ROUTES = (

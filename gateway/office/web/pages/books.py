@@ -26,9 +26,9 @@ from gateway.office.book.books import Ask, BookFormat
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, book_page, dates, forms, routes
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import BOOKS, PageRequest, merged, url_for
 from gateway.office.web.pages.compose.uploads import file_name
 from gateway.office.web.routes import FormBody, Needs
-from gateway.office.web.visits import BOOKS, Visit, merged, url_for
 from gateway.outgoing import manage
 from gateway.policy.book import LENGTHS
 from gateway.policy.outgoing import LONGEST_NOTE, Handover, Means
@@ -42,36 +42,36 @@ _PIECE = 65_536
 _MOST_DRAINED = 64 * 1024 * 1024
 
 
-async def enter_line(visit: Visit) -> web.StreamResponse:
+async def enter_line(request: PageRequest) -> web.StreamResponse:
     """Enter a letter. The fields come before the file, so that no byte of it is read before them."""
     fields: dict[str, str] = {}
-    parts = forms.parts(visit.request, visit.token)
+    parts = forms.parts(request.http, request.token)
     attached = None
     async for part in parts:
         if part.filename is not None:
             attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
             break
         await forms.add_short(fields, part)
-    letter, problems = _read_letter(visit, fields)
+    letter, problems = _read_letter(request, fields)
     entry = None
     if not problems:
         try:
-            entry = await by_hand.enter(visit.deps.inn, visit.scope(), letter, attached)
+            entry = await by_hand.enter(request.deps.inn, request.scope(), letter, attached)
         except (Refused, Clash) as error:
-            problems = _problems(error, visit.lang)
-    await _drain(visit.request)
+            problems = _problems(error, request.lang)
+    await _drain(request.http)
     if entry is None:
-        return await enter_form(visit, fields, problems)
-    return visit.confirm(f"/van-ban-den/{entry.document.id}", "books.entered")
+        return await enter_form(request, fields, problems)
+    return request.confirm(f"/van-ban-den/{entry.document.id}", "books.entered")
 
 
-async def enter_sent(visit: Visit) -> web.StreamResponse:
-    form, today = visit.form, visit.today
+async def enter_sent(request: PageRequest) -> web.StreamResponse:
+    form, today = request.form, request.today
     issued_on = dates.typed_day(form.text("issued_on"), today)
     dispatched_on, copies = form.text("dispatched_on"), form.text("copies")
-    problems = [] if issued_on else [("issued_on", visit.say("books.day.unreadable"))]
+    problems = [] if issued_on else [("issued_on", request.say("books.day.unreadable"))]
     if copies and forms.whole_number(copies, 5) is None:
-        problems.append(("copies", visit.say("books.number.unreadable")))
+        problems.append(("copies", request.say("books.number.unreadable")))
     if not problems and issued_on is not None:
         letter = books.Sent(
             issued_on=issued_on,
@@ -81,81 +81,85 @@ async def enter_sent(visit: Visit) -> web.StreamResponse:
             **{name: form.text(name) for name in books.SENT_TEXTS},
         )
         try:
-            await books.enter(visit.deps.book, visit.scope(), letter)
+            await books.enter(request.deps.book, request.scope(), letter)
         except (Refused, Clash) as error:
-            problems = _problems(error, visit.lang)
+            problems = _problems(error, request.lang)
         else:
-            return visit.confirm("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
-    return await sent_form(visit, problems)
+            return request.confirm(
+                "/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year)
+            )
+    return await sent_form(request, problems)
 
 
-async def correct_line(visit: Visit) -> web.StreamResponse:
-    document = await _load_typed_letter(visit)
+async def correct_line(request: PageRequest) -> web.StreamResponse:
+    document = await _load_typed_letter(request)
     if document is None:
         raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
     received = dates.day_text(local(document.arrived_at).date())
-    letter, problems = _read_letter(visit, {**visit.form.flat(), "received_on": received})
+    letter, problems = _read_letter(request, {**request.form.flat(), "received_on": received})
     if not problems:
         try:
-            await by_hand.correct(visit.deps.inn, visit.scope(), document.id, letter, visit.form.text("why"))
+            await by_hand.correct(
+                request.deps.inn, request.scope(), document.id, letter, request.form.text("why")
+            )
         except (Refused, Clash) as error:
             # The page has two reasons, one for correcting and one for striking.
-            all_problems = _problems(error, visit.lang)
+            all_problems = _problems(error, request.lang)
             problems = [("why" if field == "reason" else field, text) for field, text in all_problems]
         else:
-            return visit.confirm("/so-van-ban", "books.corrected")
-    return await show_line(visit, problems)
+            return request.confirm("/so-van-ban", "books.corrected")
+    return await show_line(request, problems)
 
 
-async def strike_line(visit: Visit) -> web.StreamResponse:
-    id, reason = visit.path("id"), visit.form.text("reason")
+async def strike_line(request: PageRequest) -> web.StreamResponse:
+    id, reason = request.path("id"), request.form.text("reason")
     try:
         if id.startswith("ppr_"):
-            await books.strike(visit.deps.book, visit.scope(), id, reason)
+            await books.strike(request.deps.book, request.scope(), id, reason)
         else:
-            await by_hand.strike(visit.deps.inn, visit.scope(), id, reason)
+            await by_hand.strike(request.deps.inn, request.scope(), id, reason)
     except (Refused, Clash) as error:
-        return await show_line(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
+        return await show_line(request, [("reason", text) for _, text in _problems(error, request.lang)])
     book = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
-    return visit.confirm("/so-van-ban", "books.struck", so=book.value)
+    return request.confirm("/so-van-ban", "books.struck", so=book.value)
 
 
 async def enter_form(
-    visit: Visit, form_values: Mapping[str, str] | None = None, problems: Problems | None = None
+    request: PageRequest, form_values: Mapping[str, str] | None = None, problems: Problems | None = None
 ) -> web.StreamResponse:
     if form_values is None:
-        form_values = {"received_on": dates.day_text(visit.today), "source": Source.PAPER.value}
-    return await visit.form_page(
+        form_values = {"received_on": dates.day_text(request.today), "source": Source.PAPER.value}
+    return await request.form_page(
         "books/enter.html",
         problems,
-        title=visit.say("books.enter"),
+        title=request.say("books.enter"),
         given=form_values,
-        id=form_values.get("id") or visit.deps.clock.new_id("inb_"),
-        gives_number=visit.own_agency.numbering is NumberingMode.B,
-        sources=[(source.value, visit.say(f"books.source.{source}")) for source in _SOURCES],
+        id=form_values.get("id") or request.deps.clock.new_id("inb_"),
+        gives_number=request.own_agency.numbering is NumberingMode.B,
+        sources=[(source.value, request.say(f"books.source.{source}")) for source in _SOURCES],
         lengths=LENGTHS,
     )
 
 
-async def sent_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    form_values = visit.form.flat() if problems else {"issued_on": dates.day_text(visit.today)}
-    return await visit.form_page(
-        "books/sent.html", problems, title=visit.say("books.sent"), given=form_values, lengths=LENGTHS
+async def sent_form(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    form_values = request.form.flat() if problems else {"issued_on": dates.day_text(request.today)}
+    return await request.form_page(
+        "books/sent.html", problems, title=request.say("books.sent"), given=form_values, lengths=LENGTHS
     )
 
 
-async def show_line(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    document, paper, id = await _load_typed_letter(visit), None, visit.path("id")
+async def show_line(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    document, paper, id = await _load_typed_letter(request), None, request.path("id")
     if id.startswith("ppr_"):
-        async with visit.deps.store.read(visit.scope()) as work:
+        async with request.deps.store.read(request.scope()) as work:
             paper = await work.office.books.letter(id)
     if document is None and paper is None:
         raise Clash("this line is of a document of the exchange; open the document to act on it")
-    form_values = visit.form.flat() or (_letter_values(document) if document is not None else {})
-    return await visit.form_page(
+    form_values = request.form.flat() or (_letter_values(document) if document is not None else {})
+    return await request.form_page(
         "books/line.html",
         problems,
-        title=visit.say("books.change"),
+        title=request.say("books.change"),
         document=document,
         paper=paper,
         given=form_values,
@@ -163,31 +167,31 @@ async def show_line(visit: Visit, problems: Problems | None = None) -> web.Strea
     )
 
 
-async def _load_typed_letter(visit: Visit) -> IncomingDocument | None:
+async def _load_typed_letter(request: PageRequest) -> IncomingDocument | None:
     """Load the letter of the line, if it was entered by hand."""
-    id = visit.path("id")
+    id = request.path("id")
     if not id.startswith("inb_"):
         return None
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         document = await work.incoming.get(id)
     return None if document.source is Source.AXIS else document
 
 
-def _read_letter(visit: Visit, form_values: Mapping[str, str]) -> tuple[TypedMail, Problems]:
+def _read_letter(request: PageRequest, form_values: Mapping[str, str]) -> tuple[TypedMail, Problems]:
     """Read the typed letter, and list the unreadable fields."""
-    today = visit.today
+    today = request.today
     problems: Problems = []
 
     def day(name: str, is_needed: bool) -> date | None:
         text = form_values.get(name, "")
         parsed = dates.typed_day(text, today) if text else None
         if parsed is None and (text or is_needed):
-            problems.append((name, visit.say("books.day.unreadable")))
+            problems.append((name, request.say("books.day.unreadable")))
         return parsed
 
     received_on, pages = day("received_on", True), form_values.get("pages", "")
     if pages and not (pages.isascii() and pages.isdigit() and 0 < int(pages[:6]) < 100_000):
-        problems.append(("pages", visit.say("books.number.unreadable")))
+        problems.append(("pages", request.say("books.number.unreadable")))
     source = form_values.get("source", Source.PAPER.value)
     signer = form_values.get("signer", "")
     letter = TypedMail(
@@ -249,46 +253,46 @@ async def _drain(request: web.Request) -> None:
 _PAPER_PATH = "/so-van-ban/gui-giay"
 
 
-async def close_paper_line(visit: Visit) -> web.StreamResponse:
+async def close_paper_line(request: PageRequest) -> web.StreamResponse:
     """Close one line of the list: one letter to one recipient."""
-    form, today = visit.form, visit.today
+    form, today = request.form, request.today
     row = form.text("n")
     on, means = dates.typed_day(form.text(f"on-{row}"), today), form.text(f"means-{row}")
-    problems = [] if on else [(f"on-{row}", visit.say("books.day.unreadable"))]
+    problems = [] if on else [(f"on-{row}", request.say("books.day.unreadable"))]
     if means not in tuple(Means):
-        problems.append(visit.missing(f"means-{row}", "paper.means"))
+        problems.append(request.missing(f"means-{row}", "paper.means"))
     if on is not None and not problems:
         handover = Handover(on=on, means=Means(means), note=form.text(f"note-{row}"))
         try:
             await manage.close_paper(
-                visit.deps.out, visit.scope(), visit.path("id"), handover, form.all("to")
+                request.deps.out, request.scope(), request.path("id"), handover, form.all("to")
             )
         except Refused as error:
             problems = [
                 (f"{pointer.strip('/')}-{row}", text)
-                for pointer, text in answers.reasons_of(error, visit.lang)
+                for pointer, text in answers.reasons_of(error, request.lang)
             ]
         except Clash as error:
-            problems = [("", visit.why(error))]
+            problems = [("", request.why(error))]
         else:
-            return visit.confirm(_PAPER_PATH, "paper.handed_over")
-    return await show_paper_list(visit, problems)
+            return request.confirm(_PAPER_PATH, "paper.handed_over")
+    return await show_paper_list(request, problems)
 
 
-async def show_paper_list(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    today = visit.today
-    (since,), unread_days = visit.query_days("tu")
-    async with visit.deps.store.read(visit.scope()) as work:
+async def show_paper_list(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    today = request.today
+    (since,), unread_days = request.query_days("tu")
+    async with request.deps.store.read(request.scope()) as work:
         lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
-    return await visit.form_page(
+    return await request.form_page(
         "books/paper.html",
         [*(problems or ()), *unread_days],
-        title=visit.say("paper.list"),
+        title=request.say("paper.list"),
         lines=lines,
         since=since,
-        asked_since=dates.day_text(since) if since else visit.ask("tu"),
+        asked_since=dates.day_text(since) if since else request.ask("tu"),
         today=dates.day_text(today),
-        means=[(m.value, visit.say(f"paper.means.{m}")) for m in Means],
+        means=[(m.value, request.say(f"paper.means.{m}")) for m in Means],
         most_note=LONGEST_NOTE,
         is_cut=len(lines) >= manage.MOST_PAPER_LINES,
     )
@@ -302,13 +306,13 @@ _FILE_NAMES = {
 }
 
 
-async def show_books(visit: Visit) -> web.StreamResponse:
-    ask, problems = _read_query(visit)
-    desk, sau = visit.deps.book, visit.ask("sau")
-    async with desk.store.read(visit.scope()) as work:
+async def show_books(request: PageRequest) -> web.StreamResponse:
+    ask, problems = _read_query(request)
+    services, sau = request.deps.book, request.ask("sau")
+    async with services.store.read(request.scope()) as work:
         agency = await work.agency()
         year_summary = await books.summary_of(
-            work, ask.book, Span(year=ask.span.year), series_by_type=desk.series_by_type
+            work, ask.book, Span(year=ask.span.year), series_by_type=services.series_by_type
         )
         leaf = await books.leaf(
             work,
@@ -316,11 +320,11 @@ async def show_books(visit: Visit) -> web.StreamResponse:
             ask.span,
             limit=_ROWS,
             after=await books.line_named(work, ask.book, sau[:50]) if sau else None,
-            lang=visit.lang,
+            lang=request.lang,
         )
     if problems:
         leaf = replace(leaf, lines=(), after=None)
-    query = dict(visit.request.query)
+    query = dict(request.http.query)
     following = (
         url_for(
             "/so-van-ban",
@@ -329,11 +333,11 @@ async def show_books(visit: Visit) -> web.StreamResponse:
         if leaf.after
         else ""
     )
-    return await visit.page(
+    return await request.page(
         "books/book.html",
         422 if problems else 200,
         problems=problems,
-        title=visit.say(f"book.{ask.book}"),
+        title=request.say(f"book.{ask.book}"),
         ask=ask,
         books=tuple(Book),
         forms=tuple(BookForm),
@@ -343,76 +347,76 @@ async def show_books(visit: Visit) -> web.StreamResponse:
         lines=leaf.lines,
         following=following,
         is_first=not sau,
-        closing=book_lines.closing_lines(year_summary, visit.lang),
+        closing=book_lines.closing_lines(year_summary, request.lang),
         whole=year_summary,
-        given={"tu": visit.ask("tu"), "den": visit.ask("den")},
+        given={"tu": request.ask("tu"), "den": request.ask("den")},
         files={
             form: url_for(f"/so-van-ban/tai/{form}", **merged(query, sau=None, told=None))
             for form in (BookFormat.XLSX, BookFormat.CSV)
         },
         printed=url_for("/so-van-ban/in", **merged(query, sau=None, told=None)),
-        may_keep=visit.may(Right.BOOK, Manner.YES),
-        may_take=visit.may(Right.BOOK, Manner.YES) and not problems,
+        may_keep=request.may(Right.BOOK, Manner.YES),
+        may_take=request.may(Right.BOOK, Manner.YES) and not problems,
         cell=dates.cell_text,
     )
 
 
-async def file(visit: Visit) -> web.StreamResponse:
+async def file(request: PageRequest) -> web.StreamResponse:
     """Send the book as a file, written whole before the first byte leaves: a failure is reported instead of half a file."""
-    book_format = BookFormat(visit.path("form"))
-    ask, problems = _read_query(visit)
+    book_format = BookFormat(request.path("form"))
+    ask, problems = _read_query(request)
     if problems:
-        return await show_books(visit)
-    deps, scope = visit.deps, visit.scope()
+        return await show_books(request)
+    deps, scope = request.deps, request.scope()
     write = books.write_xlsx if book_format is BookFormat.XLSX else books.write_csv
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
         name = f"{_FILE_NAMES[ask.book]}-{ask.span.year}.{book_format}"
         content = await answers.file_content(deps.pool, scratch.file, name, book_format)
-        return await answers.give_file(visit.request, content)
+        return await answers.give_file(request.http, content)
 
 
-async def print_book(visit: Visit) -> web.StreamResponse:
+async def print_book(request: PageRequest) -> web.StreamResponse:
     """Show the page to print: cover, header on each sheet, a line for each month."""
-    deps = visit.deps
-    ask, problems = _read_query(visit)
+    deps = request.deps
+    ask, problems = _read_query(request)
     if problems:
-        return await show_books(visit)
+        return await show_books(request)
     with deps.blobs.scratch() as scratch:
-        await book_page.write(deps.book, visit.scope(), ask, scratch.file, nonce=visit.nonce)
+        await book_page.write(deps.book, request.scope(), ask, scratch.file, nonce=request.nonce)
         await deps.pool.run(lambda: scratch.file.seek(0))
-        response = web.StreamResponse(headers=answers.page_headers(visit.nonce, visit.lang))
+        response = web.StreamResponse(headers=answers.page_headers(request.nonce, request.lang))
         response.content_type, response.charset = "text/html", "utf-8"
-        await response.prepare(visit.request)
+        await response.prepare(request.http)
         async for piece in downloads.read(deps.pool, scratch.file):
             await response.write(piece)
         await response.write_eof()
         return response
 
 
-async def stamp(visit: Visit) -> web.StreamResponse:
+async def stamp(request: PageRequest) -> web.StreamResponse:
     """Show the arrival stamp of one document, to be laid on a print."""
-    async with visit.deps.store.read(visit.scope()) as work:
-        document = await work.incoming.get(visit.path("id"))
+    async with request.deps.store.read(request.scope()) as work:
+        document = await work.incoming.get(request.path("id"))
         arrival_stamp = books.stamp(await work.agency(), document)
-    text = await book_page.stamp(arrival_stamp, lang=visit.lang, nonce=visit.nonce)
+    text = await book_page.stamp(arrival_stamp, lang=request.lang, nonce=request.nonce)
     response = web.Response(text=text, content_type="text/html", charset="utf-8")
-    response.headers.update(answers.page_headers(visit.nonce, visit.lang))
+    response.headers.update(answers.page_headers(request.nonce, request.lang))
     return response
 
 
-def _read_query(visit: Visit) -> tuple[Ask, Problems]:
+def _read_query(request: PageRequest) -> tuple[Ask, Problems]:
     """Read the address. Without a readable span there is no book: a print of the whole year would be taken for a part."""
-    year = visit.query_year()
-    (since, last_day), problems = visit.query_days("tu", "den")
+    year = request.query_year()
+    (since, last_day), problems = request.query_days("tu", "den")
     if since is not None and last_day is not None and since > last_day:
         since, last_day = last_day, since
-    book, form = visit.ask("so"), visit.ask("mau")
+    book, form = request.ask("so"), request.ask("mau")
     ask = Ask(
         book=Book(book) if book in tuple(Book) else Book.INCOMING,
         form=BookForm(form) if form in tuple(BookForm) else BookForm.DECREE_30,
         span=Span(year=year, since=_within(since, year), until=_within(last_day, year)),
-        lang=visit.lang,
+        lang=request.lang,
     )
     return ask, problems
 

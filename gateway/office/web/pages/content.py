@@ -2,7 +2,7 @@
 that no browser runs or guesses at, once the reading is logged; the page of one packet, with the verdict on its signature
 and its text, never rendered. Previewed beside the document: pages of one of its files as pictures, a number of them at a
 time, with their sizes known before they come; or their text, to select; for a file that cannot be drawn a plain sentence,
-and the file. In: a visit, the document as its side shows it (`Previewer`), and how that side logs the reading."""
+and the file. In: a request, the document as its side shows it (`Previewer`), and how that side logs the reading."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from gateway.domain.pdf import PageLook, Size, pixels
 from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.office.accounts import acting
-from gateway.office.letters.looking import DOTS, WINDOW, LookedFile, lead_of
+from gateway.office.letters.previews import DOTS, WINDOW, LookedFile, lead_of
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import whole_number
-from gateway.office.web.visits import Visit, merged, url_for
+from gateway.office.web.page_requests import PageRequest, merged, url_for
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import OpenFile, streamed
 
@@ -35,15 +35,17 @@ _PACKET_BYTES = 64 * 1024
 _HEX = frozenset("0123456789abcdef")
 
 
-async def note_read(visit: Visit, id: str, file: str, *, assigned: bool) -> None:
+async def note_read(request: PageRequest, id: str, file: str, *, assigned: bool) -> None:
     """Log the reading before content is sent, with the order that allows it."""
-    order = visit.ask("lenh") or visit.form.text("lenh")
+    order = request.ask("lenh") or request.form.text("lenh")
     await acting.note_reading(
-        visit.deps.accounts, visit.person, id, file=file, order=order, assigned=assigned
+        request.deps.accounts, request.person, id, file=file, order=order, assigned=assigned
     )
 
 
-async def send_opened(visit: Visit, opened: OpenFile, found_type: str, *, inline: bool) -> web.StreamResponse:
+async def send_opened(
+    request: PageRequest, opened: OpenFile, found_type: str, *, inline: bool
+) -> web.StreamResponse:
     """Send an opened file. `found_type` is the inspector's short word for its type."""
     content = FileContent(
         name=opened.name,
@@ -52,7 +54,7 @@ async def send_opened(visit: Visit, opened: OpenFile, found_type: str, *, inline
         sha256=opened.sha256,
         pieces=opened.pieces,
     )
-    return await answers.give_file(visit.request, content, inline=inline)
+    return await answers.give_file(request.http, content, inline=inline)
 
 
 async def load_present(get: Callable[[str], Awaitable[T]], ids: Iterable[str]) -> list[T]:
@@ -64,20 +66,20 @@ async def load_present(get: Callable[[str], Awaitable[T]], ids: Iterable[str]) -
     return documents
 
 
-async def find_packet(visit: Visit, id: str, digest: str, sender: str = "") -> HeldPacket:
+async def find_packet(request: PageRequest, id: str, digest: str, sender: str = "") -> HeldPacket:
     """Return the document's packet by the digest of its file; with a sender by that of its signed body. Raise NotFound when
     the document has none such."""
     if sender:
-        digest = await _file_of(visit, sender, digest)
-    packets = await visit.deps.evidence.packets(visit.scope(), id)
+        digest = await _file_of(request, sender, digest)
+    packets = await request.deps.evidence.packets(request.scope(), id)
     packet = next((p for p in packets if p.digest == digest), None)
     if packet is None:
         raise NotFound(f"{id} has no packet {digest[:80]}")
     return packet
 
 
-async def _file_of(visit: Visit, sender: str, digest: str) -> str:
-    async with visit.deps.store.read(visit.scope()) as work:
+async def _file_of(request: PageRequest, sender: str, digest: str) -> str:
+    async with request.deps.store.read(request.scope()) as work:
         body_digest = Digest(digest) if len(digest) == 64 and set(digest) <= _HEX else None
         identity = await work.identities.by_body(sender, body_digest) if body_digest is not None else None
         if identity is None:
@@ -85,36 +87,36 @@ async def _file_of(visit: Visit, sender: str, digest: str) -> str:
         return (await work.inbox.get(identity.inbox_id)).file_digest
 
 
-def _read_packet(visit: Visit, packet: HeldPacket) -> AsyncIterator[bytes]:
+def _read_packet(request: PageRequest, packet: HeldPacket) -> AsyncIterator[bytes]:
     """Read the packet. A recalled or sealed document is never opened."""
     if packet.open is None:
         raise Clash(
             f"the packet {packet.packet_id} cannot be read: it is {packet.absent}", code="GW-UNREADABLE"
         )
-    return streamed(visit.deps.pool, pieces(packet.open))
+    return streamed(request.deps.pool, pieces(packet.open))
 
 
 async def packet_page(
-    visit: Visit, template: str, packet: HeldPacket, note: Note, name: str, **values: object
+    request: PageRequest, template: str, packet: HeldPacket, note: Note, name: str, **values: object
 ) -> web.StreamResponse:
     """Show a packet; `name` is logged as the name of the file that is read."""
     text, is_cut = "", False
     if packet.open is not None:
         await note(name)
-        text, is_cut = await answers.beginning_of(_read_packet(visit, packet), _PACKET_BYTES)
-    return await visit.page(
+        text, is_cut = await answers.beginning_of(_read_packet(request, packet), _PACKET_BYTES)
+    return await request.page(
         template,
         packet=packet,
-        opinion=await visit.deps.evidence.judge(packet),
+        opinion=await request.deps.evidence.judge(packet),
         text=text,
         is_cut=is_cut,
-        order=visit.ask("lenh"),
-        labelled=visit.say_or,
+        order=request.ask("lenh"),
+        labelled=request.say_or,
         **values,
     )
 
 
-async def give_packet(visit: Visit, packet: HeldPacket, note: Note, name: str) -> web.StreamResponse:
+async def give_packet(request: PageRequest, packet: HeldPacket, note: Note, name: str) -> web.StreamResponse:
     """Send one signed packet, byte for byte."""
     await note(name)
     content = FileContent(
@@ -122,21 +124,21 @@ async def give_packet(visit: Visit, packet: HeldPacket, note: Note, name: str) -
         found_type="xml",
         size=packet.size,
         sha256=packet.digest,
-        pieces=_read_packet(visit, packet),
+        pieces=_read_packet(request, packet),
     )
-    return await answers.give_file(visit.request, content)
+    return await answers.give_file(request.http, content)
 
 
-async def give_pack(visit: Visit, id: str, note: Note, name: str) -> web.StreamResponse:
+async def give_pack(request: PageRequest, id: str, note: Note, name: str) -> web.StreamResponse:
     """Send the evidence pack; each call makes a pack and leaves an event."""
     await note(name)
-    return await answers.give_file(visit.request, await pack_of(visit, id))
+    return await answers.give_file(request.http, await pack_of(request, id))
 
 
-async def pack_of(visit: Visit, id: str) -> FileContent:
+async def pack_of(request: PageRequest, id: str) -> FileContent:
     """Make the evidence pack; an event records it."""
-    pack = await visit.deps.evidence.make(visit.scope(), id)
-    content = streamed(visit.deps.pool, pack.pieces())
+    pack = await request.deps.evidence.make(request.scope(), id)
+    content = streamed(request.deps.pool, pack.pieces())
     return FileContent(name=pack.name, found_type="zip", size=pack.size, pieces=content)
 
 
@@ -210,64 +212,66 @@ class FilePreview:
         return self.sheets[-1].number if self.sheets else 1
 
 
-async def make_preview(visit: Visit, desk: Previewer) -> FilePreview | None:
+async def make_preview(request: PageRequest, services: Previewer) -> FilePreview | None:
     """Make the preview; None where there is no file."""
-    item = chosen_file(visit, desk)
+    item = chosen_file(request, services)
     if item is None:
         return None
-    visit.deps.looking.are_at_work(visit.own_agency.id)
-    page = max(1, whole_number(visit.ask("trang"), 4) or 1)
-    dots, as_words = visit.number("co", DOTS[0], DOTS), visit.ask("chu") == "1"
-    look = await _draw_or_read(visit, desk, item, page, dots, as_words=as_words)
+    request.deps.looking.are_at_work(request.own_agency.id)
+    page = max(1, whole_number(request.ask("trang"), 4) or 1)
+    dots, as_words = request.number("co", DOTS[0], DOTS), request.ask("chu") == "1"
+    look = await _draw_or_read(request, services, item, page, dots, as_words=as_words)
     empty = FilePreview(
         item=item,
-        files=_files(visit, desk, item),
-        keep=_address(visit, desk, f"tep/{item.n}"),
-        original=_address(visit, desk, desk.view.format(n=item.n)) if answers.can_show(item.kind) else "",
-        fault=desk.faults.get(look.fault, f"leaf.{look.fault}") if look.fault else "",
+        files=_files(request, services, item),
+        keep=_address(request, services, f"tep/{item.n}"),
+        original=_address(request, services, services.view.format(n=item.n))
+        if answers.can_show(item.kind)
+        else "",
+        fault=services.faults.get(look.fault, f"leaf.{look.fault}") if look.fault else "",
     )
     if look.fault:
         return empty
-    return _with_pages(visit, desk, empty, look, page, dots, as_words=as_words)
+    return _with_pages(request, services, empty, look, page, dots, as_words=as_words)
 
 
-def chosen_file(visit: Visit, desk: Previewer) -> LookedFile | None:
+def chosen_file(request: PageRequest, services: Previewer) -> LookedFile | None:
     """Return the file that the address names, else the lead."""
-    return next((f for f in desk.files if str(f.n) == visit.ask("tep")), lead_of(desk.files))
+    return next((f for f in services.files if str(f.n) == request.ask("tep")), lead_of(services.files))
 
 
-async def send_picture(visit: Visit, desk: Previewer) -> web.StreamResponse:
+async def send_picture(request: PageRequest, services: Previewer) -> web.StreamResponse:
     """Send the page that the address names, as a picture."""
-    item = next((f for f in desk.files if str(f.n) == visit.path("n")), None)
+    item = next((f for f in services.files if str(f.n) == request.path("n")), None)
     if item is None:
-        raise NotFound(f"{desk.id} has no such file")
-    page, dots = max(1, int(visit.path("page"))), visit.number("co", DOTS[0], DOTS)
-    await _note_once(visit, desk, item)
+        raise NotFound(f"{services.id} has no such file")
+    page, dots = max(1, int(request.path("page"))), request.number("co", DOTS[0], DOTS)
+    await _note_once(request, services, item)
     etag = f'"{item.sha256}-{page}-{dots}"' if item.is_kept else None
     headers = answers.picture_headers(etag)
-    if etag is not None and downloads.is_known(visit.request, etag):
+    if etag is not None and downloads.is_known(request.http, etag):
         return web.Response(status=304, headers={"ETag": etag, "Cache-Control": headers["Cache-Control"]})
-    look = await visit.deps.looking.look(visit.scope(), item, page, dots)
+    look = await request.deps.looking.look(request.scope(), item, page, dots)
     if not look.picture:
         raise NotFound(f"page {page} of file {item.n} cannot be shown: {look.fault}")
     return web.Response(body=look.picture, headers=headers)
 
 
-def reader_of(visit: Visit, desk: Previewer, n: int) -> tuple[str, ...]:
+def reader_of(request: PageRequest, services: Previewer, n: int) -> tuple[str, ...]:
     """Return the key of a reading: session, document, file and order; each is logged once."""
-    return visit.person.session.id, desk.id, str(n), visit.ask("lenh")
+    return request.person.session.id, services.id, str(n), request.ask("lenh")
 
 
 async def _draw_or_read(
-    visit: Visit, desk: Previewer, item: LookedFile, page: int, dots: int, *, as_words: bool
+    request: PageRequest, services: Previewer, item: LookedFile, page: int, dots: int, *, as_words: bool
 ) -> PageLook:
     """Draw the file, or read its text; a failure leaves the page without a preview."""
-    looking = visit.deps.looking
+    looking = request.deps.looking
     try:
         if as_words:
-            await _note_once(visit, desk, item)
-            return await looking.words(visit.scope(), item, page)
-        return await looking.look_soon(visit.scope(), item, page, dots) or _AWAITED
+            await _note_once(request, services, item)
+            return await looking.words(request.scope(), item, page)
+        return await looking.look_soon(request.scope(), item, page, dots) or _AWAITED
     except Denied:
         raise
     except GatewayError:
@@ -275,7 +279,14 @@ async def _draw_or_read(
 
 
 def _with_pages(
-    visit: Visit, desk: Previewer, empty: FilePreview, look: PageLook, page: int, dots: int, *, as_words: bool
+    request: PageRequest,
+    services: Previewer,
+    empty: FilePreview,
+    look: PageLook,
+    page: int,
+    dots: int,
+    *,
+    as_words: bool,
 ) -> FilePreview:
     words: tuple[str | None, ...] = look.words or (None,) * len(look.sizes)
     last = page + len(look.sizes) - 1
@@ -283,26 +294,32 @@ def _with_pages(
     return replace(
         empty,
         sheets=tuple(
-            _sheet(visit, desk, empty.item, page + n, size, dots, text)
+            _sheet(request, services, empty.item, page + n, size, dots, text)
             for n, (size, text) in enumerate(zip(look.sizes, words, strict=True))
         ),
         pages=look.pages,
-        previous=_page_address(visit, desk, trang=str(previous_page) if previous_page > 1 else None)
+        previous=_page_address(request, services, trang=str(previous_page) if previous_page > 1 else None)
         if page > 1
         else "",
-        next=_page_address(visit, desk, trang=str(last + 1)) if last < look.pages else "",
-        zooms=tuple(_zoom(visit, desk, zoom, dots) for zoom in DOTS) if not as_words else (),
-        as_words=_page_address(visit, desk, chu="1")
+        next=_page_address(request, services, trang=str(last + 1)) if last < look.pages else "",
+        zooms=tuple(_zoom(request, services, zoom, dots) for zoom in DOTS) if not as_words else (),
+        as_words=_page_address(request, services, chu="1")
         if not as_words and empty.item.kind == answers.PDF
         else "",
-        as_pictures=_page_address(visit, desk, chu=None) if as_words else "",
+        as_pictures=_page_address(request, services, chu=None) if as_words else "",
         is_large=dots != DOTS[0],
-        retry_path="" if look.pages else _page_address(visit, desk),
+        retry_path="" if look.pages else _page_address(request, services),
     )
 
 
 def _sheet(
-    visit: Visit, desk: Previewer, item: LookedFile, number: int, size: Size, dots: int, words: str | None
+    request: PageRequest,
+    services: Previewer,
+    item: LookedFile,
+    number: int,
+    size: Size,
+    dots: int,
+    words: str | None,
 ) -> PreviewSheet:
     wide, high = pixels(size, dots)
     if words is not None:
@@ -312,28 +329,28 @@ def _sheet(
         number=number,
         wide=wide,
         high=high,
-        path=_address(visit, desk, picture, co=str(dots) if dots != DOTS[0] else ""),
-        sharp=_address(visit, desk, picture, co=str(_SHARP)) if dots == DOTS[0] else "",
+        path=_address(request, services, picture, co=str(dots) if dots != DOTS[0] else ""),
+        sharp=_address(request, services, picture, co=str(_SHARP)) if dots == DOTS[0] else "",
     )
 
 
-def _address(visit: Visit, desk: Previewer, tail: str, **query: str) -> str:
+def _address(request: PageRequest, services: Previewer, tail: str, **query: str) -> str:
     """Return an address below the document, by the same order."""
-    return url_for(f"{desk.base}/{tail}", **merged({**query, "lenh": visit.ask("lenh")}))
+    return url_for(f"{services.base}/{tail}", **merged({**query, "lenh": request.ask("lenh")}))
 
 
-def _zoom(visit: Visit, desk: Previewer, zoom: int, dots: int) -> PreviewLink:
-    path = _page_address(visit, desk, co=str(zoom) if zoom != DOTS[0] else None)
-    word = visit.say("leaf.fits") if zoom == DOTS[0] else f"{zoom} %"
+def _zoom(request: PageRequest, services: Previewer, zoom: int, dots: int) -> PreviewLink:
+    path = _page_address(request, services, co=str(zoom) if zoom != DOTS[0] else None)
+    word = request.say("leaf.fits") if zoom == DOTS[0] else f"{zoom} %"
     return PreviewLink(path=path, word=word, is_current=zoom == dots)
 
 
-def _files(visit: Visit, desk: Previewer, item: LookedFile) -> tuple[PreviewLink, ...]:
+def _files(request: PageRequest, services: Previewer, item: LookedFile) -> tuple[PreviewLink, ...]:
     """List the files to choose from; none where there is only one."""
-    choices = desk.files if len(desk.files) > 1 else ()
+    choices = services.files if len(services.files) > 1 else ()
     return tuple(
         PreviewLink(
-            path=_page_address(visit, desk, tep=str(file.n), trang=None, chu=None),
+            path=_page_address(request, services, tep=str(file.n), trang=None, chu=None),
             word=file.name,
             is_current=file.n == item.n,
         )
@@ -341,16 +358,16 @@ def _files(visit: Visit, desk: Previewer, item: LookedFile) -> tuple[PreviewLink
     )
 
 
-def _page_address(visit: Visit, desk: Previewer, **changes: str | None) -> str:
+def _page_address(request: PageRequest, services: Previewer, **changes: str | None) -> str:
     """Return the address of this page with another choice in the preview."""
-    query = {name: visit.ask(name) for name in ("ds", "lenh", "tep", "trang", "co", "chu")}
+    query = {name: request.ask(name) for name in ("ds", "lenh", "tep", "trang", "co", "chu")}
     parameters = {name: value for name, value in {**query, **changes}.items() if value}
-    return url_for(desk.path, **parameters) + "#leaf"
+    return url_for(services.path, **parameters) + "#leaf"
 
 
-async def _note_once(visit: Visit, desk: Previewer, item: LookedFile) -> None:
+async def _note_once(request: PageRequest, services: Previewer, item: LookedFile) -> None:
     """Log a reading once for a session, a file and an order, before the first byte is sent."""
-    looking, reader = visit.deps.looking, reader_of(visit, desk, item.n)
+    looking, reader = request.deps.looking, reader_of(request, services, item.n)
     if not looking.has_noted(reader):
-        await desk.note(item.name)
+        await services.note(item.name)
         looking.note(reader)

@@ -23,11 +23,12 @@ from gateway.office.store.lists import ListCount, Tiles
 from gateway.office.store.lists_figures import Charts
 from gateway.office.todo import TodoList
 from gateway.office.web import charts
+from gateway.office.web.application import AGENCY
 from gateway.office.web.charts import QueueChart
-from gateway.office.web.door import AGENCY
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.list_rows import ListSight, ShownLine
+from gateway.office.web.page_requests import PageRequest, bell_kinds, url_for
 from gateway.office.web.pages import tasks
 from gateway.office.web.pages.lists import read_query
 from gateway.office.web.pages.news import HEARS
@@ -35,7 +36,6 @@ from gateway.office.web.pages.operations.state import PATH as PAGES
 from gateway.office.web.pages.operations.state import is_operator
 from gateway.office.web.pages.tasks import ShownTask
 from gateway.office.web.routes import Access, get, post
-from gateway.office.web.visits import Visit, bell_kinds, url_for
 
 _EXPIRING = timedelta(days=90)
 _SIDES = {path: side for side, path in PATHS.items()}
@@ -58,60 +58,60 @@ class Tile:
     calls: bool = False
 
 
-async def show_dashboard(visit: Visit) -> web.StreamResponse:
-    if visit.agency is None:
-        if not is_operator(visit):
-            return visit.go(AGENCY, next=visit.request.rel_url.raw_path_qs)
-        return await _page(visit, title=visit.say("menu.dashboard"), lamps=await _lamps(visit))
-    if not visit.may(Right.SEE_CONTENT):
+async def show_dashboard(request: PageRequest) -> web.StreamResponse:
+    if request.agency is None:
+        if not is_operator(request):
+            return request.go(AGENCY, next=request.http.rel_url.raw_path_qs)
+        return await _page(request, title=request.say("menu.dashboard"), lamps=await _lamps(request))
+    if not request.may(Right.SEE_CONTENT):
         raise Denied("this person sees no documents here", code="GW-RIGHT")
-    sight = list_rows.seen_by(visit)
+    sight = list_rows.seen_by(request)
     if sight.unit is not None:
-        return await _unit_page(visit, sight)
-    values: dict[str, object] = {"title": visit.say("menu.dashboard")}
-    letters = await _letters(visit) if sight.content else None
+        return await _unit_page(request, sight)
+    values: dict[str, object] = {"title": request.say("menu.dashboard")}
+    letters = await _letters(request) if sight.content else None
     if letters is not None:
-        todo_list = await visit.deps.bell.listed(visit.scope())
+        todo_list = await request.deps.bell.listed(request.scope())
         values |= {
-            "title": visit.say("dashboard.today"),
+            "title": request.say("dashboard.today"),
             "work": of_agency(
-                visit, todo_list, {letter.line.id: letter for letter in letters if letter.can_take}
+                request, todo_list, {letter.line.id: letter for letter in letters if letter.can_take}
             ),
             "mail": letters[:MAIL],
         }
-    shows_charts = visit.ask("bieu-do") == "1"
-    async with visit.deps.store.read(visit.scope()) as work:
-        tiles = await work.office.lists.tiles(visit.today)
-        day = await work.office.lists.day(visit.today)
-        figures = await work.office.lists.charts(visit.today) if shows_charts else None
-    values |= await _chart_values(visit, figures) if figures is not None else {}
+    shows_charts = request.ask("bieu-do") == "1"
+    async with request.deps.store.read(request.scope()) as work:
+        tiles = await work.office.lists.tiles(request.today)
+        day = await work.office.lists.day(request.today)
+        figures = await work.office.lists.charts(request.today) if shows_charts else None
+    values |= await _chart_values(request, figures) if figures is not None else {}
     return await _page(
-        visit,
-        tiles=_tiles(visit, tiles, await _count_expiring(visit)),
+        request,
+        tiles=_tiles(request, tiles, await _count_expiring(request)),
         strip=charts.day_strip(day.received, day.sent),
         sums=(sum(day.received), sum(day.sent)),
         has_day=True,
-        lamps=await _lamps(visit) if is_operator(visit) else (),
+        lamps=await _lamps(request) if is_operator(request) else (),
         **values,
     )
 
 
-async def tour_away(visit: Visit) -> web.StreamResponse:
-    await visit.deps.rings.put_tour_away(visit.scope())
-    return visit.confirm(PATH, "tour.away")
+async def tour_away(request: PageRequest) -> web.StreamResponse:
+    await request.deps.rings.put_tour_away(request.scope())
+    return request.confirm(PATH, "tour.away")
 
 
-async def _tour(visit: Visit) -> str:
+async def _tour(request: PageRequest) -> str:
     """Return the tour to show, until it is put away: clerks have other steps."""
-    if not bell_kinds(visit):
+    if not bell_kinds(request):
         return ""
-    is_asked = visit.ask("huong-dan") == "1"
-    if not is_asked and (await visit.deps.rings.desk(visit.scope())).toured_at is not None:
+    is_asked = request.ask("huong-dan") == "1"
+    if not is_asked and (await request.deps.rings.services(request.scope())).toured_at is not None:
         return ""
-    return "clerk" if visit.may(Right.TAKE_IN, Manner.YES) else "other"
+    return "clerk" if request.may(Right.TAKE_IN, Manner.YES) else "other"
 
 
-async def _page(visit: Visit, **values: object) -> web.Response:
+async def _page(request: PageRequest, **values: object) -> web.Response:
     defaults: dict[str, object] = {
         "work": None,
         "own": None,
@@ -121,33 +121,33 @@ async def _page(visit: Visit, **values: object) -> web.Response:
         "has_day": False,
         "figures": None,
         "lamps": (),
-        "tour": await _tour(visit),
-        "may_issue": visit.agency is not None and visit.may(Right.ISSUE, Manner.YES),
-        "may_take": visit.agency is not None and visit.may(Right.TAKE_IN, Manner.YES),
+        "tour": await _tour(request),
+        "may_issue": request.agency is not None and request.may(Right.ISSUE, Manner.YES),
+        "may_take": request.agency is not None and request.may(Right.TAKE_IN, Manner.YES),
     }
-    return await visit.page("dashboard/page.html", **defaults | values)
+    return await request.page("dashboard/page.html", **defaults | values)
 
 
-async def _letters(visit: Visit) -> list[ShownLine]:
+async def _letters(request: PageRequest) -> list[ShownLine]:
     """List the newest letters, then the urgent waiting ones."""
     newest = Filter(side=Side.IN, sort=ListOrder.NEWEST)
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         lines = list((await work.office.lists.page(newest, limit=MAIL)).lines)
         pressing = await work.office.lists.page(Filter(side=Side.IN, tab=Tab.NEW), limit=_PRESSING)
     ids = {line.id for line in lines}
     lines += [line for line in pressing.lines if line.id not in ids]
-    return (await list_rows.row_renderer(visit, Side.IN)).rows(lines)
+    return (await list_rows.row_renderer(request, Side.IN)).rows(lines)
 
 
-async def _unit_page(visit: Visit, sight: ListSight) -> web.StreamResponse:
+async def _unit_page(request: PageRequest, sight: ListSight) -> web.StreamResponse:
     """Show the page limited to the own unit: its tasks, its other documents, the person's returned ones, and the counts of
     their lists; no figures of the agency."""
     tiles = []
-    todo_list = await visit.deps.bell.listed(visit.scope(), visit.units)
+    todo_list = await request.deps.bell.listed(request.scope(), request.units)
     parts = {task.subject_id for task in todo_list.tasks}
     assigned_filter = Filter(side=Side.IN, tab=Tab.PROCESSING, viewer=sight.viewer(Side.IN))
     attention_filter = Filter(side=Side.OUT, attention=True, viewer=sight.viewer(Side.OUT))
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         lists_of_person = {
             "given": [
                 line
@@ -160,17 +160,17 @@ async def _unit_page(visit: Visit, sight: ListSight) -> web.StreamResponse:
             "given": await work.office.lists.count(assigned_filter),
             "back": await work.office.lists.count(attention_filter),
         }
-        for tile in _tiles(visit, _NOTHING, await _count_expiring(visit)):
+        for tile in _tiles(request, _NOTHING, await _count_expiring(request)):
             path, _, query = tile.path.partition("?")
             if (side := _SIDES.get(path)) is not None:
-                question = read_query(visit, side, dict(parse_qsl(query)), sight)
+                question = read_query(request, side, dict(parse_qsl(query)), sight)
                 tile = replace(tile, count=await work.office.lists.count(question.criteria))
             tiles.append(tile)
-    teller = await list_rows.row_renderer(visit, Side.IN)
+    teller = await list_rows.row_renderer(request, Side.IN)
     return await _page(
-        visit,
-        title=visit.say("dashboard.today"),
-        work=of_unit(visit, todo_list) if parts else None,
+        request,
+        title=request.say("dashboard.today"),
+        work=of_unit(request, todo_list) if parts else None,
         own={
             key: (teller.rows(lines), counts[key], _OWN_LISTS[key]) for key, lines in lists_of_person.items()
         },
@@ -185,9 +185,9 @@ _LAMP_PAGES = {"axis": "/van-hanh/kiem-tra?chay=1", "machine": PAGES, "copies": 
 _LIGHTS = {"up": Level.GREEN, "down": Level.RED}
 
 
-async def _lamps(visit: Visit) -> Sequence[tuple[str, Diagnosis, str, str]]:
+async def _lamps(request: PageRequest) -> Sequence[tuple[str, Diagnosis, str, str]]:
     """List line, machine and backups: each with its finding, in words, and the page of its cure."""
-    light, machine = visit.deps.light(), visit.deps.operations.machine
+    light, machine = request.deps.light(), request.deps.operations.machine
     home_checks = {c.check: c for c in await machine.checks(Tag.HOME)}
     gravest = worst(
         [*await machine.checks(), *(home_checks[check] for check in home_checks if check == "disk")]
@@ -196,10 +196,10 @@ async def _lamps(visit: Visit) -> Sequence[tuple[str, Diagnosis, str, str]]:
         gravest = Diagnosis("machine", Level.GREEN, "machine.well", words="lamp")
     line = Diagnosis("axis", _LIGHTS.get(light.word, Level.YELLOW), light.word, words="page.axis")
     findings = {"axis": line, "machine": gravest, "copies": home_checks["copies"]}
-    return [(key, findings[key], findings[key].says(visit.lang), path) for key, path in _LAMP_PAGES.items()]
+    return [(key, findings[key], findings[key].says(request.lang), path) for key, path in _LAMP_PAGES.items()]
 
 
-async def _chart_values(visit: Visit, figures: Charts) -> Mapping[str, object]:
+async def _chart_values(request: PageRequest, figures: Charts) -> Mapping[str, object]:
     """Make the charts that have figures."""
     return {
         "figures": figures,
@@ -207,15 +207,15 @@ async def _chart_values(visit: Visit, figures: Charts) -> Mapping[str, object]:
         "speed": _speed(figures) if any(day.delivered or day.taken_in for day in figures.days) else None,
         "states": charts.stack(dict(figures.states)),
         "slowest": charts.bars([(s.code, s.n, s.seconds) for s in figures.slowest]),
-        "names": await _names(visit, figures),
+        "names": await _names(request, figures),
         "shades": charts.shades(figures.hours) if any(map(any, figures.hours)) else None,
-        "is_operator": is_operator(visit),
-        "waited": await _queue_chart(visit),
+        "is_operator": is_operator(request),
+        "waited": await _queue_chart(request),
     }
 
 
-def _tiles(visit: Visit, tiles: Tiles, endings: int) -> list[Tile]:
-    certificates = url_for(f"/co-quan/{visit.own_agency.code}", muc="chung-thu-so")
+def _tiles(request: PageRequest, tiles: Tiles, endings: int) -> list[Tile]:
+    certificates = url_for(f"/co-quan/{request.own_agency.code}", muc="chung-thu-so")
     return [
         Tile(key="late", count=tiles.late, path="/van-ban-den?tab=new&qua-han=1", calls=True),
         Tile(key="urgent", count=tiles.urgent, path="/van-ban-den?tab=new&khan=1", calls=True),
@@ -228,20 +228,20 @@ def _tiles(visit: Visit, tiles: Tiles, endings: int) -> list[Tile]:
     ]
 
 
-async def _count_expiring(visit: Visit) -> int:
+async def _count_expiring(request: PageRequest) -> int:
     """Count our own certificates that end within 90 days."""
-    now = visit.deps.clock.now()
-    certificates = await visit.deps.todo.certificates(now)
-    codes = {visit.own_agency.code, *visit.own_agency.aliases}
+    now = request.deps.clock.now()
+    certificates = await request.deps.todo.certificates(now)
+    codes = {request.own_agency.code, *request.own_agency.aliases}
     return sum(c.code in codes and c.ends_at <= now + _EXPIRING for c in certificates)
 
 
-async def _queue_chart(visit: Visit) -> QueueChart | None:
+async def _queue_chart(request: PageRequest) -> QueueChart | None:
     """Chart the queues of the whole node, for an operator."""
-    if not is_operator(visit):
+    if not is_operator(request):
         return None
-    now = visit.deps.clock.now()
-    return charts.queue_chart(await visit.deps.operations.machine.samples(now - charts.QUEUE_SPAN), now)
+    now = request.deps.clock.now()
+    return charts.queue_chart(await request.deps.operations.machine.samples(now - charts.QUEUE_SPAN), now)
 
 
 def _traffic(figures: Charts) -> charts.Lines:
@@ -272,12 +272,12 @@ def _day_names(figures: Charts) -> list[str]:
     return [day.day.strftime("%d/%m") for day in figures.days]
 
 
-async def _names(visit: Visit, figures: Charts) -> dict[str, str]:
+async def _names(request: PageRequest, figures: Charts) -> dict[str, str]:
     """Map the agencies of the charts to their names of today."""
-    today = visit.deps.out.today()
+    today = request.deps.out.today()
     names = {}
     for slow in figures.slowest:
-        entry = await visit.deps.inn.directory.find(slow.code, today)
+        entry = await request.deps.inn.directory.find(slow.code, today)
         names[slow.code] = entry.name if entry is not None else slow.code
     return names
 
@@ -338,26 +338,26 @@ class Today:
         return sum(group.late for group in (*self.mine, *self.other_groups))
 
 
-def is_mine(visit: Visit, kind: TaskKind) -> bool:
+def is_mine(request: PageRequest, kind: TaskKind) -> bool:
     if kind in FOR_HEADS:
-        return visit.may(Right.INSTRUCT, Manner.YES)
-    return visit.may(Right.TAKE_IN, Manner.YES)
+        return request.may(Right.INSTRUCT, Manner.YES)
+    return request.may(Right.TAKE_IN, Manner.YES)
 
 
-def of_agency(visit: Visit, todo_list: TodoList, letters: Mapping[str, ShownLine]) -> Today:
+def of_agency(request: PageRequest, todo_list: TodoList, letters: Mapping[str, ShownLine]) -> Today:
     """Group the agency's tasks; `letters` by id are those that one press takes in."""
-    own_tasks = [t for t in todo_list.tasks if is_mine(visit, t.kind)]
-    other_tasks = [t for t in todo_list.tasks if not is_mine(visit, t.kind)]
+    own_tasks = [t for t in todo_list.tasks if is_mine(request, t.kind)]
+    other_tasks = [t for t in todo_list.tasks if not is_mine(request, t.kind)]
     return Today(
-        mine=tuple(_group(visit, todo_list, t, letters) for t in _by_kind(own_tasks)),
-        other_groups=tuple(_group(visit, todo_list, t, {}) for t in _by_kind(other_tasks)),
+        mine=tuple(_group(request, todo_list, t, letters) for t in _by_kind(own_tasks)),
+        other_groups=tuple(_group(request, todo_list, t, {}) for t in _by_kind(other_tasks)),
     )
 
 
-def of_unit(visit: Visit, todo_list: TodoList) -> Today:
+def of_unit(request: PageRequest, todo_list: TodoList) -> Today:
     return Today(
         mine=tuple(
-            _group(visit, todo_list, tasks_of_kind, {}) for tasks_of_kind in _by_kind(todo_list.tasks)
+            _group(request, todo_list, tasks_of_kind, {}) for tasks_of_kind in _by_kind(todo_list.tasks)
         ),
         other_groups=(),
     )
@@ -377,20 +377,22 @@ def _weight(task: Task) -> tuple[bool, bool]:
 
 
 def _group(
-    visit: Visit, todo_list: TodoList, group: list[Task], letters: Mapping[str, ShownLine]
+    request: PageRequest, todo_list: TodoList, group: list[Task], letters: Mapping[str, ShownLine]
 ) -> WorkGroup:
     ordered = sorted(group, key=_weight)
     pressing = sum(task.is_pressing for task in group)
     line_count = max(MOST_LINES, min(pressing, MOST_PRESSING))
     return WorkGroup(
         kind=group[0].kind,
-        lines=tuple(_line(visit, todo_list, t, letters) for t in ordered[:line_count]),
+        lines=tuple(_line(request, todo_list, t, letters) for t in ordered[:line_count]),
         total=len(group),
         late=sum(t.is_late for t in group),
         pressing=pressing,
     )
 
 
-def _line(visit: Visit, todo_list: TodoList, task: Task, letters: Mapping[str, ShownLine]) -> WorkLine:
+def _line(
+    request: PageRequest, todo_list: TodoList, task: Task, letters: Mapping[str, ShownLine]
+) -> WorkLine:
     letter = letters.get(task.subject_id) if task.kind is TaskKind.TAKE_IN else None
-    return WorkLine(row=tasks.row(visit, todo_list, task), letter=letter)
+    return WorkLine(row=tasks.row(request, todo_list, task), letter=letter)

@@ -15,136 +15,145 @@ from gateway.office.accounts import credentials, sessions, sign_in
 from gateway.office.accounts.credentials import NotTaken
 from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
 from gateway.office.domain.listing import Side
-from gateway.office.web import forms, visits
-from gateway.office.web.door import COOKIE, LANG_COOKIE, SIGN_IN, forget_session, keep_choice, keep_session
+from gateway.office.web import forms, page_requests
+from gateway.office.web.application import (
+    COOKIE,
+    LANG_COOKIE,
+    SIGN_IN,
+    forget_session,
+    keep_choice,
+    keep_session,
+)
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import STATES
+from gateway.office.web.page_requests import PageRequest, inside
 from gateway.office.web.pages import account
 from gateway.office.web.routes import Access, FormBody, get, post
-from gateway.office.web.visits import Visit, inside
 from gateway.words import labels
 
 
-async def first_page(visit: Visit) -> web.StreamResponse:
+async def first_page(request: PageRequest) -> web.StreamResponse:
     """Redirect to the first entry of the menu."""
-    if visit.acting is None:
-        return visit.go(SIGN_IN)
-    message = {"told": visit.ask("told")} if visit.ask("told") else {}
-    entries = visits.menu(visit)
-    if not entries and visit.agencies:
-        return visit.go("/chon-co-quan")
-    return visit.go(entries[0].path if entries else "/tai-khoan", **message)
+    if request.acting is None:
+        return request.go(SIGN_IN)
+    message = {"told": request.ask("told")} if request.ask("told") else {}
+    entries = page_requests.menu(request)
+    if not entries and request.agencies:
+        return request.go("/chon-co-quan")
+    return request.go(entries[0].path if entries else "/tai-khoan", **message)
 
 
-async def choose_language(visit: Visit) -> web.StreamResponse:
+async def choose_language(request: PageRequest) -> web.StreamResponse:
     """Show pages in that language from now on."""
-    answer = visit.go_back(visit.ask("next"))
-    lang = visit.ask("lang")
+    answer = request.go_back(request.ask("next"))
+    lang = request.ask("lang")
     if lang in labels.LANGUAGES:
-        keep_choice(answer, visit.request, LANG_COOKIE, lang)
+        keep_choice(answer, request.http, LANG_COOKIE, lang)
     return answer
 
 
-async def ask_agency(visit: Visit) -> web.StreamResponse:
-    return await visit.page(
-        "choose_agency.html", title=visit.say("page.choose_agency"), back=inside(visit.ask("next"))
+async def ask_agency(request: PageRequest) -> web.StreamResponse:
+    return await request.page(
+        "choose_agency.html", title=request.say("page.choose_agency"), back=inside(request.ask("next"))
     )
 
 
-async def choose_agency(visit: Visit) -> web.StreamResponse:
-    token = await sessions.choose_agency(visit.deps.accounts, visit.token, visit.form.text("agency"))
-    return keep_session(visit.go_back(visit.form.text("next")), visit.request, token)
+async def choose_agency(request: PageRequest) -> web.StreamResponse:
+    token = await sessions.choose_agency(request.deps.accounts, request.token, request.form.text("agency"))
+    return keep_session(request.go_back(request.form.text("next")), request.http, token)
 
 
-async def extend_session(visit: Visit) -> web.StreamResponse:
+async def extend_session(request: PageRequest) -> web.StreamResponse:
     """Extend the session, by using it; a script reads its end."""
-    if "application/json" in visit.request.headers.get("Accept", ""):
+    if "application/json" in request.http.headers.get("Accept", ""):
         return web.json_response(
-            {"ends_at": visit.person.ends_at.isoformat()}, headers={"Cache-Control": "no-store"}
+            {"ends_at": request.person.ends_at.isoformat()}, headers={"Cache-Control": "no-store"}
         )
-    return visit.go("/")
+    return request.go("/")
 
 
 _WAITS = frozenset({"GW-LOCKED", "GW-SLOW-DOWN"})
 _ANSWERED = _WAITS | {"GW-SIGN-IN", "GW-ACCOUNT"}
 
 
-async def ask_sign_in(visit: Visit) -> web.StreamResponse:
-    if visit.acting is not None:
-        return visit.go_back(visit.ask("next"))
-    return await _sign_in_page(visit, visit.ask("next"))
+async def ask_sign_in(request: PageRequest) -> web.StreamResponse:
+    if request.acting is not None:
+        return request.go_back(request.ask("next"))
+    return await _sign_in_page(request, request.ask("next"))
 
 
-async def signed_in(visit: Visit) -> web.StreamResponse:
+async def signed_in(request: PageRequest) -> web.StreamResponse:
     """Sign in. The form has no token of a session: there is none yet. The door has checked its origin."""
-    form = await forms.read(visit.request, None, forms.FORM_BYTES)
+    form = await forms.read(request.http, None, forms.FORM_BYTES)
     login, back = form.text("login"), form.text("next")
     credentials_typed = TypedSignIn(
         login=login, password=form.text("password"), code=form.text("code").replace(" ", "")
     )
     try:
         session = await sign_in.run(
-            visit.deps.accounts, credentials_typed, visit.origin, _earlier_token(visit)
+            request.deps.accounts, credentials_typed, request.origin, _earlier_token(request)
         )
     except Denied as error:
         if error.code not in _ANSWERED:
             raise
-        return await _sign_in_page(visit, back, login, error)
-    return _enter(visit, session, back)
+        return await _sign_in_page(request, back, login, error)
+    return _enter(request, session, back)
 
 
-async def sign_out(visit: Visit) -> web.StreamResponse:
-    if visit.token:
-        await sessions.sign_out(visit.deps.accounts, visit.token)
-    return forget_session(visit.confirm(SIGN_IN, "entry.left"), visit.request)
+async def sign_out(request: PageRequest) -> web.StreamResponse:
+    if request.token:
+        await sessions.sign_out(request.deps.accounts, request.token)
+    return forget_session(request.confirm(SIGN_IN, "entry.left"), request.http)
 
 
-async def take_up_account(visit: Visit) -> web.StreamResponse:
+async def take_up_account(request: PageRequest) -> web.StreamResponse:
     """Set the person's own password, and sign in with it."""
-    if problems := account.typed_twice(visit):
-        return await open_link(visit, problems)
-    desk, new = visit.deps.accounts, visit.form.text("new")
+    if problems := account.typed_twice(request):
+        return await open_link(request, problems)
+    services, new = request.deps.accounts, request.form.text("new")
     try:
-        person = await credentials.take_up(desk, visit.path("code"), new, visit.origin)
+        person = await credentials.take_up(services, request.path("code"), new, request.origin)
     except NotTaken as error:
-        return await open_link(visit, account.password_problems(visit, error))
+        return await open_link(request, account.password_problems(request, error))
     sign_in_typed = TypedSignIn(login=person.login or person.name, password=new)
-    return _enter(visit, await sign_in.run(desk, sign_in_typed, visit.origin, _earlier_token(visit)), "/")
+    return _enter(
+        request, await sign_in.run(services, sign_in_typed, request.origin, _earlier_token(request)), "/"
+    )
 
 
 async def _sign_in_page(
-    visit: Visit, back: str, login: str = "", error: Denied | None = None
+    request: PageRequest, back: str, login: str = "", error: Denied | None = None
 ) -> web.Response:
     status = 200 if error is None else 429 if error.code in _WAITS else 422
-    answer = await visit.page(
+    answer = await request.page(
         "entry/sign_in.html",
         status,
-        title=visit.say("entry.title"),
-        problems=[("login", _denial_text(visit, error))] if error is not None else [],
+        title=request.say("entry.title"),
+        problems=[("login", _denial_text(request, error))] if error is not None else [],
         login=login,
         back=inside(back),
     )
-    return forget_session(answer, visit.request) if visit.request.cookies.get(COOKIE) else answer
+    return forget_session(answer, request.http) if request.http.cookies.get(COOKIE) else answer
 
 
-async def open_link(visit: Visit, problems: Problems | None = None) -> web.Response:
-    person = await credentials.owner_of_code(visit.deps.accounts, visit.path("code"), visit.origin)
-    return await visit.form_page(
+async def open_link(request: PageRequest, problems: Problems | None = None) -> web.Response:
+    person = await credentials.owner_of_code(request.deps.accounts, request.path("code"), request.origin)
+    return await request.form_page(
         "entry/link.html",
         problems,
-        title=visit.say("entry.link.title"),
+        title=request.say("entry.link.title"),
         person=person,
-        rules=account.password_rules(visit),
+        rules=account.password_rules(request),
     )
 
 
-def _enter(visit: Visit, session: OpenedSession, back: str) -> web.Response:
+def _enter(request: PageRequest, session: OpenedSession, back: str) -> web.Response:
     """Redirect to the wished page; the door shows open duties first."""
     path, message = urlsplit(inside(back)), _entry_message(session)
     address = f"{path.path}?{path.query}" if path.query else path.path
     if message:
         address += ("&" if path.query else "?") + urlencode({"told": message})
-    return keep_session(visit.go_back(address), visit.request, session.token)
+    return keep_session(request.go_back(address), request.http, session.token)
 
 
 def _entry_message(session: OpenedSession) -> str:
@@ -156,15 +165,15 @@ def _entry_message(session: OpenedSession) -> str:
     return f"account.password.{session.reminder}" if session.reminder is not None else ""
 
 
-def _denial_text(visit: Visit, error: Denied) -> str:
+def _denial_text(request: PageRequest, error: Denied) -> str:
     seconds = re.search(r"\d+", error.hint) if error.code in _WAITS else None
     if seconds is None:
-        return visit.why(error)
-    return visit.say(f"entry.wait.{error.code}", minutes=-(-int(seconds[0]) // 60))
+        return request.why(error)
+    return request.say(f"entry.wait.{error.code}", minutes=-(-int(seconds[0]) // 60))
 
 
-def _earlier_token(visit: Visit) -> str | None:
-    return visit.request.cookies.get(COOKIE) or None
+def _earlier_token(request: PageRequest) -> str | None:
+    return request.http.cookies.get(COOKIE) or None
 
 
 HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 2, "admin": 3}
@@ -172,9 +181,13 @@ HELP_STATES = tuple(state for state in STATES[Side.OUT] if state != "unknown")
 HELP_TIMES = ("take_in", "assign", "issue", "recall")
 
 
-async def show_help(visit: Visit) -> web.StreamResponse:
-    return await visit.page(
-        "help/page.html", title=visit.say("menu.help"), parts=HELP_PARTS, states=HELP_STATES, times=HELP_TIMES
+async def show_help(request: PageRequest) -> web.StreamResponse:
+    return await request.page(
+        "help/page.html",
+        title=request.say("menu.help"),
+        parts=HELP_PARTS,
+        states=HELP_STATES,
+        times=HELP_TIMES,
     )
 
 

@@ -19,8 +19,8 @@ from gateway.office.node.journal import JournalEntry, JournalQuery
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
+from gateway.office.web.page_requests import AUDITS, PageRequest, merged, url_for
 from gateway.office.web.routes import Access, Needs, get, post
-from gateway.office.web.visits import AUDITS, Visit, merged, url_for
 from gateway.store.log_reading import WantedEvents
 from gateway.words import labels
 
@@ -42,82 +42,82 @@ _BAD = ("failed", "invalid", "refused", "rejected", "returned", "blocked", "lock
 _WAITS = ("held", "waiting", "retry")
 
 
-async def show_journal(visit: Visit) -> web.StreamResponse:
-    journal = visit.deps.operations.journal
-    ask, problems = await _read_query(visit)
-    position = whole_number(visit.ask("sau"), 18)
+async def show_journal(request: PageRequest) -> web.StreamResponse:
+    journal = request.deps.operations.journal
+    ask, problems = await _read_query(request)
+    position = whole_number(request.ask("sau"), 18)
     entries = [] if problems else await journal.page(ask, end=position, limit=_ROWS + 1)
-    query = dict(visit.request.query)
+    query = dict(request.http.query)
     last = str(entries[_ROWS - 1].position) if len(entries) > _ROWS else ""
     values = {
         "problems": problems,
-        "rows": [_row(visit, entry) for entry in entries[:_ROWS]],
+        "rows": [_row(request, entry) for entry in entries[:_ROWS]],
         "following": url_for(PATH, **merged(query, sau=last, told=None)) if last else "",
         "first": url_for(PATH, **merged(query, sau=None, told=None)) if position is not None else "",
     }
-    if visit.is_piece:
-        return visit.piece("journal/_list.html", **values)
-    return await visit.page(
+    if request.is_piece:
+        return request.piece("journal/_list.html", **values)
+    return await request.page(
         "journal/page.html",
         422 if problems else 200,
-        title=visit.say("menu.audit"),
+        title=request.say("menu.audit"),
         seal=await journal.state(),
-        says=lambda code, params: visit.say_or(f"audit.{code}", code, **params),
-        scope=_manner(visit),
-        given={name: visit.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
-        kinds=_kinds(visit, ask),
-        takes=visit.may(Right.AUDIT, *_EXPORTS[0].manners) and not problems,
+        says=lambda code, params: request.say_or(f"audit.{code}", code, **params),
+        scope=_manner(request),
+        given={name: request.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
+        kinds=_kinds(request, ask),
+        takes=request.may(Right.AUDIT, *_EXPORTS[0].manners) and not problems,
         export=url_for(f"{PATH}/tai", **merged(query, sau=None, told=None)),
         **values,
     )
 
 
-async def check(visit: Visit) -> web.StreamResponse:
-    await visit.deps.operations.journal.check()
-    return visit.confirm(PATH, "journal.checked")
+async def check(request: PageRequest) -> web.StreamResponse:
+    await request.deps.operations.journal.check()
+    return request.confirm(PATH, "journal.checked")
 
 
-async def export(visit: Visit) -> web.StreamResponse:
+async def export(request: PageRequest) -> web.StreamResponse:
     """Send CSV with the mark of UTF-8 for spreadsheets. The export is a line of the log itself."""
-    ask, problems = await _read_query(visit)
+    ask, problems = await _read_query(request)
     if problems:
-        return await show_journal(visit)
-    lines = await visit.deps.operations.journal.export(
-        visit.person.person.id, ask.event_filter.agency_id or "", ask, MOST_EXPORTED
+        return await show_journal(request)
+    lines = await request.deps.operations.journal.export(
+        request.person.person.id, ask.event_filter.agency_id or "", ask, MOST_EXPORTED
     )
-    name = f"nhat-ky-{local(visit.deps.clock.now()):%Y%m%d-%H%M}.csv"
-    content = FileContent(name=name, found_type="csv", pieces=_csv(visit, lines))
-    return await answers.give_file(visit.request, content)
+    name = f"nhat-ky-{local(request.deps.clock.now()):%Y%m%d-%H%M}.csv"
+    content = FileContent(name=name, found_type="csv", pieces=_csv(request, lines))
+    return await answers.give_file(request.http, content)
 
 
-async def _csv(visit: Visit, lines: AsyncIterator[JournalEntry]) -> AsyncIterator[bytes]:
+async def _csv(request: PageRequest, lines: AsyncIterator[JournalEntry]) -> AsyncIterator[bytes]:
     names = ("at", "who", "place", "what", "object", "before", "after", "outcome", "call", "line")
-    yield "\ufeff".encode() + answers.csv_line([visit.say(f"journal.{name}") for name in names])
+    yield "\ufeff".encode() + answers.csv_line([request.say(f"journal.{name}") for name in names])
     async for entry in lines:
-        row = _row(visit, entry) | {
+        row = _row(request, entry) | {
             "at": f"{local(entry.event.at):%d/%m/%Y %H:%M:%S}",
             "object": entry.event.subject_id,
             "line": "" if entry.leaf is None else str(entry.leaf),
         }
-        row["outcome"] = visit.say(f"journal.outcome.{row['outcome']}")
+        row["outcome"] = request.say(f"journal.outcome.{row['outcome']}")
         yield answers.csv_line([row[name] for name in names])
 
 
-async def _read_query(visit: Visit) -> tuple[JournalQuery, Problems]:
+async def _read_query(request: PageRequest) -> tuple[JournalQuery, Problems]:
     """Read the query, within the person's rights, and its problems."""
-    (since, end), problems = visit.query_days("tu", "den")
-    kind, principal = visit.ask("loai"), visit.ask("nguoi")
-    manner = _manner(visit)
+    (since, end), problems = request.query_days("tu", "den")
+    kind, principal = request.ask("loai"), request.ask("nguoi")
+    manner = _manner(request)
     if manner is Manner.OWN:
-        principal = visit.person.person.id
+        principal = request.person.person.id
     elif principal:
         # An id, or the person of that name; an unknown name finds no lines.
-        principal = next(iter(await visit.deps.operations.journal.find_people(principal)), principal[:200])
+        principal = next(iter(await request.deps.operations.journal.find_people(principal)), principal[:200])
     events_filter = WantedEvents(
-        agency_id=None if _is_everywhere(visit, manner) else visit.own_agency.id,
+        agency_id=None if _is_everywhere(request, manner) else request.own_agency.id,
         principal_id=principal or None,
         kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else None,
-        subject_id=visit.ask("object")[:200] or None,
+        subject_id=request.ask("object")[:200] or None,
         since=dates.midnight(since) if since else None,
         until=dates.midnight(end + _DAY) if end else None,
     )
@@ -125,25 +125,25 @@ async def _read_query(visit: Visit) -> tuple[JournalQuery, Problems]:
     return JournalQuery(event_filter=events_filter, within=within, people=manner is Manner.ACCOUNTS), problems
 
 
-def _manner(visit: Visit) -> Manner:
-    return visit.person.require(Right.AUDIT).manner
+def _manner(request: PageRequest) -> Manner:
+    return request.person.require(Right.AUDIT).manner
 
 
-def _is_everywhere(visit: Visit, manner: Manner) -> bool:
+def _is_everywhere(request: PageRequest, manner: Manner) -> bool:
     """Tell whether all agencies are read: by a post of the node, and for a person's own acts; others read the own
     agency."""
-    acting = visit.person
+    acting = request.person
     if manner in (Manner.TECHNICAL, Manner.OWN):
         return True
     node_grant = acting.rights.best_grant(Right.AUDIT, "", acting.at)
     if node_grant is not None and node_grant.manner is manner:
         return True
-    if visit.agency is None:
+    if request.agency is None:
         raise Denied("choose the agency whose log it is", code="GW-RIGHT")
     return False
 
 
-def _kinds(visit: Visit, ask: JournalQuery) -> list[tuple[str, str]]:
+def _kinds(request: PageRequest, ask: JournalQuery) -> list[tuple[str, str]]:
     """List the kinds to choose from: groups, then each kind, as far as the role sees them."""
     visible_kinds = [
         k
@@ -152,13 +152,13 @@ def _kinds(visit: Visit, ask: JournalQuery) -> list[tuple[str, str]]:
     ]
     groups = sorted({k.partition(".")[0] for k in visible_kinds})
     return [
-        ("", visit.say("journal.kind.all")),
-        *((f"{k}.*", visit.say(f"event.{k}")) for k in groups if labels.has(f"event.{k}")),
-        *((k, visit.say(f"event.{k}")) for k in visible_kinds if labels.has(f"event.{k}")),
+        ("", request.say("journal.kind.all")),
+        *((f"{k}.*", request.say(f"event.{k}")) for k in groups if labels.has(f"event.{k}")),
+        *((k, request.say(f"event.{k}")) for k in visible_kinds if labels.has(f"event.{k}")),
     ]
 
 
-def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: values of a template
+def _row(request: PageRequest, entry: JournalEntry) -> dict[str, Any]:  # Any: values of a template
     """Describe one line by its columns. `rest` holds the values of no column."""
     event = entry.event
     data, principal = dict(event.data), event.principal_id
@@ -168,10 +168,10 @@ def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: values of
     is_bad = verb in _BAD or new_value in _BAD
     return {
         "entry": entry,
-        "who": entry.actor or visit.say_or(f"journal.principal.{principal}", principal),
+        "who": entry.actor or request.say_or(f"journal.principal.{principal}", principal),
         "place": place,
-        "what": visit.say_or(f"event.{event.kind}", event.kind),
-        "path": _path(visit, entry.agency, event.subject_id),
+        "what": request.say_or(f"event.{event.kind}", event.kind),
+        "path": _path(request, entry.agency, event.subject_id),
         "before": old_value,
         "after": new_value,
         "outcome": "bad" if is_bad else "waits" if verb in _WAITS else "good",
@@ -189,15 +189,15 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _path(visit: Visit, agency: str | None, subject: str) -> str:
+def _path(request: PageRequest, agency: str | None, subject: str) -> str:
     """Return the page of the object that this person may open in that agency; empty without one."""
     places: dict[str, str] = {}
-    own_agency = visit.agency
+    own_agency = request.agency
     if own_agency is None or agency not in (own_agency.id, own_agency.code):
         return ""
-    if visit.may(Right.SEE_CONTENT, Manner.YES, Manner.METADATA, Manner.ORDER):
+    if request.may(Right.SEE_CONTENT, Manner.YES, Manner.METADATA, Manner.ORDER):
         places |= {"msg_": "/van-ban-di/", "inb_": "/van-ban-den/"}
-    if visit.may(Right.TAKE_IN, Manner.YES) or visit.may(Right.NOTICES, Manner.YES):
+    if request.may(Right.TAKE_IN, Manner.YES) or request.may(Right.NOTICES, Manner.YES):
         places["inx_"] = "/van-hanh/cach-ly/"
     return f"{places[subject[:4]]}{subject}" if subject[:4] in places and subject.isascii() else ""
 

@@ -17,19 +17,19 @@ from gateway.incoming import act
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import Side, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import asking, received
-from gateway.office.letters.asking import Urging
+from gateway.office.letters import follow_up, received
+from gateway.office.letters.follow_up import Urging
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.list_rows import Choice, ChosenRows
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages import list_export
+from gateway.office.web.pages.incoming.access import leaders_of, staff_of
 from gateway.office.web.pages.incoming.acts import REASONS
-from gateway.office.web.pages.incoming.seen import leaders_of, staff_of
 from gateway.office.web.pages.lists import MENU, SEE, acts_of, read_list_query
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
 from gateway.store.row import from_json, to_json
 
@@ -59,115 +59,118 @@ _GRAVE = frozenset({"huy-gui", "tu-choi"})
 _EXPORTS = ("xuat", "in", "ho-so")
 
 
-async def preview(visit: Visit, side: Side) -> web.StreamResponse:
-    act_key = visit.ask("viec")
-    _check(visit, side, act_key)
+async def preview(request: PageRequest, side: Side) -> web.StreamResponse:
+    act_key = request.ask("viec")
+    _check(request, side, act_key)
     if act_key in _EXPORTS:
-        return await list_export.ask_export(visit, side, act_key)
-    return await _page(visit, await list_rows.load_chosen(visit, read_list_query(visit, side), act_key), [])
-
-
-async def apply(visit: Visit, side: Side) -> web.StreamResponse:
-    act_key = visit.path("act")
-    _check(visit, side, act_key)
-    run = _RUN.get(act_key)
-    if run is None or not visit.form.all("id"):
-        raise NotFound("there is no such act, or nothing was chosen for it")
-    chosen = await list_rows.load_chosen(visit, read_list_query(visit, side), act_key)
-    if problems := await _missing_fields(visit, act_key):
-        return await _page(visit, chosen, problems)
-    outcomes = await run(visit, chosen)
-    outcomes += [_outcome(c, ok=False, text=c.why) for c in chosen.choices if c.why]
-    result = BulkResult(act=act_key, back=chosen.query.address(), outcomes=tuple(outcomes))
-    body, keepings = to_json(BulkResult, result).encode(), visit.deps.store.keepings
-    key = await keepings.keep(visit.person.session.id, body, visit.deps.clock.now())
-    return visit.go(f"/danh-sach/ket-qua/{key}")
-
-
-async def show_result(visit: Visit) -> web.StreamResponse:
-    session, now = visit.person.session.id, visit.deps.clock.now()
-    body = await visit.deps.store.keepings.find(visit.path("key"), session, now)
-    if body is None:
-        raise NotFound("what became of that act is not kept any more")
-    result = from_json(BulkResult, body.decode())
-    return await visit.page("lists/result.html", title=visit.say("listing.result"), result=result)
-
-
-def _check(visit: Visit, side: Side, act_key: str) -> None:
-    if act_key not in (*_RUN, *_EXPORTS):
-        raise NotFound("there is no such act")
-    if act_key not in acts_of(visit, side):
-        raise Denied("this person may not do that here", code="GW-RIGHT")
-
-
-async def _page(visit: Visit, chosen: ChosenRows, problems: Problems) -> web.StreamResponse:
-    act_key, tags = chosen.act, await _offered_tags(visit, chosen)
-    return await visit.form_page(
-        "lists/bulk.html",
-        problems,
-        title=act_word(visit, act_key),
-        chosen=chosen,
-        verb=act_word(visit, act_key),
-        most=list_rows.MOST,
-        grave=act_key in _GRAVE,
-        reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
-        hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
-        leaders=await leaders_of(visit) if act_key == "trinh" else (),
-        urgings=await _late_by_recipient(visit, chosen) if act_key == "don-doc" else (),
-        urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.own_agency.name),
-        mode=visit.own_agency.numbering.value,
-        tags=tags,
-        tag_options=[("", visit.say("tags.choose")), *((tag.id, tag.name) for tag in tags)],
+        return await list_export.ask_export(request, side, act_key)
+    return await _page(
+        request, await list_rows.load_chosen(request, read_list_query(request, side), act_key), []
     )
 
 
-async def _offered_tags(visit: Visit, chosen: ChosenRows) -> Sequence[Tag]:
+async def apply(request: PageRequest, side: Side) -> web.StreamResponse:
+    act_key = request.path("act")
+    _check(request, side, act_key)
+    run = _RUN.get(act_key)
+    if run is None or not request.form.all("id"):
+        raise NotFound("there is no such act, or nothing was chosen for it")
+    chosen = await list_rows.load_chosen(request, read_list_query(request, side), act_key)
+    if problems := await _missing_fields(request, act_key):
+        return await _page(request, chosen, problems)
+    outcomes = await run(request, chosen)
+    outcomes += [_outcome(c, ok=False, text=c.why) for c in chosen.choices if c.why]
+    result = BulkResult(act=act_key, back=chosen.query.address(), outcomes=tuple(outcomes))
+    body, keepings = to_json(BulkResult, result).encode(), request.deps.store.keepings
+    key = await keepings.keep(request.person.session.id, body, request.deps.clock.now())
+    return request.go(f"/danh-sach/ket-qua/{key}")
+
+
+async def show_result(request: PageRequest) -> web.StreamResponse:
+    session, now = request.person.session.id, request.deps.clock.now()
+    body = await request.deps.store.keepings.find(request.path("key"), session, now)
+    if body is None:
+        raise NotFound("what became of that act is not kept any more")
+    result = from_json(BulkResult, body.decode())
+    return await request.page("lists/result.html", title=request.say("listing.result"), result=result)
+
+
+def _check(request: PageRequest, side: Side, act_key: str) -> None:
+    if act_key not in (*_RUN, *_EXPORTS):
+        raise NotFound("there is no such act")
+    if act_key not in acts_of(request, side):
+        raise Denied("this person may not do that here", code="GW-RIGHT")
+
+
+async def _page(request: PageRequest, chosen: ChosenRows, problems: Problems) -> web.StreamResponse:
+    act_key, tags = chosen.act, await _offered_tags(request, chosen)
+    return await request.form_page(
+        "lists/bulk.html",
+        problems,
+        title=act_word(request, act_key),
+        chosen=chosen,
+        verb=act_word(request, act_key),
+        most=list_rows.MOST,
+        grave=act_key in _GRAVE,
+        reasons=[(code, request.say(f"reason.{code}")) for code in REASONS],
+        hows=[(how, request.say(f"listing.urge.{how}")) for how in follow_up.HOWS],
+        leaders=await leaders_of(request) if act_key == "trinh" else (),
+        urgings=await _late_by_recipient(request, chosen) if act_key == "don-doc" else (),
+        urge_text=request.form.text("text")
+        or request.say("listing.urge.text", agency=request.own_agency.name),
+        mode=request.own_agency.numbering.value,
+        tags=tags,
+        tag_options=[("", request.say("tags.choose")), *((tag.id, tag.name) for tag in tags)],
+    )
+
+
+async def _offered_tags(request: PageRequest, chosen: ChosenRows) -> Sequence[Tag]:
     """List the labels that can be put on, or those of these documents that can be taken off."""
     if chosen.act == "gan-nhan":
-        return await tags_and_views.tags_of(visit.deps.store, visit.scope())
+        return await tags_and_views.tags_of(request.deps.store, request.scope())
     if chosen.act != "bo-nhan":
         return ()
     chosen_tags = (t for choice in chosen.accepted for t in choice.tags)
     return sorted({t.id: t for t in chosen_tags}.values(), key=lambda t: fold(t.name))
 
 
-def act_word(visit: Visit, act_key: str) -> str:
+def act_word(request: PageRequest, act_key: str) -> str:
     """Return the act's word. Modes B and C enter it in the register as well (interfaces.md 1.6)."""
     key = f"listing.act.{act_key}"
-    return visit.say(f"{key}.so" if act_key == "tiep-nhan" and visit.own_agency.numbering != "A" else key)
+    return request.say(f"{key}.so" if act_key == "tiep-nhan" and request.own_agency.numbering != "A" else key)
 
 
-async def _missing_fields(visit: Visit, act_key: str) -> list[tuple[str, str]]:
-    form, problems = visit.form, Problems()
-    if act_key == "trinh" and form.text("leader") not in dict(await leaders_of(visit)):
-        problems.append(visit.missing("leader", "incoming.leader"))
+async def _missing_fields(request: PageRequest, act_key: str) -> list[tuple[str, str]]:
+    form, problems = request.form, Problems()
+    if act_key == "trinh" and form.text("leader") not in dict(await leaders_of(request)):
+        problems.append(request.missing("leader", "incoming.leader"))
     if act_key == "tu-choi" and form.text("reason") not in REASONS:
-        problems.append(visit.missing("reason", "listing.reason"))
+        problems.append(request.missing("reason", "listing.reason"))
     if act_key in ("tu-choi", "huy-gui"):
-        problems += visit.short_reason("note")
+        problems += request.short_reason("note")
     if act_key == "gan-nhan":
         try:
             tags_and_views.checked_tag(form.text("name"))
         except Clash as error:
-            problems.append(("name", visit.why(error)))
+            problems.append(("name", request.why(error)))
     if act_key == "bo-nhan" and not form.text("tag"):
-        problems.append(visit.missing("tag", "tags.which"))
+        problems.append(request.missing("tag", "tags.which"))
     if act_key == "don-doc" and not form.text("text"):
-        problems.append(visit.missing("text", "listing.urge.words"))
+        problems.append(request.missing("text", "listing.urge.words"))
     return problems
 
 
 async def _run_all(
-    visit: Visit, chosen: ChosenRows, row_act: Callable[[Visit, Choice], Awaitable[str]]
+    request: PageRequest, chosen: ChosenRows, row_act: Callable[[PageRequest, Choice], Awaitable[str]]
 ) -> list[BulkOutcome]:
     """Act on one row after the other, in their order; an error stands in its row."""
     outcomes = []
     for choice in chosen.accepted:
         try:
-            outcomes.append(_outcome(choice, ok=True, text=await row_act(visit, choice)))
+            outcomes.append(_outcome(choice, ok=True, text=await row_act(request, choice)))
         except GatewayError as error:
-            reasons = " ".join(text for _, text in answers.reasons_of(error, visit.lang))
-            outcomes.append(_outcome(choice, ok=False, text=reasons or visit.why(error)))
+            reasons = " ".join(text for _, text in answers.reasons_of(error, request.lang))
+            outcomes.append(_outcome(choice, ok=False, text=reasons or request.why(error)))
     return outcomes
 
 
@@ -175,101 +178,105 @@ def _outcome(choice: Choice, *, ok: bool, text: str) -> BulkOutcome:
     return BulkOutcome(number=choice.row.number, path=choice.row.path, ok=ok, text=text)
 
 
-async def _resend(visit: Visit, choice: Choice) -> str:
-    await manage.resend(visit.deps.out, visit.scope(), choice.id)
-    return visit.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
+async def _resend(request: PageRequest, choice: Choice) -> str:
+    await manage.resend(request.deps.out, request.scope(), choice.id)
+    return request.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
 
 
-async def _cancel(visit: Visit, choice: Choice) -> str:
-    await manage.cancel(visit.deps.out, visit.scope(), choice.id, why=visit.form.text("note"))
-    return visit.say("state.cancelled")
+async def _cancel(request: PageRequest, choice: Choice) -> str:
+    await manage.cancel(request.deps.out, request.scope(), choice.id, why=request.form.text("note"))
+    return request.say("state.cancelled")
 
 
-async def _take_in(visit: Visit, choice: Choice) -> str:
-    number = visit.form.text(f"so-{choice.id}") or None
-    call = act.StatusCall(code="03", register_no=number, staff=staff_of(visit))
+async def _take_in(request: PageRequest, choice: Choice) -> str:
+    number = request.form.text(f"so-{choice.id}") or None
+    call = act.StatusCall(code="03", register_no=number, staff=staff_of(request))
     outcome = await act.set_status(
-        visit.deps.inn, visit.scope(), choice.id, call, expect_version=choice.version
+        request.deps.inn, request.scope(), choice.id, call, expect_version=choice.version
     )
     if outcome.register_no is None:
-        return visit.say("listing.done.tiep-nhan")
-    return visit.say("listing.done.tiep-nhan.so", number=outcome.register_no)
+        return request.say("listing.done.tiep-nhan")
+    return request.say("listing.done.tiep-nhan.so", number=outcome.register_no)
 
 
-async def _refuse(visit: Visit, choice: Choice) -> str:
-    reason, note = visit.form.text("reason"), visit.form.text("note")
-    call = act.StatusCall(code="02", reason=reason, note=note, staff=staff_of(visit))
-    await act.set_status(visit.deps.inn, visit.scope(), choice.id, call)
-    return visit.say("state.in.rejected")
+async def _refuse(request: PageRequest, choice: Choice) -> str:
+    reason, note = request.form.text("reason"), request.form.text("note")
+    call = act.StatusCall(code="02", reason=reason, note=note, staff=staff_of(request))
+    await act.set_status(request.deps.inn, request.scope(), choice.id, call)
+    return request.say("state.in.rejected")
 
 
-async def _submit(visit: Visit, choice: Choice) -> str:
-    leader, note = visit.form.text("leader"), visit.form.text("note")
-    await received.submit(visit.deps.inn, visit.scope(), choice.id, leader, note)
-    return visit.say("listing.done.trinh")
+async def _submit(request: PageRequest, choice: Choice) -> str:
+    leader, note = request.form.text("leader"), request.form.text("note")
+    await received.submit(request.deps.inn, request.scope(), choice.id, leader, note)
+    return request.say("listing.done.trinh")
 
 
-async def _tag(visit: Visit, choice: Choice) -> str:
-    name = tags_and_views.checked_tag(visit.form.text("name"))
-    new = await tags_and_views.put_tag(visit.deps.store, visit.deps.clock, visit.scope(), name, choice.id)
-    return visit.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
+async def _tag(request: PageRequest, choice: Choice) -> str:
+    name = tags_and_views.checked_tag(request.form.text("name"))
+    new = await tags_and_views.put_tag(
+        request.deps.store, request.deps.clock, request.scope(), name, choice.id
+    )
+    return request.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
 
 
-async def _offer(visit: Visit, choice: Choice) -> str:
-    had = await received.offer_again(visit.deps.inn, visit.scope(), choice.id)
-    return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
+async def _offer(request: PageRequest, choice: Choice) -> str:
+    had = await received.offer_again(request.deps.inn, request.scope(), choice.id)
+    return request.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
 
-async def _read(visit: Visit, chosen: ChosenRows) -> list[BulkOutcome]:
-    await received.mark_read(visit.deps.inn, visit.scope(), [c.id for c in chosen.accepted])
-    return [_outcome(c, ok=True, text=visit.say("listing.done.da-doc")) for c in chosen.accepted]
+async def _read(request: PageRequest, chosen: ChosenRows) -> list[BulkOutcome]:
+    await received.mark_read(request.deps.inn, request.scope(), [c.id for c in chosen.accepted])
+    return [_outcome(c, ok=True, text=request.say("listing.done.da-doc")) for c in chosen.accepted]
 
 
-async def _untag(visit: Visit, chosen: ChosenRows) -> list[BulkOutcome]:
-    id = visit.form.text("tag")
-    names = {tag.id: tag.name for tag in await tags_and_views.tags_of(visit.deps.store, visit.scope())}
+async def _untag(request: PageRequest, chosen: ChosenRows) -> list[BulkOutcome]:
+    id = request.form.text("tag")
+    names = {tag.id: tag.name for tag in await tags_and_views.tags_of(request.deps.store, request.scope())}
     if id not in names:
         raise NotFound("this agency has no such label")
 
-    async def take_off(visit: Visit, choice: Choice) -> str:
-        had = await tags_and_views.take_off_tag(visit.deps.store, visit.scope(), id, choice.id)
-        return visit.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
+    async def take_off(request: PageRequest, choice: Choice) -> str:
+        had = await tags_and_views.take_off_tag(request.deps.store, request.scope(), id, choice.id)
+        return request.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
 
-    return await _run_all(visit, chosen, take_off)
+    return await _run_all(request, chosen, take_off)
 
 
-async def _urge(visit: Visit, chosen: ChosenRows) -> list[BulkOutcome]:
+async def _urge(request: PageRequest, chosen: ChosenRows) -> list[BulkOutcome]:
     """Urge each recipient once, by letter or call, about all its late documents among the chosen."""
-    form, outcomes = visit.form, []
+    form, outcomes = request.form, []
     codes = set(form.all("to"))
-    for urging, ids in await _late_by_recipient(visit, chosen):
+    for urging, ids in await _late_by_recipient(request, chosen):
         if urging.code not in codes:
             continue
         try:
-            urging_done = await asking.urge(
-                visit.deps.out,
-                visit.scope(),
+            urging_done = await follow_up.urge(
+                request.deps.out,
+                request.scope(),
                 urging.code,
-                by=visit.person.person.name,
+                by=request.person.person.name,
                 how=form.text("how"),
                 text=form.text("text"),
-                every=visit.deps.urge_every,
+                every=request.deps.urge_every,
                 only=ids,
             )
             count = sum(late.id in ids for late in urging_done.late)
-            text, ok = visit.say("listing.done.don-doc", count=count), True
+            text, ok = request.say("listing.done.don-doc", count=count), True
         except GatewayError as error:
-            text, ok = visit.why(error), False
+            text, ok = request.why(error), False
         outcomes.append(
             BulkOutcome(number=urging.name or urging.code, path=PATHS[Side.OUT], ok=ok, text=text)
         )
     return outcomes
 
 
-async def _late_by_recipient(visit: Visit, chosen: ChosenRows) -> list[tuple[Urging, tuple[str, ...]]]:
+async def _late_by_recipient(
+    request: PageRequest, chosen: ChosenRows
+) -> list[tuple[Urging, tuple[str, ...]]]:
     """Return, per recipient, its late documents and whom to phone, and the chosen ones among them."""
     ids = {c.id for c in chosen.accepted}
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         deliveries_by_id = await work.deliveries.of_many(sorted(ids))
     late_codes = {
         delivery.recipient.code
@@ -278,14 +285,14 @@ async def _late_by_recipient(visit: Visit, chosen: ChosenRows) -> list[tuple[Urg
         if delivery.state in AWAITED
     }
     urgings = [
-        await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.urge_every)
+        await follow_up.urging_of(request.deps.out, request.scope(), code, request.deps.urge_every)
         for code in sorted(late_codes)
     ]
     with_ids = [(c, tuple(d.id for d in c.late if d.id in ids)) for c in urgings]
     return [(c, late_ids) for c, late_ids in with_ids if late_ids]
 
 
-_RUN: dict[str, Callable[[Visit, ChosenRows], Awaitable[list[BulkOutcome]]]] = {
+_RUN: dict[str, Callable[[PageRequest, ChosenRows], Awaitable[list[BulkOutcome]]]] = {
     "gui-lai": partial(_run_all, row_act=_resend),
     "huy-gui": partial(_run_all, row_act=_cancel),
     "don-doc": _urge,

@@ -23,10 +23,10 @@ from gateway.office.web.dates import cell_text, moment_text
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuery, chosen_columns
 from gateway.office.web.listing.list_rows import RowRenderer, ShownLine
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages import content
 from gateway.office.web.pages.lists import MENU, SEE, acts_of, filter_words, read_list_query
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visits import Visit
 from gateway.words import labels
 
 WIDTHS: Mapping[str, int] = {
@@ -90,58 +90,60 @@ MOST_BYTES = 300 * 1024 * 1024
 _FORMS = ("xlsx", "csv")
 
 
-async def ask_export(visit: Visit, side: Side, act: str) -> web.StreamResponse:
+async def ask_export(request: PageRequest, side: Side, act: str) -> web.StreamResponse:
     """Show the page that asks for the form, or the list on paper at once."""
     if act == "in":
-        return await print_list(visit, side)
-    question = read_list_query(visit, side)
+        return await print_list(request, side)
+    question = read_list_query(request, side)
     if act == "ho-so":
-        return await visit.page(
+        return await request.page(
             "lists/packs.html",
-            title=visit.say("listing.act.ho-so"),
-            chosen=await list_rows.load_chosen(visit, question, act, most=MOST_PACKS),
+            title=request.say("listing.act.ho-so"),
+            chosen=await list_rows.load_chosen(request, question, act, most=MOST_PACKS),
             most=MOST_PACKS,
         )
-    ids, count = await list_rows.count_chosen(visit, question, most=MOST_ROWS)
-    return await visit.page(
+    ids, count = await list_rows.count_chosen(request, question, most=MOST_ROWS)
+    return await request.page(
         "lists/export.html",
-        title=visit.say(f"listing.act.{act}"),
+        title=request.say(f"listing.act.{act}"),
         asked=question,
         ids=ids,
         count=count,
         most=MOST_ROWS,
-        every=visit.ask("tat-ca") == "1",
+        every=request.ask("tat-ca") == "1",
     )
 
 
-async def send_file(visit: Visit, side: Side) -> web.StreamResponse:
-    form = visit.ask("dang")
+async def send_file(request: PageRequest, side: Side) -> web.StreamResponse:
+    form = request.ask("dang")
     if form not in _FORMS:
         raise NotFound("a list is written as xlsx or csv")
-    question = read_list_query(visit, side)
-    columns = _columns(visit, question)
+    question = read_list_query(request, side)
+    columns = _columns(request, question)
     heads = [
-        XlsxColumn(title=visit.say(f"listing.column.{column.key}"), width=WIDTHS.get(column.key, WIDTH))
+        XlsxColumn(title=request.say(f"listing.column.{column.key}"), width=WIDTHS.get(column.key, WIDTH))
         for column in columns
     ]
-    name = f"{PATHS[side].lstrip('/')}-{visit.deps.clock.now():%Y%m%d-%H%M}.{form}"
-    pool = visit.deps.pool
-    with visit.deps.blobs.scratch() as scratch:
-        async with aclosing(_pieces_of(visit, question, columns)) as pieces:
-            title = visit.say(f"listing.caption.{side}")
+    name = f"{PATHS[side].lstrip('/')}-{request.deps.clock.now():%Y%m%d-%H%M}.{form}"
+    pool = request.deps.pool
+    with request.deps.blobs.scratch() as scratch:
+        async with aclosing(_pieces_of(request, question, columns)) as pieces:
+            title = request.say(f"listing.caption.{side}")
             await table_files.write(pool, scratch.file, form, title, heads, pieces)
         return await answers.give_file(
-            visit.request, await answers.file_content(pool, scratch.file, name, form)
+            request.http, await answers.file_content(pool, scratch.file, name, form)
         )
 
 
-async def _pieces_of(visit: Visit, question: ListQuery, columns: tuple[Column, ...]) -> AsyncGenerator[Piece]:
+async def _pieces_of(
+    request: PageRequest, question: ListQuery, columns: tuple[Column, ...]
+) -> AsyncGenerator[Piece]:
     """Yield the whole list, unless some rows are named."""
     teller, with_tags = (
-        await list_rows.row_renderer(visit, question.side),
+        await list_rows.row_renderer(request, question.side),
         any(column.is_tag for column in columns),
     )
-    async with aclosing(list_rows.pages(visit, question, most=MOST_ROWS, tagged=with_tags)) as pages:
+    async with aclosing(list_rows.pages(request, question, most=MOST_ROWS, tagged=with_tags)) as pages:
         async for lines, tags in pages:
             yield partial(_cell_rows, teller, lines, columns, tags)
 
@@ -158,57 +160,59 @@ def _cell_rows(
     ]
 
 
-def _columns(visit: Visit, question: ListQuery) -> tuple[Column, ...]:
-    sight = list_rows.seen_by(visit)
+def _columns(request: PageRequest, question: ListQuery) -> tuple[Column, ...]:
+    sight = list_rows.seen_by(request)
     return chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
 
 
-async def print_list(visit: Visit, side: Side) -> web.StreamResponse:
-    question, teller = read_list_query(visit, side), await list_rows.row_renderer(visit, side)
-    chosen = await list_rows.load_chosen(visit, question, "xuat", most=MOST_PRINTED, all_if_unnamed=True)
-    columns = _columns(visit, question)
+async def print_list(request: PageRequest, side: Side) -> web.StreamResponse:
+    question, teller = read_list_query(request, side), await list_rows.row_renderer(request, side)
+    chosen = await list_rows.load_chosen(request, question, "xuat", most=MOST_PRINTED, all_if_unnamed=True)
+    columns = _columns(request, question)
     tabs = (f"tab.{question.side}.{question.tab}", f"tab.{question.tab}", f"tile.{question.tab}")
     lines = [c.row.line for c in chosen.choices]
-    tags = await list_rows.tags_of_lines(visit, lines) if any(c.is_tag for c in columns) else {}
-    return await visit.page(
+    tags = await list_rows.tags_of_lines(request, lines) if any(c.is_tag for c in columns) else {}
+    return await request.page(
         "lists/print.html",
-        title=visit.say(f"listing.caption.{question.side}"),
+        title=request.say(f"listing.caption.{question.side}"),
         rows=[[cell_text(cell) for cell in row] for row, _ in _cell_rows(teller, lines, columns, tags)],
         columns=columns,
         asked=question,
-        words=filter_words(visit, question, await list_rows.known_tags(visit)),
+        words=filter_words(request, question, await list_rows.known_tags(request)),
         cut=chosen.cut,
         most=MOST_PRINTED,
-        made_at=moment_text(visit.deps.clock.now()),
-        tab=next((visit.say(key) for key in tabs if labels.has(key)), ""),
+        made_at=moment_text(request.deps.clock.now()),
+        tab=next((request.say(key) for key in tabs if labels.has(key)), ""),
     )
 
 
-async def packs(visit: Visit) -> web.StreamResponse:
+async def packs(request: PageRequest) -> web.StreamResponse:
     """Send one file with the evidence pack of each: content leaves here, so every reading is logged first."""
-    if "ho-so" not in acts_of(visit, Side.OUT):
+    if "ho-so" not in acts_of(request, Side.OUT):
         raise Denied("this person may not do that here", code="GW-RIGHT")
-    chosen = await list_rows.load_chosen(visit, read_list_query(visit, Side.OUT), "ho-so", most=MOST_PACKS)
+    chosen = await list_rows.load_chosen(
+        request, read_list_query(request, Side.OUT), "ho-so", most=MOST_PACKS
+    )
     lines = [choice.row.line for choice in chosen.choices]
     if not lines:
         raise NotFound("nothing was chosen")
-    with visit.deps.blobs.scratch() as scratch:
+    with request.deps.blobs.scratch() as scratch:
         with zipfile.ZipFile(scratch.file, "w", zipfile.ZIP_STORED) as packed:
             for line in lines:
-                await _add(visit, packed, line)
-        name = f"ho-so-chung-cu-{visit.deps.clock.now():%Y%m%d-%H%M}.zip"
-        content = await answers.file_content(visit.deps.pool, scratch.file, name, "zip")
-        return await answers.give_file(visit.request, content)
+                await _add(request, packed, line)
+        name = f"ho-so-chung-cu-{request.deps.clock.now():%Y%m%d-%H%M}.zip"
+        content = await answers.file_content(request.deps.pool, scratch.file, name, "zip")
+        return await answers.give_file(request.http, content)
 
 
-async def _add(visit: Visit, packed: zipfile.ZipFile, line: ListLine) -> None:
-    await acting.note_reading(visit.deps.accounts, visit.person, line.id, file="evidence", assigned=True)
-    pack = await content.pack_of(visit, line.id)
+async def _add(request: PageRequest, packed: zipfile.ZipFile, line: ListLine) -> None:
+    await acting.note_reading(request.deps.accounts, request.person, line.id, file="evidence", assigned=True)
+    pack = await content.pack_of(request, line.id)
     if packed.fp is not None and packed.fp.tell() + (pack.size or 0) > MOST_BYTES:
         raise Clash("these packs are too large for one file; choose fewer documents", code="GW-PACKS")
     with packed.open(pack.name, "w", force_zip64=True) as member:
         async for piece in pack.pieces:
-            await visit.deps.pool.run(partial(member.write, piece))
+            await request.deps.pool.run(partial(member.write, piece))
 
 
 ROUTES = (

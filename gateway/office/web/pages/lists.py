@@ -39,8 +39,8 @@ from gateway.office.web.listing.asking import (
     visible_columns,
 )
 from gateway.office.web.listing.list_rows import ListSight, split_at_matches
+from gateway.office.web.page_requests import PageRequest, claimed_sender
 from gateway.office.web.routes import Needs, both, get, post
-from gateway.office.web.visits import Visit, claimed_sender
 
 SEE = (Needs(right=Right.SEE_CONTENT),)
 # The menu entry of each list, which also names its routes.
@@ -66,37 +66,37 @@ class ListFindings:
     late: frozenset[str] = frozenset()
 
 
-async def show_list(visit: Visit, side: Side) -> web.StreamResponse:
-    sight = list_rows.seen_by(visit)
-    views = await tags_and_views.views_of(visit.deps.store, visit.scope(), side)
+async def show_list(request: PageRequest, side: Side) -> web.StreamResponse:
+    sight = list_rows.seen_by(request)
+    views = await tags_and_views.views_of(request.deps.store, request.scope(), side)
     first = next((view for view in views if view.is_first), None)
-    if first is not None and not visit.request.query_string and not visit.is_piece:
-        return visit.go_back(f"{asking.PATHS[side]}?{first.query}")
-    question = read_query(visit, side, visit.request.query, sight)
+    if first is not None and not request.http.query_string and not request.is_piece:
+        return request.go_back(f"{asking.PATHS[side]}?{first.query}")
+    question = read_query(request, side, request.http.query, sight)
     try:
-        findings = await _load(visit, question)
+        findings = await _load(request, question)
     except NotFound:
         # A cursor of another list, from a typed or kept address: its first page is shown instead.
-        return visit.go_back(question.address())
+        return request.go_back(question.address())
     values = {
-        **await _list_values(visit, question, findings, sight),
+        **await _list_values(request, question, findings, sight),
         "views": views,
-        "types": [(t, _type_name(visit, t)) for t in findings.types],
-        "urgencies": [(key, visit.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
-        "states": [(s, _state_name(visit, side, s)) for s in STATES[side]],
+        "types": [(t, _type_name(request, t)) for t in findings.types],
+        "urgencies": [(key, request.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
+        "states": [(s, _state_name(request, side, s)) for s in STATES[side]],
         "picks": PICKS,
-        "origins": [(o.value, visit.say(f"listing.source.{o}")) for o in ORIGINS[side]],
-        "books": [(b, _book_name(visit, b)) for b in reversed(findings.books)],
+        "origins": [(o.value, request.say(f"listing.source.{o}")) for o in ORIGINS[side]],
+        "books": [(b, _book_name(request, b)) for b in reversed(findings.books)],
         "all_columns": visible_columns(side, content=sight.content, tags=sight.tags),
     }
-    if visit.is_piece:
-        answer = visit.piece("lists/_list.html", **values)
+    if request.is_piece:
+        answer = request.piece("lists/_list.html", **values)
         answer.headers["X-Address"] = question.address(trang=question.cursor)
         return answer
-    return await visit.page("lists/list.html", title=visit.say(f"menu.{MENU[side]}"), **values)
+    return await request.page("lists/list.html", title=request.say(f"menu.{MENU[side]}"), **values)
 
 
-def read_query(visit: Visit, side: Side, query: Mapping[str, str], sight: ListSight) -> ListQuery:
+def read_query(request: PageRequest, side: Side, query: Mapping[str, str], sight: ListSight) -> ListQuery:
     """Read the question of that query, as this person may ask it."""
     getall = getattr(query, "getall", None)
     column_names = ",".join(getall("cot", [])) if getall else query.get("cot", "")
@@ -105,7 +105,7 @@ def read_query(visit: Visit, side: Side, query: Mapping[str, str], sight: ListSi
     return asking.read_address(
         side,
         query,
-        visit.today,
+        request.today,
         columns=columns,
         content=sight.content,
         tags=sight.tags,
@@ -113,13 +113,13 @@ def read_query(visit: Visit, side: Side, query: Mapping[str, str], sight: ListSi
     )
 
 
-def read_list_query(visit: Visit, side: Side) -> ListQuery:
+def read_list_query(request: PageRequest, side: Side) -> ListQuery:
     """Read the question of the list that the page came from."""
-    return read_query(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
+    return read_query(request, side, list_rows.query_of(request), list_rows.seen_by(request))
 
 
-async def _load(visit: Visit, question: ListQuery) -> ListFindings:
-    async with visit.deps.store.read(visit.scope()) as work:
+async def _load(request: PageRequest, question: ListQuery) -> ListFindings:
+    async with request.deps.store.read(request.scope()) as work:
         page = await work.office.lists.page(question.criteria, limit=question.size, cursor=question.cursor)
         total = await work.office.lists.count(question.criteria)
         is_in = question.side is Side.IN
@@ -134,12 +134,12 @@ async def _load(visit: Visit, question: ListQuery) -> ListFindings:
             types=await work.office.lists.types(question.side),
             books=await work.office.lists.books(question.side),
             queued=await work.office.lists.count(queued_filter)
-            if visit.deps.light().word == "down"
+            if request.deps.light().word == "down"
             else None,
-            broken=await _broken(visit, work, question) if is_in and question.cursor is None else (),
+            broken=await _broken(request, work, question) if is_in and question.cursor is None else (),
             last=next((line.at for line in newest.lines), None) if newest is not None else None,
             late=await work.office.lists.late(
-                question.side, _may_be_late(page.lines, visit.today), visit.today
+                question.side, _may_be_late(page.lines, request.today), request.today
             ),
         )
 
@@ -170,21 +170,23 @@ async def _counts(work: OfficeWork, question: ListQuery) -> Mapping[str, ListCou
     return counts
 
 
-async def _broken(visit: Visit, work: OfficeWork, question: ListQuery) -> Sequence[tuple[InboxPacket, str]]:
+async def _broken(
+    request: PageRequest, work: OfficeWork, question: ListQuery
+) -> Sequence[tuple[InboxPacket, str]]:
     """List packets that could not be opened: rows too, where a clerk looks for held ones (interfaces.md 2.5)."""
     if question.criteria.viewer is not None or question.filters or question.tab not in ("held", ALL):
         return ()
     packets = (await work.inbox.page(limit=_MOST_BROKEN, cursor=None, states=_BROKEN)).items
-    return [(packet, await claimed_sender(visit, packet)) for packet in packets]
+    return [(packet, await claimed_sender(request, packet)) for packet in packets]
 
 
 async def _list_values(
-    visit: Visit, question: ListQuery, findings: ListFindings, sight: ListSight
+    request: PageRequest, question: ListQuery, findings: ListFindings, sight: ListSight
 ) -> dict[str, object]:
-    teller = await list_rows.row_renderer(visit, question.side, question.query)
+    teller = await list_rows.row_renderer(request, question.side, question.query)
     columns = chosen_columns(question.side, question.columns, content=sight.content, tags=sight.tags)
     lines = findings.page.lines
-    tags = await list_rows.known_tags(visit)
+    tags = await list_rows.known_tags(request)
     search = sought(question.criteria.text)
     return {
         "asked": question,
@@ -195,33 +197,33 @@ async def _list_values(
         "seen": sight,
         "tabs": asking.tabs_of(question.side),
         "sizes": SIZES,
-        "words": filter_words(visit, question, tags),
-        "tag_options": [("", visit.say("listing.any")), *((tag.id, tag.name) for tag in tags)],
+        "words": filter_words(request, question, tags),
+        "tag_options": [("", request.say("listing.any")), *((tag.id, tag.name) for tag in tags)],
         "tags": tags,
-        "tags_of": await list_rows.tags_of_lines(visit, lines) if tags else {},
+        "tags_of": await list_rows.tags_of_lines(request, lines) if tags else {},
         "named_tags": any(c.is_tag for c in columns),
-        "acts": acts_of(visit, question.side),
+        "acts": acts_of(request, question.side),
         "marked": lambda text: list(split_at_matches(text, search)),
-        "since": visit.deps.clock.now(),
+        "since": request.deps.clock.now(),
         "as_letters": question.side is Side.IN and not question.columns,
         "has_pane": question.side is Side.IN and sight.content,
         # In hundredths of the page, as last set in this browser; 0 for the usual.
-        "pane_width": int(width) if (width := visit.request.cookies.get("gw_pane", "")) in _WIDTHS else 0,
-        "type_name": lambda name: _type_name(visit, fold(name)) if visit.lang != "vi" else name,
-        "may_issue": visit.may(Right.ISSUE, Manner.YES),
-        "may_take": visit.may(Right.TAKE_IN, Manner.YES),
+        "pane_width": int(width) if (width := request.http.cookies.get("gw_pane", "")) in _WIDTHS else 0,
+        "type_name": lambda name: _type_name(request, fold(name)) if request.lang != "vi" else name,
+        "may_issue": request.may(Right.ISSUE, Manner.YES),
+        "may_take": request.may(Right.TAKE_IN, Manner.YES),
     }
 
 
-def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
+def acts_of(request: PageRequest, side: Side) -> tuple[str, ...]:
     """List the person's acts on many rows at once: rules 13 (rights by role); the acts check again."""
     acts: tuple[tuple[str, bool], ...]
-    issues, takes = visit.may(Right.ISSUE, Manner.YES), visit.may(Right.TAKE_IN, Manner.YES)
-    reads = list_rows.seen_by(visit).content
+    issues, takes = request.may(Right.ISSUE, Manner.YES), request.may(Right.TAKE_IN, Manner.YES)
+    reads = list_rows.seen_by(request).content
     if side is Side.OUT:
         acts = (
             ("gui-lai", issues),
-            ("don-doc", visit.may(Right.URGE, Manner.YES)),
+            ("don-doc", request.may(Right.URGE, Manner.YES)),
             ("xuat", True),
             ("ho-so", reads),
             ("huy-gui", issues),
@@ -243,23 +245,25 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
     return tuple(key for key, may in acts if may)
 
 
-def filter_words(visit: Visit, question: ListQuery, tags: Sequence[Tag] = ()) -> list[tuple[str, str, str]]:
+def filter_words(
+    request: PageRequest, question: ListQuery, tags: Sequence[Tag] = ()
+) -> list[tuple[str, str, str]]:
     """Describe each filter: its name, its value, and the list without it. `tags` are those that the person may see."""
     tag_names = {tag.id: tag.name for tag in tags}
     words: Mapping[str, Callable[[str], str]] = {
-        "khan": lambda value: visit.say("listing.pressing" if value == "1" else f"urgency.{value}"),
-        "ngay": lambda value: visit.say(f"listing.pick.{value}"),
-        "loai": lambda value: _type_name(visit, value),
-        "trang-thai": lambda value: _state_name(visit, question.side, value),
-        "tep": lambda value: visit.say(f"listing.tep.{value}"),
-        "nguon": lambda value: visit.say(f"listing.source.{value}"),
-        "so": lambda value: _book_name(visit, value),
+        "khan": lambda value: request.say("listing.pressing" if value == "1" else f"urgency.{value}"),
+        "ngay": lambda value: request.say(f"listing.pick.{value}"),
+        "loai": lambda value: _type_name(request, value),
+        "trang-thai": lambda value: _state_name(request, question.side, value),
+        "tep": lambda value: request.say(f"listing.tep.{value}"),
+        "nguon": lambda value: request.say(f"listing.source.{value}"),
+        "so": lambda value: _book_name(request, value),
         "nhan": lambda value: tag_names.get(value, "?"),
         **dict.fromkeys(("qua-han", "tre", "chua-doc"), lambda _: ""),
     }
     return [
         (
-            visit.say(f"listing.filter.{f'tre.{question.side.value}' if name == 'tre' else name}"),
+            request.say(f"listing.filter.{f'tre.{question.side.value}' if name == 'tre' else name}"),
             words.get(name, str)(value),
             question.address(**{name.replace("-", "_"): None}),
         )
@@ -267,40 +271,40 @@ def filter_words(visit: Visit, question: ListQuery, tags: Sequence[Tag] = ()) ->
     ]
 
 
-def _type_name(visit: Visit, key: str) -> str:
+def _type_name(request: PageRequest, key: str) -> str:
     """Name a type. The rows know types by their key without accents; those of the one table have their words."""
-    return visit.say_or(f"type.{fold(key).replace(' ', '_')}", key)
+    return request.say_or(f"type.{fold(key).replace(' ', '_')}", key)
 
 
-def _book_name(visit: Visit, book: str) -> str:
-    return visit.say("listing.book.none") if book == NO_BOOK else visit.say("listing.book", year=book)
+def _book_name(request: PageRequest, book: str) -> str:
+    return request.say("listing.book.none") if book == NO_BOOK else request.say("listing.book", year=book)
 
 
-def _state_name(visit: Visit, side: Side, state: str) -> str:
-    return received_word(state, visit.lang) if side is Side.IN else state_word(state, visit.lang)
+def _state_name(request: PageRequest, side: Side, state: str) -> str:
+    return received_word(state, request.lang) if side is Side.IN else state_word(state, request.lang)
 
 
-async def search(visit: Visit) -> web.StreamResponse:
+async def search(request: PageRequest) -> web.StreamResponse:
     """Search both sides at once, ordered by fit. A person limited to the own unit is shown one side at a time: own
     documents differ by side."""
-    sight, text, side_name = list_rows.seen_by(visit), visit.ask("q")[:200], visit.ask("phia")
+    sight, text, side_name = list_rows.seen_by(request), request.ask("q")[:200], request.ask("phia")
     side = Side(side_name) if side_name in ("out", "in") else Side.IN if sight.unit is not None else None
     search_filter = Filter(side=side, text=text, viewer=sight.viewer(side) if side else None)
     lines: tuple[ListLine, ...] = ()
     total, page = ListCount(n=0), None
     if text and sight.content:
-        async with visit.deps.store.read(visit.scope()) as work:
+        async with request.deps.store.read(request.scope()) as work:
             try:
                 page = await work.office.lists.page(
-                    search_filter, limit=SIZES[0], cursor=visit.ask("trang") or None
+                    search_filter, limit=SIZES[0], cursor=request.ask("trang") or None
                 )
             except NotFound:
-                return visit.go("/tim-kiem", q=text)
+                return request.go("/tim-kiem", q=text)
             total, lines = await work.office.lists.count(search_filter), page.lines
-    teller, search_words = await list_rows.row_renderer(visit), sought(text)
-    return await visit.page(
+    teller, search_words = await list_rows.row_renderer(request), sought(text)
+    return await request.page(
         "lists/search.html",
-        title=visit.say("listing.search"),
+        title=request.say("listing.search"),
         text=text,
         side=side.value if side else "",
         rows=teller.rows(lines),
@@ -320,11 +324,11 @@ class Neighbours:
     next: str = ""
 
 
-async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
-    question = read_list_query(visit, side)
-    if not list_rows.query_of(visit):
+async def neighbours_of(request: PageRequest, side: Side, id: str) -> Neighbours:
+    question = read_list_query(request, side)
+    if not list_rows.query_of(request):
         return Neighbours(back=PATHS[side])
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         previous_id, next_id = await work.office.lists.neighbours(question.criteria, id)
 
     def path(other_id: str | None) -> str:
@@ -333,46 +337,46 @@ async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
     return Neighbours(back=question.address(), previous=path(previous_id), next=path(next_id))
 
 
-async def next_document(visit: Visit, side: Side, id: str) -> str | None:
+async def next_document(request: PageRequest, side: Side, id: str) -> str | None:
     """Return the document behind that one in the list that the page came from, else in the list as it opens."""
-    question = read_list_query(visit, side)
-    async with visit.deps.store.read(visit.scope()) as work:
+    question = read_list_query(request, side)
+    async with request.deps.store.read(request.scope()) as work:
         _, next_id = await work.office.lists.neighbours(question.criteria, id)
     return next_id
 
 
-async def view_page(visit: Visit, side: Side, problems: Problems | None = None) -> web.StreamResponse:
-    question = read_list_query(visit, side)
-    return await visit.form_page(
+async def view_page(request: PageRequest, side: Side, problems: Problems | None = None) -> web.StreamResponse:
+    question = read_list_query(request, side)
+    return await request.form_page(
         "lists/keep.html",
         problems,
-        title=visit.say("listing.view.save"),
+        title=request.say("listing.view.save"),
         asked=question,
-        words=filter_words(visit, question, await list_rows.known_tags(visit)),
+        words=filter_words(request, question, await list_rows.known_tags(request)),
     )
 
 
-async def save_view(visit: Visit, side: Side) -> web.StreamResponse:
-    question = read_list_query(visit, side)
+async def save_view(request: PageRequest, side: Side) -> web.StreamResponse:
+    question = read_list_query(request, side)
     try:
         view = await tags_and_views.save_view(
-            visit.deps.store,
-            visit.scope(),
+            request.deps.store,
+            request.scope(),
             side,
-            visit.form.text("name"),
+            request.form.text("name"),
             # An empty address would open the list without the view.
             question.query or f"tab={question.tab}",
-            visit.deps.clock.now(),
-            is_first=visit.form.text("first") == "1",
+            request.deps.clock.now(),
+            is_first=request.form.text("first") == "1",
         )
     except Clash as error:
-        return await view_page(visit, side, [("name", visit.why(error))])
-    return visit.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
+        return await view_page(request, side, [("name", request.why(error))])
+    return request.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
 
 
-async def remove_view(visit: Visit, side: Side) -> web.StreamResponse:
-    await tags_and_views.remove_view(visit.deps.store, visit.scope(), side, visit.form.text("name"))
-    return visit.confirm(PATHS[side], "listing.view.removed", tab="all")
+async def remove_view(request: PageRequest, side: Side) -> web.StreamResponse:
+    await tags_and_views.remove_view(request.deps.store, request.scope(), side, request.form.text("name"))
+    return request.confirm(PATHS[side], "listing.view.removed", tab="all")
 
 
 KEEPS = (
@@ -381,25 +385,27 @@ KEEPS = (
 )
 
 
-async def show_tags(visit: Visit) -> web.StreamResponse:
-    return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _count_tags(visit))
+async def show_tags(request: PageRequest) -> web.StreamResponse:
+    return await request.page(
+        "lists/tags.html", title=request.say("tags.title"), tags=await _count_tags(request)
+    )
 
 
-async def remove_tag(visit: Visit) -> web.StreamResponse:
-    counts_by_id = {tag.id: (tag, sent + received) for tag, sent, received in await _count_tags(visit)}
-    if visit.path("id") not in counts_by_id:
+async def remove_tag(request: PageRequest) -> web.StreamResponse:
+    counts_by_id = {tag.id: (tag, sent + received) for tag, sent, received in await _count_tags(request)}
+    if request.path("id") not in counts_by_id:
         raise NotFound("this agency has no such label")
-    tag, count = counts_by_id[visit.path("id")]
-    if not visit.is_act:
-        words, shown_count = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, visit.lang)
-        return await visit.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=shown_count)
-    await tags_and_views.remove_tag(visit.deps.store, visit.scope(), tag.id)
-    return visit.confirm(_TAGS, "tags.removed")
+    tag, count = counts_by_id[request.path("id")]
+    if not request.is_act:
+        words, shown_count = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, request.lang)
+        return await request.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=shown_count)
+    await tags_and_views.remove_tag(request.deps.store, request.scope(), tag.id)
+    return request.confirm(_TAGS, "tags.removed")
 
 
-async def _count_tags(visit: Visit) -> list[tuple[Tag, int, int]]:
+async def _count_tags(request: PageRequest) -> list[tuple[Tag, int, int]]:
     """List labels, each with its number of outgoing and incoming documents."""
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         tags, counts = await work.office.tags.all(), await work.office.tags.counts()
     return [(tag, counts.get((tag.id, Side.OUT), 0), counts.get((tag.id, Side.IN), 0)) for tag in tags]
 

@@ -1,7 +1,7 @@
 """News for open pages, and the notifications as a page. News: the number of documents that came into a list since it was
 shown, and the bell's state, over a stream that ends soon after its session, or as a number for pages without one; no
 content of documents, and no session is kept alive by it. The bell: all notifications of this person, read or not, and their
-kinds. In: a visit, of a list its side and moment; rings as `visits` has them. Out: counts, and the latest ring;
+kinds. In: a request, of a list its side and moment; rings as `page_requests` has them. Out: counts, and the latest ring;
 the page, whole or as the list in the frame; the moment until which all is read; the choice of kinds."""
 
 from __future__ import annotations
@@ -20,18 +20,25 @@ from gateway.office.domain.notice import RingKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway.office.web.listing import list_rows
+from gateway.office.web.page_requests import (
+    BELL_PATH,
+    RINGS_IN_FRAME,
+    PageRequest,
+    bell_kinds,
+    bell_news,
+    bell_of,
+)
 from gateway.office.web.pages.account import HOME
 from gateway.office.web.pages.lists import SEE
 from gateway.office.web.pages.operations.state import is_operator
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visits import BELL_PATH, RINGS_IN_FRAME, Visit, bell_kinds, bell_news, bell_of
 
 
-async def news_stream(visit: Visit) -> web.StreamResponse:
+async def news_stream(request: PageRequest) -> web.StreamResponse:
     """Stream until the page goes, the session is over, another person needs the place, the node stops, or minutes have
     passed: then the browser connects again."""
-    news_filter, live = _news_filter(visit), visit.deps.live
-    async with live.place(visit.person.person.id) as place_lost:
+    news_filter, live = _news_filter(request), request.deps.live
+    async with live.place(request.person.person.id) as place_lost:
         if place_lost is None:
             return web.Response(status=503, headers={"Retry-After": "30", "Cache-Control": "no-store"})
         response = web.StreamResponse(
@@ -43,14 +50,14 @@ async def news_stream(visit: Visit) -> web.StreamResponse:
         )
         # The page may be closed at any moment; a database that is away is asked again by the next stream.
         with contextlib.suppress(ConnectionResetError, StoreFailure):
-            await response.prepare(visit.request)
-            if visit.request.method == "HEAD":
+            await response.prepare(request.http)
+            if request.http.method == "HEAD":
                 return response
             await response.write(b"retry: 5000\n\n")
             is_over = asyncio.Event()
             await live.wait_for_first(
-                _send_news(visit, response, news_filter),
-                _watch_stream(visit, is_over),
+                _send_news(request, response, news_filter),
+                _watch_stream(request, is_over),
                 place_lost.wait(),
                 live.pause(LIVE_LONGEST_S),
             )
@@ -59,11 +66,11 @@ async def news_stream(visit: Visit) -> web.StreamResponse:
         return response
 
 
-async def _send_news(visit: Visit, response: web.StreamResponse, news_filter: Filter | None) -> None:
-    live, last_count, last_rings = visit.deps.live, 0, ""
+async def _send_news(request: PageRequest, response: web.StreamResponse, news_filter: Filter | None) -> None:
+    live, last_count, last_rings = request.deps.live, 0, ""
     while True:
-        count = await _count_news(visit, news_filter)
-        rings = await _rings(visit)
+        count = await _count_news(request, news_filter)
+        rings = await _rings(request)
         if count != last_count:
             last_count = count
             await response.write(f"event: news\ndata: {count}\n\n".encode())
@@ -71,103 +78,103 @@ async def _send_news(visit: Visit, response: web.StreamResponse, news_filter: Fi
             last_rings = rings
             await response.write(f"event: bell\ndata: {rings}\n\n".encode())
         await response.write(b": \n\n")
-        await live.wait_for_ring(visit.deps.store.wait_events, LIVE_LOOK_S)
+        await live.wait_for_ring(request.deps.store.wait_events, LIVE_LOOK_S)
         await live.pause(LIVE_BETWEEN_S)
 
 
-async def _watch_stream(visit: Visit, is_over: asyncio.Event) -> None:
+async def _watch_stream(request: PageRequest, is_over: asyncio.Event) -> None:
     """End with the page, with the session, and when the person's view here changes."""
     while (
         not is_over.is_set()
-        and (transport := visit.request.transport) is not None
+        and (transport := request.http.transport) is not None
         and not transport.is_closing()
     ):
-        await visit.deps.live.pause(LIVE_STILL_S)
+        await request.deps.live.pause(LIVE_STILL_S)
         try:
-            acting = await sessions.look(visit.deps.accounts, visit.token)
+            acting = await sessions.look(request.deps.accounts, request.token)
             granted = acting.require(Right.SEE_CONTENT)
         except Denied:
             is_over.set()
         else:
-            if acting.session.agency_id != visit.own_agency.id or granted != visit.person.require(
+            if acting.session.agency_id != request.own_agency.id or granted != request.person.require(
                 Right.SEE_CONTENT
             ):
                 is_over.set()
 
 
-async def _rings(visit: Visit) -> str:
+async def _rings(request: PageRequest) -> str:
     """Return the bell's state as JSON; empty for a person without one."""
-    if RingKind.URGENT in bell_kinds(visit):
-        await visit.deps.rings.look(visit.scope())
-    bell_now = await bell_of(visit)
-    return json.dumps(bell_news(visit, bell_now)) if bell_now is not None else ""
+    if RingKind.URGENT in bell_kinds(request):
+        await request.deps.rings.look(request.scope())
+    bell_now = await bell_of(request)
+    return json.dumps(bell_news(request, bell_now)) if bell_now is not None else ""
 
 
-async def news_number(visit: Visit) -> web.StreamResponse:
-    body: dict[str, object] = {"count": await _count_news(visit, _news_filter(visit))}
-    if rings := await _rings(visit):
+async def news_number(request: PageRequest) -> web.StreamResponse:
+    body: dict[str, object] = {"count": await _count_news(request, _news_filter(request))}
+    if rings := await _rings(request):
         body["bell"] = json.loads(rings)
     return web.json_response(body, headers={"Cache-Control": "no-store"})
 
 
-async def _count_news(visit: Visit, news_filter: Filter | None) -> int:
+async def _count_news(request: PageRequest, news_filter: Filter | None) -> int:
     if news_filter is None:
         return 0
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         return (await work.office.lists.count(news_filter)).n
 
 
-def _news_filter(visit: Visit) -> Filter | None:
+def _news_filter(request: PageRequest) -> Filter | None:
     """Return the filter of news; None for a page without a list, which hears the bell alone."""
-    if visit.person.duties:
+    if request.person.duties:
         raise Denied("something is owed first", code="GW-DUTY")
-    if not visit.ask("phia"):
+    if not request.ask("phia"):
         return None
     try:
-        side, since = Side(visit.ask("phia")), datetime.fromisoformat(visit.ask("tu"))
+        side, since = Side(request.ask("phia")), datetime.fromisoformat(request.ask("tu"))
     except ValueError as error:
         raise NotFound("news are of one side, since a moment") from error
     if since.tzinfo is None:
         raise NotFound("news are of one side, since a moment")
-    sight = list_rows.seen_by(visit)
+    sight = list_rows.seen_by(request)
     return Filter(side=side, since=since, viewer=sight.viewer(side))
 
 
 HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 
-async def show_rings(visit: Visit) -> web.StreamResponse:
-    bell_now = await bell_of(visit, fresh=True)
+async def show_rings(request: PageRequest) -> web.StreamResponse:
+    bell_now = await bell_of(request, fresh=True)
     if bell_now is None:
         raise Denied("there is nothing to be told of here", code="GW-RIGHT")
-    if visit.is_piece:
-        return visit.piece("bell/_list.html", bell=bell_now, rings=bell_now.rings[:RINGS_IN_FRAME])
-    return await visit.page(
+    if request.is_piece:
+        return request.piece("bell/_list.html", bell=bell_now, rings=bell_now.rings[:RINGS_IN_FRAME])
+    return await request.page(
         "bell/page.html",
-        title=visit.say("bell.title"),
+        title=request.say("bell.title"),
         told_rings=bell_now.rings,
         newest=bell_now.rings[0].ring.at if bell_now.rings else None,
-        examines=is_operator(visit),
+        examines=is_operator(request),
     )
 
 
-async def read_rings(visit: Visit) -> web.StreamResponse:
+async def read_rings(request: PageRequest) -> web.StreamResponse:
     """Mark rings read until the newest that the page showed: later ones stay unread."""
     try:
-        read_until = datetime.fromisoformat(visit.form.text("until"))
+        read_until = datetime.fromisoformat(request.form.text("until"))
     except ValueError as error:
         raise BadForm("this is no moment") from error
     if read_until.tzinfo is None:
         raise BadForm("a moment has its zone")
-    await visit.deps.rings.read(visit.scope(), read_until)
-    return visit.confirm(BELL_PATH, "bell.read")
+    await request.deps.rings.read(request.scope(), read_until)
+    return request.confirm(BELL_PATH, "bell.read")
 
 
-async def choose_ring_kinds(visit: Visit) -> web.StreamResponse:
-    kinds, chosen_kinds = bell_kinds(visit), visit.form.all("kind")
+async def choose_ring_kinds(request: PageRequest) -> web.StreamResponse:
+    kinds, chosen_kinds = bell_kinds(request), request.form.all("kind")
     muted = frozenset(kind for kind in kinds if kind.value not in chosen_kinds)
-    await visit.deps.rings.choose(visit.scope(), muted)
-    return visit.confirm(HOME, "bell.chosen")
+    await request.deps.rings.choose(request.scope(), muted)
+    return request.confirm(HOME, "bell.chosen")
 
 
 ROUTES = (

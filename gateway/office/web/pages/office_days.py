@@ -12,8 +12,8 @@ from gateway.errors import Clash, NotFound
 from gateway.office.policy import calendar_file
 from gateway.office.web import dates, forms
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import OPERATES, PageRequest
 from gateway.office.web.routes import Access, FormBody, get, post
-from gateway.office.web.visits import OPERATES, Visit
 from gateway.policy import timers
 
 PATH = "/quan-tri/lich"
@@ -21,53 +21,53 @@ PATH = "/quan-tri/lich"
 _AT = {"access": Access.READY, "needs": OPERATES, "key": "administration"}
 
 
-async def add_day(visit: Visit) -> web.StreamResponse:
-    day = dates.typed_day(visit.form.text("day"), visit.today)
-    kind, name = visit.form.text("kind"), visit.form.text("name")
+async def add_day(request: PageRequest) -> web.StreamResponse:
+    day = dates.typed_day(request.form.text("day"), request.today)
+    kind, name = request.form.text("kind"), request.form.text("name")
     if day is None:
-        return await show_days(visit, [("day", visit.say("books.day.unreadable"))])
+        return await show_days(request, [("day", request.say("books.day.unreadable"))])
     if kind not in tuple(DayKind) or len(name) > calendar_file.LONGEST_NAME:
-        return await show_days(visit, [("name", visit.say("office.name.long"))])
+        return await show_days(request, [("name", request.say("office.name.long"))])
     calendar_day = CalendarDay(day=day, kind=DayKind(kind), name=name)
-    await visit.deps.todo.calendar.put([calendar_day], visit.deps.clock.now(), visit.person.person.id)
-    return visit.confirm(PATH, "office.added", nam=str(day.year))
+    await request.deps.todo.calendar.put([calendar_day], request.deps.clock.now(), request.person.person.id)
+    return request.confirm(PATH, "office.added", nam=str(day.year))
 
 
-async def remove_day(visit: Visit) -> web.StreamResponse:
-    now, by = visit.deps.clock.now(), visit.person.person.id
-    day = dates.typed_day(visit.form.text("day"), local(now).date())
-    if day is None or not await visit.deps.todo.calendar.remove(day, now, by):
+async def remove_day(request: PageRequest) -> web.StreamResponse:
+    now, by = request.deps.clock.now(), request.person.person.id
+    day = dates.typed_day(request.form.text("day"), local(now).date())
+    if day is None or not await request.deps.todo.calendar.remove(day, now, by):
         raise NotFound("this node has said nothing of its own about that day")
-    return visit.confirm(PATH, "office.removed", nam=str(day.year))
+    return request.confirm(PATH, "office.removed", nam=str(day.year))
 
 
-async def import_days(visit: Visit) -> web.StreamResponse:
+async def import_days(request: PageRequest) -> web.StreamResponse:
     """Import all days of the file, or none."""
     content = bytearray()
-    async for part in forms.parts(visit.request, visit.token):
+    async for part in forms.parts(request.http, request.token):
         await forms.hold(part, content, calendar_file.MOST_BYTES, "the calendar file is too large")
     try:
         days = calendar_file.read(bytes(content))
     except Clash as error:
         # Its faults are named with their lines; they are few and short.
-        return await show_days(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {error}")])
-    await visit.deps.todo.calendar.put(days, visit.deps.clock.now(), visit.person.person.id)
-    return visit.confirm(PATH, "office.imported", nam=str(days[0].day.year))
+        return await show_days(request, [("file", f"{request.say('clash.GW-CALENDAR')} {error}")])
+    await request.deps.todo.calendar.put(days, request.deps.clock.now(), request.person.person.id)
+    return request.confirm(PATH, "office.imported", nam=str(days[0].day.year))
 
 
-async def show_days(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    year = visit.query_year()
-    own = await visit.deps.todo.calendar.days()
+async def show_days(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    year = request.query_year()
+    own = await request.deps.todo.calendar.days()
     days = [d for d in timers.merged_days(SHIPPED, own) if d.day.year == year]
-    return await visit.form_page(
+    return await request.form_page(
         "office/days.html",
         problems,
-        title=visit.say("office.title"),
+        title=request.say("office.title"),
         year=year,
         days=days,
-        names={d.day: visit.say(d.name) if d.shipped else d.name for d in days},
-        kinds=[(k.value, visit.say(f"day_kind.{k}")) for k in DayKind],
-        spans=(await visit.deps.todo.office()).spans,
+        names={d.day: request.say(d.name) if d.shipped else d.name for d in days},
+        kinds=[(k.value, request.say(f"day_kind.{k}")) for k in DayKind],
+        spans=(await request.deps.todo.office()).spans,
     )
 
 

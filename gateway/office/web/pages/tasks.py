@@ -18,8 +18,8 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import SUBJECT_PATHS, PageRequest, merged, url_for
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visits import SUBJECT_PATHS, Visit, merged, url_for
 
 # The list shows the subjects of documents: it is for persons who see all of the agency's.
 # A person of a unit sees the tasks that were given to it.
@@ -45,25 +45,25 @@ class ShownTask:
     verb: str
 
 
-async def list_tasks(visit: Visit) -> web.StreamResponse:
-    with_resting = visit.ask("tat-ca") == "1"
-    units = visit.units
-    todo_list = await todo.gather(visit.deps.todo, visit.scope(), everything=with_resting, units=units)
-    kind = visit.ask("loai")
-    only_mine = visit.ask("cua-toi") == "1"
+async def list_tasks(request: PageRequest) -> web.StreamResponse:
+    with_resting = request.ask("tat-ca") == "1"
+    units = request.units
+    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=with_resting, units=units)
+    kind = request.ask("loai")
+    only_mine = request.ask("cua-toi") == "1"
     tasks = [
         t
         for t in todo_list.tasks
-        if (not kind or t.kind == kind) and (not only_mine or t.owner == visit.person.person.name)
+        if (not kind or t.kind == kind) and (not only_mine or t.owner == request.person.person.name)
     ]
     pages = max(1, -(-len(tasks) // _ROWS))
-    page = visit.number("trang", 1, tuple(range(1, pages + 1)))
-    rows = [row(visit, todo_list, t) for t in tasks[(page - 1) * _ROWS : page * _ROWS]]
-    following = merged(dict(visit.request.query), trang=str(page + 1), told=None)
+    page = request.number("trang", 1, tuple(range(1, pages + 1)))
+    rows = [row(request, todo_list, t) for t in tasks[(page - 1) * _ROWS : page * _ROWS]]
+    following = merged(dict(request.http.query), trang=str(page + 1), told=None)
     kinds = Counter(task.kind for task in todo_list.awake)
-    return await visit.page(
+    return await request.page(
         "tasks/list.html",
-        title=visit.say("menu.todo"),
+        title=request.say("menu.todo"),
         rows=rows,
         following=url_for("/can-xu-ly", **following) if page < pages else "",
         kinds={kind: kinds[kind] for kind in TaskKind if kinds[kind]},
@@ -71,66 +71,66 @@ async def list_tasks(visit: Visit) -> web.StreamResponse:
         kind=kind,
         mine=only_mine,
         everything=with_resting,
-        may_note=units is None and visit.may(Right.URGE, Manner.YES),
-        may_take=_may_take(visit),
+        may_note=units is None and request.may(Right.URGE, Manner.YES),
+        may_take=_may_take(request),
         resting=todo_list.resting,
         cut=todo_list.cut,
     )
 
 
-async def take_task(visit: Visit) -> web.StreamResponse:
-    task = visit.form.text("task")
-    name, units = visit.person.person.name, visit.units
-    await todo.take_task(visit.deps.todo, visit.scope(), task, name, units)
-    return visit.confirm("/can-xu-ly", "tasks.taken")
+async def take_task(request: PageRequest) -> web.StreamResponse:
+    task = request.form.text("task")
+    name, units = request.person.person.name, request.units
+    await todo.take_task(request.deps.todo, request.scope(), task, name, units)
+    return request.confirm("/can-xu-ly", "tasks.taken")
 
 
-def _may_take(visit: Visit) -> bool:
-    return any(visit.may(need.right, *need.manners) for need in TAKES_UP)
+def _may_take(request: PageRequest) -> bool:
+    return any(request.may(need.right, *need.manners) for need in TAKES_UP)
 
 
-async def snooze_task(visit: Visit) -> web.StreamResponse:
-    task = visit.form.text("task")
-    wake_at = _read_until(visit)
+async def snooze_task(request: PageRequest) -> web.StreamResponse:
+    task = request.form.text("task")
+    wake_at = _read_until(request)
     if wake_at is None:
-        return await show_task(visit, [("day", visit.say("tasks.when.unreadable"))])
+        return await show_task(request, [("day", request.say("tasks.when.unreadable"))])
     try:
-        await todo.snooze_task(visit.deps.todo, visit.scope(), task, wake_at, visit.form.text("note"))
+        await todo.snooze_task(request.deps.todo, request.scope(), task, wake_at, request.form.text("note"))
     except Clash as error:
-        return await show_task(visit, [("note" if error.code == "GW-NOTE" else "day", visit.why(error))])
-    return visit.confirm("/can-xu-ly", "tasks.snoozed")
+        return await show_task(request, [("note" if error.code == "GW-NOTE" else "day", request.why(error))])
+    return request.confirm("/can-xu-ly", "tasks.snoozed")
 
 
-async def close_task(visit: Visit) -> web.StreamResponse:
-    task = visit.form.text("task")
+async def close_task(request: PageRequest) -> web.StreamResponse:
+    task = request.form.text("task")
     try:
-        await todo.close_task(visit.deps.todo, visit.scope(), task, visit.form.text("done"))
+        await todo.close_task(request.deps.todo, request.scope(), task, request.form.text("done"))
     except Clash as error:
-        return await show_task(visit, [("done", visit.why(error))])
-    return visit.confirm("/can-xu-ly", "tasks.closed")
+        return await show_task(request, [("done", request.why(error))])
+    return request.confirm("/can-xu-ly", "tasks.closed")
 
 
-async def wake_task(visit: Visit) -> web.StreamResponse:
-    await todo.wake_task(visit.deps.todo, visit.scope(), visit.form.text("task"))
-    return visit.confirm("/can-xu-ly", "tasks.woken")
+async def wake_task(request: PageRequest) -> web.StreamResponse:
+    await todo.wake_task(request.deps.todo, request.scope(), request.form.text("task"))
+    return request.confirm("/can-xu-ly", "tasks.woken")
 
 
-def row(visit: Visit, todo_list: todo.TodoList, task: Task) -> ShownTask:
+def row(request: PageRequest, todo_list: todo.TodoList, task: Task) -> ShownTask:
     path = SUBJECT_PATHS[task.subject_kind].format(id=task.opens)
     act, verb = _ACTS.get(task.kind, ("", "open"))
-    if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
+    if verb == "resend" and not request.may(Right.ISSUE, Manner.YES):
         act, verb = "", "open"
-    if verb == "urge" and not (task.is_late and visit.may(Right.URGE, Manner.YES)):
+    if verb == "urge" and not (task.is_late and request.may(Right.URGE, Manner.YES)):
         act, verb = "", "open"
-    if verb in ("assign", "opinion") and not visit.may(Right.INSTRUCT, Manner.YES):
-        submits = verb == "assign" and visit.may(Right.TAKE_IN, Manner.YES)
+    if verb in ("assign", "opinion") and not request.may(Right.INSTRUCT, Manner.YES):
+        submits = verb == "assign" and request.may(Right.TAKE_IN, Manner.YES)
         act, verb = ("{path}/trinh", "submit") if submits else ("", "open")
     return ShownTask(
         task=task,
-        time_left=todo_list.time_left(task, visit.lang),
+        time_left=todo_list.time_left(task, request.lang),
         path=path,
         act=act.format(path=path, id=task.subject_id, code=quote(task.counterpart)),
-        verb=visit.say(f"tasks.do.{verb}"),
+        verb=request.say(f"tasks.do.{verb}"),
     )
 
 
@@ -157,31 +157,32 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
 }
 
 
-async def show_task(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    task_id = visit.form.text("task") if problems else visit.ask("viec")
-    units = visit.units
-    todo_list = await todo.gather(visit.deps.todo, visit.scope(), everything=True, units=units)
+async def show_task(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    task_id = request.form.text("task") if problems else request.ask("viec")
+    units = request.units
+    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=True, units=units)
     task = next((t for t in todo_list.tasks if t.id == task_id), None)
     if task is None:
         raise NotFound("this task is settled, or never was")
-    tomorrow = local(visit.deps.clock.now()) + timedelta(days=1)
-    return await visit.form_page(
+    tomorrow = local(request.deps.clock.now()) + timedelta(days=1)
+    return await request.form_page(
         "tasks/one.html",
         problems,
-        title=visit.say(f"task.{task.kind}"),
-        row=row(visit, todo_list, task),
-        may_note=units is None and visit.may(Right.URGE, Manner.YES),
-        may_take=_may_take(visit),
+        title=request.say(f"task.{task.kind}"),
+        row=row(request, todo_list, task),
+        may_note=units is None and request.may(Right.URGE, Manner.YES),
+        may_take=_may_take(request),
         rests=task.rests(todo_list.at),
         latest=task.due_at,
-        given=visit.form.flat() or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
+        given=request.form.flat()
+        or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
     )
 
 
-def _read_until(visit: Visit) -> datetime | None:
-    now = visit.deps.clock.now()
-    on = dates.typed_day(visit.form.text("day"), local(now).date())
-    at = dates.typed_clock(visit.form.text("time") or _MORNING.strftime("%H:%M"))
+def _read_until(request: PageRequest) -> datetime | None:
+    now = request.deps.clock.now()
+    on = dates.typed_day(request.form.text("day"), local(now).date())
+    at = dates.typed_clock(request.form.text("time") or _MORNING.strftime("%H:%M"))
     return vietnam_time(on, at) if on is not None and at is not None else None
 
 

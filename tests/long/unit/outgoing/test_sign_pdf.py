@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap import signing as bootstrap_signing
-from gateway.bootstrap.ground import Ground, open_ground
+from gateway.bootstrap.core import NodeCore, open_core
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.pdf import Placement, Purpose, Wish
 from gateway.errors import Clash, Denied, GatewayError, Refused
@@ -38,8 +38,8 @@ class Room:
 
     folder: Path
     clock: ManualClock
-    office: Ground
-    desk: sign_pdf.SigningDesk
+    office: NodeCore
+    services: sign_pdf.SigningServices
     file: Path
 
     @property
@@ -51,10 +51,10 @@ class Room:
         return HeldKey(chosen.private_key, chosen.certificate, [root().certificate], self.clock.now())
 
     async def plan(self, wish: Wish = SEAL) -> sign_pdf.SigningPlan:
-        return await sign_pdf.plan(self.desk, self.file, wish, IMAGE)
+        return await sign_pdf.plan(self.services, self.file, wish, IMAGE)
 
     async def sign(self, plan: sign_pdf.SigningPlan, key: HeldKey) -> None:
-        await sign_pdf.sign(self.desk, SCOPE, Z91, plan, key, self.out)
+        await sign_pdf.sign(self.services, SCOPE, Z91, plan, key, self.out)
 
 
 @pytest.fixture
@@ -65,11 +65,11 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     blank = await asyncio.to_thread(migrated, tmp_path / "state")
     blank.rename(settings.database.url.partition(":///")[2])
     file = tmp_path / "hand.pdf"
-    async with open_ground(settings, clock) as office:
+    async with open_core(settings, clock) as office:
         await office.store.accounts.add_hosted(Z91)
-        desk = bootstrap_signing.desk(settings, office)
+        services = bootstrap_signing.services(settings, office)
         await asyncio.to_thread(signed_by_hand, settings, tmp_path / "plain.pdf", file)
-        yield Room(folder=tmp_path, clock=clock, office=office, desk=desk, file=file)
+        yield Room(folder=tmp_path, clock=clock, office=office, services=services, file=file)
 
 
 def signed_by_hand(settings: Settings, plain: Path, file: Path) -> None:
@@ -98,11 +98,11 @@ async def test_a_signed_file_has_its_event(room: Room) -> None:
 
     async with room.office.store.read(SCOPE) as work:
         (event,) = await work.events.of(key.facts.key_id)
-    standing = room.desk.signer.examine(room.out)
+    standing = room.services.signer.examine(room.out)
     assert event.kind.value == "document.signed"
     assert event.principal_id == "prn_clerk"
     assert event.data["signed"] == str(standing.digest)
-    assert event.data["file"] == str(room.desk.signer.examine(room.file).digest)
+    assert event.data["file"] == str(room.services.signer.examine(room.file).digest)
     assert event.data["serial"] == key.facts.serial
     assert [each.intact for each in standing.earlier] == [True, True]
     assert await sign_pdf.has_signed_pdfs(room.office.store, SCOPE, key.facts.key_id)
@@ -147,9 +147,9 @@ async def test_a_key_that_has_expired_that_fails_or_that_was_opened_too_long_ago
 async def test_a_preview_is_a_picture_and_a_seal_without_an_image_is_refused_with_the_way_out(
     room: Room,
 ) -> None:
-    drawn = await sign_pdf.preview(room.desk, await room.plan())
+    drawn = await sign_pdf.preview(room.services, await room.plan())
     with pytest.raises(Clash, match="no image of the seal") as refused:
-        await sign_pdf.plan(room.desk, room.file, SEAL, None)
+        await sign_pdf.plan(room.services, room.file, SEAL, None)
 
     assert drawn.startswith(b"\x89PNG")
     assert "--image" in refused.value.hint

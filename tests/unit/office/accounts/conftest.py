@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.office.desks import AccountDesk, AccountRules
+from gateway.office.services import AccountRules, AccountServices
 from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
@@ -32,8 +32,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def desk(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> AccountDesk:
-    return AccountDesk(
+def services(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> AccountServices:
+    return AccountServices(
         accounts=SqlAccounts(store, clock),
         secrets=PersonSecrets(),
         clock=clock,

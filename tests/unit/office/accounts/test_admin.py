@@ -13,56 +13,58 @@ from gateway.domain.person import AccountStanding, Credentials, Person, Role
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import acting, admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import Manner, PostRole, Right
 from gateway.office.policy.signing_in import AccountMeasure
+from gateway.office.services import AccountServices
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
 from tests.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, denied, post
 from tests.support.clock import ManualClock
 
 
-async def team(desk: AccountDesk) -> dict[str, Someone]:
+async def team(services: AccountServices) -> dict[str, Someone]:
     """An operator, and in the north an administrator, a clerk, a head and a unit head."""
-    found = {"root": await accounts.operator(desk)}
+    found = {"root": await accounts.operator(services)}
     for login, role in (
         ("admin", PostRole.AGENCY_ADMIN),
         ("clerk", PostRole.CLERK),
         ("head", PostRole.HEAD),
         ("unit", PostRole.UNIT_HEAD),
     ):
-        found[login] = await accounts.someone(desk, found["root"].by, login, post(role))
+        found[login] = await accounts.someone(services, found["root"].by, login, post(role))
     return found
 
 
-async def test_the_machine_sets_up_the_first_operator_and_nobody_after(desk: AccountDesk) -> None:
-    await accounts.operator(desk)
+async def test_the_machine_sets_up_the_first_operator_and_nobody_after(services: AccountServices) -> None:
+    await accounts.operator(services)
 
-    found = await denied(accounts.someone(desk, MACHINE, "second", post(PostRole.OPERATOR)))
-    await denied(admin.link(desk, MACHINE, "quantri"))
+    found = await denied(accounts.someone(services, MACHINE, "second", post(PostRole.OPERATOR)))
+    await denied(admin.link(services, MACHINE, "quantri"))
     assert found.code == "GW-RIGHT"
 
 
-async def test_an_agencys_administrator_stays_in_the_own_agency(desk: AccountDesk) -> None:
+async def test_an_agencys_administrator_stays_in_the_own_agency(services: AccountServices) -> None:
     """And makes no link for an account that may do more: who has the link is that person."""
-    found = await team(desk)
+    found = await team(services)
     by = found["admin"].by
-    await accounts.someone(desk, found["root"].by, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH))
+    await accounts.someone(
+        services, found["root"].by, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH)
+    )
 
-    made = await accounts.someone(desk, by, "new", post(PostRole.OFFICER, unit="Room 3"))
-    await admin.link(desk, by, "new")
+    made = await accounts.someone(services, by, "new", post(PostRole.OFFICER, unit="Room 3"))
+    await admin.link(services, by, "new")
     refused = (
-        accounts.someone(desk, by, "far", post(PostRole.CLERK, SOUTH)),
-        accounts.someone(desk, by, "upward", post(PostRole.OPERATOR)),
-        posts.give(desk, by, "new", post(PostRole.AUDITOR)),
-        admin.link(desk, by, "quantri"),
-        admin.link(desk, by, "both"),
-        admin.stand(desk, by, "both", AccountStanding.LOCKED, "works elsewhere too"),
-        admin.unlock(desk, by, "both"),
-        admin.sign_out(desk, by, "both"),
-        admin.must_change(desk, by, "both"),
-        posts.give(desk, found["clerk"].by, "new", post(PostRole.CLERK)),
-        admin.review_lines(desk, by, SOUTH),
+        accounts.someone(services, by, "far", post(PostRole.CLERK, SOUTH)),
+        accounts.someone(services, by, "upward", post(PostRole.OPERATOR)),
+        posts.give(services, by, "new", post(PostRole.AUDITOR)),
+        admin.link(services, by, "quantri"),
+        admin.link(services, by, "both"),
+        admin.stand(services, by, "both", AccountStanding.LOCKED, "works elsewhere too"),
+        admin.unlock(services, by, "both"),
+        admin.sign_out(services, by, "both"),
+        admin.must_change(services, by, "both"),
+        posts.give(services, found["clerk"].by, "new", post(PostRole.CLERK)),
+        admin.review_lines(services, by, SOUTH),
     )
     for each in refused:
         assert (await denied(each)).code == "GW-RIGHT"
@@ -70,34 +72,34 @@ async def test_an_agencys_administrator_stays_in_the_own_agency(desk: AccountDes
 
 
 async def test_of_a_person_with_posts_elsewhere_one_ends_the_posts_of_the_own_agency(
-    desk: AccountDesk,
+    services: AccountServices,
 ) -> None:
     """And, once there is no post elsewhere, does everything again; whoever administers both agencies does it from the
     beginning."""
-    found = await team(desk)
+    found = await team(services)
     root, by = found["root"].by, found["admin"].by
-    both = await accounts.someone(desk, root, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH))
+    both = await accounts.someone(services, root, "both", post(PostRole.CLERK), post(PostRole.CLERK, SOUTH))
     wide = post(PostRole.AGENCY_ADMIN), post(PostRole.AGENCY_ADMIN, SOUTH)
-    two = await accounts.someone(desk, root, "two", *wide)
+    two = await accounts.someone(services, root, "two", *wide)
 
     await both.enters()
-    assert await admin.sign_out(desk, two.by, "both") == 1
-    await admin.unlock(desk, two.by, "both")
-    await posts.give(desk, by, "both", post(PostRole.OFFICER, unit="Room 3"))
-    await posts.take(desk, by, "both", PostRole.CLERK, NORTH)
-    await denied(posts.take(desk, by, "both", PostRole.CLERK, SOUTH))
+    assert await admin.sign_out(services, two.by, "both") == 1
+    await admin.unlock(services, two.by, "both")
+    await posts.give(services, by, "both", post(PostRole.OFFICER, unit="Room 3"))
+    await posts.take(services, by, "both", PostRole.CLERK, NORTH)
+    await denied(posts.take(services, by, "both", PostRole.CLERK, SOUTH))
 
-    await posts.take(desk, root, "both", PostRole.CLERK, SOUTH)
+    await posts.take(services, root, "both", PostRole.CLERK, SOUTH)
     await both.enters()
-    assert await admin.sign_out(desk, by, "both") == 1
-    assert (await denied(admin.unlock(desk, by, "admin"))).code == "GW-OWN-RIGHTS"
+    assert await admin.sign_out(services, by, "both") == 1
+    assert (await denied(admin.unlock(services, by, "admin"))).code == "GW-OWN-RIGHTS"
 
 
 async def test_nobody_links_a_person_who_decides_about_trust_but_who_administers_the_node(
-    desk: AccountDesk, clock: ManualClock
+    services: AccountServices, clock: ManualClock
 ) -> None:
-    found = await team(desk)
-    async with desk.accounts.begin("operator") as work:
+    found = await team(services)
+    async with services.accounts.begin("operator") as work:
         decider = Person(
             id=clock.new_id("prn_"),
             name="Decider",
@@ -110,80 +112,82 @@ async def test_nobody_links_a_person_who_decides_about_trust_but_who_administers
         await work.people.add(decider, Credentials())
         await work.commit()
 
-    await denied(admin.link(desk, found["admin"].by, "Decider"))
-    changed, _ = await admin.link(desk, found["root"].by, "Decider")
+    await denied(admin.link(services, found["admin"].by, "Decider"))
+    changed, _ = await admin.link(services, found["root"].by, "Decider")
     # As with enrolling anew: what this person approves does not count for a day.
     assert (changed.roles_by, changed.roles_at) == (found["root"].person.id, clock.now())
 
 
-async def test_nobody_changes_the_own_account_and_the_last_operator_stays(desk: AccountDesk) -> None:
-    root = await accounts.operator(desk)
-    other = await accounts.someone(desk, root.by, "second", post(PostRole.OPERATOR))
+async def test_nobody_changes_the_own_account_and_the_last_operator_stays(services: AccountServices) -> None:
+    root = await accounts.operator(services)
+    other = await accounts.someone(services, root.by, "second", post(PostRole.OPERATOR))
 
     for each in (
-        posts.give(desk, root.by, "quantri", post(PostRole.HEAD)),
-        admin.link(desk, root.by, "quantri"),
-        admin.stand(desk, root.by, "quantri", AccountStanding.LOCKED, "a test of oneself"),
+        posts.give(services, root.by, "quantri", post(PostRole.HEAD)),
+        admin.link(services, root.by, "quantri"),
+        admin.stand(services, root.by, "quantri", AccountStanding.LOCKED, "a test of oneself"),
     ):
         assert (await denied(each)).code == "GW-OWN-RIGHTS"
-    await posts.take(desk, root.by, "second", PostRole.OPERATOR)
-    await denied(posts.take(desk, other.by, "quantri", PostRole.OPERATOR))
+    await posts.take(services, root.by, "second", PostRole.OPERATOR)
+    await denied(posts.take(services, other.by, "quantri", PostRole.OPERATOR))
     decider = By.person(root.person.id)
-    await posts.give(desk, decider, "second", post(PostRole.AGENCY_ADMIN))
+    await posts.give(services, decider, "second", post(PostRole.AGENCY_ADMIN))
     with pytest.raises(NotFound):
-        await posts.take(desk, decider, "second", PostRole.CLERK, NORTH)
+        await posts.take(services, decider, "second", PostRole.CLERK, NORTH)
 
 
-async def test_a_post_belongs_where_it_belongs(desk: AccountDesk) -> None:
-    root = await accounts.operator(desk)
-    await accounts.someone(desk, root.by, "clerk", post(PostRole.CLERK))
+async def test_a_post_belongs_where_it_belongs(services: AccountServices) -> None:
+    root = await accounts.operator(services)
+    await accounts.someone(services, root.by, "clerk", post(PostRole.CLERK))
 
     for role, agency_id in ((PostRole.OPERATOR, NORTH), (PostRole.CLERK, ""), (PostRole.SYSTEM, NORTH)):
         with pytest.raises(Clash) as found:
-            await posts.give(desk, root.by, "clerk", posts.WantedPost(role=role, agency_id=agency_id))
+            await posts.give(services, root.by, "clerk", posts.WantedPost(role=role, agency_id=agency_id))
         assert found.value.code == "GW-POST"
 
 
-async def test_a_name_to_sign_in_with_is_plain_and_one_persons_alone(desk: AccountDesk) -> None:
+async def test_a_name_to_sign_in_with_is_plain_and_one_persons_alone(services: AccountServices) -> None:
     for login in ("", "a", "Văn", "van anh", "vanANH", ".van", "x" * 65, "van\nanh"):
         with pytest.raises(Clash) as found:
-            await admin.add(desk, MACHINE, admin.NewAccount(login=login, name="Vân Anh"))
+            await admin.add(services, MACHINE, admin.NewAccount(login=login, name="Vân Anh"))
         assert found.value.code == "GW-LOGIN"
 
     for login in ("tranvana", "tranvana2"):
-        await admin.add(desk, MACHINE, admin.NewAccount(login=login, name="Trần Văn A"))
+        await admin.add(services, MACHINE, admin.NewAccount(login=login, name="Trần Văn A"))
     with pytest.raises(Clash):
-        await admin.add(desk, MACHINE, admin.NewAccount(login="tranvana2", name="Trần Văn Á"))
+        await admin.add(services, MACHINE, admin.NewAccount(login="tranvana2", name="Trần Văn Á"))
 
 
-async def test_a_mailbox_is_a_name_for_which_persons_act(desk: AccountDesk) -> None:
-    found = await team(desk)
+async def test_a_mailbox_is_a_name_for_which_persons_act(services: AccountServices) -> None:
+    found = await team(services)
     by = found["admin"].by
-    made = await posts.make_mailbox(desk, by, NORTH, "vanthunorth", PostRole.CLERK)
+    made = await posts.make_mailbox(services, by, NORTH, "vanthunorth", PostRole.CLERK)
 
-    ((listed, people),) = await posts.mailboxes_of(desk, NORTH)
+    ((listed, people),) = await posts.mailboxes_of(services, NORTH)
     assert (listed, [each.login for each in people]) == (made, ["clerk"])
-    assert await posts.own_mailboxes(desk, await found["clerk"].acts()) == [made]
-    assert await posts.own_mailboxes(desk, await found["head"].acts()) == []
+    assert await posts.own_mailboxes(services, await found["clerk"].acts()) == [made]
+    assert await posts.own_mailboxes(services, await found["head"].acts()) == []
     for each in (
-        posts.make_mailbox(desk, by, NORTH, "vanthunorth", PostRole.CLERK),
-        posts.make_mailbox(desk, by, NORTH, "clerk", PostRole.CLERK),
-        posts.make_mailbox(desk, by, NORTH, "heads", PostRole.HEAD),
-        admin.add(desk, by, admin.NewAccount(login="vanthunorth", name="X", posts=(post(PostRole.CLERK),))),
+        posts.make_mailbox(services, by, NORTH, "vanthunorth", PostRole.CLERK),
+        posts.make_mailbox(services, by, NORTH, "clerk", PostRole.CLERK),
+        posts.make_mailbox(services, by, NORTH, "heads", PostRole.HEAD),
+        admin.add(
+            services, by, admin.NewAccount(login="vanthunorth", name="X", posts=(post(PostRole.CLERK),))
+        ),
     ):
         with pytest.raises(Clash):
             await each
     assert (
-        await denied(sign_in.run(desk, found["clerk"].typed(login="vanthunorth"), accounts.HERE))
+        await denied(sign_in.run(services, found["clerk"].typed(login="vanthunorth"), accounts.HERE))
     ).code == "GW-SIGN-IN"
-    await posts.close_mailbox(desk, by, NORTH, "vanthunorth")
-    assert await posts.own_mailboxes(desk, await found["clerk"].acts()) == []
+    await posts.close_mailbox(services, by, NORTH, "vanthunorth")
+    assert await posts.own_mailboxes(services, await found["clerk"].acts()) == []
 
 
 def lends(
-    desk: AccountDesk, to: str, *rights: Right, act: str = "", days: int = 10
+    services: AccountServices, to: str, *rights: Right, act: str = "", days: int = 10
 ) -> posts.WantedDelegation:
-    now = desk.clock.now()
+    now = services.clock.now()
     return posts.WantedDelegation(
         to_login=to,
         rights=rights,
@@ -194,59 +198,59 @@ def lends(
     )
 
 
-async def test_a_delegation_acts_once_a_head_agreed(desk: AccountDesk, clock: ManualClock) -> None:
-    found = await team(desk)
+async def test_a_delegation_acts_once_a_head_agreed(services: AccountServices, clock: ManualClock) -> None:
+    found = await team(services)
     unit, head, clerk = [await found[each].acts() for each in ("unit", "head", "clerk")]
-    made = await posts.delegate(desk, unit, lends(desk, "clerk", Right.INSTRUCT))
+    made = await posts.delegate(services, unit, lends(services, "clerk", Right.INSTRUCT))
 
-    before = await sessions.check(desk, (await found["clerk"].enters()).token)
-    await denied(posts.approve_delegation(desk, unit, made.id))
-    await denied(posts.approve_delegation(desk, clerk, made.id))
-    await posts.approve_delegation(desk, head, made.id)
+    before = await sessions.check(services, (await found["clerk"].enters()).token)
+    await denied(posts.approve_delegation(services, unit, made.id))
+    await denied(posts.approve_delegation(services, clerk, made.id))
+    await posts.approve_delegation(services, head, made.id)
     with pytest.raises(Clash):
-        await posts.approve_delegation(desk, head, made.id)
-    after = await sessions.check(desk, (await found["clerk"].enters()).token)
+        await posts.approve_delegation(services, head, made.id)
+    after = await sessions.check(services, (await found["clerk"].enters()).token)
 
     assert not before.may(Right.INSTRUCT)
     granted = after.require(Right.INSTRUCT)
     assert (granted.manner, granted.on_behalf_of) == (Manner.OWN, unit.person.id)
-    assert [each.id for each in await posts.delegations_seen(desk, after)] == [made.id]
+    assert [each.id for each in await posts.delegations_seen(services, after)] == [made.id]
     clock.advance(10 * DAY)
-    assert not (await sessions.check(desk, (await found["clerk"].enters()).token)).may(Right.INSTRUCT)
+    assert not (await sessions.check(services, (await found["clerk"].enters()).token)).may(Right.INSTRUCT)
 
 
 async def test_a_heads_delegation_is_in_force_by_the_written_act_and_ends_with_the_head(
-    desk: AccountDesk,
+    services: AccountServices,
 ) -> None:
-    found = await team(desk)
+    found = await team(services)
     head = await found["head"].acts()
-    made = await posts.delegate(desk, head, lends(desk, "unit", Right.SIGN_PERSON, act="12/UQ-SNV"))
+    made = await posts.delegate(services, head, lends(services, "unit", Right.SIGN_PERSON, act="12/UQ-SNV"))
 
     async def may() -> bool:
         return (await found["unit"].acts()).may(Right.SIGN_PERSON, Manner.YES)
 
     assert await may()
-    await admin.stand(desk, found["root"].by, "head", AccountStanding.LOCKED, "the token was lost")
+    await admin.stand(services, found["root"].by, "head", AccountStanding.LOCKED, "the token was lost")
     assert not await may()
-    await admin.stand(desk, found["root"].by, "head", AccountStanding.ACTIVE, "the token was found")
+    await admin.stand(services, found["root"].by, "head", AccountStanding.ACTIVE, "the token was found")
     assert await may()
-    await posts.end_delegation(desk, await found["unit"].acts(), made.id)
+    await posts.end_delegation(services, await found["unit"].acts(), made.id)
     assert not await may()
-    kinds = [each.kind for each in await accounts.told(desk, made.id)]
+    kinds = [each.kind for each in await accounts.told(services, made.id)]
     assert kinds == [EventKind.DELEGATION_CREATED, EventKind.DELEGATION_ENDED]
 
 
-async def test_two_sweeps_at_once_leave_a_clerk(desk: AccountDesk, clock: ManualClock) -> None:
-    root = await accounts.operator(desk)
+async def test_two_sweeps_at_once_leave_a_clerk(services: AccountServices, clock: ManualClock) -> None:
+    root = await accounts.operator(services)
     for login in ("clerk1", "clerk2", "clerk3"):
         clock.advance(1)
-        await accounts.someone(desk, root.by, login, post(PostRole.CLERK))
+        await accounts.someone(services, root.by, login, post(PostRole.CLERK))
     clock.advance(183 * DAY)
 
-    done = await asyncio.gather(sessions.sweep_idle(desk), sessions.sweep_idle(desk))
-    again = await sessions.sweep_idle(desk)
+    done = await asyncio.gather(sessions.sweep_idle(services), sessions.sweep_idle(services))
+    again = await sessions.sweep_idle(services)
 
-    async with desk.accounts.read() as view:
+    async with services.accounts.read() as view:
         people = {each.login: each for each in await view.people.everybody()}
     standing = {login: each.standing for login, each in people.items()}
     assert standing == {
@@ -263,42 +267,42 @@ async def test_two_sweeps_at_once_leave_a_clerk(desk: AccountDesk, clock: Manual
         AccountMeasure.SUSPEND,
     ]
     assert again == {}
-    told = await accounts.told(desk, people["clerk3"].id)
+    told = await accounts.told(services, people["clerk3"].id)
     assert told[-1].data["verdict"] == "kept"
 
 
 async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
-    desk: AccountDesk, clock: ManualClock
+    services: AccountServices, clock: ManualClock
 ) -> None:
-    root = await accounts.operator(desk)
-    officer = await accounts.someone(desk, root.by, "officer", post(PostRole.OFFICER))
+    root = await accounts.operator(services)
+    officer = await accounts.someone(services, root.by, "officer", post(PostRole.OFFICER))
     clock.advance(60 * DAY)
     await root.enters()
-    assert await sessions.sweep_idle(desk) == {officer.person.id: AccountMeasure.WARN}
+    assert await sessions.sweep_idle(services) == {officer.person.id: AccountMeasure.WARN}
     await officer.enters()
-    assert await sessions.sweep_idle(desk) == {}
+    assert await sessions.sweep_idle(services) == {}
     clock.advance(183 * DAY)
     await root.enters()
-    assert await sessions.sweep_idle(desk) == {officer.person.id: AccountMeasure.SUSPEND}
+    assert await sessions.sweep_idle(services) == {officer.person.id: AccountMeasure.SUSPEND}
     await denied(officer.enters())
-    await admin.stand(desk, root.by, "officer", AccountStanding.ACTIVE, "asked to go on, letter 5")
-    assert await sessions.sweep_idle(desk) == {}
+    await admin.stand(services, root.by, "officer", AccountStanding.ACTIVE, "asked to go on, letter 5")
+    assert await sessions.sweep_idle(services) == {}
     clock.advance(183 * DAY)
     await root.enters()
-    await sessions.sweep_idle(desk)
+    await sessions.sweep_idle(services)
     clock.advance(15 * DAY)
-    assert await sessions.sweep_idle(desk) == {officer.person.id: AccountMeasure.WITHDRAW}
+    assert await sessions.sweep_idle(services) == {officer.person.id: AccountMeasure.WITHDRAW}
     with pytest.raises(Clash):
-        await admin.stand(desk, root.by, "officer", AccountStanding.ACTIVE, "asked too late to go on")
+        await admin.stand(services, root.by, "officer", AccountStanding.ACTIVE, "asked too late to go on")
 
 
 async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is_told(
-    desk: AccountDesk,
+    services: AccountServices,
 ) -> None:
-    found = await team(desk)
+    found = await team(services)
     await accounts.with_factor(found["clerk"])
     by = found["admin"].by
-    lines = await admin.review_lines(desk, by, NORTH)
+    lines = await admin.review_lines(services, by, NORTH)
 
     assert [(each.person.login, each.has_factor) for each in lines] == [
         ("admin", False),
@@ -306,8 +310,8 @@ async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is
         ("head", False),
         ("unit", False),
     ]
-    assert await admin.confirm_review(desk, by, NORTH, 2026) == 4
-    (told,) = await accounts.told(desk, f"accounts:{NORTH}")
+    assert await admin.confirm_review(services, by, NORTH, 2026) == 4
+    (told,) = await accounts.told(services, f"accounts:{NORTH}")
     assert (told.kind, told.data["year"], told.principal_id) == (
         EventKind.ACCOUNT_REVIEWED,
         2026,
@@ -316,13 +320,13 @@ async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is
 
 
 async def test_each_reading_is_told_with_who_read_it_and_for_whom(
-    desk: AccountDesk, store: SqlOfficeStore
+    services: AccountServices, store: SqlOfficeStore
 ) -> None:
-    found = await team(desk)
+    found = await team(services)
     head = await found["head"].acts()
-    made = await posts.delegate(desk, head, lends(desk, "unit", Right.SEE_CONTENT, act="12/UQ"))
-    await acting.note_reading(desk, await found["clerk"].acts(), "inb_1", file="a.pdf")
-    await acting.note_reading(desk, await found["unit"].acts(), "inb_1")
+    made = await posts.delegate(services, head, lends(services, "unit", Right.SEE_CONTENT, act="12/UQ"))
+    await acting.note_reading(services, await found["clerk"].acts(), "inb_1", file="a.pdf")
+    await acting.note_reading(services, await found["unit"].acts(), "inb_1")
 
     async with store.read(AgencyScope(agency_id=NORTH, principal_id="x")) as view:
         told = await view.events.of("inb_1")
@@ -334,33 +338,33 @@ async def test_each_reading_is_told_with_who_read_it_and_for_whom(
     assert (told[1].data["on_behalf_of"], told[1].data["delegation"]) == (head.person.id, made.id)
 
 
-async def test_who_sees_metadata_own_items_or_by_order_alone_reads_no_more(desk: AccountDesk) -> None:
-    found = await team(desk)
-    await accounts.someone(desk, found["root"].by, "auditor", post(PostRole.AUDITOR))
-    async with desk.accounts.read() as view:
-        auditor = Someone(desk=desk, person=await view.people.named("auditor"))
+async def test_who_sees_metadata_own_items_or_by_order_alone_reads_no_more(services: AccountServices) -> None:
+    found = await team(services)
+    await accounts.someone(services, found["root"].by, "auditor", post(PostRole.AUDITOR))
+    async with services.accounts.read() as view:
+        auditor = Someone(services=services, person=await view.people.named("auditor"))
     admin_, unit, root, by_order = [
         await each.acts() for each in (found["admin"], found["unit"], found["root"], auditor)
     ]
 
     for each in (
-        acting.note_reading(desk, admin_, "inb_1"),
-        acting.note_reading(desk, root, "inb_1"),
-        acting.note_reading(desk, unit, "inb_1"),
-        acting.note_reading(desk, by_order, "inb_1", order=" "),
+        acting.note_reading(services, admin_, "inb_1"),
+        acting.note_reading(services, root, "inb_1"),
+        acting.note_reading(services, unit, "inb_1"),
+        acting.note_reading(services, by_order, "inb_1", order=" "),
     ):
         await denied(each)
-    await acting.note_reading(desk, unit, "inb_1", assigned=True)
-    await acting.note_reading(desk, by_order, "inb_1", order="7/QĐ-TTr")
+    await acting.note_reading(services, unit, "inb_1", assigned=True)
+    await acting.note_reading(services, by_order, "inb_1", order="7/QĐ-TTr")
 
 
-async def test_a_reason_is_asked_for(desk: AccountDesk) -> None:
-    found = await team(desk)
+async def test_a_reason_is_asked_for(services: AccountServices) -> None:
+    found = await team(services)
 
     with pytest.raises(Clash) as short:
-        await admin.stand(desk, found["root"].by, "clerk", AccountStanding.LOCKED, "too short")
-    changed = await admin.must_change(desk, found["root"].by, "clerk")
-    acting = await sessions.check(desk, (await found["clerk"].enters()).token)
+        await admin.stand(services, found["root"].by, "clerk", AccountStanding.LOCKED, "too short")
+    changed = await admin.must_change(services, found["root"].by, "clerk")
+    acting = await sessions.check(services, (await found["clerk"].enters()).token)
 
     assert short.value.code == "GW-REASON"
     assert changed.must_change

@@ -14,8 +14,8 @@ from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import program_keys
 from gateway.office.accounts.program_keys import WantedKey
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole
+from gateway.office.services import AccountServices
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts, client_certificates
 from tests.support.accounts import DAY, NORTH, SOUTH, denied, post
@@ -29,22 +29,22 @@ def digest(secret: str) -> str:
 
 
 async def test_two_keys_are_good_while_a_program_changes_over(
-    desk: AccountDesk, store: SqlOfficeStore, clock: ManualClock
+    services: AccountServices, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    root = await accounts.operator(desk)
-    admin = await accounts.someone(desk, root.by, "admin", post(PostRole.AGENCY_ADMIN))
+    root = await accounts.operator(services)
+    admin = await accounts.someone(services, root.by, "admin", post(PostRole.AGENCY_ADMIN))
     book = store.accounts
 
-    secret, key = await program_keys.make(desk, book, admin.by, NORTH, WANTED)
-    other, second = await program_keys.make(desk, book, admin.by, NORTH, WANTED)
+    secret, key = await program_keys.make(services, book, admin.by, NORTH, WANTED)
+    other, second = await program_keys.make(services, book, admin.by, NORTH, WANTED)
 
     assert (key.prefix, key.expires_at) == (secret[:10], clock.now() + 90 * DAY)
     assert [await book.find_key(digest(each)) is not None for each in (secret, other)] == [True, True]
-    found = await program_keys.listed(desk, book, admin.by, NORTH)
+    found = await program_keys.listed(services, book, admin.by, NORTH)
     assert [each.used_at for each in found] == [clock.now(), clock.now()]
-    await program_keys.revoke(desk, book, admin.by, NORTH, key.id)
+    await program_keys.revoke(services, book, admin.by, NORTH, key.id)
     assert [await book.find_key(digest(each)) is not None for each in (secret, other)] == [False, True]
-    assert [each.kind for each in await accounts.told(desk, key.id)] == [
+    assert [each.kind for each in await accounts.told(services, key.id)] == [
         EventKind.API_KEY_CREATED,
         EventKind.API_KEY_REVOKED,
     ]
@@ -53,18 +53,18 @@ async def test_two_keys_are_good_while_a_program_changes_over(
     assert {each.state(clock.now()) for each in [*found, second]} == {"expired"}
 
 
-async def test_a_key_is_its_agencys_alone(desk: AccountDesk, store: SqlOfficeStore) -> None:
-    root = await accounts.operator(desk)
-    north = await accounts.someone(desk, root.by, "north", post(PostRole.AGENCY_ADMIN))
-    south = await accounts.someone(desk, root.by, "south", post(PostRole.AGENCY_ADMIN, SOUTH))
-    clerk = await accounts.someone(desk, root.by, "clerk", post(PostRole.CLERK))
-    _, key = await program_keys.make(desk, store.accounts, north.by, NORTH, WANTED)
+async def test_a_key_is_its_agencys_alone(services: AccountServices, store: SqlOfficeStore) -> None:
+    root = await accounts.operator(services)
+    north = await accounts.someone(services, root.by, "north", post(PostRole.AGENCY_ADMIN))
+    south = await accounts.someone(services, root.by, "south", post(PostRole.AGENCY_ADMIN, SOUTH))
+    clerk = await accounts.someone(services, root.by, "clerk", post(PostRole.CLERK))
+    _, key = await program_keys.make(services, store.accounts, north.by, NORTH, WANTED)
 
     for by, agency in ((south.by, NORTH), (clerk.by, NORTH), (north.by, SOUTH)):
-        await denied(program_keys.make(desk, store.accounts, by, agency, WANTED))
+        await denied(program_keys.make(services, store.accounts, by, agency, WANTED))
     with pytest.raises(NotFound):
-        await program_keys.revoke(desk, store.accounts, south.by, SOUTH, key.id)
-    assert await program_keys.listed(desk, store.accounts, south.by, SOUTH) == []
+        await program_keys.revoke(services, store.accounts, south.by, SOUTH, key.id)
+    assert await program_keys.listed(services, store.accounts, south.by, SOUTH) == []
     assert len(await store.accounts.list_keys()) == 1
 
 
@@ -80,50 +80,55 @@ async def test_a_key_is_its_agencys_alone(desk: AccountDesk, store: SqlOfficeSto
     ],
 )
 async def test_a_key_that_cannot_be_is_not_made(
-    desk: AccountDesk, store: SqlOfficeStore, name: str, scopes: tuple[ApiScope, ...], days: int, code: str
+    services: AccountServices,
+    store: SqlOfficeStore,
+    name: str,
+    scopes: tuple[ApiScope, ...],
+    days: int,
+    code: str,
 ) -> None:
-    root = await accounts.operator(desk)
+    root = await accounts.operator(services)
     wanted = WantedKey(name=name, scopes=frozenset(scopes), life=days * DAY)
 
     with pytest.raises(Clash) as why:
-        await program_keys.make(desk, store.accounts, root.by, NORTH, wanted)
+        await program_keys.make(services, store.accounts, root.by, NORTH, wanted)
 
     assert why.value.code == code
     assert await store.accounts.list_keys() == []
 
 
 async def test_a_key_keeps_its_networks_each_once_and_twenty_at_most(
-    desk: AccountDesk, store: SqlOfficeStore
+    services: AccountServices, store: SqlOfficeStore
 ) -> None:
-    root = await accounts.operator(desk)
+    root = await accounts.operator(services)
     twenty = [account.read_network(f"203.0.113.{n}") for n in range(20)]
 
     _, key = await program_keys.make(
-        desk, store.accounts, root.by, NORTH, replace(WANTED, networks=(*twenty, *twenty))
+        services, store.accounts, root.by, NORTH, replace(WANTED, networks=(*twenty, *twenty))
     )
     more = (*twenty, account.read_network("2001:db8::/32"))
     with pytest.raises(Clash) as why:
-        await program_keys.make(desk, store.accounts, root.by, NORTH, replace(WANTED, networks=more))
+        await program_keys.make(services, store.accounts, root.by, NORTH, replace(WANTED, networks=more))
 
     assert why.value.code == "GW-KEY-NETWORKS"
     assert [each.networks for each in await store.accounts.list_keys()] == [tuple(twenty)]
-    (made,) = await accounts.told(desk, key.id)
+    (made,) = await accounts.told(services, key.id)
     assert made.data["networks"][:2] == ["203.0.113.0/32", "203.0.113.1/32"]
 
 
 async def test_a_key_that_takes_a_certificate_is_changed_over_with_it_and_one_without_a_secret_not_at_all(
-    desk: AccountDesk, store: SqlOfficeStore
+    services: AccountServices, store: SqlOfficeStore
 ) -> None:
-    root = await accounts.operator(desk)
-    admin = await accounts.someone(desk, root.by, "admin", post(PostRole.AGENCY_ADMIN))
+    root = await accounts.operator(services)
+    admin = await accounts.someone(services, root.by, "admin", post(PostRole.AGENCY_ADMIN))
     shown = client_certificates.bound(client_certificates.program())
     wanted = replace(WANTED, way=KeyAuth.BOTH, certificate=shown)
 
-    _, key = await program_keys.make(desk, store.accounts, admin.by, NORTH, wanted)
+    _, key = await program_keys.make(services, store.accounts, admin.by, NORTH, wanted)
 
     assert (key.way, key.certificate) == (KeyAuth.BOTH, shown)
     with pytest.raises(Clash) as caught:
         await program_keys.make(
-            desk, store.accounts, admin.by, NORTH, replace(wanted, way=KeyAuth.CERTIFICATE)
+            services, store.accounts, admin.by, NORTH, replace(wanted, way=KeyAuth.CERTIFICATE)
         )
     assert caught.value.code == "GW-CERT-SECRET"

@@ -12,10 +12,10 @@ from gateway.domain.person import AccountStanding
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts import admin, credentials, posts, sessions
 from gateway.office.accounts.credentials import NotTaken
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import CallOrigin
 from gateway.office.policy.signing_in import PasswordFault, PasswordRules, SessionRules
+from gateway.office.services import AccountServices
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
 from tests.support.accounts import HERE, NORTH, PASSWORD, SOUTH, Someone, denied, post
@@ -24,57 +24,57 @@ from tests.support.clock import ManualClock
 NEW = "uV4#tr0p mới"
 
 
-async def clerk(desk: AccountDesk) -> tuple[Someone, Someone]:
-    root = await accounts.operator(desk)
+async def clerk(services: AccountServices) -> tuple[Someone, Someone]:
+    root = await accounts.operator(services)
     return root, await accounts.someone(
-        desk, root.by, "vananh", post(PostRole.CLERK), post(PostRole.OFFICER, SOUTH)
+        services, root.by, "vananh", post(PostRole.CLERK), post(PostRole.OFFICER, SOUTH)
     )
 
 
-async def is_over(desk: AccountDesk, token: str) -> bool:
+async def is_over(services: AccountServices, token: str) -> bool:
     try:
-        await sessions.check(desk, token)
+        await sessions.check(services, token)
     except Denied as denied:
         return denied.code == "GW-SESSION"
     return False
 
 
-async def test_signing_in_gives_a_new_id_and_ends_the_one_before(desk: AccountDesk) -> None:
+async def test_signing_in_gives_a_new_id_and_ends_the_one_before(services: AccountServices) -> None:
     """Whoever planted a session in the browser has nothing."""
-    _, one = await clerk(desk)
+    _, one = await clerk(services)
     planted = (await one.enters()).token
     entered = await one.enters(before=planted)
 
     assert entered.token != planted
-    assert await is_over(desk, planted)
-    assert not await is_over(desk, entered.token)
+    assert await is_over(services, planted)
+    assert not await is_over(services, entered.token)
 
 
-async def test_choosing_an_agency_gives_a_new_id_and_other_rights(desk: AccountDesk) -> None:
-    _, one = await clerk(desk)
+async def test_choosing_an_agency_gives_a_new_id_and_other_rights(services: AccountServices) -> None:
+    _, one = await clerk(services)
     entered = await one.enters()
-    north = await sessions.choose_agency(desk, entered.token, NORTH)
-    south = await sessions.choose_agency(desk, north, SOUTH)
+    north = await sessions.choose_agency(services, entered.token, NORTH)
+    south = await sessions.choose_agency(services, north, SOUTH)
 
     assert entered.session.agency_id is None
-    assert await is_over(desk, north)
-    acting = await sessions.check(desk, south)
+    assert await is_over(services, north)
+    acting = await sessions.check(services, south)
     assert (acting.may(Right.TAKE_IN), acting.may(Right.PROGRESS)) == (False, True)
-    await denied(sessions.choose_agency(desk, south, "agy_nowhere"))
+    await denied(sessions.choose_agency(services, south, "agy_nowhere"))
 
 
-async def test_nobody_works_for_an_agency_without_a_post(desk: AccountDesk) -> None:
-    root = await accounts.operator(desk)
-    one = await accounts.someone(desk, root.by, "vananh", post(PostRole.CLERK))
+async def test_nobody_works_for_an_agency_without_a_post(services: AccountServices) -> None:
+    root = await accounts.operator(services)
+    one = await accounts.someone(services, root.by, "vananh", post(PostRole.CLERK))
     token = (await one.enters()).token
 
-    await denied(sessions.choose_agency(desk, token, SOUTH))
+    await denied(sessions.choose_agency(services, token, SOUTH))
 
 
 async def test_a_session_ends_when_it_is_not_used_and_in_any_case(
-    desk: AccountDesk, clock: ManualClock
+    services: AccountServices, clock: ManualClock
 ) -> None:
-    short = replace(desk, rules=replace(desk.rules, sessions=SessionRules(total=timedelta(hours=1))))
+    short = replace(services, rules=replace(services.rules, sessions=SessionRules(total=timedelta(hours=1))))
     _, one = await clerk(short)
     idle, used = (await one.enters()).token, (await one.enters()).token
 
@@ -88,58 +88,60 @@ async def test_a_session_ends_when_it_is_not_used_and_in_any_case(
     assert await is_over(short, used)
 
 
-async def test_use_is_written_down_once_a_minute(desk: AccountDesk, clock: ManualClock) -> None:
-    _, one = await clerk(desk)
+async def test_use_is_written_down_once_a_minute(services: AccountServices, clock: ManualClock) -> None:
+    _, one = await clerk(services)
     token = (await one.enters()).token
-    first = (await sessions.check(desk, token)).session.seen_at
+    first = (await sessions.check(services, token)).session.seen_at
     clock.advance(59)
-    second = (await sessions.check(desk, token)).session.seen_at
+    second = (await sessions.check(services, token)).session.seen_at
     clock.advance(1)
-    third = await sessions.check(desk, token)
+    third = await sessions.check(services, token)
 
     assert first == second
     assert third.session.seen_at == clock.now()
-    assert third.ends_at == clock.now() + desk.rules.sessions.idle
+    assert third.ends_at == clock.now() + services.rules.sessions.idle
 
 
-async def test_signing_out_everywhere_and_ending_one(desk: AccountDesk) -> None:
-    root, one = await clerk(desk)
+async def test_signing_out_everywhere_and_ending_one(services: AccountServices) -> None:
+    root, one = await clerk(services)
     tokens = [(await one.enters(CallOrigin(address=f"192.0.2.{n}"))).token for n in range(4)]
     entered = await one.enters()
     assert entered.others == 4
-    acting = await sessions.check(desk, entered.token)
-    listed = await sessions.open_of(desk, acting.person)
+    acting = await sessions.check(services, entered.token)
+    listed = await sessions.open_of(services, acting.person)
 
     assert [each.address for each in listed][1:] == ["192.0.2.3", "192.0.2.2", "192.0.2.1", "192.0.2.0"]
-    await sessions.end_one(desk, acting, listed[1].id)
-    assert [await is_over(desk, each) for each in tokens] == [False, False, False, True]
+    await sessions.end_one(services, acting, listed[1].id)
+    assert [await is_over(services, each) for each in tokens] == [False, False, False, True]
     other = await root.acts()
     with pytest.raises(NotFound):
-        await sessions.end_one(desk, other, listed[2].id)
-    assert not await is_over(desk, entered.token)
-    await sessions.sign_out(desk, entered.token)
-    await sessions.sign_out(desk, entered.token)
-    assert await is_over(desk, entered.token)
-    await sessions.end_everywhere(desk, one.person)
-    assert all([await is_over(desk, each) for each in tokens])
+        await sessions.end_one(services, other, listed[2].id)
+    assert not await is_over(services, entered.token)
+    await sessions.sign_out(services, entered.token)
+    await sessions.sign_out(services, entered.token)
+    assert await is_over(services, entered.token)
+    await sessions.end_everywhere(services, one.person)
+    assert all([await is_over(services, each) for each in tokens])
 
 
-async def test_a_password_change_closes_all_other_sessions_and_renews_this_one(desk: AccountDesk) -> None:
-    _, one = await clerk(desk)
+async def test_a_password_change_closes_all_other_sessions_and_renews_this_one(
+    services: AccountServices,
+) -> None:
+    _, one = await clerk(services)
     device, _, _ = await accounts.with_factor(one)
     other, mine = (await device.enters()).token, (await device.enters()).token
-    acting = await sessions.check(desk, mine)
-    token = await credentials.change_password(desk, acting, PASSWORD, NEW, HERE)
+    acting = await sessions.check(services, mine)
+    token = await credentials.change_password(services, acting, PASSWORD, NEW, HERE)
 
-    assert [await is_over(desk, each) for each in (other, mine, token)] == [True, True, False]
-    changed = Someone(desk=desk, person=device.person, password=NEW, totp=device.totp)
+    assert [await is_over(services, each) for each in (other, mine, token)] == [True, True, False]
+    changed = Someone(services=services, person=device.person, password=NEW, totp=device.totp)
     await changed.enters()  # the device still fits
     await denied(device.enters())
 
 
-async def test_no_password_of_before_is_taken_again(desk: AccountDesk, clock: ManualClock) -> None:
+async def test_no_password_of_before_is_taken_again(services: AccountServices, clock: ManualClock) -> None:
     """Of two that are remembered; the third last may come back."""
-    two = replace(desk, rules=replace(desk.rules, passwords=PasswordRules(remembered=2)))
+    two = replace(services, rules=replace(services.rules, passwords=PasswordRules(remembered=2)))
     _, one = await clerk(two)
     token = (await one.enters()).token
 
@@ -156,12 +158,12 @@ async def test_no_password_of_before_is_taken_again(desk: AccountDesk, clock: Ma
     token = await change(NEW + " 2", PASSWORD)
 
 
-async def test_a_stolen_session_guesses_no_password(desk: AccountDesk) -> None:
-    _, one = await clerk(desk)
-    acting = await sessions.check(desk, (await one.enters()).token)
+async def test_a_stolen_session_guesses_no_password(services: AccountServices) -> None:
+    _, one = await clerk(services)
+    acting = await sessions.check(services, (await one.enters()).token)
 
     codes = [
-        (await denied(credentials.change_password(desk, acting, "Wrong-1 word", NEW, HERE))).code
+        (await denied(credentials.change_password(services, acting, "Wrong-1 word", NEW, HERE))).code
         for _ in range(6)
     ]
 
@@ -169,39 +171,39 @@ async def test_a_stolen_session_guesses_no_password(desk: AccountDesk) -> None:
 
 
 @pytest.mark.parametrize("how", ["locked", "post", "link", "own", "table"])
-async def test_who_is_out_is_out_at_once(desk: AccountDesk, store: SqlOfficeStore, how: str) -> None:
-    root, one = await clerk(desk)
+async def test_who_is_out_is_out_at_once(services: AccountServices, store: SqlOfficeStore, how: str) -> None:
+    root, one = await clerk(services)
     token = (await one.enters()).token
-    acting = await sessions.check(desk, token)
+    acting = await sessions.check(services, token)
 
     match how:
         case "locked":
-            await admin.stand(desk, root.by, "vananh", AccountStanding.LOCKED, "the device was stolen")
+            await admin.stand(services, root.by, "vananh", AccountStanding.LOCKED, "the device was stolen")
         case "post":
-            await posts.give(desk, root.by, "vananh", post(PostRole.HEAD))
+            await posts.give(services, root.by, "vananh", post(PostRole.HEAD))
         case "link":
-            _, code = await admin.link(desk, root.by, "vananh")
-            await accounts.taken_up(desk, code, NEW)
+            _, code = await admin.link(services, root.by, "vananh")
+            await accounts.taken_up(services, code, NEW)
         case "own":
-            await credentials.lock_own_account(desk, acting, "somebody else was in")
+            await credentials.lock_own_account(services, acting, "somebody else was in")
         case _:
             async with store.writer.begin() as line:
                 await line.execute(text("UPDATE person SET blocked_at = enrolled_at WHERE login = 'vananh'"))
 
-    assert await is_over(desk, token)
+    assert await is_over(services, token)
 
 
 @pytest.mark.parametrize("token", ["", "x", "a" * 5000, chr(0xDCFF)], ids=["none", "short", "long", "odd"])
-async def test_whatever_a_browser_sends_is_no_session(desk: AccountDesk, token: str) -> None:
-    assert await is_over(desk, token)
+async def test_whatever_a_browser_sends_is_no_session(services: AccountServices, token: str) -> None:
+    assert await is_over(services, token)
 
 
-async def test_nothing_that_is_kept_opens_a_session(desk: AccountDesk, store: SqlOfficeStore) -> None:
-    _, one = await clerk(desk)
+async def test_nothing_that_is_kept_opens_a_session(services: AccountServices, store: SqlOfficeStore) -> None:
+    _, one = await clerk(services)
     entered = await one.enters()
     async with store.reader.connect() as line:
         kept = [str(each) for row in await line.execute(text("SELECT * FROM session")) for each in row]
 
     assert entered.token not in " ".join(kept)
     assert entered.token not in repr(entered)
-    assert [await is_over(desk, each) for each in kept] == [True] * len(kept)
+    assert [await is_over(services, each) for each in kept] == [True] * len(kept)

@@ -12,30 +12,30 @@ from gateway.domain.person import AccountStanding
 from gateway.errors import Clash, Denied
 from gateway.office.accounts import admin, credentials, sessions, sign_in
 from gateway.office.accounts.credentials import NotTaken
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import CallOrigin, Factor, SignInDuty
 from gateway.office.policy.signing_in import PasswordFault
+from gateway.office.services import AccountServices
 from tests.support import accounts
 from tests.support.accounts import DAY, HERE, MACHINE, PASSWORD, denied, post
 from tests.support.clock import ManualClock
 
 
-async def test_a_new_account_is_taken_up_by_its_person_alone(desk: AccountDesk) -> None:
+async def test_a_new_account_is_taken_up_by_its_person_alone(services: AccountServices) -> None:
     wanted = admin.NewAccount(login="vananh", name="Nguyễn Vân Anh", posts=(post(PostRole.CLERK),))
-    made, code = await admin.add(desk, MACHINE, wanted)
+    made, code = await admin.add(services, MACHINE, wanted)
 
-    assert (await credentials.owner_of_code(desk, code, HERE)).id == made.id
-    await denied(sign_in.run(desk, sign_in.TypedSignIn(login="vananh", password=""), HERE))
-    taken = await accounts.taken_up(desk, code.lower())
-    assert (await denied(credentials.take_up(desk, code, "uV4#tr0p x", HERE))).code == "GW-ONE-TIME"
+    assert (await credentials.owner_of_code(services, code, HERE)).id == made.id
+    await denied(sign_in.run(services, sign_in.TypedSignIn(login="vananh", password=""), HERE))
+    taken = await accounts.taken_up(services, code.lower())
+    assert (await denied(credentials.take_up(services, code, "uV4#tr0p x", HERE))).code == "GW-ONE-TIME"
     entered = await taken.enters()
     assert (entered.duties, entered.session.factor, entered.session.agency_id) == (
         (),
         Factor.NONE,
         accounts.NORTH,
     )
-    assert [each.kind for each in await accounts.told(desk, made.id)] == [
+    assert [each.kind for each in await accounts.told(services, made.id)] == [
         EventKind.PERSON_ADDED,
         EventKind.POST_ASSIGNED,
         EventKind.PERSON_ENROLLED,
@@ -44,22 +44,22 @@ async def test_a_new_account_is_taken_up_by_its_person_alone(desk: AccountDesk) 
 
 
 async def test_a_link_is_too_old_after_three_days_and_refuses_a_bad_password(
-    desk: AccountDesk, clock: ManualClock
+    services: AccountServices, clock: ManualClock
 ) -> None:
-    _, code = await admin.add(desk, MACHINE, admin.NewAccount(login="vananh", name="Vân Anh"))
+    _, code = await admin.add(services, MACHINE, admin.NewAccount(login="vananh", name="Vân Anh"))
 
     for _ in range(6):  # whoever has the link may look for a good one as long as it takes
         with pytest.raises(NotTaken) as found:
-            await credentials.take_up(desk, code, "VanAnh@2026", HERE)
+            await credentials.take_up(services, code, "VanAnh@2026", HERE)
     clock.advance(timedelta(hours=72))
     with pytest.raises(Denied, match="too old"):
-        await credentials.take_up(desk, code, PASSWORD, HERE)
+        await credentials.take_up(services, code, PASSWORD, HERE)
 
     assert PasswordFault.NAME in found.value.faults
 
 
-async def test_every_failure_looks_alike(desk: AccountDesk) -> None:
-    one = await accounts.operator(desk)
+async def test_every_failure_looks_alike(services: AccountServices) -> None:
+    one = await accounts.operator(services)
     device, _, _ = await accounts.with_factor(one)
     said = set()
 
@@ -69,7 +69,7 @@ async def test_every_failure_looks_alike(desk: AccountDesk) -> None:
         one.typed(),  # the code is missing
         device.typed(code="000000", password="Another-1 word"),
     ):
-        found = await denied(sign_in.run(desk, typed, HERE))
+        found = await denied(sign_in.run(services, typed, HERE))
         said.add((found.code, found.detail, found.hint))
 
     assert said == {("GW-SIGN-IN", "name, password or code do not fit", "")}
@@ -77,35 +77,35 @@ async def test_every_failure_looks_alike(desk: AccountDesk) -> None:
 
 @pytest.mark.parametrize("login", ["quantri", "nobody"])
 async def test_five_wrong_tries_lock_a_name_whether_or_not_somebody_has_it(
-    desk: AccountDesk, clock: ManualClock, login: str
+    services: AccountServices, clock: ManualClock, login: str
 ) -> None:
-    one = await accounts.operator(desk)
+    one = await accounts.operator(services)
     wrong = one.typed(login=login, password="wrong")
-    codes = [(await denied(sign_in.run(desk, wrong, HERE))).code for _ in range(7)]
+    codes = [(await denied(sign_in.run(services, wrong, HERE))).code for _ in range(7)]
 
     assert codes == ["GW-SIGN-IN"] * 5 + ["GW-LOCKED"] * 2
     if login == "quantri":
         # The right password does not open a locked name, and unlocking it does.
         right = await denied(one.enters())
         assert (right.code, right.hint) == ("GW-LOCKED", "wait: 900 s")
-        await admin.unlock(desk, MACHINE, "quantri")
+        await admin.unlock(services, MACHINE, "quantri")
         assert (await one.enters()).person.id == one.person.id
         for _ in range(5):
-            await denied(sign_in.run(desk, one.typed(login="QuanTri", password="wrong"), HERE))
+            await denied(sign_in.run(services, one.typed(login="QuanTri", password="wrong"), HERE))
         await denied(one.enters())
-    clock.advance(desk.rules.slow.lock)
+    clock.advance(services.rules.slow.lock)
     assert (await one.enters()).person.id == one.person.id
     locked = [
-        each for each in await accounts.told(desk, one.person.id) if each.kind is EventKind.PERSON_LOCKED
+        each for each in await accounts.told(services, one.person.id) if each.kind is EventKind.PERSON_LOCKED
     ]
     assert len(locked) == (2 if login == "quantri" else 0)
 
 
-async def test_many_tries_at_once_gain_nothing(desk: AccountDesk) -> None:
-    one = await accounts.operator(desk)
+async def test_many_tries_at_once_gain_nothing(services: AccountServices) -> None:
+    one = await accounts.operator(services)
 
     async def attempt() -> str:
-        found = await denied(sign_in.run(desk, one.typed(password="wrong"), HERE))
+        found = await denied(sign_in.run(services, one.typed(password="wrong"), HERE))
         return found.code
 
     found = await asyncio.gather(*(attempt() for _ in range(12)))
@@ -114,12 +114,12 @@ async def test_many_tries_at_once_gain_nothing(desk: AccountDesk) -> None:
 
 
 async def test_an_address_that_tries_many_names_waits_and_others_do_not(
-    desk: AccountDesk, clock: ManualClock
+    services: AccountServices, clock: ManualClock
 ) -> None:
-    one = await accounts.operator(desk)
+    one = await accounts.operator(services)
     bad = CallOrigin(address="198.51.100.9")
-    for n in range(desk.rules.slow.by_address):
-        await denied(sign_in.run(desk, one.typed(login=f"name{n}"), bad))
+    for n in range(services.rules.slow.by_address):
+        await denied(sign_in.run(services, one.typed(login=f"name{n}"), bad))
 
     found = await denied(one.enters(bad))
     assert (found.code, found.hint) == ("GW-SLOW-DOWN", "wait: 1 s")
@@ -127,76 +127,78 @@ async def test_an_address_that_tries_many_names_waits_and_others_do_not(
     clock.advance(1)
     await one.enters(bad)
     # One success gives back one try, not all of them.
-    await denied(sign_in.run(desk, one.typed(login="another"), bad))
+    await denied(sign_in.run(services, one.typed(login="another"), bad))
     assert (await denied(one.enters(bad))).code == "GW-SLOW-DOWN"
 
 
-async def test_a_second_factor_and_each_recovery_code_are_good_once(desk: AccountDesk) -> None:
-    device, codes, _ = await accounts.with_factor(await accounts.operator(desk))
+async def test_a_second_factor_and_each_recovery_code_are_good_once(services: AccountServices) -> None:
+    device, codes, _ = await accounts.with_factor(await accounts.operator(services))
     entered = await device.enters()
     assert entered.session.factor is Factor.TOTP
 
-    await denied(sign_in.run(desk, device.typed(), HERE))
-    by_code = await sign_in.run(desk, device.typed(code=codes[3].lower()), HERE)
-    await denied(sign_in.run(desk, device.typed(code=codes[3]), HERE))
+    await denied(sign_in.run(services, device.typed(), HERE))
+    by_code = await sign_in.run(services, device.typed(code=codes[3].lower()), HERE)
+    await denied(sign_in.run(services, device.typed(code=codes[3]), HERE))
 
     assert by_code.session.factor is Factor.RECOVERY
     assert len(set(codes)) == 10
-    async with desk.accounts.read() as view:
+    async with services.accounts.read() as view:
         assert await view.past.codes_left(device.person.id) == 9
 
 
-async def test_a_code_that_does_not_fit_sets_up_nothing(desk: AccountDesk) -> None:
-    one = await accounts.operator(desk)
-    acting = await sessions.check(desk, (await one.enters()).token)
-    totp, uri = credentials.begin_factor(desk, acting)
+async def test_a_code_that_does_not_fit_sets_up_nothing(services: AccountServices) -> None:
+    one = await accounts.operator(services)
+    acting = await sessions.check(services, (await one.enters()).token)
+    totp, uri = credentials.begin_factor(services, acting)
 
     with pytest.raises(Clash):
-        await credentials.set_up_factor(desk, acting, PASSWORD, totp, "nothing", HERE)
-    await denied(credentials.set_up_factor(desk, acting, "Wrong-1 word", totp, "000000", HERE))
+        await credentials.set_up_factor(services, acting, PASSWORD, totp, "nothing", HERE)
+    await denied(credentials.set_up_factor(services, acting, "Wrong-1 word", totp, "000000", HERE))
     assert "quantri" in uri
     assert (await one.enters()).session.factor is Factor.NONE
 
 
-async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(desk: AccountDesk) -> None:
-    root = await accounts.operator(desk)
-    clerk = await accounts.someone(desk, root.by, "vananh", post(PostRole.CLERK))
-    await admin.stand(desk, root.by, "vananh", AccountStanding.SUSPENDED, "on leave for a year")
+async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(
+    services: AccountServices,
+) -> None:
+    root = await accounts.operator(services)
+    clerk = await accounts.someone(services, root.by, "vananh", post(PostRole.CLERK))
+    await admin.stand(services, root.by, "vananh", AccountStanding.SUSPENDED, "on leave for a year")
 
-    wrong = await denied(sign_in.run(desk, clerk.typed(password="wrong"), HERE))
+    wrong = await denied(sign_in.run(services, clerk.typed(password="wrong"), HERE))
     right = await denied(clerk.enters())
-    await admin.stand(desk, root.by, "vananh", AccountStanding.ACTIVE, "is back from leave")
+    await admin.stand(services, root.by, "vananh", AccountStanding.ACTIVE, "is back from leave")
 
     assert (wrong.code, right.code, right.hint) == ("GW-SIGN-IN", "GW-ACCOUNT", "suspended")
     assert (await clerk.enters()).person.standing is AccountStanding.ACTIVE
 
 
 async def test_an_old_password_signs_in_to_nothing_but_its_change(
-    desk: AccountDesk, clock: ManualClock
+    services: AccountServices, clock: ManualClock
 ) -> None:
-    one = await accounts.operator(desk)
+    one = await accounts.operator(services)
     clock.advance(89 * DAY)
     assert (await one.enters()).reminder == 1
     clock.advance(DAY)
     entered = await one.enters()
 
-    acting = await sessions.check(desk, entered.token)
+    acting = await sessions.check(services, entered.token)
     assert entered.duties == acting.duties == (SignInDuty.CHANGE_PASSWORD,)
     with pytest.raises(Denied) as found:
         acting.require(Right.ACCOUNTS, agency_id="")
     assert found.value.code == "GW-DUTY"
 
 
-async def test_a_guessed_link_locks_nobody_and_slows_its_address_down(desk: AccountDesk) -> None:
+async def test_a_guessed_link_locks_nobody_and_slows_its_address_down(services: AccountServices) -> None:
     bad = CallOrigin(address="2001:db8::1")
     # Each from another address of one network.
     guesses = [
-        credentials.owner_of_code(desk, f"GUESS-{n}", CallOrigin(address=f"2001:db8::{n:x}"))
+        credentials.owner_of_code(services, f"GUESS-{n}", CallOrigin(address=f"2001:db8::{n:x}"))
         for n in range(22)
     ]
     codes = [(await denied(guess)).code for guess in guesses]
 
     assert codes == ["GW-ONE-TIME"] * 20 + ["GW-SLOW-DOWN"] * 2
-    own = await denied(credentials.owner_of_code(desk, "GUESS", bad))
-    other = await denied(credentials.owner_of_code(desk, "GUESS", CallOrigin(address="2001:db8:0:1::1")))
+    own = await denied(credentials.owner_of_code(services, "GUESS", bad))
+    other = await denied(credentials.owner_of_code(services, "GUESS", CallOrigin(address="2001:db8:0:1::1")))
     assert (own.code, other.code) == ("GW-SLOW-DOWN", "GW-ONE-TIME")

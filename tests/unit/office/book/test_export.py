@@ -231,13 +231,13 @@ async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(to
         await enter(town, subject=f"=HYPERLINK({n}) <b>“Ô tô”</b>")
     town.clock.advance(86_400 * 12)
     await enter(town, subject="Tháng sau")
-    desk, scope, ask = town.node.book, await town.scope(COMMUNE), Ask(book=Book.INCOMING, span=YEAR)
+    services, scope, ask = town.node.book, await town.scope(COMMUNE), Ask(book=Book.INCOMING, span=YEAR)
     files: dict[str, BytesIO] = {name: BytesIO() for name in ("xlsx", "csv", "html")}
 
     told = [
-        await books.write_xlsx(desk, scope, ask, files["xlsx"]),
-        await books.write_csv(desk, scope, ask, files["csv"]),
-        await book_page.write(desk, scope, ask, files["html"], nonce="abc"),
+        await books.write_xlsx(services, scope, ask, files["xlsx"]),
+        await books.write_csv(services, scope, ask, files["csv"]),
+        await book_page.write(services, scope, ask, files["html"], nonce="abc"),
     ]
 
     sheet = rows_of(files["xlsx"].getvalue())

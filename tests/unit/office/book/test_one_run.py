@@ -21,7 +21,7 @@ from gateway.errors import Refused, StoreFailure
 from gateway.incoming import act, by_hand
 from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import TypedMail
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.office.book import books
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
@@ -64,7 +64,7 @@ class Story:
         self.by_hand: list[str] = []
 
     @property
-    def desk(self) -> InDesk:
+    def services(self) -> IncomingServices:
         return self.town.node.inn
 
     def letter(self, **fields: Any) -> TypedMail:
@@ -73,23 +73,25 @@ class Story:
         return TypedMail(**(values | fields))
 
     async def enter(self, **fields: Any) -> None:
-        done = await by_hand.enter(self.desk, self.scope, self.letter(**fields))
+        done = await by_hand.enter(self.services, self.scope, self.letter(**fields))
         self.made.append((done.entry.year, done.document.id))
         self.by_hand.append(done.document.id)
 
     async def take_in(self) -> None:
         document = incoming(self.town.clock, scope=self.scope, sender_code="Z91.09")
-        async with self.desk.store.begin(self.scope) as work:
+        async with self.services.store.begin(self.scope) as work:
             await work.incoming.add(document)
             await work.commit()
-        done = await act.set_status(self.desk, self.scope, document.id, StatusCall(code="03"))
+        done = await act.set_status(self.services, self.scope, document.id, StatusCall(code="03"))
         assert done.document.register_year is not None
         self.made.append((done.document.register_year, document.id))
 
     async def crash(self, *, committed: bool) -> None:
         """The clerk sends the form again after the crash."""
         id = self.town.clock.new_id("inb_")
-        broken = replace(self.desk, store=cast(SqlStore, Crashing(self.desk.store, committed=committed)))
+        broken = replace(
+            self.services, store=cast(SqlStore, Crashing(self.services.store, committed=committed))
+        )
         with suppress(StoreFailure):
             await by_hand.enter(broken, self.scope, self.letter(id=id))
         await self.enter(id=id)
@@ -106,7 +108,7 @@ class Story:
             with suppress(Refused):
                 await self.enter(subject="")
         elif what == "strike" and self.by_hand:
-            await by_hand.strike(self.desk, self.scope, self.by_hand[-1], "Nhập nhầm")
+            await by_hand.strike(self.services, self.scope, self.by_hand[-1], "Nhập nhầm")
         elif what in ("crash", "crash-after"):
             await self.crash(committed=what == "crash-after")
         elif what == "days":

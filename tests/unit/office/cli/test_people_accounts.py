@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bootstrap.ground import open_ground
+from gateway.bootstrap.core import open_core
 from gateway.domain.account import HostedAgency
 from gateway.errors import Denied
-from gateway.office.bootstrap.office import account_desk
+from gateway.office.bootstrap.office import account_services
 from gateway.store import migrate
 from gateway_labs.demo import stage
 from tests.support import accounts
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, terminal: Terminal) -> Path:
 
     async def made() -> None:
         await migrate.up(settings.database.url)
-        async with open_ground(settings) as office:
+        async with open_core(settings) as office:
             await office.store.accounts.add_hosted(
                 HostedAgency(id=accounts.NORTH, code="Z91.01", name="North")
             )
@@ -44,8 +44,8 @@ def taken_up(folder: Path, code: str) -> None:
     """Its person chooses a password, and signs in once."""
 
     async def work() -> None:
-        async with open_ground(stage.settings_for(folder)) as office:
-            one = await accounts.taken_up(account_desk(office), code)
+        async with open_core(stage.settings_for(folder)) as office:
+            one = await accounts.taken_up(account_services(office), code)
             await one.enters()
 
     asyncio.run(work())
@@ -90,10 +90,10 @@ def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: 
 
     async def lock() -> list[str]:
         codes = []
-        async with open_ground(stage.settings_for(folder)) as office:
-            async with account_desk(office).accounts.read() as view:
+        async with open_core(stage.settings_for(folder)) as office:
+            async with account_services(office).accounts.read() as view:
                 person = await view.people.named("vananh")
-            one = accounts.Someone(desk=account_desk(office), person=person, password="wrong")
+            one = accounts.Someone(services=account_services(office), person=person, password="wrong")
             for _ in range(6):
                 with pytest.raises(Denied) as found:
                     await one.enters()

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.bootstrap.ground import open_ground
+from gateway.bootstrap.core import open_core
 from gateway.clock import SystemClock
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState, Urgency
-from gateway.office.bootstrap.office import account_desk
+from gateway.office.bootstrap.office import account_services
 from gateway.office.store.store import SqlOfficeStore
 from gateway.words import labels
 from gateway_labs.demo import stage
@@ -142,8 +142,8 @@ def test_a_countdown_reads_as_clerks_read_it() -> None:
 
 
 async def take_up(folder: Path, code: str) -> None:
-    async with open_ground(stage.settings_for(folder / "data")) as ground:
-        await accounts.taken_up(account_desk(ground), code)
+    async with open_core(stage.settings_for(folder / "data")) as core:
+        await accounts.taken_up(account_services(core), code)
 
 
 def test_a_document_is_submitted_to_a_leader_whose_opinion_is_recorded(

@@ -13,16 +13,16 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.office import todo
 from gateway.office.domain.task import TaskKind
-from gateway.office.letters import asking
+from gateway.office.letters import follow_up
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
 WEEK = timedelta(days=7)
 LONG = timedelta(days=3)
 
 
-async def press(town: Town, code: str = PROVINCE, **more: str) -> asking.Urging:
+async def press(town: Town, code: str = PROVINCE, **more: str) -> follow_up.Urging:
     told = {"by": "Trần Thị Mẫu", "how": "phone", "text": "Đề nghị tiếp nhận.", **more}
-    return await asking.urge(town.node.out, await town.scope(DEPARTMENT), code, every=WEEK, **told)
+    return await follow_up.urge(town.node.out, await town.scope(DEPARTMENT), code, every=WEEK, **told)
 
 
 async def urged(town: Town, id: str) -> list[str]:
@@ -42,7 +42,7 @@ async def test_all_late_documents_of_one_recipient_are_urged_together_and_of_nob
     with pytest.raises(Clash, match="nothing of ours is late"):
         await press(town)
     town.clock.advance(LONG)
-    stands = await asking.urging_of(town.node.out, await town.scope(DEPARTMENT), PROVINCE, WEEK)
+    stands = await follow_up.urging_of(town.node.out, await town.scope(DEPARTMENT), PROVINCE, WEEK)
     await press(town)
 
     assert {each.id for each in stands.late} == {one.id, other.id}
@@ -94,7 +94,7 @@ async def test_whom_to_phone_is_who_answered_from_there_last(town: Town) -> None
     await town.carry()
     town.clock.advance(LONG)
 
-    stands = await asking.urging_of(town.node.out, await town.scope(DEPARTMENT), PROVINCE, WEEK)
+    stands = await follow_up.urging_of(town.node.out, await town.scope(DEPARTMENT), PROVINCE, WEEK)
 
     assert [each.code.split("/")[0] for each in stands.late] == ["15"]
     assert stands.contact is not None
@@ -122,7 +122,7 @@ async def test_an_answer_that_does_not_come_by_its_day_is_urged_until_it_comes(t
         await press(town)
     town.clock.advance(timedelta(days=3))
     assert await tasks() == [(PROVINCE, True)]
-    known = await asking.urging_of(town.node.out, scope, PROVINCE, WEEK)
+    known = await follow_up.urging_of(town.node.out, scope, PROVINCE, WEEK)
     await press(town)
 
     assert [(each.id, each.answer) for each in known.late] == [(asked.id, True)]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.domain.document import Urgency
-from gateway.office import rings
-from gateway.office.domain.notice import OwnDesk, Partner, Ring, RingKind, SubjectKind
+from gateway.office import notifications
+from gateway.office.domain.notice import NotificationSettings, Partner, Ring, RingKind, SubjectKind
 from gateway.office.domain.task import Task, TaskKind
 from tests.support.cases import Cases
 
@@ -35,7 +35,7 @@ def task(kind: TaskKind, **fields: Any) -> Task:
 
 
 def ring(found: Task) -> Ring:
-    (one,) = rings.of_tasks([found])
+    (one,) = notifications.of_tasks([found])
     return one
 
 
@@ -66,14 +66,14 @@ def test_only_express_letters_are_heard(urgency: Urgency, kind: RingKind, aloud:
 
 def test_a_task_that_was_read_is_told_anew_once_it_is_late() -> None:
     fresh, late = task(TaskKind.FAILED), task(TaskKind.FAILED, is_late=True, due_at=NOW)
-    desk = OwnDesk(read_until=ring(fresh).at)
-    assert not desk.is_unread(ring(fresh))
-    assert desk.is_unread(ring(late))
+    services = NotificationSettings(read_until=ring(fresh).at)
+    assert not services.is_unread(ring(fresh))
+    assert services.is_unread(ring(late))
     assert ring(late).at == NOW
     # Whatever is due at once is not told twice.
     at_once = task(TaskKind.FAILED, is_late=True, due_at=NOW - HOUR)
-    assert not desk.is_unread(ring(at_once))
-    assert OwnDesk().is_unread(ring(fresh))
+    assert not services.is_unread(ring(at_once))
+    assert NotificationSettings().is_unread(ring(fresh))
 
 
 def test_a_reply_is_told_of_two_days_before() -> None:
@@ -100,7 +100,7 @@ def test_what_stands_in_the_list_later_than_it_began_is_told_when_it_does(
 
 def test_a_unit_is_told_once_more_of_what_is_late() -> None:
     late = task(TaskKind.WORK, due_at=NOW - DAY, is_late=True)
-    (told,) = rings.of_late([task(TaskKind.START), late])
+    (told,) = notifications.of_late([task(TaskKind.START), late])
     assert (told.kind, told.at) == (RingKind.DUE, NOW - DAY)
 
 
@@ -116,12 +116,12 @@ def test_who_owes_a_word_since_a_day_and_was_not_heard_is_silent_once() -> None:
         "B": Partner(name="Sở B", heard_at=NOW - DAY),
         "C": Partner(name="Sở C", heard_at=NOW - 5 * DAY),
     }
-    found = {each.subject_id: each for each in rings.of_silent(sent, partners)}
+    found = {each.subject_id: each for each in notifications.of_silent(sent, partners)}
     assert set(found) == {"A", "C"}
     assert (found["A"].party, found["A"].at) == ("Sở A", NOW - 2 * DAY)
     # It spoke in between: silence is counted from what it owes since then.
     spoke = {"A": Partner(name="Sở A", heard_at=NOW - 2.5 * DAY)}
-    (again,) = rings.of_silent(sent[:2], spoke)
+    (again,) = notifications.of_silent(sent[:2], spoke)
     assert again.at == NOW - DAY
-    (unknown,) = rings.of_silent([("Z", NOW - 2 * DAY)], {})
+    (unknown,) = notifications.of_silent([("Z", NOW - 2 * DAY)], {})
     assert unknown.party == "Z"

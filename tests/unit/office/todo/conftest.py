@@ -17,8 +17,8 @@ from gateway.domain.document import IncomingDocument, OutState
 from gateway.domain.handling import UnitPart
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office import todo
-from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import Task, TaskKind
+from gateway.office.services import TodoServices
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.policy.upkeep import CertificateEnding
 from gateway.settings import Settings
@@ -40,8 +40,8 @@ def certificates() -> Certificates:
 
 
 @pytest.fixture
-def desk(store: SqlOfficeStore, clock: ManualClock, certificates: Certificates) -> TodoDesk:
-    return TodoDesk(
+def services(store: SqlOfficeStore, clock: ManualClock, certificates: Certificates) -> TodoServices:
+    return TodoServices(
         store=store,
         calendar=store.calendar,
         certificates=certificates.endings,
@@ -60,7 +60,7 @@ def at(text: str) -> datetime:
 class TodoOffice:
     """An agency in the north: what comes in, what is sent, and what its list shows."""
 
-    desk: TodoDesk
+    services: TodoServices
     store: SqlOfficeStore
     clock: ManualClock
 
@@ -69,7 +69,7 @@ class TodoOffice:
         self.clock.advance(at(text) - self.clock.now())
 
     async def tasks(self, scope: AgencyScope = NORTH, units: Collection[str] | None = None) -> Sequence[Task]:
-        return (await todo.gather(self.desk, scope, units=units)).tasks
+        return (await todo.gather(self.services, scope, units=units)).tasks
 
     async def kinds(self) -> list[TaskKind]:
         return [task.kind for task in await self.tasks()]
@@ -110,5 +110,5 @@ class TodoOffice:
 
 
 @pytest.fixture
-def office(desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock) -> TodoOffice:
-    return TodoOffice(desk=desk, store=store, clock=clock)
+def office(services: TodoServices, store: SqlOfficeStore, clock: ManualClock) -> TodoOffice:
+    return TodoOffice(services=services, store=store, clock=clock)

@@ -16,9 +16,9 @@ from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Clash, NotFound
 from gateway.office import todo
-from gateway.office.desks import OfficeIn
 from gateway.office.domain.task import TaskKind
 from gateway.office.letters import received
+from gateway.office.services import OfficeIncomingServices
 from gateway.policy import timers
 from gateway.policy.upkeep import CertificateEnding
 from tests.support.stores import (
@@ -57,7 +57,7 @@ async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(
 
     assert (task.id, task.subject_id, task.is_late) == (f"take_in:{arrived.id}", arrived.id, True)
     assert (task.document, task.counterpart, task.due_at) == ("7/SNN", "Z91.02", at("20 10:00"))
-    assert (await todo.gather(office.desk, NORTH)).remaining(task) == -timedelta(minutes=40)
+    assert (await todo.gather(office.services, NORTH)).remaining(task) == -timedelta(minutes=40)
     assert await office.tasks(SOUTH) == ()
 
 
@@ -135,7 +135,7 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
     ]
     office.to("23 09:00")
 
-    found = await todo.gather(office.desk, NORTH)
+    found = await todo.gather(office.services, NORTH)
 
     assert [(each.kind, each.id.partition(":")[2], each.due_at) for each in found.tasks] == [
         (TaskKind.TAKE_IN, new.id, at("20 10:00")),
@@ -242,11 +242,11 @@ async def test_a_queued_document_is_a_task_only_when_it_is_late(office: TodoOffi
 
 async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(office: TodoOffice) -> None:
     task = f"failed:{await office.send('failed')}"
-    await todo.take_task(office.desk, NORTH, task, "A. Clerk")
-    await todo.snooze_task(office.desk, NORTH, task, at("20 14:00"), "They move\nhouse")
+    await todo.take_task(office.services, NORTH, task, "A. Clerk")
+    await todo.snooze_task(office.services, NORTH, task, at("20 14:00"), "They move\nhouse")
 
-    resting = await todo.gather(office.desk, NORTH)
-    whole = await todo.gather(office.desk, NORTH, everything=True)
+    resting = await todo.gather(office.services, NORTH)
+    whole = await todo.gather(office.services, NORTH, everything=True)
     office.to("20 14:00")
     (back,) = await office.tasks()
 
@@ -265,29 +265,29 @@ async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(off
 async def test_a_settled_task_comes_back_only_when_it_begins_anew(office: TodoOffice) -> None:
     id = await office.send("failed")
     task = f"failed:{id}"
-    await todo.take_task(office.desk, NORTH, task, "A. Clerk")
+    await todo.take_task(office.services, NORTH, task, "A. Clerk")
     office.clock.advance(60)
-    await todo.close_task(office.desk, NORTH, task, "Told them by phone")
+    await todo.close_task(office.services, NORTH, task, "Told them by phone")
     office.clock.advance(timedelta(days=3))
     assert await office.kinds() == []
 
     async with office.change() as work:
         await work.deliveries.save_state(id, "failed", (), office.clock.now())
     (again,) = await office.tasks()
-    await todo.take_task(office.desk, NORTH, task, "B. Clerk")
+    await todo.take_task(office.services, NORTH, task, "B. Clerk")
 
     assert again.owner == "A. Clerk"
     assert [each.owner for each in await office.tasks()] == ["B. Clerk"]
-    await todo.close_task(office.desk, NORTH, task, "Corrected")
+    await todo.close_task(office.services, NORTH, task, "Corrected")
     assert await office.kinds() == []
-    await todo.wake_task(office.desk, NORTH, task)
+    await todo.wake_task(office.services, NORTH, task)
     assert await office.kinds() == [TaskKind.FAILED]
 
 
 async def test_what_is_express_is_never_put_off_nor_what_became_so_since(office: TodoOffice) -> None:
     letter = await office.receive(urgency=Urgency.VERY_URGENT)
     (task,) = await office.tasks()
-    await todo.snooze_task(office.desk, NORTH, task.id, task.due_at, "They print it")
+    await todo.snooze_task(office.services, NORTH, task.id, task.due_at, "They print it")
     assert await office.kinds() == []
 
     async with office.change() as work:
@@ -296,7 +296,7 @@ async def test_what_is_express_is_never_put_off_nor_what_became_so_since(office:
     assert await office.kinds() == [TaskKind.TAKE_IN]
     with pytest.raises(Clash) as refused:
         await todo.snooze_task(
-            office.desk, NORTH, task.id, office.clock.now() + timedelta(minutes=1), "Later"
+            office.services, NORTH, task.id, office.clock.now() + timedelta(minutes=1), "Later"
         )
     assert refused.value.code == "GW-REST-EXPRESS"
 
@@ -308,9 +308,11 @@ async def test_nothing_is_put_off_past_its_deadline(office: TodoOffice) -> None:
 
     for task in tasks:
         with pytest.raises(Clash) as refused:
-            await todo.snooze_task(office.desk, NORTH, task.id, task.due_at + timedelta(seconds=1), "Later")
+            await todo.snooze_task(
+                office.services, NORTH, task.id, task.due_at + timedelta(seconds=1), "Later"
+            )
         assert refused.value.code == "GW-REST-DUE"
-        await todo.snooze_task(office.desk, NORTH, task.id, task.due_at, "They print it")
+        await todo.snooze_task(office.services, NORTH, task.id, task.due_at, "They print it")
     assert await office.kinds() == []
 
     office.clock.advance(max(task.due_at for task in tasks) - office.clock.now())
@@ -324,12 +326,12 @@ async def test_nobody_notes_on_what_is_no_task_of_theirs_without_words_or_for_an
 
     for scope, name in ((SOUTH, task), (NORTH, "failed:dlv_nobody"), (NORTH, "")):
         with pytest.raises(NotFound):
-            await todo.close_task(office.desk, scope, name, "Done")
+            await todo.close_task(office.services, scope, name, "Done")
     for until in (at("20 08:00"), at("20 07:00"), office.clock.now() + timedelta(days=91)):
         with pytest.raises(Clash, match="within the next 90 days"):
-            await todo.snooze_task(office.desk, NORTH, task, until, "Later")
+            await todo.snooze_task(office.services, NORTH, task, until, "Later")
     with pytest.raises(Clash, match="letters"):
-        await todo.close_task(office.desk, NORTH, task, "  ")
+        await todo.close_task(office.services, NORTH, task, "  ")
     assert await office.kinds() == [TaskKind.FAILED]
 
 
@@ -362,11 +364,11 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     assert [(each.id, each.timer) for each in theirs] == [(f"work:{helping.id}", "t7n")]
     assert nobodys == ()
 
-    await todo.take_task(office.desk, NORTH, mine[0].id, "Nguyễn Thị An", {"Phòng Tổng hợp"})
+    await todo.take_task(office.services, NORTH, mine[0].id, "Nguyễn Thị An", {"Phòng Tổng hợp"})
     (owned,) = await office.tasks(units={"Phòng Tổng hợp"})
     assert owned.owner == "Nguyễn Thị An"
     with pytest.raises(NotFound):
-        await todo.take_task(office.desk, NORTH, mine[0].id, "Người khác", {"Phòng Tài chính"})
+        await todo.take_task(office.services, NORTH, mine[0].id, "Người khác", {"Phòng Tài chính"})
     async with office.change() as work:
         begun = replace(await work.incoming.get(document.id), state=InState.PROCESSING)
         await work.incoming.save(begun)
@@ -384,7 +386,7 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
 async def test_fifteen_working_days_count_from_the_day_the_document_came(office: TodoOffice) -> None:
     """Whenever it was given, and to whom."""
     document = await office.receive(state=InState.ASSIGNED)
-    due = timers.work(await office.desk.office(), office.clock.now(), None)
+    due = timers.work(await office.services.office(), office.clock.now(), None)
     office.to("26 08:00")
     await office.give(document.id, deadline=None, is_lead=False)
 
@@ -400,7 +402,9 @@ async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_
 ) -> None:
     """Once; the event says who and what; a document with an opinion is nobody's task of this kind any more."""
     document = await office.receive(state=InState.ACCEPTED)
-    inn = cast("OfficeIn", SimpleNamespace(store=office.store, clock=office.clock, wake=lambda: None))
+    inn = cast(
+        "OfficeIncomingServices", SimpleNamespace(store=office.store, clock=office.clock, wake=lambda: None)
+    )
 
     made = await received.submit(inn, NORTH, document.id, "prn_head", "Đề nghị giao Phòng Tổng hợp")
     with pytest.raises(Clash, match="cannot be submitted"):

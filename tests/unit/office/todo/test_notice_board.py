@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gateway.domain.event import EventKind
-from gateway.office.desks import TodoDesk
 from gateway.office.domain.notice import Notice, NoticeKind, NoticeWish
 from gateway.office.notices import NoticeBoard
+from gateway.office.services import TodoServices
 from gateway.office.store.store import SqlNotices, SqlOfficeStore
 from tests.support.clock import ManualClock
 
@@ -32,10 +32,10 @@ class LookedAt(SqlNotices):
 
 
 async def test_a_page_that_was_asked_for_just_before_hides_no_notice(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+    services: TodoServices, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     rows = LookedAt(store.writing, store.reading, clock)
-    rows.board = board = NoticeBoard(desk=desk, rows=rows)
+    rows.board = board = NoticeBoard(services=services, rows=rows)
     wish = NoticeWish(
         kind=NoticeKind.INCIDENT,
         starts_at=clock.now(),

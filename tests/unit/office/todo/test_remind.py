@@ -13,11 +13,11 @@ import pytest
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import InState, Urgency
 from gateway.office import mail
-from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import RecallAsk
 from gateway.office.mail import DigestMail, SmtpMailer
 from gateway.office.notices import Reminders
 from gateway.office.policy.reminders import UnitPeople
+from gateway.office.services import TodoServices
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
 from tests.support.clock import ManualClock
@@ -36,14 +36,14 @@ async def server() -> AsyncIterator[MailServer]:
 
 
 @pytest.fixture
-def reminders(desk: TodoDesk, server: MailServer, clock: ManualClock) -> Iterator[Reminders]:
+def reminders(services: TodoServices, server: MailServer, clock: ManualClock) -> Iterator[Reminders]:
     pool = ThreadPool(2)
     where = MailSettings(
         host="127.0.0.1", port=server.port, security=mail.NONE, sender="node@north.example", timeout_s=10
     )
     people = {"z91.01": (OURS,), "z91.77": ("somebody@elsewhere.example",)}
     yield Reminders(
-        desk=desk,
+        services=services,
         mailer=SmtpMailer(where, clock, pool),
         digest_at=(time(8), time(14)),
         people=people,

@@ -11,10 +11,10 @@ import pytest
 from gateway.domain.document import Assignment, InState, Urgency
 from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, Track
-from gateway.office.desks import TodoDesk
-from gateway.office.domain.notice import OwnDesk, Partner, RingKind
-from gateway.office.rings import RingBoard
-from gateway.office.todo import TaskBell
+from gateway.office.domain.notice import NotificationSettings, Partner, RingKind
+from gateway.office.notifications import RingBoard
+from gateway.office.services import TodoServices
+from gateway.office.todo import TaskCount
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
 from tests.unit.office.todo.conftest import TodoOffice
@@ -41,13 +41,13 @@ def around(clock: ManualClock) -> Around:
 
 
 @pytest.fixture
-def board(desk: TodoDesk, around: Around) -> RingBoard:
-    return RingBoard(bell=TaskBell(desk), quarantined=around.aside, partners=around.partners)
+def board(services: TodoServices, around: Around) -> RingBoard:
+    return RingBoard(bell=TaskCount(services), quarantined=around.aside, partners=around.partners)
 
 
 async def kinds(board: RingBoard) -> list[RingKind]:
     """As somebody finds them who looks some minutes later."""
-    board.bell.desk.clock.advance(301)  # type: ignore[attr-defined]  # the clock of tests
+    board.bell.services.clock.advance(301)  # type: ignore[attr-defined]  # the clock of tests
     return [each.kind for each in await board.of_agency(NORTH)]
 
 
@@ -142,15 +142,17 @@ async def test_a_unit_hears_that_a_letter_given_to_it_is_recalled_and_that_it_wa
 
 
 async def test_a_desk_remembers_for_its_person_in_its_agency(board: RingBoard, office: TodoOffice) -> None:
-    assert await board.desk(NORTH) == OwnDesk()
+    assert await board.services(NORTH) == NotificationSettings()
     now = office.clock.now()
     await board.read(NORTH, now + DAY)  # nobody reads ahead
     await board.read(NORTH, now - DAY)  # nor back
     await board.choose(NORTH, frozenset({RingKind.SILENT, RingKind.DUE}))
     await board.put_tour_away(NORTH)
 
-    kept = OwnDesk(read_until=now, muted=frozenset({RingKind.SILENT, RingKind.DUE}), toured_at=now)
-    assert await board.desk(NORTH) == kept
-    assert await board.desk(NORTH, fresh=True) == kept
-    assert await board.desk(SOUTH) == OwnDesk()
-    assert await board.desk(replace(NORTH, principal_id="prn_other")) == OwnDesk()
+    kept = NotificationSettings(
+        read_until=now, muted=frozenset({RingKind.SILENT, RingKind.DUE}), toured_at=now
+    )
+    assert await board.services(NORTH) == kept
+    assert await board.services(NORTH, fresh=True) == kept
+    assert await board.services(SOUTH) == NotificationSettings()
+    assert await board.services(replace(NORTH, principal_id="prn_other")) == NotificationSettings()

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.domain.document import InState, Urgency
-from gateway.office.todo import TaskBell
+from gateway.office.todo import TaskCount
 from tests.support.stores import NORTH
 from tests.unit.office.todo.conftest import TodoOffice
 
 
 async def test_it_is_gathered_once_for_some_seconds(office: TodoOffice) -> None:
-    bell = TaskBell(office.desk)
+    bell = TaskCount(office.services)
     assert (await bell.listed(NORTH)).tasks == ()
     await office.receive(urgency=Urgency.EXPRESS)
 
@@ -24,7 +24,7 @@ async def test_it_is_gathered_once_for_some_seconds(office: TodoOffice) -> None:
 
 
 async def test_whoever_acted_sees_what_is_left(office: TodoOffice) -> None:
-    bell = TaskBell(office.desk)
+    bell = TaskCount(office.services)
     arrived = await office.receive(urgency=Urgency.EXPRESS)
     assert len((await bell.listed(NORTH)).tasks) == 1
     async with office.change() as work:
@@ -38,7 +38,7 @@ async def test_whoever_acted_sees_what_is_left(office: TodoOffice) -> None:
 
 
 async def test_a_unit_counts_its_own_list(office: TodoOffice) -> None:
-    bell, unit = TaskBell(office.desk), frozenset({"Phòng Mẫu"})
+    bell, unit = TaskCount(office.services), frozenset({"Phòng Mẫu"})
     arrived = await office.receive(state=InState.PROCESSING)
     assert await bell.count(NORTH, unit) == 0
     await office.give(arrived.id, unit="Phòng Mẫu", deadline=None)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.domain.registry import AgencyEntry
 from gateway.office.node.exchange import SIX_MONTHS
-from gateway.office.web.pages.agencies.looking import ShownAgency, light_of
+from gateway.office.web.pages.agencies.registry_views import ShownAgency, light_of
 from tests.support.cases import Cases
 
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from gateway.domain.document import InState
 from gateway.domain.status import STATES
 from gateway.office.web import icons
 from gateway.office.web.answers import templates
-from gateway.office.web.visits import MENU
+from gateway.office.web.page_requests import MENU
 from tests.support.cases import Cases
 from tests.support.words import entries, forms
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import AgencyRecord
-from gateway.office.web.pages.agencies import ground
+from gateway.office.web.pages.agencies import common
 from gateway.policy import code_file as columns
 from gateway.registry import csv_file
 from gateway.registry.planning import Base, plan
@@ -61,9 +61,9 @@ def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(cases: Cases) 
         found = plan(base, csv_file.read(text.encode()), Digest("1" * 64))
         assert found.problems
         for each in found.problems:
-            said = ground.row_advice(each.advice, "vi")
-            assert said != ground.row_advice("what nobody knows", "vi"), each.advice
-            assert ground.row_advice(each.advice, "en").lower() == each.advice.lower()
+            said = common.row_advice(each.advice, "vi")
+            assert said != common.row_advice("what nobody knows", "vi"), each.advice
+            assert common.row_advice(each.advice, "en").lower() == each.advice.lower()
 
     cases.each(FAULTS, check)
 
@@ -74,6 +74,6 @@ def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
 
     found = plan(Base(records={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
 
-    said = {ground.row_advice(each.advice, "vi") for each in found.doubts}
+    said = {common.row_advice(each.advice, "vi") for each in found.doubts}
     assert len(said) == 6
-    assert ground.row_advice("what nobody knows", "vi") not in said
+    assert common.row_advice("what nobody knows", "vi") not in said

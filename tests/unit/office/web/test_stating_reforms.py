@@ -7,15 +7,15 @@ from datetime import date
 import pytest
 
 from gateway.domain.registry_reform import QueuedMail, ReformKind
-from gateway.office.web.pages.agencies import changing, ground
-from gateway.office.web.pages.agencies.changing import MOST_ROWS, Wizard
+from gateway.office.web.pages.agencies import change_wizard, common
+from gateway.office.web.pages.agencies.change_wizard import MOST_ROWS, Wizard
 
 TODAY = date(2026, 11, 20)
 DECIDED = {"number": "12/QD", "issued": "01/11/2026", "issuer": "UBND", "effective": "2027-01-01"}
 
 
 def stated(**given: str) -> Wizard:
-    return changing.read_fields(given, TODAY)
+    return change_wizard.read_fields(given, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_kind_that_is_none_and_a_day_that_is_none_are_faults_of_their_steps() 
     ],
 )
 def test_a_comma_is_part_of_a_name_and_stands_between_codes(typed: str, names: tuple[str, ...]) -> None:
-    assert ground.split_names(typed) == names
+    assert common.split_names(typed) == names
 
 
 def test_what_was_typed_becomes_the_reform_that_is_meant() -> None:

@@ -21,9 +21,9 @@ def guard(event, args):
     if event.startswith("socket.") and event != "socket.gethostname":
         raise SystemExit(f"the network was touched: {event}")
 sys.addaudithook(guard)
-from gateway.house import run
+from gateway.program import run
 code = run(sys.argv[1:])
-wiring = {"gateway.bootstrap.node", "gateway.bootstrap.ground"}
+wiring = {"gateway.bootstrap.node", "gateway.bootstrap.core"}
 loaded = ({"sqlalchemy", "aiohttp", "aio_pika", "gateway.store"} | wiring) & set(sys.modules)
 if loaded:
     raise SystemExit(f"loaded without need: {sorted(loaded)}")

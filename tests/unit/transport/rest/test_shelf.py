@@ -9,8 +9,8 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.pool import ThreadPool
+from gateway.transport.rest.fetched_queue import Draft, Shelf
 from gateway.transport.rest.line import NotSent
-from gateway.transport.rest.shelf import Draft, Shelf
 
 
 def test_a_file_is_there_from_its_first_byte_until_it_is_discarded_and_never_made_again(

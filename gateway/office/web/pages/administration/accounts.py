@@ -28,8 +28,8 @@ from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import RunningLimit
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import ADMINISTERS, PageRequest, url_for
 from gateway.office.web.routes import Access, both, get, post
-from gateway.office.web.visits import ADMINISTERS, Visit, url_for
 from gateway.words import labels
 
 HOME = "/quan-tri"
@@ -51,46 +51,46 @@ class Place:
         return self.agency_id or NODE
 
 
-def is_everywhere(visit: Visit) -> bool:
+def is_everywhere(request: PageRequest) -> bool:
     """Tell whether the person administers the accounts of every agency."""
-    return visit.person.rights.may(Right.ACCOUNTS, NODE, visit.person.at, Manner.YES)
+    return request.person.rights.may(Right.ACCOUNTS, NODE, request.person.at, Manner.YES)
 
 
-def administrator(visit: Visit) -> By:
-    return By.person(visit.person.person.id)
+def administrator(request: PageRequest) -> By:
+    return By.person(request.person.person.id)
 
 
-async def list_places(visit: Visit, *, together: bool = True, node: bool = True) -> Sequence[Place]:
+async def list_places(request: PageRequest, *, together: bool = True, node: bool = True) -> Sequence[Place]:
     """List the places to choose from. `together` and `node` add all at once, and the node itself, for operators."""
-    if not is_everywhere(visit):
-        return (_place_of(visit.own_agency),)
-    places = [Place(key=ALL, name=visit.say("admin.everywhere"), agency_id=None)] if together else []
-    places += [Place(key=OF_NODE, name=visit.say("admin.node"), agency_id=NODE)] if node else []
+    if not is_everywhere(request):
+        return (_place_of(request.own_agency),)
+    places = [Place(key=ALL, name=request.say("admin.everywhere"), agency_id=None)] if together else []
+    places += [Place(key=OF_NODE, name=request.say("admin.node"), agency_id=NODE)] if node else []
     return (
         *places,
-        *(_place_of(agency) for agency in await visit.deps.store.hosted() if agency.left_at is None),
+        *(_place_of(agency) for agency in await request.deps.store.hosted() if agency.left_at is None),
     )
 
 
-def chosen_place(visit: Visit, places: Sequence[Place], given_key: str | None = None) -> Place:
+def chosen_place(request: PageRequest, places: Sequence[Place], given_key: str | None = None) -> Place:
     """Return the place of the address or the form; else the chosen agency, else the first. Raise NotFound for another's."""
-    asked_key = visit.form.text("place") if visit.is_act else visit.ask("co-quan")
+    asked_key = request.form.text("place") if request.is_act else request.ask("co-quan")
     key = asked_key if given_key is None else given_key
-    if not key and visit.agency is not None:
-        key = visit.agency.code
+    if not key and request.agency is not None:
+        key = request.agency.code
     place = next((p for p in places if p.key == key), None if key else places[0])
     if place is None:
         raise NotFound("there is no such agency here")
     return place
 
 
-async def list_agencies(visit: Visit) -> Sequence[Place]:
+async def list_agencies(request: PageRequest) -> Sequence[Place]:
     """List agencies alone: a mailbox and a key belong to an agency."""
-    return await list_places(visit, together=False, node=False)
+    return await list_places(request, together=False, node=False)
 
 
-async def chosen_agency(visit: Visit) -> Place:
-    return chosen_place(visit, await list_agencies(visit))
+async def chosen_agency(request: PageRequest) -> Place:
+    return chosen_place(request, await list_agencies(request))
 
 
 def _place_of(agency: HostedAgency) -> Place:
@@ -102,65 +102,65 @@ NEW, IDLE = "chua-nhan", "lau-khong-dung"
 _LEAST_NAME = 2
 
 
-async def list_accounts(visit: Visit) -> web.StreamResponse:
-    places = await list_places(visit)
-    place = chosen_place(visit, places)
-    page = visit.number("trang", 1, tuple(range(1, 1000)))
+async def list_accounts(request: PageRequest) -> web.StreamResponse:
+    places = await list_places(request)
+    place = chosen_place(request, places)
+    page = request.number("trang", 1, tuple(range(1, 1000)))
     lines, total = await admin.account_lines(
-        visit.deps.accounts,
-        administrator(visit),
+        request.deps.accounts,
+        administrator(request),
         place.agency_id,
-        _account_filter(visit),
+        _account_filter(request),
         (page - 1) * _MOST_LISTED,
         _MOST_LISTED,
     )
-    return await visit.page(
+    return await request.page(
         "admin/accounts.html",
-        title=visit.say("menu.administration"),
-        rows=[(line, next(iter(limits(visit, line)), None)) for line in lines],
-        names=await agency_names(visit),
+        title=request.say("menu.administration"),
+        rows=[(line, next(iter(limits(request, line)), None)) for line in lines],
+        names=await agency_names(request),
         places=[(place.key, place.name) for place in places],
         here=place,
-        roles=[("", visit.say("admin.any")), *_roles(visit, sees_all=is_everywhere(visit))],
-        states=_states(visit),
-        asked={name: visit.ask(name) for name in ("q", "vai-tro", "trang-thai")},
+        roles=[("", request.say("admin.any")), *_roles(request, sees_all=is_everywhere(request))],
+        states=_states(request),
+        asked={name: request.ask(name) for name in ("q", "vai-tro", "trang-thai")},
         total=total,
         page=page,
         pages=-(-total // _MOST_LISTED),
-        path=lambda number: url_for(HOME, **{**visit.request.query, "trang": str(number)}),
+        path=lambda number: url_for(HOME, **{**request.http.query, "trang": str(number)}),
     )
 
 
-async def show_account(visit: Visit) -> web.StreamResponse:
-    detail = await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))
-    return await visit.page(
+async def show_account(request: PageRequest) -> web.StreamResponse:
+    detail = await admin.look_at(request.deps.accounts, administrator(request), request.path("id"))
+    return await request.page(
         "admin/account.html",
         title=detail.person.name,
         seen=detail,
-        limits=limits(visit, detail),
-        names=await agency_names(visit),
-        names_key={NODE: OF_NODE, **{agency.id: agency.code for agency in await visit.deps.store.hosted()}},
+        limits=limits(request, detail),
+        names=await agency_names(request),
+        names_key={NODE: OF_NODE, **{agency.id: agency.code for agency in await request.deps.store.hosted()}},
         has=labels.has,
-        is_self=detail.person.id == visit.person.person.id,
+        is_self=detail.person.id == request.person.person.id,
     )
 
 
-async def add_account(visit: Visit) -> web.StreamResponse:
+async def add_account(request: PageRequest) -> web.StreamResponse:
     """Add an account. With `suggest` the form comes back with a login after the local rule, and no account is added."""
-    form, values = visit.form, visit.form.flat()
+    form, values = request.form, request.form.flat()
     if "suggest" in form or not form.text("login"):
-        logins = await admin.logins(visit.deps.accounts)
-        style = signing_in.LoginStyle(visit.deps.settings.accounts.login_style)
+        logins = await admin.logins(request.deps.accounts)
+        style = signing_in.LoginStyle(request.deps.settings.accounts.login_style)
         values["login"] = signing_in.login_of_person(
-            form.text("name"), style, logins, visit.deps.settings.accounts.login_tail
+            form.text("name"), style, logins, request.deps.settings.accounts.login_tail
         )
     if "suggest" in form:
-        return await account_form(visit, values)
-    post, problems = await post_of_form(visit)
+        return await account_form(request, values)
+    post, problems = await post_of_form(request)
     if len(form.text("name")) < _LEAST_NAME:
-        problems.insert(0, visit.missing("name", "admin.name"))
+        problems.insert(0, request.missing("name", "admin.name"))
     if problems or post is None:
-        return await account_form(visit, values, problems)
+        return await account_form(request, values, problems)
     account = admin.NewAccount(
         login=values["login"],
         name=form.text("name"),
@@ -170,32 +170,32 @@ async def add_account(visit: Visit) -> web.StreamResponse:
         request=form.text("request"),
     )
     try:
-        person, code = await admin.add(visit.deps.accounts, administrator(visit), account)
+        person, code = await admin.add(request.deps.accounts, administrator(request), account)
     except Clash as error:
         field = "login" if error.code == "GW-LOGIN" else "role"
-        return await account_form(visit, values, [(field, visit.why(error))])
-    return await link_page(visit, person, code)
+        return await account_form(request, values, [(field, request.why(error))])
+    return await link_page(request, person, code)
 
 
-def address_of_node(visit: Visit) -> str:
-    return visit.deps.settings.accounts.address or f"{visit.request.scheme}://{visit.request.host}"
+def address_of_node(request: PageRequest) -> str:
+    return request.deps.settings.accounts.address or f"{request.http.scheme}://{request.http.host}"
 
 
-async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
+async def link_page(request: PageRequest, person: Person, code: str) -> web.Response:
     """Show a one-time link, on this page alone."""
-    address = address_of_node(visit).rstrip("/")
-    return await visit.page(
+    address = address_of_node(request).rstrip("/")
+    return await request.page(
         "admin/link.html",
-        title=visit.say("admin.link.title"),
+        title=request.say("admin.link.title"),
         person=person,
         link=f"{address}/lien-ket/{code}",
         code=code,
-        until=visit.person.at + visit.deps.accounts.rules.link,
+        until=request.person.at + request.deps.accounts.rules.link,
     )
 
 
-def limits(visit: Visit, line: AccountLine) -> Sequence[RunningLimit]:
-    rules = visit.deps.accounts.rules
+def limits(request: PageRequest, line: AccountLine) -> Sequence[RunningLimit]:
+    rules = request.deps.accounts.rules
     return signing_in.limits_of(
         line.person,
         rules.passwords,
@@ -205,57 +205,57 @@ def limits(visit: Visit, line: AccountLine) -> Sequence[RunningLimit]:
     )
 
 
-async def agency_names(visit: Visit) -> dict[str, str]:
-    hosted = await visit.deps.store.hosted()
-    return {NODE: visit.say("admin.node"), **{agency.id: agency.name for agency in hosted}}
+async def agency_names(request: PageRequest) -> dict[str, str]:
+    hosted = await request.deps.store.hosted()
+    return {NODE: request.say("admin.node"), **{agency.id: agency.name for agency in hosted}}
 
 
-async def post_choice(visit: Visit) -> dict[str, Any]:  # Any: values of a template
+async def post_choice(request: PageRequest) -> dict[str, Any]:  # Any: values of a template
     """Return the choices of a post's fields."""
-    sees_all = is_everywhere(visit)
-    places = await list_places(visit, together=False)
+    sees_all = is_everywhere(request)
+    places = await list_places(request, together=False)
     return {
-        "roles": [("", visit.say("admin.choose")), *_roles(visit, sees_all=sees_all)],
+        "roles": [("", request.say("admin.choose")), *_roles(request, sees_all=sees_all)],
         "places": [(place.key, place.name) for place in places],
-        "here": chosen_place(visit, places, "").key if visit.agency is not None else places[0].key,
+        "here": chosen_place(request, places, "").key if request.agency is not None else places[0].key,
     }
 
 
-async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
+async def post_of_form(request: PageRequest) -> tuple[WantedPost | None, Problems]:
     """Read the form's post: role, agency, unit and term; or its problems."""
-    form, problems = visit.form, Problems()
+    form, problems = request.form, Problems()
     role = next((r for r in PostRole if r == form.text("role")), None)
     if role is None:
-        return None, [visit.missing("role", "admin.role")]
-    places = await list_places(visit, together=False)
-    agency = NODE if role.is_of_node else chosen_place(visit, places, form.text("place")).agency_id
+        return None, [request.missing("role", "admin.role")]
+    places = await list_places(request, together=False)
+    agency = NODE if role.is_of_node else chosen_place(request, places, form.text("place")).agency_id
     if not role.is_of_node and not agency:
-        problems.append(("place", visit.say("admin.post.needs_agency")))
+        problems.append(("place", request.say("admin.post.needs_agency")))
     ends_at = None
     if form.text("until"):
-        day = dates.typed_day(form.text("until"), local(visit.person.at).date())
+        day = dates.typed_day(form.text("until"), local(request.person.at).date())
         ends_at = dates.midnight(day + timedelta(days=1)) if day is not None else None
-        if ends_at is None or ends_at <= visit.person.at:
-            problems.append(("until", visit.say("admin.until.wrong")))
+        if ends_at is None or ends_at <= request.person.at:
+            problems.append(("until", request.say("admin.until.wrong")))
     post = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=ends_at)
     return (None if problems else post), problems
 
 
 async def account_form(
-    visit: Visit, values: Mapping[str, str] = MappingProxyType({}), problems: Problems | None = None
+    request: PageRequest, values: Mapping[str, str] = MappingProxyType({}), problems: Problems | None = None
 ) -> web.Response:
-    return await visit.form_page(
+    return await request.form_page(
         "admin/new.html",
         problems,
-        title=visit.say("admin.add"),
+        title=request.say("admin.add"),
         values=values,
-        **await post_choice(visit),
+        **await post_choice(request),
     )
 
 
-def _account_filter(visit: Visit) -> Callable[[Person, tuple[Post, ...]], bool]:
-    words, role, state = fold(visit.ask("q")), visit.ask("vai-tro"), visit.ask("trang-thai")
-    idle_after, now = visit.deps.accounts.rules.idle.warn or timedelta(days=60), visit.person.at
+def _account_filter(request: PageRequest) -> Callable[[Person, tuple[Post, ...]], bool]:
+    words, role, state = fold(request.ask("q")), request.ask("vai-tro"), request.ask("trang-thai")
+    idle_after, now = request.deps.accounts.rules.idle.warn or timedelta(days=60), request.person.at
 
     def fits(person: Person, posts: tuple[Post, ...]) -> bool:
         text = fold(f"{person.login} {person.name} {person.title}")
@@ -276,26 +276,26 @@ def _has_state(person: Person, state: str, idle_since: datetime) -> bool:
     return person.standing == state
 
 
-def _states(visit: Visit) -> list[tuple[str, str]]:
+def _states(request: PageRequest) -> list[tuple[str, str]]:
     return [
-        ("", visit.say("admin.any")),
-        *((s.value, visit.say(f"standing.{s}")) for s in AccountStanding),
-        (NEW, visit.say("admin.state.new")),
-        (IDLE, visit.say("standing.idle")),
+        ("", request.say("admin.any")),
+        *((s.value, request.say(f"standing.{s}")) for s in AccountStanding),
+        (NEW, request.say("admin.state.new")),
+        (IDLE, request.say("standing.idle")),
     ]
 
 
-def _roles(visit: Visit, *, sees_all: bool) -> list[tuple[str, str]]:
+def _roles(request: PageRequest, *, sees_all: bool) -> list[tuple[str, str]]:
     return [
-        (role.value, visit.say(f"post.{role}"))
+        (role.value, request.say(f"post.{role}"))
         for role in PostRole
         if role is not PostRole.SYSTEM and (sees_all or not role.is_of_node)
     ]
 
 
-async def seen_person(visit: Visit) -> Person:
+async def seen_person(request: PageRequest) -> Person:
     """Load the person of an act. Raise NotFound for one that this administrator does not see."""
-    return (await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))).person
+    return (await admin.look_at(request.deps.accounts, administrator(request), request.path("id"))).person
 
 
 def path_of(person: Person) -> str:
@@ -316,30 +316,32 @@ _MAILBOXES = f"{HOME}/hop-thu"
 _MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
-async def list_mailboxes(visit: Visit) -> web.StreamResponse:
-    return await _mailboxes_page(visit, await chosen_agency(visit))
+async def list_mailboxes(request: PageRequest) -> web.StreamResponse:
+    return await _mailboxes_page(request, await chosen_agency(request))
 
 
-async def make_mailbox(visit: Visit) -> web.StreamResponse:
-    form, place = visit.form, await chosen_agency(visit)
+async def make_mailbox(request: PageRequest) -> web.StreamResponse:
+    form, place = request.form, await chosen_agency(request)
     role = next((r for r in _MAILBOX_ROLES if r == form.text("role")), PostRole.CLERK)
     try:
-        await posts.make_mailbox(visit.deps.accounts, administrator(visit), place.id, form.text("name"), role)
+        await posts.make_mailbox(
+            request.deps.accounts, administrator(request), place.id, form.text("name"), role
+        )
     except Clash as error:
-        return await _mailboxes_page(visit, place, form.flat(), [("name", visit.why(error))])
-    return visit.confirm(_MAILBOXES, "admin.mailbox_made", **{"co-quan": place.key})
+        return await _mailboxes_page(request, place, form.flat(), [("name", request.why(error))])
+    return request.confirm(_MAILBOXES, "admin.mailbox_made", **{"co-quan": place.key})
 
 
-async def close_mailbox(visit: Visit) -> web.StreamResponse:
-    place = await chosen_agency(visit)
-    name, query = visit.path("name"), {"co-quan": place.key}
-    if not visit.is_act:
-        mailboxes = await posts.mailboxes_of(visit.deps.accounts, place.id)
+async def close_mailbox(request: PageRequest) -> web.StreamResponse:
+    place = await chosen_agency(request)
+    name, query = request.path("name"), {"co-quan": place.key}
+    if not request.is_act:
+        mailboxes = await posts.mailboxes_of(request.deps.accounts, place.id)
         people = next((users for box, users in mailboxes if box.name == name and box.closed_at is None), None)
         if people is None:
             raise NotFound("there is no such mailbox")
-        names = ", ".join(person.name for person in people) or visit.say("admin.nobody")
-        return await visit.question(
+        names = ", ".join(person.name for person in people) or request.say("admin.nobody")
+        return await request.question(
             None,
             "admin.mailbox.close",
             "admin.mailbox.close.means",
@@ -351,30 +353,30 @@ async def close_mailbox(visit: Visit) -> web.StreamResponse:
             hidden={"place": place.key},
             grave=True,
         )
-    await posts.close_mailbox(visit.deps.accounts, administrator(visit), place.id, name)
-    return visit.confirm(_MAILBOXES, "admin.mailbox_closed", **query)
+    await posts.close_mailbox(request.deps.accounts, administrator(request), place.id, name)
+    return request.confirm(_MAILBOXES, "admin.mailbox_closed", **query)
 
 
 async def _mailboxes_page(
-    visit: Visit,
+    request: PageRequest,
     place: Place,
     values: Mapping[str, str] = MappingProxyType({}),
     problems: Problems | None = None,
 ) -> web.Response:
-    places = await list_agencies(visit)
-    mailboxes = await posts.mailboxes_of(visit.deps.accounts, place.id)
+    places = await list_agencies(request)
+    mailboxes = await posts.mailboxes_of(request.deps.accounts, place.id)
     names = {box.name for box, _ in mailboxes}
-    short, options = signing_in.short_name(place.name), visit.deps.settings.accounts
+    short, options = signing_in.short_name(place.name), request.deps.settings.accounts
     clerks = options.clerks_mailbox.replace("{abbr}", short)
     admins = options.admins_mailbox.replace("{abbr}", short)
-    return await visit.form_page(
+    return await request.form_page(
         "admin/mailboxes.html",
         problems,
-        title=visit.say("admin.mailboxes"),
+        title=request.say("admin.mailboxes"),
         found=mailboxes,
         here=place,
         places=[(place.key, place.name) for place in places],
-        roles=[(role.value, visit.say(f"post.{role}")) for role in _MAILBOX_ROLES],
+        roles=[(role.value, request.say(f"post.{role}")) for role in _MAILBOX_ROLES],
         suggested=[name for name in (clerks, admins) if name not in names],
         values=values,
     )

@@ -24,10 +24,10 @@ from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import ADMINISTERS, PageRequest, url_for
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Access, both, get, post
-from gateway.office.web.visits import ADMINISTERS, Visit, url_for
 
 _ACCOUNT_PATH = f"{HOME}/tai-khoan/{{id}}"
 # T17 (leavers): the withdrawal is due so many days after the decision.
@@ -56,38 +56,40 @@ ACTS: Mapping[str, AccountAct] = {
 _PATTERN = "|".join(ACTS)
 
 
-async def do_act(visit: Visit) -> web.StreamResponse:
-    act, by, desk = ACTS[visit.path("act")], accounts.administrator(visit), visit.deps.accounts
-    account = await admin.look_at(desk, by, visit.path("id"))
+async def do_act(request: PageRequest) -> web.StreamResponse:
+    act, by, services = ACTS[request.path("act")], accounts.administrator(request), request.deps.accounts
+    account = await admin.look_at(services, by, request.path("id"))
     name, back = accounts.name_of(account.person), accounts.path_of(account.person)
-    reason, problems = _reason_of_standing(visit) if act.standing is not None else ("", [])
-    if problems or not visit.is_act:
-        return await _act_page(visit, act, account, problems)
+    reason, problems = _reason_of_standing(request) if act.standing is not None else ("", [])
+    if problems or not request.is_act:
+        return await _act_page(request, act, account, problems)
     if act.standing is not None:
         try:
-            await admin.stand(desk, by, name, act.standing, reason)
+            await admin.stand(services, by, name, act.standing, reason)
         except Clash as error:
-            return await _act_page(visit, act, account, [("reason", visit.why(error))])
-        return visit.confirm(back, f"admin.stands.{act.standing}")
+            return await _act_page(request, act, account, [("reason", request.why(error))])
+        return request.confirm(back, f"admin.stands.{act.standing}")
     match act.key:
         case "link":
-            return await accounts.link_page(visit, *await admin.link(desk, by, name))
+            return await accounts.link_page(request, *await admin.link(services, by, name))
         case "unlock":
-            await admin.unlock(desk, by, name)
+            await admin.unlock(services, by, name)
         case "sign_out":
-            await admin.sign_out(desk, by, name)
+            await admin.sign_out(services, by, name)
         case _:
-            await admin.must_change(desk, by, name)
-    return visit.confirm(back, f"admin.{act.key}")
+            await admin.must_change(services, by, name)
+    return request.confirm(back, f"admin.{act.key}")
 
 
-async def _act_page(visit: Visit, act: AccountAct, account: AccountSeen, problems: Problems) -> web.Response:
+async def _act_page(
+    request: PageRequest, act: AccountAct, account: AccountSeen, problems: Problems
+) -> web.Response:
     person = account.person
-    if person.id == visit.person.person.id:
+    if person.id == request.person.person.id:
         raise Denied("nobody changes the own account in this way", code="GW-OWN-RIGHTS")
     if not account.is_ours:
         raise refused(Right.ACCOUNTS)
-    return await visit.question(
+    return await request.question(
         problems,
         *(f"admin.{act.key}.{part}" for part in ("title", "means", "do")),
         back=accounts.path_of(person),
@@ -100,31 +102,35 @@ async def _act_page(visit: Visit, act: AccountAct, account: AccountSeen, problem
     )
 
 
-def _reason_of_standing(visit: Visit) -> tuple[str, Problems]:
+def _reason_of_standing(request: PageRequest) -> tuple[str, Problems]:
     """Return the reason to keep, with the day of the decision and whether the act was in time."""
-    reason, decided, problems = visit.form.text("reason"), visit.form.text("decided"), visit.short_reason()
+    reason, decided, problems = (
+        request.form.text("reason"),
+        request.form.text("decided"),
+        request.short_reason(),
+    )
     if decided:
-        today = local(visit.person.at).date()
+        today = local(request.person.at).date()
         day = dates.typed_day(decided, today)
         if day is None or day > today:
-            problems.append(("decided", visit.say("admin.decided.wrong")))
+            problems.append(("decided", request.say("admin.decided.wrong")))
         else:
             key = "admin.decided.late" if (today - day).days > _LEAVER_DAYS else "admin.decided.kept"
-            reason = f"{reason} {visit.say(key, day=dates.day_text(day))}"
+            reason = f"{reason} {request.say(key, day=dates.day_text(day))}"
     return reason, problems
 
 
-async def give_post(visit: Visit) -> web.StreamResponse:
-    person, desk = await accounts.seen_person(visit), visit.deps.accounts
-    post, problems = await accounts.post_of_form(visit)
-    if post is not None and visit.is_act:
+async def give_post(request: PageRequest) -> web.StreamResponse:
+    person, services = await accounts.seen_person(request), request.deps.accounts
+    post, problems = await accounts.post_of_form(request)
+    if post is not None and request.is_act:
         try:
-            await posts.give(desk, accounts.administrator(visit), accounts.name_of(person), post)
+            await posts.give(services, accounts.administrator(request), accounts.name_of(person), post)
         except Clash as error:
-            problems = [("role", visit.why(error))]
+            problems = [("role", request.why(error))]
         else:
-            return visit.confirm(accounts.path_of(person), "admin.post_given")
-    return await visit.question(
+            return request.confirm(accounts.path_of(person), "admin.post_given")
+    return await request.question(
         problems,
         "admin.post.give",
         "admin.post.means",
@@ -133,17 +139,20 @@ async def give_post(visit: Visit) -> web.StreamResponse:
         name=person.name,
         part="admin/_questions.html",
         which="post",
-        values=visit.form.flat(),
-        **await accounts.post_choice(visit),
+        values=request.form.flat(),
+        **await accounts.post_choice(request),
     )
 
 
-async def take_post(visit: Visit) -> web.StreamResponse:
-    person, value_of = await accounts.seen_person(visit), visit.form.text if visit.is_act else visit.ask
-    role, place = ("role", "place") if visit.is_act else ("vai-tro", "co-quan")
-    post, back = await _read_post(visit, value_of(role), value_of(place)), accounts.path_of(person)
-    if not visit.is_act:
-        return await visit.question(
+async def take_post(request: PageRequest) -> web.StreamResponse:
+    person, value_of = (
+        await accounts.seen_person(request),
+        request.form.text if request.is_act else request.ask,
+    )
+    role, place = ("role", "place") if request.is_act else ("vai-tro", "co-quan")
+    post, back = await _read_post(request, value_of(role), value_of(place)), accounts.path_of(person)
+    if not request.is_act:
+        return await request.question(
             None,
             "admin.post.take",
             "admin.post.take.means",
@@ -152,26 +161,26 @@ async def take_post(visit: Visit) -> web.StreamResponse:
             hidden={"role": post.role, "place": value_of(place)},
             grave=True,
             name=person.name,
-            role=visit.say(f"post.{post.role}"),
-            place=(await accounts.agency_names(visit))[post.agency_id],
+            role=request.say(f"post.{post.role}"),
+            place=(await accounts.agency_names(request))[post.agency_id],
         )
-    by, name = accounts.administrator(visit), accounts.name_of(person)
-    await posts.take(visit.deps.accounts, by, name, post.role, post.agency_id)
+    by, name = accounts.administrator(request), accounts.name_of(person)
+    await posts.take(request.deps.accounts, by, name, post.role, post.agency_id)
     # A person without a post here is not seen from here any more.
     try:
-        await accounts.seen_person(visit)
+        await accounts.seen_person(request)
     except NotFound:
-        return visit.confirm(HOME, "admin.post_taken")
-    return visit.confirm(back, "admin.post_taken")
+        return request.confirm(HOME, "admin.post_taken")
+    return request.confirm(back, "admin.post_taken")
 
 
-async def _read_post(visit: Visit, role: str, key: str) -> WantedPost:
+async def _read_post(request: PageRequest, role: str, key: str) -> WantedPost:
     post_role = next((r for r in PostRole if r == role), None)
     if post_role is None:
         raise NotFound("there is no such post")
     if post_role.is_of_node:
         return WantedPost(role=post_role)
-    place = accounts.chosen_place(visit, await accounts.list_places(visit, together=False), key)
+    place = accounts.chosen_place(request, await accounts.list_places(request, together=False), key)
     return WantedPost(role=post_role, agency_id=place.agency_id or NODE)
 
 
@@ -185,17 +194,17 @@ _REVIEW_COLUMNS = (
 )
 
 
-async def list_review(visit: Visit) -> web.StreamResponse:
-    review_place = await _review_place(visit)
-    lines = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), review_place.id)
-    last_review = await admin.last_review(visit.deps.accounts, review_place.id)
-    today = local(visit.person.at).date()
-    return await visit.page(
+async def list_review(request: PageRequest) -> web.StreamResponse:
+    review_place = await _review_place(request)
+    lines = await admin.review_lines(request.deps.accounts, accounts.administrator(request), review_place.id)
+    last_review = await admin.last_review(request.deps.accounts, review_place.id)
+    today = local(request.person.at).date()
+    return await request.page(
         "admin/review.html",
-        title=visit.say("admin.review"),
+        title=request.say("admin.review"),
         found=lines,
         here=review_place,
-        places=[(p.key, p.name) for p in await accounts.list_places(visit, together=False)],
+        places=[(p.key, p.name) for p in await accounts.list_places(request, together=False)],
         last=last_review,
         due=date(today.year, 12, 31),
         is_done=last_review is not None and last_review.data.get("year") == today.year,
@@ -203,52 +212,54 @@ async def list_review(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def confirm_review(visit: Visit) -> web.StreamResponse:
-    review_place = await _review_place(visit)
-    year = local(visit.person.at).year
-    await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), review_place.id, year)
-    return visit.confirm(_REVIEW, "admin.reviewed", **{"co-quan": review_place.key})
+async def confirm_review(request: PageRequest) -> web.StreamResponse:
+    review_place = await _review_place(request)
+    year = local(request.person.at).year
+    await admin.confirm_review(request.deps.accounts, accounts.administrator(request), review_place.id, year)
+    return request.confirm(_REVIEW, "admin.reviewed", **{"co-quan": review_place.key})
 
 
-async def review_file(visit: Visit) -> web.StreamResponse:
-    review_place = await _review_place(visit)
-    lines = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), review_place.id)
-    rows = [_review_cells(visit, review_place, line) for line in lines]
-    with visit.deps.blobs.scratch() as scratch:
-        await visit.deps.pool.run(partial(_write_review, visit, review_place, rows, scratch.file))
-        body = await visit.deps.pool.run(scratch.file.read)
-    name = f"ra-soat-tai-khoan-{review_place.key}-{local(visit.person.at).year}.xlsx"
+async def review_file(request: PageRequest) -> web.StreamResponse:
+    review_place = await _review_place(request)
+    lines = await admin.review_lines(request.deps.accounts, accounts.administrator(request), review_place.id)
+    rows = [_review_cells(request, review_place, line) for line in lines]
+    with request.deps.blobs.scratch() as scratch:
+        await request.deps.pool.run(partial(_write_review, request, review_place, rows, scratch.file))
+        body = await request.deps.pool.run(scratch.file.read)
+    name = f"ra-soat-tai-khoan-{review_place.key}-{local(request.person.at).year}.xlsx"
     return answers.whole_file(name, "xlsx", body)
 
 
-def _write_review(visit: Visit, place: Place, rows: list[list[str | date | None]], out: IO[bytes]) -> None:
-    columns = [XlsxColumn(title=visit.say(f"admin.{key}"), width=width) for key, width in _REVIEW_COLUMNS]
-    writer = XlsxWriter(out, visit.say("admin.review"), columns)
+def _write_review(
+    request: PageRequest, place: Place, rows: list[list[str | date | None]], out: IO[bytes]
+) -> None:
+    columns = [XlsxColumn(title=request.say(f"admin.{key}"), width=width) for key, width in _REVIEW_COLUMNS]
+    writer = XlsxWriter(out, request.say("admin.review"), columns)
     for row in rows:
         writer.add(row)
-    today = dates.day_text(local(visit.person.at))
-    writer.close([visit.say("admin.review.below", name=place.name, count=len(rows), day=today)])
+    today = dates.day_text(local(request.person.at))
+    writer.close([request.say("admin.review.below", name=place.name, count=len(rows), day=today)])
     out.seek(0)
 
 
-def _review_cells(visit: Visit, place: Place, line: AccountLine) -> list[str | date | None]:
+def _review_cells(request: PageRequest, place: Place, line: AccountLine) -> list[str | date | None]:
     person, end_times = line.person, [p.until for p in line.posts if p.until is not None]
     return [
         person.login or "",
         person.name,
         person.title,
         place.name,
-        ", ".join(visit.say(f"post.{p.role}") for p in line.posts),
-        visit.say("factor.totp" if line.has_factor else "factor.none"),
+        ", ".join(request.say(f"post.{p.role}") for p in line.posts),
+        request.say("factor.totp" if line.has_factor else "factor.none"),
         local(person.last_login_at).date() if person.last_login_at else None,
-        visit.say(f"standing.{person.standing}"),
+        request.say(f"standing.{person.standing}"),
         local(min(end_times)).date() if end_times else None,
         "",
     ]
 
 
-async def _review_place(visit: Visit) -> Place:
-    return accounts.chosen_place(visit, await accounts.list_places(visit, together=False))
+async def _review_place(request: PageRequest) -> Place:
+    return accounts.chosen_place(request, await accounts.list_places(request, together=False))
 
 
 ROUTES = (

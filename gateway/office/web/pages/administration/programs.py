@@ -33,10 +33,10 @@ from gateway.office.accounts import program_keys
 from gateway.office.accounts.program_keys import WantedKey
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import ADMINISTERS, PageRequest, merged, url_for
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Access, both, get, post
-from gateway.office.web.visits import ADMINISTERS, Visit, merged, url_for
 from gateway.webhooks import WantedEndpoint, sequence_in
 
 KEYS, HOOKS = f"{HOME}/khoa-api", f"{HOME}/webhook"
@@ -51,52 +51,52 @@ _FIELDS = {
 _LONGEST_QUOTE = 60
 
 
-async def list_keys(visit: Visit) -> web.StreamResponse:
-    agency, now = await accounts.chosen_agency(visit), visit.person.at
+async def list_keys(request: PageRequest) -> web.StreamResponse:
+    agency, now = await accounts.chosen_agency(request), request.person.at
     keys = await program_keys.listed(
-        visit.deps.accounts, visit.deps.store.accounts, accounts.administrator(visit), agency.id
+        request.deps.accounts, request.deps.store.accounts, accounts.administrator(request), agency.id
     )
-    return await visit.page(
+    return await request.page(
         "admin/keys.html",
-        title=visit.say("keys.title"),
+        title=request.say("keys.title"),
         rows=[(k, k.state(now)) for k in keys],
-        today=await visit.deps.store.calls.counts([k.id for k in keys], dates.midnight(visit.today)),
+        today=await request.deps.store.calls.counts([k.id for k in keys], dates.midnight(request.today)),
         here=agency,
-        places=[(k.key, k.name) for k in await accounts.list_agencies(visit)],
+        places=[(k.key, k.name) for k in await accounts.list_agencies(request)],
     )
 
 
-async def make_key(visit: Visit) -> web.StreamResponse:
-    form, agency = visit.form, await accounts.chosen_agency(visit)
-    if not visit.is_act:
-        return await _key_form(visit, agency, {}, set(program_keys.DAILY), [])
+async def make_key(request: PageRequest) -> web.StreamResponse:
+    form, agency = request.form, await accounts.chosen_agency(request)
+    if not request.is_act:
+        return await _key_form(request, agency, {}, set(program_keys.DAILY), [])
     ticked = {scope for scope in ApiScope if scope in form.all("scopes")}
     life = next((n for n in LIVES if str(n) == form.text("life")), LIVES[-1])
-    networks, problems = _read_networks(visit, form.text("networks"))
+    networks, problems = _read_networks(request, form.text("networks"))
     if problems:
-        return await _key_form(visit, agency, form.flat(), ticked, problems)
+        return await _key_form(request, agency, form.flat(), ticked, problems)
     key_wish = WantedKey(
         name=form.text("name"), scopes=frozenset(ticked), life=timedelta(days=life), networks=networks
     )
     try:
-        return await _make_key(visit, agency, key_wish)
+        return await _make_key(request, agency, key_wish)
     except Clash as error:
-        problem = (_FIELDS.get(error.code, "name"), visit.why(error))
-        return await _key_form(visit, agency, form.flat(), ticked, [problem])
+        problem = (_FIELDS.get(error.code, "name"), request.why(error))
+        return await _key_form(request, agency, form.flat(), ticked, [problem])
 
 
-async def rotate_key(visit: Visit) -> web.StreamResponse:
+async def rotate_key(request: PageRequest) -> web.StreamResponse:
     """Make a second key with the same name, scopes, life, networks and certificate; the first stays valid until it is
     revoked or expires."""
-    agency, key = await _open_key(visit)
+    agency, key = await _open_key(request)
     # A key of a certificate has no secret. A system's secret is the node administrator's: a page that is left
     # open would show what signs every call.
     if key.way is KeyAuth.CERTIFICATE:
         raise Clash("bind another certificate by: gateway tokens bind", code="GW-CERT-SECRET")
     if key.system is not None:
         raise Clash("a document system gets another secret by: gateway compat rotate", code="GW-KEY-SYSTEM")
-    if not visit.is_act:
-        return await _ask(visit, agency, key, "rotate")
+    if not request.is_act:
+        return await _ask(request, agency, key, "rotate")
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
     key_wish = WantedKey(
         name=key.principal.name,
@@ -106,23 +106,25 @@ async def rotate_key(visit: Visit) -> web.StreamResponse:
         way=key.way,
         certificate=key.certificate,
     )
-    return await _make_key(visit, agency, key_wish)
+    return await _make_key(request, agency, key_wish)
 
 
-async def revoke_key(visit: Visit) -> web.StreamResponse:
-    agency, key = await _open_key(visit)
-    if not visit.is_act:
-        return await _ask(visit, agency, key, "revoke", grave=True)
-    deps, by = visit.deps, accounts.administrator(visit)
+async def revoke_key(request: PageRequest) -> web.StreamResponse:
+    agency, key = await _open_key(request)
+    if not request.is_act:
+        return await _ask(request, agency, key, "revoke", grave=True)
+    deps, by = request.deps, accounts.administrator(request)
     await program_keys.revoke(deps.accounts, deps.store.accounts, by, agency.id, key.id)
     # The page of webhooks lists them, each with why it is paused.
     if await deps.webhooks.rows.pause_without_key(key.principal.id, by.principal_id):
-        return visit.confirm(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": agency.key})
-    return visit.confirm(KEYS, "keys.revoked", **{"co-quan": agency.key})
+        return request.confirm(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": agency.key})
+    return request.confirm(KEYS, "keys.revoked", **{"co-quan": agency.key})
 
 
-async def _ask(visit: Visit, agency: Place, key: ApiKey, act: str, *, grave: bool = False) -> web.Response:
-    return await visit.question(
+async def _ask(
+    request: PageRequest, agency: Place, key: ApiKey, act: str, *, grave: bool = False
+) -> web.Response:
+    return await request.question(
         None,
         f"keys.{act}.title",
         f"keys.{act}.means",
@@ -135,7 +137,7 @@ async def _ask(visit: Visit, agency: Place, key: ApiKey, act: str, *, grave: boo
     )
 
 
-def _read_networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Problems]:
+def _read_networks(request: PageRequest, text: str) -> tuple[tuple[Network, ...], Problems]:
     """Read one network per line, and list the problems of unreadable lines."""
     networks, problems = [], []
     for at, line in enumerate(text.splitlines(), 1):
@@ -144,62 +146,62 @@ def _read_networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Proble
         try:
             networks.append(account.read_network(text_of_line))
         except ValueError:
-            problem = visit.say("keys.networks.wrong", line=at, text=text_of_line[:_LONGEST_QUOTE])
+            problem = request.say("keys.networks.wrong", line=at, text=text_of_line[:_LONGEST_QUOTE])
             problems.append(("networks", problem))
     return tuple(networks), problems
 
 
-async def _make_key(visit: Visit, agency: Place, key_wish: WantedKey) -> web.Response:
+async def _make_key(request: PageRequest, agency: Place, key_wish: WantedKey) -> web.Response:
     secret, key = await program_keys.make(
-        visit.deps.accounts,
-        visit.deps.store.accounts,
-        accounts.administrator(visit),
+        request.deps.accounts,
+        request.deps.store.accounts,
+        accounts.administrator(request),
         agency.id,
         key_wish,
-        everywhere=accounts.is_everywhere(visit),
+        everywhere=accounts.is_everywhere(request),
     )
-    return await visit.page(
-        "admin/key_made.html", title=visit.say("keys.made"), secret=secret, key=key, here=agency
+    return await request.page(
+        "admin/key_made.html", title=request.say("keys.made"), secret=secret, key=key, here=agency
     )
 
 
 async def _key_form(
-    visit: Visit,
+    request: PageRequest,
     agency: Place,
     values: dict[str, str],
     ticked: set[ApiScope],
     problems: Problems,
 ) -> web.Response:
-    sees_all = accounts.is_everywhere(visit)
-    return await visit.form_page(
+    sees_all = accounts.is_everywhere(request)
+    return await request.form_page(
         "admin/key_new.html",
         problems,
-        title=visit.say("keys.new"),
+        title=request.say("keys.new"),
         here=agency,
         scopes=[scope for scope in ApiScope if sees_all or scope in program_keys.OF_AGENCY],
         ticked=ticked,
         most_networks=MOST_KEY_NETWORKS,
-        lives=[(str(n), visit.say("keys.days", days=n)) for n in LIVES],
+        lives=[(str(n), request.say("keys.days", days=n)) for n in LIVES],
         values=values,
     )
 
 
-async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
+async def _open_key(request: PageRequest) -> tuple[Place, ApiKey]:
     """Load a key that is still valid."""
-    agency, key = await _load_key(visit)
-    if key.state(visit.person.at) != "active":
+    agency, key = await _load_key(request)
+    if key.state(request.person.at) != "active":
         raise Clash("this key opens nothing any more", code="GW-KEY-OVER")
     return agency, key
 
 
-async def _load_key(visit: Visit) -> tuple[Place, ApiKey]:
+async def _load_key(request: PageRequest) -> tuple[Place, ApiKey]:
     """Load a key of an administered agency. Raise NotFound for another's, and for one that serves several."""
-    deps, id = visit.deps, visit.path("id")
+    deps, id = request.deps, request.path("id")
     owner = next((k.agency_ids for k in await deps.store.accounts.list_keys() if k.id == id), ())
-    agency = next((p for p in await accounts.list_agencies(visit) if (p.agency_id,) == owner), None)
+    agency = next((p for p in await accounts.list_agencies(request) if (p.agency_id,) == owner), None)
     if agency is None:
         raise NotFound("there is no such API key")
-    by = accounts.administrator(visit)
+    by = accounts.administrator(request)
     return agency, await program_keys.one(deps.accounts, deps.store.accounts, by, agency.id, id)
 
 
@@ -209,43 +211,43 @@ _HOUR = timedelta(hours=1)
 _FAILED_CALLS = "loi"
 
 
-async def show_calls(visit: Visit) -> web.StreamResponse:
-    _, key = await _load_key(visit)
-    errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
-    calls = visit.deps.store.calls
+async def show_calls(request: PageRequest) -> web.StreamResponse:
+    _, key = await _load_key(request)
+    errors, route = request.ask("ket-qua") == _FAILED_CALLS, request.ask("dia-chi")
+    calls = request.deps.store.calls
     listed = await calls.listed(
-        key.id, _CALLS_PER_PAGE + 1, errors=errors, route=route, before=visit.ask("truoc")
+        key.id, _CALLS_PER_PAGE + 1, errors=errors, route=route, before=request.ask("truoc")
     )
     page = listed[:_CALLS_PER_PAGE]
     path = f"{KEYS}/{key.id}/nhat-ky"
-    query = merged(dict(visit.request.query), truoc=None)
+    query = merged(dict(request.http.query), truoc=None)
     older = url_for(path, **{**query, "truoc": page[-1].id}) if len(listed) > _CALLS_PER_PAGE else ""
-    hour = await calls.counts([key.id], visit.person.at - _HOUR)
-    today = await calls.counts([key.id], dates.midnight(visit.today))
-    return await visit.page(
+    hour = await calls.counts([key.id], request.person.at - _HOUR)
+    today = await calls.counts([key.id], dates.midnight(request.today))
+    return await request.page(
         "admin/key_calls.html",
-        title=visit.say("calls.title", name=key.principal.name),
+        title=request.say("calls.title", name=key.principal.name),
         key=key,
         path=path,
         # Lines are compared with a program's own log, to the second.
-        rows=[(call, f"{local(call.at):%d/%m/%Y %H:%M:%S}", _curl(visit, call)) for call in page],
+        rows=[(call, f"{local(call.at):%d/%m/%Y %H:%M:%S}", _curl(request, call)) for call in page],
         older=older,
         newest=url_for(path, **{name: query[name] for name in ("ket-qua", "dia-chi") if name in query})
-        if visit.ask("truoc")
+        if request.ask("truoc")
         else "",
-        results=[("", visit.say("calls.every")), (_FAILED_CALLS, visit.say("calls.errors"))],
-        routes=[("", visit.say("calls.every")), *((r, r) for r in await calls.routes(key.id))],
+        results=[("", request.say("calls.every")), (_FAILED_CALLS, request.say("calls.errors"))],
+        routes=[("", request.say("calls.every")), *((r, r) for r in await calls.routes(key.id))],
         asked={"errors": _FAILED_CALLS if errors else "", "route": route},
         today=today.get(key.id, CallCount()),
         hour=hour.get(key.id, CallCount()),
-        days=visit.deps.settings.api.calls_days,
+        days=request.deps.settings.api.calls_days,
         most=MOST_CALLS_OF_A_KEY,
     )
 
 
-def _curl(visit: Visit, call: ApiCall) -> str:
+def _curl(request: PageRequest, call: ApiCall) -> str:
     """Write the command that repeats it; the reader fills in the key and the parameters of the address."""
-    node = accounts.address_of_node(visit).rstrip("/")
+    node = accounts.address_of_node(request).rstrip("/")
     address, key = shlex.quote(node + call.route), shlex.quote("Authorization: Bearer gwk_…")
     return f"curl -X {call.method} {address} -H {key}"
 
@@ -256,23 +258,23 @@ _LANGUAGES = (
 )
 
 
-async def show_start(visit: Visit) -> web.StreamResponse:
-    agency = await accounts.chosen_agency(visit)
-    hosted = [a.code for a in await visit.deps.store.hosted() if a.left_at is None]
+async def show_start(request: PageRequest) -> web.StreamResponse:
+    agency = await accounts.chosen_agency(request)
+    hosted = [a.code for a in await request.deps.store.hosted() if a.left_at is None]
     values = {
-        "node": accounts.address_of_node(visit),
+        "node": accounts.address_of_node(request),
         "code": agency.key,
         "key": "gwk_…",
         "to": next((a for a in hosted if a != agency.key), agency.key),
-        "today": local(visit.person.at).date().isoformat(),
+        "today": local(request.person.at).date().isoformat(),
     }
     meta = _start_text("meta.json", values)
     samples = [(key, name, _start_text(f"{key}.txt", {**values, "meta": meta})) for key, name in _LANGUAGES]
-    return await visit.page(
+    return await request.page(
         "admin/start.html",
-        title=visit.say("start.title"),
+        title=request.say("start.title"),
         here=agency,
-        places=[(place.key, place.name) for place in await accounts.list_agencies(visit)],
+        places=[(place.key, place.name) for place in await accounts.list_agencies(request)],
         meta=meta,
         samples=samples,
     )
@@ -293,16 +295,16 @@ _HOOK_ACTS = {"tam-dung": "pause", "tiep-tuc": "resume", "doi-khoa": "rotate", "
 _HOOK_STATES = {"loi": DeliveryState.FAILED, "cho": DeliveryState.WAITING, "xong": DeliveryState.DELIVERED}
 
 
-async def list_hooks(visit: Visit) -> web.StreamResponse:
-    agency = await accounts.chosen_agency(visit)
-    hooks = await visit.deps.webhooks.listed(agency.id)
-    return await visit.page(
+async def list_hooks(request: PageRequest) -> web.StreamResponse:
+    agency = await accounts.chosen_agency(request)
+    hooks = await request.deps.webhooks.listed(agency.id)
+    return await request.page(
         "admin/webhooks.html",
-        title=visit.say("webhook.title"),
+        title=request.say("webhook.title"),
         rows=[(e, standing(e)) for e in hooks],
-        figures=await visit.deps.webhooks.rows.figures(agency.id, [e.id for e in hooks]),
+        figures=await request.deps.webhooks.rows.figures(agency.id, [e.id for e in hooks]),
         here=agency,
-        places=[(e.key, e.name) for e in await accounts.list_agencies(visit)],
+        places=[(e.key, e.name) for e in await accounts.list_agencies(request)],
     )
 
 
@@ -311,10 +313,10 @@ def standing(endpoint: Endpoint) -> str:
     return "failing" if endpoint.is_failing else endpoint.state.value
 
 
-async def make_hook(visit: Visit) -> web.StreamResponse:
-    form, agency = visit.form, await accounts.chosen_agency(visit)
-    if not visit.is_act:
-        return await _hook_form(visit, agency, {}, set(), [])
+async def make_hook(request: PageRequest) -> web.StreamResponse:
+    form, agency = request.form, await accounts.chosen_agency(request)
+    if not request.is_act:
+        return await _hook_form(request, agency, {}, set(), [])
     ticked = {kind for kind in _hook_kinds() if kind in form.all("types")}
     endpoint_wish = WantedEndpoint(
         url=form.text("url"),
@@ -322,45 +324,45 @@ async def make_hook(visit: Visit) -> web.StreamResponse:
         note=form.text("note"),
     )
     try:
-        secret, endpoint = await visit.deps.webhooks.add(_hook_scope(visit, agency), endpoint_wish)
+        secret, endpoint = await request.deps.webhooks.add(_hook_scope(request, agency), endpoint_wish)
     except (BadForm, Clash) as error:
         return await _hook_form(
-            visit, agency, form.flat(), ticked, [(_HOOK_FIELDS.get(error.code, "url"), visit.why(error))]
+            request, agency, form.flat(), ticked, [(_HOOK_FIELDS.get(error.code, "url"), request.why(error))]
         )
-    return await _hook_secret(visit, agency, endpoint, secret, "webhook.made")
+    return await _hook_secret(request, agency, endpoint, secret, "webhook.made")
 
 
-async def show_hook(visit: Visit) -> web.StreamResponse:
-    agency, endpoint = await _load_hook(visit)
-    return await _hook_log(visit, agency, endpoint, None)
+async def show_hook(request: PageRequest) -> web.StreamResponse:
+    agency, endpoint = await _load_hook(request)
+    return await _hook_log(request, agency, endpoint, None)
 
 
-async def try_hook(visit: Visit) -> web.StreamResponse:
+async def try_hook(request: PageRequest) -> web.StreamResponse:
     """Send a test event; its outcome stands on the page of the webhook itself."""
-    agency, endpoint = await _load_hook(visit)
-    outcome = await visit.deps.webhooks.test(_hook_scope(visit, agency), endpoint.id, agency.key)
-    return await _hook_log(visit, agency, endpoint, outcome)
+    agency, endpoint = await _load_hook(request)
+    outcome = await request.deps.webhooks.test(_hook_scope(request, agency), endpoint.id, agency.key)
+    return await _hook_log(request, agency, endpoint, outcome)
 
 
-async def _hook_log(visit: Visit, agency: Place, endpoint: Endpoint, tried: object) -> web.Response:
-    state_word, cursor = visit.ask("ket-qua"), visit.ask("truoc")
-    events, has_more = await visit.deps.webhooks.log(
+async def _hook_log(request: PageRequest, agency: Place, endpoint: Endpoint, tried: object) -> web.Response:
+    state_word, cursor = request.ask("ket-qua"), request.ask("truoc")
+    events, has_more = await request.deps.webhooks.log(
         endpoint.agency_id,
         endpoint.id,
         _EVENTS_PER_PAGE,
         before=int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= 18 else 0,
         state=_HOOK_STATES.get(state_word),
     )
-    path, query = f"{HOOKS}/{endpoint.id}", merged(dict(visit.request.query), truoc=None)
-    figures = await visit.deps.webhooks.rows.figures(endpoint.agency_id, [endpoint.id])
-    return await visit.page(
+    path, query = f"{HOOKS}/{endpoint.id}", merged(dict(request.http.query), truoc=None)
+    figures = await request.deps.webhooks.rows.figures(endpoint.agency_id, [endpoint.id])
+    return await request.page(
         "admin/webhook.html",
-        title=visit.say("webhook.one", host=endpoint.host),
+        title=request.say("webhook.one", host=endpoint.host),
         here=agency,
         hook=endpoint,
         word=standing(endpoint),
         figures=figures[endpoint.id],
-        secrets=[e.until for e in endpoint.secrets if e.until and visit.person.at < e.until],
+        secrets=[e.until for e in endpoint.secrets if e.until and request.person.at < e.until],
         tried=tried,
         path=path,
         # Events are compared with a program's own log, to the second.
@@ -368,28 +370,28 @@ async def _hook_log(visit: Visit, agency: Place, endpoint: Endpoint, tried: obje
         older=url_for(path, **{**query, "truoc": str(events[-1].sequence)}) if has_more else "",
         newest=url_for(path, **query) if cursor else "",
         results=[
-            ("", visit.say("webhook.every")),
-            *((key, visit.say(f"webhook.delivery.{state}")) for key, state in _HOOK_STATES.items()),
+            ("", request.say("webhook.every")),
+            *((key, request.say(f"webhook.delivery.{state}")) for key, state in _HOOK_STATES.items()),
         ],
         asked=state_word if state_word in _HOOK_STATES else "",
     )
 
 
-async def redeliver(visit: Visit) -> web.StreamResponse:
-    agency, endpoint = await _load_hook(visit)
-    typed_event = visit.form.text("event")
+async def redeliver(request: PageRequest) -> web.StreamResponse:
+    agency, endpoint = await _load_hook(request)
+    typed_event = request.form.text("event")
     sequences = [sequence_in(typed_event)] if typed_event else None
-    await visit.deps.webhooks.redeliver(_hook_scope(visit, agency), endpoint.id, sequences)
-    return visit.confirm(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
+    await request.deps.webhooks.redeliver(_hook_scope(request, agency), endpoint.id, sequences)
+    return request.confirm(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
 
 
-async def act_on_hook(visit: Visit) -> web.StreamResponse:
-    agency, endpoint = await _load_hook(visit)
-    if (act := _HOOK_ACTS.get(visit.path("act"))) is None:
+async def act_on_hook(request: PageRequest) -> web.StreamResponse:
+    agency, endpoint = await _load_hook(request)
+    if (act := _HOOK_ACTS.get(request.path("act"))) is None:
         raise NotFound("there is no such act")
-    desk, scope = visit.deps.webhooks, _hook_scope(visit, agency)
-    if not visit.is_act:
-        return await visit.question(
+    services, scope = request.deps.webhooks, _hook_scope(request, agency)
+    if not request.is_act:
+        return await request.question(
             None,
             f"webhook.{act}.title",
             f"webhook.{act}.means",
@@ -399,37 +401,37 @@ async def act_on_hook(visit: Visit) -> web.StreamResponse:
             grave=act == "remove",
             part="admin/_questions.html",
             which=act,
-            overlaps=[(str(h), visit.say("webhook.hours", hours=h)) for h in _OVERLAPS],
+            overlaps=[(str(h), request.say("webhook.hours", hours=h)) for h in _OVERLAPS],
         )
     if act == "rotate":
-        hours = next((h for h in _OVERLAPS if str(h) == visit.form.text("overlap")), 24)
-        secret, endpoint = await desk.rotate(scope, endpoint.id, timedelta(hours=hours))
-        return await _hook_secret(visit, agency, endpoint, secret, "webhook.rotated")
+        hours = next((h for h in _OVERLAPS if str(h) == request.form.text("overlap")), 24)
+        secret, endpoint = await services.rotate(scope, endpoint.id, timedelta(hours=hours))
+        return await _hook_secret(request, agency, endpoint, secret, "webhook.rotated")
     if act == "remove":
-        await desk.remove(scope, endpoint.id)
-        return visit.confirm(HOOKS, "webhook.removed", **{"co-quan": agency.key})
-    turn = desk.pause if act == "pause" else desk.resume
+        await services.remove(scope, endpoint.id)
+        return request.confirm(HOOKS, "webhook.removed", **{"co-quan": agency.key})
+    turn = services.pause if act == "pause" else services.resume
     # A person who pressed twice, or after another person, sees it as it was wanted.
     if (endpoint.state is EndpointState.PAUSED) != (act == "pause"):
         await turn(scope, endpoint.id)
-    return visit.confirm(f"{HOOKS}/{endpoint.id}", f"webhook.{act}.done")
+    return request.confirm(f"{HOOKS}/{endpoint.id}", f"webhook.{act}.done")
 
 
 async def _hook_secret(
-    visit: Visit, agency: Place, endpoint: Endpoint, secret: str, title: str
+    request: PageRequest, agency: Place, endpoint: Endpoint, secret: str, title: str
 ) -> web.Response:
-    return await visit.page(
-        "admin/webhook_secret.html", title=visit.say(title), secret=secret, hook=endpoint, here=agency
+    return await request.page(
+        "admin/webhook_secret.html", title=request.say(title), secret=secret, hook=endpoint, here=agency
     )
 
 
 async def _hook_form(
-    visit: Visit, agency: Place, values: dict[str, str], ticked: set[str], problems: Problems
+    request: PageRequest, agency: Place, values: dict[str, str], ticked: set[str], problems: Problems
 ) -> web.Response:
-    return await visit.form_page(
+    return await request.form_page(
         "admin/webhook_new.html",
         problems,
-        title=visit.say("webhook.new"),
+        title=request.say("webhook.new"),
         here=agency,
         kinds=_hook_kinds(),
         ticked=ticked,
@@ -443,16 +445,16 @@ def _hook_kinds() -> list[str]:
     return list(dict.fromkeys(t.partition(".")[0] for t in feed.readable(feed.EVENT_SCOPES)))
 
 
-def _hook_scope(visit: Visit, agency: Place) -> AgencyScope:
-    return AgencyScope(agency_id=agency.id, principal_id=visit.person.person.id)
+def _hook_scope(request: PageRequest, agency: Place) -> AgencyScope:
+    return AgencyScope(agency_id=agency.id, principal_id=request.person.person.id)
 
 
-async def _load_hook(visit: Visit) -> tuple[Place, Endpoint]:
+async def _load_hook(request: PageRequest) -> tuple[Place, Endpoint]:
     """Load a webhook of an administered agency. Raise NotFound for another's."""
-    id = visit.path("id")
-    for place in await accounts.list_agencies(visit):
+    id = request.path("id")
+    for place in await accounts.list_agencies(request):
         try:
-            return place, await visit.deps.webhooks.one(place.id, id)
+            return place, await request.deps.webhooks.one(place.id, id)
         except NotFound:
             continue
     raise NotFound("there is no such webhook")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.office.web.pages.agencies import changes, changing, ground, looking, proposals
+from gateway.office.web.pages.agencies import change_wizard, changes, common, proposals, registry_views
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
-    *changing.ROUTES,
+    *change_wizard.ROUTES,
     *changes.ROUTES,
     *proposals.ROUTES,
-    *ground.ROUTES,
-    *looking.ROUTES,
+    *common.ROUTES,
+    *registry_views.ROUTES,
 )

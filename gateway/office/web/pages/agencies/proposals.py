@@ -28,10 +28,10 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import certificate_facts
 from gateway.office.web import forms, routes
 from gateway.office.web.forms import Problems
-from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.ground import TemplateValues
+from gateway.office.web.page_requests import PageRequest, url_for
+from gateway.office.web.pages.agencies import common
+from gateway.office.web.pages.agencies.common import TemplateValues
 from gateway.office.web.routes import Access, FormBody, Needs
-from gateway.office.web.visits import Visit, url_for
 from gateway.ops.certificates import binding_to_propose, check_never_signed_pdfs
 from gateway.policy import two_people
 from gateway.words import labels
@@ -48,80 +48,82 @@ _ROWS = 50
 _MOST_LINES = 200
 
 
-async def list_proposals(visit: Visit) -> web.StreamResponse:
-    async with visit.deps.deciding.decisions.read() as view:
+async def list_proposals(request: PageRequest) -> web.StreamResponse:
+    async with request.deps.deciding.decisions.read() as view:
         open_proposals = await view.proposals.listed((ProposalState.OPEN,), _ROWS)
         decided = await view.proposals.listed(
             (ProposalState.APPROVED, ProposalState.REJECTED, ProposalState.EXPIRED), _ROWS
         )
         names = await view.people.names(set().union(*(p.people for p in (*open_proposals, *decided))))
-    return await visit.page(
+    return await request.page(
         "agencies/proposals.html",
-        title=visit.say("agencies.proposals"),
-        open_ones=[_proposal_row(visit, p, names) for p in open_proposals if _may_see(visit, p.content)],
-        decided=[_proposal_row(visit, p, names) for p in decided if _may_see(visit, p.content)],
-        may_change=visit.may(Right.CODES),
-        may_bind=_may_bind(visit),
+        title=request.say("agencies.proposals"),
+        open_ones=[_proposal_row(request, p, names) for p in open_proposals if _may_see(request, p.content)],
+        decided=[_proposal_row(request, p, names) for p in decided if _may_see(request, p.content)],
+        may_change=request.may(Right.CODES),
+        may_bind=_may_bind(request),
     )
 
 
-async def show_proposal(visit: Visit) -> web.StreamResponse:
-    proposal = await _load_proposal(visit)
-    title = _proposal_title(visit, proposal.content)
-    return await visit.page("agencies/proposal.html", title=title, **await _page_values(visit, proposal))
+async def show_proposal(request: PageRequest) -> web.StreamResponse:
+    proposal = await _load_proposal(request)
+    title = _proposal_title(request, proposal.content)
+    return await request.page("agencies/proposal.html", title=title, **await _page_values(request, proposal))
 
 
-async def approve(visit: Visit) -> web.StreamResponse:
+async def approve(request: PageRequest) -> web.StreamResponse:
     """Approve, when all that was typed fits. The digest comes with the form, so exactly the shown content is approved."""
-    proposal, problems = await _load_proposal(visit), Problems()
-    if visit.is_act:
-        _check_may_decide(visit, proposal)
-        if not (problems := await _approve(visit, proposal)):
-            return visit.confirm(f"{LIST}/{proposal.id}", "reforms.approved")
-    return await _ask_of_proposal(visit, "approve", proposal, problems, hidden={"seen": proposal.digest})
+    proposal, problems = await _load_proposal(request), Problems()
+    if request.is_act:
+        _check_may_decide(request, proposal)
+        if not (problems := await _approve(request, proposal)):
+            return request.confirm(f"{LIST}/{proposal.id}", "reforms.approved")
+    return await _ask_of_proposal(request, "approve", proposal, problems, hidden={"seen": proposal.digest})
 
 
-async def reject(visit: Visit) -> web.StreamResponse:
-    proposal, problems = await _load_proposal(visit), Problems()
-    if visit.is_act:
-        desk, reason = visit.deps.deciding, visit.form.text("reason")
-        _check_may_decide(visit, proposal)
-        _, problems = await ground.perform_signed(
-            visit, visit.short_reason(), lambda person: approvals.reject(desk, person, proposal.id, reason)
+async def reject(request: PageRequest) -> web.StreamResponse:
+    proposal, problems = await _load_proposal(request), Problems()
+    if request.is_act:
+        services, reason = request.deps.deciding, request.form.text("reason")
+        _check_may_decide(request, proposal)
+        _, problems = await common.perform_signed(
+            request,
+            request.short_reason(),
+            lambda person: approvals.reject(services, person, proposal.id, reason),
         )
         if not problems:
-            return visit.confirm(f"{LIST}/{proposal.id}", "reforms.rejected")
-    return await _ask_of_proposal(visit, "reject", proposal, problems, grave=True)
+            return request.confirm(f"{LIST}/{proposal.id}", "reforms.rejected")
+    return await _ask_of_proposal(request, "reject", proposal, problems, grave=True)
 
 
-async def _approve(visit: Visit, proposal: Proposal) -> Problems:
-    content, desk = proposal.content, visit.deps.deciding
-    digits = [visit.form.text(f"typed_{n}") for n in range(1, len(content.changes) + 1)]
+async def _approve(request: PageRequest, proposal: Proposal) -> Problems:
+    content, services = proposal.content, request.deps.deciding
+    digits = [request.form.text(f"typed_{n}") for n in range(1, len(content.changes) + 1)]
     problems = [
-        (f"typed_{n}", visit.say("reforms.typed.missing")) for n, text in enumerate(digits, 1) if not text
+        (f"typed_{n}", request.say("reforms.typed.missing")) for n, text in enumerate(digits, 1) if not text
     ]
-    if problems := [*problems, *ground.proof_missing(visit)]:
+    if problems := [*problems, *common.proof_missing(request)]:
         return problems
     try:
         # Checked again: the certificate may have signed a PDF since it was proposed.
-        await check_never_signed_pdfs(visit.deps.store, [b.certificate_der for b in content.bindings])
-        person = await ground.require_sign_in(visit)
-        await approvals.approve(desk, person, proposal.id, digits, visit.form.text("seen"))
+        await check_never_signed_pdfs(request.deps.store, [b.certificate_der for b in content.bindings])
+        person = await common.require_sign_in(request)
+        await approvals.approve(services, person, proposal.id, digits, request.form.text("seen"))
     except (Denied, Clash) as error:
         if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
-            return [("typed_1", visit.say("reforms.typed.number.wrong"))]
-        return ground.proof_refused(visit, error)
+            return [("typed_1", request.say("reforms.typed.number.wrong"))]
+        return common.proof_refused(request, error)
     return []
 
 
 async def _ask_of_proposal(
-    visit: Visit, act: str, proposal: Proposal, problems: Problems, **values: Any
+    request: PageRequest, act: str, proposal: Proposal, problems: Problems, **values: Any
 ) -> web.Response:
-    page_values = await _page_values(visit, proposal)
-    return await visit.question(
+    page_values = await _page_values(request, proposal)
+    return await request.question(
         problems,
         *(f"reforms.{act}.title", "", f"reforms.{act}"),
-        what=_proposal_title(visit, proposal.content),
+        what=_proposal_title(request, proposal.content),
         back=page_values["row"]["path"],
         part="agencies/_questions.html",
         which=act,
@@ -130,44 +132,46 @@ async def _ask_of_proposal(
     )
 
 
-async def _page_values(visit: Visit, proposal: Proposal) -> dict[str, Any]:  # Any: values of a template
-    names = await ground.names_of_people(visit, proposal.people)
-    is_mine = visit.person.person.id == proposal.proposed_by
+async def _page_values(
+    request: PageRequest, proposal: Proposal
+) -> dict[str, Any]:  # Any: values of a template
+    names = await common.names_of_people(request, proposal.people)
+    is_mine = request.person.person.id == proposal.proposed_by
     content = proposal.content
     certificates: list[BindingChange | AnchorChange] = [*content.bindings, *content.anchors]
-    is_open = proposal.state is ProposalState.OPEN and visit.deps.clock.now() < proposal.expires_at
+    is_open = proposal.state is ProposalState.OPEN and request.deps.clock.now() < proposal.expires_at
     return {
         "proposal": proposal,
-        "row": _proposal_row(visit, proposal, names),
+        "row": _proposal_row(request, proposal, names),
         "names": names,
         "is_open": is_open,
         "is_mine": is_mine,
-        "may_decide": is_open and _may_decide(visit, content),
+        "may_decide": is_open and _may_decide(request, content),
         "certificates": [
-            await _proposed_certificate(visit, c, n, in_full=is_mine or not is_open)
+            await _proposed_certificate(request, c, n, in_full=is_mine or not is_open)
             for n, c in enumerate(certificates, 1)
         ],
         "changes": [
-            await _proposed_change(visit, c, n, is_open=is_open)
+            await _proposed_change(request, c, n, is_open=is_open)
             for n, c in enumerate(content.reforms, len(certificates) + 1)
         ],
         "imports": [
-            await _proposed_import(visit, c, n, is_open=is_open) for n, c in enumerate(content.imports, 1)
+            await _proposed_import(request, c, n, is_open=is_open) for n, c in enumerate(content.imports, 1)
         ],
         "digits": DIGITS,
     }
 
 
-async def _load_proposal(visit: Visit) -> Proposal:
+async def _load_proposal(request: PageRequest) -> Proposal:
     """Load the proposal. Raise NotFound also where this person may not see it."""
-    proposal = await approvals.get_proposal(visit.deps.deciding, visit.path("id"))
-    if not _may_see(visit, proposal.content):
+    proposal = await approvals.get_proposal(request.deps.deciding, request.path("id"))
+    if not _may_see(request, proposal.content):
         raise NotFound("there is no such proposal")
     return proposal
 
 
 async def _proposed_certificate(
-    visit: Visit, change: BindingChange | AnchorChange, n: int, *, in_full: bool
+    request: PageRequest, change: BindingChange | AnchorChange, n: int, *, in_full: bool
 ) -> TemplateValues:
     """Describe a certificate; `fingerprint` lacks its end for a person who must have it from elsewhere."""
     facts = certificate_facts(change.certificate_der)
@@ -175,7 +179,7 @@ async def _proposed_certificate(
     values: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint}
     if not isinstance(change, BindingChange):
         return values | {"code": "", "agency": None, "earlier": (), "earlier_end": None}
-    registry = visit.deps.registry
+    registry = request.deps.registry
     bound = [certificate_facts(binding.certificate_der) for binding in await registry.bindings(change.code)]
     return values | {
         "code": change.code,
@@ -185,87 +189,89 @@ async def _proposed_certificate(
     }
 
 
-async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> TemplateValues:
+async def _proposed_change(request: PageRequest, reform: Reform, n: int, *, is_open: bool) -> TemplateValues:
     """Describe a change: planned anew while it waits; afterwards the change itself shows its effect."""
     if not is_open:
         nothing = dict.fromkeys(("sentences", "warnings", "conflicts", "lines"), ())
         return {"n": n, "reform": reform} | nothing
-    plan = await registry_changes.plan_reform(visit.deps.deciding, reform)
+    plan = await registry_changes.plan_reform(request.deps.deciding, reform)
     return {
         "n": n,
         "reform": reform,
-        "sentences": ground.render_remarks(visit, plan.sentences),
-        "warnings": ground.render_remarks(visit, plan.warnings),
-        "conflicts": ground.render_remarks(visit, plan.conflicts),
-        "lines": ground.code_lines(plan.lives_before, plan.lives_after),
+        "sentences": common.render_remarks(request, plan.sentences),
+        "warnings": common.render_remarks(request, plan.warnings),
+        "conflicts": common.render_remarks(request, plan.conflicts),
+        "lines": common.code_lines(plan.lives_before, plan.lives_after),
     }
 
 
-async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> TemplateValues:
+async def _proposed_import(
+    request: PageRequest, change: ImportChange, n: int, *, is_open: bool
+) -> TemplateValues:
     """Describe an import, with its rows while it waits, as the registry is now."""
     if not is_open:
         return {"n": n, "change": change, "lines": (), "doubts": (), "more": 0, "moved": False}
-    plan = await registry_changes.plan_import(visit.deps.deciding, change)
-    lines = ground.plan_lines(visit, plan)
+    plan = await registry_changes.plan_import(request.deps.deciding, change)
+    lines = common.plan_lines(request, plan)
     return {
         "n": n,
         "change": change,
         "lines": lines[:_MOST_LINES],
-        "doubts": ground.plan_doubts(visit, plan),
+        "doubts": common.plan_doubts(request, plan),
         "more": max(len(lines) - _MOST_LINES, 0),
         "moved": plan.effect != change.effect,
     }
 
 
-def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> TemplateValues:
+def _proposal_row(request: PageRequest, proposal: Proposal, names: Mapping[str, str]) -> TemplateValues:
     """Describe one proposal in the list. `standing` is its state, or expired."""
     content = proposal.content
     codes = [c.code for c in content.bindings]
     codes += [code for c in content.reforms for code in c.codes]
     codes += [f"+{c.added} ~{c.changed} –{c.closed}" for c in content.imports]
-    is_over = proposal.state is ProposalState.OPEN and visit.deps.clock.now() >= proposal.expires_at
+    is_over = proposal.state is ProposalState.OPEN and request.deps.clock.now() >= proposal.expires_at
     return {
         "proposal": proposal,
         "path": url_for(f"{LIST}/{proposal.id}"),
-        "what": _proposal_title(visit, content),
+        "what": _proposal_title(request, content),
         "codes": ", ".join(dict.fromkeys(codes)),
         "by": names.get(proposal.proposed_by, proposal.proposed_by),
         "standing": "expired" if is_over else str(proposal.state),
     }
 
 
-def _proposal_title(visit: Visit, content: ProposalContent) -> str:
+def _proposal_title(request: PageRequest, content: ProposalContent) -> str:
     if content.reforms:
-        return visit.say(f"reform.kind.{content.reforms[0].kind}")
+        return request.say(f"reform.kind.{content.reforms[0].kind}")
     if content.imports:
-        return visit.say("reforms.what.imports")
-    return visit.say("reforms.what.bindings" if content.bindings else "reforms.what.anchors")
+        return request.say("reforms.what.imports")
+    return request.say("reforms.what.bindings" if content.bindings else "reforms.what.anchors")
 
 
-def _may_see(visit: Visit, content: ProposalContent) -> bool:
+def _may_see(request: PageRequest, content: ProposalContent) -> bool:
     """Tell whether the person sees it: keepers of codes see all; an agency's administrator its certificates alone."""
-    if visit.may(Right.CODES) or visit.may(Right.CERTIFICATE, Manner.TWO):
+    if request.may(Right.CODES) or request.may(Right.CERTIFICATE, Manner.TWO):
         return True
     is_about_us = bool(content.bindings) and not (content.anchors or content.reforms or content.imports)
-    return is_about_us and _may_bind(visit) and {b.code for b in content.bindings} <= _our_codes(visit)
+    return is_about_us and _may_bind(request) and {b.code for b in content.bindings} <= _our_codes(request)
 
 
-def _our_codes(visit: Visit) -> set[str]:
-    return {visit.agency.code, *visit.agency.aliases} if visit.agency is not None else set()
+def _our_codes(request: PageRequest) -> set[str]:
+    return {request.agency.code, *request.agency.aliases} if request.agency is not None else set()
 
 
-def _may_bind(visit: Visit) -> bool:
-    return visit.may(Right.CERTIFICATE, Manner.TWO, Manner.PROPOSE)
+def _may_bind(request: PageRequest) -> bool:
+    return request.may(Right.CERTIFICATE, Manner.TWO, Manner.PROPOSE)
 
 
-def _may_decide(visit: Visit, content: ProposalContent) -> bool:
-    if (content.reforms or content.imports) and not visit.may(Right.CODES):
+def _may_decide(request: PageRequest, content: ProposalContent) -> bool:
+    if (content.reforms or content.imports) and not request.may(Right.CODES):
         return False
-    return not (content.bindings or content.anchors) or visit.may(Right.CERTIFICATE, Manner.TWO)
+    return not (content.bindings or content.anchors) or request.may(Right.CERTIFICATE, Manner.TWO)
 
 
-def _check_may_decide(visit: Visit, proposal: Proposal) -> None:
-    if not _may_decide(visit, proposal.content):
+def _check_may_decide(request: PageRequest, proposal: Proposal) -> None:
+    if not _may_decide(request, proposal.content):
         raise Denied("this person may not decide that", code="GW-RIGHT")
 
 
@@ -274,56 +280,56 @@ BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
 _MOST_BYTES = 64 * 1024
 
 
-async def preview_binding(visit: Visit) -> web.StreamResponse:
+async def preview_binding(request: PageRequest) -> web.StreamResponse:
     """Show the file's certificate beside those in force; nothing is written."""
     form_values: dict[str, str] = {}
     content = bytearray()
-    async for part in forms.parts(visit.request, visit.token):
+    async for part in forms.parts(request.http, request.token):
         if part.name != "file":
             await forms.add_short(form_values, part)
             continue
         await forms.hold(part, content, _MOST_BYTES, "a certificate file is small")
-    code, fault = await _agency_bound(visit, form_values.get("agency", ""))
+    code, fault = await _agency_bound(request, form_values.get("agency", ""))
     if fault:
-        return await binding_page(visit, form_values, [("agency", fault)])
+        return await binding_page(request, form_values, [("agency", fault)])
     # PEM is plain letters; other bytes will not be read as a certificate.
     pem = content.decode("ascii", "replace")
-    change, problems = await _binding_change(visit, code, pem)
+    change, problems = await _binding_change(request, code, pem)
     if change is None:
-        return await binding_page(visit, form_values, problems)
-    return await binding_page(visit, {**form_values, "agency": code, "pem": pem}, None, change)
+        return await binding_page(request, form_values, problems)
+    return await binding_page(request, {**form_values, "agency": code, "pem": pem}, None, change)
 
 
-async def propose_binding(visit: Visit) -> web.StreamResponse:
-    (code, fault), pem = await _agency_bound(visit, visit.form.text("agency")), visit.form.text("pem")
-    form_values = {**visit.form.flat(), "agency": code}
+async def propose_binding(request: PageRequest) -> web.StreamResponse:
+    (code, fault), pem = await _agency_bound(request, request.form.text("agency")), request.form.text("pem")
+    form_values = {**request.form.flat(), "agency": code}
     if fault:
-        return await binding_page(visit, form_values, [("agency", fault)])
-    change, problems = await _binding_change(visit, code, pem)
+        return await binding_page(request, form_values, [("agency", fault)])
+    change, problems = await _binding_change(request, code, pem)
     if change is None:
-        return await binding_page(visit, form_values, problems)
-    content, reason = ProposalContent(bindings=(change,)), visit.form.text("reason")
-    proposal, problems = await ground.perform_signed(
-        visit, [], lambda person: proposals.propose(visit.deps.deciding, person, content, reason)
+        return await binding_page(request, form_values, problems)
+    content, reason = ProposalContent(bindings=(change,)), request.form.text("reason")
+    proposal, problems = await common.perform_signed(
+        request, [], lambda person: proposals.propose(request.deps.deciding, person, content, reason)
     )
     if proposal is None:
-        return await binding_page(visit, form_values, problems, change)
-    return visit.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+        return await binding_page(request, form_values, problems, change)
+    return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
 
 
-async def _agency_bound(visit: Visit, text: str) -> tuple[str, str]:
+async def _agency_bound(request: PageRequest, text: str) -> tuple[str, str]:
     """Return the code of today, or the typed text and its fault. Raise NotFound for another agency than the person's own,
     except to the node's keepers."""
     if not text:
-        return "", visit.say("reforms.certificate.whose")
-    code, fault = await ground.known_code(visit, text)
-    if not fault and not visit.may(Right.CERTIFICATE, Manner.TWO) and code not in _our_codes(visit):
+        return "", request.say("reforms.certificate.whose")
+    code, fault = await common.known_code(request, text)
+    if not fault and not request.may(Right.CERTIFICATE, Manner.TWO) and code not in _our_codes(request):
         raise NotFound("there is no such agency here")
     return code, fault
 
 
-async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingChange | None, Problems]:
-    deps = visit.deps
+async def _binding_change(request: PageRequest, code: str, pem: str) -> tuple[BindingChange | None, Problems]:
+    deps = request.deps
     try:
         new_binding = await deps.pool.run(lambda: binding_to_propose(code, pem.encode(), "the file"))
         await check_never_signed_pdfs(deps.store, [new_binding.certificate_der])
@@ -335,27 +341,27 @@ async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingCha
             "reforms.certificate.unreadable",
             next(key for key in keys if labels.has(key)),
         )
-        return None, [("file", visit.say(unreadable if isinstance(error, Misconfigured) else refusal_key))]
+        return None, [("file", request.say(unreadable if isinstance(error, Misconfigured) else refusal_key))]
 
 
 async def binding_page(
-    visit: Visit,
+    request: PageRequest,
     form_values: dict[str, str] | None = None,
     problems: Problems | None = None,
     change: BindingChange | None = None,
 ) -> web.StreamResponse:
     """Ask for agency and file; then show the file's certificate."""
-    form_values = {"agency": visit.ask("ma")} if form_values is None else form_values
+    form_values = {"agency": request.ask("ma")} if form_values is None else form_values
     code = form_values.get("agency", "")
-    agency = await visit.deps.registry.entry(code) if code else None
+    agency = await request.deps.registry.entry(code) if code else None
     bindings: tuple[Binding, ...] = ()
     if agency is not None and change is not None:
-        bindings = tuple(await visit.deps.registry.bindings(agency.code))
+        bindings = tuple(await request.deps.registry.bindings(agency.code))
     facts = [certificate_facts(certificate.certificate_der) for certificate in bindings]
-    return await visit.form_page(
+    return await request.form_page(
         "agencies/bind.html",
         problems,
-        title=visit.say("reforms.bind"),
+        title=request.say("reforms.bind"),
         given=form_values,
         agency=agency,
         change=change,

@@ -16,12 +16,12 @@ from gateway.errors import Clash, Denied, Refused, StaleVersion
 from gateway.office.book.books import next_number
 from gateway.office.letters.habits import remembered
 from gateway.office.web.forms import Form
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.compose import addressing, checking, editor, fields, uploads
 from gateway.office.web.pages.compose.editor import Sheet
-from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.addressing import ReadDocument
-from gateway.outgoing.intake import Tray, tray
+from gateway.outgoing.intake import RequestFiles, receive_files
 
 _PARTS = {"file": "tep", "drop-file": "tep", "up-file": "tep", "number": "van-ban"}
 _ADDRESSES = frozenset({"paste", "add-to", "add-group", "save-group", "drop-to", "swap"})
@@ -53,72 +53,72 @@ class TypedForm:
         )
 
 
-async def begin(visit: Visit) -> web.StreamResponse:
+async def begin(request: PageRequest) -> web.StreamResponse:
     """Handle the first form of a document that is not stored yet."""
-    async with tray(visit.deps.out) as files:
-        brought = await uploads.read_form(visit, files)
-        base = await editor.begin_sheet(visit, brought.form.text("mode"), brought.form.text("of"))
-        return await _run_form(visit, base, brought, files)
+    async with receive_files(request.deps.out) as files:
+        brought = await uploads.read_form(request, files)
+        base = await editor.begin_sheet(request, brought.form.text("mode"), brought.form.text("of"))
+        return await _run_form(request, base, brought, files)
 
 
-async def change(visit: Visit) -> web.StreamResponse:
-    document = await editor.load_draft(visit, visit.path("id"))
-    async with tray(visit.deps.out) as files:
+async def change(request: PageRequest) -> web.StreamResponse:
+    document = await editor.load_draft(request, request.path("id"))
+    async with receive_files(request.deps.out) as files:
         files.total = sum(file.size for file in document.files)
-        brought = await uploads.read_form(visit, files, document.files)
+        brought = await uploads.read_form(request, files, document.files)
         if document.state is not OutState.DRAFT:
             # The document is no draft any more: its page shows its state.
             if brought.form.text("act") == _QUICK:
                 return web.json_response({"problems": []}, status=409, headers=editor.NO_STORE)
-            return visit.go(f"/phat-hanh/{document.id}/da-gui")
-        return await _run_form(visit, editor.sheet_of_document(document), brought, files)
+            return request.go(f"/phat-hanh/{document.id}/da-gui")
+        return await _run_form(request, editor.sheet_of_document(document), brought, files)
 
 
 async def _run_form(
-    visit: Visit, base: Sheet, brought: uploads.UploadedForm, files: Tray
+    request: PageRequest, base: Sheet, brought: uploads.UploadedForm, files: RequestFiles
 ) -> web.StreamResponse:
-    answer = await _save_and_act(visit, base, brought, files)
-    if visit.is_piece and answer.status == 303:
+    answer = await _save_and_act(request, base, brought, files)
+    if request.is_piece and answer.status == 303:
         return web.json_response({"go": answer.headers["Location"]}, headers=editor.NO_STORE)
     return answer
 
 
 async def _save_and_act(
-    visit: Visit, base: Sheet, brought: uploads.UploadedForm, files: Tray
+    request: PageRequest, base: Sheet, brought: uploads.UploadedForm, files: RequestFiles
 ) -> web.StreamResponse:
-    typed_form = _read_typed(visit, base, brought)
+    typed_form = _read_typed(request, base, brought)
     document = base.document
     is_stale = document is not None and typed_form.form.text("version") != str(document.version)
     # Equal versions lose nothing; but a button about a file may mean another file by now.
     if is_stale and (
         typed_form.act not in _DRAFT_ACTS
-        or editor.differences(visit, base, typed_form.draft, typed_form.change)
+        or editor.differences(request, base, typed_form.draft, typed_form.change)
     ):
-        return await _conflict(visit, typed_form)
+        return await _conflict(request, typed_form)
     if typed_form.act == _QUICK:
-        return await _autosave(visit, typed_form)
+        return await _autosave(request, typed_form)
     if typed_form.wrong:
-        return await editor.refused(visit, typed_form.sheet, typed_form.wrong)
+        return await editor.refused(request, typed_form.sheet, typed_form.wrong)
     try:
-        lead = await uploads.read_lead(visit, files) if typed_form.act == "file" else None
-        stored = await _save(visit, typed_form)
-        stored = await _with_files(visit, typed_form, stored, files)
+        lead = await uploads.read_lead(request, files) if typed_form.act == "file" else None
+        stored = await _save(request, typed_form)
+        stored = await _with_files(request, typed_form, stored, files)
     except Refused as error:
-        return await editor.refused(visit, typed_form.sheet, editor.reasons(visit, error, ""))
+        return await editor.refused(request, typed_form.sheet, editor.reasons(request, error, ""))
     except StaleVersion:
-        return await _conflict(visit, typed_form)
+        return await _conflict(request, typed_form)
     except Clash as error:
-        return await editor.refused(visit, typed_form.sheet, [(uploads.ANY, visit.why(error))])
+        return await editor.refused(request, typed_form.sheet, [(uploads.ANY, request.why(error))])
     if typed_form.refused:
         sheet = replace(editor.sheet_of_document(stored), ticked=typed_form.sheet.ticked)
-        return await editor.refused(visit, sheet, typed_form.refused)
-    return await _after_saving(visit, typed_form, stored, lead)
+        return await editor.refused(request, sheet, typed_form.refused)
+    return await _after_saving(request, typed_form, stored, lead)
 
 
-def _read_typed(visit: Visit, base: Sheet, brought: uploads.UploadedForm) -> TypedForm:
+def _read_typed(request: PageRequest, base: Sheet, brought: uploads.UploadedForm) -> TypedForm:
     form = brought.form
     act, _, detail = (form.text("act") or "save").partition(":")
-    draft, wrong_fields = fields.read_draft(form, base.draft, visit.deps.out.today())
+    draft, wrong_fields = fields.read_draft(form, base.draft, request.deps.out.today())
     recipients = addressing.read_rows(form, base.recipients)
     if act == "drop-to" and detail.isdigit():
         recipients = tuple(r for n, r in enumerate(recipients) if n != int(detail))
@@ -129,37 +129,39 @@ def _read_typed(visit: Visit, base: Sheet, brought: uploads.UploadedForm) -> Typ
         base=base,
         draft=replace(draft, recipients=recipients),
         change=fields.read_change(form, base.change),
-        wrong=[(name, visit.say(key)) for name, key in wrong_fields],
-        refused=[r for why in brought.refused for r in editor.reasons(visit, why, uploads.ANY)],
+        wrong=[(name, request.say(key)) for name, key in wrong_fields],
+        refused=[r for why in brought.refused for r in editor.reasons(request, why, uploads.ANY)],
         doubled=bool(brought.doubled),
     )
 
 
-async def _save(visit: Visit, typed_form: TypedForm) -> OutgoingDocument:
+async def _save(request: PageRequest, typed_form: TypedForm) -> OutgoingDocument:
     """Save the form's values in the draft."""
-    out, scope, base = visit.deps.out, visit.scope(), typed_form.base
+    out, scope, base = request.deps.out, request.scope(), typed_form.base
     document = base.document
     draft, change = typed_form.draft, typed_form.change
     is_renamed = (draft.signer.name if draft.signer else "") != base.values.get("name", "")
     # Only where the page is shown again with it.
-    if is_renamed and typed_form.act != _QUICK and not visit.is_piece:
-        draft = replace(draft, signer=remembered(draft.signer, await visit.deps.habits.of(out, scope)))
+    if is_renamed and typed_form.act != _QUICK and not request.is_piece:
+        draft = replace(draft, signer=remembered(draft.signer, await request.deps.habits.of(out, scope)))
     if base.kind is Kind.UPDATE and change is not None:
         parent_id = document.parent_id if document else base.parent_id
-        draft, change = await _limit_to_receivers(visit, draft, change, parent_id)
+        draft, change = await _limit_to_receivers(request, draft, change, parent_id)
     if document is None:
         parent_of = base.parent_id if base.kind is not Kind.DOCUMENT else None
         return await drafting.begin(out, scope, draft, base.kind, parent_of, change)
     new_values = fields.values(draft, change)
     doubts = fields.still_doubted(document.doubts, typed_form.form.all("ok"), base.values, new_values)
     from_file = [name for name in document.from_file if base.values.get(name, "") == new_values.get(name, "")]
-    return await uploads.save_over(visit, document, draft, change=change, doubts=doubts, from_file=from_file)
+    return await uploads.save_over(
+        request, document, draft, change=change, doubts=doubts, from_file=from_file
+    )
 
 
 async def _with_files(
-    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument, files: Tray
+    request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument, files: RequestFiles
 ) -> OutgoingDocument:
-    out, scope = visit.deps.out, visit.scope()
+    out, scope = request.deps.out, request.scope()
     stored = await drafting.arrange(out, scope, stored.id, _ordered_files(typed_form, stored), stored.version)
     return await drafting.add_files(out, scope, stored.id, files) if files.received else stored
 
@@ -180,39 +182,39 @@ def _role(text: str, previous: FileRole) -> FileRole:
 
 
 async def _after_saving(
-    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument, lead: ReadDocument | None
+    request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument, lead: ReadDocument | None
 ) -> web.StreamResponse:
     """Do the pressed button's act, after saving."""
     path = f"/phat-hanh/{stored.id}"
     if typed_form.act in _ADDRESSES:
-        return await _change_recipients(visit, typed_form, stored)
+        return await _change_recipients(request, typed_form, stored)
     if lead is not None:
-        message = await uploads.fill_draft(visit, stored, lead)
-        return visit.confirm(path, message)
+        message = await uploads.fill_draft(request, stored, lead)
+        return request.confirm(path, message)
     if typed_form.act == "number":
-        return await _reserve_number(visit, stored)
+        return await _reserve_number(request, stored)
     if typed_form.act == "file" and typed_form.doubled:
-        return editor.at_part(visit.confirm(path, "compose.file.doubled"), "tep")
+        return editor.at_part(request.confirm(path, "compose.file.doubled"), "tep")
     if typed_form.act == "check":
-        return editor.at_part(visit.go(path, **{"kiem-tra": "1"}), "gui")
+        return editor.at_part(request.go(path, **{"kiem-tra": "1"}), "gui")
     if typed_form.act == "send":
-        return await _send(visit, typed_form, stored)
+        return await _send(request, typed_form, stored)
     if typed_form.act in ("sign", "tree"):
-        return visit.go(f"{path}/{'ky-so' if typed_form.act == 'sign' else 'cay-co-quan'}")
-    return editor.at_part(visit.confirm(path, "compose.saved"), _PARTS.get(typed_form.act, ""))
+        return request.go(f"{path}/{'ky-so' if typed_form.act == 'sign' else 'cay-co-quan'}")
+    return editor.at_part(request.confirm(path, "compose.saved"), _PARTS.get(typed_form.act, ""))
 
 
-async def _reserve_number(visit: Visit, stored: OutgoingDocument) -> web.StreamResponse:
+async def _reserve_number(request: PageRequest, stored: OutgoingDocument) -> web.StreamResponse:
     """Reserve the next number for this draft: it is not offered again."""
     draft = stored.draft
-    number = await next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
-    issued_on = draft.issued_on or visit.deps.out.today()
-    await uploads.save_over(visit, stored, replace(draft, number=number, issued_on=issued_on))
-    return editor.at_part(visit.confirm(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
+    number = await next_number(request.deps.book, request.scope(), draft, request.deps.out.today())
+    issued_on = draft.issued_on or request.deps.out.today()
+    await uploads.save_over(request, stored, replace(draft, number=number, issued_on=issued_on))
+    return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 
 
 async def _change_recipients(
-    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument
+    request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument
 ) -> web.StreamResponse:
     draft, message = stored.draft, "compose.saved"
     sheet = editor.sheet_of_document(stored)
@@ -221,7 +223,7 @@ async def _change_recipients(
     try:
         if typed_form.act == "paste":
             recipients, skipped = await addressing.add_pasted(
-                visit, recipients, typed_form.form.text("paste"), role
+                request, recipients, typed_form.form.text("paste"), role
             )
             message = "compose.pasted.skipped" if skipped else "compose.pasted"
         elif typed_form.act == "add-to":
@@ -236,104 +238,109 @@ async def _change_recipients(
         elif typed_form.act == "add-group":
             # The group's members of today.
             (recipients, _), message = (
-                await addressing.add_pasted(visit, recipients, typed_form.form.text("group")),
+                await addressing.add_pasted(request, recipients, typed_form.form.text("group")),
                 "compose.added",
             )
         elif typed_form.act == "save-group":
-            await addressing.keep_group(visit, recipients, typed_form.form.text("group_name"))
+            await addressing.keep_group(request, recipients, typed_form.form.text("group_name"))
             message = "compose.group.saved"
     except Clash as error:
-        return await editor.refused(visit, sheet, [("group_name", visit.why(error))])
-    stored = await put_recipients(visit, stored, replace(draft, recipients=recipients))
-    if visit.is_piece:
-        return await editor.parts(visit, stored, visit.say(f"told.{message}"), with_recipients=True)
-    return editor.at_part(visit.confirm(f"/phat-hanh/{stored.id}", message), "noi-nhan")
+        return await editor.refused(request, sheet, [("group_name", request.why(error))])
+    stored = await put_recipients(request, stored, replace(draft, recipients=recipients))
+    if request.is_piece:
+        return await editor.parts(request, stored, request.say(f"told.{message}"), with_recipients=True)
+    return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", message), "noi-nhan")
 
 
 async def _limit_to_receivers(
-    visit: Visit, draft: Draft, change: DocumentChange, parent_id: str | None
+    request: PageRequest, draft: Draft, change: DocumentChange, parent_id: str | None
 ) -> tuple[Draft, DocumentChange]:
     """Limit an update to the recipients of the document it changes."""
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         parent = await work.outgoing.get(parent_id or "")
     return drafting.receivers(draft, change, parent.draft.recipients)
 
 
-async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -> OutgoingDocument:
+async def put_recipients(request: PageRequest, stored: OutgoingDocument, draft: Draft) -> OutgoingDocument:
     """Save the draft with other recipients, everything else unchanged."""
     change = stored.change
     if stored.kind is Kind.UPDATE and change is not None:
-        draft, change = await _limit_to_receivers(visit, draft, change, stored.parent_id)
-    return await uploads.save_over(visit, stored, draft, change=change)
+        draft, change = await _limit_to_receivers(request, draft, change, stored.parent_id)
+    return await uploads.save_over(request, stored, draft, change=change)
 
 
-async def _send(visit: Visit, typed_form: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
+async def _send(request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
     """Send only the draft that was shown with its checks; after a change the checks are shown again."""
-    if not editor.may_send(visit, stored.kind):
+    if not editor.may_send(request, stored.kind):
         raise Denied("only a clerk sends documents", code="GW-RIGHT")
     path = f"/phat-hanh/{stored.id}"
     if typed_form.form.text("checked") != str(stored.version):
-        return editor.at_part(visit.confirm(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
+        return editor.at_part(request.confirm(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
     confirm = tuple(typed_form.form.all("confirm"))
-    checked = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
+    checked = await drafting.recheck(request.deps.out, request.scope(), stored.id, confirm)
     problems = [
-        *(checking.reason_line(visit, reason) for reason in checked.verdict.reasons),
-        *_open_questions(visit, typed_form, stored, checked),
+        *(checking.reason_line(request, reason) for reason in checked.verdict.reasons),
+        *_open_questions(request, typed_form, stored, checked),
     ]
     if not problems:
-        options = visit.deps.settings.pages
+        options = request.deps.settings.pages
         seconds = options.undo_express_s if stored.draft.urgency >= Urgency.EXPRESS else options.undo_s
         try:
             await manage.send_draft(
-                visit.deps.out, visit.scope(), stored.id, stored.version, confirm, timedelta(seconds=seconds)
+                request.deps.out,
+                request.scope(),
+                stored.id,
+                stored.version,
+                confirm,
+                timedelta(seconds=seconds),
             )
         except StaleVersion:
-            return await _conflict(visit, typed_form)
+            return await _conflict(request, typed_form)
         except Refused as error:
-            problems = editor.reasons(visit, error, "")
+            problems = editor.reasons(request, error, "")
         else:
-            return visit.go(f"{path}/da-gui")
+            return request.go(f"{path}/da-gui")
     sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed_form.form))
-    return await editor.show_sheet(visit, sheet, problems=problems, checked=checked)
+    return await editor.show_sheet(request, sheet, problems=problems, checked=checked)
 
 
 def _open_questions(
-    visit: Visit, typed_form: TypedForm, stored: OutgoingDocument, checked: drafting.CheckedDraft
+    request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument, checked: drafting.CheckedDraft
 ) -> list[tuple[str, str]]:
     questions = []
     if checking.must_ask(checked) and "again" not in typed_form.form:
-        questions.append(("again", visit.say("compose.twin.tick")))
+        questions.append(("again", request.say("compose.twin.tick")))
     if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
-        questions.append(visit.missing("approved_by", "compose.approved_by"))
+        questions.append(request.missing("approved_by", "compose.approved_by"))
     return questions
 
 
-async def _autosave(visit: Visit, typed_form: TypedForm) -> web.StreamResponse:
+async def _autosave(request: PageRequest, typed_form: TypedForm) -> web.StreamResponse:
     """Save automatically, as far as the form can be read; the page changes only its note about saving."""
     try:
-        stored = await _save(visit, typed_form)
+        stored = await _save(request, typed_form)
     except Refused as error:
-        return await editor.refused(visit, typed_form.sheet, editor.reasons(visit, error, ""))
+        return await editor.refused(request, typed_form.sheet, editor.reasons(request, error, ""))
     except StaleVersion:
-        return await _conflict(visit, typed_form)
-    at = local(visit.deps.clock.now()).strftime("%H:%M:%S")
-    return await editor.parts(visit, stored, visit.say("compose.kept", time=at))
+        return await _conflict(request, typed_form)
+    at = local(request.deps.clock.now()).strftime("%H:%M:%S")
+    return await editor.parts(request, stored, request.say("compose.kept", time=at))
 
 
-async def _conflict(visit: Visit, typed_form: TypedForm) -> web.StreamResponse:
-    at = local(visit.deps.clock.now()).strftime("%H:%M")
-    words = visit.say("compose.conflict", person=visit.say("compose.somebody"), time=at)
-    if typed_form.act == _QUICK or visit.is_piece:
+async def _conflict(request: PageRequest, typed_form: TypedForm) -> web.StreamResponse:
+    at = local(request.deps.clock.now()).strftime("%H:%M")
+    words = request.say("compose.conflict", person=request.say("compose.somebody"), time=at)
+    if typed_form.act == _QUICK or request.is_piece:
         return web.json_response({"problems": [words]}, status=409, headers=editor.NO_STORE)
     document = typed_form.base.document
     if document is None:
-        return await editor.show_sheet(visit, typed_form.sheet, problems=[("", words)], status=409)
-    stored = editor.sheet_of_document(await editor.load_draft(visit, document.id))
-    differing = editor.differences(visit, stored, typed_form.draft, typed_form.change)
-    advice = [("", visit.say("compose.conflict.over"))] if differing else []
+        return await editor.show_sheet(request, typed_form.sheet, problems=[("", words)], status=409)
+    stored = editor.sheet_of_document(await editor.load_draft(request, document.id))
+    differing = editor.differences(request, stored, typed_form.draft, typed_form.change)
+    advice = [("", request.say("compose.conflict.over"))] if differing else []
     sheet = replace(typed_form.sheet, document=stored.document)
     return await editor.show_sheet(
-        visit, sheet, problems=[("", words), *advice, *differing], status=409, is_torn=bool(differing)
+        request, sheet, problems=[("", words), *advice, *differing], status=409, is_torn=bool(differing)
     )
 
 

@@ -24,7 +24,7 @@ from gateway.domain.registry_reform import ReformKind
 from gateway.domain.wall_clock import local
 from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Form
-from gateway.office.web.visits import Visit
+from gateway.office.web.page_requests import PageRequest
 from gateway.outgoing.addressing import groups, read_each, read_recipients, save_group
 
 MOST = 2_000
@@ -100,15 +100,18 @@ def with_codes(
 
 
 async def add_pasted(
-    visit: Visit, recipients: Sequence[Recipient], text: str, role: RecipientRole | None = None
+    request: PageRequest, recipients: Sequence[Recipient], text: str, role: RecipientRole | None = None
 ) -> tuple[tuple[Recipient, ...], int]:
     """Add the recipients that the text names; count the items that name no agency, such as a note that a copy is filed."""
-    read = await read_recipients(visit.deps.out, visit.deps.registry, visit.scope(), text)
-    return await add_offers(visit, recipients, read, role)
+    read = await read_recipients(request.deps.out, request.deps.registry, request.scope(), text)
+    return await add_offers(request, recipients, read, role)
 
 
 async def add_offers(
-    visit: Visit, recipients: Sequence[Recipient], offers: Sequence[Offer], role: RecipientRole | None = None
+    request: PageRequest,
+    recipients: Sequence[Recipient],
+    offers: Sequence[Offer],
+    role: RecipientRole | None = None,
 ) -> tuple[tuple[Recipient, ...], int]:
     """Add the recipients of offers that were made already, as `add_pasted`."""
     rows = {key_of(offer): offer for offer in recipients}
@@ -117,41 +120,41 @@ async def add_offers(
         if offer.kind in (OfferKind.POINTER, OfferKind.FILED, OfferKind.OWN):
             skipped += 1
             continue
-        for recipient in await _recipients_of_offer(visit, offer, role):
+        for recipient in await _recipients_of_offer(request, offer, role):
             rows.setdefault(key_of(recipient), recipient)
     return tuple(rows.values())[:MOST], skipped
 
 
-async def keep_group(visit: Visit, recipients: Sequence[Recipient], name: str) -> None:
+async def keep_group(request: PageRequest, recipients: Sequence[Recipient], name: str) -> None:
     """Save these recipients under a name; a group of that name is changed. Raise Clash when it is not fit."""
     members = [GroupMember(code=r.code, role=r.role) for r in recipients if r.code]
-    saved = {r.name.casefold(): r for r in await groups(visit.deps.store, visit.scope())}
+    saved = {r.name.casefold(): r for r in await groups(request.deps.store, request.scope())}
     saved_group = saved.get(" ".join(name.split()).casefold())
     await save_group(
-        visit.deps.store,
-        visit.scope(),
+        request.deps.store,
+        request.scope(),
         saved_group.name if saved_group else name,
         members[: MOST_MEMBERS + 1],
-        visit.deps.clock.now(),
+        request.deps.clock.now(),
         saved_group.version if saved_group else None,
     )
 
 
-async def rows(visit: Visit, recipients: Sequence[Recipient]) -> list[ShownRecipient]:
+async def rows(request: PageRequest, recipients: Sequence[Recipient]) -> list[ShownRecipient]:
     """Make the rows that the form shows; the directory is asked for all of them together."""
-    facts = await _look_up(visit, recipients)
-    return [await _row(visit, r, facts) if r.code else _unclear_row(visit, r, facts) for r in recipients]
+    facts = await _look_up(request, recipients)
+    return [await _row(request, r, facts) if r.code else _unclear_row(request, r, facts) for r in recipients]
 
 
-async def _look_up(visit: Visit, recipients: Sequence[Recipient]) -> _KnownRecipients:
-    out, book = visit.deps.out, visit.deps.registry
+async def _look_up(request: PageRequest, recipients: Sequence[Recipient]) -> _KnownRecipients:
+    out, book = request.deps.out, request.deps.registry
     coded = list(dict.fromkeys((r.code, r.parent) for r in recipients if r.code))
     answers = dict(zip(coded, await book.resolve_all(coded, out.today()), strict=True)) if coded else {}
     names = list(dict.fromkeys(r.name or "" for r in recipients if not r.code))
-    offers = await read_each(out, book, visit.scope(), names) if names else ()
+    offers = await read_each(out, book, request.scope(), names) if names else ()
     codes = {answer.entry.code if answer.entry else code for (code, _), answer in answers.items()}
-    now = visit.deps.clock.now()
-    async with visit.deps.store.read(visit.scope()) as work:
+    now = request.deps.clock.now()
+    async with request.deps.store.read(request.scope()) as work:
         silent = await work.deliveries.silent(codes, now - LATELY) if codes else {}
     return _KnownRecipients(
         answers=answers,
@@ -162,12 +165,12 @@ async def _look_up(visit: Visit, recipients: Sequence[Recipient]) -> _KnownRecip
 
 
 async def _recipients_of_offer(
-    visit: Visit, offer: Offer, role: RecipientRole | None
+    request: PageRequest, offer: Offer, role: RecipientRole | None
 ) -> tuple[Recipient, ...]:
     item = offer.item
     role_of_recipient = item.role or role or RecipientRole.TO_ACT
     if offer.kind is OfferKind.GROUP or (offer.group and not offer.settled):
-        return await _members(visit, offer, role_of_recipient)
+        return await _members(request, offer, role_of_recipient)
     if not offer.settled:
         if offer.kind is OfferKind.PERSON:
             # The row keeps the person's name as written, and asks for the agency behind.
@@ -186,9 +189,9 @@ async def _recipients_of_offer(
     )
 
 
-async def _members(visit: Visit, offer: Offer, role: RecipientRole) -> tuple[Recipient, ...]:
+async def _members(request: PageRequest, offer: Offer, role: RecipientRole) -> tuple[Recipient, ...]:
     """Return a group's members as they were saved, so that one that has ended is asked about by its own row."""
-    saved = {g.name: g for g in await groups(visit.deps.store, visit.scope())}
+    saved = {g.name: g for g in await groups(request.deps.store, request.scope())}
     group = saved.get(offer.group or "")
     if group is None:
         return tuple(Recipient(code=g.code, name=g.name, role=role) for g in offer.agencies)
@@ -211,7 +214,7 @@ def _recipient_of_key(key: str, recipients_by_key: dict[str, Recipient]) -> Reci
     return Recipient(code=key.strip()[:75])
 
 
-async def _row(visit: Visit, recipient: Recipient, facts: _KnownRecipients) -> ShownRecipient:
+async def _row(request: PageRequest, recipient: Recipient, facts: _KnownRecipients) -> ShownRecipient:
     answer = facts.answers[recipient.code, recipient.parent]
     entry = answer.entry
     row = ShownRecipient(
@@ -227,26 +230,26 @@ async def _row(visit: Visit, recipient: Recipient, facts: _KnownRecipients) -> S
             is_asked=True,
             code=recipient.code,
             was="",
-            words=_closed_sentence(visit, answer, recipient),
-            offers=await _heirs(visit, answer),
+            words=_closed_sentence(request, answer, recipient),
+            offers=await _heirs(request, answer),
         )
     if answer.standing in (CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN):
-        nearest = await _nearest(visit, answer, recipient.code)
+        nearest = await _nearest(request, answer, recipient.code)
         return replace(
-            row, is_asked=True, words=_unknown_sentence(visit, recipient.code, nearest), offers=nearest
+            row, is_asked=True, words=_unknown_sentence(request, recipient.code, nearest), offers=nearest
         )
     if recipient.mapped_by == _GUESS:
-        row = replace(row, words=visit.say("compose.to.guessed", name=recipient.given or ""))
+        row = replace(row, words=request.say("compose.to.guessed", name=recipient.given or ""))
     if row.code not in facts.bound:
-        return replace(row, words=visit.say("compose.to.no_certificate"))
+        return replace(row, words=request.say("compose.to.no_certificate"))
     if (failed_at := facts.silent.get(row.code)) is not None:
         return replace(
-            row, words=visit.say("compose.to.unreachable", time=f"{local(failed_at):%H:%M %d/%m/%Y}")
+            row, words=request.say("compose.to.unreachable", time=f"{local(failed_at):%H:%M %d/%m/%Y}")
         )
     return row
 
 
-def _unclear_row(visit: Visit, recipient: Recipient, facts: _KnownRecipients) -> ShownRecipient:
+def _unclear_row(request: PageRequest, recipient: Recipient, facts: _KnownRecipients) -> ShownRecipient:
     name = recipient.name or ""
     name_offers = facts.offers[name]
     offers = tuple({agency.code: agency for offer in name_offers for agency in offer.agencies}.values())
@@ -262,11 +265,11 @@ def _unclear_row(visit: Visit, recipient: Recipient, facts: _KnownRecipients) ->
         is_asked=True,
         offers=offers,
         several=several,
-        words=visit.say(f"compose.asked.{label}", name=name),
+        words=request.say(f"compose.asked.{label}", name=name),
     )
 
 
-def _closed_sentence(visit: Visit, answer: Resolution, recipient: Recipient) -> str:
+def _closed_sentence(request: PageRequest, answer: Resolution, recipient: Recipient) -> str:
     """Write the contract's sentence for an agency that is no more."""
     ending, entry = answer.ending, answer.entry
     name = (entry.name if entry else recipient.name) or recipient.code
@@ -274,25 +277,25 @@ def _closed_sentence(visit: Visit, answer: Resolution, recipient: Recipient) -> 
     day = ending.since if ending else entry.valid_to if entry else None
     when = day_text(day)
     kind = _ENDED.get(ending.kind, "dissolve") if ending and heirs else "dissolve"
-    how = visit.say(f"compose.ended.{kind}", heirs=heirs)
-    sentence = visit.say("compose.ended", name=name, how=how)
-    sentence += f" {visit.say('compose.ended.from', day=when)}" if when else ""
-    sentence += f" {visit.say('compose.ended.by', decision=ending.decision.number)}" if ending else ""
-    return f"{sentence}. {visit.say('compose.ended.to', heirs=heirs)}" if heirs else f"{sentence}."
+    how = request.say(f"compose.ended.{kind}", heirs=heirs)
+    sentence = request.say("compose.ended", name=name, how=how)
+    sentence += f" {request.say('compose.ended.from', day=when)}" if when else ""
+    sentence += f" {request.say('compose.ended.by', decision=ending.decision.number)}" if ending else ""
+    return f"{sentence}. {request.say('compose.ended.to', heirs=heirs)}" if heirs else f"{sentence}."
 
 
-def _unknown_sentence(visit: Visit, code: str, nearest: Sequence[AgencyEntry]) -> str:
-    sentence = visit.say("compose.unknown", code=code)
+def _unknown_sentence(request: PageRequest, code: str, nearest: Sequence[AgencyEntry]) -> str:
+    sentence = request.say("compose.unknown", code=code)
     names = ", ".join(f"{agency.code} {agency.name}" for agency in nearest)
-    return f"{sentence} {visit.say('compose.unknown.offer', list=names)}" if nearest else sentence
+    return f"{sentence} {request.say('compose.unknown.offer', list=names)}" if nearest else sentence
 
 
-async def _heirs(visit: Visit, answer: Resolution) -> tuple[AgencyEntry, ...]:
+async def _heirs(request: PageRequest, answer: Resolution) -> tuple[AgencyEntry, ...]:
     codes = answer.ending.heirs if answer.ending and answer.ending.heirs else (answer.successor,)
-    entries = [await visit.deps.registry.entry(code) for code in codes if code]
+    entries = [await request.deps.registry.entry(code) for code in codes if code]
     return tuple(entry for entry in entries if entry is not None)
 
 
-async def _nearest(visit: Visit, answer: Resolution, code: str) -> tuple[AgencyEntry, ...]:
-    nearest = await visit.deps.registry.entry(answer.nearest) if answer.nearest else None
-    return (nearest,) if nearest else tuple(await visit.deps.registry.search(code, 5))
+async def _nearest(request: PageRequest, answer: Resolution, code: str) -> tuple[AgencyEntry, ...]:
+    nearest = await request.deps.registry.entry(answer.nearest) if answer.nearest else None
+    return (nearest,) if nearest else tuple(await request.deps.registry.search(code, 5))

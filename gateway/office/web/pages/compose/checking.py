@@ -12,9 +12,9 @@ from gateway.domain.document import Draft, FileRole, OutgoingDocument
 from gateway.domain.wall_clock import local
 from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.compose import fields
 from gateway.office.web.pages.compose.addressing import ShownRecipient
-from gateway.office.web.visits import Visit
 from gateway.outgoing.drafting import CheckedDraft
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import CONFIRMABLE, TO_CONFIRM, Reason, ReasonCode
@@ -52,20 +52,20 @@ class CheckList:
     asks: tuple[tuple[str, str], ...] = ()
 
 
-def make_check_list(visit: Visit, checked: CheckedDraft) -> CheckList:
+def make_check_list(request: PageRequest, checked: CheckedDraft) -> CheckList:
     to_confirm = [r for r in (*checked.verdict.reasons, *checked.verdict.warnings) if r.code in CONFIRMABLE]
     reasons = [r for r in checked.verdict.reasons if r.code not in CONFIRMABLE]
     listed_elsewhere = CONFIRMABLE | TO_CONFIRM
     warnings = [r for r in checked.verdict.warnings if r.code not in listed_elsewhere]
-    asks = _twin_questions(visit, checked)
+    asks = _twin_questions(request, checked)
     return CheckList(
         lines=tuple(
-            _check_line(visit, subject, reasons, warnings, to_confirm, asks) for subject in CHECK_SUBJECTS
+            _check_line(request, subject, reasons, warnings, to_confirm, asks) for subject in CHECK_SUBJECTS
         ),
         allowed=not reasons,
         count=len(checked.draft.recipients),
         draft=checked.draft,
-        confirm=_to_confirm(visit, to_confirm),
+        confirm=_to_confirm(request, to_confirm),
         asks=asks,
     )
 
@@ -74,29 +74,31 @@ def confirm_id(n: int, code: ReasonCode) -> str:
     return f"confirm-{code}" if n else "confirm"
 
 
-def _to_confirm(visit: Visit, to_confirm: Sequence[Reason]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+def _to_confirm(
+    request: PageRequest, to_confirm: Sequence[Reason]
+) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     """Make one tick for each kind of question, with every sentence of that kind."""
     sentences: dict[ReasonCode, list[str]] = {}
     for reason in to_confirm:
-        sentences.setdefault(reason.code, []).append(_reason_words(visit, reason))
+        sentences.setdefault(reason.code, []).append(_reason_words(request, reason))
     numbered = enumerate(sentences.items())
     return tuple((confirm_id(n, code), code.value, tuple(lines)) for n, (code, lines) in numbered)
 
 
-def reason_line(visit: Visit, reason: Reason) -> tuple[str, str]:
-    return fields.place_of(reason.pointer), _reason_words(visit, reason)
+def reason_line(request: PageRequest, reason: Reason) -> tuple[str, str]:
+    return fields.place_of(reason.pointer), _reason_words(request, reason)
 
 
 def _check_line(
-    visit: Visit,
+    request: PageRequest,
     subject: str,
     reasons: Sequence[Reason],
     warnings: Sequence[Reason],
     to_confirm: Sequence[Reason],
     asks: Sequence[tuple[str, str]],
 ) -> CheckLine:
-    against = [reason_line(visit, r) for r in reasons if _subject_of(r) == subject]
-    remarks = [reason_line(visit, r) for r in (*warnings, *to_confirm) if _subject_of(r) == subject]
+    against = [reason_line(request, r) for r in reasons if _subject_of(r) == subject]
+    remarks = [reason_line(request, r) for r in (*warnings, *to_confirm) if _subject_of(r) == subject]
     if subject == "number":
         remarks += [("again", text) for text, _ in asks]
     mark = "bad" if against else "warn" if remarks else "good"
@@ -116,8 +118,8 @@ def _subject_of(reason: Reason) -> str:
     return "recipients" if first == "recipients" else "head"
 
 
-def _reason_words(visit: Visit, reason: Reason) -> str:
-    return labels.reason_text(reason.code, reason.params, visit.lang, suggest=reason.suggest)
+def _reason_words(request: PageRequest, reason: Reason) -> str:
+    return labels.reason_text(reason.code, reason.params, request.lang, suggest=reason.suggest)
 
 
 def must_ask(checked: CheckedDraft) -> bool:
@@ -125,24 +127,24 @@ def must_ask(checked: CheckedDraft) -> bool:
     return bool(checked.earlier) or any(reason.code in TO_CONFIRM for reason in checked.verdict.warnings)
 
 
-def _twin_questions(visit: Visit, checked: CheckedDraft) -> tuple[tuple[str, str], ...]:
+def _twin_questions(request: PageRequest, checked: CheckedDraft) -> tuple[tuple[str, str], ...]:
     """List documents under the same identity; under the same number with another date; with the same file under another
     number."""
-    twins = [(_twin_sentence(visit, earlier), earlier.id) for earlier in checked.earlier[:1]]
+    twins = [(_twin_sentence(request, earlier), earlier.id) for earlier in checked.earlier[:1]]
     same_file = [r for r in checked.verdict.warnings if r.code in TO_CONFIRM]
-    return (*twins, *((_reason_words(visit, r), r.params.get("earlier", "")) for r in same_file))
+    return (*twins, *((_reason_words(request, r), r.params.get("earlier", "")) for r in same_file))
 
 
-def _twin_sentence(visit: Visit, earlier: OutgoingDocument) -> str:
+def _twin_sentence(request: PageRequest, earlier: OutgoingDocument) -> str:
     """Write the contract's sentence for a document that was sent before."""
     draft = earlier.draft
     on = day_text(draft.issued_on)
     at = local(earlier.packed_at or earlier.created_at).strftime("%H:%M %d/%m/%Y")
-    return visit.say("compose.twin", code=draft.code, date=on, time=at)
+    return request.say("compose.twin", code=draft.code, date=on, time=at)
 
 
 def open_points(
-    visit: Visit,
+    request: PageRequest,
     draft: Draft,
     document: OutgoingDocument | None,
     rows: Sequence[ShownRecipient],
@@ -152,24 +154,24 @@ def open_points(
     """List the reasons against sending: place on the page and short name. `ticked` are the confirmed points beside the
     checks; None where they are not shown yet."""
     bare = replace(draft, recipients=())
-    verdict = rules.check(bare, (), (), visit.deps.out.profile, visit.deps.out.today(), own_codes=())
+    verdict = rules.check(bare, (), (), request.deps.out.profile, request.deps.out.today(), own_codes=())
     of_fields = [r for r in verdict.reasons if not r.pointer.startswith(("/recipients", "/files"))]
     reasons = [*of_fields, *(checked.verdict.reasons if checked else ())]
     open_points: dict[str, str] = {}
     if document is None or all(f.role is not FileRole.LEAD for f in document.files):
-        open_points["files"] = visit.say("compose.left.lead")
+        open_points["files"] = request.say("compose.left.lead")
     if not rows:
-        open_points["find"] = visit.say("compose.part.3")
+        open_points["find"] = request.say("compose.part.3")
     open_points |= {f"to-{n}": row.name or row.code for n, row in enumerate(rows) if row.is_asked}
     for reason in reasons:
         place = fields.place_of(reason.pointer) or "van-ban"
         if reason.code not in CONFIRMABLE:
-            open_points.setdefault(place, _place_name(visit, place))
+            open_points.setdefault(place, _place_name(request, place))
     for name, _ in document.doubts if document else ():
         place = {"recipients": "noi-nhan"}.get(name, name)
-        open_points.setdefault(place, _place_name(visit, place))
+        open_points.setdefault(place, _place_name(request, place))
     if checked is not None:
-        open_points |= dict.fromkeys(_unticked(checked, ticked), visit.say("compose.left.confirm"))
+        open_points |= dict.fromkeys(_unticked(checked, ticked), request.say("compose.left.confirm"))
     return list(open_points.items())
 
 
@@ -184,10 +186,10 @@ def _unticked(checked: CheckedDraft, ticked: Collection[str] | None) -> list[str
     return [id for name, id in tick_ids.items() if name not in ticked]
 
 
-def _place_name(visit: Visit, place: str) -> str:
+def _place_name(request: PageRequest, place: str) -> str:
     first = place.partition("-")[0]
     if place == "noi-nhan" or first in ("to", "find"):
-        return visit.say("compose.part.3")
+        return request.say("compose.part.3")
     if first in ("file", "files"):
-        return visit.say("compose.part.1")
-    return fields.name_of(place, visit.lang) or visit.say("compose.check.head")
+        return request.say("compose.part.1")
+    return fields.name_of(place, request.lang) or request.say("compose.check.head")

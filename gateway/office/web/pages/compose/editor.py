@@ -34,9 +34,9 @@ from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.compose import addressing, checking, fields
 from gateway.office.web.pages.outgoing import detail
-from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, files
 from gateway.outgoing.addressing import groups
 from gateway.outgoing.drafting import remaining
@@ -72,32 +72,32 @@ def _new_sheet(draft: Draft, **fields_of_sheet: Any) -> Sheet:  # Any: other fie
     return Sheet(draft=draft, values=values, recipients=draft.recipients, **fields_of_sheet)
 
 
-async def begin_sheet(visit: Visit, mode: str, parent_id: str) -> Sheet:
+async def begin_sheet(request: PageRequest, mode: str, parent_id: str) -> Sheet:
     """Begin a sheet. Raise NotFound for a document that is not of this agency."""
-    today = visit.deps.out.today()
+    today = request.deps.out.today()
     if mode not in MODES:
         return _new_sheet(Draft(issued_on=today))
     if not parent_id:
         raise NotFound("the other document is not named")
     if mode == "tra-loi":
-        return _new_sheet(await _answer_draft(visit, parent_id), mode=mode, parent_id=parent_id)
-    async with visit.deps.store.read(visit.scope()) as work:
+        return _new_sheet(await _answer_draft(request, parent_id), mode=mode, parent_id=parent_id)
+    async with request.deps.store.read(request.scope()) as work:
         parent = await work.outgoing.get(parent_id)
     if parent.is_sealed:
         raise Clash(f"{parent_id} is sealed", code="GW-UNREADABLE")
-    if not visit.may(Right.SEE_CONTENT, Manner.YES) and parent.accepted_by != visit.person.person.id:
+    if not request.may(Right.SEE_CONTENT, Manner.YES) and parent.accepted_by != request.person.person.id:
         raise Denied("this document is not one of this person", code="GW-RIGHT")
     if mode == "dinh-chinh":
-        return _new_sheet(_correction_draft(visit, parent), mode=mode, parent_id=parent_id)
-    if not visit.may(Right.RECALL, *_PREPARES):
+        return _new_sheet(_correction_draft(request, parent), mode=mode, parent_id=parent_id)
+    if not request.may(Right.RECALL, *_PREPARES):
         raise Denied("this person may not change what was sent", code="GW-RIGHT")
     return _change_sheet(parent, mode)
 
 
-async def _answer_draft(visit: Visit, document_id: str) -> Draft:
-    async with visit.deps.store.read(visit.scope()) as work:
+async def _answer_draft(request: PageRequest, document_id: str) -> Draft:
+    async with request.deps.store.read(request.scope()) as work:
         incoming = await work.incoming.get(document_id)
-    _check_may_see(visit, incoming)
+    _check_may_see(request, incoming)
     link = ReplyLink(
         agency=incoming.sender_code,
         number=f"{incoming.number}/{incoming.symbol}",
@@ -105,26 +105,26 @@ async def _answer_draft(visit: Visit, document_id: str) -> Draft:
         document_id=incoming.document_id,
     )
     sender = Recipient(code=incoming.sender_code, name=incoming.sender_name, role=RecipientRole.TO_ACT)
-    today = visit.deps.out.today()
+    today = request.deps.out.today()
     return Draft(recipients=(sender,), replies_to=(link,), reply_required=False, issued_on=today)
 
 
-def _check_may_see(visit: Visit, incoming: IncomingDocument) -> None:
-    if visit.may(Right.SEE_CONTENT, Manner.YES):
+def _check_may_see(request: PageRequest, incoming: IncomingDocument) -> None:
+    if request.may(Right.SEE_CONTENT, Manner.YES):
         return
-    unit = visit.person.require(Right.SEE_CONTENT).unit
+    unit = request.person.require(Right.SEE_CONTENT).unit
     assignment = incoming.assignment
     if assignment is None or not unit or unit not in (assignment.lead_unit, *assignment.coordinating_units):
         raise Denied("this document is not one of this unit", code="GW-RIGHT")
 
 
-def _correction_draft(visit: Visit, parent: OutgoingDocument) -> Draft:
+def _correction_draft(request: PageRequest, parent: OutgoingDocument) -> Draft:
     """Begin an ordinary letter that names the corrected document: R72 (correction by letter)."""
     sent_draft = parent.draft
     if sent_draft.issued_on is None:
         raise Clash(f"{parent.id} has no date", code="GW-NO-DRAFT")
     link = ReplyLink(
-        agency=visit.own_agency.code,
+        agency=request.own_agency.code,
         number=sent_draft.code,
         date=sent_draft.issued_on,
         document_id=parent.document_id,
@@ -164,29 +164,29 @@ def sheet_of_document(document: OutgoingDocument) -> Sheet:
     )
 
 
-async def load_draft(visit: Visit, id: str) -> OutgoingDocument:
+async def load_draft(request: PageRequest, id: str) -> OutgoingDocument:
     """Load a draft for a person who may work on it: officers and heads of units their own ones. Raise Clash when it is
     sealed."""
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         document = await work.outgoing.get(id)
-    is_own = document.accepted_by == visit.person.person.id
-    sees_all = visit.may(Right.DRAFT, Manner.YES) and visit.may(Right.SEE_CONTENT, Manner.YES)
+    is_own = document.accepted_by == request.person.person.id
+    sees_all = request.may(Right.DRAFT, Manner.YES) and request.may(Right.SEE_CONTENT, Manner.YES)
     if not (is_own or sees_all):
         raise Denied("this draft is not one of this person", code="GW-RIGHT")
     files.refuse_sealed(document)
     return document
 
 
-def may_send(visit: Visit, kind: Kind) -> bool:
+def may_send(request: PageRequest, kind: Kind) -> bool:
     """Tell whether the person may send. Issuing is the clerk's; to change a sent document the same clerk names its
     approver."""
-    if not visit.may(Right.ISSUE, Manner.YES):
+    if not request.may(Right.ISSUE, Manner.YES):
         return False
-    return kind is Kind.DOCUMENT or visit.may(Right.RECALL, Manner.RECORDED, Manner.YES)
+    return kind is Kind.DOCUMENT or request.may(Right.RECALL, Manner.RECORDED, Manner.YES)
 
 
 async def show_sheet(
-    visit: Visit,
+    request: PageRequest,
     sheet: Sheet,
     *,
     problems: Problems | None = None,
@@ -198,13 +198,13 @@ async def show_sheet(
     """Show the whole page; `is_bare`: only the place for files. `is_torn`: another person saved other words meanwhile, and
     both are offered."""
     document = sheet.document
-    name = visit.say(
+    name = request.say(
         f"compose.title.{sheet.kind.value if sheet.kind is not Kind.DOCUMENT else sheet.mode or 'new'}"
     )
-    title = f"{visit.say('compose.error')} {name}" if problems else name
+    title = f"{request.say('compose.error')} {name}" if problems else name
     path = f"/phat-hanh/{document.id}" if document else "/phat-hanh"
-    values = await part_values(visit, sheet, problems, checked)
-    return await visit.page(
+    values = await part_values(request, sheet, problems, checked)
+    return await request.page(
         "compose/edit.html",
         status if problems is not None else 200,
         title=title,
@@ -212,91 +212,91 @@ async def show_sheet(
         path=path,
         is_bare=is_bare,
         is_torn=is_torn,
-        leaf=await detail.make_preview(visit, document, path) if document else None,
+        leaf=await detail.make_preview(request, document, path) if document else None,
         unsigned=document is not None and _is_unsigned(document),
-        twins=await _same_lead(visit, document) if document else [],
-        groups=await groups(visit.deps.store, visit.scope()),
-        signers=(await visit.deps.habits.of(visit.deps.out, visit.scope())).signers,
-        check=checking.make_check_list(visit, checked) if checked else None,
-        may_send=may_send(visit, sheet.kind),
-        may_sign=visit.may(Right.SIGN_AGENCY, Manner.YES),
-        limit=visit.deps.out.profile.max_file_bytes,
-        whole_limit=visit.deps.out.profile.max_document_bytes,
+        twins=await _same_lead(request, document) if document else [],
+        groups=await groups(request.deps.store, request.scope()),
+        signers=(await request.deps.habits.of(request.deps.out, request.scope())).signers,
+        check=checking.make_check_list(request, checked) if checked else None,
+        may_send=may_send(request, sheet.kind),
+        may_sign=request.may(Right.SIGN_AGENCY, Manner.YES),
+        limit=request.deps.out.profile.max_file_bytes,
+        whole_limit=request.deps.out.profile.max_document_bytes,
         **values,
     )
 
 
 async def part_values(
-    visit: Visit,
+    request: PageRequest,
     sheet: Sheet,
     problems: Problems | None = None,
     checked: drafting.CheckedDraft | None = None,
 ) -> dict[str, Any]:  # Any: values of a template
     """Make the values of the parts that a script loads anew: the recipients, and the open points."""
     document = sheet.document
-    rows = await addressing.rows(visit, sheet.recipients)
+    rows = await addressing.rows(request, sheet.recipients)
     ticked = sheet.ticked if checked is not None else None
     if checked is None and document is not None:
-        checked = await drafting.recheck(visit.deps.out, visit.scope(), document.id)
-    open_points = checking.open_points(visit, sheet.draft, document, rows, checked, ticked)
+        checked = await drafting.recheck(request.deps.out, request.scope(), document.id)
+    open_points = checking.open_points(request, sheet.draft, document, rows, checked, ticked)
     return {
         "sheet": sheet,
         "values": sheet.values,
         "problems": problems or [],
-        "doubts": _doubts(visit, document.doubts if document else ()),
+        "doubts": _doubts(request, document.doubts if document else ()),
         "from_file": document.from_file if document else (),
         "rows": rows,
         "asked": sum(row.is_asked for row in rows),
         "files": file_rows(document) if document else [],
-        "options": _options(visit, sheet),
-        "further": [(row, fields.name_of(row.name, visit.lang)) for row in fields.MORE_FIELDS],
-        "left": [*_missing_approval(visit, sheet), *open_points],
+        "options": _options(request, sheet),
+        "further": [(row, fields.name_of(row.name, request.lang)) for row in fields.MORE_FIELDS],
+        "left": [*_missing_approval(request, sheet), *open_points],
     }
 
 
-def _missing_approval(visit: Visit, sheet: Sheet) -> list[tuple[str, str]]:
+def _missing_approval(request: PageRequest, sheet: Sheet) -> list[tuple[str, str]]:
     is_missing = sheet.kind is not Kind.DOCUMENT and not (sheet.change and sheet.change.approved_by)
-    return [("approved_by", visit.say("compose.approved_by"))] if is_missing else []
+    return [("approved_by", request.say("compose.approved_by"))] if is_missing else []
 
 
-async def _same_lead(visit: Visit, document: OutgoingDocument) -> list[tuple[OutgoingDocument, bool]]:
+async def _same_lead(request: PageRequest, document: OutgoingDocument) -> list[tuple[OutgoingDocument, bool]]:
     """List documents sent with the same file, and whether this person may open them."""
     lead = next((file for file in document.files if file.role is FileRole.LEAD), None)
     if lead is None:
         return []
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         twins = await work.outgoing.by_lead(lead.sha256)
-    sees_all = visit.may(Right.SEE_CONTENT, Manner.YES)
+    sees_all = request.may(Right.SEE_CONTENT, Manner.YES)
     return [
-        (file, sees_all or file.accepted_by == visit.person.person.id)
+        (file, sees_all or file.accepted_by == request.person.person.id)
         for file in twins
         if file.id != document.id and file.state in _SENT and file.kind is Kind.DOCUMENT
     ]
 
 
-def _options(visit: Visit, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:
+def _options(request: PageRequest, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:
     types = sorted(
-        ((key, visit.say(f"type.{key}")) for key in fields.TYPES), key=lambda member: sort_key(member[1])
+        ((key, request.say(f"type.{key}")) for key in fields.TYPES), key=lambda member: sort_key(member[1])
     )
     own = sheet.values.get("type", "")
     if own and own not in fields.TYPES:
         types.insert(0, (own, own))
     return {
-        "type": [("", visit.say("compose.choose")), *types],
-        "urgency": [(key, visit.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
-        "delivery": [("", visit.say("compose.delivery.by_class"))]
-        + [(member.value, visit.say(f"delivery.{member}")) for member in DeliveryMode],
-        "role": [(member.value, visit.say(f"role.{member}")) for member in RecipientRole],
-        "file_role": [(member.value, visit.say(f"file_role.{member}")) for member in FileRole],
+        "type": [("", request.say("compose.choose")), *types],
+        "urgency": [(key, request.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
+        "delivery": [("", request.say("compose.delivery.by_class"))]
+        + [(member.value, request.say(f"delivery.{member}")) for member in DeliveryMode],
+        "role": [(member.value, request.say(f"role.{member}")) for member in RecipientRole],
+        "file_role": [(member.value, request.say(f"file_role.{member}")) for member in FileRole],
         "secrecy": [
-            (key, visit.say(f"compose.secrecy.{key}")) for key in ("none", "mat", "toi_mat", "tuyet_mat")
+            (key, request.say(f"compose.secrecy.{key}")) for key in ("none", "mat", "toi_mat", "tuyet_mat")
         ],
     }
 
 
-def _doubts(visit: Visit, doubts: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+def _doubts(request: PageRequest, doubts: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     """Map fields to the reason why they are to be looked at."""
-    return {name: visit.say_or(f"doubt.{why}", visit.say("sure.doubtful")) for name, why in doubts}
+    return {name: request.say_or(f"doubt.{why}", request.say("sure.doubtful")) for name, why in doubts}
 
 
 def file_rows(document: OutgoingDocument) -> list[dict[str, object]]:
@@ -342,19 +342,19 @@ _REPLY = {"yes": "reply.required", "no": "reply.not_required"}
 
 
 def differences(
-    visit: Visit, stored: Sheet, draft: Draft, change: DocumentChange | None
+    request: PageRequest, stored: Sheet, draft: Draft, change: DocumentChange | None
 ) -> list[tuple[str, str]]:
     """List the fields in which page and stored draft differ."""
     typed_values = fields.values(draft, change)
 
     def sentence_of(field: str, text: str) -> str:
-        shown_text = text or visit.say("compose.conflict.empty")
-        return visit.say("compose.conflict.stored", field=field, text=shown_text)
+        shown_text = text or request.say("compose.conflict.empty")
+        return request.say("compose.conflict.stored", field=field, text=shown_text)
 
     differing = [
         (
             "reply-yes" if name == "reply" else name,
-            sentence_of(fields.name_of(name, visit.lang) or name, _value_text(visit, name, text)),
+            sentence_of(fields.name_of(name, request.lang) or name, _value_text(request, name, text)),
         )
         for name, text in stored.values.items()
         if typed_values.get(name, "") != text
@@ -363,14 +363,14 @@ def differences(
         (r.code, r.name, r.role) for r in stored.recipients
     ]:
         names = "; ".join(r.name or r.code for r in stored.recipients)
-        differing.append(("noi-nhan", sentence_of(visit.say("compose.check.recipients"), names)))
+        differing.append(("noi-nhan", sentence_of(request.say("compose.check.recipients"), names)))
     return differing
 
 
-def _value_text(visit: Visit, name: str, text: str) -> str:
+def _value_text(request: PageRequest, name: str, text: str) -> str:
     """Render a value as the page writes it."""
     key = _REPLY.get(text, "") if name == "reply" else _CHOICES.get(name, "").format(text)
-    return visit.say_or(key, text) if key and text else text
+    return request.say_or(key, text) if key and text else text
 
 
 def at_part(answer: web.Response, part: str) -> web.Response:
@@ -379,10 +379,10 @@ def at_part(answer: web.Response, part: str) -> web.Response:
     return answer
 
 
-async def refused(visit: Visit, sheet: Sheet, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def refused(request: PageRequest, sheet: Sheet, problems: list[tuple[str, str]]) -> web.StreamResponse:
     """Answer with the page and its problems; to a script with the sentences, and the draft's version."""
-    if not visit.is_piece:
-        return await show_sheet(visit, sheet, problems=problems)
+    if not request.is_piece:
+        return await show_sheet(request, sheet, problems=problems)
     body = {"problems": [text for _, text in problems], **_version_and_path(sheet.document)}
     return web.json_response(body, status=422, headers=NO_STORE)
 
@@ -394,25 +394,25 @@ def _version_and_path(document: OutgoingDocument | None) -> dict[str, object]:
 
 
 async def parts(
-    visit: Visit, stored: OutgoingDocument, words: str, *, with_recipients: bool = False
+    request: PageRequest, stored: OutgoingDocument, words: str, *, with_recipients: bool = False
 ) -> web.StreamResponse:
     """Answer a script: a sentence on the act, and the changed parts of the page."""
-    values = await part_values(visit, sheet_of_document(stored))
+    values = await part_values(request, sheet_of_document(stored))
     body = {
         **_version_and_path(stored),
         "words": words,
-        "left": visit.piece("compose/_left.html", **values).text,
+        "left": request.piece("compose/_left.html", **values).text,
     }
     if with_recipients:
-        body["recipients"] = visit.piece("compose/_recipients.html", **values).text
+        body["recipients"] = request.piece("compose/_recipients.html", **values).text
     return web.json_response(body, headers=NO_STORE)
 
 
-def reasons(visit: Visit, error: GatewayError, name: str) -> list[tuple[str, str]]:
+def reasons(request: PageRequest, error: GatewayError, name: str) -> list[tuple[str, str]]:
     verdict_reasons = getattr(getattr(error, "verdict", None), "reasons", ())
     if not verdict_reasons:
-        return [(name, visit.why(error))]
+        return [(name, request.why(error))]
     return [
         (name or place, words)
-        for place, words in (checking.reason_line(visit, reason) for reason in verdict_reasons)
+        for place, words in (checking.reason_line(request, reason) for reason in verdict_reasons)
     ]

@@ -18,55 +18,59 @@ from gateway.domain.pdf import CopyForm, Purpose, Wish
 from gateway.domain.registry import AgencyEntry
 from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused, StaleVersion
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import asking, habits
+from gateway.office.letters import follow_up, habits
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.compose import addressing, editor
 from gateway.office.web.pages.compose.acts import put_recipients
 from gateway.office.web.pages.compose.editor import at_part
-from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.addressing import groups, remove_group
 from gateway.outgoing.drafting import remaining
-from gateway.outgoing.intake import tray
+from gateway.outgoing.intake import receive_files
 from gateway.policy.verdict import Reason, ReasonCode
 from gateway.words import labels
 
 
-async def new_document(visit: Visit) -> web.StreamResponse:
+async def new_document(request: PageRequest) -> web.StreamResponse:
     """Show a place for files; with fields where they are begun already, or are to be typed first. No draft is stored before
     the first form comes back."""
-    mode, parent_id = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
-    is_bare = not mode and visit.ask("nhap") != "tay"
-    return await editor.show_sheet(visit, await editor.begin_sheet(visit, mode, parent_id), is_bare=is_bare)
+    mode, parent_id = next(
+        ((mode, request.ask(mode)) for mode in editor.MODES if request.ask(mode)), ("", "")
+    )
+    is_bare = not mode and request.ask("nhap") != "tay"
+    return await editor.show_sheet(
+        request, await editor.begin_sheet(request, mode, parent_id), is_bare=is_bare
+    )
 
 
-async def move_new_document(visit: Visit) -> web.StreamResponse:
+async def move_new_document(request: PageRequest) -> web.StreamResponse:
     """Redirect from the page's other address."""
-    return visit.go("/phat-hanh", **dict(visit.request.query))
+    return request.go("/phat-hanh", **dict(request.http.query))
 
 
-async def show_draft(visit: Visit) -> web.StreamResponse:
-    document = await editor.load_draft(visit, visit.path("id"))
+async def show_draft(request: PageRequest) -> web.StreamResponse:
+    document = await editor.load_draft(request, request.path("id"))
     if document.state is not OutState.DRAFT:
-        return visit.go(f"/van-ban-di/{document.id}")
+        return request.go(f"/van-ban-di/{document.id}")
     checked = None
-    if visit.ask("kiem-tra") == "1":
-        checked = await drafting.recheck(visit.deps.out, visit.scope(), document.id)
-    return await editor.show_sheet(visit, editor.sheet_of_document(document), checked=checked)
+    if request.ask("kiem-tra") == "1":
+        checked = await drafting.recheck(request.deps.out, request.scope(), document.id)
+    return await editor.show_sheet(request, editor.sheet_of_document(document), checked=checked)
 
 
-async def discard(visit: Visit) -> web.StreamResponse:
+async def discard(request: PageRequest) -> web.StreamResponse:
     """Discard a draft. It was not sent, so no reason is needed: the page names the draft, no more."""
-    if visit.is_act:
-        document = await _open_draft(visit)
-        await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
-        await visit.deps.looking.forget(visit.scope(), document.id)
-        return visit.confirm("/van-ban-di", "compose.discarded")
-    document = await editor.load_draft(visit, visit.path("id"))
+    if request.is_act:
+        document = await _open_draft(request)
+        await manage.cancel(request.deps.out, request.scope(), document.id, document.version)
+        await request.deps.looking.forget(request.scope(), document.id)
+        return request.confirm("/van-ban-di", "compose.discarded")
+    document = await editor.load_draft(request, request.path("id"))
     if document.state is not OutState.DRAFT:
-        return visit.go(f"/van-ban-di/{document.id}")
-    return await visit.question(
+        return request.go(f"/van-ban-di/{document.id}")
+    return await request.question(
         None,
         "compose.discard",
         "compose.discard.text",
@@ -79,39 +83,39 @@ async def discard(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def show_sent(visit: Visit) -> web.StreamResponse:
+async def show_sent(request: PageRequest) -> web.StreamResponse:
     """Show that it was sent, and the time left to call it back."""
-    document = await editor.load_draft(visit, visit.path("id"))
+    document = await editor.load_draft(request, request.path("id"))
     if document.state in (OutState.DRAFT, OutState.BLOCKED):
-        return visit.go(f"/phat-hanh/{document.id}")
-    now, leaves_at = visit.deps.clock.now(), document.leaves_at
+        return request.go(f"/phat-hanh/{document.id}")
+    now, leaves_at = request.deps.clock.now(), document.leaves_at
     is_waiting = document.state is OutState.QUEUED and leaves_at is not None and leaves_at > now
     seconds_left = int((leaves_at - now).total_seconds()) + 1 if is_waiting and leaves_at else 0
-    return await visit.page(
+    return await request.page(
         "compose/sent.html",
-        title=visit.say("compose.sent.title"),
+        title=request.say("compose.sent.title"),
         document=document,
         left=seconds_left,
         problem="",
-        may_undo=is_waiting and editor.may_send(visit, document.kind),
+        may_undo=is_waiting and editor.may_send(request, document.kind),
     )
 
 
-async def undo(visit: Visit) -> web.StreamResponse:
-    document = await editor.load_draft(visit, visit.path("id"))
+async def undo(request: PageRequest) -> web.StreamResponse:
+    document = await editor.load_draft(request, request.path("id"))
     try:
-        draft = await asking.call_back(visit.deps.out, visit.scope(), document.id)
+        draft = await follow_up.call_back(request.deps.out, request.scope(), document.id)
     except Clash as error:
-        return await visit.page(
+        return await request.page(
             "compose/sent.html",
             409,
-            title=visit.say("compose.sent.title"),
+            title=request.say("compose.sent.title"),
             document=document,
             left=0,
             may_undo=False,
-            problem=visit.why(error),
+            problem=request.why(error),
         )
-    return visit.confirm(f"/phat-hanh/{draft.id}", "compose.undone")
+    return request.confirm(f"/phat-hanh/{draft.id}", "compose.undone")
 
 
 _MOST_OFFERS, _MOST_USUAL = 12, 8
@@ -121,71 +125,71 @@ _MOST_BRANCHES = 400
 _DEEPEST = 12
 
 
-async def suggest_agencies(visit: Visit) -> web.StreamResponse:
+async def suggest_agencies(request: PageRequest) -> web.StreamResponse:
     """Offer the agencies that match the typed words; without words the usual recipients."""
-    text, today = visit.ask("q")[:200], visit.deps.out.today()
-    usual = await visit.deps.habits.of(visit.deps.out, visit.scope())
+    text, today = request.ask("q")[:200], request.deps.out.today()
+    usual = await request.deps.habits.of(request.deps.out, request.scope())
     agencies: Sequence[AgencyEntry]
     if text:
-        root = visit.own_agency.code.partition(".")[0]
-        agencies = await visit.deps.registry.search(text, _MOST_RESULTS, root) if len(text) > 1 else ()
+        root = request.own_agency.code.partition(".")[0]
+        agencies = await request.deps.registry.search(text, _MOST_RESULTS, root) if len(text) > 1 else ()
     else:
         codes = sorted(usual.codes, key=lambda code: -usual.codes[code])[:_MOST_USUAL]
-        answers = await visit.deps.registry.resolve_all([(code, None) for code in codes], today)
+        answers = await request.deps.registry.resolve_all([(code, None) for code in codes], today)
         agencies = [a.entry for a in answers if a.entry is not None]
     active = [a for a in agencies if a.valid_to is None or today <= a.valid_to]
-    offers = habits.ranked(active, visit.own_agency.code, usual)[:_MOST_OFFERS]
-    return visit.piece("compose/_suggest.html", found=offers, asked=text, usual=usual.codes)
+    offers = habits.ranked(active, request.own_agency.code, usual)[:_MOST_OFFERS]
+    return request.piece("compose/_suggest.html", found=offers, asked=text, usual=usual.codes)
 
 
-async def agencies_tree(visit: Visit) -> web.StreamResponse:
+async def agencies_tree(request: PageRequest) -> web.StreamResponse:
     """Show the tree from the top above the own agency; each agency opens the level below."""
-    document = await editor.load_draft(visit, visit.path("id"))
-    root = await _tree_root(visit, visit.ask("goc") or visit.own_agency.code)
+    document = await editor.load_draft(request, request.path("id"))
+    root = await _tree_root(request, request.ask("goc") or request.own_agency.code)
     # Each agency of the tree with its direct children.
     branches: list[tuple[AgencyEntry, Sequence[AgencyEntry]]] = []
     if root is not None:
-        under = visit.deps.registry.children
+        under = request.deps.registry.children
         top_level = (await under(root.code))[:_MOST_BRANCHES]
         branches = [(a, await under(a.code)) for a in top_level]
-    return await visit.page(
+    return await request.page(
         "compose/tree.html",
-        title=visit.say("compose.tree"),
+        title=request.say("compose.tree"),
         document=document,
         root=root,
         branches=branches,
         there={a.code for a in remaining(document.draft, document.change)},
-        query=visit.ask("goc"),
+        query=request.ask("goc"),
     )
 
 
-async def tick_agencies(visit: Visit) -> web.StreamResponse:
-    document = await editor.load_draft(visit, visit.path("id"))
-    role = addressing.role_of(visit.form.text("new_role"))
+async def tick_agencies(request: PageRequest) -> web.StreamResponse:
+    document = await editor.load_draft(request, request.path("id"))
+    role = addressing.role_of(request.form.text("new_role"))
     recipients = addressing.with_codes(
-        remaining(document.draft, document.change), visit.form.all("code"), role
+        remaining(document.draft, document.change), request.form.all("code"), role
     )
-    await put_recipients(visit, document, replace(document.draft, recipients=recipients))
-    return at_part(visit.confirm(f"/phat-hanh/{document.id}", "compose.added"), "noi-nhan")
+    await put_recipients(request, document, replace(document.draft, recipients=recipients))
+    return at_part(request.confirm(f"/phat-hanh/{document.id}", "compose.added"), "noi-nhan")
 
 
-async def groups_page(visit: Visit) -> web.StreamResponse:
-    return await visit.page(
+async def groups_page(request: PageRequest) -> web.StreamResponse:
+    return await request.page(
         "compose/groups.html",
-        title=visit.say("compose.groups"),
-        groups=await groups(visit.deps.store, visit.scope()),
+        title=request.say("compose.groups"),
+        groups=await groups(request.deps.store, request.scope()),
     )
 
 
-async def delete_group(visit: Visit) -> web.StreamResponse:
-    await remove_group(visit.deps.store, visit.scope(), visit.form.text("name"))
-    return visit.confirm("/phat-hanh/nhom", "compose.group.removed")
+async def delete_group(request: PageRequest) -> web.StreamResponse:
+    await remove_group(request.deps.store, request.scope(), request.form.text("name"))
+    return request.confirm("/phat-hanh/nhom", "compose.group.removed")
 
 
-async def _tree_root(visit: Visit, code: str) -> AgencyEntry | None:
+async def _tree_root(request: PageRequest, code: str) -> AgencyEntry | None:
     """Return the typed agency; without one the top above the own agency."""
-    agencies = visit.deps.registry
-    if visit.ask("goc"):
+    agencies = request.deps.registry
+    if request.ask("goc"):
         return await agencies.entry(code) or next(iter(await agencies.search(code, 1)), None)
     entry = await agencies.entry(code)
     for _ in range(_DEEPEST):
@@ -200,54 +204,58 @@ COPIES = {"sao-y": CopyForm.SY, "trich-sao": CopyForm.TRS, "sao-luc": CopyForm.S
 SEAL = "dau"
 
 
-async def ask_signing(visit: Visit) -> web.StreamResponse:
-    document, lead = await _lead_to_sign(visit)
-    return await _signing_page(visit, document, lead, _signature_kind(visit, visit.ask("loai")))
+async def ask_signing(request: PageRequest) -> web.StreamResponse:
+    document, lead = await _lead_to_sign(request)
+    return await _signing_page(request, document, lead, _signature_kind(request, request.ask("loai")))
 
 
-async def signing_view(visit: Visit) -> web.StreamResponse:
+async def signing_view(request: PageRequest) -> web.StreamResponse:
     """Draw the page that will bear the signature."""
-    _, lead = await _lead_to_sign(visit)
-    wish = _signature_wish(visit, _signature_kind(visit, visit.ask("loai")))
-    opener = await _lead_opener(visit, lead)
-    _, picture = await visit.deps.signing.plan(visit.own_agency, opener, wish)
+    _, lead = await _lead_to_sign(request)
+    wish = _signature_wish(request, _signature_kind(request, request.ask("loai")))
+    opener = await _lead_opener(request, lead)
+    _, picture = await request.deps.signing.plan(request.own_agency, opener, wish)
     answer = web.Response(body=picture, content_type="image/png")
-    answer.headers.update(answers.page_headers(visit.nonce, visit.lang))
+    answer.headers.update(answers.page_headers(request.nonce, request.lang))
     return answer
 
 
-async def sign(visit: Visit) -> web.StreamResponse:
-    document, lead = await _lead_to_sign(visit)
-    if visit.form.text("seen") != lead.sha256:
+async def sign(request: PageRequest) -> web.StreamResponse:
+    document, lead = await _lead_to_sign(request)
+    if request.form.text("seen") != lead.sha256:
         raise StaleVersion(f"the file of {document.id} is another one by now; look at it before it is signed")
-    kind = _signature_kind(visit, visit.form.text("kind"))
-    repeat = partial(_signing_page, visit, document, lead, kind)
-    if kind != SEAL and "authorised" not in visit.form and not visit.may(Right.CERTIFY_COPY, Manner.YES):
-        return await repeat([("authorised", visit.say("compose.sign.authority"))])
-    if not visit.form.text("pin"):
-        return await repeat([("pin", visit.say("compose.sign.pin.missing"))])
-    if not visit.deps.signing.is_ready:
+    kind = _signature_kind(request, request.form.text("kind"))
+    repeat = partial(_signing_page, request, document, lead, kind)
+    if kind != SEAL and "authorised" not in request.form and not request.may(Right.CERTIFY_COPY, Manner.YES):
+        return await repeat([("authorised", request.say("compose.sign.authority"))])
+    if not request.form.text("pin"):
+        return await repeat([("pin", request.say("compose.sign.pin.missing"))])
+    if not request.deps.signing.is_ready:
         raise Denied("no token can be reached from this node", code="GW-RIGHT")
     try:
-        await _put_signature(visit, document, lead, _signature_wish(visit, kind))
+        await _put_signature(request, document, lead, _signature_wish(request, kind))
     except (Refused, Denied, Clash, NotFound) as error:
-        return await repeat(_signing_problems(visit, error, lead))
-    return visit.confirm(f"/phat-hanh/{document.id}", "compose.signed")
+        return await repeat(_signing_problems(request, error, lead))
+    return request.confirm(f"/phat-hanh/{document.id}", "compose.signed")
 
 
-async def _put_signature(visit: Visit, document: OutgoingDocument, lead: FileItem, wish: Wish) -> None:
+async def _put_signature(
+    request: PageRequest, document: OutgoingDocument, lead: FileItem, wish: Wish
+) -> None:
     """Replace the file by the signed one, which is checked as any other file."""
-    opener = await _lead_opener(visit, lead)
-    pin = visit.form.text("pin")
-    async with tray(visit.deps.out) as files:
+    opener = await _lead_opener(request, lead)
+    pin = request.form.text("pin")
+    async with receive_files(request.deps.out) as files:
         files.total = sum(file.size for file in document.files if file.n != lead.n)
-        async with visit.deps.signing.sign(visit.scope(), visit.own_agency, opener, wish, pin) as pieces:
+        async with request.deps.signing.sign(
+            request.scope(), request.own_agency, opener, wish, pin
+        ) as pieces:
             await files.add(FileRole.LEAD, lead.name, FileRole.LEAD, pieces)
-        await drafting.add_files(visit.deps.out, visit.scope(), document.id, files, document.version)
+        await drafting.add_files(request.deps.out, request.scope(), document.id, files, document.version)
 
 
 async def _signing_page(
-    visit: Visit,
+    request: PageRequest,
     document: OutgoingDocument,
     lead: FileItem,
     kind: str,
@@ -255,74 +263,74 @@ async def _signing_page(
 ) -> web.Response:
     shown_problems, place = list(problems or ()), None
     try:
-        place, _ = await visit.deps.signing.plan(
-            visit.own_agency, await _lead_opener(visit, lead), _signature_wish(visit, kind)
+        place, _ = await request.deps.signing.plan(
+            request.own_agency, await _lead_opener(request, lead), _signature_wish(request, kind)
         )
     except GatewayError as error:
-        shown_problems += _signing_problems(visit, error, lead)
-    return await visit.form_page(
+        shown_problems += _signing_problems(request, error, lead)
+    return await request.form_page(
         "compose/sign.html",
         problems,
-        title=visit.say("compose.sign.title"),
+        title=request.say("compose.sign.title"),
         document=document,
         lead=lead,
         kind=kind,
-        kinds=_signature_kinds(visit),
+        kinds=_signature_kinds(request),
         is_copy=kind != SEAL,
-        must_tick=not visit.may(Right.CERTIFY_COPY, Manner.YES),
+        must_tick=not request.may(Right.CERTIFY_COPY, Manner.YES),
         where=place,
-        is_ready=visit.deps.signing.is_ready,
+        is_ready=request.deps.signing.is_ready,
         problems=shown_problems,
     )
 
 
-async def _lead_to_sign(visit: Visit) -> tuple[OutgoingDocument, FileItem]:
-    document = await _open_draft(visit)
+async def _lead_to_sign(request: PageRequest) -> tuple[OutgoingDocument, FileItem]:
+    document = await _open_draft(request)
     lead = next((file for file in document.files if file.role is FileRole.LEAD), None)
     if lead is None or lead.content_type != "pdf":
         raise NotFound("the draft has no PDF that could be signed")
     return document, lead
 
 
-async def _open_draft(visit: Visit) -> OutgoingDocument:
-    document = await editor.load_draft(visit, visit.path("id"))
+async def _open_draft(request: PageRequest) -> OutgoingDocument:
+    document = await editor.load_draft(request, request.path("id"))
     if document.state is not OutState.DRAFT:
         raise Clash(f"{document.id} is no draft any more", code="GW-NO-DRAFT")
     return document
 
 
-async def _lead_opener(visit: Visit, lead: FileItem) -> Callable[[], BinaryIO]:
-    async with visit.deps.store.read(visit.scope()) as work:
-        return await visit.deps.blobs.open(work, lead.sha256)
+async def _lead_opener(request: PageRequest, lead: FileItem) -> Callable[[], BinaryIO]:
+    async with request.deps.store.read(request.scope()) as work:
+        return await request.deps.blobs.open(work, lead.sha256)
 
 
-def _signature_kind(visit: Visit, kind: str) -> str:
-    return kind if kind in dict(_signature_kinds(visit)) else SEAL
+def _signature_kind(request: PageRequest, kind: str) -> str:
+    return kind if kind in dict(_signature_kinds(request)) else SEAL
 
 
-def _signature_kinds(visit: Visit) -> list[tuple[str, str]]:
-    kinds = [(SEAL, visit.say("compose.sign.seal"))]
-    if visit.may(Right.CERTIFY_COPY, Manner.YES, Manner.AUTHORISED):
-        kinds += [(key, visit.say(f"sign.mark.{form}")) for key, form in COPIES.items()]
+def _signature_kinds(request: PageRequest) -> list[tuple[str, str]]:
+    kinds = [(SEAL, request.say("compose.sign.seal"))]
+    if request.may(Right.CERTIFY_COPY, Manner.YES, Manner.AUTHORISED):
+        kinds += [(key, request.say(f"sign.mark.{form}")) for key, form in COPIES.items()]
     return kinds
 
 
-def _signature_wish(visit: Visit, kind: str) -> Wish:
+def _signature_wish(request: PageRequest, kind: str) -> Wish:
     if kind == SEAL:
-        return Wish(purpose=Purpose.SEAL, agency_name=visit.own_agency.name)
-    return Wish(purpose=Purpose.COPY, agency_name=visit.own_agency.name, copy_form=COPIES[kind])
+        return Wish(purpose=Purpose.SEAL, agency_name=request.own_agency.name)
+    return Wish(purpose=Purpose.COPY, agency_name=request.own_agency.name, copy_form=COPIES[kind])
 
 
-def _signing_problems(visit: Visit, error: GatewayError, lead: FileItem) -> list[tuple[str, str]]:
+def _signing_problems(request: PageRequest, error: GatewayError, lead: FileItem) -> list[tuple[str, str]]:
     """List the problems; the file is named as the clerk knows it, not by its temporary name."""
     reasons = getattr(getattr(error, "verdict", None), "reasons", ())
     renamed = [replace(reason, params={**reason.params, "name": lead.name}) for reason in reasons]
     if not renamed:
-        return [("pin" if error.code.startswith("TOKEN") else "", visit.why(error))]
-    return [("", _signing_words(visit, reason)) for reason in renamed]
+        return [("pin" if error.code.startswith("TOKEN") else "", request.why(error))]
+    return [("", _signing_words(request, reason)) for reason in renamed]
 
 
-def _signing_words(visit: Visit, reason: Reason) -> str:
+def _signing_words(request: PageRequest, reason: Reason) -> str:
     if reason.code is ReasonCode.SIGN_NO_PERSON:
-        return visit.say("compose.sign.no_person", **reason.params)
-    return labels.reason_text(reason.code, reason.params, visit.lang)
+        return request.say("compose.sign.no_person", **reason.params)
+    return labels.reason_text(reason.code, reason.params, request.lang)

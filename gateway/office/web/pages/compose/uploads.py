@@ -1,8 +1,9 @@
 """Files that are brought to a new document. Reads its form as it comes: the fields, and files streamed piece by piece into
-the tray; and fills the draft from the signed PDF that was brought as its lead file. In: a request and an open tray. Out:
-the fields, and the problems with files; the draft with empty fields filled, where an uncertain value, or one that
-contradicts the typed one, stays marked until a person has confirmed it. A refused file is read to its end but not kept, so
-that the typed fields are not lost; a body far past every limit is cut off. Typed values are never overwritten."""
+the request's files; and fills the draft from the signed PDF that was brought as its lead file. In: a request and open
+request files. Out: the fields, and the problems with files; the draft with empty fields filled, where an uncertain value,
+or one that contradicts the typed one, stays marked until a person has confirmed it. A refused file is read to its end but
+not kept, so that the typed fields are not lost; a body far past every limit is cut off. Typed values are never
+overwritten."""
 
 from __future__ import annotations
 
@@ -24,12 +25,12 @@ from gateway.office.book import books
 from gateway.office.letters import habits
 from gateway.office.web import forms
 from gateway.office.web.forms import Form
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.compose import addressing, fields
-from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting
 from gateway.outgoing.addressing import ReadDocument, read_document
-from gateway.outgoing.intake import Tray
-from gateway.policy import door
+from gateway.outgoing.intake import RequestFiles
+from gateway.policy import admission
 from gateway.policy import outgoing as rules
 from gateway.words import labels
 
@@ -51,20 +52,24 @@ class UploadedForm:
     doubled: list[str] = field(default_factory=list)
 
 
-async def read_form(visit: Visit, tray: Tray, present: Sequence[FileItem] = ()) -> UploadedForm:
+async def read_form(
+    request: PageRequest, request_files: RequestFiles, present: Sequence[FileItem] = ()
+) -> UploadedForm:
     """Read the whole form, for a document that has those files. Raise BadForm where it is none, or takes too long."""
     try:
         async with asyncio.timeout(_UPLOAD_S):
             with _as_form():
-                return await _read_parts(visit, tray, present)
+                return await _read_parts(request, request_files, present)
     except TimeoutError as error:
         raise BadForm("the form took too long to come", code="GW-FORM-TIME") from error
 
 
-async def _read_parts(visit: Visit, tray: Tray, present: Sequence[FileItem]) -> UploadedForm:
+async def _read_parts(
+    request: PageRequest, request_files: RequestFiles, present: Sequence[FileItem]
+) -> UploadedForm:
     fields: dict[str, list[str]] = {}
     brought, bytes_left, count = UploadedForm(), forms.FORM_BYTES, 0
-    async for part in forms.parts(visit.request, visit.token):
+    async for part in forms.parts(request.http, request.token):
         count += 1
         if count > _MOST_PARTS:
             raise BadForm(f"a form may have {_MOST_PARTS} fields", code="GW-FORM-SIZE")
@@ -74,9 +79,9 @@ async def _read_parts(visit: Visit, tray: Tray, present: Sequence[FileItem]) -> 
             bytes_left -= len(text.encode())
             fields.setdefault(name, []).append(text)
         elif part.filename:
-            await _take_part(part, name, tray, fields, brought, present)
+            await _take_part(part, name, request_files, fields, brought, present)
         else:
-            await _drop_part(part, tray)
+            await _drop_part(part, request_files)
     brought.form = Form(MappingProxyType({name: tuple(values) for name, values in fields.items()}))
     return brought
 
@@ -84,7 +89,7 @@ async def _read_parts(visit: Visit, tray: Tray, present: Sequence[FileItem]) -> 
 async def _take_part(
     part: BodyPartReader,
     field: str,
-    tray: Tray,
+    request_files: RequestFiles,
     fields: Mapping[str, list[str]],
     brought: UploadedForm,
     present: Sequence[FileItem],
@@ -93,17 +98,17 @@ async def _take_part(
         raise BadForm("this form brings no such file")
     try:
         # The declared secrecy comes before the files: no part of a secret may touch the disk, R2 (no secrets).
-        tray.declare(Draft(secrecy=(fields.get("secrecy") or ["none"])[0]))
-        name, all_files = file_name(part), [*present, *(file.item for file in tray.received)]
+        request_files.declare(Draft(secrecy=(fields.get("secrecy") or ["none"])[0]))
+        name, all_files = file_name(part), [*present, *(file.item for file in request_files.received)]
         role = role_of(name, [file.role for file in all_files]) if field == ANY else FileRole(field)
-        added = (await tray.add(field, name, role, chunks(part))).item
+        added = (await request_files.add(field, name, role, chunks(part))).item
     except (Refused, ScannerDown, BadForm) as error:
         brought.refused.append(error)
-        await _drop_part(part, tray)
+        await _drop_part(part, request_files)
         return
     if any(file.sha256 == added.sha256 for file in all_files):
-        tray.received.pop()
-        tray.total -= added.size
+        request_files.received.pop()
+        request_files.total -= added.size
         brought.doubled.append(added.name)
 
 
@@ -117,7 +122,7 @@ def role_of(name: str, roles: Collection[FileRole]) -> FileRole:
 
 def file_name(part: BodyPartReader) -> str:
     """Return the name in NFC; control characters have no honest use in a name (threats.md 77)."""
-    name = door.meant_name(part.headers.get("Content-Disposition", ""), part.filename)
+    name = admission.meant_name(part.headers.get("Content-Disposition", ""), part.filename)
     if name is None:
         raise BadForm("the name of a file cannot be read", code="GW-FORM-NAME")
     return name
@@ -134,11 +139,11 @@ async def chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
             yield chunk
 
 
-async def _drop_part(part: BodyPartReader, tray: Tray) -> None:
-    limit = 4 * tray.desk.profile.max_document_bytes
+async def _drop_part(part: BodyPartReader, request_files: RequestFiles) -> None:
+    limit = 4 * request_files.services.profile.max_document_bytes
     while not part.at_eof():
-        tray.total += len(await part.read_chunk())
-        if tray.total > limit:
+        request_files.total += len(await part.read_chunk())
+        if request_files.total > limit:
             raise BadForm("far more was sent than a document may have", code="GW-FORM-SIZE")
 
 
@@ -154,25 +159,25 @@ def _as_form() -> Iterator[None]:
 _COMPARED = ("number", "symbol", "issued_on", "pages")
 
 
-async def read_lead(visit: Visit, files: Tray) -> ReadDocument | None:
+async def read_lead(request: PageRequest, files: RequestFiles) -> ReadDocument | None:
     """Read the fields of the lead file among them, while it is still in scratch; None where there is none, or it is no PDF
     that could be sent."""
     lead = next((file for file in files.received if file.item.role is FileRole.LEAD), None)
     if lead is None:
         return None
-    lead_only = Tray(desk=files.desk, stack=files.stack, received=[lead])
+    lead_only = RequestFiles(services=files.services, stack=files.stack, received=[lead])
     try:
-        return await read_document(visit.deps.out, visit.deps.registry, visit.scope(), lead_only)
+        return await read_document(request.deps.out, request.deps.registry, request.scope(), lead_only)
     except Refused:
         # Its faults are shown when it is taken in, or checked.
         return None
 
 
-async def fill_draft(visit: Visit, stored: OutgoingDocument, read: ReadDocument) -> str:
+async def fill_draft(request: PageRequest, stored: OutgoingDocument, read: ReadDocument) -> str:
     """Fill the draft from the PDF and return the key of the message to show."""
     draft, doubts, filled = filled_draft(stored.draft, read.fields)
     if not draft.recipients and read.offers:
-        recipients, _ = await addressing.add_offers(visit, (), read.offers)
+        recipients, _ = await addressing.add_offers(request, (), read.offers)
         draft = replace(draft, recipients=recipients)
         filled.add("recipients")
         if any(offer.kind is OfferKind.POINTER for offer in read.offers):
@@ -180,38 +185,38 @@ async def fill_draft(visit: Visit, stored: OutgoingDocument, read: ReadDocument)
         elif read.fields.recipients.sure is not Sure.SURE:
             doubts["recipients"] = read.fields.recipients.why or ""
     message = filling_message(stored.draft, draft, doubts)
-    draft = await _with_usual_fields(visit, stored, draft, doubts)
+    draft = await _with_usual_fields(request, stored, draft, doubts)
     earlier = {name: why for name, why in stored.doubts if name not in doubts}
     marks = {
         "doubts": tuple({**earlier, **doubts}.items()),
         "from_file": sorted({*stored.from_file, *filled}),
     }
-    await save_over(visit, stored, draft, **marks)
+    await save_over(request, stored, draft, **marks)
     return message
 
 
 async def save_over(
-    visit: Visit, stored: OutgoingDocument, draft: Draft, **marks: Any
+    request: PageRequest, stored: OutgoingDocument, draft: Draft, **marks: Any
 ) -> OutgoingDocument:  # Any: other fields stored beside a draft
     """Save the draft in place of the stored one, unless a newer version exists; fields beside the draft stay, unless
     given."""
     saved_marks = {"change": stored.change, "doubts": stored.doubts, "from_file": stored.from_file, **marks}
-    out, scope = visit.deps.out, visit.scope()
+    out, scope = request.deps.out, request.scope()
     return await drafting.save(out, scope, stored.id, draft, expect_version=stored.version, **saved_marks)
 
 
 async def _with_usual_fields(
-    visit: Visit, stored: OutgoingDocument, draft: Draft, doubts: dict[str, str]
+    request: PageRequest, stored: OutgoingDocument, draft: Draft, doubts: dict[str, str]
 ) -> Draft:
     """Add fields that the file lacks from the agency's own papers: each to be looked at."""
-    signer = habits.remembered(draft.signer, await visit.deps.habits.of(visit.deps.out, visit.scope()))
+    signer = habits.remembered(draft.signer, await request.deps.habits.of(request.deps.out, request.scope()))
     if signer is not None and signer != draft.signer:
         draft = replace(draft, signer=signer)
         doubts.update({name: "last" for name in ("title", "competence") if getattr(signer, name)})
     if draft.issued_on is None:
-        draft, doubts["date"] = replace(draft, issued_on=visit.deps.out.today()), "today"
+        draft, doubts["date"] = replace(draft, issued_on=request.deps.out.today()), "today"
     if not draft.number and stored.kind is Kind.DOCUMENT:
-        number = await books.next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
+        number = await books.next_number(request.deps.book, request.scope(), draft, request.deps.out.today())
         draft, doubts["number"] = replace(draft, number=number), "next"
     return draft
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from gateway.office.web import routes
 from gateway.office.web.pages.incoming import acts, detail, sealing
-from gateway.office.web.pages.incoming.seen import (
+from gateway.office.web.pages.incoming.access import (
     ANSWERS,
     DECIDES,
     FREEZES,

@@ -21,6 +21,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
+from gateway.office.web.page_requests import PageRequest, claimed_sender
 from gateway.office.web.pages.operations.state import (
     DECIDES,
     LOOKS,
@@ -33,7 +34,6 @@ from gateway.office.web.pages.operations.state import (
     tab_question,
 )
 from gateway.office.web.routes import Access
-from gateway.office.web.visits import Visit, claimed_sender
 from gateway.ports.axis import DeadParcel
 from gateway.words import labels
 
@@ -64,89 +64,89 @@ def sort_of(parcel: DeadParcel) -> str:
     return next((name for name, words in _SORTS if words.search(parcel.reason)), "unknown")
 
 
-def reason_words(visit: Visit, parcel: DeadParcel) -> str:
+def reason_words(request: PageRequest, parcel: DeadParcel) -> str:
     """Write its reason for the reader; in the axis' own words where they are unknown."""
     for key, pattern in _REASONS:
         if match := pattern.search(parcel.reason):
-            return visit.say(f"operating.dead.why.{key}", **match.groupdict())
+            return request.say(f"operating.dead.why.{key}", **match.groupdict())
     return parcel.reason
 
 
-async def list_dead_letters(visit: Visit) -> web.StreamResponse:
-    group_name, fault = visit.ask("loai"), ""
+async def list_dead_letters(request: PageRequest) -> web.StreamResponse:
+    group_name, fault = request.ask("loai"), ""
     parcels: Sequence[DeadParcel] = ()
     try:
-        parcels = await visit.deps.operations.dead.all()
+        parcels = await request.deps.operations.dead.all()
     except TransportFailure as error:
         fault = str(error)
     groups = {name: [p for p in parcels if sort_of(p) == name] for name in SORTS}
     listed = groups.get(group_name, parcels)
     return await tab_page(
-        visit,
+        request,
         "dead",
         "dead",
         groups={name: len(p) for name, p in groups.items() if p},
-        parcels=[(p, sort_of(p), reason_words(visit, p)) for p in listed],
+        parcels=[(p, sort_of(p), reason_words(request, p)) for p in listed],
         wanted=group_name,
         total=len(parcels),
         fault=fault,
     )
 
 
-async def show_dead_letter(visit: Visit) -> web.StreamResponse:
-    parcel = await visit.deps.operations.dead.get(visit.path("id"))
-    claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
-    title = visit.say("operating.parcel.title", id=parcel.packet_id)
+async def show_dead_letter(request: PageRequest) -> web.StreamResponse:
+    parcel = await request.deps.operations.dead.get(request.path("id"))
+    claims = await request.deps.operations.dead.claims(parcel.id, request.lang)
+    title = request.say("operating.parcel.title", id=parcel.packet_id)
     return await tab_page(
-        visit, "dead", "parcel", title=title, claims=claims, **_parcel_values(visit, parcel)
+        request, "dead", "parcel", title=title, claims=claims, **_parcel_values(request, parcel)
     )
 
 
-async def retry(visit: Visit) -> web.StreamResponse:
+async def retry(request: PageRequest) -> web.StreamResponse:
     """Retry one parcel. The page before describes the effect of now."""
-    parcel = await visit.deps.operations.dead.get(visit.path("id"))
-    if not visit.is_act:
-        claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
+    parcel = await request.deps.operations.dead.get(request.path("id"))
+    if not request.is_act:
+        claims = await request.deps.operations.dead.claims(parcel.id, request.lang)
         words = ("operating.parcel_retry.title", "operating.parcel.order", "operating.dead.retry")
-        return await _ask_of_parcel(visit, "retry", parcel, None, *words, claims=claims)
-    await visit.deps.operations.dead.retry(visit.person.person.id, [parcel.id])
-    return visit.confirm(_DEAD, "operating.retried")
+        return await _ask_of_parcel(request, "retry", parcel, None, *words, claims=claims)
+    await request.deps.operations.dead.retry(request.person.person.id, [parcel.id])
+    return request.confirm(_DEAD, "operating.retried")
 
 
-async def retry_group(visit: Visit) -> web.StreamResponse:
+async def retry_group(request: PageRequest) -> web.StreamResponse:
     """Retry the parcels that the page before named, and no later ones."""
-    if not visit.is_act:
-        return await _group_page(visit)
-    retried = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
-    return visit.confirm(_DEAD, "operating.retried" if retried else "operating.retried.none")
+    if not request.is_act:
+        return await _group_page(request)
+    retried = await request.deps.operations.dead.retry(request.person.person.id, request.form.all("parcel"))
+    return request.confirm(_DEAD, "operating.retried" if retried else "operating.retried.none")
 
 
-async def _group_page(visit: Visit) -> web.Response:
-    name = visit.path("sort")
+async def _group_page(request: PageRequest) -> web.Response:
+    name = request.path("sort")
     if name not in (*SORTS, _TICKED_GROUP):
         raise BadForm("there is no such group")
-    chosen = set(visit.request.query.getall("parcel", []))
+    chosen = set(request.http.query.getall("parcel", []))
     parcels = [
         parcel
-        for parcel in await visit.deps.operations.dead.all()
+        for parcel in await request.deps.operations.dead.all()
         if (parcel.id in chosen if name == _TICKED_GROUP else sort_of(parcel) == name)
     ]
-    title = visit.say("operating.dead.retry" if name == _TICKED_GROUP else "operating.dead.group")
-    return await tab_page(visit, "dead", "parcels_retry", title=title, parcels=parcels, sort=name)
+    title = request.say("operating.dead.retry" if name == _TICKED_GROUP else "operating.dead.group")
+    return await tab_page(request, "dead", "parcels_retry", title=title, parcels=parcels, sort=name)
 
 
-async def drop(visit: Visit) -> web.StreamResponse:
-    parcel, reason = await visit.deps.operations.dead.get(visit.path("id")), visit.form.text("reason")
-    if (problems := visit.short_reason()) or not visit.is_act:
+async def drop(request: PageRequest) -> web.StreamResponse:
+    parcel, reason = await request.deps.operations.dead.get(request.path("id")), request.form.text("reason")
+    if (problems := request.short_reason()) or not request.is_act:
         words = ("operating.parcel_drop.title", "", "operating.dead.drop")
-        return await _ask_of_parcel(visit, "drop", parcel, problems, *words, grave=True)
-    await visit.deps.operations.dead.drop(visit.person.person.id, parcel.id, reason)
-    return visit.confirm(_DEAD, "operating.dropped")
+        return await _ask_of_parcel(request, "drop", parcel, problems, *words, grave=True)
+    await request.deps.operations.dead.drop(request.person.person.id, parcel.id, reason)
+    return request.confirm(_DEAD, "operating.dropped")
 
 
-async def dead_letter_file(visit: Visit) -> web.StreamResponse:
+async def dead_letter_file(request: PageRequest) -> web.StreamResponse:
     """Send the axis' record of it. Its bytes hold a document, which an operator does not read."""
-    parcel = await visit.deps.operations.dead.get(visit.path("id"))
+    parcel = await request.deps.operations.dead.get(request.path("id"))
     facts = {
         "id": parcel.id,
         "packet": parcel.packet_id,
@@ -164,15 +164,20 @@ async def dead_letter_file(visit: Visit) -> web.StreamResponse:
 
 
 async def _ask_of_parcel(
-    visit: Visit, which: str, parcel: DeadParcel, problems: Problems | None, *words: str, **values: object
+    request: PageRequest,
+    which: str,
+    parcel: DeadParcel,
+    problems: Problems | None,
+    *words: str,
+    **values: object,
 ) -> web.Response:
-    back, values_of_parcel = f"{_DEAD}/{parcel.id}", _parcel_values(visit, parcel)
-    ask = partial(tab_question, visit, "dead", which, problems, *words)
+    back, values_of_parcel = f"{_DEAD}/{parcel.id}", _parcel_values(request, parcel)
+    ask = partial(tab_question, request, "dead", which, problems, *words)
     return await ask(back=back, id=parcel.packet_id, **values_of_parcel, **values)
 
 
-def _parcel_values(visit: Visit, parcel: DeadParcel) -> dict[str, object]:
-    return {"parcel": parcel, "sort": sort_of(parcel), "why": reason_words(visit, parcel)}
+def _parcel_values(request: PageRequest, parcel: DeadParcel) -> dict[str, object]:
+    return {"parcel": parcel, "sort": sort_of(parcel), "why": reason_words(request, parcel)}
 
 
 _QUARANTINE = f"{PATH}/cach-ly"
@@ -185,105 +190,107 @@ _TAMPERED = frozenset({"SIG-DIGEST", "SIG-PROPERTIES", "SIG-VALUE"})
 _LONGEST_NUMBER = 60
 
 
-async def list_quarantine(visit: Visit) -> web.StreamResponse:
-    agency_id = _agency_scope(visit)
-    packets = await visit.deps.operations.quarantine.waiting(agency_id, MOST_QUARANTINED)
+async def list_quarantine(request: PageRequest) -> web.StreamResponse:
+    agency_id = _agency_scope(request)
+    packets = await request.deps.operations.quarantine.waiting(agency_id, MOST_QUARANTINED)
     return await tab_page(
-        visit,
+        request,
         "aside",
         "aside",
-        items=[(p, await claimed_sender(visit, p)) for p in packets],
-        codes=await agency_codes(visit),
+        items=[(p, await claimed_sender(request, p)) for p in packets],
+        codes=await agency_codes(request),
         most=MOST_QUARANTINED,
         everywhere=not agency_id,
     )
 
 
-async def show_packet(visit: Visit) -> web.StreamResponse:
-    packet = await _load_item(visit)
-    may_read = _is_open_here(visit, packet) and visit.may(Right.SEE_CONTENT, Manner.YES)
+async def show_packet(request: PageRequest) -> web.StreamResponse:
+    packet = await _load_item(request)
+    may_read = _is_open_here(request, packet) and request.may(Right.SEE_CONTENT, Manner.YES)
     tree, is_absent = None, packet.state not in _OPEN
     if may_read:
-        await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file="tree")
+        await acting.note_reading(request.deps.accounts, request.person, packet.id, file="tree")
     try:
         if not is_absent:
-            tree = await visit.deps.operations.quarantine.tree(packet, routing_only=not may_read)
+            tree = await request.deps.operations.quarantine.tree(packet, routing_only=not may_read)
     except NotFound:
         is_absent = True
     return await tab_page(
-        visit,
+        request,
         "aside",
         "packet",
-        title=await _heading(visit, packet, tree),
-        sender=await claimed_sender(visit, packet),
+        title=await _heading(request, packet, tree),
+        sender=await claimed_sender(request, packet),
         item=packet,
         tree=tree,
         absent=is_absent,
         reads=may_read,
-        decides=_decides(visit, packet),
+        decides=_decides(request, packet),
         acts=sorted(_ACTS, key=lambda act: act != ("tra-lai" if packet.code in _TAMPERED else "tha")),
-        labelled=visit.say_or,
+        labelled=request.say_or,
     )
 
 
-async def show_packet_bytes(visit: Visit) -> web.StreamResponse:
-    packet = await _item_to_read(visit, "hex")
-    start = whole_number(visit.ask("tu"), 11) or 0
-    window = await visit.deps.operations.quarantine.window(packet, start)
+async def show_packet_bytes(request: PageRequest) -> web.StreamResponse:
+    packet = await _item_to_read(request, "hex")
+    start = whole_number(request.ask("tu"), 11) or 0
+    window = await request.deps.operations.quarantine.window(packet, start)
     return await tab_page(
-        visit,
+        request,
         "aside",
         "packet_bytes",
-        title=visit.say("operating.packet.bytes.title", sender=await claimed_sender(visit, packet)),
+        title=request.say("operating.packet.bytes.title", sender=await claimed_sender(request, packet)),
         item=packet,
         window=window,
     )
 
 
-async def packet_file(visit: Visit) -> web.StreamResponse:
+async def packet_file(request: PageRequest) -> web.StreamResponse:
     """Send the packet as it arrived, to be kept; never shown."""
-    packet = await _item_to_read(visit, "file")
+    packet = await _item_to_read(request, "file")
     content = FileContent(
         name=f"{packet.id}.bin",
         found_type="",
         size=packet.size,
         sha256=str(packet.file_digest),
-        pieces=await visit.deps.operations.quarantine.read(packet),
+        pieces=await request.deps.operations.quarantine.read(packet),
     )
-    return await answers.give_file(visit.request, content)
+    return await answers.give_file(request.http, content)
 
 
-async def decide(visit: Visit) -> web.StreamResponse:
-    if (name := _ACTS.get(visit.path("act"))) is None:
+async def decide(request: PageRequest) -> web.StreamResponse:
+    if (name := _ACTS.get(request.path("act"))) is None:
         raise NotFound("there is no such act")
-    packet = await _load_item(visit)
-    if visit.is_act and not _decides(visit, packet):
+    packet = await _load_item(request)
+    if request.is_act and not _decides(request, packet):
         raise Clash(f"{packet.id} is {packet.state}; there is nothing to decide")
-    reason, code = visit.form.text("reason"), visit.form.text("code")
-    problems = visit.short_reason()
+    reason, code = request.form.text("reason"), request.form.text("code")
+    problems = request.short_reason()
     if name == "return" and code not in _decision_reasons():
-        problems.append(visit.missing("code", "operating.packet.code"))
-    if problems or not visit.is_act:
-        return await _decision_page(visit, name, packet, problems)
-    scope, desk = visit.scope(), visit.deps.inn
+        problems.append(request.missing("code", "operating.packet.code"))
+    if problems or not request.is_act:
+        return await _decision_page(request, name, packet, problems)
+    scope, services = request.scope(), request.deps.inn
     message = f"operating.packet.{name}"
     if name == "return":
         try:
-            await process.give_back(desk, scope, packet.id, reason, code)
+            await process.give_back(services, scope, packet.id, reason, code)
         except InvalidEnvelope:
             await process.return_unanswered(
-                desk, scope, packet.id, f"{visit.say(f'reason.{code}')}: {reason}"
+                services, scope, packet.id, f"{request.say(f'reason.{code}')}: {reason}"
             )
             message = "operating.packet.return.unanswered"
     else:
-        await (process.release if name == "release" else process.discard)(desk, scope, packet.id, reason)
-    return visit.confirm(_QUARANTINE, message)
+        await (process.release if name == "release" else process.discard)(services, scope, packet.id, reason)
+    return request.confirm(_QUARANTINE, message)
 
 
-async def _decision_page(visit: Visit, name: str, packet: InboxPacket, problems: Problems) -> web.Response:
-    is_open, unproved_note = _decides(visit, packet), visit.say("operating.packet.return.unproved")
+async def _decision_page(
+    request: PageRequest, name: str, packet: InboxPacket, problems: Problems
+) -> web.Response:
+    is_open, unproved_note = _decides(request, packet), request.say("operating.packet.return.unproved")
     return await tab_question(
-        visit,
+        request,
         "aside",
         name,
         problems,
@@ -291,25 +298,25 @@ async def _decision_page(visit: Visit, name: str, packet: InboxPacket, problems:
         f"operating.packet.{name}.says",
         f"operating.packet.{name}",
         back=f"{_QUARANTINE}/{packet.id}" if is_open else _QUARANTINE,
-        closed="" if is_open else visit.say("operating.packet.closed"),
+        closed="" if is_open else request.say("operating.packet.closed"),
         more=(unproved_note,) if name == "return" and packet.sender_code is None else (),
         grave=name == "discard",
-        sender=await claimed_sender(visit, packet),
+        sender=await claimed_sender(request, packet),
         item=packet,
         reasons=[
-            ("", visit.say("operating.choose")),
-            *((key, visit.say(f"reason.{key}")) for key in _decision_reasons()),
+            ("", request.say("operating.choose")),
+            *((key, request.say(f"reason.{key}")) for key in _decision_reasons()),
         ],
     )
 
 
-async def _heading(visit: Visit, packet: InboxPacket, tree: View | None) -> str:
+async def _heading(request: PageRequest, packet: InboxPacket, tree: View | None) -> str:
     """Write the title: the claimed sender and number."""
-    sender = await claimed_sender(visit, packet)
+    sender = await claimed_sender(request, packet)
     number = "/".join(filter(None, (_first_text(tree, "CodeNumber"), _first_text(tree, "CodeNotation"))))
     if not number:
-        return visit.say("operating.packet.title", sender=sender)
-    return visit.say("operating.packet.title.numbered", sender=sender, number=number)
+        return request.say("operating.packet.title", sender=sender)
+    return request.say("operating.packet.title.numbered", sender=sender, number=number)
 
 
 def _first_text(tree: View | None, element: str) -> str:
@@ -319,31 +326,31 @@ def _first_text(tree: View | None, element: str) -> str:
     )
 
 
-def _agency_scope(visit: Visit) -> str:
+def _agency_scope(request: PageRequest) -> str:
     """Return the agency whose packets they are; of an operator all."""
-    return "" if is_operator(visit) else visit.own_agency.id
+    return "" if is_operator(request) else request.own_agency.id
 
 
-async def _load_item(visit: Visit) -> InboxPacket:
-    return await visit.deps.operations.quarantine.get(_agency_scope(visit), visit.path("id"))
+async def _load_item(request: PageRequest) -> InboxPacket:
+    return await request.deps.operations.quarantine.get(_agency_scope(request), request.path("id"))
 
 
-async def _item_to_read(visit: Visit, file: str) -> InboxPacket:
+async def _item_to_read(request: PageRequest, file: str) -> InboxPacket:
     """Load a packet to read; refused for metadata alone, and logged before the first byte. A packet that became a document
     is read as that document, where recalls and seals are known."""
-    packet = await _load_item(visit)
-    if not _is_open_here(visit, packet):
+    packet = await _load_item(request)
+    if not _is_open_here(request, packet):
         raise NotFound(f"there is no packet {packet.id} here")
-    await acting.note_reading(visit.deps.accounts, visit.person, packet.id, file=file)
+    await acting.note_reading(request.deps.accounts, request.person, packet.id, file=file)
     return packet
 
 
-def _is_open_here(visit: Visit, packet: InboxPacket) -> bool:
-    return packet.state in _OPEN and visit.agency is not None and packet.agency_id == visit.agency.id
+def _is_open_here(request: PageRequest, packet: InboxPacket) -> bool:
+    return packet.state in _OPEN and request.agency is not None and packet.agency_id == request.agency.id
 
 
-def _decides(visit: Visit, packet: InboxPacket) -> bool:
-    return _is_open_here(visit, packet) and visit.may(Right.TAKE_IN, Manner.YES)
+def _decides(request: PageRequest, packet: InboxPacket) -> bool:
+    return _is_open_here(request, packet) and request.may(Right.TAKE_IN, Manner.YES)
 
 
 def _decision_reasons() -> list[str]:

@@ -11,6 +11,7 @@ from gateway.domain.wall_clock import local, vietnam_time
 from gateway.office.domain.notice import LONGEST_TEXT, Audience, NoticeKind, NoticeWish
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.operations.state import (
     PATH,
     agency_codes,
@@ -20,7 +21,6 @@ from gateway.office.web.pages.operations.state import (
     tab_page,
     tab_question,
 )
-from gateway.office.web.visits import Visit
 
 _LIST = f"{PATH}/thong-bao"
 MOST = 100
@@ -28,36 +28,36 @@ _NEW = {"tam-dung": NoticeKind.STOP, "su-co": NoticeKind.INCIDENT}
 _FIELDS = {"starts_at": "starts_day", "ends_at": "ends_day"}
 
 
-async def list_notices(visit: Visit) -> web.StreamResponse:
-    board, now = visit.deps.notices, visit.deps.clock.now()
+async def list_notices(request: PageRequest) -> web.StreamResponse:
+    board, now = request.deps.notices, request.deps.clock.now()
     notices = await board.rows.all(MOST)
     return await tab_page(
-        visit,
+        request,
         "notices",
         "notices",
         current=[notice for notice in notices if notice.holds(now)],
         past=[notice for notice in notices if not notice.holds(now)],
-        codes=await agency_codes(visit),
+        codes=await agency_codes(request),
         earliest=await board.earliest(),
     )
 
 
-async def publish(visit: Visit) -> web.StreamResponse:
-    wish, problems = await _wish(visit)
+async def publish(request: PageRequest) -> web.StreamResponse:
+    wish, problems = await _wish(request)
     if wish is None or problems:
-        return await form(visit, problems)
-    if faults := await visit.deps.notices.faults(wish):
-        return await form(visit, [_problem_of(visit, field, fault) for field, fault in faults])
-    await visit.deps.notices.publish(visit.person.person.id, wish)
-    return visit.confirm(_LIST, "operating.notice.published")
+        return await form(request, problems)
+    if faults := await request.deps.notices.faults(wish):
+        return await form(request, [_problem_of(request, field, fault) for field, fault in faults])
+    await request.deps.notices.publish(request.person.person.id, wish)
+    return request.confirm(_LIST, "operating.notice.published")
 
 
-async def end(visit: Visit) -> web.StreamResponse:
-    if visit.is_act:
-        await visit.deps.notices.end(visit.person.person.id, visit.path("id"))
-        return visit.confirm(_LIST, "operating.notice.ended")
+async def end(request: PageRequest) -> web.StreamResponse:
+    if request.is_act:
+        await request.deps.notices.end(request.person.person.id, request.path("id"))
+        return request.confirm(_LIST, "operating.notice.ended")
     return await tab_question(
-        visit,
+        request,
         "notices",
         "notice",
         None,
@@ -65,52 +65,52 @@ async def end(visit: Visit) -> web.StreamResponse:
         "operating.notice.end.says",
         "operating.notice.end",
         back=_LIST,
-        told_of=await visit.deps.notices.rows.get(visit.path("id")),
-        codes=await agency_codes(visit),
+        told_of=await request.deps.notices.rows.get(request.path("id")),
+        codes=await agency_codes(request),
     )
 
 
-async def form(visit: Visit, problems: Problems | None = None) -> web.Response:
-    kind = _kind(visit)
-    form_values = visit.form.flat()
+async def form(request: PageRequest, problems: Problems | None = None) -> web.Response:
+    kind = _kind(request)
+    form_values = request.form.flat()
     if not form_values and kind is NoticeKind.INCIDENT:
-        now = local(visit.deps.clock.now())
+        now = local(request.deps.clock.now())
         form_values = {"starts_day": f"{now:%d/%m/%Y}", "starts_time": f"{now:%H:%M}"}
-    hosted = [agency for agency in await visit.deps.store.hosted() if agency.left_at is None]
+    hosted = [agency for agency in await request.deps.store.hosted() if agency.left_at is None]
     return await tab_page(
-        visit,
+        request,
         "notices",
         "notice_form",
         problems,
-        title=visit.say(f"operating.notice.new.{kind}"),
+        title=request.say(f"operating.notice.new.{kind}"),
         kind=kind,
         given=form_values,
-        earliest=await visit.deps.notices.earliest(),
+        earliest=await request.deps.notices.earliest(),
         agencies=[
-            ("", visit.say("operating.notice.all")),
+            ("", request.say("operating.notice.all")),
             *((agency.id, f"{agency.name} ({agency.code})") for agency in hosted),
         ],
         most=LONGEST_TEXT,
-        path=visit.request.path,
+        path=request.http.path,
     )
 
 
-def _kind(visit: Visit) -> NoticeKind:
-    return _NEW.get(visit.path("kind"), NoticeKind.STOP)
+def _kind(request: PageRequest) -> NoticeKind:
+    return _NEW.get(request.path("kind"), NoticeKind.STOP)
 
 
-async def _wish(visit: Visit) -> tuple[NoticeWish | None, Problems]:
+async def _wish(request: PageRequest) -> tuple[NoticeWish | None, Problems]:
     """Read the form; None while its times are unreadable."""
-    text, problems = visit.form.text, Problems()
-    starts = _moment(visit, "starts", problems, needed=True)
-    ends = _moment(visit, "ends", problems, needed=False)
+    text, problems = request.form.text, Problems()
+    starts = _moment(request, "starts", problems, needed=True)
+    ends = _moment(request, "ends", problems, needed=False)
     agency = text("agency")
-    if agency and agency not in await agency_codes(visit):
-        problems.append(visit.missing("agency", "operating.notice.audience"))
+    if agency and agency not in await agency_codes(request):
+        problems.append(request.missing("agency", "operating.notice.audience"))
     if starts is None or problems:
         return None, problems
     return NoticeWish(
-        kind=_kind(visit),
+        kind=_kind(request),
         starts_at=starts,
         ends_at=ends,
         text_vi=text("text_vi"),
@@ -123,24 +123,24 @@ async def _wish(visit: Visit) -> tuple[NoticeWish | None, Problems]:
     ), problems
 
 
-def _moment(visit: Visit, name: str, problems: Problems, *, needed: bool) -> datetime | None:
-    day_text, time_text = visit.form.text(f"{name}_day"), visit.form.text(f"{name}_time")
+def _moment(request: PageRequest, name: str, problems: Problems, *, needed: bool) -> datetime | None:
+    day_text, time_text = request.form.text(f"{name}_day"), request.form.text(f"{name}_time")
     if not day_text and not time_text and not needed:
         return None
-    day = dates.typed_day(day_text, visit.today)
+    day = dates.typed_day(day_text, request.today)
     clock = dates.typed_clock(time_text)
     if day is None:
-        problems.append((f"{name}_day", visit.say("operating.notice.day")))
+        problems.append((f"{name}_day", request.say("operating.notice.day")))
     if clock is None:
-        problems.append((f"{name}_time", visit.say("operating.notice.time")))
+        problems.append((f"{name}_time", request.say("operating.notice.time")))
     return vietnam_time(day, clock) if day is not None and clock is not None else None
 
 
-def _problem_of(visit: Visit, field: str, fault: str) -> tuple[str, str]:
+def _problem_of(request: PageRequest, field: str, fault: str) -> tuple[str, str]:
     name = _FIELDS.get(field, field)
     if fault == "missing":
-        return name, visit.say("form.missing", field=visit.say(f"operating.notice.{field}"))
-    return name, visit.say(f"operating.notice.fault.{fault}", most=LONGEST_TEXT)
+        return name, request.say("form.missing", field=request.say(f"operating.notice.{field}"))
+    return name, request.say(f"operating.notice.fault.{fault}", most=LONGEST_TEXT)
 
 
 ROUTES = (

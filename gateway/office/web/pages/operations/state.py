@@ -29,9 +29,9 @@ from gateway.office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficQu
 from gateway.office.web import answers, charts, dates, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.pages.agencies import ground
+from gateway.office.web.page_requests import OPERATES, PageRequest, url_for
+from gateway.office.web.pages.agencies import common
 from gateway.office.web.routes import Access, Needs
-from gateway.office.web.visits import OPERATES, Visit, url_for
 from gateway.ops.status import report_lines
 from gateway.policy import upkeep
 from gateway.words import labels
@@ -59,65 +59,67 @@ both = partial(routes.both, access=Access.READY, needs=OPERATES, key=KEY)
 
 
 async def tab_page(
-    visit: Visit, tab: str, name: str, problems: Problems | None = None, /, **values: object
+    request: PageRequest, tab: str, name: str, problems: Problems | None = None, /, **values: object
 ) -> web.Response:
     """Show one page among the tabs; a person who only decides about packets sees their tab alone."""
-    values.setdefault("title", visit.say(f"operating.tab.{tab}"))
-    return await visit.form_page(f"operations/{name}.html", problems, tabs=_tabs(visit), tab=tab, **values)
+    values.setdefault("title", request.say(f"operating.tab.{tab}"))
+    return await request.form_page(
+        f"operations/{name}.html", problems, tabs=_tabs(request), tab=tab, **values
+    )
 
 
 async def tab_question(
-    visit: Visit, tab: str, which: str, problems: Problems | None, *words: str, **values: Any
+    request: PageRequest, tab: str, which: str, problems: Problems | None, *words: str, **values: Any
 ) -> web.Response:  # Any: values of a template
     """Show a question among the tabs."""
     options = {
         "which": which,
         "part": "operations/_questions.html",
         "tab": tab,
-        "tabs": _tabs(visit),
+        "tabs": _tabs(request),
         **values,
     }
-    return await visit.question(problems, *words, **options)
+    return await request.question(problems, *words, **options)
 
 
-def _tabs(visit: Visit) -> list[tuple[str, str]]:
-    return [tab for tab in TABS if is_operator(visit) or tab[0] == "aside"]
+def _tabs(request: PageRequest) -> list[tuple[str, str]]:
+    return [tab for tab in TABS if is_operator(request) or tab[0] == "aside"]
 
 
-def is_operator(visit: Visit) -> bool:
-    return visit.may(Right.NOTICES, Manner.YES)
+def is_operator(request: PageRequest) -> bool:
+    return request.may(Right.NOTICES, Manner.YES)
 
 
 _BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.UNKNOWN)
 
 
-async def show_state(visit: Visit) -> web.StreamResponse:
-    machine = visit.deps.operations.machine
+async def show_state(request: PageRequest) -> web.StreamResponse:
+    machine = request.deps.operations.machine
     checks, standing = await machine.checks(), await machine.status()
     ordered = sorted(checks, key=lambda c: -c.level.badness)
     return await tab_page(
-        visit,
+        request,
         "state",
         "state",
-        title=visit.say("operating.title"),
+        title=request.say("operating.title"),
         standing=standing,
-        paces=[_job_row(visit, c) for c in standing.paces],
-        checks=[(c, c.says(visit.lang)) for c in ordered],
+        paces=[_job_row(request, c) for c in standing.paces],
+        checks=[(c, c.says(request.lang)) for c in ordered],
         counts={level: sum(c.level is level for c in checks) for level in Level},
     )
 
 
-async def show_jobs(visit: Visit) -> web.StreamResponse:
+async def show_jobs(request: PageRequest) -> web.StreamResponse:
     """Show thirty days of each job, then the jobs that run in this very moment."""
-    machine, now = visit.deps.operations.machine, visit.deps.clock.now()
+    machine, now = request.deps.operations.machine, request.deps.clock.now()
     days = await machine.job_days()
     return await tab_page(
-        visit,
+        request,
         "jobs",
         "jobs",
         standing=await machine.status(),
         beats=upkeep.job_lines(days, now) if days else (),
-        overdue=labels.jobs(upkeep.late_jobs(days, now), visit.lang),
+        overdue=labels.jobs(upkeep.late_jobs(days, now), request.lang),
         words=_BEAT_WORDS,
         limits={
             "minutes": int(upkeep.LOOP.total_seconds() // 60),
@@ -126,22 +128,22 @@ async def show_jobs(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def send_report(visit: Visit) -> web.StreamResponse:
+async def send_report(request: PageRequest) -> web.StreamResponse:
     """Send the report as JSON, or as lines to paste into a mail."""
-    report = await visit.deps.operations.machine.report()
-    if visit.ask("dang") == "txt":
+    report = await request.deps.operations.machine.report()
+    if request.ask("dang") == "txt":
         kind, body = "txt", "".join(report_lines(report))
     else:
         kind, body = "json", json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-    name = f"chan-doan-{visit.deps.clock.now():%Y%m%dT%H%M%SZ}.{kind}"
+    name = f"chan-doan-{request.deps.clock.now():%Y%m%dT%H%M%SZ}.{kind}"
     return answers.whole_file(name, kind, body.encode())
 
 
-def _job_row(visit: Visit, job_pace: pace.Pace) -> tuple[pace.Pace, str, list[str]]:
+def _job_row(request: PageRequest, job_pace: pace.Pace) -> tuple[pace.Pace, str, list[str]]:
     """Describe a pace with the name of its axis, and its bounds in words."""
     bounds = [pace.words(bound) for bound in (job_pace.p50, job_pace.p95, job_pace.p99)]
-    axis = visit.say_or(f"pace.axis.{job_pace.axis}", job_pace.axis)
-    return job_pace, axis, [visit.say(key, n=number) for key, number in bounds]
+    axis = request.say_or(f"pace.axis.{job_pace.axis}", job_pace.axis)
+    return job_pace, axis, [request.say(key, n=number) for key, number in bounds]
 
 
 STATE_ROUTES = (
@@ -155,11 +157,11 @@ MOST_TRIES = 200
 _TRIES = f"{PATH}/gui-lai"
 
 
-async def show_queues(visit: Visit) -> web.StreamResponse:
-    machine, now = visit.deps.operations.machine, visit.deps.clock.now()
+async def show_queues(request: PageRequest) -> web.StreamResponse:
+    machine, now = request.deps.operations.machine, request.deps.clock.now()
     sampled = await machine.samples(now - charts.QUEUE_SPAN)
     return await tab_page(
-        visit,
+        request,
         "queues",
         "queues",
         queues=await machine.queues(),
@@ -168,20 +170,20 @@ async def show_queues(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def show_tries(visit: Visit) -> web.StreamResponse:
-    packets = await visit.deps.operations.machine.tries(MOST_TRIES)
+async def show_tries(request: PageRequest) -> web.StreamResponse:
+    packets = await request.deps.operations.machine.tries(MOST_TRIES)
     return await tab_page(
-        visit, "tries", "tries", items=packets, most=MOST_TRIES, agencies=await agency_codes(visit)
+        request, "tries", "tries", items=packets, most=MOST_TRIES, agencies=await agency_codes(request)
     )
 
 
-async def hurry_try(visit: Visit) -> web.StreamResponse:
-    await visit.deps.operations.machine.hurry(visit.person.person.id, visit.path("id"))
-    return visit.confirm(_TRIES, "operating.hurried")
+async def hurry_try(request: PageRequest) -> web.StreamResponse:
+    await request.deps.operations.machine.hurry(request.person.person.id, request.path("id"))
+    return request.confirm(_TRIES, "operating.hurried")
 
 
-async def agency_codes(visit: Visit) -> dict[str, str]:
-    return {agency.id: agency.code for agency in await visit.deps.store.hosted()}
+async def agency_codes(request: PageRequest) -> dict[str, str]:
+    return {agency.id: agency.code for agency in await request.deps.store.hosted()}
 
 
 QUEUE_ROUTES = (
@@ -194,21 +196,21 @@ QUEUE_ROUTES = (
 _LONGEST_NAME = 300
 
 
-async def test_line(visit: Visit) -> web.StreamResponse:
+async def test_line(request: PageRequest) -> web.StreamResponse:
     """Test the line, or the way to one partner. Testing changes nothing, so it is a GET."""
-    machine, text = visit.deps.operations.machine, visit.ask("ma").strip()[:_LONGEST_NAME]
+    machine, text = request.deps.operations.machine, request.ask("ma").strip()[:_LONGEST_NAME]
     # A code is tested as it was written: the test itself reports an old or unknown one.
     is_name = " " in text
-    partner, fault = await ground.known_code(visit, text) if is_name else (text, "")
+    partner, fault = await common.known_code(request, text) if is_name else (text, "")
     steps: Sequence[Diagnosis] = ()
     if partner and not fault:
-        sender = visit.agency.code if visit.agency is not None else ""
+        sender = request.agency.code if request.agency is not None else ""
         steps = await machine.test_partner(partner, sender)
-    elif visit.ask("chay") == "1":
+    elif request.ask("chay") == "1":
         steps = await machine.checks(Tag.LINE)
-    rows = [(step, step.says(visit.lang), step.mends(visit.lang) or "") for step in steps]
+    rows = [(step, step.says(request.lang), step.mends(request.lang) or "") for step in steps]
     return await tab_page(
-        visit,
+        request,
         "line",
         "line",
         rows=rows,
@@ -216,15 +218,15 @@ async def test_line(visit: Visit) -> web.StreamResponse:
         partner=partner,
         problems=[("ma", fault)] if fault else [],
         wrong=sum(step.level is Level.RED for step in steps),
-        text=_line_text(visit, rows) if steps else "",
+        text=_line_text(request, rows) if steps else "",
     )
 
 
-def _line_text(visit: Visit, rows: Sequence[tuple[Diagnosis, str, str]]) -> str:
-    at = local(visit.deps.clock.now())
-    lines = [visit.say("operating.line.text", at=f"{at:%H:%M %d/%m/%Y}", version=visit.deps.version)]
+def _line_text(request: PageRequest, rows: Sequence[tuple[Diagnosis, str, str]]) -> str:
+    at = local(request.deps.clock.now())
+    lines = [request.say("operating.line.text", at=f"{at:%H:%M %d/%m/%Y}", version=request.deps.version)]
     for step, says, cure in rows:
-        name = visit.say(f"operating.line.step.{step.check}")
+        name = request.say(f"operating.line.step.{step.check}")
         server = f" {step.server}" if step.server else ""
         lines.append(f"{step.level.mark} {name}{server} ({step.ms} ms): {says}")
         if cure:
@@ -239,23 +241,23 @@ _COPIES = f"{PATH}/sao-luu"
 _SHORTEST_PASSPHRASE = 12
 
 
-async def show_copies(visit: Visit) -> web.StreamResponse:
-    copies = visit.deps.operations.copies
+async def show_copies(request: PageRequest) -> web.StreamResponse:
+    copies = request.deps.operations.copies
     drill = copies.drill()
     # Fault and cure in words; an error's own sentence is for the log.
-    unknown = visit.say("operating.copies.fault")
-    fault_text = visit.say_or(f"operating.copies.fault.{drill.code}", unknown) if drill is not None else ""
-    return await tab_page(visit, "copies", "copies", copies=await copies.all(), drill=drill, why=fault_text)
+    unknown = request.say("operating.copies.fault")
+    fault_text = request.say_or(f"operating.copies.fault.{drill.code}", unknown) if drill is not None else ""
+    return await tab_page(request, "copies", "copies", copies=await copies.all(), drill=drill, why=fault_text)
 
 
-async def begin_trial(visit: Visit) -> web.StreamResponse:
-    passphrase, copy = visit.form.text("passphrase"), await _copy_name(visit)
+async def begin_trial(request: PageRequest) -> web.StreamResponse:
+    passphrase, copy = request.form.text("passphrase"), await _copy_name(request)
     if len(passphrase) < _SHORTEST_PASSPHRASE:
         return await tab_question(
-            visit,
+            request,
             "copies",
             "copy",
-            [("passphrase", visit.say("operating.copies.short"))],
+            [("passphrase", request.say("operating.copies.short"))],
             "operating.copies.test",
             "operating.copies.says",
             "operating.copies.test",
@@ -263,13 +265,13 @@ async def begin_trial(visit: Visit) -> web.StreamResponse:
             look="card",
             copy=copy,
         )
-    await visit.deps.operations.copies.begin_drill(visit.person.person.id, copy, passphrase)
-    return visit.confirm(_COPIES, "operating.copies.begun")
+    await request.deps.operations.copies.begin_drill(request.person.person.id, copy, passphrase)
+    return request.confirm(_COPIES, "operating.copies.begun")
 
 
-async def _copy_name(visit: Visit) -> str:
-    name = visit.path("name")
-    if all(copy.name != name for copy in await visit.deps.operations.copies.all()):
+async def _copy_name(request: PageRequest) -> str:
+    name = request.path("name")
+    if all(copy.name != name for copy in await request.deps.operations.copies.all()):
         raise NotFound(f"there is no backup {name[:200]} on this machine")
     return name
 
@@ -315,28 +317,28 @@ class TrafficLine:
     figures: dict[str, Figure]
 
 
-async def show_traffic(visit: Visit) -> web.StreamResponse:
-    today = visit.today
-    hosted = [a for a in await visit.deps.store.hosted() if a.left_at is None]
-    query, problems = _read_traffic_query(visit, today, hosted)
-    flows = [] if problems else await visit.deps.operations.machine.traffic(query)
-    result = visit.ask("ket-qua")
+async def show_traffic(request: PageRequest) -> web.StreamResponse:
+    today = request.today
+    hosted = [a for a in await request.deps.store.hosted() if a.left_at is None]
+    query, problems = _read_traffic_query(request, today, hosted)
+    flows = [] if problems else await request.deps.operations.machine.traffic(query)
+    result = request.ask("ket-qua")
     if result in RESULTS:
         flows = [flow for flow in flows if flow.result == result]
-    partners, any_choice = _lines_by_partner(visit, query, flows), ("", visit.say("traffic.all"))
+    partners, any_choice = _lines_by_partner(request, query, flows), ("", request.say("traffic.all"))
     return await tab_page(
-        visit,
+        request,
         "traffic",
         "traffic",
         problems,
-        given={name: visit.ask(name) for name in ("doi-tac", "chieu", "ket-qua", "co-quan")},
-        first=visit.ask("tu") or dates.day_text(query.first),
-        last=visit.ask("den") or dates.day_text(query.last),
+        given={name: request.ask(name) for name in ("doi-tac", "chieu", "ket-qua", "co-quan")},
+        first=request.ask("tu") or dates.day_text(query.first),
+        last=request.ask("den") or dates.day_text(query.last),
         agencies=[any_choice, *((a.code, a.code) for a in hosted)],
-        sides=[any_choice, *((key, visit.say(f"traffic.side.{side}")) for key, side in _SIDES.items())],
-        results=[any_choice, *((r, visit.say(f"traffic.result.{r}")) for r in RESULTS)],
+        sides=[any_choice, *((key, request.say(f"traffic.side.{side}")) for key, side in _SIDES.items())],
+        results=[any_choice, *((r, request.say(f"traffic.result.{r}")) for r in RESULTS)],
         shown_results=[r for r in RESULTS if any(flow.result == r for flow in flows)],
-        by_day=_lines_by_day(visit, query, flows),
+        by_day=_lines_by_day(request, query, flows),
         by_partner=partners[:_MOST_PARTNERS],
         most=_MOST_PARTNERS if len(partners) > _MOST_PARTNERS else 0,
         plot=_plot(query, flows),
@@ -345,32 +347,32 @@ async def show_traffic(visit: Visit) -> web.StreamResponse:
 
 
 def _read_traffic_query(
-    visit: Visit, today: date, hosted: Sequence[HostedAgency]
+    request: PageRequest, today: date, hosted: Sequence[HostedAgency]
 ) -> tuple[TrafficQuery, Problems]:
     problems = []
     days = {"tu": today - timedelta(days=_USUAL_DAYS - 1), "den": today}
     for name in ("tu", "den"):
-        if (text := visit.ask(name)) and (day := dates.typed_day(text, today)) is None:
-            problems.append((name, visit.say("traffic.wrong_day")))
+        if (text := request.ask(name)) and (day := dates.typed_day(text, today)) is None:
+            problems.append((name, request.say("traffic.wrong_day")))
         elif text and day is not None:
             days[name] = day
     first, last = days["tu"], days["den"]
     if last < first:
-        problems.append(("den", visit.say("traffic.wrong_order")))
+        problems.append(("den", request.say("traffic.wrong_order")))
     elif (last - first).days >= LONGEST_DAYS:
-        problems.append(("tu", visit.say("traffic.too_long", days=LONGEST_DAYS)))
-    agency_id = next((agency.id for agency in hosted if agency.code == visit.ask("co-quan")), "")
+        problems.append(("tu", request.say("traffic.too_long", days=LONGEST_DAYS)))
+    agency_id = next((agency.id for agency in hosted if agency.code == request.ask("co-quan")), "")
     query = TrafficQuery(
         first=first,
         last=last,
         agency_id=agency_id,
-        partner=visit.ask("doi-tac")[:75],
-        side=_SIDES.get(visit.ask("chieu")),
+        partner=request.ask("doi-tac")[:75],
+        side=_SIDES.get(request.ask("chieu")),
     )
     return query, problems
 
 
-def _lines_by_day(visit: Visit, query: TrafficQuery, flows: Sequence[Flow]) -> list[TrafficLine]:
+def _lines_by_day(request: PageRequest, query: TrafficQuery, flows: Sequence[Flow]) -> list[TrafficLine]:
     """List the days, newest first, also days without traffic."""
     by_day: dict[tuple[date, Side], list[Flow]] = defaultdict(list)
     for flow in flows:
@@ -378,34 +380,42 @@ def _lines_by_day(visit: Visit, query: TrafficQuery, flows: Sequence[Flow]) -> l
     sides = (query.side,) if query.side is not None else tuple(Side)
     days = [query.first + timedelta(days=n) for n in range((query.last - query.first).days, -1, -1)]
     return [
-        _traffic_row(visit, query, by_day[day, side], side, day=day, partner=query.partner)
+        _traffic_row(request, query, by_day[day, side], side, day=day, partner=query.partner)
         for day in days
         for side in sides
     ]
 
 
-def _lines_by_partner(visit: Visit, query: TrafficQuery, flows: Sequence[Flow]) -> list[TrafficLine]:
+def _lines_by_partner(request: PageRequest, query: TrafficQuery, flows: Sequence[Flow]) -> list[TrafficLine]:
     """List the partners, those with the most documents first."""
     by_partner: dict[tuple[str, Side], list[Flow]] = defaultdict(list)
     for flow in flows:
         by_partner[flow.partner, flow.side].append(flow)
     counted = {key: sum(flow.n for flow in flows_of_partner) for key, flows_of_partner in by_partner.items()}
     ordered = sorted(counted, key=lambda key: (-counted[key], key))[: _MOST_PARTNERS + 1]
-    return [_traffic_row(visit, query, by_partner[key], key[1], day=None, partner=key[0]) for key in ordered]
+    return [
+        _traffic_row(request, query, by_partner[key], key[1], day=None, partner=key[0]) for key in ordered
+    ]
 
 
 def _traffic_row(
-    visit: Visit, query: TrafficQuery, flows: Sequence[Flow], side: Side, *, day: date | None, partner: str
+    request: PageRequest,
+    query: TrafficQuery,
+    flows: Sequence[Flow],
+    side: Side,
+    *,
+    day: date | None,
+    partner: str,
 ) -> TrafficLine:
     counted: Counter[str] = Counter()
     for flow in flows:
         counted[flow.result] += flow.n
     first, last = (day, day) if day is not None else (query.first, query.last)
     # Lists show the chosen agency, so only figures of that agency alone link to them.
-    agency = visit.agency
+    agency = request.agency
     may_see = (
         agency is not None
-        and visit.may(Right.SEE_CONTENT)
+        and request.may(Right.SEE_CONTENT)
         and all(flow.agency_id == agency.id for flow in flows)
     )
 

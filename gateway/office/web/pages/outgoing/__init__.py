@@ -7,7 +7,7 @@ from functools import partial
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import routes
 from gateway.office.web.pages.outgoing import acts, detail
-from gateway.office.web.pages.outgoing.seen import PATH, PRINTS, READS, SEES
+from gateway.office.web.pages.outgoing.access import PATH, PRINTS, READS, SEES
 from gateway.office.web.routes import Needs, PageRoute
 
 ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)

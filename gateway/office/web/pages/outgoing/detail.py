@@ -23,13 +23,13 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import dates, door
+from gateway.office.web import application, dates
 from gateway.office.web.listing import list_rows
+from gateway.office.web.page_requests import PageRequest, merged, url_for
 from gateway.office.web.pages import content, lists
 from gateway.office.web.pages.content import FilePreview, Previewer
-from gateway.office.web.pages.outgoing import acts, seen
-from gateway.office.web.pages.outgoing.seen import DocumentAct, OutgoingView
-from gateway.office.web.visits import Visit, merged, url_for
+from gateway.office.web.pages.outgoing import access, acts
+from gateway.office.web.pages.outgoing.access import DocumentAct, OutgoingView
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
 from gateway.words import labels
@@ -38,15 +38,15 @@ from gateway.words import labels
 _MOST_OPEN = 60
 
 
-async def show_document(visit: Visit) -> web.StreamResponse:
-    outgoing = await seen.find(visit)
-    document, code = (outgoing.document, outgoing.document.draft.code or visit.say("outgoing.no_number"))
+async def show_document(request: PageRequest) -> web.StreamResponse:
+    outgoing = await access.find(request)
+    document, code = (outgoing.document, outgoing.document.draft.code or request.say("outgoing.no_number"))
     if document.kind.asks and document.parent_id is not None:
-        return visit.go(f"/van-ban-di/{document.parent_id}")
-    now = visit.deps.clock.now()
-    rows = seen.recipient_rows(outgoing, now, visit.lang)
-    chosen_rows, word, quiet_only = _chosen_rows(visit, rows)
-    list_query = merged({"ds": visit.ask("ds")})
+        return request.go(f"/van-ban-di/{document.parent_id}")
+    now = request.deps.clock.now()
+    rows = access.recipient_rows(outgoing, now, request.lang)
+    chosen_rows, word, quiet_only = _chosen_rows(request, rows)
+    list_query = merged({"ds": request.ask("ds")})
     region = {
         "found": outgoing,
         "every": len(rows),
@@ -58,58 +58,58 @@ async def show_document(visit: Visit) -> web.StreamResponse:
         "recalled": sum(row.stages is not None and row.stages.given_back_at is not None for row in rows),
         "word": word,
         "quiet_only": quiet_only,
-        "opened": visit.ask("mo"),
+        "opened": request.ask("mo"),
         "lazy": len(rows) > _MOST_OPEN,
         # Timelines are compared with those of others, to the second.
         "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
-        "labelled": visit.say_or,
+        "labelled": request.say_or,
         # The same page with another choice of recipients, still in the list that it was opened from.
         "link": lambda **query: url_for(outgoing.path, **query, **list_query),
-        "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
+        "may_read": request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
         and not document.is_sealed,
     }
-    if visit.is_piece:
-        return visit.piece("outgoing/_recipients.html", **region)
-    document_acts = seen.acts_of(outgoing, now, lambda right, manners: visit.may(right, *manners))
-    undo, writes = _may_undo(visit, document), document.state is OutState.DRAFT and bool(document_acts)
+    if request.is_piece:
+        return request.piece("outgoing/_recipients.html", **region)
+    document_acts = access.acts_of(outgoing, now, lambda right, manners: request.may(right, *manners))
+    undo, writes = _may_undo(request, document), document.state is OutState.DRAFT and bool(document_acts)
     state = document_word(document.state, [row.word for row in rows])
-    return await visit.page(
+    return await request.page(
         "outgoing/detail.html",
-        title=f"{state_word(state, visit.lang)} – {visit.say('outgoing.title', code=code)}",
+        title=f"{state_word(state, request.lang)} – {request.say('outgoing.title', code=code)}",
         state=state,
-        heading=visit.say("outgoing.title", code=code),
+        heading=request.say("outgoing.title", code=code),
         code=code,
         offered=choose(outgoing, document_acts, undo + writes),
         writes=writes,
         stages=picture([row.stages for row in rows if row.stages is not None]),
-        sender=(await seen.names_of_people(visit, [document.accepted_by]))[document.accepted_by],
-        own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
-        audits=visit.may(Right.AUDIT),
+        sender=(await access.names_of_people(request, [document.accepted_by]))[document.accepted_by],
+        own=request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
+        audits=request.may(Right.AUDIT),
         undo=undo,
-        recall_ask=await acts.latest_request(visit, outgoing),
+        recall_ask=await acts.latest_request(request, outgoing),
         replaced_by=[child for child in outgoing.children if child.kind is Kind.REPLACEMENT],
         changes=[child for child in outgoing.children if child.kind.asks],
-        others=await _namesake_states(visit, outgoing),
-        answers_to=await _answered_documents(visit, document),
-        answered=await _answers_received(visit, outgoing),
+        others=await _namesake_states(request, outgoing),
+        answers_to=await _answered_documents(request, document),
+        answered=await _answers_received(request, outgoing),
         # The whole address, to be sent to a colleague.
-        address=f"{'https' if door.is_secure(visit.request) else 'http'}://{visit.request.host}{outgoing.path}",
-        beside=await lists.neighbours_of(visit, Side.OUT, document.id),
-        tags=await list_rows.tags_on_page(visit, Side.OUT, document.id),
+        address=f"{'https' if application.is_secure(request.http) else 'http'}://{request.http.host}{outgoing.path}",
+        beside=await lists.neighbours_of(request, Side.OUT, document.id),
+        tags=await list_rows.tags_on_page(request, Side.OUT, document.id),
         **region,
     )
 
 
-async def document_by_id(visit: Visit) -> web.StreamResponse:
+async def document_by_id(request: PageRequest) -> web.StreamResponse:
     """Redirect old bookmarks: any document by its id alone."""
-    id = visit.path("id")
-    return visit.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
+    id = request.path("id")
+    return request.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
 
 
 def _chosen_rows(
-    visit: Visit, rows: Sequence[seen.RecipientRow]
-) -> tuple[list[seen.RecipientRow], str, bool]:
-    word, quiet_only = visit.ask("trang-thai"), visit.ask("chua") == "1"
+    request: PageRequest, rows: Sequence[access.RecipientRow]
+) -> tuple[list[access.RecipientRow], str, bool]:
+    word, quiet_only = request.ask("trang-thai"), request.ask("chua") == "1"
     if quiet_only:
         return [row for row in rows if row.word in SILENT], "", True
     if any(row.word == word for row in rows):
@@ -117,29 +117,33 @@ def _chosen_rows(
     return list(rows), "", False
 
 
-def _may_undo(visit: Visit, document: OutgoingDocument) -> bool:
+def _may_undo(request: PageRequest, document: OutgoingDocument) -> bool:
     """Tell whether the sender may still call it back."""
     leaves_at = document.leaves_at
-    waits = document.state is OutState.QUEUED and leaves_at is not None and leaves_at > visit.deps.clock.now()
-    return waits and visit.may(Right.ISSUE, Manner.YES) and not document.is_sealed
+    waits = (
+        document.state is OutState.QUEUED and leaves_at is not None and leaves_at > request.deps.clock.now()
+    )
+    return waits and request.may(Right.ISSUE, Manner.YES) and not document.is_sealed
 
 
-async def _namesake_states(visit: Visit, outgoing: OutgoingView) -> Mapping[str, str]:
+async def _namesake_states(request: PageRequest, outgoing: OutgoingView) -> Mapping[str, str]:
     """Map the same document sent at other times to its state."""
     if not outgoing.namesakes:
         return {}
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         deliveries_by_id = await work.deliveries.of_many([d.id for d in outgoing.namesakes])
     states = {id: [d.state for d in deliveries] for id, deliveries in deliveries_by_id.items()}
     return {d.id: document_word(d.state, states.get(d.id, ())) for d in outgoing.namesakes}
 
 
-async def _answered_documents(visit: Visit, document: OutgoingDocument) -> list[tuple[ReplyLink, str, bool]]:
+async def _answered_documents(
+    request: PageRequest, document: OutgoingDocument
+) -> list[tuple[ReplyLink, str, bool]]:
     """List the documents it answers, each with our page of it, empty where we have none, and whether it is our own."""
     answered = []
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         for link in document.draft.replies_to:
-            own = link.agency.casefold() == visit.own_agency.code.casefold()
+            own = link.agency.casefold() == request.own_agency.code.casefold()
             documents: Sequence[IncomingDocument | OutgoingDocument] = ()
             if link.document_id is not None and own:
                 documents = await work.outgoing.by_document_id(link.document_id)
@@ -150,84 +154,90 @@ async def _answered_documents(visit: Visit, document: OutgoingDocument) -> list[
     return answered
 
 
-async def _answers_received(visit: Visit, outgoing: OutgoingView) -> list[IncomingDocument]:
+async def _answers_received(request: PageRequest, outgoing: OutgoingView) -> list[IncomingDocument]:
     """List the documents that came in answer to it."""
     answer_ids = [
         str(event.data.get("by", "")) for event in outgoing.events if event.kind is EventKind.INBOX_ANSWERED
     ]
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         return await content.load_present(work.incoming.get, filter(None, answer_ids))
 
 
-async def show_packet(visit: Visit) -> web.StreamResponse:
+async def show_packet(request: PageRequest) -> web.StreamResponse:
     """Show one signed packet: the findings of its checks, and its text, never rendered."""
-    outgoing = await seen.find(visit)
-    if (order_page := await _order_page(visit, outgoing)) is not None:
+    outgoing = await access.find(request)
+    if (order_page := await _order_page(request, outgoing)) is not None:
         return order_page
-    packet, note = (await _load_packet(visit, outgoing), partial(seen.note_read, visit, outgoing.document))
-    title = visit.say("outgoing.packet", packet=packet.packet_id)
+    packet, note = (
+        await _load_packet(request, outgoing),
+        partial(access.note_read, request, outgoing.document),
+    )
+    title = request.say("outgoing.packet", packet=packet.packet_id)
     name = f"{packet.packet_id}.edxml"
     return await content.packet_page(
-        visit, "outgoing/packet.html", packet, note, name, title=title, found=outgoing
+        request, "outgoing/packet.html", packet, note, name, title=title, found=outgoing
     )
 
 
-async def send_packet(visit: Visit) -> web.StreamResponse:
+async def send_packet(request: PageRequest) -> web.StreamResponse:
     """Send the same packet byte for byte, as a download."""
-    outgoing = await seen.find(visit)
-    if (order_page := await _order_page(visit, outgoing)) is not None:
+    outgoing = await access.find(request)
+    if (order_page := await _order_page(request, outgoing)) is not None:
         return order_page
-    packet, note = (await _load_packet(visit, outgoing), partial(seen.note_read, visit, outgoing.document))
-    return await content.give_packet(visit, packet, note, f"{packet.packet_id}.edxml")
+    packet, note = (
+        await _load_packet(request, outgoing),
+        partial(access.note_read, request, outgoing.document),
+    )
+    return await content.give_packet(request, packet, note, f"{packet.packet_id}.edxml")
 
 
-async def _load_packet(visit: Visit, outgoing: OutgoingView) -> HeldPacket:
-    digest, to = visit.path("digest"), visit.ask("noi-nhan")
-    return await content.find_packet(visit, outgoing.document.id, digest, to)
+async def _load_packet(request: PageRequest, outgoing: OutgoingView) -> HeldPacket:
+    digest, to = request.path("digest"), request.ask("noi-nhan")
+    return await content.find_packet(request, outgoing.document.id, digest, to)
 
 
-async def send_evidence(visit: Visit) -> web.StreamResponse:
-    document = (await seen.find(visit)).document
+async def send_evidence(request: PageRequest) -> web.StreamResponse:
+    document = (await access.find(request)).document
     return await content.give_pack(
-        visit, document.id, partial(seen.note_read, visit, document), "evidence.zip"
+        request, document.id, partial(access.note_read, request, document), "evidence.zip"
     )
 
 
-async def send_file(visit: Visit, *, inline: bool = False) -> web.StreamResponse:
+async def send_file(request: PageRequest, *, inline: bool = False) -> web.StreamResponse:
     """Send the file as it was handed in, as a download; `inline` shows a PDF in the browser's own reader, other content is
     a download still."""
-    outgoing = await seen.find(visit)
-    n = int(visit.path("n"))
+    outgoing = await access.find(request)
+    n = int(request.path("n"))
     item = next((file for file in outgoing.document.files if file.n == n), None)
     if item is None:
         raise NotFound(f"{outgoing.document.id} has no file {n}")
-    if (order_page := await _order_page(visit, outgoing)) is not None:
+    if (order_page := await _order_page(request, outgoing)) is not None:
         return order_page
-    await seen.note_read(visit, outgoing.document, item.name)
-    opened = await files.open_file(visit.deps.out, visit.scope(), outgoing.document.id, n)
-    return await content.send_opened(visit, opened, opened.content_type, inline=inline)
+    await access.note_read(request, outgoing.document, item.name)
+    opened = await files.open_file(request.deps.out, request.scope(), outgoing.document.id, n)
+    return await content.send_opened(request, opened, opened.content_type, inline=inline)
 
 
-async def _order_page(visit: Visit, outgoing: OutgoingView) -> web.StreamResponse | None:
+async def _order_page(request: PageRequest, outgoing: OutgoingView) -> web.StreamResponse | None:
     """Ask a person who reads by order for its number."""
-    if outgoing.manner is not Manner.ORDER or visit.ask("lenh"):
+    if outgoing.manner is not Manner.ORDER or request.ask("lenh"):
         return None
-    return await visit.page(
+    return await request.page(
         "outgoing/order.html",
-        title=visit.say("outgoing.order.title"),
+        title=request.say("outgoing.order.title"),
         found=outgoing,
-        kept={name: value for name, value in visit.request.query.items() if name not in ("lenh", "told")},
+        kept={name: value for name, value in request.http.query.items() if name not in ("lenh", "told")},
     )
 
 
-async def print_slip(visit: Visit) -> web.StreamResponse:
-    outgoing = await seen.find(visit)
-    if objection := seen.no_slip(outgoing):
-        return await acts.show_refusal(visit, outgoing, "slip", objection)
-    today = local(visit.deps.clock.now())
-    return await visit.page(
+async def print_slip(request: PageRequest) -> web.StreamResponse:
+    outgoing = await access.find(request)
+    if objection := access.no_slip(outgoing):
+        return await acts.show_refusal(request, outgoing, "slip", objection)
+    today = local(request.deps.clock.now())
+    return await request.page(
         "outgoing/slip.html",
-        title=visit.say("outgoing.slip"),
+        title=request.say("outgoing.slip"),
         vi=labels.say,
         found=outgoing,
         place=outgoing.document.draft.place or "",
@@ -238,26 +248,30 @@ async def print_slip(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def make_preview(visit: Visit, document: OutgoingDocument, path: str) -> FilePreview | None:
+async def make_preview(request: PageRequest, document: OutgoingDocument, path: str) -> FilePreview | None:
     """Make the preview for the page at that address; None where there is no file to see. The caller has checked the
     right."""
-    return None if document.is_sealed else await content.make_preview(visit, _desk(visit, document, path))
+    return (
+        None
+        if document.is_sealed
+        else await content.make_preview(request, _services(request, document, path))
+    )
 
 
-async def send_page(visit: Visit) -> web.StreamResponse:
-    outgoing = await seen.find(visit)
+async def send_page(request: PageRequest) -> web.StreamResponse:
+    outgoing = await access.find(request)
     files.refuse_sealed(outgoing.document)
-    return await content.send_picture(visit, _desk(visit, outgoing.document, outgoing.path))
+    return await content.send_picture(request, _services(request, outgoing.document, outgoing.path))
 
 
-def _desk(visit: Visit, document: OutgoingDocument, path: str) -> Previewer:
+def _services(request: PageRequest, document: OutgoingDocument, path: str) -> Previewer:
     return Previewer(
         id=document.id,
         path=path,
         base=f"/van-ban-di/{document.id}",
         view="tep/{n}/xem",
-        files=visit.deps.looking.files(document),
-        note=partial(seen.note_read, visit, document),
+        files=request.deps.looking.files(document),
+        note=partial(access.note_read, request, document),
     )
 
 
@@ -290,11 +304,11 @@ def choose(outgoing: OutgoingView, document_acts: Sequence[DocumentAct], shown_b
     return Offered(buttons=buttons, more_acts=tuple(more_acts), needed=bool(needed) and not shown_buttons)
 
 
-async def choose_fix(visit: Visit) -> web.StreamResponse:
-    outgoing = await seen.find(visit)
-    return await visit.page(
+async def choose_fix(request: PageRequest) -> web.StreamResponse:
+    outgoing = await access.find(request)
+    return await request.page(
         "outgoing/fix.html",
-        title=seen.heading(visit, "outgoing.act.fix"),
+        title=access.heading(request, "outgoing.act.fix"),
         found=outgoing,
-        fixes=seen.fixes_of(outgoing),
+        fixes=access.fixes_of(outgoing),
     )

@@ -21,17 +21,17 @@ from gateway.domain.status import AWAITED
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts.acting import behalf
-from gateway.office.desks import OfficeOut
 from gateway.office.domain.listing import Filter, ListOrder, Side
 from gateway.office.domain.task import AskState, RecallAsk
 from gateway.office.policy import rights
 from gateway.office.policy.rights import Grant, RecallObjection, Rights
+from gateway.office.services import OfficeOutgoingServices
 from gateway.office.store.store import OfficeWork
-from gateway.outgoing import files, further, manage, recall
+from gateway.outgoing import files, manage, more_recipients, recall
 from gateway.outgoing.answering import late_answers
-from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.drafting import remaining
 from gateway.outgoing.intake import Order
+from gateway.outgoing.services import OutgoingServices
 
 LEAST_RECALL_REASON = 10
 _LONGEST_REFUSAL = 500
@@ -57,14 +57,14 @@ class WantedRecall:
 
 
 async def ask_recall(
-    desk: OfficeOut, by: Actor, wish: WantedRecall, *, expect_version: int | None = None
+    services: OfficeOutgoingServices, by: Actor, wish: WantedRecall, *, expect_version: int | None = None
 ) -> RecallAsk:
     """Ask a head for a recall. Raise Clash while another one of the same document waits."""
-    now, wish = desk.clock.now(), tidy(wish)
+    now, wish = services.clock.now(), tidy(wish)
     granted = _require_grant(
         rights.asks_recall_as(by.rights, by.scope.agency_id, now) or RecallObjection.RIGHT
     )
-    async with desk.store.begin(by.scope) as work:
+    async with services.store.begin(by.scope) as work:
         # The approver is not known yet, and not checked here.
         change = DocumentChange(reason=wish.reason, approved_by="-", notice_no=wish.notice_no)
         parent = await recall.look(
@@ -74,7 +74,7 @@ async def ask_recall(
         if any(r.is_open for r in await work.office.recalls.of_document(parent.id)):
             raise Clash("a recall of this document waits for the head already", code="GW-RECALL-ASKED")
         request = RecallAsk(
-            id=desk.clock.new_id("rca_"),
+            id=services.clock.new_id("rca_"),
             document_id=parent.id,
             reason=wish.reason,
             notice_no=wish.notice_no,
@@ -87,15 +87,15 @@ async def ask_recall(
         await work.office.recalls.add(request)
         await _record_recall(work, EventKind.RECALL_FILED, request, granted, now, to=list(request.recipients))
         await work.commit()
-    desk.wake()
+    services.wake()
     return request
 
 
-async def approve_recall(desk: OfficeOut, by: Actor, id: str, *, name: str) -> RecallAsk:
+async def approve_recall(services: OfficeOutgoingServices, by: Actor, id: str, *, name: str) -> RecallAsk:
     """Send the recall with the head's name. A document that cannot be recalled any more stays open, and the error says
     why."""
-    now = desk.clock.now()
-    async with desk.store.begin(by.scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(by.scope) as work:
         request, granted = await _load_to_decide(work, by, id, now)
         change = DocumentChange(reason=request.reason, approved_by=name, notice_no=request.notice_no)
         parent = await recall.look(
@@ -103,46 +103,48 @@ async def approve_recall(desk: OfficeOut, by: Actor, id: str, *, name: str) -> R
         )
         parent = await work.outgoing.save(parent)
         sent_document = await recall.within(
-            desk, work, parent, change, take_back=request.take_back, recipients=request.recipients
+            services, work, parent, change, take_back=request.take_back, recipients=request.recipients
         )
         # A take-back is a mere status: no document of ours.
         result = sent_document.id if sent_document.id != parent.id else None
         closed = replace(request, state=AskState.APPROVED, result=result)
         closed = await _close_recall(work, EventKind.RECALL_APPROVED, closed, by, granted, now, result=result)
-    desk.wake()
+    services.wake()
     return closed
 
 
-async def refuse_recall(desk: OfficeOut, by: Actor, id: str, reason: str) -> RecallAsk:
+async def refuse_recall(services: OfficeOutgoingServices, by: Actor, id: str, reason: str) -> RecallAsk:
     """Refuse the recall: no packet leaves, and the clerk reads the reason."""
-    now = desk.clock.now()
+    now = services.clock.now()
     if len(reason.strip()) < LEAST_RECALL_REASON:
         raise Clash(f"a reason of at least {LEAST_RECALL_REASON} characters is needed", code="GW-REASON")
-    async with desk.store.begin(by.scope) as work:
+    async with services.store.begin(by.scope) as work:
         request, granted = await _load_to_decide(work, by, id, now)
         closed = replace(request, state=AskState.REFUSED, why=reason.strip()[:_LONGEST_REFUSAL])
         closed = await _close_recall(
             work, EventKind.RECALL_REFUSED, closed, by, granted, now, reason=closed.why
         )
-    desk.wake()
+    services.wake()
     return closed
 
 
-async def withdraw_recall(desk: OfficeOut, by: Actor, id: str) -> RecallAsk:
+async def withdraw_recall(services: OfficeOutgoingServices, by: Actor, id: str) -> RecallAsk:
     """Withdraw the request, before the head decided."""
-    now = desk.clock.now()
-    async with desk.store.begin(by.scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(by.scope) as work:
         request = await work.office.recalls.get(id)
         granted = _require_grant(rights.withdraws_recall_as(request, by.rights, by.scope.agency_id, now))
         closed = replace(request, state=AskState.WITHDRAWN)
         closed = await _close_recall(work, EventKind.RECALL_WITHDRAWN, closed, by, granted, now)
-    desk.wake()
+    services.wake()
     return closed
 
 
-async def recalls_asked(desk: OfficeOut, scope: AgencyScope, document_id: str) -> Sequence[RecallAsk]:
+async def recalls_asked(
+    services: OfficeOutgoingServices, scope: AgencyScope, document_id: str
+) -> Sequence[RecallAsk]:
     """List the recall requests of one document, newest first."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         return await work.office.recalls.of_document(document_id)
 
 
@@ -223,14 +225,16 @@ class Urging:
     free_at: datetime | None = None
 
 
-async def urging_of(desk: OfficeOut, scope: AgencyScope, code: str, every: timedelta) -> Urging:
+async def urging_of(
+    services: OfficeOutgoingServices, scope: AgencyScope, code: str, every: timedelta
+) -> Urging:
     """List all late documents of that recipient together."""
-    async with desk.store.read(scope) as work:
-        return await _urging_of(work, code, every, desk.clock.now())
+    async with services.store.read(scope) as work:
+        return await _urging_of(work, code, every, services.clock.now())
 
 
 async def urge(
-    desk: OfficeOut,
+    services: OfficeOutgoingServices,
     scope: AgencyScope,
     code: str,
     *,
@@ -247,8 +251,8 @@ async def urge(
         raise Clash(
             f"say how it was urged, and with what words (1 to {LONGEST_URGING} letters)", code="GW-URGE-TEXT"
         )
-    now = desk.clock.now()
-    async with desk.store.begin(scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(scope) as work:
         await work.agency()
         urging = await _urging_of(work, code, every, now)
         if urging.free_at is not None:
@@ -270,7 +274,7 @@ async def urge(
         for document in late:
             await work.events.append(EventKind.MESSAGE_URGED, document.id, now, details)
         await work.commit()
-    desk.wake()
+    services.wake()
     return urging
 
 
@@ -377,35 +381,35 @@ def _urging_place(code: str) -> str:
     return f"urged:{code.casefold()}"
 
 
-async def begin_anew(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocument:
+async def begin_anew(services: OutgoingServices, scope: AgencyScope, id: str) -> OutgoingDocument:
     """Begin a corrected draft. Raise Clash when no recipient refused it."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
         deliveries = await work.deliveries.of(id)
-    further.check_has_left(document)
+    more_recipients.check_has_left(document)
     refusing = tuple(d.recipient for d in deliveries if d.state == "rejected")
     if not refusing:
         raise Clash(f"no recipient has refused {id}")
     draft = replace(document.draft, external_id=None, callback_data=None, recipients=refusing)
     order = Order(draft=draft, send=False, kind=Kind.DOCUMENT)
-    accepted = await further.accepted_anew(desk, scope, document, order)
+    accepted = await more_recipients.accepted_anew(services, scope, document, order)
     if accepted.document is None:
         raise NotFound("the draft was begun, and is not there")
     return accepted.document
 
 
-async def call_back(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocument:
+async def call_back(services: OutgoingServices, scope: AgencyScope, id: str) -> OutgoingDocument:
     """Take it back to a draft. Raise Clash once packing has begun: then it is cancelled or recalled instead."""
-    now = desk.clock.now()
-    async with desk.store.begin(scope) as work:
+    now = services.clock.now()
+    async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
         files.refuse_sealed(document)
         if document.state not in (OutState.QUEUED, OutState.PAPER):
             raise Clash(f"{id} is {document.state}: it cannot be called back", code="GW-ALREADY-SENT")
         draft = replace(
             document,
-            id=desk.clock.new_id("msg_"),
-            packet_id=PacketId(desk.clock.new_id("pkt_")),
+            id=services.clock.new_id("msg_"),
+            packet_id=PacketId(services.clock.new_id("pkt_")),
             draft=replace(
                 document.draft, external_id=None, recipients=remaining(document.draft, document.change)
             ),
@@ -419,7 +423,7 @@ async def call_back(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocum
         await work.outgoing.add(draft)
         for item in draft.files:
             await work.blobs.add(item.sha256, "source", draft.id)
-        await manage.cancel_in(desk, work, document, {"undone": draft.id})
+        await manage.cancel_in(services, work, document, {"undone": draft.id})
         details = {
             "kind": draft.kind,
             "document_id": draft.document_id,

@@ -1,8 +1,8 @@
 """Turn requests into checked values. In: JSON text, query strings, the parts of a create call. Out: pydantic models, with
 every fault named at once; all text is made NFC, and callers are warned when that changed anything (threats.md 75). A create
-call is read as it comes: first the part `meta` (JSON), then files, each streamed piece by piece into the tray. Only the
-meta is held whole, and every limit (parts, part headers, meta, time) stops the reading where it is passed (threats.md 66,
-77, 86)."""
+call is read as it comes: first the part `meta` (JSON), then files, each streamed piece by piece into the request's files.
+Only the meta is held whole, and every limit (parts, part headers, meta, time) stops the reading where it is passed
+(threats.md 66, 77, 86)."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from gateway.domain.document import FileRole
 from gateway.domain.text import nfc
 from gateway.errors import Clash, NotFound
 from gateway.outgoing import uploads
-from gateway.outgoing.intake import Received, Tray
-from gateway.policy import door
+from gateway.outgoing.intake import Received, RequestFiles
+from gateway.policy import admission
 
 M = TypeVar("M", bound=BaseModel)
 M_co = TypeVar("M_co", bound=BaseModel, covariant=True)
@@ -258,32 +258,37 @@ _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
 
 
 async def read_order(
-    request: web.Request, model: type[Meta], scope: AgencyScope, tray: Tray, options: ApiOptions
+    request: web.Request,
+    model: type[Meta],
+    scope: AgencyScope,
+    request_files: RequestFiles,
+    options: ApiOptions,
 ) -> CheckedRequest[Meta]:
-    """Read the meta, and the files into the tray: first those of the call, then earlier uploads. JSON has no parts."""
+    """Read the meta, and the files into the request's files: first those of the call, then earlier uploads. JSON has no
+    parts."""
     kind = need_type(request, "multipart/form-data", "application/json")
     async with _within(options.upload_s):
         if kind == "application/json":
             checked = from_json(await whole_body(request, options.meta_bytes, options.body_s), model)
-            tray.declare(checked.value.to_draft())
+            request_files.declare(checked.value.to_draft())
         else:
-            checked = await _read_parts(request, model, tray, options)
+            checked = await _read_parts(request, model, request_files, options)
     listed = checked.value.files or ()
-    _refuse_absent(listed, tray.received)
+    _refuse_absent(listed, request_files.received)
     for n, file in enumerate(listed):
         if file.id is not None:
-            await _take_uploaded(file, file.id, n, scope, tray)
+            await _take_uploaded(file, file.id, n, scope, request_files)
     return checked
 
 
-async def read_file(request: web.Request, tray: Tray, options: ApiOptions) -> Received:
-    """Read the only part of the call, `lead`, into the tray."""
+async def read_file(request: web.Request, request_files: RequestFiles, options: ApiOptions) -> Received:
+    """Read the only part of the call, `lead`, into the request's files."""
     need_type(request, "multipart/form-data")
     async with _within(options.upload_s):
-        return await _read_one(request, tray)
+        return await _read_one(request, request_files)
 
 
-async def _read_one(request: web.Request, tray: Tray) -> Received:
+async def _read_one(request: web.Request, request_files: RequestFiles) -> Received:
     reader = _reader(request)
     part = await _next(reader)
     if part is None:
@@ -293,7 +298,7 @@ async def _read_one(request: web.Request, tray: Tray) -> Received:
     name = _name_of(plain, field)
     if field != FileRole.LEAD:
         raise _bad_part("no-role", field=_printable(field), name=name)
-    received = await tray.add(field, name, FileRole.LEAD, _chunks(plain))
+    received = await request_files.add(field, name, FileRole.LEAD, _chunks(plain))
     if await _next(reader) is not None:
         raise _bad_part("too-many-parts", limit="1")
     return received
@@ -307,17 +312,17 @@ def _reader(request: web.Request) -> MultipartReader:
 
 
 async def _read_parts(
-    request: web.Request, model: type[Meta], tray: Tray, options: ApiOptions
+    request: web.Request, model: type[Meta], request_files: RequestFiles, options: ApiOptions
 ) -> CheckedRequest[Meta]:
     reader = _reader(request)
     checked = await _read_meta(await _next(reader), model, options)
-    tray.declare(checked.value.to_draft())
+    request_files.declare(checked.value.to_draft())
     count = 1
     while (part := await _next(reader)) is not None:
         count += 1
         if count > options.max_parts:
             raise _bad_part("too-many-parts", limit=str(options.max_parts))
-        await _take_part(_plain(part), checked.value.files, tray)
+        await _take_part(_plain(part), checked.value.files, request_files)
     return checked
 
 
@@ -346,7 +351,9 @@ async def _read_meta(
     return from_json(bytes(raw), model)
 
 
-async def _take_part(part: BodyPartReader, listed: Sequence[FileMeta] | None, tray: Tray) -> None:
+async def _take_part(
+    part: BodyPartReader, listed: Sequence[FileMeta] | None, request_files: RequestFiles
+) -> None:
     field = part.name or ""
     name = _name_of(part, field)
     announced = next((f for f in listed or () if f.id is None and _listed_name(f) == name), None)
@@ -355,16 +362,20 @@ async def _take_part(part: BodyPartReader, listed: Sequence[FileMeta] | None, tr
     role = _ROLES.get(announced.role if announced else field)
     if role is None:
         raise _bad_part("no-role", field=field, name=name)
-    if announced and any(r.item.name == name for r in tray.received):
+    if announced and any(r.item.name == name for r in request_files.received):
         raise _bad_part("file-twice", field=field, name=name)
-    received = await tray.add(field, name, role, _chunks(part))
+    received = await request_files.add(field, name, role, _chunks(part))
     if announced:
         same_as_announced(announced, received)
 
 
-async def _take_uploaded(announced: FileMeta, id: str, n: int, scope: AgencyScope, tray: Tray) -> None:
+async def _take_uploaded(
+    announced: FileMeta, id: str, n: int, scope: AgencyScope, request_files: RequestFiles
+) -> None:
     try:
-        received = await uploads.take(tray.desk, scope, tray, id, announced.role, announced.name)
+        received = await uploads.take(
+            request_files.services, scope, request_files, id, announced.role, announced.name
+        )
     except (NotFound, Clash) as error:
         fault = RequestFault(
             code="upload-absent", pointer=pointer("files", n, "id"), params={"id": _printable(id)}
@@ -400,7 +411,7 @@ def _name_of(part: BodyPartReader, field: str) -> str:
     raw_name = part.filename
     if raw_name is None:
         raise _bad_part("no-file-name", field=_printable(field))
-    name = door.meant_name(part.headers.get("Content-Disposition", ""), raw_name)
+    name = admission.meant_name(part.headers.get("Content-Disposition", ""), raw_name)
     if name is None:
         raise _bad_part("bad-file-name", field=_printable(field), name=_printable(raw_name))
     return name
@@ -408,7 +419,7 @@ def _name_of(part: BodyPartReader, field: str) -> str:
 
 def _listed_name(announced: FileMeta) -> str:
     """Return the listed name without folders, like the names of parts."""
-    return door.without_folders(announced.name or "")
+    return admission.without_folders(announced.name or "")
 
 
 def same_as_announced(announced: FileMeta, received: Received) -> None:

@@ -1,7 +1,7 @@
 """Makes the notifications of the bell: a task when it begins and once more when its time has passed. They are gathered for
-an agency or for a person's own unit and cached for some seconds, since every page shows them; the person's own desk
+an agency or for a person's own unit and cached for some seconds, since every page shows them; the person's settings
 remembers which were read. In: the cached tasks, lists, quarantined packets, when recipients were last heard, the time. Out:
-rings, newest first; a saved desk. Nothing is written when something happens: a settled matter simply rings no more."""
+rings, newest first; saved settings. Nothing is written when something happens: a settled matter simply rings no more."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.office.domain.listing import Filter, ListLine, Side, Tab, person_viewer, unit_viewer
-from gateway.office.domain.notice import OwnDesk, Partner, Ring, RingKind, SubjectKind
+from gateway.office.domain.notice import NotificationSettings, Partner, Ring, RingKind, SubjectKind
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.todo import TaskBell
+from gateway.office.todo import TaskCount
 from gateway.policy import timers
 
 MOST_RINGS = 200
@@ -36,23 +36,23 @@ class RingBoard:
     """Cache of the bell's rings. `quarantined`: packets of an agency that wait for a decision; `partners`: the agencies of
     these codes, and when that agency last heard from each."""
 
-    bell: TaskBell
+    bell: TaskCount
     quarantined: Callable[[str, int], Awaitable[Sequence[InboxPacket]]]
     partners: Callable[[Sequence[str], str], Awaitable[Mapping[str, Partner]]]
     _rings: dict[tuple[str, str], tuple[datetime, int, Sequence[Ring]]] = field(default_factory=dict)
     _silent: dict[str, tuple[datetime, Sequence[Ring]]] = field(default_factory=dict)
     _urgent: dict[str, int] = field(default_factory=dict)
-    _desks: dict[tuple[str, str], tuple[datetime, OwnDesk]] = field(default_factory=dict)
+    _desks: dict[tuple[str, str], tuple[datetime, NotificationSettings]] = field(default_factory=dict)
 
     async def of_agency(self, scope: AgencyScope) -> Sequence[Ring]:
         """Return all rings of the agency; the caller chooses those that concern the person."""
         key = scope.agency_id, ""
         if (cached := self._cached(key)) is not None:
             return cached
-        desk, turn = self.bell.desk, self.bell.turn(scope.agency_id)
-        now = desk.clock.now()
+        services, turn = self.bell.services, self.bell.turn(scope.agency_id)
+        now = services.clock.now()
         tasks = (await self.bell.listed(scope)).tasks
-        async with desk.store.read(scope) as work:
+        async with services.store.read(scope) as work:
             new = await work.office.lists.page(Filter(side=Side.IN, tab=Tab.NEW), limit=_LETTERS)
         packets = await self.quarantined(scope.agency_id, _LETTERS)
         rings = [
@@ -66,7 +66,7 @@ class RingBoard:
     async def look(self, scope: AgencyScope) -> None:
         """Refresh for pages that wait for news: an urgent document does not wait for the cache to expire."""
         urgent = Filter(side=Side.IN, tab=Tab.NEW, pressing=True)
-        async with self.bell.desk.store.read(scope) as work:
+        async with self.bell.services.store.read(scope) as work:
             urgent_count = (await work.office.lists.count(urgent)).n
         if self._urgent.get(scope.agency_id, urgent_count) != urgent_count:
             self.bell.stale(scope.agency_id)
@@ -83,7 +83,7 @@ class RingBoard:
         recalled = Filter(side=Side.IN, tab=Tab.RECALL, viewer=unit_viewer(unit))
         back = Filter(side=Side.OUT, attention=True, viewer=person_viewer(scope.principal_id))
         tasks = (await self.bell.listed(scope, frozenset({unit}))).tasks
-        async with self.bell.desk.store.read(scope) as work:
+        async with self.bell.services.store.read(scope) as work:
             letters = (await work.office.lists.page(in_work, limit=_LETTERS)).lines
             asked_back = (await work.office.lists.page(recalled, limit=_LETTERS)).lines
             ids = [letter.id for letter in (*letters, *asked_back)]
@@ -107,44 +107,46 @@ class RingBoard:
         ]
         return self._keep(key, turn, rings)
 
-    async def desk(self, scope: AgencyScope, *, fresh: bool = False) -> OwnDesk:
-        """Return the person's own desk; `fresh` where another process may have changed it in these seconds."""
-        key, now = (scope.agency_id, scope.principal_id), self.bell.desk.clock.now()
+    async def services(self, scope: AgencyScope, *, fresh: bool = False) -> NotificationSettings:
+        """Return the person's settings; `fresh` where another process may have changed it in these seconds."""
+        key, now = (scope.agency_id, scope.principal_id), self.bell.services.clock.now()
         cached = self._desks.get(key)
         if cached is not None and not fresh and timedelta() <= now - cached[0] < _REMEMBERED:
             return cached[1]
-        async with self.bell.desk.store.read(scope) as work:
-            return self._remember(key, await work.office.desks.load(scope.principal_id))
+        async with self.bell.services.store.read(scope) as work:
+            return self._remember(key, await work.office.notification_settings.load(scope.principal_id))
 
     async def read(self, scope: AgencyScope, moment: datetime) -> None:
         """Note that everything until then was read; never less than before."""
-        moment = min(moment, self.bell.desk.clock.now())
+        moment = min(moment, self.bell.services.clock.now())
 
-        def change(desk: OwnDesk) -> OwnDesk:
-            return replace(desk, read_until=max(moment, desk.read_until or moment))
+        def change(settings: NotificationSettings) -> NotificationSettings:
+            return replace(settings, read_until=max(moment, settings.read_until or moment))
 
         await self._change(scope, change)
 
     async def choose(self, scope: AgencyScope, muted: frozenset[RingKind]) -> None:
-        await self._change(scope, lambda desk: replace(desk, muted=muted))
+        await self._change(scope, lambda services: replace(services, muted=muted))
 
     async def put_tour_away(self, scope: AgencyScope) -> None:
-        now = self.bell.desk.clock.now()
-        await self._change(scope, lambda desk: replace(desk, toured_at=now))
+        now = self.bell.services.clock.now()
+        await self._change(scope, lambda services: replace(services, toured_at=now))
 
-    async def _change(self, scope: AgencyScope, change: Callable[[OwnDesk], OwnDesk]) -> None:
-        async with self.bell.desk.store.begin(scope) as work:
-            changed = change(await work.office.desks.load(scope.principal_id))
-            await work.office.desks.save(scope.principal_id, changed)
+    async def _change(
+        self, scope: AgencyScope, change: Callable[[NotificationSettings], NotificationSettings]
+    ) -> None:
+        async with self.bell.services.store.begin(scope) as work:
+            changed = change(await work.office.notification_settings.load(scope.principal_id))
+            await work.office.notification_settings.save(scope.principal_id, changed)
             await work.commit()
         self._remember((scope.agency_id, scope.principal_id), changed)
 
     async def _silent_partners(self, scope: AgencyScope) -> Sequence[Ring]:
-        now, cached = self.bell.desk.clock.now(), self._silent.get(scope.agency_id)
+        now, cached = self.bell.services.clock.now(), self._silent.get(scope.agency_id)
         if cached is not None and timedelta() <= now - cached[0] < _SILENCE_REMEMBERED:
             return cached[1]
         since, latest = now - SILENT_BACK, now - SILENT_AFTER
-        async with self.bell.desk.store.read(scope) as work:
+        async with self.bell.services.store.read(scope) as work:
             sent = await work.office.tasks.unanswered(since, latest, _MOST_SENT)
         codes = sorted({code for code, _ in sent})
         partners = await self.partners(codes, scope.agency_id) if codes else {}
@@ -157,18 +159,18 @@ class RingBoard:
         cached = self._rings.get(key)
         if cached is None or cached[1] != self.bell.turn(key[0]):
             return None
-        return cached[2] if timedelta() <= self.bell.desk.clock.now() - cached[0] < _REMEMBERED else None
+        return cached[2] if timedelta() <= self.bell.services.clock.now() - cached[0] < _REMEMBERED else None
 
     def _keep(self, key: tuple[str, str], turn: int, rings: Sequence[Ring]) -> Sequence[Ring]:
         ordered = sorted(rings, key=lambda ring: (ring.at, ring.id), reverse=True)[:MOST_RINGS]
         _bound_cache(self._rings)
-        self._rings[key] = self.bell.desk.clock.now(), turn, ordered
+        self._rings[key] = self.bell.services.clock.now(), turn, ordered
         return ordered
 
-    def _remember(self, key: tuple[str, str], desk: OwnDesk) -> OwnDesk:
+    def _remember(self, key: tuple[str, str], settings: NotificationSettings) -> NotificationSettings:
         _bound_cache(self._desks)
-        self._desks[key] = self.bell.desk.clock.now(), desk
-        return desk
+        self._desks[key] = self.bell.services.clock.now(), settings
+        return settings
 
 
 def _bound_cache(cache: dict[Any, Any]) -> None:  # Any: keys of each kind

@@ -1,5 +1,5 @@
-"""Additions of another storey to the exchange, which does not know it: a larger node, calls of the API, pages, commands.
-In: one `Storey` for each, added once by the program's entry, or by another distribution with an entry point of the group
+"""Additions of an extension to the exchange, which does not know it: a larger node, calls of the API, pages, commands.
+In: one `Extension` for each, added once by the program's entry, or by another distribution with an entry point of the group
 `gateway.storeys`. Out: the node as its settings want it. Without one the exchange works alone."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from gateway.api.entry import Entry
+    from gateway.api.admission import Entry
     from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
     from gateway.ports.services import HealthProbe
@@ -30,8 +30,8 @@ class Noun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Storey:
-    """The additions of one storey; each of them may be missing."""
+class Extension:
+    """The additions of one extension; each of them may be missing."""
 
     opens: Callable[[Settings], AbstractAsyncContextManager[OpenNode]] | None = None
     adds_calls: Callable[[OpenNode], Sequence[Route]] | None = None
@@ -43,24 +43,24 @@ class Storey:
 
 
 _GROUP = "gateway.storeys"
-_hung: list[Storey] = []
+_hung: list[Extension] = []
 
 
-def hang(storey: Storey) -> None:
-    """Add a storey to the whole process; the same one again changes nothing."""
-    if storey not in _hung:
-        _hung.append(storey)
+def hang(extension: Extension) -> None:
+    """Add an extension to the whole process; the same one again changes nothing."""
+    if extension not in _hung:
+        _hung.append(extension)
 
 
 @cache
-def _load_installed() -> tuple[Storey, ...]:
+def _load_installed() -> tuple[Extension, ...]:
     """Load those of other distributions, and only when needed: the search takes as long as printing a version."""
     from importlib.metadata import entry_points
 
     return tuple(e.load() for e in entry_points(group=_GROUP))
 
 
-def _all() -> Sequence[Storey]:
+def _all() -> Sequence[Extension]:
     return (*_hung, *_load_installed())
 
 
@@ -74,27 +74,27 @@ def verbs(noun: str) -> Sequence[str]:
 
 def open_with_storeys(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     """Open the node with everything that its settings want."""
-    for storey in _storeys_for(settings):
-        if storey.opens is not None:
-            return storey.opens(settings)
+    for extension in _extensions_for(settings):
+        if extension.opens is not None:
+            return extension.opens(settings)
     from gateway.bootstrap.node import open_node
 
     return open_node(settings)
 
 
 def calls(node: OpenNode) -> Sequence[Route]:
-    """Return the calls that storeys add to the API."""
-    hung = [s.adds_calls(node) for s in _storeys_for(node.settings) if s.adds_calls is not None]
+    """Return the calls that extensions add to the API."""
+    hung = [s.adds_calls(node) for s in _extensions_for(node.settings) if s.adds_calls is not None]
     return [route for s in hung for route in s]
 
 
 def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
-    for storey in _storeys_for(node.settings):
-        if storey.adds_pages is not None:
-            storey.adds_pages(app, node, health, entry)
+    for extension in _extensions_for(node.settings):
+        if extension.adds_pages is not None:
+            extension.adds_pages(app, node, health, entry)
 
 
-def _storeys_for(settings: Settings) -> Sequence[Storey]:
-    """Return the storeys for these settings. A real node gets none of other distributions: theirs are for trials."""
+def _extensions_for(settings: Settings) -> Sequence[Extension]:
+    """Return the extensions for these settings. A real node gets none of other distributions: theirs are for trials."""
     hung = _hung if settings.node.office == "on" else ()
     return (*hung, *_load_installed()) if settings.node.trial == "on" else hung

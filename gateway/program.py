@@ -10,14 +10,14 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
-from gateway.bootstrap import storeys
-from gateway.bootstrap.storeys import Noun, Storey
+from gateway.bootstrap import extensions
+from gateway.bootstrap.extensions import Extension, Noun
 from gateway.cli import main as program
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from gateway.api.entry import Entry
+    from gateway.api.admission import Entry
     from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
     from gateway.ports.services import HealthProbe
@@ -66,7 +66,7 @@ def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry:
     app.on_shutdown.append(stop)
 
 
-OFFICE = Storey(
+OFFICE = Extension(
     opens=_open,
     adds_calls=_calls,
     adds_pages=_add_pages,
@@ -90,7 +90,7 @@ OFFICE = Storey(
     verbs={"people": ("gateway.office.cli.people_accounts",)},
 )
 
-storeys.hang(OFFICE)
+extensions.hang(OFFICE)
 
 
 def run(args: Sequence[str]) -> int:

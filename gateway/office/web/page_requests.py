@@ -19,7 +19,7 @@ from gateway.domain.queues import InboxPacket
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts.acting import Acting
-from gateway.office.domain.notice import OwnDesk, Ring, RingKind, SubjectKind
+from gateway.office.domain.notice import NotificationSettings, Ring, RingKind, SubjectKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
 from gateway.office.web import answers, dates
@@ -35,11 +35,11 @@ PIECE = "X-Piece"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visit:
+class PageRequest:
     """`acting` and `agency` are None where the route admits strangers and the person is not signed in, or chose none.
     `token` is the browser's. `agencies` are those that the person may choose."""
 
-    request: web.Request
+    http: web.Request
     route: PageRoute
     deps: WebDeps
     lang: str
@@ -110,7 +110,7 @@ class Visit:
     @property
     def origin(self) -> CallOrigin:
         return CallOrigin(
-            address=self.deps.entry.address(self.request), agent=self.request.headers.get("User-Agent", "")
+            address=self.deps.entry.address(self.http), agent=self.http.headers.get("User-Agent", "")
         )
 
     @property
@@ -120,20 +120,20 @@ class Visit:
     @property
     def is_piece(self) -> bool:
         """Tell whether a script asks for a region of the page alone; without scripts the page comes whole."""
-        return self.request.headers.get(PIECE) == "1"
+        return self.http.headers.get(PIECE) == "1"
 
     @property
     def is_act(self) -> bool:
         """Tell whether a form was sent."""
-        return self.request.method == "POST"
+        return self.http.method == "POST"
 
     def path(self, name: str) -> str:
         """Return the part of the address under that name."""
-        return self.request.match_info[name]
+        return self.http.match_info[name]
 
     def ask(self, name: str, default: str = "") -> str:
         """Return the first value of the query under that name, trimmed."""
-        return self.request.query.get(name, default).strip()
+        return self.http.query.get(name, default).strip()
 
     def number(self, name: str, default: int, among: tuple[int, ...]) -> int:
         """Return a number of the query; the default when it is none of those."""
@@ -194,7 +194,7 @@ class Visit:
             text=self.say(text, **values) if text else "",
             do=self.say(do, **values).removesuffix("…"),
             hidden=hidden,
-            action=url_for(self.request.path, **query),
+            action=url_for(self.http.path, **query),
             cancel=url_for(back, **query),
             **(usual | values),
         )
@@ -226,16 +226,21 @@ class Visit:
         return self.go(path, **query, told=key)
 
 
-def _render(visit: Visit, template: str, status: int, /, **values: object) -> web.Response:
+def _render(request: PageRequest, template: str, status: int, /, **values: object) -> web.Response:
     text = (
         answers.templates()
         .get_template(template)
         .render(
-            v=visit, say=visit.say, lang=visit.lang, nonce=visit.nonce, now=visit.deps.clock.now(), **values
+            v=request,
+            say=request.say,
+            lang=request.lang,
+            nonce=request.nonce,
+            now=request.deps.clock.now(),
+            **values,
         )
     )
     response = web.Response(status=status, text=text, content_type="text/html", charset="utf-8")
-    response.headers.update(answers.page_headers(visit.nonce, visit.lang))
+    response.headers.update(answers.page_headers(request.nonce, request.lang))
     return response
 
 
@@ -294,43 +299,45 @@ MENU = (
 )
 
 
-async def frame_values(visit: Visit) -> Mapping[str, object]:
+async def frame_values(request: PageRequest) -> Mapping[str, object]:
     """Make the values of the frame."""
-    cookies = visit.request.cookies
-    id = visit.agency.id if visit.agency is not None else ""
-    other = "en" if visit.lang == "vi" else "vi"
-    query = merged(dict(visit.request.query), told=None, lang=None)
-    has_tasks = visit.agency is not None and visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN)
+    cookies = request.http.cookies
+    id = request.agency.id if request.agency is not None else ""
+    other = "en" if request.lang == "vi" else "vi"
+    query = merged(dict(request.http.query), told=None, lang=None)
+    has_tasks = request.agency is not None and request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN)
     return {
-        "menu": menu(visit),
-        "light": visit.deps.light(),
-        "told": visit.confirmation,
+        "menu": menu(request),
+        "light": request.deps.light(),
+        "told": request.confirmation,
         # This page's address in the other language.
-        "other_lang": (other, url_for("/ngon-ngu", lang=other, next=url_for(visit.request.path, **query))),
+        "other_lang": (other, url_for("/ngon-ngu", lang=other, next=url_for(request.http.path, **query))),
         "is_narrow": cookies.get("gw_menu") == "small",
         "is_compact": cookies.get(DENSITY) == COMPACT,
         "has_keys": cookies.get("gw_keys") != "off",
         # The tasks of the agency, or of the own units, for the menu.
-        "waiting": await visit.deps.bell.count(visit.scope(), visit.units) if has_tasks else 0,
-        "bell": await bell_of(visit),
-        "notice": await visit.deps.notices.current(visit.deps.clock.now(), id) if visit.acting else None,
+        "waiting": await request.deps.bell.count(request.scope(), request.units) if has_tasks else 0,
+        "bell": await bell_of(request),
+        "notice": await request.deps.notices.current(request.deps.clock.now(), id)
+        if request.acting
+        else None,
     }
 
 
-def menu(visit: Visit) -> tuple[MenuEntry, ...]:
+def menu(request: PageRequest) -> tuple[MenuEntry, ...]:
     """List the entries that the person may open."""
-    if visit.acting is None or visit.acting.duties:
+    if request.acting is None or request.acting.duties:
         return ()
     return tuple(
         entry
         for entry in MENU
-        if (visit.agency is not None or not entry.of_agency or _may_one(visit, entry.beyond))
-        and (not entry.needs or _may_one(visit, entry.needs))
+        if (request.agency is not None or not entry.of_agency or _may_one(request, entry.beyond))
+        and (not entry.needs or _may_one(request, entry.needs))
     )
 
 
-def _may_one(visit: Visit, needs: tuple[Needs, ...]) -> bool:
-    return any(visit.may(need.right, *need.manners) for need in needs)
+def _may_one(request: PageRequest, needs: tuple[Needs, ...]) -> bool:
+    return any(request.may(need.right, *need.manners) for need in needs)
 
 
 BELL_PATH = "/thong-bao"
@@ -363,7 +370,7 @@ class ShownRing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bell:
+class BellMenu:
     """`rings` are all, `unread` counts those that were not read; `aloud` is the newest unread one to be heard."""
 
     rings: tuple[ShownRing, ...]
@@ -379,73 +386,75 @@ class Bell:
         return next((r for r in self.rings if r.is_unread and r.ring.is_express), None)
 
 
-def bell_kinds(visit: Visit) -> tuple[RingKind, ...]:
+def bell_kinds(request: PageRequest) -> tuple[RingKind, ...]:
     """List the kinds of news that this person may get here; none for a person without a bell."""
-    if visit.acting is None or visit.agency is None or visit.acting.duties:
+    if request.acting is None or request.agency is None or request.acting.duties:
         return ()
-    if visit.may(Right.SEE_CONTENT, Manner.OWN):
+    if request.may(Right.SEE_CONTENT, Manner.OWN):
         return _OWN_KINDS
-    if not visit.may(Right.SEE_CONTENT, Manner.YES):
+    if not request.may(Right.SEE_CONTENT, Manner.YES):
         return ()
-    leads = (RingKind.APPROVAL,) if visit.may(Right.INSTRUCT, Manner.YES) else ()
-    return (*leads, *_ALL_KINDS, *((RingKind.SET_ASIDE,) if _takes(visit) else ()))
+    leads = (RingKind.APPROVAL,) if request.may(Right.INSTRUCT, Manner.YES) else ()
+    return (*leads, *_ALL_KINDS, *((RingKind.SET_ASIDE,) if _takes(request) else ()))
 
 
-async def bell_of(visit: Visit, *, fresh: bool = False) -> Bell | None:
-    """Make this person's bell; None for a person who has none. With `fresh` the desk is read from the database."""
-    kinds = bell_kinds(visit)
+async def bell_of(request: PageRequest, *, fresh: bool = False) -> BellMenu | None:
+    """Make this person's bell; None for a person who has none. With `fresh` the settings are read from the database."""
+    kinds = bell_kinds(request)
     if not kinds:
         return None
-    board, scope = visit.deps.rings, visit.scope()
-    desk = await board.desk(scope, fresh=fresh)
-    if visit.may(Right.SEE_CONTENT, Manner.OWN):
-        all_rings = await board.of_unit(scope, visit.person.require(Right.SEE_CONTENT).unit)
+    board, scope = request.deps.rings, request.scope()
+    services = await board.services(scope, fresh=fresh)
+    if request.may(Right.SEE_CONTENT, Manner.OWN):
+        all_rings = await board.of_unit(scope, request.person.require(Right.SEE_CONTENT).unit)
     else:
         all_rings = await board.of_agency(scope)
-    muted = _muted_by(visit, desk)
+    muted = _muted_by(request, services)
     rings = [
         ring
         for ring in all_rings
         if ring.kind in kinds and ring.kind not in muted and ring.by != scope.principal_id
     ]
-    return Bell(rings=_shown_rings(visit, desk, rings), kinds=kinds, muted=muted)
+    return BellMenu(rings=_shown_rings(request, services, rings), kinds=kinds, muted=muted)
 
 
-def _muted_by(visit: Visit, desk: OwnDesk) -> frozenset[RingKind]:
-    if desk.muted is not None:
-        return desk.muted
-    return frozenset() if _takes(visit) or visit.may(Right.SEE_CONTENT, Manner.OWN) else _MUTED_AT_FIRST
+def _muted_by(request: PageRequest, settings: NotificationSettings) -> frozenset[RingKind]:
+    if settings.muted is not None:
+        return settings.muted
+    return frozenset() if _takes(request) or request.may(Right.SEE_CONTENT, Manner.OWN) else _MUTED_AT_FIRST
 
 
-def bell_news(visit: Visit, bell: Bell) -> dict[str, object]:
+def bell_news(request: PageRequest, bell: BellMenu) -> dict[str, object]:
     """Make the news for an open page: how many, and a sentence to say aloud; which letter, and nothing of its subject."""
     aloud = bell.aloud
     if aloud is None:
         return {"count": bell.unread}
-    sentence = visit.say("bell.aloud", document=aloud.ring.document, party=aloud.ring.party)
+    sentence = request.say("bell.aloud", document=aloud.ring.document, party=aloud.ring.party)
     return {"count": bell.unread, "aloud": {"id": aloud.ring.id, "says": sentence, "path": aloud.path}}
 
 
-async def bell_choice(visit: Visit) -> dict[RingKind, bool]:
+async def bell_choice(request: PageRequest) -> dict[RingKind, bool]:
     """Return for each kind whether this person gets it; empty for a person without a bell."""
-    kinds = bell_kinds(visit)
+    kinds = bell_kinds(request)
     if not kinds:
         return {}
-    muted = _muted_by(visit, await visit.deps.rings.desk(visit.scope(), fresh=True))
+    muted = _muted_by(request, await request.deps.rings.services(request.scope(), fresh=True))
     return {kind: kind not in muted for kind in kinds}
 
 
-def _takes(visit: Visit) -> bool:
-    return visit.may(Right.TAKE_IN, Manner.YES)
+def _takes(request: PageRequest) -> bool:
+    return request.may(Right.TAKE_IN, Manner.YES)
 
 
-def _shown_rings(visit: Visit, desk: OwnDesk, rings: Sequence[Ring]) -> tuple[ShownRing, ...]:
+def _shown_rings(
+    request: PageRequest, settings: NotificationSettings, rings: Sequence[Ring]
+) -> tuple[ShownRing, ...]:
     return tuple(
         ShownRing(
             ring=ring,
-            words=visit.say(ring.says),
+            words=request.say(ring.says),
             path=SUBJECT_PATHS[ring.subject_kind].format(id=ring.subject_id),
-            is_unread=desk.is_unread(ring),
+            is_unread=settings.is_unread(ring),
         )
         for ring in rings
     )
@@ -454,20 +463,20 @@ def _shown_rings(visit: Visit, desk: OwnDesk, rings: Sequence[Ring]) -> tuple[Sh
 NODE_ITSELF = "node"
 
 
-async def names_of(visit: Visit, principals: Iterable[str], other: str) -> Mapping[str, str]:
+async def names_of(request: PageRequest, principals: Iterable[str], other: str) -> Mapping[str, str]:
     """Return names; `other` begins the labels of principals that are no persons: `{other}.node` and `{other}.program`."""
     names: dict[str, str] = {}
-    async with visit.deps.accounts.accounts.read() as view:
+    async with request.deps.accounts.accounts.read() as view:
         for principal in sorted(set(principals)):
             try:
                 names[principal] = (await view.people.get(principal)).name
             except NotFound:
-                names[principal] = visit.say(f"{other}.{'node' if principal == NODE_ITSELF else 'program'}")
+                names[principal] = request.say(f"{other}.{'node' if principal == NODE_ITSELF else 'program'}")
     return names
 
 
-async def claimed_sender(visit: Visit, item: InboxPacket) -> str:
+async def claimed_sender(request: PageRequest, item: InboxPacket) -> str:
     """Return the name of the agency that a packet says it comes from, or its code where the registry has no name."""
     code = item.sender_code or item.transport_sender
-    entry = await visit.deps.inn.directory.find(code, visit.today)
+    entry = await request.deps.inn.directory.find(code, request.today)
     return entry.name if entry is not None else code

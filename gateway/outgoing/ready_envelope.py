@@ -1,6 +1,6 @@
 """An envelope that was built elsewhere, as step 1 of the way out takes it. In: the bytes of one edXML file as they come,
-and what its caller says besides. Out: an `Order` and its files in a tray, looked at like those of any other door; of an
-envelope that the agency signed itself also that envelope, which leaves as it is. Without a signature of its own the
+and what its caller says besides. Out: an `Order` and its files as `RequestFiles`, looked at like those of any other door;
+of an envelope that the agency signed itself also that envelope, which leaves as it is. Without a signature of its own the
 node writes and signs it anew (steps 3 and 4), and says by name what its own writer has no place for; such a one may also
 update or replace what was sent (`brought_change`). `accept` goes on from here; nothing is kept before."""
 
@@ -32,8 +32,8 @@ from gateway.edxml import attachment, reader, verify
 from gateway.edxml.envelope import Envelope, Organisation, fields_in, value_at
 from gateway.errors import BadSignature, MalformedXml, Refused
 from gateway.outgoing import brought_change, check, package
-from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Order, Tray
+from gateway.outgoing.intake import Order, RequestFiles
+from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.spooling import Spool
 from gateway.policy import trust
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -78,15 +78,21 @@ class _Read:
 
 
 async def take(
-    desk: OutDesk, scope: AgencyScope, tray: Tray, chunks: AsyncIterator[bytes], besides: Besides
+    services: OutgoingServices,
+    scope: AgencyScope,
+    request_files: RequestFiles,
+    chunks: AsyncIterator[bytes],
+    besides: Besides,
 ) -> Brought:
     """Refused, or the InvalidEnvelope that names the step, for what may not leave."""
-    return await read(desk, scope, tray, await spool(desk, tray, chunks), besides)
+    return await read(services, scope, request_files, await spool(services, request_files, chunks), besides)
 
 
-async def spool(desk: OutDesk, tray: Tray, chunks: AsyncIterator[bytes]) -> Spool:
+async def spool(
+    services: OutgoingServices, request_files: RequestFiles, chunks: AsyncIterator[bytes]
+) -> Spool:
     """The whole envelope on disk, for `read`; nothing of it was looked at."""
-    most = desk.xml.limits.max_bytes
+    most = services.xml.limits.max_bytes
 
     def check_size(size: int) -> None:
         if size > most:
@@ -94,43 +100,51 @@ async def spool(desk: OutDesk, tray: Tray, chunks: AsyncIterator[bytes]) -> Spoo
                 "ENV-TOO-LARGE", f"the envelope has more than {most} bytes (limits.envelope_mb)", step=1
             )
 
-    into = Spool(tray.stack.enter_context(desk.blobs.scratch()), desk.pool)
+    into = Spool(request_files.stack.enter_context(services.blobs.scratch()), services.pool)
     await into.fill(chunks, check_size)
-    await desk.pool.run(into.end)
+    await services.pool.run(into.end)
     return into
 
 
-async def look(desk: OutDesk, spooled: Spool) -> Envelope:
+async def look(services: OutgoingServices, spooled: Spool) -> Envelope:
     """What it says, whoever's it is; nothing of it is proved. MalformedXml for what nobody could read."""
 
     def opener() -> BinaryIO:
         return spooled.scratch.path.open("rb")
 
-    look = partial(reader.read, limits=desk.xml.limits)
-    return (await desk.pool.run(lambda: look(attachment.pieces(opener)))).envelope
+    look = partial(reader.read, limits=services.xml.limits)
+    return (await services.pool.run(lambda: look(attachment.pieces(opener)))).envelope
 
 
-async def read(desk: OutDesk, scope: AgencyScope, tray: Tray, spooled: Spool, besides: Besides) -> Brought:
+async def read(
+    services: OutgoingServices,
+    scope: AgencyScope,
+    request_files: RequestFiles,
+    spooled: Spool,
+    besides: Besides,
+) -> Brought:
     """As `take`, of what was spooled before."""
-    agency = await check.hosted_agency(desk, scope)
+    agency = await check.hosted_agency(services, scope)
     scratch, digest = spooled.scratch, spooled.digest()
-    read = await _read(desk, agency, scratch, spooled.size)
+    read = await _read(services, agency, scratch, spooled.size)
     _refuse_other(read.model, agency, is_signed=read.proved is not None)
     order = _order(read, besides)
     if read.model.kind in brought_change.KINDS:
-        changing = await brought_change.read(desk, scope, read.model)
+        changing = await brought_change.read(services, scope, read.model)
         order = replace(order, kind=read.model.kind, parent_id=changing.parent.id, change=changing.change)
-    tray.declare(order.draft)
+    request_files.declare(order.draft)
     for part, role in zip(read.files, _roles(read), strict=True):
-        await _file(desk, tray, read, part, role)
-    signed = await _as_it_is(desk, scratch, agency, order, read.proved) if read.proved is not None else None
+        await _file(services, request_files, read, part, role)
+    signed = (
+        await _as_it_is(services, scratch, agency, order, read.proved) if read.proved is not None else None
+    )
     return Brought(order=order, digest=digest, signed=signed)
 
 
-async def _read(desk: OutDesk, agency: HostedAgency, scratch: FileScratch, size: int) -> _Read:
+async def _read(services: OutgoingServices, agency: HostedAgency, scratch: FileScratch, size: int) -> _Read:
     """As its receivers will read it: the fast path, the general one, and without any signature neither."""
-    now = desk.clock.now()
-    own = await _own_bindings(desk, agency, now)
+    now = services.clock.now()
+    own = await _own_bindings(services, agency, now)
 
     def opener() -> BinaryIO:
         return scratch.path.open("rb")
@@ -141,22 +155,22 @@ async def _read(desk: OutDesk, agency: HostedAgency, scratch: FileScratch, size:
         return own if code == agency.code else ()
 
     def quick() -> _Read:
-        found = verify.examine_fast(source, policy=desk.xml, bindings=bindings, at=now)
+        found = verify.examine_fast(source, policy=services.xml, bindings=bindings, at=now)
         if found is not None:
             return _proved(found, opener)
-        read = reader.read(source.open(), desk.xml.limits)
+        read = reader.read(source.open(), services.xml.limits)
         if read.signature is not None and read.signature.in_xmldsig and read.signature.value:
             raise _IsSigned
         return _Read(model=read.envelope, files=read.files, open=opener)
 
     def general() -> _Read:
-        return _proved(verify.examine_general(source, policy=desk.xml, bindings=bindings, at=now), opener)
+        return _proved(verify.examine_general(source, policy=services.xml, bindings=bindings, at=now), opener)
 
     try:
-        return await desk.pool.run(quick)
+        return await services.pool.run(quick)
     except _IsSigned:
-        async with desk.general_turns:
-            return await desk.pool.run(general)
+        async with services.general_turns:
+            return await services.pool.run(general)
 
 
 class _IsSigned(Exception):
@@ -173,10 +187,10 @@ def _proved(found: verify.Verified, opener: Callable[[], BinaryIO]) -> _Read:
     )
 
 
-async def _own_bindings(desk: OutDesk, agency: HostedAgency, now: datetime) -> Sequence[Binding]:
+async def _own_bindings(services: OutgoingServices, agency: HostedAgency, now: datetime) -> Sequence[Binding]:
     """The certificates that may sign for the agency now, as its receivers know them (K1, K5)."""
-    found = await desk.directory.bindings(agency.code)
-    use = trust.key_use_of(agency.code, found, await desk.store.key_ends(agency.code), now)
+    found = await services.directory.bindings(agency.code)
+    use = trust.key_use_of(agency.code, found, await services.store.key_ends(agency.code), now)
     return [each for each in found if use.fault(trust.fingerprint(each.certificate_der)) is None]
 
 
@@ -299,7 +313,9 @@ def _roles(read: _Read) -> Sequence[FileRole]:
     return [FileRole.LEAD if n == 0 else each or FileRole.APPENDIX for n, each in enumerate(found)]
 
 
-async def _file(desk: OutDesk, tray: Tray, read: _Read, part: FileSlice, role: FileRole) -> None:
+async def _file(
+    services: OutgoingServices, request_files: RequestFiles, read: _Read, part: FileSlice, role: FileRole
+) -> None:
     """The file out of its slice; what came out must be what the reader had found there."""
     if part.damaged is not None or part.sha256 is None:
         raise _refused(
@@ -307,7 +323,7 @@ async def _file(desk: OutDesk, tray: Tray, read: _Read, part: FileSlice, role: F
         )
     raw = partial(attachment.pieces, read.open, part.offset, part.length)
     start = partial(_decoded, raw, part.coding)
-    received = await tray.add(role.value, part.name, role, streamed(desk.pool, start()))
+    received = await request_files.add(role.value, part.name, role, streamed(services.pool, start()))
     if received.item.sha256 != part.sha256:
         raise MalformedXml(
             "ENV-DIALECT",
@@ -325,7 +341,11 @@ def _decoded(raw: Callable[[], Iterator[bytes]], coding: str) -> Iterator[bytes]
 
 
 async def _as_it_is(
-    desk: OutDesk, scratch: FileScratch, agency: HostedAgency, order: Order, proved: verify.Verified
+    services: OutgoingServices,
+    scratch: FileScratch,
+    agency: HostedAgency,
+    order: Order,
+    proved: verify.Verified,
 ) -> package.Packed:
     """What its receivers would find at step 11 they find here, where somebody can still mend it."""
     signed = proved.signed
@@ -334,7 +354,7 @@ async def _as_it_is(
         raise BadSignature(against.code, against.detail, step=11, where=against.where)
     if signed.packet_id is None:
         raise BadSignature("MSG-ID", "the signature has no gw:Message, which our axis needs", step=11)
-    _refuse_times(signed.signing_time, desk.clock.now())
+    _refuse_times(signed.signing_time, services.clock.now())
     standard = check.document_id_of(agency, order.draft)
     if signed.model.document_id != standard:
         said = signed.model.document_id or "–"
@@ -343,7 +363,7 @@ async def _as_it_is(
         )
     if not order.send:
         raise _refused(reason(ReasonCode.ENVELOPE_KIND, "/send", kind="draft"))
-    return await package.keep(desk, scratch, signed)
+    return await package.keep(services, scratch, signed)
 
 
 def _refuse_times(signed_at: datetime | None, now: datetime) -> None:

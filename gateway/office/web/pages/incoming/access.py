@@ -1,7 +1,7 @@
 """One incoming document as a page works with it, the part that the person may see, and acts upon it as that page showed it.
-In: a visit whose address names it; the act. Out: `IncomingView`; NotFound for another agency's, Denied for another unit's:
-rules 13 (rights by role). Of an act: its outcome; or, where the document has just changed, a page that names person and
-time, with the way back to its present state: then nothing was done."""
+In: a request whose address names it; the act. Out: `IncomingView`; NotFound for another agency's, Denied for another
+unit's: rules 13 (rights by role). Of an act: its outcome; or, where the document has just changed, a page that names person
+and time, with the way back to its present state: then nothing was done."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.accounts import acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.rights import Grant
-from gateway.office.web import visits
+from gateway.office.web import page_requests
 from gateway.office.web.dates import clock_text
 from gateway.office.web.forms import Problems, whole_number
+from gateway.office.web.page_requests import PageRequest, merged, url_for
 from gateway.office.web.pages import content
 from gateway.office.web.routes import Needs
-from gateway.office.web.visits import Visit, merged, url_for
 
 ID = "{id:inb_[0-9A-Za-z]{1,40}}"
 PATH = f"/van-ban-den/{ID}"
@@ -76,9 +76,9 @@ def path_of(id: str) -> str:
     return url_for(f"/van-ban-den/{id}")
 
 
-def document_name(visit: Visit, document: IncomingDocument) -> str:
+def document_name(request: PageRequest, document: IncomingDocument) -> str:
     """Return number and symbol; words where it has none, as many letters of citizens."""
-    return document.code or visit.say("incoming.no_number")
+    return document.code or request.say("incoming.no_number")
 
 
 def is_given(document: IncomingDocument, unit: str) -> bool:
@@ -89,23 +89,23 @@ def is_given(document: IncomingDocument, unit: str) -> bool:
     return fold(unit) in {fold(u) for u in (assignment.lead_unit, *assignment.coordinating_units)}
 
 
-async def find(visit: Visit) -> IncomingView:
+async def find(request: PageRequest) -> IncomingView:
     """Load the document that the address names."""
-    granted = visit.person.require(Right.SEE_CONTENT)
-    incoming = await _load(visit, granted.manner, granted.unit)
+    granted = request.person.require(Right.SEE_CONTENT)
+    incoming = await _load(request, granted.manner, granted.unit)
     if granted.manner is Manner.OWN and not incoming.assigned:
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return incoming
 
 
-async def find_to_freeze(visit: Visit) -> IncomingView:
+async def find_to_freeze(request: PageRequest) -> IncomingView:
     """Load as `find`; also for a person who may freeze documents that they cannot see."""
-    return await (find(visit) if visit.may(Right.SEE_CONTENT) else _load(visit, Manner.NO, ""))
+    return await (find(request) if request.may(Right.SEE_CONTENT) else _load(request, Manner.NO, ""))
 
 
-async def _load(visit: Visit, manner: Manner, unit: str) -> IncomingView:
-    async with visit.deps.store.read(visit.scope()) as work:
-        document = await work.incoming.get(visit.path("id"))
+async def _load(request: PageRequest, manner: Manner, unit: str) -> IncomingView:
+    async with request.deps.store.read(request.scope()) as work:
+        document = await work.incoming.get(request.path("id"))
         target = document.target_id
         main_document = document if target is None else await work.incoming.get(target)
     return IncomingView(
@@ -114,39 +114,39 @@ async def _load(visit: Visit, manner: Manner, unit: str) -> IncomingView:
         manner=manner,
         assigned=is_given(main_document, unit),
         content=manner in (Manner.YES, Manner.OWN),
-        name=document_name(visit, main_document),
+        name=document_name(request, main_document),
     )
 
 
-async def note_read(visit: Visit, incoming: IncomingView, file: str) -> None:
-    await content.note_read(visit, incoming.main.id, file, assigned=incoming.assigned)
+async def note_read(request: PageRequest, incoming: IncomingView, file: str) -> None:
+    await content.note_read(request, incoming.main.id, file, assigned=incoming.assigned)
 
 
-async def by_order(visit: Visit, incoming: IncomingView, file: str = "") -> IncomingView:
+async def by_order(request: PageRequest, incoming: IncomingView, file: str = "") -> IncomingView:
     """Add its content, once the reading by order is logged. Return it unchanged where no order is needed or named."""
-    if incoming.manner is not Manner.ORDER or not visit.ask("lenh"):
+    if incoming.manner is not Manner.ORDER or not request.ask("lenh"):
         return incoming
-    await note_read(visit, incoming, file)
+    await note_read(request, incoming, file)
     return replace(incoming, content=True)
 
 
-def granted_over(visit: Visit, incoming: IncomingView, right: Right, *manners: Manner) -> Grant:
+def granted_over(request: PageRequest, incoming: IncomingView, right: Right, *manners: Manner) -> Grant:
     """Return the right over this very document. Raise Denied where it covers only the own unit's documents."""
-    granted = visit.person.require(right, *manners)
+    granted = request.person.require(right, *manners)
     if granted.manner is Manner.OWN and not is_given(incoming.main, granted.unit):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return granted
 
 
-def may_reopen(visit: Visit, incoming: IncomingView) -> bool:
+def may_reopen(request: PageRequest, incoming: IncomingView) -> bool:
     """Tell whether the person is of the assigned unit, or instructs all units."""
-    is_theirs = incoming.assigned and visit.may(Right.PROGRESS, Manner.OWN)
-    return is_theirs or visit.may(Right.INSTRUCT, Manner.YES)
+    is_theirs = incoming.assigned and request.may(Right.PROGRESS, Manner.OWN)
+    return is_theirs or request.may(Right.INSTRUCT, Manner.YES)
 
 
-def staff_of(visit: Visit) -> Staff:
+def staff_of(request: PageRequest) -> Staff:
     """Describe the acting person, for the other side to call back."""
-    person = visit.person.person
+    person = request.person.person
     return Staff(
         name=fitting(person.name, STATUS["staff/name"]),
         department=fitting(person.title, STATUS["staff/department"]),
@@ -154,25 +154,26 @@ def staff_of(visit: Visit) -> Staff:
     )
 
 
-async def leaders_of(visit: Visit) -> list[tuple[str, str]]:
+async def leaders_of(request: PageRequest) -> list[tuple[str, str]]:
     """List the persons to whom a document may be submitted, with their ids."""
-    heads = await acting.heads_of(visit.deps.accounts, visit.own_agency.id)
+    heads = await acting.heads_of(request.deps.accounts, request.own_agency.id)
     return [(head.id, ", ".join(part for part in (head.name, head.title) if part)) for head in heads]
 
 
-async def names_of_people(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
-    return await visits.names_of(visit, principals, "incoming.by")
+async def names_of_people(request: PageRequest, principals: Iterable[str]) -> Mapping[str, str]:
+    return await page_requests.names_of(request, principals, "incoming.by")
 
 
-async def name_of(visit: Visit, principal: str) -> str:
-    return (await names_of_people(visit, [principal]))[principal]
+async def name_of(request: PageRequest, principal: str) -> str:
+    return (await names_of_people(request, [principal]))[principal]
 
 
 async def ask(
-    visit: Visit,
+    request: PageRequest,
     incoming: IncomingView,
     which: str,
     problems: Problems | None = None,
+    /,
     *,
     will: str = "will",
     do: str = "do",
@@ -182,8 +183,8 @@ async def ask(
 ) -> web.StreamResponse:
     """Show the page of a question about it; `request_id` is the request that is answered."""
     document, words = incoming.main, f"incoming.{which}"
-    version = visit.form.text("version") or str(document.version)
-    return await visit.question(
+    version = request.form.text("version") or str(document.version)
+    return await request.question(
         problems,
         f"{words}.title",
         f"{words}.{will}",
@@ -200,34 +201,41 @@ async def ask(
     )
 
 
-async def late_page(visit: Visit, incoming: IncomingView) -> web.StreamResponse:
-    return await visit.page(
+async def late_page(request: PageRequest, incoming: IncomingView) -> web.StreamResponse:
+    return await request.page(
         "incoming/conflict.html",
         409,
-        title=visit.say("incoming.conflict.title"),
+        title=request.say("incoming.conflict.title"),
         found=incoming,
-        sentence=await last_act_words(visit, incoming.main.id),
+        sentence=await last_act_words(request, incoming.main.id),
     )
 
 
 async def done_or_late(
-    visit: Visit, incoming: IncomingView, act_running: Awaitable[object], message: str, *, end_state: str = ""
+    request: PageRequest,
+    incoming: IncomingView,
+    act_running: Awaitable[object],
+    message: str,
+    *,
+    end_state: str = "",
 ) -> web.StreamResponse:
     """Act and confirm, or show that the document has changed. At `end_state` the letter leaves the desk."""
     try:
         await act_running
     except (StaleVersion, Clash):
-        return await late_page(visit, incoming)
-    if end_state and visit.is_piece:
-        return confirm(visit, incoming, message, visit.say(f"listing.deed.{end_state}"))
-    return visit.confirm(incoming.path, message)
+        return await late_page(request, incoming)
+    if end_state and request.is_piece:
+        return confirm(request, incoming, message, request.say(f"listing.deed.{end_state}"))
+    return request.confirm(incoming.path, message)
 
 
-def confirm(visit: Visit, incoming: IncomingView, message: str, word: str, number: str = "") -> web.Response:
+def confirm(
+    request: PageRequest, incoming: IncomingView, message: str, word: str, number: str = ""
+) -> web.Response:
     """Report the act in one line to the pane beside the list, which goes on to its next letter."""
-    stamp = bool(number) and visit.may(Right.BOOK, Manner.YES)
-    sentence = f"{visit.say(f'told.{message}')} {word}"
-    answer = visit.piece(
+    stamp = bool(number) and request.may(Right.BOOK, Manner.YES)
+    sentence = f"{request.say(f'told.{message}')} {word}"
+    answer = request.piece(
         "incoming/_acted.html",
         found=incoming,
         document=incoming.main,
@@ -241,25 +249,25 @@ def confirm(visit: Visit, incoming: IncomingView, message: str, word: str, numbe
 
 
 def give_status(
-    visit: Visit, incoming: IncomingView, call: StatusCall, version: int | None = None
+    request: PageRequest, incoming: IncomingView, call: StatusCall, version: int | None = None
 ) -> Awaitable[StatusDone]:
     """Set the status that the other side receives, for the document as the page showed it, or as it was just judged."""
-    expected = form_version(visit) if version is None else version
-    return act.set_status(visit.deps.inn, visit.scope(), incoming.main.id, call, expect_version=expected)
+    expected = form_version(request) if version is None else version
+    return act.set_status(request.deps.inn, request.scope(), incoming.main.id, call, expect_version=expected)
 
 
-async def last_act_words(visit: Visit, id: str) -> str:
+async def last_act_words(request: PageRequest, id: str) -> str:
     """Name the last act of a person, else say that it changed by itself."""
-    async with visit.deps.store.read(visit.scope()) as work:
+    async with request.deps.store.read(request.scope()) as work:
         events = await work.events.of(id)
     last = max(events, key=lambda event: (event.at, event.id), default=None)
-    if last is None or last.principal_id == visits.NODE_ITSELF:
-        return visit.say("incoming.conflict.node")
-    person = await name_of(visit, last.principal_id)
-    return visit.say("incoming.conflict", person=person, time=clock_text(last.at, visit.deps.clock.now()))
+    if last is None or last.principal_id == page_requests.NODE_ITSELF:
+        return request.say("incoming.conflict.node")
+    person = await name_of(request, last.principal_id)
+    return request.say("incoming.conflict", person=person, time=clock_text(last.at, request.deps.clock.now()))
 
 
-def form_version(visit: Visit) -> int:
+def form_version(request: PageRequest) -> int:
     """Return the version that the page showed; an impossible one where the form has none."""
-    version = whole_number(visit.form.text("version"), 9)
+    version = whole_number(request.form.text("version"), 9)
     return -1 if version is None else version

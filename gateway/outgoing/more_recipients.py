@@ -9,12 +9,12 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import OutgoingDocument, OutState, Recipient
 from gateway.errors import Clash
 from gateway.outgoing import accept, files
-from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Accepted, Once, Order, tray
+from gateway.outgoing.intake import Accepted, Once, Order, receive_files
+from gateway.outgoing.services import OutgoingServices
 
 
 async def send_further(
-    desk: OutDesk,
+    services: OutgoingServices,
     scope: AgencyScope,
     id: str,
     recipients: tuple[Recipient, ...],
@@ -22,22 +22,26 @@ async def send_further(
     once: Once | None = None,
 ) -> Accepted:
     """Refused with every reason, as any document; a recipient that has it already is one of them."""
-    async with desk.store.read(scope) as work:
+    async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
     check_has_left(document)
     draft = replace(document.draft, external_id=None, callback_data=None, recipients=recipients)
-    return await accepted_anew(desk, scope, document, Order(draft=draft, confirm=confirm), once)
+    return await accepted_anew(services, scope, document, Order(draft=draft, confirm=confirm), once)
 
 
 async def accepted_anew(
-    desk: OutDesk, scope: AgencyScope, document: OutgoingDocument, order: Order, once: Once | None = None
+    services: OutgoingServices,
+    scope: AgencyScope,
+    document: OutgoingDocument,
+    order: Order,
+    once: Once | None = None,
 ) -> Accepted:
     """With the files of that document."""
-    async with tray(desk) as held:
+    async with receive_files(services) as held:
         for item in document.files:
-            opened = await files.open_file(desk, scope, document.id, item.n)
+            opened = await files.open_file(services, scope, document.id, item.n)
             await held.add(item.role, item.name, item.role, opened.pieces)
-        return await accept.accept(desk, scope, order, held, once)
+        return await accept.accept(services, scope, order, held, once)
 
 
 def check_has_left(document: OutgoingDocument) -> None:

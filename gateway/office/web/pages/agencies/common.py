@@ -22,8 +22,8 @@ from gateway.domain.registry_reform import Remark
 from gateway.errors import Clash, Denied, GatewayError
 from gateway.office.web.dates import cell_text
 from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.routes import Access, get
-from gateway.office.web.visits import Visit
 from gateway.policy.two_people import Objection
 from gateway.words import labels
 
@@ -53,17 +53,17 @@ def _code_line(code: str, earlier: Life | None, life: Life) -> TemplateValues:
     return {"code": code, "name": life.record.name, "is_new": earlier is None, "cells": changed}
 
 
-def render_remarks(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
+def render_remarks(request: PageRequest, remarks: Iterable[Remark]) -> list[str]:
     """Render each remark as a sentence."""
-    texts = (labels.remark_text(remark.key, remark.params, visit.lang) for remark in remarks)
+    texts = (labels.remark_text(remark.key, remark.params, request.lang) for remark in remarks)
     return [text[:1].upper() + text[1:] for text in texts]
 
 
-def unknown(visit: Visit, text: str, nearest: str | None) -> str:
+def unknown(request: PageRequest, text: str, nearest: str | None) -> str:
     """Say that no agency is called so; the nearest is named, not guessed."""
     if nearest:
-        return visit.say("agencies.unknown", code=text, offer=nearest)
-    return visit.say("agencies.unknown_alone", code=text)
+        return request.say("agencies.unknown", code=text, offer=nearest)
+    return request.say("agencies.unknown_alone", code=text)
 
 
 _CODE = r"(?P<code>\S+?)"
@@ -136,15 +136,15 @@ class ImportLine:
     advice: str = ""
 
 
-def plan_lines(visit: Visit, plan: Plan) -> list[ImportLine]:
+def plan_lines(request: PageRequest, plan: Plan) -> list[ImportLine]:
     """List problems; then closed, changed and new agencies: the order in which a person looks."""
     lines = [
         ImportLine(
             word=ImportWord.ERROR,
             code=problem.found,
-            name=visit.say(f"reforms.column.{problem.column}"),
+            name=request.say(f"reforms.column.{problem.column}"),
             line=problem.line,
-            advice=row_advice(problem.advice, visit.lang),
+            advice=row_advice(problem.advice, request.lang),
         )
         for problem in plan.problems
     ]
@@ -153,14 +153,14 @@ def plan_lines(visit: Visit, plan: Plan) -> list[ImportLine]:
     return lines + [_added_line(record) for record in plan.added]
 
 
-def plan_doubts(visit: Visit, plan: Plan) -> list[str]:
+def plan_doubts(request: PageRequest, plan: Plan) -> list[str]:
     """List the doubts that a person should look at before, as sentences."""
     return [
-        visit.say(
+        request.say(
             "reforms.import.doubt",
             line=doubt.line,
             found=doubt.found,
-            advice=row_advice(doubt.advice, visit.lang),
+            advice=row_advice(doubt.advice, request.lang),
         )
         for doubt in plan.doubts
     ]
@@ -206,45 +206,48 @@ PASSWORD, CODE = "password", "code"  # the names of fields
 _UNPROVED = "GW-401"
 
 
-async def require_sign_in(visit: Visit) -> SignedIn:
+async def require_sign_in(request: PageRequest) -> SignedIn:
     """Sign in the person at the page. Raises Denied, as everywhere where persons decide."""
-    person = visit.person.person
+    person = request.person.person
     return await people.sign_in(
-        visit.deps.deciding, person.login or person.name, visit.form.text(PASSWORD), visit.form.text(CODE)
+        request.deps.deciding,
+        person.login or person.name,
+        request.form.text(PASSWORD),
+        request.form.text(CODE),
     )
 
 
-async def names_of_people(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
-    async with visit.deps.deciding.decisions.read() as view:
+async def names_of_people(request: PageRequest, ids: Collection[str]) -> Mapping[str, str]:
+    async with request.deps.deciding.decisions.read() as view:
         return await view.people.names(ids)
 
 
 async def perform_signed(
-    visit: Visit, problems: Problems, act: Callable[[SignedIn], Awaitable[T]]
+    request: PageRequest, problems: Problems, act: Callable[[SignedIn], Awaitable[T]]
 ) -> tuple[T | None, Problems]:
     """Perform an act that the person proves in the same form; or return its problems, `problems` first."""
-    if problems := [*problems, *proof_missing(visit)]:
+    if problems := [*problems, *proof_missing(request)]:
         return None, problems
     try:
-        return await act(await require_sign_in(visit)), []
+        return await act(await require_sign_in(request)), []
     except (Denied, Clash) as error:
-        return None, proof_refused(visit, error)
+        return None, proof_refused(request, error)
 
 
-def proof_missing(visit: Visit) -> Problems:
+def proof_missing(request: PageRequest) -> Problems:
     """List the fields of the proof that are not filled in."""
     words = {PASSWORD: "entry.password", CODE: "entry.code"}
-    return [visit.missing(name, key) for name, key in words.items() if not visit.form.text(name)]
+    return [request.missing(name, key) for name, key in words.items() if not request.form.text(name)]
 
 
-def proof_refused(visit: Visit, error: GatewayError) -> Problems:
+def proof_refused(request: PageRequest, error: GatewayError) -> Problems:
     """Explain why the decision was refused; raise again an error that is no matter of the form."""
     if error.code == _UNPROVED:
-        return [(PASSWORD, visit.say("reforms.sign.wrong"))]
+        return [(PASSWORD, request.say("reforms.sign.wrong"))]
     if not labels.has(f"clash.{error.code}"):
         raise error
     field = "typed_1" if error.code == Objection.DIGITS else ""
-    return [(field, visit.say(f"clash.{error.code}"))]
+    return [(field, request.say(f"clash.{error.code}"))]
 
 
 _IN_BRACKETS = re.compile(r".*\(([^()\s]{1,75})\)\s*", re.S)
@@ -274,40 +277,40 @@ def _split_codes(line: str) -> list[str]:
     return codes if is_list else [line]
 
 
-async def known_code(visit: Visit, text: str) -> tuple[str, str]:
+async def known_code(request: PageRequest, text: str) -> tuple[str, str]:
     """Return the code of today, and the fault where no agency, or more than one, is called so."""
-    registry, today = visit.deps.registry, visit.deps.out.today()
-    code = await in_brackets(visit, text)
+    registry, today = request.deps.registry, request.deps.out.today()
+    code = await in_brackets(request, text)
     if (entry := await registry.entry(code)) is not None:
         return entry.code, ""
     resolution = await registry.resolve(code, today)
     if resolution.entry is not None:
         return resolution.entry.code, ""
-    if nearby := await offers(visit, text):
-        return text, visit.say("agencies.which", text=text, list="; ".join(map(agency_text, nearby)))
-    return text, unknown(visit, text, resolution.nearest)
+    if nearby := await offers(request, text):
+        return text, request.say("agencies.which", text=text, list="; ".join(map(agency_text, nearby)))
+    return text, unknown(request, text, resolution.nearest)
 
 
-async def in_brackets(visit: Visit, text: str) -> str:
+async def in_brackets(request: PageRequest, text: str) -> str:
     """Return the code behind a name, where the registry has it; else the text unchanged."""
     match = _IN_BRACKETS.fullmatch(text)
-    is_listed = match is not None and await visit.deps.registry.entry(match[1]) is not None
+    is_listed = match is not None and await request.deps.registry.entry(match[1]) is not None
     return match[1] if match is not None and is_listed else text
 
 
-async def offers(visit: Visit, text: str) -> Sequence[AgencyEntry]:
+async def offers(request: PageRequest, text: str) -> Sequence[AgencyEntry]:
     """List agencies in force whose code begins so, or whose name has these words, with accents or without."""
     if len(text.strip()) < _FEWEST_LETTERS:
         return ()
-    today = visit.deps.out.today()
-    entries = await visit.deps.registry.search(text, _LOOKED_AT)
+    today = request.deps.out.today()
+    entries = await request.deps.registry.search(text, _LOOKED_AT)
     return [entry for entry in entries if entry.valid_to is None or today <= entry.valid_to][:MOST_OFFERS]
 
 
-async def suggest(visit: Visit) -> web.StreamResponse:
-    entries = await offers(visit, visit.ask("q")[:200])
+async def suggest(request: PageRequest) -> web.StreamResponse:
+    entries = await offers(request, request.ask("q")[:200])
     suggestions = [(agency_text(entry), entry) for entry in entries]
-    return visit.piece("agencies/_suggest.html", found=suggestions)
+    return request.piece("agencies/_suggest.html", found=suggestions)
 
 
 ROUTES = (get("/co-quan/goi-y", "agencies_named", suggest, access=Access.READY, key="agencies", quiet=True),)

@@ -1,5 +1,5 @@
-"""Holds the tools of the office's acts, one desk for each subject: accounts, the two flows, register books, the to-do list.
-The wiring makes them once; a desk holds the store and the numbers of rules, and no state of its own. The desks of the two
+"""Holds the tools of the office's acts, one class for each subject: accounts, the two flows, register books, the to-do
+list. The wiring makes them once; they hold the store and the numbers of rules, and no state of its own. Those of the two
 flows are those of the exchange with the office's units of work. And runs background tasks, such as gathering a list,
 drawing a page or checking the log: they end before their tools are closed, and their failures reach the caller that still
 waits."""
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gateway.domain.account import KEY_PREFIX
 from gateway.domain.office_calendar import OfficeCalendar
-from gateway.incoming.desk import InDesk
+from gateway.incoming.services import IncomingServices
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
-from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.services import OutgoingServices
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports.services import Clock, Pool
 
@@ -41,7 +41,7 @@ class AccountRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountDesk:
+class AccountServices:
     """Tools for accounts; made once by the wiring, without state of its own."""
 
     accounts: SqlAccounts
@@ -60,17 +60,17 @@ class AccountDesk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfficeOut(OutDesk):
+class OfficeOutgoingServices(OutgoingServices):
     store: SqlOfficeStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfficeIn(InDesk):
+class OfficeIncomingServices(IncomingServices):
     store: SqlOfficeStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BookDesk:
+class BookServices:
     """Tools for register books; made once by the wiring, without state of its own."""
 
     store: SqlOfficeStore
@@ -81,7 +81,7 @@ class BookDesk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TodoDesk:
+class TodoServices:
     """Tools for the to-do list. `wake` wakes those that wait for events."""
 
     store: SqlOfficeStore

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway import errors
+from gateway.atomic_files import new_file
 from gateway.domain.document import Lane
 from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, Metric, QueueSample, Slot, is_recent
 from gateway.domain.pace import Beat as Told
 from gateway.errors import TransportFailure
 from gateway.ports.axis import AxisState
 from gateway.ports.services import Clock, Pool
-from gateway.whole_files import new_file
 from gateway.workers.loop import Done, Turn
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ class LandsFirst(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InDesk:
+class IncomingServices:
     """The tools of the way in. Made once by the wiring; holds no state of its own."""
 
     store: SqlStore

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from gateway.api.admission import Entry
 from gateway.api.app import FAILURE, LANG, REQUEST_ID, ROUTE
 from gateway.api.caller import Caller
-from gateway.api.entry import Entry
 from gateway.api.problems import Problem
 from gateway.api.server import LONGEST_HEADER
 from gateway.api.vxp import box, lists, sending

@@ -1,6 +1,6 @@
-"""Opens the ground that a node stands on: database, registry and keys, which are there before trust and an axis are,
-because a new node must have keys and accounts before it can open whole. In: settings. Out: an open `Ground`, with keys that
-are still locked, the registry over its events, and the desk for decisions about trust; or the registry alone, for work on
+"""Opens the core of a node: database, registry and keys, which are there before trust and an axis are, because a new node
+must have keys and accounts before it can open whole. In: settings. Out: an open `NodeCore`, with keys that are still
+locked, the registry over its events, and the services for decisions about trust; or the registry alone, for work on
 thousands of codes that needs the memory of the other parts. Nothing runs on import."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gateway.bootstrap.trial import refuse_mixture
 from gateway.clock import SystemClock
-from gateway.deciding import DecidingDesk
+from gateway.deciding import DecisionServices
 from gateway.domain.wall_clock import local
 from gateway.pool import ThreadPool
 from gateway.ports.services import Clock, Pool
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class NodeCore:
     """The parts of a node that are there before trust and an axis are."""
 
     settings: Settings
@@ -46,7 +46,7 @@ class Ground:
     pool: ThreadPool
     store: SqlStore
     directory: SqlDirectory
-    deciding: DecidingDesk
+    deciding: DecisionServices
     feed: SqlFeed
     keys: KeyDirectory
 
@@ -65,21 +65,21 @@ class OpenRegistry:
 
 
 @asynccontextmanager
-async def open_ground(
+async def open_core(
     settings: Settings, clock: Clock | None = None, store: SqlStore | None = None
-) -> AsyncIterator[Ground]:
-    """Open the ground on a migrated database. `store`: another storey's, which has more; it is closed here too."""
+) -> AsyncIterator[NodeCore]:
+    """Open the core on a migrated database. `store`: an extension's, which has more; it is closed here too."""
     refuse_mixture(settings)
     time = clock or SystemClock()
     store = store or SqlStore(settings.database.address, time, server_limits(settings))
     async with _open(settings, store) as pool:
-        yield Ground(
+        yield NodeCore(
             settings=settings,
             clock=time,
             pool=pool,
             store=store,
             directory=directory(settings, store, time, pool),
-            deciding=deciding_desk(settings, store, time, pool),
+            deciding=decision_services(settings, store, time, pool),
             feed=SqlFeed(
                 FeedRoom(
                     writer=store.writer,
@@ -164,9 +164,9 @@ def key_token(settings: Settings) -> TokenKeys | None:
     return TokenKeys(Pkcs11Token(module, settings.keys.token, pin.reveal() if pin is not None else None))
 
 
-def deciding_desk(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> DecidingDesk:
-    """Make the desk for decisions of persons."""
-    return DecidingDesk(
+def decision_services(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> DecisionServices:
+    """Make the services for decisions of persons."""
+    return DecisionServices(
         decisions=SqlDecisions(store, clock, pool),
         secrets=PersonSecrets(),
         anchors=AnchorFile(settings.trust.folder / "ca.pem"),
@@ -177,9 +177,15 @@ def deciding_desk(settings: Settings, store: SqlStore, clock: Clock, pool: Pool)
 
 
 def key_watch(
-    store: SqlStore, bound: SqlDirectory, keys: KeyDirectory, trust: NodeTrust, desk: DecidingDesk
+    store: SqlStore, bound: SqlDirectory, keys: KeyDirectory, trust: NodeTrust, services: DecisionServices
 ) -> KeyWatch:
     """Make the loop that warns before keys and certificates end."""
     return KeyWatch(
-        store=store, directory=bound, keys=keys, trust=trust, deciding=desk, clock=desk.clock, pool=desk.pool
+        store=store,
+        directory=bound,
+        keys=keys,
+        trust=trust,
+        deciding=services,
+        clock=services.clock,
+        pool=services.pool,
     )

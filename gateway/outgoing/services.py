@@ -16,7 +16,7 @@ from gateway.edxml.policy import XmlPolicy
 from gateway.outgoing.reach import Reach
 from gateway.policy import trust
 from gateway.policy.profile import Profile
-from gateway.ports.axis import AxisDesk
+from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock, PdfSignatures, Pool, Scanner
 from gateway.stopwatch import Stopwatch
 
@@ -36,12 +36,12 @@ async def _always() -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutDesk:
+class OutgoingServices:
     """The tools of the way out. Made once by the wiring; holds no state of its own."""
 
     store: SqlStore
     blobs: FileBlobs
-    axis: AxisDesk
+    axis: ManagedAxis
     directory: SqlDirectory
     keys: KeyDirectory
     inspector: FileInspector
@@ -77,14 +77,14 @@ class OutDesk:
         return local(self.clock.now()).date()
 
 
-async def signing_keys(desk: OutDesk, agency_code: str, now: datetime) -> KeyUse:
+async def signing_keys(services: OutgoingServices, agency_code: str, now: datetime) -> KeyUse:
     """Which of the agency's certificates may sign at that moment."""
-    return await signing_keys_from(desk.directory, desk.store, agency_code, now)
+    return await signing_keys_from(services.directory, services.store, agency_code, now)
 
 
 async def signing_keys_from(
     directory: SqlDirectory, store: SqlStore, agency_code: str, now: datetime
 ) -> KeyUse:
-    """The same, for who has no desk."""
+    """The same, for callers without the services."""
     bindings = await directory.bindings(agency_code)
     return trust.key_use_of(agency_code, bindings, await store.key_ends(agency_code), now)

@@ -30,7 +30,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.pdf import PageLook, PageWish
 from gateway.errors import GatewayError
 from gateway.incoming import reading
-from gateway.office.desks import BackgroundTasks, OfficeIn, OfficeOut
+from gateway.office.services import BackgroundTasks, OfficeIncomingServices, OfficeOutgoingServices
 from gateway.office.store.pictures import FilePictures, PictureKey
 from gateway.outgoing import files
 from gateway.trust.page_drawing.drawer import PageDrawer
@@ -89,8 +89,8 @@ class Looking:
     """Previews of one process. It remembers the agencies at work, the files that could not be drawn, and those drawn
     ahead."""
 
-    desk: OfficeIn
-    out: OfficeOut
+    services: OfficeIncomingServices
+    out: OfficeOutgoingServices
     pages: PageDrawer
     pictures: FilePictures
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
@@ -130,7 +130,7 @@ class Looking:
         self, document: IncomingDocument | OutgoingDocument, n: int, scope: AgencyScope
     ) -> AsyncIterator[bytes]:
         if isinstance(document, IncomingDocument):
-            return (await reading.open_file(self.desk, scope, document.id, n)).pieces
+            return (await reading.open_file(self.services, scope, document.id, n)).pieces
         return (await files.open_file(self.out, scope, document.id, n)).pieces
 
     def can_draw(self, file: LookedFile) -> bool:
@@ -149,7 +149,7 @@ class Looking:
             page=page,
             dots=dots,
         )
-        pool = self.desk.pool
+        pool = self.services.pool
         if file.is_kept and (kept_look := await pool.run(partial(self.pictures.find, key))) is not None:
             return kept_look
         wish = PageWish(kind=file.kind, page=page, dots=dots, window=WINDOW)
@@ -180,47 +180,47 @@ class Looking:
         """Note that a person of the agency looks at its letters."""
         if not self._at_work:
             self.background.begin(self.pages.warm(), _log_unseen)
-        self._at_work[agency_id] = self.desk.clock.now()
+        self._at_work[agency_id] = self.services.clock.now()
 
     async def forget(self, scope: AgencyScope, id: str) -> None:
         """Forget its pictures at once, where a person hid it from others; the sweep finds every other way."""
-        await self.desk.pool.run(partial(self.pictures.forget, scope.agency_id, [id]))
+        await self.services.pool.run(partial(self.pictures.forget, scope.agency_id, [id]))
 
     def is_due(self, now: datetime) -> bool:
         return self._swept_at is None or not self._swept_at <= now < self._swept_at + SWEPT_EVERY
 
     async def step(self) -> bool:
         """Take one turn of the loop: sweep, then draw one letter ahead. True when there may be more."""
-        if self.is_due(self.desk.clock.now()):
+        if self.is_due(self.services.clock.now()):
             await self._sweep()
         return await self._draw_ahead()
 
     async def _sweep(self) -> None:
-        kept_documents = await self.desk.pool.run(self.pictures.documents)
+        kept_documents = await self.services.pool.run(self.pictures.documents)
         for agency_id, ids in kept_documents.items():
             await self._sweep_agency(AgencyScope(agency_id=agency_id, principal_id=_NODE), sorted(ids))
-        await self.desk.pool.run(self.pictures.trim)
-        self._swept_at = self.desk.clock.now()
+        await self.services.pool.run(self.pictures.trim)
+        self._swept_at = self.services.clock.now()
 
     async def _sweep_agency(self, scope: AgencyScope, ids: Sequence[str]) -> None:
         for n in range(0, len(ids), 500):
             batch = ids[n : n + 500]
-            async with self.desk.store.read(scope) as work:
+            async with self.services.store.read(scope) as work:
                 states = await work.incoming.states(batch)
                 outgoing = await work.outgoing.of_many([d for d in batch if d not in states])
             kept_ids = {id for id, state in states.items() if state in _DECIDABLE}
             kept_ids |= {d.id for d in outgoing if may_be_kept(d)}
             forgotten = [d for d in batch if d not in kept_ids]
             if forgotten:
-                await self.desk.pool.run(partial(self.pictures.forget, scope.agency_id, forgotten))
+                await self.services.pool.run(partial(self.pictures.forget, scope.agency_id, forgotten))
                 log.action(_log, "pictures.forgotten", documents=len(forgotten))
 
     async def _draw_ahead(self) -> bool:
-        now = self.desk.clock.now()
+        now = self.services.clock.now()
         self._at_work = {id: at for id, at in self._at_work.items() if at <= now < at + AT_WORK}
         for agency_id in self._at_work:
             scope = AgencyScope(agency_id=agency_id, principal_id=_NODE)
-            async with self.desk.store.read(scope) as work:
+            async with self.services.store.read(scope) as work:
                 newest = (await work.incoming.page(limit=_AHEAD, states=(InState.NEW,))).items
             for document in newest:
                 if document.id not in self._ahead:
@@ -240,27 +240,27 @@ class Looking:
         return True
 
     def _is_swept(self) -> bool:
-        swept, now = self._swept_at, self.desk.clock.now()
+        swept, now = self._swept_at, self.services.clock.now()
         return swept is not None and swept <= now < swept + _SWEPT_LATELY
 
     async def _drawn(self, scope: AgencyScope, file: LookedFile, wish: PageWish) -> PageLook:
         if (known_fault := self._known_fault(file, wish)) is not None:
             return known_fault
         pieces = await file.opened(scope)
-        with self.desk.blobs.scratch() as scratch:
+        with self.services.blobs.scratch() as scratch:
             async for piece in pieces:
-                await self.desk.pool.run(partial(scratch.file.write, piece))
-            await self.desk.pool.run(scratch.file.flush)
+                await self.services.pool.run(partial(scratch.file.write, piece))
+            await self.services.pool.run(scratch.file.flush)
             look = await self.pages.draw(scratch.path, wish)
         if look.fault in (LIMIT, READER):
             # The fault cost a process; it is remembered, so that the next look costs none.
-            _remember(self._faulty, (file.sha256, wish), (self.desk.clock.now(), look))
+            _remember(self._faulty, (file.sha256, wish), (self.services.clock.now(), look))
             log.action(_log, "pictures.fault", look.detail, document=file.document_id, code=look.fault)
         return look
 
     def _known_fault(self, file: LookedFile, wish: PageWish) -> PageLook | None:
         at, look = self._faulty.get((file.sha256, wish), (None, None))
-        now = self.desk.clock.now()
+        now = self.services.clock.now()
         return look if at is not None and at <= now < at + _FAULTY_FOR else None
 
 

@@ -20,9 +20,9 @@ from gateway.log import action, warn
 from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.dialect import DOCUMENTS, KINDS, Dialect, Listed
 from gateway.transport.rest.doubt import Reads
+from gateway.transport.rest.fetched_queue import Draft, Shelf
 from gateway.transport.rest.ledger import Ledger, Taken
 from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Turned
-from gateway.transport.rest.shelf import Draft, Shelf
 from gateway.transport.rest.systems import System, Systems
 
 _log = logging.getLogger(__name__)
@@ -120,9 +120,9 @@ class Fetcher:
             for system in self._systems.all():
                 if not self._systems.may(system):
                     continue
-                for seat in self._dialect.seats(system, self._hosted_of(system)):
+                for context in self._dialect.contexts(system, self._hosted_of(system)):
                     try:
-                        said_no = await self._take_seat(system, seat)
+                        said_no = await self._open_context(system, context)
                     except CallFailed as why:
                         self._note_answer(why, system)
                         continue
@@ -134,12 +134,12 @@ class Fetcher:
     def _hosted_of(self, system: System) -> list[str]:
         return [code for code in self.hosted if system.speaks_for(code)]
 
-    async def _take_seat(self, system: System, seat: str) -> Sequence[CallFailed]:
+    async def _open_context(self, system: System, context: str) -> Sequence[CallFailed]:
         """Take both kinds. Return refusals in the place of a list; NoRights, Lost, NotSent: there is no asking it now."""
         said_no = []
         for kind in KINDS:
             try:
-                await self._take_kind(system, seat, kind)
+                await self._take_kind(system, context, kind)
             except (NoRights, Lost, NotSent):
                 raise
             except CallFailed as why:  # it answers: of the other kind there may be a list
@@ -147,7 +147,7 @@ class Fetcher:
                 said_no.append(why)
         return said_no
 
-    async def _take_kind(self, system: System, seat: str, kind: str) -> None:
+    async def _take_kind(self, system: System, context: str, kind: str) -> None:
         """Take the packets of one list. A long list that fails keeps nothing back: the next look asks for the short one,
         and an hour later it is tried again. Packets without room now are asked for at once when there is some."""
         lines: dict[str, Listed] = {}
@@ -156,15 +156,15 @@ class Fetcher:
             if line.doc_id and len(lines) < _MOST_LISTED:
                 lines.setdefault(line.doc_id, line)
 
-        name, now = (system.id, seat, kind), self._clock.now()
+        name, now = (system.id, context, kind), self._clock.now()
         due = self._sweeps.get(name, now)
         sweep = due <= now or due - now > _SWEPT  # a clock may have been ahead
         if sweep:
             self._sweeps[name] = now + _NOT_SWEPT
-        await self._dialect.waiting(system, kind, seat, sweep=sweep, item=note)
+        await self._dialect.waiting(system, kind, context, sweep=sweep, item=note)
         self._note_answer()
         for line in lines.values():
-            if not await self._take_packet(system, seat, kind, line, sweep=sweep):
+            if not await self._take_packet(system, context, kind, line, sweep=sweep):
                 if sweep:
                     self._sweeps.pop(name, None)
                 return
@@ -173,10 +173,12 @@ class Fetcher:
         elif sweep and not any(doc_id in self._put_off for doc_id in lines):
             self._sweeps[name] = now + _SWEPT
 
-    async def _take_packet(self, system: System, seat: str, kind: str, line: Listed, *, sweep: bool) -> bool:
+    async def _take_packet(
+        self, system: System, context: str, kind: str, line: Listed, *, sweep: bool
+    ) -> bool:
         """Take one packet; False where there is no room for more now. A known packet is only reported again: to an axis
         that heard it, with a sweep, because some list for ever what is over."""
-        name = f"{system.id}/{seat}" if seat else system.id
+        name = f"{system.id}/{context}" if context else system.id
         packet = await self._pool.run(partial(self._ledger.taken, name, kind, line.doc_id))
         if packet is not None:
             if packet.ended and (sweep or not packet.told):
@@ -189,7 +191,7 @@ class Fetcher:
         if counts["waiting"] + counts["leased"] >= _MOST_WAITING:
             return False
         try:
-            await self._fetch(system, name, seat, kind, line)
+            await self._fetch(system, name, context, kind, line)
             self._put_off.pop(line.doc_id, None)
         except NoRights:
             raise
@@ -200,13 +202,15 @@ class Fetcher:
             action(_log, "axis.fetch_failed", str(why), packet=line.doc_id, axis=self._dialect.name)
         return True
 
-    async def _fetch(self, system: System, name: str, seat: str, kind: str, line: Listed) -> None:
+    async def _fetch(self, system: System, name: str, context: str, kind: str, line: Listed) -> None:
         draft = Draft(self._shelf.drafts)
         try:
-            await self._dialect.fetch(system, line.doc_id, seat, lambda: draft.begin().write)
+            await self._dialect.fetch(system, line.doc_id, context, lambda: draft.begin().write)
             digest = await self._pool.run(draft.flushed)
             facts = await self._pool.run(partial(self._reads, draft.open))
-            recipients = self._recipients(system, seat, line, facts.recipients if facts is not None else ())
+            recipients = self._recipients(
+                system, context, line, facts.recipients if facts is not None else ()
+            )
             if not recipients:
                 return  # no recipient here: it stays with the axis
             lane = Lane.URGENT if facts is not None and facts.is_urgent else Lane.NORMAL
@@ -223,12 +227,12 @@ class Fetcher:
         finally:
             await asyncio.shield(self._pool.run(draft.discard))  # also when cancelled once more
 
-    def _recipients(self, system: System, seat: str, line: Listed, codes: Sequence[str]) -> list[str]:
+    def _recipients(self, system: System, context: str, line: Listed, codes: Sequence[str]) -> list[str]:
         """Return the recipients hosted here: those in the file, else the one in the list, else the first that the system
         stands for, so that a file that cannot be read is seen by a person."""
         mine = {fold_code(code): code for code in self._hosted_of(system)}
-        if seat:
-            mine = {key: code for key, code in mine.items() if key == fold_code(seat)}
+        if context:
+            mine = {key: code for key, code in mine.items() if key == fold_code(context)}
         recipients = [mine[fold_code(code)] for code in codes if fold_code(code) in mine]
         if not recipients and fold_code(line.to) in mine:
             recipients = [mine[fold_code(line.to)]]
@@ -256,7 +260,7 @@ class Fetcher:
 
     async def _report(self, packet: Taken) -> bool:
         """Tell the axis that this packet ended; False where it cannot be told anything now. NoRights."""
-        id, _, seat = packet.system.partition("/")
+        id, _, context = packet.system.partition("/")
         system = next((s for s in self._systems.all() if s.id == id), None)
         word = packet.ended or "done"
         if system is None:
@@ -265,7 +269,7 @@ class Fetcher:
         if time.monotonic() < put_off:
             return True
         try:
-            await self._dialect.settle(system, packet.doc_id, seat, word)
+            await self._dialect.settle(system, packet.doc_id, context, word)
         except CallFailed as why:
             pause = min(2 * pause, _LAST_PAUSE_S)
             self._put_off[f"say {packet.doc_id}"] = (time.monotonic() + min(pause, 10 * self._poll_s), pause)

@@ -18,9 +18,9 @@ from gateway.domain.text import nfc
 from gateway.office.domain.roles import Right
 from gateway.office.web import dates, routes
 from gateway.office.web.forms import Problems, whole_number
-from gateway.office.web.pages.agencies import ground
+from gateway.office.web.page_requests import PageRequest, url_for
+from gateway.office.web.pages.agencies import common
 from gateway.office.web.routes import Access, Needs
-from gateway.office.web.visits import Visit, url_for
 from gateway.policy.reform import ReformPlan
 from gateway.words import labels
 
@@ -97,7 +97,7 @@ class Wizard:
     @property
     def sources(self) -> tuple[str, ...]:
         """Split the sources as they were typed: one on a line, or codes with commas between."""
-        return ground.split_names(self.text("sources")) if self.has_sources else ()
+        return common.split_names(self.text("sources")) if self.has_sources else ()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -211,69 +211,71 @@ both = partial(routes.both, access=Access.READY, needs=CHANGES, key="agencies")
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
-async def ask_step(visit: Visit) -> web.StreamResponse:
+async def ask_step(request: PageRequest) -> web.StreamResponse:
     """Show the requested step, or the first one before it that lacks something."""
-    stated = read_fields(visit.request.query, visit.deps.out.today())
-    if (preset := visit.ask("ma")) and not stated.text("sources"):
+    stated = read_fields(request.http.query, request.deps.out.today())
+    if (preset := request.ask("ma")) and not stated.text("sources"):
         stated = replace(stated, fields={**stated.fields, "sources": preset})
-    asked_step = visit.ask("back") or visit.ask("step") or visit.ask("at")
+    asked_step = request.ask("back") or request.ask("step") or request.ask("at")
     at = int(asked_step) if asked_step in ("1", "2", "3", "4", "5") else 1
     problems: Problems = []
     # To go back, or to type one more agency, the fields need not be complete.
-    if at > 3 or "step" in visit.request.query:
-        stated, at, problems = await _check_steps(visit, stated, at)
+    if at > 3 or "step" in request.http.query:
+        stated, at, problems = await _check_steps(request, stated, at)
     if problems or at < 4:
-        return await _step_page(visit, stated, at, problems)
+        return await _step_page(request, stated, at, problems)
     plan = await registry_changes.plan_reform(
-        visit.deps.deciding, await _with_units(visit, stated, _reform_to_plan(stated))
+        request.deps.deciding, await _with_units(request, stated, _reform_to_plan(stated))
     )
     if at == 5:
-        problems = _mail_rule(visit, stated)
+        problems = _mail_rule(request, stated)
         if problems or plan.conflicts:
-            return await _step_page(visit, stated, 4, problems or _conflicts(visit, plan), plan)
-    return await _step_page(visit, stated, at, [], plan)
+            return await _step_page(request, stated, 4, problems or _conflicts(request, plan), plan)
+    return await _step_page(request, stated, at, [], plan)
 
 
-async def propose_change(visit: Visit) -> web.StreamResponse:
+async def propose_change(request: PageRequest) -> web.StreamResponse:
     """Propose the previewed change to a second person."""
-    form = visit.form
-    stated = read_fields(form.flat(), visit.deps.out.today())
-    stated, at, problems = await _check_steps(visit, stated, 5)
+    form = request.form
+    stated = read_fields(form.flat(), request.deps.out.today())
+    stated, at, problems = await _check_steps(request, stated, 5)
     if problems:
-        return await _step_page(visit, stated, at, problems)
-    desk = visit.deps.deciding
-    plan = await registry_changes.plan_reform(desk, await _with_units(visit, stated, stated.reform()))
-    if plan.conflicts or _mail_rule(visit, stated):
-        return await _step_page(visit, stated, 4, _conflicts(visit, plan), plan)
+        return await _step_page(request, stated, at, problems)
+    services = request.deps.deciding
+    plan = await registry_changes.plan_reform(services, await _with_units(request, stated, stated.reform()))
+    if plan.conflicts or _mail_rule(request, stated):
+        return await _step_page(request, stated, 4, _conflicts(request, plan), plan)
     if form.text("base") != plan.base:
-        moved = [("", visit.say("clash.REG-MOVED"))]
-        return await _step_page(visit, stated, 5, moved, plan)
-    proposal, problems = await ground.perform_signed(
-        visit, [], lambda person: registry_changes.propose_reform(desk, person, plan, form.text("reason"))
+        moved = [("", request.say("clash.REG-MOVED"))]
+        return await _step_page(request, stated, 5, moved, plan)
+    proposal, problems = await common.perform_signed(
+        request,
+        [],
+        lambda person: registry_changes.propose_reform(services, person, plan, form.text("reason")),
     )
     if proposal is None:
-        return await _step_page(visit, stated, 5, problems, plan)
-    return visit.confirm(f"/co-quan/de-nghi/{proposal.id}", "reforms.proposed")
+        return await _step_page(request, stated, 5, problems, plan)
+    return request.confirm(f"/co-quan/de-nghi/{proposal.id}", "reforms.proposed")
 
 
-async def _check_steps(visit: Visit, stated: Wizard, last_step: int) -> tuple[Wizard, int, Problems]:
+async def _check_steps(request: PageRequest, stated: Wizard, last_step: int) -> tuple[Wizard, int, Problems]:
     """Return the step to show, and its problems. Codes are written as the registry writes them once they were typed."""
     for step in range(1, last_step):
         if faults := stated.faults(step):
-            return stated, step, [(name, _fault(visit, name, key)) for name, key in faults]
+            return stated, step, [(name, _fault(request, name, key)) for name, key in faults]
         if step == 2:
-            stated, problems = await _resolve_codes(visit, stated)
+            stated, problems = await _resolve_codes(request, stated)
             if problems:
                 return stated, 2, problems
     return stated, last_step, []
 
 
-async def _resolve_codes(visit: Visit, stated: Wizard) -> tuple[Wizard, Problems]:
+async def _resolve_codes(request: PageRequest, stated: Wizard) -> tuple[Wizard, Problems]:
     """Replace old codes and names by the code of today; no agency is guessed."""
     problems: Problems = []
     codes = []
     for text in stated.sources:
-        code, fault = await ground.known_code(visit, text)
+        code, fault = await common.known_code(request, text)
         codes.append(code)
         problems += [("sources", fault)] if fault else []
     fields = {**stated.fields}
@@ -287,55 +289,55 @@ async def _resolve_codes(visit: Visit, stated: Wizard) -> tuple[Wizard, Problems
         text = stated.text(name)
         if not text or (name.startswith("parent_") and text.upper() in new_codes):
             continue
-        fields[name], fault = await ground.known_code(visit, text)
+        fields[name], fault = await common.known_code(request, text)
         problems += [(name, fault)] if fault else []
     return replace(stated, fields=fields), problems
 
 
 async def _step_page(
-    visit: Visit, stated: Wizard, at: int, problems: Problems, planned: ReformPlan | None = None
+    request: PageRequest, stated: Wizard, at: int, problems: Problems, planned: ReformPlan | None = None
 ) -> web.StreamResponse:
-    return await visit.form_page(
+    return await request.form_page(
         "agencies/wizard.html",
         problems,
-        title=visit.say("agencies.changes"),
+        title=request.say("agencies.changes"),
         stated=stated,
         at=at,
         steps=[(n, key, _link(stated, n) if n < at else "") for n, key in enumerate(STEPS, 1)],
         hidden=stated.hidden(at),
-        kinds=[(kind.value, visit.say(f"reform.kind.{kind}")) for kind in WIZARD_KINDS],
-        names=await _names(visit, stated) if at > 2 else {},
+        kinds=[(kind.value, request.say(f"reform.kind.{kind}")) for kind in WIZARD_KINDS],
+        names=await _names(request, stated) if at > 2 else {},
         action=NEW,
         planned=planned,
-        **(_plan_values(visit, stated, planned) if planned is not None else {}),
+        **(_plan_values(request, stated, planned) if planned is not None else {}),
     )
 
 
-def _plan_values(visit: Visit, stated: Wizard, planned: ReformPlan) -> dict[str, object]:
+def _plan_values(request: PageRequest, stated: Wizard, planned: ReformPlan) -> dict[str, object]:
     """Return the values of the plan, for the steps that have one."""
     reform = _reform_to_plan(stated)
     asks_units = bool(stated.text("units")) or any(r.key == "units_below" for r in planned.warnings)
-    receivers = [(r.code, visit.say("reforms.mail.to", code=r.code)) for r in reform.targets]
+    receivers = [(r.code, request.say("reforms.mail.to", code=r.code)) for r in reform.targets]
     waiting = {r.params["code"]: r.params["count"] for r in planned.sentences if r.key.startswith("queued_")}
     return {
-        "conflicts": [] if not planned.conflicts else ground.render_remarks(visit, planned.conflicts),
-        "warnings": ground.render_remarks(visit, planned.warnings),
-        "sentences": ground.render_remarks(visit, planned.sentences),
-        "consequences": ground.render_remarks(
-            visit, (r for r in planned.sentences if r.key.startswith(_CONSEQUENCES))
+        "conflicts": [] if not planned.conflicts else common.render_remarks(request, planned.conflicts),
+        "warnings": common.render_remarks(request, planned.warnings),
+        "sentences": common.render_remarks(request, planned.sentences),
+        "consequences": common.render_remarks(
+            request, (r for r in planned.sentences if r.key.startswith(_CONSEQUENCES))
         ),
-        "lines": ground.code_lines(planned.lives_before, planned.lives_after),
-        "mail_waiting": [visit.say("reforms.waiting", code=code, count=n) for code, n in waiting.items()],
+        "lines": common.code_lines(planned.lives_before, planned.lives_after),
+        "mail_waiting": [request.say("reforms.waiting", code=code, count=n) for code, n in waiting.items()],
         "asks_units": asks_units and reform.successor is not None,
-        "units": [(r, visit.say(f"reforms.units.{r or 'stay'}")) for r in ("", MOVE_UNITS)],
+        "units": [(r, request.say(f"reforms.units.{r or 'stay'}")) for r in ("", MOVE_UNITS)],
         "chosen_units": stated.text("units"),
         "asks_queued": bool(reform.ended),
         "asks_mail": reform.kind is ReformKind.SPLIT and bool(reform.ended),
-        "queued": [(r.value, visit.say(f"reforms.queued.{r}")) for r in QueuedMail],
+        "queued": [(r.value, request.say(f"reforms.queued.{r}")) for r in QueuedMail],
         "mail": [
-            ("", visit.say("reforms.mail.choose")),
+            ("", request.say("reforms.mail.choose")),
             *receivers,
-            (TRIAGE, visit.say("reforms.mail.triage")),
+            (TRIAGE, request.say("reforms.mail.triage")),
         ],
         "reform": planned.reform,
         "chosen_queued": str(reform.queued),
@@ -351,41 +353,41 @@ def _reform_to_plan(stated: Wizard) -> Reform:
     return replace(reform, triage=True) if is_open else reform
 
 
-async def _with_units(visit: Visit, stated: Wizard, reform: Reform) -> Reform:
+async def _with_units(request: PageRequest, stated: Wizard, reform: Reform) -> Reform:
     """Add the units below the ended agencies as further steps of the decision, where that was chosen."""
     if stated.text("units") != MOVE_UNITS or reform.successor is None:
         return reform
-    return await registry_changes.reform_with_units(visit.deps.deciding, reform)
+    return await registry_changes.reform_with_units(request.deps.deciding, reform)
 
 
-def _mail_rule(visit: Visit, stated: Wizard) -> Problems:
+def _mail_rule(request: PageRequest, stated: Wizard) -> Problems:
     reform = stated.reform()
     asks = reform.kind is ReformKind.SPLIT and bool(reform.ended)
     if asks and not reform.triage and reform.mail_to is None:
-        return [("mail", visit.say("reform.mail_rule"))]
+        return [("mail", request.say("reform.mail_rule"))]
     return []
 
 
-def _conflicts(visit: Visit, planned: ReformPlan) -> Problems:
+def _conflicts(request: PageRequest, planned: ReformPlan) -> Problems:
     """List the conflicts; they stand in full on the page, the box says that there are some."""
-    return [("", sentence) for sentence in ground.render_remarks(visit, planned.conflicts)] or [
-        ("mail", visit.say("reform.mail_rule"))
+    return [("", sentence) for sentence in common.render_remarks(request, planned.conflicts)] or [
+        ("mail", request.say("reform.mail_rule"))
     ]
 
 
-async def _names(visit: Visit, stated: Wizard) -> dict[str, str]:
+async def _names(request: PageRequest, stated: Wizard) -> dict[str, str]:
     names = {}
     for code in (*stated.sources, *(target.code for target in stated.targets)):
-        entry = await visit.deps.registry.entry(code)
+        entry = await request.deps.registry.entry(code)
         names[code] = entry.name if entry is not None else ""
     return names | {target.code: target.name for target in stated.targets if target.name}
 
 
-def _fault(visit: Visit, name: str, key: str) -> str:
+def _fault(request: PageRequest, name: str, key: str) -> str:
     if key == "day":
-        return visit.say("reforms.day.unreadable")
+        return request.say("reforms.day.unreadable")
     label, target_label = f"reforms.{name}", f"reforms.target.{name.rpartition('_')[0]}"
-    return visit.say("form.missing", field=visit.say(label if labels.has(label) else target_label))
+    return request.say("form.missing", field=request.say(label if labels.has(label) else target_label))
 
 
 def _link(stated: Wizard, step: int) -> str:

@@ -1,6 +1,6 @@
 """One outgoing document as a page works with it: all its records in one read, the part that the person may see, the acts
 that are possible and the reasons against the others, and its recipients: one row each with its timeline, oldest first. In:
-a visit whose address names it; its records, the person's rights, a moment, a language. Out: `OutgoingView`, NotFound for
+a request whose address names it; its records, the person's rights, a moment, a language. Out: `OutgoingView`, NotFound for
 another agency's, Denied for another person's own: rules 13 (rights by role); one `DocumentAct` for each act of that
 person's rights, with its page or the reason in words, where the flow checks again; rows, bad ones first, then by name."""
 
@@ -26,10 +26,10 @@ from gateway.domain.text import name_key
 from gateway.errors import Denied
 from gateway.office.domain.listing import ListLine
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import dates, visits
+from gateway.office.web import dates, page_requests
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages import content
 from gateway.office.web.routes import Needs
-from gateway.office.web.visits import Visit
 from gateway.outgoing.answering import late_answers
 from gateway.outgoing.stopping import UNSENT
 from gateway.words import labels
@@ -76,7 +76,7 @@ class OutgoingView:
         acts = [
             event
             for event in self.events
-            if event.principal_id != visits.NODE_ITSELF and event.kind in _PERSONS_ACTS
+            if event.principal_id != page_requests.NODE_ITSELF and event.kind in _PERSONS_ACTS
         ]
         return max(acts, key=lambda event: (event.at, event.id), default=None)
 
@@ -94,12 +94,12 @@ _PERSONS_ACTS = frozenset(
 )
 
 
-async def find(visit: Visit) -> OutgoingView:
+async def find(request: PageRequest) -> OutgoingView:
     """Load the document that the address names."""
-    granted = visit.person.require(Right.SEE_CONTENT)
-    async with visit.deps.store.read(visit.scope()) as work:
-        document = await work.outgoing.get(visit.path("id"))
-        if granted.manner is Manner.OWN and document.accepted_by != visit.person.person.id:
+    granted = request.person.require(Right.SEE_CONTENT)
+    async with request.deps.store.read(request.scope()) as work:
+        document = await work.outgoing.get(request.path("id"))
+        if granted.manner is Manner.OWN and document.accepted_by != request.person.person.id:
             raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
         deliveries = tuple(await work.deliveries.of(document.id))
         namesakes = await work.outgoing.by_document_id(document.document_id)
@@ -112,41 +112,41 @@ async def find(visit: Visit) -> OutgoingView:
             events=tuple(await work.events.of(document.id)),
             line=await work.office.lists.line(document.id),
             parent=await work.outgoing.get(document.parent_id) if document.parent_id else None,
-            answers_late=await late_answers(work, [document], {document.id: deliveries}, visit.today),
+            answers_late=await late_answers(work, [document], {document.id: deliveries}, request.today),
             children=tuple(await work.outgoing.children(document.id)),
             namesakes=tuple(
                 d
                 for d in namesakes
                 if d.id != document.id
                 and d.kind.is_whole
-                and (granted.manner is not Manner.OWN or d.accepted_by == visit.person.person.id)
+                and (granted.manner is not Manner.OWN or d.accepted_by == request.person.person.id)
             ),
         )
 
 
-async def note_read(visit: Visit, document: OutgoingDocument, file: str) -> None:
-    own = document.accepted_by == visit.person.person.id
-    await content.note_read(visit, document.id, file, assigned=own)
+async def note_read(request: PageRequest, document: OutgoingDocument, file: str) -> None:
+    own = document.accepted_by == request.person.person.id
+    await content.note_read(request, document.id, file, assigned=own)
 
 
-async def names_of_people(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
-    return await visits.names_of(visit, principals, "outgoing.by")
+async def names_of_people(request: PageRequest, principals: Iterable[str]) -> Mapping[str, str]:
+    return await page_requests.names_of(request, principals, "outgoing.by")
 
 
-async def conflict(visit: Visit, outgoing: OutgoingView) -> str:
+async def conflict(request: PageRequest, outgoing: OutgoingView) -> str:
     """Write the sentence on a person's act since the form was made; empty where there is none."""
     last = outgoing.last
-    if last is None or visit.form.text("seen") == outgoing.mark:
+    if last is None or request.form.text("seen") == outgoing.mark:
         return ""
-    person = (await names_of_people(visit, [last.principal_id]))[last.principal_id]
-    return visit.say(
-        "notice.changed_by", person=person, time=dates.clock_text(last.at, visit.deps.clock.now())
+    person = (await names_of_people(request, [last.principal_id]))[last.principal_id]
+    return request.say(
+        "notice.changed_by", person=person, time=dates.clock_text(last.at, request.deps.clock.now())
     )
 
 
-def heading(visit: Visit, key: str) -> str:
+def heading(request: PageRequest, key: str) -> str:
     """Return the title of an act's page: its button's text without the dots that announce a page."""
-    return visit.say(key).removesuffix("…")
+    return request.say(key).removesuffix("…")
 
 
 MAY_ISSUE = (Right.ISSUE, (Manner.YES,))
