@@ -105,7 +105,7 @@ async def shared(store: SqlOfficeStore, *bodies: Body, scope: AgencyScope = NORT
 async def test_units_of_several_agencies_that_come_together_are_committed_together(
     store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
-    await shared(store, *(accepting(clock) for _ in range(2)))  # statements are prepared by who asks first
+    await shared(store, *(accepting(clock) for _ in range(2)))  # the first call prepares the statements
     commits.clear()
 
     ids = await asyncio.gather(
@@ -291,7 +291,7 @@ async def test_each_unit_runs_where_it_was_asked_for(store: SqlOfficeStore, cloc
 async def test_who_waits_for_something_else_between_questions_is_committed_with_the_others(
     store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
-    """A thread, a turn of the loop, and what fails: nobody hears another one's answer, nor holds the others up for ever."""
+    """A unit that waits for a thread or the loop, or fails, neither gets another unit's answer nor blocks the others."""
     asked_by = ContextVar("asked_by", default="nobody")
     documents = [outgoing(clock) for _ in range(9)]
     async with committing(store) as work:
@@ -318,7 +318,7 @@ async def test_who_waits_for_something_else_between_questions_is_committed_with_
         return known.id
 
     bodies = [partial(body, n=n) for n in range(len(documents))]
-    for _ in range(2):  # statements are prepared by who asks first
+    for _ in range(2):  # the first call prepares the statements
         commits.clear()
         ends = await shared(store, *bodies)
         assert [type(each) for each in ends] == [OSError if n == 4 else str for n in range(len(documents))]
@@ -472,7 +472,7 @@ async def test_views_that_are_asked_for_together_are_each_ones_own_and_nobody_wa
 async def test_who_may_wait_goes_with_the_next_unit_and_else_by_itself(
     store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
-    await shared(store, *(accepting(clock) for _ in range(2)))  # statements are prepared by who asks first
+    await shared(store, *(accepting(clock) for _ in range(2)))  # the first call prepares the statements
     commits.clear()
 
     patient = asyncio.create_task(_waiting_for(store, accepting(clock), 3600.0))
@@ -482,7 +482,7 @@ async def test_who_may_wait_goes_with_the_next_unit_and_else_by_itself(
     await patient
     assert len(commits) == 1
 
-    await _waiting_for(store, accepting(clock), 0.001)  # nobody comes
+    await _waiting_for(store, accepting(clock), 0.001)  # no other unit comes
     assert len(commits) == 2
 
 

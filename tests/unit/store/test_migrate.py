@@ -97,7 +97,7 @@ def is_no_search_index(_: object, name: str | None, *more: object) -> bool:
 
 
 def test_steps_that_databases_have_taken_do_not_change() -> None:
-    """A database that took a step keeps what it did then: whoever needs something else adds a step behind it."""
+    """A database that took a step keeps its effect: a change of it is a further step."""
     folder = Path(migrate.__file__).parent / "migrations" / "versions"
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]
 
