@@ -171,6 +171,8 @@ class SavedViewRow(OfAgency, table=True):
 class NotificationSettingsRow(OfAgency, table=True):
     """`muted` is a JSON list of the kinds of which the bell tells nothing."""
 
+    __tablename__ = "own_desk"
+
     person_id: str = Field(primary_key=True)
     read_until: datetime | None = Field(default=None, sa_type=Moment)
     muted: str | None = Field(default=None, sa_type=Text)

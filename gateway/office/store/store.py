@@ -273,7 +273,7 @@ class SqlSavedViews(AgencyRows):
         )
 
 
-_DESK = NotificationSettingsRow
+_SETTINGS = NotificationSettingsRow
 _KINDS = tuple[RingKind, ...]
 
 
@@ -282,8 +282,8 @@ class SqlNotificationSettings(AgencyRows):
 
     async def load(self, person_id: str) -> NotificationSettings:
         """Return the person's settings; the defaults where nothing was kept yet."""
-        mine = (col(_DESK.agency_id) == self._agency_id, col(_DESK.person_id) == person_id)
-        row = await self._tx.first(_DESK, select(_DESK).where(*mine))
+        mine = (col(_SETTINGS.agency_id) == self._agency_id, col(_SETTINGS.person_id) == person_id)
+        row = await self._tx.first(_SETTINGS, select(_SETTINGS).where(*mine))
         return value_of(NotificationSettings, row) if row is not None else NotificationSettings()
 
     async def save(self, person_id: str, settings: NotificationSettings) -> None:
