@@ -81,8 +81,8 @@ def test_every_command_that_is_due_exists_and_its_help_begins_with_what_the_firs
 def test_the_first_help_loads_no_command() -> None:
     code = """
 import sys
-from gateway import house
-house.run(["--help"])
+from gateway import program
+program.run(["--help"])
 print(sorted(name for name in sys.modules if ".cli." in name), file=sys.stderr)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -94,11 +94,11 @@ print(sorted(name for name in sys.modules if ".cli." in name), file=sys.stderr)
 def test_help_of_a_word_waits_for_no_database_and_no_envelope() -> None:
     code = """
 import contextlib, sys
-from gateway import house
+from gateway import program
 from gateway.cli.command import known_words
 for word in known_words():
     with contextlib.suppress(SystemExit):
-        house.run([word, "--help"])
+        program.run([word, "--help"])
 print(sorted(name for name in ("sqlalchemy", "lxml", "aiohttp", "aio_pika") if name in sys.modules), file=sys.stderr)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -147,7 +147,7 @@ def test_a_typing_error_is_answered_with_what_was_probably_meant(terminal: Termi
 def test_the_version_needs_none_of_the_heavy_libraries() -> None:
     """What is not imported cannot be slow: a time would say the same less reliably."""
     script = (
-        "import sys; from gateway import house; house.run(['version', '-q']);"
+        "import sys; from gateway import program; program.run(['version', '-q']);"
         "heavy = {'sqlalchemy', 'aiohttp', 'lxml', 'cryptography', 'signxml', 'rich', 'pypdf', 'alembic'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
