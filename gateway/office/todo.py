@@ -93,10 +93,8 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
     unsettled = await work.office.tasks.pending(
         now - todo.LOOK_BACK, todo.status_horizon(now), MOST_OF_A_KIND
     )
-    asks = [
-        (ask, await work.outgoing.get(ask.document_id))
-        for ask in await work.office.recalls.open(MOST_OF_A_KIND)
-    ]
+    open_asks = await work.office.recalls.open(MOST_OF_A_KIND)
+    asks = [(ask, await work.outgoing.get(ask.document_id)) for ask in open_asks]
     stuck = await work.systems.stuck(MOST_OF_A_KIND)
     untaken = [(box_item, await _document_of(work, box_item)) for box_item in stuck]
     expected = await _wanted_replies(work, now)

@@ -56,10 +56,7 @@ async def check(
     ]
     recipients = [_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
     lead = lead_of(request_files)
-    mode = order.draft.delivery_mode
-    if order.send:
-        worth = pdf_verdict.legal_value(lead)
-        mode = rules.delivery_mode_of(order.draft, worth, services.profile.delivery_modes)
+    mode = _delivery_mode(services, order, lead)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
 
     async def looked(work: SqlWork) -> tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]:
@@ -92,14 +89,9 @@ async def check(
         verdict += Verdict(reasons=(taken,))
     if verdict.allowed and travels:
         document_id = parent.document_id if order.kind is Kind.UPDATE and parent else None
-        verdict += translate.judge_order(
-            order,
-            draft,
-            stored(request_files),
-            document_id or document_id_of(agency, draft),
-            agency,
-            services.clock.now(),
-        )
+        document_id = document_id or document_id_of(agency, draft)
+        files, now = stored(request_files), services.clock.now()
+        verdict += translate.judge_order(order, draft, files, document_id, agency, now)
     if travels and order.send:
         unhosted = await _unhosted(services, draft.recipients)
         verdict += Verdict.asking(rules.unhosted_reasons(draft.recipients, unhosted), order.confirm)
@@ -107,6 +99,14 @@ async def check(
     bound = await services.directory.bound(addressed, services.clock.now()) if addressed else ()
     known = rules.warnings_of_registry(resolutions if travels else (), bound)
     return draft, verdict + Verdict(warnings=(*order.notes, *known, *again))
+
+
+def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict | None) -> DeliveryMode | None:
+    """Return how the document goes; a draft keeps its wish until it is sent."""
+    if not order.send:
+        return order.draft.delivery_mode
+    worth = pdf_verdict.legal_value(lead)
+    return rules.delivery_mode_of(order.draft, worth, services.profile.delivery_modes)
 
 
 async def look(
