@@ -29,7 +29,7 @@ from gateway.edxml.envelope import Business, OtherInfo
 from gateway.incoming.settle import MARK_TERMS
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.application import COOKIE
+from gateway.office.web.page_handling import COOKIE
 from gateway.ops.checks import Watch
 from tests.long.acceptance.test_cli import typed
 from tests.support import accounts, people

@@ -16,7 +16,7 @@ from gateway.office.accounts import sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.application import COOKIE
+from gateway.office.web.page_handling import COOKIE
 from tests.support.accounts import HERE, MACHINE, Someone, post, someone, with_factor
 
 Skip = Callable[[timedelta], None]

@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.office.domain.session import form_token
-from gateway.office.web.application import COOKIE
+from gateway.office.web.page_handling import COOKIE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from gateway.bootstrap.node import Wrap
 from gateway.office.accounts import sessions, sign_in
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.application import COOKIE
+from gateway.office.web.page_handling import COOKIE
 from gateway_labs.demo import stage
 from tests.support.accounts import HERE, Someone
 from tests.support.clock import MovableClock

@@ -15,8 +15,8 @@ from gateway.office.accounts import admin, sessions, sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.bootstrap.office import account_rules
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.application import COOKIE
 from gateway.office.web.deps import MOST_LIVE_PER_PERSON
+from gateway.office.web.page_handling import COOKIE
 from tests.pages.site import Site
 from tests.support.accounts import HERE
 from tests.support.waiting import within_limit

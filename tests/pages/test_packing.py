@@ -6,7 +6,7 @@ import aiohttp
 
 from gateway.office.accounts import sessions, sign_in
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.application import COOKIE
+from gateway.office.web.page_handling import COOKIE
 from tests.pages.site import Site
 from tests.support.accounts import HERE
 

@@ -16,7 +16,7 @@ from gateway.errors import Denied
 from gateway.office.accounts import admin, sessions
 from gateway.office.accounts.acting import By
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.application import COOKIE
+from gateway.office.web.page_handling import COOKIE
 from tests.pages import axe
 from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site

@@ -29,7 +29,7 @@ from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.notices import NoticeBoard
 from gateway.office.notifications import RingBoard
 from gateway.office.todo import TaskCount
-from gateway.office.web import answers, application, icons
+from gateway.office.web import answers, icons, page_handling
 from gateway.office.web.deps import Operations, Previews, WebDeps
 from gateway.office.web.pages import ROUTES
 from gateway.office.web.routes import Access, PageRoute, get
@@ -88,7 +88,7 @@ def routes_over(deps: WebDeps) -> web.UrlDispatcher:
 def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[PageRoute] = ROUTES) -> None:
     """Add the pages to a table of routes."""
     for route in routes:
-        handler = application.handler(route, deps)
+        handler = page_handling.handler(route, deps)
         # HEAD is GET without the body, which the server leaves out by itself.
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             router.add_route(method, route.path, handler)
@@ -99,8 +99,8 @@ def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[PageRou
 def _nowhere_handler(deps: WebDeps) -> Handler:
     """Make the handler of unknown addresses: a person gets a page of the node, in its frame; a program the problem of the
     API."""
-    page = application.handler(
-        get(NOWHERE, "nowhere", application.unknown_address, access=Access.ANYBODY), deps
+    page = page_handling.handler(
+        get(NOWHERE, "nowhere", page_handling.unknown_address, access=Access.ANYBODY), deps
     )
 
     async def nowhere(request: web.Request) -> web.StreamResponse:

@@ -19,7 +19,7 @@ from gateway.domain.document import OutgoingDocument
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
-from gateway.office.web.application import COOKIE
+from gateway.office.web.page_handling import COOKIE
 from tests.pages.site import Site
 from tests.pages.visiting import scope_of
 from tests.support.accounts import HERE

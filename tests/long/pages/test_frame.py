@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.office.accounts import sessions
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.application import COOKIE
+from gateway.office.web.page_handling import COOKIE
 from tests.pages import axe
 from tests.pages.composing import BY_HAND, SUBJECT, fill_in, press, written
 from tests.pages.guest import calling

@@ -15,7 +15,7 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.pace import Metric
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.application import COOKIE
+from gateway.office.web.page_handling import COOKIE
 from gateway.ops import backup
 from gateway.store.log_reading import WantedEvents, search_log
 from gateway.workers.heartbeat import slots

@@ -16,7 +16,7 @@ from gateway.domain.event import EventKind
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.application import LANG_COOKIE
+from gateway.office.web.page_handling import LANG_COOKIE
 from gateway.outgoing import accept, intake, manage
 from gateway.outgoing.intake import Order
 from tests.pages import axe

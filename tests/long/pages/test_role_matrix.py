@@ -18,7 +18,7 @@ from gateway.errors import Denied
 from gateway.office.accounts import sessions, sign_in
 from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
-from gateway.office.web.application import COOKIE, SIGN_IN
+from gateway.office.web.page_handling import COOKIE, SIGN_IN
 from gateway.office.web.pages import ROUTES
 from gateway.office.web.routes import Access, PageRoute
 from tests.pages.site import Site

@@ -22,7 +22,8 @@ from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
 from gateway.office.web import dates
-from gateway.office.web.application import (
+from gateway.office.web.forms import Problems
+from gateway.office.web.page_handling import (
     FACTOR,
     PASSWORD,
     SIGN_IN,
@@ -30,7 +31,6 @@ from gateway.office.web.application import (
     keep_choice,
     keep_session,
 )
-from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import COMFORTABLE, COMPACT, DENSITY, PageRequest, bell_choice
 from gateway.office.web.routes import Access, Needs, both, get, post
 from gateway.trust import qr

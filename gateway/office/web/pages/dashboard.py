@@ -23,11 +23,11 @@ from gateway.office.store.lists import ListCount, Tiles
 from gateway.office.store.lists_figures import Charts
 from gateway.office.todo import TodoList
 from gateway.office.web import charts
-from gateway.office.web.application import AGENCY
 from gateway.office.web.charts import QueueChart
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.list_rows import ListSight, ShownLine
+from gateway.office.web.page_handling import AGENCY
 from gateway.office.web.page_requests import PageRequest, bell_kinds, url_for
 from gateway.office.web.pages import tasks
 from gateway.office.web.pages.lists import read_query

@@ -16,7 +16,9 @@ from gateway.office.accounts.credentials import NotTaken
 from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
 from gateway.office.domain.listing import Side
 from gateway.office.web import forms, page_requests
-from gateway.office.web.application import (
+from gateway.office.web.forms import Problems
+from gateway.office.web.listing.asking import STATES
+from gateway.office.web.page_handling import (
     COOKIE,
     LANG_COOKIE,
     SIGN_IN,
@@ -24,8 +26,6 @@ from gateway.office.web.application import (
     keep_choice,
     keep_session,
 )
-from gateway.office.web.forms import Problems
-from gateway.office.web.listing.asking import STATES
 from gateway.office.web.page_requests import PageRequest, inside
 from gateway.office.web.pages import account
 from gateway.office.web.routes import Access, FormBody, get, post

@@ -23,7 +23,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import application, dates
+from gateway.office.web import dates, page_handling
 from gateway.office.web.listing import list_rows
 from gateway.office.web.page_requests import PageRequest, merged, url_for
 from gateway.office.web.pages import content, lists
@@ -93,7 +93,7 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         answers_to=await _answered_documents(request, document),
         answered=await _answers_received(request, outgoing),
         # The whole address, to be sent to a colleague.
-        address=f"{'https' if application.is_secure(request.http) else 'http'}://{request.http.host}{outgoing.path}",
+        address=f"{'https' if page_handling.is_secure(request.http) else 'http'}://{request.http.host}{outgoing.path}",
         beside=await lists.neighbours_of(request, Side.OUT, document.id),
         tags=await list_rows.tags_on_page(request, Side.OUT, document.id),
         **region,

@@ -1,4 +1,4 @@
-"""The door of the pages: it makes a server's handler of each row of the route table. It checks the person, the right and
+"""Handling of a page request: makes a handler of the server for each row of the route table. It checks person, right and
 the form's origin and token, then calls the row's own handler; whatever goes wrong becomes a page that helps. It also sets
 the cookies: the session, which no script may read, and choices about how pages look."""
 
