@@ -1,7 +1,7 @@
-"""Step 3 of the way out: makes the promise of G1. In: an `Order` and its files. Out: `Accepted`, only after one transaction
-holds document, deliveries, facts, event, idempotency record, and what sends it: of most documents their envelope, signed
-before, with the outbox row; of any other its files and a `pack` job. An envelope that the agency signed itself stands
-in the place of the one that the node would make."""
+"""Step 3 of the way out keeps the promise of G1 (durable when answered). In: an `Order` and its files. Out: `Accepted`,
+only after one transaction holds document, deliveries, facts, event, idempotency record, and the work that sends it: for
+most documents the signed envelope with its outbox row; for any other its files and a `pack` job. An envelope that the
+agency signed itself takes the place of the one that the node would make."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
 from gateway.store.blob_refs import Kept
 from gateway.store.work import SqlWork
 
-# How long a request may be at work before its key can be taken over (interfaces.md 3.3).
+# A request may be at work for so long before its key can be taken over (interfaces.md 3.3).
 IN_FLIGHT = timedelta(seconds=60)
 _log = logging.getLogger(__name__)
 _ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}
@@ -40,7 +40,7 @@ _ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}
 
 @dataclass(frozen=True, slots=True)
 class _KeyLease:
-    """The hold that this request has of its key: when it ends says whose it is."""
+    """The hold of this request on its idempotency key; its end names the holder."""
 
     once: Once
     until: datetime
@@ -54,17 +54,17 @@ async def accept(
     once: Once | None = None,
     signed: Packed | None = None,
 ) -> Accepted:
-    """The document is on disk and will be sent, or nothing happened and the error says why. Repeats under the same
-    key, the same `external_id` or of the same `signed` envelope get the first answer."""
-    asked = _Asked(services=services, scope=scope, order=order, request_files=request_files, signed=signed)
+    """Put the document on disk to be sent; otherwise nothing happens and the error says why. Repeats under the same key, of
+    the same `external_id` or of the same `signed` envelope get the first answer."""
+    task = _Task(services=services, scope=scope, order=order, request_files=request_files, signed=signed)
     if once is None:
-        return await asked.accepted()
+        return await task.accepted()
     turn = _KeyLease(once, services.clock.now() + IN_FLIGHT)
     earlier = await _begin(services, scope, turn, request_files)
     if earlier is not None:
         return earlier
     try:
-        return await replace(asked, turn=turn).accepted()
+        return await replace(task, turn=turn).accepted()
     except GatewayError:
         async with services.store.begin(scope) as work:
             await work.idempotency.release(once.owner, once.key, turn.until)
@@ -77,23 +77,23 @@ async def _begin(
 ) -> Accepted | None:
     once, digest = turn.once, request_digest(turn.once, request_files)
     async with services.store.begin(scope) as work:
-        known = await work.idempotency.begin(once.owner, once.key, digest, turn.until)
+        first_call = await work.idempotency.begin(once.owner, once.key, digest, turn.until)
         await work.commit()
-    if known is None:
+    if first_call is None:
         return None
-    if known.digest != digest:
-        other = reason(ReasonCode.IDEMPOTENCY_OTHER, "/headers/Idempotency-Key", key=once.key)
-        raise Refused(Verdict(reasons=(other,)))
-    if known.running or known.status is None or known.body is None:
+    if first_call.digest != digest:
+        key_reused = reason(ReasonCode.IDEMPOTENCY_OTHER, "/headers/Idempotency-Key", key=once.key)
+        raise Refused(Verdict(reasons=(key_reused,)))
+    if first_call.running or first_call.status is None or first_call.body is None:
         raise Clash(
             "the first request with this Idempotency-Key is still at work; try again in a moment",
             code="GW-IDEM-RUNNING",
         )
-    return Accepted(document=None, replayed=(known.status, known.body))
+    return Accepted(document=None, replayed=(first_call.status, first_call.body))
 
 
 def request_digest(once: Once, request_files: RequestFiles) -> str:
-    """Other multipart boundaries do not matter: only method, path, meta and each file's field, name and bytes do."""
+    """Hash a request for comparison: method, path, meta and each file's field, name and bytes, without boundaries."""
     files = [
         (received.field, received.item.name, received.item.sha256) for received in request_files.received
     ]
@@ -101,13 +101,13 @@ def request_digest(once: Once, request_files: RequestFiles) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class _NamedAnew(Exception):
-    """The agency changed while its document was signed: it is signed anew, under the name of now."""
+class _AgencyChanged(Exception):
+    """Signal that the agency changed while its document was signed: it is signed again, under the present name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """An order with all that came with it."""
+class _Task:
+    """Acceptance of one order, with everything that came with it."""
 
     services: OutgoingServices
     scope: AgencyScope
@@ -116,33 +116,33 @@ class _Asked:
     signed: Packed | None = None
     turn: _KeyLease | None = None
     signs: bool = True
-    """Whether its envelope is signed before it is accepted, where that can be; else by a job."""
+    """False where a job signs the envelope, and not this request before it accepts the document."""
 
     async def accepted(self) -> Accepted:
         with self.services.store.memory.moment():
             try:
                 return await self._accepted()
-            except _NamedAnew:
+            except _AgencyChanged:
                 return await replace(self, signs=False)._accepted()
 
     async def _accepted(self) -> Accepted:
         services, order = self.services, self.order
         digest = None
         if order.draft.external_id is not None:
-            # Brief: of many that come in the same moment each waits for its turn, and nobody for all of them.
+            # Run as brief work, so that of many requests at once each waits for its own turn only.
             digest = await services.pool.brief(partial(content_digest, order, self.request_files))
         repeated = await self._repeat(digest)
         if repeated is not None:
             return repeated
         draft, verdict = await checking.check(services, self.scope, order, self.request_files)
         if not order.send:
-            # A draft may be incomplete; what must never be stored is turned away all the same (R2).
+            # A draft may be incomplete, but content that must never be stored is refused (R2, no state secrets).
             verdict = Verdict(
                 reasons=admission.never_stored(verdict).reasons,
                 warnings=(*verdict.reasons, *verdict.warnings),
             )
         if not verdict.allowed:
-            # What holds the number may be this very document, accepted by another request meanwhile.
+            # The number may belong to this very document, accepted by another request meanwhile.
             repeated = await self._repeat(digest)
             if repeated is not None:
                 return repeated
@@ -155,18 +155,18 @@ class _Asked:
             packed = await package.sign_document(services, known_as, planned, self.request_files.received)
         contents = await self.request_files.kept() if packed is None else []
 
-        async def stored(work: SqlWork) -> Accepted:
+        async def store_document(work: SqlWork) -> Accepted:
             agency = await work.agency()
             # Looked for once more under the writer's lock: another request may have been committed meanwhile.
-            repeated = await _same_document(work, order, digest, self.signed)
+            repeated = await _find_same_document(work, order, digest, self.signed)
             if repeated is not None:
                 return await self._remember(work, repeated)
-            named = planned if agency == known_as else self._named_anew(agency, planned, packed)
-            document, deliveries = await self._stored(work, agency, named, verdict, packed, contents)
-            made = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
-            return await self._remember(work, made)
+            current_plan = planned if agency == known_as else self._named_anew(agency, planned, packed)
+            document, deliveries = await self._stored(work, agency, current_plan, verdict, packed, contents)
+            answer = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
+            return await self._remember(work, answer)
 
-        accepted = await services.store.share(self.scope, stored)
+        accepted = await services.store.share(self.scope, store_document)
         document = accepted.document
         if accepted.repeats or document is None:
             return accepted
@@ -179,11 +179,11 @@ class _Asked:
         return accepted
 
     async def _repeat(self, digest: str | None) -> Accepted | None:
-        """The first answer to the same document, from now on under this key too."""
+        """Return the first answer to the same document, and store it under this request's key too."""
         if self.order.draft.external_id is None and self.signed is None:
             return None
         async with self.services.store.ask(self.scope) as work:
-            repeated = await _same_document(work, self.order, digest, self.signed)
+            repeated = await _find_same_document(work, self.order, digest, self.signed)
         if repeated is not None and self.turn is not None:
             async with self.services.store.begin(self.scope) as work:
                 await self._remember(work, repeated)
@@ -217,11 +217,11 @@ class _Asked:
     def _named_anew(
         self, agency: HostedAgency, planned: OutgoingDocument, packed: Packed | None
     ) -> OutgoingDocument:
-        """Under what the agency is called now; what was signed meanwhile does not say so."""
+        """Plan the document under the agency's present name; an envelope that was signed meanwhile has the old one."""
         if self.signed is not None:
             raise Clash("the agency changed while its envelope was taken in; send it again")
         if packed is not None:
-            raise _NamedAnew
+            raise _AgencyChanged
         return replace(planned, document_id=checking.document_id_of(agency, planned.draft))
 
     async def _stored(
@@ -233,25 +233,25 @@ class _Asked:
         packed: Packed | None,
         contents: Sequence[Kept],
     ) -> tuple[OutgoingDocument, tuple[Delivery, ...]]:
-        """With all that belongs to it, and with what sends it."""
+        """Store the document with its deliveries, events, content, and the work that sends it."""
         services, order, draft = self.services, self.order, planned.draft
-        document, earlier = await _placed(work, planned, order)
+        document, earlier = await _set_identity(work, planned, order)
         files = checking.digests(self.request_files)
-        if order.send and (taken := await checking.number_taken(work, agency, draft, order, files, earlier)):
-            raise Refused(Verdict(reasons=(taken,)))
+        if order.send and (in_use := await checking.number_taken(work, agency, draft, order, files, earlier)):
+            raise Refused(Verdict(reasons=(in_use,)))
         now = services.clock.now()
         if packed is not None:
             document = package.as_packed(document, packed, now)
         await work.outgoing.add(document)
-        for kept in contents:
-            await work.blobs.keep(kept, "source", document.id)
-        told = {
+        for content in contents:
+            await work.blobs.keep(content, "source", document.id)
+        facts = {
             "kind": document.kind,
             "document_id": document.document_id,
             "code": draft.code,
             "legal_value": document.legal_value,
         }
-        await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, now, told)
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, now, facts)
         if order.send:
             await confirmed(services, work, document.id, order, verdict)
         deliveries = await queue(services, work, document) if order.send else ()
@@ -260,7 +260,7 @@ class _Asked:
         return document, deliveries
 
     async def _remember(self, work: SqlWork, accepted: Accepted) -> Accepted:
-        """The answer is remembered under its key, in the transaction that makes it true."""
+        """Store the answer under its key, in the transaction that makes it true."""
         if (turn := self.turn) is not None:
             status, body = turn.once.render(accepted)
             await work.idempotency.finish(turn.once.owner, turn.once.key, turn.until, status, body)
@@ -270,37 +270,33 @@ class _Asked:
 async def confirmed(
     services: OutgoingServices, work: SqlWork, document_id: str, order: Order, verdict: Verdict
 ) -> None:
-    """What the sender was asked and answered for is remembered with who it was (R2)."""
-    borne = [each for each in verdict.warnings if each.code in CONFIRMABLE and each.code in order.confirm]
-    if borne:
-        told = [{"code": each.code, "at": each.pointer, **each.params} for each in borne]
+    """Record the questions that the sender answered for, with the sender (R2, no state secrets)."""
+    accepted_warnings = [w for w in verdict.warnings if w.code in CONFIRMABLE and w.code in order.confirm]
+    if accepted_warnings:
+        confirmations = [{"code": w.code, "at": w.pointer, **w.params} for w in accepted_warnings]
         await work.events.append(
-            EventKind.MESSAGE_CONFIRMED, document_id, services.clock.now(), {"confirmed": told}
+            EventKind.MESSAGE_CONFIRMED, document_id, services.clock.now(), {"confirmed": confirmations}
         )
 
 
 def content_digest(order: Order, request_files: RequestFiles) -> str:
-    """What `external_id` stands for: the order and its files, whatever key or boundary carried them."""
+    """Hash the content behind an `external_id`: the order and its files, whatever key or boundary carried them."""
     files = [
         (received.item.role, received.item.name, received.item.sha256) for received in request_files.received
     ]
-    told = [order.kind, order.parent_id, order.send, order.draft, files]
-    return hashlib.sha256(json.dumps(told, default=_as_told, sort_keys=True).encode()).hexdigest()
+    content = [order.kind, order.parent_id, order.send, order.draft, files]
+    return hashlib.sha256(json.dumps(content, default=_to_json, sort_keys=True).encode()).hexdigest()
 
 
-def _as_told(value: Any) -> object:
-    """Any: whatever JSON has no form for."""
-    return (
-        {each.name: getattr(value, each.name) for each in fields(value)}
-        if is_dataclass(value)
-        else str(value)
-    )
+def _to_json(value: Any) -> object:
+    """Convert what JSON has no form for: dataclasses field by field, the rest as text."""
+    return {f.name: getattr(value, f.name) for f in fields(value)} if is_dataclass(value) else str(value)
 
 
-async def _same_document(
+async def _find_same_document(
     work: SqlWork, order: Order, digest: str | None, signed: Packed | None
 ) -> Accepted | None:
-    """What the caller sent before: by its own id of it, or by the packet that it signed."""
+    """Find the document that the caller sent before: by the caller's own id, or by the packet that it signed."""
     if signed is not None and signed.signed.packet_id is not None:
         earlier = await work.outgoing.by_packet_id(signed.signed.packet_id)
         if earlier is not None and earlier.body_digest == signed.signed.body_digest:
@@ -314,10 +310,10 @@ async def _same_document(
                 code="GW-PACKET-ID",
                 told={"existing": earlier.id},
             )
-    return await _same_external_id(work, order, digest)
+    return await _find_same_external_id(work, order, digest)
 
 
-async def _same_external_id(work: SqlWork, order: Order, digest: str | None) -> Accepted | None:
+async def _find_same_external_id(work: SqlWork, order: Order, digest: str | None) -> Accepted | None:
     if order.draft.external_id is None:
         return None
     earlier = await work.outgoing.by_external_id(order.draft.external_id)
@@ -334,40 +330,40 @@ async def _same_external_id(work: SqlWork, order: Order, digest: str | None) -> 
     return Accepted(document=earlier, deliveries=deliveries, repeats=True)
 
 
-async def _placed(
+async def _set_identity(
     work: SqlWork, document: OutgoingDocument, order: Order
 ) -> tuple[OutgoingDocument, Sequence[OutgoingDocument]]:
-    """Among what this agency has sent, which bears the same identity: an update has that of its parent."""
+    """Set identity and attempt, and return earlier documents of that identity; an update has its parent's."""
     document_id = document.document_id
     if order.kind is Kind.UPDATE and order.parent_id:
         document_id = (await work.outgoing.get(order.parent_id)).document_id
     earlier = await work.outgoing.by_document_id(document_id)
-    attempt = _attempt_after(earlier, order.kind)
+    attempt = _next_attempt(earlier, order.kind)
     if (document_id, attempt) != (document.document_id, document.attempt):
         document = replace(document, document_id=document_id, attempt=attempt)
     return document, earlier
 
 
 def first_state(draft: Draft) -> OutState:
-    """Of what is accepted: in line to be packed, or out of the axis's reach for ever (R6)."""
+    """Return the state of an accepted document: in line to be packed, or never on the axis (R6, electronic or paper)."""
     return OutState.PAPER if draft.delivery_mode is DeliveryMode.PAPER else OutState.QUEUED
 
 
 async def attempt_of(work: SqlWork, kind: Kind, document_id: DocumentId) -> int:
-    """Which try this is to bring a document of that identity to its recipients; what is still a draft is none."""
-    return _attempt_after(await work.outgoing.by_document_id(document_id), kind)
+    """Return the number of this attempt to send a document of that identity; drafts do not count."""
+    return _next_attempt(await work.outgoing.by_document_id(document_id), kind)
 
 
-def _attempt_after(earlier: Sequence[OutgoingDocument], kind: Kind) -> int:
-    return 1 + sum(one.kind is kind and one.state is not OutState.DRAFT for one in earlier)
+def _next_attempt(documents: Sequence[OutgoingDocument], kind: Kind) -> int:
+    return 1 + sum(d.kind is kind and d.state is not OutState.DRAFT for d in documents)
 
 
 async def queue(
     services: OutgoingServices, work: SqlWork, document: OutgoingDocument
 ) -> tuple[Delivery, ...]:
-    """Deliveries, their first facts and, if it is not packed yet, the `pack` job, in the caller's transaction; an update
-    asks from now on. What can be called back for a while is packed after that. What goes on paper is never packed, and
-    waits for a person."""
+    """Create deliveries, their first facts and, if it is not packed yet, the `pack` job, in the caller's transaction. An
+    update asks its recipients from now on. A document that can be called back for a while is packed after that. Paper is
+    never packed: it waits for a person."""
     now = services.clock.now()
     goes = document.state is not OutState.PAPER
     word = "queued" if goes else "paper"

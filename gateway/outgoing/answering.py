@@ -1,5 +1,5 @@
-"""What a document answers stops waiting once it has reached who asked (R52, R53). In: what left in one pass, or was brought
-on paper. Out: the documents that came in name what answers them."""
+"""Ends the wait of a received document once its answer has reached the agency that asked (R52, reply links; R53, classes of
+reply). In: rows that left in one pass, or paper that was handed over. Out: received documents name their answers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ async def late_answers(
     deliveries: Mapping[str, Sequence[Delivery]],
     today: date,
 ) -> frozenset[str]:
-    """Deliveries, by id, whose recipients were to answer by a day that is over (T9), and have not."""
-    due = [each for each in documents if each.reply_by is not None and each.reply_by < today]
-    answered = await work.outgoing.answered_from([each.id for each in due]) if due else {}
+    """Return ids of deliveries whose recipients were to answer by a day that is over (T9, reply deadline), and have not."""
+    due = [d for d in documents if d.reply_by is not None and d.reply_by < today]
+    answered = await work.outgoing.answered_from([d.id for d in due]) if due else {}
     return frozenset(
         delivery.id
         for document in due
@@ -34,8 +34,7 @@ async def late_answers(
 async def end_waits_of_rows(
     work: SqlWork, rows: Sequence[tuple[OutboxItem, Collection[str]]], now: datetime
 ) -> None:
-    """By the codes that each reached. Nothing for what answers nobody, nor a second time for what reaches the next
-    recipient."""
+    """End waits by the codes that each row reached. An answer with several recipients ends each wait once."""
     reached: dict[str, list[str]] = {}
     for item, codes in rows:
         if codes and item.kind.is_whole:
@@ -47,22 +46,22 @@ async def end_waits_of_rows(
 async def end_waits(
     work: SqlWork, document: OutgoingDocument, reached: Collection[str], now: datetime
 ) -> None:
-    """By the axis, or on paper."""
+    """End waits of a document that reached these codes by the axis, or on paper."""
     if not document.kind.is_whole:
         return
     for link in document.draft.replies_to:
         if link.document_id is None or not _is_answer_told(document, link.agency, reached):
             continue
-        for asked in await work.incoming.by_document_id(link.agency, link.document_id):
-            if document.id in asked.answered_by:
+        for incoming in await work.incoming.by_document_id(link.agency, link.document_id):
+            if document.id in incoming.answered_by:
                 continue
-            await work.incoming.save(replace(asked, answered_by=(*asked.answered_by, document.id)))
-            said = {"by": document.id, "to": link.agency}
-            await work.events.append(EventKind.INBOX_REPLIED, asked.id, now, said)
+            await work.incoming.save(replace(incoming, answered_by=(*incoming.answered_by, document.id)))
+            facts = {"by": document.id, "to": link.agency}
+            await work.events.append(EventKind.INBOX_REPLIED, incoming.id, now, facts)
 
 
 def _is_answer_told(document: OutgoingDocument, code: str, reached: Collection[str]) -> bool:
-    """Whether it reached who asked. Who asked under a code that ended is answered at the one that took over."""
-    asked = code.casefold()
-    named = {each.code.casefold() for each in document.draft.recipients}
-    return asked not in named or asked in {each.casefold() for each in reached}
+    """Tell whether the agency that asked has the answer. A code that is no recipient has ended: its successor got it."""
+    asking_code = code.casefold()
+    addressed = {r.code.casefold() for r in document.draft.recipients}
+    return asking_code not in addressed or asking_code in {c.casefold() for c in reached}

@@ -1,5 +1,5 @@
-"""Step 2 of the way out: may this draft leave? In: a draft with recipients as given, and its files. Out: the draft with
-recipients resolved to codes of today, and a `Verdict` with every broken rule at once. Reads only; stores nothing."""
+"""Step 2 of the way out checks whether a draft may leave. In: a draft with recipients as written, and its files. Out: the
+draft with recipients resolved to codes of today, and a `Verdict` with every broken rule at once. It stores nothing."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.ports.axis import ManagedAxis, ManyAxes
 from gateway.store.work import SqlWork
 
-_LEFT = (OutState.QUEUED, OutState.PACKED)
+_SENT_STATES = (OutState.QUEUED, OutState.PACKED)
 
 
 async def check(
     services: OutgoingServices, scope: AgencyScope, order: Order, request_files: RequestFiles
 ) -> tuple[Draft, Verdict]:
-    """Every rule of this stage, over one draft. `order.kind` and its parent decide which rules of change apply."""
-    # The registry is not asked about each of so many, and no database about what cannot be encoded.
-    if crowd := tuple(long_lists(order.draft)):
-        return order.draft, Verdict(reasons=crowd)
+    """Check a draft by every rule of this stage. `order.kind` and its parent decide which rules of change apply."""
+    # The registry is not asked about overlong lists, and no database about text that cannot be encoded.
+    if too_long := tuple(long_lists(order.draft)):
+        return order.draft, Verdict(reasons=too_long)
     if not is_encodable("".join([text for _, _, text in entries(DRAFT, order.draft)])):
         return order.draft, rules.check_kept(order.draft, order.change)
     agency = await hosted_agency(services, scope)
     today = services.today()
     resolutions = [
-        await services.directory.resolve(each.code or each.name or "", today, each.parent)
-        for each in order.draft.recipients
+        await services.directory.resolve(recipient.code or recipient.name or "", today, recipient.parent)
+        for recipient in order.draft.recipients
     ]
-    recipients = [_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
+    recipients = [_apply_resolution(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
     lead = lead_of(request_files)
     mode = _delivery_mode(services, order, lead)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
 
-    async def looked(work: SqlWork) -> tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]:
-        """At what was sent before; it is looked at once more by who accepts it."""
+    async def find_earlier(work: SqlWork) -> tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]:
+        """Find documents that were sent before; `accept` looks again under the writer's lock."""
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-        like = await _like(work, agency, draft, order, request_files)
-        taken = await number_taken(work, agency, draft, order, digests(request_files), like.of_id)
-        return parent, taken, _sent_before(agency, draft, order, request_files, like)
+        alike = await _find_alike(work, agency, draft, order, request_files)
+        in_use = await number_taken(work, agency, draft, order, digests(request_files), alike.of_id)
+        return parent, in_use, _list_reused(agency, draft, order, request_files, alike)
 
-    parent, taken, again = await services.store.share_view(scope, looked)
+    parent, in_use, reused = await services.store.share_view(scope, find_earlier)
     inspected = [(received.item, received.facts) for received in request_files.received]
     verdict = rules.check(
         draft,
@@ -79,26 +79,26 @@ async def check(
     )
     verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm)
     travels = draft.delivery_mode is not DeliveryMode.PAPER
-    if travels:  # the original of what goes on paper is the paper, signed by hand
+    if travels:  # a document on paper has its original there, signed by hand
         verdict += pdf_verdict.check_lead(lead, draft.recipients, services.profile)
     if draft.signed_at is None and (signed_at := pdf_verdict.signed_at(lead)) is not None:
         draft = replace(draft, signed_at=signed_at)
     if order.change is not None and parent is not None:
         verdict += rules.check_change(order.change, order.kind, parent, draft)
-    if taken:
-        verdict += Verdict(reasons=(taken,))
+    if in_use:
+        verdict += Verdict(reasons=(in_use,))
     if verdict.allowed and travels:
         document_id = parent.document_id if order.kind is Kind.UPDATE and parent else None
         document_id = document_id or document_id_of(agency, draft)
         files, now = stored(request_files), services.clock.now()
         verdict += translate.judge_order(order, draft, files, document_id, agency, now)
     if travels and order.send:
-        unhosted = await _unhosted(services, draft.recipients)
+        unhosted = await _find_unhosted(services, draft.recipients)
         verdict += Verdict.asking(rules.unhosted_reasons(draft.recipients, unhosted), order.confirm)
-    addressed = [each.code for each in rules.addressed_agencies(resolutions)] if travels else []
+    addressed = [a.code for a in rules.addressed_agencies(resolutions)] if travels else []
     bound = await services.directory.bound(addressed, services.clock.now()) if addressed else ()
-    known = rules.warnings_of_registry(resolutions if travels else (), bound)
-    return draft, verdict + Verdict(warnings=(*order.notes, *known, *again))
+    registry_warnings = rules.warnings_of_registry(resolutions if travels else (), bound)
+    return draft, verdict + Verdict(warnings=(*order.notes, *registry_warnings, *reused))
 
 
 def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict | None) -> DeliveryMode | None:
@@ -112,66 +112,66 @@ def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict |
 async def look(
     services: OutgoingServices, scope: AgencyScope, order: Order, request_files: RequestFiles
 ) -> tuple[Draft, Verdict]:
-    """The same for whoever only looks: told too what the axis of a recipient does not carry."""
+    """Check a draft for a person who only looks: warn too about losses on a recipient's axis."""
     draft, verdict = await check(services, scope, order, request_files)
     on_axis = draft.delivery_mode is not DeliveryMode.PAPER
-    codes = [each.code for each in draft.recipients if each.code and on_axis]
+    codes = [r.code for r in draft.recipients if r.code and on_axis]
     sender = (await hosted_agency(services, scope)).code
-    lossy = [code for code in codes if await _loses(services.axis, sender, code)]
+    lossy = [code for code in codes if await _rewrites_files(services.axis, sender, code)]
     return draft, verdict + Verdict(warnings=tuple(rules.warnings_of_loss(draft, lossy)))
 
 
-async def _unhosted(services: OutgoingServices, recipients: Sequence[Recipient]) -> frozenset[str]:
-    """Those for which nobody receives. This node receives for its own agencies as soon as its workers run."""
+async def _find_unhosted(services: OutgoingServices, recipients: Sequence[Recipient]) -> frozenset[str]:
+    """Return the codes that no node receives for. This node receives for its own agencies as soon as its workers run."""
     own = {
         fold_code(code) for agency in await services.store.hosted() for code in (agency.code, *agency.aliases)
     }
-    codes = [one.code for one in recipients if one.code and fold_code(one.code) not in own]
+    codes = [r.code for r in recipients if r.code and fold_code(r.code) not in own]
     return await services.reach.unhosted(services.axis, codes, services.clock.now()) if codes else frozenset()
 
 
 async def ways(axis: ManagedAxis, sender: str, code: str) -> Sequence[tuple[str | None, ManagedAxis]]:
-    """The axes that mail from that agency to that code may take, by name where there are several; first choice first."""
+    """List the axes for mail from that agency to that code, first choice first, by name where there are several."""
     if isinstance(axis, ManyAxes):
         return [(name, axis.axes[name]) for name in await axis.order(sender, code)]
     return [(None, axis)]
 
 
 async def form_of(axis: ManagedAxis, sender: str, code: str) -> Form:
-    """How mail from that agency to that code is written, by its route."""
+    """Return the form of mail from that agency to that code, by its route."""
     return await axis.form(sender, code) if isinstance(axis, ManyAxes) else Form.STANDARD
 
 
-async def _loses(axis: ManagedAxis, sender: str, code: str) -> bool:
-    """Whether its first choice writes files anew."""
-    return any(not each.promises().byte_identity for _, each in (await ways(axis, sender, code))[:1])
+async def _rewrites_files(axis: ManagedAxis, sender: str, code: str) -> bool:
+    """Tell whether the first choice of axis rewrites files."""
+    return any(not a.promises().byte_identity for _, a in (await ways(axis, sender, code))[:1])
 
 
 def stored(request_files: RequestFiles) -> tuple[FileItem, ...]:
-    """Its files under the names that they are kept by."""
+    """Return the files under the names that they are stored by."""
     names = admission.stored_names([received.item.name for received in request_files.received])
-    items = [one.item for one in request_files.received]
+    files = [r.item for r in request_files.received]
     return tuple(
         [
-            item if item.name == name else replace(item, name=name)
-            for item, name in zip(items, names, strict=True)
+            file if file.name == name else replace(file, name=name)
+            for file, name in zip(files, names, strict=True)
         ]
     )
 
 
 def judged(request_files: RequestFiles) -> tuple[FileVerdict, ...]:
-    """What the signatures of the files are worth, of those whose signatures were read."""
-    return tuple([one.verdict for one in request_files.received if one.verdict is not None])
+    """Return the verdicts on the files whose signatures were read."""
+    return tuple([r.verdict for r in request_files.received if r.verdict is not None])
 
 
 def lead_of(request_files: RequestFiles) -> FileVerdict | None:
-    """What those of the lead file are worth; None where it is no PDF."""
-    leads = [one.verdict for one in request_files.received if one.item.role is FileRole.LEAD]
+    """Return the verdict on the lead file; None where it is no PDF."""
+    leads = [r.verdict for r in request_files.received if r.item.role is FileRole.LEAD]
     return next((verdict for verdict in leads if verdict is not None), None)
 
 
 async def hosted_agency(services: OutgoingServices, scope: AgencyScope) -> HostedAgency:
-    """The agency of the scope, as this node hosts it."""
+    """Return the agency of the scope, as this node hosts it."""
     for agency in await services.store.hosted():
         if agency.id == scope.agency_id:
             return agency
@@ -179,12 +179,12 @@ async def hosted_agency(services: OutgoingServices, scope: AgencyScope) -> Hoste
 
 
 def document_id_of(agency: HostedAgency, draft: Draft) -> DocumentId:
-    """The standard identity: code, date, number/notation (`edxml.md` 5)."""
+    """Return the standard identity: code, date, number/notation (`edxml.md` 5)."""
     day = draft.issued_on.strftime("%Y/%m/%d") if draft.issued_on else ""
     return DocumentId(f"{agency.code},{day},{draft.code}")
 
 
-def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
+def _apply_resolution(recipient: Recipient, answer: Resolution) -> Recipient:
     if answer.entry is None or answer.standing in (CodeStanding.CLOSED, CodeStanding.UNKNOWN):
         return recipient
     same = answer.entry.code == recipient.code
@@ -198,7 +198,7 @@ def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
 
 
 def digests(request_files: RequestFiles) -> Sequence[str]:
-    """Of its files, in their order."""
+    """Return the digests of the files, in their order."""
     return [received.item.sha256 for received in request_files.received]
 
 
@@ -208,16 +208,16 @@ async def number_taken(
     draft: Draft,
     order: Order,
     files: Sequence[str],
-    known: Sequence[OutgoingDocument] | None = None,
+    documents: Sequence[OutgoingDocument] | None = None,
 ) -> Reason | None:
-    """R117: number, notation and date name one document. They may be used again only for the same recipients once
-    each of them has refused, or for the very same files (these digests) to further recipients. `known`: what bears that
-    identity, for who has asked."""
-    if draft.issued_on is None or not _takes_number(order, draft):
+    """Check R117 (number used twice): number, notation and date name one document. They may be used again only for the same
+    recipients once each of them has refused, or for the very same files (these digests) to more recipients. `documents` are
+    those of that identity, for a caller that has loaded them."""
+    if draft.issued_on is None or not _uses_number(order, draft):
         return None
-    if known is None:
-        known = await work.outgoing.by_document_id(document_id_of(agency, draft))
-    for earlier in known:
+    if documents is None:
+        documents = await work.outgoing.by_document_id(document_id_of(agency, draft))
+    for earlier in documents:
         if not earlier.kind.is_whole:
             continue
         if not _may_follow(earlier, await work.deliveries.of(earlier.id), draft, files):
@@ -235,47 +235,47 @@ async def number_taken(
     return None
 
 
-def _takes_number(order: Order, draft: Draft) -> bool:
+def _uses_number(order: Order, draft: Draft) -> bool:
     changes = order.kind.asks
     return not changes and bool(draft.number and draft.symbol and draft.issued_on)
 
 
-def _lead(request_files: RequestFiles) -> int | None:
-    return next((n for n, one in enumerate(request_files.received) if one.item.role is FileRole.LEAD), None)
+def _lead_index(request_files: RequestFiles) -> int | None:
+    return next((n for n, r in enumerate(request_files.received) if r.item.role is FileRole.LEAD), None)
 
 
-async def _like(
+async def _find_alike(
     work: SqlWork, agency: HostedAgency, draft: Draft, order: Order, request_files: RequestFiles
 ) -> Alike:
-    if draft.issued_on is None or not _takes_number(order, draft):
+    if draft.issued_on is None or not _uses_number(order, draft):
         return Alike()
-    lead = _lead(request_files)
+    lead = _lead_index(request_files)
     digest = request_files.received[lead].item.sha256 if lead is not None else None
     own, year = document_id_of(agency, draft), draft.issued_on.year
     return await work.numbers.alike(own, draft.number, draft.symbol, year, digest)
 
 
-def _sent_before(
-    agency: HostedAgency, draft: Draft, order: Order, request_files: RequestFiles, like: Alike
+def _list_reused(
+    agency: HostedAgency, draft: Draft, order: Order, request_files: RequestFiles, alike: Alike
 ) -> tuple[Reason, ...]:
-    """What looks as if this very document had gone out before, under another identity: the same number and notation in one
-    year, or the same lead file. Both have honest reasons, so they are asked about and never refused."""
-    own, found = document_id_of(agency, draft), []
-    for line in like.of_number:
+    """List signs that this very document went out before under another identity: the same number and notation in one year,
+    or the same lead file. Both have honest reasons, so they are asked about and never refused."""
+    own, reasons = document_id_of(agency, draft), []
+    for line in alike.of_number:
         if not isinstance(line, OutgoingDocument) or line.document_id != own:
             on = line.draft.issued_on if isinstance(line, OutgoingDocument) else line.issued_on
-            again = reason(ReasonCode.NUMBER_REUSED, "/number", text=draft.code, held_on=on, earlier=line.id)
-            found.append(again)
+            reused = reason(ReasonCode.NUMBER_REUSED, "/number", text=draft.code, held_on=on, earlier=line.id)
+            reasons.append(reused)
             break
-    for earlier in like.of_lead:
-        if earlier.state in _LEFT and earlier.document_id != own and earlier.id != order.parent_id:
-            lead = _lead(request_files) or 0
+    for earlier in alike.of_lead:
+        if earlier.state in _SENT_STATES and earlier.document_id != own and earlier.id != order.parent_id:
+            lead = _lead_index(request_files) or 0
             name, code = request_files.received[lead].item.name, earlier.draft.code
-            found.append(
+            reasons.append(
                 reason(ReasonCode.LEAD_REUSED, f"/files/{lead}", name=name, text=code, earlier=earlier.id)
             )
             break
-    return tuple(found)
+    return tuple(reasons)
 
 
 def _may_follow(
@@ -283,13 +283,13 @@ def _may_follow(
 ) -> bool:
     if all(delivery.state in NOT_HELD for delivery in deliveries):
         return True
-    again = {recipient.code.casefold() for recipient in draft.recipients}
-    clear = all(d.state in NOT_HELD for d in deliveries if d.recipient.code.casefold() in again)
-    return clear and [item.sha256 for item in earlier.files] == list(files)
+    codes = {recipient.code.casefold() for recipient in draft.recipients}
+    clear = all(d.state in NOT_HELD for d in deliveries if d.recipient.code.casefold() in codes)
+    return clear and [f.sha256 for f in earlier.files] == list(files)
 
 
 def expect(document: OutgoingDocument, version: int | None) -> None:
-    """StaleVersion where the caller names another version: said before anything of the document's state."""
+    """Raise StaleVersion where the caller names another version, before anything about the document's state."""
     if version is not None and version != document.version:
         raise StaleVersion(
             f"the document {document.id} is at version {document.version}, not {version}; read it again"
@@ -297,14 +297,14 @@ def expect(document: OutgoingDocument, version: int | None) -> None:
 
 
 def named(deliveries: Sequence[Delivery], codes: Sequence[str]) -> list[Delivery]:
-    """The deliveries to these recipients; Refused when one of them is no recipient of the document."""
-    known = {delivery.recipient.code.casefold() for delivery in deliveries}
+    """Return the deliveries to these recipients; Refused when one of them is no recipient of the document."""
+    own_codes = {delivery.recipient.code.casefold() for delivery in deliveries}
     unknown = tuple(
         reason(ReasonCode.RECIPIENT_UNKNOWN, f"/recipients/{n}", recipient=code)
         for n, code in enumerate(codes)
-        if code.casefold() not in known
+        if code.casefold() not in own_codes
     )
     if unknown:
         raise Refused(Verdict(reasons=unknown))
-    wanted = {code.casefold() for code in codes}
-    return [one for one in deliveries if one.recipient.code.casefold() in wanted]
+    chosen = {code.casefold() for code in codes}
+    return [d for d in deliveries if d.recipient.code.casefold() in chosen]

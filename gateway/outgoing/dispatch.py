@@ -1,9 +1,9 @@
-"""Step 6 of the way out: moves due outbox rows to the axis, in one pass of prepare, publish, record. In: leased rows of one
-agency. Out: a recorded outcome per delivery: sent, retry at, or failed; the documents that they answered name what
-answers them (R52, R53). What stands in the way of one row stands in the way of no other.
-At least once: a crash after publishing sends the same bytes again; the receiver knows the repeat by its verified
-content, never by a transport id. What waits under a key that may sign no more is signed again first (`sign_again`); a
-recipient that was closed meanwhile is `divert`ed."""
+"""Step 6 of the way out moves due outbox rows to the axis, in one pass of prepare, publish, record. In: leased rows of one
+agency. Out: a recorded outcome per delivery: sent, retry at, or failed; documents that were answered name their answers
+(R52, reply links; R53, classes of reply). A fault in one row never stops another. At least once: a crash after publishing
+sends the same bytes again; the receiver knows the repeat by its verified content, never by a transport id. A packet under a
+key that may sign no more is signed again first (`sign_again`); one to a recipient that was closed meanwhile is
+`divert`ed."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ from gateway.store.work import SqlWork
 _log = logging.getLogger(__name__)
 
 
-# What is larger goes alone: nobody waits for its upload with the word of what left.
+# Large envelopes are published alone, so that small ones do not wait for the upload to be recorded.
 _LARGE = 256 * 1024
 _AT_ONCE = timedelta()
-# What this process wrote is sent without another look for so long: later it may have been sealed.
+# A row that this process wrote is sent without another look for so long: later it may have been sealed.
 _MOMENT = timedelta(seconds=1)
-# For so long the word of one row that left may wait for another unit of work, to share its commit. What leaves next is
-# written by such a unit, so nothing waits behind it.
+# The outcome of one row may wait for so long to share the commit of another unit of work. The next row to leave is written
+# by such a unit, so nothing waits behind it.
 _PATIENCE_S = 0.05
 
 
 def passes(rows: Sequence[LeasedOutbox]) -> Sequence[Sequence[LeasedOutbox]]:
-    """What goes in one pass each, in their order."""
-    found: dict[str, list[LeasedOutbox]] = {}
+    """Group rows into publish passes, keeping their order."""
+    groups: dict[str, list[LeasedOutbox]] = {}
     for row in rows:
         alone = row.item.id if row.item.envelope_size > _LARGE else ""
-        found.setdefault(alone or row.item.agency_id, []).append(row)
-    return list(found.values())
+        groups.setdefault(alone or row.item.agency_id, []).append(row)
+    return list(groups.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class _Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tried:
-    """Outcome of publishing one row, by the recipient's code: those for which it is over, the codes that were reached of
-    these, and those that are tried again. `again`: how long the next try waits; None: there is none."""
+    """Outbox row after one attempt to publish it: recipients that are finished, codes that were reached, and recipients
+    that are tried again after a delay; a delay of None means no further attempt."""
 
     leased: LeasedOutbox
     item: OutboxItem
@@ -81,30 +81,30 @@ class _Tried:
 
     @property
     def waiting(self) -> list[OutboxTarget]:
-        """Those that are tried again, each with what this try left behind."""
+        """The recipients that are tried again, each with the trail of this attempt."""
         attempt = self.leased.lease.attempt
-        return [_after(target, self.outcomes[target.code], attempt) for target in self.later]
+        return [_update_target(target, self.outcomes[target.code], attempt) for target in self.later]
 
 
 async def run(services: OutgoingServices, rows: Sequence[LeasedOutbox]) -> None:
-    """Publishes each to every recipient it still has to reach, side by side, then records what became of each."""
+    """Publish each row to every recipient it still has to reach, side by side, then record the outcomes."""
     began = services.clock.now()
     scope = AgencyScope(agency_id=rows[0].item.agency_id, principal_id="node")
     try:
         ready = await _prepare(services, scope, rows)
-    except Exception as error:  # reason: whose fault it was shows when each goes alone
+    except Exception as error:  # reason: each row alone shows which one is at fault
         if len(rows) > 1:
-            await _each([run(services, [row]) for row in rows])
+            await _run_all([run(services, [row]) for row in rows])
         else:
-            await _record(services, scope, [_put_off(services, rows[0], _named(rows[0].item, error))], began)
+            await _record(services, scope, [_put_off(services, rows[0], _wrap(rows[0].item, error))], began)
         return
     faults = KeyFaults(services)
-    handed = [_hand_over(services, scope, one, faults) for one in ready]
+    calls = [_hand_over(services, scope, row, faults) for row in ready]
     # A packet that goes alone needs no task of its own.
-    ends = [await handed[0]] if len(handed) == 1 else await asyncio.gather(*handed, return_exceptions=True)
-    tried = [end for end in ends if isinstance(end, _Tried)]
-    await _record(services, scope, tried, began)
-    if any(one.later and one.again == _AT_ONCE for one in tried):
+    ends = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls, return_exceptions=True)
+    tried_rows = [end for end in ends if isinstance(end, _Tried)]
+    await _record(services, scope, tried_rows, began)
+    if any(row.later and row.again == _AT_ONCE for row in tried_rows):
         services.wake_couriers()
     _raise_first(ends)
 
@@ -112,84 +112,85 @@ async def run(services: OutgoingServices, rows: Sequence[LeasedOutbox]) -> None:
 async def _prepare(
     services: OutgoingServices, scope: AgencyScope, rows: Sequence[LeasedOutbox]
 ) -> list[_Ready]:
-    """In one view. Leaves out the deliveries that were cancelled. From the claim on nobody can cancel one: the row may have
-    left. Of what was written under this very lease a moment ago nothing is asked."""
-    now, ready, asked = services.clock.now(), list[_Ready](), list[LeasedOutbox]()
+    """Open the envelopes in one view, without cancelled deliveries. No delivery can be cancelled after the claim: the row
+    may have left. Rows that were written under this very lease a moment ago need no query."""
+    now, ready, unchecked = services.clock.now(), list[_Ready](), list[LeasedOutbox]()
     for row in rows:
         opener = row.open if row.body is None else partial(BytesIO, row.body)
         if opener is not None and timedelta() <= now - row.item.created_at <= _MOMENT:
             ready.append(_Ready(row, opener, row.item.targets))
         else:
-            asked.append(row)
-    if not asked:
+            unchecked.append(row)
+    if not unchecked:
         return ready
     async with services.store.read(scope) as work:
-        named = _deliveries(row.item.targets for row in asked)
-        cancelled = _cancelled(await work.facts.of_many(named)) if named else ()
-        openers = await services.blobs.open_each(work, {row.item.envelope_digest for row in asked})
+        delivery_ids = _delivery_ids(row.item.targets for row in unchecked)
+        cancelled = _cancelled_ids(await work.facts.of_many(delivery_ids)) if delivery_ids else ()
+        openers = await services.blobs.open_each(work, {row.item.envelope_digest for row in unchecked})
     return ready + [
         _Ready(
             leased=row,
             open=openers[row.item.envelope_digest],
             targets=[target for target in row.item.targets if target.delivery_id not in cancelled],
         )
-        for row in asked
+        for row in unchecked
     ]
 
 
-def _deliveries(targets: Iterable[Sequence[OutboxTarget]]) -> list[str]:
-    """Those of these recipients; answers have none."""
-    return [one.delivery_id for each in targets for one in each if one.delivery_id is not None]
+def _delivery_ids(targets: Iterable[Sequence[OutboxTarget]]) -> list[str]:
+    """Return the deliveries of these recipients; answers have none."""
+    return [t.delivery_id for row_targets in targets for t in row_targets if t.delivery_id is not None]
 
 
 async def _hand_over(
     services: OutgoingServices, scope: AgencyScope, ready: _Ready, faults: KeyFaults
 ) -> _Tried | None:
-    """None: the row is another courier's."""
+    """Publish one row. None: another courier owns it."""
     leased, targets = ready.leased, ready.targets
-    with _about(leased.item):
+    with _log_context(leased.item):
         try:
             leased, opener = await under_current_key(services, scope, leased, ready.open, faults)
             diverted = await divert_closed(services, leased.item.kind, targets)
             codes = diverted.routes(targets)
-            parcel = _parcel(leased.item, opener, _trails(leased, targets, diverted))
+            parcel = _make_parcel(leased.item, opener, _trails(leased, targets, diverted))
             published = await _publish(services, parcel, codes) if codes else {}
             return _tried(services, leased, targets, diverted.outcomes(targets, published))
         except StaleLease:
-            _discarded(leased.item)
+            _log_discarded(leased.item)
             return None
-        except Exception as error:  # reason: what nobody foresaw is tried as often as the rest, and seen
-            named = _named(leased.item, error)
-            return _put_off(services, leased, named, published=named is not error)
+        except Exception as error:  # reason: an unforeseen error is retried like others, and logged
+            failure = _wrap(leased.item, error)
+            return _put_off(services, leased, failure, published=failure is not error)
 
 
-def _named(item: OutboxItem, error: Exception) -> GatewayError:
+def _wrap(item: OutboxItem, error: Exception) -> GatewayError:
     if not isinstance(error, GatewayError):
-        with _about(item):
+        with _log_context(item):
             log.unforeseen(_log, "outbox.broke", error)
     return as_gateway_error(error)
 
 
 def _trails(leased: LeasedOutbox, targets: Sequence[OutboxTarget], diverted: Diverted) -> Mapping[str, Trail]:
-    """What is known of earlier tries, by route. A try that left no word may have reached the axis that it was for."""
-    attempt, found = leased.lease.attempt, dict[str, Trail]()
+    """Return trails of earlier attempts, by route. An attempt without a recorded outcome may have reached its axis."""
+    attempt, trails = leased.lease.attempt, dict[str, Trail]()
     for target in targets:
         trail = target.trail or FRESH
         if attempt > target.tried + 1:
             trail = replace(trail, unsure=True)
         if trail != FRESH:
-            found[diverted.heirs.get(target.code, target.code)] = trail
-    return found
+            trails[diverted.heirs.get(target.code, target.code)] = trail
+    return trails
 
 
-def _after(target: OutboxTarget, said: Outcome, attempt: int) -> OutboxTarget:
-    if said.unsure and not said.axis:
-        return target  # what could not be written down is known to nobody
-    trail = Trail(axis=said.axis, unsure=said.unsure, refused=said.refused) if said.axis else target.trail
+def _update_target(target: OutboxTarget, last: Outcome, attempt: int) -> OutboxTarget:
+    """Return the target with the trail of its last attempt."""
+    if last.unsure and not last.axis:
+        return target  # such an outcome could not be recorded
+    trail = Trail(axis=last.axis, unsure=last.unsure, refused=last.refused) if last.axis else target.trail
     return replace(target, trail=trail, tried=attempt)
 
 
-def _parcel(item: OutboxItem, opener: Callable[[], BinaryIO], trails: Mapping[str, Trail]) -> Parcel:
+def _make_parcel(item: OutboxItem, opener: Callable[[], BinaryIO], trails: Mapping[str, Trail]) -> Parcel:
     return Parcel(
         packet_id=item.packet_id,
         kind=item.kind,
@@ -219,27 +220,27 @@ def _tried(
     targets: Sequence[OutboxTarget],
     outcomes: Mapping[str, Outcome],
 ) -> _Tried:
-    later = [target for target in targets if outcomes[target.code].fate is Fate.LATER]
-    again = _wait_of(services, leased, [outcomes[target.code] for target in later]) if later else None
-    if again is None:
-        later = []
+    retried = [target for target in targets if outcomes[target.code].fate is Fate.LATER]
+    delay = _next_delay(services, leased, [outcomes[target.code] for target in retried]) if retried else None
+    if delay is None:
+        retried = []
     return _Tried(
         leased=leased,
         item=leased.item,
         targets=targets,
         outcomes=outcomes,
-        over=[target for target in targets if target not in later] if later else targets,
+        over=[target for target in targets if target not in retried] if retried else targets,
         reached=[target.code for target in targets if outcomes[target.code].fate is Fate.DELIVERED],
-        later=later,
-        again=again,
+        later=retried,
+        again=delay,
     )
 
 
-def _wait_of(
+def _next_delay(
     services: OutgoingServices, leased: LeasedOutbox, outcomes: Sequence[Outcome]
 ) -> timedelta | None:
-    """Return how long the next try waits after these outcomes; None where the time for tries is over."""
-    if any(each.at_once for each in outcomes):
+    """Return the delay before the next attempt; None where the time for attempts is over."""
+    if any(o.at_once for o in outcomes):
         return _AT_ONCE  # there is another axis, and nothing that it would wait for
     planned = upkeep.next_try(
         leased.lease.attempt,
@@ -254,134 +255,132 @@ def _wait_of(
 def _put_off(
     services: OutgoingServices, leased: LeasedOutbox, error: GatewayError, *, published: bool = False
 ) -> _Tried:
-    """Our own storage stood in the way, such as an envelope whose file is gone: tried again later like an axis that is
-    down, and failed for everyone to see once the time for that is over. `published`: the axis may have it, and what it
-    said is not known."""
+    """Plan another attempt after a fault of our own, such as an envelope whose file is gone: it is retried like an axis
+    that is down, and fails visibly once the time for that is over. `published`: the axis may have it, its answer is
+    unknown."""
     item = leased.item
-    with _about(item):
+    with _log_context(item):
         log.action(_log, "outbox.postponed", str(error), code=error.code)
     outcome = Outcome(fate=Fate.LATER, code=error.code, detail=str(error), unsure=published)
-    return _tried(services, leased, item.targets, {one.code: outcome for one in item.targets})
+    return _tried(services, leased, item.targets, {t.code: outcome for t in item.targets})
 
 
 async def _record(
-    services: OutgoingServices, scope: AgencyScope, tried: Sequence[_Tried], began: datetime
+    services: OutgoingServices, scope: AgencyScope, rows: Sequence[_Tried], began: datetime
 ) -> None:
-    """In one unit; where that fails each by itself, so that none takes its neighbours along."""
-    if _can_share(tried):
+    """Record all rows in one unit; where that fails, each by itself, so that one bad row does not hold back the others."""
+    if _can_share(rows):
         try:
-            await _write(services, scope, tried, began)
+            await _write(services, scope, rows, began)
             return
-        except Exception as error:  # reason: whose fault it was shows when each is recorded by itself
-            log.action(_log, "outbox.recorded_apart", f"{type(error).__name__}: {error}", rows=len(tried))
-    await _each([_record_alone(services, scope, one, began) for one in tried])
+        except Exception as error:  # reason: recording each row shows which one is at fault
+            log.action(_log, "outbox.recorded_apart", f"{type(error).__name__}: {error}", rows=len(rows))
+    await _run_all([_record_alone(services, scope, row, began) for row in rows])
 
 
-def _can_share(tried: Sequence[_Tried]) -> bool:
-    """Two rows for one delivery have a word each, one after the other."""
-    named = _deliveries(one.targets for one in tried)
-    return len(tried) > 1 and len(set(named)) == len(named)
+def _can_share(rows: Sequence[_Tried]) -> bool:
+    """Tell whether the rows may share a unit: two rows of one delivery are recorded one after the other."""
+    delivery_ids = _delivery_ids(row.targets for row in rows)
+    return len(rows) > 1 and len(set(delivery_ids)) == len(delivery_ids)
 
 
-async def _record_alone(services: OutgoingServices, scope: AgencyScope, one: _Tried, began: datetime) -> None:
-    with _about(one.item):
+async def _record_alone(services: OutgoingServices, scope: AgencyScope, row: _Tried, began: datetime) -> None:
+    with _log_context(row.item):
         try:
             try:
-                await _write(services, scope, [one], began)
+                await _write(services, scope, [row], began)
             except StaleLease:
                 raise
             except GatewayError as error:
-                await _write(services, scope, [_put_off(services, one.leased, error, published=True)], began)
+                await _write(services, scope, [_put_off(services, row.leased, error, published=True)], began)
         except StaleLease:
-            _discarded(one.item)
+            _log_discarded(row.item)
 
 
 async def _write(
-    services: OutgoingServices, scope: AgencyScope, tried: Sequence[_Tried], began: datetime
+    services: OutgoingServices, scope: AgencyScope, rows: Sequence[_Tried], began: datetime
 ) -> None:
-    """In one unit: that they were being sent, and what came of each."""
+    """Record in one unit that the rows were being sent, and their outcomes."""
     now = services.clock.now()
 
     async def record(work: SqlWork) -> None:
-        await _note(work, began, tried, now)
-        await work.events.append_all(now, [told for one in tried for told in _told(one, now)])
-        await _settle(work, tried, now)
-        may_answer = [(one.item, one.reached) for one in tried if one.leased.may_answer]
+        await _record_facts(work, began, rows, now)
+        await work.events.append_all(now, [event for row in rows for event in _list_events(row, now)])
+        await _settle(work, rows, now)
+        may_answer = [(row.item, row.reached) for row in rows if row.leased.may_answer]
         await answering.end_waits_of_rows(work, may_answer, now)
 
-    patience_s = _PATIENCE_S if len(tried) == 1 else 0.0
+    patience_s = _PATIENCE_S if len(rows) == 1 else 0.0
     await services.store.share(scope, record, patience_s=patience_s)
-    for one in tried:
-        for target in one.targets:
-            _count(one.item.lane, one.outcomes[target.code], again=one.again is not None)
+    for row in rows:
+        for target in row.targets:
+            _count(row.item.lane, row.outcomes[target.code], is_retried=row.again is not None)
 
 
-def _count(lane: Lane, outcome: Outcome, *, again: bool) -> None:
-    """`again`: what may heal is tried once more."""
+def _count(lane: Lane, outcome: Outcome, *, is_retried: bool) -> None:
     if outcome.fate is Fate.DELIVERED:
         meters.CONFIRMED.add(lane=lane)
     elif outcome.fate is Fate.NEVER:
         meters.RETURNED.add(code=outcome.code)
-    elif again:
+    elif is_retried:
         meters.RETRIED.add(code=outcome.code)
     else:
         meters.GIVEN_UP.add(code=outcome.code)
 
 
-async def _settle(work: SqlWork, tried: Sequence[_Tried], now: datetime) -> None:
-    """Each row waits again, has failed, or is sent."""
+async def _settle(work: SqlWork, rows: Sequence[_Tried], now: datetime) -> None:
+    """Mark each row as waiting again, failed, or sent."""
     sent = []
-    for one in tried:
-        lease, later = one.leased.lease, one.later
-        if later and one.again is not None:
-            await work.outbox.retry(lease, now + one.again, one.waiting, _said(one.outcomes[later[0].code]))
-        elif one.targets and not one.reached:
-            await work.outbox.failed(lease, now, _said(one.outcomes[one.targets[0].code]))
+    for row in rows:
+        lease, retry = row.leased.lease, row.later
+        if retry and row.again is not None:
+            await work.outbox.retry(lease, now + row.again, row.waiting, _text(row.outcomes[retry[0].code]))
+        elif row.targets and not row.reached:
+            await work.outbox.failed(lease, now, _text(row.outcomes[row.targets[0].code]))
         else:
             sent.append(lease)
     await work.outbox.sent(sent, now)
 
 
-def _said(outcome: Outcome) -> str:
+def _text(outcome: Outcome) -> str:
     return f"{outcome.code}: {outcome.detail}"
 
 
-async def _note(work: SqlWork, began: datetime, tried: Sequence[_Tried], now: datetime) -> None:
-    """Adds to each delivery that it was being sent, and what came of it if it is over; and the state that this makes.
-    Those that were cancelled are left alone."""
-    named = _deliveries(one.targets for one in tried)
-    if not named:
+async def _record_facts(work: SqlWork, began: datetime, rows: Sequence[_Tried], now: datetime) -> None:
+    """Add to each delivery that it was being sent, its end if there is one, and the new state; not to cancelled ones."""
+    delivery_ids = _delivery_ids(row.targets for row in rows)
+    if not delivery_ids:
         return
-    known = await work.facts.of_many(named)
-    cancelled = _cancelled(known)
+    facts_by_delivery = await work.facts.of_many(delivery_ids)
+    cancelled = _cancelled_ids(facts_by_delivery)
     sending = Fact(track=Track.TRANSPORT, code="sending", at=began, stated_at=began)
-    said = {id: [sending] for id in known if id not in cancelled}
-    for one in tried:
-        for target in one.over:
-            if target.delivery_id in said:
-                said[target.delivery_id].append(_fact(one.outcomes[target.code], now))
-    new: dict[str, list[Fact]] = {}
-    for id, facts in said.items():
-        there = {fact.identity for fact in known[id]}
-        if fresh := [fact for fact in facts if fact.identity not in there]:
-            new[id] = fresh
+    new_facts = {id: [sending] for id in facts_by_delivery if id not in cancelled}
+    for row in rows:
+        for target in row.over:
+            if target.delivery_id in new_facts:
+                new_facts[target.delivery_id].append(_make_fact(row.outcomes[target.code], now))
+    unsaved: dict[str, list[Fact]] = {}
+    for id, facts in new_facts.items():
+        identities = {fact.identity for fact in facts_by_delivery[id]}
+        if fresh := [fact for fact in facts if fact.identity not in identities]:
+            unsaved[id] = fresh
         # A delivery that was sent again waited from the last time that it was queued.
-        if facts[-1].code == "sent" and (queued := queued_at(known[id])):
+        if facts[-1].code == "sent" and (queued := queued_at(facts_by_delivery[id])):
             work.when_committed(partial(meters.ACCEPTED_TO_SENT.took, (now - queued).total_seconds()))
-    await work.facts.add_all([(id, fact) for id, facts in new.items() for fact in facts])
-    standings = {id: fold_delivery([*known[id], *facts]) for id, facts in new.items()}
+    await work.facts.add_all([(id, fact) for id, facts in unsaved.items() for fact in facts])
+    standings = {id: fold_delivery([*facts_by_delivery[id], *facts]) for id, facts in unsaved.items()}
     states = {id: (standing.word, standing.marks) for id, standing in standings.items()}
     documents = {
-        target.delivery_id: one.item.subject_id
-        for one in tried
-        if one.item.kind is not Kind.STATUS
-        for target in one.targets
+        target.delivery_id: row.item.subject_id
+        for row in rows
+        if row.item.kind is not Kind.STATUS
+        for target in row.targets
         if target.delivery_id is not None
     }
     await work.deliveries.save_states(states, now, documents)
 
 
-def _fact(outcome: Outcome, now: datetime) -> Fact:
+def _make_fact(outcome: Outcome, now: datetime) -> Fact:
     sent = outcome.fate is Fate.DELIVERED
     return Fact(
         track=Track.TRANSPORT,
@@ -395,55 +394,55 @@ def _fact(outcome: Outcome, now: datetime) -> Fact:
     )
 
 
-def _cancelled(known: Mapping[str, Sequence[Fact]]) -> Collection[str]:
+def _cancelled_ids(facts_by_delivery: Mapping[str, Sequence[Fact]]) -> Collection[str]:
     return {
         id
-        for id, facts in known.items()
-        if any(each.track is Track.TRANSPORT and each.code == "cancelled" for each in facts)
+        for id, facts in facts_by_delivery.items()
+        if any(fact.track is Track.TRANSPORT and fact.code == "cancelled" for fact in facts)
     }
 
 
-def _told(one: _Tried, now: datetime) -> Iterator[tuple[str, EventKind, Mapping[str, object]]]:
-    """The events of a row: an end for each recipient that has one, one retry for all that wait for the same reason."""
-    for target in one.over:
-        outcome = one.outcomes[target.code]
+def _list_events(row: _Tried, now: datetime) -> Iterator[tuple[str, EventKind, Mapping[str, object]]]:
+    """Yield the events of a row: an end for each finished recipient, one retry for all that wait for the same reason."""
+    for target in row.over:
+        outcome = row.outcomes[target.code]
         sent = outcome.fate is Fate.DELIVERED
         kind = EventKind.DELIVERY_SENT if sent else EventKind.DELIVERY_FAILED
-        why: dict[str, object] = {"code": outcome.code, "detail": outcome.detail, **_by(outcome)}
-        yield one.item.subject_id, kind, {"to": target.code, "delivery": target.delivery_id, **why}
-    if one.again is None:
+        why: dict[str, object] = {"code": outcome.code, "detail": outcome.detail, **_axis_data(outcome)}
+        yield row.item.subject_id, kind, {"to": target.code, "delivery": target.delivery_id, **why}
+    if row.again is None:
         return
-    later = [(target.code, one.outcomes[target.code]) for target in one.later]
-    for code in sorted({outcome.code for _, outcome in later}):
-        alike = [(to, outcome) for to, outcome in later if outcome.code == code]
-        told = {
+    retried = [(target.code, row.outcomes[target.code]) for target in row.later]
+    for code in sorted({outcome.code for _, outcome in retried}):
+        alike = [(to, outcome) for to, outcome in retried if outcome.code == code]
+        event_data = {
             "to": [to for to, _ in alike],
             "code": code,
             "detail": alike[0][1].detail,
-            "next_at": (now + one.again).isoformat(),
-            **_by(alike[0][1]),
+            "next_at": (now + row.again).isoformat(),
+            **_axis_data(alike[0][1]),
         }
-        yield one.item.subject_id, EventKind.DELIVERY_RETRY, told
+        yield row.item.subject_id, EventKind.DELIVERY_RETRY, event_data
 
 
-def _by(outcome: Outcome) -> Mapping[str, object]:
-    told: dict[str, object] = {"axis": outcome.axis} if outcome.axis else {}
+def _axis_data(outcome: Outcome) -> Mapping[str, object]:
+    event_data: dict[str, object] = {"axis": outcome.axis} if outcome.axis else {}
     if outcome.handed is not None:
-        told |= {"form": outcome.handed.form, "handed": outcome.handed.digest}
-    return told
+        event_data |= {"form": outcome.handed.form, "handed": outcome.handed.digest}
+    return event_data
 
 
-def _discarded(item: OutboxItem) -> None:
+def _log_discarded(item: OutboxItem) -> None:
     log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
 
 
-def _about(item: OutboxItem) -> AbstractContextManager[None]:
-    """Lines of the log that are written inside name the row."""
+def _log_context(item: OutboxItem) -> AbstractContextManager[None]:
+    """Name the row in log lines that are written inside."""
     return log.bound(outbox=item.id, document=item.subject_id, packet=item.packet_id, agency=item.sender_code)
 
 
-async def _each(works: Sequence[Awaitable[None]]) -> None:
-    """Side by side; one that breaks stops none of the others."""
+async def _run_all(works: Sequence[Awaitable[None]]) -> None:
+    """Await all side by side; a failure of one stops none of the others."""
     if len(works) == 1:
         await works[0]
     else:
@@ -451,7 +450,7 @@ async def _each(works: Sequence[Awaitable[None]]) -> None:
 
 
 def _raise_first(ends: Iterable[object]) -> None:
-    """What broke in a way nobody foresaw, once the others have ended."""
+    """Raise the first unforeseen error, once all have ended."""
     for end in ends:
         if isinstance(end, BaseException):
             raise end

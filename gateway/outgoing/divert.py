@@ -1,7 +1,7 @@
-"""Whom a packet goes to when the registry closed a recipient meanwhile (R83): held back with its successor named, returned
-at once, or sent to the successor with a notice. Only imported or synced rows do any of it (R48). A status goes its way:
-it answers. In: the recipients of a packet that is about to leave. Out: what becomes of each, and where it is published
-to."""
+"""Decides where a packet goes when the registry closed a recipient meanwhile (R83, closed recipients): held back with its
+successor named, returned at once, or sent to the successor with a notice. Only imported or synced rows do any of it (R48,
+recipients are codes). A status goes its way, for it answers. In: the recipients of a packet that is about to leave. Out:
+the outcomes of those that are not published, and the codes to publish to."""
 
 from __future__ import annotations
 
@@ -21,76 +21,77 @@ REDIRECTED = "recipient-redirected"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diverted:
-    """By the recipient's code: what is not published, and who gets it instead, with the notice that is kept of it."""
+    """Recipients that are held back or go to another code, by the recipient's code, with the stored notices."""
 
     held: Mapping[str, Outcome] = field(default_factory=dict)
     heirs: Mapping[str, str] = field(default_factory=dict)
     notices: Mapping[str, str] = field(default_factory=dict)
 
     def routes(self, targets: Sequence[OutboxTarget]) -> list[str]:
-        """Where the row is published to, each once: a successor may be a recipient itself."""
-        open_ = [target.code for target in targets if target.code not in self.held]
-        return list(dict.fromkeys([self.heirs.get(code, code) for code in open_]))
+        """Return the codes to publish to, each once: a successor may be a recipient itself."""
+        open_codes = [target.code for target in targets if target.code not in self.held]
+        return list(dict.fromkeys([self.heirs.get(code, code) for code in open_codes]))
 
     def outcomes(
         self, targets: Sequence[OutboxTarget], published: Mapping[str, Outcome]
     ) -> dict[str, Outcome]:
-        """What became of each recipient."""
-        found = dict(self.held)
+        """Return the outcome of each recipient."""
+        outcomes = dict(self.held)
         for code in {target.code for target in targets} - self.held.keys():
             outcome = published[self.heirs.get(code, code)]
             notice = self.notices.get(code, "")
-            is_there = outcome.fate is Fate.DELIVERED and notice
-            found[code] = replace(outcome, code=REDIRECTED, detail=notice) if is_there else outcome
-        return found
+            is_redirected = outcome.fate is Fate.DELIVERED and notice
+            outcomes[code] = replace(outcome, code=REDIRECTED, detail=notice) if is_redirected else outcome
+        return outcomes
 
 
-_NOBODY = Diverted()
+_NO_DIVERSION = Diverted()
 
 
 async def divert_closed(services: OutgoingServices, kind: str, targets: Sequence[OutboxTarget]) -> Diverted:
-    """A code that is held goes out as soon as the registry opens it again; its sender may cancel and send anew."""
+    """Divert closed recipients. A held code goes out once the registry opens it again; its sender may cancel and send
+    anew."""
     if kind == Kind.STATUS:
-        return _NOBODY
+        return _NO_DIVERSION
     today = services.today()
-    held: dict[str, Outcome] = {}
+    held_back: dict[str, Outcome] = {}
     heirs: dict[str, str] = {}
     for target in targets:
         if await services.directory.find(target.code, today) is None:
             answer = await services.directory.resolve(target.code, today)
             if answer.standing is CodeStanding.CLOSED and answer.may_refuse:
-                if heir := await _taking_over(services, answer):
+                if heir := await _find_heir(services, answer):
                     heirs[target.code] = heir
                 else:
-                    held[target.code] = _held_back(answer)
-    if not (held or heirs):
-        return _NOBODY
+                    held_back[target.code] = _hold_outcome(answer)
+    if not (held_back or heirs):
+        return _NO_DIVERSION
     notices = {code: f"{code} ended: sent to its successor {heir}" for code, heir in heirs.items()}
-    return Diverted(held=held, heirs=heirs, notices=notices)
+    return Diverted(held=held_back, heirs=heirs, notices=notices)
 
 
-async def _taking_over(services: OutgoingServices, answer: Resolution) -> str | None:
-    """The successor, where the change says that it gets what still waits, and it is in force."""
+async def _find_heir(services: OutgoingServices, answer: Resolution) -> str | None:
+    """Return the successor, where the change gives it the mail that still waits and it is in force."""
     ending = answer.ending
     if ending is None or ending.queued is not QueuedMail.REDIRECT or answer.successor is None:
         return None
     return answer.successor if await services.directory.find(answer.successor, services.today()) else None
 
 
-def _held_back(answer: Resolution) -> Outcome:
-    until = f" after {answer.entry.valid_to}" if answer.entry and answer.entry.valid_to else ""
+def _hold_outcome(answer: Resolution) -> Outcome:
+    closed_after = f" after {answer.entry.valid_to}" if answer.entry and answer.entry.valid_to else ""
     is_returned = answer.ending is not None and answer.ending.queued is QueuedMail.RETURN
     advice = "send to it anew" if is_returned else "cancel and send to it"
-    heirs = _heirs(answer)
+    heirs = _list_heirs(answer)
     heir = f"; its successor is {', '.join(heirs)}: {advice}" if heirs else ""
     return Outcome(
         fate=Fate.NEVER if is_returned else Fate.LATER,
         code=ReasonCode.RECIPIENT_CLOSED,
-        detail=f"{answer.query} is closed in the registry{until}{heir}",
+        detail=f"{answer.query} is closed in the registry{closed_after}{heir}",
     )
 
 
-def _heirs(answer: Resolution) -> Collection[str]:
+def _list_heirs(answer: Resolution) -> Collection[str]:
     if answer.successor is not None:
         return (answer.successor,)
     return answer.ending.heirs if answer.ending is not None else ()

@@ -1,7 +1,7 @@
-"""A draft as a person works on it: begun, changed, its files brought, put in order, taken away; and looked at anew, its
-files as if they came now, by every rule of step 2. In: a draft's id, and what it says now. Out: the draft as it now is,
-or `CheckedDraft`, with every reason against sending it. It may be incomplete; what must never be stored is turned away all
-the same (R2)."""
+"""Keeps a draft while a person works on it: begun, changed, files added, arranged, removed; and checked again by every rule
+of step 2, as if its files came now. In: a draft's id, and its new content. Out: the draft as saved, or a `CheckedDraft`
+with every reason against sending it. A draft may be incomplete; declared secrets are refused all the same (R2, no state
+secrets)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def begin(
     parent_id: str | None = None,
     change: DocumentChange | None = None,
 ) -> OutgoingDocument:
-    """A new draft without files. Refused for a declared secret, of which nothing is stored."""
+    """Begin a draft without files. Refused for a declared secret, and then nothing is stored."""
     order = Order(draft=draft, send=False, kind=kind, parent_id=parent_id, change=change)
     async with receive_files(services) as empty:
         accepted = await accept(services, scope, order, empty)
@@ -65,22 +65,22 @@ async def save(
     from_file: Sequence[str] = (),
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """It says this now. Nothing is written where it said so before."""
+    """Save the draft's content. Nothing is written where it is unchanged."""
     draft, change = tidy(draft), tidy(change) if change is not None else None
-    kept = admission.check_declared(draft.secrecy, draft.category, services.profile) + rules.check_kept(
+    verdict = admission.check_declared(draft.secrecy, draft.category, services.profile) + rules.check_kept(
         draft, change
     )
-    if not kept.allowed:
-        raise Refused(kept)
+    if not verdict.allowed:
+        raise Refused(verdict)
     async with services.store.begin(scope) as work:
-        before = await _draft(work, id)
-        now = replace(before, draft=draft, change=change, doubts=tuple(doubts), from_file=tuple(from_file))
-        if now == before:
-            return before
+        earlier = await _load_draft(work, id)
+        new = replace(earlier, draft=draft, change=change, doubts=tuple(doubts), from_file=tuple(from_file))
+        if new == earlier:
+            return earlier
         agency = await work.agency()
-        if now.kind is not Kind.UPDATE:  # which has the identity of the document it is about
-            now = replace(now, document_id=check.document_id_of(agency, draft))
-        saved = await work.outgoing.save(now, expect_version=expect_version)
+        if new.kind is not Kind.UPDATE:  # an update has its parent's identity
+            new = replace(new, document_id=check.document_id_of(agency, draft))
+        saved = await work.outgoing.save(new, expect_version=expect_version)
         await work.commit()
     return saved
 
@@ -92,20 +92,19 @@ async def add_files(
     files: RequestFiles,
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """The files that came are its own from now on; a new lead file takes the place of the old one. Refused, and none of
-    them kept, when one of them may not pass."""
+    """Add files to the draft; a new lead file takes the old one's place. Refused, and none kept, when one may not pass."""
     await _refuse_bad(services, scope, files)
     contents = await files.kept()
     new = [received.item for received in files.received]
-    has_lead = any(each.role is FileRole.LEAD for each in new)
+    has_lead = any(f.role is FileRole.LEAD for f in new)
     async with services.store.begin(scope) as work:
-        before = await _draft(work, id)
-        kept = [each for each in before.files if not (has_lead and each.role is FileRole.LEAD)]
-        verdicts = {each.n: each for each in check.judged(files)}
-        parts = [(each, _verdict_on(before, each.n)) for each in kept]
-        parts += [(each, verdicts.get(each.n)) for each in new]
+        document = await _load_draft(work, id)
+        unchanged = [f for f in document.files if not (has_lead and f.role is FileRole.LEAD)]
+        verdicts = {v.n: v for v in check.judged(files)}
+        parts = [(f, _find_verdict(document, f.n)) for f in unchanged]
+        parts += [(f, verdicts.get(f.n)) for f in new]
         parts.sort(key=lambda part: part[0].role is not FileRole.LEAD)
-        saved = await _with_files(services, work, before, parts, expect_version, contents)
+        saved = await _save_files(services, work, document, parts, expect_version, contents)
         await work.commit()
     return saved
 
@@ -117,42 +116,42 @@ async def arrange(
     order: Sequence[tuple[int, FileRole]],
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """These of its files, by their numbers, in this order and with these roles; those not named are taken away."""
+    """Put the draft's files, by their numbers, in this order and these roles; files that are not named are removed."""
     async with services.store.begin(scope) as work:
-        before = await _draft(work, id)
-        known = {each.n: each for each in before.files}
-        if any(n not in known for n, _ in order) or len({n for n, _ in order}) != len(order):
+        document = await _load_draft(work, id)
+        files_by_n = {f.n: f for f in document.files}
+        if any(n not in files_by_n for n, _ in order) or len({n for n, _ in order}) != len(order):
             raise Clash(f"the files of {id} are others by now")
-        parts = [(replace(known[n], role=role), _verdict_on(before, n)) for n, role in order]
-        if [each for each, _ in parts] == list(before.files):
-            return before
-        saved = await _with_files(services, work, before, parts, expect_version)
+        parts = [(replace(files_by_n[n], role=role), _find_verdict(document, n)) for n, role in order]
+        if [f for f, _ in parts] == list(document.files):
+            return document
+        saved = await _save_files(services, work, document, parts, expect_version)
         await work.commit()
     return saved
 
 
 def receivers(
-    draft: Draft, change: DocumentChange, before: Sequence[Recipient]
+    draft: Draft, change: DocumentChange, earlier: Sequence[Recipient]
 ) -> tuple[Draft, DocumentChange]:
-    """Whom an update adds and leaves out, by the recipients that its draft names and those that the document had `before`:
-    who is left out must hear of it too, so the packet goes there as well."""
-    now = {each.code.casefold() for each in draft.recipients}
-    then = {each.code.casefold() for each in before}
-    removed = tuple(each for each in before if each.code.casefold() not in now)
-    added = tuple(each.code for each in draft.recipients if each.code and each.code.casefold() not in then)
+    """Compare an update's recipients with the document's `earlier` ones. A recipient that is left out must learn of it, so
+    the packet goes there as well."""
+    codes = {r.code.casefold() for r in draft.recipients}
+    earlier_codes = {r.code.casefold() for r in earlier}
+    removed = tuple(r for r in earlier if r.code.casefold() not in codes)
+    added = tuple(r.code for r in draft.recipients if r.code and r.code.casefold() not in earlier_codes)
     changed = replace(
         change,
         receivers_changed=bool(added or removed),
         receivers_added=added,
-        receivers_removed=tuple(each.code for each in removed),
+        receivers_removed=tuple(r.code for r in removed),
     )
     return replace(draft, recipients=(*draft.recipients, *removed)), changed
 
 
 def remaining(draft: Draft, change: DocumentChange | None) -> tuple[Recipient, ...]:
-    """The recipients that an update's draft names, without those that it leaves out."""
+    """Return the recipients that an update's draft names, without those that it leaves out."""
     left_out = {code.casefold() for code in change.receivers_removed} if change else set()
-    return tuple(each for each in draft.recipients if each.code.casefold() not in left_out)
+    return tuple(r for r in draft.recipients if r.code.casefold() not in left_out)
 
 
 async def _refuse_bad(services: OutgoingServices, scope: AgencyScope, files: RequestFiles) -> None:
@@ -164,7 +163,7 @@ async def _refuse_bad(services: OutgoingServices, scope: AgencyScope, files: Req
         raise Refused(verdict)
 
 
-async def _draft(work: SqlWork, id: str) -> OutgoingDocument:
+async def _load_draft(work: SqlWork, id: str) -> OutgoingDocument:
     document = await work.outgoing.get(id)
     files.refuse_sealed(document)
     if document.state is not OutState.DRAFT:
@@ -174,43 +173,43 @@ async def _draft(work: SqlWork, id: str) -> OutgoingDocument:
     return document
 
 
-async def _with_files(
+async def _save_files(
     services: OutgoingServices,
     work: SqlWork,
-    before: OutgoingDocument,
+    document: OutgoingDocument,
     parts: Sequence[tuple[FileItem, FileVerdict | None]],
     expect_version: int | None = None,
     new: Sequence[Kept] = (),
 ) -> OutgoingDocument:
-    _refuse_much(services, [item for item, _ in parts])
-    names = admission.stored_names([item.name for item, _ in parts])
+    _refuse_too_much(services, [file for file, _ in parts])
+    names = admission.stored_names([file.name for file, _ in parts])
     files = tuple(
-        replace(item, n=n, name=name) for n, ((item, _), name) in enumerate(zip(parts, names, strict=True), 1)
+        replace(file, n=n, name=name) for n, ((file, _), name) in enumerate(zip(parts, names, strict=True), 1)
     )
     verdicts = tuple(
-        replace(verdict, n=item.n, file=item.name)
-        for item, (_, verdict) in zip(files, parts, strict=True)
+        replace(verdict, n=file.n, file=file.name)
+        for file, (_, verdict) in zip(files, parts, strict=True)
         if verdict is not None
     )
-    lead = next((item.n for item in files if item.role is FileRole.LEAD), 0)
-    of_lead = next((each for each in verdicts if each.n == lead), None)
+    lead = next((file.n for file in files if file.role is FileRole.LEAD), 0)
+    of_lead = next((v for v in verdicts if v.n == lead), None)
     saved = await work.outgoing.save(
-        replace(before, files=files, signatures=verdicts, legal_value=pdf_verdict.legal_value(of_lead)),
+        replace(document, files=files, signatures=verdicts, legal_value=pdf_verdict.legal_value(of_lead)),
         expect_version=expect_version,
     )
-    await work.blobs.drop("source", before.id)
-    for kept in new:
-        await work.blobs.keep(kept, "source", before.id)
-    for digest in {item.sha256 for item in files} - {kept.digest for kept in new}:
-        await work.blobs.add(digest, "source", before.id)
+    await work.blobs.drop("source", document.id)
+    for content in new:
+        await work.blobs.keep(content, "source", document.id)
+    for digest in {file.sha256 for file in files} - {content.digest for content in new}:
+        await work.blobs.add(digest, "source", document.id)
     return saved
 
 
-def _refuse_much(services: OutgoingServices, files: Sequence[FileItem]) -> None:
+def _refuse_too_much(services: OutgoingServices, files: Sequence[FileItem]) -> None:
     if len(files) > MOST_FILES:
         raise Clash(f"a draft has at most {MOST_FILES} files", code="GW-FILES")
-    total = sum(each.size for each in files)
-    largest = max(files, key=lambda each: each.size, default=None)
+    total = sum(f.size for f in files)
+    largest = max(files, key=lambda f: f.size, default=None)
     limit = services.profile.max_document_bytes
     if largest is not None and total > limit:
         broken = reason(
@@ -219,14 +218,14 @@ def _refuse_much(services: OutgoingServices, files: Sequence[FileItem]) -> None:
         raise Refused(Verdict(reasons=(broken,)))
 
 
-def _verdict_on(document: OutgoingDocument, n: int) -> FileVerdict | None:
-    return next((each for each in document.signatures if each.n == n), None)
+def _find_verdict(document: OutgoingDocument, n: int) -> FileVerdict | None:
+    return next((v for v in document.signatures if v.n == n), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDraft:
-    """What would be sent. `files` are the digests in their order; `earlier` are the documents that were sent under the same
-    number, notation and date, newest first."""
+    """The document that would be sent. `files` are the digests in their order; `earlier` are documents that were sent under
+    the same number, notation and date, newest first."""
 
     document: OutgoingDocument
     draft: Draft
@@ -245,14 +244,14 @@ async def recheck(
     confirm: tuple[str, ...] = (),
     expect_version: int | None = None,
 ) -> CheckedDraft:
-    """Clash when it is no draft any more."""
+    """Check the draft again. Clash when it is no draft any more."""
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
         check.expect(document, expect_version)
         files.refuse_sealed(document)
         if document.state not in (OutState.DRAFT, OutState.BLOCKED):
             raise Clash(f"{id} is {document.state}, not a draft; only a draft can be sent by this call")
-        openers = [await services.blobs.open(work, item.sha256) for item in document.files]
+        openers = [await services.blobs.open(work, file.sha256) for file in document.files]
         same = await work.outgoing.by_document_id(document.document_id)
     order = Order(
         draft=document.draft,
@@ -261,10 +260,10 @@ async def recheck(
         change=document.change,
         confirm=confirm,
     )
-    async with receive_files(services) as held:
-        for item, opener in zip(document.files, openers, strict=True):
-            await held.add(item.role, item.name, item.role, streamed(services.pool, pieces(opener)))
-        draft, verdict = await check.look(services, scope, order, held)
+    async with receive_files(services) as request_files:
+        for file, opener in zip(document.files, openers, strict=True):
+            await request_files.add(file.role, file.name, file.role, streamed(services.pool, pieces(opener)))
+        draft, verdict = await check.look(services, scope, order, request_files)
         unconfirmed = tuple(
             reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in document.doubts
         )
@@ -273,10 +272,10 @@ async def recheck(
             draft=draft,
             order=order,
             verdict=verdict + Verdict(reasons=unconfirmed),
-            files=tuple(received.item.sha256 for received in held.received),
-            legal_value=pdf_verdict.legal_value(check.lead_of(held)),
-            signatures=check.judged(held),
-            earlier=tuple(each for each in same if _was_sent(each, document)),
+            files=tuple(received.item.sha256 for received in request_files.received),
+            legal_value=pdf_verdict.legal_value(check.lead_of(request_files)),
+            signatures=check.judged(request_files),
+            earlier=tuple(d for d in same if _was_sent(d, document)),
         )
 
 

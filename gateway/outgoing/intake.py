@@ -1,6 +1,6 @@
-"""Step 1 of the way out: what a caller asks, and its files, streamed to scratch files, each counted, hashed and looked at.
-In: an `Order`, chunks as they come. Out: `Received` files in `RequestFiles`; of refused ones that carry malware, an event
-for each. Nothing is kept until `accept`; leaving the context deletes the rest."""
+"""Step 1 of the way out takes a caller's order, and its files into scratch files, each counted, hashed and inspected on the
+way. In: an `Order`, chunks as they come. Out: `Received` files in `RequestFiles`; an event for each refused file that
+carries malware. Nothing is kept until `accept`; leaving the context deletes the rest."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One document to send, or a draft to keep. Recipients stand in `draft` as the caller gave them; `confirm` are codes
-    of reasons that the caller has read and bears with; `notes` what its door has to warn of. For `wait` it can be called
+    """One document to send, or a draft to keep. `draft` has recipients as the caller wrote them; `confirm` are codes of
+    reasons that the caller has read and accepts; `notes` are warnings of the entry it came by. For `wait` it can be called
     back."""
 
     draft: Draft
@@ -54,7 +54,7 @@ class Order:
     wait: timedelta = timedelta()
 
     def __post_init__(self) -> None:
-        """Every door makes one of these: here what is blank becomes absent, once."""
+        """Turn blank fields into absent ones, once for every entry."""
         object.__setattr__(self, "draft", tidy(self.draft))
         if self.change is not None:
             object.__setattr__(self, "change", tidy(self.change))
@@ -62,7 +62,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What was committed. `replayed` is the first answer (status, body) when the caller repeated itself under its key;
+    """The committed document. `replayed` is the first answer (status, body) when the caller repeated itself under its key;
     `repeats`: the document is there from another call, known by the caller's own id or its signed packet."""
 
     document: OutgoingDocument | None
@@ -74,8 +74,8 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    """An idempotency key as interfaces.md 3.3 defines it: `owner` is the principal, `meta` canonical JSON. `render`
-    makes the answer that is stored with the document and given again."""
+    """An idempotency key as interfaces.md 3.3 defines it: `owner` is the principal, `meta` canonical JSON. `render` makes
+    the answer that is stored with the document and given again."""
 
     owner: str
     key: str
@@ -85,7 +85,7 @@ class Once:
     render: Callable[[Accepted], tuple[int, str]]
 
 
-# Bytes that patterns go through in a millisecond or two, whatever they are.
+# The inspector's patterns read this many bytes in a millisecond or two, whatever they are.
 _BRIEF = 16 * 1024
 # One document must not keep the reader of PDFs from those of others.
 MOST_SIGNED = 20
@@ -93,8 +93,7 @@ MOST_SIGNED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One file as it was found to be, still in its scratch file. `verdict` is what its signatures are worth, where they
-    were read."""
+    """One inspected file, still in its scratch file. `verdict` is that on its signatures, where they were read."""
 
     field: str
     item: FileItem
@@ -113,15 +112,14 @@ class RequestFiles:
     total: int = 0
 
     def declare(self, draft: Draft) -> None:
-        """What the sender says of the document, before the first byte of a file is taken: Refused for a declared secret
-        or category, of which nothing may ever touch the disk (R2, R3)."""
+        """Check the declared secrecy and category before the first byte of a file is taken. Refused for a secret, since no
+        part of it may ever touch the disk (R2, no state secrets; R3, content kept out)."""
         verdict = admission.check_declared(draft.secrecy, draft.category, self.services.profile)
         if not verdict.allowed:
             raise Refused(verdict)
 
     async def add(self, field: str, name: str, role: FileRole, chunks: AsyncIterator[bytes]) -> Received:
-        """Takes one file in. Refused as soon as it is over the limit: what follows is not read. ScannerDown while nobody
-        can say whether it carries malware."""
+        """Take one file in. Refused once it is over the limit, unread from there. ScannerDown while no scanner answers."""
         scratch = self.stack.enter_context(self.services.blobs.scratch(few=True))
         n = len(self.received) + 1
         spool = Spool(scratch, self.services.pool)
@@ -132,7 +130,7 @@ class RequestFiles:
         run = pool.brief if self._is_brief(spool, is_lead=is_lead) else pool.run
         digest, facts, signatures = await run(look)
         facts = await self._judged(scratch, name, digest, facts, signatures)
-        item = FileItem(
+        file = FileItem(
             n=n,
             name=name,
             role=role,
@@ -146,23 +144,23 @@ class RequestFiles:
         verdict = None
         if facts.signatures is not None:
             verdict = pdf_verdict.judge(name, n, facts.signatures, self.services.profile.pdf_roles)
-        self.received.append(Received(field=field, item=item, facts=facts, verdict=verdict, scratch=scratch))
+        self.received.append(Received(field=field, item=file, facts=facts, verdict=verdict, scratch=scratch))
         return self.received[-1]
 
     async def kept(self) -> list[Kept]:
-        """All of them, taken by the content store, each once. In the order of their digests: units that share some of them
-        then wait for each other, and never in a circle."""
-        found = {
-            each.item.sha256: await self.services.blobs.keep(each.scratch, each.item.sha256, each.item.size)
-            for each in self.received
+        """Hand all files to the content store, each once. The order of their digests keeps units that share some of them
+        from waiting for each other in a circle."""
+        contents = {
+            file.item.sha256: await self.services.blobs.keep(file.scratch, file.item.sha256, file.item.size)
+            for file in self.received
         }
-        return [found[digest] for digest in sorted(found)]
+        return [contents[digest] for digest in sorted(contents)]
 
-    def _check_size(self, name: str, n: int, before: int, size: int) -> None:
-        self.total = before + size
-        over = admission.over_limit(name, size, self.total, self.services.profile, f"/files/{n - 1}")
-        if over is not None:
-            raise Refused(Verdict(reasons=(over,)))
+    def _check_size(self, name: str, n: int, earlier: int, size: int) -> None:
+        self.total = earlier + size
+        excess = admission.over_limit(name, size, self.total, self.services.profile, f"/files/{n - 1}")
+        if excess is not None:
+            raise Refused(Verdict(reasons=(excess,)))
 
     def _is_brief(self, spool: Spool, *, is_lead: bool) -> bool:
         """Tell whether the look takes less than a hop to the pool. Nothing of so small a file is written yet."""
@@ -171,8 +169,8 @@ class RequestFiles:
         return self.services.inspector.is_brief(BytesIO(spool.unwritten), reads_page=is_lead)
 
     def _look(self, spool: Spool, name: str, *, is_lead: bool) -> tuple[Digest, FileFacts, PdfFacts | None]:
-        """The end of the file is written, and the whole of it looked at, in one go. Without signatures where another
-        process has to read them."""
+        """Write the end of the file and inspect it in one go. Signatures are None where another process has to read
+        them."""
         digest, file = spool.end(), spool.scratch.content
         facts = self.services.inspector.inspect(file, name, reads_page=is_lead, digest=digest)
         now = self.services.clock.now()
@@ -202,7 +200,7 @@ class RequestFiles:
 
 @asynccontextmanager
 async def receive_files(services: OutgoingServices) -> AsyncIterator[RequestFiles]:
-    """The files of one request: scratch files that vanish at the end unless they were kept."""
+    """Open the files of one request: scratch files that vanish at the end unless they were kept."""
     await services.admits()
     with ExitStack() as stack:
         yield RequestFiles(services=services, stack=stack)
@@ -214,20 +212,20 @@ _ALERTS_SUBJECT = "intake"
 async def alert_of_malware(
     services: OutgoingServices, scope: AgencyScope, request_files: RequestFiles
 ) -> None:
-    """Does nothing where no file carries any."""
-    told = [
+    """Record an event for each file that carries malware."""
+    alerts = [
         {
-            "file": clean_name(one.item.name),
-            "sha256": one.item.sha256,
-            "malware": one.facts.malware,
+            "file": clean_name(file.item.name),
+            "sha256": file.item.sha256,
+            "malware": file.facts.malware,
             "outgoing": True,
         }
-        for one in request_files.received
-        if one.facts.malware is not None
+        for file in request_files.received
+        if file.facts.malware is not None
     ]
-    if not told:
+    if not alerts:
         return
     async with services.store.begin(scope) as work:
-        kinds = [(EventKind.ALERT_MALWARE, each) for each in told]
-        await work.events.append_many(_ALERTS_SUBJECT, services.clock.now(), kinds)
+        events = [(EventKind.ALERT_MALWARE, alert) for alert in alerts]
+        await work.events.append_many(_ALERTS_SUBJECT, services.clock.now(), events)
         await work.commit()

@@ -1,6 +1,6 @@
-"""Acts on a document that has not left, or has not arrived: send a draft, cancel, send again; and the dispatch list of
-what goes on paper, its lines closed by a person with date and means. In: a document's id, and what was done. Out: the
-document as it now is; lines of the list. One transaction each; every act is an event."""
+"""Acts on a document that has not left, or has not arrived: send a draft, cancel, send again; and closes lines of the
+dispatch list of paper mail, with date and means. In: a document's id, and the act. Out: the document as saved; lines of the
+list. One transaction each; every act is an event."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from gateway.policy.verdict import Verdict
 from gateway.store.deliveries import PaperPart
 from gateway.store.work import SqlWork
 
-# What the same bytes cannot mend.
-_NOT_AGAIN = {
+# In these states sending the same bytes again does not help.
+_FINAL_STATES = {
     "cancelled": "it was to receive nothing; send a new document",
     "rejected": "it refused this document; correct it and send it as a new one",
     "request_agreed": "it cancelled this document as you asked; send a new one",
@@ -39,8 +39,8 @@ async def send_draft(
     confirm: tuple[str, ...] = (),
     wait: timedelta = timedelta(),
 ) -> OutgoingDocument:
-    """The draft is checked anew and queued; Refused with every reason when it may not leave. With `wait` it can be called
-    back for that long (`undo`)."""
+    """Check the draft again and queue it; Refused with every reason when it may not leave. With `wait` it can be called
+    back."""
     checked = await drafting.recheck(services, scope, id, confirm, expect_version)
     if not checked.verdict.allowed:
         raise Refused(checked.verdict)
@@ -48,9 +48,9 @@ async def send_draft(
     async with services.store.begin(scope) as work:
         agency = await work.agency()
         if expect_version is None:
-            _as_it_was(await work.outgoing.get(id), draft)
-        if taken := await check.number_taken(work, agency, checked.draft, checked.order, checked.files):
-            raise Refused(Verdict(reasons=(taken,)))
+            _refuse_changed_draft(await work.outgoing.get(id), draft)
+        if in_use := await check.number_taken(work, agency, checked.draft, checked.order, checked.files):
+            raise Refused(Verdict(reasons=(in_use,)))
         attempt = await accept.attempt_of(work, draft.kind, draft.document_id)
         sent = await work.outgoing.save(
             replace(
@@ -73,8 +73,8 @@ async def send_draft(
     return sent
 
 
-def _as_it_was(now: OutgoingDocument, checked: OutgoingDocument) -> None:
-    """Clash where the draft that was checked is another one by now: nobody named a version, so no condition failed."""
+def _refuse_changed_draft(now: OutgoingDocument, checked: OutgoingDocument) -> None:
+    """Raise Clash where the checked draft was changed meanwhile: the caller named no version, so no condition failed."""
     if now.version != checked.version:
         raise Clash(f"{now.id} was changed or let go of while it was checked; read it, and send it again")
 
@@ -82,8 +82,8 @@ def _as_it_was(now: OutgoingDocument, checked: OutgoingDocument) -> None:
 async def cancel(
     services: OutgoingServices, scope: AgencyScope, id: str, expect_version: int | None = None, why: str = ""
 ) -> OutgoingDocument:
-    """Nothing of it leaves any more; `why` is what a person says of it. Clash while a courier has it, and where a recipient
-    was sent to. Deliveries that an earlier try may have brought to the axis are marked."""
+    """Stop everything of the document; `why` is the person's reason. Clash while a courier has it, and where it was sent to
+    a recipient. Deliveries that an earlier attempt may have brought to the axis are marked."""
     async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
         cancelled = await cancel_in(services, work, document, {"reason": why} if why else {}, expect_version)
@@ -94,25 +94,25 @@ async def cancel(
 async def discard_draft(
     services: OutgoingServices, scope: AgencyScope, id: str, expect_version: int | None = None
 ) -> OutgoingDocument:
-    """Of a draft nothing was sent, so nothing is stopped: it is let go of. Clash for anything else."""
+    """Discard a draft that was never sent. Clash for anything else."""
     async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
         check.expect(document, expect_version)
         if document.state is not OutState.DRAFT:
             raise Clash(f"{id} is {document.state}, not a draft; what is on its way is cancelled or recalled")
-        gone = await cancel_in(services, work, document, {}, expect_version)
+        discarded = await cancel_in(services, work, document, {}, expect_version)
         await work.commit()
-    return gone
+    return discarded
 
 
 async def cancel_in(
     services: OutgoingServices,
     work: SqlWork,
     document: OutgoingDocument,
-    told: Mapping[str, object],
+    facts: Mapping[str, object],
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """The same in the caller's transaction; `told` goes with the event."""
+    """Cancel in the caller's transaction; `facts` go with the event."""
     id = document.id
     check.expect(document, expect_version)
     deliveries = await work.deliveries.of(id)
@@ -127,15 +127,15 @@ async def cancel_in(
     await stopping.cancel_deliveries(services, work, deliveries, rows)
     await requests.withdraw_requests(services, work, document)
     await work.blobs.drop("source", id)
-    await work.events.append(EventKind.MESSAGE_CANCELLED, id, services.clock.now(), told)
+    await work.events.append(EventKind.MESSAGE_CANCELLED, id, services.clock.now(), facts)
     return cancelled
 
 
 async def resend(
     services: OutgoingServices, scope: AgencyScope, id: str, recipients: Sequence[str] = ()
 ) -> OutgoingDocument:
-    """The same bytes go again to the recipients named, or to all whose sending failed. What a recipient refused is
-    corrected and sent as a new document, not again."""
+    """Send the same bytes again to the recipients named, or to all whose sending failed. A document that a recipient
+    refused is corrected and sent as a new one, not again."""
     async with services.store.begin(scope) as work:
         agency = await work.agency()
         document = await work.outgoing.get(id)
@@ -143,10 +143,10 @@ async def resend(
         if document.state is OutState.PAPER:
             raise Clash(f"{id} goes on paper and never over the axis; print it again")
         if document.envelope_digest is None and _could_not_be_packed(document, await work.deliveries.of(id)):
-            return await _pack_again(services, work, document)
+            return await _repack(services, work, document)
         if document.envelope_digest is None or document.envelope_size is None:
             raise Clash(f"{id} is {document.state}: it has no envelope yet that could be sent again")
-        chosen = _again(await work.deliveries.of(id), recipients)
+        chosen = _select_for_resend(await work.deliveries.of(id), recipients)
         earlier = (await work.outbox.of_subject(id))[0]
         now = services.clock.now()
         await work.outbox.put(
@@ -164,8 +164,8 @@ async def resend(
         )
         for delivery in requests.in_turn(chosen):
             await requests.add_fact(services, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
-        told = {"again": True, "to": [d.recipient.code for d in chosen]}
-        await work.events.append(EventKind.MESSAGE_QUEUED, id, now, told)
+        facts = {"again": True, "to": [d.recipient.code for d in chosen]}
+        await work.events.append(EventKind.MESSAGE_QUEUED, id, now, facts)
         await work.commit()
     services.wake()
     return document
@@ -179,7 +179,7 @@ async def _stop(
     )
     if any(delivery.state not in stopping.UNSENT for delivery in deliveries):
         raise late
-    if any(each.handed_over is not None for each in await work.paper.of(document.id)):
+    if any(p.handed_over is not None for p in await work.paper.of(document.id)):
         raise Clash(
             f"{document.id} has been handed over on paper; ask for it back on paper", code="GW-HANDED-OVER"
         )
@@ -194,35 +194,33 @@ async def _stop(
 
 
 def _could_not_be_packed(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> bool:
-    """Its packing was given up, and nobody has begun it anew."""
-    return document.state is OutState.QUEUED and {each.state for each in deliveries} == {"failed"}
+    """Tell whether packing was given up, and not begun again."""
+    return document.state is OutState.QUEUED and {d.state for d in deliveries} == {"failed"}
 
 
-async def _pack_again(
-    services: OutgoingServices, work: SqlWork, document: OutgoingDocument
-) -> OutgoingDocument:
-    """What stood in the way of its packing may be gone, such as a damaged file that was restored; it goes to all."""
+async def _repack(services: OutgoingServices, work: SqlWork, document: OutgoingDocument) -> OutgoingDocument:
+    """Pack the document again for all recipients: the cause may be gone, such as a damaged file that was restored."""
     now = services.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
     for delivery in requests.in_turn(await work.deliveries.of(document.id)):
         await requests.add_fact(services, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
     await work.jobs.put("pack", document.id)
-    to = [each.code for each in document.draft.recipients]
+    to = [r.code for r in document.draft.recipients]
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, {"again": True, "to": to})
     await work.commit()
     services.wake()
     return document
 
 
-def _again(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
+def _select_for_resend(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
     chosen = (
         check.named(deliveries, recipients) if recipients else [d for d in deliveries if d.state == "failed"]
     )
     if not chosen:
         raise Clash("no recipient of this document is waiting to be sent to again; name them in `recipients`")
     for delivery in chosen:
-        if delivery.state in _NOT_AGAIN:
-            raise Clash(f"{delivery.recipient.code} is {delivery.state}: {_NOT_AGAIN[delivery.state]}")
+        if delivery.state in _FINAL_STATES:
+            raise Clash(f"{delivery.recipient.code} is {delivery.state}: {_FINAL_STATES[delivery.state]}")
     return chosen
 
 
@@ -231,7 +229,7 @@ MOST_PAPER_LINES = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperLine:
-    """One letter to one recipient. `printed` are the files of which it consists; none where the node has no file of it."""
+    """One letter to one recipient. `printed` are its files; none where the node has no file of it."""
 
     part: PaperPart
     document: OutgoingDocument
@@ -243,38 +241,38 @@ class PaperLine:
 
 
 async def paper_waiting(work: SqlWork, limit: int = MOST_PAPER_LINES) -> list[PaperLine]:
-    """What somebody still has to hand over, the longest waiting first."""
-    return await _paper_lines(work, await work.paper.waiting(limit))
+    """List letters that a person still has to hand over, the longest waiting first."""
+    return await _load_paper_lines(work, await work.paper.waiting(limit))
 
 
 async def paper_handed_over(
     work: SqlWork, first: date, last: date, limit: int = MOST_PAPER_LINES
 ) -> list[PaperLine]:
-    """What was handed over in these days."""
-    return await _paper_lines(work, await work.paper.handed(first, last, limit))
+    """List letters that were handed over in these days."""
+    return await _load_paper_lines(work, await work.paper.handed(first, last, limit))
 
 
 async def close_paper(
-    services: OutgoingServices, scope: AgencyScope, id: str, said: Handover, recipients: Sequence[str] = ()
+    services: OutgoingServices, scope: AgencyScope, id: str, details: Handover, recipients: Sequence[str] = ()
 ) -> OutgoingDocument:
-    """Handed over to these recipients, or to all that still wait. Said again about one that is named it puts right what was
-    said before. Refused names every broken rule; Clash when nothing of it waits."""
-    now, note = services.clock.now(), said.note.strip()
+    """Close the lines of these recipients, or of all that still wait. A line that is named and closed already is corrected.
+    Refused names every broken rule; Clash when no line waits."""
+    now, note = services.clock.now(), details.note.strip()
     async with services.store.begin(scope) as work:
         document = await work.outgoing.get(id)
-        verdict = outgoing.check_handed_over(said, document.draft.issued_on, services.today())
+        verdict = outgoing.check_handed_over(details, document.draft.issued_on, services.today())
         if not verdict.allowed:
             raise Refused(verdict)
-        chosen = await _chosen_parts(work, document, recipients)
+        chosen = await _select_parts(work, document, recipients)
         for part, delivery in chosen:
-            by, means = scope.principal_id, said.means.value
+            by, means = scope.principal_id, details.means.value
             await work.paper.close(
-                replace(part, handed_over=said.on, means=means, note=note, closed_at=now, closed_by=by)
+                replace(part, handed_over=details.on, means=means, note=note, closed_at=now, closed_by=by)
             )
-            told = {"to": delivery.recipient.code, "delivery": delivery.id, "on": said.on.isoformat()}
-            told |= {"means": means} | ({"note": note} if note else {})
-            told |= {"before": part.handed_over.isoformat()} if part.handed_over else {}
-            await work.events.append(EventKind.PAPER_HANDED, id, now, told)
+            facts = {"to": delivery.recipient.code, "delivery": delivery.id, "on": details.on.isoformat()}
+            facts |= {"means": means} | ({"note": note} if note else {})
+            facts |= {"before": part.handed_over.isoformat()} if part.handed_over else {}
+            await work.events.append(EventKind.PAPER_HANDED, id, now, facts)
         reached = [delivery.recipient.code for _, delivery in chosen]
         await answering.end_waits(work, document, reached, now)
         await work.commit()
@@ -282,7 +280,7 @@ async def close_paper(
     return document
 
 
-async def _chosen_parts(
+async def _select_parts(
     work: SqlWork, document: OutgoingDocument, recipients: Sequence[str]
 ) -> list[tuple[PaperPart, Delivery]]:
     deliveries = await work.deliveries.of(document.id)
@@ -290,20 +288,20 @@ async def _chosen_parts(
         deliveries = check.named(deliveries, recipients)
     parts = {part.delivery_id: part for part in await work.paper.of(document.id)}
     chosen = [
-        (parts[each.id], each)
-        for each in deliveries
-        if each.id in parts and each.state != "cancelled" and (recipients or not parts[each.id].handed_over)
+        (parts[d.id], d)
+        for d in deliveries
+        if d.id in parts and d.state != "cancelled" and (recipients or not parts[d.id].handed_over)
     ]
     if not chosen:
         raise Clash(f"nothing of {document.id} waits to be handed over on paper", code="GW-NO-PAPER")
     return chosen
 
 
-async def _paper_lines(work: SqlWork, parts: Sequence[PaperPart]) -> list[PaperLine]:
+async def _load_paper_lines(work: SqlWork, parts: Sequence[PaperPart]) -> list[PaperLine]:
     ids = list(dict.fromkeys(part.document_id for part in parts))
     documents = {id: await work.outgoing.get(id) for id in ids}
     sent = await work.deliveries.of_many(ids) if ids else {}
-    deliveries = {each.id: each for all_ in sent.values() for each in all_}
+    deliveries = {d.id: d for group in sent.values() for d in group}
     return [
         PaperLine(part=part, document=documents[part.document_id], delivery=deliveries[part.delivery_id])
         for part in parts

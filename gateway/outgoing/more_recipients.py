@@ -1,5 +1,5 @@
-"""A document that has left goes to further agencies (R117). In: its id, and who else is to get it. Out: the same number,
-date and files as a document of its own to these recipients alone; the earlier one stays as it is."""
+"""Sends a document that has left to more agencies (R117, number used twice). In: its id, and the new recipients. Out: the
+same number, date and files as a document of its own to these recipients alone; the earlier one is not changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def send_further(
     confirm: tuple[str, ...] = (),
     once: Once | None = None,
 ) -> Accepted:
-    """Refused with every reason, as any document; a recipient that has it already is one of them."""
+    """Send the document to more recipients. Refused with every reason; one is a recipient that has it already."""
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(id)
     check_has_left(document)
@@ -36,16 +36,16 @@ async def accepted_anew(
     order: Order,
     once: Once | None = None,
 ) -> Accepted:
-    """With the files of that document."""
-    async with receive_files(services) as held:
-        for item in document.files:
-            opened = await files.open_file(services, scope, document.id, item.n)
-            await held.add(item.role, item.name, item.role, opened.pieces)
-        return await accept.accept(services, scope, order, held, once)
+    """Accept an order with the files of that document."""
+    async with receive_files(services) as request_files:
+        for file in document.files:
+            opened = await files.open_file(services, scope, document.id, file.n)
+            await request_files.add(file.role, file.name, file.role, opened.pieces)
+        return await accept.accept(services, scope, order, request_files, once)
 
 
 def check_has_left(document: OutgoingDocument) -> None:
-    """Clash unless it is a document of its own that has left."""
+    """Raise Clash unless it is a document of its own that has left."""
     files.refuse_sealed(document)
     if not document.kind.is_whole:
         raise Clash(f"{document.id} is itself a {document.kind} packet; send the document that it changes")

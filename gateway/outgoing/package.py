@@ -1,9 +1,9 @@
 """Steps 4 and 5 of the way out: a document or a status becomes a signed envelope, and that an outbox row. In: a leased
-`pack` or `answer` job, or what somebody is about to commit (`sign_document`, `sign_status`). Out: in one
-transaction, so that a worker that woke late changes nothing: envelope reference, outbox row, source references dropped,
-job done; or, after an error that no time heals, every recipient failed with the reason. Streams content store → base64 →
-envelope; verifies the result on the fast path before it may leave (W10). A crash before the last commit leaves only an
-unreferenced blob, and the job comes again."""
+`pack` or `answer` job, or a document or status about to be committed (`sign_document`, `sign_status`). Out: in one
+transaction, so that a worker that woke late changes nothing: envelope reference, outbox row, source references dropped, job
+done; or, after an error that no time heals, every recipient failed with the reason. Streams content store → base64 →
+envelope; verifies the result on the fast path before it may leave (W10, verified before leaving). A crash before the last
+commit leaves only an unreferenced blob, and the job comes again."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ from gateway.store.blobs import FileScratch
 from gateway.store.work import PutStatus, SqlWork
 
 _log = logging.getLogger(__name__)
-# What does not have the form that its own reader wants, before any key is looked at: steps 1 to 5 of verification.md 9.
+# An envelope that its own reader refuses by its form, before any key is used: steps 1 to 5 of verification.md 9.
 _UNREADABLE = "GW-S-002"
 _FORM = 5
-_WRITTEN_ANEW = 3
+_MOST_REWRITES = 3
 # Recipients and files of an envelope that is written in no time.
 _FEW = 32
-# What files may have together for their sender to wait until they are signed: about as long as for the look at them.
+# Up to this size of its files the sender waits for the signature: about as long as for their inspection.
 AT_ONCE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A signed envelope, as the content store took it. `signed_by`: the certificate of its key, by SHA-256."""
+    """A signed envelope, as the content store took it. `signed_by` is the certificate of its key, by SHA-256."""
 
     signed: SignedEnvelope[Envelope]
     content: Kept
@@ -72,18 +72,18 @@ class Packed:
 
     @classmethod
     def of(cls, signed: SignedEnvelope[Envelope], content: Kept) -> Packed:
-        """Return the envelope with what is asked of it again and again."""
+        """Return the envelope with the values that are read often."""
         certificate = hashlib.sha256(signed.certificate_der).hexdigest()
         return cls(signed, content, content.digest, content.size, certificate)
 
 
 async def keep(services: OutgoingServices, scratch: FileScratch, signed: SignedEnvelope[Envelope]) -> Packed:
-    """The envelope in this scratch file is the content store's from now on."""
+    """Hand the envelope in this scratch file to the content store."""
     return Packed.of(signed, await services.blobs.keep(scratch, signed.file_digest, signed.file_size))
 
 
 async def run(services: OutgoingServices, job: Job) -> None:
-    """Does one job. What fails is put off with its reason on the row; nothing leaves half made."""
+    """Do one job. A job that fails is put off with the reason on its row; nothing leaves half made."""
     scope = AgencyScope(agency_id=job.agency_id, principal_id="node")
     with _unless_lost(job):
         try:
@@ -94,16 +94,14 @@ async def run(services: OutgoingServices, job: Job) -> None:
             )
         except StaleLease:
             raise
-        except (
-            Exception
-        ) as error:  # reason: an error that nobody foresaw counts as a try, and ends at the limit
+        except Exception as error:  # reason: an unforeseen error counts as an attempt, up to the limit
             if not isinstance(error, GatewayError):
                 log.unforeseen(_log, "job.broke", error, job=job.id, subject=job.subject_id)
             failure = as_gateway_error(error)
             if _is_final(failure, job):
                 await give_up(services, scope, job, failure)
             else:
-                await _put_off(services, scope, job, failure)
+                await _postpone(services, scope, job, failure)
 
 
 @contextmanager
@@ -115,10 +113,11 @@ def _unless_lost(job: Job) -> Iterator[None]:
 
 
 def _is_final(error: GatewayError, job: Job) -> bool:
-    """Whether no time heals it. A key, a token or a disk that is away comes back, however long it takes; a file that is
-    gone comes back from a backup. What was written and cannot be read was written so by chance, or is so each time."""
+    """Tell whether no time heals the error. A key, a token or a disk that is away comes back, however long it takes; a file
+    that is gone comes back from a backup. An envelope that cannot be read after writing is so by chance, or is so each
+    time."""
     if error.code == _UNREADABLE:
-        return job.lease.attempt >= _WRITTEN_ANEW
+        return job.lease.attempt >= _MOST_REWRITES
     if error.code == GatewayError.code:
         return job.lease.attempt >= upkeep.MOST_UNFORESEEN
     return isinstance(error, BreaksRule | Refused | AlteredContent)
@@ -128,7 +127,7 @@ async def _document(services: OutgoingServices, scope: AgencyScope, job: Job) ->
     async with services.store.read(scope) as work:
         document = await work.outgoing.get(job.subject_id)
         waits = document.state is OutState.QUEUED
-        sources = [await services.blobs.open(work, item.sha256) for item in document.files if waits]
+        sources = [await services.blobs.open(work, file.sha256) for file in document.files if waits]
     if not waits:
         # It was packed before, or will never be sent: the job is over.
         async with services.store.begin(scope) as work:
@@ -137,16 +136,16 @@ async def _document(services: OutgoingServices, scope: AgencyScope, job: Job) ->
         return
     agency = await hosted_agency(services, scope)
     contents = [
-        _content(document, item, source) for item, source in zip(document.files, sources, strict=True)
+        _make_content(document, file, source) for file, source in zip(document.files, sources, strict=True)
     ]
-    paper = _letter(agency, document, contents, services.clock.now())
-    packed = await _sign(services, paper, await _signer(services, paper))
+    task = _document_task(agency, document, contents, services.clock.now())
+    packed = await _sign(services, task, await _open_signer(services, task))
     await enqueue_document(services, scope, job, document, packed)
 
 
 async def _answer(services: OutgoingServices, scope: AgencyScope, job: Job, packet: StatusPacket) -> None:
-    paper = _status(await hosted_agency(services, scope), packet, services.clock.now())
-    packed = await _sign(services, paper, await _signer(services, paper))
+    task = _status_task(await hosted_agency(services, scope), packet, services.clock.now())
+    packed = await _sign(services, task, await _open_signer(services, task))
     async with services.store.begin(scope) as work:
         await work.jobs.done(job.lease)
         await put_status(services, work, scope.agency_id, job.subject_id, packet, packed)
@@ -156,57 +155,57 @@ async def _answer(services: OutgoingServices, scope: AgencyScope, job: Job, pack
 async def sign_document(
     services: OutgoingServices, agency: HostedAgency, document: OutgoingDocument, files: Sequence[Received]
 ) -> Packed | None:
-    """A document signed before it is accepted; `put` sends it in the transaction that accepts it. None where a job has to
-    do that."""
+    """Sign a document before it is accepted; the transaction that accepts it puts it into the outbox. None where a job has
+    to sign it."""
     is_due = document.state is OutState.QUEUED and document.kind.is_whole and document.leaves_at is None
     if not is_due:
         return None
-    received = {each.item.sha256: each.scratch for each in files}
-    contents = [_received_content(document, item, received[item.sha256]) for item in document.files]
-    return await _sign_for_waiting(services, _letter(agency, document, contents, services.clock.now()))
+    received = {r.item.sha256: r.scratch for r in files}
+    contents = [_make_received_content(document, file, received[file.sha256]) for file in document.files]
+    return await _sign_at_once(services, _document_task(agency, document, contents, services.clock.now()))
 
 
-def _received_content(
-    document: OutgoingDocument, item: FileItem, scratch: FileScratch
+def _make_received_content(
+    document: OutgoingDocument, file: FileItem, scratch: FileScratch
 ) -> build.AttachmentContent:
     body = scratch.body
     if body is None:
-        return _content(document, item, partial(_opened, scratch.content))
-    entry_name = translate.entry_name(document, item)
+        return _make_content(document, file, partial(_open_file, scratch.content))
+    entry_name = translate.entry_name(document, file)
     return build.AttachmentContent(
-        entry_name=entry_name, open=lambda: (body,), known=(len(body), item.sha256)
+        entry_name=entry_name, open=lambda: (body,), known=(len(body), file.sha256)
     )
 
 
-def _content(
-    document: OutgoingDocument, item: FileItem, source: Callable[[], BinaryIO]
+def _make_content(
+    document: OutgoingDocument, file: FileItem, source: Callable[[], BinaryIO]
 ) -> build.AttachmentContent:
-    entry_name = translate.entry_name(document, item)
+    entry_name = translate.entry_name(document, file)
     return build.AttachmentContent(entry_name=entry_name, open=partial(attachment.pieces, source))
 
 
-def _opened(file: Readable) -> BinaryIO:
+def _open_file(file: Readable) -> BinaryIO:
     return file.open("rb")
 
 
 async def sign_status(
     services: OutgoingServices, agency: HostedAgency, packet: StatusPacket, subject_id: str
 ) -> PutStatus | None:
-    """A status signed before what it tells is committed: what puts it into the outbox in that transaction. None as
-    above."""
-    packed = await _sign_for_waiting(services, _status(agency, packet, services.clock.now()))
+    """Sign a status before the change that it reports is committed; the result puts it into the outbox in that transaction.
+    None where a job has to sign it."""
+    packed = await _sign_at_once(services, _status_task(agency, packet, services.clock.now()))
     if packed is None:
         return None
 
-    async def put_it(work: SqlWork) -> None:
+    async def put_packet(work: SqlWork) -> None:
         await put_status(services, work, agency.id, subject_id, packet, packed)
 
-    return put_it
+    return put_packet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Paper:
-    """What is to be signed, and as what."""
+class _SigningTask:
+    """Envelope to sign, with its qualifier and files."""
 
     agency: HostedAgency
     envelope: Envelope
@@ -215,84 +214,84 @@ class _Paper:
     files: Sequence[FileItem] = ()
     contents: Sequence[build.AttachmentContent] = ()
     size: int = 0
-    """Of its files together."""
+    """Size of the files together."""
 
     @property
     def is_small(self) -> bool:
         return self.size <= SMALL // 2
 
 
-def _letter(
+def _document_task(
     agency: HostedAgency,
     document: OutgoingDocument,
     contents: Sequence[build.AttachmentContent],
     at: datetime,
-) -> _Paper:
-    return _Paper(
+) -> _SigningTask:
+    return _SigningTask(
         agency=agency,
         envelope=translate.envelope_of(document, agency, at),
         qualifier=translate.qualifier(document),
         at=at,
         files=document.files,
         contents=contents,
-        size=sum([item.size for item in document.files]),
+        size=sum([file.size for file in document.files]),
     )
 
 
-def _status(agency: HostedAgency, packet: StatusPacket, at: datetime) -> _Paper:
+def _status_task(agency: HostedAgency, packet: StatusPacket, at: datetime) -> _SigningTask:
     envelope, qualifier = build.status_envelope(packet, agency), build.status_qualifier(packet)
-    return _Paper(agency=agency, envelope=envelope, qualifier=qualifier, at=at)
+    return _SigningTask(agency=agency, envelope=envelope, qualifier=qualifier, at=at)
 
 
-async def _sign_for_waiting(services: OutgoingServices, paper: _Paper) -> Packed | None:
-    """While somebody waits for it. None where it is large, or much is being signed, or its key would have to be waited for,
-    or fails: the job that signs it meets that again, and says so."""
-    if paper.size > AT_ONCE:
+async def _sign_at_once(services: OutgoingServices, task: _SigningTask) -> Packed | None:
+    """Sign while the sender waits. None where the content is large, or much is being signed, or the key would keep the
+    sender waiting, or fails: the job that signs it meets the same error, and reports it."""
+    if task.size > AT_ONCE:
         return None
     try:
-        signer = await _signer(services, paper)
+        signer = await _open_signer(services, task)
         if not signer.at_hand:
             return None
-        if paper.is_small:
-            return await _sign_small(services, paper, signer)
-        with services.signed_at_once.taken(paper.size) as fits:
-            return await _sign_large(services, paper, signer) if fits else None
-    except Exception as error:  # reason: whatever it is, nobody is turned away for it
+        if task.is_small:
+            return await _sign_small(services, task, signer)
+        with services.signed_at_once.taken(task.size) as fits:
+            return await _sign_large(services, task, signer) if fits else None
+    except Exception as error:  # reason: no sender is refused for it, the job meets it again
         code = error.code if isinstance(error, GatewayError) else type(error).__name__
-        log.action(_log, "packet.signed_later", str(error), packet=paper.qualifier.packet_id, code=code)
+        log.action(_log, "packet.signed_later", str(error), packet=task.qualifier.packet_id, code=code)
         return None
 
 
-async def _signer(services: OutgoingServices, paper: _Paper) -> EnvelopeSigner:
-    use = await signing_keys(services, paper.agency.code, paper.at)
-    opened = services.keys.opened(paper.agency.code, paper.at, use)
+async def _open_signer(services: OutgoingServices, task: _SigningTask) -> EnvelopeSigner:
+    use = await signing_keys(services, task.agency.code, task.at)
+    opened = services.keys.opened(task.agency.code, task.at, use)
     if opened is not None:
         return opened
-    return await services.pool.run(partial(services.keys.signer, paper.agency.code, paper.at, use))
+    return await services.pool.run(partial(services.keys.signer, task.agency.code, task.at, use))
 
 
-async def _sign(services: OutgoingServices, paper: _Paper, signer: EnvelopeSigner) -> Packed:
-    return await (_sign_small if paper.is_small else _sign_large)(services, paper, signer)
+async def _sign(services: OutgoingServices, task: _SigningTask, signer: EnvelopeSigner) -> Packed:
+    return await (_sign_small if task.is_small else _sign_large)(services, task, signer)
 
 
-async def _sign_large(services: OutgoingServices, paper: _Paper, signer: EnvelopeSigner) -> Packed:
+async def _sign_large(services: OutgoingServices, task: _SigningTask, signer: EnvelopeSigner) -> Packed:
     """Write, sign and sync it in a file, in one thread."""
     with services.blobs.scratch() as scratch:
 
         def write() -> SignedEnvelope[Envelope]:
-            signed = _written(services, paper, signer, scratch.file, partial(_opened, scratch.content))
+            signed = _written(services, task, signer, scratch.file, partial(_open_file, scratch.content))
             scratch.make_durable()
             return signed
 
         return await keep(services, scratch, await services.pool.run(write))
 
 
-async def _sign_small(services: OutgoingServices, paper: _Paper, signer: EnvelopeSigner) -> Packed:
+async def _sign_small(services: OutgoingServices, task: _SigningTask, signer: EnvelopeSigner) -> Packed:
     """Write and sign it in memory."""
     file = BytesIO()
-    write = partial(_written, services, paper, signer, file, lambda: BytesIO(file.getvalue()))
+    write = partial(_written, services, task, signer, file, lambda: BytesIO(file.getvalue()))
     # It takes a millisecond or two. A circular to a whole province takes longer, and so does a key elsewhere.
-    is_brief = signer.at_hand and len(paper.envelope.to) + len(paper.files) <= _FEW
+    is_brief = signer.at_hand and len(task.envelope.to) + len(task.files) <= _FEW
     signed = await (services.pool.brief if is_brief else services.pool.run)(write)
     if signed.file_size <= SMALL:
         return Packed.of(signed, services.blobs.keep_small(signed.file_digest, file.getvalue()))
@@ -303,44 +302,44 @@ async def _sign_small(services: OutgoingServices, paper: _Paper, signer: Envelop
 
 def _written(
     services: OutgoingServices,
-    paper: _Paper,
+    task: _SigningTask,
     signer: EnvelopeSigner,
     file: BinaryIO,
-    again: Callable[[], BinaryIO],
+    reopen: Callable[[], BinaryIO],
 ) -> SignedEnvelope[Envelope]:
-    written = build.write(paper.envelope, paper.contents, file, signer, paper.qualifier, paper.at)
+    written_envelope = build.write(task.envelope, task.contents, file, signer, task.qualifier, task.at)
     file.flush()
-    _same_files(paper.files, written)
-    signed = proved(services, again, written.size, signer, paper.qualifier.packet_id, paper.at)
-    if signed.model != paper.envelope or signed.packet_id != paper.qualifier.packet_id:
+    _check_files(task.files, written_envelope)
+    signed = proved(services, reopen, written_envelope.size, signer, task.qualifier.packet_id, task.at)
+    if signed.model != task.envelope or signed.packet_id != task.qualifier.packet_id:
         raise StoreFailure(
-            f"packet {paper.qualifier.packet_id}: the envelope just written reads otherwise than it was meant",
+            f"packet {task.qualifier.packet_id}: the envelope just written reads otherwise than it was meant",
             code=_UNREADABLE,
         )
     return signed
 
 
-def _same_files(accepted: Sequence[FileItem], written: build.WrittenEnvelope) -> None:
-    """What is signed are the bytes that were accepted."""
-    for item, part in zip(accepted, written.files, strict=True):
-        if part.sha256 != item.sha256:
+def _check_files(accepted: Sequence[FileItem], written_envelope: build.WrittenEnvelope) -> None:
+    """Check that the signed bytes are those that were accepted."""
+    for file, part in zip(accepted, written_envelope.files, strict=True):
+        if part.sha256 != file.sha256:
             raise AlteredContent(
-                f"file {item.n} ({item.name}) has other bytes in the content store than were accepted; it is not sent"
+                f"file {file.n} ({file.name}) has other bytes in the content store than were accepted; it is not sent"
             )
 
 
 def proved(
     services: OutgoingServices,
-    again: Callable[[], BinaryIO],
+    reopen: Callable[[], BinaryIO],
     size: int,
     signer: EnvelopeSigner,
     packet_id: PacketId,
     now: datetime,
 ) -> SignedEnvelope[Envelope]:
-    """W10: what we wrote, read `again`, is what our own fast path accepts; its one pass also gives the file's digest. The
-    digests of the files in it were taken while they were written."""
+    """Check W10 (verified before leaving): our own fast path accepts what we wrote, read again; its one pass also gives the
+    file's digest. The digests of the files in it were taken while they were written."""
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
-    source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(again))
+    source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(reopen))
     try:
         signed = verify.examine(
             source, policy=services.xml, bindings=lambda code: (own,), at=now, transport=None, opens=False
@@ -359,8 +358,8 @@ def proved(
     return signed
 
 
-async def _put_off(services: OutgoingServices, scope: AgencyScope, job: Job, error: GatewayError) -> None:
-    """A signer that is down leaves the document queued with its reason (design 4.3)."""
+async def _postpone(services: OutgoingServices, scope: AgencyScope, job: Job, error: GatewayError) -> None:
+    """Put the job off: a signer that is down leaves the document queued with its reason (design 4.3)."""
     delay = upkeep.retry_delay(job.lease.attempt)
     log.action(_log, "job.postponed", str(error), job=job.id, subject=job.subject_id, code=error.code)
     async with services.store.begin(scope) as work:
@@ -371,24 +370,24 @@ async def _put_off(services: OutgoingServices, scope: AgencyScope, job: Job, err
 async def enqueue_document(
     services: OutgoingServices, scope: AgencyScope, job: Job, document: OutgoingDocument, packed: Packed
 ) -> None:
-    """The document is packed and waits for the courier, unless it was cancelled meanwhile."""
+    """Mark the document as packed and put it into the outbox, unless it was cancelled meanwhile."""
     agency = await hosted_agency(services, scope)
     async with services.store.begin(scope) as work:
         await work.jobs.done(job.lease)
-        current = await work.outgoing.get(document.id)
-        if current.state is OutState.QUEUED:
-            await work.outgoing.save(as_packed(current, packed, services.clock.now()))
+        latest = await work.outgoing.get(document.id)
+        if latest.state is OutState.QUEUED:
+            await work.outgoing.save(as_packed(latest, packed, services.clock.now()))
             await work.blobs.drop("source", document.id)
             deliveries = await work.deliveries.of(document.id)
             await put(services, work, agency, document, deliveries, packed)
         await work.commit()
-    if current.state is not OutState.QUEUED:
-        # it will never be sent; of a sealed document nothing may stay
+    if latest.state is not OutState.QUEUED:
+        # It will never be sent, and of a sealed document nothing may stay.
         await services.blobs.forget([packed.digest])
 
 
 def as_packed(document: OutgoingDocument, packed: Packed, at: datetime) -> OutgoingDocument:
-    """What becomes of it by this envelope."""
+    """Return the document as packed in this envelope."""
     return replace(
         document,
         state=OutState.PACKED,
@@ -408,7 +407,7 @@ async def put(
     deliveries: Sequence[Delivery],
     packed: Packed,
 ) -> None:
-    """Its envelope is kept, and waits for the courier."""
+    """Keep the document's envelope, and put it into the outbox."""
     now = services.clock.now()
     await work.blobs.keep(packed.content, "envelope", document.id)
     targets = tuple(
@@ -431,9 +430,9 @@ async def put(
             subject_id=document.id,
             signed_by=packed.signed_by,
         )
-        await _post(services, work, item, packed, may_answer=bool(document.draft.replies_to))
-    told = as_logged(packed) | {"size": packed.size}
-    await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, told)
+        await _put_in_outbox(services, work, item, packed, may_answer=bool(document.draft.replies_to))
+    facts = as_logged(packed) | {"size": packed.size}
+    await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, facts)
 
 
 async def put_status(
@@ -444,7 +443,7 @@ async def put_status(
     packet: StatusPacket,
     packed: Packed,
 ) -> None:
-    """A signed status waits for the courier."""
+    """Keep a signed status, and put it into the outbox."""
     now = services.clock.now()
     await work.blobs.keep(packed.content, "status", packet.packet_id)
     item = OutboxItem(
@@ -467,16 +466,16 @@ async def put_status(
         subject_id=subject_id,
         signed_by=packed.signed_by,
     )
-    await _post(services, work, item, packed, may_answer=False)
+    await _put_in_outbox(services, work, item, packed, may_answer=False)
     if packet.receipt is not None:
-        told = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | as_logged(packed)
-        await work.events.append(EventKind.RECEIPT_SIGNED, subject_id, now, told)
+        facts = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | as_logged(packed)
+        await work.events.append(EventKind.RECEIPT_SIGNED, subject_id, now, facts)
 
 
-async def _post(
+async def _put_in_outbox(
     services: OutgoingServices, work: SqlWork, item: OutboxItem, packed: Packed, *, may_answer: bool
 ) -> None:
-    """It leaves once this is committed: by the courier of this process, if there is one, else by whichever claims it."""
+    """Add the row: after the commit this process's courier sends it, if there is one, else any that claims it."""
     body = packed.content.body
     lease = services.own_rows.lease(item.id, large=body is None)
     await work.outbox.put(item, lease)
@@ -489,7 +488,7 @@ async def _post(
 
 
 def as_logged(packed: Packed) -> dict[str, object]:
-    """What the log keeps of what we signed (R4)."""
+    """Return the fields that the log keeps of a signed envelope (R4, sealed content)."""
     signed = packed.signed
     return {
         "envelope": packed.digest,
@@ -500,7 +499,7 @@ def as_logged(packed: Packed) -> dict[str, object]:
 
 
 async def give_up(services: OutgoingServices, scope: AgencyScope, job: Job, error: GatewayError) -> None:
-    """It is tried no more. What asked its recipients for something asks them no longer."""
+    """Give the job up. A request to recipients that the document made is withdrawn."""
     log.action(_log, "job.given_up", str(error), job=job.id, subject=job.subject_id, code=error.code)
     with _unless_lost(job):
         async with services.store.begin(scope) as work:
@@ -517,32 +516,31 @@ async def _give_up_document(services: OutgoingServices, work: SqlWork, job: Job,
     document = await work.outgoing.get(job.subject_id)
     if document.state is not OutState.QUEUED:
         return
-    deliveries = [each for each in await work.deliveries.of(document.id) if each.state != "cancelled"]
+    deliveries = [d for d in await work.deliveries.of(document.id) if d.state != "cancelled"]
     now = services.clock.now()
     fact = Fact(
         track=Track.TRANSPORT, code="failed", at=now, reason=error.code, note=str(error), stated_at=now
     )
-    known = await work.facts.of_many([each.id for each in deliveries])
-    await work.facts.add_all([(each.id, fact) for each in deliveries])
-    standings = {each.id: fold_delivery([*known[each.id], fact]) for each in deliveries}
+    facts_by_delivery = await work.facts.of_many([d.id for d in deliveries])
+    await work.facts.add_all([(d.id, fact) for d in deliveries])
+    standings = {d.id: fold_delivery([*facts_by_delivery[d.id], fact]) for d in deliveries}
     states = {id: (standing.word, standing.marks) for id, standing in standings.items()}
     await work.deliveries.save_states(states, now)
     await requests.withdraw_requests(services, work, document)
     await work.outgoing.save(replace(document, state_reason=f"{error.code}: {error}"))
     why = {"code": error.code, "detail": str(error)}
-    told = [
-        (EventKind.DELIVERY_FAILED, {"to": each.recipient.code, "delivery": each.id, **why})
-        for each in deliveries
+    events = [
+        (EventKind.DELIVERY_FAILED, {"to": d.recipient.code, "delivery": d.id, **why}) for d in deliveries
     ]
-    await work.events.append_many(document.id, now, told)
+    await work.events.append_many(document.id, now, events)
 
 
 async def _give_up_answer(
     services: OutgoingServices, work: SqlWork, job: Job, packet: StatusPacket, error: GatewayError
 ) -> None:
     await work.jobs.fail(job, f"{error.code}: {error}")
-    told = {"to": packet.to_code, "delivery": packet.delivery_id, "code": error.code, "detail": str(error)}
-    await work.events.append(EventKind.DELIVERY_FAILED, job.subject_id, services.clock.now(), told)
+    facts = {"to": packet.to_code, "delivery": packet.delivery_id, "code": error.code, "detail": str(error)}
+    await work.events.append(EventKind.DELIVERY_FAILED, job.subject_id, services.clock.now(), facts)
     if packet.code == "13":
         await requests.withdraw_request(
             services, work, await work.deliveries.get(job.subject_id), packet.packet_id

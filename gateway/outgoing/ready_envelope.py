@@ -1,8 +1,8 @@
-"""An envelope that was built elsewhere, as step 1 of the way out takes it. In: the bytes of one edXML file as they come,
-and what its caller says besides. Out: an `Order` and its files as `RequestFiles`, looked at like those of any other door;
-of an envelope that the agency signed itself also that envelope, which leaves as it is. Without a signature of its own the
-node writes and signs it anew (steps 3 and 4), and says by name what its own writer has no place for; such a one may also
-update or replace what was sent (`brought_change`). `accept` goes on from here; nothing is kept before."""
+"""Takes an envelope that was built elsewhere into step 1 of the way out. In: the bytes of one edXML file, and what its
+caller adds. Out: an `Order` and its files as `RequestFiles`, inspected like any others; for an envelope that the agency
+signed itself also that envelope, which leaves unchanged. An unsigned one is rewritten and signed by the node (steps 3
+and 4), which names the elements that its own writer has no place for; only such a one may also update or replace a sent
+document (`brought_change`). `accept` goes on from here; nothing is kept before."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from gateway.store.blobs import FileScratch
 from gateway.stored_content import streamed
 from gateway.words import labels
 
-# As every receiver reads the time of signing (K2).
+# Receivers judge the time of signing by the same policy (K2, signing time).
 _CLOCKS = trust.TrustPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Besides:
-    """What the dialect has no field for, where the envelope's own signature does not say it."""
+    """Fields that the dialect does not have, used where the envelope's own signature does not state them."""
 
     reply_required: bool | None = None
     role: RecipientRole = RecipientRole.TO_ACT
@@ -60,7 +60,7 @@ class Besides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brought:
-    """`signed` leaves byte for byte. `digest` is that of the file as it came."""
+    """An order with the digest of the file as it came; `signed` leaves byte for byte."""
 
     order: Order
     digest: Digest
@@ -69,7 +69,7 @@ class Brought:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """What one reading gave. The slices count in what `open` reads."""
+    """An envelope as parsed. The slices count in the bytes of `open`."""
 
     model: Envelope
     files: Sequence[FileSlice]
@@ -82,16 +82,16 @@ async def take(
     scope: AgencyScope,
     request_files: RequestFiles,
     chunks: AsyncIterator[bytes],
-    besides: Besides,
+    extras: Besides,
 ) -> Brought:
-    """Refused, or the InvalidEnvelope that names the step, for what may not leave."""
-    return await read(services, scope, request_files, await spool(services, request_files, chunks), besides)
+    """Read an envelope. Refused, or the InvalidEnvelope that names the step, for one that may not leave."""
+    return await read(services, scope, request_files, await spool(services, request_files, chunks), extras)
 
 
 async def spool(
     services: OutgoingServices, request_files: RequestFiles, chunks: AsyncIterator[bytes]
 ) -> Spool:
-    """The whole envelope on disk, for `read`; nothing of it was looked at."""
+    """Write the whole envelope to disk for `read`, without looking at it."""
     most = services.xml.limits.max_bytes
 
     def check_size(size: int) -> None:
@@ -107,13 +107,13 @@ async def spool(
 
 
 async def look(services: OutgoingServices, spooled: Spool) -> Envelope:
-    """What it says, whoever's it is; nothing of it is proved. MalformedXml for what nobody could read."""
+    """Parse the envelope, whatever its sender; nothing of it is proved. MalformedXml for one that cannot be read."""
 
     def opener() -> BinaryIO:
         return spooled.scratch.path.open("rb")
 
-    look = partial(reader.read, limits=services.xml.limits)
-    return (await services.pool.run(lambda: look(attachment.pieces(opener)))).envelope
+    parse = partial(reader.read, limits=services.xml.limits)
+    return (await services.pool.run(lambda: parse(attachment.pieces(opener)))).envelope
 
 
 async def read(
@@ -121,28 +121,28 @@ async def read(
     scope: AgencyScope,
     request_files: RequestFiles,
     spooled: Spool,
-    besides: Besides,
+    extras: Besides,
 ) -> Brought:
-    """As `take`, of what was spooled before."""
+    """Read an envelope that was spooled before, as `take` does."""
     agency = await check.hosted_agency(services, scope)
     scratch, digest = spooled.scratch, spooled.digest()
-    read = await _read(services, agency, scratch, spooled.size)
-    _refuse_other(read.model, agency, is_signed=read.proved is not None)
-    order = _order(read, besides)
-    if read.model.kind in brought_change.KINDS:
-        changing = await brought_change.read(services, scope, read.model)
-        order = replace(order, kind=read.model.kind, parent_id=changing.parent.id, change=changing.change)
+    parsed = await _parse(services, agency, scratch, spooled.size)
+    _refuse_other(parsed.model, agency, is_signed=parsed.proved is not None)
+    order = _make_order(parsed, extras)
+    if parsed.model.kind in brought_change.KINDS:
+        changing = await brought_change.read(services, scope, parsed.model)
+        order = replace(order, kind=parsed.model.kind, parent_id=changing.parent.id, change=changing.change)
     request_files.declare(order.draft)
-    for part, role in zip(read.files, _roles(read), strict=True):
-        await _file(services, request_files, read, part, role)
+    for part, role in zip(parsed.files, _choose_roles(parsed), strict=True):
+        await _add_file(services, request_files, parsed, part, role)
     signed = (
-        await _as_it_is(services, scratch, agency, order, read.proved) if read.proved is not None else None
+        await _keep(services, scratch, agency, order, parsed.proved) if parsed.proved is not None else None
     )
     return Brought(order=order, digest=digest, signed=signed)
 
 
-async def _read(services: OutgoingServices, agency: HostedAgency, scratch: FileScratch, size: int) -> _Read:
-    """As its receivers will read it: the fast path, the general one, and without any signature neither."""
+async def _parse(services: OutgoingServices, agency: HostedAgency, scratch: FileScratch, size: int) -> _Read:
+    """Parse it as its receivers will: by the fast path, else the general one; without a signature by neither."""
     now = services.clock.now()
     own = await _own_bindings(services, agency, now)
 
@@ -155,16 +155,16 @@ async def _read(services: OutgoingServices, agency: HostedAgency, scratch: FileS
         return own if code == agency.code else ()
 
     def quick() -> _Read:
-        found = verify.examine_fast(source, policy=services.xml, bindings=bindings, at=now)
-        if found is not None:
-            return _proved(found, opener)
-        read = reader.read(source.open(), services.xml.limits)
-        if read.signature is not None and read.signature.in_xmldsig and read.signature.value:
+        verified = verify.examine_fast(source, policy=services.xml, bindings=bindings, at=now)
+        if verified is not None:
+            return _unpack(verified, opener)
+        parsed = reader.read(source.open(), services.xml.limits)
+        if parsed.signature is not None and parsed.signature.in_xmldsig and parsed.signature.value:
             raise _IsSigned
-        return _Read(model=read.envelope, files=read.files, open=opener)
+        return _Read(model=parsed.envelope, files=parsed.files, open=opener)
 
     def general() -> _Read:
-        return _proved(verify.examine_general(source, policy=services.xml, bindings=bindings, at=now), opener)
+        return _unpack(verify.examine_general(source, policy=services.xml, bindings=bindings, at=now), opener)
 
     try:
         return await services.pool.run(quick)
@@ -174,74 +174,74 @@ async def _read(services: OutgoingServices, agency: HostedAgency, scratch: FileS
 
 
 class _IsSigned(Exception):
-    """It carries a signature, in another form than our own."""
+    """Signal that it carries a signature, in another form than our own."""
 
 
-def _proved(found: verify.Verified, opener: Callable[[], BinaryIO]) -> _Read:
-    signed, octets = found.signed, found.canonical
+def _unpack(verified: verify.Verified, opener: Callable[[], BinaryIO]) -> _Read:
+    signed, octets = verified.signed, verified.canonical
     return _Read(
         model=signed.model,
         files=signed.files,
         open=opener if octets is None else partial(BytesIO, octets),
-        proved=found,
+        proved=verified,
     )
 
 
 async def _own_bindings(services: OutgoingServices, agency: HostedAgency, now: datetime) -> Sequence[Binding]:
-    """The certificates that may sign for the agency now, as its receivers know them (K1, K5)."""
-    found = await services.directory.bindings(agency.code)
-    use = trust.key_use_of(agency.code, found, await services.store.key_ends(agency.code), now)
-    return [each for each in found if use.fault(trust.fingerprint(each.certificate_der)) is None]
+    """Return the certificates that may sign for the agency now, as receivers know them (K1, bindings; K5, roll-over)."""
+    bindings = await services.directory.bindings(agency.code)
+    use = trust.key_use_of(agency.code, bindings, await services.store.key_ends(agency.code), now)
+    return [b for b in bindings if use.fault(trust.fingerprint(b.certificate_der)) is None]
 
 
 def _refuse_other(model: Envelope, agency: HostedAgency, *, is_signed: bool) -> None:
-    """A document of this very agency, or one that changes what it sent; signed, a new one alone. What is written anew may
-    name the agency by a code of before."""
+    """Refuse an envelope that is neither a document of this agency nor, unsigned, a change of one. An unsigned envelope may
+    name the agency by an earlier code."""
     if model.kind is not Kind.DOCUMENT and (is_signed or model.kind not in brought_change.KINDS):
-        raise _refused(reason(ReasonCode.ENVELOPE_KIND, "/Bussiness/BussinessDocType", kind=model.kind))
+        raise _refusal(reason(ReasonCode.ENVELOPE_KIND, "/Bussiness/BussinessDocType", kind=model.kind))
     sender = (model.sender.organ_id or "–").strip()
-    known = sender.casefold() in {code.casefold() for code in (agency.code, *agency.aliases)}
-    if not (model.sender.organ_id == agency.code if is_signed else known):
-        raise _refused(reason(ReasonCode.ENVELOPE_SENDER, "/From/OrganId", sender=sender, own=agency.code))
+    is_own = sender.casefold() in {code.casefold() for code in (agency.code, *agency.aliases)}
+    if not (model.sender.organ_id == agency.code if is_signed else is_own):
+        raise _refusal(reason(ReasonCode.ENVELOPE_SENDER, "/From/OrganId", sender=sender, own=agency.code))
 
 
-def _refused(why: Reason) -> Refused:
+def _refusal(why: Reason) -> Refused:
     return Refused(Verdict(reasons=(why,)))
 
 
-def _order(read: _Read, besides: Besides) -> Order:
-    terms = (read.proved.signed.terms if read.proved is not None else None) or Terms()
-    draft = _draft(read.model, terms, besides)
-    lost = () if read.proved is not None else tuple(_left_out(read.model))
-    return Order(draft=draft, send=besides.send, confirm=besides.confirm, notes=lost)
+def _make_order(parsed: _Read, extras: Besides) -> Order:
+    terms = (parsed.proved.signed.terms if parsed.proved is not None else None) or Terms()
+    draft = _make_draft(parsed.model, terms, extras)
+    lost = () if parsed.proved is not None else tuple(_left_out(parsed.model))
+    return Order(draft=draft, send=extras.send, confirm=extras.confirm, notes=lost)
 
 
-def _draft(model: Envelope, terms: Terms, besides: Besides) -> Draft:
+def _make_draft(model: Envelope, terms: Terms, extras: Besides) -> Draft:
     business = model.business
-    wants = terms.reply_required if terms.reply_required is not None else besides.reply_required
+    wants = terms.reply_required if terms.reply_required is not None else extras.reply_required
     on_paper = business is not None and business.paper == 1
     mode = terms.delivery_mode or (DeliveryMode.BOTH if on_paper else DeliveryMode.ELECTRONIC)
-    said = fields_in(model)
+    fields = fields_in(model)
     return Draft(
-        **said | {"urgency": _urgency(said.get("urgency"))},
-        recipients=tuple(_recipient(each, terms, besides) for each in model.to),
-        # The dialect's own word for a wanted answer is the day by which it is due.
+        **fields | {"urgency": _read_urgency(fields.get("urgency"))},
+        recipients=tuple(_make_recipient(o, terms, extras) for o in model.to),
+        # The dialect asks for an answer by naming the day when it is due.
         reply_required=model.due_date is not None if wants is None else wants,
         due_at=terms.due_at,
-        external_id=besides.external_id,
-        category=besides.category,
-        callback_data=besides.callback_data,
+        external_id=extras.external_id,
+        category=extras.category,
+        callback_data=extras.callback_data,
         delivery_mode=mode,
-        replies_to=_replies(model),
-        staff=_staff(model),
+        replies_to=_list_replies(model),
+        staff=_read_staff(model),
     )
 
 
-def _urgency(priority: int | None) -> Urgency:
+def _read_urgency(priority: int | None) -> Urgency:
     if priority is None:
         return Urgency.NORMAL
     if not 0 <= priority <= max(Urgency):
-        raise _refused(
+        raise _refusal(
             reason(
                 ReasonCode.OUT_OF_RANGE,
                 "/OtherInfo/Priority",
@@ -254,75 +254,75 @@ def _urgency(priority: int | None) -> Urgency:
     return Urgency(priority)
 
 
-def _recipient(each: Organisation, terms: Terms, besides: Besides) -> Recipient:
-    code = each.organ_id or ""
-    return Recipient(code=code, name=each.organ_name, role=terms.role_of(code) or besides.role)
+def _make_recipient(organisation: Organisation, terms: Terms, extras: Besides) -> Recipient:
+    code = organisation.organ_id or ""
+    return Recipient(code=code, name=organisation.organ_name, role=terms.role_of(code) or extras.role)
 
 
-def _replies(model: Envelope) -> tuple[ReplyLink, ...]:
+def _list_replies(model: Envelope) -> tuple[ReplyLink, ...]:
     return tuple(
         ReplyLink(
-            agency=one.organ_id,
-            number=one.code,
-            date=one.promulgation_date,
-            document_id=DocumentId(one.document_id) if one.document_id else None,
+            agency=link.organ_id,
+            number=link.code,
+            date=link.promulgation_date,
+            document_id=DocumentId(link.document_id) if link.document_id else None,
         )
-        for one in model.response_for
-        if one.organ_id and one.code and one.promulgation_date
+        for link in model.response_for
+        if link.organ_id and link.code and link.promulgation_date
     )
 
 
-def _staff(model: Envelope) -> Staff | None:
+def _read_staff(model: Envelope) -> Staff | None:
     people = model.business.staff if model.business else ()
     if not people:
         return None
-    one = people[0]
-    return Staff(name=one.staff, department=one.department, phone=one.mobile, email=one.email)
+    person = people[0]
+    return Staff(name=person.staff, department=person.department, phone=person.mobile, email=person.email)
 
 
-# Elements of others that no field of ours travels in.
-_ELSEWHERE = [
+# Elements that other systems write and none of our fields uses.
+_UNMAPPED = [
     path
     for path in (
         *("OtherInfo/ReplyFors", "OtherInfo/Direction", "OtherInfo/ReferenceCodes"),
         *("DocumentType/Type", "DocumentType/TypeDetail", "SteeringType", "ResponseForTask/TaskCode"),
         "ApplicationType",
     )
-    if path not in {each.rule.wire for each in FIELDS}
+    if path not in {f.rule.wire for f in FIELDS}
 ]
 
 
 def _left_out(model: Envelope) -> Iterator[Reason]:
-    """What an envelope says that ours has no place for; a sender hears of it before anybody misses it."""
-    said: dict[str, object] = {
-        **{path.removesuffix("/TaskCode"): value_at(model, path) for path in _ELSEWHERE},
-        "ResponseFor": len(_replies(model)) < len(model.response_for),
+    """Name the elements that our own envelope has no place for, so that the sender hears of it in time."""
+    elements: dict[str, object] = {
+        **{path.removesuffix("/TaskCode"): value_at(model, path) for path in _UNMAPPED},
+        "ResponseFor": len(_list_replies(model)) < len(model.response_for),
         "Bussiness/StaffInfo": len(model.business.staff) > 1 if model.business else None,
     }
-    names = [name for name, value in said.items() if value not in (None, (), "", False)]
+    names = [name for name, value in elements.items() if value not in (None, (), "", False)]
     if names:
         yield reason(ReasonCode.ENVELOPE_LEFT_OUT, "", names=", ".join(names))
 
 
-def _roles(read: _Read) -> Sequence[FileRole]:
-    """Our own words for a role where the envelope has them; else the first file leads, and the others are appended."""
+def _choose_roles(parsed: _Read) -> Sequence[FileRole]:
+    """Read our own words for a role where the envelope has them; else the first file leads, and the others are appended."""
     ours = {labels.say(f"file_role.{role}", "vi"): role for role in FileRole}
-    found = [ours.get(each.description or "") for each in read.files]
-    if FileRole.LEAD in found:
-        return [each or FileRole.APPENDIX for each in found]
-    return [FileRole.LEAD if n == 0 else each or FileRole.APPENDIX for n, each in enumerate(found)]
+    roles = [ours.get(f.description or "") for f in parsed.files]
+    if FileRole.LEAD in roles:
+        return [role or FileRole.APPENDIX for role in roles]
+    return [FileRole.LEAD if n == 0 else role or FileRole.APPENDIX for n, role in enumerate(roles)]
 
 
-async def _file(
-    services: OutgoingServices, request_files: RequestFiles, read: _Read, part: FileSlice, role: FileRole
+async def _add_file(
+    services: OutgoingServices, request_files: RequestFiles, parsed: _Read, part: FileSlice, role: FileRole
 ) -> None:
-    """The file out of its slice; what came out must be what the reader had found there."""
+    """Take a file out of its slice; the bytes must be those that the reader found there."""
     if part.damaged is not None or part.sha256 is None:
-        raise _refused(
+        raise _refusal(
             reason(ReasonCode.BROKEN, f"/files/{part.n - 1}", name=part.name[:100], why=_WHY_DAMAGED)
         )
-    raw = partial(attachment.pieces, read.open, part.offset, part.length)
-    start = partial(_decoded, raw, part.coding)
+    raw = partial(attachment.pieces, parsed.open, part.offset, part.length)
+    start = partial(_decode, raw, part.coding)
     received = await request_files.add(role.value, part.name, role, streamed(services.pool, start()))
     if received.item.sha256 != part.sha256:
         raise MalformedXml(
@@ -336,18 +336,18 @@ async def _file(
 _WHY_DAMAGED = "truncated"
 
 
-def _decoded(raw: Callable[[], Iterator[bytes]], coding: str) -> Iterator[bytes]:
+def _decode(raw: Callable[[], Iterator[bytes]], coding: str) -> Iterator[bytes]:
     return attachment.decoded_pieces(raw(), coding)
 
 
-async def _as_it_is(
+async def _keep(
     services: OutgoingServices,
     scratch: FileScratch,
     agency: HostedAgency,
     order: Order,
     proved: verify.Verified,
 ) -> package.Packed:
-    """What its receivers would find at step 11 they find here, where somebody can still mend it."""
+    """Check at once what receivers would refuse at step 11, while the sender can still mend it; then keep the envelope."""
     signed = proved.signed
     if signed.contradiction is not None:
         against = signed.contradiction
@@ -357,17 +357,17 @@ async def _as_it_is(
     _refuse_times(signed.signing_time, services.clock.now())
     standard = check.document_id_of(agency, order.draft)
     if signed.model.document_id != standard:
-        said = signed.model.document_id or "–"
-        raise _refused(
-            reason(ReasonCode.ENVELOPE_IDENTITY, "/DocumentId", said=said[:100], standard=standard)
+        document_id = signed.model.document_id or "–"
+        raise _refusal(
+            reason(ReasonCode.ENVELOPE_IDENTITY, "/DocumentId", said=document_id[:100], standard=standard)
         )
     if not order.send:
-        raise _refused(reason(ReasonCode.ENVELOPE_KIND, "/send", kind="draft"))
+        raise _refusal(reason(ReasonCode.ENVELOPE_KIND, "/send", kind="draft"))
     return await package.keep(services, scratch, signed)
 
 
 def _refuse_times(signed_at: datetime | None, now: datetime) -> None:
     if signed_at is None or now - _CLOCKS.signing_past <= signed_at <= now + _CLOCKS.signing_future:
         return
-    off = timedelta(seconds=round(abs(now - signed_at).total_seconds()))
-    raise BadSignature("SIG-TIME", f"SigningTime is {off} away from now; receivers would hold it", step=9)
+    gap = timedelta(seconds=round(abs(now - signed_at).total_seconds()))
+    raise BadSignature("SIG-TIME", f"SigningTime is {gap} away from now; receivers would hold it", step=9)

@@ -1,6 +1,6 @@
-"""Step 7 of the way out: the sender's second thoughts. In: a sent document and a reason. Out: a recall packet (type 1)
-or the bare status 13, and an open request on each delivery. Nothing changes at the receiver before it answers.
-Updates and replacements carry files and go through `accept` with their kind."""
+"""Step 7 of the way out: the sender's second thoughts. In: a sent document and a reason. Out: a recall packet (type 1) or
+the bare status 13, and an open request on each delivery. Nothing changes at the receiver before it answers. Updates and
+replacements carry files and go through `accept` with their kind."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ async def recall(
     recipients: Sequence[str] = (),
     expect_version: int | None = None,
 ) -> OutgoingDocument:
-    """Asks every recipient (or those named) to cancel the document. Returns the recall packet's document, or the
-    document itself when the bare 13 was asked for. Clash while an earlier request is open."""
+    """Ask every recipient (or those named) to cancel the document. Returns the recall packet's document, or the document
+    itself when the bare 13 was asked for. Clash while an earlier request is open."""
     change = tidy(DocumentChange(reason=reason, approved_by=approved_by, notice_no=notice_no))
     async with services.store.begin(scope) as work:
         expect(await work.outgoing.get(id), expect_version)
         parent = await look(work, id, change, take_back=take_back, recipients=recipients)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
-        result = await within(services, work, parent, change, take_back=take_back, recipients=recipients)
+        recalled = await within(services, work, parent, change, take_back=take_back, recipients=recipients)
         await work.commit()
     services.wake()
-    return result
+    return recalled
 
 
 async def look(
     work: SqlWork, id: str, change: DocumentChange, *, take_back: bool, recipients: Sequence[str]
 ) -> OutgoingDocument:
-    """The document, if these recipients can be asked now; Clash or Refused otherwise."""
+    """Return the document, if these recipients can be asked now; Clash or Refused otherwise."""
     await work.agency()
     parent = await work.outgoing.get(id)
-    _is_recallable(parent, change, take_back)
-    await _is_latest(work, parent, _chosen(await work.deliveries.of(id), recipients))
+    _check_recallable(parent, change, take_back)
+    await _check_latest(work, parent, _select_deliveries(await work.deliveries.of(id), recipients))
     return parent
 
 
@@ -76,50 +76,51 @@ async def within(
     take_back: bool,
     recipients: Sequence[str],
 ) -> OutgoingDocument:
-    """In the caller's transaction, which looked and holds the document."""
-    chosen = _chosen(await work.deliveries.of(parent.id), recipients)
+    """Recall in the caller's transaction, which has looked and holds the document."""
+    chosen = _select_deliveries(await work.deliveries.of(parent.id), recipients)
     if not take_back:
-        return await _notice(services, work, parent, chosen, change)
-    await _take_back(services, work, await work.agency(), parent, chosen, change.reason)
+        return await _send_notice(services, work, parent, chosen, change)
+    await _send_take_back(services, work, await work.agency(), parent, chosen, change.reason)
     return parent
 
 
-def _is_recallable(parent: OutgoingDocument, change: DocumentChange, take_back: bool) -> None:
+def _check_recallable(parent: OutgoingDocument, change: DocumentChange, take_back: bool) -> None:
     if not parent.kind.is_whole:
         raise Clash(
             f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}",
             told={"existing": parent.parent_id},
         )
-    checked = rules.check_change(change, Kind.RECALL, parent)
+    verdict = rules.check_change(change, Kind.RECALL, parent)
     if take_back:
-        checked = Verdict(reasons=tuple(r for r in checked.reasons if r.pointer == "/reason"))
-    if not checked.allowed:
-        raise Refused(checked)
+        verdict = Verdict(reasons=tuple(r for r in verdict.reasons if r.pointer == "/reason"))
+    if not verdict.allowed:
+        raise Refused(verdict)
 
 
-def _chosen(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
+def _select_deliveries(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
     chosen = named(deliveries, recipients) if recipients else deliveries
-    left = [d for d in chosen if d.state not in NEVER_LEFT]
-    if not left:
+    reached = [d for d in chosen if d.state not in NEVER_LEFT]
+    if not reached:
         raise Clash("the document has not left for any of these recipients; cancel it instead")
-    return left
+    return reached
 
 
-async def _is_latest(work: SqlWork, parent: OutgoingDocument, chosen: Sequence[Delivery]) -> None:
-    """The request names the DocumentId alone, so its receiver takes it to mean the newest attempt it has."""
+async def _check_latest(work: SqlWork, parent: OutgoingDocument, chosen: Sequence[Delivery]) -> None:
+    """Check that no later attempt went to these recipients: the request names the DocumentId alone, so they take it to mean
+    the newest one they have."""
     codes = {delivery.recipient.code.casefold() for delivery in chosen}
     for other in await work.outgoing.by_document_id(parent.document_id):
         if not other.kind.is_whole or other.created_at <= parent.created_at:
             continue
-        again = {one.recipient.code.casefold() for one in await work.deliveries.of(other.id)}
-        if other.state is not OutState.CANCELLED and codes & again:
+        other_codes = {d.recipient.code.casefold() for d in await work.deliveries.of(other.id)}
+        if other.state is not OutState.CANCELLED and codes & other_codes:
             raise Clash(
                 f"{other.id} brought {parent.draft.code} anew to the same recipients; recall that one",
                 told={"existing": other.id},
             )
 
 
-async def _notice(
+async def _send_notice(
     services: OutgoingServices,
     work: SqlWork,
     parent: OutgoingDocument,
@@ -158,7 +159,7 @@ async def _notice(
     return child
 
 
-async def _take_back(
+async def _send_take_back(
     services: OutgoingServices,
     work: SqlWork,
     agency: HostedAgency,

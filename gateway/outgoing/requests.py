@@ -1,6 +1,6 @@
-"""The one request that may be open on a delivery: a recall, a take-back or an update that its recipient has not answered.
-In: a delivery, and the packet that asks. Out: facts and events, in the transaction of that packet: it is asked with it, and
-withdrawn where the packet never leaves. Also how any fact of a delivery makes its state."""
+"""Keeps the one request that may be open on a delivery: a recall, a take-back or an update that its recipient has not
+answered. In: a delivery, and the packet that asks. Out: facts and events, in the transaction of that packet: it is opened
+with it, and withdrawn where the packet never leaves. Also how any fact of a delivery makes its state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 async def ask_recipients(
     services: OutgoingServices, work: SqlWork, child: OutgoingDocument, kind: RequestKind
 ) -> None:
-    """Opens the request on each delivery of the parent that the child goes to; Clash while another is open."""
+    """Open the request on each delivery of the parent that the child goes to; Clash while another is open."""
     if child.parent_id is None:
         return
     why = child.change.reason if child.change else None
@@ -46,8 +46,8 @@ async def ask_recipient(
     packet_id: str,
     reason: str | None,
 ) -> None:
-    """One request on one delivery. At most one may be open (interfaces.md 1.1); one whose packet never arrived, or was
-    refused, will not be answered any more and is withdrawn by asking again."""
+    """Open one request on one delivery. At most one may be open (interfaces.md 1.1); an earlier one whose packet never
+    arrived, or was refused, will not be answered any more: it is withdrawn."""
     facts = list(await work.facts.of(delivery.id))
     earlier = open_request(fold_delivery(facts))
     if earlier is not None:
@@ -67,12 +67,12 @@ async def ask_recipient(
         reason=reason,
     )
     await add_fact(services, work, delivery, fact, facts)
-    told = {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id}
-    await work.events.append(EventKind.RECALL_REQUESTED, delivery.document_id, services.clock.now(), told)
+    event = {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id}
+    await work.events.append(EventKind.RECALL_REQUESTED, delivery.document_id, services.clock.now(), event)
 
 
 async def withdraw_requests(services: OutgoingServices, work: SqlWork, child: OutgoingDocument) -> None:
-    """The request of a child that was cancelled before it left is open no more."""
+    """Withdraw the request of a child that was cancelled before it left."""
     if child.parent_id is None:
         return
     for delivery in in_turn(await work.deliveries.of(child.parent_id)):
@@ -82,7 +82,7 @@ async def withdraw_requests(services: OutgoingServices, work: SqlWork, child: Ou
 
 
 def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
-    """In the one order in which everybody changes several, so that no two wait for each other."""
+    """Sort deliveries in the one order in which several are changed, so that no two transactions wait for each other."""
     return sorted(deliveries, key=lambda delivery: delivery.id)
 
 
@@ -91,21 +91,21 @@ async def _is_over(work: SqlWork, delivery: Delivery, packet_id: str) -> bool:
     if child is None:
         rows = await work.outbox.of_subject(delivery.id)
         return any(row.packet_id == packet_id and row.state == "failed" for row in rows)
-    wanted = delivery.recipient.code.casefold()
-    own = [one for one in await work.deliveries.of(child.id) if one.recipient.code.casefold() == wanted]
-    return bool(own) and all(one.state in NOT_HELD for one in own)
+    code = delivery.recipient.code.casefold()
+    deliveries = [d for d in await work.deliveries.of(child.id) if d.recipient.code.casefold() == code]
+    return bool(deliveries) and all(d.state in NOT_HELD for d in deliveries)
 
 
 async def withdraw_request(
     services: OutgoingServices, work: SqlWork, delivery: Delivery, packet_id: str
 ) -> Fact:
-    """The request that this packet made is open no more."""
+    """Withdraw the request that this packet made."""
     fact = Fact(
         track=Track.REQUEST, code=RequestState.WITHDRAWN, at=services.clock.now(), request_id=packet_id
     )
     await add_fact(services, work, delivery, fact)
-    told = {"delivery": delivery.id, "request": packet_id, "state": RequestState.WITHDRAWN}
-    await work.events.append(EventKind.REQUEST_ANSWERED, delivery.document_id, services.clock.now(), told)
+    event = {"delivery": delivery.id, "request": packet_id, "state": RequestState.WITHDRAWN}
+    await work.events.append(EventKind.REQUEST_ANSWERED, delivery.document_id, services.clock.now(), event)
     return fact
 
 
@@ -114,10 +114,10 @@ async def add_fact(
     work: SqlWork,
     delivery: Delivery,
     new: Fact,
-    known: Sequence[Fact] | None = None,
+    earlier: Sequence[Fact] | None = None,
 ) -> None:
-    """A fact of the delivery, and the state that it makes; `known` are those before it, where they were asked for."""
-    known = await work.facts.of(delivery.id) if known is None else known
+    """Add a fact to the delivery, and save the resulting state; `earlier` are the facts before it, if loaded."""
+    earlier = await work.facts.of(delivery.id) if earlier is None else earlier
     await work.facts.add(delivery.id, new)
-    standing = fold_delivery([*known, new])
+    standing = fold_delivery([*earlier, new])
     await work.deliveries.save_state(delivery.id, standing.word, standing.marks, services.clock.now())

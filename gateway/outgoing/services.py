@@ -1,5 +1,5 @@
-"""What every step of the way out is handed: the ports, the frozen values that say what is acceptable, and which key signs
-for an agency now (W9, K5), of what the registry binds to its code and of what persons ended."""
+"""Holds the ports and the frozen values of rules that every step of the way out gets, and says which key signs for an
+agency now (W9, usable keys; K5, roll-over), by the registry's bindings of its code and the keys that persons ended."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 SIGNED_AT_ONCE = 64 * 1024 * 1024
 
 
-async def _always() -> None:
-    """Nothing holds intake back."""
+async def _admit_always() -> None:
+    """Admit every document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class OutgoingServices:
     signatures: PdfSignatures
     clock: Clock
     aging: Clock
-    """The clock by which a packet that cannot be sent grows too old: it follows no jump."""
+    """The clock that tells when a packet that cannot be sent is too old: it follows no jump."""
     pool: Pool
     profile: Profile
     xml: XmlPolicy
@@ -61,30 +61,29 @@ class OutgoingServices:
     own_rows: OwnRows
     """Packets that are signed already, for the courier of this process."""
 
-    admits: Callable[[], Awaitable[None]] = _always
-    """Raises for whoever would take a document in while the node takes in none."""
+    admits: Callable[[], Awaitable[None]] = _admit_always
+    """Raises while the node takes in no documents."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
-    """An envelope that was signed elsewhere, in another form than ours, is held whole while it is read (G1)."""
+    """An envelope signed elsewhere, in another form than ours, is held whole while it is read (G1, bounded memory)."""
 
     reach: Reach = field(default_factory=Reach)
 
     signed_at_once: Share = field(default_factory=lambda: Share(SIGNED_AT_ONCE))
-    """What is not small is signed while its sender waits, so long as there is little of it; else by jobs, urgent ones
-    first."""
+    """Large envelopes are signed while their sender waits, so long as there are few; else by jobs, urgent ones first."""
 
     def today(self) -> date:
-        """The date on a clerk's calendar now."""
+        """Return the date on a clerk's calendar now."""
         return local(self.clock.now()).date()
 
 
 async def signing_keys(services: OutgoingServices, agency_code: str, now: datetime) -> KeyUse:
-    """Which of the agency's certificates may sign at that moment."""
+    """Return which of the agency's certificates may sign at that moment."""
     return await signing_keys_from(services.directory, services.store, agency_code, now)
 
 
 async def signing_keys_from(
     directory: SqlDirectory, store: SqlStore, agency_code: str, now: datetime
 ) -> KeyUse:
-    """The same, for callers without the services."""
+    """Return the same, for callers without the services."""
     bindings = await directory.bindings(agency_code)
     return trust.key_use_of(agency_code, bindings, await store.key_ends(agency_code), now)

@@ -1,6 +1,6 @@
-"""What waits under a key that may sign no more is signed again before it leaves (W9, K5); what was once published is
-published again byte for byte. In: a packet that is about to leave, and the certificate that it was signed under. Out: the
-same packet, or one of the same content under a key of now, committed in its place."""
+"""Signs a packet again that waits under a key that may sign no more (W9, usable keys; K5, roll-over); what was once
+published is published again byte for byte. In: a packet that is about to leave, and the certificate that it was signed
+under. Out: the same packet, or one of the same content under a present key, committed in its place."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Opener = Callable[[], BinaryIO]
 
 @dataclass(slots=True)
 class KeyFaults:
-    """What one pass found of keys: each is asked about once, also for packets side by side."""
+    """Faults of keys, for one pass: each key is checked once, also for packets side by side."""
 
     services: OutgoingServices
     _found: dict[tuple[str, str], str | None] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def of(self, code: str, signed_by: str, now: datetime) -> str | None:
-        """Why that certificate may sign no more for that code. NotFound when none may."""
+        """Return why that certificate may sign no more for that code, None where it may. NotFound when none may."""
         if (code, signed_by) in self._found:
             return self._found[code, signed_by]
         async with self._turn:
@@ -52,8 +52,8 @@ class KeyFaults:
 async def under_current_key(
     services: OutgoingServices, scope: AgencyScope, leased: LeasedOutbox, opener: Opener, faults: KeyFaults
 ) -> tuple[LeasedOutbox, Opener]:
-    """The row and its bytes as they may be published now. NotFound or SignerDown when its key may sign no more and no other
-    one can, Clash when it was sealed meanwhile."""
+    """Return the row and its bytes as they may be published now. NotFound or SignerDown when its key may sign no more and
+    no other one can, Clash when it was sealed meanwhile."""
     item, now = leased.item, services.clock.now()
     fault = None if item.signed_by is None else await faults.of(item.sender_code, item.signed_by, now)
     if fault is None:
@@ -65,28 +65,28 @@ async def under_current_key(
     allowed = await signing_keys(services, item.sender_code, now)
     with services.blobs.scratch() as scratch:
         signed = await services.pool.run(
-            lambda: _write_signed_again(services, item, opener, allowed, scratch, now)
+            lambda: _write_resigned(services, item, opener, allowed, scratch, now)
         )
-        made = await package.keep(services, scratch, signed)
+        new = await package.keep(services, scratch, signed)
     try:
-        fresh = await _commit_signed_again(services, scope, leased, made, now)
+        fresh = await _commit_resigned(services, scope, leased, new, now)
     except GatewayError:
-        await services.blobs.forget([made.digest])  # of a sealed document nothing may stay
+        await services.blobs.forget([new.digest])  # nothing may stay of a sealed document
         raise
     async with services.store.read(scope) as work:
-        return fresh, await services.blobs.open(work, made.digest)
+        return fresh, await services.blobs.open(work, new.digest)
 
 
 async def _was_published(work: SqlWork, item: OutboxItem) -> bool:
-    """Whether any recipient has these bytes: then every one gets them."""
+    """Tell whether any recipient has these bytes: then every one gets them."""
     if item.kind is Kind.STATUS:
-        return False  # it has one recipient, and still waits for that one
-    deliveries = [each.id for each in await work.deliveries.of(item.subject_id)]
-    known = await work.facts.of_many(deliveries)
-    return any(fact.code == "sent" for facts in known.values() for fact in facts)
+        return False  # its only recipient does not have it yet
+    deliveries = [d.id for d in await work.deliveries.of(item.subject_id)]
+    facts_by_delivery = await work.facts.of_many(deliveries)
+    return any(fact.code == "sent" for facts in facts_by_delivery.values() for fact in facts)
 
 
-def _write_signed_again(
+def _write_resigned(
     services: OutgoingServices,
     item: OutboxItem,
     opener: Opener,
@@ -94,7 +94,8 @@ def _write_signed_again(
     scratch: FileScratch,
     now: datetime,
 ) -> SignedEnvelope[Envelope]:
-    """Sync: one pass to read what is there, one to write it anew, one to prove it (W10)."""
+    """Write the envelope with a new signature. Sync: one pass to read it, one to rewrite it, one to prove it (W10,
+    verified before leaving)."""
     fast = canonical.read_fast(attachment.pieces(opener), item.envelope_size, services.xml)
     if fast is None:
         raise StoreFailure(
@@ -112,29 +113,29 @@ def _write_signed_again(
     return signed
 
 
-async def _commit_signed_again(
-    services: OutgoingServices, scope: AgencyScope, leased: LeasedOutbox, made: package.Packed, now: datetime
+async def _commit_resigned(
+    services: OutgoingServices, scope: AgencyScope, leased: LeasedOutbox, new: package.Packed, now: datetime
 ) -> LeasedOutbox:
-    """The old file keeps its reference: it may have been on its way when its courier died."""
+    """Commit the new envelope. The old file keeps its reference: it may have been on its way when its courier died."""
     item = leased.item
-    fresh = replace(item, envelope_digest=made.digest, envelope_size=made.size, signed_by=made.signed_by)
+    fresh = replace(item, envelope_digest=new.digest, envelope_size=new.size, signed_by=new.signed_by)
     async with services.store.begin(scope) as work:
         await work.outbox.signed_again(leased.lease, fresh)
         if item.kind is Kind.STATUS:
-            await work.blobs.keep(made.content, "status", item.packet_id)
+            await work.blobs.keep(new.content, "status", item.packet_id)
         else:
-            await work.blobs.keep(made.content, "envelope", item.subject_id)
+            await work.blobs.keep(new.content, "envelope", item.subject_id)
             document = await work.outgoing.get(item.subject_id)
             files.refuse_sealed(document)
             await work.outgoing.save(
-                replace(document, envelope_digest=made.digest, envelope_size=made.size, packed_at=now)
+                replace(document, envelope_digest=new.digest, envelope_size=new.size, packed_at=now)
             )
-        told: dict[str, object] = {
+        facts: dict[str, object] = {
             "was": item.envelope_digest,
             "packet": item.packet_id,
             "was_signed_by": item.signed_by,
         }
-        told |= package.as_logged(made)
-        await work.events.append(EventKind.MESSAGE_RESIGNED, item.subject_id, now, told)
+        facts |= package.as_logged(new)
+        await work.events.append(EventKind.MESSAGE_RESIGNED, item.subject_id, now, facts)
         await work.commit()
     return LeasedOutbox(item=fresh, lease=leased.lease)

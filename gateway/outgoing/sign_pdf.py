@@ -1,7 +1,7 @@
-"""Puts the agency's own signature on a PDF, in person (R23a, R24, R25, R30). In: a file, a wish, a key that a person
-has just opened. Out: first a `SigningPlan`, to be shown; then a new signed file and one event. The file is signed as
-it was shown or not at all; the old file stays. No worker, schedule or API key comes here: none of them has an opened
-key."""
+"""Puts the agency's own signature on a PDF, in person (R23a, separate keys; R24, look of signatures; R25, copies; R30,
+signed as approved). In: a file, a wish, a key that a person has just opened. Out: first a `SigningPlan`, to be shown; then
+a new signed file and one event. The file is signed as it was shown or not at all; the old file stays. No worker, schedule
+or API key comes here: none of them has an opened key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gateway.registry.directory import SqlDirectory
     from gateway.store.store import SqlStore
 
-# R24: Times New Roman 10 for marks. What stands beside a seal is smaller, for it stands among other words.
+# R24 (look of signatures): Times New Roman 10 for marks. Text beside a seal is smaller, for it stands among other words.
 MARK_TYPE, SEAL_TYPE = 10.0, 8.0
 MARK_WIDTH, SEAL_WIDTH = 80 * POINTS_PER_MM, 60 * POINTS_PER_MM
 
@@ -57,7 +57,7 @@ class SigningServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningPlan:
-    """What will be signed, and what will be put where. `image` is the seal's, for a seal alone."""
+    """The file to sign, and the mark or seal with its place. `image` is the seal's, for a seal alone."""
 
     path: Path
     wish: Wish
@@ -68,21 +68,21 @@ class SigningPlan:
 
 
 async def plan(services: SigningServices, path: Path, wish: Wish, image: bytes | None) -> SigningPlan:
-    """What would be done. Refused with every reason; nothing is written, no key is needed."""
+    """Plan a signature. Refused with every reason; nothing is written, no key is needed."""
     standing = await services.pool.run(lambda: services.signer.examine(path))
     verdict = may_be_signed(standing, wish, path.name)
     if not verdict.allowed:
         raise Refused(verdict)
     page = pdf_signing.page_for(standing, wish)
     view = await services.pool.run(lambda: services.signer.view(path, page))
-    shown = image if wish.purpose is Purpose.SEAL else None
+    seal = image if wish.purpose is Purpose.SEAL else None
     at = services.clock.now()
-    placement = await services.pool.run(lambda: _placed(services.signer, wish, standing, view, shown, at))
-    return SigningPlan(path=path, wish=wish, standing=standing, view=view, placement=placement, image=shown)
+    placement = await services.pool.run(lambda: _place(services.signer, wish, standing, view, seal, at))
+    return SigningPlan(path=path, wish=wish, standing=standing, view=view, placement=placement, image=seal)
 
 
 async def preview(services: SigningServices, plan: SigningPlan) -> bytes:
-    """The page of the plan as a PNG."""
+    """Draw the page of the plan as a PNG."""
     return await services.pool.run(lambda: services.signer.preview(plan.view, plan.placement, plan.image))
 
 
@@ -94,7 +94,7 @@ async def sign(
     key: AgencyKey,
     out: Path,
 ) -> SignedPdf:
-    """Signs what the plan showed. Durable on return, the event too: no signed file is handed out without its event."""
+    """Sign as the plan showed. Durable on return, the event too: no signed file is handed out without its event."""
     at = services.clock.now()
     if is_over(key.opened_at, at):
         raise Denied("the key was opened too long ago", code="TOKEN-TIMED-OUT", hint="type the PIN again")
@@ -107,13 +107,13 @@ async def sign(
     if not verdict.allowed:
         raise Refused(verdict)
     if await services.pool.run(out.exists):
-        raise _there(out)
+        raise _name_in_use(out)
     staged = out.with_name(f".{out.name}.{services.clock.new_id()}")
     try:
-        signed = await services.pool.run(lambda: _signed(services.signer, plan, key, staged, at))
+        signed = await services.pool.run(lambda: _sign(services.signer, plan, key, staged, at))
         async with services.store.begin(scope) as work:
-            told = _told(plan, key, signed)
-            await work.events.append(EventKind.DOCUMENT_SIGNED, key.facts.key_id, at, told)
+            facts = _signing_facts(plan, key, signed)
+            await work.events.append(EventKind.DOCUMENT_SIGNED, key.facts.key_id, at, facts)
             await work.commit()
         await services.pool.run(lambda: _hand_out(staged, out))
     finally:
@@ -122,31 +122,29 @@ async def sign(
 
 
 async def has_signed_pdfs(store: SqlStore, scope: AgencyScope, key_id: str) -> bool:
-    """Whether this key ever signed a PDF for the agency here: then it cannot become an exchange key (R23a)."""
+    """Tell whether this key ever signed a PDF for the agency here: then it is no exchange key (R23a, separate keys)."""
     async with store.read(scope) as work:
         return bool(await work.events.of(key_id))
 
 
-def spot_in_mm(page: int, left: float, top: float) -> Spot:
-    """The place a person measured on paper: millimetres from the left and the top edge of the page."""
-    return Spot(page=page, left=left * POINTS_PER_MM, top=top * POINTS_PER_MM)
+def spot_in_mm(page: int, left_mm: float, top_mm: float) -> Spot:
+    """Return the place a person measured on paper: millimetres from the left and the top edge of the page."""
+    return Spot(page=page, left=left_mm * POINTS_PER_MM, top=top_mm * POINTS_PER_MM)
 
 
 async def _exchange_keys(services: SigningServices, agency: HostedAgency) -> Collection[str]:
-    bound = [
-        each for code in (agency.code, *agency.aliases) for each in await services.directory.bindings(code)
-    ]
-    certificates = [each.certificate_der for each in bound]
+    bound = [b for code in (agency.code, *agency.aliases) for b in await services.directory.bindings(code)]
+    certificates = [b.certificate_der for b in bound]
     return await services.pool.run(lambda: services.exchange_keys(certificates))
 
 
-def _signed(signer: PdfSigner, plan: SigningPlan, key: AgencyKey, staged: Path, at: datetime) -> SignedPdf:
-    # Set anew: the time in the mark is that of the signature, not of the preview.
-    placement = _placed(signer, plan.wish, plan.standing, plan.view, plan.image, at)
+def _sign(signer: PdfSigner, plan: SigningPlan, key: AgencyKey, staged: Path, at: datetime) -> SignedPdf:
+    # The mark is set again: its time is that of the signature, not of the preview.
+    placement = _place(signer, plan.wish, plan.standing, plan.view, plan.image, at)
     return signer.sign(plan.path, staged, placement, plan.image, key, at, plan.standing.digest)
 
 
-def _placed(
+def _place(
     signer: PdfSigner, wish: Wish, standing: PdfStanding, view: PageView, image: bytes | None, at: datetime
 ) -> Placement:
     time = local(at).isoformat(timespec="seconds")
@@ -175,7 +173,7 @@ def _mark_words(wish: Wish) -> list[str]:
     return [labels.say(f"sign.mark.{CopyForm(wish.copy_form)}"), wish.agency_name]
 
 
-def _told(plan: SigningPlan, key: AgencyKey, signed: SignedPdf) -> dict[str, object]:
+def _signing_facts(plan: SigningPlan, key: AgencyKey, signed: SignedPdf) -> dict[str, object]:
     return {
         "purpose": str(plan.wish.purpose),
         "file": str(plan.standing.digest),
@@ -190,19 +188,19 @@ def _told(plan: SigningPlan, key: AgencyKey, signed: SignedPdf) -> dict[str, obj
 
 
 def _hand_out(staged: Path, out: Path) -> None:
-    """The staged file under its own name; never over a file that is there."""
+    """Give the staged file its own name, but never over a file that is there."""
     try:
         os.link(staged, out)
-    except FileExistsError as why:
-        raise _there(out) from why
-    except OSError:  # a file system without links, a stick say: the name is taken first
+    except FileExistsError as error:
+        raise _name_in_use(out) from error
+    except OSError:  # file systems without links (USB sticks): take the name first
         try:
             out.touch(exist_ok=False)
-        except FileExistsError as why:
-            raise _there(out) from why
+        except FileExistsError as error:
+            raise _name_in_use(out) from error
         os.replace(staged, out)
     sync_folder(out.parent)
 
 
-def _there(out: Path) -> Clash:
+def _name_in_use(out: Path) -> Clash:
     return Clash(f"{out} is there already", code="SIGN-OUT", hint="name another file with --out")

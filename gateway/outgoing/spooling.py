@@ -1,6 +1,6 @@
-"""What comes from a caller goes into a scratch file, once: written and hashed by the megabyte as it comes, and never read
-again to be known; what has less than a megabyte stays in memory. In: chunks of any size. Out: the file, its size and its
-digest. Who takes it says how much is too much; what follows that is not read."""
+"""Writes bytes from a caller into a scratch file, once: written and hashed by the megabyte as they come, and never read
+again to be known; less than a megabyte stays in memory. In: chunks of any size. Out: the file, its size and its digest. The
+caller says how much is too much; bytes behind that are not read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PIECE = 1024 * 1024
 
 
 class Spool:
-    """One file on its way. What came last waits for `end`, so that a small file takes no hop of its own."""
+    """One file on its way. The last bytes wait for `end`, so that a small file takes no hop of its own."""
 
     def __init__(self, scratch: FileScratch, pool: Pool) -> None:
         self.scratch = scratch
@@ -31,8 +31,7 @@ class Spool:
         self._waiting_size = 0
 
     async def fill(self, chunks: AsyncIterator[bytes], check_size: Callable[[int], None]) -> None:
-        """`check_size` is asked before each chunk is taken, with the size of the file by it, and raises where that is too
-        large."""
+        """Take all chunks. `check_size` gets the file's size with each next chunk, and raises where that is too large."""
         async for chunk in chunks:
             self.size += len(chunk)
             check_size(self.size)
@@ -48,20 +47,20 @@ class Spool:
         return b"".join(self._waiting)
 
     def end(self) -> Digest:
-        """All of it can be read again on return. Sync: call it in the pool."""
+        """Write the remaining bytes; all of it can be read again on return. Sync: call it in the pool."""
         pieces, self._waiting = self._waiting, []
         self._hash_and_write(pieces)
         self.scratch.file.flush()
         return self.digest()
 
     def digest(self, behind: bytes = b"") -> Digest:
-        """Of what was written, with these bytes behind it."""
-        whole = self._hash.copy()
-        whole.update(behind)
-        return Digest.of_bytes(whole.digest())
+        """Return the digest of the written bytes, with these bytes behind them."""
+        hash_copy = self._hash.copy()
+        hash_copy.update(behind)
+        return Digest.of_bytes(hash_copy.digest())
 
     def _write(self, pieces: list[bytes]) -> None:
-        """To the file from now on: what is followed by more would be held in memory first, and copied."""
+        """Write to the file from now on: bytes that more will follow would be held in memory first, and copied."""
         _ = self.scratch.path
         self._hash_and_write(pieces)
 

@@ -1,5 +1,5 @@
-"""Our outgoing document as the wire's envelope, and whether it can be one. In: document, agency, time. Out: `Envelope`, or
-a `Verdict` of the writer's own checks, made before anybody is told that a document was accepted; they need no bytes of
+"""Turns our outgoing document into the wire's envelope, and checks that it can be one. In: document, agency, time. Out:
+`Envelope`, or a `Verdict` of the writer's own checks, made before a document is reported as accepted; they need no bytes of
 files. The only place where the words of an agency's draft become elements of the dialect; `incoming.translate` is its
 counterpart."""
 
@@ -48,43 +48,43 @@ if TYPE_CHECKING:
 
 
 def envelope_of(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Envelope:
-    """The envelope of a document, update, recall or replacement, packed at `at`."""
+    """Return the envelope of a document, update, recall or replacement, packed at `at`."""
     draft = document.draft
-    parts = tuple(_attachment(document, item) for item in document.files)
+    parts = tuple(_make_attachment(document, file) for file in document.files)
     return Envelope(
         kind=document.kind,
         sender=_sender(agency),
-        to=tuple(Organisation(organ_id=each.code, organ_name=each.name) for each in draft.recipients),
+        to=tuple(Organisation(organ_id=r.code, organ_name=r.name) for r in draft.recipients),
         document_id=document.document_id,
-        response_for=_answered(document),
+        response_for=_list_references(document),
         trace=(TraceHeader(organ_id=agency.code, timestamp=build.wall_clock(at)),),
-        business=_business(document),
+        business=_make_business(document),
         manifest=parts,
         attachments=parts,
         **attributes_of(draft),
     )
 
 
-# Of every document that it sends, twice.
+# Cached, since every document of the agency needs it twice.
 _sender = lru_cache(maxsize=256)(build.organisation_of)
 
 
 def terms(document: OutgoingDocument) -> Terms | None:
-    """What the dialect has no field for (W6a); a recall says none of it."""
+    """Return the terms that the dialect has no field for (W6a, signed terms); a recall has none."""
     draft = document.draft
     if document.kind is Kind.RECALL:
         return None
-    roles = {each.code: each.role for each in reversed(draft.recipients)}
-    said = Terms(
+    roles = {r.code: r.role for r in reversed(draft.recipients)}
+    stated = Terms(
         reply_required=draft.reply_required,
         due_at=draft.due_at if draft.urgency is Urgency.TIMED_EXPRESS else None,
         delivery_mode=None if draft.delivery_mode is DeliveryMode.PAPER else draft.delivery_mode,
         roles=tuple(reversed(roles.items())),
     )
-    return said or None
+    return stated or None
 
 
-def _answered(document: OutgoingDocument) -> tuple[ResponseFor, ...]:
+def _list_references(document: OutgoingDocument) -> tuple[ResponseFor, ...]:
     links = [
         ResponseFor(
             organ_id=link.agency, code=link.number, document_id=link.document_id, promulgation_date=link.date
@@ -93,11 +93,11 @@ def _answered(document: OutgoingDocument) -> tuple[ResponseFor, ...]:
     ]
     if document.kind is Kind.RECALL and document.change and document.change.target:
         # The vendor's sample points to the recalled document here; other readers look into Bussiness: write both.
-        links.insert(0, _recalled(document, document.change))
+        links.insert(0, _refer_to_recalled(document, document.change))
     return tuple(links)
 
 
-def _recalled(document: OutgoingDocument, change: DocumentChange) -> ResponseFor:
+def _refer_to_recalled(document: OutgoingDocument, change: DocumentChange) -> ResponseFor:
     return ResponseFor(
         organ_id=document.document_id.split(",", 1)[0],
         code=document.draft.code,
@@ -106,14 +106,14 @@ def _recalled(document: OutgoingDocument, change: DocumentChange) -> ResponseFor
     )
 
 
-def _business(document: OutgoingDocument) -> Business:
+def _make_business(document: OutgoingDocument) -> Business:
     change = document.change
     return Business(
         doc_type=build.OPERATIONS[document.kind],
         document_id=change.target if change and document.kind in (Kind.RECALL, Kind.UPDATE) else None,
-        reason=_reason(change) if change else None,
+        reason=_write_reason(change) if change else None,
         paper=1 if document.draft.delivery_mode is DeliveryMode.BOTH else 0,
-        document_info=_document_info(change) if change and document.kind is Kind.UPDATE else None,
+        document_info=_make_document_info(change) if change and document.kind is Kind.UPDATE else None,
         replacements=tuple(
             ReplacementInfo(document_id=replaced, organ_ids=codes)
             for replaced, codes in (change.replaces if change else ())
@@ -122,13 +122,13 @@ def _business(document: OutgoingDocument) -> Business:
     )
 
 
-def _reason(change: DocumentChange) -> str:
+def _write_reason(change: DocumentChange) -> str:
     return notice_words.write(
         notice_words.Parts(reason=change.reason, notice_no=change.notice_no, approved_by=change.approved_by)
     )
 
 
-def _document_info(change: DocumentChange) -> DocumentInfo:
+def _make_document_info(change: DocumentChange) -> DocumentInfo:
     removed = tuple(Receiver(organ_id=code, added=False) for code in change.receivers_removed)
     added = tuple(Receiver(organ_id=code, added=True) for code in change.receivers_added)
     return DocumentInfo(
@@ -138,18 +138,18 @@ def _document_info(change: DocumentChange) -> DocumentInfo:
     )
 
 
-def _attachment(document: OutgoingDocument, item: FileItem) -> Attachment:
-    name = attachment.wire_name(item.name)
+def _make_attachment(document: OutgoingDocument, file: FileItem) -> Attachment:
+    name = attachment.wire_name(file.name)
     _, content_type = attachment.coding_for(name)
     return Attachment(
-        content_id=f"cid:{document.packet_id}-{item.n}",
+        content_id=f"cid:{document.packet_id}-{file.n}",
         attachment_name=name,
-        description=labels.say(f"file_role.{item.role}", "vi"),
+        description=labels.say(f"file_role.{file.role}", "vi"),
         content_type=content_type,
     )
 
 
-# As long as those that are made when it is accepted.
+# Has the length of the ids that are made on acceptance.
 _NO_PACKET = PacketId("pkt_" + "0" * 26)
 # Recipients and files that surely find room in one envelope.
 _FEW = 32
@@ -163,12 +163,11 @@ def judge_order(
     agency: HostedAgency,
     at: datetime,
 ) -> Verdict:
-    """Of an order that keeps every rule, whose recipients are resolved and whose files have the names that they are stored
-    under."""
-    codes = {agency.code, *[each.code for each in draft.recipients]}
+    """Judge an order that keeps every rule, with resolved recipients and files under their stored names."""
+    codes = {agency.code, *[r.code for r in draft.recipients]}
     is_small = len(draft.recipients) + len(files) <= _FEW and not draft.replies_to
     if order.kind is Kind.DOCUMENT and is_small and "null" not in codes:
-        # All else that the writer refuses the rules have refused: so a property of what is accepted says.
+        # The rules have refused everything else that the writer refuses: a property test proves it.
         return NOTHING
     document = OutgoingDocument(
         id="",
@@ -183,18 +182,18 @@ def judge_order(
         accepted_by="",
         change=order.change,
     )
-    return _verdict(document, agency, at)
+    return _judge(document, agency, at)
 
 
 def refuse_unsendable(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> None:
-    """Of a packet that the node makes itself, as a recall."""
-    verdict = _verdict(document, agency, at)
+    """Refuse a packet that the node makes itself, such as a recall."""
+    verdict = _judge(document, agency, at)
     if not verdict.allowed:
         raise Refused(verdict)
 
 
 def refuse_unsendable_status(packet: StatusPacket, agency: HostedAgency) -> None:
-    """Of a status that no receipt goes with."""
+    """Refuse a status that has no receipt."""
     try:
         build.prove_status(packet, agency)
     except BreaksRule as error:
@@ -202,19 +201,20 @@ def refuse_unsendable_status(packet: StatusPacket, agency: HostedAgency) -> None
 
 
 def qualifier(document: OutgoingDocument) -> build.Qualifier:
-    """What the signature of this packet says of it."""
+    """Return what the signature of this packet states about it."""
     return build.Qualifier(packet_id=document.packet_id, kind=document.kind, terms=terms(document))
 
 
-def entry_name(document: OutgoingDocument, item: FileItem) -> str:
-    """As the vendor library: a UUID and the original extension. Fixed per packet, so that a repeat is alike."""
-    ending = attachment.extension(attachment.wire_name(item.name)) or "unk"
-    return f"{uuid5(NAMESPACE_OID, f'{document.packet_id}-{item.n}')}.{ending}"
+def entry_name(document: OutgoingDocument, file: FileItem) -> str:
+    """Name the entry as the vendor library does: UUID and original extension. Fixed per packet, so that a repeat is
+    alike."""
+    ending = attachment.extension(attachment.wire_name(file.name)) or "unk"
+    return f"{uuid5(NAMESPACE_OID, f'{document.packet_id}-{file.n}')}.{ending}"
 
 
-def _verdict(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Verdict:
+def _judge(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Verdict:
     contents = [
-        build.AttachmentContent(entry_name=entry_name(document, item), open=tuple) for item in document.files
+        build.AttachmentContent(entry_name=entry_name(document, file), open=tuple) for file in document.files
     ]
     try:
         build.check(envelope_of(document, agency, at), contents, qualifier(document))

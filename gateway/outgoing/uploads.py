@@ -1,8 +1,7 @@
-"""Files that come before the document that carries them: in parts, so that what broke off goes on with the part that is
-missing, or whole in one call. In: what is to come; its parts, in any order; then the word that all are there; or the
-bytes. Out: the file as it was found to be, for a document of the same agency to name. A part that is there is on disk,
-and stays as it came. Nothing here says yes to a file: the document that carries it is checked as one whose files came
-with it."""
+"""Takes files before the document that carries them: in parts, so that a broken transfer goes on with the missing part, or
+whole in one call. In: the announcement; its parts, in any order; then the request to complete it; or the bytes. Out: the
+inspected file, for a document of the same agency to name. A stored part is on disk and never changes. Nothing here approves
+a file: the document that carries it is checked as one whose files came with it."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ from gateway.stored_content import streamed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
-    """A file that is to come. `sha256` is compared with what came."""
+    """A file that is to come. `sha256` is compared with the bytes that arrive."""
 
     name: str
     size: int
@@ -36,9 +35,10 @@ class Announced:
 
 
 async def begin(services: OutgoingServices, scope: AgencyScope, announced: Announced) -> Upload:
-    """Refused at once for what no document may carry; Clash when the agency has as many uploads as it may."""
+    """Begin an upload. Refused at once for a file that no document may carry; Clash when the agency has too many
+    uploads."""
     await services.admits()
-    _refuse_never_carried(services, announced.name, announced.size)
+    _refuse_unsendable(services, announced.name, announced.size)
     part_size = max(announced.part_size or USUAL_PART, -(-announced.size // MOST_PARTS))
     upload = _new_upload(services, scope, announced, part_size)
     async with services.store.begin(scope) as work:
@@ -62,39 +62,39 @@ async def add_part(
     chunks: AsyncIterator[bytes],
     announced: Digest | None = None,
 ) -> UploadPart:
-    """On disk on return. Again is harmless; BadForm for bytes of another number or digest than was said, of which
-    nothing is kept; Clash for a part that is there with other bytes."""
+    """Store a part, on disk on return. A repeat is harmless; BadForm, and nothing kept, for bytes of another number or
+    digest than announced; Clash for a part that is there with other bytes."""
     await services.admits()
     async with services.store.read(scope) as work:
         upload = await work.uploads.get(id)
         if not 1 <= n <= upload.count:
             raise NotFound(f"{id} has {upload.count} parts; there is no part {n}")
-        known = {part.n: part for part in await work.uploads.parts(id)}.get(n)
-    _is_open(upload)
-    wanted = upload.size_of(n)
+        earlier = {part.n: part for part in await work.uploads.parts(id)}.get(n)
+    _refuse_complete(upload)
+    part_size = upload.size_of(n)
 
     def check_size(size: int, least: int = 0) -> None:
-        if not least <= size <= wanted:
-            told = f"part {n} has {wanted} bytes, {size} came"
-            raise BadForm(told, code="GW-UPLOAD-SIZE", hint="send it again")
+        if not least <= size <= part_size:
+            problem = f"part {n} has {part_size} bytes, {size} came"
+            raise BadForm(problem, code="GW-UPLOAD-SIZE", hint="send it again")
 
     with services.blobs.scratch(few=True) as scratch:
         spool = Spool(scratch, services.pool)
         await spool.fill(chunks, check_size)
-        check_size(spool.size, least=wanted)
-        part = UploadPart(n=n, size=wanted, sha256=await services.pool.run(spool.end))
+        check_size(spool.size, least=part_size)
+        part = UploadPart(n=n, size=part_size, sha256=await services.pool.run(spool.end))
         _refuse_changed(f"part {n}", part.sha256, announced)
-        if known is not None:
-            return _same(known, part)
-        kept = await services.blobs.keep(scratch, part.sha256, wanted)
+        if earlier is not None:
+            return _refuse_other_bytes(earlier, part)
+        content = await services.blobs.keep(scratch, part.sha256, part_size)
         async with services.store.begin(scope) as work:
             upload = await work.uploads.get(id)
-            _is_open(upload)
+            _refuse_complete(upload)
             if await work.uploads.add_part(id, part):
-                await work.blobs.keep(kept, OWNER, id)
+                await work.blobs.keep(content, OWNER, id)
                 await work.uploads.save(replace(upload, expires_at=services.clock.now() + RETENTION))
             else:
-                _same(next(one for one in await work.uploads.parts(id) if one.n == n), part)
+                _refuse_other_bytes(next(p for p in await work.uploads.parts(id) if p.n == n), part)
             await work.commit()
     return part
 
@@ -107,52 +107,52 @@ async def put(
     chunks: AsyncIterator[bytes],
     announced: Digest | None = None,
 ) -> Upload:
-    """A whole file in one call: on disk, looked at and complete on return. `size` is what its sender says of it. Again is
+    """Store a whole file in one call: on disk, inspected and complete on return. `size` is the sender's word. A repeat is
     harmless: the same file under the same name is the upload that is there. BadForm where other bytes came than were
     announced, Refused for malware, and then nothing is kept."""
-    _refuse_never_carried(services, name, size or 0)
-    async with receive_files(services) as held:
-        received = await held.add("file", name, FileRole.APPENDIX, chunks)
-        item = received.item
-        _refuse_changed("the file", item.sha256, announced)
-        await _refuse_malware(services, scope, held)
-        told = Announced(name=name, size=item.size, sha256=announced)
+    _refuse_unsendable(services, name, size or 0)
+    async with receive_files(services) as files:
+        received = await files.add("file", name, FileRole.APPENDIX, chunks)
+        file = received.item
+        _refuse_changed("the file", file.sha256, announced)
+        await _refuse_malware(services, scope, files)
+        announcement = Announced(name=name, size=file.size, sha256=announced)
         upload = _with_findings(
-            services, _new_upload(services, scope, told, max(item.size, USUAL_PART)), held
+            services, _new_upload(services, scope, announcement, max(file.size, USUAL_PART)), files
         )
-        kept = await held.kept()
+        contents = await files.kept()
         async with services.store.begin(scope) as work:
-            for known in await work.uploads.all():
-                if known.file is not None and (known.name, known.file.sha256) == (name, item.sha256):
-                    upload = replace(known, expires_at=upload.expires_at)
+            for earlier in await work.uploads.all():
+                if earlier.file is not None and (earlier.name, earlier.file.sha256) == (name, file.sha256):
+                    upload = replace(earlier, expires_at=upload.expires_at)
                     await work.uploads.save(upload)
                     await work.commit()
                     return upload
             await work.uploads.add(upload)
-            await work.uploads.add_part(upload.id, UploadPart(n=1, size=item.size, sha256=item.sha256))
-            await work.blobs.keep(kept[0], OWNER, upload.id)
+            await work.uploads.add_part(upload.id, UploadPart(n=1, size=file.size, sha256=file.sha256))
+            await work.blobs.keep(contents[0], OWNER, upload.id)
             await work.commit()
     return upload
 
 
 async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> Upload:
-    """What it was found to be; again is the same answer. Clash while parts are missing, or where they are together not
-    what was announced. Refused for malware, and then nothing of it is kept."""
+    """Inspect the assembled file; a repeat gives the same answer. Clash while parts are missing, or where they are together
+    not the announced file. Refused for malware, and then nothing of it is kept."""
     upload, parts = await present(services, scope, id)
     if upload.file is not None:
         return upload
     if missing := missing_of(upload, parts):
         raise Clash(f"{len(missing)} of {upload.count} parts of {id} are missing", code="GW-UPLOAD-PARTS")
-    async with receive_files(services) as held:
-        received = await held.add(
-            "file", upload.name, FileRole.APPENDIX, _content(services, scope, upload, parts)
+    async with receive_files(services) as files:
+        received = await files.add(
+            "file", upload.name, FileRole.APPENDIX, _read_parts(services, scope, upload, parts)
         )
         try:
-            await _refuse_malware(services, scope, held)
+            await _refuse_malware(services, scope, files)
         except Refused:
             await remove(services, scope, id)
             raise
-        found = _with_findings(services, upload, held)
+        checked = _with_findings(services, upload, files)
     if upload.announced not in (None, received.item.sha256):
         raise Clash(
             f"the parts of {id} are together a file with SHA-256 {received.item.sha256}, not {upload.announced}",
@@ -160,13 +160,13 @@ async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> U
         )
     async with services.store.begin(scope) as work:
         await work.uploads.get(id)
-        await work.uploads.save(found)
+        await work.uploads.save(checked)
         await work.commit()
-    return found
+    return checked
 
 
 async def remove(services: OutgoingServices, scope: AgencyScope, id: str) -> None:
-    """Nothing of it is kept. NotFound where there is none."""
+    """Remove the upload with everything of it. NotFound where there is none."""
     async with services.store.begin(scope) as work:
         await work.uploads.get(id)
         await work.blobs.drop(OWNER, id)
@@ -177,18 +177,18 @@ async def remove(services: OutgoingServices, scope: AgencyScope, id: str) -> Non
 async def take(
     services: OutgoingServices,
     scope: AgencyScope,
-    held: RequestFiles,
+    files: RequestFiles,
     id: str,
     role: FileRole,
     name: str | None = None,
 ) -> Received:
-    """The file is among the request's files as if it had come with the document, under another name where one is given.
+    """Add the file to the request's files as if it had come with the document, under another name where one is given.
     NotFound where the agency has no such file; Clash while it is not complete; AlteredContent when the store has other
     bytes than came."""
     upload, parts = await present(services, scope, id)
     if upload.file is None:
         raise Clash(f"{id} is not complete", code="GW-UPLOAD-OPEN")
-    received = await held.add(id, name or upload.name, role, _content(services, scope, upload, parts))
+    received = await files.add(id, name or upload.name, role, _read_parts(services, scope, upload, parts))
     if received.item.sha256 != upload.file.sha256:
         raise AlteredContent(f"what the content store has of {id} is not what came; send the file anew")
     return received
@@ -211,60 +211,60 @@ def _new_upload(
     )
 
 
-def _with_findings(services: OutgoingServices, upload: Upload, held: RequestFiles) -> Upload:
-    """With what the only file of the request was found to be."""
-    verdicts = judged(held)
+def _with_findings(services: OutgoingServices, upload: Upload, files: RequestFiles) -> Upload:
+    """Return the upload with the findings on the request's only file."""
+    verdicts = judged(files)
     return replace(
         upload,
-        file=held.received[0].item,
+        file=files.received[0].item,
         signatures=verdicts[0] if verdicts else None,
         expires_at=services.clock.now() + RETENTION,
     )
 
 
-def _refuse_never_carried(services: OutgoingServices, name: str, size: int) -> None:
-    over = admission.over_limit(name, size, size, services.profile, "/size", complete=True)
-    over = over or admission.check_name(name, "/name")
-    if over is not None:
-        raise Refused(Verdict(reasons=(over,)))
+def _refuse_unsendable(services: OutgoingServices, name: str, size: int) -> None:
+    excess = admission.over_limit(name, size, size, services.profile, "/size", complete=True)
+    excess = excess or admission.check_name(name, "/name")
+    if excess is not None:
+        raise Refused(Verdict(reasons=(excess,)))
 
 
-def _refuse_changed(what: str, came: Digest, announced: Digest | None) -> None:
-    if announced not in (None, came):
-        raise BadForm(f"{what} arrived with SHA-256 {came}", code="GW-UPLOAD-DIGEST", hint="send it again")
+def _refuse_changed(name: str, actual: Digest, announced: Digest | None) -> None:
+    if announced not in (None, actual):
+        raise BadForm(f"{name} arrived with SHA-256 {actual}", code="GW-UPLOAD-DIGEST", hint="send it again")
 
 
-async def _refuse_malware(services: OutgoingServices, scope: AgencyScope, held: RequestFiles) -> None:
-    one = held.received[0]
-    if one.facts.malware is not None:
-        await intake.alert_of_malware(services, scope, held)
-        raise Refused(admission.judge_file(one.item.name, one.facts, services.profile, "/file"))
+async def _refuse_malware(services: OutgoingServices, scope: AgencyScope, files: RequestFiles) -> None:
+    file = files.received[0]
+    if file.facts.malware is not None:
+        await intake.alert_of_malware(services, scope, files)
+        raise Refused(admission.judge_file(file.item.name, file.facts, services.profile, "/file"))
 
 
 def missing_of(upload: Upload, parts: Sequence[UploadPart]) -> list[int]:
-    """The numbers of parts that have not come."""
-    came = {part.n for part in parts}
-    return [n for n in range(1, upload.count + 1) if n not in came]
+    """Return the numbers of parts that have not come."""
+    arrived = {part.n for part in parts}
+    return [n for n in range(1, upload.count + 1) if n not in arrived]
 
 
-def _is_open(upload: Upload) -> None:
+def _refuse_complete(upload: Upload) -> None:
     if upload.file is not None:
         raise Clash(f"{upload.id} is complete; it takes no more parts", code="GW-UPLOAD-COMPLETE")
 
 
-def _same(known: UploadPart, part: UploadPart) -> UploadPart:
-    if known != part:
+def _refuse_other_bytes(earlier: UploadPart, part: UploadPart) -> UploadPart:
+    if earlier != part:
         raise Clash(
-            f"part {part.n} is there with other bytes (SHA-256 {known.sha256}), and stays as it came",
+            f"part {part.n} is there with other bytes (SHA-256 {earlier.sha256}), and stays as it came",
             code="GW-UPLOAD-TWICE",
         )
-    return known
+    return earlier
 
 
-async def _content(
+async def _read_parts(
     services: OutgoingServices, scope: AgencyScope, upload: Upload, parts: Sequence[UploadPart]
 ) -> AsyncIterator[bytes]:
-    """All parts, one after another."""
+    """Read all parts, one after another."""
     async with services.store.read(scope) as work:
         openers = await services.blobs.open_each(work, {part.sha256 for part in parts})
 

@@ -1,7 +1,7 @@
-"""Compares this machine's clock with the database server's while the process runs (K2, G7): leases are times, and to a
-machine whose clock is ahead the work of another looks abandoned. In: the gap as the store measures it, every few
-seconds. Out: whether work may be claimed and seals made now. Between two looks the gap follows a clock that jumps,
-by time that nobody sets. SQLite has no clock of its own, so there the two always agree."""
+"""Compares this machine's clock with the database server's while the process runs (K2, signing time; G7, leases): leases
+are times, and to a machine whose clock is ahead the work of another looks abandoned. In: the gap as the store measures it,
+every few seconds. Out: whether work may be claimed and seals made now. Between two looks the gap follows a clock that
+jumps, by a monotonic time. SQLite has no clock of its own, so there the two always agree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ LOOK_EVERY = timedelta(seconds=10)
 
 @dataclass(slots=True, kw_only=True)
 class ClockGuard:
-    """One per process. `measure`: how far ahead of the server's clock this machine's is; None where there is no server."""
+    """One per process. `measure` tells how far this machine's clock is ahead of the server's; None where there is no
+    server."""
 
     measure: Callable[[], Awaitable[timedelta]] | None
     clock: Clock
@@ -31,7 +32,7 @@ class ClockGuard:
     _agreed: bool = True
 
     def gap(self) -> timedelta:
-        """As last measured, and by how much the clock jumped since."""
+        """Return the gap as last measured, with the jump of the clock since."""
         if self._measured is None:
             return self._gap
         at, passed_s = self._measured
@@ -39,7 +40,7 @@ class ClockGuard:
         return self._gap + (self.clock.now() - at - passed)
 
     def agrees(self) -> bool:
-        """Whether leases hold: the two clocks are less than a third of one apart."""
+        """Tell whether leases hold: the two clocks are less than a third of one apart."""
         return clocks_agree(self.gap(), self.lease_s)
 
     def is_due(self, now: datetime) -> bool:
@@ -54,7 +55,7 @@ class ClockGuard:
         return False
 
     def unless_apart(self, step: Step) -> Step:
-        """The same step, which does nothing while the clocks are apart."""
+        """Return a step that does nothing while the clocks are apart."""
 
         async def guarded() -> bool | Done:
             return self.agrees() and await step()

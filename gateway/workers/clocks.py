@@ -1,8 +1,7 @@
-"""What only time brings: packets that waited too long, blobs nobody refers to, recalled files past their days,
-idempotency keys and uploads past theirs; every few seconds a look whether packets of nobody's fill the quarantine, and
-another whether tables of a server have grown; and
-sealed holds to their end where nobody waits for it, after a crash or once the head's key is set. In: the clock. Out:
-the same rows a person would have ended. A hold is frozen, and so unreadable, whether or not its loop turns."""
+"""Ends rows whose time is over: packets that waited too long, unreferenced blobs, recalled files, idempotency keys and
+uploads; and sealed holds left open by a crash or by a missing key of the head. Also checks every few seconds whether
+strangers' packets fill the quarantine, and whether tables of a server have grown. In: the clock. Out: the same rows that a
+person would have ended. A hold is frozen, and so unreadable, whether or not its loop turns."""
 
 from __future__ import annotations
 
@@ -18,12 +17,12 @@ from gateway.incoming.services import IncomingServices
 from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
-# How long an idempotency key answers (interfaces.md 3.3).
+# An idempotency key answers for so long (interfaces.md 3.3).
 KEYS_KEPT = timedelta(days=7)
 
 
 class _Clock:
-    """Remembers when it last looked, so that an idle loop does not look at every turn."""
+    """A periodic step that remembers its last look, so that an idle loop does not look at every turn."""
 
     every: ClassVar[timedelta]
 
@@ -38,11 +37,11 @@ class Clocks(_Clock):
     every = timedelta(minutes=10)
 
     async def step(self, services: IncomingServices) -> bool:
-        """Looks once every ten minutes; the first look is at start."""
+        """Look once every ten minutes; the first look is at start."""
         now = services.clock.now()
         if not self._turn.take(now):
             return False
-        done = {
+        counts = {
             "waited": await settle.give_up_overdue(services),
             "purged": await seal.purge_recalled(services),
             "asked": await judge_again.ask_due(services),
@@ -50,8 +49,8 @@ class Clocks(_Clock):
             "expired": await services.store.forget_uploads(now),
             "swept": await services.blobs.sweep(now),
         }
-        if any(done.values()):
-            log.action(_log, "clocks.ran", "", **done)
+        if any(counts.values()):
+            log.action(_log, "clocks.ran", "", **counts)
         return False
 
 
@@ -68,7 +67,7 @@ class GrowthClock(_Clock):
     every = timedelta(seconds=5)
 
     async def step(self, measure: Callable[[], Awaitable[Sequence[str]]], now: datetime) -> bool:
-        """`measure`: the tables that have grown, and what it measured."""
+        """Measure tables that have grown, and log them."""
         if self._turn.take(now) and (grown := await measure()):
             log.action(_log, "tables.measured", "", tables=",".join(grown))
         return False
@@ -78,7 +77,7 @@ class HoldsClock(_Clock):
     every = timedelta(minutes=1)
 
     async def step(self, services: HoldServices) -> bool:
-        """Looks once a minute; the first look is at start."""
+        """Look once a minute; the first look is at start."""
         if not self._turn.take(services.clock.now()):
             return False
         return bool(await holding.settle_all(services))

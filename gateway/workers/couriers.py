@@ -1,6 +1,6 @@
-"""The loops that move packets: arrivals of the axis to landed rows and these to their ends, jobs to outbox rows, outbox
-rows to the axis, urgent lane first; and the axis told which codes this node hosts. In: batches of arrivals, leased
-rows, due jobs. Out: rows settled. A batch bounds memory: no more than that many packets are in hand."""
+"""Moves packets in loops: arrivals of the axis to landed rows and these to their ends, jobs to outbox rows, outbox rows to
+the axis, urgent lane first; and reports to the axis which codes this node hosts. In: batches of arrivals, leased rows, due
+jobs. Out: rows settled. A batch bounds memory: no more than its packets are in hand."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from gateway.workers.loop import Done, kept, together
 
 
 class Intake:
-    """Lands batch after batch. Once the node's storage failed it takes nothing more from the axis until a small file
-    went in: each taking counts as a delivery, and a disk that was full for an hour would bury good parcels as poison."""
+    """Lands batch after batch. Once the node's storage failed it takes nothing more from the axis until a small file went
+    in: each taking counts as a delivery, and a disk that was full for an hour would bury good parcels as poison."""
 
     def __init__(self) -> None:
         self._failed = False
 
     async def step(self, services: IncomingServices, batch: int, lease_s: float) -> Done:
-        """One batch. StoreFailure while the storage does not take anything; the loop asks again later."""
+        """Land one batch. StoreFailure while the storage takes nothing; the loop asks again later."""
         if self._failed:
             await process.probe_storage(services)
             self._failed = False
@@ -42,27 +42,27 @@ class Intake:
 
 
 async def land_batch(services: IncomingServices, batch: int, lease_s: float) -> Done:
-    """Lands one batch of arrivals. Most of them come to their end here, with a 01 that is signed; a status has none."""
+    """Land one batch of arrivals. Most of them come to their end here, with a 01 that is signed; a status has none."""
     arrivals = await services.axis.take(batch, lease_s)
     with services.store.memory.moment():
-        await together([_land(services, arrival) for arrival in arrivals])
+        await together([_land_arrival(services, arrival) for arrival in arrivals])
     return Done.batch(len(arrivals), batch)
 
 
 async def process_batch(services: IncomingServices, batch: int, lease_s: float) -> Done:
-    """Takes one batch of landed packets to their ends."""
+    """Process one batch of landed packets to their ends."""
     rows = await services.store.claim_inbox(batch, lease_s)
     with services.store.memory.moment():
-        await together([_process(services, row, lease_s) for row in rows])
+        await together([_process_row(services, row, lease_s) for row in rows])
     return Done.batch(len(rows), batch)
 
 
-async def _land(services: IncomingServices, arrival: Arrival) -> None:
+async def _land_arrival(services: IncomingServices, arrival: Arrival) -> None:
     with log.bound(packet=arrival.packet_id):
         await receive.run(services, arrival)
 
 
-async def _process(services: IncomingServices, row: LeasedInbox, lease_s: float) -> None:
+async def _process_row(services: IncomingServices, row: LeasedInbox, lease_s: float) -> None:
     with log.bound(inbox=row.item.id, packet=row.item.transport_packet_id):
         async with kept(services.store, "inbox", row.lease, lease_s=lease_s):
             await process.run(services, row)
@@ -73,44 +73,44 @@ PACKED_KINDS = ("answer", "pack")
 
 
 async def pack_batch(services: OutgoingServices, batch: int, lease_s: float) -> Done:
-    """One claimed batch of each kind."""
+    """Pack one claimed batch of each kind."""
     batches = [await services.store.claim_jobs(kind, batch, lease_s) for kind in PACKED_KINDS]
     with services.store.memory.moment():
-        await together([_pack(services, job, lease_s) for jobs in batches for job in jobs])
+        await together([_pack_job(services, job, lease_s) for jobs in batches for job in jobs])
     return Done.batch(max(map(len, batches)), batch)
 
 
-async def _pack(services: OutgoingServices, job: Job, lease_s: float) -> None:
+async def _pack_job(services: OutgoingServices, job: Job, lease_s: float) -> None:
     with log.bound(job=job.id, document=job.subject_id):
         async with kept(services.store, "job", job.lease, lease_s=lease_s):
             await package.run(services, job)
 
 
 async def dispatch_batch(services: OutgoingServices, batch: int, lease_s: float) -> Done:
-    """One claimed batch, with what is large of this process's own; confirms of the batch are awaited side by side."""
+    """Dispatch one claimed batch, with this process's own large rows; confirms of the batch are awaited side by side."""
     own = services.own_rows.take(batch, large=True)
     rows = [*own, *await services.store.claim_outbox(batch, lease_s)]
     with services.store.memory.moment():
-        await together([_dispatch(services, each, lease_s) for each in dispatch.passes(rows)])
+        await together([_dispatch_rows(services, p, lease_s) for p in dispatch.passes(rows)])
     return Done.batch(len(rows), batch)
 
 
 async def send_own(services: OutgoingServices, batch: int, lease_s: float) -> Done:
-    """One batch of what is small that this process has just written: leased to it already, and asked of no database."""
+    """Dispatch one batch of small rows that this process has just written: it leases them already, and asks no database."""
     rows = services.own_rows.take(batch)
     with services.store.memory.moment():
-        await together([_dispatch(services, each, lease_s) for each in dispatch.passes(rows)])
+        await together([_dispatch_rows(services, p, lease_s) for p in dispatch.passes(rows)])
     return Done.batch(len(rows), batch)
 
 
-async def _dispatch(services: OutgoingServices, rows: Sequence[LeasedOutbox], lease_s: float) -> None:
+async def _dispatch_rows(services: OutgoingServices, rows: Sequence[LeasedOutbox], lease_s: float) -> None:
     async with kept(services.store, "outbox", *(row.lease for row in rows), lease_s=lease_s):
         await dispatch.run(services, rows)
 
 
 @dataclass(slots=True)
 class HostingTeller:
-    """Remembers what it told last, so that an idle loop tells nothing."""
+    """Reports hosted codes to the axis, and remembers the last report, so that an idle loop sends nothing."""
 
     store: SqlStore
     axis: Axis
@@ -120,10 +120,10 @@ class HostingTeller:
     _told: Sequence[str] | None = None
 
     async def step(self) -> bool:
-        """Tells what changed."""
+        """Report the codes if they changed."""
         codes = [code for agency in await self.store.hosted() for code in (agency.code, *agency.aliases)]
         today = local(self.clock.now()).date()
-        # Mail under an ended code comes to whoever took over (R83).
+        # Mail under an ended code comes to its successor (R83, closed recipients).
         codes += sorted(set(await self.directory.former(codes, today)) - set(codes))
         codes.append(f"{TO_NODE}{self.node_name}")
         if codes == self._told:

@@ -1,8 +1,8 @@
-"""Numbers committed events and wakes their readers; seals the log off the hot path: adds numbered events as leaves,
-seals them, asks for a timestamp, publishes. In: unnumbered events; the log, its key, perhaps a timestamp authority
-and a place to publish. Out: dense numbers in batches; seals. An authority that is down holds nothing up: it is asked
-again later, and one stamp covers all seals before it. Only where the node's administrator set a limit in hours,
-intake is held back while the log has gone without a timestamp for longer: what is here already goes on."""
+"""Numbers committed events and wakes their readers; seals the log off the hot path: adds numbered events as leaves, seals
+them, asks for a timestamp, publishes. In: unnumbered events; the log, its key, perhaps a timestamp authority and a place to
+publish. Out: dense numbers in batches; seals. An authority that is down holds nothing up: it is asked again later, and one
+stamp covers all seals before it. Only where the administrator set a limit in hours, intake is held back while the log has
+gone without a timestamp for longer; packets that are already here go on."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ class TimeAuthority(Protocol):
     """Vouches for a time. Sync, and asks over the network: call it in the pool."""
 
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
-        """A checked token over these bytes. Unreachable when there is none now, InvalidProof for a wrong one."""
+        """Return a checked token over these bytes. Unreachable when there is none now, InvalidProof for a wrong one."""
 
 
-# More of them would be one long transaction.
+# More events at once would make one long transaction.
 _NUMBERED_AT_ONCE = 500
 
 
 async def number_paced(store: SqlStore) -> Done:
-    """One batch, then a pause, so that the events of a moment share one transaction: one for each event would be a third of
-    all the writing that a document causes. The first event after a quiet time is numbered at once. Only one process at a
-    time numbers."""
-    done = Done.batch(await store.number_events(_NUMBERED_AT_ONCE), _NUMBERED_AT_ONCE)
-    if done:
+    """Assign numbers to one batch, then pause, so that the events of a moment share one transaction: one for each event
+    would be a third of all the writing that a document causes. The first event after a quiet time is numbered at once. Only
+    one process at a time numbers."""
+    step_result = Done.batch(await store.number_events(_NUMBERED_AT_ONCE), _NUMBERED_AT_ONCE)
+    if step_result:
         await asyncio.sleep(GATHER_S)
-    return done
+    return step_result
 
 
 _log = logging.getLogger(__name__)
 # Each batch holds the database's one writer for some hundredths of a second.
 LEAVES_AT_ONCE = 200
-# While a node from before the log takes in what it has, others must get to write.
+# Other writers need their turn while an older node adds its events to a new log.
 PAUSE_S = 0.05
 # Seals come once a minute: no need to look at every turn of the loop.
 LOOK_EVERY = timedelta(seconds=5)
@@ -77,7 +77,7 @@ class LogSealer:
         return self._turn.has_come(now)
 
     async def step(self) -> bool:
-        """True when more events wait to be added."""
+        """Add, seal, stamp and publish what is due; return True when more events wait to be added."""
         now = self.clock.now()
         if not self._turn.has_come(now):
             return False
@@ -96,7 +96,7 @@ class LogSealer:
         return False
 
     async def _seal(self, head: LogHead, now: datetime) -> None:
-        """Signed outside any transaction. Where two processes seal, the first is kept and the other's is dropped."""
+        """Sign a seal outside any transaction. Where two processes seal, the first is kept and the other's is dropped."""
         if self._key is None:
             self._key = await self.pool.run(self.open_key)
         key = self._key
@@ -147,7 +147,7 @@ class LogSealer:
 
 
 async def seal_paced(sealer: LogSealer) -> bool:
-    """One step, then a pause where more waits."""
+    """Do one step, then pause where more events wait."""
     worked = await sealer.step()
     if worked:
         await asyncio.sleep(PAUSE_S)

@@ -1,8 +1,7 @@
-"""Says that the loops of this process turn, and how fast it serves; and keeps the node's memory of itself. In: each step
-of each loop; every five minutes the axis, and what else is known of jobs that are no loops. Out: which loops are
-stuck, how often each came through or failed, a small file in the data folder every few seconds, so that `gateway
-status` sees every process on this node's disk; rows of the history, removed for age. What could not be written is not
-told again."""
+"""Writes the sign of life of this process: that its loops turn, and how fast it serves; and keeps the node's history. In:
+each step of each loop; every five minutes the axis, and reports on jobs that are no loops. Out: stuck loops, successes and
+failures of each, a small file in the data folder every few seconds, so that `gateway status` sees every process on this
+node's disk; rows of the history, removed for age. Beats that could not be written are lost."""
 
 from __future__ import annotations
 
@@ -21,8 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gateway import errors
 from gateway.atomic_files import new_file
 from gateway.domain.document import Lane
-from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, Metric, QueueSample, Slot, is_recent
-from gateway.domain.pace import Beat as Told
+from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, Beat, Metric, QueueSample, Slot, is_recent
 from gateway.errors import TransportFailure
 from gateway.ports.axis import AxisState
 from gateway.ports.services import Clock, Pool
@@ -36,9 +34,9 @@ HEARTBEAT = "heartbeat"
 EVERY = timedelta(seconds=10)
 # The longest honest step is a batch of the largest packets on a slow disk: minutes.
 STUCK_S = 15 * 60.0
-# A process that died leaves its file; for so long it is shown as one that was not seen since.
+# A process that died leaves its file, and is shown as missing for so long.
 FORGOTTEN = timedelta(days=1)
-# A process that says nothing for four signs of life is dead, or as good as dead.
+# A process that misses four signs of life is dead, or as good as dead.
 HEARD_LATELY = timedelta(seconds=45)
 WORKER, WEB = "worker", "web"
 
@@ -53,19 +51,20 @@ class ProcessBeat:
     works: bool = True
     stuck: tuple[str, ...] = ()
     holds: Mapping[str, int] = field(default_factory=dict)
-    """What it has in hand of the axis, by the names of `AxisDesk.counts`."""
+    """Packets that it has in hand of the axis, by the names of `AxisDesk.counts`."""
     axes: Mapping[str, AxisState] = field(default_factory=dict)
-    """Axes that it finds down or blocked, by name; the whole, and an axis alone, under the empty name."""
+    """Axes that it finds down or blocked, by name; the empty name is all of them, or the only one."""
 
     def lives(self, now: datetime) -> bool:
-        """A sign from the future was written by a clock that was ahead, and says nothing of today."""
+        """Tell whether the sign is recent. One from the future was written by a clock that was ahead, and says nothing of
+        today."""
         return abs(now - self.at) < HEARD_LATELY
 
 
 @dataclass(slots=True, kw_only=True)
 class Pulse:
-    """One process's sign of life. Made by the wiring, one for each open node. `holds` tells what it has in hand of the
-    axis, `axes` how each is, `slots` how long it took to serve, all for those who ask from another process."""
+    """One process's sign of life, made once for each open node. For readers in other processes it includes `holds`, the
+    packets in hand of the axis, `axes`, the state of each, and `slots`, the times of serving."""
 
     folder: Path
     clock: Clock
@@ -75,14 +74,14 @@ class Pulse:
     slots: Callable[[], Sequence[Slot]] = tuple
     now_s: Callable[[], float] = time.monotonic
     _turned: dict[str, float] = field(default_factory=dict)
-    _told: dict[str, Told] = field(default_factory=dict)
+    _told: dict[str, Beat] = field(default_factory=dict)
     _since: datetime | None = None
     _turn: Turn = field(default_factory=lambda: Turn(EVERY))
 
     def counted(
         self, name: str, step: Callable[[], Awaitable[bool | Done]]
     ) -> Callable[[], Awaitable[bool | Done]]:
-        """The same step, its turns noted from now on."""
+        """Wrap a step so that its turns are noted."""
         self._turned[name] = self.now_s()
 
         async def counting() -> bool | Done:
@@ -94,39 +93,40 @@ class Pulse:
                 raise
             finally:
                 self._turned[name] = self.now_s()
-            known = self._told.get(name) or Told(job=name)
-            self._told[name] = replace(known, at=self.clock.now(), beats=known.beats + 1)
+            beat = self._told.get(name) or Beat(job=name)
+            self._told[name] = replace(beat, at=self.clock.now(), beats=beat.beats + 1)
             return worked
 
         return counting
 
     def failed(self, name: str, error: Exception) -> None:
-        """The job did not do its work: what broke its step, or what it went on in spite of."""
-        known = self._told.get(name) or Told(job=name)
+        """Note that the job did not do its work, by the error that broke its step or that it went on in spite of."""
+        beat = self._told.get(name) or Beat(job=name)
         code = error.code if isinstance(error, errors.GatewayError) else type(error).__name__
-        self._told[name] = replace(known, failed_at=self.clock.now(), failures=known.failures + 1, code=code)
+        self._told[name] = replace(beat, failed_at=self.clock.now(), failures=beat.failures + 1, code=code)
 
-    def taken(self) -> Sequence[Told]:
-        """What the jobs of this process did since the last call; told once."""
-        told, self._told = list(self._told.values()), {}
-        return told
+    def taken(self) -> Sequence[Beat]:
+        """Return the work of this process's jobs since the last call, once."""
+        job_beats, self._told = list(self._told.values()), {}
+        return job_beats
 
     def loops(self) -> Mapping[str, bool]:
-        """Every loop of this process, and whether it turns."""
+        """Return every loop of this process, and whether it turns."""
         now = self.now_s()
         return {name: now - at < STUCK_S for name, at in self._turned.items()}
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it is time for the next sign of life."""
+        """Tell whether it is time for the next sign of life."""
         return self._turn.has_come(now)
 
     async def beat(self, *, works: bool = True) -> bool:
-        """A step of its own loop: writes the file when it is time. `works`: it has the loops, and does not only answer."""
+        """Write the file when it is time, as a step of its own loop. `works`: it has the loops, and does not only
+        answer."""
         now = self.clock.now()
         self._since = self._since or now
         if self._turn.take(now):
             stuck = [name for name, turns in self.loops().items() if not turns]
-            told = {
+            content = {
                 "at": now.isoformat(),
                 "since": self._since.isoformat(),
                 "stuck": stuck,
@@ -137,13 +137,13 @@ class Pulse:
                     if state.down_since or state.blocked_since
                 },
                 "works": works,
-                "slots": [_row(each) for each in self.slots()],
+                "slots": [_slot_row(s) for s in self.slots()],
             }
-            await self.pool.run(partial(_write, self._file, json.dumps(told)))
+            await self.pool.run(partial(_write, self._file, json.dumps(content)))
         return False
 
     def stop(self) -> None:
-        """An orderly end leaves no file."""
+        """Remove the file: an orderly end leaves none."""
         self._turned.clear()
         self._file.unlink(missing_ok=True)
 
@@ -153,19 +153,19 @@ class Pulse:
 
 
 def own_name() -> str:
-    """Of this process, among all of the node."""
+    """Return the name of this process among all of the node."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def _write(file: Path, text: str) -> None:
-    """Files of processes that died go when they are told of no more, by the file system's own time."""
+    """Write the file, and remove those of processes that died long ago, by the file system's own time."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with new_file(file, alone=True, durable=False) as out:
             out.write(text.encode())
         forgotten = file.stat().st_mtime - FORGOTTEN.total_seconds()
         for other in file.parent.iterdir():
-            with suppress(FileNotFoundError):  # another process looks too
+            with suppress(FileNotFoundError):  # another process may remove it first
                 if other.suffix in (".json", ".part") and other.stat().st_mtime < forgotten:
                     other.unlink()
     except OSError as cause:
@@ -175,64 +175,64 @@ def _write(file: Path, text: str) -> None:
 
 
 def beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
-    """Every worker process that wrote here within a day, by name."""
-    return [beat for beat in _every_beat(folder, now) if beat.works]
+    """Return every worker process that wrote here within a day, by name."""
+    return [beat for beat in _read_beats(folder, now) if beat.works]
 
 
 def living(folder: Path, now: datetime) -> Mapping[str, int]:
-    """Processes of the node that gave a sign of life lately, by role; none of a role is 0."""
+    """Count processes of the node that gave a sign of life lately, by role; none of a role is 0."""
     counts = {WORKER: 0, WEB: 0}
-    for beat in _every_beat(folder, now):
+    for beat in _read_beats(folder, now):
         counts[WORKER if beat.works else WEB] += beat.lives(now)
     return counts
 
 
-def _every_beat(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
-    """A file that is being replaced is left out."""
-    found = []
-    for process, told in _files(folder):
+def _read_beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
+    """Read every beat, leaving out a file that is being replaced."""
+    process_beats = []
+    for process, content in _read_files(folder):
         try:
             beat = ProcessBeat(
                 process=process,
-                at=datetime.fromisoformat(told["at"]),
-                since=datetime.fromisoformat(told["since"]),
-                works=bool(told.get("works", True)),
-                stuck=tuple(told["stuck"]),
-                holds={str(part): int(number) for part, number in told.get("holds", {}).items()},
-                axes={str(name): _axis_state(*row) for name, row in told.get("axes", {}).items()},
+                at=datetime.fromisoformat(content["at"]),
+                since=datetime.fromisoformat(content["since"]),
+                works=bool(content.get("works", True)),
+                stuck=tuple(content["stuck"]),
+                holds={str(part): int(number) for part, number in content.get("holds", {}).items()},
+                axes={str(name): _axis_state(*row) for name, row in content.get("axes", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
         if now - beat.at < FORGOTTEN:
-            found.append(beat)
-    return found
+            process_beats.append(beat)
+    return process_beats
 
 
 def slots(folder: Path, now: datetime) -> Sequence[Slot]:
-    """The last hour of every process that wrote here, those that only answer too. What another version wrote in its own
-    way is left out."""
-    found = []
-    for _, told in _files(folder):
-        rows = told.get("slots")
+    """Return the last hour of every process that wrote here, those that only answer too. Rows of another version's form are
+    left out."""
+    recent_slots = []
+    for _, content in _read_files(folder):
+        rows = content.get("slots")
         for row in rows if isinstance(rows, list) else ():
             try:
-                slot = _slot(row)
+                slot = _parse_slot(row)
             except (ValueError, TypeError, OverflowError, OSError):
                 continue
             if is_recent(slot, now):
-                found.append(slot)
-    return found
+                recent_slots.append(slot)
+    return recent_slots
 
 
-def _files(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What each process wrote, by its name."""
+def _read_files(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read the file of each process, by its name."""
     for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         try:
-            told = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(told, dict):
-            yield file.stem, told
+        if isinstance(content, dict):
+            yield file.stem, content
 
 
 _LONGEST_REASON = 500
@@ -255,46 +255,46 @@ def _axis_state(connected: str, down: str, blocked: str, reason: str) -> AxisSta
     )
 
 
-def _row(slot: Slot) -> list[object]:
+def _slot_row(slot: Slot) -> list[object]:
     return [slot.began_at.timestamp(), slot.way, slot.lane, slot.axis, list(slot.counts)]
 
 
-def _slot(row: Any) -> Slot:
+def _parse_slot(row: Any) -> Slot:
     """Any: it is read from a file."""
-    began_at, way, lane, axis, counts = row
+    began_at, metric, lane, axis, counts = row
     if len(counts) != len(BOUNDS_S) + 1:
         raise ValueError("it was counted below other bounds")
     return Slot(
         began_at=datetime.fromtimestamp(began_at, UTC),
-        way=Metric(way),
+        way=Metric(metric),
         lane=Lane(lane),
         axis=str(axis),
         counts=tuple(map(int, counts)),
     )
 
 
-# After a pause, jobs are late until they are heard of again.
+# After a pause, jobs are late until their next beat.
 _SOON = timedelta(seconds=20)
 _SAMPLED = {"waiting": "axis", "dead": "dead"}
 
 
 class AxisCounting(Protocol):
-    """What is asked of the axis."""
+    """The part of the axis that is asked."""
 
     async def counts(self) -> Mapping[str, int]: ...
 
 
 @dataclass(slots=True, kw_only=True)
 class Chronicle:
-    """One per process; several may write at once. `besides` tells of jobs that are no loops here, `free_mb` of
-    the disk; while `trims` says no, nothing is removed for its age: the clock is not believed. Those in `off` are not
-    set up on this node, and their loops turn for nothing."""
+    """Writer of the history; one per process, several may write at once. `besides` returns beats of jobs that are no loops
+    here, `free_mb` is of the disk; while `trims` returns False, because the clock is not believed, nothing is removed for
+    its age. Jobs in `off` are not set up on this node, and their loops turn for nothing."""
 
     history: SqlHistory
     pulse: Pulse
     axis: AxisCounting
     clock: Clock
-    besides: Callable[[], Awaitable[Sequence[Told]]]
+    besides: Callable[[], Awaitable[Sequence[Beat]]]
     free_mb: Callable[[], Awaitable[int]]
     off: Collection[str] = ()
     trims: Callable[[], bool] = lambda: True
@@ -304,14 +304,14 @@ class Chronicle:
         return self._next is None or not self._next - SAMPLED_EVERY <= now < self._next
 
     async def step(self) -> bool:
-        """Looks every five minutes; the first look waits until every loop has turned once."""
+        """Look every five minutes; the first look waits until every loop has turned once."""
         now = self.clock.now()
         if self._next is None:
             self._next = now + _SOON
         if not self.is_due(now):
             return False
         self._next = now + SAMPLED_EVERY
-        beats = [each for each in (*self.pulse.taken(), *await self.besides()) if each.job not in self.off]
+        beats = [b for b in (*self.pulse.taken(), *await self.besides()) if b.job not in self.off]
         disk = QueueSample(at=now, queue=DISK, depth=await self.free_mb())
         await self.history.record(beats, [disk, *await self._of_axis(now)], now, self.off, self.trims())
         return False

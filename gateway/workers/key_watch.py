@@ -1,5 +1,5 @@
-"""Looks after certificates as time passes: tells once at each mark that one ends soon, and stops signing under one of ours
-that its authority revoked. In: the registry, the keys, what is known of revocation. Out: events, and ends of keys."""
+"""Looks after certificates as time passes: reports once at each mark that one ends soon, and stops signing under one of
+ours that its authority revoked. In: the registry, the keys, known revocations. Out: events, and ends of keys."""
 
 from __future__ import annotations
 
@@ -46,51 +46,52 @@ class KeyWatch:
         return self._turn.has_come(now)
 
     async def step(self) -> bool:
-        """Looks once an hour; the first look is at start. A look that failed is taken again at the next turn."""
+        """Look once an hour; the first look is at start. A look that failed is taken again at the next turn."""
         now = self.clock.now()
         if not self._turn.has_come(now):
             return False
-        for each, own in await self._watched(now):
+        for binding, own in await self._watched(now):
             if own:
-                await self._end_revoked(each, now)
-        told = 0
+                await self._end_revoked(binding, now)
+        count = 0
         for ending, days in upkeep.due_marks(await self.endings(now), now):
-            about = {"code": ending.code, "until": ending.ends_at.isoformat(), "own": ending.own}
-            told += await self.store.tell_key_expiring(ending.fingerprint, days, about)
-        if told:
-            log.action(_log, "keys.expiring", told=told)
+            details = {"code": ending.code, "until": ending.ends_at.isoformat(), "own": ending.own}
+            count += await self.store.tell_key_expiring(ending.fingerprint, days, details)
+        if count:
+            log.action(_log, "keys.expiring", told=count)
         self._turn.done(now)
-        return bool(told)
+        return bool(count)
 
     async def endings(self, now: datetime) -> list[CertificateEnding]:
-        """Of every certificate that signs for us or speaks for somebody here."""
+        """Return the end of every certificate that signs for us or speaks for an agency here."""
         return [
             CertificateEnding(
-                code=each.code,
-                fingerprint=trust.fingerprint(each.certificate_der),
-                ends_at=bound_until(each),
+                code=binding.code,
+                fingerprint=trust.fingerprint(binding.certificate_der),
+                ends_at=bound_until(binding),
                 own=own,
             )
-            for each, own in await self._watched(now)
+            for binding, own in await self._watched(now)
         ]
 
     async def _watched(self, now: datetime) -> list[tuple[Binding, bool]]:
-        """What is bound here, and of a hosted agency that has nothing bound here its newest certificate, for that one
+        """Return the certificates that are bound here, and for a hosted agency without one its newest, since that one
         signs; each with whether it is ours."""
         hosted = [agency.code for agency in await self.store.hosted()]
-        found = list(await self.directory.in_force(now))
-        bound = {each.code for each in found}
+        bindings = list(await self.directory.in_force(now))
+        bound = {b.code for b in bindings}
         for code in hosted:
             if code not in bound and (der := await self._signing(code, now)) is not None:
-                found.append(Binding(code=code, certificate_der=der))  # noqa: PERF401  # each waits for its key
-        return [(each, each.code in hosted) for each in found]
+                bindings.append(Binding(code=code, certificate_der=der))  # noqa: PERF401  # each waits for its key
+        return [(b, b.code in hosted) for b in bindings]
 
     async def _end_revoked(self, own: Binding, now: datetime) -> None:
-        """Every receiver would refuse what it signs, from the moment that its authority named."""
+        """End our key if it is revoked: every receiver would refuse its signatures from the moment that the authority
+        named."""
         evidence = await self.pool.run(partial(self.trust.collect, own.certificate_der, now))
         mine = trust.fingerprint(own.certificate_der)
         if evidence.revocation == REVOKED and not any(
-            each.fingerprint == mine for each in await self.store.key_ends(own.code)
+            e.fingerprint == mine for e in await self.store.key_ends(own.code)
         ):
             log.action(_log, "keys.revoked", evidence.chain_detail, code=own.code, fingerprint=mine)
             key_end = KeyEnd(agency_code=own.code, key_id="", fingerprint=mine, at=now, by="node")
@@ -104,6 +105,6 @@ class KeyWatch:
 
 
 def bound_until(binding: Binding) -> datetime:
-    """When a binding ends: by itself, or with its certificate."""
+    """Return the end of a binding: its own, or that of its certificate."""
     ends = x509.load_der_x509_certificate(binding.certificate_der).not_valid_after_utc
     return ends if binding.valid_to is None else min(ends, binding.valid_to)

@@ -1,6 +1,6 @@
-"""Asks authorities about the certificates of those we hear from, before their last answers run out. In: bound
-certificates, the clock, and what the other processes of this node learned. Out: answers kept and used, and packets that
-waited for one looked at again. Never on the way of a packet."""
+"""Asks authorities about the certificates that our partners sign with, before their last answers run out. In: bound
+certificates, the clock, and answers that other processes of this node learned. Out: answers kept and used, and packets that
+waited for one judged again. Never on the way of a packet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.workers.loop import Turn
 _log = logging.getLogger(__name__)
 
 PLAN_EVERY, PLAN_ANEW = timedelta(minutes=1), timedelta(hours=1)
-# Learning costs a look at every answer in use; while many are asked for, now and then is enough.
+# Learning reads every answer in use; while many questions are asked, now and then is enough.
 LEARN_EVERY = timedelta(seconds=2)
 LOOK_EVERY = timedelta(minutes=10)
 PRUNE_EVERY = timedelta(hours=1)
@@ -31,7 +31,7 @@ KEPT_UNUSED = timedelta(days=30)
 # Longer than one question may take: all addresses of an authority, each with its own limit.
 HOLD = timedelta(minutes=10)
 AT_ONCE = 4
-# Half of an answer's time is left when it is renewed; a revocation is heard of within four hours.
+# An answer is renewed at half of its time; a revocation is known within four hours.
 SOONEST, LATEST = timedelta(minutes=5), AUTHORITY_DELAY
 MOST_PAUSE = timedelta(minutes=30)
 
@@ -56,82 +56,83 @@ class Asking:
         self._turns: dict[str, Turn] = {}
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it is time to plan, to tidy or to look; what is to be asked, and what others learned, stands in rows."""
-        what = ("plan", "prune", "look") if self._authorities.configured else ("look",)
-        return any(each not in self._turns or self._turns[each].has_come(now) for each in what)
+        """Tell whether it is time to plan, to prune or to look; due questions and answers of other processes stand in
+        rows."""
+        names = ("plan", "prune", "look") if self._authorities.configured else ("look",)
+        return any(name not in self._turns or self._turns[name].has_come(now) for name in names)
 
     async def step(self) -> bool:
-        """Plans, asks what is due, learns, and looks at what waited; whether anything was asked or is known at last."""
-        asked = 0
+        """Plan, ask due questions, learn, and judge waiting packets; return whether anything was asked or decided."""
+        asked_count = 0
         if self._authorities.configured:
             if self._is_time("plan", PLAN_EVERY):
                 await self.plan()
-            asked = await self.ask()
-            if not asked or self._is_time("learn", LEARN_EVERY):
+            asked_count = await self.ask()
+            if not asked_count or self._is_time("learn", LEARN_EVERY):
                 await self.learn()
             if self._is_time("prune", PRUNE_EVERY):
                 await self._answers.prune(self._services.clock.now() - KEPT_UNUSED)
-        known = await self._look()
-        return bool(asked or known)
+        judged_count = await self._look()
+        return bool(asked_count or judged_count)
 
     async def plan(self) -> None:
-        """Every list, and every certificate that is bound to somebody; anew when these are others, and every hour."""
+        """Plan a question on every list and every bound certificate; again when these change, and every hour."""
         certificates, now = await self._bound(), self._services.clock.now()
         if frozenset(certificates) == self._planned and not self._is_time("plan anew", PLAN_ANEW):
             return
-        wanted = await self._services.pool.run(lambda: self._authorities.questions(certificates, now))
-        await self._answers.plan(wanted, now)
+        questions = await self._services.pool.run(lambda: self._authorities.questions(certificates, now))
+        await self._answers.plan(questions, now)
         self._planned = frozenset(certificates)
 
     async def ask(self) -> int:
-        """One batch of what is due; how many."""
+        """Ask one batch of due questions; return how many."""
         due = await self._answers.claim(self._services.clock.now(), AT_ONCE, HOLD)
-        await asyncio.gather(*(self._one(each) for each in due))
+        await asyncio.gather(*(self._one(q) for q in due))
         return len(due)
 
     async def learn(self) -> None:
-        """What any process of this node was told is used here from now on."""
+        """Use from now on the answers that any process of this node got."""
         version = await self._answers.version()
         if version == self._seen:
             return
-        current = await self._answers.current(self._known)
-        since = {each.question: each.first_at for each in await self._answers.asked()}
-        await self._services.pool.run(lambda: self._authorities.learn(current, since))
-        self._known = {each.digest: each for each in current}
+        answers = await self._answers.current(self._known)
+        since = {q.question: q.first_at for q in await self._answers.asked()}
+        await self._services.pool.run(lambda: self._authorities.learn(answers, since))
+        self._known = {a.digest: a for a in answers}
         self._seen = version
 
-    async def _one(self, asked: AskedQuestion) -> None:
-        question, now = asked.question, self._services.clock.now()
+    async def _one(self, pending: AskedQuestion) -> None:
+        question, now = pending.question, self._services.clock.now()
         try:
             answer = await self._services.pool.run(lambda: self._authorities.ask(question, now))
         except NotFound:
             await self._answers.drop(question)
             return
         except GatewayError as error:
-            await self._failed(asked, str(error), error.code)
+            await self._failed(pending, str(error), error.code)
             return
         if not await self._answers.keep(answer, due(answer, self._services.clock.now())):
-            await self._failed(asked, f"{answer.origin}: the answer is older than the one we have", "STALE")
+            await self._failed(pending, f"{answer.origin}: the answer is older than the one we have", "STALE")
 
-    async def _failed(self, asked: AskedQuestion, why: str, code: str) -> None:
-        pause = min(upkeep.retry_delay(asked.failures + 1), MOST_PAUSE)
-        about = asked.question.about
-        log.action(_log, "revocation.no_answer", why, about=about, code=code, failures=asked.failures + 1)
-        await self._answers.failed(asked.question, self._services.clock.now() + pause, why)
+    async def _failed(self, pending: AskedQuestion, why: str, code: str) -> None:
+        pause = min(upkeep.retry_delay(pending.failures + 1), MOST_PAUSE)
+        subject = pending.question.about
+        log.action(_log, "revocation.no_answer", why, about=subject, code=code, failures=pending.failures + 1)
+        await self._answers.failed(pending.question, self._services.clock.now() + pause, why)
 
     async def _look(self) -> int:
-        """When more is known than at the last look, and now and then in any case."""
+        """Judge pending packets when more is known than at the last look, and now and then in any case."""
         version = await self._services.pool.run(lambda: self._services.trust.version)
         if version == self._judged_by and not self._is_time("look", LOOK_EVERY):
             return 0
         self._judged_by = version
         return await judge_again.judge_pending(self._services)
 
-    def _is_time(self, what: str, every: timedelta) -> bool:
-        return self._turns.setdefault(what, Turn(every)).take(self._services.clock.now())
+    def _is_time(self, name: str, every: timedelta) -> bool:
+        return self._turns.setdefault(name, Turn(every)).take(self._services.clock.now())
 
 
 def due(answer: Answer, now: datetime) -> datetime:
-    """When to ask again: in the middle of what is left of the answer, within bounds."""
-    left = (answer.ends_at - now) / 2 if answer.ends_at is not None else SOONEST
-    return now + min(max(left, SOONEST), LATEST)
+    """Return when to ask again: half-way to the answer's end, within bounds."""
+    wait = (answer.ends_at - now) / 2 if answer.ends_at is not None else SOONEST
+    return now + min(max(wait, SOONEST), LATEST)

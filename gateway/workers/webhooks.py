@@ -1,11 +1,8 @@
-"""Tells webhooks of events. In: the log of events, how far each endpoint was told, what has to be told again. Out: signed
-bodies at their addresses, and a report of each batch.
-
-Each endpoint is told by one task at a time, in the order of its events, a batch under a lease; what came of it is
-recorded with how far it was told, in one transaction. A crash before that tells the batch again. When two events in a
-row do not come through nothing new is tried before one of them does, so that an endpoint that is down costs a try now
-and then and no memory. Those that answer slowly or not at all have places of their own, and never stand in the way of
-the others."""
+"""Sends events to webhooks. In: the log of events, the cursor of each endpoint, and deliveries that are due again. Out:
+signed bodies at their addresses, and a report of each batch. One task at a time serves an endpoint, in the order of its
+events, a batch under a lease; the results are recorded with the cursor, in one transaction. A crash before that sends the
+batch again. After two events in a row that fail nothing new is sent before one of them succeeds, so that an endpoint that
+is down costs a try now and then and no memory. Slow endpoints have places of their own, and never hold up the others."""
 
 from __future__ import annotations
 
@@ -43,28 +40,28 @@ from gateway.workers.loop import Trouble, Turn
 
 _log = logging.getLogger(__name__)
 
-# Events of one endpoint before others have their turn, and before what was done is recorded.
+# Events of one endpoint before others have their turn, and before the results are recorded.
 BATCH = 20
 BATCH_S = 3.0
-# Events are looked through so many at a time, most of which may be none that the endpoint wants.
+# Events are read in batches of this size; the endpoint may want few of them.
 READ = 200
-# One whose last try failed, or took longer, stands among the slow.
+# An endpoint whose last try failed, or took longer, counts as slow.
 SLOW_S = 2.0
-# Turns of one endpoint that broke in a row; then it is paused, and its owner is told.
+# After so many broken turns in a row an endpoint is paused, and its owner notified.
 MOST_BROKEN = 5
-# So many of one endpoint may wait for their next try; more, and it counts as failing.
+# An endpoint with more deliveries waiting for their next try counts as failing.
 MOST_WAITING = 100
 MOST_LOGGED = 10_000
 LOOK_EVERY = timedelta(hours=1)
 
 
 Spawn = Callable[[Coroutine[None, None, None]], asyncio.Task[None]]
-"""Of whoever ends the tasks when the process ends."""
+"""Starts a task that is ended with the process."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Pusher:
-    """One per process; several may run at once. `again` is called when a place is free."""
+    """Serves webhooks; one per process, several may run at once. `again` is called when a place is free."""
 
     store: SqlStore
     rows: SqlWebhooks
@@ -78,7 +75,7 @@ class Pusher:
     lease_s: float
     kept: timedelta
     aging: Clock
-    """The clock by which its log and what cannot be told grow old: it follows no jump."""
+    """The clock that tells the age of its log and of events that cannot be sent: it follows no jump."""
     chance: Callable[[], float] = random.random
     _running: dict[bool, set[asyncio.Task[None]]] = field(default_factory=lambda: {True: set(), False: set()})
     _trouble: Trouble = field(default_factory=lambda: Trouble(name="webhooks"))
@@ -87,7 +84,7 @@ class Pusher:
     _any_active: bool = True
 
     def hear_of_events(self) -> None:
-        """Where no endpoint is active new events make no work; whoever adds or changes one rings this loop."""
+        """Wake the loop unless no endpoint is active; adding or changing an endpoint wakes it too."""
         if self._any_active:
             self.again()
 
@@ -95,8 +92,7 @@ class Pusher:
         return self._turn.has_come(now)
 
     async def step(self) -> bool:
-        """Takes what may be told now, as many as there are places for; each goes on by itself. The slow ones have half
-        of the places."""
+        """Claim due endpoints for the free places; each goes on by itself. Slow endpoints have half of the places."""
         if self._turn.take(self.clock.now()):
             await self.rows.trim(self.aging.now() - self.kept, MOST_LOGGED)
         outlook, of_slow = await self.rows.outlook(self.lease_s), self.at_once // 2
@@ -112,8 +108,8 @@ class Pusher:
         free = places - len(running)
         if free <= 0 or self.stop.is_set():
             return
-        for each in await self.rows.claim(free, self.lease_s, slow=slow):
-            task = self.spawn(self._tell(each))
+        for leased in await self.rows.claim(free, self.lease_s, slow=slow):
+            task = self.spawn(self._tell(leased))
             running.add(task)
             task.add_done_callback(partial(self._ended, running))
 
@@ -122,13 +118,13 @@ class Pusher:
         self.again()
 
     async def _tell(self, leased: LeasedEndpoint) -> None:
-        """The one guard of this task: what breaks ends this endpoint's turn, and nobody else's."""
+        """Send one batch. This is the one guard of the task: an error ends this endpoint's turn, and no other's."""
         try:
             await Telling(pusher=self, leased=leased).run()
         except StaleLease as stale:
             log.action(_log, "webhook.stale", str(stale), webhook=leased.endpoint.id)
-        except Exception as error:  # reason: what nobody foresaw in one endpoint stops no other
-            # The lease runs out by itself, which is the pause that a broken thing needs.
+        except Exception as error:  # reason: an unforeseen error of one endpoint stops no other
+            # The lease runs out by itself, which is the pause that a broken endpoint needs.
             self._trouble.broke(error)
             if not isinstance(error, StoreFailure):
                 await self._count_broken(leased)
@@ -137,7 +133,7 @@ class Pusher:
             self._broken_turns.pop(leased.endpoint.id, None)
 
     async def _count_broken(self, leased: LeasedEndpoint) -> None:
-        """Pause an endpoint whose turns break again and again, so that its owner is told."""
+        """Pause an endpoint whose turns break again and again, so that its owner hears of it."""
         endpoint = leased.endpoint
         count = self._broken_turns.get(endpoint.id, 0) + 1
         self._broken_turns[endpoint.id] = count
@@ -163,17 +159,17 @@ class Pusher:
         self.told()
 
     async def drain(self, stop: asyncio.Event, seconds: float) -> None:
-        """After the stop: what is under way may end, and is cut short then."""
+        """Let running tasks end after the stop, and cut them short when the time is over."""
         await stop.wait()
-        if under_way := {task for running in self._running.values() for task in running}:
-            _, late = await asyncio.wait(under_way, timeout=seconds)
+        if open_tasks := {task for running in self._running.values() for task in running}:
+            _, late = await asyncio.wait(open_tasks, timeout=seconds)
             for task in late:
                 task.cancel()
 
 
 @dataclass(slots=True, kw_only=True)
 class Telling:
-    """One batch for one endpoint: first what is due again, then what is new, until it fails or others wait."""
+    """One batch for one endpoint: first deliveries that are due again, then new events, until it fails or others wait."""
 
     pusher: Pusher
     leased: LeasedEndpoint
@@ -197,7 +193,7 @@ class Telling:
         codes = {agency.id: agency.code for agency in await pusher.store.hosted()}
         standing = await pusher.rows.standing(endpoint, BATCH)
         if endpoint.agency_id not in codes:
-            # An agency that left is told nothing more; whoever brings it back lets its webhooks go on.
+            # An agency that left gets no more events; the person who brings it back resumes its webhooks.
             self._pause = PauseWhy.PERSON
         elif not standing.has_key:
             self._pause = PauseWhy.KEY
@@ -211,34 +207,34 @@ class Telling:
             pusher.told()
 
     async def _again(self, code: str, due: Sequence[Delivery]) -> None:
-        """What waits and is due, oldest event first. While the endpoint fails one try after another is not worth it: a few
-        tell whether it is back."""
-        events = {each.sequence: await self._event(each.sequence) for each in due}
-        words, failed = await self._words([each for each in events.values() if each is not None]), 0
-        for each in due:
+        """Send due deliveries again, oldest event first. While the endpoint fails, a few tries are enough to see whether it
+        is back."""
+        events = {delivery.sequence: await self._event(delivery.sequence) for delivery in due}
+        words, failed = await self._words([e for e in events.values() if e is not None]), 0
+        for delivery in due:
             if self._is_over() or failed >= MOST_SUSPECTS:
                 return
-            event = events[each.sequence]
+            event = events[delivery.sequence]
             if event is None:
-                self._done[each.sequence] = replace(each, state=DeliveryState.FAILED, due_at=None)
+                self._done[delivery.sequence] = replace(delivery, state=DeliveryState.FAILED, due_at=None)
                 continue
-            made = await self._try(event, code, words, each)
-            failed += made.state is not DeliveryState.DELIVERED
+            updated = await self._try(event, code, words, delivery)
+            failed += updated.state is not DeliveryState.DELIVERED
 
     async def _further(self, code: str) -> None:
-        """Events behind the cursor. What is not wanted only moves it."""
+        """Send events behind the cursor. An event of another kind only moves it."""
         endpoint = self.leased.endpoint
         while not self._is_over() and not self._is_failing():
-            found = await self.pusher.store.events_after(endpoint.agency_id, self._cursor, READ)
-            wanted = [each for each in found if feed.is_wanted(each.kind, endpoint.scopes, endpoint.types)]
-            words = await self._words(wanted)
-            for event in found:
+            events = await self.pusher.store.events_after(endpoint.agency_id, self._cursor, READ)
+            relevant = [e for e in events if feed.is_wanted(e.kind, endpoint.scopes, endpoint.types)]
+            words = await self._words(relevant)
+            for event in events:
                 if feed.is_wanted(event.kind, endpoint.scopes, endpoint.types):
                     if self._is_over() or self._is_failing():
                         return
                     await self._try(event, code, words, None)
                 self._cursor = event.agency_seq or self._cursor
-            if len(found) < READ:
+            if len(events) < READ:
                 return
 
     def _is_failing(self) -> bool:
@@ -253,78 +249,79 @@ class Telling:
         )
 
     async def _event(self, sequence: int) -> Event | None:
-        found = await self.pusher.store.events_after(self.leased.endpoint.agency_id, sequence - 1, 1)
-        return found[0] if found and found[0].agency_seq == sequence else None
+        events = await self.pusher.store.events_after(self.leased.endpoint.agency_id, sequence - 1, 1)
+        return events[0] if events and events[0].agency_seq == sequence else None
 
     async def _words(self, events: Sequence[Event]) -> ClientWords:
         return await self.pusher.rows.client_words(self.leased.endpoint.agency_id, feed.documents_of(events))
 
-    async def _try(self, event: Event, code: str, words: ClientWords, known: Delivery | None) -> Delivery:
+    async def _try(self, event: Event, code: str, words: ClientWords, earlier: Delivery | None) -> Delivery:
         endpoint = self.leased.endpoint
-        done = await self._send(event, code, words)
-        self._slow = not done.is_good or done.took_ms > SLOW_S * 1000
-        before = known or _first(endpoint, event, done.at)
-        tries = (*before.tries, done)[-MOST_TRIES_KEPT:]
-        made = replace(before, attempts=before.attempts + 1, at=done.at, tries=tries)
-        self._last_try_at = done.at
-        made = self._came_through(made, known) if done.is_good else self._failed(made, known, done)
-        self._done[made.sequence] = made
-        return made
+        sent = await self._send(event, code, words)
+        self._slow = not sent.is_good or sent.took_ms > SLOW_S * 1000
+        delivery = earlier or _new_delivery(endpoint, event, sent.at)
+        tries = (*delivery.tries, sent)[-MOST_TRIES_KEPT:]
+        latest = replace(delivery, attempts=delivery.attempts + 1, at=sent.at, tries=tries)
+        self._last_try_at = sent.at
+        latest = self._came_through(latest, earlier) if sent.is_good else self._failed(latest, earlier, sent)
+        self._done[latest.sequence] = latest
+        return latest
 
     async def _send(self, event: Event, code: str, words: ClientWords) -> Try:
-        """Send one event. One whose body cannot be made failed like any other: it is tried again, and given up visibly."""
+        """Send one event. An event whose body cannot be made failed like any other: it is tried again, and given up
+        visibly."""
         pusher, endpoint = self.pusher, self.leased.endpoint
         try:
             body = feed.to_bytes(feed.event_body(event, code, words))
-        except Exception as error:  # reason: one event that nobody can tell stands in the way of no other
+        except Exception as error:  # reason: one event that cannot be written holds up no other
             log.unforeseen(_log, "webhook.unmade", error, webhook=endpoint.id, sequence=event.agency_seq)
             return Try(at=pusher.clock.now(), code=TryCode.UNMADE)
-        said = words.get(event.subject_id)
-        trace = said.trace if said is not None else None
+        client_words = words.get(event.subject_id)
+        trace = client_words.trace if client_words is not None else None
         return await pusher.sender.send(endpoint, feed.event_id(event), body, trace)
 
-    def _came_through(self, made: Delivery, known: Delivery | None) -> Delivery:
+    def _came_through(self, delivery: Delivery, earlier: Delivery | None) -> Delivery:
         self._revived = self._revived or self._suspects > 0
         self._suspects, self._last_ok_at = 0, self.pusher.clock.now()
-        self._waiting -= known is not None
-        return replace(made, state=DeliveryState.DELIVERED, due_at=None)
+        self._waiting -= earlier is not None
+        return replace(delivery, state=DeliveryState.DELIVERED, due_at=None)
 
-    def _failed(self, made: Delivery, known: Delivery | None, done: Try) -> Delivery:
-        if known is None:
+    def _failed(self, delivery: Delivery, earlier: Delivery | None, sent: Try) -> Delivery:
+        if earlier is None:
             self._suspects += 1
             self._waiting += 1
         log.action(
             _log,
             "webhook.failed",
-            webhook=made.webhook_id,
+            webhook=delivery.webhook_id,
             host=self.leased.endpoint.host,
-            sequence=made.sequence,
-            code=done.code.value,
-            status=done.status,
-            attempts=made.attempts,
+            sequence=delivery.sequence,
+            code=sent.code.value,
+            status=sent.status,
+            attempts=delivery.attempts,
         )
         now = self.pusher.clock.now()
         wait = upkeep.next_try(
-            made.attempts,
+            delivery.attempts,
             permanent=False,
-            age=self.pusher.aging.now() - made.first_at,
+            age=self.pusher.aging.now() - delivery.first_at,
             chance=self.pusher.chance(),
             delays_s=upkeep.WEBHOOK_DELAYS_S,
         )
-        if done.code is TryCode.GONE:
+        if sent.code is TryCode.GONE:
             self._pause = PauseWhy.GONE
         elif isinstance(wait, GiveUp):
             endpoint = replace(self.leased.endpoint, last_ok_at=self._last_ok_at)
-            # A body that the node cannot make says nothing of the endpoint.
-            if done.code is TryCode.UNMADE or not upkeep.is_dead(endpoint, made):
-                given_up = replace(made, state=DeliveryState.FAILED, due_at=None)
+            # A body that the node cannot make is no fault of the endpoint.
+            if sent.code is TryCode.UNMADE or not upkeep.is_dead(endpoint, delivery):
+                given_up = replace(delivery, state=DeliveryState.FAILED, due_at=None)
                 self._gave_up.append(given_up)
                 self._waiting -= 1
                 return given_up
             self._pause = PauseWhy.FAILING
-        # Of one that is paused everything waits for whoever lets it go on.
+        # Deliveries of a paused endpoint wait until a person resumes it.
         due = now + (wait if isinstance(wait, timedelta) else timedelta(seconds=upkeep.WEBHOOK_DELAYS_S[-1]))
-        return replace(made, state=DeliveryState.WAITING, due_at=due)
+        return replace(delivery, state=DeliveryState.WAITING, due_at=due)
 
     def _report(self) -> Report:
         if self._waiting >= MOST_WAITING:
@@ -342,8 +339,8 @@ class Telling:
         )
 
 
-def _first(endpoint: Endpoint, event: Event, at: datetime) -> Delivery:
-    """Not tried yet."""
+def _new_delivery(endpoint: Endpoint, event: Event, at: datetime) -> Delivery:
+    """Return a delivery that was not tried yet."""
     return Delivery(
         webhook_id=endpoint.id,
         sequence=event.agency_seq or 0,
