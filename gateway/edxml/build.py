@@ -1,5 +1,5 @@
 """Writes a native envelope (W1-W8). The model and the attachments' bytes go in; one file in canonical form comes out in
-a single pass, hashed as it is written, with a gap that the Signature fills at the end. `BreaksRule` for a model that
+a single pass, hashed while it is written, with a gap that the Signature fills at the end. `BreaksRule` for a model that
 the wire cannot carry; nothing is repaired on the way, because the signed text must be the caller's own.
 
 Also here: the envelope of a status of ours, and the organisation block of one of our agencies. Both directions use

@@ -1,4 +1,4 @@
-"""Envelopes of an axis that writes them anew: the words by which an axis routes and finds one, and its content where the
+"""Envelopes of an axis that writes them anew: the words that an axis needs to route and find one, and its content where the
 session with that axis vouches for it. In: a file, or its opener. Out: `Said`; or `Verified` with path "axis", which has
 no verified signature. Its body digest is one of the content alone: two copies that differ in the parts that axes change
 (order, trace, Direction, how files are packed) have the same one (A9). Streams: no file is whole in memory, unless it is

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.edxml.policy import EnvelopeLimits
 
 _PIECE = 256 * 1024
-# A whole start tag as it is written; a `>` may stand inside a value.
+# A whole start tag; a `>` may stand inside a value.
 _TAG = re.compile(rb"""<[^>"']*(?:(?:"[^"]*"|'[^']*')[^>"']*)*>""")
 _SIGNATURE_END: Final = re.compile(rb"</[^>]*>")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")

@@ -225,7 +225,7 @@ _known_digest = lru_cache(maxsize=_CACHE_SIZE)(lambda text: known_digest(a2b_bas
 _known_instant = lru_cache(maxsize=_CACHE_SIZE)(lambda text: parse_instant(text.decode()))
 _known_terms = lru_cache(maxsize=_CACHE_SIZE)(_read_terms)
 
-# S in constant pieces with `%s` for its content: the one text by which it is written, and read again.
+# S in constant pieces with `%s` for its content: one text for writing and for reading it.
 
 
 def _empty_element(name: str, algorithm: str, declared: str = "") -> str:
