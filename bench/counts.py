@@ -42,7 +42,7 @@ _DELIVERED = "SELECT count(*) FROM delivery WHERE state = 'delivered'"
 
 @dataclass(slots=True)
 class _Sender:
-    """Sends papers through a node and counts their cost. `delivered` asks its database for their number, uncounted."""
+    """Sender of papers through a node that counts their cost. `delivered` asks its database for their number, uncounted."""
 
     node: Office
     counts: Counts

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-# The copies, the oldest first: the number of newer ones, its age in seconds behind its original, and the beginning of
-# its digests, spread as digests are.
+# The copies, the oldest first: the number of newer ones, the seconds by which it is older than its original, and the first
+# signs of its digests, spread as digests are.
 _COPIES = """WITH RECURSIVE
     n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < :copies),
     copy(k, newer, age, prefix) AS (

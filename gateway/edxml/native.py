@@ -91,7 +91,7 @@ def read(
 
 
 def _is_too_long(pieces: Sequence[str], octets: bytes, longest: int) -> bool:
-    """Apply the limit of F3 to each written text, as `scan` does."""
+    """Tell whether a written text is over the limit of F3, counted as `scan` does."""
     return len(octets) > longest and any(len(piece.partition(">")[2].encode()) > longest for piece in pieces)
 
 

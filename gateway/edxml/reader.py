@@ -210,7 +210,8 @@ class _Frame:
 
 
 class ModelBuilder:
-    """Builds a model from the events of any parser that knows namespaces: `start`, `data`, `end`, then `finish`, once."""
+    """Builder of a model from the events of any parser that knows namespaces: `start`, `data`, `end`, then `finish`,
+    once."""
 
     def __init__(
         self,

@@ -122,7 +122,7 @@ def fault(terms: Terms, kind: Kind | None, *, receipt: bool) -> str | None:
 
 
 def against(terms: Terms, model: Envelope) -> tuple[str, str] | None:
-    """Return the place and the kind of a contradiction between these Terms and the envelope (step 11), or None."""
+    """Return the place and a description of a contradiction between these Terms and the envelope (step 11), or None."""
     unmatched = iter([to.organ_id for to in model.to])
     if not all(code in unmatched for code, _ in terms.roles):
         return "gw:Recipient", "gw:Recipient names a code that is not in To, or not in its order"
