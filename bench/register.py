@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-# The copies, the oldest first: the number of newer ones, the seconds by which it is older than its original, and the first
+# The copies, the oldest first: the number of newer ones, the seconds that it is older than its original, and the first
 # signs of its digests, spread as digests are.
 _COPIES = """WITH RECURSIVE
     n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < :copies),

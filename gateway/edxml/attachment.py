@@ -88,16 +88,16 @@ class OneEntry:
         self._name = b""
         self._data_start = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, piece: bytes) -> None:
         """Read the next bytes; after a fault they are ignored."""
         if self.fault is not None:
             return
-        self._read += len(data)
+        self._read += len(piece)
         if self._local is None:
-            self._head += data
-            data = self._open_entry()
-        if self._local is not None and self.fault is None and data:
-            self._entry_data(data)
+            self._head += piece
+            piece = self._open_entry()
+        if self._local is not None and self.fault is None and piece:
+            self._entry_data(piece)
 
     def finish(self) -> None:
         """Check the bytes after the entry: descriptor, one central record that agrees, end record, nothing more."""
@@ -129,27 +129,27 @@ class OneEntry:
         self._head.clear()
         return entry_bytes
 
-    def _entry_data(self, data: bytes) -> None:
+    def _entry_data(self, piece: bytes) -> None:
         if self._stored_left is not None:
-            mine, data = data[: self._stored_left], data[self._stored_left :]
+            mine, piece = piece[: self._stored_left], piece[self._stored_left :]
             self._stored_left -= len(mine)
             self._emit(mine)
         elif self._inflater is not None and not self._inflater.eof:
-            data = self._inflate(self._inflater, data)
+            piece = self._inflate(self._inflater, piece)
         if self.fault is None:
-            self._tail += data
+            self._tail += piece
             if len(self._tail) > _MAX_TAIL:
                 self.fault = "the archive has more than one entry, or bytes that belong to none"
                 self._tail.clear()
 
-    def _inflate(self, inflater: zlib._Decompress, data: bytes) -> bytes:
+    def _inflate(self, inflater: zlib._Decompress, piece: bytes) -> bytes:
         """Unpack in windows, so that a small piece cannot ask for much memory; return the bytes behind the entry."""
         try:
             while self.fault is None and not inflater.eof:
-                out = inflater.decompress(data, _WINDOW)
+                out = inflater.decompress(piece, _WINDOW)
                 self._emit(out)
-                data = inflater.unconsumed_tail
-                if not data and len(out) < _WINDOW:
+                piece = inflater.unconsumed_tail
+                if not piece and len(out) < _WINDOW:
                     break
         except zlib.error:
             self.fault = "the archive's compressed data is damaged"
@@ -187,12 +187,12 @@ class OneEntry:
     def _directory_fault(self, tail: bytes, method: int, sums: tuple[int, int, int]) -> str | None:
         if len(tail) < _CENTRAL.size + _END.size:
             return "the archive has no end record: it is cut short"
-        record = _CENTRAL.unpack_from(tail)
-        end_at = _CENTRAL.size + sum(record[10:13])
-        if record[0] != b"PK\x01\x02" or len(tail) < end_at + _END.size:
+        central = _CENTRAL.unpack_from(tail)
+        end_at = _CENTRAL.size + sum(central[10:13])
+        if central[0] != b"PK\x01\x02" or len(tail) < end_at + _END.size:
             return "the archive's directory is damaged"
-        name = tail[_CENTRAL.size : _CENTRAL.size + record[10]]
-        if (record[4], record[7:10], name, record[16]) != (method, sums, self._name, 0):
+        name = tail[_CENTRAL.size : _CENTRAL.size + central[10]]
+        if (central[4], central[7:10], name, central[16]) != (method, sums, self._name, 0):
             return "the archive's directory does not agree with its entry"
         magic, disk, start_disk, disk_count, total, length, start, comment = _END.unpack_from(tail, end_at)
         if magic == b"PK\x01\x02" or (magic == b"PK\x05\x06" and (disk_count, total) != (1, 1)):
@@ -269,11 +269,11 @@ def encoded_pieces(name: str, entry_name: str, pieces: Iterable[bytes], at: date
     carry = b""
     for piece in pieces:
         for start in range(0, len(piece), _ENCODE_STEP):
-            data = carry + piece[start : start + _ENCODE_STEP]
-            length = len(data) - len(data) % 3
-            carry = data[length:]
+            octets = carry + piece[start : start + _ENCODE_STEP]
+            length = len(octets) - len(octets) % 3
+            carry = octets[length:]
             if length:
-                yield b64encode(data[:length])
+                yield b64encode(octets[:length])
     if carry:
         yield b64encode(carry)
 

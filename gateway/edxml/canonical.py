@@ -230,13 +230,13 @@ def _most_beside(limits: EnvelopeLimits) -> int:
     return min(MOST_SMALL, limits.header_bytes, limits.text_total)
 
 
-def read_tree(data: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tuple[Fast, bytes]:
+def read_tree(raw: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tuple[Fast, bytes]:
     """Read a whole file by F1 to F8, and return it with the digest of its SignedProperties. It is as good as the
     digests in its signature, which `read_small` compares. `opens`: the files in it are decoded."""
-    cut = _Cut(len(data))
-    cut.feed(data)
+    cut = _Cut(len(raw))
+    cut.feed(raw)
     cut.end()
-    return _read_cut(cut, data, limits, opens=opens)
+    return _read_cut(cut, raw, limits, opens=opens)
 
 
 def _cut_of(pieces: Iterable[bytes], size: int, limits: EnvelopeLimits) -> _Cut:
@@ -340,8 +340,8 @@ class _Cut:
         self._hashed = len(self.octets)
 
 
-def _read_cut(cut: _Cut, data: bytes, limits: EnvelopeLimits, *, opens: bool) -> tuple[Fast, bytes]:
-    """Read as `read_tree` does; `data` is only read to open files.
+def _read_cut(cut: _Cut, raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> tuple[Fast, bytes]:
+    """Read as `read_tree` does; `raw` is only read to open files.
 
     The parser sees a byte only when S is exactly its text and every tag outside it is one of the closed table's, at its
     path: no comment, instruction, CDATA, declaration, attribute or foreign name reaches the parser, which keeps each
@@ -352,7 +352,7 @@ def _read_cut(cut: _Cut, data: bytes, limits: EnvelopeLimits, *, opens: bool) ->
         raise NotMine
     body = octets[len(DECLARATION) : begin] + octets[end:]
     usual = None if opens else pattern.read(body, cut.files, limits)
-    read = usual or native.read(body, data, cut.files, limits, opens=opens)
+    read = usual or native.read(body, raw, cut.files, limits, opens=opens)
     root, element, properties = _prove_canonical(octets, parts)
     fast = Fast(
         envelope=read.envelope,
@@ -391,8 +391,8 @@ def _prove_canonical(cut: bytes, parts: SignatureParts) -> tuple[etree._Element,
     root = _parse_tree(cut)
     try:
         element = next(root.iter(_SIGNATURE))
-        info, _, _, of_properties = element
-        if canonical(root) != cut[len(DECLARATION) :] or canonical(info) != parts.signed_info:
+        signed_info, _, _, of_properties = element
+        if canonical(root) != cut[len(DECLARATION) :] or canonical(signed_info) != parts.signed_info:
             raise NotMine
         return root, element, canonical(of_properties[0][0])
     except etree.C14NError as why:

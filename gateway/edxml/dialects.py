@@ -406,11 +406,11 @@ class Leaves:
         if not _NUMBER.fullmatch(bare):
             self._notes.add("NUMBER", node.below(name), f"not a whole number: {bare[:40]!r}")
             return None
-        value = int(bare)
-        if valid_range is not None and value not in valid_range:
-            detail = f"{value} is outside {valid_range.start} to {valid_range.stop - 1}"
+        number = int(bare)
+        if valid_range is not None and number not in valid_range:
+            detail = f"{number} is outside {valid_range.start} to {valid_range.stop - 1}"
             self._notes.add("VALUE", node.below(name), detail)
-        return value
+        return number
 
     def flag(self, node: KnownElement | None, name: str) -> bool | None:
         bare = self._bare(node, name)
@@ -433,12 +433,12 @@ class Leaves:
         bare = self._bare(node, name)
         if node is None or not bare:
             return None
-        value, usual = read(bare)
-        if value is None:
+        moment, usual = read(bare)
+        if moment is None:
             self._notes.add("DATE-UNREADABLE", node.below(name), f"not a date: {bare[:40]!r}")
         elif not usual:
-            self._notes.add("DATE-FORM", node.below(name), f"read as {value}, written {bare[:40]!r}")
-        return value
+            self._notes.add("DATE-FORM", node.below(name), f"read as {moment}, written {bare[:40]!r}")
+        return moment
 
     def _bare(self, node: KnownElement | None, name: str) -> str:
         texts = node.texts.get(name) if node is not None else None

@@ -255,7 +255,7 @@ def _rows(part: type) -> Iterator[Row]:
 def _writer_for(holds: type, wire: Wire) -> Callable[[Any], str | Outline] | None:
     if holds is bool:
         yes, no = wire.words
-        return lambda value: yes if value else no
+        return lambda flag: yes if flag else no
     if is_dataclass(holds):
         return outline
     texts: Mapping[type, Callable[[Any], str]] = {int: _number, date: _date, datetime: _time}
@@ -288,24 +288,24 @@ def outline_header(envelope: Envelope) -> Outline:
     return {"MessageHeader": message, "TraceHeaderList": trace}
 
 
-def _number(value: int) -> str:
-    if not 0 <= value <= _MAX_NUMBER:
-        raise BreaksRule(f"the number {value} cannot be written; expected 0 to {_MAX_NUMBER}")
-    return str(value)
+def _number(number: int) -> str:
+    if not 0 <= number <= _MAX_NUMBER:
+        raise BreaksRule(f"the number {number} cannot be written; expected 0 to {_MAX_NUMBER}")
+    return str(number)
 
 
-def _date(value: date) -> str:
-    return f"{value.year:04}/{value.month:02}/{value.day:02}"
+def _date(day: date) -> str:
+    return f"{day.year:04}/{day.month:02}/{day.day:02}"
 
 
-def _time(value: datetime) -> str:
+def _time(at: datetime) -> str:
     """Write the wall clock in Hanoi, in whole seconds."""
-    if value.tzinfo is None:
+    if at.tzinfo is None:
         raise BreaksRule("a time without a zone cannot be written; give an aware time")
     try:
-        local = value.astimezone(VIETNAM)
+        local = at.astimezone(VIETNAM)
     except OverflowError as error:
-        raise BreaksRule(f"the time {value} is out of range") from error
+        raise BreaksRule(f"the time {at} is out of range") from error
     return f"{_date(local)} {local.hour:02}:{local.minute:02}:{local.second:02}"
 
 

@@ -80,10 +80,10 @@ class General:
 
 
 def judge(
-    data: bytes, policy: XmlPolicy, candidates: Callable[[str], Sequence[Binding]], at: datetime
+    raw: bytes, policy: XmlPolicy, candidates: Callable[[str], Sequence[Binding]], at: datetime
 ) -> General:
     """Judge by steps 1 to 8 of the checklist. `candidates` gives the bindings of a code that are active at `at`."""
-    root = safe_xml.parse(data, policy.limits)
+    root = safe_xml.parse(raw, policy.limits)
     body = canonical_body(root)
     read = reader.read([body], policy.limits, strict=policy.own_axis, source="canonical")
     shape = check_structure(root, policy)
@@ -95,7 +95,7 @@ def judge(
     )
     _check_digests(shape, signed_body, binding)
     _check_value(shape, binding, policy)
-    _recheck(data, shape, binding, signed_body, at)
+    _recheck(raw, shape, binding, signed_body, at)
     return General(
         read=read,
         canonical=body,
@@ -148,7 +148,7 @@ def _sha1_fault(certificate_der: bytes, signed: bytes, value: bytes) -> str | No
     return None
 
 
-def _recheck(data: bytes, shape: SignatureShape, binding: Binding, signed_body: bytes, at: datetime) -> None:
+def _recheck(raw: bytes, shape: SignatureShape, binding: Binding, signed_body: bytes, at: datetime) -> None:
     """Have signxml, with everything pinned, accept, and return exactly the octets that we judged (G6)."""
     certificate = x509.load_der_x509_certificate(binding.certificate_der)
     pinned = SignatureConfiguration(
@@ -163,17 +163,17 @@ def _recheck(data: bytes, shape: SignatureShape, binding: Binding, signed_body: 
     verifier = XAdESVerifier() if shape.properties is not None else XMLVerifier()
     try:
         # x509_cert is the registry's certificate; signxml then uses no key of the file
-        result: Any = verifier.verify(
-            data, x509_cert=certificate, parser=safe_xml.parser(), expect_config=pinned
+        verified: Any = verifier.verify(
+            raw, x509_cert=certificate, parser=safe_xml.parser(), expect_config=pinned
         )
     except _REFUSALS as why:
         detail = f"the reference verifier refuses: {type(why).__name__}"
         raise BadSignature("SIG-VALUE", detail, step=8, where="Signature") from why
-    results = result if isinstance(result, list) else [result]
+    verifications = verified if isinstance(verified, list) else [verified]
     expected = [signed_body]
     if shape.properties is not None:
         expected.append(canonical_octets(shape.properties.element))
-    if [r.signed_data for r in results] != expected or not signed_body:
+    if [r.signed_data for r in verifications] != expected or not signed_body:
         detail = "the reference verifier signed other octets than were judged"
         raise BadSignature("SIG-STRUCTURE", detail, step=5, where="Signature")
 
@@ -230,19 +230,19 @@ def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
     if tags not in (parts, parts[:3]):
         content = ", ".join(tags) or "nothing"
         raise structure_fault(signature, f"holds {content}; expected {', '.join(parts)}")
-    info, value, key = children[:3]
-    method, references = _signed_info(info, policy)
+    signed_info, value, key = children[:3]
+    method, references = _signed_info(signed_info, policy)
     properties = _properties(signature, children[3:], policy)
     properties_digest = _second_reference(references[1], properties, policy) if references[1:] else None
     transforms, digest_method, body_digest = _reference(references[0], policy)
     _body_reference(references[0], transforms, policy)
     if properties is not None:
         _check_format(properties, references[0])
-    c14n = group(info, ds("SignedInfo"))[0].get("Algorithm")
+    c14n = group(signed_info, ds("SignedInfo"))[0].get("Algorithm")
     legacy = method in LEGACY_METHOD or digest_method == LEGACY_DIGEST or c14n == LEGACY_C14N
     return SignatureShape(
         element=signature,
-        signed_info=info,
+        signed_info=signed_info,
         info_exclusive=c14n == names.EXC_C14N,
         method=method,
         body_digest=body_digest,
@@ -296,10 +296,10 @@ def _check_ids(root: etree._Element) -> None:
             ids.add(value)
 
 
-def _signed_info(info: etree._Element, policy: XmlPolicy) -> tuple[str, list[etree._Element]]:
-    children = group(info, ds("SignedInfo"))
+def _signed_info(signed_info: etree._Element, policy: XmlPolicy) -> tuple[str, list[etree._Element]]:
+    children = group(signed_info, ds("SignedInfo"))
     if len(children) < 2:
-        raise structure_fault(info, "holds no CanonicalizationMethod, SignatureMethod and References")
+        raise structure_fault(signed_info, "holds no CanonicalizationMethod, SignatureMethod and References")
     allowed = {names.EXC_C14N} | ({LEGACY_C14N} if policy.allow_legacy else set())
     _algorithm(children[0], "CanonicalizationMethod", allowed)
     methods = {uri: name for name, uri in names.ALGORITHM_URIS.items() if policy.accepts(name)}
@@ -309,7 +309,8 @@ def _signed_info(info: etree._Element, policy: XmlPolicy) -> tuple[str, list[etr
     references = children[2:]
     if len(references) not in ((1, 2) if policy.allow_single_reference else (2,)):
         raise structure_fault(
-            info, f"holds {len(references)} references; expected the document and its signed properties"
+            signed_info,
+            f"holds {len(references)} references; expected the document and its signed properties",
         )
     return methods[method], references
 
@@ -382,14 +383,14 @@ def _properties(
 
 def _certificate(key: etree._Element) -> bytes:
     """Read one X509Data with one X509Certificate; a subject name or issuer and serial beside it are ignored (G3)."""
-    data = group(key, ds("KeyInfo"))
-    if len(data) != 1:
+    x509_data = group(key, ds("KeyInfo"))
+    if len(x509_data) != 1:
         raise structure_fault(key, "must hold one X509Data alone")
-    children = group(data[0], ds("X509Data"))
+    children = group(x509_data[0], ds("X509Data"))
     certificates = [child for child in children if child.tag == ds("X509Certificate")]
     if len(certificates) != 1:
         raise structure_fault(
-            data[0], f"holds {len(certificates)} certificates; expected one, the signing certificate"
+            x509_data[0], f"holds {len(certificates)} certificates; expected one, the signing certificate"
         )
     for child in children:
         if child is not certificates[0]:

@@ -70,7 +70,7 @@ def _key(certificate_der: bytes) -> _Key:
 def value_fault(
     certificate_der: bytes,
     algorithm: str,
-    data: bytes,
+    signed: bytes,
     value: bytes,
     policy: XmlPolicy,
     *,
@@ -89,7 +89,7 @@ def value_fault(
         if key.rsa is not None and algorithm == "rsa-sha256":
             if len(value) != (key.bits + 7) // 8 or int.from_bytes(value, "big") >= key.modulus:
                 return "SIG-VALUE"
-            key.rsa.verify(value, data, _PADDING, _RSA_DIGEST)
+            key.rsa.verify(value, signed, _PADDING, _RSA_DIGEST)
             return None
         if key.ec is not None and algorithm in _CURVES:
             curve, method = _CURVES[algorithm]
@@ -98,7 +98,7 @@ def value_fault(
             pair = _split_pair(value, key, native=native)
             if pair is None:
                 return "SIG-VALUE"
-            key.ec.verify(encode_dss_signature(*pair), data, method)
+            key.ec.verify(encode_dss_signature(*pair), signed, method)
             return None
     except InvalidSignature:
         return "SIG-VALUE"

@@ -251,13 +251,13 @@ def _match(
     paired = set(lines.values())
     waiting: dict[str, list[int]] = {}
     for at, line in enumerate(manifest):
-        value = value_of(line)
-        if at not in paired and value is not None:
-            waiting.setdefault(value, []).append(at)
+        key = value_of(line)
+        if at not in paired and key is not None:
+            waiting.setdefault(key, []).append(at)
     for n, attachment in enumerate(attachments):
-        value = value_of(attachment)
-        if n not in lines and value is not None and waiting.get(value):
-            lines[n] = waiting[value].pop(0)
+        key = value_of(attachment)
+        if n not in lines and key is not None and waiting.get(key):
+            lines[n] = waiting[key].pop(0)
 
 
 def _note_unpaired(

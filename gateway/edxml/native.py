@@ -67,13 +67,13 @@ _BEGIN: Final = ["", _tag(names.ROOT.start)]
 
 def read(
     octets: bytes,
-    data: bytes,
+    raw: bytes,
     files: Sequence[tuple[int, int, bool]],
     limits: EnvelopeLimits,
     *,
     opens: bool = True,
 ) -> reader.Read:
-    """Read the octets. `files` tells where each one's text stands in `data`, and whether it was left out of the octets."""
+    """Read the octets. `files` tells where each one's text stands in `raw`, and whether it was left out of the octets."""
     pieces = octets.decode().split("<")
     if pieces[:2] != _BEGIN or _is_too_long(pieces, octets, limits.text_bytes):
         raise NotMine
@@ -81,7 +81,7 @@ def read(
     collected = reader.Collected(limits, notes, "envelope", opens=opens)
     root, tags = KnownElement((None, _ROOT.local, 0)), iter(pieces[2:])
     try:
-        _read_children(root, _ROOT, tags, _Files(data, iter(files), collected))
+        _read_children(root, _ROOT, tags, _Files(raw, iter(files), collected))
     except KeyError as why:
         raise NotMine from why
     if next(tags, None) is not None:

@@ -50,30 +50,30 @@ def parser(*, huge_tree: bool = True) -> etree.XMLParser:
     )
 
 
-def parse(data: bytes, limits: EnvelopeLimits) -> etree._Element:
+def parse(raw: bytes, limits: EnvelopeLimits) -> etree._Element:
     """Return the root of a whole file that both parsers accept; offsets in errors count from the file's first byte."""
-    if len(data) > limits.general_max_bytes:
+    if len(raw) > limits.general_max_bytes:
         raise MalformedXml(
             "ENV-TOO-LARGE",
-            f"the file has {len(data)} bytes; one that is not in native form may have {limits.general_max_bytes}",
+            f"the file has {len(raw)} bytes; one that is not in native form may have {limits.general_max_bytes}",
             step=1,
         )
-    _check_encoding(data)
-    _Scan(limits).run(data)
+    _check_encoding(raw)
+    _Scan(limits).run(raw)
     import lxml.etree as etree
 
     try:
-        return etree.fromstring(data, parser())
+        return etree.fromstring(raw, parser())
     except (etree.XMLSyntaxError, ValueError) as why:
         raise MalformedXml("ENV-NOT-XML", f"libxml2 refuses what expat takes: {why}", step=3) from why
 
 
-def _check_encoding(data: bytes) -> None:
+def _check_encoding(raw: bytes) -> None:
     """Check step 2: UTF-8 with or without a byte order mark, and nothing that another reader could take for more."""
-    if data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) or b"\0" in data[:4]:
+    if raw.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) or b"\0" in raw[:4]:
         raise MalformedXml("ENV-ENCODING", "the file begins like UTF-16 or UTF-32; expected UTF-8", step=2)
     try:
-        data.decode("utf-8")
+        raw.decode("utf-8")
     except UnicodeDecodeError as why:
         raise MalformedXml(
             "ENV-ENCODING", f"byte {why.start} is not UTF-8: {why.reason}", step=2, where=f"byte {why.start}"
@@ -99,11 +99,11 @@ class _Scan:
         self._guarded = 0
         self._parser = self._prepared()
 
-    def run(self, data: bytes) -> None:
-        self._data = data
+    def run(self, raw: bytes) -> None:
+        self._data = raw
         try:
-            for at in range(0, len(data), _PIECE):
-                self._parser.Parse(data[at : at + _PIECE], False)
+            for at in range(0, len(raw), _PIECE):
+                self._parser.Parse(raw[at : at + _PIECE], False)
             self._parser.Parse(b"", True)
         except expat.ExpatError as why:
             code = "ENV-FORBIDDEN" if why.code == _UNDEFINED_ENTITY else "ENV-NOT-XML"

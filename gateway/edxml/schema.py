@@ -340,7 +340,7 @@ class _Node:
 
     @property
     def children(self) -> list[_Node]:
-        return [item for item in self.content if isinstance(item, _Node)]
+        return [part for part in self.content if isinstance(part, _Node)]
 
 
 class _Builder:
@@ -403,7 +403,7 @@ def _arrange(node: _Node, table: Element) -> None:
             _arrange(child, children[child.local][1])
     if table.leaf:
         return
-    texts = [item for item in node.content if isinstance(item, str) and item.strip(XML_SPACE)]
+    texts = [part for part in node.content if isinstance(part, str) and part.strip(XML_SPACE)]
     full = [child for child in node.children if not _blank(child)]
     full.sort(key=lambda child: children[child.local][0] if child.local in children else unknown)
     node.content = [*texts, *full]
@@ -412,7 +412,7 @@ def _arrange(node: _Node, table: Element) -> None:
 def _blank(node: _Node) -> bool:
     if node.local in _MAY_BE_EMPTY or node.children:
         return False
-    return not any(isinstance(item, str) and item.strip(XML_SPACE) for item in node.content)
+    return not any(isinstance(part, str) and part.strip(XML_SPACE) for part in node.content)
 
 
 def _render(node: _Node, scope: str) -> Iterator[bytes]:
@@ -422,9 +422,9 @@ def _render(node: _Node, scope: str) -> Iterator[bytes]:
         b" " + key.encode() + b'="' + escape_attribute(value) + b'"' for key, value in node.attributes
     )
     yield b"<" + name + declaration + attributes + b">"
-    for item in node.content:
-        if isinstance(item, str):
-            yield escape(item)
+    for part in node.content:
+        if isinstance(part, str):
+            yield escape(part)
         else:
-            yield from _render(item, node.ns)
+            yield from _render(part, node.ns)
     yield b"</" + name + b">"

@@ -69,8 +69,8 @@ class SignatureParts:
 def render(parts: SignatureParts) -> bytes:
     """Render S for a native file."""
     bare = _base64(parts.value), _base64(parts.certificate_der)
-    info = _info(parts.algorithm, parts.body_digest, parts.properties_digest)
-    return _TEMPLATE % (*info, *bare, *_properties(parts))
+    signed_info = _info(parts.algorithm, parts.body_digest, parts.properties_digest)
+    return _TEMPLATE % (*signed_info, *bare, *_properties(parts))
 
 
 def parse(raw: bytes) -> SignatureParts | None:

@@ -269,11 +269,11 @@ def _general(
     at: datetime,
     facts: TransportFacts,
 ) -> Verified:
-    data = _read_file(source, policy)
+    raw = _read_file(source, policy)
     # Partners send the native form; the library of the other one is large.
     from gateway.edxml import general
 
-    proof = general.judge(data, policy, lambda code: key.active_bindings(code, bindings(code), at), at)
+    proof = general.judge(raw, policy, lambda code: key.active_bindings(code, bindings(code), at), at)
     properties = proof.shape.properties
     qualifier = properties.qualifier if properties is not None else None
     model = proof.read.envelope
@@ -285,8 +285,8 @@ def _general(
         path="general",
         sender_code=proof.binding.code,
         body_digest=proof.body_digest,
-        file_digest=_digest(data),
-        file_size=len(data),
+        file_digest=_digest(raw),
+        file_size=len(raw),
         packet_id=qualifier.packet_id if qualifier is not None else None,
         signing_time=time,
         certificate_der=proof.binding.certificate_der,
@@ -303,15 +303,15 @@ def _general(
             *(properties.findings if properties is not None else ()),
             *_odd_receipt(receipt, time),
         ),
-        steps=passed_steps(len(data), proof.shape.method),
+        steps=passed_steps(len(raw), proof.shape.method),
         contradiction=_contradiction(model, qualifier, policy, facts),
         signature_digest=_digest(proof.shape.value),
     )
     return Verified(signed=signed, canonical=proof.canonical)
 
 
-def _digest(data: bytes) -> Digest:
-    return known_digest(hashlib.sha256(data).hexdigest())
+def _digest(raw: bytes) -> Digest:
+    return known_digest(hashlib.sha256(raw).hexdigest())
 
 
 def _odd_receipt(receipt: Receipt | None, signed_at: datetime | None) -> tuple[Finding, ...]:
@@ -330,12 +330,12 @@ def _read_file(source: EnvelopeSource, policy: XmlPolicy) -> bytes:
     detail = f"the file is not in native form, or its key does not fit; such a file may have {most} bytes"
     if source.size > most:
         raise MalformedXml("ENV-TOO-LARGE", f"{detail}, it has {source.size}", step=1)
-    data = bytearray()
+    raw = bytearray()
     for piece in source.open():
-        data += piece
-        if len(data) > most:
+        raw += piece
+        if len(raw) > most:
             raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
-    return bytes(data)
+    return bytes(raw)
 
 
 def _contradiction(
