@@ -76,8 +76,8 @@ class Counts:
 
     def is_quiet(self) -> bool:
         """Tell whether little more was asked for than an idle node asks in a second."""
-        asked = self.sum("statements") + self.sum("server_calls")
-        return asked <= 10 and self.python_calls.total() <= 2_000
+        requests = self.sum("statements") + self.sum("server_calls")
+        return requests <= 10 and self.python_calls.total() <= 2_000
 
     def add(self, kind: str, times: int = 1, default: str | None = None) -> None:
         """Count it, unless it comes by the clock. `default`: who is named as the caller where no step asks."""
@@ -148,7 +148,7 @@ def _frames() -> Iterator[str]:
 
 
 def _module(code: CodeType) -> str:
-    """A module of the program as `store/batch.py`, any other by the name of its library."""
+    """Name a module of the program as `store/batch.py`, any other by its library."""
     path = code.co_filename
     if path.startswith(_PROGRAM):
         return path.removeprefix(_PROGRAM)

@@ -149,13 +149,13 @@ class Reach:
         method: str,
         path: str,
         form: FormData | None = None,
-        said: object = None,
+        body: object = None,
         key: str = "",
     ) -> Any:  # Any: aiohttp's own context manager
         site = self.site(code)
         headers = {"Authorization": f"Bearer {site.keys[code]}"} | ({"Idempotency-Key": key} if key else {})
         return self.session.request(
-            method, f"{site.url}/api/v1{path}", data=form, json=said, headers=headers, timeout=_TIMEOUT
+            method, f"{site.url}/api/v1{path}", data=form, json=body, headers=headers, timeout=_TIMEOUT
         )
 
 

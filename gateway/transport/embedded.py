@@ -45,7 +45,7 @@ from gateway.transport.queue_file import QueueFile
 
 LEASE_S = 60.0  # as `workers.lease_s` is shipped
 POLL_S = 0.2  # how late a publish of another process may be noticed
-_MOST_KNOWN = 4096  # codes of which it is remembered whether somebody hosts them
+_MAX_HOSTING = 4096  # codes that are remembered as hosted or not
 LEASES_S = 1.0  # how late it may be noticed that a lease has run out
 QUIET_S = 5.0  # when nothing was removed for so long, what was removed leaves SQLite's log too
 
@@ -413,21 +413,21 @@ class EmbeddedAxis:
 
 
 class _Hosting:
-    """Which codes somebody hosts, as one writing connection knows it under its lock: asked once, until somebody else writes
-    to the file or this axis hosts other codes."""
+    """The hosted codes, as one writing connection knows them under its lock: read once, until another writer changes the
+    file or this axis hosts other codes."""
 
     def __init__(self) -> None:
         self._known: dict[str, bool] = {}
         self._version: object = None
 
     def of(self, queue: sqlite3.Connection, folded: set[str]) -> set[str]:
-        """Those of these codes that are hosted."""
+        """Return those of these codes that are hosted."""
         version = queue_file.version_of(queue)
-        if version != self._version or len(self._known) > _MOST_KNOWN:
+        if version != self._version or len(self._known) > _MAX_HOSTING:
             self._version, self._known = version, {}
         if unknown := sorted(folded - self._known.keys()):
-            found = {code for (code,) in queue.execute(queue_file.HOSTED, (json.dumps(unknown),))}
-            self._known |= {code: code in found for code in unknown}
+            hosted = {code for (code,) in queue.execute(queue_file.HOSTED, (json.dumps(unknown),))}
+            self._known |= {code: code in hosted for code in unknown}
         return {code for code in folded if self._known[code]}
 
     def clear(self) -> None:

@@ -177,7 +177,7 @@ BUSY_S = 10.0  # how long a writer waits for another process's transaction (desi
 
 
 def version_of(connection: sqlite3.Connection) -> object:
-    """Of what others have committed, as this connection sees it: another one sees it by other numbers."""
+    """Return the version of other connections' commits; it compares only with one of the same connection."""
     ((version,),) = connection.execute("PRAGMA data_version").fetchall()
     return connection, version
 
@@ -189,8 +189,8 @@ _SOON_ON_DISK = ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0")
 
 
 class QueueFile:
-    """One queue file. Quick statements run on the event loop's own thread; what waits for the disk, and what grows with the
-    queue, does not."""
+    """One queue file. Quick statements run on the event loop's own thread; those that wait for the disk, or grow with
+    the queue, do not."""
 
     def __init__(self, path: Path, pool: Pool, begin: Callable[[sqlite3.Connection], None]) -> None:
         """`begin` is called once in a thread with the newly opened file, before anything is read or written."""
@@ -250,7 +250,7 @@ class QueueFile:
 
     async def change(self, do: Callable[[sqlite3.Connection], T]) -> T:
         """Run `do` as a short unit that a power failure may take back: for leases and ends of parcels, which come again.
-        It waits for no disk where nobody else writes at this moment, and otherwise for the commit of its group."""
+        It waits for no disk while this is the only writer, and otherwise for the commit of its group."""
         with self.failures:
             await self._opened()
             if self._writer is not None and self._groups.is_idle and self._begin_at_once(self._writer):

@@ -137,7 +137,7 @@ class AmqpAxis:
         return Promises()
 
     def state(self) -> AxisState:
-        """Connected as soon as one of the two lines is; blocked when publishing is."""
+        """Return the state: connected as soon as one of the two lines is; blocked when publishing is."""
         lines = [self._out, self._in]
         up = [line.connected_since for line in lines if line.connected_since is not None]
         down = [line.down_since for line in lines if line.down_since is not None]

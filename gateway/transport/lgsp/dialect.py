@@ -63,7 +63,7 @@ class LgspDialect:
         final: Collection[str] = FINAL,
         stops: Collection[str] = STOPS,
     ) -> None:
-        """`final`: codes whose no stays a no; `stops`: codes that mean that it does not know the credentials."""
+        """Take codes that end a packet for good (`final`), and codes that reject the credentials (`stops`)."""
         self._line, self._clock, self._pool = line, clock, pool
         self._days, self._final, self._stops = days or Days(), frozenset(final), frozenset(stops)
         self._sessions = Sessions(line, clock)

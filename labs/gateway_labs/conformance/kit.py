@@ -99,7 +99,7 @@ class Kit:
         return [row for row in rows if not kind or row["said"]["kind"] == kind]
 
     async def packet(
-        self, check: Check, document: str, kind: str, is_wanted: Callable[[Json], bool] = lambda said: True
+        self, check: Check, document: str, kind: str, is_wanted: Callable[[Json], bool] = lambda _: True
     ) -> Json:
         """Return the first packet of that kind, as the robot judged it."""
 

@@ -70,7 +70,7 @@ class MoveIn(Asked):
 
 
 class SentOut(Told):
-    """What the robot sent. `times` is how often it lies on the axis."""
+    """A packet that the robot sent. `times` is how often it lies on the axis."""
 
     robot: str
     to: str
