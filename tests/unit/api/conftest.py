@@ -14,8 +14,8 @@ from tests.support.hooks import Receiver, near, receiving
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     """Whoever takes what webhooks tell."""
-    async with receiving() as made:
-        yield made
+    async with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_a_case_is_read_as_it_is_told() -> None:
 
 
 def test_a_run_says_how_many_times_what_each_took_and_on_what_it_stood() -> None:
-    told = "\n".join(report.peer_http(_figures()))
+    text = "\n".join(report.peer_http(_figures()))
 
     for words in (
         "10 KB: node 4.0 times as many (turns: 2.0, 4.0, 4.0, wanted 6), 3.0 times as little CPU (120 sent by each)",
@@ -61,7 +61,7 @@ def test_a_run_says_how_many_times_what_each_took_and_on_what_it_stood() -> None
         "journal delete and synchronous 2",
         "load 0.1 before, 1.9 after",
     ):
-        assert words in told
+        assert words in text
 
 
 def test_a_chart_shows_both_and_later_runs_are_compared_by_what_is_better() -> None:
@@ -78,8 +78,8 @@ def test_where_the_other_program_is_missing_that_is_said_and_nothing_breaks(tmp_
     words = ["--venv", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--folder", str(tmp_path)]
     assert bench.main(["peer_http", *words]) == 0
 
-    (kept,) = (tmp_path / "out").iterdir()
-    figures = results.read(kept / "run.json").tables["peer_http"].figures
+    (out,) = (tmp_path / "out").iterdir()
+    figures = results.read(out / "run.json").tables["peer_http"].figures
     assert figures["rows"] == []
     assert "no environment" in figures["missing"]
     assert "left out" in "\n".join(report.peer_http(figures))

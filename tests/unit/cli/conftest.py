@@ -49,7 +49,7 @@ def terminal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Terminal]:
     """A terminal in an empty folder, without anybody's environment."""
-    for name in [each for each in os.environ if each.startswith("GATEWAY_") or each == "NO_COLOR"]:
+    for name in [e for e in os.environ if e.startswith("GATEWAY_") or e == "NO_COLOR"]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     root = logging.getLogger()
@@ -63,9 +63,9 @@ def set_up(terminal: Terminal, *more: str) -> Said:
     """A node of one agency in `state`, which trusts an authority of its own."""
     authority = Authority.create("Trial", SystemClock().now())
     Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    said = terminal.type(
+    done = terminal.type(
         *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--port", "0"),
         *("--ca", "root.pem", "--yes", *more),
     )
-    assert said.code == 0, said.err
-    return said
+    assert done.code == 0, done.err
+    return done

@@ -36,32 +36,32 @@ def _examine(
 
 
 def _refusal(data: bytes, **changes: object) -> InvalidEnvelope:
-    with pytest.raises(InvalidEnvelope) as found:
+    with pytest.raises(InvalidEnvelope) as refusal:
         _examine(data, **changes)  # type: ignore[arg-type]  # tests name arguments freely
-    return found.value
+    return refusal.value
 
 
 def test_every_kind_of_packet_is_good_and_alike_on_both_paths(cases: Cases) -> None:
     """G8 on the good: same model, body digest and key."""
-    for name, model, files, of in envelopes.every_kind():
+    for name, model, files, proof in envelopes.every_kind():
         with cases.case(name):
             signer = pki.signer(model.sender.organ_id or "")
-            data, bound = envelopes.native(model, files, signer=signer, of=of), [envelopes.binding(signer)]
+            data, bound = envelopes.native(model, files, signer=signer, of=proof), [envelopes.binding(signer)]
             fast, slow = _examine(data, bindings=bound), _examine(data + b"\n", bindings=bound)
             assert (fast.signed.path, slow.signed.path) == ("fast", "general")
             assert (fast.canonical, slow.canonical is not None) == (None, True)
             wrapper = {"path": "", "file_digest": Digest("0" * 64), "file_size": 0, "files": (), "steps": ()}
             assert replace(fast.signed, **wrapper) == replace(slow.signed, **wrapper)  # type: ignore[arg-type]
-            assert (fast.signed.model, fast.signed.receipt) == (model, of)
-            digests = [[file.sha256 for file in found.signed.files] for found in (fast, slow)]
+            assert (fast.signed.model, fast.signed.receipt) == (model, proof)
+            digests = [[file.sha256 for file in refusal.signed.files] for refusal in (fast, slow)]
             assert digests[0] == digests[1]
 
 
 @BOTH
 def test_the_digests_name_the_body_and_the_file_and_the_steps_what_bytes_alone_can_show(data: bytes) -> None:
     signed = _examine(data).signed
-    before, _, after = forge.split(NATIVE)
-    assert signed.body_digest == hashlib.sha256(before[39:] + after).hexdigest()
+    head, _, tail = forge.split(NATIVE)
+    assert signed.body_digest == hashlib.sha256(head[39:] + tail).hexdigest()
     assert signed.file_digest == hashlib.sha256(data).hexdigest()
     assert signed.file_size == len(data)
     assert [step.n for step in signed.steps] == list(range(1, 13))
@@ -104,9 +104,9 @@ def test_k1_a_binding_counts_only_while_it_is_in_force(data: bytes) -> None:
 
 @BOTH
 def test_k1_at_most_four_candidates_are_tried(data: bytes) -> None:
-    others = [replace(envelopes.binding(SIGNER), certificate_der=b"other %d" % n) for n in range(4)]
+    wrong_bindings = [replace(envelopes.binding(SIGNER), certificate_der=b"other %d" % n) for n in range(4)]
 
-    refusal = _refusal(data, bindings=[*others, envelopes.binding(SIGNER)])
+    refusal = _refusal(data, bindings=[*wrong_bindings, envelopes.binding(SIGNER)])
 
     assert isinstance(refusal, SignerMismatch)
     assert refusal.code == "SIG-PIN"
@@ -119,11 +119,11 @@ def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(data: bytes) -> 
     def closed(code: str) -> list[Binding]:
         raise UnknownSender("SIG-SENDER", f"{code} is closed", where="From/OrganId")
 
-    with pytest.raises(UnknownSender) as found:
+    with pytest.raises(UnknownSender) as refusal:
         verify.examine(forge.source(data), policy=XmlPolicy(), bindings=closed, at=AT)
 
-    assert found.value.step == 6
-    assert len(found.value.steps) == 12
+    assert refusal.value.step == 6
+    assert len(refusal.value.steps) == 12
 
 
 @BOTH
@@ -155,8 +155,8 @@ def test_threats_049_109_110_a_receipt_of_another_status_kind_or_time_is_judged_
         assert signed.contradiction.code == code
 
     for late, codes in ((600, []), (601, ["RECEIVED-LATE"])):
-        of = replace(envelopes.receipt("03"), received_at=envelopes.SIGNED_AT + timedelta(seconds=late))
-        data = envelopes.native(envelopes.status("03"), (), signer=signer, of=of)
+        receipt = replace(envelopes.receipt("03"), received_at=envelopes.SIGNED_AT + timedelta(seconds=late))
+        data = envelopes.native(envelopes.status("03"), (), signer=signer, of=receipt)
         for suffix in (b"", b"\n"):
             signed = _examine(data + suffix, bindings=[envelopes.binding(signer)]).signed
             assert [finding.code for finding in signed.findings] == codes
@@ -171,18 +171,18 @@ def test_threat_074_f1_g1_a_file_over_the_limit_is_not_opened_and_its_size_not_b
     def opened() -> Iterator[bytes]:
         raise AssertionError("a file that is too large was opened")
 
-    given = verify.EnvelopeSource(open=opened, size=1 << 30)
+    source = verify.EnvelopeSource(open=opened, size=1 << 30)
 
-    with pytest.raises(MalformedXml) as found:
-        verify.examine(given, policy=XmlPolicy(), bindings=lambda code: [], at=AT)
-    assert (found.value.code, found.value.step) == ("ENV-TOO-LARGE", 1)
+    with pytest.raises(MalformedXml) as refusal:
+        verify.examine(source, policy=XmlPolicy(), bindings=lambda code: [], at=AT)
+    assert (refusal.value.code, refusal.value.step) == ("ENV-TOO-LARGE", 1)
 
     small = XmlPolicy(limits=EnvelopeLimits(general_max_bytes=1000))
-    given = verify.EnvelopeSource(open=lambda: [REWRAPPED], size=10)
+    source = verify.EnvelopeSource(open=lambda: [REWRAPPED], size=10)
 
-    with pytest.raises(MalformedXml) as found:
-        verify.examine(given, policy=small, bindings=lambda code: [], at=AT)
-    assert found.value.code == "ENV-TOO-LARGE"
+    with pytest.raises(MalformedXml) as refusal:
+        verify.examine(source, policy=small, bindings=lambda code: [], at=AT)
+    assert refusal.value.code == "ENV-TOO-LARGE"
 
 
 def test_threat_099_a_native_file_is_opened_once() -> None:
@@ -194,9 +194,9 @@ def test_threat_099_a_native_file_is_opened_once() -> None:
         opened += 1
         return [NATIVE]
 
-    given = verify.EnvelopeSource(open=pieces, size=len(NATIVE))
+    source = verify.EnvelopeSource(open=pieces, size=len(NATIVE))
     signed = verify.examine(
-        given, policy=XmlPolicy(), bindings=lambda code: [envelopes.binding(SIGNER)], at=AT
+        source, policy=XmlPolicy(), bindings=lambda code: [envelopes.binding(SIGNER)], at=AT
     ).signed
 
     assert signed.path == "fast"
@@ -207,5 +207,5 @@ def test_the_verdict_does_not_depend_on_how_the_file_is_cut() -> None:
     for piece in (1, 7, 4096):
         for data in (NATIVE, REWRAPPED):
             source = forge.source(data, piece)
-            found = verify.examine(source, policy=XmlPolicy(), bindings=forge.bindings(SIGNER), at=AT)
-            assert found.signed.model == envelopes.document()
+            refusal = verify.examine(source, policy=XmlPolicy(), bindings=forge.bindings(SIGNER), at=AT)
+            assert refusal.signed.model == envelopes.document()

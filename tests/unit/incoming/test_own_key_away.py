@@ -26,10 +26,10 @@ def away(town: Town, monkeypatch: pytest.MonkeyPatch) -> Away:
                 raise PermissionError(13, "Permission denied", str(path))
             return read(path)
 
-        for each in (town.node.settings.keys.folder / code).glob("*.crt.pem"):
-            fresh = each.with_name("fresh.tmp")
-            fresh.write_bytes(read(each))
-            fresh.rename(each)
+        for old in (town.node.settings.keys.folder / code).glob("*.crt.pem"):
+            fresh = old.with_name("fresh.tmp")
+            fresh.write_bytes(read(old))
+            fresh.rename(old)
         monkeypatch.setattr(Path, "read_bytes", refused)
 
     return leave

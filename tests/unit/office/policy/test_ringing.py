@@ -18,7 +18,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def task(kind: TaskKind, **fields: Any) -> Task:
-    whole: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "id": f"{kind}:1",
         "subject_id": "inb_1",
         "document": "7/SNN",
@@ -31,20 +31,20 @@ def task(kind: TaskKind, **fields: Any) -> Task:
         "is_late": False,
         "wall_clock": False,
     }
-    return Task(kind=kind, **whole | fields)
+    return Task(kind=kind, **defaults | fields)
 
 
-def ring(found: Task) -> Ring:
-    (one,) = notifications.of_tasks([found])
-    return one
+def ring(task_: Task) -> Ring:
+    (rung,) = notifications.of_tasks([task_])
+    return rung
 
 
 def test_every_kind_of_task_is_told(cases: Cases) -> None:
     def check(kind: TaskKind) -> None:
-        told = ring(task(kind))
-        assert (told.document, told.party, told.is_late, told.is_express) == ("7/SNN", "Sở Mẫu", False, False)
-        about = SubjectKind.INCOMING if task(kind).is_incoming else SubjectKind.OUTGOING
-        assert told.subject_kind is (SubjectKind.AGENCY if kind is TaskKind.CERTIFICATE else about)
+        rung = ring(task(kind))
+        assert (rung.document, rung.party, rung.is_late, rung.is_express) == ("7/SNN", "Sở Mẫu", False, False)
+        subject = SubjectKind.INCOMING if task(kind).is_incoming else SubjectKind.OUTGOING
+        assert rung.subject_kind is (SubjectKind.AGENCY if kind is TaskKind.CERTIFICATE else subject)
 
     cases.each(TaskKind, check)
 
@@ -59,8 +59,8 @@ def test_every_kind_of_task_is_told(cases: Cases) -> None:
     ],
 )
 def test_only_express_letters_are_heard(urgency: Urgency, kind: RingKind, aloud: bool) -> None:
-    told = ring(task(TaskKind.TAKE_IN, urgency=urgency))
-    assert (told.kind, told.is_express) == (kind, aloud)
+    rung = ring(task(TaskKind.TAKE_IN, urgency=urgency))
+    assert (rung.kind, rung.is_express) == (kind, aloud)
     assert not ring(task(TaskKind.REJECTED, urgency=urgency)).is_express
 
 
@@ -78,12 +78,12 @@ def test_a_task_that_was_read_is_told_anew_once_it_is_late() -> None:
 
 def test_a_reply_is_told_of_two_days_before() -> None:
     """From the first minute of that day on, which has begun whenever it stands in the list."""
-    told = ring(task(TaskKind.REPLY, since=NOW - 30 * DAY, due_at=NOW + DAY))
-    assert told.at == NOW - DAY - 9 * HOUR
+    rung = ring(task(TaskKind.REPLY, since=NOW - 30 * DAY, due_at=NOW + DAY))
+    assert rung.at == NOW - DAY - 9 * HOUR
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "after"),
+    ("kind", "fields", "delay"),
     [
         (TaskKind.REPLY_DUE, {"due_at": NOW + 30 * DAY}, 27 * DAY - 9 * HOUR),
         (TaskKind.ASSIGN, {}, timedelta(hours=7)),
@@ -93,15 +93,15 @@ def test_a_reply_is_told_of_two_days_before() -> None:
     ],
 )
 def test_what_stands_in_the_list_later_than_it_began_is_told_when_it_does(
-    kind: TaskKind, fields: dict[str, Any], after: timedelta
+    kind: TaskKind, fields: dict[str, Any], delay: timedelta
 ) -> None:
-    assert ring(task(kind, **fields)).at == NOW + after
+    assert ring(task(kind, **fields)).at == NOW + delay
 
 
 def test_a_unit_is_told_once_more_of_what_is_late() -> None:
     late = task(TaskKind.WORK, due_at=NOW - DAY, is_late=True)
-    (told,) = notifications.of_late([task(TaskKind.START), late])
-    assert (told.kind, told.at) == (RingKind.DUE, NOW - DAY)
+    (rung,) = notifications.of_late([task(TaskKind.START), late])
+    assert (rung.kind, rung.at) == (RingKind.DUE, NOW - DAY)
 
 
 def test_what_waits_for_a_leader_is_a_kind_of_its_own() -> None:
@@ -116,12 +116,12 @@ def test_who_owes_a_word_since_a_day_and_was_not_heard_is_silent_once() -> None:
         "B": Partner(name="Sở B", heard_at=NOW - DAY),
         "C": Partner(name="Sở C", heard_at=NOW - 5 * DAY),
     }
-    found = {each.subject_id: each for each in notifications.of_silent(sent, partners)}
-    assert set(found) == {"A", "C"}
-    assert (found["A"].party, found["A"].at) == ("Sở A", NOW - 2 * DAY)
+    silent = {r.subject_id: r for r in notifications.of_silent(sent, partners)}
+    assert set(silent) == {"A", "C"}
+    assert (silent["A"].party, silent["A"].at) == ("Sở A", NOW - 2 * DAY)
     # It spoke in between: silence is counted from what it owes since then.
     spoke = {"A": Partner(name="Sở A", heard_at=NOW - 2.5 * DAY)}
-    (again,) = notifications.of_silent(sent[:2], spoke)
-    assert again.at == NOW - DAY
+    (silent_again,) = notifications.of_silent(sent[:2], spoke)
+    assert silent_again.at == NOW - DAY
     (unknown,) = notifications.of_silent([("Z", NOW - 2 * DAY)], {})
     assert unknown.party == "Z"

@@ -61,6 +61,6 @@ async def test_names_count_as_well() -> None:
     assert await in_parts(*((f"n{n}" + "x" * 900, b"") for n in range(4))) == "GW-FORM-SIZE"
 
 
-@pytest.mark.parametrize(("length", "told"), [(2_900, "a" * 2_900), (3_000, "GW-FORM-SIZE")])
-async def test_a_plain_form_is_bounded_with_its_names(length: int, told: str) -> None:
-    assert await answered({"text": "a" * length}) == told
+@pytest.mark.parametrize(("length", "expected"), [(2_900, "a" * 2_900), (3_000, "GW-FORM-SIZE")])
+async def test_a_plain_form_is_bounded_with_its_names(length: int, expected: str) -> None:
+    assert await answered({"text": "a" * length}) == expected
