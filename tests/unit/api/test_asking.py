@@ -60,7 +60,7 @@ ODD = (b"\xff\xfe", b'{"subject": NaN}', b'{"subject": "\\ud800"}', b"[" * 100_0
 
 @pytest.mark.parametrize("raw", [b"", b"{", b'{"a":', b'"' + b"\\ud800" + b'"', *ODD])
 def test_what_is_not_json_is_refused_as_such(raw: bytes) -> None:
-    """What cannot be used is told apart from a place where it ends."""
+    """A body of another shape and a body that ends too early are different faults."""
     with pytest.raises(BadCall) as refused:
         parsing.from_json(raw, MessageIn)
 

@@ -1,4 +1,4 @@
-"""Who may call, for which agency, and what nobody learns about others (threats.md 87)."""
+"""Callers and the agencies they call for; a caller learns nothing about others (threats.md 87)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_threat_087_without_the_secret_nobody_learns_that_a_key_is_bound(d
 
     assert [answer.status for answer in (like_it, unknown, revoked)] == [401] * 3
     assert like_it.json["detail"] == unknown.json["detail"]
-    assert "203.0.113" not in str(revoked)  # its holder is told that it was revoked, and no more
+    assert "203.0.113" not in str(revoked)  # its holder learns that it was revoked, and no more
 
 
 async def test_threat_087_a_call_without_its_scope_is_403(door: Door) -> None:
@@ -156,7 +156,7 @@ async def test_threat_087_ids_of_another_agency_are_404_like_ids_that_never_were
 
 
 def test_no_scope_is_offered_that_opens_nothing() -> None:
-    """Of what does not exist there is no scope; a key that was given one keeps its others."""
+    """Every scope opens some call; a key that has a removed scope keeps its others."""
     source = "".join(path.read_text("utf-8") for path in Path(gateway.api.__file__).parent.rglob("*.py"))
 
     assert [scope for scope in ApiScope if f"ApiScope.{scope.name}" not in source] == []

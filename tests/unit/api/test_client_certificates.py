@@ -1,5 +1,5 @@
-"""Keys that a client certificate opens, alone or beside the secret: what a proxy of ours says in Client-Cert, and what
-anybody else does (threats.md 144)."""
+"""Keys that a client certificate opens, alone or beside the secret: the header Client-Cert counts from a
+proxy of ours and from no other caller (threats.md 144)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOTH, ALONE = KeyAuth.BOTH, KeyAuth.CERTIFICATE
 
 @pytest.fixture
 async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
-    """A node that believes its proxy, which is whoever calls from this machine."""
+    """Open a node that believes its proxy: any caller from this machine."""
     async with api.opened(blank_node, tmp_path / "node", BELIEVING) as opened:
         yield opened
 

@@ -13,7 +13,7 @@ PLAIN, GZIP = {"Accept-Encoding": "identity"}, {"Accept-Encoding": "gzip"}
 
 
 async def fetch(door: Door, path: str, headers: dict[str, str], method: str = "GET") -> Answer:
-    """Of a packed answer the client unpacks the body, and leaves the headers."""
+    """Return an answer with its body unpacked by the client and its headers unchanged."""
     return await door.ask(method, path, headers=headers)
 
 
@@ -53,7 +53,7 @@ async def test_what_is_small_versioned_or_refused_stays_as_it_is(door: Door) -> 
 
 
 def test_how_long_a_packed_answer_is_does_not_say_what_stands_in_it() -> None:
-    """Somebody who watches the line would learn by it whether a word of one sender is also one of another."""
+    """An observer of the line would learn by the length whether two senders use the same word."""
     bodies = [b"TO: Z91, SUBJECT: %c%s" % (65 + n, b" of the province" * 20) for n in range(26)]
 
     lengths = [len(gzip(body)) for body in bodies]

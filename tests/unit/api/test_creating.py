@@ -248,7 +248,7 @@ async def test_what_can_be_called_back_leaves_when_its_time_is_up_and_not_at_all
 
 
 async def test_a_draft_is_kept_and_then_sent_so_that_it_can_be_called_back(door: Door) -> None:
-    """As JSON, as it has no files yet; and with them."""
+    """A draft comes as JSON without files, or as a form with files."""
     bare = await door.ask("POST", "/messages", once="one", json=meta(send=False, number=""))
     draft = (await door.send(meta(send=False, undo_seconds=60), once="two")).json
     await door.carry()

@@ -1,4 +1,4 @@
-"""The feed: in order, without gaps, and a poll that waits without holding anybody up."""
+"""The feed: in order, without gaps, and a poll that waits without delaying other calls."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ async def test_a_feed_may_be_of_some_types_or_of_one_document_and_its_cursor_goe
 async def test_a_key_reads_the_events_of_its_scopes_alone(
     door: Door, scope: ApiScope, first: set[str]
 ) -> None:
-    """What people write, such as the reason of a refusal, stands in events: whoever may not read the inbox must not
-    learn it from there."""
+    """Events hold texts of people, such as the reason of a refusal: a key that may not read the inbox must not learn
+    them from events."""
     await happened(door)
     for agency in (DEPARTMENT, PROVINCE):
         key = await door.key(agency, scopes=[scope])

@@ -170,7 +170,7 @@ async def test_a_call_that_acts_or_gives_bytes_has_none_and_the_inbox_is_as_clos
     # A packet that is set aside has the names of both sorts of row.
     quarantine = await door.ask("GET", "/inbox?quarantine=true&fields=sha256,size", agency=PROVINCE)
     assert (quarantine.status, quarantine.json["data"]) == (200, [])
-    # Leased rows are leased, whatever is told of them.
+    # Rows are leased also where only some of their fields are returned.
     leased = (await door.ask("GET", "/inbox?lease=60&fields=number", agency=PROVINCE)).json["data"]
     assert [set(row) for row in leased] == [{"id", "number"}]
     assert (await door.ask("GET", "/inbox?lease=60", agency=PROVINCE)).json["data"] == []
@@ -178,7 +178,7 @@ async def test_a_call_that_acts_or_gives_bytes_has_none_and_the_inbox_is_as_clos
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Of each statement the first table that it reads."""
+    """Collect the first table that each statement reads."""
     tables: list[str] = []
     execute = Transaction._execute
 

@@ -82,7 +82,7 @@ async def test_a_full_disk_is_a_503_to_senders_and_nothing_is_half_written(door:
 
 @contextmanager
 def logged(level: int) -> Iterator[io.StringIO]:
-    """What the log holds from that level on."""
+    """Capture the log from that level on."""
     handler = logging.StreamHandler(stream := io.StringIO())
     handler.setFormatter(log.JsonLines())
     root = logging.getLogger()

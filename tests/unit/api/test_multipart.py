@@ -108,7 +108,7 @@ async def test_a_part_that_is_not_a_plain_named_file_is_400(door: Door) -> None:
 
 
 async def names(door: Door, *parameters: str) -> list[str]:
-    """What files are called whose name is written so, each in a call of its own."""
+    """List the file names that the node reads from these parameters, one call each."""
     answers = []
     for n, parameter in enumerate(parameters):
         draft = json.dumps(meta(number=str(15 + n))).encode()

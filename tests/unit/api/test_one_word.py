@@ -19,7 +19,7 @@ from tests.support.hooks import Hooked
 
 
 async def _documents(door: Door) -> dict[str, OutgoingDocument]:
-    """By the word that each is expected to have."""
+    """Send one document for each state word."""
     town, unhosted = door.town, ("recipient-unhosted",)
     rejected = await town.send("11", PROVINCE, COMMUNE)
     failed = await town.send("12", PROVINCE, "G01", confirm=unhosted)

@@ -1,4 +1,4 @@
-"""What the owner of a key is told of it: how often it may still call, when it ends, and what it called."""
+"""The owner of a key sees how often it may still call, when it ends, and the calls that it made."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ async def test_if_match_is_judged_before_the_state(door: Door, cases: Cases) -> 
 
 
 async def test_a_draft_deleted_while_it_is_sent_is_a_clash(door: Door) -> None:
-    """Nobody named a version, so no condition failed."""
+    """Without a version in the call no condition can fail."""
     for n in range(4):
         draft = form(meta(number=str(30 + n), send=False))
         id = (await door.ask("POST", "/messages", once=f"d{n}", data=draft)).json["id"]

@@ -34,7 +34,7 @@ async def read(door: Door, *files: tuple[str, str, bytes], **more: str) -> Answe
 async def test_the_fields_of_a_signed_pdf_are_told_with_how_sure_they_are(
     door: Door, letter: bytes, tmp_path: Path
 ) -> None:
-    """Nothing is kept, and it needs the right to send."""
+    """The node keeps none of it, and the caller needs the right to send."""
 
     def content() -> set[Path]:
         return {path for path in (tmp_path / "node").rglob("content/**/*") if path.is_file()}
@@ -51,7 +51,7 @@ async def test_the_fields_of_a_signed_pdf_are_told_with_how_sure_they_are(
     assert fields["type"] == ("cong_van", "sure")
     assert fields["signer_name"] == ("Nguyễn Văn Mẫu", "sure")
     assert fields["pages"] == (1, "sure")
-    # The node of this test trusts nobody's signatures on PDFs.
+    # The node of this test trusts no signatures on PDFs.
     assert fields["signed_at"] == ("2026-11-18T10:00:00+07:00", "doubtful")
     assert reading["fields"]["signed_at"]["why_text"] == "chữ ký chưa được xác minh"
     assert (reading["complete"], reading["signatures"]) == (False, "unknown")

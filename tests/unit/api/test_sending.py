@@ -1,4 +1,4 @@
-"""A file that breaks off on its way is a broken download to whoever calls, never a whole one with an error inside."""
+"""A file that breaks off on its way is a broken download for the caller, never a whole one with an error inside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.errors import AlteredContent, GatewayError
 
 @web.middleware
 async def guarded(request: web.Request, handler: Any) -> web.StreamResponse:
-    """As the API answers its errors."""
+    """Answer errors as the API does."""
     try:
         answer: web.StreamResponse = await handler(request)
         return answer

@@ -217,7 +217,7 @@ async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_perso
     assert (item.doc_id, item.tries, item.reason) == (doc_id, MOST_TRIES, "Ổ đĩa đầy")
     assert [event.data["tries"] for event in events if event.kind == "inbox.untaken"] == [MOST_TRIES]
     assert await vxp.node.store.systems.stuck_by_system() == {SYSTEM: 1}
-    # Another program may have it all the same; then nobody needs to look.
+    # Another program may still take it; then no person needs to look.
     leased = await vxp.api.ask("GET", "/inbox?lease=60")
     assert [row["id"] for row in leased.json["data"]] == [doc_id]
     await vxp.api.ask("POST", f"/inbox/{doc_id}/ack")

@@ -1,4 +1,4 @@
-"""Webhooks over the API: made and kept by keys that may read what they are told, their secrets shown once."""
+"""Webhooks over the API: made and kept by keys that may read the events, their secrets shown once."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ async def test_a_webhook_ends_with_the_last_key_of_its_program(door: Door, recei
     assert {headers["webhook-id"] for headers, _ in receiver.raw}
     events = (await door.ask("GET", "/events?type=webhook.paused")).json["data"]
     assert [event["data"]["why"] for event in events] == ["key", "key"]
-    # Whoever lets it go on answers for it from now on.
+    # The key that resumes a webhook answers for it from now on.
     on = await door.ask("PATCH", f"/webhooks/{ids[1]}", key=live, json={"state": "active"})
     assert on.status == 200, str(on)
     await door.send(document(number="16"), once="again")

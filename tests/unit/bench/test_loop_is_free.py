@@ -1,4 +1,4 @@
-"""What may take long, by what somebody sent or put on the disk, is never done by the event loop's own thread."""
+"""Work that large input can make long is never done in the event loop's own thread."""
 
 from __future__ import annotations
 

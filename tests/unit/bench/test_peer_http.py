@@ -86,7 +86,7 @@ def test_where_the_other_program_is_missing_that_is_said_and_nothing_breaks(tmp_
 
 
 def test_an_installation_signs_with_its_own_key_and_asks_its_partner_for_a_signed_receipt() -> None:
-    """What is loaded into the database of each: the partner's certificate without the partner's key."""
+    """The database of each side holds the partner's certificate without the partner's key."""
     keys = {name: f"{name}'s key -----BEGIN CERTIFICATE----- of {name}".encode() for name in as2_served.SIDES}
     key, certificate, organization, partner = (
         row["fields"] for row in as2_served.partners("sender", "receiver", keys, "http://127.0.0.1:1/pyas2/")

@@ -33,7 +33,7 @@ def test_a_run_is_read_as_it_was_written_and_has_a_chart_for_each_table(tmp_path
 
 
 def test_a_table_is_compared_with_the_newest_run_of_the_same_numbers(tmp_path: Path) -> None:
-    """Figures of another processor are said to be so, and nothing where nobody measured before."""
+    """A comparison names the other processor, and is left out where no earlier run exists."""
     assert list(results.compared(_run("2026-01-01T00-00-00Z", 10), "growth", [tmp_path])) == []
     _run("2026-01-01T00-00-00Z", 99, processor="another").write(tmp_path)
     heading, *_ = results.compared(_run("2026-01-02T00-00-00Z", 10), "growth", [tmp_path])

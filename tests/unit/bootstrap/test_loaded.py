@@ -1,6 +1,6 @@
-"""What a node loads that has nothing but a file for its database and a folder for its axis: no client of a broker, of a
-server or of a door that is shut, no library that only some commands need, and no call or pack that nobody asked for yet. It
-would lie in memory to the end."""
+"""A node with a file for its database and a folder for its axis loads only what it needs: no client of a broker or of a
+server, no module of a closed door, no library of single commands, and no API call or evidence pack before its first
+use. Such modules would stay in memory to the end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_MODULES, MOST_OF_OURS = 1_120, 340
 
 
 def served(expression: str) -> Any:
-    """What this says once all is loaded. Any: it is JSON."""
+    """Evaluate an expression in a process that loaded a whole node. Any: it is JSON."""
     code = f"{SERVED}\nprint(json.dumps({expression}))"
     return json.loads(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

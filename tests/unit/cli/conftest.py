@@ -20,7 +20,7 @@ from gateway_labs.authority import Authority
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What one command line did."""
+    """Exit code and output of one command line."""
 
     code: int
     out: str
@@ -48,7 +48,7 @@ class Terminal:
 def terminal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Terminal]:
-    """A terminal in an empty folder, without anybody's environment."""
+    """Open a terminal in an empty folder, without the user's environment."""
     for name in [e for e in os.environ if e.startswith("GATEWAY_") or e == "NO_COLOR"]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)

@@ -40,7 +40,7 @@ def node(terminal: Terminal) -> Terminal:
 
 
 def sealed(count: int) -> None:
-    """As the workers do it: so many events, numbered, in the log, sealed."""
+    """Write that number of events and seal them, as the workers do."""
     asyncio.run(_sealed(count))
 
 
@@ -258,7 +258,7 @@ def test_threat_114_a_binding_that_no_event_tells_of_is_named(node: Terminal) ->
 def test_a_restored_node_goes_on_with_the_same_log_and_says_that_it_was_restored(
     node: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was sealed before the copy still holds; what was sealed after it is lost, and that is found."""
+    """A seal from before the copy still holds; entries sealed after it are lost, and the examination finds that."""
     make_cheap(monkeypatch)
     Path("passphrase").write_text("words that nobody guesses\n")
     seal_before = published(node, "before.seal")

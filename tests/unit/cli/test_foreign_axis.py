@@ -1,5 +1,5 @@
-"""What an administrator is told of a foreign axis by commands: that it lets the node in, that it refuses a password or one
-agency's key, that it is away, and that the line to it is open to whoever is on the way."""
+"""Commands show an administrator how a foreign axis is: that it lets the node in, that it refuses a password or one
+agency's key, that it is away, and that the line to it can be read on the way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NODE = ("init", "--data-dir", "state", "--code", CODES[0], "--name", "Office", "
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """A provincial service at work beside the commands, each of which has a loop of its own."""
+    """Run a provincial service beside the commands; each command has its own event loop."""
     urls: list[str] = []
     ready, ended = threading.Event(), threading.Event()
 
@@ -48,7 +48,7 @@ def shell(terminal: Terminal, tmp_path: Path, url: str) -> Terminal:
 
 
 def set_up(folder: Path, url: str) -> None:
-    """As the guide has it: a password and keys in files of their own."""
+    """Write settings as the guide does, with a password and keys in files of their own."""
     (folder / "lgsp.password").write_text(lgsp.LOGIN.password, encoding="utf-8")
     rows = []
     for code in CODES:

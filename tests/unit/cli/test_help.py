@@ -145,7 +145,7 @@ def test_a_typing_error_is_answered_with_what_was_probably_meant(terminal: Termi
 
 
 def test_the_version_needs_none_of_the_heavy_libraries() -> None:
-    """What is not imported cannot be slow: a time would say the same less reliably."""
+    """A library that is not imported cannot be slow; measuring the time would be less reliable."""
     script = (
         "import sys; from gateway import program; program.run(['version', '-q']);"
         "heavy = {'sqlalchemy', 'aiohttp', 'lxml', 'cryptography', 'signxml', 'rich', 'pypdf', 'alembic'};"

@@ -70,7 +70,7 @@ def test_an_agency_with_something_undecided_stays_and_the_command_says_what(node
 
 
 async def receive(agency_id: str) -> None:
-    """A document that nobody has decided about."""
+    """Receive a document that is still undecided."""
     scope = AgencyScope(agency_id=agency_id, principal_id="prn_test")
     store = SqlOfficeStore("sqlite+aiosqlite:///data/gateway.db", SystemClock())
     try:

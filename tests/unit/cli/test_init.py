@@ -70,7 +70,7 @@ def test_a_new_node_has_settings_schema_agency_key_and_one_secret_shown_once(
     anchorless = terminal.type("outbox", "list", "--lang", "en")
     assert (anchorless.code, "ca.pem does not exist" in anchorless.err) == (1, True)
     file_before = (tmp_path / "gateway.toml").read_bytes()
-    assert terminal.type(*GOOD).code == 4  # a second init leaves everything as it is
+    assert terminal.type(*GOOD).code == 4  # a second init changes nothing
     assert (tmp_path / "gateway.toml").read_bytes() == file_before
 
 

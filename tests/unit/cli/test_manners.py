@@ -46,7 +46,7 @@ class Keyboard(Piped):
 
 
 def test_a_dash_is_standard_input(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What came by it is gone when the command ended."""
+    """The spooled file is removed when the command ends."""
     by_name = terminal.type("read", LETTER, "-o", "json").json
     monkeypatch.setattr("sys.stdin", Piped(LETTER.read_bytes()))
     assert terminal.type("read", "-", "-o", "json").json["fields"] == by_name["fields"]
@@ -122,7 +122,7 @@ def test_explain_says_that_a_pdf_is_one_and_what_is_read_from_it(terminal: Termi
 
 
 def run_half(output: str, *words: str | Path) -> tuple[int, bytes]:
-    """How the program ends, and what it says elsewhere, when nobody reads one of its outputs."""
+    """Run the program with one output that is never read; return its exit code and its other output."""
     with subprocess.Popen(
         [*PROGRAM, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:

@@ -132,7 +132,7 @@ def test_config_show_names_value_and_source_and_masks_secrets(
 def test_what_is_typed_wins_over_the_environment_wherever_it_stands(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --agency the same would act for another agency than the one that was typed. Every fault is told."""
+    """Otherwise --agency would act for another agency than the one that was typed. Every fault is named."""
     (tmp_path / "gateway.toml").write_text("[api]\nport = -1\nhots = 1\n", encoding="utf-8")
     behind = ("config", "check", "--lang", "en")
     in_english = terminal.type(*behind)

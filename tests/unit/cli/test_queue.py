@@ -1,5 +1,5 @@
-"""What waits, and what the axis put aside, is listed, looked into, handed out again or dropped by commands, on a real axis
-folder and a real node."""
+"""Commands list queued rows and dead parcels, show them, hand them out again or drop them, on a real axis folder and a
+real node."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONTENT = {"p1": SAMPLE.read_bytes()}
 
 
 async def poison(folder: Path, *packets: str) -> None:
-    """Parcels that nobody could land."""
+    """Put parcels on the axis that no node can land."""
     pool = ThreadPool(1)
     try:
         async with EmbeddedAxis(folder, "one", ManualClock(START), pool, poison_limit=1) as axis:
@@ -137,7 +137,7 @@ def test_a_broker_that_does_not_answer_is_told_with_its_reason(
 
 
 def at_node(folder: Path, act: Callable[[Town], Awaitable[object]]) -> object:
-    """What is done with the node while no command is typed."""
+    """Act on the node itself, between commands."""
 
     async def act_on_town() -> object:
         async with opened(folder / "node", ManualClock(datetime.now(UTC))) as town:
@@ -162,7 +162,7 @@ def node(terminal: Terminal, tmp_path: Path, keys_away: None) -> Path:
 
 
 def test_every_queue_is_listed_with_its_oldest(terminal: Terminal, node: Path) -> None:
-    """And what a worker has in hand with what waits."""
+    """Rows that a worker has in hand are listed with the waiting ones."""
     listed = {queue["id"]: queue for queue in terminal.type("queue", "list", "-o", "json").json["data"]}
     assert listed["job.pack"]["count"] == listed["outbox.normal"]["count"] == 1
     assert listed["outbox.normal"]["oldest"].startswith(f"{datetime.now(UTC):%Y}")
@@ -247,7 +247,7 @@ def test_the_status_tells_how_fast_the_node_was_and_marks_what_breaks_the_regula
     terminal: Terminal, node: Path
 ) -> None:
     async def wait(town: Town) -> None:
-        """One document there and back, for whose acceptance somebody waited six seconds."""
+        """Carry one document there and back, with six seconds until it was accepted."""
         await town.carry()  # what lay there
         with at_door(town.clock.now() - timedelta(seconds=5.5)):
             await town.send("77", urgency=Urgency.URGENT)

@@ -38,7 +38,7 @@ def test_headings_of_offices_and_old_letters_are_read(node: Terminal, tmp_path: 
     assert "TCVN3" in run.err
     assert show_agency(node, "Z92.05")["name"] == "Sở Nông nghiệp"
 
-    # A column that nobody knows is a problem and not left out.
+    # An unknown column is a problem and not left out.
     (tmp_path / "odd.csv").write_text("code,name,colour\nZ92.06,Sở,blue\n", encoding="utf-8")
     odd = node.type("registry", "import", "odd.csv", "--lang", "en")
     assert (odd.code, "colour" in odd.out) == (4, True)
@@ -96,7 +96,7 @@ _MEASURED = (
 
 
 def measured(folder: Path, *words: str) -> tuple[str, int]:
-    """What the program prints, and the most memory that it ever held, in MB."""
+    """Run the program; return its output and its peak memory in MB."""
     run = subprocess.run(
         [sys.executable, "-c", _MEASURED, *words, "--config", str(folder / "gateway.toml"), "--lang", "en"],
         capture_output=True,

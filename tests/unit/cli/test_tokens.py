@@ -130,7 +130,7 @@ def test_a_revoked_key_names_the_webhooks_that_are_paused_with_it(node: Terminal
 def test_a_key_that_begins_on_a_day_is_made_where_what_came_before_could_be_handed_over(
     node: Terminal,
 ) -> None:
-    """Not on a node that trusts nobody yet, so that nothing came."""
+    """A node without trust anchors has received nothing, so it refuses the day."""
     tokens = node.type("tokens", "list", "-o", "json").json["data"]
 
     assert new(node, "--since", "01/12/2026").code == 1

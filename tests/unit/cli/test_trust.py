@@ -55,7 +55,7 @@ def node(staged: Path, terminal: Terminal, tmp_path: Path, responder: Responder)
 
 
 def answering(folder: Path) -> object:
-    """An authority that says good of everybody."""
+    """Build an authority that calls every certificate good."""
     key = load_pem_private_key((folder / "authority" / "ca.key.pem").read_bytes(), None)
     certificate = x509.load_pem_x509_certificate((folder / "authority" / "ca.pem").read_bytes())
     party = Party(certificate=certificate, private_key=key)  # type: ignore[arg-type]  # it is a curve's
@@ -99,7 +99,7 @@ def test_refresh_asks_everybody_at_once_and_shows_what_was_said(
 
 
 def test_refresh_fails_when_somebody_does_not_answer_and_says_who(node: Path, terminal: Terminal) -> None:
-    """Then doctor is red and names the cure; a source that cannot be read is told with its file."""
+    """Then doctor is red and names the cure; a source that cannot be read is named with its file."""
     run = terminal.type("trust", "refresh", "--lang", "en")
     assert run.code == 6
     assert "no answer that runs for 3 of 3 certificates" in run.out

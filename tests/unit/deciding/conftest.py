@@ -48,7 +48,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
-    """One that hosts nobody."""
+    """Open a store without hosted agencies."""
     async with opened(url, clock) as node_store:
         yield node_store
 
@@ -93,7 +93,7 @@ async def agency_rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
 
 
 async def event_data(services: DecisionServices, subject: str, kind: EventKind) -> list[Mapping[str, object]]:
-    """What events of that kind say of it."""
+    """Read the data of a subject's events of that kind."""
     async with services.decisions.read() as view:
         return [event.data for event in await view.events.of(subject) if event.kind is kind]
 

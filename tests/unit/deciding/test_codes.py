@@ -135,7 +135,7 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
         (RENAMED, f"{MAILS}Z91.01,Sở Tài chính,Z91,a@example.invalid", "built_change"),
         (RENAMED, f"{MAILS}Z91.07,Sở Y tế và Dân số,Z91,a@example.invalid", "built_change"),
         (RENAMED, f"{MAILS}Z91.07.01,Chi cục,Z91.07,a@example.invalid", "built_row"),
-        # An old form that was given away since stands in the way too.
+        # An old form that another agency got since is an obstacle too.
         (f"{ALIASES}Z91.01,Sở Tài chính,\n", f"{ALIASES}Z91.02,Sở Nội vụ,000.00.01.Z91", None),
     ],
 )

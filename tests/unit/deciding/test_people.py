@@ -127,7 +127,7 @@ async def test_once_somebody_administers_persons_the_operator_does_not(services:
 
 
 async def test_who_is_blocked_is_out_and_the_operator_can_begin_again(services: DecisionServices) -> None:
-    """Nobody is left who administers: a set-up that lost its people is not lost."""
+    """With no administrator left the operator can still begin again."""
     an, binh = await people.two(services)
     for person in (an, binh):
         await deciding.block(services, "operator", person.name)

@@ -58,7 +58,7 @@ async def test_a_certificate_speaks_for_a_code_once_a_second_person_approved(
 async def test_many_certificates_come_into_force_together_or_not_at_all(
     services: DecisionServices, directory: SqlDirectory
 ) -> None:
-    """The first set-up of a node: all partners in one proposal, before anybody is a day old."""
+    """The first set-up of a node: all partners in one proposal, before any account is a day old."""
     an, binh = await people.two(services)
     good = [certificate(f"Z91.0{n}", f"key {n}") for n in range(1, 4)]
 
@@ -305,7 +305,7 @@ async def test_day_one_is_finished_in_set_up_and_each_approval_of_it_is_marked(
 async def test_set_up_ends_by_a_person_and_what_follows_needs_a_day_and_has_no_mark(
     services: DecisionServices, clock: ManualClock
 ) -> None:
-    """By one who decides about trust, and no other."""
+    """Only a person who decides about trust ends it."""
     an, binh = await people.two(services)
     chi = await people.enrolled(services, "Chi", (Role.HEAD,), by=await an.here())
     with pytest.raises(Denied):
@@ -353,7 +353,7 @@ async def test_a_clock_that_went_back_does_not_lengthen_the_set_up(
 async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
     services: DecisionServices, directory: SqlDirectory, edit: Edit
 ) -> None:
-    """In set-up nobody need be a day old: who empties the table and begins anew must not get that again."""
+    """Set-up asks for no account of a day's age, so an emptied table must not begin it again."""
     an, binh = await people.two(services)
     await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
     await approvals.end_set_up(services, await an.here())

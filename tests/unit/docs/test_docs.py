@@ -69,7 +69,7 @@ def prose(page: Path) -> str:
 
 @cache
 def spans(page: Path) -> frozenset[str]:
-    """What stands in single backticks."""
+    """Return the texts in single backticks."""
     return frozenset(re.findall(r"`([^`\n]+)`", prose(page)))
 
 
@@ -91,7 +91,7 @@ def cell(text: str) -> str:
 
 
 def test_what_a_page_names_is_there(cases: Cases) -> None:
-    """Its modules, its links, its command lines; no path of somebody's machine. The README is one screen."""
+    """Its modules, its links, its command lines; no path of one machine. The README is one screen."""
     settings = set(names())
 
     def check(page: Path) -> None:
@@ -337,7 +337,7 @@ def is_typable(line: str) -> bool:
 def test_every_state_has_its_entry() -> None:
     page = spans(DOCS / "states.md")
     text = text_of(DOCS / "states.md")
-    # Packed is never shown: to everybody outside, the document is still queued. Flow tells of it.
+    # Packed is never shown: outside of the node the document is still queued. Flow describes it.
     public_states = {*OutState} - {OutState.PACKED}
 
     assert {*STATES, *InState, *public_states} - page == set()

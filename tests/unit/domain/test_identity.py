@@ -1,4 +1,4 @@
-"""What stands for a digest is one, also where it is read from what is stored."""
+"""Values that stand for a digest are digests, also where they are read back from storage."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def salted() -> bytes:
 
 
 def test_a_text_gone_with_its_salt_is_erased_and_each_field_is_told() -> None:
-    """Whoever changes this form needs another version: old proofs rest on it."""
+    """A change of this form needs another version, because old proofs rest on it."""
     leaf = sealed_log.write_leaf(EVENT, salted)
     digest = hashlib.sha256(bytes(range(32)) + rb'"Sai \u0111\u1ecba ch\u1ec9"').hexdigest()
 
@@ -149,7 +149,7 @@ def test_any_change_of_an_event_is_told_by_its_name(event: Logged, data: st.Data
 
 
 def same(mine: Any, other: Any) -> bool:
-    """As JSON tells them apart: True is not 1."""
+    """Compare two values as JSON does: True is not 1."""
     return type(other) is not object and json.dumps(mine, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 

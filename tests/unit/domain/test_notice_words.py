@@ -1,4 +1,4 @@
-"""What stands behind the reason of a recall is read back as it was written, and no other text is taken for it."""
+"""Notice number and name behind the reason of a recall are read back unchanged, and no other text is taken for them."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ published = st.builds(
 
 
 def test_the_bytes_are_exactly_these() -> None:
-    """As docs/log.md fixes them."""
+    """The bytes are fixed by docs/log.md."""
     assert SEAL.to_bytes() == (
         b"gateway-log-seal/1\n"
         b"log 5b0c1d0a9f5e4c1c8f0a3b2e1d4c6a7f\n"

@@ -107,7 +107,7 @@ def test_between_02_and_03_the_later_stated_time_wins_whenever_it_arrived_and_a_
 
 
 def test_what_only_a_session_vouches_for_overrules_no_signed_status_and_nothing_of_another_axis() -> None:
-    """Where its own axis carried the delivery, and nobody signed a status, it counts."""
+    """It counts for a delivery of its own axis without any signed status."""
     sent_north = replace(moved("sent", 0), axis="north")
     refused = replace(status("02", 5), session="vxp:h01")
     by_north, by_south = replace(refused, axis="north"), replace(refused, axis="south")

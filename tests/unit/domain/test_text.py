@@ -29,7 +29,7 @@ def test_folding_again_changes_nothing(text: str) -> None:
 
 
 def finds(query: str, *texts: str) -> bool:
-    """As both databases answer: words one after the other, the last one perhaps only begun."""
+    """Search as both databases do: words in sequence, the last one perhaps only begun."""
     column = f" {indexed(texts, [(SearchRole.SENDER, texts[-1])])} "
     return bool(sought(query).terms) and all(
         f" {' '.join(term.words)}{' ' if term.is_whole else ''}" in column for term in sought(query).terms
@@ -82,7 +82,7 @@ def test_a_search_with_accents_asks_for_them_and_hits_are_marked_as_they_stand()
 @settings(max_examples=200)
 @given(st.text(max_size=600))
 def test_whatever_is_typed_asks_for_plain_words_and_not_too_many(query: str) -> None:
-    """Nothing of it means anything to a database."""
+    """No typed character is an operator of a database."""
     search = sought(query)
 
     assert len(search.terms) <= 12

@@ -57,7 +57,7 @@ def write_envelope(
 
 
 def test_letters_markup_and_texts_of_the_full_length_are_written_as_they_are() -> None:
-    """So that a text of them alone need not be looked at twice (W1)."""
+    """A text of these letters alone needs no second check (W1, canonical letters)."""
     pattern = re.compile(f"[{LETTERS}]")
     letters = [chr(n) for n in range(0x10000) if pattern.fullmatch(chr(n))]
 

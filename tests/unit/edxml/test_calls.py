@@ -39,7 +39,7 @@ class _Desk:
 
 
 def _calls(work: Callable[[], T]) -> tuple[T, int, int]:
-    """What it gives, with how many calls of Python and of C it takes when nothing is met for the first time."""
+    """Run work a second time; return its outcome and its numbers of Python and C calls."""
     work()
     profile = Profile()
     outcome = profile.runcall(work)
@@ -51,7 +51,7 @@ def _calls(work: Callable[[], T]) -> tuple[T, int, int]:
 def _write(
     model: Envelope, files: envelopes.Files, signer: pki.KeySigner, qualifier: build.Qualifier
 ) -> tuple[bytes, SignedEnvelope[Envelope]]:
-    """As it would leave."""
+    """Write an envelope and prove it, as on the way out."""
     out = BytesIO()
     output = build.write(model, envelopes.contents(files), out, signer, qualifier, AT)
     services, packet_id = cast("OutgoingServices", _Desk()), qualifier.packet_id
@@ -61,7 +61,7 @@ def _write(
 
 
 def _judge(raw: bytes, signer: pki.KeySigner, ours: str) -> incoming.Ruling | None:
-    """As a receiver takes it in; a status ends in its proof."""
+    """Examine an envelope as a receiver does; a status ends with its proof."""
     bound = (envelopes.binding(signer),)
     source = verify.EnvelopeSource(size=len(raw), open=lambda: (raw,))
     examined = verify.examine_fast(

@@ -23,7 +23,7 @@ def _cut(data: bytes, start: bytes, end: bytes) -> bytes:
 def test_group_2_3_what_the_owner_signed_but_is_not_canonical_or_means_something_else_is_not_mine(
     cases: Cases,
 ) -> None:
-    """What is taken is another text, a file of other letters, or a recipient without a word, in its own canonical form."""
+    """Only another text, a file of other letters, or a recipient without a word is read, in its own canonical form."""
     head, _, tail = envelopes.split(good())
     counts = dict.fromkeys(INSTEAD, 0)
     for place in (PLACE, RECIPIENT, b' version="1.0">', b"</edXML>", CONTENT.start):

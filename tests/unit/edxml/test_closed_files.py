@@ -84,7 +84,7 @@ def _read(raw: bytes, *, opens: bool) -> Fast:
 
 
 def _opened(closed: Fast, raw: bytes) -> tuple[tuple[FileSlice, ...], dict[int, bytes]]:
-    """As `incoming.check` opens them."""
+    """Open the files as `incoming.check` does."""
     limits, files, contents = POLICY.limits, [], {}
     for part, attached in zip(closed.files, closed.envelope.attachments, strict=True):
         out = bytearray()

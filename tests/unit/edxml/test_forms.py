@@ -54,7 +54,7 @@ def meaning(envelope: Envelope) -> Envelope:
 
 
 def read_by_both(raw: bytes) -> reader.Read:
-    """By expat, as it is; and what libxml2 makes of it in canonical form."""
+    """Read the bytes by expat, and again in the canonical form of libxml2."""
     read = reader.read([raw], POLICY.limits)
     canonical_read = reader.read([oracles.canonical_form(raw)], POLICY.limits)
     assert canonical_read.envelope == read.envelope
@@ -125,7 +125,7 @@ def test_without_its_signature_it_is_what_our_writer_writes_and_is_made_again_or
 
 @pytest.mark.parametrize("form", OTHER_FORMS)
 def test_signed_again_it_gives_the_same_file(form: Form) -> None:
-    """So a retry after a change of keys sends the same bytes."""
+    """A retry after a change of keys therefore sends the same bytes."""
     first = envelopes.native(signer=pki.signer(kind="p256"))
     other = envelopes.native(signer=pki.signer(kind="rsa-2048"), packet_id="pkt_00000000000000000000000002")
 
@@ -135,7 +135,7 @@ def test_signed_again_it_gives_the_same_file(form: Form) -> None:
 
 @pytest.mark.parametrize("form", OTHER_FORMS)
 def test_the_golden_files(form: Form) -> None:
-    """A form is never changed once it went out: what was handed over is made anew from the signed file for whoever asks,
+    """A form is never changed once it went out: the file that was handed over is made anew from the signed one on request,
     and must be the same. Another shape is another form."""
     raw = (GOLDEN / "standard.edxml").read_bytes()
 

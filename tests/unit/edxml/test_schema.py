@@ -1,4 +1,4 @@
-"""The schemas take what our writer writes, both validators give one verdict, and every problem is told in words."""
+"""The schemas take what our writer writes, both validators give one verdict, and every problem is named in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The safe view of a file that nobody trusts: shown as far as it can be read, bounded, and nothing in it is done."""
+"""The safe view of an untrusted file: shown as far as it can be read, bounded, and without running anything in it."""
 
 from __future__ import annotations
 

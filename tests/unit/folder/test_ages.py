@@ -28,7 +28,7 @@ def list_files(root: Path) -> list[str]:
 
 
 def test_what_is_older_goes_and_the_rest_stays(tmp_path: Path) -> None:
-    """What was refused counts from when it was put there, however old the file itself is."""
+    """A refused file counts from the day of its refusal, however old the file itself is."""
     lay_files(tmp_path)
     now = datetime.now(UTC)
     with Place.open_root(tmp_path) as base:

@@ -20,7 +20,7 @@ STEPS = ("move", "write", "remove", "append")
 
 
 class Killed(BaseException):
-    """Nothing of the program catches it, as nothing catches a kill."""
+    """Exception that no code of the program catches, like a kill."""
 
 
 class Killer:

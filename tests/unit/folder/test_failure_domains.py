@@ -1,4 +1,4 @@
-"""Each agency's hot folder is a failure domain of its own: what nobody foresaw in one stops no other, holds up no other
+"""Each agency's hot folder is a failure domain of its own: an unforeseen error in one stops no other, delays no other
 entry of the same folder, and ends in `error/` with its reason."""
 
 from __future__ import annotations

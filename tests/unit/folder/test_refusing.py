@@ -135,7 +135,7 @@ async def test_corrected_and_moved_back_it_is_sent(desk: Desk) -> None:
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "device", "folder"])
 async def test_threat_127_what_is_no_file_is_never_opened(desk: Desk, kind: str) -> None:
-    """A link to a key of the node must not be sent to anybody."""
+    """A link to a key of the node must never be sent."""
     out = desk.place("out", "x.pdf")
     if kind == "link":
         out.symlink_to("/etc/hostname")

@@ -23,13 +23,13 @@ T = TypeVar("T")
 
 
 async def in_thread(act: Callable[[], T]) -> T:
-    """What a program does that knows nothing of loops."""
+    """Run the client's blocking call in a thread, as a program without an event loop would."""
     return await asyncio.to_thread(act)
 
 
 @dataclass
 class Waits:
-    """What the client waited, without its waiting; meanwhile `then` happens."""
+    """Pauses that the client asked for, without waiting; `then` is called in each."""
 
     pauses: list[float] = field(default_factory=list)
     then: Callable[[], object] = lambda: None
@@ -84,7 +84,7 @@ def client_of(door: api.Door, line: TcpProxy, waits: Waits) -> Clients:
 
 @dataclass
 class Scripted:
-    """Answers each request with the next of `script`, the last one again and again, and keeps what came."""
+    """Answers each request with the next of `script`, the last one again and again, and keeps the requests."""
 
     url: str = ""
     script: list[Callable[[web.Request], web.StreamResponse]] = field(default_factory=list)

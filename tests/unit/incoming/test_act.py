@@ -162,7 +162,7 @@ async def test_an_assignment_said_again_with_04_is_new(town: Town) -> None:
 
 
 async def test_a_call_that_lacks_something_is_refused_and_changes_nothing(town: Town) -> None:
-    """And codes that nobody may say now."""
+    """Codes that the document's state does not allow are refused too."""
     arrived = await arrive(town)
     calls = ((StatusCall(code="02"), "reason"), (StatusCall(code="02", reason="OTHER"), "note"))
 

@@ -1,4 +1,4 @@
-"""What is told around an incoming document: what it looks like, and which one a replacement is about."""
+"""Facts around an incoming document: its likely duplicate, and the document that a replacement is about."""
 
 from __future__ import annotations
 

@@ -283,7 +283,7 @@ async def test_it_ends_as_by_the_steps_one_after_another(
 
 
 async def ends(town: Town) -> list[object]:
-    """What a clerk finds, and what the log tells; without ids and times."""
+    """List the states that a clerk sees and the events of the log, without ids and times."""
     lines: list[object] = []
     for row in reversed(await town.inbox()):
         events = [event.kind for event in await town.events(PROVINCE, row.id)]

@@ -1,4 +1,4 @@
-"""Mail entered by hand: one run of numbers with what came over the axis, whatever the order; catch-up entries in the
+"""Mail entered by hand: one run of numbers together with mail of the axis, in any order; catch-up entries in the
 book of the year they came in; struck lines that keep their number; scans read back as they were."""
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ async def event_data(town: Town, document: IncomingDocument, kind: str) -> list[
 
 
 async def test_each_unit_has_its_part_with_its_own_day(town: Town) -> None:
-    """What is due first leads, and only the unit asked for is listed."""
+    """The part that is due first leads, and a unit's list has its own parts alone."""
     document = await assigned(town)
 
     parts = await parts_of(town, document)

@@ -1,4 +1,4 @@
-"""The same lead file under another number of one sender is told to the receiver, as the sender is asked about it."""
+"""The same lead file under another number of one sender is marked for the receiver; the sender has to confirm it."""
 
 from __future__ import annotations
 

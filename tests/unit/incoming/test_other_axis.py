@@ -1,4 +1,4 @@
-"""A status that came by the session with a foreign axis, and that nobody signed."""
+"""An unsigned status that only the session with a foreign axis vouches for."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Away = Callable[[str], None]
 
 @pytest.fixture
 def away(town: Town, monkeypatch: pytest.MonkeyPatch) -> Away:
-    """As of a certificate that was put there by another user."""
+    """Make an agency's certificate unreadable, as if another user had put it there."""
     read = Path.read_bytes
 
     def leave(code: str) -> None:

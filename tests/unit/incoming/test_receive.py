@@ -34,7 +34,7 @@ FILES = (("van-ban.pdf", PDF),)
 
 
 async def landed(town: Town, number: str = "200") -> Packet:
-    """A good packet that lies there; nobody has looked at it."""
+    """Land a good packet that is not processed yet."""
     packet = town.forge(document(number), FILES)
     await town.deliver(packet)
     await town.land()
@@ -92,7 +92,7 @@ async def test_threat_091_a_store_that_fails_while_a_packet_is_looked_at_puts_it
 
 @pytest.mark.usefixtures("lies_in")
 async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_sends_it_again(town: Town) -> None:
-    """Of the right size, so that only its digest tells."""
+    """The damaged file keeps its size, so only its digest shows the damage."""
     packet = await landed(town)
     await Lying.of(town.node).change(packet.digest, lambda raw: raw.replace(b"200", b"201"))
     await town.process()
@@ -107,7 +107,7 @@ async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_sends_it_a
 
 
 class Forgetful:
-    """Between the keeping of content and the first reference to it, somebody who had the same content lets go of it."""
+    """Blobs whose content is forgotten by another holder between `keep` and the first reference."""
 
     def __init__(self, real: FileBlobs) -> None:
         self._real = real
@@ -122,7 +122,7 @@ class Forgetful:
 
 
 def lost_for_now(lies_in: str) -> AbstractContextManager[pytest.ExceptionInfo[StoreFailure] | None]:
-    """A file is there before somebody refers to it; a row is written by who refers to it, so nobody comes between."""
+    """Expect the loss for files alone: a row is written in the transaction that refers to it, a file before it."""
     return pytest.raises(StoreFailure, match="hand it in again") if lies_in == "files" else nullcontext()
 
 
@@ -147,7 +147,7 @@ async def test_content_that_another_lets_go_of_before_it_is_referred_to_loses_no
 async def test_content_that_another_lets_go_of_before_it_is_referred_to_refuses_a_sender_for_now_and_stores_nothing(
     town: Town, lies_in: str
 ) -> None:
-    """Not as something that is not there: whoever tries again succeeds."""
+    """The refusal asks for another try, which succeeds; it does not say that content is missing."""
     blobs = cast(FileBlobs, Forgetful(town.node.out.blobs))
     hindered = replace(town, node=replace(town.node, out=replace(town.node.out, blobs=blobs)))
 

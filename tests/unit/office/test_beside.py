@@ -1,4 +1,4 @@
-"""What goes on beside a page ends before what it works with is closed."""
+"""Background tasks of pages end before their store and pool are closed."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ async def test_an_agencys_administrator_stays_in_the_own_agency(services: Accoun
 async def test_of_a_person_with_posts_elsewhere_one_ends_the_posts_of_the_own_agency(
     services: AccountServices,
 ) -> None:
-    """And, once there is no post elsewhere, does everything again; whoever administers both agencies does it from the
+    """Without a post elsewhere every act is possible again; an administrator of both agencies may do everything from the
     beginning."""
     staff = await team(services)
     root, by = staff["root"].by, staff["admin"].by

@@ -1,4 +1,4 @@
-"""API keys: made, changed over and revoked by whoever administers the agency, and by nobody else."""
+"""API keys: made, changed over and revoked by an administrator of the agency alone."""
 
 from __future__ import annotations
 

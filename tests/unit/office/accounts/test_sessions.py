@@ -40,7 +40,7 @@ async def is_over(services: AccountServices, token: str) -> bool:
 
 
 async def test_signing_in_gives_a_new_id_and_ends_the_one_before(services: AccountServices) -> None:
-    """Whoever planted a session in the browser has nothing."""
+    """A session that was planted in the browser before is worthless."""
     _, person = await clerk(services)
     planted = (await person.enters()).token
     entered = await person.enters(before=planted)
@@ -140,7 +140,7 @@ async def test_a_password_change_closes_all_other_sessions_and_renews_this_one(
 
 
 async def test_no_password_of_before_is_taken_again(services: AccountServices, clock: ManualClock) -> None:
-    """Of two that are remembered; the third last may come back."""
+    """With two remembered passwords the third last may come back."""
     two = replace(services, rules=replace(services.rules, passwords=PasswordRules(remembered=2)))
     _, person = await clerk(two)
     token = (await person.enters()).token

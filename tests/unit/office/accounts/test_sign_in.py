@@ -48,7 +48,7 @@ async def test_a_link_is_too_old_after_three_days_and_refuses_a_bad_password(
 ) -> None:
     _, code = await admin.add(services, MACHINE, admin.NewAccount(login="vananh", name="Vân Anh"))
 
-    for _ in range(6):  # whoever has the link may look for a good one as long as it takes
+    for _ in range(6):  # the holder of a link may try passwords without a limit
         with pytest.raises(NotTaken) as error:
             await credentials.take_up(services, code, "VanAnh@2026", HERE)
     clock.advance(timedelta(hours=72))

@@ -38,7 +38,7 @@ def part(book: zipfile.ZipFile, name: str = "xl/worksheets/sheet1.xml") -> Eleme
 
 
 def read(book: zipfile.ZipFile) -> list[list[Cell]]:
-    """As a table program would: by the type of the cell and the number format of its style."""
+    """Read the cells as a table program does: by their type and the number format of their style."""
     formats = [
         int(style.attrib["numFmtId"]) for style in part(book, "xl/styles.xml").findall("m:cellXfs/m:xf", NS)
     ]

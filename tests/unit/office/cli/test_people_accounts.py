@@ -20,7 +20,7 @@ from tests.unit.cli.conftest import Terminal
 
 @pytest.fixture
 def folder(tmp_path: Path, terminal: Terminal) -> Path:
-    """A node with one agency and nobody who administers it."""
+    """Set up a node with one agency and no administrator."""
     folder = tmp_path / "node"
     folder.mkdir()
     settings = stage.settings_for(folder)

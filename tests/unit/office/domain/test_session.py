@@ -25,5 +25,5 @@ def test_a_form_belongs_to_one_session_and_tells_nothing_of_it() -> None:
     assert not session.is_form_token("", session.form_token(""))
     assert not session.is_form_token(token, chr(0xDCFF))
     assert form not in (token, session.digest_of(token))
-    # Whoever reads the table knows the digest, which makes no form.
+    # A reader of the table knows the digest, which makes no valid form.
     assert not session.is_form_token(token, session.form_token(session.digest_of(token)))

@@ -1,4 +1,4 @@
-"""Idle accounts and waiting after wrong tries: each boundary, and nobody taken out who is needed."""
+"""Idle accounts and waiting after wrong tries: each boundary, and no needed account withdrawn."""
 
 from __future__ import annotations
 

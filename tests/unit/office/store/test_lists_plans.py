@@ -51,7 +51,7 @@ Ask = Callable[[SqlLists], Awaitable[object]]
 
 
 async def plans(store: SqlOfficeStore, ask: Ask) -> Sequence[Sequence[str]]:
-    """The steps by which each statement that is asked of lists finds its rows."""
+    """Return the query plan of each statement that `ask` runs on the lists."""
     statements: list[tuple[str, Any]] = []
 
     def note(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:

@@ -37,7 +37,7 @@ HOUR = timedelta(hours=1)
 
 
 def asked_for(office: TodoOffice, kind: RequestKind, packet_id: str = "p1") -> Fact:
-    """What is noted of a document whose sender, or whose recipient, is asked for something."""
+    """Build the fact of an open request about a document."""
     return Fact(
         track=Track.REQUEST,
         code="asked",
@@ -349,7 +349,7 @@ async def test_a_sealed_document_shows_no_words_of_its_own(office: TodoOffice) -
 async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after_its_day(
     office: TodoOffice,
 ) -> None:
-    """T6, T7: first it is to be begun, then to be done; nobody else's unit sees it."""
+    """T6, T7: first it is to be begun, then to be done; no other unit sees it."""
     document = await office.receive(state=InState.ASSIGNED)
     lead = await office.give(document.id)
     helping = await office.give(document.id, unit="Phòng Tài chính", is_lead=False, deadline=None)
@@ -400,7 +400,7 @@ async def test_fifteen_working_days_count_from_the_day_the_document_came(office:
 async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_there_is_an_opinion(
     office: TodoOffice,
 ) -> None:
-    """Once; the event says who and what; a document with an opinion is nobody's task of this kind any more."""
+    """A document is submitted once; the event names person and text; an opinion ends the task."""
     document = await office.receive(state=InState.ACCEPTED)
     inn = cast(
         "OfficeIncomingServices", SimpleNamespace(store=office.store, clock=office.clock, wake=lambda: None)

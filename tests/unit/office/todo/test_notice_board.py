@@ -1,4 +1,4 @@
-"""A notice is on every page as soon as it was given, whoever looked meanwhile."""
+"""A notice is on every page as soon as it was published, also where a page was just loaded."""
 
 from __future__ import annotations
 

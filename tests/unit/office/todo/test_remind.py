@@ -74,7 +74,7 @@ class Post:
     reminders: Reminders
 
     async def look(self, *moments: str, **changed: Any) -> None:
-        """As a worker does that has just started: at each of these hours, or now."""
+        """Run the step of a worker that has just started, at each of these hours or now."""
         reminders = replace(self.reminders, **changed)
         for moment in moments or (None,):
             if moment is not None:

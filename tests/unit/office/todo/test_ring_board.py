@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 
 class BoardInputs:
-    """What the board asks beside the store."""
+    """Sources of the board beside the store."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock, self.packets, self.partners_by_code = clock, list[InboxPacket](), dict[str, Partner]()
@@ -46,7 +46,7 @@ def board(services: TodoServices, inputs: BoardInputs) -> RingBoard:
 
 
 async def kinds(board: RingBoard) -> list[RingKind]:
-    """As somebody finds them who looks some minutes later."""
+    """List the kinds of rings that a page shows some minutes later."""
     board.bell.services.clock.advance(301)  # type: ignore[attr-defined]  # the clock of tests
     return [ring.kind for ring in await board.of_agency(NORTH)]
 
@@ -144,7 +144,7 @@ async def test_a_unit_hears_that_a_letter_given_to_it_is_recalled_and_that_it_wa
 async def test_a_desk_remembers_for_its_person_in_its_agency(board: RingBoard, office: TodoOffice) -> None:
     assert await board.services(NORTH) == NotificationSettings()
     now = office.clock.now()
-    await board.read(NORTH, now + DAY)  # nobody reads ahead
+    await board.read(NORTH, now + DAY)  # reading ahead is not possible
     await board.read(NORTH, now - DAY)  # nor back
     await board.choose(NORTH, frozenset({RingKind.SILENT, RingKind.DUE}))
     await board.put_tour_away(NORTH)

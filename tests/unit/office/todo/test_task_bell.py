@@ -1,4 +1,4 @@
-"""What every page shows of the tasks: known for seconds, and gathered anew for whoever acted."""
+"""The count of tasks on every page: kept for seconds, and gathered anew after an act."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def row(*, standing: str = "active", is_bound: bool = True) -> ShownAgency:
 
 
 def test_a_light_says_whether_mail_reaches_an_agency(cases: Cases) -> None:
-    """Who was heard in half a year is reachable; without a certificate nothing counts; who is not in force has none."""
+    """An agency heard in half a year is reachable; without a certificate none is; one that is not in force has no light."""
     recently, never = {"Z91": NOW}, dict[str, datetime]()
     rows = {
         "now": (row(), recently, "reachable"),

@@ -1,4 +1,4 @@
-"""What is told after a PDF was read into a draft: no more than was read."""
+"""The message after a PDF was read into a draft names no more than was read."""
 
 from __future__ import annotations
 

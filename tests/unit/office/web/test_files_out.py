@@ -1,5 +1,5 @@
-"""What a browser is told of a file: shown only where it is a PDF, never run, never framed by others, whatever its name; and
-what it gets of one that breaks off."""
+"""Headers and bytes of files for a browser: only a PDF is shown, no file is run or framed by others, whatever its name; and
+a file that breaks off."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ LIMIT = 3_000
 
 
 async def answered(data: object, **headers: str) -> str:
-    """What reading that form gives: its field `text`, or the code of the objection."""
+    """Post a form; return its field `text`, or the code of the refusal."""
 
     async def read(request: web.Request) -> web.Response:
         try:
@@ -36,7 +36,7 @@ async def answered(data: object, **headers: str) -> str:
 
 
 async def in_parts(*fields: tuple[str, bytes]) -> str:
-    """Of a browser that does not say how long its form is."""
+    """Post a form in parts without its length, as some browsers do."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for name, value in fields:

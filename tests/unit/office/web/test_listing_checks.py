@@ -180,7 +180,7 @@ def test_urgent_ones_come_first_then_doubtful_ones_then_those_with_least_time() 
 
 
 def test_rows_of_before_stand_rightly_among_new_ones() -> None:
-    """What is not doubtful has the place that it always had."""
+    """A letter without doubts keeps its place."""
     list_line = line(document(urgency=Urgency.URGENT))
     assert list_line.due_at is not None
 

@@ -1,4 +1,4 @@
-"""The chart of what waits: queues together, the highest of each quarter of an hour, and its table by the hour."""
+"""The chart of waiting rows: queues together, the highest of each quarter of an hour, and its table by the hour."""
 
 from __future__ import annotations
 

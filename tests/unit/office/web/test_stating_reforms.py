@@ -1,4 +1,4 @@
-"""A change of the organisation as it is typed: which fields a kind needs, what a step lacks, what is carried on."""
+"""A change of the organisation in the wizard: which fields a kind needs, what a step lacks, what is carried on."""
 
 from __future__ import annotations
 

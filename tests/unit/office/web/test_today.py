@@ -1,4 +1,4 @@
-"""Home: what stands first, and the day by the hour."""
+"""Home: its first block, and the day by the hour."""
 
 from __future__ import annotations
 
