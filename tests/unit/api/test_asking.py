@@ -1,4 +1,4 @@
-"""What callers send becomes checked values, or every fault with its place."""
+"""Bodies of callers become checked values, or every fault with its place."""
 
 from __future__ import annotations
 

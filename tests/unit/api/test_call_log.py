@@ -1,4 +1,4 @@
-"""What each key called is kept: without contents and secrets, never at a call's cost, and whole when the process drains."""
+"""The calls of each key are kept: without contents and secrets, at no cost of the call, and whole after a drain."""
 
 from __future__ import annotations
 

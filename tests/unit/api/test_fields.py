@@ -102,7 +102,7 @@ async def test_a_field_comes_under_its_name_and_as_it_always_is(door: Door) -> N
             if not within:
                 assert chosen[first] == full[first], name
             elif isinstance(full[first], list):
-                assert chosen[first] == [{within: x[within]} for x in full[first]], name
+                assert chosen[first] == [{within: member[within]} for member in full[first]], name
             else:
                 assert chosen[first] == (full[first] and {within: full[first][within]}), name
 

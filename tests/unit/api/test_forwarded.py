@@ -1,4 +1,4 @@
-"""Which address a call comes from: of X-Forwarded-For only what a proxy of ours added is believed."""
+"""The address of a caller: X-Forwarded-For is believed only as far as our own proxies wrote it."""
 
 from __future__ import annotations
 

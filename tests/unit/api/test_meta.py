@@ -1,4 +1,4 @@
-"""What a program asks about the node itself, and the pages for people."""
+"""Calls about the node itself, and the pages for people."""
 
 from __future__ import annotations
 

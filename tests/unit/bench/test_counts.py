@@ -1,4 +1,4 @@
-"""What one small document may cost, counted and not timed; and that a long register makes none dearer."""
+"""The cost of one small document, counted and not timed; a long register raises it for none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of two sides that were measured in turns. The run itself needs an environment with the other program."""
+"""The report of two sides that were measured in turns. The run itself needs an environment with the other program."""
 
 from __future__ import annotations
 

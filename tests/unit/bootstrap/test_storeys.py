@@ -1,4 +1,4 @@
-"""What another distribution brings to a node is for trials: a real node is given none of it."""
+"""Extensions of another distribution are for trial nodes: a real node gets none of them."""
 
 from __future__ import annotations
 

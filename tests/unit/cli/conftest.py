@@ -63,9 +63,9 @@ def set_up(terminal: Terminal, *more: str) -> Said:
     """A node of one agency in `state`, which trusts an authority of its own."""
     authority = Authority.create("Trial", SystemClock().now())
     Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    done = terminal.type(
+    init_run = terminal.type(
         *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--port", "0"),
         *("--ca", "root.pem", "--yes", *more),
     )
-    assert done.code == 0, done.err
-    return done
+    assert init_run.code == 0, init_run.err
+    return init_run

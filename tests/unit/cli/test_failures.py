@@ -1,4 +1,4 @@
-"""How a command line fails: the exit code of every error class, the sentence with every reason, never a stack trace."""
+"""Failures of a command line: the exit code of every error class, the sentence with every reason, never a stack trace."""
 
 from __future__ import annotations
 

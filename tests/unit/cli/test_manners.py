@@ -1,4 +1,4 @@
-"""What every command shares with the tools that people know: `-`, pipes that end early, a quiet that is quiet, narrow
+"""Manners that every command shares with common tools: `-`, pipes that end early, a quiet that is quiet, narrow
 windows, one shape of errors, nothing installed unasked."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may do what at the command line: the whole table of commands, by principal."""
+"""Rights at the command line: the whole table of commands, by principal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What opens a key is said when it is made and changed later; a private key is never taken for a certificate."""
+"""The way to open a key is chosen when it is made and changed later; a private key is never taken for a certificate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one fact says: its word as its reader knows it, who said it, and what was written."""
+"""The view of one fact: its word for its reader, its author, and its text."""
 
 from __future__ import annotations
 

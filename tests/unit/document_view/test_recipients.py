@@ -1,4 +1,4 @@
-"""How far a document came at its recipients, in five steps."""
+"""The progress of a document at its recipients, in five steps."""
 
 from __future__ import annotations
 

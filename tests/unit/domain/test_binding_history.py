@@ -1,4 +1,4 @@
-"""What the events tell of bindings, against any table (threat 114)."""
+"""Bindings by the events, against any table (threat 114)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which characters a text of a document may not have, over every one that there is."""
+"""Characters that a text of a document may not have, over all of Unicode."""
 
 from __future__ import annotations
 

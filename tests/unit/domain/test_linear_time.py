@@ -1,4 +1,4 @@
-"""What others wrote is read with work that grows with its length, not with its square: twice the text takes about twice as
+"""Foreign text is read with work that grows with its length, not with its square: twice the text takes about twice as
 many steps. Steps are counted (tests/support/work.py), so a slow machine finds what a fast one does."""
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ READERS: dict[str, Callable[[str], Any]] = {
     "bad characters": has_bad_characters,
     "normal form": text.nfkd,
     "odd subject": lambda t: list(texts.odd_subject(t, Profile(), "/subject")),
-    "stamps": lambda given: texts.stamps_on(given, Profile().secrecy_stamps),
-    "legacy letters": lambda given: texts.found_letters([given]),
+    "stamps": lambda t: texts.stamps_on(t, Profile().secrecy_stamps),
+    "legacy letters": lambda t: texts.found_letters([t]),
     "file name": clean_name,
-    "name of a signer": lambda given: pdf_fields._NAME.fullmatch(given),
+    "name of a signer": lambda t: pdf_fields._NAME.fullmatch(t),
     "number of a page": lambda given: pdf_head._NUMBER.match(given),
     "format of a cell": lambda given: workbook._QUOTED.sub("", given),
     "recipients": recipients_block.items_of,

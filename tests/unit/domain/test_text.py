@@ -1,4 +1,4 @@
-"""What search compares: accents, case, dashes and the placing of tones do not matter, and folding again changes nothing."""
+"""In search accents, case, dashes and the placing of tones do not matter, and a second folding changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which headers name a trace, as the recommendation of the W3C has it, and that what is passed on is the same trace."""
+"""Headers that name a trace, after the recommendation of the W3C; the trace that is passed on is the same."""
 
 from __future__ import annotations
 

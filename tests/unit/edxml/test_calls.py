@@ -1,4 +1,4 @@
-"""How much a small document costs in calls, whatever the machine: written and proved before it leaves (W10), verified and
+"""The cost of a small document in calls, the same on every machine: written and proved before it leaves (W10), verified and
 checked when it comes, and the same of its 01. Limits lie a little above what is reached."""
 
 from __future__ import annotations

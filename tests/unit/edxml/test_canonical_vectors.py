@@ -16,8 +16,8 @@ from tests.support.fast import SIGNER, accepted, fast, good, resigned
 PLACE, RECIPIENT = b"<edXML:Place>Sao Mai<", b"<edXML:To>"
 
 
-def _cut(data: bytes, start: bytes, end: bytes) -> bytes:
-    return data[: data.index(start)] + data[data.index(end) :]
+def _cut(raw: bytes, start: bytes, end: bytes) -> bytes:
+    return raw[: raw.index(start)] + raw[raw.index(end) :]
 
 
 def test_group_2_3_what_the_owner_signed_but_is_not_canonical_or_means_something_else_is_not_mine(

@@ -1,4 +1,4 @@
-"""What an axis writes anew keeps its meaning and its content digest; what the sender changes does not."""
+"""An envelope that an axis writes anew keeps its meaning and its content digest; one that its sender changes does not."""
 
 from __future__ import annotations
 

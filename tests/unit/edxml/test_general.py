@@ -26,13 +26,13 @@ FOREIGN = XmlPolicy(own_axis=False)
 C14N_10 = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 
 
-def _judge(data: bytes, policy: XmlPolicy) -> general.General:
-    return general.judge(data, policy, lambda code: [envelopes.binding(SIGNER)], AT)
+def _judge(raw: bytes, policy: XmlPolicy) -> general.General:
+    return general.judge(raw, policy, lambda code: [envelopes.binding(SIGNER)], AT)
 
 
-def _code(data: bytes, policy: XmlPolicy) -> str:
+def _code(raw: bytes, policy: XmlPolicy) -> str:
     with pytest.raises(InvalidEnvelope) as judged:
-        _judge(data, policy)
+        _judge(raw, policy)
     return judged.value.code
 
 
@@ -59,10 +59,10 @@ def _simple(method: str, digest: str, c14n: str, transforms: list[str]) -> bytes
     return head + unsigned + b"<ds:SignatureValue>" + value + b"</ds:SignatureValue>" + key_info + tail
 
 
-def _value(data: bytes, method: str) -> bytes:
+def _value(raw: bytes, method: str) -> bytes:
     assert isinstance(SIGNER.private_key, rsa.RSAPrivateKey)
     digest = hashes.SHA1() if method.endswith("#rsa-sha1") else hashes.SHA256()  # noqa: S303 - what old systems do
-    return b64encode(SIGNER.private_key.sign(data, padding.PKCS1v15(), digest))
+    return b64encode(SIGNER.private_key.sign(raw, padding.PKCS1v15(), digest))
 
 
 MODERN = _simple(names.RSA_SHA256, names.SHA256_URI, names.EXC_C14N, [names.ENVELOPED, names.EXC_C14N])
@@ -97,8 +97,8 @@ def test_12_2_12_11_a_foreign_axis_needs_no_qualifier_and_its_unsigned_propertie
     unsigned = b"<xades:UnsignedProperties></xades:UnsignedProperties></xades:QualifyingProperties>"
     more = swap(b"</xades:QualifyingProperties>", unsigned)(NATIVE)
     without, with_more = (
-        examine(forge.source(data), policy=FOREIGN, bindings=forge.bindings(SIGNER), at=AT).signed
-        for data in (bare, more)
+        examine(forge.source(raw), policy=FOREIGN, bindings=forge.bindings(SIGNER), at=AT).signed
+        for raw in (bare, more)
     )
     assert without.packet_id is None
     assert forge.judge(bare).code == "MSG-ID"
@@ -108,10 +108,10 @@ def test_12_2_12_11_a_foreign_axis_needs_no_qualifier_and_its_unsigned_propertie
 
 def test_g6_a_certificate_out_of_its_validity_is_left_to_step_9() -> None:
     """signxml would refuse by its own clock; the code of that is CERT-TIME, and `policy.trust` says it."""
-    data = NATIVE + b"\n"
+    raw = NATIVE + b"\n"
 
     judged = general.judge(
-        data, XmlPolicy(), lambda code: [envelopes.binding(SIGNER)], AT + timedelta(days=20 * 365)
+        raw, XmlPolicy(), lambda code: [envelopes.binding(SIGNER)], AT + timedelta(days=20 * 365)
     )
 
     assert judged.canonical

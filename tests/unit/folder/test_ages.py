@@ -1,4 +1,4 @@
-"""What a hot folder has put away goes after the days that were set, and never where none were."""
+"""Files that a hot folder has put away are removed after the days that were set, and never where none were."""
 
 from __future__ import annotations
 

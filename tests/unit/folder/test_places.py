@@ -28,7 +28,7 @@ def on_two_disks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "rename", refusing)
 
 
-@pytest.mark.usefixtures("apart")
+@pytest.mark.usefixtures("on_two_disks")
 async def test_over_devices_everything_is_carried(desk: Desk) -> None:
     desk.letter("15")
     folder = desk.place("out", "16", "meta.json")

@@ -45,7 +45,7 @@ async def test_taken_away_it_is_acknowledged(desk: Desk, tmp_path: Path) -> None
 
     await desk.settle()
 
-    assert [await handed(desk.town, x.name) for x in (deleted, moved)] == ["acked", "acked"]
+    assert [await handed(desk.town, folder.name) for folder in (deleted, moved)] == ["acked", "acked"]
 
 
 async def test_what_lies_there_is_not_laid_again_when_its_lease_ends(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""What cannot be sent lies in `error/` with a reason in two languages, and nothing the API would refuse is sent."""
+"""An unsendable document lies in `error/` with a reason in two languages, and nothing the API would refuse is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is laid into `out/` is sent as over the API, and lies in `sent/` with its receipt."""
+"""A document in `out/` is sent as over the API, and lies in `sent/` with its receipt."""
 
 from __future__ import annotations
 

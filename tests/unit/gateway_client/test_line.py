@@ -1,4 +1,4 @@
-"""What the client makes of another side that is ill, or is no node: when it asks again, when it gives up, and that the
+"""The client against a node that is ill, and a server that is no node: when it asks again, when it gives up, and that the
 key goes nowhere else."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a document system does with the client against a real node, over a line that breaks: send, take, answer, follow."""
+"""A document system with the client against a real node, over a line that breaks: send, take, answer, follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clerks and document systems do with an incoming document: statuses twice and in any order, versions, hand-over."""
+"""Acts of clerks and document systems on an incoming document: statuses twice and in any order, versions, hand-over."""
 
 from __future__ import annotations
 

@@ -33,5 +33,5 @@ def test_the_skeleton_is_the_same_without_the_files(cases: Cases) -> None:
             assert schema.skeleton(cut, EnvelopeLimits()) == schema.skeleton([raw], EnvelopeLimits())
             assert sum(map(len, cut)) == len(raw) - sum(part.length for part in parsed.files)
             # A part without content cuts nothing.
-            blank = [replace(x, part=replace(x.part, offset=0, length=0)) for x in file_looks]
+            blank = [replace(look, part=replace(look.part, offset=0, length=0)) for look in file_looks]
             assert b"".join(without_files(partial(BytesIO, raw), blank)) == raw

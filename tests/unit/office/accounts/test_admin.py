@@ -1,4 +1,4 @@
-"""Who may administer whom; posts, mailboxes, delegations, idle accounts, the yearly list, and what is read."""
+"""Administration of accounts: posts, mailboxes, delegations, idle accounts, the yearly list, and reading."""
 
 from __future__ import annotations
 
@@ -214,7 +214,9 @@ async def test_a_delegation_acts_once_a_head_agreed(services: AccountServices, c
     assert not session_before.may(Right.INSTRUCT)
     granted = session_after.require(Right.INSTRUCT)
     assert (granted.manner, granted.on_behalf_of) == (Manner.OWN, unit.person.id)
-    assert [x.id for x in await posts.delegations_seen(services, session_after)] == [delegation.id]
+    assert [
+        seen_delegation.id for seen_delegation in await posts.delegations_seen(services, session_after)
+    ] == [delegation.id]
     clock.advance(10 * DAY)
     assert not (await sessions.check(services, (await staff["clerk"].enters()).token)).may(Right.INSTRUCT)
 

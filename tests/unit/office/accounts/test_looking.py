@@ -1,4 +1,4 @@
-"""What administrators see of accounts: their own agency's, and nothing of others."""
+"""Accounts as administrators see them: their own agency's, and none of others."""
 
 from __future__ import annotations
 

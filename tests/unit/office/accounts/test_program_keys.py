@@ -44,7 +44,7 @@ async def test_two_keys_are_good_while_a_program_changes_over(
     assert [key.used_at for key in keys] == [clock.now(), clock.now()]
     await program_keys.revoke(services, book, admin.by, NORTH, key.id)
     assert [await book.find_key(digest(s)) is not None for s in (secret, other)] == [False, True]
-    assert [x.kind for x in await accounts.told(services, key.id)] == [
+    assert [event.kind for event in await accounts.told(services, key.id)] == [
         EventKind.API_KEY_CREATED,
         EventKind.API_KEY_REVOKED,
     ]

@@ -120,7 +120,7 @@ class Story:
     async def check(self) -> None:
         now = local(self.town.clock.now()).year
         for year in range(START.year - 1, now + 1):
-            ids = {id for y, id in self.made if y == year}
+            ids = {id for made_in, id in self.made if made_in == year}
             span = Span(year=year)
             async with self.town.node.store.read(self.scope) as work:
                 lines = [

@@ -100,7 +100,7 @@ def test_header_frozen_filter_and_print_area_cover_the_table() -> None:
 
 
 def test_the_parts_of_a_sheet_stand_in_the_order_of_the_standard() -> None:
-    order = [tag_of.tag.removeprefix(M) for tag_of in part(write_book([["a", "b"]], ["below"]))]
+    order = [child.tag.removeprefix(M) for child in part(write_book([["a", "b"]], ["below"]))]
 
     assert order == [
         *("sheetPr", "sheetViews", "sheetFormatPr", "cols", "sheetData", "autoFilter", "mergeCells"),

@@ -93,10 +93,10 @@ def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: 
         async with open_core(stage.settings_for(folder)) as office:
             async with account_services(office).accounts.read() as view:
                 person = await view.people.named("vananh")
-            who = accounts.Someone(services=account_services(office), person=person, password="wrong")
+            guesser = accounts.Someone(services=account_services(office), person=person, password="wrong")
             for _ in range(6):
                 with pytest.raises(Denied) as error:
-                    await who.enters()
+                    await guesser.enters()
                 codes.append(error.value.code)
         return codes
 

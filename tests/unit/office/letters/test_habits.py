@@ -1,4 +1,4 @@
-"""What the last documents of an agency suggest for the next one."""
+"""Suggestions for the next document from an agency's last ones."""
 
 from __future__ import annotations
 

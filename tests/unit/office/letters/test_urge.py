@@ -113,7 +113,7 @@ async def test_an_answer_that_does_not_come_by_its_day_is_urged_until_it_comes(t
 
     async def tasks() -> list[tuple[str, bool]]:
         listed_tasks = (await todo.gather(town.node.todo, scope)).tasks
-        return [(x.counterpart, x.is_late) for x in listed_tasks if x.kind is TaskKind.REPLY_DUE]
+        return [(task.counterpart, task.is_late) for task in listed_tasks if task.kind is TaskKind.REPLY_DUE]
 
     assert await tasks() == []
     town.clock.advance(timedelta(days=3))

@@ -1,4 +1,4 @@
-"""Which limits run on an account, and when each is reached."""
+"""Limits that run on an account, and the time of each."""
 
 from __future__ import annotations
 

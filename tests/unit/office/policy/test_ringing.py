@@ -1,4 +1,4 @@
-"""What the bell tells, and since when: a task when it begins and once more when it is late, a silent recipient once."""
+"""Rings of the bell and their times: a task when it begins and once more when it is late, a silent recipient once."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_who_owes_a_word_since_a_day_and_was_not_heard_is_silent_once() -> None:
     assert (silent["A"].party, silent["A"].at) == ("Sở A", NOW - 2 * DAY)
     # It spoke in between: silence is counted from what it owes since then.
     spoke = {"A": Partner(name="Sở A", heard_at=NOW - 2.5 * DAY)}
-    (silent_again,) = notifications.of_silent(sent[:2], spoke)
-    assert silent_again.at == NOW - DAY
+    (silent_now,) = notifications.of_silent(sent[:2], spoke)
+    assert silent_now.at == NOW - DAY
     (unknown,) = notifications.of_silent([("Z", NOW - 2 * DAY)], {})
     assert unknown.party == "Z"

@@ -1,4 +1,4 @@
-"""What was counted a moment ago is not counted again, and never longer than it may be wrong."""
+"""A fresh count is not made again, and is used no longer than it may be wrong."""
 
 from __future__ import annotations
 

@@ -361,7 +361,7 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     assert [(m.id, m.kind, m.due_at, m.unit) for m in mine] == [
         (f"work:{lead.id}", TaskKind.START, at("23 08:00"), "Phòng Tổng hợp")
     ]
-    assert [(their.id, their.timer) for their in theirs] == [(f"work:{helping.id}", "t7n")]
+    assert [(task.id, task.timer) for task in theirs] == [(f"work:{helping.id}", "t7n")]
     assert nobodys == ()
 
     await todo.take_task(office.services, NORTH, mine[0].id, "Nguyễn Thị An", {"Phòng Tổng hợp"})

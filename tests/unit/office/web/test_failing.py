@@ -1,4 +1,4 @@
-"""What a person reads of an error: of a number that is taken, whose it is and which one is free."""
+"""The message of an error: for a taken number its holder and the next free one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a text may be stands in one table: a page's field takes it from there."""
+"""One table holds the longest length of each text: a page's field takes it from there."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_columns_stand_in_the_order_of_the_list_and_never_none() -> None:
 
     assert keys == ["con-lai", "so"]
     assert chosen_columns(Side.OUT, ("nothing",), content=True) == chosen_columns(Side.OUT, (), content=True)
-    assert all(x.key for side in Side for x in COLUMNS[side])
+    assert all(column.key for side in Side for column in COLUMNS[side])
 
 
 def test_the_number_stands_in_every_table_because_it_opens_the_row() -> None:

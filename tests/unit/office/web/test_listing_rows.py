@@ -1,4 +1,4 @@
-"""What a row of a list calls its document: the number that people know it by, never an id of ours."""
+"""The name of a document in a list: the number that people know it by, never an id of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages are made of: our own files alone in static/, every foreign file in the tree with its origin beside it, the
+"""Parts of the pages: our own files alone in static/, every foreign file in the tree with its origin beside it, the
 tokens of the stylesheet as docs/pages.md names them, and the agency's emblem as a picture that can do nothing."""
 
 from __future__ import annotations
