@@ -59,22 +59,22 @@ def desk(tmp_path: Path, terminal: Terminal) -> Desk:
 
 @pytest.mark.parametrize("agency", [DEPARTMENT, PROVINCE])
 def test_a_pack_is_made_by_number_on_either_side_listed_and_valid(desk: Desk, agency: str) -> None:
-    receipt = desk.json("evidence", "make", "15/STD-VP", agency=agency)
+    pack_row = desk.json("evidence", "make", "15/STD-VP", agency=agency)
 
-    pack = Path(receipt["path"])
-    assert pack.stat().st_size == receipt["size"]
+    pack = Path(pack_row["path"])
+    assert pack.stat().st_size == pack_row["size"]
     assert pack.stat().st_mode & 0o077 == 0
     listed = desk.json("evidence", "list", agency=agency)["data"]
-    assert receipt["id"] in [row["id"] for row in listed]
-    assert listed[-1]["manifest_sha256"] == receipt["manifest_sha256"]
+    assert pack_row["id"] in [row["id"] for row in listed]
+    assert listed[-1]["manifest_sha256"] == pack_row["manifest_sha256"]
     code, out, _ = desk.check(pack, "--lang", "en")
     assert (code, out.splitlines()[-1]) == (0, "VALID: everything that the pack proves holds.")
 
 
 def test_a_pack_goes_where_it_is_told_and_overwrites_nothing(desk: Desk) -> None:
-    receipt = desk.json("evidence", "make", "15/STD-VP", "--to", "case.zip")
+    pack_row = desk.json("evidence", "make", "15/STD-VP", "--to", "case.zip")
     code, _, err = desk.at_node("evidence", "make", "15/STD-VP", "--to", "case.zip")
-    assert Path(receipt["path"]).name == "case.zip"
+    assert Path(pack_row["path"]).name == "case.zip"
     assert (code, "never overwrites" in err) == (4, True)
 
     # The packs of one document are listed alone.

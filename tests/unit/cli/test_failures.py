@@ -24,7 +24,7 @@ VERDICT = Verdict(
 
 
 def classes(kind: type[errors.GatewayError] = errors.GatewayError) -> list[type[errors.GatewayError]]:
-    return [kind, *(kind for sub in kind.__subclasses__() for kind in classes(sub))]
+    return [kind, *(k for sub in kind.__subclasses__() for k in classes(sub))]
 
 
 def make_error(kind: type[errors.GatewayError]) -> errors.GatewayError:

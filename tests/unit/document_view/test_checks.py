@@ -179,5 +179,5 @@ def test_a_first_page_is_told_by_how_it_agrees_with_the_data(cases: Cases) -> No
             row = panel.rows[-1]
             assert (row.grade, row.word, panel.is_clean) == (grade, words, is_clean)
             assert ["16/UBND" in detail for detail in row.details] == ([True] if changed["warnings"] else [])
-            assert sum("16/UBND" in d for row in panel.rows for d in row.details) == len(row.details)
+            assert sum("16/UBND" in d for r in panel.rows for d in r.details) == len(row.details)
     assert len(panel_of(document(found=GOOD)).rows) == len(panel.rows) - 1

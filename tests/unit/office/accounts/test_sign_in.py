@@ -27,9 +27,9 @@ async def test_a_new_account_is_taken_up_by_its_person_alone(services: AccountSe
 
     assert (await credentials.owner_of_code(services, code, HERE)).id == added.id
     await denied(sign_in.run(services, sign_in.TypedSignIn(login="vananh", password=""), HERE))
-    person = await accounts.taken_up(services, code.lower())
+    user = await accounts.taken_up(services, code.lower())
     assert (await denied(credentials.take_up(services, code, "uV4#tr0p x", HERE))).code == "GW-ONE-TIME"
-    entered = await person.enters()
+    entered = await user.enters()
     assert (entered.duties, entered.session.factor, entered.session.agency_id) == (
         (),
         Factor.NONE,
@@ -59,14 +59,14 @@ async def test_a_link_is_too_old_after_three_days_and_refuses_a_bad_password(
 
 
 async def test_every_failure_looks_alike(services: AccountServices) -> None:
-    person = await accounts.operator(services)
-    device, _, _ = await accounts.with_factor(person)
+    user = await accounts.operator(services)
+    device, _, _ = await accounts.with_factor(user)
     refusals = set()
 
     for attempt in (
-        person.typed(password="Another-1 word"),
-        person.typed(login="nobody"),
-        person.typed(),  # the code is missing
+        user.typed(password="Another-1 word"),
+        user.typed(login="nobody"),
+        user.typed(),  # the code is missing
         device.typed(code="000000", password="Another-1 word"),
     ):
         error = await denied(sign_in.run(services, attempt, HERE))
@@ -79,31 +79,31 @@ async def test_every_failure_looks_alike(services: AccountServices) -> None:
 async def test_five_wrong_tries_lock_a_name_whether_or_not_somebody_has_it(
     services: AccountServices, clock: ManualClock, login: str
 ) -> None:
-    person = await accounts.operator(services)
-    wrong = person.typed(login=login, password="wrong")
+    user = await accounts.operator(services)
+    wrong = user.typed(login=login, password="wrong")
     codes = [(await denied(sign_in.run(services, wrong, HERE))).code for _ in range(7)]
 
     assert codes == ["GW-SIGN-IN"] * 5 + ["GW-LOCKED"] * 2
     if login == "quantri":
         # The right password does not open a locked name, and unlocking it does.
-        right = await denied(person.enters())
+        right = await denied(user.enters())
         assert (right.code, right.hint) == ("GW-LOCKED", "wait: 900 s")
         await admin.unlock(services, MACHINE, "quantri")
-        assert (await person.enters()).person.id == person.person.id
+        assert (await user.enters()).person.id == user.person.id
         for _ in range(5):
-            await denied(sign_in.run(services, person.typed(login="QuanTri", password="wrong"), HERE))
-        await denied(person.enters())
+            await denied(sign_in.run(services, user.typed(login="QuanTri", password="wrong"), HERE))
+        await denied(user.enters())
     clock.advance(services.rules.slow.lock)
-    assert (await person.enters()).person.id == person.person.id
-    locked = [e for e in await accounts.told(services, person.person.id) if e.kind is EventKind.PERSON_LOCKED]
+    assert (await user.enters()).person.id == user.person.id
+    locked = [e for e in await accounts.told(services, user.person.id) if e.kind is EventKind.PERSON_LOCKED]
     assert len(locked) == (2 if login == "quantri" else 0)
 
 
 async def test_many_tries_at_once_gain_nothing(services: AccountServices) -> None:
-    person = await accounts.operator(services)
+    user = await accounts.operator(services)
 
     async def attempt() -> str:
-        error = await denied(sign_in.run(services, person.typed(password="wrong"), HERE))
+        error = await denied(sign_in.run(services, user.typed(password="wrong"), HERE))
         return error.code
 
     codes = await asyncio.gather(*(attempt() for _ in range(12)))
@@ -114,19 +114,19 @@ async def test_many_tries_at_once_gain_nothing(services: AccountServices) -> Non
 async def test_an_address_that_tries_many_names_waits_and_others_do_not(
     services: AccountServices, clock: ManualClock
 ) -> None:
-    person = await accounts.operator(services)
+    user = await accounts.operator(services)
     bad = CallOrigin(address="198.51.100.9")
     for n in range(services.rules.slow.by_address):
-        await denied(sign_in.run(services, person.typed(login=f"name{n}"), bad))
+        await denied(sign_in.run(services, user.typed(login=f"name{n}"), bad))
 
-    error = await denied(person.enters(bad))
+    error = await denied(user.enters(bad))
     assert (error.code, error.hint) == ("GW-SLOW-DOWN", "wait: 1 s")
-    assert (await person.enters()).person.id == person.person.id
+    assert (await user.enters()).person.id == user.person.id
     clock.advance(1)
-    await person.enters(bad)
+    await user.enters(bad)
     # One success gives back one try, not all of them.
-    await denied(sign_in.run(services, person.typed(login="another"), bad))
-    assert (await denied(person.enters(bad))).code == "GW-SLOW-DOWN"
+    await denied(sign_in.run(services, user.typed(login="another"), bad))
+    assert (await denied(user.enters(bad))).code == "GW-SLOW-DOWN"
 
 
 async def test_a_second_factor_and_each_recovery_code_are_good_once(services: AccountServices) -> None:
@@ -145,15 +145,15 @@ async def test_a_second_factor_and_each_recovery_code_are_good_once(services: Ac
 
 
 async def test_a_code_that_does_not_fit_sets_up_nothing(services: AccountServices) -> None:
-    person = await accounts.operator(services)
-    acting = await sessions.check(services, (await person.enters()).token)
+    user = await accounts.operator(services)
+    acting = await sessions.check(services, (await user.enters()).token)
     totp, uri = credentials.begin_factor(services, acting)
 
     with pytest.raises(Clash):
         await credentials.set_up_factor(services, acting, PASSWORD, totp, "nothing", HERE)
     await denied(credentials.set_up_factor(services, acting, "Wrong-1 word", totp, "000000", HERE))
     assert "quantri" in uri
-    assert (await person.enters()).session.factor is Factor.NONE
+    assert (await user.enters()).session.factor is Factor.NONE
 
 
 async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(
@@ -174,11 +174,11 @@ async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(
 async def test_an_old_password_signs_in_to_nothing_but_its_change(
     services: AccountServices, clock: ManualClock
 ) -> None:
-    person = await accounts.operator(services)
+    user = await accounts.operator(services)
     clock.advance(89 * DAY)
-    assert (await person.enters()).reminder == 1
+    assert (await user.enters()).reminder == 1
     clock.advance(DAY)
-    entered = await person.enters()
+    entered = await user.enters()
 
     acting = await sessions.check(services, entered.token)
     assert entered.duties == acting.duties == (SignInDuty.CHANGE_PASSWORD,)

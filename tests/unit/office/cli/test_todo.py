@@ -69,7 +69,7 @@ def test_a_task_is_listed_taken_snoozed_and_settled(node: Terminal, tmp_path: Pa
     assert with_owner.json["owner"] == "A. Clerk"
     assert closed.json["note"] == "Went on paper"
     assert (open_tasks["data"], open_tasks["resting"]) == ([], 1)
-    assert [(task["id"], task["owner"]) for task in all_tasks] == [(task["id"], "A. Clerk")]
+    assert [(t["id"], t["owner"]) for t in all_tasks] == [(task["id"], "A. Clerk")]
     assert len(node.type("todo", "list", "-o", "json").json["data"]) == 1
 
 

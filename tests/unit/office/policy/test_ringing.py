@@ -34,17 +34,17 @@ def task(kind: TaskKind, **fields: Any) -> Task:
     return Task(kind=kind, **defaults | fields)
 
 
-def ring(task_: Task) -> Ring:
-    (rung,) = notifications.of_tasks([task_])
-    return rung
+def ring_of(due_task: Task) -> Ring:
+    (ring,) = notifications.of_tasks([due_task])
+    return ring
 
 
 def test_every_kind_of_task_is_told(cases: Cases) -> None:
     def check(kind: TaskKind) -> None:
-        rung = ring(task(kind))
-        assert (rung.document, rung.party, rung.is_late, rung.is_express) == ("7/SNN", "Sở Mẫu", False, False)
+        ring = ring_of(task(kind))
+        assert (ring.document, ring.party, ring.is_late, ring.is_express) == ("7/SNN", "Sở Mẫu", False, False)
         subject = SubjectKind.INCOMING if task(kind).is_incoming else SubjectKind.OUTGOING
-        assert rung.subject_kind is (SubjectKind.AGENCY if kind is TaskKind.CERTIFICATE else subject)
+        assert ring.subject_kind is (SubjectKind.AGENCY if kind is TaskKind.CERTIFICATE else subject)
 
     cases.each(TaskKind, check)
 
@@ -59,27 +59,27 @@ def test_every_kind_of_task_is_told(cases: Cases) -> None:
     ],
 )
 def test_only_express_letters_are_heard(urgency: Urgency, kind: RingKind, aloud: bool) -> None:
-    rung = ring(task(TaskKind.TAKE_IN, urgency=urgency))
-    assert (rung.kind, rung.is_express) == (kind, aloud)
-    assert not ring(task(TaskKind.REJECTED, urgency=urgency)).is_express
+    ring = ring_of(task(TaskKind.TAKE_IN, urgency=urgency))
+    assert (ring.kind, ring.is_express) == (kind, aloud)
+    assert not ring_of(task(TaskKind.REJECTED, urgency=urgency)).is_express
 
 
 def test_a_task_that_was_read_is_told_anew_once_it_is_late() -> None:
     fresh, late = task(TaskKind.FAILED), task(TaskKind.FAILED, is_late=True, due_at=NOW)
-    services = NotificationSettings(read_until=ring(fresh).at)
-    assert not services.is_unread(ring(fresh))
-    assert services.is_unread(ring(late))
-    assert ring(late).at == NOW
+    services = NotificationSettings(read_until=ring_of(fresh).at)
+    assert not services.is_unread(ring_of(fresh))
+    assert services.is_unread(ring_of(late))
+    assert ring_of(late).at == NOW
     # Whatever is due at once is not told twice.
     at_once = task(TaskKind.FAILED, is_late=True, due_at=NOW - HOUR)
-    assert not services.is_unread(ring(at_once))
-    assert NotificationSettings().is_unread(ring(fresh))
+    assert not services.is_unread(ring_of(at_once))
+    assert NotificationSettings().is_unread(ring_of(fresh))
 
 
 def test_a_reply_is_told_of_two_days_before() -> None:
     """From the first minute of that day on, which has begun whenever it stands in the list."""
-    rung = ring(task(TaskKind.REPLY, since=NOW - 30 * DAY, due_at=NOW + DAY))
-    assert rung.at == NOW - DAY - 9 * HOUR
+    ring = ring_of(task(TaskKind.REPLY, since=NOW - 30 * DAY, due_at=NOW + DAY))
+    assert ring.at == NOW - DAY - 9 * HOUR
 
 
 @pytest.mark.parametrize(
@@ -95,18 +95,18 @@ def test_a_reply_is_told_of_two_days_before() -> None:
 def test_what_stands_in_the_list_later_than_it_began_is_told_when_it_does(
     kind: TaskKind, fields: dict[str, Any], delay: timedelta
 ) -> None:
-    assert ring(task(kind, **fields)).at == NOW + delay
+    assert ring_of(task(kind, **fields)).at == NOW + delay
 
 
 def test_a_unit_is_told_once_more_of_what_is_late() -> None:
     late = task(TaskKind.WORK, due_at=NOW - DAY, is_late=True)
-    (rung,) = notifications.of_late([task(TaskKind.START), late])
-    assert (rung.kind, rung.at) == (RingKind.DUE, NOW - DAY)
+    (ring,) = notifications.of_late([task(TaskKind.START), late])
+    assert (ring.kind, ring.at) == (RingKind.DUE, NOW - DAY)
 
 
 def test_what_waits_for_a_leader_is_a_kind_of_its_own() -> None:
     for kind in (TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN):
-        assert ring(task(kind)).kind is RingKind.APPROVAL, kind
+        assert ring_of(task(kind)).kind is RingKind.APPROVAL, kind
 
 
 def test_who_owes_a_word_since_a_day_and_was_not_heard_is_silent_once() -> None:

@@ -251,7 +251,7 @@ async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(off
     (back,) = await office.tasks()
 
     assert (resting.tasks, resting.resting) == ((), 1)
-    assert [task.id for task in everything.tasks] == [task]
+    assert [t.id for t in everything.tasks] == [task]
     assert back.note is not None
     assert (back.owner, back.note.note, back.note.noted_by) == ("A. Clerk", "They move house", "prn_north")
     async with office.store.read(NORTH) as work:
@@ -277,7 +277,7 @@ async def test_a_settled_task_comes_back_only_when_it_begins_anew(office: TodoOf
     await todo.take_task(office.services, NORTH, task, "B. Clerk")
 
     assert reopened.owner == "A. Clerk"
-    assert [task.owner for task in await office.tasks()] == ["B. Clerk"]
+    assert [t.owner for t in await office.tasks()] == ["B. Clerk"]
     await todo.close_task(office.services, NORTH, task, "Corrected")
     assert await office.kinds() == []
     await todo.wake_task(office.services, NORTH, task)

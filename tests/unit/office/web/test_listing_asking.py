@@ -160,4 +160,4 @@ def test_columns_stand_in_the_order_of_the_list_and_never_none() -> None:
 def test_the_number_stands_in_every_table_because_it_opens_the_row() -> None:
     for side in Side:
         for column in COLUMNS[side]:
-            assert "so" in [column.key for column in chosen_columns(side, (column.key,), content=True)]
+            assert "so" in [c.key for c in chosen_columns(side, (column.key,), content=True)]
