@@ -31,9 +31,9 @@ def _judge(raw: bytes, policy: XmlPolicy) -> general.General:
 
 
 def _code(raw: bytes, policy: XmlPolicy) -> str:
-    with pytest.raises(InvalidEnvelope) as judged:
+    with pytest.raises(InvalidEnvelope) as error:
         _judge(raw, policy)
-    return judged.value.code
+    return error.value.code
 
 
 def _simple(method: str, digest: str, c14n: str, transforms: list[str]) -> bytes:
@@ -125,9 +125,9 @@ def test_g6_the_library_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(XAdESVerifier, "verify", refuse)
 
-    with pytest.raises(BadSignature) as judged:
+    with pytest.raises(BadSignature) as error:
         _judge(NATIVE, XmlPolicy())
-    assert judged.value.code == "SIG-VALUE"
+    assert error.value.code == "SIG-VALUE"
 
 
 def test_g6_the_library_must_have_signed_what_we_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,17 +43,20 @@ def _refusal(raw: bytes, **changes: object) -> InvalidEnvelope:
 
 def test_every_kind_of_packet_is_good_and_alike_on_both_paths(cases: Cases) -> None:
     """G8 on the good: same model, body digest and key."""
-    for name, model, files, proof in envelopes.every_kind():
+    for name, model, files, receipt in envelopes.every_kind():
         with cases.case(name):
             signer = pki.signer(model.sender.organ_id or "")
-            raw, bound = envelopes.native(model, files, signer=signer, of=proof), [envelopes.binding(signer)]
+            raw, bound = (
+                envelopes.native(model, files, signer=signer, of=receipt),
+                [envelopes.binding(signer)],
+            )
             fast, slow = _examine(raw, bindings=bound), _examine(raw + b"\n", bindings=bound)
             assert (fast.signed.path, slow.signed.path) == ("fast", "general")
             assert (fast.canonical, slow.canonical is not None) == (None, True)
             wrapper = {"path": "", "file_digest": Digest("0" * 64), "file_size": 0, "files": (), "steps": ()}
             assert replace(fast.signed, **wrapper) == replace(slow.signed, **wrapper)  # type: ignore[arg-type]
-            assert (fast.signed.model, fast.signed.receipt) == (model, proof)
-            digests = [[file.sha256 for file in refusal.signed.files] for refusal in (fast, slow)]
+            assert (fast.signed.model, fast.signed.receipt) == (model, receipt)
+            digests = [[file.sha256 for file in examined.signed.files] for examined in (fast, slow)]
             assert digests[0] == digests[1]
 
 
@@ -207,5 +210,5 @@ def test_the_verdict_does_not_depend_on_how_the_file_is_cut() -> None:
     for piece in (1, 7, 4096):
         for raw in (NATIVE, REWRAPPED):
             source = forge.source(raw, piece)
-            refusal = verify.examine(source, policy=XmlPolicy(), bindings=forge.bindings(SIGNER), at=AT)
-            assert refusal.signed.model == envelopes.document()
+            examined = verify.examine(source, policy=XmlPolicy(), bindings=forge.bindings(SIGNER), at=AT)
+            assert examined.signed.model == envelopes.document()

@@ -30,7 +30,7 @@ def imported(source: Path) -> set[str]:
     modules: set[str] = set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            modules |= {name.name.partition(".")[0] for name in node.names}
+            modules |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             modules.add((node.module or "").partition(".")[0])
