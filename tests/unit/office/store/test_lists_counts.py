@@ -18,17 +18,17 @@ class Counter:
     """Counts one more each time; `SENT` is beyond counting."""
 
     def __init__(self, clock: ManualClock) -> None:
-        self.known = CountCache(clock)
-        self.asked: list[Sequence[Filter]] = []
+        self.cache = CountCache(clock)
+        self.requests: list[Sequence[Filter]] = []
 
     async def __call__(self, filters: Sequence[Filter]) -> Sequence[ListCount]:
-        self.asked.append(filters)
+        self.requests.append(filters)
         await asyncio.sleep(0)
         many = ListCount(n=MOST_COUNTED, more=True)
-        return [many if f == SENT else ListCount(n=len(self.asked)) for f in filters]
+        return [many if f == SENT else ListCount(n=len(self.requests)) for f in filters]
 
     async def counts(self, *filters: Filter, agency: str = "agy_a") -> list[int]:
-        return [c.n for c in await self.known.get(agency, self.known.turn(agency), filters, self)]
+        return [c.n for c in await self.cache.get(agency, self.cache.turn(agency), filters, self)]
 
 
 async def test_a_count_is_known_for_seconds_and_one_beyond_counting_for_minutes() -> None:
@@ -43,25 +43,25 @@ async def test_a_count_is_known_for_seconds_and_one_beyond_counting_for_minutes(
     clock.advance((STILL_MANY + timedelta(seconds=1)).total_seconds())
     await counter.counts(SENT)
 
-    assert counter.asked == [[FAILED, SENT], [FAILED], [SENT]]
+    assert counter.requests == [[FAILED, SENT], [FAILED], [SENT]]
 
 
 async def test_whoever_changes_a_document_sees_the_new_count_at_once() -> None:
     counter = Counter(ManualClock())
     await counter.counts(FAILED)
 
-    counter.known.changed("agy_b")
+    counter.cache.changed("agy_b")
     assert await counter.counts(FAILED) == [1]
-    counter.known.changed("agy_a")
+    counter.cache.changed("agy_a")
     assert await counter.counts(FAILED) == [2]
 
 
 async def test_a_count_of_before_a_change_is_not_kept_for_after_it() -> None:
     counter = Counter(ManualClock())
-    turn_before = counter.known.turn("agy_a")
-    counter.known.changed("agy_a")
+    turn_before = counter.cache.turn("agy_a")
+    counter.cache.changed("agy_a")
 
-    await counter.known.get("agy_a", turn_before, [FAILED], counter)
+    await counter.cache.get("agy_a", turn_before, [FAILED], counter)
 
     assert await counter.counts(FAILED) == [2]
 
@@ -71,7 +71,7 @@ async def test_many_who_ask_at_once_count_once_for_each_agency() -> None:
 
     await asyncio.gather(*(counter.counts(FAILED) for _ in range(20)), counter.counts(FAILED, agency="agy_b"))
 
-    assert len(counter.asked) == 2
+    assert len(counter.requests) == 2
 
 
 async def test_what_is_known_is_bounded() -> None:
@@ -82,4 +82,4 @@ async def test_what_is_known_is_bounded() -> None:
     await counter.counts(Filter(side=Side.OUT, party="0"))
     await counter.counts(Filter(side=Side.OUT, party=str(lists.MOST_COUNTS_KEPT)))
 
-    assert len(counter.asked) == lists.MOST_COUNTS_KEPT + 2
+    assert len(counter.requests) == lists.MOST_COUNTS_KEPT + 2
