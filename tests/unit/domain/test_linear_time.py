@@ -54,10 +54,10 @@ READERS: dict[str, Callable[[str], Any]] = {
     "legacy letters": lambda t: texts.found_letters([t]),
     "file name": clean_name,
     "name of a signer": lambda t: pdf_fields._NAME.fullmatch(t),
-    "number of a page": lambda given: pdf_head._NUMBER.match(given),
-    "format of a cell": lambda given: workbook._QUOTED.sub("", given),
+    "number of a page": lambda t: pdf_head._NUMBER.match(t),
+    "format of a cell": lambda t: workbook._QUOTED.sub("", t),
     "recipients": recipients_block.items_of,
-    "agencies in a form": lambda given: common.split_names(f"a,a{given}!"),
+    "agencies in a form": lambda t: common.split_names(f"a,a{t}!"),
 }
 SIZE, MOST = 64, 2.3
 # What a reader does whatever it is given.

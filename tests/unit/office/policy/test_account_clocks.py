@@ -10,7 +10,7 @@ from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import IdleRules, Limit, PasswordRules
 
 DAY = timedelta(days=1)
-ADDED = datetime(2026, 3, 2, 2, tzinfo=UTC)
+DAY0 = datetime(2026, 3, 2, 2, tzinfo=UTC)
 PASSWORDS, IDLE = PasswordRules(age=90 * DAY), IdleRules(warn=60 * DAY, suspend=183 * DAY, lock_new=30 * DAY)
 PERSON = Person(
     id="prn_1",
@@ -18,19 +18,19 @@ PERSON = Person(
     login="vananh",
     roles=frozenset(),
     added_by="prn_0",
-    added_at=ADDED,
+    added_at=DAY0,
     roles_by="prn_0",
-    roles_at=ADDED,
+    roles_at=DAY0,
 )
 
 
 def days_of_limits(person: Person, **more: object) -> list[tuple[Limit, float]]:
     limits = signing_in.limits_of(person, PASSWORDS, IDLE, **more)  # type: ignore[arg-type]
-    return [(limit.limit, (limit.at - ADDED) / DAY) for limit in limits]
+    return [(limit.limit, (limit.at - DAY0) / DAY) for limit in limits]
 
 
 def test_a_new_account_has_its_link_and_is_locked_when_nobody_uses_it() -> None:
-    link = ADDED + 3 * DAY
+    link = DAY0 + 3 * DAY
 
     assert days_of_limits(PERSON, link_until=link) == [
         (Limit.LINK, 3),
@@ -42,14 +42,10 @@ def test_a_new_account_has_its_link_and_is_locked_when_nobody_uses_it() -> None:
 
 def test_a_used_account_grows_idle_from_its_last_use_and_its_password_old() -> None:
     used = replace(
-        PERSON,
-        enrolled_at=ADDED + DAY,
-        password_at=ADDED + DAY,
-        last_login_at=ADDED + 10 * DAY,
-        warned_at=ADDED,
+        PERSON, enrolled_at=DAY0 + DAY, password_at=DAY0 + DAY, last_login_at=DAY0 + 10 * DAY, warned_at=DAY0
     )
 
-    assert days_of_limits(used, link_until=ADDED + 3 * DAY, posts_until=[ADDED + 20 * DAY]) == [
+    assert days_of_limits(used, link_until=DAY0 + 3 * DAY, posts_until=[DAY0 + 20 * DAY]) == [
         (Limit.POST, 20),
         (Limit.PASSWORD, 91),
         (Limit.SUSPENDED, 193),
@@ -58,7 +54,7 @@ def test_a_used_account_grows_idle_from_its_last_use_and_its_password_old() -> N
 
 def test_what_idleness_suspended_is_withdrawn_and_what_a_person_locked_stays() -> None:
     idle = replace(
-        PERSON, standing=AccountStanding.SUSPENDED, standing_why="idle", standing_at=ADDED + 183 * DAY
+        PERSON, standing=AccountStanding.SUSPENDED, standing_why="idle", standing_at=DAY0 + 183 * DAY
     )
 
     assert days_of_limits(idle) == [(Limit.WITHDRAWN, 198)]

@@ -296,11 +296,9 @@ async def test_what_came_today_and_is_not_taken_in_is_told_at_four(post: Post) -
     """T3."""
     post.office.to("20 15:30")
     await post.office.receive()
-    letters = await post.mails(
-        "đến trong ngày chưa tiếp nhận", "20 15:59", "20 16:01", "20 16:30", "23 07:45"
-    )
+    sent = await post.mails("đến trong ngày chưa tiếp nhận", "20 15:59", "20 16:01", "20 16:30", "23 07:45")
 
-    assert [moment for moment, _ in letters] == ["20 16:01"]
+    assert [moment for moment, _ in sent] == ["20 16:01"]
 
 
 async def test_what_was_given_to_nobody_is_told_at_four_and_to_the_heads_the_next_morning(post: Post) -> None:
