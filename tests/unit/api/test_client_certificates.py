@@ -1,5 +1,5 @@
-"""Keys that a client certificate opens, alone or beside the secret: what a proxy of ours says in Client-Cert, and what
-anybody else does (threats.md 144)."""
+"""Keys that a client certificate opens, alone or beside the secret: the header Client-Cert counts from a
+proxy of ours and from no other caller (threats.md 144)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOTH, ALONE = KeyAuth.BOTH, KeyAuth.CERTIFICATE
 
 @pytest.fixture
 async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
-    """A node that believes its proxy, which is whoever calls from this machine."""
+    """Open a node that believes its proxy: any caller from this machine."""
     async with api.opened(blank_node, tmp_path / "node", BELIEVING) as opened:
         yield opened
 
@@ -57,11 +57,11 @@ async def test_a_certificate_alone_is_the_key_that_it_opens_and_stands_for_no_ot
     for form in (made.header, made.nginx):
         answer = await door.ask("GET", "/me", key=None, headers={HEADER: form(MINE)})
         assert (answer.status, answer.json["way"]) == (200, "certificate")
-        assert [each["code"] for each in answer.json["agencies"]] == [DEPARTMENT]
+        assert [agency["code"] for agency in answer.json["agencies"]] == [DEPARTMENT]
     assert (await door.ask("GET", "/me", key=None)).status == 401
     for wrong in ("Bearer gwk_unknown", "Basic x", ""):
-        said = {**made.said(MINE), "Authorization": wrong}
-        assert (await door.ask("GET", "/me", key=None, headers=said)).status == 401
+        headers = {**made.said(MINE), "Authorization": wrong}
+        assert (await door.ask("GET", "/me", key=None, headers=headers)).status == 401
     far = {**made.said(MINE), "X-Forwarded-For": "198.51.100.7"}  # outside its networks
     assert (await door.ask("GET", "/me", key=None, headers=far)).status == 403
     plain = await door.ask("GET", "/me", key=await door.key(DEPARTMENT), headers=made.said(OTHER))
@@ -72,15 +72,15 @@ async def test_threat_144_without_the_secret_nobody_learns_which_of_the_two_was_
     secret = await door.key(DEPARTMENT, way=BOTH, certificate=made.bound(MINE))
 
     answers = [
-        await door.ask("GET", "/me", key=f"{secret}x", headers=said)
-        for said in ({}, made.said(MINE), made.said(OTHER))
+        await door.ask("GET", "/me", key=f"{secret}x", headers=headers)
+        for headers in ({}, made.said(MINE), made.said(OTHER))
     ]
-    alone = [await door.ask("GET", "/me", key=None, headers=made.said(each)) for each in (MINE, OTHER)]
+    alone = [await door.ask("GET", "/me", key=None, headers=made.said(pem)) for pem in (MINE, OTHER)]
 
-    for told in (answers, alone):
-        assert {each.status for each in told} == {401}
-        assert len({(each.json["code"], each.json["detail"], each.json.get("cause")) for each in told}) == 1
-    assert {each.json["code"] for each in (*answers, *alone)} == {"GW-401"}
+    for replies in (answers, alone):
+        assert {reply.status for reply in replies} == {401}
+        assert len({(r.json["code"], r.json["detail"], r.json.get("cause")) for r in replies}) == 1
+    assert {answer.json["code"] for answer in (*answers, *alone)} == {"GW-401"}
 
 
 async def test_threat_144_a_header_of_anybody_but_a_proxy_of_ours_is_as_if_it_were_not_there(
@@ -118,12 +118,12 @@ async def test_threat_144_what_is_not_one_certificate_is_400_and_never_guessed_a
         ([":AAAA:"], "certificate-unread"),
         (["nonsense"], "certificate-unread"),
     ):
-        async with door.client.get("/api/v1/me", headers=[(HEADER, each) for each in values]) as answer:
-            told = await answer.json()
+        async with door.client.get("/api/v1/me", headers=[(HEADER, text) for text in values]) as answer:
+            problem = await answer.json()
 
-        found = [(each["code"], each["pointer"]) for each in told["errors"]]
-        assert (answer.status, found) == (400, [(fault, "/headers/Client-Cert")])
-        assert not [each for each in values if each in caplog.text]
+        errors = [(error["code"], error["pointer"]) for error in problem["errors"]]
+        assert (answer.status, errors) == (400, [(fault, "/headers/Client-Cert")])
+        assert not [text for text in values if text in caplog.text]
 
 
 async def test_a_certificate_opens_from_its_first_day_to_its_last(door: Door) -> None:
@@ -131,10 +131,10 @@ async def test_a_certificate_opens_from_its_first_day_to_its_last(door: Door) ->
     secret = await door.key(DEPARTMENT, way=BOTH, certificate=made.bound(late))
     await door.key(DEPARTMENT, way=ALONE, certificate=made.bound(soon))
 
-    for told in ((401, "GW-401-CERTIFICATE-TIME"), (200, None), (401, "GW-401-CERTIFICATE-TIME")):
+    for expected in ((401, "GW-401-CERTIFICATE-TIME"), (200, None), (401, "GW-401-CERTIFICATE-TIME")):
         for key, certificate in ((secret, late), (None, soon)):
             answer = await door.ask("GET", "/me", key=key, headers=made.said(certificate))
-            assert (answer.status, answer.json.get("code")) == told
+            assert (answer.status, answer.json.get("code")) == expected
         door.clock.advance(timedelta(days=1))
 
 
@@ -147,7 +147,7 @@ async def test_a_certificate_that_ends_soon_says_so_in_each_answer(door: Door) -
         missed = await door.ask("GET", "/messages/msg_none", key=None, headers=made.said(ending))
 
         warning = good.json["certificate"]["expires_at"] if is_warned else None
-        assert [each.headers.get("X-Certificate-Expires") for each in (good, missed)] == [warning] * 2
+        assert [answer.headers.get("X-Certificate-Expires") for answer in (good, missed)] == [warning] * 2
         assert (made.bound(ending).ends_at - START).days == days
 
 
@@ -160,12 +160,12 @@ async def test_who_has_the_certificate_of_a_key_that_ended_is_told_so(door: Door
     await door.key(
         DEPARTMENT, way=ALONE, certificate=made.bound(MINE), expires_at=door.clock.now() + timedelta(hours=1)
     )
-    again = await door.ask("GET", "/me", key=None, headers=made.said(MINE))
+    renewed = await door.ask("GET", "/me", key=None, headers=made.said(MINE))
     door.clock.advance(timedelta(hours=1))
     expired = await door.ask("GET", "/me", key=None, headers=made.said(MINE))
 
-    assert [each.status for each in (revoked, again, expired)] == [401, 200, 401]
-    assert [each.json["code"] for each in (revoked, expired)] == ["GW-401-REVOKED", "GW-401-EXPIRED"]
+    assert [answer.status for answer in (revoked, renewed, expired)] == [401, 200, 401]
+    assert [answer.json["code"] for answer in (revoked, expired)] == ["GW-401-REVOKED", "GW-401-EXPIRED"]
 
 
 async def test_what_opens_a_key_is_changed_and_holds_at_once(door: Door) -> None:
@@ -174,13 +174,13 @@ async def test_what_opens_a_key_is_changed_and_holds_at_once(door: Door) -> None
     bind = door.node.store.accounts.bind_certificate
 
     await bind(id, BOTH, made.bound(MINE))
-    bound = [await door.ask("GET", "/me", key=secret, headers=each) for each in ({}, made.said(MINE))]
+    bound = [await door.ask("GET", "/me", key=secret, headers=headers) for headers in ({}, made.said(MINE))]
     await bind(id, BOTH, made.bound(OTHER))
-    changed = [await door.ask("GET", "/me", key=secret, headers=made.said(each)) for each in (MINE, OTHER)]
+    changed = [await door.ask("GET", "/me", key=secret, headers=made.said(pem)) for pem in (MINE, OTHER)]
     await bind(id, KeyAuth.SECRET, None)
     freed = await door.ask("GET", "/me", key=secret)
 
-    assert [each.status for each in (*bound, *changed, freed)] == [401, 200, 401, 200, 200]
+    assert [answer.status for answer in (*bound, *changed, freed)] == [401, 200, 401, 200, 200]
 
 
 @pytest.mark.parametrize("has_secret", [False, True])

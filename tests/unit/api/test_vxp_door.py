@@ -46,7 +46,7 @@ async def arrive(vxp: VxpDoor, count: int = 1) -> list[str]:
         sent = await vxp.send(letter(number=str(200 + n)), PROVINCE, name="tinh")
         assert sent["status"] == "OK", sent
     await vxp.api.carry()
-    return [each["docId"] for each in await vxp.listed()]
+    return [row["docId"] for row in await vxp.listed()]
 
 
 # --- who is let in --------------------------------------------------------------------------------------------------
@@ -56,8 +56,8 @@ async def test_threat_138_who_lacks_the_secret_learns_nothing(vxp: VxpDoor) -> N
     await vxp.system()
     answers = []
     for name, secret in ((SYSTEM, "another"), ("nobody", "another"), ("", "another")):
-        found = await vxp.with_client(lambda client: client.asked("getAgenciesList"), name, secret)
-        answers.append((found["status"], found["ErrorCode"], found["ErrorDesc"].split(" [")[0]))
+        answer = await vxp.with_client(lambda client: client.asked("getAgenciesList"), name, secret)
+        answers.append((answer["status"], answer["ErrorCode"], answer["ErrorDesc"].split(" [")[0]))
 
     assert len(set(answers)) == 1
     assert answers[0][:2] == ("FAIL", "401")
@@ -102,8 +102,8 @@ async def test_a_second_secret_and_the_first_while_they_overlap(vxp: VxpDoor) ->
     await vxp.system(until=vxp.node.clock.now() + timedelta(hours=1))
 
     async def by(secret: str) -> str:
-        found = await vxp.with_client(lambda client: client.asked("getAgenciesList"), SYSTEM, secret)
-        return str(found["ErrorCode"])
+        answer = await vxp.with_client(lambda client: client.asked("getAgenciesList"), SYSTEM, secret)
+        return str(answer["ErrorCode"])
 
     assert (await by(old), await by(vxp.secrets[SYSTEM])) == ("0", "0")
     vxp.api.clock.advance(timedelta(hours=1))
@@ -116,7 +116,7 @@ async def test_a_network_and_scopes_bound_it_as_an_api_key(vxp: VxpDoor) -> None
     assert (await vxp.asked("getAgenciesList"))["ErrorCode"] == "403"
     reader = await vxp.system("reader", scopes=[ApiScope.AGENCIES_READ])
     assert (await vxp.asked("getAgenciesList", name="reader"))["ErrorCode"] == "0"
-    for operation, said in (
+    for operation, fields in (
         ("getReceivedEdocList", {}),
         ("getReceivedEdocList", {"messagetype": "status"}),
         ("getSentEdocList", {}),
@@ -125,16 +125,16 @@ async def test_a_network_and_scopes_bound_it_as_an_api_key(vxp: VxpDoor) -> None
         ("updateStatus", {"docId": "evt_1", "status": "done"}),
         ("registerAgency", {}),
     ):
-        assert (await vxp.asked(operation, said, name="reader"))["ErrorCode"] == "403", operation
+        assert (await vxp.asked(operation, fields, name="reader"))["ErrorCode"] == "403", operation
     assert (await vxp.send(letter(), PROVINCE, name="reader"))["ErrorCode"] == "403"
 
     assert vxp.api.calls is not None
     rows = {
-        each.id: [
+        account.id: [
             (row.route, row.status, row.problem)
-            for row in await vxp.api.calls.listed(each.id, 20, errors=False, before="")
+            for row in await vxp.api.calls.listed(account.id, 20, errors=False, before="")
         ]
-        for each in (key, reader)
+        for account in (key, reader)
     }
     assert rows[key.id] == [("/getAgenciesList", 403, "forbidden")]
     assert ("/getAgenciesList", 200, "") in rows[reader.id]
@@ -146,8 +146,8 @@ async def test_an_old_call_is_refused_where_the_settings_ask_for_it(blank_node: 
         async with open_vxp_door(blank_node, tmp_path / f"{fresh}", fresh=fresh) as vxp:
             await vxp.system()
             old = {"timestamp": f"{START - timedelta(days=3):%d%m%YT%H%M%S}+0042"}
-            found = await vxp.asked("getAgenciesList", old)
-            assert found["ErrorCode"] == code, found
+            answer = await vxp.asked("getAgenciesList", old)
+            assert answer["ErrorCode"] == code, answer
 
 
 # --- what is not quite a call ----------------------------------------------------------------------------------------
@@ -169,8 +169,8 @@ async def test_threat_138_only_what_was_signed_counts(vxp: VxpDoor) -> None:
     await vxp.system()
 
     async def code(change: dict[str, str], names: str | None = None, *twice: tuple[str, str]) -> str:
-        made = signed(vxp.secrets[SYSTEM], GOOD | {"XroadVnpt-docId": "y"}, names) | change
-        async with vxp.api.client.post("/getAgenciesList", headers=[*made.items(), *twice]) as response:
+        headers = signed(vxp.secrets[SYSTEM], GOOD | {"XroadVnpt-docId": "y"}, names) | change
+        async with vxp.api.client.post("/getAgenciesList", headers=[*headers.items(), *twice]) as response:
             assert response.status == 200
             return str((await response.json())["ErrorCode"])
 
@@ -188,8 +188,8 @@ async def test_a_browser_too_is_answered_in_the_dialect(vxp: VxpDoor) -> None:
     """The library's Java client asks for HTML, as all of its kind do."""
     for name in OPERATIONS:
         async with vxp.api.client.post(f"/{name}", headers={"Accept": "text/html, */*; q=.2"}) as response:
-            found = await response.json()
-        assert (response.status, found["status"], found["DocId"]) == (200, "FAIL", "")
+            answer = await response.json()
+        assert (response.status, answer["status"], answer["DocId"]) == (200, "FAIL", "")
     assert (await vxp.api.ask("POST", "/docs/sendEdoc")).status == 404  # no such call
 
 
@@ -204,7 +204,7 @@ async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_perso
         assert (await vxp.say(doc_id, "fail"))["status"] == "OK"  # said twice it counts once
         assert await vxp.listed() == [], n
         vxp.api.clock.advance(pause)
-        assert [each["docId"] for each in await vxp.listed()] == [doc_id]
+        assert [row["docId"] for row in await vxp.listed()] == [doc_id]
     await vxp.say(doc_id, "fail", description="Ổ đĩa đầy")
     vxp.api.clock.advance(timedelta(days=30))
     assert await vxp.listed() == []
@@ -215,11 +215,11 @@ async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_perso
         (item,) = await work.systems.stuck(10)
         events = await work.events.of(doc_id)
     assert (item.doc_id, item.tries, item.reason) == (doc_id, MOST_TRIES, "Ổ đĩa đầy")
-    assert [each.data["tries"] for each in events if each.kind == "inbox.untaken"] == [MOST_TRIES]
+    assert [event.data["tries"] for event in events if event.kind == "inbox.untaken"] == [MOST_TRIES]
     assert await vxp.node.store.systems.stuck_by_system() == {SYSTEM: 1}
-    # Another program may have it all the same; then nobody needs to look.
+    # Another program may still take it; then no person needs to look.
     leased = await vxp.api.ask("GET", "/inbox?lease=60")
-    assert [each["id"] for each in leased.json["data"]] == [doc_id]
+    assert [row["id"] for row in leased.json["data"]] == [doc_id]
     await vxp.api.ask("POST", f"/inbox/{doc_id}/ack")
     assert await vxp.node.store.systems.stuck_by_system() == {}
 
@@ -245,32 +245,32 @@ async def test_a_person_offers_it_again(vxp: VxpDoor) -> None:
 
     await box.offer_again(vxp.node.inn, scope, SYSTEM, doc_id)
 
-    assert [each["docId"] for each in await vxp.listed()] == [doc_id]
+    assert [row["docId"] for row in await vxp.listed()] == [doc_id]
     with pytest.raises(Exception, match="was not given up"):
         await box.offer_again(vxp.node.inn, scope, SYSTEM, doc_id)
 
 
 async def test_what_was_given_up_is_a_task_until_a_clerk_offers_it_again(vxp: VxpDoor) -> None:
     doc_id, scope = await given_up(vxp), await scope_of(vxp, "clerk")
-    tasks = [each for each in (await todo.gather(vxp.node.todo, scope)).tasks if each.kind is TaskKind.SYSTEM]
-    assert [(each.subject_id, each.document) for each in tasks] == [(doc_id, "200/STN-VP")]
+    tasks = [task for task in (await todo.gather(vxp.node.todo, scope)).tasks if task.kind is TaskKind.SYSTEM]
+    assert [(task.subject_id, task.document) for task in tasks] == [(doc_id, "200/STN-VP")]
 
     await received.offer_again(vxp.node.inn, scope, doc_id)
 
-    assert [each["docId"] for each in await vxp.listed()] == [doc_id]
-    left = (await todo.gather(vxp.node.todo, scope)).tasks
-    assert TaskKind.SYSTEM not in [each.kind for each in left]
+    assert [row["docId"] for row in await vxp.listed()] == [doc_id]
+    open_tasks = (await todo.gather(vxp.node.todo, scope)).tasks
+    assert TaskKind.SYSTEM not in [task.kind for task in open_tasks]
 
 
 def test_the_doctor_tells_of_the_door() -> None:
-    for is_open, active, stuck, found in (
+    for is_open, active, stuck, causes in (
         (False, 0, {}, []),
         (True, 0, {}, ["compat.nobody"]),
         (False, 1, {}, ["compat.closed"]),
         (True, 2, {}, ["compat.fine"]),
         (True, 2, {"a": 3}, ["compat.stuck"]),
     ):
-        assert [each.cause for each in system_findings(is_open, active, stuck)] == found
+        assert [finding.cause for finding in system_findings(is_open, active, stuck)] == causes
 
 
 async def test_a_fetch_keeps_it_from_others_until_the_lease_is_over(vxp: VxpDoor) -> None:
@@ -282,9 +282,9 @@ async def test_a_fetch_keeps_it_from_others_until_the_lease_is_over(vxp: VxpDoor
 
     assert await vxp.listed(name="second") == []
     assert (await vxp.asked("getEdoc", {"docId": doc_id}, name="second"))["ErrorCode"] == "409"
-    done = {"docId": doc_id, "status": "done"}
-    assert (await vxp.asked("updateStatus", done, name="second"))["ErrorCode"] == "409"
-    assert [each["status"] for each in await vxp.listed()] == ["processing"]
+    update = {"docId": doc_id, "status": "done"}
+    assert (await vxp.asked("updateStatus", update, name="second"))["ErrorCode"] == "409"
+    assert [row["status"] for row in await vxp.listed()] == ["processing"]
     vxp.api.clock.advance(timedelta(hours=1))
     assert len(await vxp.listed(name="second")) == 1
 
@@ -330,8 +330,8 @@ async def test_statuses_of_what_others_sent_are_not_its_own(vxp: VxpDoor) -> Non
     assert (await vxp.asked("getEdoc", {"docId": mine["docId"]}, name="tinh-2"))["ErrorCode"] == "404"
     # It too is offered again, and given up at last.
     for _ in range(MOST_TRIES):
-        said = {"docId": mine["docId"], "status": "fail"}
-        assert (await vxp.asked("updateStatus", said, name="tinh"))["status"] == "OK"
+        update = {"docId": mine["docId"], "status": "fail"}
+        assert (await vxp.asked("updateStatus", update, name="tinh"))["status"] == "OK"
         assert await vxp.listed("status", name="tinh") == []
         vxp.api.clock.advance(PAUSES[-1])
     assert await vxp.listed("status", name="tinh") == []
@@ -360,5 +360,5 @@ async def test_a_recalled_document_is_listed_no_more(vxp: VxpDoor) -> None:
 
     await act.set_status(vxp.node.inn, scope, doc_id, act.StatusCall(code="15"))
 
-    assert doc_id not in [each["docId"] for each in await vxp.listed()]
+    assert doc_id not in [row["docId"] for row in await vxp.listed()]
     assert (await vxp.asked("getEdoc", {"docId": doc_id}))["ErrorCode"] == "409"

@@ -20,7 +20,7 @@ from gateway_labs.authority import Authority
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What one command line did."""
+    """Exit code and output of one command line."""
 
     code: int
     out: str
@@ -48,8 +48,8 @@ class Terminal:
 def terminal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Terminal]:
-    """A terminal in an empty folder, without anybody's environment."""
-    for name in [each for each in os.environ if each.startswith("GATEWAY_") or each == "NO_COLOR"]:
+    """Open a terminal in an empty folder, without the user's environment."""
+    for name in [e for e in os.environ if e.startswith("GATEWAY_") or e == "NO_COLOR"]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     root = logging.getLogger()
@@ -63,9 +63,9 @@ def set_up(terminal: Terminal, *more: str) -> Said:
     """A node of one agency in `state`, which trusts an authority of its own."""
     authority = Authority.create("Trial", SystemClock().now())
     Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    said = terminal.type(
+    init_run = terminal.type(
         *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--port", "0"),
         *("--ca", "root.pem", "--yes", *more),
     )
-    assert said.code == 0, said.err
-    return said
+    assert init_run.code == 0, init_run.err
+    return init_run

@@ -42,10 +42,10 @@ async def test_mail_goes_over_tls_with_a_password_and_arrives_as_it_was_written(
     async with running(server, tls_at_once=security == TLS):
         await mailer(pool, server, security, ca=ca, user="node", password=Secret(SECRET)).send(MAIL)
 
-    (taken,) = server.taken
-    assert (taken.was_secret, taken.user, taken.to) == (True, "node", list(MAIL.to))
-    assert taken.message["Subject"] == MAIL.subject
-    assert taken.text.strip() == MAIL.text
+    (mail,) = server.taken
+    assert (mail.was_secret, mail.user, mail.to) == (True, "node", list(MAIL.to))
+    assert mail.message["Subject"] == MAIL.subject
+    assert mail.text.strip() == MAIL.text
 
 
 @pytest.mark.parametrize("security", [STARTTLS, TLS])
@@ -106,7 +106,7 @@ async def test_one_refused_address_does_not_keep_it_from_the_others_or_send_it_t
     async with running(MailServer(refused_addresses={"a@north.example"})) as server:
         with pytest.raises(BrokerRefused, match="refused 1 of the addresses"):
             await mailer(pool, server).send(MAIL)
-    assert [each.to for each in server.taken] == [["b@north.example"]]
+    assert [mail.to for mail in server.taken] == [["b@north.example"]]
 
 
 async def test_a_server_that_is_gone_or_says_nothing_is_tried_later(pool: ThreadPool) -> None:
