@@ -134,7 +134,14 @@ class _Task:
         repeated = await self._repeat(digest)
         if repeated is not None:
             return repeated
-        draft, verdict = await checking.check(services, self.scope, order, self.request_files)
+        # A new document is compared with earlier ones in the unit of work that stores it. Where something is wrong with it,
+        # and for a draft, which keeps every warning, all of it is told at once.
+        is_new = order.send and order.parent_id is None
+        draft, verdict = await checking.check(
+            services, self.scope, order, self.request_files, with_earlier=not is_new
+        )
+        if is_new and not verdict.allowed:
+            draft, verdict = await checking.check(services, self.scope, order, self.request_files)
         if not order.send:
             # A draft may be incomplete, but content that must never be stored is refused (R2, no state secrets).
             verdict = Verdict(
@@ -162,9 +169,9 @@ class _Task:
             if repeated is not None:
                 return await self._remember(work, repeated)
             current_plan = planned if agency == known_as else self._named_anew(agency, planned, packed)
-            document, deliveries = await self._stored(work, agency, current_plan, verdict, packed, contents)
-            answer = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
-            return await self._remember(work, answer)
+            return await self._remember(
+                work, await self._stored(work, agency, current_plan, verdict, packed, contents)
+            )
 
         accepted = await services.store.share(self.scope, store_document)
         document = accepted.document
@@ -232,13 +239,19 @@ class _Task:
         verdict: Verdict,
         packed: Packed | None,
         contents: Sequence[Kept],
-    ) -> tuple[OutgoingDocument, tuple[Delivery, ...]]:
+    ) -> Accepted:
         """Store the document with its deliveries, events, content, and the work that sends it."""
         services, order, draft = self.services, self.order, planned.draft
         document, earlier = await _set_identity(work, planned, order)
-        files = checking.digests(self.request_files)
-        if order.send and (in_use := await checking.number_taken(work, agency, draft, order, files, earlier)):
-            raise Refused(Verdict(reasons=(in_use,)))
+        warnings = verdict.warnings
+        if order.send:
+            in_use, reused = await checking.find_earlier(
+                work, agency, draft, order, self.request_files, earlier
+            )
+            if order.parent_id is None:
+                warnings += tuple(reused)
+            if in_use:
+                raise Refused(Verdict(reasons=(in_use,), warnings=warnings))
         now = services.clock.now()
         if packed is not None:
             document = package.as_packed(document, packed, now)
@@ -257,7 +270,7 @@ class _Task:
         deliveries = await queue(services, work, document) if order.send else ()
         if packed is not None:
             await package.put(services, work, agency, document, deliveries, packed)
-        return document, deliveries
+        return Accepted(document=document, deliveries=deliveries, warnings=warnings)
 
     async def _remember(self, work: SqlWork, accepted: Accepted) -> Accepted:
         """Store the answer under its key, in the transaction that makes it true."""
