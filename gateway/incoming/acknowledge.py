@@ -148,7 +148,7 @@ def _make_packet(
     code: str,
     **details: Unpack[Said],
 ) -> StatusPacket:
-    """Make the status with its receipt (R2, receipt in every answer)."""
+    """Make the status with its receipt (R2, receipts)."""
     return StatusPacket(
         packet_id=PacketId(services.clock.new_id("pkt_")),
         sender_code=agency.code,
@@ -193,7 +193,7 @@ def _digest(text: str) -> str:
 def _add_reference(description: str | None, packet_id: PacketId | None) -> str | None:
     """Append the answered packet's id to the text. A status says its time in whole seconds and its receipt lies inside
     the Signature, so without the id two answers to two packets about one document could have the same body, and the
-    second would count as a repeat of the first (A4)."""
+    second would count as a repeat of the first (A4, repeats)."""
     if packet_id is None:
         return description
     packet_text = packet_id if text_fault(packet_id, _LONGEST_ID) is None else _digest(packet_id)
@@ -207,7 +207,7 @@ REPEAT_PAUSE = timedelta(minutes=1)
 
 async def answer_again(services: IncomingServices, work: SqlWork, first: InboxPacket, by: str = "") -> None:
     """Put every answer to the packet into the outbox again, in the caller's transaction. `by` is another axis that has
-    just brought it for the first time: it is answered there too (A9), without a pause."""
+    just brought it for the first time: it is answered there too (A9, several axes), without a pause."""
     now = services.clock.now()
     rows = await work.outbox.of_subject(first.id)
     is_too_soon = any(now - row.created_at < REPEAT_PAUSE for row in rows)

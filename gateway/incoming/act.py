@@ -1,7 +1,7 @@
 """Acts of a clerk or a document system on an incoming document: statuses 02 to 06, answers 15 and 16, the hand-over, and
-putting a new one on hold for a closer look (R59). In: a `StatusCall`. Out, committed: facts, state, register entry, the
-answer on its way. Any order works, and a repeat is harmless (interfaces.md 3.3). A document on hold is not answered
-before it is decided, nor offered to a document system; timer T4 runs from then."""
+putting a new one on hold for a closer look (R59, irregular signs). In: a `StatusCall`. Out, committed: facts, state,
+register entry, the answer on its way. Any order works, and a repeat is harmless (interfaces.md 3.3). A document on hold
+is not answered before it is decided, nor offered to a document system; timer T4 runs from then."""
 
 from __future__ import annotations
 
@@ -420,7 +420,7 @@ def _updated(document: IncomingDocument, update: IncomingDocument) -> IncomingDo
 
 
 def _describe(assignment: Assignment, why: str = "") -> dict[str, object]:
-    """Describe an assignment for its event. An instruction is never changed: the next is recorded beside it (R67)."""
+    """Describe an assignment for its event. An instruction is never changed: the next is added (R67, instructions stay)."""
     details = {
         "assignment": assignment.lead_unit,
         "units": list(assignment.coordinating_units) or None,
@@ -440,7 +440,7 @@ async def assign(
     expect_version: int | None = None,
     why: str = "",
 ) -> IncomingDocument:
-    """Record who handles the document; `set_status` says 04. `why` is the reason for another assignment (R65)."""
+    """Record who handles the document; `set_status` says 04. `why` explains another assignment (R65, wrong unit)."""
     assignment = tidy(assignment)
     complete(StatusCall(code="04", assignment=assignment))
     async with services.store.begin(scope) as work:
@@ -459,7 +459,7 @@ async def assign(
 async def lease(
     services: IncomingServices, scope: AgencyScope, client: str, limit: int, seconds: int
 ) -> Sequence[IncomingDocument]:
-    """Lease documents that are not yet handed over to this client."""
+    """Lease to this client documents that are not yet handed over."""
     ends_at = services.clock.now() + timedelta(seconds=seconds)
     async with services.store.begin(scope) as work:
         rows = await work.handovers.lease(client, limit, ends_at)

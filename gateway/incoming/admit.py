@@ -1,6 +1,6 @@
 """Step 4 of the way in: makes one incoming document of an allowed packet, exactly once, without a number. In: a proved
 packet and its ruling. Out: committed: identity claimed, document, facts, hand-over, answers, event, inbox row settled.
-One transaction; the identity is claimed from verified content inside it (A3, A4, A9)."""
+One transaction; the identity is claimed from verified content inside it (A3, A4, A9: landing, repeats, attempts)."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def _settle_repeat(
 
 
 async def came_before(work: SqlWork, proved: Proved) -> Identity | None:
-    """Find the first of a repeat. Conflict when its signed id was used for another body (A4)."""
+    """Find the first of a repeat. Conflict when its signed id was used for another body (A4, repeats)."""
     first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
     packet_id = proved.envelope.signed.packet_id
     if first is not None or packet_id is None:
@@ -358,7 +358,7 @@ class _Admission:
 
 
 async def acted_on(work: SqlWork, sender: str, document_id: str) -> IncomingDocument | None:
-    """Find the document that this sender's request acts on; None when it is not here. It must be its own (A5)."""
+    """Find the document that this sender's request acts on; None when it is not here (A5, own documents)."""
     documents = await work.incoming.by_document_id(sender, document_id)
     originals = [d for d in documents if d.kind.is_whole]
     if originals:

@@ -1,7 +1,7 @@
 """Mail that did not come over the axis, entered by a person into the same run of numbers: paper, e-mail, other systems,
-and late entries after a stop (R43, R99). In: the letter's fields, its scan if there is one. Out, committed: an incoming
-document taken in, its line in the book; nothing goes to the axis. For a scan the same limits and checks hold as for
-files from the axis; it is kept by the entry or gone with the request."""
+and late entries after a stop (R43, any source; R99, catch-up). In: the letter's fields, its scan if there is one. Out,
+committed: an incoming document taken in, its line in the book; nothing goes to the axis. For a scan the same limits and
+checks hold as for files from the axis; it is kept by the entry or gone with the request."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ async def correct(
 async def strike(
     services: IncomingServices, scope: AgencyScope, incoming_id: str, why: str
 ) -> EnteredDocument:
-    """Strike a line entered by mistake, with the reason; its number is never given again (R32)."""
+    """Strike a line entered by mistake, with the reason; its number is never given again (R32, numbers are kept)."""
     _require_reason(why)
     async with services.store.begin(scope) as work:
         document, entry = await _load_typed(work, incoming_id)

@@ -1,8 +1,8 @@
 """Step 3 of the way in: rules and file checks. In: a verified packet. Out: the facts about its files and the signatures
-inside its PDFs (R19 to R26), and the `Ruling` of `policy.incoming`: allowed, held, sealed, or a case that cannot be
-acted on. Decoded copies vanish at once, and small ones are in no file; the envelope is the copy kept. `judge_again`
-judges a signature later that cannot be judged now; it stops no packet (R23). Mail under a code that has ended (R83) goes
-to the agency of this node that took over, with a notice to its sender."""
+inside its PDFs (R19 to R26, signatures), and the `Ruling` of `policy.incoming`: allowed, held, sealed, or a case that
+cannot be acted on. Decoded copies vanish at once, and small ones are in no file; the envelope is the copy kept.
+`judge_again` judges a signature later that cannot be judged now; it stops no packet (R23, certificates). Mail under a
+code that has ended (R83, closed codes) goes to the agency of this node that took over, with a notice to its sender."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Judges again once more is known: PDF signatures that could not be judged (R23), packets whose certificate could not be
-confirmed (K4), documents that a stolen key may have signed (threat 119). In: due jobs, later answers of the authorities,
-a key and the time of its theft. Out: new verdicts, held packets opened again, marks set or removed, each with an event.
-Nothing is deleted for it: a person decides. The time of arrival counts: later revocations do not reach back."""
+"""Judges again once more is known: PDF signatures that could not be judged (R23, certificates), packets whose
+certificate could not be confirmed (K4, revocation), documents that a stolen key may have signed (threat 119). In: due
+jobs, later answers of the authorities, a key and the time of its theft. Out: new verdicts, held packets opened again,
+marks set or removed, each with an event. Nothing is deleted for it: a person decides. The time of arrival counts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Runs steps 2 to 5 over one landed packet and gives every ending its place (G4): admitted, applied, repeat, waiting,
-held, returned with 02, malformed, or in quarantine with its reason. In: a leased inbox row. Out: the row settled. A bad
-packet never stops the next good one: a disk that is full differs from a packet that our code cannot process. A person
-releases, gives back or discards a packet that became no document; every act is an event."""
+"""Runs steps 2 to 5 over one landed packet and gives every ending its place (G4, nothing is dropped): admitted, applied,
+repeat, waiting, held, returned with 02, malformed, or in quarantine with its reason. In: a leased inbox row. Out: the
+row settled. A bad packet never stops the next good one: a disk that is full differs from a packet that our code cannot
+process. A person releases, gives back or discards a packet that became no document; every act is an event."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def _end(services: IncomingServices, leased: LeasedInbox, proved: Proved) 
 
 async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: Proved) -> Digest:
     """Keep the canonical octets of a general-path envelope beside it, for its files are slices of them. A worker whose
-    lease ran out keeps none: another one may have put the packet under seal, and no plain octets come back (R4)."""
+    lease ran out keeps none: another one may have put the packet under seal (R4, sealed hold)."""
     packet, octets = leased.item, proved.octets
     if octets is None:
         return packet.file_digest

@@ -1,8 +1,8 @@
 """Step 1 of the way in: makes a parcel ours. In: an arrival of the axis. Out: its bytes and its inbox row durable; only
-then may the axis forget it (G2). Landing is not identity: the row is unique on (agency, file digest) alone. At least
-once here, and exactly once in `admit`. A parcel that the axis calls broken, or with other bytes than announced, lands
-unread in quarantine. A packet without obstacles is settled in the unit that lands it, one in a file only while few bytes
-are in hand; any other lands, and a worker claims it. A feed of the registry, sent to the node, goes to `FeedDoor`."""
+then may the axis forget it (G2, nothing is lost). Landing is not identity: the row is unique on (agency, file digest)
+alone. At least once here, and exactly once in `admit`. A parcel that the axis calls broken, or with other bytes than
+announced, lands unread in quarantine. A packet without obstacles is settled in the unit that lands it, one in a file
+only while few bytes are in hand; any other lands, and a worker claims it. A feed for the node goes to `FeedDoor`."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def _land(services: IncomingServices, scope: AgencyScope, row: InboxPacket
 
 
 async def _is_held(services: IncomingServices, scope: AgencyScope, digest: Digest) -> bool:
-    """Tell whether these bytes came before and are under seal, or were purged: they go into no file again (R4)."""
+    """Tell whether these bytes came before and are sealed or purged: they go into no file again (R4, sealed hold)."""
     async with services.store.read(scope) as work:
         return await work.inbox.with_bytes(digest) is not None and await work.held.keeps(digest)
 
@@ -233,7 +233,7 @@ def _make_packet(
 
 
 def _find_flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
-    """Return the code and reason of bytes that are not whole, or not those that were announced (A2)."""
+    """Return the code and reason of bytes that are not whole, or not those that were announced (A2, unsigned words)."""
     if arrival.flaw:
         return "AXIS-PARTS", f"the axis has no whole packet: {arrival.flaw}"
     if digest != arrival.digest:

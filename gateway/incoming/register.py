@@ -1,7 +1,7 @@
 """Step 6 of the way in: enters an admitted document in the register book on 03. In: the document, the given number or
-none. Out: the entry, or None in mode A without a number yet. In mode B the number is taken in the same transaction
-as the 03, so the run has no gaps; 02 never comes here. Mail entered by hand takes its number from the same run.
-A number that comes from outside later goes to the sender in a 03 of its own; once given it stays (R32)."""
+none. Out: the entry, or None in mode A without a number yet. In mode B the number is taken in the same transaction as
+the 03, so the run has no gaps; 02 never comes here. Mail entered by hand takes its number from the same run. A number
+that comes from outside later goes to the sender in a 03 of its own; once given it stays (R32, numbers are kept)."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ async def give_number(
     staff: Staff | None,
 ) -> IncomingDocument:
     """Send the number in a second 03 with its own time; the state does not move. The words name the number for systems
-    that do not read Terms, and keep this 03 from having the body of the first (A4)."""
+    that do not read Terms, and keep this 03 from having the body of the first (A4, repeats)."""
     fact = Fact(
         track=Track.BUSINESS,
         code="03",
@@ -167,7 +167,7 @@ async def give_number(
 
 
 def number_terms(document: IncomingDocument) -> Terms | None:
-    """Return the number as the Terms of a 03 (W6a)."""
+    """Return the number as the Terms of a 03 (W6a, signed terms)."""
     if document.register_no is None or document.register_year is None:
         return None
     return Terms(register_no=document.register_no, register_year=document.register_year)

@@ -1,9 +1,9 @@
-"""Relations between documents here: other copies of one document, look-alikes (R117), the older of two changes (A6),
-replacements (interfaces.md 1.3), and documents of ours that a new one answers (R52, R83). In: one document in its
-transaction. Out: the others, or the same marked and linked. Two copies with two arrival numbers are two lines of a book
-about one document, so the clerk who enters the second reads of the first. Once a replacement is taken in, the documents
-that it names show as replaced, whichever came first; one signed before another already taken in replaces nothing. A
-packet without a signed time is never the older one."""
+"""Relations between documents here: other copies of one document, look-alikes (R117, duplicates), the older of two
+changes (A6, order), replacements (interfaces.md 1.3), and documents of ours that a new one answers (R52, reply links;
+R83, closed codes). In: one document in its transaction. Out: the others, or the same marked and linked. Two copies with
+two arrival numbers are two lines of a book about one document, so the clerk who enters the second reads of the first.
+Once a replacement is taken in, the documents that it names show as replaced, whichever came first; one signed before
+another already taken in replaces nothing. A packet without a signed time is never the older one."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ async def is_stale(work: SqlWork, target: IncomingDocument, change: IncomingDocu
 
 
 def is_older(change: IncomingDocument, applied: IncomingDocument) -> bool:
-    """Compare the signed times; without one of them the change is not older."""
+    """Tell whether the change was signed before the applied one; without both times it was not."""
     change_time, applied_time = _signed_at(change), _signed_at(applied)
     return change_time is not None and applied_time is not None and change_time < applied_time
 
@@ -188,7 +188,7 @@ async def mark_replaced(work: SqlWork, document: IncomingDocument, now: datetime
 
 
 async def ruling_of(work: SqlWork, replacements: Sequence[IncomingDocument]) -> IncomingDocument | None:
-    """Return the replacement taken in before its document arrived; of several the one that would rule, taken in later."""
+    """Return the replacement taken in before its document; of several, the one that would rule had that come first."""
     taken_in = []
     for replacement in replacements:
         at = min((fact.at for fact in await work.facts.of(replacement.id) if _is_03(fact)), default=None)

@@ -1,7 +1,7 @@
-"""Seals incoming documents and packets that may be secret, and lifts the seal (R4); purges the content of recalled
-documents once their days are over (R70). In: a document or a packet, and why; a hold that a person lifts; the clock.
-Out: it is unreadable at this node, or readable as before. A purge drops the references, so that the sweeper removes the
-bytes; digests, header, register line and history stay."""
+"""Seals incoming documents and packets that may be secret, and lifts the seal (R4, sealed hold); purges the content of
+recalled documents once their days are over (R70, recall). In: a document or a packet, and why; a hold that a person
+lifts; the clock. Out: it is unreadable at this node, or readable as before. A purge drops the references, so that the
+sweeper removes the bytes; digests, header, register line and history stay."""
 
 from __future__ import annotations
 

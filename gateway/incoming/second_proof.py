@@ -1,7 +1,7 @@
-"""One identity over several axes (A9): a document that is here already, brought by another axis in an envelope of its
-own. In: a proved packet that is no repeat by its bytes or its id. Out: the first, where number, symbol, day, subject and
-every file are equal; the packet is then kept as a second proof of that document, and the stronger of the two is shown. A
-packet that differs in anything is no repeat: a person decides (R117)."""
+"""One identity over several axes (A9, several axes): a document that is here already, brought by another axis in an
+envelope of its own. In: a proved packet that is no repeat by its bytes or its id. Out: the first, where number, symbol,
+day, subject and every file are equal; the packet is then kept as a second proof of that document, and the stronger of
+the two is shown. A packet that differs in anything is no repeat: a person decides (R117, duplicates)."""
 
 from __future__ import annotations
 
@@ -107,6 +107,6 @@ def strength(signature: str) -> int:
 
 
 def _proof_marks(document: IncomingDocument, proved: Proved) -> tuple[str, ...]:
-    """Return the marks, with the revocation's as the shown proof has it."""
+    """Return the marks; that of an unknown revocation follows the shown proof."""
     other_marks = (mark for mark in document.marks if mark != translate.REVOCATION_UNKNOWN)
     return (*other_marks, *translate.marks_of(proved))

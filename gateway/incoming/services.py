@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gateway.trust.evidence import NodeTrust
     from gateway.trust.inspector import FileInspector
 
-# G1: each holds a whole file as a tree; native mail keeps the other threads of the pool.
+# G1 (bounded memory): each holds a whole file as a tree; native mail keeps the other threads of the pool.
 GENERAL_AT_ONCE = 2
 # Bytes of the files that come to their end as they land; the small packets of a batch wait for the look at them.
 TAKEN_AT_ONCE = 16 * 1024 * 1024

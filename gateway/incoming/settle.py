@@ -72,7 +72,7 @@ def known(
 
 async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
     """Settle the row of content that was admitted before. Terms lie outside of it: those of the first stand, and the row
-    and the document show that others came (W6a)."""
+    and the document show that others came (W6a, signed terms)."""
     differs = terms.digest(proved.envelope.signed.terms) != first.terms
     row = known(
         leased.item,

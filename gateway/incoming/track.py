@@ -1,6 +1,6 @@
 """Applies a status packet: facts about documents that we sent, or a take-back (13) of one that we hold. In: a proved
 status. Out: one fact on the delivery or document it is about, once; or waiting, or quarantine when it is not its
-sender's to say (A5). A status is never answered by a status of itself."""
+sender's to say (A5, own documents). A status is never answered by a status of itself."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class _NewStatus:
         return await self._by_document()
 
     async def _by_receipt(self, receipt: Receipt, packet_id: PacketId) -> _Topic | None:
-        """Find the topic by a receipt that names one packet of ours to this sender, and the bytes we sent (R3)."""
+        """Find the topic by a receipt that names one packet of ours to this sender, and its bytes (R3, proved receipts)."""
         work = self.work
         if not is_ours(self.agency, receipt.of_sender):
             raise _not_party(f"the receipt is for a packet of {receipt.of_sender}, not of {self.agency.code}")

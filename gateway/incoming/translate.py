@@ -34,7 +34,7 @@ from gateway.incoming.verify import Proved
 from gateway.policy.admission import stored_names
 from gateway.words import labels
 
-# K4: it passed because the grace runs; the mark stays until an authority has answered.
+# K4 (revocation): it passed because the grace runs; the mark stays until an authority has answered.
 REVOCATION_UNKNOWN = "revocation_unknown"
 
 
@@ -116,14 +116,14 @@ def _reply_required(terms: Terms, model: Envelope) -> bool | None:
 
 
 def _delivery_mode(terms: Terms, model: Envelope) -> DeliveryMode | None:
-    """Return the delivery mode: without Terms, Paper 1 says that paper follows, and 0 nothing (W6a)."""
+    """Return the delivery mode: without Terms, Paper 1 says that paper follows, and 0 nothing (W6a, signed terms)."""
     if terms.delivery_mode is not None:
         return terms.delivery_mode
     return DeliveryMode.BOTH if model.business and model.business.paper == 1 else None
 
 
 def _our_role(terms: Terms, model: Envelope, codes: Collection[str]) -> RecipientRole | None:
-    """Return the role of the code that addressed us: a code of ours, or one that led here (A5)."""
+    """Return the role of the code that addressed us: a code of ours, or one that led here (A5, addressees)."""
     ours = {code.strip().casefold() for code in codes}
     addressed = (to.organ_id for to in model.to if to.organ_id and to.organ_id.strip().casefold() in ours)
     return next((role for code in addressed if (role := terms.role_of(code)) is not None), None)

@@ -37,7 +37,7 @@ _KINDS_BY_NAME = {str(kind): kind for kind in Kind}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved:
     """Verified packet. `open` reads the file that was judged, `judged` is the result of reading it. `proof` is the log's
-    record of the signature and of its grounds (R4)."""
+    record of the signature and of its grounds (R4, receipts)."""
 
     envelope: VerifiedEnvelope[Envelope]
     open: Callable[[], BinaryIO]
@@ -289,7 +289,7 @@ async def _find_host(services: IncomingServices, sender: str, at: datetime) -> s
 
 
 def _transport(packet: InboxPacket) -> envelopes.TransportFacts:
-    """Return the unsigned facts of the axis (A2). A kind that is none of ours contradicts every signed one: MSG-ID."""
+    """Return the unsigned facts of the axis (A2, unsigned words). A kind of none of ours contradicts all signed: MSG-ID."""
     if packet.transport_session is not None:
         return envelopes.TransportFacts()  # the ids and kinds of a foreign axis are its own
     kind = _KINDS_BY_NAME.get(packet.transport_kind)
