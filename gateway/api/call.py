@@ -1,5 +1,5 @@
 """One call as a handler sees it, and what handlers share to answer it. In: a request, checked as far as its route can
-tell. Out: who calls, in which language, with what question; an answer with its ETag, language and paging headers.
+tell. Out: the caller, the language, the query; an answer with its ETag, language and paging headers.
 
 Lists share filters and pages; cursors are the store's, the API only hands them on. A long poll waits until there is
 something to say, and ends early when the caller goes or the node stops. A call that creates without files is

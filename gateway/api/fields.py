@@ -1,5 +1,5 @@
 """Selects fields of an answer: `fields=id,number,recipients.code`, for every call that reads, by one rule. In: a route,
-the names in its query. Out: the fields to write, and whether something dear is worth finding out.
+the names in its query. Out: the fields to write, and whether a costly field is worth finding out.
 
 Of a list the names are those of its rows; all around them stays. Of a field that is an object, or a list of such, one of
 its own fields may be named behind a dot. `id`, or else `code`, always stays: one knows the thing again by it. A

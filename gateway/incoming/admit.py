@@ -64,7 +64,7 @@ async def run(
             return await _settle_repeat(services, work, leased, proved, checked, first)
         if proved.octets is not None and checked.source != packet.file_digest:
             await work.blobs.add(checked.source, "inbox", packet.id)
-        admission = _Admission(
+        new_packet = _NewPacket(
             services=services,
             work=work,
             agency=agency,
@@ -74,7 +74,7 @@ async def run(
             former=former,
             put_arrival=put_arrival,
         )
-        await admission.admit()
+        await new_packet.admit()
         return True
 
     if not await landing.bring_to_end(services, leased, end):
@@ -134,7 +134,7 @@ async def came_before(work: SqlWork, proved: Proved) -> Identity | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Admission:
+class _NewPacket:
     """New packet in the unit of work that admits it."""
 
     services: IncomingServices
