@@ -148,10 +148,10 @@ class Told(BaseModel):
     )
 
     @classmethod
-    def of(cls, thing: object, **more: Any) -> Self:
+    def of(cls, domain_object: object, **more: Any) -> Self:
         """Make the answer from an object's attributes of the same names, and the values in `more`."""
         names, look = _filling(cls, tuple(more))
-        return cls(**dict(zip(names, look(thing), strict=False)), **more)
+        return cls(**dict(zip(names, look(domain_object), strict=False)), **more)
 
 
 @cache
