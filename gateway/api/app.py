@@ -72,13 +72,13 @@ def build(deps: ApiDeps, routes: Table = every_route) -> web.Application:
     app[DOCUMENT] = described
     _add_routes(app.router, health.ROUTES, deps, entry)
 
-    async def made() -> web.UrlDispatcher:
+    async def make_router() -> web.UrlDispatcher:
         router = web.UrlDispatcher()
         _add_routes(router, await deps.pool.run(table), deps, entry)
         router.freeze()
         return router
 
-    app.router.register_resource(LateRoutes(_PATHS, made))
+    app.router.register_resource(LateRoutes(_PATHS, make_router))
     app.on_response_prepare.append(_finish)
     app.on_shutdown.append(_stop)
     if deps.calls is not None:

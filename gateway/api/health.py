@@ -27,14 +27,14 @@ ROUTES = Routes("node")
     "GET /healthz", "The process turns; 503 when it should be started anew", base="", open=True, fails=(503,)
 )
 async def is_live(call: Call) -> Health:
-    """The process answers and its loops turn; nothing else is asked, so that a slow database does not get it
+    """Answer that the process runs and its loops turn; nothing else is checked, so that a slow database does not get it
     restarted."""
     return _health(await call.deps.health.alive())
 
 
 @ROUTES("GET /readyz", "Calls can be served; 503 when not", base="", open=True, fails=(503,))
 async def is_ready(call: Call) -> Health:
-    """Whether calls can be served now: the database answers and takes changes, there is space, nobody stops us."""
+    """Answer whether calls can be served now: the database answers and takes changes, there is space, no stop is due."""
     return _health(await call.deps.health.ready())
 
 

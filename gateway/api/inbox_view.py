@@ -119,7 +119,7 @@ class ReplyLinkOut(Told):
 
 
 class RequestOut(Told):
-    """What the sender asks about a document that it sent: `recall`, `take_back`, `update`; `replace` needs no answer."""
+    """Request of the sender about a document that it sent: `recall`, `take_back`, `update`; `replace` needs no answer."""
 
     kind: str
     reason: str
@@ -210,7 +210,7 @@ class Quarantined(Told):
 
 def inbox_item(
     document: IncomingDocument,
-    around: AroundDocument | None,
+    context: AroundDocument | None,
     name_now: str | None,
     lang: Lang,
     today: dt.date | None = None,
@@ -218,15 +218,15 @@ def inbox_item(
     """Make the view of an incoming document."""
     if document.state is InState.SEALED:
         document = _without_words(document)
-    around = around or AroundDocument()
-    handover, request = around.handover, around.request
+    context = context or AroundDocument()
+    handover, request = context.handover, context.request
     # Lists every check that exists, done or not.
     done_checks = {name: _TRUTHS.get(word, word) for name, word in document.checks.items()}
     return InboxItem.of(
         document,
         state_text=received_word(document.state, lang),
         handover=handover.state if handover else "available",
-        due=DueOut(accept_by=around.due.at, basis=say(around.due.words, lang)) if around.due else None,
+        due=DueOut(accept_by=context.due.at, basis=say(context.due.words, lang)) if context.due else None,
         sender=SenderOut(code=document.sender_code, name=document.sender_name, name_now=name_now),
         date=document.issued_on,
         type=document.type_name,
@@ -240,10 +240,10 @@ def inbox_item(
         )
         if request
         else None,
-        about=around.about,
+        about=context.about,
         replies_to=[ReplyLinkOut.of(r) for r in document.replies_to],
-        assignment=_assignment(document.assignment, around.parts, today) if document.assignment else None,
-        checks=dict.fromkeys(_CHECKS) | done_checks | {"duplicate_of": around.duplicate_of},
+        assignment=_assignment(document.assignment, context.parts, today) if document.assignment else None,
+        checks=dict.fromkeys(_CHECKS) | done_checks | {"duplicate_of": context.duplicate_of},
         files=[
             InboxFileOut.of(
                 file,
@@ -252,7 +252,7 @@ def inbox_item(
             )
             for file in document.files
         ],
-        files_readable=around.is_readable,
+        files_readable=context.is_readable,
         legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
         lease=_lease(handover) if handover else None,

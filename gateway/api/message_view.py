@@ -65,7 +65,7 @@ class FileOut(Told):
 
 
 class WarningOut(Told):
-    """Something unusual that stops nothing."""
+    """Notice of something unusual that stops nothing."""
 
     type: RuleWord
     detail: str

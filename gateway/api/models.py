@@ -69,7 +69,7 @@ class RecipientIn(Asked):
 
 
 class SignerIn(Asked):
-    """Who signed the document, as printed under it."""
+    """Person who signed the document, as printed under it."""
 
     name: Line | None = None
     title: Line | None = None
@@ -156,7 +156,7 @@ def _model_field(field: DocumentField) -> tuple[Any, Any]:
 
 @with_fields({f.name: _model_field(f) for f in FIELDS})
 class DocumentIn(WithFiles):
-    """What is said of a document."""
+    """Fields of a document."""
 
     def to_draft(self) -> Draft:
         """Convert to the draft, with its recipients as given."""
@@ -216,13 +216,13 @@ class RecallIn(Asked):
 
 
 class ResendIn(Asked):
-    """Whom to send the same packet to again; nobody named: all whose sending failed."""
+    """Recipients to send the same packet to again; none named: all whose sending failed."""
 
     recipients: Chosen
 
 
 class FurtherIn(Asked):
-    """Who else is to get a document that has left."""
+    """More recipients of a document that has left."""
 
     recipients: list[RecipientIn] = Field(min_length=1, max_length=_MOST_RECIPIENTS)
     confirm: Confirmed

@@ -132,7 +132,7 @@ def _shared(model: type[Asked], kind: type[DataclassInstance]) -> Sequence[tuple
 
 
 class NoQuery(Asked):
-    """Of a call that takes no query parameters: whatever stands there is a mistake, and told."""
+    """Query of a call without parameters: any in it is refused as a mistake."""
 
 
 def _may_grow(schema: dict[str, Any]) -> None:
@@ -148,10 +148,10 @@ class Told(BaseModel):
     )
 
     @classmethod
-    def of(cls, thing: object, **more: Any) -> Self:
+    def of(cls, domain_object: object, **more: Any) -> Self:
         """Make the answer from an object's attributes of the same names, and the values in `more`."""
         names, look = _filling(cls, tuple(more))
-        return cls(**dict(zip(names, look(thing), strict=False)), **more)
+        return cls(**dict(zip(names, look(domain_object), strict=False)), **more)
 
 
 @cache
@@ -257,20 +257,20 @@ def media_type(name: str) -> str:
     return MEDIA_TYPES.get(name) or (name if name in _KNOWN_MEDIA else ONLY_BYTES)
 
 
-# Any, here and below: what pydantic is told to write, a tree of names that ends in True.
+# Any, here and below: pydantic's `include`, a tree of names that ends in True.
 Include = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What of an answer is written; nothing chosen: all of it. `names` are the fields themselves, without what stands
-    behind a dot."""
+    """Fields of an answer that are written; None: all of it. `names` are the fields themselves, without the part behind
+    a dot."""
 
     include: Include | None = None
     names: frozenset[str] = frozenset()
 
     def wants(self, *names: str) -> bool:
-        """Whether any of these fields is written: if not, it need not be found out."""
+        """Tell whether any of these fields is written: if not, it need not be found out."""
         return self.include is None or not self.names.isdisjoint(names)
 
 

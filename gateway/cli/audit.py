@@ -162,7 +162,7 @@ async def publish(
 
 
 def _terms(
-    kind: str | None, subject: str | None, principal: str | None, since: str | None, until: str | None
+    kind: str | None, subject: str | None, principal: str | None, since: str | None, end: str | None
 ) -> WantedEvents:
     from gateway.store.log_reading import WantedEvents
 
@@ -171,7 +171,7 @@ def _terms(
         subject_id=subject,
         principal_id=principal,
         since=moment(since) if since else None,
-        until=moment(until) if until else None,
+        until=moment(end) if end else None,
     )
 
 

@@ -208,7 +208,7 @@ def _page(ask: Ask, lines: Sequence[BookLine], summary: Summary, cursor: str | N
 
 
 class RemindIn(Asked):
-    """Who reminded whom, and how. The node reminds nobody by itself: a person did, or does it now."""
+    """Reminder: who gave it to whom, and how. The node reminds nobody by itself: a person did, or does it now."""
 
     recipient: AgencyCode
     by: Line = Field(min_length=1, max_length=100, description="The person who reminds, in the agency's name")

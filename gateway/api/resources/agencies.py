@@ -56,7 +56,7 @@ class ResolveQuery(Asked):
 
 
 class Resolved(Told):
-    """What became of it; never a guess."""
+    """Outcome for a code or name; never a guess."""
 
     given: str
     standing: Literal["active", "mapped", "closed", "unknown", "uncertain"]
@@ -88,7 +88,7 @@ class AxisOut(Told):
 
 
 class Capabilities(Told):
-    """What may be sent to an agency, and by which way."""
+    """Documents that may be sent to an agency, and the way they take."""
 
     code: str
     name: str
@@ -140,7 +140,7 @@ class PlanProblem(Told):
 
 
 class Import(Told):
-    """What the file changes, or changed. With problems nothing is applied."""
+    """Changes that the file makes, or made. With problems nothing is applied."""
 
     dry_run: bool
     applied: str | None = Field(description="Id of the change, once it is in force")

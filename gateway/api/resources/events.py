@@ -22,7 +22,7 @@ _MOST_LOOKS = 10
 
 
 class EventsQuery(Asked):
-    """Where to go on, and how long to wait when there is nothing yet."""
+    """Place to go on from, and how long to wait when there is nothing yet."""
 
     after: Code = Field(
         "0", description="Id of the last event seen (`evt_…`), or its sequence; 0 is the beginning"

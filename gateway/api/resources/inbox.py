@@ -44,7 +44,7 @@ SETTABLE = tuple(code for code, row in CODES.items() if row.set_by == "receiver"
 
 
 class AssignmentIn(Asked):
-    """Who works on it, and until when (R63)."""
+    """Units that work on it, and until when (R63)."""
 
     lead_unit: Line = Field(min_length=1)
     coordinating_units: list[Line] = Field(default_factory=list, max_length=100)
@@ -65,7 +65,7 @@ class AssignmentIn(Asked):
 
 
 class PartIn(Asked):
-    """What one unit says of its part."""
+    """Report of one unit on its part."""
 
     unit: Line = Field(min_length=1)
     outcome: Literal["returned", "done"] = Field(
@@ -75,7 +75,7 @@ class PartIn(Asked):
 
 
 class StatusIn(Asked):
-    """What the agency did with the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
+    """Act of the agency on the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
 
     code: Code = Field(
         description="02 to 06, 15, 16, or the word of /codes",
@@ -258,8 +258,8 @@ async def acknowledge_inbox_item(call: Call) -> Acknowledged:
     fails=(409, 422),
     sample=routes.sample_status,
 )
-async def set_status(call: Call, asked: StatusIn) -> StatusSet:
-    status_call = asked.to_call()
+async def set_status(call: Call, body: StatusIn) -> StatusSet:
+    status_call = body.to_call()
     recorded = await act.set_status(*call.incoming, status_call, expect_version=call.expected_version())
     return StatusSet.of(
         recorded,
@@ -283,8 +283,8 @@ def _no_effect_warning(call: Call, code: str, document: IncomingDocument) -> Sta
     fails=(422,),
     sample=routes.sample_assignment,
 )
-async def assign_inbox_item(call: Call, asked: AssignmentIn) -> InboxItem:
-    assignment = asked.to_assignment()
+async def assign_inbox_item(call: Call, body: AssignmentIn) -> InboxItem:
+    assignment = body.to_assignment()
     document = await act.assign(*call.incoming, assignment, expect_version=call.expected_version())
     async with call.deps.store.read(call.scope()) as work:
         (view,) = await _views(call, work, [document])
@@ -298,12 +298,12 @@ async def assign_inbox_item(call: Call, asked: AssignmentIn) -> InboxItem:
     fails=(409, 422),
     sample=routes.sample_part,
 )
-async def end_inbox_part(call: Call, asked: PartIn) -> InboxItem:
+async def end_inbox_part(call: Call, body: PartIn) -> InboxItem:
     expected = call.expected_version()
-    if asked.outcome == "returned":
-        await handling.hand_back(*call.incoming, asked.unit, asked.reason or "", expected)
+    if body.outcome == "returned":
+        await handling.hand_back(*call.incoming, body.unit, body.reason or "", expected)
     else:
-        await handling.finish(*call.incoming, asked.unit, expected)
+        await handling.finish(*call.incoming, body.unit, expected)
     return await _present(call)
 
 

@@ -129,7 +129,7 @@ class HappenedOut(Told):
 
 
 class Timeline(Told):
-    """Everything known about a message, oldest first."""
+    """All that is known about a message, oldest first."""
 
     id: str
     recipients: list[RecipientTimeline]
@@ -257,7 +257,7 @@ class PaperQuery(Asked):
 
 
 class HandOverIn(Asked):
-    """When and how it was handed over on paper."""
+    """Time and manner of its hand-over on paper."""
 
     means: Means
     on: dt.date | None = Field(None, description="Today where absent")
@@ -316,9 +316,9 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
     headers=("ETag",),
     sample=routes.sample_dispatch,
 )
-async def hand_over_message(call: Call, asked: HandOverIn) -> Message:
-    handed_over = Handover(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
-    document = await manage.close_paper(*call.outgoing, handed_over, asked.recipients)
+async def hand_over_message(call: Call, body: HandOverIn) -> Message:
+    handed_over = Handover(on=body.on or call.deps.out.today(), means=body.means, note=body.note)
+    document = await manage.close_paper(*call.outgoing, handed_over, body.recipients)
     async with call.deps.store.read(call.scope()) as work:
         deliveries = await work.deliveries.of(document.id)
     return call.versioned(message_view.message(document, deliveries, call.lang), document.version)

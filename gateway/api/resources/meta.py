@@ -53,7 +53,7 @@ class Me(Told):
 
 
 class Limits(Told):
-    """What a call may carry. Bytes are original bytes, before any encoding (R13)."""
+    """Limits of what a call may carry. Bytes are original bytes, before any encoding (R13)."""
 
     max_file_bytes: int
     max_document_bytes: int

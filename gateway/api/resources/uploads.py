@@ -56,7 +56,7 @@ class PartOut(Told):
 
 
 class UploadedFile(Told):
-    """What the file was found to be."""
+    """File as it was found to be."""
 
     sha256: str
     type: str
@@ -105,12 +105,12 @@ ROUTES = Routes("uploads", ApiScope.MESSAGES_SEND)
     headers=("Location",),
     sample=sample_upload,
 )
-async def create_upload(call: Call, asked: UploadIn) -> web.Response:
+async def create_upload(call: Call, body: UploadIn) -> web.Response:
     announced = Announced(
-        name=asked.name,
-        size=asked.size,
-        sha256=Digest(asked.sha256) if asked.sha256 else None,
-        part_size=asked.part_size,
+        name=body.name,
+        size=body.size,
+        sha256=Digest(body.sha256) if body.sha256 else None,
+        part_size=body.part_size,
     )
 
     async def act() -> str:

@@ -58,7 +58,7 @@ class WebhookIn(Asked):
 
 
 class WebhookChangeIn(Asked):
-    """What is to be another way; what is absent stays."""
+    """Fields to change; an absent one stays."""
 
     url: Url | None = None
     types: _Types | None = Field(None, description=_TYPES_TEXT)
@@ -145,7 +145,7 @@ class TryOut(Told):
 
 
 class DeliveryOut(Told):
-    """Of one event; what it says is in the feed."""
+    """Delivery of one event, whose content is in the feed."""
 
     event: str
     sequence: int
@@ -191,15 +191,15 @@ async def list_webhooks(call: Call) -> WebhooksOut:
     fails=(422,),
     sample=routes.sample_webhook,
 )
-async def make_webhook(call: Call, asked: WebhookIn) -> web.Response:
+async def make_webhook(call: Call, body: WebhookIn) -> web.Response:
     """Make a webhook. Its secret is in no row: a repeat of the call has the same answer without it."""
     secrets: list[str] = []
     endpoint_wish = WantedEndpoint(
-        url=asked.url,
-        types=tuple(asked.types),
+        url=body.url,
+        types=tuple(body.types),
         scopes=_key_scopes(call),
-        note=asked.note,
-        after=_sequence(asked.after, "/after") if asked.after is not None else None,
+        note=body.note,
+        after=_sequence(body.after, "/after") if body.after is not None else None,
     )
 
     async def act() -> str:
@@ -227,23 +227,23 @@ async def read_webhook(call: Call) -> WebhookOut:
     fails=(409, 422),
     headers=("ETag",),
 )
-async def change_webhook(call: Call, asked: WebhookChangeIn) -> WebhookOut:
+async def change_webhook(call: Call, body: WebhookChangeIn) -> WebhookOut:
     services, scope = _services(call), call.scope()
     endpoint, may = await _load_visible(call), _key_scopes(call)
     version = call.check_version(endpoint.version) if call.expected_version() is not None else None
-    if asked.url is not None or asked.types is not None or asked.note is not None:
+    if body.url is not None or body.types is not None or body.note is not None:
         endpoint = await services.change(
             scope,
             endpoint.id,
-            url=asked.url,
-            types=asked.types,
-            note=asked.note,
+            url=body.url,
+            types=body.types,
+            note=body.note,
             may=may,
             version=version,
         )
         version = endpoint.version
-    if asked.state is not None and asked.state is not endpoint.state:
-        switch = services.pause if asked.state is EndpointState.PAUSED else services.resume
+    if body.state is not None and body.state is not endpoint.state:
+        switch = services.pause if body.state is EndpointState.PAUSED else services.resume
         endpoint = await switch(scope, endpoint.id, may=may, version=version)
     return call.versioned(await _webhook_view(call, endpoint), endpoint.version)
 
@@ -262,9 +262,9 @@ async def remove_webhook(call: Call) -> WebhookRemoved:
     fails=(422,),
     headers=("ETag",),
 )
-async def rotate_webhook_secret(call: Call, asked: RotateIn) -> WebhookMade:
+async def rotate_webhook_secret(call: Call, body: RotateIn) -> WebhookMade:
     await _load_visible(call)
-    overlap = timedelta(hours=asked.overlap_h)
+    overlap = timedelta(hours=body.overlap_h)
     secret, endpoint = await _services(call).rotate(
         call.scope(), call.path("id"), overlap, may=_key_scopes(call)
     )
@@ -302,11 +302,11 @@ async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
 
 
 @ROUTES("POST /webhooks/{id}/redeliver", "Tell events anew, under the same ids", status=202, fails=(409, 422))
-async def redeliver(call: Call, asked: RedeliverIn) -> Redelivered:
+async def redeliver(call: Call, body: RedeliverIn) -> Redelivered:
     await _load_visible(call)
     sequences = None
-    if asked.events is not None:
-        sequences = [_sequence(event, f"/events/{n}") for n, event in enumerate(asked.events)]
+    if body.events is not None:
+        sequences = [_sequence(event, f"/events/{n}") for n, event in enumerate(body.events)]
     count = await _services(call).redeliver(call.scope(), call.path("id"), sequences, may=_key_scopes(call))
     return Redelivered(count=count)
 

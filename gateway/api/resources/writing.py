@@ -59,7 +59,7 @@ class ProblemItem(Told):
 
 
 class Validated(Told):
-    """What sending would say; nothing was stored."""
+    """Outcome that sending would have; nothing was stored."""
 
     allowed: bool
     problems: list[ProblemItem]
@@ -68,7 +68,7 @@ class Validated(Told):
 
 
 class EnvelopeQuery(Asked):
-    """What the dialect has no field for. What the envelope's own signature says goes before it."""
+    """Fields that the dialect does not have. Those that the envelope's own signature states go before them."""
 
     external_id: Line | None = Field(None, description="The caller's own id; unique per agency for ever")
     reply_required: bool | None = Field(
@@ -265,12 +265,12 @@ def known(accepted: Accepted) -> OutgoingDocument:
 
 
 @_act("POST /messages/{id}/send", "Send a draft; it is checked anew", fails=(409, 422))
-async def send_draft(call: Call, asked: SendIn) -> Message:
+async def send_draft(call: Call, body: SendIn) -> Message:
     document = await manage.send_draft(
         *call.outgoing,
         expect_version=call.expected_version(),
-        confirm=tuple(asked.confirm),
-        wait=timedelta(seconds=asked.undo_seconds),
+        confirm=tuple(body.confirm),
+        wait=timedelta(seconds=body.undo_seconds),
     )
     return await _versioned_view(call, document)
 
@@ -297,10 +297,10 @@ async def cancel_message(call: Call) -> Message:
     fails=(409,),
     sample=routes.sample_resending,
 )
-async def resend_message(call: Call, asked: ResendIn) -> Message:
+async def resend_message(call: Call, body: ResendIn) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         call.check_version((await work.outgoing.get(call.path("id"))).version)
-    document = await manage.resend(*call.outgoing, asked.recipients)
+    document = await manage.resend(*call.outgoing, body.recipients)
     return await _versioned_view(call, document)
 
 
@@ -313,12 +313,10 @@ async def resend_message(call: Call, asked: ResendIn) -> Message:
     fails=(422,),
     sample=routes.sample_further,
 )
-async def add_recipients(call: Call, asked: FurtherIn) -> web.Response:
+async def add_recipients(call: Call, body: FurtherIn) -> web.Response:
     await _load_parent(call)
     rendering = Rendering(call)
-    accepted = await send_further(
-        *call.outgoing, asked.to_recipients(), tuple(asked.confirm), rendering.once()
-    )
+    accepted = await send_further(*call.outgoing, body.to_recipients(), tuple(body.confirm), rendering.once())
     return rendering.answer(accepted)
 
 
@@ -333,16 +331,16 @@ async def add_recipients(call: Call, asked: FurtherIn) -> web.Response:
     fails=(422,),
     sample=routes.sample_recall,
 )
-async def recall_message(call: Call, asked: RecallIn) -> web.Response:
+async def recall_message(call: Call, body: RecallIn) -> web.Response:
 
     async def act() -> str:
         document = await ask_recall(
             *call.outgoing,
-            reason=asked.reason,
-            approved_by=asked.approved_by,
-            notice_no=asked.notice_no,
-            take_back=asked.form == "take_back",
-            recipients=asked.recipients,
+            reason=body.reason,
+            approved_by=body.approved_by,
+            notice_no=body.notice_no,
+            take_back=body.form == "take_back",
+            recipients=body.recipients,
             expect_version=call.expected_version(),
         )
         return (await _view(call, document)).model_dump_json(by_alias=True)
@@ -361,7 +359,7 @@ async def _view(call: Call, document: OutgoingDocument) -> Message:
 
 
 class ReadOut(Told):
-    """What a PDF says of itself."""
+    """Statements of a PDF about itself."""
 
     name: str
     size: int

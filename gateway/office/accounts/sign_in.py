@@ -80,9 +80,9 @@ async def forgive_tries(work: AccountWork, *names: str) -> None:
         await work.tries.save(_try_key("name", fold(name)), FailedTries())
 
 
-def _must_wait(code: str, until: datetime | None, now: datetime) -> None:
-    if until is not None:
-        seconds = max(1, round((until - now).total_seconds()))
+def _must_wait(code: str, end: datetime | None, now: datetime) -> None:
+    if end is not None:
+        seconds = max(1, round((end - now).total_seconds()))
         raise Denied("too many tries; wait before the next one", code=code, hint=f"wait: {seconds} s")
 
 

@@ -81,14 +81,14 @@ async def whole(
     work: OfficeWork, book: Book, span: Span, lang: str = "vi", *, at_once: int = AT_ONCE
 ) -> AsyncIterator[Sequence[BookLine]]:
     """Yield every line, `at_once` at a time."""
-    after: str | OutgoingLine | None = None
+    cursor: str | OutgoingLine | None = None
     while True:
-        part = await leaf(work, book, span, limit=at_once, after=after, lang=lang)
+        part = await leaf(work, book, span, limit=at_once, after=cursor, lang=lang)
         if part.lines:
             yield part.lines
         if part.after is None:
             return
-        after = part.after
+        cursor = part.after
 
 
 async def summary_of(work: OfficeWork, book: Book, span: Span, *, series_by_type: bool = True) -> Summary:
@@ -97,7 +97,7 @@ async def summary_of(work: OfficeWork, book: Book, span: Span, *, series_by_type
         return await _outgoing_summary(work, span, series_by_type)
     agency = await work.agency()
     numbers = await work.office.books.incoming_numbers(span)
-    lines, struck, since, until = await work.office.books.incoming_days(span)
+    lines, struck, since, end = await work.office.books.incoming_days(span)
     if not numbers:
         return Summary(since=span.since, until=span.until)
     run = await _incoming_run(work, agency, span, numbers)
@@ -107,7 +107,7 @@ async def summary_of(work: OfficeWork, book: Book, span: Span, *, series_by_type
         first=str(run.first) if run.first is not None else numbers[0],
         last=str(run.last) if run.last is not None else numbers[-1],
         since=span.since or since,
-        until=span.until or until,
+        until=span.until or end,
         runs=(run,),
     )
 
