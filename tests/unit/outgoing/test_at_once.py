@@ -84,8 +84,8 @@ async def test_an_envelope_that_says_something_else_than_it_was_to_say_never_lea
     """W10: canonical, signed and of the right form, and still not what the document says."""
     write = build.write
 
-    def writes_another(envelope: Envelope, *given: Any) -> build.WrittenEnvelope:
-        return write(replace(envelope, subject="Một việc khác"), *given)
+    def writes_another(envelope: Envelope, *arguments: Any) -> build.WrittenEnvelope:
+        return write(replace(envelope, subject="Một việc khác"), *arguments)
 
     with monkeypatch.context() as broken:
         broken.setattr(build, "write", writes_another)
