@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from gateway.policy.admission import meant_name
 
 
-def name_of(written: str) -> str | None:
+def name_of(raw_name: str) -> str | None:
     """Of a header with that file name, as a library reads it that takes a backslash for an escape."""
-    return meant_name(f'form-data; name="lead"; filename="{written}"', written.replace("\\", "") or None)
+    return meant_name(f'form-data; name="lead"; filename="{raw_name}"', raw_name.replace("\\", "") or None)
 
 
 def test_the_last_part_of_what_was_meant_is_the_name() -> None:
@@ -32,7 +32,7 @@ def test_the_last_part_of_what_was_meant_is_the_name() -> None:
         **dict.fromkeys(("=?UTF-8?B?%%%?=", "=?nowhere?B?Q8O0?=", "=?UTF-8?B?/w==?=")),
         **dict.fromkeys(("a%0D%0AX-Injected: 1.pdf", "a%00b.pdf")),
     }
-    assert {written: name_of(written) for written in names} == names
+    assert {name: name_of(name) for name in names} == names
     header = 'form-data; name="lead"; filename="x.pdf"; filename*=UTF-8\'\'C%C3%B4ng%20v%C4%83n.pdf'
     assert meant_name(header, "Công văn.pdf") == "Công văn.pdf"
     assert meant_name('form-data; name="lead"', None) is None
