@@ -96,10 +96,10 @@ def test_each_delivery_is_ended_once_and_as_done_only_when_all_of_it_is(
                 case "take one":
                     counter.held += counter.handout.take(1, 60.0)
                 case "take all":
-                    taken = counter.handout.take(100, 60.0)
-                    lanes = [each.lane is Lane.NORMAL for each in taken]
+                    arrivals = counter.handout.take(100, 60.0)
+                    lanes = [x.lane is Lane.NORMAL for x in arrivals]
                     assert lanes == sorted(lanes)
-                    counter.held += taken
+                    counter.held += arrivals
                 case "done" | "again":
                     await counter.settle(act == "done")
                 case "stale":

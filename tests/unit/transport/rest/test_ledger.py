@@ -32,9 +32,9 @@ def test_a_file_that_an_earlier_version_began_is_read_and_goes_on(tmp_path: Path
     for _ in range(2):  # the second time nothing is left to do
         with closing(Ledger(path)) as ledger:
             ledger.mark(STANDARD, ["z92"], TRYING, 2.0, handed=HANDED)
-            known = ledger.sent(STANDARD, ["z91", "z92"])
+            sent_before = ledger.sent(STANDARD, ["z91", "z92"])
 
-    assert known == {
+    assert sent_before == {
         "z91": Sent(state=SENT, at=1.0, doc_id="d1"),
         "z92": Sent(state=TRYING, at=2.0, doc_id="", handed=HANDED),
     }
