@@ -43,17 +43,23 @@ def test_the_demonstration_comes_up_and_what_it_prints_can_be_typed(tmp_path: Pa
         with urllib.request.urlopen(address[0]) as page:  # noqa: S310 - this machine's own
             assert "<form" in page.read().decode(), "where one signs in"
 
-        typed = re.findall(r"^  (curl .+|cp .+|\.venv/bin/gateway .+)$", printed, flags=re.MULTILINE)
-        assert len(typed) == 8, printed
+        commands_printed = re.findall(
+            r"^  (curl .+|cp .+|\.venv/bin/gateway .+)$", printed, flags=re.MULTILINE
+        )
+        assert len(commands_printed) == 8, printed
         # One of each door; the others differ in what they list.
-        for command in (line for line in typed if not re.search(r"inbox list|folder status", line)):
-            here = command.replace(".venv/bin/gateway", f"{sys.executable} -m gateway").replace(
+        for command in (
+            line for line in commands_printed if not re.search(r"inbox list|folder status", line)
+        ):
+            local_command = command.replace(".venv/bin/gateway", f"{sys.executable} -m gateway").replace(
                 "wait=25", "wait=1"
             )
-            done = subprocess.run(  # noqa: S602 - as printed, in a shell
-                here, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+            process = subprocess.run(  # noqa: S602 - as printed, in a shell
+                local_command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
             )
             # Doctor ends with 1 when it finds something to mend: the demonstration has no scanner, for one.
-            assert done.returncode == 0 or "doctor" in command, f"{command}: {done.stdout}{done.stderr}"
+            assert process.returncode == 0 or "doctor" in command, (
+                f"{command}: {process.stdout}{process.stderr}"
+            )
             if command.startswith("curl"):
-                assert not {"error", "status"} & json.loads(done.stdout).keys(), done.stdout
+                assert not {"error", "status"} & json.loads(process.stdout).keys(), process.stdout
