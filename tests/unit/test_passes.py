@@ -24,9 +24,9 @@ SHA256 = hashlib.sha256
 class _Passes(Counter[str]):
     """Bytes of what is long, by what was done with them."""
 
-    def note(self, what: str, data: Any) -> None:
+    def note(self, work: str, data: Any) -> None:
         if len(data) > SIZE // 10:
-            self[what] += len(data)
+            self[work] += len(data)
 
 
 def _counting_hash(passes: _Passes) -> type[Any]:
@@ -63,7 +63,7 @@ async def test_the_bytes_of_a_large_document_are_gone_through_no_oftener_than_th
     sent = await town.send("15", files=(("15.pdf", content),))
     await town.carry()
 
-    assert {what: times / SIZE for what, times in passes.items()} == {
+    assert {work: times / SIZE for work, times in passes.items()} == {
         "hashed": pytest.approx(MOST_HASHED, abs=0.1),
         "decoded": pytest.approx(MOST_DECODED, abs=0.1),
     }
