@@ -155,7 +155,7 @@ async def test_many_documents_at_once_are_each_accepted_once(story: Story) -> No
         *(_send(story, number) for number in numbers for _ in range(2)), return_exceptions=True
     )
 
-    # A repeat while the first is at work is told to come again; nothing is ever sent twice.
+    # A repeat while the first request is at work is refused with a later time; nothing is ever sent twice.
     _, listed, _ = await story.department.call("GET", "/messages?limit=100")
     assert sorted(x["number"] for x in listed["data"]) == numbers
     ids = {x["id"] for x in answers if isinstance(x, dict)}

@@ -62,7 +62,7 @@ class Stage:
 
 
 async def in_a_thread(act: Callable[[], T]) -> T:
-    """What a program does that knows nothing of loops."""
+    """Run a blocking program in a thread, beside the event loop."""
     return await asyncio.to_thread(act)
 
 

@@ -130,7 +130,7 @@ async def _statuses(office: Office, arrived: list[IncomingDocument]) -> None:
 
 
 async def _settled(office: Office) -> None:
-    """Everything has gone its way, and so has what a busy machine made the node try once more."""
+    """Carry everything until no work waits, with retries that a busy machine caused."""
     for _ in range(5):
         await office.door.carry()
         counts = await office.door.node.store.counts()
@@ -166,7 +166,7 @@ async def _at_the_command_line(office: Office, raw: dict[str, Any]) -> str | Non
 
 
 async def _on_the_page(office: Office, raw: dict[str, Any]) -> str | None:
-    """What its form says becomes a draft, is checked and sent, as behind its buttons."""
+    """Make a draft of the form's fields, check and send it, as the buttons of the page do."""
     out = office.door.node.out
     flat = {name: (_text(raw, path),) for path, name in _OF_PAGE.items() if _text(raw, path)}
     form = Form(MappingProxyType({**flat, "date": ("20/11/2026",), "reply": ("no",)}))
@@ -222,7 +222,7 @@ def _text(raw: dict[str, Any], path: str) -> str:
 
 
 def _drawn(strategy: st.SearchStrategy[T], count: int) -> list[T]:
-    """So many examples, the same each time."""
+    """Draw a fixed number of examples, the same each time."""
     examples: list[T] = []
 
     @settings(max_examples=count, derandomize=True, database=None, phases=[Phase.generate])

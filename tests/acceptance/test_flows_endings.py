@@ -1,5 +1,5 @@
-"""Every end a packet can come to (G4): its row is visible with its reason, the right one is answered and nobody else
-(A7, 104), and the next good packet is handled."""
+"""Every end a packet can come to (G4): its row is visible with its reason, the right sender alone is answered (A7,
+104), and the next good packet is handled."""
 
 from __future__ import annotations
 

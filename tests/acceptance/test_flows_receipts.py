@@ -1,5 +1,5 @@
-"""Statuses and receipts (R3 to R5, A5): a proved one moves the delivery it names, a wrong one moves nothing, whoever was
-not asked is not heard, and contradictions stand as told whatever the order of arrival."""
+"""Statuses and receipts (R3 to R5, A5): a proved one moves the delivery it names, a wrong one moves nothing, an agency
+that was not asked is ignored, and contradictions stand in any order of arrival."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_the_body_decides_whether_a_receipt_proves(
 async def test_threat_053_110_a_status_that_its_receipt_or_its_sender_cannot_say_moves_nothing(
     town: Town, cases: Cases
 ) -> None:
-    """R3 and A5: other bytes, another delivery's receipt, and whoever was no recipient."""
+    """R3 and A5: other bytes, another delivery's receipt, and an agency that was no recipient."""
     sent = await sent_and_arrived(town)
     other = await sent_and_arrived(town, number="16")
     wrong: dict[str, tuple[dict[str, Any], str]] = {
@@ -261,7 +261,7 @@ async def test_a_later_answer_to_a_take_back_of_an_earlier_attempt_stays_with_th
 
 
 async def test_threat_054_only_the_issuer_may_recall_update_or_take_back(town: Town) -> None:
-    """A5, threat 54: MSG-NOT-PARTY, and nobody is answered."""
+    """A5, threat 54: MSG-NOT-PARTY, and no answer is sent."""
     sent = await sent_and_arrived(town)
     files = (("van-ban.pdf", PDF),)
     statuses_before = await town.statuses(PROVINCE)

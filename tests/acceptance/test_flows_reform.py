@@ -131,7 +131,7 @@ T = TypeVar("T")
 
 
 class OneAtATime:
-    """The store, but for whoever asks it for anything while a unit of work of it writes."""
+    """Store that refuses every other call while one of its units of work writes."""
 
     def __init__(self, real: SqlStore) -> None:
         self._real, self._writes, self.begun = real, False, 0

@@ -17,7 +17,7 @@ from tests.support.node import COMMUNE, PROVINCE, Town
 
 
 async def arrived(town: Town, count: int = 1, at: str = COMMUNE) -> list[IncomingDocument]:
-    """So many new documents, oldest first."""
+    """List the new documents, oldest first."""
     day = town.node.out.today()
     for n in range(count):
         await town.send(str(500 + n), at, issued_on=day)
@@ -177,7 +177,7 @@ async def test_mode_c_needs_the_number_and_refuses_doubles(town: Town) -> None:
     assert await numbers(town) == ["12a"]
     assert (await town.status(second, "03", register_no="12a", register_year=2025)).register_no == "12a"
     await town.carry()
-    assert await town.statuses(COMMUNE) == 4  # two 01 and two 03: what was refused told nobody
+    assert await town.statuses(COMMUNE) == 4  # two 01 and two 03: a refused status sends nothing
 
 
 async def test_02_never_takes_a_number(town: Town) -> None:

@@ -1,5 +1,5 @@
 """Exactly once admitted (G3, section 6 of the verification rules): repeats are answered again, conflicts stay out, old
-packets played again change nothing, and who comes first with rubbish takes nobody's place."""
+packets played again change nothing, and rubbish that arrives first takes no other packet's place."""
 
 from __future__ import annotations
 

@@ -271,7 +271,7 @@ async def test_k4_a_status_whose_sender_was_revoked_before_is_alarmed_too(stage:
 
 
 async def test_threat_045_an_old_good_answer_played_again_does_not_undo_a_revocation(stage: Stage) -> None:
-    """The responder (or whoever sits before it) gives yesterday's good answer, without our nonce."""
+    """The responder, or an attacker before it, gives yesterday's good answer, without our nonce."""
     signer = stage.town.node.keys.signer(DEPARTMENT, START)
     certificate = x509.load_der_x509_certificate(signer.certificate_der)
     old = ocsp_answer(certificate, stage.authority.party, valid=(START - HOUR, START + 2 * DAY))

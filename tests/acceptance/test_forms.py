@@ -85,7 +85,7 @@ def last(facts: tuple[Fact, ...], code: str) -> Fact:
 
 
 async def partner_says(on: OnThree, code: str, about_id: str) -> None:
-    """The ministry's own software: a status that nobody signed."""
+    """Bring an unsigned status from the ministry's own software."""
     out = BytesIO()
     model = status_about(code, about_id, sender=MINISTRY, at=on.town.clock.now())
     write(model, [], out, None, None, on.town.clock.now())
@@ -96,7 +96,7 @@ async def partner_says(on: OnThree, code: str, about_id: str) -> None:
 
 
 async def is_there_once(three: OnThree, sent: OutgoingDocument) -> None:
-    """At the hub, and with its recipients; what was handed over is told."""
+    """Check that the hub and each recipient have the document once, and that the digest handed over is recorded."""
     (raw,) = three.at_hub(three.national, COMMUNE)
     assert {row[5] for row in three.national.hub.summary() if row[1] == "edoc"} == {1}
     handed = last((await three.town.facts_by(sent))[COMMUNE], "sent").handed
@@ -226,7 +226,7 @@ async def test_sent_again_it_is_the_same_file_and_no_second_document(three: OnTh
 
 
 async def test_an_answer_goes_in_the_form_of_its_recipient(tmp_path: Path) -> None:
-    """What a partner without signatures sent is answered without one: nobody's receipt, and counted as such."""
+    """A partner without signatures is answered without one: no receipt is proved, and it is counted as such."""
     async with AsyncExitStack() as stack:
         options = (RouteSettings(to=DEPARTMENT, axes=("national",), form="dotnet"), *routes())
         three = await opened(stack, tmp_path, options=options)
@@ -327,7 +327,7 @@ TWO_FORMS = (
 async def test_threat_141_a_second_form_on_a_hub_that_takes_a_document_once_is_never_told_as_sent(
     tmp_path: Path,
 ) -> None:
-    """It answers the second file with the id of the first, and gives it to nobody."""
+    """It answers the second file with the id of the first, and hands it to no recipient."""
     async with AsyncExitStack() as stack:
         three = await opened(stack, tmp_path, options=TWO_FORMS, systems=APART)
         town = three.town

@@ -113,7 +113,7 @@ async def seal_sent(town: Town, sent: OutgoingDocument) -> Hold:
 
 
 def no_secret(town: Town) -> Decision:
-    """What a head decides about it."""
+    """Decide as a head that it is no secret."""
     return holding.decided(town.node.hold, head(town), "Không phải văn bản mật")
 
 
@@ -204,7 +204,7 @@ async def test_no_backup_has_it_not_even_one_that_is_made_while_it_is_frozen(
 
 
 async def backed_up(town: Town, folder: Path) -> tuple[BackupManifest, set[str]]:
-    """What a backup says of itself, and which content one made now would copy."""
+    """Read the manifest and the digests of the content that a backup made now would copy."""
     settings = town.node.settings
     source = backup.BackupSource(
         node="town",
@@ -360,7 +360,7 @@ async def test_an_update_of_it_is_sealed_with_it_whichever_is_named(town: Town) 
 async def test_an_update_or_replacement_of_it_tells_nobody_its_words_and_stands_again_when_the_seal_is_lifted(
     town: Town, comes: str
 ) -> None:
-    """Whether it came before the seal or comes after it. What comes after goes unread into a hold of its own."""
+    """The change comes before or after the seal; one that comes after goes unread into a hold of its own."""
     words = "Phương án ZQXJ"
     node, scope = town.node, await town.scope(PROVINCE)
     await town.brought(town.forge(document("200", subject=words), (("a.pdf", PDF),)))
@@ -575,7 +575,7 @@ async def test_what_is_sealed_while_it_is_signed_again_leaves_nothing_behind_and
 async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_holders_are_counted(
     town: Town,
 ) -> None:
-    """Two agencies of one node: each seals its own, and is told of the other."""
+    """Two agencies of one node: each seals its own, and learns of the other's copy."""
     sent = await town.send("15", COMMUNE, files=SENT_FILES)
     await town.carry()
     node = town.node

@@ -26,7 +26,7 @@ from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft, opened
 LOOK_S = 3.0
 SOON_S = 20.0
 BEGUN_S = 90.0
-# Whose turn comes with the time. Mail is off here, so nobody is reminded.
+# Workers that turn at fixed times. Mail is off here, so no reminders are sent.
 TIMED = {
     *("sealer", "clocks", "lister", "keys", "holds", "quarantine", "accounts", "history", "pulse"),
     "revocation",

@@ -1,6 +1,6 @@
-"""A node whose axis is a provincial service, against its simulator: documents and statuses both ways, each agency by its
-own id and key; a send whose end nobody knows waits for a person; faults of the service, forgotten tokens, kills and wrong
-credentials lose nothing, and every second copy is counted."""
+"""A node whose axis is a provincial service, against its simulator: documents and statuses both ways, each agency by
+its own id and key; a send with an unknown outcome waits for a person; faults of the service, forgotten tokens, kills
+and wrong credentials lose nothing, and every second copy is counted."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def test_a_token_that_is_forgotten_or_old_is_fetched_anew(on_lgsp: OnLgsp)
 
 
 async def test_a_send_without_an_answer_waits_for_a_person_who_sends_it_again(on_lgsp: OnLgsp) -> None:
-    """The service has no list of what was sent: nothing is sent a second time before somebody has asked the receiver."""
+    """The service has no list of sent documents: nothing is sent a second time before a person asked the receiver."""
     town = on_lgsp.town
     on_lgsp.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
     sent = await town.send("17", PROVINCE)
@@ -182,7 +182,7 @@ async def test_threat_137_a_wrong_password_is_tried_once_for_all_agencies(tmp_pa
             await on_hub.carry()
             town.clock.advance(3600)
 
-        assert dict(on_hub.axis.faults.calls) == {"login": 1}  # nobody is locked out by repetition
+        assert dict(on_hub.axis.faults.calls) == {"login": 1}  # repetition locks no account
         state = on_hub.client.state()
         assert state.down_since is not None
         assert str(on_hub.credentials) in state.reason
@@ -269,7 +269,7 @@ async def test_what_appears_late_in_the_list_is_seen(tmp_path: Path) -> None:
 async def test_a_document_of_which_only_some_recipients_go_over_the_service(
     tmp_path: Path, partial: str
 ) -> None:
-    """No call can say for whom it is: everybody whom the file names would get it."""
+    """No call can name its recipients: all that the file names would get it."""
 
     def set_up(settings: Settings, axis: lgsp.Axis, file: Path) -> Settings:
         other_route = RouteSettings(to=COMMUNE, axes=("other",))
@@ -363,7 +363,7 @@ async def test_two_nodes_on_one_service_with_faults_and_kills(tmp_path: Path) ->
 
 
 def behind(clock: ManualClock) -> float:
-    """How far a process has to set its clock to be at the test's."""
+    """Return the seconds that set another process's clock to the test's."""
     return (clock.now() - datetime.now(UTC)).total_seconds()
 
 

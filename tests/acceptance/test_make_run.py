@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def _demonstration(folder: Path) -> Iterator[str]:
-    """What a started demonstration has printed; it is stopped as with Ctrl+C."""
+    """Yield the output of a started demonstration; it is stopped as with Ctrl+C."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     command = [sys.executable, "-m", "gateway", "--lang", "en", "demo", "--port", "0", "--keep", str(folder)]
     with subprocess.Popen(

@@ -1,5 +1,5 @@
-"""The quarantine as a weapon (threat 122): what nobody is proved to have sent is never looked into again by itself, and
-never fills the disk."""
+"""The quarantine as a weapon (threat 122): a packet without a proved sender is never judged again by itself, and never
+fills the disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def limited(town: Town, most: int) -> Town:
 
 
 def forged(town: Town, number: str) -> Packet:
-    """Its signature does not hold, so nobody is proved to have sent it."""
+    """Forge a packet whose signature does not hold, so that it has no proved sender."""
     packet = town.forge(document(number), FILES)
     return replace(packet, raw=packet.raw.replace("phối hợp".encode(), "phối hộp".encode()))
 

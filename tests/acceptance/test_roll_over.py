@@ -1,5 +1,6 @@
-"""A certificate is replaced without a stop: old and new overlap, two people change the binding, and nobody else's
-certificate gets in meanwhile. One town on the embedded axis, stepped by hand; every check is one that real packets meet."""
+"""A certificate is replaced without a stop: old and new overlap, two people change the binding, and no other
+certificate gets in meanwhile. One town on the embedded axis, stepped by hand; every check is one that real packets
+meet."""
 
 from __future__ import annotations
 
@@ -135,7 +136,7 @@ async def test_threat_048_old_and_new_certificate_are_both_taken_in_the_overlap_
 async def test_threat_048_a_packet_of_the_new_key_is_admitted_by_a_person_after_the_binding_changed(
     town: Town,
 ) -> None:
-    """Never by itself: what lay in quarantine is looked at again when somebody says so."""
+    """Never by itself: a packet in quarantine is judged again when a person says so."""
     both = await two_deciders(town)
     new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
     early = await sent_by(town, DEPARTMENT, signer_of(town, DEPARTMENT, new))
@@ -280,7 +281,7 @@ async def test_threat_115_an_import_cannot_change_which_certificate_speaks_for_a
 async def test_threat_119_what_a_stolen_key_may_have_signed_is_found_judged_again_and_marked(
     town: Town,
 ) -> None:
-    """K4: nothing is deleted. What came before the theft, or under another key, stays as it is."""
+    """K4: nothing is deleted. Documents of before the theft, or under another key, stay unmarked."""
     both = await two_deciders(town)
     der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der
     key = signer_of(town, DEPARTMENT, der)

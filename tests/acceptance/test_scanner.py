@@ -70,7 +70,7 @@ async def test_threat_065_malware_that_came_in_is_returned_with_02_and_alerts(to
 
 
 def words_of(sent: OutgoingDocument | None) -> list[tuple[bool, str]]:
-    """What is kept of each file's scan, and what the page of the document says of it."""
+    """List the stored scan of each file with the words that the page of the document has for it."""
     assert sent is not None
     states = [labels.say(f"compose.file.{row['checked']}", "en") for row in editor.file_rows(sent)]
     return [(file.scanned_clean, words) for file, words in zip(sent.files, states, strict=True)]

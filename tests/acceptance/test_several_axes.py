@@ -64,7 +64,7 @@ async def row_of(town: Town, document: OutgoingDocument) -> OutboxItem:
 
 
 async def came_by(town: Town, code: str) -> list[tuple[str, ...]]:
-    """Of each document, newest first."""
+    """List the axes of each document, newest first."""
     return [document.axes for document in await town.incoming(code)]
 
 
@@ -163,7 +163,7 @@ async def test_a_route_may_allow_to_send_by_the_next_axis_what_the_first_may_hav
 
 
 async def test_a_courier_that_died_leaves_its_mail_with_the_first_axis(two: Town) -> None:
-    """Nobody knows whether it was handed over: G7."""
+    """Its outcome is unknown: G7 (never sent twice)."""
     sent = await two.send("15")
     await two.pack()
     await abandoned(two)

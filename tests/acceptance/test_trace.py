@@ -1,5 +1,5 @@
-"""One trace from the call of a document system to the webhook that says that its document has arrived, and in the log of
-the node on the way: real workers, a real axis, a real program that is told."""
+"""One trace from the call of a document system to the webhook that says that its document has arrived, and in the log
+of the node on the way: real workers, a real axis, a real webhook receiver."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
 
 @pytest.fixture
 def lines() -> Any:
-    """What the program writes on its stderr."""
+    """Yield a reader of the lines that the program writes on its stderr."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(log.JsonLines())

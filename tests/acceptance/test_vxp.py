@@ -50,11 +50,11 @@ class OnHub:
 
     @property
     def documents(self) -> list[tuple[str, int]]:
-        """Of the hub: receiver and how often it was sent."""
+        """Documents of the hub: receiver and number of sends."""
         return sorted((row[3], row[5]) for row in self.axis.hub.summary() if row[1] == "edoc")
 
     async def carry(self, turns: int = 3) -> None:
-        """Everything goes its way, over the hub and back."""
+        """Carry everything over the hub and back."""
         for _ in range(turns):
             await self.town.carry()
             await self.client.look()
@@ -141,7 +141,7 @@ async def test_a_document_goes_over_the_hub_and_its_statuses_come_back(on_vxp: O
 
 
 async def test_a_send_that_was_lost_after_its_effect_is_found_in_the_sent_list(on_vxp: OnVxp) -> None:
-    """Nobody knows whether the hub has it: it is asked before anything is sent again."""
+    """Its outcome is unknown: the hub is asked before anything is sent again."""
     town = on_vxp.town
     on_vxp.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
     sent = await town.send("16", PROVINCE)
@@ -193,7 +193,7 @@ async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path:
         calls = dict(axis.faults.calls)
         clock.advance(3600)
         await on_hub.carry()
-        assert dict(axis.faults.calls) == calls  # nobody is locked out by repetition
+        assert dict(axis.faults.calls) == calls  # repetition locks no account
 
         write_secret(f"secret of {SYSTEM}")
         clock.advance(3600)
@@ -203,7 +203,7 @@ async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path:
 
 
 async def test_a_sender_that_nobody_knows_waits_for_a_person(tmp_path: Path) -> None:
-    """By rule: the session vouches for whom the registry knows, and a person for the rest."""
+    """By rule: the session vouches for senders that the registry has, and a person for all others."""
 
     def for_nobody(axis: vxp.Axis) -> Change:
         def change(settings: Settings) -> Settings:
@@ -239,7 +239,7 @@ async def test_the_sender_is_told_before_sending_what_the_hub_has_no_place_for(o
 
 @pytest.mark.parametrize("at", ["took", "ended", "told", "mark"])
 async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_vxp: OnVxp, at: str) -> None:
-    """What stands before the write was done, and what stands after it was not: the next look mends it."""
+    """All steps before the write are done, and none after it: the next look mends it."""
     sent = await on_vxp.sent_past_a_kill(at, "20")
 
     assert (await on_vxp.town.only(PROVINCE)).vouched_by == "axis"

@@ -1,6 +1,6 @@
-"""A node on a hub that gives it what it should not: what names another sender, contradicts what came before, or harms
-whoever reads it becomes no document, is answered to nobody, and stops nothing that is good. Beside another axis, a hub
-that was away is used again once it answers."""
+"""A node on a hub that gives it what it should not: a packet that names another sender, contradicts an earlier one, or
+harms its reader becomes no document, is not answered, and stops nothing that is good. Beside another axis, a hub that
+was away is used again once it answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes that nobody can guess are handed out once, also when a process was forked from another one."""
+"""Unguessable bytes are handed out once, also when a process was forked from another one."""
 
 from __future__ import annotations
 

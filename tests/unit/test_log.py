@@ -24,7 +24,7 @@ from tests.support.cases import Cases
 
 
 class Lines:
-    """What a logger wrote, read back."""
+    """Lines that a logger wrote, read back."""
 
     def __init__(self) -> None:
         self._stream = io.StringIO()

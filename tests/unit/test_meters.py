@@ -1,4 +1,4 @@
-"""Meters count what happened, and nobody outside can make them grow."""
+"""Meters count what happened, and no outside caller can make them grow."""
 
 from __future__ import annotations
 

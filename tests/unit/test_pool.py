@@ -31,7 +31,7 @@ async def test_the_event_loop_goes_on_between_pieces_of_brief_work(pool: ThreadP
     most = 0
 
     async def count() -> None:
-        """How much was done at once, at the most."""
+        """Measure the most work done in one turn of the loop."""
         nonlocal most
         counted = 0
         while counted < MANY:

@@ -39,7 +39,7 @@ def test_what_breaks_on_the_way_leaves_what_was_there(tmp_path: Path, alone: boo
 
 
 def test_what_a_crash_left_is_taken_away_and_lends_nothing_to_the_next(tmp_path: Path) -> None:
-    """A part that anybody can read would else show the passwords that are written next."""
+    """A part that others can read would show the passwords that are written next."""
     path = tmp_path / "axis.json"
     part_file = tmp_path / ".axis.json.part"
     part_file.write_bytes(b"half of a longer one")

@@ -74,7 +74,7 @@ Sample = tuple[str, Mapping[str, str], float]
 
 
 def alarms() -> dict[str, str]:
-    """What stands under "when", by the name of the alarm."""
+    """Map the name of each alarm to its "when"."""
     table = PAGE.read_text("utf-8").split("| alarm | when | look at |\n|---|---|---|\n")[1].split("\n\n")[0]
     rows = [re.split(r"(?<!\\)\|", line)[1:3] for line in table.splitlines()]
     return {name.strip(): when.strip().replace("\\|", "|") for name, when in rows}
@@ -90,7 +90,7 @@ def samples(text: str) -> list[Sample]:
 
 
 def matching(expression: re.Match[str], scrape: list[Sample]) -> list[Sample]:
-    """What the expression asks for, of one scrape."""
+    """Select the samples of one scrape that the expression names."""
     label_patterns = re.findall(r'(\w+)(=~?)"([^"]*)"', expression["labels"] or "")
     return [
         (name, labels, value)
@@ -104,8 +104,8 @@ def matching(expression: re.Match[str], scrape: list[Sample]) -> list[Sample]:
 
 
 def quantiles(expression: re.Match[str], past: list[Sample], now: list[Sample]) -> list[float]:
-    """As Prometheus has it, one for each value of the label: what was added below each bound, and a straight line between
-    the two bounds where the quantile lies."""
+    """Return the quantile for each value of the label as Prometheus does: the increase below each bound, and a straight
+    line between the two bounds around the quantile."""
     sums: dict[str, dict[float, float]] = {}
     for scrape, sign in ((now, 1), (past, -1)):
         for _, labels, value in matching(expression, scrape):
@@ -167,7 +167,7 @@ def kept_still() -> dict[str, set[str]]:
 
 
 def heard(past: list[Sample], now: list[Sample], *, ready: bool = True) -> set[str]:
-    """Every alarm that somebody hears."""
+    """Name every alarm that fires and is not kept still."""
     fired = {name for name, when in alarms().items() if name != "not ready" and fires(when, past, now)}
     if not ready:
         fired.add("not ready")
@@ -178,7 +178,7 @@ def heard(past: list[Sample], now: list[Sample], *, ready: bool = True) -> set[s
 @asynccontextmanager
 async def on_a_broker_that_is_away(town: Town) -> AsyncIterator[Town]:
     with socket.socket() as occupied:
-        occupied.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        occupied.bind(("127.0.0.1", 0))  # bound, and not listening
         server = Server(host="127.0.0.1", port=occupied.getsockname()[1], tls=False)
         access = Access(servers=(server,), vhost="axis", user="invented", password="invented")
         folder = town.node.settings.node.data_dir / "parts"
@@ -311,7 +311,7 @@ def hot_folder(town: Town) -> tuple[Town, Path]:
 
 
 async def folder_away(town: Town) -> Town:
-    """As an unmounted share leaves it: an empty folder in its place."""
+    """An unmounted share leaves an empty folder in its place."""
     hot, folder = hot_folder(town)
     shutil.rmtree(folder.parent)
     folder.parent.mkdir()

@@ -216,7 +216,7 @@ async def test_a_clock_far_from_the_database_servers_is_red_and_a_near_one_is_no
 async def test_a_database_that_takes_nothing_is_red_though_it_answers(
     ward: Ward, migrated_postgres_url: str
 ) -> None:
-    """As a server that became a standby."""
+    """A server does so after it became a standby."""
     patient = on_server(ward, migrated_postgres_url)
     writing = [finding for finding in await checks.examine(patient) if finding.cause == "database.read-only"]
     admin = await asyncpg.connect(migrated_postgres_url)
@@ -365,9 +365,9 @@ def wrong_password(ward: Ward) -> Ward:
     return ward.with_settings(keys=replace(ward.settings.keys, password=Secret("wrong")))
 
 
-# What is done to it; which check finds that, how bad, by which cause and with which cure, where these are told.
+# The harm; the check that finds it, how bad, its cause and its cure, where there are any.
 NEW_KEY, CERTIFY = "gateway keys new --agency Z91.02", "gateway keys import CERTIFICATE --agency Z91.02"
-# What is done to it; which check finds that, how bad and by which cause; and how the cure begins, where one is told.
+# The harm; the check that finds it, how bad and by its cause; and the beginning of the cure, where there is one.
 HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "open keys": (lambda ward: ward.keys.chmod(0o755), "folder.keys", "red folder.open", None),
     "open database": (lambda ward: ward.database.chmod(0o644), "database.file", "yellow", "chmod 600 "),
@@ -419,7 +419,7 @@ def test_a_missing_database_is_red_and_the_rest_is_still_examined(ward: Ward) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TroubledAxis:
-    """What a doctor asks of an axis: one that nobody reaches, or that takes nothing for now."""
+    """An axis for the doctor: one that does not answer, or that accepts nothing for now."""
 
     trouble: AxisState
 
@@ -545,7 +545,7 @@ async def beat(ward: Ward, *beats: Beat) -> None:
 
 
 def measured(ward: Ward, metric: Metric, *took_s: float) -> None:
-    """By a process of the node."""
+    """Measure as a process of the node does."""
     stopwatch = Stopwatch("embedded", ward.clock)
     for seconds in took_s:
         stopwatch.took(metric, Lane.URGENT, ward.clock.now() - timedelta(seconds=seconds))

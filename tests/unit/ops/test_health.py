@@ -32,7 +32,7 @@ MB = 1024 * 1024
 
 @pytest.fixture
 async def watch(town: Town) -> Watch:
-    """Of a node whose workers have sealed what happened while it was set up."""
+    """Watch a node whose workers have sealed the events of its own set-up."""
     await town.node.store.number_events()
     await town.node.sealer.step()
     await town.node.pulse.beat()
@@ -40,7 +40,7 @@ async def watch(town: Town) -> Watch:
 
 
 async def checks(watch: Watch, town: Town) -> dict[str, str]:
-    """What a look finds now, not what was found two seconds ago."""
+    """Return the findings of a new look, not those of two seconds ago."""
     town.clock.advance(KEPT_FOR[Tag.READY])
     return check_words(await watch.ready())
 

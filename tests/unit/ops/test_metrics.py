@@ -35,7 +35,7 @@ TIMINGS = {"accepted_to_sent", "landed_to_verdict", "publish", "transaction", "w
 
 @dataclass(frozen=True)
 class Samples:
-    """Of one scrape, or of what was added between two, asked by name and labels."""
+    """Samples of one scrape, or added between two, by name and labels."""
 
     found: dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -1,4 +1,5 @@
-"""`gateway verify FILE --trust DIR`: the verdict as data, and what a broken folder is told (K7, threats 40-43, 101)."""
+"""`gateway verify FILE --trust DIR`: the verdict as data, and the messages for a broken folder (K7, threats 40-43,
+101)."""
 
 from __future__ import annotations
 
@@ -225,7 +226,7 @@ def test_a_contradiction_gives_the_code_only_when_the_certificate_holds(file: Pa
         assert report["signer"]["code"] == envelopes.SENDER
 
 
-# --- what is told beside the verdict: revocation, commitment, and what would be said today -----------------------
+# --- beside the verdict: revocation, commitment, and the verdict of today --------------------------------------
 
 
 def test_a_receipt_is_told_with_what_it_names(file: Path, trust: Path) -> None:

@@ -139,7 +139,7 @@ def _check_accepted_status(raw: dict[str, Any], at: datetime) -> None:
 
 
 def _order_asked_for(raw: dict[str, Any], wish: dict[str, Any], kind: Kind) -> Order | None:
-    """As the front doors read it; None where they cannot."""
+    """Read the order as the front doors do; return None where they cannot."""
     try:
         message = from_json(_json(raw), MessageIn).value
     except BadCall:

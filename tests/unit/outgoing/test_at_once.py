@@ -27,7 +27,7 @@ LARGE = PDF + bytes(100_000)
 
 
 async def test_one_commit_accepts_it_and_puts_its_envelope_into_the_outbox(town: Town) -> None:
-    """Of its files nothing is kept beside the envelope, whether they lie in rows or in files."""
+    """No file is kept beside the envelope, whether they lie in rows or in files."""
     lists = ([("15.pdf", PDF)], [("16.pdf", LARGE)], [("17.pdf", LARGE), ("a.txt", b"phu luc")])
     for files in lists:
         sent = await town.send(files[0][0].removesuffix(".pdf"), files=tuple(files))

@@ -48,7 +48,7 @@ def at_axis(
 
 
 def without(services: OutgoingServices, recipient: str) -> OutgoingServices:
-    """Nothing is taken for that recipient now."""
+    """Make an axis that takes nothing for one recipient now."""
 
     async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         postponed = Outcome(fate=Fate.LATER, code="axis-down", detail=f"{recipient} is away")

@@ -1,4 +1,4 @@
-"""Warnings and questions before sending: recipients that nobody receives for, a number used this year, a file that went
+"""Warnings and questions before sending: recipients without a receiving node, a number used this year, a file that went
 out before."""
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def among(verdict: Verdict, codes: set[ReasonCode]) -> dict[ReasonCode, str]:
 
 
 async def test_recipients_that_nobody_receives_for_are_confirmed_once_and_each_is_listed(town: Town) -> None:
-    """Who is bound and hosted is not asked about; looking and taking in ask alike."""
+    """A bound and hosted recipient raises no question; looking and taking in ask alike."""
     unhosted = ReasonCode.RECIPIENT_UNHOSTED
     order = Order(draft=draft("15", PROVINCE, STARTER, "G02"))
 

@@ -113,7 +113,7 @@ async def test_what_a_worker_has_or_had_is_not_cancelled(town: Town, stage: str)
 async def test_while_the_axis_is_away_what_waits_is_cancelled_and_what_arrived_all_the_same_is_recalled(
     tmp_path: Path, unsure: bool
 ) -> None:
-    """Of a try whose end nobody knows the delivery says that it may have left; where it did, a status of its recipient
+    """The delivery of a try with an unknown outcome says that it may have left; where it did, a status of its recipient
     counts."""
     axis = Faulty("axis", "publish")
     async with opened(tmp_path / "node", wrap=axis) as town:

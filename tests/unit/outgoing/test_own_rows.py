@@ -156,7 +156,7 @@ async def test_a_lease_that_another_took_over_writes_nothing(town: Town, rung: l
 async def test_what_waited_for_longer_than_a_moment_is_looked_at_again(
     town: Town, rung: list[str], monkeypatch: pytest.MonkeyPatch, waited_s: int
 ) -> None:
-    """It may have been sealed, and then nobody sends it."""
+    """It may have been sealed, and then it is never sent."""
     lookups, original_lookup = [], SqlBlobRefs.found_each
 
     async def noted(*arguments: object) -> object:

@@ -1,5 +1,5 @@
-"""What goes on paper: it is accepted and entered like any document, never travels alone, waits on the dispatch list until a
-person says when and how it went, and is neither late nor failed meanwhile."""
+"""Documents on paper: they are accepted and entered like any other, never travel alone, wait on the dispatch list until
+a person says when and how they went, and are neither late nor failed meanwhile."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ async def test_what_does_not_go_on_paper_and_anothers_document_are_not_closed(to
 
 
 async def test_it_is_cancelled_until_it_was_handed_over_and_not_again_after(town: Town) -> None:
-    """One that was sealed waits for nobody either."""
+    """A sealed one waits for no handover either."""
     scope = await town.scope(DEPARTMENT)
     first, second, third = [await town.send(n, delivery_mode=PAPER) for n in ("15", "16", "17")]
     await hand_over(town, second.id)

@@ -1,4 +1,5 @@
-"""A recall that a head approves first: nothing leaves before; two people, whoever acts for whom; it can be taken back."""
+"""A recall that a head approves first: nothing leaves before; two people, also where one acts for another; it can be
+taken back."""
 
 from __future__ import annotations
 

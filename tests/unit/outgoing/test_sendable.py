@@ -1,5 +1,5 @@
-"""Accepted means that it can be sent: blank is absent at every door, what could never be packed is refused before it is
-accepted, and a packet that cannot be made after all ends as failed for everybody to see."""
+"""Accepted means that it can be sent: blank is absent at every door, a document that could never be packed is refused
+before it is accepted, and a packet that cannot be made after all ends visibly as failed."""
 
 from __future__ import annotations
 

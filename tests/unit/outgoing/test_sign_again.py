@@ -1,5 +1,5 @@
-"""What waits when its key ends is signed again: same content, same packet id, new file (W9, threat 119). A key that is
-down leaves documents queued with the reason."""
+"""A packet that waits when its key ends is signed again: same content, same packet id, new file (W9, threat 119). A key
+that is down leaves documents queued with the reason."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ async def test_w9_what_was_once_published_is_published_again_byte_for_byte(
 
 
 async def _deliver_to_one(town: Town, outbox_id: str) -> None:
-    """As a courier does whose axis takes the parcel for the first recipient alone."""
+    """Deliver as a courier does whose axis takes the parcel for the first recipient alone."""
     (leased,) = await town.node.store.claim_outbox(1, 60)
     assert leased.item.id == outbox_id
     await dispatch.run(without(town.node.out, COMMUNE), [leased])
@@ -190,7 +190,7 @@ async def test_threat_119_without_a_key_that_may_sign_nothing_leaves_and_the_row
 
 
 async def test_threat_048_of_two_certificates_in_force_the_one_bound_last_signs(town: Town) -> None:
-    """Not the newest file on disk: one that nobody bound yet would be refused by every receiver."""
+    """Not the newest file on disk: an unbound one would be refused by every receiver."""
     first = signing(town)
     issued = await made_key(town)
     await town.send("15")

@@ -1,4 +1,4 @@
-"""What goes out by itself (interfaces.md 1.5, verification A7), as a table."""
+"""The statuses that go out by themselves (interfaces.md 1.5, verification A7), as a table."""
 
 from __future__ import annotations
 

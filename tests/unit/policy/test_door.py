@@ -63,7 +63,7 @@ def test_threat_076_marks_and_letters_that_mislead_are_written_out_and_warned_of
 
 
 def test_threat_078_a_name_is_made_fit_for_any_file_system() -> None:
-    """One of 300 bytes and more is cut, keeps its ending, and is told with its length."""
+    """A name of 300 bytes and more is cut, keeps its ending, and is warned of with its length."""
     kept_names = {
         "Công văn.pdf": "Công văn.pdf",
         "../../etc/passwd": "passwd",

@@ -1,4 +1,4 @@
-"""May this packet come in? What is sealed, what nobody could act on, and what a clerk decides."""
+"""Whether a packet may come in: sealed ones, ones that no person could act on, and ones that a clerk decides."""
 
 from __future__ import annotations
 

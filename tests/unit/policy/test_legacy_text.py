@@ -1,4 +1,4 @@
-"""Letters of before Unicode: both kinds are told apart and come back whole, and Unicode is left alone."""
+"""Letters of before Unicode: the two kinds are distinguished and come back whole, and Unicode is left alone."""
 
 from __future__ import annotations
 

@@ -279,7 +279,7 @@ def test_there_is_exactly_one_lead_and_it_is_a_pdf_by_its_bytes_r11() -> None:
 
 
 def test_a_file_that_cannot_be_trusted_is_refused_at_its_pointer(cases: Cases) -> None:
-    """61, 62, 64, 66 and R12; by which signs, tests/unit/policy/test_contents.py has."""
+    """61, 62, 64, 66 and R12; the signs of each are in tests/unit/policy/test_contents.py."""
     zipped: list[tuple[dict[str, Any], str]] = [
         ({"encrypted": True}, "encrypted"),
         ({"broken": "unreadable"}, "broken"),

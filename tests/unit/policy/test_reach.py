@@ -1,4 +1,4 @@
-"""Whether a recipient will hear of a document and can answer it: warnings at its pointer, none of which refuses."""
+"""Warnings for a recipient that may not receive a document or cannot answer it: at its pointer, and none refuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def answer(
 
 
 def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name() -> None:
-    """Who has a certificate and an official row is not spoken of."""
+    """A recipient with a certificate and an official row raises no warning."""
     unbound, starter = ReasonCode.RECIPIENT_UNBOUND, ReasonCode.RECIPIENT_STARTER
     rows: list[tuple[RowSource, set[str], list[ReasonCode]]] = [
         (RowSource.IMPORTED, {"Z91"}, []),
@@ -51,7 +51,7 @@ def test_whom_nobody_receives_for_is_told_at_its_place_and_who_is_not_addressed_
 
 
 def test_what_the_axis_of_a_recipient_does_not_carry_is_told() -> None:
-    """Of many recipients three are named."""
+    """The warning names three of many recipients."""
     rows_to_know = (Recipient(code="Z91", role=RecipientRole.TO_KNOW),)
     rows: list[tuple[dict[str, Any], set[str]]] = [
         ({"reply_required": False}, set()),

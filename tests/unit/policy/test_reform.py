@@ -117,7 +117,7 @@ def test_a_starter_row_that_two_people_changed_may_refuse() -> None:
     assert lives_by_code["Z91"].source is RowSource.IMPORTED
 
 
-# --- what stands against it -------------------------------------------------------------------------------------
+# --- conflicts --------------------------------------------------------------------------------------------------
 
 
 def test_what_cannot_be_is_named(cases: Cases) -> None:

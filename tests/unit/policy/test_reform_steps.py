@@ -94,7 +94,7 @@ def test_what_stands_against_any_step_stands_against_the_whole_and_nothing_is_pl
 
 
 def test_a_step_is_of_the_whole_decision_and_day() -> None:
-    """Neither of another one, nor with steps of its own, nor with mail to nobody; there are some, and not too many."""
+    """Not of another one, without steps of its own, without undecided mail; there are some, and not too many."""
     for step in (
         replace(MERGER, effective_on=date(2027, 8, 1)),
         replace(MERGER, decision=replace(MERGER.decision, number="13/QĐ-UBND")),

@@ -9,12 +9,12 @@ from gateway.policy.admission import meant_name
 
 
 def name_of(raw_name: str) -> str | None:
-    """Of a header with that file name, as a library reads it that takes a backslash for an escape."""
+    """Read the name of a header as a library does that takes a backslash for an escape."""
     return meant_name(f'form-data; name="lead"; filename="{raw_name}"', raw_name.replace("\\", "") or None)
 
 
 def test_the_last_part_of_what_was_meant_is_the_name() -> None:
-    """The extended form is read by the library; one that nobody can read is none."""
+    """The extended form is read by the library; an unreadable one counts as absent."""
     names = {
         "15.pdf": "15.pdf",
         r"C:\Users\van thu\Công văn 15.pdf": "Công văn 15.pdf",

@@ -74,7 +74,7 @@ async def test_a_whole_block_is_taken_apart(book: SqlDirectory) -> None:
 
 
 HEAD, ALL = "- Chủ tịch UBND tỉnh (để b/c);", "Các sở, ban, ngành"
-# A text, and who asks; what it is taken for, whom it offers first, and whether nobody is asked.
+# A text and the asking agency; how it is understood, the first offers, and whether no question remains.
 OFFERED: dict[tuple[str, str | None], tuple[str, list[str], bool]] = {
     # One's own head is no recipient; the head above is asked for with the own province.
     (HEAD, "Z91"): ("own", [], True),
@@ -182,7 +182,7 @@ TEXTS = (
 
 
 async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirectory) -> None:
-    """What had another name until a later day answers to both, with the name of the day."""
+    """An agency renamed from a later day on answers to both names, with the name of the day."""
     parents = (None, "Z91", "z92", "Ủy ban nhân dân tỉnh Sao Mai", "Z92.20", "Không có")
     queries = [(text, parent) for text in TEXTS for parent in parents]
 

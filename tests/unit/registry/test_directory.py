@@ -67,7 +67,7 @@ async def test_a_code_is_found_whatever_its_letter_case_and_only_while_it_is_in_
 
 
 class Resolved(NamedTuple):
-    """What is answered for a text: the code of its entry, how it was found, and who took over."""
+    """Answer for a text: the code of its entry, how it was found, and its successor."""
 
     standing: CodeStanding
     code: str | None = None
@@ -156,7 +156,7 @@ async def test_a_circle_of_successors_offers_none_and_a_database_without_tables_
 
 
 async def test_only_imported_rows_may_refuse(directory: SqlDirectory) -> None:
-    """R48: a starter row only warns, and so does silence about what stands under one; without others all do."""
+    """R48 (starter rows only warn): so does silence about units under one; without others all do."""
     await directory.load_starter()
     for text in ("Q77", "không ai biết"):
         assert not (await directory.resolve(text, TODAY)).may_refuse

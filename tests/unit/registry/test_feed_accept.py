@@ -189,7 +189,7 @@ async def test_threat_090_changes_on_another_base_are_refused(feed: SqlFeed, giv
 async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
     feed: SqlFeed, directory: SqlDirectory, give: Give
 ) -> None:
-    """Threat 115: the binding in force stays as it is."""
+    """Threat 115: the binding in force stays unchanged."""
     pinned, fresh = pki.signer("Z91.01", "p256"), pki.signer("Z91.01", "rsa-2048")
     certificate = x509.load_der_x509_certificate(pinned.certificate_der)
     times = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)

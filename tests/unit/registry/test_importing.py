@@ -234,7 +234,7 @@ async def test_added_changed_closed_and_unchanged_are_told_apart(directory: SqlD
 
 
 async def test_an_absent_column_keeps_and_an_empty_cell_clears(directory: SqlDirectory) -> None:
-    """What the file leaves out stays."""
+    """A column that the file leaves out keeps its values."""
     first = "code,name,email,phone\nZ91,Sao Mai,a@sao-mai.example,000 1\nZ92,Bình Minh,,\n"
     await do_import(directory, first)
     await do_import(directory, "code,name,phone\nZ91,Sao Mai Mới,\n")
@@ -296,7 +296,7 @@ async def test_the_change_is_kept_with_its_source_and_counts(
 
 
 async def test_threat_115_an_import_never_touches_bindings(directory: SqlDirectory) -> None:
-    """K6: changing a binding needs two people (threat 115). A code that ends speaks for nobody from then on; its end
+    """K6: changing a binding needs two people (threat 115). A code that ends no longer vouches for its agency; its end
     is no part of the binding, and moves with the code."""
     certificate = pki.signer("Z91", "p256").certificate_der
     await directory.bind("Z91", certificate, None, None, "an", "binh")
@@ -403,7 +403,7 @@ async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(directory: SqlD
 async def test_a_new_name_is_doubted_also_above_the_line_of_the_agency_that_has_it(
     directory: SqlDirectory,
 ) -> None:
-    """And a code below one that nobody has."""
+    """A code below one that does not exist is doubted too."""
     await do_import(directory, "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Y tế,1/QĐ\n")
     text = "code,name,decision\nZ91.02,Sở Y tế,2/QĐ\nZ91.01,Sở Y tế,1/QĐ\nZ95.10.01,Phòng Mồ côi,1/QĐ\n"
 

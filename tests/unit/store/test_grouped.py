@@ -28,7 +28,7 @@ _LOST = col(HostedAgencyRow.id) == "agy_9"
 
 
 class Commits:
-    """Counts the commits of the writer, and fails those that it is told to fail."""
+    """Counter of the writer's commits, which fails those that a test chooses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counted, self.failing = 0, False
@@ -60,7 +60,7 @@ async def _jobs(store: SqlOfficeStore) -> list[str]:
 
 
 def _on_disk(folder: Path, subject: str) -> bool:
-    """Whether another program sees it that opens the file now."""
+    """Tell whether another program that opens the file now sees it."""
     with closing(sqlite3.connect(folder / "node.db")) as other:
         rows = other.execute("SELECT 1 FROM job WHERE subject_id = ?", (subject,)).fetchall()
     return len(rows) == 1
@@ -136,7 +136,7 @@ async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlOffic
 
 
 async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: SqlOfficeStore) -> None:
-    """What was settled before it in the same group is committed, and what comes after it too."""
+    """Units settled before it in the same group are committed, and those after it too."""
     begun, go_on = asyncio.Event(), threading.Event()
 
     async def long_one() -> None:
@@ -261,13 +261,13 @@ async def test_those_who_wait_together_for_a_file_hear_together_that_they_do_not
         )
 
     assert [type(end) for end in ends] == [*[errors.StoreFailure] * 5, type(None)]
-    assert len(tried) == 2  # the first found nobody waiting; the four who came after it hear together
+    assert len(tried) == 2  # the first found no waiter; the four after it fail together
     await asyncio.gather(*(_add(store, f"after {n}") for n in range(5)))
     assert await _jobs(store) == [f"after {n}" for n in range(5)]
 
 
 class Traced:
-    """What the writer's connection ran since the last `take`, and how often a connection was made."""
+    """Statements of the writer's connection since the last `take`, and the number of connections made."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made, self._ran = 0, list[str]()
@@ -295,7 +295,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Traced:
 async def test_a_unit_that_comes_alone_opens_nothing_and_has_no_savepoint(
     traced: Traced, store: SqlOfficeStore
 ) -> None:
-    """Nothing stands around its own statements but the transaction, and a look whether others wrote."""
+    """Around its own statements there are only the transaction and a look whether others wrote."""
     for name in ("first", "second"):  # a statement that is kept is prepared when it is asked for again
         await _add(store, name)
     connections = traced.made

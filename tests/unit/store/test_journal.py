@@ -18,7 +18,7 @@ from tests.support.stores import NORTH
 
 @pytest.fixture
 async def journal(store: SqlOfficeStore) -> WriteAheadLog:
-    """Something is in it that must not stay."""
+    """Return a journal that holds words which must not stay."""
     journal_file = store.journal
     assert journal_file is not None
     assert await journal_file.cut()

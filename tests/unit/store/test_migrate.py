@@ -260,7 +260,7 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
         clock.advance(timedelta(hours=25))
         assert (
             await blobs.sweep(clock.now()) == 3
-        )  # what nobody owned, and what was let go but for what is shared
+        )  # content without an owner, and released content but for the shared one
         assert await read(NORTH, former.shared) == await read(SOUTH, former.shared) == former.shared
         for scope, owner in ((NORTH, "msg-2"), (SOUTH, "msg-1")):
             async with committing(store, scope) as work:

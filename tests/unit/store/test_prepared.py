@@ -74,7 +74,7 @@ def test_what_one_of_both_writes_the_other_reads_alike(row: dict[str, Any], othe
         driver: Any = connection.connection.driver_connection
         _T.metadata.create_all(connection)
         for statement in (_NEW, _BY_ID, _EDIT):
-            cache.of(statement, {}, engine.dialect)  # asked for the first time: not kept by anybody, perhaps
+            cache.of(statement, {}, engine.dialect)  # asked for the first time: perhaps kept nowhere yet
 
         new, by_id = cache.of(_NEW, row, engine.dialect), cache.of(_BY_ID, {"id": 0}, engine.dialect)
         assert new is not None
@@ -173,7 +173,7 @@ async def test_more_views_than_connections_are_kept_are_all_served_and_leave_not
         tx.put(HostedAgencyRow(id="agy_5", code="Z91.81", body="{}"))
         await tx.commit()
     file = sqlite3.connect(store.writer.url.database or "", isolation_level=None)
-    # Nobody's view holds the journal.
+    # No view holds the journal.
     assert file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     file.close()
 

@@ -1,4 +1,4 @@
-"""An error of a driver is told without the values of the statement, which are content."""
+"""The text of a driver's error never has the values of the statement, which are content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tables a statement reads or writes is told by the statement itself: all that its SQL names, and no other."""
+"""A statement names all tables that its SQL reads or writes, and no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The few tests that failed are run once more: chance is told and counted, a fault stays a failure."""
+"""The few tests that failed are run once more: chance is reported and counted, a fault stays a failure."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ async def test_the_time_starts_anew_with_each_arrival_of_a_delivery_for_many() -
 
 
 async def test_a_share_of_every_batch_is_the_oldest_ordinary_ones_of_the_counter() -> None:
-    """What lies joined on disk is counted apart, so that small messages do not keep large packets from being offered."""
+    """Large packets joined on disk are counted apart, so that small messages do not keep them from being offered."""
     counter = Counter()
     for lane in [Lane.NORMAL] * 6 + [Lane.URGENT] * 20:
         counter.put(1, lane)

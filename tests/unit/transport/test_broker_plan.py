@@ -64,7 +64,7 @@ def boss() -> User:
 
 
 def state_after(state: State, step: PlanStep) -> State:
-    """A broker that does what it is told."""
+    """Apply a step as an obedient broker does."""
     subject, removed = step.thing, step.sign is Sign.REMOVE
     if isinstance(subject, Vhost):
         return replace(state, exists=True)
@@ -163,7 +163,7 @@ def test_what_shares_a_call_may_be_done_in_any_order(
 
 
 def test_a_code_is_hosted_last_and_asked_about_no_more_first() -> None:
-    """Whoever hears that a code is hosted must find its lane."""
+    """A sender that learns that a code is hosted must find its lane."""
     changes = plan(
         as_live(axis_of({"Z91": "north", "Z92": "south"})),
         wanted(axis_of({"Z91": "north", "Z93": "south"}), {}),

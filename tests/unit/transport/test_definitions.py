@@ -178,7 +178,7 @@ def test_a_folder_that_takes_no_password_is_named_before_anything_is_made(tmp_pa
 
 
 def test_a_large_axis_is_written_piece_by_piece(tmp_path: Path) -> None:
-    """What is held grows with the codes, not with the file."""
+    """The memory grows with the codes, not with the file."""
     axis = layout("v", [Hosting(node=f"n{n % 20}", code=f"Z{n:05}") for n in range(20_000)])
     file = tmp_path / "definitions.json"
 

@@ -31,7 +31,7 @@ LARGE = b"large" * SMALL
 
 
 class NeverLater(ManualClock):
-    """A clock on which no time passes: whoever waits is woken by something else, or never."""
+    """Clock on which no time passes: a waiter is woken by something else, or never."""
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.Event().wait()
@@ -84,7 +84,7 @@ async def poison(axis: EmbeddedAxis, packet_id: str = "p1") -> str:
 async def test_one_payload_serves_many_recipients_and_goes_with_the_last(
     axis: EmbeddedAxis, tmp_path: Path
 ) -> None:
-    """Who is named twice gets one parcel; nothing is copied for those whom nobody hosts."""
+    """A code named twice gets one parcel; nothing is copied for codes that no node hosts."""
     sent = parcel(content=LARGE)
     assert (await axis.publish(sent, ["Z99"]))["Z99"].fate is Fate.NEVER
     assert payloads(tmp_path) == []

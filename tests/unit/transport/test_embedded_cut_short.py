@@ -1,5 +1,5 @@
-"""Whoever is cut short on the embedded axis, as at a stop, takes nothing away from others and leaves no file behind; what
-is gone leaves the log of its file wherever the axis is taken from."""
+"""A call that is cut short on the embedded axis, as at a stop, takes nothing away from others and leaves no file
+behind; removed content leaves the log of its file wherever the axis is taken from."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ async def test_an_arrival_names_the_node_that_published_it(tmp_path: Path, pool:
 async def test_a_queue_file_of_the_first_version_is_taken_over_with_what_lies_in_it(
     tmp_path: Path, pool: ThreadPool
 ) -> None:
-    """By several processes at once: the format is changed once, and nobody is vouched for who was not asked. What lies as
-    a file, because no payload was a row then, is read and goes like any other."""
+    """The format is changed once by several processes at once, and no node is named where none was recorded. A payload
+    in a file, because no payload was a row then, is read and goes like any other."""
     (tmp_path / "payload").mkdir()
     (tmp_path / "payload" / PARCEL.digest).write_bytes(CONTENT)
     row = ("z92", 1, "Z92", "old", "edoc", "Z91", PARCEL.digest, PARCEL.size, 0.0)

@@ -71,7 +71,7 @@ async def axis(tmp_path: Path, pool: ThreadPool) -> AsyncIterator[EmbeddedAxis]:
 
 
 def query_queue(folder: Path, words: str, *query_parameters: str) -> list[tuple[object, ...]]:
-    """What another program sees that opens the file now."""
+    """Query the file as another program sees it that opens it now."""
     with closing(sqlite3.connect(folder / "axis.sqlite")) as other:
         return other.execute(words, query_parameters).fetchall()
 
@@ -347,7 +347,7 @@ async def test_while_another_process_writes_the_loop_goes_on_and_a_file_that_sta
         for _ in range(1000):
             await asyncio.sleep(0)
         assert not mine.done()
-        assert await axis.unhosted(["Z92", "Z99"]) == frozenset({"Z99"})  # who only reads waits for nobody
+        assert await axis.unhosted(["Z92", "Z99"]) == frozenset({"Z99"})  # a reader waits for no lock
         other.execute("COMMIT")
         assert (await mine)["Z92"].fate is Fate.DELIVERED
 

@@ -37,7 +37,7 @@ GONE_USER = User(name="gone", tags=frozenset(), password_hash="")
 
 
 async def test_a_broker_that_fails_for_a_moment_is_asked_again_and_at_last_told_of() -> None:
-    """What it refuses is not asked again."""
+    """A refusal is final: it is not asked again."""
     async with failing(3) as (broker, requests):
         await broker.remove(GONE_USER)
     assert requests == ["DELETE /api/users/gone"] * 4

@@ -73,7 +73,7 @@ class Long:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is open."""
+        """Close nothing: there is no handle."""
 
     def read(self, size: int) -> bytes:
         size = min(size, self._left)

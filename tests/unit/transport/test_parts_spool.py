@@ -1,5 +1,5 @@
-"""Parts that come in any order, repeated, interleaved and in several processes become each whole once; what never
-becomes whole is told, and nothing that was kept is lost."""
+"""Parts that come in any order, repeated, interleaved and in several processes become each whole once; a set that never
+becomes whole is reported, and no kept part is lost."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_a_set_that_is_done_leaves_little_and_its_late_parts_make_no_new_one(
 
 
 def test_bytes_sent_again_to_another_recipient_are_not_taken_for_a_repeat(spool: Spool) -> None:
-    """What was done for one is not yet done for another. What lies there is for the node's own user alone."""
+    """An end for one recipient is none for another. The files are readable for the node's own user alone."""
     landed(spool, to=["Z92.01"])
     spool.done(only(spool.complete(1)).token)
     assert landed(spool, to=["Z92.02"]) == [Landed.KEPT] * 5
@@ -287,8 +287,8 @@ def test_what_lies_there_is_for_the_nodes_own_user_alone(tmp_path: Path, spool: 
 
 
 class Consumers(RuleBasedStateMachine):
-    """Two processes on one folder, of which one may be lost at any moment, and a broker that delivers again what was not
-    acknowledged. Each whole packet is landed with its next owner at least once, and none is told as flawed."""
+    """Two processes on one folder, one lost at any moment, and a broker that delivers again until a part is
+    acknowledged. Each whole packet is landed with its next owner at least once, and none is reported as flawed."""
 
     handed = Bundle("handed")
 
@@ -404,7 +404,7 @@ def test_nothing_stays_open(spool: Spool, clock: ManualClock, tmp_path: Path) ->
     """A node that runs for a year must not run out of handles."""
 
     def handles() -> int:
-        """Of its own folder: what other tests of this process left goes when it likes."""
+        """Count the handles of the own folder: other tests of this process close theirs at any time."""
         return sum(_leads_below(link, tmp_path) for link in Path("/proc/self/fd").iterdir())
 
     def round_trip() -> None:

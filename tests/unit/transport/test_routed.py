@@ -78,7 +78,7 @@ async def ids(axis: RoutedAxis, limit: int = 10) -> list[str]:
 
 
 async def soon(axis: RoutedAxis) -> list[str]:
-    """What comes next, however slow this machine is."""
+    """Return the ids of the next arrivals, however slow this machine is."""
     arrived_ids: list[str] = await until(lambda: ids(axis), "the next arrival")
     return arrived_ids
 

@@ -103,7 +103,7 @@ async def test_the_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -
 
 @asynccontextmanager
 async def speaking(answer: bytes, *, endless: bytes = b"") -> AsyncIterator[str]:
-    """A server that says these bytes to whoever connects, `again` without end."""
+    """Serve these bytes to every client, then `endless` without end."""
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -123,7 +123,7 @@ async def speaking(answer: bytes, *, endless: bytes = b"") -> AsyncIterator[str]
 
 
 async def test_what_is_no_answer_is_a_failure_and_no_more() -> None:
-    """Nothing, another protocol, one header or headers without end, no status."""
+    """No bytes, another protocol, one header or headers without end, no status."""
     for answer, endless in (
         (b"", b""),
         (b"SSH-2.0-OpenSSH_9.2\r\n", b""),

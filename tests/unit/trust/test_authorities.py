@@ -140,7 +140,7 @@ def test_threat_045_an_answer_that_does_not_hold_is_none(responder: Responder, c
 
 
 def test_threat_045_a_responder_that_has_run_out_cannot_date_its_answer_back(responder: Responder) -> None:
-    """Old keys are guarded by nobody, and an answer may claim to hold for years."""
+    """Old keys are not guarded, and an answer may claim to hold for years."""
     ca, span = pki().agencies_ca, (AT - 100 * DAY, AT - HOUR)
     old = ca.issue("OCSP of last year", RESPONDING, NO_CHECK, valid=span)
     responder.answer = lambda body: Reply(
@@ -299,7 +299,7 @@ def test_threat_046_no_proxy_of_the_environment_is_used_and_no_cookie_kept(
 
 
 def test_threat_046_a_question_whose_address_is_not_configured_is_not_asked(responder: Responder) -> None:
-    """Somebody wrote another address into the database."""
+    """An attacker wrote another address into the database."""
     asking = authorities(lists=("http://127.0.0.1:9/list.crl",))
 
     with pytest.raises(NotFound):

@@ -62,7 +62,7 @@ def test_k4_an_intermediate_from_configuration_completes_the_chain_and_a_revoked
 
 
 def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_path: Path) -> None:
-    """Nothing of it is read, and no signature looked at; a chain that breaks is judged each time."""
+    """A remembered one is neither read nor verified again; a chain that breaks is judged each time."""
     (tmp_path / "crl").mkdir()
     trust = NodeTrust([ROOT.certificate], [], answers=Answers(AnswerFiles(tmp_path)))
     der = pki.der(LEAF)

@@ -459,7 +459,7 @@ def test_threat_060_a_directory_with_more_entries_than_it_counts_is_broken(look:
 def test_threat_060_a_folder_that_has_content_or_bytes_between_members_are_no_part_of_an_archive(
     look: Look,
 ) -> None:
-    """Nobody looks into a folder; some programs unpack it as a file."""
+    """The inspector does not look into a folder; some programs unpack it as a file."""
     for packed in (True, False):
         full, empty = (zipped(("a/", raw), ("a/b.txt", b"x"), packed=packed) for raw in (b"MZ" * 9, b""))
         assert (look(full).broken, look(empty).broken) == ("member-header", None)
@@ -562,7 +562,7 @@ def test_no_bytes_make_it_raise(look: Look, raw: bytes, front: bytes) -> None:
 
 
 def test_a_file_is_looked_at_once_for_each_content_and_name(tmp_path: Path) -> None:
-    """What was given up for time is looked at again."""
+    """A look that ran out of time is repeated."""
     inspector, path = FileInspector(), tmp_path / "content"
     path.write_bytes(b"a;b\n1;2\n")
     digest = Digest(sha256(path.read_bytes()).hexdigest())

@@ -76,7 +76,7 @@ def test_threat_064_an_rtf_that_fetches_is_named_and_what_stands_behind_a_long_e
 
 
 def far_directory(streams: list[str], *, sectors: int) -> bytes:
-    """A compound file whose directory lies behind so many sectors that its table is told in a chain of its own."""
+    """A compound file whose directory lies behind so many sectors that its table has a chain of its own."""
     rows = 128
     tables = -(-(sectors + 4) // rows) + 1
     plain, more = tables - 109, sectors

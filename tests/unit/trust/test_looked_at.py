@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def settled(folder: Path) -> None:
-    """As if nothing had changed for an hour."""
+    """Date the folder an hour back."""
     past = time.time() - 3600
     os.utime(folder, (past, past))
 

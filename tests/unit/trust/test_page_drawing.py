@@ -1,5 +1,6 @@
-"""Pages of hostile files: whatever a file does, there is an answer in time, of bounded size, and the next file is drawn.
-What draws reads one folder, speaks to nobody and starts nothing, by the kernel's word where the kernel has one."""
+"""Pages of hostile files: whatever a file does, there is an answer in time, of bounded size, and the next file is
+drawn. The drawing process reads one folder, opens no connection and starts nothing, by the kernel's word where the
+kernel has one."""
 
 from __future__ import annotations
 
@@ -183,7 +184,7 @@ def laid(box: PageBox, octets: bytes) -> Path:
 
 
 def test_behind_its_fences_the_process_does_all_that_it_is_for(box: PageBox) -> None:
-    """What a library loads when it first needs it must be there before the fences are."""
+    """A library's late imports must be loaded before the fences are up."""
     exif = Image.Exif()
     exif[0x0112] = 6
     stream = io.BytesIO()

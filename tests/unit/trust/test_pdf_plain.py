@@ -41,7 +41,7 @@ def is_plain(raw: bytes) -> bool:
 
 
 def words(traits: PdfTraits) -> tuple[Any, ...]:
-    """What anybody is told of it."""
+    """Return the facts of a PDF that the gateway uses."""
     page = traits.first_page
     read = page and (page.runs, page.sideways, page.cut)
     return traits.pages, traits.encrypted, traits.broken, traits.active, read

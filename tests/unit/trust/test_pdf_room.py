@@ -1,5 +1,5 @@
-"""What takes room on a page, so that a mark is put over none of it: words, also those that nobody can read, pictures and
-form fields; a scan of the whole page does not."""
+"""Areas of a page that a mark must not cover: words, also unreadable ones, pictures and form fields; a scan of the
+whole page does not count."""
 
 from __future__ import annotations
 

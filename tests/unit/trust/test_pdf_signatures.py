@@ -32,7 +32,7 @@ from tests.support.pdf_pki import SEEN, SIGNED, agency, person, root, tsa
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever addresses stand in certificates: nobody is asked."""
+    """Refuse every connection, also to addresses in certificates."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a signature was looked up on the network")
@@ -198,7 +198,7 @@ def test_threat_040_041_validity_counts_at_the_time_that_is_proved(judge: Judge,
 def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_else_is_said(
     judge: Judge, cases: Cases
 ) -> None:
-    """What was claimed of the time proves nothing; a list that has run out still tells who was revoked."""
+    """A claimed time proves nothing; a list that has run out still names the revoked certificates."""
     days = timedelta(days=1)
     revoked, now = root().crl((agency(), SIGNED - days)), {"this_update": SIGNED}
     revoked_after = root().crl((agency(), SIGNED + timedelta(hours=1)))

@@ -15,7 +15,7 @@ _MASKS: tuple[Callable[[int, int], bool], ...] = (
 
 
 def read(rows: list[list[int]]) -> str:
-    """What a telephone reads of a code of 21 modules, whose bytes lie in one block."""
+    """Read a code of 21 modules, whose bytes lie in one block, as a telephone does."""
     side = len(rows)
     mask = _MASKS[(rows[8][2] << 2 | rows[8][3] << 1 | rows[8][4]) ^ 0b101]
     bits, up = [], True

@@ -126,7 +126,7 @@ def test_a_token_with_a_byte_changed_never_proves_another_time_or_raises_anythin
 
 
 def test_an_answer_to_another_request_is_refused(running: Running) -> None:
-    """A token kept back by somebody on the way, with another nonce; one without a nonce; one over other bytes."""
+    """A token kept back by an attacker on the way, with another nonce; one without a nonce; one over other bytes."""
     asker(running.url).stamp(DATA)
     old_reply = running.tsa.reply(running.asked[0], NOW)
     bare = {"status": {"status": "granted"}, "time_stamp_token": tsp.ContentInfo.load(good_token())}

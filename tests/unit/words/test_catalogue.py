@@ -1,5 +1,5 @@
-"""The catalogues: each subject has a file in each language, each entry stands in the file of its head, and what is wrong in
-a file is told with its line."""
+"""The catalogues: each subject has a file in each language, each entry stands in the file of its head, and a fault of a
+file is reported with its line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_entry_stands_in_the_file_that_its_head_names() -> None:
 
 
 def test_both_languages_have_their_entries_in_the_same_order_and_count_the_same() -> None:
-    """So that two files can be laid beside each other."""
+    """Two files can then be read side by side."""
     differing = [
         subject
         for subject in SUBJECTS

@@ -146,7 +146,7 @@ def test_a_size_is_told_with_file_and_limit_in_each_language() -> None:
     # Over a limit it never reads like the limit.
     assert (megabytes(limit), megabytes(limit + 1)) == ("10 MB", "10,1 MB")
 
-    # None is told of a file that was not read to its end.
+    # A file that was not read to its end has no known size.
     params = {"name": "a.pdf", "limit_bytes": str(limit)}
     for code in ("file-too-large", "document-too-large"):
         assert "vượt giới hạn 10 MB" in reason_text(code, params)
@@ -164,7 +164,7 @@ def test_a_reason_names_its_field_date_and_suggestion() -> None:
         assert reason_text("missing", {"field": field}) == text
     assert "20/11/2026" in reason_text("date-in-future", {"given_on": "2026-11-20", "today_on": "2026-11-19"})
     assert reason_text("recipient-unknown", {"recipient": "Z9"}, suggest="Z91").endswith("Có phải: Z91?")
-    # A finding is told in words where there are some.
+    # Findings with a text of their own are shown in words.
     for finding, words in {
         "MISSING": "thiếu một thành phần",
         "DAMAGED": "Tệp lỗi, không mở được",

@@ -1,5 +1,5 @@
-"""Ends of certificates are told at 60, 30 and 7 days, once each, for ours and for those bound here; a revoked key of ours
-signs no more."""
+"""Ends of certificates are announced at 60, 30 and 7 days, once each, for ours and for those bound here; a revoked key
+of ours signs no more."""
 
 from __future__ import annotations
 

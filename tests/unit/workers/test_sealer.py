@@ -1,4 +1,4 @@
-"""The sealer beside a timestamp authority that is down, wrong or slow to come back: seals go on, and what came late is
+"""The sealer beside a timestamp authority that is down, wrong or slow to come back: seals go on, and a late stamp stays
 late."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOUR = timedelta(hours=1)
 
 
 class Authority:
-    """Says what it is told to; counts how often it is asked."""
+    """Timestamp authority that fails on demand and counts its requests."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
@@ -87,7 +87,7 @@ async def test_it_looks_every_five_seconds_and_takes_a_full_batch_at_once(
 
 
 async def numbers(book: Book) -> tuple[int | None, int | None]:
-    """Of the last seal, and of the last that was stamped."""
+    """Return the number of the last seal, and of the last one that was stamped."""
     head = await book.store.log.head()
     last, stamped = [x.signed.seal.number if x else None for x in (head.seal, head.stamped)]
     return last, stamped
@@ -212,7 +212,7 @@ async def test_a_demanded_timestamp_holds_intake_back_only_after_its_hours(
     with pytest.raises(StoreFailure) as caught:
         await gate.check()
     assert caught.value.code == "GW-S-508"
-    await StampGate(log=book.store.log, clock=book.clock, most=timedelta()).check()  # nobody demands it
+    await StampGate(log=book.store.log, clock=book.clock, most=timedelta()).check()  # no stamp is demanded
 
     authority.fails = None
     await book.sealer().step()

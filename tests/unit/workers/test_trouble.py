@@ -18,7 +18,7 @@ FULL = StoreFailure("the disk is full", code="GW-S-507")
 
 
 class Failing:
-    """A loop that fails for as long as it is asked, on a time that passes only while it rests."""
+    """Loop that fails for as long as a test wants, on a clock that advances only while it rests."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,5 +1,5 @@
-"""An error that nobody foresaw counts as a try, has its reason on the row, and ends visibly at the limit: in a packing
-job, in a courier's row, in a packet that is judged, in a webhook."""
+"""An unforeseen error counts as a try, has its reason on the row, and ends visibly at the limit: in a packing job, in a
+courier's row, in a packet that is judged, in a webhook."""
 
 from __future__ import annotations
 

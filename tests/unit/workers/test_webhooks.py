@@ -164,7 +164,7 @@ async def test_of_an_answer_the_beginning_alone_is_read_and_its_status_counts(
 
 
 async def endpoint_of(hooked: Hooked, receiver: Receiver, behave: Behaviour = fine, count: int = 1) -> str:
-    """A webhook to which so many events are told, answered like this; its id."""
+    """Add a webhook with this answer, push some events to it, and return its id."""
     receiver.behave = behave
     _, endpoint = await hooked.add(receiver.url, "message.retry")
     await hooked.happen(count)
@@ -299,7 +299,7 @@ async def test_told_anew_are_events_that_it_may_be_told_alone(hooked: Hooked, re
 
 
 async def test_a_slow_one_has_other_places_than_those_that_answer(hooked: Hooked) -> None:
-    """Eight that hang take the half that is theirs; the others are told meanwhile."""
+    """Eight that hang take the half that is theirs; the others get their events meanwhile."""
     rows = hooked.town.node.webhooks.rows
     async with receiving(hangs) as stuck, receiving() as quick:
         for _ in range(8):
@@ -334,7 +334,7 @@ async def test_a_trial_is_signed_and_no_event_and_no_secret_stands_in_rows_or_ev
 async def test_new_events_are_looked_through_only_where_an_endpoint_is_active(
     hooked: Hooked, receiver: Receiver
 ) -> None:
-    """What is known of that is as old as the last look; whoever adds or changes an endpoint asks for one."""
+    """The list of active endpoints is as old as the last look; adding or changing an endpoint asks for one."""
     rung: list[bool] = []
     async with asyncio.TaskGroup() as tasks:
         pusher = hooked.pusher(tasks.create_task, lambda: rung.append(True))

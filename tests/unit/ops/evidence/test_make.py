@@ -1,4 +1,4 @@
-"""What goes into a pack, and what never does."""
+"""The content of a pack, and what never goes into one."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def test_sealed_content_never_enters_a_pack(town: Town, side: str, tmp_pat
 
 
 def holds_content(raw: bytes) -> bool:
-    """Whether the one PDF of the document is in it, as the envelope codes it."""
+    """Tell whether the one PDF of the document is in it, as the envelope codes it."""
     return base64.b64encode(PDF)[:60] in raw or PDF[:60] in raw
 
 
@@ -184,7 +184,7 @@ async def test_answers_of_authorities_are_in_the_pack_and_count_where_the_user_h
 async def test_an_answer_in_a_pack_that_its_authority_did_not_sign_counts_for_nothing(
     town: Town, tmp_path: Path
 ) -> None:
-    """A list by somebody who took the authority's name, which revokes the sender long ago."""
+    """A list by a stranger who took the authority's name, which revokes the sender long ago."""
     sent, _ = await exchanged(town)
     signer = town.node.keys.signer(DEPARTMENT, town.clock.now())
     certificate = load_der_x509_certificate(signer.certificate_der)

@@ -48,7 +48,7 @@ def only(report: PackReport, step: str, n: int = 0) -> ReportLine:
 def checked(
     scene: Made, folder: Path, changed: dict[str, bytes], seal: Path | None = None, at: datetime = SOON
 ) -> PackReport:
-    """What is found of the pack with members that a stranger changed, and made the manifest fit."""
+    """Check the pack with members that a stranger changed and made the manifest fit."""
     return check(rebuilt(scene.sent, folder, STRANGER, changed), folder, scene.trust, seal, at)
 
 
@@ -80,7 +80,7 @@ def test_a_stamped_pack_is_valid_for_the_trusted_time_whenever_it_is_checked(
 
 
 def test_the_receipts_of_a_sent_document_are_proved_against_its_packet(scene: Made, tmp_path: Path) -> None:
-    """And the fingerprints of whom one believes are told."""
+    """The report also has the fingerprints of the trusted keys."""
     report = check(scene.sent, tmp_path, scene.trust, scene.seal)
 
     receipt_lines = [line for line in report.lines if line.step == "receipt"]
@@ -239,7 +239,7 @@ def test_without_one_kind_of_anchor_what_rests_on_it_cannot_be_told(scene: Made,
 def test_threat_092_one_bit_of_a_packed_envelope_or_receipt_is_found_by_its_name(
     scene: Made, tmp_path: Path
 ) -> None:
-    """Whoever holds the pack's key makes manifest and story fit the changed packet: its own signature does not."""
+    """An attacker with the pack's key makes manifest and story fit the changed packet: its own signature does not."""
     members = unpacked(scene.sent, tmp_path)
     for name in sorted(x for x in members if x.startswith("packets/")):
         content = flipped(members[name], members[name].index(b"</edXML:From>") - 30)

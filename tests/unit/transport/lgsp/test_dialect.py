@@ -227,7 +227,7 @@ def lists(hub: OddHub, most_days: int, *, statuses: bool = True) -> list[tuple[s
 async def test_a_service_that_refuses_the_long_list_is_asked_for_the_short_one(
     hub: OddHub, axis: RestAxis, clock: ManualClock
 ) -> None:
-    """What waits comes in at the next look, and the long list is asked for once an hour."""
+    """Waiting packets come in at the next look, and the long list is asked for once an hour."""
     list_periods = lists(hub, most_days=31)
     for _ in range(4):
         await axis.look()
@@ -257,7 +257,7 @@ async def test_a_long_list_that_breaks_does_not_keep_back_what_waits(
 async def test_a_service_without_a_list_of_statuses_is_not_away(
     hub: OddHub, axis: RestAxis, clock: ManualClock
 ) -> None:
-    """Nor for somebody who only asks how it is."""
+    """Nor is it away for a caller who only asks for its state."""
     list_periods = lists(hub, most_days=400, statuses=False)
     await axis.counts()
     assert axis.state().connected_since is not None
@@ -273,7 +273,7 @@ TOKEN_WORD = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJxdWFu-dHJpIiwiZXhwIjoxfQ.4_pCYkk-Q
 
 
 async def public_texts(axis: RestAxis, caplog: pytest.LogCaptureFixture) -> str:
-    """Everything that a person may see of one try to send."""
+    """Collect all texts that a person may see of one try to send."""
     outcome = (await axis.publish(parcel_of(unsigned("1"), "Z92"), ["Z92"]))["Z92"]
     odd_answers = b"".join(answer[5] for answer in await axis.odd_answers()).decode()
     return " ".join([outcome.detail, axis.state().reason, odd_answers, caplog.text])

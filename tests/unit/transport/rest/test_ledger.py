@@ -50,7 +50,7 @@ def test_it_knows_for_whom_an_id_was_given(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_a_failure_of_the_transport(tmp_path: Path) -> None:
-    """It is told, and tried again, like any other; no error of the database's own comes out."""
+    """It is reported and tried again like any other; no error of the database's own comes out."""
     path = tmp_path / "ledger.db"
     ledger = Ledger(path)
     for n in range(200):

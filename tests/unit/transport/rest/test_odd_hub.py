@@ -43,7 +43,7 @@ async def ids_received(axis: RestAxis) -> list[str]:
 
 
 async def sent_to(axis: RestAxis, sent: Parcel | None = None) -> Outcome:
-    """What became of one document to Z92."""
+    """Return the outcome of one document to Z92."""
     return (await axis.publish(sent or parcel_of(unsigned("1")), ["Z92"]))["Z92"]
 
 
@@ -148,7 +148,7 @@ async def test_a_list_of_one_kind_that_is_odd_does_not_hide_the_other(hub: OddHu
 async def test_the_session_is_known_as_soon_as_a_packet_can_be_taken(
     hub: OddHub, axis: RestAxis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the shelf and the ledger somebody may take it, or we may be killed."""
+    """Between the shelf and the ledger another process may take it, or ours may be killed."""
     hub.lists("getReceivedEdocList", row("a"))
     hub.gives({"a": unsigned("1")})
 
@@ -175,7 +175,7 @@ async def test_a_process_that_only_looks_says_whether_the_hub_lets_it_in(
 
         assert looker.state().down_since is not None
         assert SYSTEM in looker.state().reason
-    assert hub.calls.total() == 1  # nobody is locked out by repetition
+    assert hub.calls.total() == 1  # repetition locks no account
 
 
 async def test_a_hub_that_refuses_every_list_is_down_and_well_again_afterwards(
@@ -270,7 +270,7 @@ async def test_a_long_upload_that_broke_gives_the_hub_its_time_from_the_end(
 
 
 async def test_recipients_that_no_call_can_name_are_never_sent_to_all(hub: OddHub, axis: RestAxis) -> None:
-    """Without the names in the call the hub would send it to everybody in the file, who may have it another way."""
+    """Without the names in the call the hub would send it to all in the file, who may have it another way."""
     to = tuple(f"H{n:02}.{m:02}.99" for n in range(10, 30) for m in range(15))
     sent = parcel_of(unsigned("1", to=to))
 
@@ -298,7 +298,7 @@ async def test_what_a_hub_says_of_a_refusal_is_short_and_can_be_shown(hub: OddHu
 async def test_a_document_does_not_go_on_a_connection_that_the_hub_may_have_given_up(
     hub: OddHub, axis: RestAxis
 ) -> None:
-    """Cut there, nobody knows whether it was taken: a person would have to look."""
+    """Cut there, its outcome is unknown: a person would have to look."""
     used: set[object] = set()
 
     async def listed(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Credentials of a foreign axis: what was refused is not tried again before somebody has looked after it."""
+"""Credentials of a foreign axis: refused ones are not tried again before a person has looked after them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_what_was_refused_rests_until_the_file_is_touched_and_can_be_read(tmp_pa
     assert list(systems.all()) == []
     assert str(file) in systems.alarm()
 
-    os.utime(file, ns=(1, 1))  # the hub was at fault, the secret is good: whoever runs the node says so
+    os.utime(file, ns=(1, 1))  # the hub was at fault, the secret is good: the operator says so
 
     assert list(systems.all()) == [system]
     assert systems.alarm() == ""
@@ -77,7 +77,7 @@ def test_a_login_that_is_refused_stops_all_that_sign_in_alike_and_is_told_of_onc
 
 
 def test_what_is_wrong_with_the_table_is_named_before_any_call(tmp_path: Path) -> None:
-    """Of a secret that no header can carry nothing is shown."""
+    """A secret that no header can carry is not shown."""
     secret = '[[system]]\nid = "a"\nsecret = "{}"\n'
     for text, problem, with_login in (
         (APPLICATION.replace('application = "QLVB"\n', ""), "application", True),
@@ -111,7 +111,7 @@ def test_a_secret_in_a_file_of_its_own_that_was_mended_is_tried(tmp_path: Path) 
 def test_what_is_refused_is_not_read_again_before_it_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks how the axis is does so many times a second, on the event loop."""
+    """The state of the axis is asked for many times a second, on the event loop."""
     systems = applications(tmp_path)
     systems.refuse(systems.all()[0], "error 15")
     reads: list[Path] = []
