@@ -1,5 +1,5 @@
-"""What stays when everything is done: every file of every document readable and equal by digest, no blob without an
-owner after the sweeper, events numbered densely with every act among them."""
+"""State after all flows: every file of every document readable and equal by digest, no blob without an owner after the
+sweeper, events numbered densely with every act among them."""
 
 from __future__ import annotations
 

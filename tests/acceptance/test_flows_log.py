@@ -1,4 +1,4 @@
-"""What crosses between two agencies stands in the sealed log, so that a seal's trusted time covers it (R4); and a node
+"""Exchanges between two agencies stand in the sealed log, so that a seal's trusted time covers them (R4); and a node
 that is to have timestamps takes nothing in without them."""
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ async def test_three_recipients_in_three_forms(three: OnThree, tmp_path: Path) -
     }
     assert {x.state for x in (await town.deliveries(sent)).values()} == {"accepted"}
 
-    # Which went to whom: to programs, in the log, in the evidence.
+    # The form of each recipient: to programs, in the log, in the evidence.
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         for code, raw in ((COMMUNE, to_commune), (MINISTRY, to_ministry)):
             envelope = await files.open_envelope(town.node.out, work, document, code.lower())

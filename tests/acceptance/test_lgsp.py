@@ -327,8 +327,9 @@ kinds = ["error500", "html", "lost", "half", "slow", "duplicate", "reorder", "da
 @pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_two_nodes_on_one_service_with_faults_and_kills(tmp_path: Path) -> None:
-    """The service in a process of its own, which is killed between rounds; one call in five goes wrong, and it takes every
-    copy for a new document. What has no end is sent again: nothing is lost, and each receiver has one document."""
+    """The service in a process of its own, which is killed between rounds; one call in five goes wrong, and it takes
+    every copy for a new document. An unfinished send is repeated: nothing is lost, and each receiver has one
+    document."""
     clock = ManualClock()
     async with AsyncExitStack() as stack:
         (port,) = stack.enter_context(kept_ports(1))

@@ -58,7 +58,7 @@ def lines() -> Any:
 
 
 async def wait_for_event(receiver: Receiver, kind: str) -> int:
-    """Which of the calls that came tells of the first event of that kind."""
+    """Wait for the first call with an event of that kind; return its position."""
 
     def which() -> list[int]:
         return [n for n, body in enumerate(receiver.bodies) if body["type"] == kind]
@@ -92,5 +92,5 @@ async def test_the_webhook_of_a_document_that_arrived_is_in_the_trace_of_the_cal
     accepted = next(line for line in lines() if line.get("action") == "message.accepted")
     assert (accepted["trace_id"], accepted["request"], accepted["document"]) == (ID, "ours-15", sent["id"])
 
-    # What crossed to the other agency says nothing of it.
+    # The packet to the other agency does not carry the trace.
     assert all(ID not in f"{headers}{body!r}" for headers, body in recipient.raw)

@@ -49,7 +49,7 @@ def test_things_grow_old_by_a_clock_that_follows_no_jump_ahead_for_a_day() -> No
     assert settled.now() == clock.now()
     assert settled.is_settled()
 
-    # What stays a day is meant, and a clock that is set back is believed at once.
+    # A change that lasts a day is intended, and a clock that is set back is believed at once.
     clock.jump(2 * DAY)
     assert settled.now() == clock.now() - 2 * DAY
     clock.advance(DAY)

@@ -1,4 +1,4 @@
-"""How often the bytes of a document that lies in files are gone through on its way there and back, at both ends."""
+"""The number of passes over the bytes of a document in files on its way there and back, at both ends."""
 
 from __future__ import annotations
 

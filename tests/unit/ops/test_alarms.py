@@ -1,7 +1,7 @@
-"""Every alarm that the operators' page recommends fires in the trouble that it is for, and no other does: the page's own
-expressions are read and held against a scrape of a node in that trouble, and against one of the node before it; what
-the page says of alarms that keep still beside their cause is heeded. Where documents cannot pass in it, the doctor is
-not green either. What takes a broker or real seconds is tried in the long lane."""
+"""Every alarm that the operators' page recommends fires in the trouble that it is for, and no other does: the page's
+own expressions are read and held against a scrape of a node in that trouble, and against one of the node before it;
+alarms that keep still beside their cause do so as the page says. Where documents cannot pass in it, the doctor is not
+green either. Alarms that need a broker or real seconds are tried in the long lane."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ LONG_TESTS = Path(__file__).parents[2] / "long"
 EXPRESSION = re.compile(
     r"(?:increase\()?gateway_(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})?(?:\[\w+\]\))? (?P<op>>|<|==) (?P<than>\d+)"
 )
-# What keeps still beside another expression, for the same values of these labels.
+# An expression that keeps still beside another one, for the same values of these labels.
 UNLESS = re.compile(r"(?P<one>.+) unless on \((?P<on>\w*)\) (?P<other>.+)")
 LABELLED = re.compile(r'label_replace\((?P<of>.+), "(?P<label>\w+)", "(?P<value>\w+)", "", ""\)')
 QUANTILE = re.compile(
@@ -160,7 +160,7 @@ def fires(when: str, past: list[Sample], now: list[Sample]) -> bool:
 
 
 def kept_still() -> dict[str, set[str]]:
-    """Which alarms keep still while that one fires, as the page says."""
+    """Map each alarm of the page to the alarms that keep still while it fires."""
     table = PAGE.read_text("utf-8").split("| while this fires | these keep still |\n|---|---|\n")[1]
     rows = [line.split("|")[1:3] for line in table.split("\n\n")[0].splitlines()]
     return {cause.strip(): {name.strip() for name in names.split(",")} for cause, names in rows}
@@ -444,7 +444,7 @@ TEN_MINUTES = timedelta(minutes=10)
 # Real seconds: longer than a document takes to the door of the database.
 HELD_S = 0.5
 Met = Callable[[Town], Awaitable[Town | None] | AbstractAsyncContextManager[Town]]
-# What happens to a node: it, or another one in its place, is scraped then.
+# Troubles of a node: it, or another one in its place, is scraped then.
 TROUBLES: dict[str, Met] = {
     "a disk fills": disk_fills,
     "a part is silent": database_away,

@@ -1,4 +1,4 @@
-"""What is under way on the axis is counted with what the other processes of the node say that they hold; an axis that
+"""Mail under way on the axis is counted with the parcels that other processes of the node report to hold; an axis that
 takes nothing from them, or that they cannot reach, is not called well."""
 
 from __future__ import annotations

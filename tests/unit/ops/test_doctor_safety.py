@@ -1,4 +1,4 @@
-"""What the doctor says of the scanner and of the sealed hold."""
+"""The doctor's findings about the scanner and the sealed hold."""
 
 from __future__ import annotations
 

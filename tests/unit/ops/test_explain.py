@@ -164,7 +164,7 @@ def test_weak_algorithms_and_broken_parts_are_seen(cases: Cases) -> None:
             assert (signature["verdict"], signature["weak"]) == (verdict, weak)
 
 
-# What cannot be read
+# Unreadable files
 
 
 def test_what_cannot_be_read_is_named_with_its_place(tmp_path: Path) -> None:

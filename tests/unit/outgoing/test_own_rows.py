@@ -1,5 +1,5 @@
-"""What a process writes while it has a courier is leased to it from the start and sent without a claim; whatever is lost of
-that in memory is claimed when the lease is over."""
+"""Rows that a process writes while it has a courier are leased to it from the start and sent without a claim; those
+that it loses from memory are claimed when the lease is over."""
 
 from __future__ import annotations
 

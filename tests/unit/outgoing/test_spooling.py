@@ -1,4 +1,4 @@
-"""What comes goes into its file once: written and hashed on the way, and never twice in memory."""
+"""Incoming bytes go into their file once: written and hashed on the way, and never twice in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file may be, by what was found in its bytes: archives with their members, names against bytes, the scanner."""
+"""Rules for a file by the facts of its bytes: archives with their members, names against bytes, the scanner."""
 
 from __future__ import annotations
 

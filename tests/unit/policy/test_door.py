@@ -1,4 +1,4 @@
-"""What is turned away before anything is stored, and what a file name becomes."""
+"""Files refused before anything is stored, and the cleaning of file names."""
 
 from __future__ import annotations
 

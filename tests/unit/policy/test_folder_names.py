@@ -1,4 +1,4 @@
-"""What names in a hot folder mean, and what things are called where they are put."""
+"""The meaning of names in a hot folder, and the names of files that the node puts there."""
 
 from __future__ import annotations
 

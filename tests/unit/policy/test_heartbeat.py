@@ -1,4 +1,4 @@
-"""How it stands with periodic jobs, as a table: what is kept of their days, and the word that a person reads."""
+"""The state of periodic jobs, as a table: the kept facts of their days, and the word that a person reads."""
 
 from __future__ import annotations
 

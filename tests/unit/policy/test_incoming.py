@@ -1,4 +1,4 @@
-"""Whether a packet may come in: sealed ones, ones that no person could act on, and ones that a clerk decides."""
+"""Decisions about an incoming packet: sealed ones, ones that no person could act on, and ones that a clerk decides."""
 
 from __future__ import annotations
 

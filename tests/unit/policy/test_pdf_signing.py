@@ -1,4 +1,4 @@
-"""What the agency's own key may sign: every reason at once, before and after the key is open."""
+"""Reasons against signing with the agency's own key: all at once, before and after the key is open."""
 
 from __future__ import annotations
 

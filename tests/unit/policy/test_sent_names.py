@@ -1,4 +1,4 @@
-"""What a sender calls a file, whatever library wrote the header: the ending must survive (threats 75 to 78)."""
+"""The name of a sent file, whatever library wrote the header: the ending must survive (threats 75 to 78)."""
 
 from __future__ import annotations
 

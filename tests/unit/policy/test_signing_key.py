@@ -1,4 +1,4 @@
-"""Which certificate may sign (W9): bound where any is bound, not ended, in its time."""
+"""The certificate that may sign (W9): bound where any is bound, not ended, in its time."""
 
 from __future__ import annotations
 

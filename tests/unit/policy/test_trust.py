@@ -1,5 +1,5 @@
-"""What `policy.trust` decides from evidence: steps 9 and 10, and the claimed time (K1-K4, threats 40-45, 49, 101);
-and step 11: who published it (A1, threat 107)."""
+"""The decisions of `policy.trust` from evidence: steps 9 and 10, and the claimed time (K1-K4, threats 40-45, 49, 101);
+and step 11, the publisher (A1, threat 107)."""
 
 from __future__ import annotations
 

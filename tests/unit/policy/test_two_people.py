@@ -1,4 +1,4 @@
-"""Who may approve what (K6): every way in which one person could be two, and that nothing else is in the way."""
+"""Approval by two people (K6): every way in which one person could be two is refused, and nothing else is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the directory answers for codes and names at a date."""
+"""Answers of the directory for codes and names at a date."""
 
 from __future__ import annotations
 

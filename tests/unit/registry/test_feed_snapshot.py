@@ -1,4 +1,4 @@
-"""What one registry gives is what another one has afterwards, by snapshots or by changes; and two lists compared."""
+"""A registry that takes another one's snapshots or changes equals it afterwards; and two lists are compared."""
 
 from __future__ import annotations
 

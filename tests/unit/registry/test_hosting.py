@@ -1,4 +1,4 @@
-"""Which node speaks for a code is a column of the registry like others: imported, shown, moved, and listed by day."""
+"""The node of a code is a column of the registry like others: imported, shown, moved, and listed by day."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def test_edits_are_counted() -> None:
         ("AB", "BCA", 3),
     ):
         assert edits(text, right, 5) == edits(right, text, 5) == distance
-    # What is too far is only said to be too far.
+    # A distance beyond the limit is only known to be beyond it.
     assert edits("Z91.07.12", "H49", 2) == edits("ABCDEF", "UVWXYZ", 2) == 3
 
 

@@ -1,4 +1,4 @@
-"""Whether the disk has room is not asked anew for each of many files, and while it has none each of them asks."""
+"""The free space of the disk is read once for many files, and for each of them while there is none."""
 
 from __future__ import annotations
 

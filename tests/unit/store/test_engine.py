@@ -1,4 +1,4 @@
-"""How the database is opened: what SQLite must promise, and which URLs are refused (design 6)."""
+"""Opening the database: the promises that SQLite must keep, and the URLs that are refused (design 6)."""
 
 from __future__ import annotations
 

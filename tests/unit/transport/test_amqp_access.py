@@ -1,4 +1,4 @@
-"""How a broker's address is written, and that no fault repeats a password."""
+"""The form of a broker's address; no fault repeats a password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no node of a folder hands out any more is shown to a person, who has it handed out again, or drops it."""
+"""A set that no node of a folder hands out any more is shown to a person, who has it handed out again, or drops it."""
 
 from __future__ import annotations
 

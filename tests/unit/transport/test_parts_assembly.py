@@ -1,5 +1,4 @@
-"""What became whole is at the counter, or lies where a person sees it; nothing is held for ever and nothing is offered for
-ever."""
+"""A joined packet is at the counter, or lies where a person sees it; nothing is held or offered for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What carries a body: limits, certificates, and that nothing leaves for where it may not go."""
+"""The client that posts webhooks: limits, certificates, and no call to a forbidden address."""
 
 from __future__ import annotations
 

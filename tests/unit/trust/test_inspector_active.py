@@ -1,4 +1,4 @@
-"""What a file would run, fetch or hide (threats 63, 64), and the text of a first page (R2)."""
+"""Content of a file that runs, fetches or hides (threats 63, 64), and the text of a first page (R2)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_threat_064_what_an_office_document_fetches_or_hides_under_another_name_
         ("document.xml.rels", relation("package", ""), "embedded-file"),
         ("document.xml.rels", relation("styles", ""), None),
         ("document.xml.rels", relation("vbaProject", ""), "macro"),
-        # What may stand between the attributes' quotes ends no element.
+        # Characters that may stand between the attributes' quotes end no element.
         (
             "settings.xml.rels",
             b'<Relationships><r-1:Relationship Id="1>2" ' + _HIDING + b"/>",

@@ -1,4 +1,5 @@
-"""How a certificate stood at a time, by all answers together: pure rules over statements (K4, threats 42 and 45)."""
+"""The status of a certificate at a time, by all answers together: pure rules over statements (K4, threats 42 and
+45)."""
 
 from __future__ import annotations
 

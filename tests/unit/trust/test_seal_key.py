@@ -46,7 +46,7 @@ def test_threat_120_a_seal_that_it_signed_holds_by_anybodys_verifier_and_it_sign
     public.verify(encode_dss_signature(r, s), SEAL.to_bytes(), ec.ECDSA(hashes.SHA256()))
     assert s <= ORDER // 2
 
-    # What it signs always begins with the domain tag: no envelope, status or pack does.
+    # Its signed bytes always begin with the domain tag: no envelope, status or pack does.
     offered = [name for name in dir(seals.SealKey) if not name.startswith("_")]
 
     assert offered == ["sign"]

@@ -103,7 +103,7 @@ def test_both_languages_have_every_entry_with_the_same_parameters() -> None:
     assert sorted(key for key, (single, other) in parameters_by_key.items() if single != other) == []
 
 
-# What a clerk reads all day; technical details lie behind a heading of their own.
+# Texts that a clerk reads all day; technical details lie behind a heading of their own.
 _CLERKS = (
     *("account", "book", "books", "compose", "deadlines", "documents", "errors", "help", "incoming", "lists"),
     *("notices", "office", "outgoing", "recalls", "rules", "signing", "states", "tags", "tasks", "told"),

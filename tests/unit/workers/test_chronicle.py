@@ -1,5 +1,4 @@
-"""What a process tells of its jobs, and when: turns and failures from the pulse, other jobs beside, the axis where it
-answers."""
+"""The job history of a process: turns and failures from the pulse, other jobs beside, the axis where it answers."""
 
 from __future__ import annotations
 

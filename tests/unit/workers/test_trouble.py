@@ -55,7 +55,7 @@ def test_a_disk_that_is_full_for_an_hour_is_said_once_a_minute_by_all_loops_toge
     lines_logged = lines(caplog)
     assert 55 <= len(lines_logged) <= 61
     reported_failures = len(lines_logged) + sum(vars(record).get("suppressed", 0) for record in lines_logged)
-    # What the last minute brought is said at its end.
+    # The suppressed lines of the last minute are reported at its end.
     assert failing.failures - reported_failures <= len(failing.troubles) * (60 / LONGEST_REST_S + 1)
     assert {record.getMessage() for record in lines_logged} == {"the disk is full"}
 

@@ -1,4 +1,4 @@
-"""What a provincial service answers, in all the forms that it is known to have, and in none of them."""
+"""Answers of a provincial service, in all its known forms, and in none of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ledger of a foreign axis remembers of files in other forms, also in a file that an earlier version began."""
+"""The ledger of a foreign axis: its rows of files in other forms, also in a file that an earlier version began."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hub answers is a weapon at worst: it costs bounded room, leads nowhere, and stops nothing else."""
+"""Answers of a hub as a weapon: they cost bounded room, lead nowhere, and stop nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What is fetched from a foreign axis lies on a shelf of the node. Who is cancelled leaves no file and no lock behind."""
+"""Packets fetched from a foreign axis lie on a shelf of the node. A cancelled fetch leaves no file and no lock
+behind."""
 
 from __future__ import annotations
 
