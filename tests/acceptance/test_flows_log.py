@@ -86,9 +86,9 @@ async def test_r4_the_signature_of_every_receipt_sent_and_received_is_a_leaf_und
     assert [data["signature"] for _, data in signed] == signatures
     proofs = [data["proof"] for _, data in received]
     assert [x["signature"] for x in proofs] == signatures  # type: ignore[index]  # an object in JSON
-    for x in proofs:
-        assert x["chain"][0] == x["certificate"]  # type: ignore[index]  # the signer stands first
-        assert len(x["chain"]) >= 2  # type: ignore[index]  # and its authority behind
+    for proof in proofs:
+        assert proof["chain"][0] == proof["certificate"]  # type: ignore[index]  # the signer stands first
+        assert len(proof["chain"]) >= 2  # type: ignore[index]  # and its authority behind
     assert seal.stamp is not None
     assert seals.check_stamp(seal.stamp, seal.signed.to_bytes(), [tsa().root]).at == town.clock.now()
     covering = await log_reading.seal_covering(town.node.store, received[-1][0], stamped=True)

@@ -390,11 +390,11 @@ async def test_an_update_or_replacement_of_it_tells_nobody_its_words_and_stands_
             assert ".pdf" not in shown_json
         holds = (await work.held.page(limit=9)).items
     assert len(holds) == (1 if comes == "before" else 3)
-    assert all(x.is_settled for x in holds)
+    assert all(h.is_settled for h in holds)
 
-    for x in sorted(holds, key=lambda x: x.id != hold.id):
+    for open_hold in sorted(holds, key=lambda h: h.id != hold.id):
         decision = holding.decided(node.hold, head(town), "Không mật")
-        await seal.lift(node.inn, node.hold, scope, x.id, decision, key())
+        await seal.lift(node.inn, node.hold, scope, open_hold.id, decision, key())
     await town.process()
     states = {(d.kind.value, d.state.value) for d in await town.incoming()}
     assert states == {("edoc", "new"), ("update", "new"), ("replace", "new")}

@@ -203,7 +203,7 @@ async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path:
 
 
 async def test_a_sender_that_nobody_knows_waits_for_a_person(tmp_path: Path) -> None:
-    """By rule: the session vouches for senders that the registry has, and a person for all others."""
+    """The session vouches for senders that the registry has, and a person for all others."""
 
     def for_nobody(axis: vxp.Axis) -> Change:
         def change(settings: Settings) -> Settings:

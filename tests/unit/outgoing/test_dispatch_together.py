@@ -179,8 +179,8 @@ async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_aga
     arrived = await town.node.inn.axis.take(10, LEASE_S)
     assert len(arrived) == 4
     assert {x.digest for x in arrived} == digests
-    for x in arrived:
-        await town.node.inn.axis.settle(x, done=False)
+    for arrival in arrived:
+        await town.node.inn.axis.settle(arrival, done=False)
     await town.carry()
     assert await states(town, *sent) == ["delivered", "delivered"]
     assert len(await town.incoming()) == 2

@@ -277,12 +277,12 @@ async def test_the_list_is_narrowed(filled: SqlDirectory, cases: Cases) -> None:
     ]
     for agency_filter, codes in rows:
         with cases.case(agency_filter):
-            assert [entry.code for entry in (await filled.filtered(agency_filter)).items] == codes
+            assert [row.code for row in (await filled.filtered(agency_filter)).items] == codes
 
     agency_filter = AgencyFilter(root="Z92", standing="ended")
     first = await filled.filtered(agency_filter, 2)
     second = await filled.filtered(agency_filter, 2, first.next_cursor)
-    assert [entry.code for entry in (*first.items, *second.items)] == ["Z92.20", "Z92.21", "Z92.24"]
+    assert [row.code for row in (*first.items, *second.items)] == ["Z92.20", "Z92.21", "Z92.24"]
     assert second.next_cursor is None
 
 
@@ -293,7 +293,7 @@ async def test_a_list_by_certificate_knows_what_ends_soon(filled: SqlDirectory, 
         await filled.bind(code, der, now, now + timedelta(days=days), "one", "two")
 
     async def codes_in(**conditions: object) -> list[str]:
-        return [entry.code for entry in (await filled.filtered(AgencyFilter(**conditions))).items]  # type: ignore[arg-type]
+        return [row.code for row in (await filled.filtered(AgencyFilter(**conditions))).items]  # type: ignore[arg-type]
 
     assert await codes_in(certificate_days=30) == ["Z91.07"]
     assert await codes_in(certificate_days=60) == ["Z91.07", "Z91.12"]
@@ -319,4 +319,4 @@ async def test_a_row_changed_when_it_was_written_or_a_certificate_was_bound_or_w
     assert await filled.last_changed(codes) == {"Z91": imported_at, "Z91.07": clock.now()}
     for days, codes_changed in ((1, ["Z91.07"]), (4, ["Z91.07"]), (5, [])):
         agency_filter = AgencyFilter(changed_since=TODAY + timedelta(days=days))
-        assert [entry.code for entry in (await filled.filtered(agency_filter)).items] == codes_changed
+        assert [row.code for row in (await filled.filtered(agency_filter)).items] == codes_changed

@@ -119,10 +119,10 @@ async def test_turns_and_failures_are_told_once_every_five_minutes(pulse: Pulse)
 async def test_the_axis_is_sampled_and_its_silence_stops_nothing(pulse: Pulse) -> None:
     kept_history, silent = KeptHistory(), KeptHistory()
 
-    for x in (chronicle(pulse, kept_history), chronicle(pulse, silent, Line(down=True))):
-        await x.step()
+    for writing in (chronicle(pulse, kept_history), chronicle(pulse, silent, Line(down=True))):
+        await writing.step()
         advance(pulse, 20)
-        await x.step()
+        await writing.step()
 
     assert {x.queue: x.depth for x in kept_history.samples_} == {"axis": 3, "dead": 2, "disk": 5000}
     assert (silent.calls, [x.queue for x in silent.samples_]) == (1, ["disk"])
