@@ -102,8 +102,8 @@ async def test_two_departments_become_one_and_no_document_is_lost(town: Town) ->
     assert f"old_code:{DEPARTMENT}" in by_number["3"].marks
     assert [document.number for document in await town.incoming(DEPARTMENT)] == ["2"]
     assert await town.incoming(COMMUNE) == ()
-    assert {document.state for document in (await town.deliveries(in_the_outbox)).values()} == {"delivered"}
-    arrived = next(document for document in await town.facts(on_the_axis) if document.code == "01")
+    assert {delivery.state for delivery in (await town.deliveries(in_the_outbox)).values()} == {"delivered"}
+    arrived = next(fact for fact in await town.facts(on_the_axis) if fact.code == "01")
     assert HEIR in (arrived.reason or "")
     assert "12/QĐ-UBND" in (arrived.reason or "")
 

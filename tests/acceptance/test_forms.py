@@ -131,7 +131,7 @@ async def test_three_recipients_in_three_forms(three: OnThree, tmp_path: Path) -
     # One identity, the same files.
     read = {raw: reader.read([raw], EnvelopeLimits()) for raw in (to_commune, to_ministry)}
     assert {x.envelope.document_id for x in read.values()} == {document.document_id}
-    assert {x.sha256 for content in read.values() for x in content.files} == {document.files[0].sha256}
+    assert {x.sha256 for envelope in read.values() for x in envelope.files} == {document.files[0].sha256}
     assert (read[to_commune].dialect, read[to_commune].signature) == ("A", None)
     assert read[to_ministry].dialect == "A-net"
     for code in (PROVINCE, COMMUNE):

@@ -103,7 +103,7 @@ async def test_a_lead_file_of_another_document_is_confirmed_and_one_difference_w
 
     for looks in (True, False):
         verdict = await send_verdict(town, order, both, looks=looks)
-        assert [(printed_alone.code, printed_alone.pointer) for printed_alone in verdict.reasons] == [
+        assert [(x.code, x.pointer) for x in verdict.reasons] == [
             (other, "/number"),
             (other, "/subject"),
         ]

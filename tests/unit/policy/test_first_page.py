@@ -77,7 +77,7 @@ def test_two_differences_ask_the_sender_and_number_with_subject_is_doubtful_to_t
             assert len(reasons) == len(sent)
             page_standing, warnings = judge_arrived(PAGE, data)
             assert (page_standing, len(warnings)) == (standing, len(sent))
-            assert {reason.code for reason in warnings} <= {ReasonCode.FIRST_PAGE_DIFFERS}
+            assert {warning.code for warning in warnings} <= {ReasonCode.FIRST_PAGE_DIFFERS}
 
 
 def test_a_scan_and_letters_that_may_be_misread_say_nothing() -> None:

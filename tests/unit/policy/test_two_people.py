@@ -145,8 +145,8 @@ def test_whatever_passes_is_two_different_people_with_the_role_and_the_digits(
     assert all(person.is_active and Role.TRUST in person.roles for person in (proposer, approver))
     assert words == CONTENT.expected
     assert now < PROPOSAL.expires_at
-    for changed, other in ((proposer, approver), (approver, proposer)):
-        assert changed.roles_by != other.id or now - changed.roles_at >= AGE
+    for subject, other in ((proposer, approver), (approver, proposer)):
+        assert subject.roles_by != other.id or now - subject.roles_at >= AGE
     if not first:
         assert now - max(approver.added_at, approver.roles_at, approver.enrolled_at or now) >= AGE
 

@@ -269,9 +269,7 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
         assert not await Lying(store, folder).there(shared)
     if url.startswith("sqlite"):
         everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-        assert [
-            words_left for words_left in (b"shared words", b"words of nobody") if words_left in everything
-        ] == []
+        assert [words for words in (b"shared words", b"words of nobody") if words in everything] == []
 
 
 def test_contract_steps_wait_until_they_are_asked_for() -> None:

@@ -223,7 +223,7 @@ async def test_a_demanded_timestamp_holds_intake_back_only_after_its_hours(
 def test_paper_has_what_an_eye_needs_to_compare() -> None:
     lines = seals.on_paper(PublishedSeal(signed=SIGNED))
 
-    joined = {name: "".join(value for x, value in lines if x == name).replace(" ", "") for name, _ in lines}
+    joined = {name: "".join(value for k, value in lines if k == name).replace(" ", "") for name, _ in lines}
     assert joined["root"] == SIGNED.seal.root.hex()
     assert joined["seal"] == SIGNED.digest.hex()
     assert joined["key"] == SIGNED.key_id

@@ -82,12 +82,12 @@ async def test_recalled_content_is_there_by_digest_alone(town: Town, tmp_path: P
         assert await incoming_seal.purge_recalled(town.node.inn) == purged
         raw = await pack_of(town, PROVINCE, document.id)
         story = open_story(raw, tmp_path)
-        (first,) = [part for part in story.packets if part.part == "document"]
+        (first,) = [packet for packet in story.packets if packet.part == "document"]
         assert (first.member, first.absent, first.sha256) == ("", Absent.RECALLED, document.envelope_digest)
         assert story.absent is Absent.RECALLED
         assert story.subject == document.subject
         assert not holds_content(raw)
-        assert [part for part in check(raw, tmp_path, None).lines if part.ok is False] == []
+        assert [line for line in check(raw, tmp_path, None).lines if line.ok is False] == []
 
 
 @pytest.mark.parametrize("side", [DEPARTMENT, PROVINCE])
@@ -159,7 +159,7 @@ async def test_every_event_of_the_document_that_is_sealed_is_in_the_pack_with_it
     told_of = {"message.accepted", "message.queued", "message.sent", "inbox.landed", "message.status"}
     assert told_of | {"binding.approved"} <= kinds
     assert all(event.seal == 1 for event in story.events)
-    assert all(any(event.sha256 in x.names for x in story.events) for event in story.packets)
+    assert all(any(packet.sha256 in x.names for x in story.events) for packet in story.packets)
 
 
 async def test_answers_of_authorities_are_in_the_pack_and_count_where_the_user_has_none(
