@@ -345,13 +345,13 @@ async def test_another_process_of_the_node_uses_what_this_one_was_told(
     clock = ManualClock()
     async with (
         staged(tmp_path / "node", responder, clock) as first_stage,
-        staged(tmp_path / "node", responder, clock) as two,
+        staged(tmp_path / "node", responder, clock) as second_stage,
     ):
         await first_stage.turn()
         question_count = len(responder.asked)
-        await two.turn()
+        await second_stage.turn()
 
-        assert two.evidence().revocation == "good"
+        assert second_stage.evidence().revocation == "good"
         assert len(responder.asked) == question_count
 
 

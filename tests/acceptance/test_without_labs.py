@@ -90,11 +90,11 @@ class Office:
 @pytest.fixture
 async def offices(python: Path, tmp_path: Path) -> tuple[Office, Office]:
     await stage.prepare(tmp_path, {"one": [stage.SENDER], "two": [stage.RECEIVER]})
-    north, two = (
+    north, south = (
         Office(python=python, folder=tmp_path, settings=stage.settings_of(tmp_path, name))
         for name in ("one", "two")
     )
-    return north, two
+    return north, south
 
 
 @pytest.fixture
@@ -142,13 +142,13 @@ def test_its_commands_are_unknown_and_all_others_are_there(python: Path, tmp_pat
 def test_two_nodes_carry_a_document_by_their_public_doors(
     offices: tuple[Office, Office], at_work: str
 ) -> None:
-    north, two = offices
+    north, south = offices
     meta = north.folder / "meta.json"
     meta.write_text(json.dumps(META), encoding="utf-8")
     to = ("--to", stage.RECEIVER, "--meta", meta, "--confirm", "first-page-other")
 
     sent = north.well("send", LETTER, *to, "--wait", "delivered", "--timeout", "60s")
-    accepted = two.well("inbox", "accept", "88/VP", "--register-no", "17", "--staff", "A Clerk", "--yes")
+    accepted = south.well("inbox", "accept", "88/VP", "--register-no", "17", "--staff", "A Clerk", "--yes")
 
     assert sent["state"] == "delivered"
     assert (accepted["state"], accepted["register_no"]) == ("accepted", "17")

@@ -179,12 +179,12 @@ async def test_what_cannot_be_recalled_is_not_asked_for_and_an_approval_that_com
 
 async def test_of_two_heads_at_once_one_decides(town: Town, sent: OutgoingDocument) -> None:
     clerk = await actor(town, "prn_c", PostRole.CLERK)
-    first, two = await actor(town, "prn_1", PostRole.HEAD), await actor(town, "prn_2", PostRole.HEAD)
+    first, second = await actor(town, "prn_1", PostRole.HEAD), await actor(town, "prn_2", PostRole.HEAD)
     waits = await ask_recall(town, clerk, sent)
 
     outcomes = await asyncio.gather(
         follow_up.approve_recall(town.node.out, first, waits.id, name="One"),
-        follow_up.approve_recall(town.node.out, two, waits.id, name="Two"),
+        follow_up.approve_recall(town.node.out, second, waits.id, name="Two"),
         return_exceptions=True,
     )
 

@@ -115,12 +115,12 @@ def write(path: Path, raw: bytes) -> Path:
 async def test_two_lists_are_compared_row_by_row(tmp_path: Path) -> None:
     der = pki.signer("Z91", "p256").certificate_der
     older = write(tmp_path / "1", feeds.feed([feeds.agency("Z91", "A"), feeds.agency("Z92")], 1))
-    two = write(
+    newer = write(
         tmp_path / "2",
         feeds.feed([feeds.agency("Z91", "B"), feeds.agency("Z93"), feeds.proposal("Z91", der)], 2),
     )
 
-    differences = list(snapshot.differences(older, two))
+    differences = list(snapshot.differences(older, newer))
 
     assert [(x.code, x.is_proposal, x.older, x.newer) for x in differences] == [
         ("Z91", False, True, True),
@@ -134,15 +134,15 @@ async def test_two_lists_are_compared_row_by_row(tmp_path: Path) -> None:
 
 async def test_changes_cannot_say_that_a_row_went(tmp_path: Path) -> None:
     numbers = count(1)
-    older, two = (
+    older, newer = (
         write(tmp_path / name, feeds.feed(rows, next(numbers)))
         for name, rows in (("1", [feeds.agency("Z91"), feeds.agency("Z92")]), ("2", [feeds.agency("Z91")]))
     )
 
     with pytest.raises(FeedRefused, match="Z92 is no longer in the list"):
-        snapshot.write_changes(older, two, tmp_path / "c", feeds.ISSUER)
+        snapshot.write_changes(older, newer, tmp_path / "c", feeds.ISSUER)
     with pytest.raises(FeedRefused, match="2 is not older than 1"):
-        snapshot.write_changes(two, older, tmp_path / "c", feeds.ISSUER)
+        snapshot.write_changes(newer, older, tmp_path / "c", feeds.ISSUER)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
 
 

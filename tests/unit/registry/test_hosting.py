@@ -28,11 +28,11 @@ async def test_a_day_lists_the_codes_in_force_that_have_a_node(directory: SqlDir
     await taken_in(directory, LIST)
 
     north = Hosting(node="north", code="Z91", alias="000.00.00.Z91")
-    two = Hosting(node="north", code="Z91.02")
-    three = Hosting(node="south.2", code="Z92")
-    assert await on(directory, date(2026, 6, 30)) == [north, two, three]
-    assert await on(directory, date(2026, 7, 1)) == [north, three]
-    assert await on(directory, date(2025, 12, 31)) == [north, three]
+    other_north = Hosting(node="north", code="Z91.02")
+    south = Hosting(node="south.2", code="Z92")
+    assert await on(directory, date(2026, 6, 30)) == [north, other_north, south]
+    assert await on(directory, date(2026, 7, 1)) == [north, south]
+    assert await on(directory, date(2025, 12, 31)) == [north, south]
 
 
 async def test_a_move_is_a_recorded_change_and_touches_nothing_else(directory: SqlDirectory) -> None:

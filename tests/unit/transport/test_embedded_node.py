@@ -34,13 +34,13 @@ async def test_an_arrival_names_the_node_that_published_it(tmp_path: Path, pool:
     clock = ManualClock()
     async with (
         EmbeddedAxis(tmp_path, "one", clock, pool) as first_node,
-        EmbeddedAxis(tmp_path, "two", clock, pool) as two,
+        EmbeddedAxis(tmp_path, "two", clock, pool) as second_node,
     ):
-        await two.host(["Z92"])
+        await second_node.host(["Z92"])
         await first_node.publish(PARCEL, ["Z92"])
-        await two.publish(PARCEL, ["Z92"])
+        await second_node.publish(PARCEL, ["Z92"])
 
-        assert [arrival.node for arrival in await two.take(10, 60)] == ["one", "two"]
+        assert [arrival.node for arrival in await second_node.take(10, 60)] == ["one", "two"]
 
 
 async def test_a_queue_file_of_the_first_version_is_taken_over_with_what_lies_in_it(

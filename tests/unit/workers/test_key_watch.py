@@ -68,13 +68,13 @@ async def expiry_days(town: Town, code: str) -> list[int]:
 
 async def test_each_mark_is_told_once_also_by_two_processes(town: Town) -> None:
     ends = x509.load_der_x509_certificate(signing(town, PROVINCE)).not_valid_after_utc
-    first_watch, two = watch_of(town), watch_of(town)
+    first_watch, second_watch = watch_of(town), watch_of(town)
 
     await first_watch.step()
     assert await expiry_days(town, PROVINCE) == []
     for days in (59, 45, 29, 6, 3):
         town.clock.advance(ends - timedelta(days=days) - town.clock.now())
-        for watch in (first_watch, two):
+        for watch in (first_watch, second_watch):
             await watch.step()
 
     assert await expiry_days(town, PROVINCE) == [60, 30, 7]

@@ -57,14 +57,14 @@ def applications(folder: Path, text: str = APPLICATION, first_line: str = "p") -
 
 def test_an_application_signs_in_for_each_of_its_agencies(tmp_path: Path) -> None:
     systems = applications(tmp_path, first_line="mật khẩu\n")
-    system, two = systems.all()
+    system, other_system = systems.all()
     assert (system.id, system.secret, system.agencies) == ("Z91.DN.001", "s1", ("Z91",))
-    assert (two.id, two.agencies) == ("Z92", ("Z92",))
-    assert system.login == two.login
+    assert (other_system.id, other_system.agencies) == ("Z92", ("Z92",))
+    assert system.login == other_system.login
     assert system.login is not None
     assert system.login.password == "mật khẩu"
     assert "mật khẩu" not in repr(system)
-    assert systems.of("Z92") == two
+    assert systems.of("Z92") == other_system
     assert systems.of("Z93") is None
 
 
