@@ -117,10 +117,7 @@ async def test_threat_053_110_a_status_that_its_receipt_or_its_sender_cannot_say
             row = await say(town, sent, "06", minutes=minute, **fields)
 
             assert (row.state, row.code) == ("quarantined", code)
-            assert [(await town.delivery(document)).state for document in (sent, other)] == [
-                "delivered",
-                "delivered",
-            ]
+            assert [(await town.delivery(x)).state for x in (sent, other)] == ["delivered", "delivered"]
 
 
 async def test_threat_106_a_status_for_another_agencys_document_is_not_ours_to_hear(town: Town) -> None:

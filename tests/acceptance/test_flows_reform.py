@@ -250,7 +250,5 @@ async def test_a_recall_of_a_document_from_before_finds_it_where_it_is(town: Tow
     await town.process()
 
     assert await town.incoming(HEIR) == ()
-    (kept_document,) = [
-        document for document in await town.incoming(DEPARTMENT) if document.target_id is None
-    ]
+    (kept_document,) = [x for x in await town.incoming(DEPARTMENT) if x.target_id is None]
     assert kept_document.state is InState.RECALLED

@@ -78,11 +78,7 @@ async def test_threat_105_an_old_status_played_again_changes_nothing(town: Town,
         await town.carry()
         await town.status(arrived, code)
     await town.carry()
-    (old,) = [
-        packet
-        for packet in await town.crossed(PROVINCE, Kind.STATUS)
-        if f"StatusCode>{code}<".encode() in packet.raw
-    ]
+    (old,) = [x for x in await town.crossed(PROVINCE, Kind.STATUS) if f"StatusCode>{code}<".encode() in x.raw]
     before_repeat = (await town.standing(sent), await town.count("fact"))
     town.clock.advance(timedelta(days=20))
 
@@ -126,9 +122,7 @@ async def test_threat_105_an_old_update_played_again_after_a_newer_one_is_a_repe
     await town.carry()
     await town.status(arrived, "15")
     await town.carry()
-    (old,) = [
-        packet for packet in await town.crossed(DEPARTMENT, Kind.UPDATE) if packet.id == first.packet_id
-    ]
+    (old,) = [x for x in await town.crossed(DEPARTMENT, Kind.UPDATE) if x.id == first.packet_id]
 
     row = await town.brought(old)
 

@@ -108,11 +108,7 @@ class Stage:
         self.authority.revoked[self.authority.serial_of(code, self.town)] = at
 
     async def alerts(self, subject_id: str) -> list[Event]:
-        return [
-            event
-            for event in await self.town.events(PROVINCE, subject_id)
-            if event.kind == "inbox.revocation"
-        ]
+        return [x for x in await self.town.events(PROVINCE, subject_id) if x.kind == "inbox.revocation"]
 
 
 @asynccontextmanager

@@ -281,9 +281,7 @@ async def test_a_document_of_which_only_some_recipients_go_over_the_service(
         await on_hub.carry()
 
         facts = await on_hub.town.facts_by(sent)
-        by = {
-            code: fact.axis for code, its_facts in facts.items() for fact in its_facts if fact.code == "sent"
-        }
+        by = {code: x.axis for code, its_facts in facts.items() for x in its_facts if x.code == "sent"}
         if partial == "refuse":
             assert on_hub.documents == []
             assert by == {PROVINCE: "other", COMMUNE: "other"}  # the next of its route

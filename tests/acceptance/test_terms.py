@@ -172,9 +172,7 @@ async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arri
 
             async def numbered() -> Any:
                 message = await north.call(SENDER, "GET", f"/messages/{sent['id']}")
-                recipient_row = next(
-                    recipient for recipient in message["recipients"] if recipient["code"] == RECEIVER
-                )
+                recipient_row = next(x for x in message["recipients"] if x["code"] == RECEIVER)
                 return recipient_row if recipient_row["register_no"] else None
 
             recipient = await until(numbered, "the arrival number")

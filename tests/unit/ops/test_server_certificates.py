@@ -80,9 +80,7 @@ def test_encryption_to_anybody_is_yellow() -> None:
             None, {"GATEWAY_DATABASE_URL": url} | ({"GATEWAY_DATABASE_CA": str(ca)} if ca else {})
         )
         findings = [*checks_of_lines.line_findings(settings)]
-        assert [(finding.level, finding.cause) for finding in findings] == [
-            ("yellow", "database.anybody")
-        ] * is_told
+        assert [(x.level, x.cause) for x in findings] == [("yellow", "database.anybody")] * is_told
 
 
 async def connect_to_database(folder: Path, port: int, ca: Path) -> None:

@@ -89,9 +89,7 @@ def test_the_pdfs_of_an_envelope_are_told_beside_it(file: Path, pdf_trust: Path)
         file.write_bytes(raw)
         verdict = verify_file(file, pdf_trust, AT)
         assert verdict["verdict"] == "valid"
-        verdicts = [
-            (pdf_file["file"], pdf_file["verdict"], len(pdf_file["signers"])) for pdf_file in verdict["pdf"]
-        ]
+        verdicts = [(x["file"], x["verdict"], len(x["signers"])) for x in verdict["pdf"]]
         assert verdicts == [("van-ban.pdf", "valid", 2), ("khong-ky.pdf", "unsigned", 0)]
 
     (pdf_trust / "pdf" / "ca.pem").unlink()

@@ -45,10 +45,8 @@ async def test_a_reply_that_was_sent_takes_the_task_off_the_list(broken: tuple[T
 
     assert await tasks(town) == []
     assert (await town.reload(letter)).answered_by == (sent.id,)
-    events = [
-        event for event in await town.events(PROVINCE, letter.id) if event.kind.value == "inbox.replied"
-    ]
-    assert [event.data for event in events] == [{"by": sent.id, "to": link.agency}]
+    events = [x for x in await town.events(PROVINCE, letter.id) if x.kind.value == "inbox.replied"]
+    assert [x.data for x in events] == [{"by": sent.id, "to": link.agency}]
 
 
 async def test_a_reply_that_never_left_leaves_the_task(broken: tuple[Town, Faulty]) -> None:

@@ -103,10 +103,7 @@ async def test_a_lead_file_of_another_document_is_confirmed_and_one_difference_w
 
     for looks in (True, False):
         verdict = await send_verdict(town, order, both, looks=looks)
-        assert [(x.code, x.pointer) for x in verdict.reasons] == [
-            (other, "/number"),
-            (other, "/subject"),
-        ]
+        assert [(x.code, x.pointer) for x in verdict.reasons] == [(other, "/number"), (other, "/subject")]
     confirmed = await send_verdict(town, replace(order, confirm=(other,)), both)
     printed_alone = await send_verdict(town, order, first_pages.printed("16"))
     same = await send_verdict(town, order, first_pages.printed())

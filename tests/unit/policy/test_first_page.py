@@ -71,9 +71,7 @@ def test_two_differences_ask_the_sender_and_number_with_subject_is_doubtful_to_t
         with cases.case(sent):
             data = replace(SENT, **sent)
             reasons = judge_sent(PAGE, data)
-            assert {reason.code is ReasonCode.FIRST_PAGE_OTHER for reason in reasons} == (
-                {asks} if sent else set()
-            )
+            assert {x.code is ReasonCode.FIRST_PAGE_OTHER for x in reasons} == ({asks} if sent else set())
             assert len(reasons) == len(sent)
             page_standing, warnings = judge_arrived(PAGE, data)
             assert (page_standing, len(warnings)) == (standing, len(sent))

@@ -173,11 +173,7 @@ def test_a_document_that_names_what_it_answers_and_has_no_link_to_it_warns(cases
         with cases.case(subject):
             files = (item(first_page=page),)
             verdict = judge(draft(subject=subject), files)
-            unlinked = [
-                warning.params["text"]
-                for warning in verdict.warnings
-                if warning.code is ReasonCode.REPLY_UNLINKED
-            ]
+            unlinked = [x.params["text"] for x in verdict.warnings if x.code is ReasonCode.REPLY_UNLINKED]
             assert unlinked == ([answered] if answered else [])
             linked = judge(draft(subject=subject, replies_to=(link,)), files)
             assert "reply-unlinked" not in warned(linked)

@@ -102,9 +102,7 @@ def test_a_step_is_of_the_whole_decision_and_day() -> None:
         reform(ReformKind.SPLIT, "Z91.01", to=("Z91.02", new("Z91.31")), triage=True),
     ):
         reform_plan = planned(replace(join_steps([MERGER]), steps=(MERGER, step)))
-        assert [(conflict.key, conflict.params["n"]) for conflict in reform_plan.conflicts] == [
-            ("bad_step", "2")
-        ]
+        assert [(x.key, x.params["n"]) for x in reform_plan.conflicts] == [("bad_step", "2")]
     for steps in ((), (MERGER,) * (MOST_STEPS + 1)):
         reform_plan = planned(replace(join_steps([MERGER]), steps=steps))
         assert [conflict.key for conflict in reform_plan.conflicts] == ["too_many"]

@@ -63,10 +63,7 @@ def words(**head_fields: Any) -> list[tuple[str, str]]:
     from gateway.ops.checks_of_parts import log_findings
 
     stamped = head_fields.pop("stamped", False)
-    return [
-        (finding.level, finding.cause)
-        for finding in log_findings(LogHead(**head_fields), START, stamped=stamped)
-    ]
+    return [(x.level, x.cause) for x in log_findings(LogHead(**head_fields), START, stamped=stamped)]
 
 
 def test_a_doctor_says_what_is_late() -> None:

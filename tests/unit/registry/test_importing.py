@@ -154,9 +154,7 @@ def test_aliases_and_new_codes_are_compared_with_the_registry_too() -> None:
     for more_rows in ("", f"Z91.01,Một,{OLD}\n"):
         text = f"code,name,alias\n{OLD},Mới,\n{more_rows}"
         planned = plan(ONE_ALIAS, csv_file.read(text.encode()), DIGEST)
-        assert [(problem.line, problem.column, problem.found) for problem in planned.problems] == [
-            (2, "code", OLD)
-        ]
+        assert [(x.line, x.column, x.found) for x in planned.problems] == [(2, "code", OLD)]
         assert "Z91.01" in planned.problems[0].advice
     assert problems_of(f"code,name,alias\n{OLD},Mới,\nZ91.01,Một,\n", ONE_ALIAS) == []
 

@@ -76,9 +76,7 @@ def state_after(state: State, step: PlanStep) -> State:
     changed: Any = {place: remaining if removed else {**remaining, name: subject}}
     state = replace(state, **changed)
     if removed and isinstance(subject, Queue):
-        return replace(
-            state, bindings=frozenset(binding for binding in state.bindings if binding.destination != name)
-        )
+        return replace(state, bindings=frozenset(x for x in state.bindings if x.destination != name))
     return state
 
 
@@ -124,11 +122,7 @@ def test_any_state_becomes_what_the_registry_says_and_no_code_is_lost_on_the_way
         end = state
         reached = ends(state)
         for exchange in (*map(topology.lane_exchange, topology.LANES), topology.HOSTED_EXCHANGE):
-            at = {
-                binding.key
-                for binding in reached
-                if binding.source == exchange and binding.destination in state.queues
-            }
+            at = {x.key for x in reached if x.source == exchange and x.destination in state.queues}
             assert staying <= at, f"{staying - at} out of reach of {exchange}"
         for binding in reached - ends(live):
             assert binding.destination in state.queues, "bound before there is a queue"

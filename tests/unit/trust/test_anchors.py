@@ -28,9 +28,7 @@ def test_two_that_are_approved_at_once_are_both_kept(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda der: AnchorFile(tmp_path / "trust" / "ca.pem").add(der), roots))
 
-    anchors_stored = {
-        pki.der(certificate) for certificate in AnchorFile(tmp_path / "trust" / "ca.pem").certificates()
-    }
+    anchors_stored = {pki.der(x) for x in AnchorFile(tmp_path / "trust" / "ca.pem").certificates()}
     assert anchors_stored == set(roots)
 
 

@@ -190,10 +190,8 @@ def test_a_library_that_began_anew_for_one_token_leaves_the_other_to_its_own_key
 def _destroy_private_keys(hsm: Hsm, token: Token) -> None:
     opened = pkcs11.lib(str(hsm.module)).get_token(token_label=token.label)
     with opened.open(rw=True) as session:
-        for private_key in list(
-            session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY})
-        ):
-            private_key.destroy()
+        for x in list(session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY})):
+            x.destroy()
 
 
 def _labels(hsm: Hsm, token: Token) -> set[str]:

@@ -49,9 +49,7 @@ def trust() -> NodeTrust:
     """Knows every intermediate there is, as a careless operator would have it, and the lists of the moment."""
     pki = matrix()
     lists = list(pki.lists().values())
-    lists += [
-        authority.revocation_list(valid=(AT - HOUR, AT + DAY)) for authority in pki.authorities.values()
-    ]
+    lists += [x.revocation_list(valid=(AT - HOUR, AT + DAY)) for x in pki.authorities.values()]
     return NodeTrust(
         [pki.root.certificate], pki.between(), answers=_answers(*lists), now=lambda: AT + 3 * HOUR
     )
