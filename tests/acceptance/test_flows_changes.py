@@ -89,9 +89,9 @@ async def test_threat_054_a_recall_after_taking_in_is_the_clerks_to_answer(
     await town.carry()
 
     assert (await town.delivery(sent)).state == state
-    reloaded = await town.reload(arrived)
-    assert reloaded.register_no == "77"
-    assert reloaded.state is (InState.RECALLED if answer == "15" else InState.ACCEPTED)
+    fresh = await town.reload(arrived)
+    assert fresh.register_no == "77"
+    assert fresh.state is (InState.RECALLED if answer == "15" else InState.ACCEPTED)
 
 
 async def test_purged_after_thirty_days_while_digests_header_and_register_line_stay(town: Town) -> None:
@@ -118,14 +118,10 @@ async def test_purged_after_thirty_days_while_digests_header_and_register_line_s
     assert await seal.purge_recalled(town.node.inn) == 1
     assert await seal.purge_recalled(town.node.inn) == 0
 
-    reloaded = await town.reload(arrived)
-    assert (reloaded.state, reloaded.register_no, reloaded.subject) == (
-        InState.RECALLED,
-        "77",
-        "Nội dung đã sửa",
-    )
-    assert "purged" in reloaded.marks
-    assert [file.sha256 for file in reloaded.files] == [file.sha256 for file in update.files]
+    fresh = await town.reload(arrived)
+    assert (fresh.state, fresh.register_no, fresh.subject) == (InState.RECALLED, "77", "Nội dung đã sửa")
+    assert "purged" in fresh.marks
+    assert [file.sha256 for file in fresh.files] == [file.sha256 for file in update.files]
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         assert not await work.blobs.holds(arrived.envelope_digest)
         assert not await work.blobs.holds(update.envelope_digest)
@@ -196,8 +192,8 @@ async def test_threat_054_a_recalled_document_is_not_changed_by_an_update(town: 
         await town.status(arrived, "15")
     await town.status(arrived, "16")
 
-    reloaded = await town.reload(arrived)
-    assert (reloaded.state, reloaded.subject) == (InState.RECALLED, arrived.subject)
+    fresh = await town.reload(arrived)
+    assert (fresh.state, fresh.subject) == (InState.RECALLED, arrived.subject)
 
 
 async def test_a_status_said_to_an_update_does_not_take_in_or_refuse_its_document(town: Town) -> None:
@@ -243,8 +239,8 @@ async def test_a_request_that_breaks_a_rule_is_held_and_nothing_is_agreed_by_its
     assert (await town.only()).state is InState.NEW
     await process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem rồi")
     await town.carry()
-    (reloaded,) = [x for x in await town.inbox() if x.id == row.id]
-    assert reloaded.state == "done"
+    (fresh,) = [x for x in await town.inbox() if x.id == row.id]
+    assert fresh.state == "done"
 
 
 async def test_a_replacement_marks_the_old_one_only_when_it_is_taken_in(town: Town) -> None:
@@ -262,8 +258,8 @@ async def test_a_replacement_marks_the_old_one_only_when_it_is_taken_in(town: To
     town.clock.advance(1)
     await town.status(arrived, "03")
 
-    reloaded = await town.reload(old)
-    assert (reloaded.state, reloaded.replaced_by) == (InState.REPLACED, arrived.id)
+    fresh = await town.reload(old)
+    assert (fresh.state, fresh.replaced_by) == (InState.REPLACED, arrived.id)
     await town.carry()
     assert (await town.delivery(new)).state == "accepted"
 

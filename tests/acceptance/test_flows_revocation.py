@@ -279,10 +279,8 @@ async def test_threat_045_an_old_good_answer_played_again_does_not_undo_a_revoca
     await stage.later(DAY)
 
     assert (old_evidence.revocation, stage.evidence().revocation) == ("revoked", "revoked")
-    questions_by_serial = {
-        asked_row.question.about: asked_row for asked_row in await stage.town.node.store.revocation.asked()
-    }
-    assert "older" in (questions_by_serial[f"{certificate.serial_number:x}"].error or "")
+    questions = {x.question.about: x for x in await stage.town.node.store.revocation.asked()}
+    assert "older" in (questions[f"{certificate.serial_number:x}"].error or "")
 
 
 async def test_threat_045_the_list_answers_when_the_responder_is_silent(stage: Stage) -> None:

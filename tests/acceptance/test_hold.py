@@ -581,10 +581,8 @@ async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_hold
     node = town.node
 
     hold = await seal_sent(town, sent)
-    (arrived_document,) = await town.incoming(COMMUNE)
-    theirs = await seal.document(
-        node.inn, node.hold, await town.scope(COMMUNE), arrived_document.id, "Có dấu mật"
-    )
+    (their_copy,) = await town.incoming(COMMUNE)
+    theirs = await seal.document(node.inn, node.hold, await town.scope(COMMUNE), their_copy.id, "Có dấu mật")
 
     assert (hold.others, theirs.others) == (1, 0)
     assert plain_places(town) == []

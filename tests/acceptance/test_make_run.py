@@ -43,19 +43,15 @@ def test_the_demonstration_comes_up_and_what_it_prints_can_be_typed(tmp_path: Pa
         with urllib.request.urlopen(address[0]) as page:  # noqa: S310 - this machine's own
             assert "<form" in page.read().decode(), "where one signs in"
 
-        commands_printed = re.findall(
-            r"^  (curl .+|cp .+|\.venv/bin/gateway .+)$", printed, flags=re.MULTILINE
-        )
-        assert len(commands_printed) == 8, printed
+        commands = re.findall(r"^  (curl .+|cp .+|\.venv/bin/gateway .+)$", printed, flags=re.MULTILINE)
+        assert len(commands) == 8, printed
         # One of each door; the others differ in what they list.
-        for command in (
-            line for line in commands_printed if not re.search(r"inbox list|folder status", line)
-        ):
-            local_command = command.replace(".venv/bin/gateway", f"{sys.executable} -m gateway").replace(
+        for command in (line for line in commands if not re.search(r"inbox list|folder status", line)):
+            local = command.replace(".venv/bin/gateway", f"{sys.executable} -m gateway").replace(
                 "wait=25", "wait=1"
             )
             process = subprocess.run(  # noqa: S602 - as printed, in a shell
-                local_command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+                local, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
             )
             # Doctor ends with 1 when it finds something to mend: the demonstration has no scanner, for one.
             assert process.returncode == 0 or "doctor" in command, (

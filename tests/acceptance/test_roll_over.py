@@ -72,10 +72,8 @@ def as_binding(code: str, der: bytes) -> Binding:
 async def bound_by_two(
     town: Town, both: tuple[Someone, Someone], code: str, der: bytes, at: datetime | None = None
 ) -> None:
-    services, present_bindings = town.node.deciding, await town.node.directory.bindings(code)
-    change = proposals.binding_change(
-        present_bindings, as_binding(code, der), town.clock.now(), services.overlap, at
-    )
+    services, present = town.node.deciding, await town.node.directory.bindings(code)
+    change = proposals.binding_change(present, as_binding(code, der), town.clock.now(), services.overlap, at)
     proposal = await people.proposed(both[0], content=ProposalContent(bindings=(change,)))
     await people.approved(both[1], proposal)
 

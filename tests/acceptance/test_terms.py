@@ -190,14 +190,10 @@ async def test_paper_1_without_terms_says_that_paper_follows_and_0_says_nothing(
     await town.brought(town.forge(document("200", FILES, business=paper), FILES))
     await town.brought(town.forge(document("201", FILES), FILES))
 
-    by_number = {d.number: d for d in await town.incoming()}
+    docs = {d.number: d for d in await town.incoming()}
 
-    assert (by_number["200"].delivery_mode, by_number["201"].delivery_mode) == (DeliveryMode.BOTH, None)
-    assert (by_number["200"].role, by_number["200"].reply_required, by_number["200"].due_at) == (
-        None,
-        None,
-        None,
-    )
+    assert (docs["200"].delivery_mode, docs["201"].delivery_mode) == (DeliveryMode.BOTH, None)
+    assert (docs["200"].role, docs["200"].reply_required, docs["200"].due_at) == (None, None, None)
 
 
 async def test_a_day_for_the_answer_wants_one_unless_its_sender_says_no(town: Town) -> None:

@@ -90,7 +90,7 @@ class Ward:
         return asyncio.run(checks.examine(self.subject))
 
     def found(self, check: str) -> list[Diagnosis]:
-        return [diagnosis for diagnosis in self.examine() if diagnosis.check == check]
+        return [fault for fault in self.examine() if fault.check == check]
 
     def later(self, **span: float) -> None:
         self.clock.advance(timedelta(**span))
@@ -295,14 +295,10 @@ def test_a_clock_that_was_ahead_and_was_set_back_is_told_with_what_it_left(ward:
     ahead = ward.clock.now().isoformat(timespec="seconds")
     ward.later(days=-400)
 
-    (moved_row,) = [finding for finding in ward.found("clock") if finding.level != "green"]
+    (jump,) = [finding for finding in ward.found("clock") if finding.level != "green"]
 
-    assert (moved_row.level, moved_row.cause, moved_row.cure) == (
-        "yellow",
-        "clock.moved",
-        "timedatectl set-ntp true",
-    )
-    assert moved_row.params == {"count": 1, "tables": "inbox", "written": ahead}
+    assert (jump.level, jump.cause, jump.cure) == ("yellow", "clock.moved", "timedatectl set-ntp true")
+    assert jump.params == {"count": 1, "tables": "inbox", "written": ahead}
 
     ward.later(days=400)
     asyncio.run(taken_from_the_axis(ward))
@@ -475,10 +471,10 @@ def test_a_restore_that_nobody_confirmed_is_named_with_its_cure(ward: Ward) -> N
     copied_at = ward.clock.now().isoformat()
     asyncio.run(marked_as_restored(ward.subject, copied_at))
 
-    (diagnosis,) = ward.found("restored")
+    (fault,) = ward.found("restored")
 
-    assert (diagnosis.level, diagnosis.cure) == ("red", "gateway restored")
-    assert copied_at in diagnosis.says("en")
+    assert (fault.level, fault.cure) == ("red", "gateway restored")
+    assert copied_at in fault.says("en")
 
 
 async def marked_as_restored(subject: Subject, copied_at: str) -> None:
@@ -531,12 +527,8 @@ def test_a_job_whose_last_run_failed_is_named(ward: Ward) -> None:
 
     asyncio.run(beat(ward, *beats, failed))
 
-    ((diagnosis,),) = [ward.found("jobs")]
-    assert (diagnosis.level, diagnosis.cause, diagnosis.params["jobs"]) == (
-        "yellow",
-        "jobs.faulty",
-        ("digest",),
-    )
+    ((fault,),) = [ward.found("jobs")]
+    assert (fault.level, fault.cause, fault.params["jobs"]) == ("yellow", "jobs.faulty", ("digest",))
 
 
 async def beat(ward: Ward, *beats: Beat) -> None:

@@ -34,13 +34,11 @@ class _Port:
         return self._calls.get(name) or getattr(self._real, name)
 
 
-def at_axis(
-    services: OutgoingServices, before_publish: Callable[[Parcel], Awaitable[None]]
-) -> OutgoingServices:
+def at_axis(services: OutgoingServices, act: Callable[[Parcel], Awaitable[None]]) -> OutgoingServices:
     """`before` each parcel goes."""
 
     async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        await before_publish(parcel)
+        await act(parcel)
         return await services.axis.publish(parcel, routes)
 
     axis: Any = _Port(services.axis, publish=publish)

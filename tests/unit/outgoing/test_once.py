@@ -68,22 +68,20 @@ async def test_a_request_that_runs_makes_the_second_wait_and_one_left_behind_is_
     town: Town,
 ) -> None:
     """The marker is a lease of 60 s: a node killed in the middle does not lock the key for ever."""
-    key_in_flight = once("left")
+    busy = once("left")
     async with intake.receive_files(town.node.out) as request_files:
         await request_files.add(FileRole.LEAD, "15.pdf", FileRole.LEAD, chunks())
-        digest = request_digest(key_in_flight, request_files)
+        digest = request_digest(busy, request_files)
     async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
-        await work.idempotency.begin(
-            key_in_flight.owner, key_in_flight.key, digest, town.clock.now() + IN_FLIGHT
-        )
+        await work.idempotency.begin(busy.owner, busy.key, digest, town.clock.now() + IN_FLIGHT)
         await work.commit()
 
     with pytest.raises(Clash) as clash:
-        await post(town, key=key_in_flight)
+        await post(town, key=busy)
     assert clash.value.code == "GW-IDEM-RUNNING"
     town.clock.advance(IN_FLIGHT + timedelta(seconds=1))
 
-    assert (await post(town, key=key_in_flight)).document is not None
+    assert (await post(town, key=busy)).document is not None
 
 
 async def chunks() -> AsyncIterator[bytes]:

@@ -62,12 +62,10 @@ def test_a_document_to_act_on_is_refused_for_what_is_broken_and_warned_of_what_i
     """The same only warns where it is sent to be known, or the profile says so."""
     for verdict, broken, warning_codes in CASES:
         with cases.case(verdict):
-            lead_verdict = pdf_verdict.check_lead(verdict, TO_ACT, REFUSE)
-            assert [reason.code for reason in lead_verdict.reasons] == broken
-            assert (
-                warning_codes is None or [warning.code for warning in lead_verdict.warnings] == warning_codes
-            )
+            lead = pdf_verdict.check_lead(verdict, TO_ACT, REFUSE)
+            assert [reason.code for reason in lead.reasons] == broken
+            assert warning_codes is None or [warning.code for warning in lead.warnings] == warning_codes
             for to, profile in ((TO_KNOW, REFUSE), (TO_ACT, WARN)):
-                lead_verdict = pdf_verdict.check_lead(verdict, to, profile)
-                assert lead_verdict.allowed
-                assert [warning.code for warning in lead_verdict.warnings][: len(broken)] == broken
+                lead = pdf_verdict.check_lead(verdict, to, profile)
+                assert lead.allowed
+                assert [warning.code for warning in lead.warnings][: len(broken)] == broken

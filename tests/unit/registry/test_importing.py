@@ -339,7 +339,7 @@ async def test_what_the_preview_shows_is_what_applying_does(
         entries_before = await everything(directory)
         planned = await do_import(directory, text)
         entries_after = await everything(directory)
-        next_plan = await directory.plan_import(text.encode())
+        same = await directory.plan_import(text.encode())
 
         changed = {change.code for change in (*planned.changed, *planned.closed)}
         assert {record.code for record in planned.added} == entries_after.keys() - entries_before.keys()
@@ -350,7 +350,7 @@ async def test_what_the_preview_shows_is_what_applying_does(
                     _text(entries_before[change.code], field),
                     _text(entries_after[change.code], field),
                 ] == [old, new]
-        assert (next_plan.rows, next_plan.unchanged) == ((), len(rows))
+        assert (same.rows, same.unchanged) == ((), len(rows))
 
 
 def _text(entry: AgencyEntry, field: str) -> str | None:

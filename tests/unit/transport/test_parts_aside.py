@@ -15,7 +15,7 @@ from gateway.transport.amqp.parts_spool import Landed, Spool
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, bytes_of, cut, land, opened
 
-WHOLE_PACKET = b"the bytes of one large packet, cut into parts"
+PACKET = b"the bytes of one large packet, cut into parts"
 FEW = replace(LIMITS, open_sets=3, open_bytes=1000, offers=2)
 
 
@@ -29,7 +29,7 @@ def sets(tmp_path: Path) -> AsideSets:
     return AsideSets(tmp_path, FEW)
 
 
-def sent(spool: Spool, content: bytes = WHOLE_PACKET) -> list[Landed]:
+def sent(spool: Spool, content: bytes = PACKET) -> list[Landed]:
     return [land(spool, part).landed for part in cut(content)]
 
 
@@ -60,7 +60,7 @@ def test_how_often_a_set_was_handed_out_outlives_the_process(tmp_path: Path, set
 def test_a_flawed_set_that_is_never_settled_is_put_aside_too(
     spool: Spool, sets: AsideSets, clock: ManualClock
 ) -> None:
-    land(spool, cut(WHOLE_PACKET)[0])
+    land(spool, cut(PACKET)[0])
     clock.advance(FEW.age)
     for _ in range(FEW.offers):
         (flawed,) = spool.overdue(clock.now())
@@ -69,20 +69,20 @@ def test_a_flawed_set_that_is_never_settled_is_put_aside_too(
     assert spool.overdue(clock.now()) == []
     (dead_parcel,) = sets.list()
     with sets.open(dead_parcel.id) as source:
-        assert source.read() == WHOLE_PACKET[:10]
+        assert source.read() == PACKET[:10]
 
 
 def test_it_is_opened_and_handed_out_again_from_zero_once(spool: Spool, sets: AsideSets) -> None:
     dead_parcel = never_settled(spool, sets)
     with sets.open(dead_parcel.id) as source:
-        assert source.read() == WHOLE_PACKET
+        assert source.read() == PACKET
     assert sets.again(dead_parcel.id) == dead_parcel
     assert sets.list() == []
     for act in (sets.again, sets.drop, sets.open):
         with pytest.raises(NotFound, match="list it again"):
             act(dead_parcel.id)
     (joined,) = spool.complete(1)
-    assert (bytes_of(joined), joined.offers) == (WHOLE_PACKET, 1)
+    assert (bytes_of(joined), joined.offers) == (PACKET, 1)
 
 
 def test_what_was_dropped_may_be_sent_again(spool: Spool, sets: AsideSets) -> None:

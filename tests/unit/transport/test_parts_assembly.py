@@ -18,7 +18,7 @@ from gateway.transport.amqp.parts_spool import Spool
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, cut, land, opened
 
-WHOLE_PACKET = b"the bytes of one large packet, cut into parts"
+PACKET = b"the bytes of one large packet, cut into parts"
 OFFERS = 3
 
 
@@ -35,7 +35,7 @@ class Desk:
     aside: AsideSets
     assembly: Assembly
 
-    def sent(self, content: bytes = WHOLE_PACKET, *numbers: int, to: Sequence[str]) -> None:
+    def sent(self, content: bytes = PACKET, *numbers: int, to: Sequence[str]) -> None:
         parts = cut(content)
         for n in numbers or range(1, len(parts) + 1):
             land(self.spool, parts[n - 1], to=to)
@@ -77,7 +77,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 
 async def test_a_try_that_broke_off_is_given_up_when_only_another_nodes_agency_is_left(desk: Desk) -> None:
-    desk.sent(WHOLE_PACKET, 1, 2, to=["Z92.01", "Z93"])
+    desk.sent(PACKET, 1, 2, to=["Z92.01", "Z93"])
     desk.sent(to=["Z92.01"])
     await desk.settled(await desk.taken(), is_done=True)
     desk.clock.advance(LIMITS.age)
@@ -98,7 +98,7 @@ async def test_a_whole_packet_whose_agency_left_is_with_the_dead_and_lands_when_
 
     assert await desk.taken() == []
     (dead,) = desk.dead()
-    assert (dead.packet_id, dead.recipient, dead.size) == ("p1", "z92.01", len(WHOLE_PACKET))
+    assert (dead.packet_id, dead.recipient, dead.size) == ("p1", "z92.01", len(PACKET))
     assert "none of its codes is hosted here any more" in dead.reason
 
     await desk.assembly.hosting_changed()
@@ -145,4 +145,4 @@ async def test_a_disk_that_fails_at_the_overdue_takes_nothing_from_what_was_join
         await desk.assembly.offer(10)
 
     (arrival,) = desk.handout.take(10, 60)
-    assert arrival.size == len(WHOLE_PACKET)
+    assert arrival.size == len(PACKET)

@@ -24,7 +24,7 @@ from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, TO, bytes_of, cut, files_in, label_of, land, opened, parcel
 
-WHOLE_PACKET = b"the bytes of one large packet, cut into parts"
+PACKET = b"the bytes of one large packet, cut into parts"
 BROKEN_OFF = b"never finished, this one"
 MB = 1024 * 1024
 ROOT = Path(__file__).parents[3]
@@ -35,9 +35,7 @@ def spool(tmp_path: Path, clock: ManualClock) -> Spool:
     return opened(tmp_path / "parts", clock)
 
 
-def landed(
-    spool: Spool, *numbers: int, content: bytes = WHOLE_PACKET, to: Sequence[str] = TO
-) -> list[Landed]:
+def landed(spool: Spool, *numbers: int, content: bytes = PACKET, to: Sequence[str] = TO) -> list[Landed]:
     """Lands these parts, counted from 1; all of them when none is named."""
     parts = cut(content)
     chosen = numbers or range(1, len(parts) + 1)
@@ -60,10 +58,10 @@ def test_a_set_is_handed_out_once_it_is_whole(spool: Spool) -> None:
 
     joined = only(spool.complete(10))
 
-    assert bytes_of(joined) == bytes_of(joined) == WHOLE_PACKET
+    assert bytes_of(joined) == bytes_of(joined) == PACKET
     with joined.open() as source:
-        assert b"".join(iter(lambda: source.read(7), b"")) == WHOLE_PACKET
-    assert (joined.digest, joined.size) == (parcel(WHOLE_PACKET).digest, len(WHOLE_PACKET))
+        assert b"".join(iter(lambda: source.read(7), b"")) == PACKET
+    assert (joined.digest, joined.size) == (parcel(PACKET).digest, len(PACKET))
     assert (joined.label.packet_id, joined.label.sender, joined.label.user) == ("p1", "Z91.07", "n1")
     assert joined.recipients == ("z92.01", "z92.02")
     assert joined.flaw == ""
@@ -117,7 +115,7 @@ def test_a_set_that_is_handed_out_is_not_given_to_another_and_a_token_that_is_ov
     second = only(other.complete(1))
     spool.done(first.token)
     spool.release(first.token)
-    assert bytes_of(second) == WHOLE_PACKET
+    assert bytes_of(second) == PACKET
     assert spool.complete(1) == []
     other.close()
     assert len(spool.complete(1)) == 1
@@ -140,7 +138,7 @@ def test_what_a_process_held_when_it_was_lost_is_given_to_another(tmp_path: Path
         assert spool.complete(1) == []
         child.kill()
 
-    assert bytes_of(only(spool.complete(1))) == WHOLE_PACKET
+    assert bytes_of(only(spool.complete(1))) == PACKET
 
 
 # --- afterwards -----------------------------------------------------------------------------------------------
@@ -191,7 +189,7 @@ def test_a_set_never_finished_is_handed_out_with_its_flaw(spool: Spool, clock: M
     flawed = only(spool.overdue(clock.now()))
 
     assert flawed.flaw == "3 of 5 parts came since 2026-11-20 01:00 UTC; missing: 2, 4"
-    assert bytes_of(flawed) == WHOLE_PACKET[:10] + WHOLE_PACKET[20:30] + WHOLE_PACKET[40:]
+    assert bytes_of(flawed) == PACKET[:10] + PACKET[20:30] + PACKET[40:]
     assert (flawed.size, flawed.digest) == (25, parcel(bytes_of(flawed)).digest)
     assert flawed.recipients == ("z92.01", "z92.02")
     assert spool.overdue(clock.now()) == []
@@ -209,7 +207,7 @@ def test_what_was_never_finished_may_be_sent_again_and_parts_that_come_meanwhile
     landed(spool, 2, 4)
     spool.done(flawed.token)
     joined = only(spool.complete(1))
-    assert bytes_of(joined) == WHOLE_PACKET
+    assert bytes_of(joined) == PACKET
 
     landed(spool, 1, content=BROKEN_OFF)
     clock.advance(LIMITS.age)
@@ -274,7 +272,7 @@ def test_a_part_that_rots_on_the_disk_is_told_never_joined_and_the_packet_comes_
     spool.done(flawed.token)
     assert set(landed(spool, 2, 3)) == {Landed.REFUSED}  # late parts of the refused set begin no new one
     assert set(landed(spool)) == {Landed.KEPT}
-    assert bytes_of(only(spool.complete(10))) == WHOLE_PACKET
+    assert bytes_of(only(spool.complete(10))) == PACKET
 
 
 def test_what_lies_there_is_for_the_nodes_own_user_alone(tmp_path: Path, spool: Spool) -> None:
@@ -371,14 +369,12 @@ def test_a_hundred_megabytes_are_joined_in_the_memory_of_a_small_program(tmp_pat
     """G8: the parts are streamed, so the size of a set does not matter."""
     limits = replace(LIMITS, part_bytes=4 * MB, set_bytes=100 * MB)
     part = b"\x5a" * (4 * MB)
-    size, part_count = 100 * MB, 25
+    size, count = 100 * MB, 25
     spool = opened(tmp_path / "parts", limits=limits)
     first = cut(b"x")[0]
-    whole_digest = parcel(part * part_count).digest
-    for n in range(1, part_count + 1):
-        label = replace(
-            label_of(first), n=n, of=part_count, whole_size=size, whole_digest=Digest(whole_digest)
-        )
+    whole_digest = parcel(part * count).digest
+    for n in range(1, count + 1):
+        label = replace(label_of(first), n=n, of=count, whole_size=size, whole_digest=Digest(whole_digest))
         assert spool.land(label, part, TO).landed is Landed.KEPT
 
     child_report = subprocess.run(

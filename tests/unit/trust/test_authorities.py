@@ -85,11 +85,9 @@ def authorities(
     ca = pki().agencies_ca.certificate
     sources = IssuerSources(issuer=ca, ocsp=ocsp, lists=lists, needs_nonce=needs_nonce)
     chains = Chains([pki().root.certificate], [ca])
-    asked_authorities = AskedAuthorities(
-        [sources], chains, answers or Answers(asks=True), bounds=bounds(seconds)
-    )
-    asked_authorities.questions([leaf().public_bytes(Encoding.DER)], AT)
-    return asked_authorities
+    asker = AskedAuthorities([sources], chains, answers or Answers(asks=True), bounds=bounds(seconds))
+    asker.questions([leaf().public_bytes(Encoding.DER)], AT)
+    return asker
 
 
 def about_leaf() -> Question:

@@ -44,7 +44,7 @@ def sealer(public: bytes, folder: Path) -> RecipientSealer:
 
 
 @pytest.fixture(scope="module")
-def age_sealer(tmp_path_factory: pytest.TempPathFactory) -> RecipientSealer:
+def age(tmp_path_factory: pytest.TempPathFactory) -> RecipientSealer:
     return sealer(pair("age")[1], tmp_path_factory.mktemp("head"))
 
 
@@ -60,22 +60,20 @@ def opened(raw: bytes, kind: str = "age") -> bytes:
     return target.getvalue()
 
 
-def test_any_size_comes_back_byte_for_byte(age_sealer: RecipientSealer, cases: Cases) -> None:
-    assert KeyUnsealer.from_file(pair("age")[0], b"").fingerprint == age_sealer.fingerprint
+def test_any_size_comes_back_byte_for_byte(age: RecipientSealer, cases: Cases) -> None:
+    assert KeyUnsealer.from_file(pair("age")[0], b"").fingerprint == age.fingerprint
     for size in (0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE):
         with cases.case(size):
             raw = bytes(range(256)) * (size // 256) + bytes(size % 256)
-            stored = sealed(age_sealer, raw)
+            stored = sealed(age, raw)
             assert opened(stored) == raw
             assert size < 1000 or raw[:1000] not in stored
 
 
-def test_what_is_sealed_opens_with_its_own_key_alone_and_never_looks_alike(
-    age_sealer: RecipientSealer,
-) -> None:
-    stored = sealed(age_sealer, b"x" * 100)
+def test_what_is_sealed_opens_with_its_own_key_alone_and_never_looks_alike(age: RecipientSealer) -> None:
+    stored = sealed(age, b"x" * 100)
 
-    assert stored != sealed(age_sealer, b"x" * 100)
+    assert stored != sealed(age, b"x" * 100)
     for kind in ("pem", "another"):
         with pytest.raises(Denied, match="does not open it") as denied:
             opened(stored, kind)
@@ -86,11 +84,9 @@ def test_what_is_sealed_opens_with_its_own_key_alone_and_never_looks_alike(
     at=st.integers(0, 10**6), harm=st.sampled_from(["flip", "cut", "drop", "add"]), byte=st.integers(1, 255)
 )
 @settings(max_examples=150)
-def test_no_tampering_gives_out_other_bytes(
-    age_sealer: RecipientSealer, at: int, harm: str, byte: int
-) -> None:
+def test_no_tampering_gives_out_other_bytes(age: RecipientSealer, at: int, harm: str, byte: int) -> None:
     raw = b"the words of a secret " * 40
-    stored = bytearray(sealed(age_sealer, raw))
+    stored = bytearray(sealed(age, raw))
     place = at % len(stored)
     match harm:
         case "flip":
@@ -106,8 +102,8 @@ def test_no_tampering_gives_out_other_bytes(
         opened(bytes(stored))
 
 
-def test_pieces_do_not_change_places(age_sealer: RecipientSealer) -> None:
-    stored = sealed(age_sealer, bytes(PIECE) + b"\1" * PIECE + b"end")
+def test_pieces_do_not_change_places(age: RecipientSealer) -> None:
+    stored = sealed(age, bytes(PIECE) + b"\1" * PIECE + b"end")
     size = PIECE + 16
     head = len(stored) - 2 * size - (3 + 16)
     first, second = stored[head : head + size], stored[head + size : head + 2 * size]

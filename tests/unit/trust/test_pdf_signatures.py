@@ -202,11 +202,8 @@ def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_else_i
     days = timedelta(days=1)
     revoked, now = root().crl((agency(), SIGNED - days)), {"this_update": SIGNED}
     revoked_after = root().crl((agency(), SIGNED + timedelta(hours=1)))
-    out_of_date = {"this_update": SIGNED - 9 * days, "next_update": SIGNED - 2 * days}
-    stale, stale_revoking = (
-        root().crl(**out_of_date),
-        root().crl((agency(), SIGNED - 10 * days), **out_of_date),
-    )
+    past = {"this_update": SIGNED - 9 * days, "next_update": SIGNED - 2 * days}
+    stale, stale_revoking = (root().crl(**past), root().crl((agency(), SIGNED - 10 * days), **past))
     good = [root().crl(this_update=SIGNED - (30 + n) * days) for n in range(25)]
     impostor = impostor_of(root())
     in_file = pdfs.with_dss(pdfs.by_agency(), [root().crl()])

@@ -81,13 +81,9 @@ def test_answers_in_files_are_read_by_certificate(folder: Path) -> None:
         (folder / "ocsp" / f"{case}.der").write_bytes(matrix_pki().answers(leaf)[case])
     answers = Answers(AnswerFiles(folder))
 
-    (statement,) = answers.statements(leaf, ca)
+    (answer,) = answers.statements(leaf, ca)
 
-    assert (statement.source, statement.made_at, statement.revoked_at) == (
-        "ocsp",
-        AT - timedelta(hours=1),
-        None,
-    )
+    assert (answer.source, answer.made_at, answer.revoked_at) == ("ocsp", AT - timedelta(hours=1), None)
     assert answers.expected
     assert answers.statements(matrix_pki().certificates["revoked"].certificate, ca) == []
     (folder / "ocsp" / "bad.der").write_bytes(b"no answer")
@@ -102,12 +98,12 @@ def test_files_that_come_and_go_are_noticed(folder: Path) -> None:
     (folder / "crl").mkdir()
     file = folder / "crl" / "a.pem"
     file.write_bytes(matrix_pki().lists()["agencies"].public_bytes(Encoding.PEM))
-    (statement,) = answers.statements(leaf, ca.certificate)
+    (answer,) = answers.statements(leaf, ca.certificate)
     changed = answers.version
     file.unlink()
 
     assert empty == []
-    assert statement.reason == "keyCompromise"
+    assert answer.reason == "keyCompromise"
     assert version_before != changed
     assert answers.statements(leaf, ca.certificate) == []
 

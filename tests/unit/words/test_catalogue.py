@@ -76,9 +76,7 @@ def test_files_are_composed_unicode_and_say_what_they_are_about() -> None:
         assert f'"Language: {path.parent.name}\\n"' in content, path
         rules[path.parent.name] |= set(re.findall(r"Plural-Forms: .*", content))
 
-    assert {lang: len(rules_of_language) for lang, rules_of_language in rules.items()} == dict.fromkeys(
-        LANGUAGES, 1
-    )
+    assert {lang: len(plurals) for lang, plurals in rules.items()} == dict.fromkeys(LANGUAGES, 1)
 
 
 def test_a_file_of_another_form_is_refused_with_its_line(cases: Cases) -> None:

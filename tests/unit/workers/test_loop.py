@@ -107,20 +107,18 @@ def test_a_batch_that_is_not_full_was_all_that_there_was() -> None:
 async def test_one_that_did_all_there_was_looks_again_when_it_is_rung_and_rings_for_others_at_once() -> None:
     """A ring in the middle of its step is not missed."""
     waits: list[float] = []
-    rounds_done: list[int] = []
+    rounds: list[int] = []
 
     class CountingWaker(loop.Waker):
         async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
             assert ticket is not None
-            waits.append(len(rounds_done))
+            waits.append(len(rounds))
             return ticket.is_set()
 
     ends = {1: loop.Done.MORE, 2: loop.Done.ALL, 3: loop.Done.NOTHING}
     turning, stop = Turning(4, lambda turn, waker: ends.get(turn, False), CountingWaker()), asyncio.Event()
     turning._stop = stop
-    running = loop.forever(
-        "test", turning._step, turning._bell, stop, 3600.0, then=lambda: rounds_done.append(1)
-    )
+    running = loop.forever("test", turning._step, turning._bell, stop, 3600.0, then=lambda: rounds.append(1))
     await within_limit(running, "the loop")
 
     assert (turning.turns, waits) == (4, [2, 2, 2])

@@ -359,11 +359,9 @@ async def test_threat_135_an_answer_without_end_is_left_at_the_limit(hub: OddHub
             return response
 
     hub.answers["list"] = endless
-    answers_kept: list[OddAnswer] = []
+    odd: list[OddAnswer] = []
     pool = ThreadPool(2)
-    line = Line(
-        hub.url, pool, ManualClock(), ca=None, rate_per_s=1000.0, max_bytes=1 << 20, keep=answers_kept.append
-    )
+    line = Line(hub.url, pool, ManualClock(), ca=None, rate_per_s=1000.0, max_bytes=1 << 20, keep=odd.append)
     try:
         with pytest.raises(Odd, match="larger than"):
             await line.ask(
@@ -375,4 +373,4 @@ async def test_threat_135_an_answer_without_end_is_left_at_the_limit(hub: OddHub
         pool.close()
 
     assert went < 64 << 20
-    assert [len(answer.head) <= 64 * 1024 for answer in answers_kept] == [True]
+    assert [len(answer.head) <= 64 * 1024 for answer in odd] == [True]
