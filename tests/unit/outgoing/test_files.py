@@ -28,12 +28,12 @@ async def read(town: Town, document: OutgoingDocument, n: int) -> bytes:
 
 async def test_a_file_is_the_same_before_and_after_it_was_packed(town: Town) -> None:
     sent = await town.send("15", files=BOTH)
-    before = [await read(town, sent, n) for n in (1, 2)]
+    sent_bytes = [await read(town, sent, n) for n in (1, 2)]
     await town.pack()
 
-    after = [await read(town, sent, n) for n in (1, 2)]
+    stored_bytes = [await read(town, sent, n) for n in (1, 2)]
 
-    assert before == after == [PDF, pdf(2)]
+    assert sent_bytes == stored_bytes == [PDF, pdf(2)]
     with pytest.raises(NotFound):
         await read(town, sent, 3)
     with pytest.raises(NotFound):
@@ -59,7 +59,7 @@ async def test_altered_bytes_are_not_given_out_and_everybody_is_told(town: Town,
     with pytest.raises(AlteredContent):
         await read(town, sent, 1)
 
-    assert EventKind.ALERT_CONTENT in [each.kind for each in await town.events(DEPARTMENT, sent.id)]
+    assert EventKind.ALERT_CONTENT in [event.kind for event in await town.events(DEPARTMENT, sent.id)]
 
 
 @pytest.mark.usefixtures("lies_in")
@@ -73,9 +73,9 @@ async def test_the_files_of_a_request_are_kept_each_once_in_the_order_of_their_d
     async with intake.receive_files(town.node.out) as request_files:
         for n, content in enumerate(contents):
             await request_files.add(f"file{n}", f"{n}.pdf", FileRole.APPENDIX, chunks(content))
-        kept = await request_files.kept()
+        kept_refs = await request_files.kept()
 
-    assert [each.digest for each in kept] == sorted({hashlib.sha256(each).hexdigest() for each in contents})
+    assert [x.digest for x in kept_refs] == sorted({hashlib.sha256(x).hexdigest() for x in contents})
 
 
 @pytest.mark.usefixtures("keys_away")
@@ -92,7 +92,7 @@ async def test_further_recipients_get_the_same_document_and_the_first_keep_their
 
     assert added is not None
     assert added.document_id == sent.document_id
-    assert [each.sha256 for each in added.files] == [each.sha256 for each in sent.files]
+    assert [file.sha256 for file in added.files] == [file.sha256 for file in sent.files]
     assert (await town.delivery(added)).state == "delivered"
     assert (await town.delivery(sent)).state == "delivered"
     assert len(await town.incoming(PROVINCE)) == len(await town.incoming(COMMUNE)) == 1
@@ -111,5 +111,5 @@ async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it
 
     draft = await follow_up.begin_anew(town.node.out, scope, sent.id)
 
-    assert (draft.state, [each.code for each in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
-    assert [each.sha256 for each in draft.files] == [each.sha256 for each in sent.files]
+    assert (draft.state, [x.code for x in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
+    assert [x.sha256 for x in draft.files] == [x.sha256 for x in sent.files]

@@ -1,5 +1,5 @@
 """The names of SQLAlchemy and SQLModel that no documentation promises, and that `store.drivers`, `store.engine` and
-`store.row` lean on. A library that drops one is told here by its name, and not by a node that does not start."""
+`store.row` lean on. A library that drops one is named here, and not by a node that does not start."""
 
 from __future__ import annotations
 

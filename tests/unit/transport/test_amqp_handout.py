@@ -96,10 +96,10 @@ def test_each_delivery_is_ended_once_and_as_done_only_when_all_of_it_is(
                 case "take one":
                     counter.held += counter.handout.take(1, 60.0)
                 case "take all":
-                    taken = counter.handout.take(100, 60.0)
-                    lanes = [each.lane is Lane.NORMAL for each in taken]
+                    arrivals = counter.handout.take(100, 60.0)
+                    lanes = [x.lane is Lane.NORMAL for x in arrivals]
                     assert lanes == sorted(lanes)
-                    counter.held += taken
+                    counter.held += arrivals
                 case "done" | "again":
                     await counter.settle(act == "done")
                 case "stale":
@@ -142,7 +142,7 @@ async def test_the_time_starts_anew_with_each_arrival_of_a_delivery_for_many() -
 
 
 async def test_a_share_of_every_batch_is_the_oldest_ordinary_ones_of_the_counter() -> None:
-    """What lies joined on disk is counted apart, so that small messages do not keep large packets from being offered."""
+    """Large packets joined on disk are counted apart, so that small messages do not keep them from being offered."""
     counter = Counter()
     for lane in [Lane.NORMAL] * 6 + [Lane.URGENT] * 20:
         counter.put(1, lane)

@@ -82,7 +82,7 @@ async def test_far_from_the_servers_clock_nothing_is_claimed_or_sealed_and_the_p
     server.behind = timedelta(days=2)
     await server.guard.step()
     document = await town.send("15")
-    before = await town.node.store.log.head()
+    head_before = await town.node.store.log.head()
 
     async with working(town):
         pass
@@ -91,7 +91,7 @@ async def test_far_from_the_servers_clock_nothing_is_claimed_or_sealed_and_the_p
     scrape = text_string_to_metric_families((await Scrape(node=town.node).text()).decode())
     gaps = [sample.value for family in scrape for sample in family.samples if "clock_gap" in sample.name]
     assert (await town.delivery(document)).state == "queued"
-    assert (await town.node.store.log.head()).seal == before.seal
+    assert (await town.node.store.log.head()).seal == head_before.seal
     assert (condition(ready), check_words(ready)["clock"]) == ("not-well", "apart")
     assert gaps == [timedelta(days=2).total_seconds()]
 

@@ -60,10 +60,10 @@ class Turning:
         return self._act(self.turns, self._bell)
 
 
-def breaking(until: int, error: BaseException) -> Callable[[int, loop.Waker], bool]:
+def breaking(turns: int, error: BaseException) -> Callable[[int, loop.Waker], bool]:
     def act(turn: int, waker: loop.Waker) -> bool:
         waker.ring()
-        if turn < until:
+        if turn < turns:
             raise error
         return False
 
@@ -81,8 +81,8 @@ async def test_a_failure_that_has_a_name_is_told_by_it_and_without_a_trace(
 ) -> None:
     await Turning(2, breaking(2, StoreFailure("the server does not answer"))).run()
 
-    (told,) = [record for record in caplog.records if getattr(record, "action", "") == "test.broke"]
-    assert (told.getMessage(), told.exc_info) == ("the server does not answer", None)
+    (broken_record,) = [record for record in caplog.records if getattr(record, "action", "") == "test.broke"]
+    assert (broken_record.getMessage(), broken_record.exc_info) == ("the server does not answer", None)
 
 
 async def test_a_ring_while_one_looked_is_not_missed() -> None:
@@ -100,25 +100,25 @@ async def test_one_whose_work_rings_no_bell_looks_again_soon_after_some_came(wor
 
 
 def test_a_batch_that_is_not_full_was_all_that_there_was() -> None:
-    assert [loop.Done.batch(taken, 2) for taken in range(3)] == [*loop.Done]
-    assert [bool(done) for done in loop.Done] == [False, True, True]
+    assert [loop.Done.batch(count, 2) for count in range(3)] == [*loop.Done]
+    assert [bool(outcome) for outcome in loop.Done] == [False, True, True]
 
 
 async def test_one_that_did_all_there_was_looks_again_when_it_is_rung_and_rings_for_others_at_once() -> None:
     """A ring in the middle of its step is not missed."""
     waits: list[float] = []
-    told: list[int] = []
+    rounds: list[int] = []
 
-    class Heard(loop.Waker):
+    class CountingWaker(loop.Waker):
         async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
             assert ticket is not None
-            waits.append(len(told))
+            waits.append(len(rounds))
             return ticket.is_set()
 
     ends = {1: loop.Done.MORE, 2: loop.Done.ALL, 3: loop.Done.NOTHING}
-    turning, stop = Turning(4, lambda turn, waker: ends.get(turn, False), Heard()), asyncio.Event()
+    turning, stop = Turning(4, lambda turn, waker: ends.get(turn, False), CountingWaker()), asyncio.Event()
     turning._stop = stop
-    running = loop.forever("test", turning._step, turning._bell, stop, 3600.0, then=lambda: told.append(1))
+    running = loop.forever("test", turning._step, turning._bell, stop, 3600.0, then=lambda: rounds.append(1))
     await within_limit(running, "the loop")
 
     assert (turning.turns, waits) == (4, [2, 2, 2])

@@ -1,5 +1,5 @@
-"""An error that nobody foresaw counts as a try, has its reason on the row, and ends visibly at the limit: in a packing
-job, in a courier's row, in a packet that is judged, in a webhook."""
+"""An unforeseen error counts as a try, has its reason on the row, and ends visibly at the limit: in a packing job, in a
+courier's row, in a packet that is judged, in a webhook."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TURNS = 100
 BREAK = timedelta(hours=2)
 
 
-def broken(*given: object, **named: object) -> None:
+def broken(*arguments: object, **keywords: object) -> None:
     raise ValueError("a library broke")
 
 
@@ -100,9 +100,9 @@ async def test_an_event_that_cannot_be_told_stands_in_the_way_of_no_other(
             await hooked.push()
             town.clock.advance(BREAK)
 
-        (failed,) = [one for one in await hooked.log(endpoint.id) if one.sequence == spoiled[0]]
+        (failed,) = [x for x in await hooked.log(endpoint.id) if x.sequence == spoiled[0]]
         assert failed.state is DeliveryState.FAILED
-        assert {one.code for one in failed.tries} == {TryCode.UNMADE}
+        assert {x.code for x in failed.tries} == {TryCode.UNMADE}
         assert [sequence for sequence in receiver.sequences if sequence > failed.sequence]
 
 

@@ -1,4 +1,4 @@
-"""What a pack proves, to whom, and for what time (E4, E5, R3, R4)."""
+"""The proofs of a pack, for each reader and time (E4, E5, R3, R4)."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ STRANGER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(b"stranger" * 4))
 
 
 def only(report: PackReport, step: str, n: int = 0) -> ReportLine:
-    return [each for each in report.lines if each.step == step][n]
+    return [line for line in report.lines if line.step == step][n]
 
 
 def checked(
     scene: Made, folder: Path, changed: dict[str, bytes], seal: Path | None = None, at: datetime = SOON
 ) -> PackReport:
-    """What is found of the pack with members that a stranger changed, and made the manifest fit."""
+    """Check the pack with members that a stranger changed and made the manifest fit."""
     return check(rebuilt(scene.sent, folder, STRANGER, changed), folder, scene.trust, seal, at)
 
 
@@ -61,7 +61,7 @@ def packed(story: Any) -> dict[str, bytes]:
 
 
 def broken(report: PackReport) -> ReportLine:
-    return next(each for each in report.lines if each.ok is False)
+    return next(line for line in report.lines if line.ok is False)
 
 
 # --- what holds -----------------------------------------------------------------------------------------------
@@ -80,16 +80,16 @@ def test_a_stamped_pack_is_valid_for_the_trusted_time_whenever_it_is_checked(
 
 
 def test_the_receipts_of_a_sent_document_are_proved_against_its_packet(scene: Made, tmp_path: Path) -> None:
-    """And the fingerprints of whom one believes are told."""
+    """The report also has the fingerprints of the trusted keys."""
     report = check(scene.sent, tmp_path, scene.trust, scene.seal)
 
-    told = [line for line in report.lines if line.step == "receipt"]
-    assert [(line.params["code"], line.params["sender"], line.note) for line in told] == [
+    receipt_lines = [line for line in report.lines if line.step == "receipt"]
+    assert [(line.params["code"], line.params["sender"], line.note) for line in receipt_lines] == [
         ("01", PROVINCE, "receipt_proved"),
         ("03", PROVINCE, "receipt_proved"),
     ]
-    assert sorted(each.kind for each in report.anchors) == ["ca", "node", "node", "seal", "tsa"]
-    assert all(len(each.sha256) == 64 for each in report.anchors)
+    assert sorted(anchor.kind for anchor in report.anchors) == ["ca", "node", "node", "seal", "tsa"]
+    assert all(len(anchor.sha256) == 64 for anchor in report.anchors)
 
 
 async def test_a_pack_of_the_demonstration_is_valid_by_the_trust_folder_that_it_leaves(
@@ -125,14 +125,14 @@ def test_threat_111_a_receipt_denied_after_its_key_was_revoked_or_ran_out_holds_
     scene: Made, tmp_path: Path
 ) -> None:
     assert scene.certificates[PROVINCE].not_valid_after_utc < LATER
-    after = revoked(scene, tmp_path / "after", START + timedelta(days=100))
-    before = revoked(scene, tmp_path / "before", scene.stamped_at - timedelta(minutes=5))
+    revoked_after = revoked(scene, tmp_path / "after", START + timedelta(days=100))
+    revoked_before = revoked(scene, tmp_path / "before", scene.stamped_at - timedelta(minutes=5))
 
-    for folder in (scene.trust, after):
+    for folder in (scene.trust, revoked_after):
         report = check(scene.sent, tmp_path, folder, scene.seal, LATER)
         assert only(report, "receipt", 1).ok is True
         assert report.verdict == "valid", report.to_json()
-    report = check(scene.sent, tmp_path, before, scene.seal, LATER)
+    report = check(scene.sent, tmp_path, revoked_before, scene.seal, LATER)
     assert report.verdict == "invalid"
     assert broken(report).params["code"] == "CERT-REVOKED"
 
@@ -221,8 +221,8 @@ def test_threat_118_the_timestamp_of_another_authority_or_seal_fails_by_the_seal
 
 def stamped_seal(scene: Made, folder: Path) -> tuple[str, sealed_log.PublishedSeal]:
     for name, content in unpacked(scene.sent, folder).items():
-        if name.startswith("log/seals/") and (found := sealed_log.read_seal(content)).stamp is not None:
-            return name, found
+        if name.startswith("log/seals/") and (seal := sealed_log.read_seal(content)).stamp is not None:
+            return name, seal
     raise AssertionError("no seal of the scene has a stamp")
 
 
@@ -239,12 +239,12 @@ def test_without_one_kind_of_anchor_what_rests_on_it_cannot_be_told(scene: Made,
 def test_threat_092_one_bit_of_a_packed_envelope_or_receipt_is_found_by_its_name(
     scene: Made, tmp_path: Path
 ) -> None:
-    """Whoever holds the pack's key makes manifest and story fit the changed packet: its own signature does not."""
+    """An attacker with the pack's key makes manifest and story fit the changed packet: its own signature does not."""
     members = unpacked(scene.sent, tmp_path)
-    for name in sorted(each for each in members if each.startswith("packets/")):
+    for name in sorted(x for x in members if x.startswith("packets/")):
         content = flipped(members[name], members[name].index(b"</edXML:From>") - 30)
         story = story_of(scene, tmp_path)
-        (packet,) = [each for each in story["packets"] if each["member"] == name]
+        (packet,) = [x for x in story["packets"] if x["member"] == name]
         packet["sha256"], packet["size"] = hashlib.sha256(content).hexdigest(), len(content)
 
         report = checked(scene, tmp_path, {name: content, **packed(story)}, scene.seal)
@@ -271,8 +271,8 @@ def test_a_receipt_for_another_packet_proves_nothing_of_this_one(scene: Made, tm
 def test_a_story_that_says_what_a_packet_does_not_say_is_spoiled(
     scene: Made, tmp_path: Path, cases: Cases
 ) -> None:
-    said = {"kind": "recall", "packet_id": "pkt_other", "status": "06", "body_sha256": "0" * 64}
-    for field, value in said.items():
+    claims = {"kind": "recall", "packet_id": "pkt_other", "status": "06", "body_sha256": "0" * 64}
+    for field, value in claims.items():
         with cases.case(field):
             story = story_of(scene, tmp_path)
             story["packets"][1][field] = value
@@ -304,10 +304,10 @@ def test_threat_092_a_line_of_the_log_that_is_changed_is_under_no_seal(
         "path": ["00" * 32],
         "seal": 99,
     }
-    for what, value in other.items():
-        with cases.case(what):
+    for field, value in other.items():
+        with cases.case(field):
             lines = lines_of(scene, tmp_path, "log/leaves.jsonl")
-            lines[0][what] = value
+            lines[0][field] = value
             report = checked(scene, tmp_path, {"log/leaves.jsonl": packed_lines(lines)})
             assert (broken(report).member, report.verdict) == ("log/leaves.jsonl", "invalid")
     name, published = stamped_seal(scene, tmp_path)
@@ -320,9 +320,9 @@ def test_threat_092_a_line_of_the_log_that_is_changed_is_under_no_seal(
 def test_a_packet_that_no_line_names_has_no_trusted_time(scene: Made, tmp_path: Path) -> None:
     digest = story_of(scene, tmp_path)["packets"][1]["sha256"].encode()
     lines = lines_of(scene, tmp_path, "log/leaves.jsonl")
-    rest = [line for line in lines if digest not in base64.b64decode(str(line["body"]))]
+    other_lines = [line for line in lines if digest not in base64.b64decode(str(line["body"]))]
 
-    report = checked(scene, tmp_path, {"log/leaves.jsonl": packed_lines(rest)}, None, LATER)
+    report = checked(scene, tmp_path, {"log/leaves.jsonl": packed_lines(other_lines)}, None, LATER)
 
     assert (only(report, "packet", 1).ok, only(report, "packet", 1).note) == (None, "no_time")
 
@@ -370,14 +370,14 @@ def test_whoever_has_a_published_seal_knows_the_logs_key_by_it(scene: Made, tmp_
 
 
 def test_a_trust_folder_that_cannot_be_used_says_what_to_mend(scene: Made, tmp_path: Path) -> None:
-    for place, content, said in (
+    for place, content, message in (
         ("nodes/pack.pem", b"no key", "no public key"),
         ("tsa/ca.pem", b"-----BEGIN CERTIFICATE-----\n", "PEM certificates"),
         ("bindings.csv", b"a,b\n", "expected the columns"),
     ):
-        folder = scene.copy_of_trust(tmp_path / said)
+        folder = scene.copy_of_trust(tmp_path / message)
         (folder / place).write_bytes(content)
-        with pytest.raises(Misconfigured, match=said):
+        with pytest.raises(Misconfigured, match=message):
             check(scene.sent, tmp_path, folder)
 
 
@@ -388,7 +388,7 @@ def test_threat_118_a_seal_that_its_key_did_not_sign_makes_that_key_known_to_nob
     published, key = sealed_log.read_seal(scene.seal.read_bytes()), open_seal_key(tmp_path / "keys", None)
     forged = replace(published, signed=replace(published.signed, key=key.public))
     odd = scene.seal.read_bytes() + b"\n"
-    for content, said in ((forged.to_bytes(), "not of its key"), (odd, "no published seal")):
+    for content, message in ((forged.to_bytes(), "not of its key"), (odd, "no published seal")):
         (tmp_path / "odd.seal").write_bytes(content)
-        with pytest.raises(Misconfigured, match=said):
+        with pytest.raises(Misconfigured, match=message):
             check(scene.sent, tmp_path, scene.trust, tmp_path / "odd.seal")

@@ -1,4 +1,5 @@
-"""What is fetched from a foreign axis lies on a shelf of the node. Who is cancelled leaves no file and no lock behind."""
+"""Packets fetched from a foreign axis lie on a shelf of the node. A cancelled fetch leaves no file and no lock
+behind."""
 
 from __future__ import annotations
 
@@ -32,9 +33,9 @@ async def test_whoever_is_cancelled_while_he_waits_for_the_lock_does_not_have_it
     pool = ThreadPool(1)
     shelf = Shelf(tmp_path, "node", SystemClock(), pool, poison_limit=5, lease_s=60.0)
     try:
-        may_go_on, asked = asyncio.Event(), asyncio.get_running_loop()
+        may_go_on, loop = asyncio.Event(), asyncio.get_running_loop()
         busy = asyncio.create_task(
-            pool.run(lambda: asyncio.run_coroutine_threadsafe(may_go_on.wait(), asked).result())
+            pool.run(lambda: asyncio.run_coroutine_threadsafe(may_go_on.wait(), loop).result())
         )
         waiting = asyncio.create_task(_alone(shelf))
         await asyncio.sleep(0)
