@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 ROOTS = ("gateway", "clients/python/gateway_client")
-# These show or try the product; nobody relies on them in service. A migration runs once.
+# These show or try the product and are not used in service. A migration runs once.
 LEFT_OUT = (
     "gateway/demo/",
     "gateway/sandbox/",
@@ -122,9 +122,9 @@ def find_places(source: bytes) -> list[Place]:
 def load(path: Path) -> list[Fault]:
     faults = []
     for entry in json.loads(path.read_text(encoding="utf-8")):
-        later = entry.pop("later", None)
+        successor = entry.pop("later", None)
         fault = Fault(**entry)
-        faults.append(replace(fault, later=replace(fault, **later)) if later else fault)
+        faults.append(replace(fault, later=replace(fault, **successor)) if successor else fault)
     return faults
 
 
@@ -237,14 +237,14 @@ class _Finder(ast.NodeVisitor):
         if not is_negation and not isinstance(test, ast.Compare | ast.Constant):
             self._add("negation", test, f"not ({self._text(test)})")
 
-    def _turn(self, node: ast.Compare, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> None:
-        between = self._source[self._end(left) : self._start(right)]
+    def _turn(self, node: ast.Compare, first: ast.expr, operator: ast.cmpop, right: ast.expr) -> None:
+        between = self._source[self._end(first) : self._start(right)]
         if b"#" in between:
             return
         for opposite in _OPERATORS[type(operator)]:
             text = _OPERATOR_TEXT.sub(opposite.encode(), between, count=1).decode()
             # From edge to edge of the comparison, as brackets around its sides belong to it alone.
-            left_text = self._slice(self._start(node), self._end(left))
+            left_text = self._slice(self._start(node), self._end(first))
             right_text = self._slice(self._start(right), self._end(node))
             self._add("comparison", node, left_text + text + right_text)
 

@@ -23,7 +23,7 @@ CONFIRM_TIMEOUT_S = 7200
 # So many tests are tried first. Few faults outlive them, and few files of tests need to be loaded for them.
 FIRST_TESTS = 40
 
-FOUND, SURVIVED, NOT_EXECUTED, TIMED_OUT, GONE = "found", "survived", "not executed", "timed out", "gone"
+CAUGHT, SURVIVED, NOT_EXECUTED, TIMED_OUT, MISSING = "found", "survived", "not executed", "timed out", "gone"
 
 
 @dataclass
@@ -121,7 +121,7 @@ def try_fault(fault: Fault, record: Record, dropped: set[str], scratch: Scratch)
     if place is None and fault.later is not None:
         return try_fault(fault.later, record, dropped, scratch)
     if place is None:
-        return Outcome(fault.number, GONE)
+        return Outcome(fault.number, MISSING)
     selection = record.select(fault.file, place.lines, dropped)
     outcome = Outcome(fault.number, SURVIVED, executing=selection.executing, chosen=len(selection.tests))
     if not selection.tests:
@@ -136,7 +136,7 @@ def try_fault(fault: Fault, record: Record, dropped: set[str], scratch: Scratch)
                 outcome.ran += report.ran
                 outcome.cpu_s = round(outcome.cpu_s + report.cpu_s, 1)
                 if report.failed:
-                    outcome.outcome = FOUND
+                    outcome.outcome = CAUGHT
                     outcome.by, outcome.reason = next(iter(report.failed.items()))
                 elif report.is_timeout:
                     outcome.outcome = TIMED_OUT
