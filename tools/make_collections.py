@@ -101,7 +101,7 @@ def _describe_call(path: str, method: str, operation: Mapping[str, Any]) -> ApiC
 
 
 def http(calls: list[ApiCall]) -> str:
-    head = "".join(f"@{name} = {value}\n" for name, value in VARIABLES.items())
+    head = "".join(f"@{name} = {text}\n" for name, text in VARIABLES.items())
     return head + "".join(
         f"\n### {call.summary}\n# @name {call.name}\n{_may(call)}{_request(call)}" for call in calls
     )
@@ -125,20 +125,20 @@ def _request(call: ApiCall) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _part(name: str, value: object) -> list[str]:
-    if isinstance(value, str):
-        disposition = f'Content-Disposition: form-data; name="{name}"; filename="{value}"'
-        return [disposition, "Content-Type: application/pdf", "", f"< ./{value}"]
+def _part(name: str, content: object) -> list[str]:
+    if isinstance(content, str):
+        disposition = f'Content-Disposition: form-data; name="{name}"; filename="{content}"'
+        return [disposition, "Content-Type: application/pdf", "", f"< ./{content}"]
     return [
         f'Content-Disposition: form-data; name="{name}"',
         "Content-Type: application/json",
         "",
-        _json(value),
+        _json(content),
     ]
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 # --- for Postman -------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def postman(calls: list[ApiCall]) -> str:
             "_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, "lienthong-gateway")),
             "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
         },
-        "variable": [{"key": name, "value": value} for name, value in VARIABLES.items()],
+        "variable": [{"key": name, "value": text} for name, text in VARIABLES.items()],
         "item": [{"name": tag, "item": [_item(call) for call in calls if call.tag == tag]} for tag in tags],
     }
     return _json(collection) + "\n"
@@ -169,14 +169,14 @@ def _item(call: ApiCall) -> Mapping[str, Any]:
     elif call.body is not None:
         headers["Content-Type"] = "application/json"
         request["body"] = {"mode": "raw", "raw": _json(call.body), "options": {"raw": {"language": "json"}}}
-    request["header"] = [{"key": name, "value": value} for name, value in headers.items()]
+    request["header"] = [{"key": name, "value": text} for name, text in headers.items()]
     return {"name": call.name, "request": request}
 
 
-def _form(name: str, value: object) -> Mapping[str, Any]:
-    if isinstance(value, str):
-        return {"key": name, "type": "file", "src": value, "contentType": "application/pdf"}
-    return {"key": name, "type": "text", "value": _json(value), "contentType": "application/json"}
+def _form(name: str, content: object) -> Mapping[str, Any]:
+    if isinstance(content, str):
+        return {"key": name, "type": "file", "src": content, "contentType": "application/pdf"}
+    return {"key": name, "type": "text", "value": _json(content), "contentType": "application/json"}
 
 
 def main() -> None:

@@ -32,12 +32,12 @@ AUDIT_S = 120
 def locked(path: Path) -> dict[str, tuple[str, int]]:
     """Read the version and number of digests of each entry, by its name."""
     lock: dict[str, tuple[str, int]] = {}
-    entries = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
-    for entry in entries:
-        if entry.strip() and not entry.lstrip().startswith("#"):
-            requirement = re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", entry.strip())
-            name, version = requirement.groups() if requirement else (entry.split()[0], "")
-            lock[canonicalize_name(name)] = (version, len(re.findall(r"--hash=sha256:[0-9a-f]{64}", entry)))
+    lines = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    for line in lines:
+        if line.strip() and not line.lstrip().startswith("#"):
+            requirement = re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", line.strip())
+            name, version = requirement.groups() if requirement else (line.split()[0], "")
+            lock[canonicalize_name(name)] = (version, len(re.findall(r"--hash=sha256:[0-9a-f]{64}", line)))
     return lock
 
 

@@ -134,10 +134,10 @@ class Browser:
         """Status, path in the end, body, type of content."""
         return self._open(urllib.request.Request(self.base + path, headers=headers))  # noqa: S310 - this machine
 
-    def post(self, path: str, values: Mapping[str, str]) -> tuple[int, str, bytes, str]:
-        data = urllib.parse.urlencode(values).encode()
+    def post(self, path: str, fields: Mapping[str, str]) -> tuple[int, str, bytes, str]:
+        body = urllib.parse.urlencode(fields).encode()
         headers = {"Origin": self.base}
-        return self._open(urllib.request.Request(self.base + path, data=data, headers=headers))  # noqa: S310
+        return self._open(urllib.request.Request(self.base + path, data=body, headers=headers))  # noqa: S310
 
     def _open(self, request: urllib.request.Request) -> tuple[int, str, bytes, str]:
         try:
@@ -156,18 +156,18 @@ class Browser:
                 error.headers.get("Content-Type", ""),
             )
 
-    def submit(self, page: bytes, at: str, **values: str) -> tuple[int, str, bytes, str] | None:
+    def submit(self, page: bytes, at: str, **answers: str) -> tuple[int, str, bytes, str] | None:
         """Fill in the form of the page that has all these fields, and send it."""
         for form in html.fromstring(page).forms:
             names = [field.name for field in form.inputs if field.name]
-            if all(name in names for name in values):
+            if all(name in names for name in answers):
                 kinds = ("checkbox", "radio")
                 filled = {
                     x.name: x.value or ""
                     for x in form.inputs
                     if x.name and getattr(x, "type", "") not in kinds
                 }
-                return self.post(form.action or at, filled | values)
+                return self.post(form.action or at, filled | answers)
         return None
 
     def sign_in(self, link: str, login: str) -> None:
@@ -230,10 +230,10 @@ def record_pages(recording: Recording, base: str, printed: str) -> None:
 
 def _html(body: bytes) -> str:
     tree = html.fromstring(body.decode())
-    for element in tree.xpath("//*[@name='csrf' or @name='once' or @name='token' or @name='idempotency']"):
-        element.set("value", "<token>")
-    for element in tree.xpath("//*[@nonce]"):
-        element.set("nonce", "<token>")
+    for node in tree.xpath("//*[@name='csrf' or @name='once' or @name='token' or @name='idempotency']"):
+        node.set("value", "<token>")
+    for node in tree.xpath("//*[@nonce]"):
+        node.set("nonce", "<token>")
     text = etree.tostring(tree, encoding="unicode", method="html")
     return re.sub(r"(>)\s*(<)", r"\1\n\2", text)
 
@@ -265,12 +265,12 @@ def record_api(recording: Recording, base: str, printed: str) -> None:
         parameters = re.findall(r"{(\w+)}", path)
         filled = [path]
         for name in parameters:
-            values = (
+            samples = (
                 ids.get(path.split("{")[0].rstrip("/").rsplit("/", 1)[-1], [])[:3]
                 if name == parameters[0]
                 else ["1", "lead"]
             )
-            filled = [p.replace(f"{{{name}}}", urllib.parse.quote(value)) for p in filled for value in values]
+            filled = [p.replace(f"{{{name}}}", urllib.parse.quote(s)) for p in filled for s in samples]
         for address in filled:
             full = address if address.startswith("/api") else "/api/v1" + address
             status, _, body, content = browser.get(full, **headers)

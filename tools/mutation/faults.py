@@ -121,19 +121,17 @@ def find_places(source: bytes) -> list[Place]:
 
 def load(path: Path) -> list[Fault]:
     faults = []
-    for entry in json.loads(path.read_text(encoding="utf-8")):
-        successor = entry.pop("later", None)
-        fault = Fault(**entry)
+    for row in json.loads(path.read_text(encoding="utf-8")):
+        successor = row.pop("later", None)
+        fault = Fault(**row)
         faults.append(replace(fault, later=replace(fault, **successor)) if successor else fault)
     return faults
 
 
 def save(path: Path, faults: list[Fault]) -> None:
     """Write one fault a line, so that a change of the list can be read."""
-    entries = (
-        {name: value for name, value in asdict(fault).items() if value is not None} for fault in faults
-    )
-    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    rows = ({name: value for name, value in asdict(fault).items() if value is not None} for fault in faults)
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
@@ -251,13 +249,13 @@ class _Finder(ast.NodeVisitor):
     def _swap(self, node: ast.BoolOp) -> None:
         word, opposite = (b"and", b"or") if isinstance(node.op, ast.And) else (b"or", b"and")
         pieces, end = [], self._start(node)
-        for value in node.values:
-            between = self._source[end : self._start(value)]
+        for operand in node.values:
+            between = self._source[end : self._start(operand)]
             if b"#" in between:
                 return
             pieces.append(re.sub(rb"\b%s\b" % word, opposite, between, count=1).decode())
-            pieces.append(self._text(value))
-            end = self._end(value)
+            pieces.append(self._text(operand))
+            end = self._end(operand)
         pieces.append(self._slice(end, self._end(node)))
         self._add("boolean operator", node, f"({''.join(pieces)})")
 

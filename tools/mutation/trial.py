@@ -60,20 +60,20 @@ class Results:
     def confirm(self, name: str, passes: bool) -> None:
         self._write({"test": name, "passes": passes})
 
-    def _write(self, entry: dict[str, Any]) -> None:
+    def _write(self, line: dict[str, Any]) -> None:
         with self._lock:
-            self._take(entry)
-            print(json.dumps(entry, ensure_ascii=False), file=self._file, flush=True)
+            self._take(line)
+            print(json.dumps(line, ensure_ascii=False), file=self._file, flush=True)
 
-    def _take(self, entry: dict[str, Any]) -> None:
-        if "fault" in entry:
-            self.outcomes[entry["fault"]] = Outcome(**entry)
-        elif entry["passes"]:
-            self.confirmed.add(entry["test"])
+    def _take(self, line: dict[str, Any]) -> None:
+        if "fault" in line:
+            self.outcomes[line["fault"]] = Outcome(**line)
+        elif line["passes"]:
+            self.confirmed.add(line["test"])
         else:
-            self.dropped.add(entry["test"])
+            self.dropped.add(line["test"])
             # What this test found has to be found by another.
-            self.outcomes = {n: o for n, o in self.outcomes.items() if o.by != entry["test"]}
+            self.outcomes = {n: o for n, o in self.outcomes.items() if o.by != line["test"]}
 
 
 def try_all(faults: Sequence[Fault], record: Record, results: Results, scratches: Sequence[Scratch]) -> None:

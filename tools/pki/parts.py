@@ -116,11 +116,11 @@ class Party:
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)
         for certificate, at, reason in revoked:
-            entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
-            entry = entry.revocation_date(at)
+            revocation = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+            revocation = revocation.revocation_date(at)
             if reason is not None:
-                entry = entry.add_extension(x509.CRLReason(reason), critical=False)
-            builder = builder.add_revoked_certificate(entry.build())
+                revocation = revocation.add_extension(x509.CRLReason(reason), critical=False)
+            builder = builder.add_revoked_certificate(revocation.build())
         return builder.sign(self.private_key, hashes.SHA256())
 
 
