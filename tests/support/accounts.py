@@ -70,9 +70,9 @@ async def operator(services: AccountServices) -> Someone:
     return await someone(services, MACHINE, "quantri", post(PostRole.OPERATOR))
 
 
-async def someone(services: AccountServices, by: By, login: str, *wanted: posts.WantedPost) -> Someone:
+async def someone(services: AccountServices, by: By, login: str, *wanted_posts: posts.WantedPost) -> Someone:
     """Added, and the account taken up."""
-    account = admin.NewAccount(login=login, name=f"Person {login}", title="Staff", posts=wanted)
+    account = admin.NewAccount(login=login, name=f"Person {login}", title="Staff", posts=wanted_posts)
     _, code = await admin.add(services, by, account)
     return await taken_up(services, code)
 
@@ -82,13 +82,17 @@ async def taken_up(services: AccountServices, code: str, password: str = PASSWOR
     return Someone(services=services, person=person, password=password)
 
 
-async def with_factor(one: Someone) -> tuple[Someone, tuple[str, ...], str]:
+async def with_factor(user: Someone) -> tuple[Someone, tuple[str, ...], str]:
     """The same person with a device; its recovery codes, and the token of the session that it was set up in."""
-    acting = await sessions.check(one.services, (await one.enters()).token)
-    totp, _ = credentials.begin_factor(one.services, acting)
-    first = pyotp.TOTP(totp).at(one.services.clock.now())
-    token, codes = await credentials.set_up_factor(one.services, acting, one.password, totp, first, HERE)
-    return Someone(services=one.services, person=one.person, password=one.password, totp=totp), codes, token
+    acting = await sessions.check(user.services, (await user.enters()).token)
+    totp, _ = credentials.begin_factor(user.services, acting)
+    first = pyotp.TOTP(totp).at(user.services.clock.now())
+    token, codes = await credentials.set_up_factor(user.services, acting, user.password, totp, first, HERE)
+    return (
+        Someone(services=user.services, person=user.person, password=user.password, totp=totp),
+        codes,
+        token,
+    )
 
 
 async def told(services: AccountServices, subject: str) -> list[Event]:
@@ -99,9 +103,9 @@ async def told(services: AccountServices, subject: str) -> list[Event]:
 
 async def denied(act: Awaitable[object]) -> Denied:
     """The refusal that an act ends in."""
-    with pytest.raises(Denied) as found:
+    with pytest.raises(Denied) as refusal:
         await act
-    return found.value
+    return refusal.value
 
 
 DAY = timedelta(days=1)

@@ -14,10 +14,10 @@ class Ear:
 
     def __init__(self, store: SqlOfficeStore) -> None:
         self.names: list[str] = []
-        store.wake.listen(self._heard)
+        store.wake.listen(self._note)
         store.wake.start()
 
-    def _heard(self, names: Collection[str]) -> None:
+    def _note(self, names: Collection[str]) -> None:
         self.names += names
 
     async def until(self, *names: str) -> None:
@@ -26,7 +26,7 @@ class Ear:
 
 async def listening(store: SqlOfficeStore) -> Ear:
     """Return an ear that a ring cannot miss: on a server, once its line is there."""
-    made = Ear(store)
+    ear = Ear(store)
     if store.writer.dialect.name == "postgresql":
-        await made.until(ANY)
-    return made
+        await ear.until(ANY)
+    return ear

@@ -51,7 +51,7 @@ class Lying:
         return rows[0] if rows else path_of(self._root, digest).read_bytes()
 
     async def change(self, digest: str, change: Callable[[bytes], bytes]) -> None:
-        """As a broken disk or a person past the program would."""
+        """Change content as a broken disk, or a person past the program, would."""
         await self.write(digest, change(await self.read(digest)))
 
     async def write(self, digest: str, body: bytes) -> None:

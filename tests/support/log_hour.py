@@ -72,11 +72,11 @@ async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
             at, name = heapq.heappop(turns)
             clock.advance(max(at - clock.now(), timedelta()))
             if name:
-                rest = timedelta(seconds=await turn(name, loops[name], troubles[name], town))
+                pause = timedelta(seconds=await turn(name, loops[name], troubles[name], town))
             else:
-                number, rest = number + 1, SEND_EVERY
+                number, pause = number + 1, SEND_EVERY
                 await _mail(town, number)
-            heapq.heappush(turns, (clock.now() + rest, name))
+            heapq.heappush(turns, (clock.now() + pause, name))
     return HourLog(text=stream.getvalue())
 
 
@@ -93,7 +93,7 @@ async def turn(name: str, loop: Loop, trouble: Trouble, town: Town) -> float:
 
 
 async def _mail(town: Town, number: int) -> None:
-    with suppress(GatewayError, ValueError):  # refused while the fault lasts, as its caller is told
+    with suppress(GatewayError, ValueError):  # refused while the fault lasts, with an error to its caller
         await town.send(str(number))
     with suppress(GatewayError, ValueError):
         await town.deliver(town.forge(document(str(1000 + number)), (("a.pdf", PDF),)))

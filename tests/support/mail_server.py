@@ -1,4 +1,4 @@
-"""A mail server for tests: it speaks SMTP on a free port, keeps what it takes, and refuses what it is told to."""
+"""A mail server for tests: it speaks SMTP on a free port, keeps the mails that it takes, and refuses some on demand."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Taken:
 
     @property
     def message(self) -> EmailMessage:
-        made = email.message_from_bytes(self.raw, policy=SMTP)
-        assert isinstance(made, EmailMessage)
-        return made
+        message = email.message_from_bytes(self.raw, policy=SMTP)
+        assert isinstance(message, EmailMessage)
+        return message
 
     @property
     def text(self) -> str:
@@ -117,8 +117,8 @@ class _Talk:
             able.append("STARTTLS")
         if self._server.login is not None:
             able.append("AUTH PLAIN")
-        for each in able[:-1]:
-            await self._say(f"250-{each}")
+        for feature in able[:-1]:
+            await self._say(f"250-{feature}")
         await self._say(f"250 {able[-1]}")
 
     async def _auth(self, line: str) -> None:

@@ -45,7 +45,7 @@ class OddHub:
         return web.json_response(FINE | {"data": [], "DocId": f"hub-{self.calls[operation]}"})
 
     def lists(self, operation: str, *rows: Mapping[str, Any]) -> None:
-        """Of documents; there are no statuses."""
+        """Answer a list of documents; there are no statuses."""
 
         async def listed(request: web.Request) -> web.StreamResponse:
             is_edoc = request.headers["XroadVnpt-messagetype"] == "edoc"
@@ -102,11 +102,11 @@ def parcel_of(raw: bytes, sender: str = "Z91.07") -> Parcel:
 
 @asynccontextmanager
 async def odd_hub() -> AsyncIterator[OddHub]:
-    made = OddHub()
+    hub = OddHub()
     app = web.Application(client_max_size=1 << 26)
-    app.router.add_route("*", "/{operation}", made.call)
-    app.router.add_route("*", "/v1/{operation}", made.call)
-    app.router.add_route("*", "/v1/auth/{operation}", made.call)
+    app.router.add_route("*", "/{operation}", hub.call)
+    app.router.add_route("*", "/v1/{operation}", hub.call)
+    app.router.add_route("*", "/v1/auth/{operation}", hub.call)
     async with server.running(app, "127.0.0.1", 0) as url:
-        made.url = url
-        yield made
+        hub.url = url
+        yield hub

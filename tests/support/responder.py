@@ -14,7 +14,7 @@ OCSP_TYPE, LIST_TYPE = "application/ocsp-response", "application/pkix-crl"
 
 @dataclass(kw_only=True)
 class Reply:
-    """What is sent back. `drip_s`: one byte of the body at a time, with so long a pause; `location`: a redirect."""
+    """Answer of the server. `drip_s`: one byte of the body at a time, with so long a pause; `location`: a redirect."""
 
     body: bytes = b""
     kind: str = OCSP_TYPE
@@ -44,14 +44,14 @@ def responding(answer: Answer) -> Iterator[Responder]:
     """A running server; every thread of it has ended at the end."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = False
-    made = Responder(url=f"http://127.0.0.1:{server.server_address[1]}/", answer=answer)
-    server.responder = made  # type: ignore[attr-defined]  # the handler finds it there
+    responder = Responder(url=f"http://127.0.0.1:{server.server_address[1]}/", answer=answer)
+    server.responder = responder  # type: ignore[attr-defined]  # the handler finds it there
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield made
+        yield responder
     finally:
-        made.stopping.set()
+        responder.stopping.set()
         server.shutdown()
         server.server_close()
         thread.join()

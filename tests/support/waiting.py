@@ -1,5 +1,5 @@
 """Waiting for something that another task, thread or process makes true. One limit for every test: it only ends a run that
-hangs, and no test is told from another by how long something takes."""
+hangs, and no test depends on how long something takes."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.support.topology import topology_on
 from tests.support.town.axes import CODES, over_broker
 from tests.support.waiting import until
 
-# So often somebody has complained before the log is looked at.
+# A persistent fault has failed this many times before the log is read.
 MANY = 12
 
 
@@ -52,7 +52,7 @@ async def test_a_database_server_that_goes_away_is_one_complaint(
             await until(town.node.pulse.loops, "its loops turn")
             hour = await log_while_away(line, "GW-S-000", caplog)
             line.heal()
-            await again(town)
+            await wait_for_database(town)
     assert_one_complaint(hour, "GW-S-000")
 
 
@@ -77,7 +77,7 @@ async def test_a_broker_that_goes_away_is_one_complaint(
     assert {line["level"] for line in hour.lines} <= {"info", "warning"}
 
 
-async def again(town: Town) -> None:
+async def wait_for_database(town: Town) -> None:
     """Return once the database answers."""
 
     async def answers() -> bool:

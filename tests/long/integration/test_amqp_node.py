@@ -26,11 +26,11 @@ from tests.support.waiting import until
 @asynccontextmanager
 async def town_over(broker: Broker, folder: Path) -> AsyncIterator[Town]:
     with topology_on(broker, {"town": CODES}) as topology:
-        async with opened(folder, change=over_broker(topology, "town", part_mb=1)) as made:
-            yield made
+        async with opened(folder, change=over_broker(topology, "town", part_mb=1)) as town:
+            yield town
 
 
-async def carried(town: Town, true: Callable[[], Awaitable[bool]]) -> None:
+async def carry_until(town: Town, true: Callable[[], Awaitable[bool]]) -> None:
     async def carries() -> bool:
         await town.carry()
         return await true()
@@ -49,11 +49,11 @@ async def test_a_document_goes_over_the_broker_and_its_receipt_comes_back(
         async def answered() -> bool:
             return await is_delivered(town, sent)
 
-        await carried(town, answered)
+        await carry_until(town, answered)
 
-        taken = await town.only(PROVINCE)
-        assert taken.state is InState.NEW
-        assert await town.read(taken) == content
+        document = await town.only(PROVINCE)
+        assert document.state is InState.NEW
+        assert await town.read(document) == content
         assert (await town.inbox(PROVINCE))[0].transport_node == town.node.settings.node.name
 
 

@@ -53,7 +53,7 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     await page.click("#noi-nhan summary")
     await placed(page, "add-group")
     await expect(rows).to_have_count(2)
-    codes = [each.code for each in (await written(site))[0].draft.recipients]
+    codes = [r.code for r in (await written(site))[0].draft.recipients]
     assert codes == ["Z91.07", "Z91.12"]
     await page.fill("#paste", "Z91.99")
     await placed(page, "paste")
@@ -64,10 +64,10 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     assert "Khối Sao Mai" in await page.locator("main table").inner_text()
 
     own = await scope_of(site, "province")
-    before = outgoing(site.clock, scope=own)
+    former = outgoing(site.clock, scope=own)
     async with site.node.store.begin(own) as work:
-        await work.outgoing.add(before)
-        await work.deliveries.add([delivery(before, "Z91.07", "failed"), delivery(before, "Z91.12", "sent")])
+        await work.outgoing.add(former)
+        await work.deliveries.add([delivery(former, "Z91.07", "failed"), delivery(former, "Z91.12", "sent")])
         await work.commit()
     await page.goto(BY_HAND)
     await page.fill("#paste", "Z91.07, Z91.12")
@@ -113,15 +113,13 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
     assert "vừa xử lý văn bản này lúc" in await page.locator("[data-problems]").inner_text()
     assert await page.input_value("#number") == "8"
     assert (await written(site))[0].draft.number == "7"
-    told = await page.locator("[data-problems]").inner_text()
-    assert "Số: đang lưu “7”" in told
-    assert "Trích yếu: đang lưu “V/v việc khác”" in told
-    assert "Ngày văn bản" not in told
+    problems = await page.locator("[data-problems]").inner_text()
+    assert "Số: đang lưu “7”" in problems
+    assert "Trích yếu: đang lưu “V/v việc khác”" in problems
+    assert "Ngày văn bản" not in problems
     await page.fill("#subject", "V/v việc khác")
     await press(page, "save")
-    assert [(each.draft.number, each.draft.subject) for each in await written(site)] == [
-        ("8", "V/v việc khác")
-    ]
+    assert [(d.draft.number, d.draft.subject) for d in await written(site)] == [("8", "V/v việc khác")]
     await press(other, "save")
     assert (await written(site))[0].draft.number == "8"
     await other.goto(other.url)
@@ -141,10 +139,10 @@ async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked
     await fill_in(page)
     await page.select_option("#secrecy", "mat")
     await page.set_input_files("#files", LETTER)
-    told = "Văn bản mật không được gửi qua hệ thống này. Nội dung chưa được lưu."
-    await expect(page.locator(".drop-told")).to_contain_text(told)
+    refusal = "Văn bản mật không được gửi qua hệ thống này. Nội dung chưa được lưu."
+    await expect(page.locator(".drop-told")).to_contain_text(refusal)
     await press(page, "save")
-    await expect(page.locator("[data-problems]")).to_contain_text(told)
+    await expect(page.locator("[data-problems]")).to_contain_text(refusal)
     assert await written(site) == []
 
     await prepared(page)
@@ -171,7 +169,7 @@ async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
         await press(page, "send")
 
         assert page.url.endswith("/da-gui")
-        assert [each.state for each in await written(site)] == ["queued", "queued"]
+        assert [d.state for d in await written(site)] == ["queued", "queued"]
 
 
 async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_clean(
@@ -185,7 +183,7 @@ async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_c
 
     (draft,) = await written(site)
     async with site.node.store.begin(await scope_of(site, "province")) as work:
-        files = tuple(replace(each, scanned_clean=True) for each in draft.files)
+        files = tuple(replace(file, scanned_clean=True) for file in draft.files)
         await work.outgoing.save(replace(draft, files=files))
         await work.commit()
     await page.reload()

@@ -53,7 +53,7 @@ async def hubs(
     now: Now,
     *,
     hub: HubOptions = WHOLE,
-    told: tuple[RouteSettings, ...] | None = None,
+    routed: tuple[RouteSettings, ...] | None = None,
     systems: Mapping[str, Sequence[str]] = ON_NATIONAL,
 ) -> AsyncIterator[Hubs]:
     """The same folder again has what was there."""
@@ -68,14 +68,14 @@ async def hubs(
             by_vxp = national.of(SYSTEM, credentials=secrets, system="", secret=None)(settings)
             by_lgsp = provincial.of(keys, partial="all")(settings)
             own = AxisSettings(folder=folder / "own", vouches="all")
-            served = tuple(code for each in systems.values() for code in each)
+            served = tuple(code for system in systems.values() for code in system)
             parts = {"axis": by_vxp.axis, "vxp": by_vxp.vxp}
             axes = (
                 NamedAxis(name="own", away_s=0, parts={"axis": own}),
                 NamedAxis(name="national", serves=served, away_s=0, parts=parts),
                 NamedAxis(name="provincial", away_s=0, parts={"axis": by_lgsp.axis, "lgsp": by_lgsp.lgsp}),
             )
-            return replace(settings, axes=axes, routes=told or routes())
+            return replace(settings, axes=axes, routes=routed or routes())
 
         yield Hubs(national=national, provincial=provincial, change=change)
 
@@ -126,7 +126,7 @@ class OnHub:
 
     @property
     def documents(self) -> list[tuple[str, int]]:
-        """Of the hub: receiver and how often it was sent."""
+        """List the hub's documents: receiver and how often each was sent."""
         return sorted((row[3], row[5]) for row in self.axis.hub.summary() if row[1] == "edoc")
 
     async def carry(self, turns: int = 3) -> None:
@@ -177,7 +177,7 @@ def both(
             NamedAxis(name="province", away_s=0, parts={"axis": by_lgsp.axis, "lgsp": by_lgsp.lgsp}),
             NamedAxis(name="national", away_s=0, parts={"axis": by_vxp.axis, "vxp": by_vxp.vxp}),
         )
-        way = RouteSettings(to="*", axes=("province", "national"), away="next")
-        return replace(settings, axes=axes, routes=(way,))
+        route = RouteSettings(to="*", axes=("province", "national"), away="next")
+        return replace(settings, axes=axes, routes=(route,))
 
     return change

@@ -70,11 +70,11 @@ def meta(**fields: Any) -> dict[str, Any]:
 
 
 def form(
-    said: Mapping[str, Any] | bytes, files: Sequence[tuple[str, str, bytes]] = (("lead", "15.pdf", PDF),)
+    body: Mapping[str, Any] | bytes, files: Sequence[tuple[str, str, bytes]] = (("lead", "15.pdf", PDF),)
 ) -> FormData:
     """Meta first, then files as (field, name, bytes)."""
     data = FormData(quote_fields=False)
-    raw = said if isinstance(said, bytes) else json.dumps(said).encode()
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     data.add_field("meta", raw.decode(), content_type="application/json")
     for name, filename, content in files:
         data.add_field(name, io.BytesIO(content), filename=filename, content_type="application/octet-stream")
@@ -83,7 +83,7 @@ def form(
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came back, read whole."""
+    """Answer of the node, read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -115,7 +115,7 @@ class Door:
 
     @property
     def address(self) -> str:
-        """Where any other program calls it."""
+        """Return the address at which other programs call it."""
         return str(self.client.make_url("")).rstrip("/")
 
     async def key(
@@ -141,7 +141,7 @@ class Door:
             agency_ids=[agency.id for agency in agencies if agency],
             scopes=scopes,
             expires_at=expires_at,
-            networks=[account.read_network(each) for each in good_from],
+            networks=[account.read_network(network) for network in good_from],
             way=way,
             certificate=certificate,
         )
@@ -181,13 +181,13 @@ class Door:
             assert not wrong, wrong
             return Answer(status=response.status, headers=response.headers, raw=raw)
 
-    async def send(self, said: Mapping[str, Any] | None = None, *, once: str = "one", **more: Any) -> Answer:
+    async def send(self, body: Mapping[str, Any] | None = None, *, once: str = "one", **more: Any) -> Answer:
         """POST /messages with a good PDF."""
         files = more.pop("files", (("lead", "15.pdf", PDF),))
-        return await self.ask("POST", "/messages", once=once, data=form(said or meta(), files), **more)
+        return await self.ask("POST", "/messages", once=once, data=form(body or meta(), files), **more)
 
     async def carry(self) -> None:
-        """Everything that waits goes its way, until nothing moves any more."""
+        """Carry everything that waits, until nothing moves any more."""
         await self.town.carry()
         await self.town.number()
 
@@ -217,7 +217,7 @@ class VxpDoor:
         good_from: Sequence[str] = (),
         until: datetime | None = None,
     ) -> ApiKey:
-        """As `gateway compat` makes it."""
+        """Make a system as `gateway compat` does."""
         accounts = self.node.store.accounts
         agencies = [await accounts.hosted_by_code(code) for code in codes]
         id = self.node.clock.new_id("key_")
@@ -225,11 +225,11 @@ class VxpDoor:
         key = ApiKey(
             id=id,
             principal=await accounts.principal_for(PrincipalKind.PROGRAM, name),
-            agency_ids=tuple(each.id for each in agencies if each is not None),
+            agency_ids=tuple(x.id for x in agencies if x is not None),
             scopes=frozenset(scopes),
             created_at=self.node.clock.now(),
             expires_at=expires_at,
-            networks=tuple(account.read_network(each) for each in good_from),
+            networks=tuple(account.read_network(x) for x in good_from),
             system=name,
             sealed=sealed,
         )
@@ -254,9 +254,9 @@ class VxpDoor:
 
         return await asyncio.to_thread(run)
 
-    async def asked(self, operation: str, said: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    async def asked(self, operation: str, body: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         name = more.pop("name", SYSTEM)
-        return await self.with_client(lambda client: client.asked(operation, said, **more), name)
+        return await self.with_client(lambda client: client.asked(operation, body, **more), name)
 
     async def send(self, file: bytes, sender: str = DEPARTMENT, **more: Any) -> dict[str, Any]:
         name = more.pop("name", SYSTEM)
@@ -271,7 +271,7 @@ class VxpDoor:
 
 @dataclass(frozen=True, kw_only=True)
 class Socket:
-    """Where the node listens."""
+    """Address on which the node listens."""
 
     host: str
     port: int
@@ -280,7 +280,7 @@ class Socket:
         return await asyncio.open_connection(self.host, self.port)
 
     async def say(self, raw: bytes) -> bytes:
-        """Everything that is answered until the server closes."""
+        """Send bytes; return the whole answer, until the server closes."""
         reader, writer = await self.connect()
         try:
             writer.write(raw)
@@ -290,7 +290,7 @@ class Socket:
 
 
 class Served(TestServer):
-    """As a node listens."""
+    """Test server that listens as a node does."""
 
     async def start_server(self, loop: asyncio.AbstractEventLoop | None = None, **more: Any) -> None:
         async with AsyncExitStack() as opening:

@@ -42,7 +42,7 @@ def on(url: str, credentials: Path, **lgsp: object) -> Callable[[Settings], Sett
 
 
 def credentials(file: Path, codes: Sequence[str], password: str = LOGIN.password) -> Path:
-    """As an operator writes them; the simulator reads the same file."""
+    """Write the credentials file of an operator, which the simulator reads too."""
     file.write_text(written(codes, password), encoding="utf-8")
     file.chmod(0o600)
     return file
@@ -81,8 +81,8 @@ def of_agencies(folder: Path, codes: Sequence[str], **more: Any) -> AbstractAsyn
 
 @asynccontextmanager
 async def _at_work(folder: Path, systems: Sequence[HubSystem], **more: Any) -> AsyncIterator[Axis]:
-    async with at_work(Lgsp, folder, systems, **more) as made:
-        yield Axis(**vars(made))
+    async with at_work(Lgsp, folder, systems, **more) as hub:
+        yield Axis(**vars(hub))
 
 
 def client(

@@ -33,16 +33,16 @@ class Rig(Protocol):
         """A node that hosts these codes; each call is a consumer of its own, also for the same name."""
 
     async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
-        """That node hosts these codes now, and whoever runs the axis has seen to it."""
+        """Let that node host these codes, and the axis know it."""
 
     async def all_here(self, axis: ManagedAxis, count: int) -> None:
-        """So many parcels can be taken at this moment."""
+        """Wait until so many parcels can be taken."""
 
     async def lose_consumer(self) -> None:
-        """Whoever holds parcels now never settles them, and the axis has noticed."""
+        """Lose the consumers that hold parcels: they never settle them, and the axis has noticed."""
 
     async def reopen(self) -> None:
-        """Everything is closed and the axis itself is started again; nodes must be opened anew."""
+        """Close everything and start the axis itself again; nodes must be opened anew."""
 
     async def dead(self) -> Sequence[tuple[str, str]]:
         """Packet ids on the dead list, each with its reason; at least one."""
@@ -121,9 +121,9 @@ class AmqpRig:
         await until(are_fetched, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
-        before = [axis.state().connected_since for axis in self.axes]
+        connected = [axis.state().connected_since for axis in self.axes]
         await self.line.cut()
-        for axis, since in zip(self.axes, before, strict=True):
+        for axis, since in zip(self.axes, connected, strict=True):
             await until(partial(_is_newer, axis, since), "connected again")
 
     async def reopen(self) -> None:
@@ -153,12 +153,12 @@ class RoutedRig:
         self.axes: list[RoutedAxis] = []
 
     async def node(self, name: str, codes: Sequence[str]) -> RoutedAxis:
-        each = {"first": await self._first.node(name, codes), "second": await self._second.node(name, codes)}
+        axes = {"first": await self._first.node(name, codes), "second": await self._second.node(name, codes)}
         rules = (
             Rule(to=Pattern.read("Z92"), axes=("first",)),
             Rule(to=Pattern.read("*"), axes=("second",)),
         )
-        axis = RoutedAxis(each, RouteTable(rules), self.clock, patience_s=60.0, wait_s=60.0)
+        axis = RoutedAxis(axes, RouteTable(rules), self.clock, patience_s=60.0, wait_s=60.0)
         self.axes.append(axis)
         await axis.host(codes)
         return axis
@@ -168,8 +168,8 @@ class RoutedRig:
         return self._first.clock if isinstance(self._first, EmbeddedRig) else SystemClock()
 
     async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
-        for rig, one in zip((self._first, self._second), each_axis(axis).values(), strict=True):
-            await rig.host(name, one, codes)
+        for rig, part in zip((self._first, self._second), each_axis(axis).values(), strict=True):
+            await rig.host(name, part, codes)
         await axis.host(codes)
 
     async def all_here(self, axis: ManagedAxis, count: int) -> None:
@@ -262,7 +262,7 @@ async def staged(broker: Broker, folder: Path) -> AsyncIterator[Stage]:
 
 
 async def until_delivered(axis: AmqpAxis, content: bytes, packet_id: str = "p1") -> bool:
-    """As the courier does: what may heal is tried again."""
+    """Publish like the courier, which retries outcomes that may heal."""
 
     async def is_delivered() -> bool:
         return (await axis.publish(parcel(packet_id, content), ["Z92"]))["Z92"].fate is not Fate.LATER

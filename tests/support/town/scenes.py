@@ -1,5 +1,5 @@
-"""What stands in a town when a test begins: agencies that are ready to work, persons who took up their accounts, the story
-of the demonstration, or its desks. In: settings that nothing was set up for. Out: who took up an account."""
+"""The content of a town when a test begins: agencies that are ready to work, persons who took up their accounts, the story
+of the demonstration, or its desks. In: settings of a node not set up yet. Out: the persons with accounts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tests.support.accounts import Someone, taken_up, with_factor
 from tests.support.clock import START, ManualClock, MovableClock
 from tests.support.waiting import until
 
-# Means of deciding are new for a day; nobody's are when a test begins.
+# Means of deciding are new for a day; none are when a test begins.
 STAGED = START - timedelta(days=2)
 
 
 class Shown(StrEnum):
-    """What a town shows."""
+    """Content of a town."""
 
     AGENCIES = "agencies"
     PEOPLE = "people"
-    """Everybody of the cast took up the account."""
+    """All persons of the cast took up their accounts."""
     STORY = "story"
     DESKS = "desks"
     """All that the demonstration shows."""
@@ -37,7 +37,7 @@ class Shown(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Agencies:
-    """Who is hosted, before the node opens, and who is known and whose certificates speak, once it is open."""
+    """Agencies hosted before the node opens, and those known and with certificates once it is open."""
 
     name: str
     at: datetime = STAGED + timedelta(days=1)
@@ -69,32 +69,32 @@ class Taken:
 People = Mapping[tuple[PostRole, str], Taken]
 
 
-async def set_up(settings: Settings, shown: Shown, agencies: Agencies, clock: Clock | None) -> People:
+async def set_up(settings: Settings, scene: Shown, agencies: Agencies, clock: Clock | None) -> People:
     """`clock`: when it is set up, where a test does not begin at the hour of all tests."""
-    if shown is Shown.DESKS:
+    if scene is Shown.DESKS:
         return await _lay_desks(settings)
-    clock = clock or ManualClock(agencies.at if shown is Shown.AGENCIES else STAGED)
+    clock = clock or ManualClock(agencies.at if scene is Shown.AGENCIES else STAGED)
     await agencies.prepare(settings, clock)
     async with open_office(settings, clock) as node:
         invited = await agencies.register(node)
-        taken = {} if shown is Shown.AGENCIES else await _take_up(node, invited)
-    if shown is Shown.STORY:
+        people = {} if scene is Shown.AGENCIES else await _take_up(node, invited)
+    if scene is Shown.STORY:
         await _tell(settings)
-    return taken
+    return people
 
 
 async def _take_up(node: Office, invited: Sequence[Invited]) -> People:
-    codes = {each.id: each.code for each in await node.store.hosted()}
+    codes = {agency.id: agency.code for agency in await node.store.hosted()}
     actors = {stage.cast().code(actor): actor for actor in stage.ACTORS}
     two_steps = account_rules(node.settings).sessions.second_factor
-    taken = {}
+    people = {}
     for account in invited:
         person = await taken_up(node.accounts, account.code)
         if account.role in two_steps:
             person, _, _ = await with_factor(person)
         actor = actors.get(codes.get(account.agency_id, ""), "")
-        taken[account.role, actor] = Taken(person=person.person, password=person.password, totp=person.totp)
-    return taken
+        people[account.role, actor] = Taken(person=person.person, password=person.password, totp=person.totp)
+    return people
 
 
 async def _tell(settings: Settings) -> None:
@@ -107,7 +107,7 @@ async def _tell(settings: Settings) -> None:
 
 
 async def _lay_desks(settings: Settings) -> People:
-    """As `gateway demo` does it; then everybody takes up the account by the link that it names."""
+    """Lay out the desks as `gateway demo` does; then each person takes up the account by its link."""
     earlier, clock = MovableClock(STAGED), MovableClock(START - timedelta(hours=1))
     await stage.prepare(settings, earlier)
     stage.write_revocation(settings, earlier)
@@ -121,9 +121,9 @@ async def _lay_desks(settings: Settings) -> People:
 
 
 async def until_quiet(node: Office) -> None:
-    """Nothing is on its way any more."""
+    """Wait until no packet is on its way."""
     await until(lambda: story.is_quiet(node), "a node with nothing on its way")
 
 
 def _unheard(key: str, **params: object) -> None:
-    """Nobody listens to the story."""
+    """Ignore a step of the story."""

@@ -1,4 +1,4 @@
-"""A simulated national axis: who is on it by which system, and the settings of a node that is."""
+"""A simulated national axis: its agencies by system, and the settings of a node on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Axis(Simulated):
 
     def of(self, id: str, **vxp: object) -> Callable[[Settings], Settings]:
         """Settings of a node whose axis is this one, by that system."""
-        secret = next(each.secret for each in self.settings.systems if each.id == id)
+        secret = next(system.secret for system in self.settings.systems if system.id == id)
         return on(self.url, **{"system": id, "secret": Secret(secret), **vxp})
 
 
@@ -43,8 +43,8 @@ def on(url: str, **vxp: object) -> Callable[[Settings], Settings]:
 @asynccontextmanager
 async def simulator(folder: Path, systems: Mapping[str, Sequence[str]], **more: Any) -> AsyncIterator[Axis]:
     """`more` is what `hubs.at_work` takes."""
-    async with at_work(Vxp, folder, [system(*each) for each in systems.items()], **more) as made:
-        yield Axis(**vars(made))
+    async with at_work(Vxp, folder, [system(*s) for s in systems.items()], **more) as hub:
+        yield Axis(**vars(hub))
 
 
 def client(
@@ -56,7 +56,7 @@ def client(
 
 
 def written(systems: Mapping[str, Sequence[str]]) -> str:
-    """As an operator writes them; the simulator reads the same text."""
+    """Return the systems in an operator's notation, which the simulator reads too."""
     return "".join(
         f'[[system]]\nid = "{id}"\nsecret = "secret of {id}"\nagencies = {json.dumps(list(codes))}\n'
         for id, codes in systems.items()

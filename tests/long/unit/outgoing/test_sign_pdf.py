@@ -104,7 +104,7 @@ async def test_a_signed_file_has_its_event(room: Room) -> None:
     assert event.data["signed"] == str(standing.digest)
     assert event.data["file"] == str(room.services.signer.examine(room.file).digest)
     assert event.data["serial"] == key.facts.serial
-    assert [each.intact for each in standing.earlier] == [True, True]
+    assert [signature.intact for signature in standing.earlier] == [True, True]
     assert await sign_pdf.has_signed_pdfs(room.office.store, SCOPE, key.facts.key_id)
 
 
