@@ -146,11 +146,11 @@ async def _advance(tx: Transaction, sequence: str, count: int) -> range:
 async def number_on_server(server: AsyncEngine, limit: int) -> int:
     """Give numbers to `limit` committed events by one statement; 0 when there are none, or another process is numbering
     now."""
-    ((numbered, has_counter),) = await run_alone(server, _numbering_statement(), most=limit)
-    if not has_counter:
-        await run_alone(server, _insert_counter(), sequence=NODE)
-        ((numbered, _),) = await run_alone(server, _numbering_statement(), most=limit)
-    return int(numbered)
+    while True:
+        ((numbered, has_counters),) = await run_alone(server, _numbering_statement(), most=limit)
+        if has_counters:
+            return int(numbered)
+        await run_alone(server, _insert_counters())
 
 
 async def number_here(tx: Transaction, limit: int) -> int:
@@ -179,11 +179,12 @@ def _number_event(counters: dict[str, int], position: int, agency_id: str) -> di
 
 @cache
 def _numbering_statement() -> Select[Any]:
-    """Make the one statement that numbers events on a server; it returns how many, and whether the node has a counter.
+    """Make the one statement that numbers events on a server; it returns how many, and False where a counter is missing.
 
-    The lock of the node's counter is the sequencer's lease. A position may become visible after a higher one is numbered,
-    when its transaction took longer: it is numbered next, in the order of commits. Rows are locked as they are found, so
-    that numbers written by another process a moment ago are seen."""
+    Without the counters of all its agencies it numbers nothing: another process may have inserted one after this statement
+    began, and given the same numbers. The lock of the node's counter is the sequencer's lease. A position may become
+    visible after a higher one is numbered, when its transaction took longer: it is numbered next, in the order of commits.
+    Rows are locked as they are found, so that numbers written by another process a moment ago are seen."""
     counter, event = table_of(EventCounterRow), table_of(EventRow)
     node = (
         select(counter.c.last)
@@ -205,6 +206,10 @@ def _numbering_statement() -> Select[Any]:
         .with_for_update()
         .cte("own")
     )
+    counter_names = select(counter.c.agency_id)
+    lacks_counter = exists(
+        select(fresh.c.position).where(fresh.c.agency_id != NODE, fresh.c.agency_id.not_in(counter_names))
+    )
     of_node = func.row_number().over(order_by=fresh.c.position)
     of_agency = func.row_number().over(partition_by=fresh.c.agency_id, order_by=fresh.c.position)
     numbers = (
@@ -212,9 +217,10 @@ def _numbering_statement() -> Select[Any]:
             fresh.c.position,
             fresh.c.agency_id,
             (node.c.last + of_node).label("node_seq"),
-            case((fresh.c.agency_id != NODE, func.coalesce(own.c.last, 0) + of_agency)).label("agency_seq"),
+            case((fresh.c.agency_id != NODE, own.c.last + of_agency)).label("agency_seq"),
         )
         .select_from(fresh.join(node, true()).outerjoin(own, own.c.agency_id == fresh.c.agency_id))
+        .where(~lacks_counter)
         .cte("numbers")
     )
     numbered = (
@@ -236,15 +242,19 @@ def _numbering_statement() -> Select[Any]:
     ).returning(counter.c.agency_id)
     return select(
         select(func.count()).select_from(numbered).scalar_subquery(),
-        exists(select(counter.c.last).where(counter.c.agency_id == NODE)),
+        exists(select(counter.c.last).where(counter.c.agency_id == NODE)) & ~lacks_counter,
     ).add_cte(counted.cte("counted"))
 
 
 @cache
-def _insert_counter() -> Any:
-    """Make the statement for the node's first counter. Any: as in `insert_of`."""
-    counter = insert_of("postgresql", table_of(EventCounterRow))
-    return counter.values(agency_id=bindparam("sequence"), last=0).on_conflict_do_nothing()
+def _insert_counters() -> Any:
+    """Make the statement for first counters: the node's, and those of agencies with new events. Any: as in `insert_of`."""
+    counter, event = table_of(EventCounterRow), table_of(EventRow)
+    sequences = select(literal(NODE, String), literal(0, Integer)).union(
+        select(event.c.agency_id, literal(0, Integer)).where(event.c.node_seq.is_(None))
+    )
+    insert = insert_of("postgresql", counter).from_select(["agency_id", "last"], sequences)
+    return insert.on_conflict_do_nothing()
 
 
 async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:

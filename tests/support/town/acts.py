@@ -32,6 +32,7 @@ from gateway.domain.wall_clock import local
 from gateway.edxml import verify
 from gateway.edxml.build import Qualifier, write
 from gateway.edxml.envelope import Envelope
+from gateway.errors import Unreachable
 from gateway.incoming import act, process, reading, receive
 from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.bootstrap.office import Office
@@ -46,6 +47,7 @@ from tests.support.clock import ManualClock
 from tests.support.packets import DEPARTMENT, PDF, PROVINCE, draft
 from tests.support.strategies import Files
 from tests.support.town.scenes import People
+from tests.support.waiting import until
 
 LEASE_S = 60.0
 
@@ -382,7 +384,17 @@ class Town:
         hosted = await self.node.store.hosted()
         codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
         former = await self.node.directory.former(codes, local(self.clock.now()).date())
-        await self.node.inn.axis.host([*codes, *(code for code in former if code not in codes)])
+        hosted_codes = [*codes, *(code for code in former if code not in codes)]
+
+        async def host() -> bool:
+            """Host the codes, as the loop does that tries again when no axis answered in time."""
+            try:
+                await self.node.inn.axis.host(hosted_codes)
+            except Unreachable:
+                return False
+            return True
+
+        await until(host, "an axis that answers")
 
 
 def _owner(document: OutgoingDocument) -> AgencyScope:
