@@ -88,7 +88,7 @@ def attacks_on(pattern: re.Pattern[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _repeats(nodes: Iterable[tuple[Any, Any]], lead: str, flags: int) -> Iterator[tuple[str, str]]:
-    """Depth first; `before` is a text that leads to here."""
+    """Depth first; `lead` is a text that leads here."""
     for kind, argument in nodes:
         if kind in _REPEATS:
             least, most, inside = argument

@@ -246,7 +246,7 @@ def byte_range(pdf: bytes, n: int = -1) -> tuple[int, int, int, int]:
 
 
 def signed_over(pdf: bytes, holder: Holder, ranges: Sequence[int], range_text: bytes | None = None) -> bytes:
-    """The last signature made anew by its owner over other ranges than a signer would choose. `written` stands in the
+    """The last signature made anew by its owner over other ranges than a signer would choose. `range_text` stands in the
     file instead of them."""
     match = list(re.finditer(rb"/ByteRange (\[[^\]]*\]\s*)", pdf))[-1]
     text = range_text if range_text is not None else b"[" + b" ".join(b"%d" % n for n in ranges) + b"]"

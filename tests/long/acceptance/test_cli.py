@@ -137,11 +137,11 @@ def bound(office: Office, partners: tuple[Office, ...]) -> None:
     table = office.folder / "bindings.csv"
     rows = [f"{other.code},{other.folder / 'cert.pem'}" for other in partners]
     table.write_text("\n".join(("code,certificate", *rows)) + "\n", encoding="utf-8")
-    recipient = Deciders.of(office.settings)
-    with typing(recipient.lines(FIRST)):
+    deciders = Deciders.of(office.settings)
+    with typing(deciders.lines(FIRST)):
         proposal = office.well("keys", "propose-all", table, "--as", FIRST, "--yes")
     digits = [sha256[-16:] for sha256 in proposal["sha256"]]
-    with typing(recipient.lines(SECOND, *digits)):
+    with typing(deciders.lines(SECOND, *digits)):
         office.well("keys", "approve", proposal["id"], "--as", SECOND, "--yes")
 
 

@@ -384,7 +384,7 @@ async def test_threat_117_a_history_made_anew_is_found_from_any_published_seal(
     # Without a published seal the cut cannot be seen, and the report says so.
     alone = await book.examine()
     assert (alone.holds, alone.anchored) == (True, False)
-    assert "unanchored" in [seal.code for seal in alone.notes]
+    assert "unanchored" in [note.code for note in alone.notes]
 
 
 async def test_threat_092_a_log_cut_off_with_all_that_tells_of_it_is_found_by_a_published_seal(

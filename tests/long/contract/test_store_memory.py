@@ -329,7 +329,7 @@ async def test_an_answer_is_never_older_than_the_last_change_that_was_confirmed(
             readings.append((least, int(names[0]) if names[0].isdigit() else 0))
             await asyncio.sleep(0)
 
-    await asyncio.gather(change(), *(ask(reading) for reading in (near, far, near)))
+    await asyncio.gather(change(), *(ask(process) for process in (near, far, near)))
 
     assert len({least for least, _ in readings}) > 2
     assert [reading for reading in readings if reading[1] < reading[0]] == []

@@ -179,7 +179,7 @@ async def test_threat_091_an_alarm_says_later_at_once_and_heals_by_itself(own: O
         assert state.connected_since is not None
         assert healed
         assert sender.state().reason == ""
-        assert {outcome.packet_id for outcome in await received(receiver)} == {"p1"}
+        assert {arrival.packet_id for arrival in await received(receiver)} == {"p1"}
 
 
 async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_alarm_of_the_page(

@@ -289,7 +289,7 @@ async def test_a_backup_of_before_small_content_had_one_row_comes_back(
     assert await intact(office, target, digests) == digests
     assert manifest.contents == len(digests), "what nobody owns was copied too"
     async with opened(target.database_url, office.clock) as store, store.read(SOUTH) as view:
-        assert [await view.blobs.holds(content) for content in digests] == [True, False, False]
+        assert [await view.blobs.holds(digest) for digest in digests] == [True, False, False]
 
 
 async def test_a_backup_of_before_the_baseline_is_refused_with_the_way_on(

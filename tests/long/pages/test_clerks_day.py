@@ -431,9 +431,9 @@ async def the_book_is_complete(town: Town, page: Page, hand: Hand, mails: list[O
         async with page.expect_download() as coming:
             await hand.press("e")
     lines = rows_of((await (await coming.value).path()).read_bytes())
-    runs = [d for d in lines if len(d) > 8 and d[1].isdigit()]
-    assert [d[1] for d in runs] == [str(n) for n in range(1, last + 1)]
-    assert [d[3] for d in runs] == [f"{d.number}/{d.symbol}" for _, d in numbered]
+    runs = [cells for cells in lines if len(cells) > 8 and cells[1].isdigit()]
+    assert [cells[1] for cells in runs] == [str(n) for n in range(1, last + 1)]
+    assert [cells[3] for cells in runs] == [f"{d.number}/{d.symbol}" for _, d in numbered]
 
 
 def _arrival(document: IncomingDocument) -> tuple[object, str]:

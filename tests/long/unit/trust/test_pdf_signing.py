@@ -494,7 +494,7 @@ def test_what_is_signed_here_and_by_the_demonstration_is_judged_so_by_our_own_ve
     by_both = verify_pdf(file, demo, SIGNED, SIGNED)
 
     assert by_both["legal_value"] == "official"
-    assert [verdict["role"] for verdict in by_both["signers"]] == ["person", "agency"]
+    assert [signer["role"] for signer in by_both["signers"]] == ["person", "agency"]
 
 
 def test_a_file_that_is_not_the_one_expected_is_not_signed(tmp_path: Path) -> None:
