@@ -58,7 +58,7 @@ L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
 
 
 class Measured(AbstractAsyncContextManager[W]):
-    """Context of a transaction, measured to its end; it yields what `made` makes of that. `kind` is `reading` or
+    """Context of a transaction, measured to its end; it yields what `make` makes of that. `kind` is `reading` or
     `writing`. A stale lease or version is no failure of the database."""
 
     def __init__(
