@@ -116,7 +116,7 @@ class GroupWriter(Generic[D]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody uses the connection, nor is about to: no group is open, and none is being committed."""
+        """True while no unit uses the connection or is about to: no group is open, and none is being committed."""
         return not (self._is_taken or self._group is not None or self._endings)
 
     async def begin(self) -> Unit[D]:

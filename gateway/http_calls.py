@@ -167,15 +167,15 @@ class HttpCaller:
 
 def load_library() -> None:
     """Import aiohttp, which reads the machine's authorities twice meanwhile, for callers that bring no context. All of ours
-    bring their own (`_tls`): the library finds no authorities here, so that a call without a context trusts nobody."""
+    bring their own (`_tls`): the library finds no authorities here, so that a call without a context trusts none."""
     paths = ssl.get_default_verify_paths()
     names = (paths.openssl_cafile_env, paths.openssl_capath_env)
-    kept = {name: os.environ.get(name) for name in names}
+    saved_paths = {name: os.environ.get(name) for name in names}
     os.environ |= dict.fromkeys(names, os.devnull)
     try:
         import aiohttp  # noqa: F401 - it stays loaded
     finally:
-        for name, value in kept.items():
+        for name, value in saved_paths.items():
             if value is None:
                 del os.environ[name]
             else:

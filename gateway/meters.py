@@ -51,16 +51,16 @@ class _Meter(Collector, Generic[V]):
 
     def _set_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """Return the set of these labels; called under the lock. Raise KeyError for an undeclared or missing label."""
-        values = tuple(map(labels.__getitem__, self._labels))
-        if len(labels) != len(values):
+        label_set = tuple(map(labels.__getitem__, self._labels))
+        if len(labels) != len(label_set):
             raise KeyError(
                 f"the labels are {', '.join(self._labels) or 'none'}, and {', '.join(labels)} were given"
             )
-        if values not in self._values:
+        if label_set not in self._values:
             if len(self._values) >= MOST_SETS:
-                values = (OTHER,) * len(values)
-            self._values.setdefault(values, self._begun())
-        return values
+                label_set = (OTHER,) * len(label_set)
+            self._values.setdefault(label_set, self._begun())
+        return label_set
 
 
 class Count(_Meter[float]):
@@ -78,8 +78,8 @@ class Count(_Meter[float]):
 
     def _family(self, values_by_set: Mapping[tuple[str, ...], float]) -> Metric:
         family = CounterMetricFamily(self._name, self._says, labels=self._labels)
-        for values, times in values_by_set.items():
-            family.add_metric(values, times)
+        for label_set, times in values_by_set.items():
+            family.add_metric(label_set, times)
         return family
 
 
@@ -120,8 +120,8 @@ class Timing(_Meter[_Times]):
     def _family(self, values_by_set: Mapping[tuple[str, ...], _Times]) -> Metric:
         family = HistogramMetricFamily(self._name, self._says, labels=self._labels)
         bounds = [*map(str, self._bounds), "+Inf"]
-        for values, times in values_by_set.items():
-            family.add_metric(values, [*zip(bounds, accumulate(times.counts), strict=True)], times.seconds)
+        for label_set, times in values_by_set.items():
+            family.add_metric(label_set, [*zip(bounds, accumulate(times.counts), strict=True)], times.seconds)
         return family
 
 

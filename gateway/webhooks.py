@@ -148,12 +148,12 @@ class WebhookService:
         version: int | None = None,
     ) -> Endpoint:
         """Change the given values; others stay."""
-        values = {
+        new_values = {
             "url": self._url(url) if url is not None else None,
             "types": _read_types(types) if types is not None else None,
             "note": _read_note(note) if note is not None else None,
         }
-        changes = {name: v for name, v in values.items() if v is not None}
+        changes = {name: v for name, v in new_values.items() if v is not None}
 
         def changed(current_endpoint: Endpoint) -> Endpoint:
             _refuse_unread(changes.get("types", ()), _check_scopes(current_endpoint, may).scopes)
