@@ -16,7 +16,6 @@ from gateway.store.row import from_json, to_json
 from gateway.store.tables import HoldContentRow, HoldRow
 from gateway.store.transaction import Transaction
 
-HoldRow, _CONTENT = HoldRow, HoldContentRow
 _OF_AGENCY = select(HoldRow).where(col(HoldRow.agency_id) == bindparam("agency"))
 _BY_ID = _OF_AGENCY.where(col(HoldRow.id) == bindparam("id"))
 _OPEN_OF_SUBJECT = _OF_AGENCY.where(col(HoldRow.open_subject) == bindparam("subject"))
@@ -26,12 +25,13 @@ _UNSETTLED = (
 _WITH_DIGEST = (
     select(HoldRow)
     .join(
-        _CONTENT,
-        (col(_CONTENT.agency_id) == col(HoldRow.agency_id)) & (col(_CONTENT.hold_id) == col(HoldRow.id)),
+        HoldContentRow,
+        (col(HoldContentRow.agency_id) == col(HoldRow.agency_id))
+        & (col(HoldContentRow.hold_id) == col(HoldRow.id)),
     )
     .where(
         col(HoldRow.agency_id) == bindparam("agency"),
-        col(_CONTENT.digest) == bindparam("digest"),
+        col(HoldContentRow.digest) == bindparam("digest"),
         col(HoldRow.state) != HoldState.LIFTED.value,
     )
 )

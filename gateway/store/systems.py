@@ -24,11 +24,11 @@ from gateway.store.tables import (
 )
 from gateway.store.transaction import Open, Transaction
 
-_BOX, _CURSOR, _HANDOVER, IncomingRow = SystemItemRow, SystemCursorRow, HandoverRow, IncomingRow
 _OFFERED = (BoxState.OPEN.value, BoxState.PROCESSING.value)
 _UNREADABLE = (InState.RECALLED.value, InState.SEALED.value)
 _OF_HANDOVER = and_(
-    col(IncomingRow.agency_id) == col(_HANDOVER.agency_id), col(IncomingRow.id) == col(_HANDOVER.incoming_id)
+    col(IncomingRow.agency_id) == col(HandoverRow.agency_id),
+    col(IncomingRow.id) == col(HandoverRow.incoming_id),
 )
 
 
@@ -57,22 +57,22 @@ class SqlSystemBox(WatchedRows):
         """Return readable documents that are offered, or leased by that very client, the oldest first; also postponed
         ones."""
         now = self._clock.now()
-        is_free = or_(incoming.is_available(now), col(_HANDOVER.leased_by) == client)
+        is_free = or_(incoming.is_available(now), col(HandoverRow.leased_by) == client)
         conditions = [
-            col(_HANDOVER.agency_id) == self._agency_id,
-            col(_HANDOVER.state) != incoming.ACKED,
+            col(HandoverRow.agency_id) == self._agency_id,
+            col(HandoverRow.state) != incoming.ACKED,
             is_free,
             ~one_of(col(IncomingRow.state), _UNREADABLE),
         ]
         if after_place is not None:
             at, id = after_place
-            at_same_time = and_(col(_HANDOVER.offered_at) == at, col(_HANDOVER.incoming_id) > id)
-            conditions.append(or_(col(_HANDOVER.offered_at) > at, at_same_time))
+            at_same_time = and_(col(HandoverRow.offered_at) == at, col(HandoverRow.incoming_id) > id)
+            conditions.append(or_(col(HandoverRow.offered_at) > at, at_same_time))
         query = (
-            select(col(IncomingRow.body), col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
+            select(col(IncomingRow.body), col(HandoverRow.offered_at), col(HandoverRow.incoming_id))
             .join(IncomingRow, _OF_HANDOVER)
             .where(*conditions)
-            .order_by(col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
+            .order_by(col(HandoverRow.offered_at), col(HandoverRow.incoming_id))
             .limit(limit)
         )
         rows = await self._tx.tuples(query)
@@ -86,87 +86,94 @@ class SqlSystemBox(WatchedRows):
         """Return the statuses that are offered now, the oldest first."""
         now = self._clock.now()
         due = or_(
-            col(_BOX.not_before).is_(None),
-            col(_BOX.not_before) <= now,
-            col(_BOX.not_before) > now + PAUSES[-1],
+            col(SystemItemRow.not_before).is_(None),
+            col(SystemItemRow.not_before) <= now,
+            col(SystemItemRow.not_before) > now + PAUSES[-1],
         )
         query = (
-            select(_BOX)
+            select(SystemItemRow)
             .where(
                 *self._has_system(system),
-                col(_BOX.kind) == BoxKind.STATUS.value,
-                one_of(col(_BOX.state), _OFFERED),
+                col(SystemItemRow.kind) == BoxKind.STATUS.value,
+                one_of(col(SystemItemRow.state), _OFFERED),
                 due,
             )
-            .order_by(col(_BOX.offered_at), col(_BOX.doc_id))
+            .order_by(col(SystemItemRow.offered_at), col(SystemItemRow.doc_id))
             .limit(limit)
         )
-        return [value_of(BoxItem, row) for row in await self._tx.rows(_BOX, query)]
+        return [value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)]
 
     async def item(self, system: str, doc_id: str) -> BoxItem | None:
-        query = self._tx.kept(select(_BOX).where(*self._has_system(system), col(_BOX.doc_id) == doc_id))
-        row = await self._tx.first(_BOX, query)
+        query = self._tx.kept(
+            select(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id) == doc_id)
+        )
+        row = await self._tx.first(SystemItemRow, query)
         return value_of(BoxItem, row) if row is not None else None
 
     async def save(self, box_item: BoxItem) -> None:
         """Insert or update an item."""
         row = self._make_row(box_item)
         if not await self._tx.put_new(row):
-            conditions = (*self._has_system(box_item.system), col(_BOX.doc_id) == box_item.doc_id)
+            conditions = (*self._has_system(box_item.system), col(SystemItemRow.doc_id) == box_item.doc_id)
             columns = row.values("agency_id", "system", "doc_id")
-            await self._tx.change(update(_BOX).where(*conditions).values(**columns))
+            await self._tx.change(update(SystemItemRow).where(*conditions).values(**columns))
 
     async def note(self, system: str, box_items: Sequence[BoxItem], sequence: int) -> None:
         """Store new items, and the number up to which events were read."""
         if box_items:
             self._tx.put_missing(*(self._make_row(item) for item in box_items))
-        row = _CURSOR(agency_id=self._agency_id, system=system, sequence=sequence)
+        row = SystemCursorRow(agency_id=self._agency_id, system=system, sequence=sequence)
         if not await self._tx.put_new(row):
-            mine = (col(_CURSOR.agency_id) == self._agency_id, col(_CURSOR.system) == system)
-            behind = update(_CURSOR).where(*mine, col(_CURSOR.sequence) < sequence)
+            mine = (col(SystemCursorRow.agency_id) == self._agency_id, col(SystemCursorRow.system) == system)
+            behind = update(SystemCursorRow).where(*mine, col(SystemCursorRow.sequence) < sequence)
             await self._tx.change(behind.values(sequence=sequence))
         is_outdated = and_(
-            col(_BOX.state) == BoxState.DONE.value, col(_BOX.updated_at) < self._clock.now() - RETENTION
+            col(SystemItemRow.state) == BoxState.DONE.value,
+            col(SystemItemRow.updated_at) < self._clock.now() - RETENTION,
         )
-        await self._tx.change(delete(_BOX).where(col(_BOX.agency_id) == self._agency_id, is_outdated))
+        await self._tx.change(
+            delete(SystemItemRow).where(col(SystemItemRow.agency_id) == self._agency_id, is_outdated)
+        )
 
     async def looked_at(self, system: str) -> int:
         """Return the number up to which the agency's events were read."""
-        query = select(col(_CURSOR.sequence)).where(
-            col(_CURSOR.agency_id) == self._agency_id, col(_CURSOR.system) == system
+        query = select(col(SystemCursorRow.sequence)).where(
+            col(SystemCursorRow.agency_id) == self._agency_id, col(SystemCursorRow.system) == system
         )
         rows = await self._tx.tuples(query)
         return int(rows[0][0]) if rows else 0
 
     async def offer_again(self, doc_id: str) -> None:
         """Offer a document to every system again, as if none had answered."""
-        mine = col(_BOX.agency_id) == self._agency_id
-        await self._tx.change(delete(_BOX).where(mine, col(_BOX.doc_id) == doc_id))
+        mine = col(SystemItemRow.agency_id) == self._agency_id
+        await self._tx.change(delete(SystemItemRow).where(mine, col(SystemItemRow.doc_id) == doc_id))
 
     async def forget(self, system: str, doc_id: str) -> None:
-        await self._tx.change(delete(_BOX).where(*self._has_system(system), col(_BOX.doc_id) == doc_id))
+        await self._tx.change(
+            delete(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id) == doc_id)
+        )
 
     async def stuck(self, limit: int) -> Sequence[BoxItem]:
         """Return unacknowledged items of every system that need a person, the oldest first."""
         query = (
-            select(_BOX)
-            .where(col(_BOX.agency_id) == self._agency_id, *_is_stuck())
-            .order_by(col(_BOX.updated_at), col(_BOX.doc_id))
+            select(SystemItemRow)
+            .where(col(SystemItemRow.agency_id) == self._agency_id, *_is_stuck())
+            .order_by(col(SystemItemRow.updated_at), col(SystemItemRow.doc_id))
             .limit(limit)
         )
-        return [value_of(BoxItem, row) for row in await self._tx.rows(_BOX, query)]
+        return [value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)]
 
     async def _load_items(self, system: str, ids: Sequence[str]) -> Mapping[str, BoxItem]:
         if not ids:
             return {}
-        query = select(_BOX).where(*self._has_system(system), col(_BOX.doc_id).in_(ids))
-        return {row.doc_id: value_of(BoxItem, row) for row in await self._tx.rows(_BOX, query)}
+        query = select(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id).in_(ids))
+        return {row.doc_id: value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)}
 
     def _has_system(self, system: str) -> tuple[ColumnElement[bool], ...]:
-        return (col(_BOX.agency_id) == self._agency_id, col(_BOX.system) == system)
+        return (col(SystemItemRow.agency_id) == self._agency_id, col(SystemItemRow.system) == system)
 
     def _make_row(self, item: BoxItem) -> SystemItemRow:
-        return _BOX.of(item, agency_id=self._agency_id, kind=item.kind.value, state=item.state.value)
+        return SystemItemRow.of(item, agency_id=self._agency_id, kind=item.kind.value, state=item.state.value)
 
 
 class SqlSystemLoads:
@@ -177,7 +184,11 @@ class SqlSystemLoads:
 
     async def stuck_by_system(self) -> Mapping[str, int]:
         """Count the items of each system that need a person."""
-        query = select(col(_BOX.system), func.count()).where(*_is_stuck()).group_by(col(_BOX.system))
+        query = (
+            select(col(SystemItemRow.system), func.count())
+            .where(*_is_stuck())
+            .group_by(col(SystemItemRow.system))
+        )
         async with self._reading() as tx:
             return {row[0]: int(row[1]) for row in await tx.tuples(query)}
 
@@ -187,18 +198,18 @@ async def begin(tx: Transaction, agency_id: str, system: str) -> None:
     query = select(col(EventCounterRow.last)).where(col(EventCounterRow.agency_id) == agency_id)
     rows = await tx.tuples(query)
     last = int(rows[0][0]) if rows else 0
-    await tx.put_new(_CURSOR(agency_id=agency_id, system=system, sequence=last))
+    await tx.put_new(SystemCursorRow(agency_id=agency_id, system=system, sequence=last))
 
 
 def _is_stuck() -> tuple[ColumnElement[bool], ...]:
     """Return the conditions of items that need a person; another program's acknowledgement settles an item."""
     is_acked = (
-        select(col(_HANDOVER.incoming_id))
+        select(col(HandoverRow.incoming_id))
         .where(
-            col(_HANDOVER.agency_id) == col(_BOX.agency_id),
-            col(_HANDOVER.incoming_id) == col(_BOX.doc_id),
-            col(_HANDOVER.state) == incoming.ACKED,
+            col(HandoverRow.agency_id) == col(SystemItemRow.agency_id),
+            col(HandoverRow.incoming_id) == col(SystemItemRow.doc_id),
+            col(HandoverRow.state) == incoming.ACKED,
         )
         .exists()
     )
-    return (col(_BOX.state) == BoxState.STUCK.value, ~is_acked)
+    return (col(SystemItemRow.state) == BoxState.STUCK.value, ~is_acked)

@@ -254,9 +254,11 @@ class VxpDoor:
 
         return await asyncio.to_thread(run)
 
-    async def asked(self, operation: str, body: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    async def asked(
+        self, operation: str, fields: dict[str, str] | None = None, **more: Any
+    ) -> dict[str, Any]:
         name = more.pop("name", SYSTEM)
-        return await self.with_client(lambda client: client.asked(operation, body, **more), name)
+        return await self.with_client(lambda client: client.asked(operation, fields, **more), name)
 
     async def send(self, file: bytes, sender: str = DEPARTMENT, **more: Any) -> dict[str, Any]:
         name = more.pop("name", SYSTEM)
