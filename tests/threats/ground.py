@@ -154,11 +154,11 @@ async def _register(node: Office) -> list[Invited]:
     plan = await node.directory.plan_import(f"code,name\n{rows}".encode())
     await node.directory.apply(plan, "threats")
     own = node.keys.signer(RECEIVER, node.clock.now())
-    known: Sequence[tuple[str, bytes]] = (
+    certificates: Sequence[tuple[str, bytes]] = (
         (RECEIVER, own.certificate_der),
-        *((one.agency_code, one.certificate_der) for one in BOUND),
+        *((binding.agency_code, binding.certificate_der) for binding in BOUND),
     )
-    for code, certificate in known:
+    for code, certificate in certificates:
         await node.directory.bind(
             code, certificate, pki.NOT_BEFORE, pki.NOT_AFTER, proposed_by="one", approved_by="another"
         )
