@@ -14,13 +14,13 @@ from tests.support.stores import NORTH
 
 async def key(store: SqlOfficeStore, name: str) -> str:
     principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, name, NORTH.agency_id)
-    made = await store.accounts.add_key(
+    new_row = await store.accounts.add_key(
         secret_hash=name * 8,
         principal=principal,
         agency_ids=[NORTH.agency_id],
         scopes={ApiScope.MESSAGES_READ},
     )
-    return made.id
+    return new_row.id
 
 
 def call(clock: ManualClock, key_id: str, status: int = 200, route: str = "/api/v1/me") -> ApiCall:
@@ -60,7 +60,7 @@ async def test_calls_come_newest_first_are_counted_since_a_moment_and_go_for_age
     assert list(await store.calls.listed(id, 9)) == newest
     first = await store.calls.listed(id, 2)
     assert list(await store.calls.listed(id, 9, before=first[-1].id)) == newest[2:]
-    assert [each.status for each in await store.calls.listed(id, 9, errors=True)] == [404, 403]
+    assert [x.status for x in await store.calls.listed(id, 9, errors=True)] == [404, 403]
     assert list(await store.calls.listed(id, 9, route="/api/v1/inbox")) == newest[:1]
     assert list(await store.calls.routes(id)) == ["/api/v1/inbox", "/api/v1/me"]
 

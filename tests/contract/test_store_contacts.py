@@ -104,9 +104,9 @@ async def test_an_agency_hears_by_its_own_mail_alone_of_however_many_codes(
     await heard(store, clock, OTHER, START - 90 * DAY)
     many = [f"Z90.{n}" for n in range(1200)]
 
-    found = await partners.last_seen(store, [*many, CODE, OTHER], START, BOTH)
+    times = await partners.last_seen(store, [*many, CODE, OTHER], START, BOTH)
 
-    assert found == {CODE: START - DAY, OTHER: START - 90 * DAY}
+    assert times == {CODE: START - DAY, OTHER: START - 90 * DAY}
 
 
 @pytest.mark.parametrize(("state", "why"), [("quarantined", "SIG-BAD"), ("done", REPEAT)])

@@ -105,13 +105,13 @@ async def test_a_key_that_was_taken_over_is_neither_released_nor_answered_by_the
 
     # Whoever has it now: the repeat that took it over, or another request after that one gave it back.
     await release(store, mine)
-    kept = await begin(store, clock)
+    answer = await begin(store, clock)
     await release(store, until(clock))
     await begin(store, clock, "other")
     with pytest.raises(errors.Clash):
         await finish(store, mine)
 
-    assert kept == Remembered(digest="d", running=True)
+    assert answer == Remembered(digest="d", running=True)
     assert await begin(store, clock, "other") == Remembered(digest="other", running=True)
 
 
@@ -120,12 +120,12 @@ async def test_a_failed_request_releases_its_key_and_an_answered_one_keeps_it(
 ) -> None:
     await begin(store, clock)
     await release(store, until(clock))
-    again = await begin(store, clock, "other")
+    repeat = await begin(store, clock, "other")
     await finish(store, until(clock))
     await release(store, until(clock))
     remembered = await begin(store, clock, "other")
 
-    assert again is None
+    assert repeat is None
     assert remembered is not None
     assert remembered.running is False
 
@@ -148,9 +148,9 @@ async def test_keys_are_forgotten_after_their_days(store: SqlOfficeStore, clock:
     await finish(store, until(clock))
     clock.advance(timedelta(days=7))
 
-    kept = await store.purge_idempotency(clock.now() - timedelta(days=7))
+    answer = await store.purge_idempotency(clock.now() - timedelta(days=7))
     clock.advance(1)
     purged = await store.purge_idempotency(clock.now() - timedelta(days=7))
 
-    assert (kept, purged) == (0, 1)
+    assert (answer, purged) == (0, 1)
     assert await begin(store, clock, "other") is None

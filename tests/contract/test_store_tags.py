@@ -52,7 +52,7 @@ async def found(store: SqlOfficeStore, wanted: Filter) -> list[str]:
     async with store.read(NORTH) as work:
         while True:
             page = await work.office.lists.page(wanted, limit=2, cursor=cursor)
-            ids += [each.id for each in page.lines]
+            ids += [line.id for line in page.lines]
             cursor = page.next_cursor
             if cursor is None:
                 break
@@ -61,7 +61,7 @@ async def found(store: SqlOfficeStore, wanted: Filter) -> list[str]:
 
 
 async def label(store: SqlOfficeStore, name: str) -> Tag:
-    return next(each for each in await tags_and_views.tags_of(store, NORTH) if each.name == name)
+    return next(tag for tag in await tags_and_views.tags_of(store, NORTH) if tag.name == name)
 
 
 async def test_a_label_is_made_with_its_first_mark_and_found_however_it_is_written(
@@ -74,14 +74,14 @@ async def test_a_label_is_made_with_its_first_mark_and_found_however_it_is_writt
     assert await tags_and_views.put_tag(store, clock, NORTH, "Hồ sơ dự án", sent)
     assert not await tags_and_views.put_tag(store, clock, NORTH, "HỒ SƠ DỰ ÁN", first)
 
-    (made,) = await tags_and_views.tags_of(store, NORTH)
-    assert (made.name, made.made_by) == ("Hồ sơ dự án", NORTH.principal_id)
-    assert await found(store, replace(IN, tag=made.id)) == [second, first]
-    assert await found(store, replace(OUT, tag=made.id)) == [sent]
-    assert await found(store, replace(IN, tag=made.id, sort=ListOrder.FIRST, text="")) == [first, second]
+    (tag,) = await tags_and_views.tags_of(store, NORTH)
+    assert (tag.name, tag.made_by) == ("Hồ sơ dự án", NORTH.principal_id)
+    assert await found(store, replace(IN, tag=tag.id)) == [second, first]
+    assert await found(store, replace(OUT, tag=tag.id)) == [sent]
+    assert await found(store, replace(IN, tag=tag.id, sort=ListOrder.FIRST, text="")) == [first, second]
     async with store.read(NORTH) as work:
-        assert await work.office.tags.counts() == {(made.id, Side.IN): 2, (made.id, Side.OUT): 1}
-        assert await work.office.tags.of_documents([first, "inb_other"]) == {first: [made]}
+        assert await work.office.tags.counts() == {(tag.id, Side.IN): 2, (tag.id, Side.OUT): 1}
+        assert await work.office.tags.of_documents([first, "inb_other"]) == {first: [tag]}
 
 
 async def test_what_is_taken_off_or_deleted_is_found_no_more(
@@ -93,7 +93,7 @@ async def test_what_is_taken_off_or_deleted_is_found_no_more(
     await tags_and_views.put_tag(store, clock, NORTH, "An toàn", first)
     waits = await label(store, "Chờ ý kiến")
     async with store.read(NORTH) as work:
-        assert [each.name for each in (await work.office.tags.of_documents([first]))[first]] == [
+        assert [tag.name for tag in (await work.office.tags.of_documents([first]))[first]] == [
             "An toàn",
             "Chờ ý kiến",
         ]
@@ -104,7 +104,7 @@ async def test_what_is_taken_off_or_deleted_is_found_no_more(
 
     await tags_and_views.remove_tag(store, NORTH, waits.id)
     assert await found(store, replace(IN, tag=waits.id)) == []
-    assert [each.name for each in await tags_and_views.tags_of(store, NORTH)] == ["An toàn"]
+    assert [tag.name for tag in await tags_and_views.tags_of(store, NORTH)] == ["An toàn"]
     with pytest.raises(errors.NotFound):
         await tags_and_views.remove_tag(store, NORTH, waits.id)
 
@@ -114,18 +114,18 @@ async def test_another_agency_neither_sees_nor_touches_them(
 ) -> None:
     ours = await came(store, clock)
     await tags_and_views.put_tag(store, clock, NORTH, "Mật thiết", ours)
-    made = await label(store, "Mật thiết")
+    label_id = await label(store, "Mật thiết")
 
     assert await tags_and_views.tags_of(store, SOUTH) == []
     with pytest.raises(errors.NotFound):
         await tags_and_views.put_tag(store, clock, SOUTH, "Mật thiết", ours)
     with pytest.raises(errors.NotFound):
-        await tags_and_views.remove_tag(store, SOUTH, made.id)
-    assert not await tags_and_views.take_off_tag(store, SOUTH, made.id, ours)
+        await tags_and_views.remove_tag(store, SOUTH, label_id.id)
+    assert not await tags_and_views.take_off_tag(store, SOUTH, label_id.id, ours)
     async with store.read(SOUTH) as work:
         assert await work.office.tags.of_documents([ours]) == {}
-        assert (await work.office.lists.count(replace(IN, tag=made.id))).n == 0
-    assert await found(store, replace(IN, tag=made.id)) == [ours]
+        assert (await work.office.lists.count(replace(IN, tag=label_id.id))).n == 0
+    assert await found(store, replace(IN, tag=label_id.id)) == [ours]
 
 
 async def test_labels_are_bounded_and_need_a_name(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -178,12 +178,12 @@ async def test_lists_are_filtered_by_register_book(store: SqlOfficeStore, clock:
         store, clock, state=OutState.DRAFT, draft=draft(issued_on=date(2026, 11, 2), recipients=())
     )
     waiting = await came(store, clock)
-    taken = await came(store, clock, state=InState.ACCEPTED, register_no="7", register_year=2026)
+    document = await came(store, clock, state=InState.ACCEPTED, register_no="7", register_year=2026)
 
     assert await found(store, replace(OUT, book="2026")) == [plan]
     assert await found(store, replace(OUT, book="2025")) == [last_year]
     assert await found(store, replace(OUT, book=NO_BOOK)) == [unfinished]
-    assert await found(store, replace(IN, book="2026")) == [taken]
+    assert await found(store, replace(IN, book="2026")) == [document]
     assert await found(store, replace(IN, book=NO_BOOK)) == [waiting]
     async with store.read(NORTH) as work:
         assert await work.office.lists.books(Side.OUT) == ["2025", "2026", NO_BOOK]

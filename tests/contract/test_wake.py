@@ -42,33 +42,33 @@ async def two(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
 async def test_a_ring_is_heard_in_another_process_and_only_once_at_home_and_of_a_moment_none_is_missing(
     one: SqlOfficeStore, two: SqlOfficeStore
 ) -> None:
-    here, there = await listening(one), await listening(two)
+    local_ear, remote_ear = await listening(one), await listening(two)
 
     one.wake.ring("packer")
     two.wake.ring("back")
 
-    await there.until("packer")
-    await here.until("back")
-    assert here.names.count("packer") == 1
-    assert there.names.count("packer") == 1
+    await remote_ear.until("packer")
+    await local_ear.until("back")
+    assert local_ear.names.count("packer") == 1
+    assert remote_ear.names.count("packer") == 1
 
     names = [f"bell{n}" for n in range(200)]
 
     for name in names:
         one.wake.ring(name)
 
-    await there.until(*names)
+    await remote_ear.until(*names)
 
 
 async def test_only_who_rang_itself_has_made_the_work_and_only_once(
     one: SqlOfficeStore, two: SqlOfficeStore
 ) -> None:
-    there = await listening(two)
+    remote_ear = await listening(two)
 
     one.wake.ring("packer", "dispatcher")
-    await there.until("packer", "dispatcher")
+    await remote_ear.until("packer", "dispatcher")
 
-    assert [each.wake.has_made("dispatcher") for each in (one, one, two)] == [True, False, False]
+    assert [store.wake.has_made("dispatcher") for store in (one, one, two)] == [True, False, False]
     assert one.wake.has_made("packer")
 
 
@@ -101,24 +101,24 @@ async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
 
 
 async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, url: str) -> None:
-    there = await listening(two)
+    remote_ear = await listening(two)
 
     async with opened(url, ManualClock()) as short:
         short.wake.ring("packer")
         short.wake.ring("dispatcher")
 
-    await there.until("packer", "dispatcher")
+    await remote_ear.until("packer", "dispatcher")
 
 
 async def test_the_pipe_of_who_was_killed_goes_at_the_next_ring(
     one: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
 ) -> None:
-    there = Ear(two)
+    remote_ear = Ear(two)
     os.mkfifo(wakers / "1-dead")
 
     one.wake.ring("packer")
 
-    await there.until("packer")
+    await remote_ear.until("packer")
     assert not (wakers / "1-dead").exists()
     assert len([*wakers.iterdir()]) == 1
 
@@ -126,7 +126,7 @@ async def test_the_pipe_of_who_was_killed_goes_at_the_next_ring(
 async def test_who_hears_and_never_reads_holds_nobody_up(
     one: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
 ) -> None:
-    there = Ear(two)
+    remote_ear = Ear(two)
     os.mkfifo(wakers / "1-hangs")
     hangs = os.open(wakers / "1-hangs", os.O_RDWR | os.O_NONBLOCK)
     with suppress(BlockingIOError):
@@ -135,7 +135,7 @@ async def test_who_hears_and_never_reads_holds_nobody_up(
 
     one.wake.ring("packer")
 
-    await there.until("packer")
+    await remote_ear.until("packer")
     assert (wakers / "1-hangs").exists()
     os.close(hangs)
 
@@ -143,14 +143,14 @@ async def test_who_hears_and_never_reads_holds_nobody_up(
 async def test_who_closes_leaves_no_pipe_and_the_others_go_on(
     one: SqlOfficeStore, url: str, wakers: Path
 ) -> None:
-    here = Ear(one)
+    local_ear = Ear(one)
     async with opened(url, ManualClock()) as other:
         Ear(other)
         assert len([*wakers.iterdir()]) == 2
     assert len([*wakers.iterdir()]) == 1
 
     one.wake.ring("packer")
-    await here.until("packer")
+    await local_ear.until("packer")
 
 
 async def test_without_a_place_for_pipes_it_rings_at_home_and_says_so(
@@ -158,8 +158,8 @@ async def test_without_a_place_for_pipes_it_rings_at_home_and_says_so(
 ) -> None:
     wakers.write_text("a file of another hand")
 
-    here = Ear(one)
+    local_ear = Ear(one)
     one.wake.ring("packer")
 
-    assert here.names == ["packer"]
+    assert local_ear.names == ["packer"]
     assert [getattr(record, "action", "") for record in caplog.records] == ["wake.lost"]
