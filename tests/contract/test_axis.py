@@ -460,7 +460,7 @@ async def child(
 
 
 async def all_taken(process: asyncio.subprocess.Process) -> list[str]:
-    """What the child leased; it holds that, because closing gives it back."""
+    """Return the packets that the child leased; it stays open, because closing gives them back."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b"go\n")

@@ -262,7 +262,7 @@ async def tell(store: SqlOfficeStore, clock: ManualClock, acts: Sequence[tuple[s
 
 
 async def _written_anew(office: Office, lists_after: Mapping[object, object]) -> None:
-    """What was folded step by step is what is worked out from documents alone."""
+    """Check that folding step by step gives the same rows as the documents alone."""
     own = office.scope.agency_id
     sides = {(own, x.id): Side.OUT for x in office.sent}
     sides |= {(own, x.id): Side.IN for x in office.came}

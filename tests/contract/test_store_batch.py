@@ -98,7 +98,7 @@ def claiming(clock: ManualClock, body: str, packet: str) -> Body:
 
 
 async def shared(store: SqlOfficeStore, *bodies: Body, scope: AgencyScope = NORTH) -> Sequence[Any]:
-    """What came of each, asked for at the same time."""
+    """Return the outcome of each, asked for at the same time."""
     return await asyncio.gather(*(store.share(scope, body) for body in bodies), return_exceptions=True)
 
 

@@ -54,7 +54,7 @@ async def take(store: SqlOfficeStore, table: str, limit: int) -> list[Lease]:
 
 
 async def due(store: SqlOfficeStore, table: str) -> bool:
-    """Whether the look of a process that sleeps tells of a row."""
+    """Tell whether the look of a sleeping process finds a due row."""
     return WORKERS[table] in (await store.signs(LEASE_S, ("answer", "pack"))).due
 
 

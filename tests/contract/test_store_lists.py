@@ -121,7 +121,7 @@ async def every_page(
 
 
 def by_hand(lines: Sequence[ListLine], wanted: Filter, now: datetime) -> list[str]:
-    """What the list should be, from every line there is."""
+    """Return the expected ids of the list, worked out from every line."""
     lines_left = [
         line
         for line in lines

@@ -21,7 +21,7 @@ from tests.support.waiting import within_limit
 
 @pytest.fixture
 def wakers(url: str) -> Path:
-    """Where those who listen have their pipes."""
+    """Return the folder in which listeners have their pipes."""
     if not url.startswith("sqlite"):
         pytest.skip("a server tells of rings itself")
     return Path(f"{url.removeprefix('sqlite:///')}-bells")

@@ -32,7 +32,7 @@ class Crashes:
         """What the story found that no crash cut off."""
 
     def torn(self, point: Point) -> list[str]:
-        """What the story finds torn that is told in the folder of that crash."""
+        """Return the faults found in the folder of that crash."""
         folder = killer.left_by(self._root, *point)
         report = self._ask({"folder": str(folder), "offset_s": LATER_S})
         shutil.rmtree(folder)

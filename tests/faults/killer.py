@@ -266,7 +266,7 @@ def crashed(folder: Path, points: Set[Point], into: Path) -> dict[str, Any]:
 
 
 def left_by(into: Path, call: int | str, when: str) -> Path:
-    """Where the folder lies that a crash at that point leaves."""
+    """Return the folder that a crash at that point leaves."""
     return into / f"{when} {call}"
 
 

@@ -102,13 +102,13 @@ def _entered(n: int, *, number: int | None = None) -> Row:
 
 
 def check_with(north: Mapping[str, Any] | None = None, south: Mapping[str, Any] | None = None) -> Findings:
-    """What is found when these tables of the two nodes are something else."""
+    """Check the two nodes with these tables replaced."""
     ledger, sender, receiver = complete_run()
     return check(ledger, [replace(sender, **(north or {})), replace(receiver, **(south or {}))])
 
 
 def harms() -> Iterator[tuple[str, str, dict[str, Any], str, str]]:
-    """What was done, and at which node to which tables; under which name it is found, and a word of it."""
+    """Yield each harm with its node and tables, the name under which it is found, and a word of it."""
     _, north, south = complete_run()
     receipts = [_fact(1, "01"), _fact(1, "03")]
     yield (

@@ -20,7 +20,7 @@ OPTIONS = ApiOptions(poll_s=0.1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What the tool said at the end."""
+    """Exit code and report of the tool."""
 
     exit: int
     report: str

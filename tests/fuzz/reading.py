@@ -113,7 +113,7 @@ def _comes_back(name: str, data: bytes) -> None:
 
 
 def cut_short(data: bytes) -> None:
-    """What is damaged says so while it streams."""
+    """Check that a damaged file says so while it streams."""
     try:
         for _ in attachment.decoded_pieces(
             _cut(data[1:], 64), "zip" if data[:1] > b"\x80" else "raw", 1 << 22

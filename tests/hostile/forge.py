@@ -31,7 +31,7 @@ OPEN, CLOSE = b"<ds:Signature ", b"</ds:Signature>"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What our verifier said: the path it took, or the code it refused with."""
+    """Outcome of our verifier: the path it took, or the code it refused with."""
 
     path: str | None
     code: str | None
@@ -111,7 +111,7 @@ def judge(
 
 
 def fast(data: bytes, bound: Sequence[Binding]) -> canonical.Fast | None:
-    """What the fast path takes with these bindings."""
+    """Read with the fast path and these bindings."""
     reading = readers.fast(data, XmlPolicy())
     return (
         reading
@@ -121,7 +121,7 @@ def fast(data: bytes, bound: Sequence[Binding]) -> canonical.Fast | None:
 
 
 def slow(data: bytes, bound: Sequence[Binding]) -> general.General | None:
-    """What the general path takes with these bindings."""
+    """Read with the general path and these bindings."""
     try:
         return general.judge(data, XmlPolicy(), lambda code: key.active_bindings(code, bound, AT), AT)
     except InvalidEnvelope:

@@ -63,7 +63,7 @@ async def published(town: Town, packet: Packet, node: str = THIEF, to: str = PRO
 
 
 async def stolen(town: Town, packet: Packet) -> InboxPacket:
-    """What became of a packet that a thief's node published."""
+    """Publish a packet from a thief's node, and return its inbox row."""
     await published(town, packet)
     await town.carry()
     return await town.row(PROVINCE, packet)
@@ -80,7 +80,7 @@ def own(town: Town) -> str:
 
 
 def arrival_of(packet: Packet, **changes: object) -> Arrival:
-    """As an axis with other words would hand it over."""
+    """Hand the packet over as an axis with other words would."""
     arrival = Arrival(
         token="t",
         recipient=PROVINCE,

@@ -81,7 +81,7 @@ def _value_of(data: bytes, name: bytes) -> bytes:
 
 
 def _cut(start: bytes, end: bytes, new: bytes = b"") -> Mutation:
-    """Everything from the first `start` up to `end` replaced."""
+    """Replace everything from the first `start` up to `end`."""
 
     def mutate(data: bytes) -> bytes:
         a = data.index(start)

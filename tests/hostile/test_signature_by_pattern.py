@@ -37,7 +37,7 @@ SIGNATURES = {
 
 
 def _parse(raw: bytes) -> SignatureParts | None:
-    """What the pattern says, held against the other readers."""
+    """Parse by pattern, and check that the other readers agree."""
     parts = parse(raw)
     if parts is None:
         return None

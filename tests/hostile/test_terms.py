@@ -189,7 +189,7 @@ def parked(data: bytes) -> bytes:
 
 
 def _signed(data: bytes, signer: pki.KeySigner, *, fast: bool) -> Terms | None:
-    """What one path alone reads."""
+    """Return the terms that one path alone reads."""
     policy, bound = XmlPolicy(), forge.bindings(signer)
     examine = verify.examine_fast if fast else verify.examine_general
     examination = examine(forge.source(data), policy=policy, bindings=bound, at=forge.AT)

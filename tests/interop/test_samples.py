@@ -33,7 +33,7 @@ UUID = "0b9c1d53-9f3f-4a5a-9d55-1a2b3c4d5e6f"
 
 @dataclass(frozen=True)
 class Row:
-    """What one sample must be read as. `same` demands the very model of `plain.edxml`."""
+    """Expected reading of one sample. `same` demands the very model of `plain.edxml`."""
 
     name: str
     findings: tuple[str, ...] = ()

@@ -67,7 +67,7 @@ def _violation(rule: dict[str, Any]) -> Violation:  # Any: JSON
 
 
 def _first_line(summary: str | None) -> str:
-    """What to mend; the line before it says only that something is to be mended."""
+    """Return the line that says what to mend; the line before it says only that something is to be mended."""
     lines = [line.strip() for line in (summary or "").splitlines() if line.strip()]
     return lines[1] if len(lines) > 1 else "".join(lines)
 

@@ -25,7 +25,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _properties(terminalreporter: pytest.TerminalReporter, kind: str) -> Iterator[str]:
-    """What tests recorded under that name; reports come from other processes too."""
+    """Yield the properties that tests recorded under that name; reports come from other processes too."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             # The same words stand in the reports of several phases of a test; whoever asks takes each once.

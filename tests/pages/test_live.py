@@ -63,7 +63,7 @@ class Streams:
 
 
 async def read_rest(answer: aiohttp.ClientResponse) -> str:
-    """What it tells until its end. A stream that nobody ends lasts longer than the limit."""
+    """Read the stream to its end; one that does not end lasts longer than the limit."""
     return (await within_limit(answer.read(), "the stream")).decode()
 
 

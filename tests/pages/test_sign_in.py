@@ -47,7 +47,7 @@ async def tries(guest: Guest, login: str, password: str, **more: str) -> Answer:
 
 
 def read_page(answer: Answer, login: str) -> tuple[int, str]:
-    """What a person reads: without the name typed, and what differs each time."""
+    """Return what a person reads, without the typed name and the parts that differ each time."""
     text = re.sub(r'nonce(-|=")[\w-]+', "", answer.text)
     return answer.status, text.replace(login, "NAME")
 

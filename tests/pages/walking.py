@@ -22,7 +22,7 @@ _MOST_OF_ROUTE = 4
 
 
 def pattern(route: PageRoute) -> re.Pattern[str]:
-    """What its addresses look like."""
+    """Make the pattern of a route's addresses."""
     expression, end = "", 0
     for place in PLACE.finditer(route.path):
         expression += re.escape(route.path[end : place.start()]) + f"(?:{place.group(2) or '[^/]+'})"

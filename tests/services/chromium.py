@@ -11,7 +11,7 @@ PATH = "LIENTHONG_TEST_CHROMIUM"
 
 
 def program(path: str = "") -> Path | None:
-    """Where the browser is; None where there is none."""
+    """Find the browser; None where there is none."""
     command = path or shutil.which("chromium")
     return Path(command) if command else None
 

@@ -83,7 +83,7 @@ def start(folder: Path) -> Server:
 
 
 def _owner() -> str | None:
-    """Whom the server runs as: it refuses root."""
+    """Return the user that runs the server: it refuses root."""
     if os.geteuid() != 0:
         return None
     try:

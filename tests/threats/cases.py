@@ -74,7 +74,7 @@ class Case:
 
 
 def _stolen(mutate: Mutation) -> Make:
-    """Somebody without the key changes a good file."""
+    """Change a good file without having the key."""
     return lambda letter: mutate(letter.signed())
 
 
@@ -255,7 +255,7 @@ _OTHER_NAME = swap(b"<AttachmentName>cong-van.pdf", b"<AttachmentName>khac.pdf")
 
 
 def _manifests() -> Iterator[Case]:
-    """What an owner may sign although its parts do not fit together (edxml.md 2.6)."""
+    """Yield files that an owner may sign although their parts do not fit together (edxml.md 2.6)."""
     rows: list[tuple[str, Mutation, str]] = [
         ("66-one-more-announced", _repeat_line(1, b"cid:x", b"them.pdf"), "ENV-DIALECT"),
         ("66-none-came", _without_parts, "ENV-DIALECT"),
@@ -315,7 +315,7 @@ _TEXT = b'xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">JVBERi'
 
 
 def _more_cases() -> Iterator[Case]:
-    """What was thought of while the others were tried."""
+    """Yield cases that were found while the others were tried."""
     certificate = b"<ds:X509Certificate>" + b64encode(RSA.certificate_der) + b"</ds:X509Certificate>"
     rows: list[tuple[str, Mutation, str]] = [
         ("126-megabytes", behind(b"<ds:SignatureValue>", b"A" * 2_000_000), "ENV-LIMIT"),

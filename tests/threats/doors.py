@@ -40,7 +40,7 @@ _FINAL = frozenset({"done", "held", "quarantined", "malformed", "returned", "wai
 
 
 class Word(StrEnum):
-    """What became of a packet, in the words of the list of threats."""
+    """Outcome of a packet, in the words of the list of threats."""
 
     ADMITTED = "admitted"
     REJ_SEC = "rej-sec"
@@ -83,7 +83,7 @@ class Door(Protocol):
 
     @property
     def now(self) -> datetime:
-        """By the clock that judges here."""
+        """Return the time of the clock that judges here."""
         ...
 
     async def deliver(self, raw: bytes, routing: Told | None = None) -> Outcome:
@@ -188,7 +188,7 @@ class AxisDoor:
         return None
 
     async def _is_held(self, row: InboxPacket) -> bool:
-        """Whether it became a document that waits for the clerk's decision."""
+        """Tell whether it became a document that waits for the clerk's decision."""
         if row.incoming_id is None:
             return False
         async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:

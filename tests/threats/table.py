@@ -79,7 +79,7 @@ class Threat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of one test. `said`: the entry and outcome that it recorded itself."""
+    """Outcome of one test. `said`: the entry and outcome that it recorded itself."""
 
     test: str
     state: str
