@@ -459,7 +459,7 @@ async def child(
     return process
 
 
-async def all_taken(process: asyncio.subprocess.Process) -> list[str]:
+async def take_all(process: asyncio.subprocess.Process) -> list[str]:
     """Return the packets that the child leased; it stays open, because closing gives them back."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -489,7 +489,7 @@ async def test_consumers_in_two_processes_never_hold_the_same_parcel(tmp_path: P
                 packet_ids.extend(arrival.packet_id for arrival in arrivals)
 
         ours = asyncio.gather(*(drain(axis) for axis in axes))
-        theirs, _ = await within_limit(asyncio.gather(all_taken(process), ours), "all are taken")
+        theirs, _ = await within_limit(asyncio.gather(take_all(process), ours), "all are taken")
         await process.communicate(b"")
 
     assert sorted(packet_ids + theirs) == sorted(f"p{n}" for n in range(90))

@@ -37,10 +37,10 @@ async def take(blobs: FileBlobs, content: bytes) -> Kept:
     """What a unit of work may refer to."""
     with blobs.scratch() as scratch:
         scratch.file.write(content)
-        return await blobs.keep(scratch, named(content), len(content))
+        return await blobs.keep(scratch, digest_for(content), len(content))
 
 
-def named(content: bytes) -> Digest:
+def digest_for(content: bytes) -> Digest:
     return Digest(hashlib.sha256(content).hexdigest())
 
 
@@ -86,7 +86,7 @@ async def read(blobs: FileBlobs, store: SqlOfficeStore, name: Digest, scope: Age
 
 
 @pytest.fixture
-def left(tmp_path: Path) -> Path:
+def left_file(tmp_path: Path) -> Path:
     """A finished file that its maker leaves to whoever takes it."""
     path = tmp_path / "left"
     path.write_bytes(b"left behind")
@@ -95,17 +95,17 @@ def left(tmp_path: Path) -> Path:
 
 
 async def test_a_finished_file_is_taken_over_without_a_copy(
-    blobs: FileBlobs, store: SqlOfficeStore, left: Path, root: Path
+    blobs: FileBlobs, store: SqlOfficeStore, left_file: Path, root: Path
 ) -> None:
-    age(left, datetime(2000, 1, 1))
+    age(left_file, datetime(2000, 1, 1))
     with blobs.scratch() as scratch:
-        assert scratch.take(left)
-        assert scratch.path.samefile(left)
+        assert scratch.take(left_file)
+        assert scratch.path.samefile(left_file)
         assert scratch.path.stat().st_mtime > datetime(2001, 1, 1).timestamp()
-        digest = await blobs.keep(scratch, named(b"left behind"), 11)
+        digest = await blobs.keep(scratch, digest_for(b"left behind"), 11)
     async with committing(store) as work:
         await work.blobs.keep(digest, "inbox", "inx-1")
-    left.unlink()
+    left_file.unlink()
 
     assert await read(blobs, store, digest.digest) == b"left behind"
     assert list((root / "scratch").iterdir()) == []
@@ -113,17 +113,17 @@ async def test_a_finished_file_is_taken_over_without_a_copy(
 
 @pytest.mark.parametrize("why", ["another has it too", "others may write to it", "it is gone"])
 async def test_a_file_that_is_not_ours_alone_is_not_taken_over(
-    blobs: FileBlobs, left: Path, root: Path, why: str
+    blobs: FileBlobs, left_file: Path, root: Path, why: str
 ) -> None:
     if why == "another has it too":
-        left.with_name("other").hardlink_to(left)
+        left_file.with_name("other").hardlink_to(left_file)
     elif why == "others may write to it":
-        left.chmod(0o660)
+        left_file.chmod(0o660)
     else:
-        left.unlink()
+        left_file.unlink()
 
     with blobs.scratch() as scratch:
-        assert not scratch.take(left)
+        assert not scratch.take(left_file)
         assert scratch.file.write(b"a copy") == 6
     assert list((root / "scratch").iterdir()) == []
 
@@ -329,7 +329,7 @@ async def test_the_sweeper_spares_what_is_kept_again_while_it_looks(
 
     await asyncio.gather(blobs.sweep(clock.now()), *(keep(blobs, store, content) for content in contents))
 
-    assert [await read(blobs, store, named(content)) for content in contents] == contents
+    assert [await read(blobs, store, digest_for(content)) for content in contents] == contents
 
 
 async def test_g7_what_a_dead_process_left_is_swept(blobs: FileBlobs, clock: ManualClock, root: Path) -> None:
@@ -349,7 +349,7 @@ async def test_g7_what_a_dead_process_left_is_swept(blobs: FileBlobs, clock: Man
 
 
 async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlOfficeStore, root: Path) -> None:
-    name = named(b"content")
+    name = digest_for(b"content")
     path_of(root, name).parent.mkdir(parents=True)
     path_of(root, name).write_bytes(b"cont")
 
@@ -368,7 +368,7 @@ async def test_what_is_being_written_stays_although_the_clock_was_put_forward(
 
         await blobs.sweep(clock.now())
 
-        digest = await blobs.keep(scratch, named(large), len(large))
+        digest = await blobs.keep(scratch, digest_for(large), len(large))
     assert digest.size == len(large)
 
 

@@ -101,7 +101,7 @@ class Office:
             elif self.sent and name in ("answer", "leave", "save", "seal sent", "recall"):
                 await self._change_sent(work, name, n)
             elif self.came and name in ("take in", "read", "unread", "hand over", "seal", "mark", "unmark"):
-                await self._change_came(work, name, n)
+                await self._change_incoming(work, name, n)
 
     async def _add(self, work: OfficeWork, name: str, n: int) -> None:
         to = tuple(
@@ -166,7 +166,7 @@ class Office:
             current = await work.outgoing.get(document.id)
             self.sent[at] = await work.outgoing.save(replace(current, draft=draft_now, **changed))
 
-    async def _change_came(self, work: OfficeWork, name: str, n: int) -> None:
+    async def _change_incoming(self, work: OfficeWork, name: str, n: int) -> None:
         at = n % len(self.came)
         document = self.came[at]
         if name in ("read", "unread"):
@@ -258,10 +258,10 @@ async def tell(store: SqlOfficeStore, clock: ManualClock, acts: Sequence[tuple[s
     for question, answer in lists_before.items():
         assert answer == lists_after[question], question
         assert between[question] == lists_after[question], question
-    await _written_anew(office, lists_after)
+    await _check_folded(office, lists_after)
 
 
-async def _written_anew(office: Office, lists_after: Mapping[object, object]) -> None:
+async def _check_folded(office: Office, lists_after: Mapping[object, object]) -> None:
     """Check that folding step by step gives the same rows as the documents alone."""
     own = office.scope.agency_id
     sides = {(own, x.id): Side.OUT for x in office.sent}

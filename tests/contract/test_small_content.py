@@ -28,7 +28,7 @@ from gateway.store.blob_refs import Kept
 from gateway.store.blobs import FEW, FileBlobs, path_of
 from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
-from tests.contract.test_blobs import drop, named, take
+from tests.contract.test_blobs import digest_for, drop, take
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
 from tests.support.stores import NORTH, SOUTH, committing
@@ -72,13 +72,13 @@ async def test_content_up_to_64_kib_is_a_row_and_costs_no_file_and_no_fsync(
 
     await keep(blobs, store, [content])
 
-    assert [c.name for c in files(tmp_path / "content")] == ([] if is_row else [named(content)])
+    assert [c.name for c in files(tmp_path / "content")] == ([] if is_row else [digest_for(content)])
     assert bool(synced) is not is_row
     async with store.read(NORTH) as view:
-        content_found = await view.blobs.found(named(content))
-        opener = await blobs.open(view, named(content))
-    assert content_found is not None
-    assert content_found.body == (content if is_row else None)
+        blob_content = await view.blobs.found(digest_for(content))
+        opener = await blobs.open(view, digest_for(content))
+    assert blob_content is not None
+    assert blob_content.body == (content if is_row else None)
     with opener() as file:
         assert file.read() == content
 
@@ -90,16 +90,16 @@ async def test_several_contents_are_opened_at_once_rows_and_files(
     await keep(blobs, store, contents)
 
     async with store.read(NORTH) as view:
-        content_found = await blobs.open_each(view, {named(c) for c in contents})
+        blob_content = await blobs.open_each(view, {digest_for(c) for c in contents})
         assert await blobs.open_each(view, []) == {}
-        with pytest.raises(errors.NotFound, match=named(b"never kept")):
-            await blobs.open_each(view, [named(contents[0]), named(b"never kept")])
+        with pytest.raises(errors.NotFound, match=digest_for(b"never kept")):
+            await blobs.open_each(view, [digest_for(contents[0]), digest_for(b"never kept")])
     for content in contents:
-        with content_found[named(content)]() as file:
+        with blob_content[digest_for(content)]() as file:
             assert file.read() == content
     async with store.read(SOUTH) as view:
         with pytest.raises(errors.NotFound):
-            await blobs.open_each(view, [named(b"one")])
+            await blobs.open_each(view, [digest_for(b"one")])
 
 
 async def rows(store: SqlOfficeStore) -> tuple[int, int]:
@@ -115,8 +115,8 @@ async def rows(store: SqlOfficeStore) -> tuple[int, int]:
 
 async def reads(store: SqlOfficeStore, blobs: FileBlobs, scope: AgencyScope, content: bytes) -> bool:
     async with store.read(scope) as view:
-        content_found = await view.blobs.found(named(content))
-    return content_found is not None and content_found.body == content
+        blob_content = await view.blobs.found(digest_for(content))
+    return blob_content is not None and blob_content.body == content
 
 
 async def test_a_content_is_one_row_with_its_first_owner_and_each_further_owner_is_one_more(
@@ -145,11 +145,11 @@ async def test_the_first_owner_lets_go_and_the_next_one_takes_its_place(
     await keep(blobs, store, [b"content"], owner="msg-1")
     await keep(blobs, store, [b"content"], owner="msg-2")
     await drop(store, "msg-1")
-    await blobs.forget([named(b"content")])
+    await blobs.forget([digest_for(b"content")])
     assert await reads(store, blobs, NORTH, b"content")
     async with store.read(NORTH) as view:
         assert await view.blobs.of("document", "msg-1") == {}
-        assert await view.blobs.of("document", "msg-2") == {named(b"content"): 7}
+        assert await view.blobs.of("document", "msg-2") == {digest_for(b"content"): 7}
 
     await keep(blobs, store, [b"content"], owner="msg-3")
     await drop(store, "msg-2")
@@ -157,7 +157,7 @@ async def test_the_first_owner_lets_go_and_the_next_one_takes_its_place(
     clock.advance(timedelta(hours=25))
     assert await blobs.sweep(clock.now()) == 0
     async with committing(store) as work:
-        assert await work.blobs.of("document", "msg-3") == {named(b"content"): 7}
+        assert await work.blobs.of("document", "msg-3") == {digest_for(b"content"): 7}
         await work.blobs.drop("document", "msg-3")
 
     assert await blobs.sweep(clock.now()) == 1
@@ -168,14 +168,14 @@ async def test_damaged_bytes_are_healed_for_who_may_read_them(
     blobs: FileBlobs, store: SqlOfficeStore, tmp_path: Path
 ) -> None:
     await keep(blobs, store, [b"content"])
-    await Lying(store, tmp_path / "content").write(named(b"content"), b"c0ntent")
-    content_found = []
+    await Lying(store, tmp_path / "content").write(digest_for(b"content"), b"c0ntent")
+    blob_content = []
     for scope in (SOUTH, NORTH):
         async with committing(store, scope) as work:
-            await work.blobs.heal(blobs.keep_small(named(b"content"), b"content"))
-        content_found.append(await reads(store, blobs, NORTH, b"content"))
+            await work.blobs.heal(blobs.keep_small(digest_for(b"content"), b"content"))
+        blob_content.append(await reads(store, blobs, NORTH, b"content"))
 
-    assert content_found == [False, True]
+    assert blob_content == [False, True]
 
 
 async def test_units_that_share_a_transaction_and_bring_the_same_content_all_own_it(
@@ -183,7 +183,7 @@ async def test_units_that_share_a_transaction_and_bring_the_same_content_all_own
 ) -> None:
     """As a circular that lands for several agencies of the node at once."""
     owners = [(scope, f"msg-{n}") for n in range(3) for scope in (NORTH, SOUTH)]
-    digest = [blobs.keep_small(named(content), content) for content in (b"circular", b"another")]
+    digest = [blobs.keep_small(digest_for(content), content) for content in (b"circular", b"another")]
 
     async def land(scope: AgencyScope, owner: str, ordered: Sequence[Kept]) -> None:
         async def body(work: SqlWork) -> None:
@@ -224,11 +224,11 @@ async def test_small_content_in_a_file_from_before_is_read_kept_again_and_forgot
     with monkeypatch.context() as patch:
         patch.setattr("gateway.store.blobs.SMALL", -1)
         await keep(blobs, store, [content])
-    assert path_of(root, named(content)).is_file()
+    assert path_of(root, digest_for(content)).is_file()
 
     async def read() -> bytes:
         async with store.read(NORTH) as view:
-            opener = await blobs.open(view, named(content))
+            opener = await blobs.open(view, digest_for(content))
         with opener() as file:
             return file.read()
 
@@ -237,10 +237,10 @@ async def test_small_content_in_a_file_from_before_is_read_kept_again_and_forgot
     second_reading = await read()
     for owner in ("msg-1", "msg-2"):
         await drop(store, owner)
-    await blobs.forget([named(content)])
+    await blobs.forget([digest_for(content)])
 
     assert was == second_reading == content
-    assert not await Lying(store, root).there(named(content))
+    assert not await Lying(store, root).there(digest_for(content))
     assert files(root) == []
 
 
@@ -261,8 +261,8 @@ async def test_what_was_forgotten_can_be_read_in_no_file_of_the_node_whatever_ca
             removed_contents[owner] = stored_contents.pop(owner)
             await drop(store, owner)
             if n % 3:
-                await blobs.forget([named(removed_contents[owner])])
-    await blobs.forget([named(content) for content in removed_contents.values()])
+                await blobs.forget([digest_for(removed_contents[owner])])
+    await blobs.forget([digest_for(content) for content in removed_contents.values()])
 
     everything = b"".join(path.read_bytes() for path in files(tmp_path))
     assert (store.journal is not None, len(removed_contents) > 100) == (True, True)
@@ -284,7 +284,7 @@ async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
 
         # Whoever waited for the reader would hear after SQLite's own patience that the file is locked.
         await asyncio.gather(
-            blobs.forget([named(b"words of a secret" * 100)]),
+            blobs.forget([digest_for(b"words of a secret" * 100)]),
             *(keep(blobs, store, [b"%d" % n], owner=f"msg-{n}") for n in range(20)),
         )
         assert await blobs.leave_no_trace() is False
@@ -329,7 +329,7 @@ async def test_forgetting_what_is_no_row_leaves_the_journal_alone(
     await keep(blobs, store, [b"wanted"])
     size = journal.stat().st_size
 
-    await blobs.forget([named(large), named(b"wanted"), named(b"never kept")])
+    await blobs.forget([digest_for(large), digest_for(b"wanted"), digest_for(b"never kept")])
 
     assert size > 0
     assert journal.stat().st_size >= size
@@ -349,7 +349,7 @@ async def test_a_scratch_for_few_bytes_makes_no_file_and_is_read_as_often_as_one
         scratch.file.write(b" hai")
 
         assert [read(content) for content in (first, first, scratch.content)] == [b"mot", b"mot", b"mot hai"]
-        assert (await blobs.keep(scratch, named(b"mot hai"), 7)).body == b"mot hai"
+        assert (await blobs.keep(scratch, digest_for(b"mot hai"), 7)).body == b"mot hai"
         assert files(tmp_path / "content") == []
 
 
@@ -376,7 +376,7 @@ async def test_what_grew_beyond_a_row_is_kept_as_a_file(blobs: FileBlobs, tmp_pa
     content = random.Random(1).randbytes(SMALL + 1)
     with blobs.scratch(few=True) as scratch:
         scratch.file.write(content)
-        digest = await blobs.keep(scratch, named(content), len(content))
+        digest = await blobs.keep(scratch, digest_for(content), len(content))
 
     assert digest.body is None
     assert path_of(tmp_path / "content", digest.digest).read_bytes() == content

@@ -40,7 +40,7 @@ def call(clock: ManualClock, key_id: str, status: int = 200, route: str = "/api/
 
 
 @pytest.fixture
-async def known(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
+async def seeded(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
     """One key with five calls, two of them refused."""
     id = await key(store, "qlvb")
     calls = [call(clock, id, status) for status in (200, 403, 200, 404)]
@@ -50,9 +50,9 @@ async def known(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[Ap
 
 
 async def test_calls_come_newest_first_are_counted_since_a_moment_and_go_for_age_and_number(
-    store: SqlOfficeStore, known: tuple[str, list[ApiCall]], clock: ManualClock
+    store: SqlOfficeStore, seeded: tuple[str, list[ApiCall]], clock: ManualClock
 ) -> None:
-    id, calls = known
+    id, calls = seeded
     newest = list(reversed(calls))
     await store.calls.keep(calls)
     await store.calls.keep([call(clock, await key(store, "other"))])

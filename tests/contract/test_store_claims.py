@@ -27,7 +27,7 @@ WORKERS = {"job": "packer", "outbox": "dispatcher", "inbox": "receiver"}
 TABLES = ("job", "outbox", "inbox")
 
 
-async def put(store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
+async def add_row(store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
     async with committing(store) as work:
         if table == "job":
             await work.jobs.put("pack", "msg-1")
@@ -120,7 +120,7 @@ class Race:
 async def test_g7_two_workers_in_any_order_finish_a_row_at_most_once(
     store: SqlOfficeStore, clock: ManualClock, table: str, order: Order
 ) -> None:
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     race = Race(store, clock, table)
 
     await play(order, race.steps())
@@ -135,7 +135,7 @@ async def test_two_processes_claim_disjoint_rows_and_leave_none(
     store: SqlOfficeStore, clock: ManualClock, store_url: str, table: str
 ) -> None:
     for _ in range(12):
-        await put(store, clock, table)
+        await add_row(store, clock, table)
 
     async with opened(store_url, clock) as second:
         claims = await asyncio.gather(*(take(through, table, 2) for through in (store, second) * 4))
@@ -148,7 +148,7 @@ async def test_two_processes_claim_disjoint_rows_and_leave_none(
 async def test_a_claim_counts_attempts_and_a_renewed_lease_holds_longer(
     store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     (first,) = await claim(store, table)
     clock.advance(LEASE_S - 1)
     renewed = await store.renew(table, first, LEASE_S)
@@ -169,7 +169,7 @@ async def test_a_claim_counts_attempts_and_a_renewed_lease_holds_longer(
 async def test_a_lease_is_worth_nothing_in_another_agency_and_is_of_a_table_that_has_leases(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await put(store, clock, "job")
+    await add_row(store, clock, "job")
     (lease,) = await claim(store, "job")
 
     async with refused(store, SOUTH, errors.StaleLease) as work:
@@ -182,7 +182,7 @@ async def test_a_lease_is_worth_nothing_in_another_agency_and_is_of_a_table_that
 async def test_a_discarded_result_takes_its_whole_transaction_along(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await put(store, clock, "job")
+    await add_row(store, clock, "job")
     (late,) = await claim(store, "job")
     clock.advance(LEASE_S)
     (present,) = await claim(store, "job")
@@ -223,7 +223,7 @@ async def test_r46_the_urgent_lane_goes_first_then_the_oldest(
 async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await put(store, clock, "outbox")
+    await add_row(store, clock, "outbox")
     (claim,) = await store.claim_outbox(1, LEASE_S)
     remaining = (OutboxTarget(code="Z91.03", delivery_id="dlv-2"),)
     due_at = clock.now() + timedelta(seconds=30)
@@ -248,7 +248,7 @@ async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     for _ in range(3):
-        await put(store, clock, "outbox")
+        await add_row(store, clock, "outbox")
     stale = (await store.claim_outbox(1, LEASE_S))[0].lease
     clock.advance(LEASE_S + 1)
     together = [row.lease for row in await store.claim_outbox(2, LEASE_S)]
@@ -270,8 +270,8 @@ async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
 
 
 async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock: ManualClock) -> None:
-    await put(store, clock, "outbox")
-    await put(store, clock, "outbox")
+    await add_row(store, clock, "outbox")
+    await add_row(store, clock, "outbox")
     first, second = await store.claim_outbox(2, LEASE_S)
 
     async with committing(store) as work:
@@ -370,7 +370,7 @@ async def test_a_jobs_payload_comes_back_as_it_was(store: SqlOfficeStore, clock:
 async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await put(store, clock, "job")
+    await add_row(store, clock, "job")
     (lease,) = await claim(store, "job")
 
     async with committing(store) as work:
@@ -406,7 +406,7 @@ async def test_a_lease_is_over_once_the_clock_is_right_and_is_kept_while_clocks_
     store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
     clock.advance(timedelta(days=400))
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     (ahead,) = await claim(store, table)
 
     clock.advance(timedelta(days=-400))
@@ -419,7 +419,7 @@ async def test_a_lease_is_over_once_the_clock_is_right_and_is_kept_while_clocks_
 
     # The one that is ahead may take what seems over to it, and then brings it to its end.
     gap = timedelta(minutes=4)
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     (behind,) = await claim(store, table)
     clock.advance(gap)
     (ahead,) = await claim(store, table)
@@ -431,7 +431,7 @@ async def test_a_lease_is_over_once_the_clock_is_right_and_is_kept_while_clocks_
     await finish(store, clock, table, ahead)
 
     clock.advance(LEASE_S)  # as a machine whose clock is a little ahead of this one's
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     assert len(await claim(store, table)) == 1
 
     clock.advance(-LEASE_S)
@@ -444,7 +444,7 @@ async def test_a_retry_planned_while_the_clock_was_ahead_is_due_once_it_is_right
     store: SqlOfficeStore, clock: ManualClock, table: str
 ) -> None:
     clock.advance(timedelta(days=400))
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     (claimed,) = await claim(store, table)
     await put_off(store, table, claimed, clock.now() + timedelta(hours=1))
     assert await claim(store, table) == []
@@ -453,7 +453,7 @@ async def test_a_retry_planned_while_the_clock_was_ahead_is_due_once_it_is_right
 
     assert len(await claim(store, table)) == 1
 
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     (claimed,) = await claim(store, table)
     await put_off(store, table, claimed, clock.now() + timedelta(hours=2))
 
@@ -492,7 +492,7 @@ async def put_off(store: SqlOfficeStore, table: str, lease: Lease, later: dateti
 async def test_ordinary_mail_moves_under_a_steady_stream_of_urgent_mail(
     store: SqlOfficeStore, clock: ManualClock, table: str, limit: int
 ) -> None:
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     ids: list[str] = []
     for _ in range(8):
         clock.advance(1)
@@ -544,7 +544,7 @@ async def test_one_look_says_of_a_row_what_its_claim_would_say(
     """Due, held, held too long, done: a worker that waits to be rung for misses none of them."""
     assert not await due(store, table)
 
-    await put(store, clock, table)
+    await add_row(store, clock, table)
     assert await due(store, table)
 
     await claim(store, table)

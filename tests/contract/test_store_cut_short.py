@@ -39,7 +39,7 @@ from tests.support.stores import (
 from tests.support.waiting import until
 
 _WAITS = select(func.pg_sleep(20))
-_OTHERS = text(
+_OTHER_SESSIONS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     " AND state <> 'idle'"
 )
@@ -69,7 +69,7 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
 
     async def is_waiting() -> bool:
         async with store.looking() as tx:
-            return bool((await tx.tuples(_OTHERS))[0][0])
+            return bool((await tx.tuples(_OTHER_SESSIONS))[0][0])
 
     await until(is_waiting, "the server is asked")
     for _ in range(times):

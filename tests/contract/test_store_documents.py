@@ -66,11 +66,11 @@ async def test_an_outgoing_document_comes_back_as_it_was(store: SqlOfficeStore, 
     await stored(store, document)
 
     async with store.read(NORTH) as view:
-        documents_found = await view.outgoing.get(document.id)
-    assert documents_found == document
-    assert isinstance(documents_found.packet_id, PacketId)
-    assert isinstance(documents_found.files[0].sha256, Digest)
-    assert documents_found.created_at.tzinfo is not None
+        loaded = await view.outgoing.get(document.id)
+    assert loaded == document
+    assert isinstance(loaded.packet_id, PacketId)
+    assert isinstance(loaded.files[0].sha256, Digest)
+    assert loaded.created_at.tzinfo is not None
 
 
 async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
@@ -82,14 +82,14 @@ async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.Clash, match=first.id):
             await work.outgoing.add(outgoing(clock, draft=draft(external_id="qlvb-1")))
-        documents_found = await work.outgoing.by_external_id("qlvb-1")
+        loaded = await work.outgoing.by_external_id("qlvb-1")
         second = outgoing(clock)
         await work.outgoing.add(second)
         with pytest.raises(errors.Clash):
             await work.outgoing.save(replace(second, draft=draft(external_id="qlvb-1")))
     await stored(store, outgoing(clock, scope=SOUTH, draft=draft(external_id="qlvb-1")), scope=SOUTH)
 
-    assert documents_found == first
+    assert loaded == first
 
 
 async def test_a_child_that_carries_its_parents_draft_does_not_clash(
@@ -394,8 +394,8 @@ async def test_documents_are_read_several_at_once(store: SqlOfficeStore, clock: 
     await stored(store, *documents)
 
     async with store.begin(NORTH) as work:
-        documents_found = await work.outgoing.of_many([documents[0].id, documents[2].id, 'no "such" one'])
-        assert {d.id for d in documents_found} == {documents[0].id, documents[2].id}
+        loaded = await work.outgoing.of_many([documents[0].id, documents[2].id, 'no "such" one'])
+        assert {d.id for d in loaded} == {documents[0].id, documents[2].id}
         assert await work.outgoing.of_many([]) == []
     async with store.read(SOUTH) as view:
         assert await view.outgoing.of_many([documents[0].id]) == []
@@ -410,8 +410,8 @@ async def test_a_hand_over_leased_while_the_clock_was_ahead_is_available_once_th
         await work.handovers.lease("qlvb", 1, clock.now() + timedelta(days=400))
 
         assert (await work.handovers.get(document.id)).state == "available"
-        lease_again = await work.handovers.lease("other", 1, clock.now() + timedelta(hours=1))
-        assert [d.incoming_id for d in lease_again] == [document.id]
+        second_lease = await work.handovers.lease("other", 1, clock.now() + timedelta(hours=1))
+        assert [d.incoming_id for d in second_lease] == [document.id]
         assert (await work.handovers.get(document.id)).leased_by == "other"
 
 

@@ -70,7 +70,7 @@ async def land_and_settle(
         await work.inbox.settle(replace(item, state="done"), other or lease)
 
 
-async def told(store: SqlOfficeStore, id: str) -> InboxPacket:
+async def load_packet(store: SqlOfficeStore, id: str) -> InboxPacket:
     async with store.read(NORTH) as view:
         return await view.inbox.get(id)
 
@@ -92,7 +92,7 @@ async def test_what_lands_and_is_settled_in_one_unit_is_there_as_it_ended(
         assert (await work.incoming.before(arrives)).waiting == []
         await work.inbox.settle(end, lease)
 
-    assert await told(store, item.id) == replace(end, attempts=1)
+    assert await load_packet(store, item.id) == replace(end, attempts=1)
     clock.advance(2 * LEASE_S)
     assert await store.claim_inbox(1, LEASE_S) == []
 

@@ -32,16 +32,16 @@ def end(clock: ManualClock, at: timedelta = timedelta(), stolen: timedelta | Non
     )
 
 
-async def put(store: SqlOfficeStore, made: KeyEnd) -> None:
+async def save_end(store: SqlOfficeStore, end_of_key: KeyEnd) -> None:
     async with store.writing() as tx:
-        await SqlKeyEnds(tx).put(made)
+        await SqlKeyEnds(tx).put(end_of_key)
         await tx.commit()
 
 
 async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlOfficeStore, clock: ManualClock) -> None:
-    await put(store, end(clock, 2 * DAY))
-    await put(store, end(clock, DAY, stolen=-DAY))
-    await put(store, end(clock, 5 * DAY, stolen=-2 * DAY))
+    await save_end(store, end(clock, 2 * DAY))
+    await save_end(store, end(clock, DAY, stolen=-DAY))
+    await save_end(store, end(clock, 5 * DAY, stolen=-2 * DAY))
 
     assert list(await store.key_ends("Z91")) == [end(clock, DAY, stolen=-2 * DAY)]
     assert list(await store.key_ends("Z92")) == []
@@ -53,7 +53,7 @@ async def test_an_end_keeps_the_key_that_any_of_its_reports_named(
 ) -> None:
     """The node ends a revoked certificate without naming its key; a person may name it before or after."""
     for key_id in (first, "the key" if not first else ""):
-        await put(store, replace(end(clock, DAY), key_id=key_id))
+        await save_end(store, replace(end(clock, DAY), key_id=key_id))
 
     assert [key_end.key_id for key_end in await store.key_ends("Z91")] == ["the key"]
 

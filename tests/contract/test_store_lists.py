@@ -99,14 +99,14 @@ async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, ea
 
 
 async def every_page(
-    store: SqlOfficeStore, wanted: Filter, limit: int, *, back: bool = False
+    store: SqlOfficeStore, chosen: Filter, limit: int, *, back: bool = False
 ) -> tuple[list[ListLine], ListPage]:
     """All the pages from the first to the last, or from the last back to the first."""
     lines: list[ListLine] = []
     cursor = None
     async with store.read(NORTH) as view:
         while True:
-            page = await view.office.lists.page(wanted, limit=limit, cursor=cursor)
+            page = await view.office.lists.page(chosen, limit=limit, cursor=cursor)
             lines += page.lines
             if page.next_cursor is None:
                 break
@@ -115,28 +115,28 @@ async def every_page(
             return lines, page
         lines = list(page.lines)
         while page.previous_cursor is not None:
-            page = await view.office.lists.page(wanted, limit=limit, cursor=page.previous_cursor)
+            page = await view.office.lists.page(chosen, limit=limit, cursor=page.previous_cursor)
             lines = [*page.lines, *lines]
     return lines, page
 
 
-def by_hand(lines: Sequence[ListLine], wanted: Filter, now: datetime) -> list[str]:
+def by_hand(lines: Sequence[ListLine], chosen: Filter, now: datetime) -> list[str]:
     """Return the expected ids of the list, worked out from every line."""
     lines_left = [
         line
         for line in lines
-        if line.side is wanted.side
-        and (wanted.tab is None or wanted.tab in line.tabs)
-        and (wanted.urgency is None or line.urgency is wanted.urgency)
-        and (wanted.type_name is None or type_key(line.card.type_name) == type_key(wanted.type_name))
-        and (wanted.state is None or line.state == wanted.state)
-        and (not wanted.attention or _needs_attention(line, now))
-        and (not wanted.overdue or line.is_overdue(now))
-        and (wanted.since is None or line.at >= wanted.since)
-        and (wanted.until is None or line.at < wanted.until)
-        and (wanted.signer is None or wanted.signer == line.card.signer)
+        if line.side is chosen.side
+        and (chosen.tab is None or chosen.tab in line.tabs)
+        and (chosen.urgency is None or line.urgency is chosen.urgency)
+        and (chosen.type_name is None or type_key(line.card.type_name) == type_key(chosen.type_name))
+        and (chosen.state is None or line.state == chosen.state)
+        and (not chosen.attention or _needs_attention(line, now))
+        and (not chosen.overdue or line.is_overdue(now))
+        and (chosen.since is None or line.at >= chosen.since)
+        and (chosen.until is None or line.at < chosen.until)
+        and (chosen.signer is None or chosen.signer == line.card.signer)
     ]
-    return [line.id for line in sorted(lines_left, key=ORDERS[wanted.sort](wanted, now))]
+    return [line.id for line in sorted(lines_left, key=ORDERS[chosen.sort](chosen, now))]
 
 
 def _needs_attention(line: ListLine, now: datetime) -> bool:
@@ -366,7 +366,7 @@ async def test_a_recall_stands_in_the_line_of_what_it_recalls(
         assert (await view.office.lists.count(OUT)).n == 2
 
 
-FOUND: tuple[tuple[str, set[str]], ...] = (
+SEARCHES: tuple[tuple[str, set[str]], ...] = (
     ("thuy loi", {"a", "d"}),
     ("thủy", {"a", "d"}),
     ("thuỷ lợi", {"a", "d"}),
@@ -431,7 +431,7 @@ async def test_a_search_finds_what_people_type(store: SqlOfficeStore, clock: Man
     names = await searched(store, clock)
 
     async with store.read(NORTH) as view:
-        for text, expected in FOUND:
+        for text, expected in SEARCHES:
             list_filter = Filter(side=None, text=text)
             page = await view.office.lists.page(list_filter, limit=10)
             assert {names[line.id] for line in page.lines} == expected, text

@@ -211,7 +211,7 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
     assert sum(await race([store, twin], decide)) == 1
 
 
-async def taken(
+async def keep_all(
     names: Sequence[Digest], store: SqlOfficeStore, clock: ManualClock, folder: Path
 ) -> list[Kept]:
     """Small contents of those names, taken by the content store."""
@@ -231,7 +231,7 @@ async def test_documents_with_the_same_files_never_stand_in_each_others_way(
 ) -> None:
     """Each refers to them in another order: with exclusive locks two of them would wait for each other."""
     names = [digest(n) for n in range(4)]
-    for n, digests in enumerate(await taken(names, store, clock, tmp_path)):
+    for n, digests in enumerate(await keep_all(names, store, clock, tmp_path)):
         async with committing(store) as work:
             await work.blobs.keep(digests, "source", f"first-{n}")
 
@@ -248,7 +248,7 @@ async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_o
 ) -> None:
     """Who keeps several keeps them in the order of their digests, as a request's tray hands them out."""
     digests = sorted(
-        await taken([digest(n) for n in range(6)], store, clock, tmp_path), key=lambda d: d.digest
+        await keep_all([digest(n) for n in range(6)], store, clock, tmp_path), key=lambda d: d.digest
     )
 
     async def keep(work: SqlWork, n: int) -> bool:

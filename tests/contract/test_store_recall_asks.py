@@ -14,7 +14,7 @@ from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing
 
 
-async def asked(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
+async def add_ask(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
     document = outgoing(clock)
     ask = RecallAsk(
         id=clock.new_id("rca_"),
@@ -35,7 +35,7 @@ async def asked(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
 async def test_what_was_asked_comes_back_to_its_own_agency_alone_and_of_two_who_close_it_one_is_too_late(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    ask = await asked(store, clock)
+    ask = await add_ask(store, clock)
 
     async with store.read(NORTH) as work:
         assert await work.office.recalls.get(ask.id) == ask

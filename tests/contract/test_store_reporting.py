@@ -27,7 +27,7 @@ from tests.support.stores import (
     stored,
 )
 
-LATER = START + timedelta(minutes=31)
+AFTER_SILENCE = START + timedelta(minutes=31)
 
 
 async def test_an_empty_node_has_nothing_to_report_and_takes_changes(store: SqlOfficeStore) -> None:
@@ -60,7 +60,7 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
             await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
         clock.advance(60)
 
-    load = await reporting.load(store, LATER)
+    load = await reporting.load(store, AFTER_SILENCE)
 
     two = Pile(count=2, oldest=START)
     assert load.outbox == {"urgent": two}

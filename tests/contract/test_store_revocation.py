@@ -12,12 +12,12 @@ from tests.support.stores import NORTH, SOUTH, committing, inbox_item
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LISTED = Question(source=RevocationSource.LIST, issuer="aa", about="http://crl.example.invalid/a.crl")
-ASKED = Question(source=RevocationSource.OCSP, issuer="aa", about="1f")
+QUESTION = Question(source=RevocationSource.OCSP, issuer="aa", about="1f")
 OTHER = Question(source=RevocationSource.OCSP, issuer="bb", about="1f")
 
 
 def answer(
-    body: bytes, made: datetime = START, question: Question = ASKED, *, revokes: bool = False
+    body: bytes, made: datetime = START, question: Question = QUESTION, *, revokes: bool = False
 ) -> Answer:
     return Answer(
         question=question,
@@ -37,23 +37,23 @@ async def bodies(store: SqlOfficeStore) -> list[bytes]:
 async def test_new_questions_are_due_at_once_and_unwanted_ones_are_forgotten(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await store.revocation.plan([LISTED, ASKED], START)
-    await store.revocation.plan([ASKED, OTHER], START + HOUR)
+    await store.revocation.plan([LISTED, QUESTION], START)
+    await store.revocation.plan([QUESTION, OTHER], START + HOUR)
 
     by_question = {a.question: a for a in await store.revocation.asked()}
 
-    assert set(by_question) == {ASKED, OTHER}
-    assert by_question[ASKED].first_at == by_question[ASKED].due_at == START
+    assert set(by_question) == {QUESTION, OTHER}
+    assert by_question[QUESTION].first_at == by_question[QUESTION].due_at == START
     assert by_question[OTHER].first_at == START + HOUR
 
 
 async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlOfficeStore) -> None:
-    await store.revocation.plan([LISTED, ASKED, OTHER], START)
+    await store.revocation.plan([LISTED, QUESTION, OTHER], START)
 
     both = await asyncio.gather(*(store.revocation.claim(START, 10, HOUR) for _ in range(2)))
 
     claimed = [a.question for some in both for a in some]
-    assert sorted(claimed, key=str) == sorted([LISTED, ASKED, OTHER], key=str)
+    assert sorted(claimed, key=str) == sorted([LISTED, QUESTION, OTHER], key=str)
     assert await store.revocation.claim(START + HOUR / 2, 10, HOUR) == []
     assert len(await store.revocation.claim(START + HOUR, 10, HOUR)) == 3
 
@@ -61,16 +61,16 @@ async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlOfficeStore)
 async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_clock_is_right(
     store: SqlOfficeStore,
 ) -> None:
-    await store.revocation.plan([ASKED], START)
-    await store.revocation.failed(ASKED, START + 400 * DAY, "nobody there")
+    await store.revocation.plan([QUESTION], START)
+    await store.revocation.failed(QUESTION, START + 400 * DAY, "nobody there")
 
-    assert [a.question for a in await store.revocation.claim(START, 10, HOUR)] == [ASKED]
+    assert [a.question for a in await store.revocation.claim(START, 10, HOUR)] == [QUESTION]
     assert await store.revocation.claim(START, 10, HOUR) == []
 
 
 async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlOfficeStore) -> None:
-    await store.revocation.plan([ASKED], START)
-    await store.revocation.failed(ASKED, START + HOUR, "nobody there")
+    await store.revocation.plan([QUESTION], START)
+    await store.revocation.failed(QUESTION, START + HOUR, "nobody there")
     (question_before,) = await store.revocation.asked()
 
     assert await store.revocation.keep(answer(b"good"), START + 2 * HOUR)
@@ -121,11 +121,11 @@ async def test_questions_do_not_share_their_answers(store: SqlOfficeStore) -> No
 
 async def test_the_version_changes_with_every_answer_and_every_question(store: SqlOfficeStore) -> None:
     versions = {await store.revocation.version()}
-    await store.revocation.plan([ASKED], START)
+    await store.revocation.plan([QUESTION], START)
     versions.add(await store.revocation.version())
     await store.revocation.keep(answer(b"good"), START)
     versions.add(await store.revocation.version())
-    await store.revocation.plan([ASKED, OTHER], START)
+    await store.revocation.plan([QUESTION, OTHER], START)
     versions.add(await store.revocation.version())
 
     assert len(versions) == 4
@@ -157,7 +157,7 @@ async def test_only_what_is_old_replaced_and_unused_is_pruned(store: SqlOfficeSt
 
 
 async def test_hurrying_makes_every_question_due(store: SqlOfficeStore) -> None:
-    await store.revocation.plan([ASKED, OTHER], START)
+    await store.revocation.plan([QUESTION, OTHER], START)
     await store.revocation.claim(START, 10, DAY)
 
     assert await store.revocation.hurry(START + HOUR) == 2

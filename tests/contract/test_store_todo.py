@@ -78,10 +78,10 @@ async def test_requests_come_with_everything_known_about_their_document(
         await work.facts.add(sealed.id, request)
         await work.facts.add("dlv-of-ours", request)
 
-        ((document_found, facts),) = await work.office.tasks.asked_back(NOW - timedelta(days=1), 10)
+        ((document_asked, facts),) = await work.office.tasks.asked_back(NOW - timedelta(days=1), 10)
         assert await work.office.tasks.asked_back(NOW + timedelta(seconds=1), 10) == []
 
-    assert document_found == requested
+    assert document_asked == requested
     assert set(facts) == {request, answer}
 
 

@@ -33,7 +33,7 @@ async def fill(store: SqlOfficeStore, clock: ManualClock) -> None:
     await stored(store, incoming(clock, scope=SOUTH, sender_code="Z91.01"), scope=SOUTH)
 
 
-def told(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:
+def flow_keys(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:
     """Days before today, whose, direction, with whom, what became of it, how many."""
     return {
         ((TODAY - flow.day).days, flow.agency_id[4:], flow.side.value, flow.partner, flow.result, flow.n)
@@ -48,7 +48,7 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_pa
 
     flows = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=6), last=TODAY))
 
-    assert told(flows) == {
+    assert flow_keys(flows) == {
         (1, "north", "out", "Z91.02", "sent", 1),
         (0, "north", "out", "Z91.02", "taken", 1),
         (0, "north", "out", "Z91.03", "refused", 1),
@@ -64,8 +64,8 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_pa
     partner = await partners.flows(store, replace(query, partner="z91.03"))
     incoming_flows = await partners.flows(store, replace(query, side=Side.IN, agency_id=NORTH.agency_id))
 
-    assert told(ours) == {(0, "south", "in", "Z91.01", "waiting", 1)}
-    assert told(partner) == {(0, "north", "out", "Z91.03", "refused", 1)}
+    assert flow_keys(ours) == {(0, "south", "in", "Z91.01", "waiting", 1)}
+    assert flow_keys(partner) == {(0, "north", "out", "Z91.03", "refused", 1)}
     assert {f.side for f in incoming_flows} == {Side.IN}
 
     flows = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))

@@ -13,10 +13,10 @@ from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 
 
-async def given(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
+async def add_part(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
     document = await seed_incoming(store, incoming(clock))
     clock.advance(timedelta(days=2))  # given later than it came
-    part_given = UnitPart(
+    unit_part = UnitPart(
         id=clock.new_id("prt_"),
         document_id=document.id,
         unit="Phòng Tổng hợp",
@@ -26,28 +26,28 @@ async def given(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
         given_at=clock.now(),
     )
     undated = replace(
-        part_given, id=clock.new_id("prt_"), unit="Phòng Tài chính", is_lead=False, deadline=None
+        unit_part, id=clock.new_id("prt_"), unit="Phòng Tài chính", is_lead=False, deadline=None
     )
     async with committing(store) as work:
         await work.parts.add(undated)
-        await work.parts.add(part_given)
-    return part_given
+        await work.parts.add(unit_part)
+    return unit_part
 
 
 async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_one_is_too_late(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    part_given = await given(store, clock)
+    unit_part = await add_part(store, clock)
 
     async with store.read(NORTH) as work:
         every = await work.parts.open_of(None, 9)
-        theirs = await work.parts.open_of({part_given.key}, 9)
-        parts = (await work.parts.of([part_given.document_id]))[part_given.document_id]
+        theirs = await work.parts.open_of({unit_part.key}, 9)
+        parts = (await work.parts.of([unit_part.document_id]))[unit_part.document_id]
     async with store.read(SOUTH) as work:
         open_parts = await work.parts.open_of(None, 9)
 
     async with store.read(NORTH) as work:
-        arrived_at = (await work.incoming.get(part_given.document_id)).arrived_at
+        arrived_at = (await work.incoming.get(unit_part.document_id)).arrived_at
         soon = await work.parts.overdue(date(2026, 11, 26), arrived_at, 9)
         late = await work.parts.overdue(date(2026, 11, 27), arrived_at, 9)
         undated = await work.parts.overdue(date(2026, 11, 26), arrived_at + timedelta(seconds=1), 9)
@@ -58,17 +58,17 @@ async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_
         ["Phòng Tài chính"],
     ]
     assert [(part.unit, document.id) for part, document in every] == [
-        ("Phòng Tổng hợp", part_given.document_id),
-        ("Phòng Tài chính", part_given.document_id),
+        ("Phòng Tổng hợp", unit_part.document_id),
+        ("Phòng Tài chính", unit_part.document_id),
     ]
-    assert [part for part, _ in theirs] == [part_given]
+    assert [part for part, _ in theirs] == [unit_part]
     assert {part.id for part in parts} == {part.id for part, _ in every}
     assert list(open_parts) == []
 
     async def end(state: PartState) -> None:
         async with committing(store) as work:
             await work.parts.end(
-                replace(part_given, state=state, ended_by="prn_x", ended_at=clock.now(), why="x")
+                replace(unit_part, state=state, ended_by="prn_x", ended_at=clock.now(), why="x")
             )
 
     outcomes = await asyncio.gather(end(PartState.RETURNED), end(PartState.DONE), return_exceptions=True)

@@ -99,8 +99,8 @@ async def test_what_is_assigned_later_is_seen_from_then_on(store: SqlOfficeStore
     await stored(store, document)
     for assigned, expected in ((Assignment(lead_unit="Phòng A"), 1), (Assignment(lead_unit="Phòng B"), 0)):
         async with committing(store) as work:
-            known = await work.incoming.get(document.id)
-            await work.incoming.save(replace(known, assignment=assigned))
+            loaded = await work.incoming.get(document.id)
+            await work.incoming.save(replace(loaded, assignment=assigned))
         async with store.read(NORTH) as work:
             assert len((await work.office.lists.page(unit, limit=10)).lines) == expected
 
