@@ -117,7 +117,7 @@ class _Opened:
         work = await self._inner.__aenter__()
         try:
             self._counter.after(self._counted)
-        except BaseException as error:  # it is open, and nobody else would close it
+        except BaseException as error:  # it is open, and no other code would close it
             await self._inner.__aexit__(type(error), error, error.__traceback__)
             raise
         return Counted(self._name, work, self._counter)
@@ -255,7 +255,7 @@ def crashed(folder: Path, points: Set[Point], into: Path) -> dict[str, Any]:
             missed.discard((call, when))
             try:
                 copied(folder, left_by(into, call, when))
-            except BaseException:  # else it would stand still for ever, and whoever waits for it
+            except BaseException:  # otherwise the child and its waiting parent would stand still for ever
                 os.kill(child, signal.SIGKILL)
                 raise
             os.kill(child, signal.SIGCONT)

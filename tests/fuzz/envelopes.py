@@ -46,7 +46,7 @@ _DIGESTS = frozenset(map(_digest, _GOOD))
 
 
 def owner(data: bytes) -> None:
-    """`data` is a file without its Signature, laid out as its author liked."""
+    """Check that without the key no second file passes as native, and no other body at all."""
     if _END not in data:
         return
     head, tail = data.split(_END, 1)

@@ -67,7 +67,7 @@ def _folder() -> Path:
 
 
 def member(data: bytes) -> None:
-    """The first byte chooses the member, the rest is what stands in its place."""
+    """Replace a member: the first byte chooses it, the others are its new content."""
     name, good = _members()[data[0] % len(_members())] if data else _members()[0]
     exchange = evidence.made()
     changed = evidence.rebuilt(exchange.sent, _folder(), _STRANGER, {name: data[1:]})

@@ -21,7 +21,7 @@ _STAT = re.compile(r"^stat::(\w+):\s+(\d+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of it. `findings` are the inputs, in a folder that is kept; `words` the last that the fuzzer said."""
+    """Outcome of a run. `findings` are the inputs, in a folder that is kept; `words` the last lines of the fuzzer."""
 
     name: str
     exit: int

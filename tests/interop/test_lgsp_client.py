@@ -57,7 +57,7 @@ def test_every_call_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]], p
         client(url, sender) as north,
         client(url, receivers[0]) as south,
     ):
-        assert north.call("GET", "getAgenciesList")[0] == 401  # nobody has signed in
+        assert north.call("GET", "getAgenciesList")[0] == 401  # without a sign-in
         status, answer = north.sign_in()
         assert (status, str(answer["code"])) == (200, "200")
         assert 800 < len(north.token) < 1100

@@ -136,7 +136,7 @@ READ = [
             (lambda e: e.document_type and (e.document_type.type, e.document_type.name), (71, "Công văn")),
         ),
     ),
-    # What nobody could say for sure (edxml.md 12).
+    # Details that remain uncertain (edxml.md 12).
     Row("type-18", facts=((lambda e: e.document_type and e.document_type.type, 18),)),
     Row("steering-report", facts=((lambda e: e.steering_type, 3),)),
     Row("paper-count", facts=((lambda e: e.business and e.business.paper, 3),)),

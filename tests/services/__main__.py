@@ -31,7 +31,7 @@ def main(command: list[str]) -> int:
     if not command:
         print(__doc__, file=sys.stderr)
         return 2
-    # Whoever ends this process by a signal ends what it brought up with it.
+    # A signal that ends this process ends its services with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with ExitStack() as stack:
         env = _services(stack)

@@ -332,7 +332,8 @@ def _more_cases() -> Iterator[Case]:
 
 
 def _encodings() -> Iterator[Case]:
-    """What stands where base64 was promised. What nobody can open is answered 02, because its sender is proved."""
+    """Yield files that are not base64 where it was promised. A file that cannot be opened is answered 02, because its
+    sender is proved."""
     rows: list[tuple[str, Mutation, str]] = [
         ("72-white-space", swap(_TEXT, _TEXT[:-4] + b"\n  BE\tRi"), test_not_canonical.GENERAL),
         ("72-truncated", swap(_TEXT, _TEXT[:-1]), "DAMAGED"),

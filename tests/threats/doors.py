@@ -98,7 +98,7 @@ def word_of(code: str | None) -> Word:
 
 @dataclass(kw_only=True)
 class AxisDoor:
-    """The receiving node's axis; whoever may publish there brings whatever bytes he likes."""
+    """The receiving node's axis, on which any publisher may put any bytes."""
 
     name: str
     ground: Ground

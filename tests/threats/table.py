@@ -189,7 +189,7 @@ def _in_state(own: Iterable[Result], state: str) -> list[str]:
 
 
 def text(table: Iterable[Line]) -> str:
-    """For people: number, what it is, where it was tried, what came of it, whether it holds."""
+    """Render the table for people: number, subject, place of the test, outcome, and whether it holds."""
     rows = [("no", "threat", "entry points", "outcome", "tests", "passed")]
     for line in table:
         entries = ", ".join(line.entries) or f"none: {line.threat.no_door or 'not tried'}"

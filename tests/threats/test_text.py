@@ -97,7 +97,7 @@ async def test_each_threat_in_a_text_is_only_words(
             arrived = await brought(embedded, text)
             say(arrived["word"].value)
 
-            # What was signed is shown as it is, and what would turn it round is written out: nothing is cut out.
+            # Signed text is shown unchanged, and characters that would turn it round are written out: nothing is cut out.
             assert arrived["subject"] == escape_turning(text)
             await shown_by_the_api(services, arrived["id"], escape_turning(text))
             for line in (await on_the_terminal(embedded, arrived["id"])).splitlines():

@@ -52,6 +52,6 @@ def test_the_kit_asks_for_whom_to_judge(terminal: Terminal) -> None:
         assert output.code == 2
         assert "--self" in output.err
 
-    # One that answers nobody is no score.
+    # A run without any answer is no score.
     silent = terminal.type("conformance", "run", *target, *key, "-o", "json")
     assert (silent.code, silent.json["error"]["code"]) == (6, "GW-SANDBOX-SILENT")
