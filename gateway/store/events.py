@@ -114,7 +114,7 @@ class SqlEvents:
 
 
 def _call_id() -> dict[str, str]:
-    """Return the id by which the log names the call that caused the event; empty when no call did."""
+    """Return the log's id of the call that caused the event; empty when no call did."""
     call = log.ids_bound().get("request")
     return {"call": call} if call else {}
 

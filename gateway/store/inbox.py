@@ -203,8 +203,8 @@ class SqlInbox(WatchedRows):
         return await self._tx.change(_UPDATE, agency=self._agency_id, at_id=id, **columns) == 1
 
     async def try_next(self, lease: Lease) -> AxisNote | None:
-        """Land the packet again with the routing of its next copy, because the routing by which it was judged is false;
-        None when there is no other copy. StaleLease as above."""
+        """Land the packet again with the routing of its next copy, because it was judged on a false one; None when there
+        is no other copy. StaleLease as above."""
         packet = await self.get(lease.id)
         if not packet.untried:
             return None

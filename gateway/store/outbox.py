@@ -79,7 +79,7 @@ def _never_left(target: OutboxTarget, attempts: int) -> bool:
 
 
 def _ring_nobody() -> None:
-    """Ring nobody."""
+    """Do nothing, in place of a ring."""
 
 
 class OwnRows:

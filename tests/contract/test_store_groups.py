@@ -16,7 +16,7 @@ MEMBERS = (GroupMember(code="Z91.02", role=RecipientRole.TO_KNOW), GroupMember(c
 
 
 async def names(store: SqlOfficeStore, scope: object = NORTH) -> list[str]:
-    return [each.name for each in await addressing.groups(store, scope)]  # type: ignore[arg-type]  # a scope
+    return [group.name for group in await addressing.groups(store, scope)]  # type: ignore[arg-type]  # a scope
 
 
 async def test_a_group_comes_back_as_it_was_saved(store: SqlOfficeStore, clock: ManualClock) -> None:

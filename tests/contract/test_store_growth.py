@@ -60,8 +60,8 @@ async def test_a_table_is_measured_when_it_is_young_and_each_time_it_has_doubled
     await jobs(store, 2 * _ENOUGH, _ENOUGH)
     await until(is_measured, "the table that has doubled is measured")
     async with store.writer.connect() as connection:
-        known = await connection.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'job'"))
-    assert known == 2.5 * _ENOUGH
+        count = await connection.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'job'"))
+    assert count == 2.5 * _ENOUGH
 
 
 async def test_a_table_that_somebody_holds_keeps_no_other_from_being_measured(store: SqlOfficeStore) -> None:

@@ -27,7 +27,7 @@ from tests.support.stores import (
     stored,
 )
 
-LATER = START + timedelta(minutes=31)
+AFTER_SILENCE = START + timedelta(minutes=31)
 
 
 async def test_an_empty_node_has_nothing_to_report_and_takes_changes(store: SqlOfficeStore) -> None:
@@ -60,7 +60,7 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
             await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
         clock.advance(60)
 
-    load = await reporting.load(store, LATER)
+    load = await reporting.load(store, AFTER_SILENCE)
 
     two = Pile(count=2, oldest=START)
     assert load.outbox == {"urgent": two}
@@ -75,21 +75,21 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
 async def test_mail_to_one_partner_is_counted_by_what_becomes_of_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async def put(code: str, *states: str) -> None:
+    async def add(code: str, *states: str) -> None:
         for state in states:
             document = outgoing(clock)
             await stored(store, document, delivery(document, code, state))
 
-    await put("Z91.09", "failed", "sent")
+    await add("Z91.09", "failed", "sent")
     clock.advance(8 * 24 * 3600)
-    await put("Z91.09", "queued", "sending", "sent", "failed", "delivered")
-    await put("Z91.10", "queued", "failed")
+    await add("Z91.09", "queued", "sending", "sent", "failed", "delivered")
+    await add("Z91.10", "queued", "failed")
 
-    found = await reporting.under_way_to(store, [NORTH.agency_id], ["Z91.09"], clock.now())
+    mail = await reporting.under_way_to(store, [NORTH.agency_id], ["Z91.09"], clock.now())
     nobodys = await reporting.under_way_to(store, [SOUTH.agency_id], ["Z91.09"], clock.now())
 
     # The first failed eight days ago; the last was sent a moment ago.
-    assert found == PartnerMail(waiting=2, silent=1, failed=1)
+    assert mail == PartnerMail(waiting=2, silent=1, failed=1)
     assert nobodys == PartnerMail(waiting=0, silent=0, failed=0)
     assert await reporting.last_heard(store, [NORTH.agency_id], ["Z91.09"]) == {}
 
@@ -111,9 +111,9 @@ async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
     await store.let_go()
 
     assert (await reporting.load(store, clock.now())).leases == {"job": 0, "outbox": 0, "inbox": 0}
-    (again,) = await store.claim_outbox(1, 60)
+    (claim,) = await store.claim_outbox(1, 60)
     # The try stays counted: the packet may have left before its courier was cut short.
-    assert again.lease.attempt == 2
+    assert claim.lease.attempt == 2
     with pytest.raises(errors.StaleLease):
         async with committing(store) as work:
             await work.outbox.sent([leased.lease], clock.now())
@@ -136,8 +136,8 @@ async def test_a_server_that_became_a_standby_answers_and_takes_nothing(
 ) -> None:
     name = migrated_postgres_url.rpartition("/")[2]
     admin = await asyncpg.connect(migrated_postgres_url)
-    async with opened(migrated_postgres_url, clock) as before:
-        await reporting.writable(before)
+    async with opened(migrated_postgres_url, clock) as store_before:
+        await reporting.writable(store_before)
     await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
 
     async with opened(migrated_postgres_url, clock) as store:

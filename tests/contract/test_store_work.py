@@ -143,21 +143,21 @@ async def test_reading_cannot_write(store: SqlOfficeStore, clock: ManualClock) -
 
 async def test_a_view_does_not_change_while_it_is_read(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with store.read(NORTH) as view:
-        before = await view.outgoing.page(limit=10)
+        page_before = await view.outgoing.page(limit=10)
         await stored(store, outgoing(clock))
-        after = await view.outgoing.page(limit=10)
+        page_after = await view.outgoing.page(limit=10)
 
-    assert before.items == after.items == ()
+    assert page_before.items == page_after.items == ()
 
 
 async def test_no_agency_sees_or_changes_what_is_another_ones(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document, arrived, item = outgoing(clock), incoming(clock), outbox_item(clock)
-    one = delivery(document, "Z91.02")
+    delivery_row = delivery(document, "Z91.02")
     async with committing(store) as work:
         await work.outgoing.add(document)
-        await work.deliveries.add([one])
+        await work.deliveries.add([delivery_row])
         await work.incoming.add(arrived)
         await work.handovers.offer(arrived.id)
         await work.outbox.put(item)
@@ -168,7 +168,7 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
         for ask in (
             other.outgoing.get(document.id),
             other.outgoing.save(document),
-            other.deliveries.get(one.id),
+            other.deliveries.get(delivery_row.id),
             other.incoming.get(arrived.id),
             other.incoming.save(arrived),
             other.handovers.get(arrived.id),
@@ -187,7 +187,7 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
         assert await other.events.of(document.id) == []
         assert await other.blobs.holds(digest("anything")) is False
     async with refused(store, SOUTH, errors.NotFound) as other:
-        await other.deliveries.save_state(one.id, "sent", (), clock.now())
+        await other.deliveries.save_state(delivery_row.id, "sent", (), clock.now())
 
 
 async def test_a_row_cannot_point_into_another_agency(store: SqlOfficeStore, clock: ManualClock) -> None:

@@ -26,7 +26,7 @@ from tests.support.secret import SECRET, key, plain_places, secret_came, with_re
 Act = Callable[[Town], Awaitable[object]]
 
 
-def later(hours: int) -> ManualClock:
+def clock_after(hours: int) -> ManualClock:
     """Each opening has an hour of its own, so that no id is made twice."""
     return ManualClock(START + timedelta(hours=hours))
 
@@ -47,29 +47,29 @@ async def lift_it(town: Town) -> object:
 
 
 async def before_sealing(folder: Path) -> None:
-    async with opened(folder, later(0), change=with_recipient) as town:
+    async with opened(folder, clock_after(0), change=with_recipient) as town:
         await secret_came(town)
 
 
 async def before_lifting(folder: Path) -> None:
     await before_sealing(folder)
-    async with opened(folder, later(1), change=with_recipient) as town:
+    async with opened(folder, clock_after(1), change=with_recipient) as town:
         await seal_it(town)
 
 
 def crashes(folder: Path, act: Act, copies: Path) -> Iterator[Path]:
     """A copy of the folder for each different way in which a crash leaves it."""
-    seen: set[bytes] = set()
+    digests: set[bytes] = set()
     child = os.fork()
     if child == 0:
         asyncio.run(_acted(folder, act))
         os._exit(0)
     try:
         while os.WIFSTOPPED(status := os.waitpid(child, os.WUNTRACED)[1]):
-            found = digest_of(folder)
-            if found not in seen:
-                seen.add(found)
-                yield copied(folder, copies / str(len(seen)))
+            digest = digest_of(folder)
+            if digest not in digests:
+                digests.add(digest)
+                yield copied(folder, copies / str(len(digests)))
             os.kill(child, signal.SIGCONT)
         child = 0
     finally:
@@ -81,13 +81,13 @@ def crashes(folder: Path, act: Act, copies: Path) -> Iterator[Path]:
 
 async def _acted(folder: Path, act: Act) -> None:
     wrap = Killer(Counter(stand_still))
-    async with opened(folder, later(2), wrap, with_recipient) as town:
+    async with opened(folder, clock_after(2), wrap, with_recipient) as town:
         await act(town)
 
 
 async def recovered(folder: Path, sealed_after: bool) -> bool:
     """What a person and the disk see before and after the node has found its feet; whether it is sealed then."""
-    async with opened(folder, later(3), change=with_recipient) as town:
+    async with opened(folder, clock_after(3), change=with_recipient) as town:
         was_readable = await readable(town)
         await holding.settle_all(town.node.hold)
         is_readable = await readable(town)

@@ -109,9 +109,9 @@ def test_threat_108_what_is_over_a_limit_leaves_nothing_on_the_disk(tmp_path: Pa
         ({}, b"x", ("Z" * 129,)),
     ]
     for changes, body, to in rows:
-        told = spool.land(replace(label_of(TRUE[0]), **changes), body, to)
-        assert told.landed is Landed.REFUSED
-        assert told.reason
+        landing = spool.land(replace(label_of(TRUE[0]), **changes), body, to)
+        assert landing.landed is Landed.REFUSED
+        assert landing.reason
         assert files_in(tmp_path) == 0
 
 
@@ -120,9 +120,9 @@ def test_threat_108_a_node_fills_its_own_quota_of_sets_and_of_announced_bytes_an
 ) -> None:
     spool = opened(tmp_path / "sets", limits=replace(LIMITS, open_sets=3))
     flood = [cut(bytes([n]) * 20) for n in range(20)]
-    told = [land(spool, parts[0], "liar") for parts in flood]
-    assert [one.landed for one in told] == [Landed.KEPT] * 3 + [Landed.REFUSED] * 17
-    assert "3 sets of this node are open already" in told[-1].reason
+    landings = [land(spool, parts[0], "liar") for parts in flood]
+    assert [landing.landed for landing in landings] == [Landed.KEPT] * 3 + [Landed.REFUSED] * 17
+    assert "3 sets of this node are open already" in landings[-1].reason
     assert [land(spool, part, "honest").landed for part in TRUE] == [Landed.KEPT] * len(TRUE)
     assert land(spool, flood[0][1], "liar").landed is Landed.KEPT
 
@@ -166,11 +166,11 @@ def test_threat_108_a_header_that_contradicts_the_first_part_refuses_the_set_and
         spool = opened(tmp_path / name, clock)
         land(spool, TRUE[0])
 
-        told = land(spool, TRUE[1], lies=lie)
+        landing = land(spool, TRUE[1], lies=lie)
 
-        assert told.landed is Landed.REFUSED
-        assert name in told.reason
-        assert land(spool, TRUE[2]) == told
+        assert landing.landed is Landed.REFUSED
+        assert name in landing.reason
+        assert land(spool, TRUE[2]) == landing
         (flawed,) = spool.overdue(clock.now())
         assert flawed.flaw.startswith("1 of 4 parts came, and the set was refused: part 2 says")
         assert bytes_of(flawed) == TRUE[0].body
@@ -182,18 +182,18 @@ def test_threat_108_a_part_that_came_with_two_contents_refuses_the_set_until_it_
     for part in TRUE:
         land(spool, part)
 
-    told = land(spool, replace(TRUE[1], body=b"ten forged"))
+    landing = land(spool, replace(TRUE[1], body=b"ten forged"))
 
-    assert told.landed is Landed.REFUSED
-    assert "part 2 came twice with different bytes" in told.reason
+    assert landing.landed is Landed.REFUSED
+    assert "part 2 came twice with different bytes" in landing.reason
     assert spool.complete(10) == []
     (flawed,) = spool.overdue(clock.now())
     spool.done(flawed.token)
     assert {land(spool, part).landed for part in TRUE[1:]} == {Landed.REFUSED}
 
     assert {land(spool, part).landed for part in TRUE} == {Landed.KEPT}
-    (whole,) = spool.complete(10)
-    assert bytes_of(whole) == WHOLE
+    (joined_set,) = spool.complete(10)
+    assert bytes_of(joined_set) == WHOLE
 
 
 def test_threat_108_a_total_that_is_a_lie_is_seen_at_the_part_that_breaks_it(tmp_path: Path) -> None:
@@ -231,8 +231,7 @@ def test_threat_108_parts_of_two_nodes_never_join(spool: Spool, clock: ManualClo
     assert spool.complete(10) == []
     clock.advance(LIMITS.age)
     assert (
-        sorted(one.flaw.partition(" since")[0] for one in spool.overdue(clock.now()))
-        == ["2 of 4 parts came"] * 2
+        sorted(s.flaw.partition(" since")[0] for s in spool.overdue(clock.now())) == ["2 of 4 parts came"] * 2
     )
 
 
@@ -283,26 +282,26 @@ def test_threat_108_whatever_a_liar_sends_the_honest_set_is_whole_and_the_rest_i
     spool = opened(tmp_path_factory.mktemp("parts"), clock, limits)
     for n, part in enumerate(TRUE):
         assert land(spool, part).landed is Landed.KEPT
-        for number, of, size, digest, body, user in lies[n :: len(TRUE)]:
-            told = replace(
+        for number, total, size, digest, body, user in lies[n :: len(TRUE)]:
+            label = replace(
                 label_of(part, user),
                 n=number,
-                of=of,
+                of=total,
                 whole_size=size,
                 whole_digest=Digest(digest),
                 set_id=digest,
             )
-            spool.land(told, body, TO)
+            spool.land(label, body, TO)
     assert spool.counts()["bytes"] <= 2 * limits.open_bytes
 
-    joined = [one for one in spool.complete(10) if one.label.user == "n1"]
-    assert WHOLE in [bytes_of(one) for one in joined]
-    for one in joined:
-        spool.done(one.token)
+    joined = [s for s in spool.complete(10) if s.label.user == "n1"]
+    assert WHOLE in [bytes_of(s) for s in joined]
+    for s in joined:
+        spool.done(s.token)
     clock.advance(LIMITS.age)
-    for one in spool.overdue(clock.now(), 100):
-        assert one.flaw
-        spool.done(one.token)
+    for s in spool.overdue(clock.now(), 100):
+        assert s.flaw
+        spool.done(s.token)
     assert spool.counts()["sets"] == 0
 
 

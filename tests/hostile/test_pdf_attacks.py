@@ -35,7 +35,7 @@ def never_valid(pdf: bytes, trust: PdfTrust) -> FileVerdict:
     """The verdict, which says of no signature that it holds."""
     verdict = judged(pdf, trust)
     assert verdict.verdict is not SignatureWord.VALID
-    assert all(each.verdict is not SignatureWord.VALID for each in verdict.signers)
+    assert all(signer.verdict is not SignatureWord.VALID for signer in verdict.signers)
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
     return verdict
 
@@ -50,10 +50,10 @@ def test_the_bait_is_good(trust: PdfTrust) -> None:
 
 def _sized(pattern: bytes, new: bytes) -> Change:
     def change(pdf: bytes) -> bytes:
-        found = re.search(pattern, pdf, re.DOTALL)
-        assert found is not None
-        assert len(new) <= len(found[0])
-        return pdf.replace(found[0], new.ljust(len(found[0])))
+        match = re.search(pattern, pdf, re.DOTALL)
+        assert match is not None
+        assert len(new) <= len(match[0])
+        return pdf.replace(match[0], new.ljust(len(match[0])))
 
     return change
 
@@ -176,7 +176,7 @@ def test_what_a_signature_nobody_vouches_for_may_have_covered_is_not_official(tr
 
     verdict = judged(pdf, trust)
 
-    assert [each.verdict for each in verdict.signers] == [
+    assert [signer.verdict for signer in verdict.signers] == [
         SignatureWord.VALID,
         SignatureWord.VALID,
         SignatureWord.INVALID,

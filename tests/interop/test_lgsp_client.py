@@ -23,11 +23,11 @@ LOGIN = (lgsp.LOGIN.username, lgsp.LOGIN.password, lgsp.LOGIN.application)
 
 @contextmanager
 def client(url: str, code: str, login: tuple[str, str, str] = LOGIN, key: str = "") -> Iterator[GuideClient]:
-    made = GuideClient(url, lgsp.id_of(code), key or lgsp.key_of(code), login)
+    guide = GuideClient(url, lgsp.id_of(code), key or lgsp.key_of(code), login)
     try:
-        yield made
+        yield guide
     finally:
-        made.close()
+        guide.close()
 
 
 def days() -> tuple[str, str]:
@@ -35,9 +35,9 @@ def days() -> tuple[str, str]:
     return (now - timedelta(days=7)).strftime("%Y/%m/%d"), (now + timedelta(days=1)).strftime("%Y/%m/%d")
 
 
-def text_of(given: dict[str, Any]) -> bytes:
+def text_of(answer: dict[str, Any]) -> bytes:
     """The text, or base64 of it: clients take both."""
-    inside = str(given["data"]["edxml"])
+    inside = str(answer["data"]["edxml"])
     return inside.encode() if inside.lstrip("\ufeff \n").startswith("<") else base64.b64decode(inside)
 
 
@@ -57,9 +57,9 @@ def test_every_call_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]], p
         client(url, sender) as north,
         client(url, receivers[0]) as south,
     ):
-        assert north.call("GET", "getAgenciesList")[0] == 401  # nobody has signed in
-        status, found = north.sign_in()
-        assert (status, str(found["code"])) == (200, "200")
+        assert north.call("GET", "getAgenciesList")[0] == 401  # without a sign-in
+        status, answer = north.sign_in()
+        assert (status, str(answer["code"])) == (200, "200")
         assert 800 < len(north.token) < 1100
         south.sign_in()
 
@@ -68,11 +68,11 @@ def test_every_call_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]], p
         listed = south.listed(*days())
         assert listed["count"] == len(listed["data"]) == 1
         (line,) = listed["data"]
-        seen = tuple(line[name] for name in ("docId", "from", "to", "status"))
-        assert seen == (sent["docId"], sender, receivers[0], "initial")
-        came = text_of(south.get(line["docId"]))
-        assert came != file
-        assert codes_in(came, "To") == receivers
+        fields = tuple(line[name] for name in ("docId", "from", "to", "status"))
+        assert fields == (sent["docId"], sender, receivers[0], "initial")
+        received = text_of(south.get(line["docId"]))
+        assert received != file
+        assert codes_in(received, "To") == receivers
 
         assert south.update(line["docId"], "03")["success"] is True  # some clients tell codes here
         assert south.update(line["docId"], "done")["success"] is True
@@ -81,7 +81,7 @@ def test_every_call_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]], p
         assert north.listed("2020/01/01", "2020/01/02")["data"] == []
 
         agencies = north.call("GET", "getAgenciesList", bare=True)[1]["data"]
-        assert {sender, *receivers} <= {each["orgCode"] for each in agencies}
+        assert {sender, *receivers} <= {agency["orgCode"] for agency in agencies}
 
 
 def test_what_is_refused_has_the_code_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]]) -> None:
@@ -115,7 +115,7 @@ def test_what_was_answered_survives_a_kill_and_the_token_does_not(
         south.token = token
         assert south.call("GET", "getAgenciesList") == (401, {"message": "licenseInfo: invalid"})
         south.sign_in()
-        assert sent in {each["docId"] for each in south.listed(*days())["data"]}
+        assert sent in {line["docId"] for line in south.listed(*days())["data"]}
 
 
 def test_a_fault_that_there_is_none_of_is_named() -> None:

@@ -24,16 +24,16 @@ def written(name: str) -> bytes:
 
 @contextmanager
 def client(url: str, system: str) -> Iterator[SdkClient]:
-    made = SdkClient(url, system, f"secret of {system}")
+    sdk = SdkClient(url, system, f"secret of {system}")
     try:
-        yield made
+        yield sdk
     finally:
-        made.close()
+        sdk.close()
 
 
 def codes_in(file: bytes, element: str) -> list[str]:
-    found = re.findall(rb"<(?:edXML:)?%s>.*?<(?:edXML:)?OrganId>(.*?)<" % element.encode(), file, re.S)
-    return [code.decode().strip() for code in found]
+    codes = re.findall(rb"<(?:edXML:)?%s>.*?<(?:edXML:)?OrganId>(.*?)<" % element.encode(), file, re.S)
+    return [code.decode().strip() for code in codes]
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_every_call_of_the_sdk(tmp_path: Path, systems: dict[str, list[str]]) ->
     with start(tmp_path, systems) as url, client(url, NORTH) as north, client(url, SOUTH) as south:
         sent = north.send(file, sender)
         assert (sent["status"], sent["ErrorCode"]) == ("OK", "0")
-        again = north.send(file, sender)
-        assert again["DocId"] == sent["DocId"]  # the same file is the same message
+        repeat = north.send(file, sender)
+        assert repeat["DocId"] == sent["DocId"]  # the same file is the same message
 
         traced = re.sub(rb"(<edXML:Timestamp>)[^<]*", rb"\g<1>2026/11/20 10:20:30", file)
         assert traced != file
@@ -60,11 +60,11 @@ def test_every_call_of_the_sdk(tmp_path: Path, systems: dict[str, list[str]]) ->
         (line, *_) = south.listed()
         assert (line["docId"], line["from"], line["status"]) == (sent["DocId"], sender, "initial")
         got = south.asked("getEdoc", {"docId": line["docId"], "filePath": "/home/clerk"}, body=b"{}")
-        came = base64.b64decode(got["data"], validate=True)
-        assert came != file
-        assert codes_in(came, "To") == codes_in(file, "To")
+        received = base64.b64decode(got["data"], validate=True)
+        assert received != file
+        assert codes_in(received, "To") == codes_in(file, "To")
         status, raw = south.call("downloadEdoc", {"docId": line["docId"]}, verb="GET")
-        assert (status, raw) == (200, came)
+        assert (status, raw) == (200, received)
 
         assert south.asked("countReceiveEdoc", verb="GET")["count"] >= 1
         processing = {"docId": line["docId"], "status": "processing"}
@@ -72,11 +72,11 @@ def test_every_call_of_the_sdk(tmp_path: Path, systems: dict[str, list[str]]) ->
         assert south.listed()[0]["status"] == "processing"  # docId, status, filePath stick and are ignored
         assert south.asked("updateStatus", {"status": "done"}, body=b"{}")["ErrorCode"] == "0"
         assert south.listed() == []
-        (told, *_) = north.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"})["data"]
-        assert (told["senderDocId"], told["receiveStatus"]) == (sent["DocId"], "done")
+        (row, *_) = north.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"})["data"]
+        assert (row["senderDocId"], row["receiveStatus"]) == (sent["DocId"], "done")
 
         agencies = north.asked("getAgenciesList")["data"]
-        assert {sender, *systems[SOUTH]} <= {each["code"] for each in agencies}
+        assert {sender, *systems[SOUTH]} <= {agency["code"] for agency in agencies}
         assert north.asked("getAgenciesListQD20", {"level": "1"})["data"]
         assert "version" in north.asked("getSynchronizeUnit")["data"][0]
         new = dict.fromkeys(("id", "pcode", "mobile", "fax"), "")
@@ -111,4 +111,4 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path, systems: dict[str, li
     with start(tmp_path, systems) as url, client(url, NORTH) as north:
         sent = north.send(file, sender)["DocId"]
     with start(tmp_path, systems) as url, client(url, SOUTH) as south:
-        assert sent in {each["docId"] for each in south.listed()}
+        assert sent in {line["docId"] for line in south.listed()}

@@ -38,9 +38,9 @@ async def press(page: Page, act: str) -> None:
 async def placed(page: Page, act: str) -> None:
     """The button of an act that leaves the page where it is; without scripts the page comes again."""
     version = page.locator("input[name=version]")
-    before = await version.input_value()
+    old_version = await version.input_value()
     await page.locator(f'button[name=act][value="{act}"]').last.click()
-    await expect(version).not_to_have_value(before)
+    await expect(version).not_to_have_value(old_version)
 
 
 async def given(page: Page, *files: Path) -> None:

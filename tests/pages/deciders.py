@@ -49,15 +49,15 @@ class Decider:
 async def two(node: Office, url: str, skip: Skip, by: By = MACHINE) -> tuple[Decider, Decider]:
     """In the place of those who set the stage, whose secrets nobody knows; added by whoever administers accounts."""
     async with node.deciding.decisions.read() as view:
-        staged = [each for each in await view.people.everybody() if Role.TRUST in each.roles]
-    for each in staged:
-        await people.block(node.deciding, "operator", each.name)
-    made: list[Decider] = []
+        staged = [person for person in await view.people.everybody() if Role.TRUST in person.roles]
+    for person in staged:
+        await people.block(node.deciding, "operator", person.name)
+    deciders: list[Decider] = []
     for login in ("kiemsoat.mot", "kiemsoat.hai"):
-        by = made[0].one.by if made else by
-        one, _, _ = await with_factor(await someone(node.accounts, by, login, post(PostRole.OPERATOR)))
+        by = deciders[0].one.by if deciders else by
+        account, _, _ = await with_factor(await someone(node.accounts, by, login, post(PostRole.OPERATOR)))
         await people.give(node.deciding, None, "operator", login, (Role.TRUST,))
-        made.append(Decider(one=one, url=url, skip=skip))
+        deciders.append(Decider(one=account, url=url, skip=skip))
         skip(timedelta(seconds=31))
     skip(_OLD_ENOUGH)
-    return made[0], made[1]
+    return deciders[0], deciders[1]

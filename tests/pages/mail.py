@@ -54,7 +54,7 @@ class Mail(Acts):
 
     async def events(self, id: str, kind: EventKind) -> list[Event]:
         async with self.node.store.read(await self.scope("department")) as work:
-            return [each for each in await work.events.of(id) if each.kind is kind]
+            return [event for event in await work.events.of(id) if event.kind is kind]
 
     async def told(self, sent: OutgoingDocument, state: str) -> Fact:
         """What its sender learnt last, once it stands so there."""

@@ -44,18 +44,18 @@ async def land_broken(site: Site) -> str:
         outcomes = await site.node.axis.publish(parcel("broken-1", BROKEN), [DEPARTMENT])
         return outcomes[DEPARTMENT].fate is not Fate.NEVER
 
-    known = await packets_aside(site)
+    known_ids = await packets_aside(site)
     await until(is_published, "the packet is on the axis")
-    return await _landed(site, known)
+    return await _landed(site, known_ids)
 
 
-async def _landed(site: Site, known: list[str]) -> str:
+async def _landed(site: Site, known_ids: list[str]) -> str:
     """The one that was put aside since."""
 
-    async def others() -> list[str]:
-        return [id for id in await packets_aside(site) if id not in known]
+    async def new_ids() -> list[str]:
+        return [id for id in await packets_aside(site) if id not in known_ids]
 
-    return (await until(others, "the packet landed"))[0]
+    return (await until(new_ids, "the packet landed"))[0]
 
 
 async def packets_aside(site: Site) -> list[str]:

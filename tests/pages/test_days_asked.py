@@ -12,7 +12,7 @@ from tests.pages.site import Site
 from tests.support.accounts import HERE
 from tests.support.cases import Cases
 
-SAID = "Không đọc được ngày"
+MESSAGE = "Không đọc được ngày"
 WRONG = "tu=32/13/2026"
 PATHS = {
     PostRole.CLERK: (
@@ -37,9 +37,9 @@ async def test_a_day_that_is_none_is_said_and_nothing_is_given(site: Site, cases
                     assert (await guest.get(path)).status == 200
                     refused = await guest.get(f"{path}&{WRONG}")
                     assert refused.status == 422
-                    assert SAID in refused.text
+                    assert MESSAGE in refused.text
                     assert 'value="32/13/2026"' in refused.text
                     assert not re.search(r'data-row|href="/(so-van-ban|nhat-ky)/(tai|in)\b', refused.text)
             with cases.case(f"the piece of {SWAPPED[role]}"):
                 piece = await guest.get(f"{SWAPPED[role]}&{WRONG}", X_Piece="1")
-                assert (piece.status, piece.text.count(SAID)) == (200, 1)
+                assert (piece.status, piece.text.count(MESSAGE)) == (200, 1)

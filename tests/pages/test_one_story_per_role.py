@@ -45,7 +45,10 @@ async def test_a_clerk_takes_in_refuses_and_sends(
     await expect(page.locator("[data-last] .big-number")).to_have_text("1")
     await expect(page.locator(f"[data-id='{first.id}'] [data-deed]")).to_have_text("Số đến 1")
     assert page.url == f"{site.url}/van-ban-den#{second.id}"
-    assert [(await mail.known(each.id)).state.value for each in (first, second)] == ["accepted", "new"]
+    assert [(await mail.known(document.id)).state.value for document in (first, second)] == [
+        "accepted",
+        "new",
+    ]
 
     await page.keyboard.press("u")
     await page.locator("[data-inside] #reason").wait_for()
@@ -62,10 +65,10 @@ async def test_a_clerk_takes_in_refuses_and_sends(
 
 async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_property: Record) -> None:
     """Dropped, read, addressed, checked, sent, called back and sent."""
-    earlier = {each.id for each in await arrived(site)}
+    earlier = {d.id for d in await arrived(site)}
 
-    async def came() -> list[IncomingDocument]:
-        return [each for each in await arrived(site) if each.id not in earlier]
+    async def list_new() -> list[IncomingDocument]:
+        return [document for document in await arrived(site) if document.id not in earlier]
 
     await page.goto(NEW)
     await axe.check(page, record_property, NEW)
@@ -78,9 +81,9 @@ async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_proper
         assert (await page.input_value("#subject")).startswith("V/v phối hợp")
         await hand.click("#reply-no")
         drops = page.locator("[value^=drop-to]")
-        for left in reversed(range(await drops.count())):
+        for remaining in reversed(range(await drops.count())):
             await drops.first.click()
-            await expect(drops).to_have_count(left)
+            await expect(drops).to_have_count(remaining)
         await hand.fill("#paste", "Sở Thử nghiệm tỉnh Sao Mai (để biết)")
         await hand.click("button[value=paste]")
         await expect(drops).to_have_count(1)
@@ -93,7 +96,7 @@ async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_proper
                 await hand.press("Control+Enter")
             assert page.url.endswith("/da-gui")
             await axe.check(page, record_property, f"{NEW}/{{id}}/da-gui")
-            assert await came() == []
+            assert await list_new() == []
 
             async with page.expect_navigation():
                 await page.click("#undo button")
@@ -104,10 +107,12 @@ async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_proper
     site.clock.skip(timedelta(seconds=31))
     async with site.node.store.read(await scope_of(site, "province")) as work:
         assert len(await work.events.of((await written(site))[0].id)) >= 1
-    await until(came, "the letter")
+    await until(list_new, "the letter")
 
-    assert [(one.number, one.subject[:12]) for one in await came()] == [("118", "V/v phối hợp")]
-    assert sorted(each.state for each in (await written(site))[:2]) == ["cancelled", "packed"]
+    assert [(document.number, document.subject[:12]) for document in await list_new()] == [
+        ("118", "V/v phối hợp")
+    ]
+    assert sorted(d.state for d in (await written(site))[:2]) == ["cancelled", "packed"]
 
 
 async def test_a_head_gives_an_opinion_and_assigns(

@@ -35,18 +35,18 @@ async def test_a_packet_that_was_changed_after_signing_is_returned(site: Site, m
         await _clerk(site, guest)
         page = (await guest.get(f"/van-hanh/cach-ly/{id}")).text
         act = f"/van-hanh/cach-ly/{id}/quyet-dinh/tra-lai"
-        asked = (await guest.get(act)).text
-        done = await guest.post(act, {"code": "NOT_AUTHENTIC", "reason": "Đã gọi văn thư Ủy ban"})
-        said = await guest.get(done.leads)
+        page_text = (await guest.get(act)).text
+        answer = await guest.post(act, {"code": "NOT_AUTHENTIC", "reason": "Đã gọi văn thư Ủy ban"})
+        next_page = await guest.get(answer.leads)
 
     assert MAIN.findall(page) == [act]
     (heading,) = HEADING.findall(page)
     assert "Ủy ban nhân dân tỉnh" in heading
     assert sent.draft.code in heading
     assert "changed-1" not in heading
-    assert "không tự trả lời" in asked
-    assert done.status == 303
-    assert "Đã ghi trả lại" in said.text
+    assert "không tự trả lời" in page_text
+    assert answer.status == 303
+    assert "Đã ghi trả lại" in next_page.text
     assert await packets_aside(site) == []
     assert (await reporting.find_packet(site.node.store, "", id)).state == "returned"
     assert "02" not in {fact.code for fact in await _facts_of_sender(mail, sent.id)}

@@ -25,16 +25,16 @@ async def test_what_was_assigned_waits_nowhere_for_an_assignment(
     site: Site, mail: Mail, cases: Cases
 ) -> None:
     """Neither where the sender was told of it, nor where a program named the unit without a status."""
-    sent, told = await mail.taken_in()
-    given = Assignment(lead_unit=UNIT)
-    await mail.status("department", sent, StatusCall(code="04", staff=mail.clerk(), assignment=given))
+    sent, document = await mail.taken_in()
+    assignment = Assignment(lead_unit=UNIT)
+    await mail.status("department", sent, StatusCall(code="04", staff=mail.clerk(), assignment=assignment))
     _, silent = await mail.taken_in("plan")
-    await act.assign(site.node.inn, await mail.scope("department"), silent.id, given)
+    await act.assign(site.node.inn, await mail.scope("department"), silent.id, assignment)
     site.clock.skip(timedelta(days=1))
     person = site.person(PostRole.CLERK, "department")
     async with calling(site.url) as guest:
         guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
-        for path in _pages(told, silent):
+        for path in _pages(document, silent):
             with cases.case(path):
                 page = await guest.get(path)
                 assert page.status == 200

@@ -74,7 +74,7 @@ class Case:
 
 
 def _stolen(mutate: Mutation) -> Make:
-    """Somebody without the key changes a good file."""
+    """Change a good file without having the key."""
     return lambda letter: mutate(letter.signed())
 
 
@@ -89,10 +89,10 @@ def _bytes(data: bytes) -> Make:
 
 def _from(rows: Iterable[tuple[str, Mutation, str]], how: Callable[[Mutation], Make]) -> Iterator[Case]:
     for name, mutate, code in rows:
-        threat, _, rest = name.partition("-")
-        if threat.isdigit() and not rest.startswith("two-sender"):
-            told = None if code == test_not_canonical.GENERAL else code
-            yield Case(threat=int(threat), name=rest, make=how(mutate), code=told)
+        threat, _, case_name = name.partition("-")
+        if threat.isdigit() and not case_name.startswith("two-sender"):
+            expected_code = None if code == test_not_canonical.GENERAL else code
+            yield Case(threat=int(threat), name=case_name, make=how(mutate), code=expected_code)
 
 
 def _parsers() -> Iterator[Case]:
@@ -153,8 +153,8 @@ def _values() -> Iterator[Case]:
         yield Case(threat=33, name=kind, make=weak, code=code)
 
 
-def _entity(what: bytes) -> bytes:
-    return test_parser.DECLARATION + b"<!DOCTYPE a [" + what + b"]>" + test_parser.QCVN + b"&x;</edXML>"
+def _entity(content: bytes) -> bytes:
+    return test_parser.DECLARATION + b"<!DOCTYPE a [" + content + b"]>" + test_parser.QCVN + b"&x;</edXML>"
 
 
 _BODY = b"<edXML:edXMLBody>"
@@ -226,7 +226,7 @@ def _without_line(n: int) -> Mutation:
     return mutate
 
 
-def _line_again(n: int, content_id: bytes, name: bytes) -> Mutation:
+def _repeat_line(n: int, content_id: bytes, name: bytes) -> Mutation:
     """Another entry of the manifest, like the n-th one but for its id and name."""
 
     def mutate(data: bytes) -> bytes:
@@ -255,29 +255,29 @@ _OTHER_NAME = swap(b"<AttachmentName>cong-van.pdf", b"<AttachmentName>khac.pdf")
 
 
 def _manifests() -> Iterator[Case]:
-    """What an owner may sign although its parts do not fit together (edxml.md 2.6)."""
+    """Yield files that an owner may sign although their parts do not fit together (edxml.md 2.6)."""
     rows: list[tuple[str, Mutation, str]] = [
-        ("66-one-more-announced", _line_again(1, b"cid:x", b"them.pdf"), "ENV-DIALECT"),
+        ("66-one-more-announced", _repeat_line(1, b"cid:x", b"them.pdf"), "ENV-DIALECT"),
         ("66-none-came", _without_parts, "ENV-DIALECT"),
         ("67-entry-without-attachment", _without_part(2), "ENV-DIALECT"),
         ("68-content-id-twice", swap(_PART + _SECOND, _PART + _FIRST), "ENV-DIALECT"),
         ("68-content-id-twice-in-the-manifest", swap(_LINE + _SECOND, _LINE + _FIRST), "ENV-DIALECT"),
         ("69-attachment-without-entry", _without_line(2), "ENV-DIALECT"),
-        ("71-two-entries-for-one", _line_again(1, _FIRST, b"cong-van.pdf"), "ENV-DIALECT"),
+        ("71-two-entries-for-one", _repeat_line(1, _FIRST, b"cong-van.pdf"), "ENV-DIALECT"),
         *(
-            (f"70-{what}-of-another-name", _both(_renamed(spelled), _OTHER_NAME), "ENV-DIALECT")
-            for what, spelled in _SPELLED.items()
+            (f"70-{content}-of-another-name", _both(_renamed(spelling), _OTHER_NAME), "ENV-DIALECT")
+            for content, spelling in _SPELLINGS.items()
         ),
         *(
-            (f"70-{what}-of-the-same-name", _renamed(spelled), test_not_canonical.GENERAL)
-            for what, spelled in _SPELLED.items()
+            (f"70-{content}-of-the-same-name", _renamed(spelling), test_not_canonical.GENERAL)
+            for content, spelling in _SPELLINGS.items()
         ),
     ]
     yield from _from(rows, _owned)
     yield from _from([("71-attachment-changed", swap(b">JVBERi", b">JVBERj"), "SIG-DIGEST")], _stolen)
 
 
-_SPELLED = {
+_SPELLINGS = {
     "angle-brackets": b"&lt;" + _FIRST + b"&gt;",
     "escapes": _FIRST.replace(b"-", b"%2D"),
     "capitals": _FIRST.upper(),
@@ -314,8 +314,8 @@ def _changed_at(raw: bytes, place: int) -> bytes:
 _TEXT = b'xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">JVBERi'
 
 
-def _found() -> Iterator[Case]:
-    """What was thought of while the others were tried."""
+def _more_cases() -> Iterator[Case]:
+    """Yield cases that were found while the others were tried."""
     certificate = b"<ds:X509Certificate>" + b64encode(RSA.certificate_der) + b"</ds:X509Certificate>"
     rows: list[tuple[str, Mutation, str]] = [
         ("126-megabytes", behind(b"<ds:SignatureValue>", b"A" * 2_000_000), "ENV-LIMIT"),
@@ -332,7 +332,8 @@ def _found() -> Iterator[Case]:
 
 
 def _encodings() -> Iterator[Case]:
-    """What stands where base64 was promised. What nobody can open is answered 02, because its sender is proved."""
+    """Yield files that are not base64 where it was promised. A file that cannot be opened is answered 02, because its
+    sender is proved."""
     rows: list[tuple[str, Mutation, str]] = [
         ("72-white-space", swap(_TEXT, _TEXT[:-4] + b"\n  BE\tRi"), test_not_canonical.GENERAL),
         ("72-truncated", swap(_TEXT, _TEXT[:-1]), "DAMAGED"),
@@ -365,7 +366,7 @@ def _all() -> Iterator[Case]:
         _encodings,
     ):
         yield from tables()
-    yield from _found()
+    yield from _more_cases()
 
 
 CASES: tuple[Case, ...] = tuple(sorted(_all(), key=lambda case: case.id))

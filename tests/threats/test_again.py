@@ -45,8 +45,8 @@ def packet(n: int | None = None, packet_id: str | None = None, model: Envelope |
     return Sent(raw, Told(packet_id=name))
 
 
-async def bring(door: AxisDoor, sent: Sent, told: Told | None = None) -> Outcome:
-    return await door.deliver(sent.raw, told or sent.told)
+async def bring(door: AxisDoor, sent: Sent, routing: Told | None = None) -> Outcome:
+    return await door.deliver(sent.raw, routing or sent.told)
 
 
 def admitted(outcome: Outcome) -> None:
@@ -63,17 +63,17 @@ async def test_threat_050_the_same_bytes_again_are_answered_again_and_nothing_mo
 ) -> None:
     sent = packet()
     admitted(await bring(door, sent))
-    before = await door.ground.town.count("incoming_document")
+    count = await door.ground.town.count("incoming_document")
     door.ground.town.clock.advance(120)
 
-    async def answered_again() -> tuple[str, ...]:
+    async def repeated_answer() -> tuple[str, ...]:
         assert (await door.settled(sent.raw)).state == "done"
         return await door.answers()
 
     await door.publish(sent.raw, sent.told)
-    answer: tuple[str, ...] = await until(answered_again, "another answer")
+    answer: tuple[str, ...] = await until(repeated_answer, "another answer")
     assert answer == ("01",)
-    assert await door.ground.town.count("incoming_document") == before
+    assert await door.ground.town.count("incoming_document") == count
     record_property("outcome", Word.DEDUP.value)
     await door.takes_the_next()
 
@@ -91,10 +91,10 @@ async def test_threat_038_098_another_file_of_the_same_signed_words_is_no_second
         sent = packet()
         admitted(await bring(door, sent))
 
-        again = await bring(door, Sent(change(sent.raw), sent.told))
+        repeat = await bring(door, Sent(change(sent.raw), sent.told))
 
-        assert (again.word, again.code) == (Word.DEDUP, "MSG-REPEAT")
-        record_property("outcome", again.word.value)
+        assert (repeat.word, repeat.code) == (Word.DEDUP, "MSG-REPEAT")
+        record_property("outcome", repeat.word.value)
 
 
 async def test_threat_051_another_body_under_a_known_packet_id_stays_out(
@@ -115,10 +115,10 @@ async def test_threat_052_105_the_same_body_under_another_packet_id_is_a_repeat(
     admitted(await bring(door, packet(number)))
     door.ground.town.clock.advance(120)
 
-    again = await bring(door, packet(number))
+    repeat = await bring(door, packet(number))
 
-    assert (again.word, again.code, again.answered) == (Word.DEDUP, "MSG-REPEAT", ("01",))
-    record_property("outcome", again.word.value)
+    assert (repeat.word, repeat.code, repeat.answered) == (Word.DEDUP, "MSG-REPEAT", ("01",))
+    record_property("outcome", repeat.word.value)
 
 
 async def test_threat_052_a_known_number_with_other_content_waits_for_a_person(
@@ -139,7 +139,7 @@ async def test_threat_055_a_storm_of_copies_is_one_document_each(
     sent = [packet() for _ in range(4)]
     storm = sent * 10
     random.Random(7).shuffle(storm)
-    before = await door.ground.town.count("incoming_document")
+    count = await door.ground.town.count("incoming_document")
 
     for copy in storm:
         await door.publish(copy.raw, copy.told)
@@ -148,7 +148,7 @@ async def test_threat_055_a_storm_of_copies_is_one_document_each(
     assert await door.answers() == ("01",) * len(sent)
     await door.takes_the_next()
 
-    assert await door.ground.town.count("incoming_document") == before + len(sent) + 1
+    assert await door.ground.town.count("incoming_document") == count + len(sent) + 1
     record_property("outcome", Word.DEDUP.value)
 
 

@@ -32,7 +32,7 @@ async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out
     await town.brought(packet)
     arrived = await town.only()
     lying = Lying.of(town.node)
-    for told, (name, change) in enumerate(CHANGES.items(), start=1):
+    for number, (name, change) in enumerate(CHANGES.items(), start=1):
         with cases.case(name):
             await lying.change(packet.digest, change)
 
@@ -42,7 +42,7 @@ async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out
                 await reading.open_envelope(town.node.inn, await town.scope(PROVINCE), arrived.id)
 
             kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
-            assert kinds.count(EventKind.ALERT_CONTENT) == 2 * told
+            assert kinds.count(EventKind.ALERT_CONTENT) == 2 * number
             await lying.write(packet.digest, packet.raw)
             assert await town.read(arrived) == PDF
 

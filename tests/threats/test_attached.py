@@ -76,7 +76,7 @@ async def test_each_threat_in_an_attached_file_waits_for_the_clerk(
 async def test_each_threat_in_a_file_handed_in_is_refused(
     embedded: AxisDoor, services: api.Door, cases: Cases, record_property: Record
 ) -> None:
-    before = await embedded.ground.town.count("outgoing_document")
+    count = await embedded.ground.town.count("outgoing_document")
     for sent, (id, (name, raw)) in enumerate(bad_files().items()):
         with tried(cases, record_property, id, "api") as say:
             number = str(next(_NUMBERS))
@@ -88,7 +88,7 @@ async def test_each_threat_in_a_file_handed_in_is_refused(
             say(Word.REJ_FMT.value)
             assert answer.status == 422, answer
             assert {error["pointer"] for error in answer.json["errors"]} >= {"/files/1"}, answer
-            assert await embedded.ground.town.count("outgoing_document") == before + sent
+            assert await embedded.ground.town.count("outgoing_document") == count + sent
             assert embedded.ground.stray_files() == []
             good = await services.send(meta, files=files[:1], agency=RECEIVER, once=f"{number}-good")
             assert good.status == 202, good

@@ -21,9 +21,9 @@ NO_SUCH_SENDER = {"SIG-NO-BINDING": "SIG-SENDER"}
 
 def sample() -> list[Case]:
     """The first case of each threat, and as many others at equal distances."""
-    others = [case for case in CASES if case not in FIRST]
-    wanted = SAMPLE - len(FIRST)
-    return [*FIRST, *(others[n * len(others) // wanted] for n in range(wanted))]
+    candidates = [case for case in CASES if case not in FIRST]
+    size = SAMPLE - len(FIRST)
+    return [*FIRST, *(candidates[n * len(candidates) // size] for n in range(size))]
 
 
 async def try_at(door: Door, case: Case, cases: Cases, record: table.Record) -> None:
@@ -44,8 +44,8 @@ async def try_at(door: Door, case: Case, cases: Cases, record: table.Record) -> 
         elif case.code == HELD:
             assert outcome.word is Word.HELD, outcome
         else:
-            said = (outcome.code, outcome.word, outcome.answered)
-            assert said == (case.code, Word.REJ_FMT, ("02",)), outcome
+            answer = (outcome.code, outcome.word, outcome.answered)
+            assert answer == (case.code, Word.REJ_FMT, ("02",)), outcome
 
 
 @pytest.mark.asyncio(loop_scope="session")
