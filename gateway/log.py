@@ -24,7 +24,7 @@ _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound")
 
 
 class _Bound(AbstractContextManager[None]):
-    __slots__ = ("_before", "_ids")
+    __slots__ = ("_ids", "_token")
 
     def __init__(self, ids: dict[str, str]) -> None:
         self._ids = ids
@@ -33,10 +33,10 @@ class _Bound(AbstractContextManager[None]):
         ids = dict(_BOUND.get({}))
         for name, text in self._ids.items():
             ids[name] = text[:_LONGEST]
-        self._before = _BOUND.set(ids)
+        self._token = _BOUND.set(ids)
 
     def __exit__(self, *_: object) -> None:
-        _BOUND.reset(self._before)
+        _BOUND.reset(self._token)
 
 
 def bound(**ids: str) -> AbstractContextManager[None]:
@@ -123,7 +123,7 @@ class _Window:
 
     since: float
     at: float
-    written: int = 0
+    written_count: int = 0
     suppressed: int = 0
 
 
@@ -154,10 +154,10 @@ class Throttle(logging.Filter):
                 )
             self._forget(now)
             window = self._windows[cause] = _Window(since=now, at=record.created)
-        if window.written >= most:
+        if window.written_count >= most:
             window.suppressed += 1
             return False
-        window.written += 1
+        window.written_count += 1
         if record.exc_info:
             last = self._traced.get(cause)
             is_new = last is None or now - last >= TRACE_S
@@ -232,7 +232,7 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def unforeseen(logger: logging.Logger, name: str, error: Exception, **ids: object) -> None:
+def log_unforeseen(logger: logging.Logger, name: str, error: Exception, **ids: object) -> None:
     """Log an unforeseen error, with its trace; `name` is the action that it broke."""
     logger.error("an error that nobody foresaw", exc_info=error, extra={"action": name, **ids})
 

@@ -35,7 +35,7 @@ _Counts = dict[tuple[Metric, Lane], list[int]]
 
 
 @contextmanager
-def at_door(arrived_at: datetime) -> Iterator[None]:
+def note_arrival(arrived_at: datetime) -> Iterator[None]:
     """Note the arrival of a call while its body runs."""
     token = _ARRIVED_AT.set(arrived_at)
     try:
@@ -44,7 +44,7 @@ def at_door(arrived_at: datetime) -> Iterator[None]:
         _ARRIVED_AT.reset(token)
 
 
-def came() -> datetime | None:
+def arrived_at() -> datetime | None:
     """Return the arrival of the current call; None for the node's own work."""
     return _ARRIVED_AT.get(None)
 
@@ -58,13 +58,13 @@ class Stopwatch:
         self._clock = clock
         self._hour: dict[datetime, _Counts] = {}
 
-    def took(self, metric: Metric, lane: Lane, since: datetime | None) -> None:
+    def record(self, metric: Metric, lane: Lane, since: datetime | None) -> None:
         """Record a step that is committed now; without a known start it is not counted."""
         if since is None:
             return
         now = self._clock.now()
         seconds = max((now - since).total_seconds(), 0.0)
-        _TIMINGS[metric].took(seconds, lane=lane, axis=self._axis)
+        _TIMINGS[metric].observe(seconds, lane=lane, axis=self._axis)
         self._slot(now)[metric, lane][bucket(seconds)] += 1
 
     def slots(self) -> Sequence[Slot]:

@@ -21,9 +21,9 @@ from tests.support.fixtures import pool as pool
 from tests.support.fixtures import store as store
 from tests.support.fixtures import town as town
 from tests.support.fixtures import url as url
-from tests.support.kept import lies_in as lies_in
 from tests.support.seed import pytest_report_header as pytest_report_header
 from tests.support.seed import seed as seed
+from tests.support.stored_content import lies_in as lies_in
 from tests.unit.cli.conftest import terminal as terminal
 
 

@@ -30,7 +30,16 @@ from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
 from gateway.api.parsing import CheckedRequest, nearest
 from gateway.api.problems import BadCall, RequestFault, bad_value
-from gateway.api.shapes import EVERYTHING, Asked, Asking, Chosen, Piece, Told, media_type, split
+from gateway.api.shapes import (
+    EVERYTHING,
+    Asking,
+    Chosen,
+    Piece,
+    RequestModel,
+    ResponseModel,
+    media_type,
+    split,
+)
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM
@@ -42,7 +51,7 @@ from gateway.store.repository import Page
 from gateway.stored_content import OpenFile
 
 M = TypeVar("M", bound=BaseModel)
-A = TypeVar("A", bound=Told)
+A = TypeVar("A", bound=ResponseModel)
 
 LONGEST_KEY = 255
 # A cursor and the digest of its query, between them a sign that no cursor of the store has.
@@ -58,7 +67,7 @@ class Call:
     deps: ApiDeps
     lang: Lang
     id: str
-    who: Caller | None = None
+    identified: Caller | None = None
     body: BaseModel | None = None
     query: BaseModel | None = None
     chosen: Chosen = EVERYTHING
@@ -68,9 +77,9 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        if self.who is None:
+        if self.identified is None:
             raise Denied("this call needs a key")
-        return self.who
+        return self.identified
 
     def scope(self) -> AgencyScope:
         return self.caller.scope()
@@ -139,7 +148,7 @@ class Call:
             raise StaleVersion(f"If-Match names version {expected}, the present version is {present}")
         return present
 
-    def tell(self, view: Told, *, status: int = 200) -> web.Response:
+    def tell(self, view: ResponseModel, *, status: int = 200) -> web.Response:
         """Write the answer, with the chosen fields."""
         return self.tell_text(view.model_dump_json(by_alias=True, include=self.chosen.include), status=status)
 
@@ -219,7 +228,7 @@ Words = Annotated[list[Piece], BeforeValidator(split), Field(max_length=40)]
 Since = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 
-class PageQuery(Asked):
+class PageQuery(RequestModel):
     """Which page of a list."""
 
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS, description="Rows on one page")
@@ -232,7 +241,7 @@ class TextQuery(PageQuery):
     q: Asking | None = Field(None, description="Words to look for")
 
 
-class PageOut(Told, Generic[T]):
+class PageOut(ResponseModel, Generic[T]):
     """One page of a list."""
 
     data: list[T]
@@ -357,7 +366,7 @@ async def download(
     }
     if sha256 is not None:
         headers |= {"X-Content-SHA256": sha256, "ETag": f'"{sha256}"'}
-    return await downloads.give(call.request, pieces, lambda _: headers, size)
+    return await downloads.send_file(call.request, pieces, lambda _: headers, size)
 
 
 async def stream(call: Call, file: OpenFile) -> web.StreamResponse:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, creat
 from gateway.api.parsing import nearest
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import Route
-from gateway.api.shapes import EVERYTHING, Asked, Chosen, Include, split
+from gateway.api.shapes import EVERYTHING, Chosen, Include, RequestModel, split
 
 PARAMETER = "fields"
 _MOST, _LONGEST = 200, 100
@@ -26,7 +26,7 @@ _ALL_ROWS = "__all__"
 _KNOWN_BY = ("id", "code")
 
 
-class Choosing(Asked):
+class Choosing(RequestModel):
     """Query of each call that reads, beside its own."""
 
     fields: Annotated[

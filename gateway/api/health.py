@@ -9,11 +9,11 @@ from typing import Literal
 from gateway.api.call import Call
 from gateway.api.problems import BadCall
 from gateway.api.routes import Routes
-from gateway.api.shapes import Told
+from gateway.api.shapes import ResponseModel
 from gateway.domain.diagnosis import Diagnosis, check_words, condition
 
 
-class Health(Told):
+class Health(ResponseModel):
     """`status` is `ok`, or `degraded`: calls are served, and what a check names waits until it is well again."""
 
     status: Literal["ok", "degraded"]

@@ -19,13 +19,13 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gateway.api.call import Call
-from gateway.api.shapes import Told
+from gateway.api.shapes import ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.words.labels import say
 
 BASE = "/api/v1"
 
-Handler = Callable[[Call], Awaitable[Told | web.StreamResponse]]
+Handler = Callable[[Call], Awaitable[ResponseModel | web.StreamResponse]]
 
 
 class Body(StrEnum):
@@ -97,7 +97,7 @@ _DOWNLOAD_TEXT = (
 
 
 # Any: a handler takes the call, and by these names its checked body and query.
-_Function = TypeVar("_Function", bound=Callable[..., Awaitable[Told | web.StreamResponse]])
+_Function = TypeVar("_Function", bound=Callable[..., Awaitable[ResponseModel | web.StreamResponse]])
 _CHECKED_PARTS = {"body": "asks", "query": "query"}
 
 
@@ -121,10 +121,10 @@ class Routes(list[Route]):
             hints = get_type_hints(function)
             parts = [name for name in _CHECKED_PARTS if name in hints]
             row.update({_CHECKED_PARTS[name]: hints[name] for name in parts})
-            if issubclass(hints["return"], Told):
+            if issubclass(hints["return"], ResponseModel):
                 row["answer"] = hints["return"]
 
-            async def handler(call: Call) -> Told | web.StreamResponse:
+            async def handler(call: Call) -> ResponseModel | web.StreamResponse:
                 return await function(call, **{name: getattr(call, name) for name in parts})
 
             first, *words = function.__name__.split("_")

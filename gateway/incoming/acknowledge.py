@@ -99,7 +99,7 @@ def of_document(document: IncomingDocument) -> AnsweredPacket:
     )
 
 
-class Said(TypedDict, total=False):
+class AnswerDetails(TypedDict, total=False):
     """Parts of an answer besides its code."""
 
     description: str | None
@@ -108,13 +108,13 @@ class Said(TypedDict, total=False):
     terms: Terms | None
 
 
-async def put(
+async def queue_answer(
     services: IncomingServices,
     work: SqlWork,
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
-    **details: Unpack[Said],
+    **details: Unpack[AnswerDetails],
 ) -> None:
     """Queue the answer for signing and sending, if the caller commits."""
     packet = _make_packet(services, agency, answered, code, **details)
@@ -124,7 +124,7 @@ async def put(
         if details.get("staff") is not None or details.get("description") is not None:
             # A person can word it otherwise, unless the answered packet is at fault.
             _refuse_unsayable(packet, agency, error)
-    await work.jobs.put("answer", answered.subject_id, payload=packet)
+    await work.jobs.add("answer", answered.subject_id, payload=packet)
     work.when_committed(services.wake)
 
 
@@ -133,7 +133,7 @@ async def sign(
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
-    **details: Unpack[Said],
+    **details: Unpack[AnswerDetails],
 ) -> PutStatus | None:
     """Sign the same answer before anything of its packet is committed; the result puts it into the outbox in the unit of
     work that commits the packet. None where that cannot be; then `put` has it signed later."""
@@ -146,7 +146,7 @@ def _make_packet(
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
-    **details: Unpack[Said],
+    **details: Unpack[AnswerDetails],
 ) -> StatusPacket:
     """Make the status with its receipt (R2, receipts)."""
     return StatusPacket(
@@ -205,7 +205,7 @@ def _add_reference(description: str | None, packet_id: PacketId | None) -> str |
 REPEAT_PAUSE = timedelta(minutes=1)
 
 
-async def answer_again(services: IncomingServices, work: SqlWork, first: InboxPacket, by: str = "") -> None:
+async def repeat_answers(services: IncomingServices, work: SqlWork, first: InboxPacket, by: str = "") -> None:
     """Put every answer to the packet into the outbox again, in the caller's transaction. `by` is another axis that has
     just brought it for the first time: it is answered there too (A9, several axes), without a pause."""
     now = services.clock.now()
@@ -214,7 +214,7 @@ async def answer_again(services: IncomingServices, work: SqlWork, first: InboxPa
     if not by and (not rows or is_too_soon):
         return
     for row in _newest_per_packet(rows):
-        await work.outbox.put(
+        await work.outbox.add(
             replace(
                 row,
                 id=services.clock.new_id("obx_"),

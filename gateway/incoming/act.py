@@ -109,7 +109,7 @@ async def set_status(
             await work.outgoing.get(call.answered_by)
         target = addressed.target_id
         document = addressed if target is None else await work.incoming.get(target)
-        facts = list(await work.facts.of(document.id))
+        facts = list(await work.facts.of_subject(document.id))
         standing = fold_incoming(facts)
         if target is None:
             permission = may_set_incoming(standing, call.code)
@@ -123,7 +123,7 @@ async def set_status(
                 f"{document.id} is {standing.state}: status {call.code} cannot be set now ({permission.reason})",
                 code="GW-STATUS",
             )
-        register.check_given(agency, document, call.code, call.register_no, call.register_year)
+        register.check_number(agency, document, call.code, call.register_no, call.register_year)
         change = _StatusChange(
             services=services, work=work, agency=agency, facts=facts, call=call, now=services.clock.now()
         )
@@ -316,7 +316,7 @@ class _StatusChange:
                 if child.files:
                     document = check.with_signatures_of(document, child)
                     await work.jobs.cancel(check.SIGNATURES_JOB, document.id)
-                    await check.plan_asking_again(self.services, work, document)
+                    await check.plan_rejudging(self.services, work, document)
         document = await settle.stand(work, document, [*self.facts, fact])
         await register.recalled(work, document, child, self.now)
         if document.state is InState.RECALLED:
@@ -344,7 +344,7 @@ class _StatusChange:
 
     async def _queue_answer(self, answered: AnsweredPacket, terms: Terms | None = None) -> None:
         call = self.call
-        await acknowledge.put(
+        await acknowledge.queue_answer(
             self.services,
             self.work,
             self.agency,
@@ -518,7 +518,7 @@ async def set_aside(
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
-        facts = list(await work.facts.of(document.id))
+        facts = list(await work.facts.of_subject(document.id))
         if document.target_id is not None or fold_incoming(facts).state is not InState.NEW:
             raise Clash(
                 f"{document.id} is {document.state}; only what waits to be taken in can be put on hold",

@@ -23,8 +23,8 @@ from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
 from gateway.incoming import (
     acknowledge,
     check,
-    judge_again,
     landing,
+    rejudge,
     related,
     seal,
     second_proof,
@@ -58,7 +58,7 @@ async def run(
 
     async def end(work: SqlWork) -> bool:
         """Admit the packet; tell whether its bytes stay."""
-        await judge_again.note_pending(work, packet, proved)
+        await rejudge.note_pending(work, packet, proved)
         first = await _find_repeated(work, leased, proved, checked)
         if first is not None:
             return await _settle_repeat(services, work, leased, proved, checked, first)
@@ -103,14 +103,14 @@ async def _settle_repeat(
 ) -> bool:
     """Settle a repeat; tell whether its bytes stay: those of a second proof, until the document's own are let go."""
     packet = leased.item
-    by = packet.axis if await work.inbox.also_came(first.inbox_id, packet.axis) else ""
+    by = packet.axis if await work.inbox.add_axis(first.inbox_id, packet.axis) else ""
     if by:
         await second_proof.note_axis(work, first.incoming_id, by)
-    await acknowledge.answer_again(services, work, await work.inbox.get(first.inbox_id), by)
+    await acknowledge.repeat_answers(services, work, await work.inbox.get(first.inbox_id), by)
     await settle.repeated(work, leased, proved, first)
     if first.body_digest != proved.envelope.signed.body_digest:
         now = services.clock.now()
-        await claim_identity(work, packet, proved, first.incoming_id, now, of=first)
+        await claim_identity(work, packet, proved, first.incoming_id, now, first=first)
         if await second_proof.keep(services, work, packet, proved, checked, first):
             return True
     # The first has the same content. Copies would fill the disk, and outlive the purge of a recalled document.
@@ -152,15 +152,15 @@ class _NewPacket:
         ruling = self.checked.ruling
         if ruling.decision is Admission.SEALED:
             await self._claim(None)
-            row = settle.known(self.leased.item, self.proved, state=seal.SEALED)
+            row = settle.proved_row(self.leased.item, self.proved, state=seal.SEALED)
             why = ruling.detail or "declared on arrival"
             await seal.unread(self.services, self.work, self.leased, row, why)
         elif ruling.decision is Admission.UNACTIONABLE:
             await self._return()
         elif await self._is_about_sealed():
-            row = settle.known(self.leased.item, self.proved, state=seal.SEALED)
+            row = settle.proved_row(self.leased.item, self.proved, state=seal.SEALED)
             why = "it goes with a document that is sealed"
-            await seal.unread(self.services, self.work, self.leased, row, why, before="landed")
+            await seal.unread(self.services, self.work, self.leased, row, why, state_before="landed")
         elif self.proved.envelope.model.kind.is_whole:
             await self._admit_document()
         else:
@@ -185,7 +185,7 @@ class _NewPacket:
                 "sha256": file.part.sha256,
                 "malware": file.facts.malware,
             }
-            for file in self.checked.looked
+            for file in self.checked.files
             if file.facts is not None and file.facts.malware is not None
         ]
         events = [(EventKind.ALERT_MALWARE, alert) for alert in alerts]
@@ -198,7 +198,7 @@ class _NewPacket:
         await self._claim(None)
         await self._answer("02", settle.refusal_text(code, ruling.detail))
         row_code = "MSG-NOT-OURS" if code == "WRONG_ADDRESSEE" else code
-        row = settle.known(packet, self.proved, state="returned", code=row_code, reason=ruling.detail)
+        row = settle.proved_row(packet, self.proved, state="returned", code=row_code, reason=ruling.detail)
         await self.work.inbox.settle(row, self.leased.lease)
         now = self.services.clock.now()
         await self.work.events.append(EventKind.INBOX_RETURNED, packet.id, now, {"reason": code})
@@ -208,7 +208,7 @@ class _NewPacket:
         is_allowed = self.checked.ruling.decision is Admission.ALLOWED
         is_held = not is_allowed or (old is not None and not old.is_settled)
         document = self._translate(state=InState.HELD if is_held else InState.NEW)
-        earlier = await work.incoming.before(document)
+        earlier = await work.incoming.find_prior(document)
         document = replace(
             document,
             attempt=await self._next_attempt(document, earlier.admitted),
@@ -221,7 +221,7 @@ class _NewPacket:
         copies = related.copies_among(earlier.numbered, document)
         document = replace(document, marks=related.marks_with_copy(document, copies))
         document = replace(document, marks=related.marks_with_lead(document, earlier.with_lead))
-        await check.plan_asking_again(self.services, work, document)
+        await check.plan_rejudging(self.services, work, document)
         await self._add(document, is_held=is_held, notice=old.notice if old else None, newer=newer)
         for waiting in earlier.waiting:
             await work.inbox.reopen(waiting)
@@ -233,7 +233,7 @@ class _NewPacket:
             self.services.clock.new_id("inb_"),
             self.leased.item,
             self.proved,
-            checked.looked,
+            checked.files,
             source=checked.source,
             attempt=1,
             state=state,
@@ -241,7 +241,7 @@ class _NewPacket:
             target_id=target_id,
             checks=settle.checks(self.proved, checked),
         )
-        return check.with_signatures(document, checked.looked, self.services)
+        return check.with_signatures(document, checked.files, self.services)
 
     async def _next_attempt(self, document: IncomingDocument, admitted: Sequence[str | None]) -> int:
         """Return this attempt's number: another body is a new attempt once each earlier one ended in 02 (A9, R117)."""
@@ -268,7 +268,7 @@ class _NewPacket:
             await self._wait(target_id)
             return
         request = self._translate(state=InState.NEW, target_id=target.id)
-        await check.plan_asking_again(services, work, request)
+        await check.plan_rejudging(services, work, request)
         if model.kind is Kind.UPDATE and await related.is_stale(work, target, request):
             request = replace(request, state=InState.DONE, marks=(*request.marks, related.STALE_MARK))
             await self._add(request, is_held=False, code=related.STALE_CODE)
@@ -289,7 +289,7 @@ class _NewPacket:
             self.services.clock.now(),
             (self.proved.envelope.sender, target_id),
         )
-        row = settle.known(packet, self.proved, state="waiting", code="WAITING", needs=needs)
+        row = settle.proved_row(packet, self.proved, state="waiting", code="WAITING", needs=needs)
         await self.work.inbox.settle(row, self.leased.lease)
         await self._answer_arrival(PacketEnding.WAITING)
         await self.work.events.append(EventKind.INBOX_WAITING, packet.id, now, {"needs": target_id})
@@ -315,10 +315,10 @@ class _NewPacket:
         await self._answer_arrival(ending, notice, [(document.id, f) for f in facts])
         if not is_held:
             await work.handovers.offer(document.id)
-        row = settle.known(packet, self.proved, state="done", code=code, incoming_id=document.id)
+        row = settle.proved_row(packet, self.proved, state="done", code=code, incoming_id=document.id)
         await work.inbox.settle(row, self.leased.lease)
         if not packet.steps:  # it came to no end before: it waited for no person and for no other packet
-            took = self.services.stopwatch.took
+            took = self.services.stopwatch.record
             work.when_committed(partial(took, Metric.ARRIVAL_TO_ADMITTED, packet.lane, packet.received_at))
         details = {
             "from": document.sender_code,
@@ -351,7 +351,9 @@ class _NewPacket:
 
     async def _answer(self, code: str, description: str | None) -> None:
         answered = acknowledge.of_packet(self.leased.item, self.proved)
-        await acknowledge.put(self.services, self.work, self.agency, answered, code, description=description)
+        await acknowledge.queue_answer(
+            self.services, self.work, self.agency, answered, code, description=description
+        )
 
     async def _claim(self, incoming_id: str | None) -> None:
         await claim_identity(self.work, self.leased.item, self.proved, incoming_id, self.services.clock.now())
@@ -380,7 +382,7 @@ async def ask(
     why: str | None,
 ) -> None:
     """Open the sender's request on the document; OtherContent while an earlier one is open (held for the clerk)."""
-    facts = list(await work.facts.of(target.id))
+    facts = list(await work.facts.of_subject(target.id))
     standing = fold_incoming(facts)
     if (earlier := open_request(standing)) is not None and earlier.request_id != request_id:
         raise OtherContent(
@@ -412,7 +414,7 @@ async def agree(
 ) -> None:
     """Agree with 15, without a person, to the recall of a document not yet taken in."""
     now = services.clock.now()
-    facts = list(await work.facts.of(target.id))
+    facts = list(await work.facts.of_subject(target.id))
     agreed = Fact(track=Track.REQUEST, code="15", at=now, stated_at=now, request_id=request.packet_id)
     await work.facts.add(target.id, agreed)
     await settle.stand(work, await work.incoming.get(target.id), [*facts, agreed])
@@ -420,7 +422,9 @@ async def agree(
     await work.incoming.save(
         replace(stored, state=InState.DONE, marks=(*stored.marks, "request_agreed:recall"))
     )
-    await acknowledge.put(services, work, agency, acknowledge.of_document(request), "15", stated_at=now)
+    await acknowledge.queue_answer(
+        services, work, agency, acknowledge.of_document(request), "15", stated_at=now
+    )
     await work.events.append(EventKind.INBOX_STATUS, target.id, now, {"code": "15", "by_itself": True})
 
 
@@ -430,7 +434,7 @@ async def claim_identity(
     proved: Proved,
     incoming_id: str | None,
     at: datetime,
-    of: Identity | None = None,
+    first: Identity | None = None,
 ) -> None:
     """Claim the packet's identity, in this transaction, from verified content. `of` is the first when this is a further
     envelope of it; a later one then repeats the first."""
@@ -441,8 +445,8 @@ async def claim_identity(
             body_digest=signed.body_digest,
             kind=model.kind,
             packet_id=signed.packet_id,
-            document_id=model.document_id if model.kind.is_whole and of is None else None,
-            inbox_id=of.inbox_id if of is not None else packet.id,
+            document_id=model.document_id if model.kind.is_whole and first is None else None,
+            inbox_id=first.inbox_id if first is not None else packet.id,
             incoming_id=incoming_id,
             at=at,
             terms=terms.digest(signed.terms),

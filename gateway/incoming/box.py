@@ -50,7 +50,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class BoxLine:
     """Line of a list of open documents or statuses."""
 
     doc_id: str
@@ -61,9 +61,9 @@ class Waiting:
     updated_at: datetime
 
 
-async def documents(services: IncomingServices, reader: Reader, most: int) -> list[Waiting]:
+async def documents(services: IncomingServices, reader: Reader, most: int) -> list[BoxLine]:
     """List the documents that are not acknowledged, oldest first; mail on paper has no file of the axis's kind."""
-    lines: list[Waiting] = []
+    lines: list[BoxLine] = []
     now, cursor = services.clock.now(), None
     while len(lines) < most:
         async with services.store.read(reader.scope) as work:
@@ -73,7 +73,7 @@ async def documents(services: IncomingServices, reader: Reader, most: int) -> li
             if row.document.source is not Source.AXIS or (item is not None and not item.is_offered(now)):
                 continue
             lines.append(
-                Waiting(
+                BoxLine(
                     doc_id=row.document.id,
                     kind=BoxKind.EDOC,
                     sender=row.document.sender_code,
@@ -88,14 +88,14 @@ async def documents(services: IncomingServices, reader: Reader, most: int) -> li
     return lines[:most]
 
 
-async def statuses(services: IncomingServices, reader: Reader, most: int) -> list[Waiting]:
+async def statuses(services: IncomingServices, reader: Reader, most: int) -> list[BoxLine]:
     """List the statuses of its own documents, oldest first."""
     await _note_new_statuses(services, reader)
     async with services.store.read(reader.scope) as work:
         box_items = await work.systems.statuses(reader.system, most)
         events = {item.doc_id: await _event_of(work, item) for item in box_items}
     return [
-        Waiting(
+        BoxLine(
             doc_id=item.doc_id,
             kind=BoxKind.STATUS,
             sender=str(events[item.doc_id].data.get("from", "")),
@@ -110,7 +110,7 @@ async def statuses(services: IncomingServices, reader: Reader, most: int) -> lis
 async def _note_new_statuses(services: IncomingServices, reader: Reader) -> None:
     """Note the statuses that came since the last look."""
     async with services.store.read(reader.scope) as work:
-        start = position = await work.systems.looked_at(reader.system)
+        start = position = await work.systems.read_position(reader.system)
     while position - start < _MAX_EVENTS:
         events = await services.store.events_after(reader.scope.agency_id, position, _PAGE_SIZE)
         if not events:
@@ -143,7 +143,7 @@ async def _select_own(work: SqlWork, reader: Reader, events: Sequence[Event]) ->
 
 
 async def _event_of(work: SqlWork, item: BoxItem) -> Event:
-    event = next((e for e in await work.events.of(item.subject_id) if e.id == item.doc_id), None)
+    event = next((e for e in await work.events.of_subject(item.subject_id) if e.id == item.doc_id), None)
     if event is None:
         raise NotFound(f"there is no status {item.doc_id}")
     return event
@@ -155,7 +155,7 @@ async def fetch(services: IncomingServices, reader: Reader, doc_id: str, lease: 
         async with services.store.read(reader.scope) as work:
             item = await _find_status_item(work, reader, doc_id)
             agency = await work.agency()
-            raw = await status_files.written(work, agency, await _event_of(work, item), services.clock.now())
+            raw = await status_files.write(work, agency, await _event_of(work, item), services.clock.now())
         return status_files.as_file(doc_id, raw, _yield_once(raw))
     async with services.store.begin(reader.scope) as work:
         document = await work.incoming.get(doc_id)
@@ -246,7 +246,7 @@ async def _find_status_item(work: SqlWork, reader: Reader, doc_id: str) -> BoxIt
     return item
 
 
-async def offer_again(services: IncomingServices, scope: AgencyScope, system: str, doc_id: str) -> BoxItem:
+async def repeat_offer(services: IncomingServices, scope: AgencyScope, system: str, doc_id: str) -> BoxItem:
     """Offer a document again that was given up, once a person has looked at it. Clash when it was not."""
     async with services.store.begin(scope) as work:
         item = await work.systems.item(system, doc_id)

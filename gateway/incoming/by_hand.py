@@ -145,7 +145,7 @@ async def _find_entered(work: SqlWork, id: str | None) -> EnteredDocument | None
     """Find the line that this very form made before."""
     if id is None:
         return None
-    entry = await work.register.of(id)
+    entry = await work.register.of_document(id)
     if entry is None:
         return None
     return EnteredDocument(document=await work.incoming.get(id), entry=entry, repeated=True)
@@ -309,13 +309,13 @@ async def strike(
         now = services.clock.now()
         repeated = not await register.strike(work, entry, why.strip(), now)
         if not repeated:
-            facts = list(await work.facts.of(document.id))
+            facts = list(await work.facts.of_subject(document.id))
             note = why.strip()
             refusal = Fact(track=Track.BUSINESS, code="02", at=now, stated_at=now, reason="OTHER", note=note)
             await work.facts.add(document.id, refusal)
             marked = replace(document, marks=(*document.marks, STRUCK))
             document = await settle.stand(work, marked, [*facts, refusal])
-        struck = await work.register.of(document.id)
+        struck = await work.register.of_document(document.id)
         await work.commit()
     return EnteredDocument(document=document, entry=struck or entry, repeated=repeated)
 
@@ -328,7 +328,7 @@ def _require_reason(why: str) -> None:
 
 async def _load_typed(work: SqlWork, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
     document = await work.incoming.get(incoming_id)
-    entry = await work.register.of(incoming_id)
+    entry = await work.register.of_document(incoming_id)
     if document.source is Source.AXIS or entry is None:
         raise Clash(
             f"{incoming_id} was not entered by hand; its sender corrects or recalls it, or refuse it with status 02"

@@ -27,7 +27,7 @@ from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import SchemaProblem
 from gateway.errors import Conflict, ScannerDown
 from gateway.incoming.services import IncomingServices, LandsFirst, is_ours, ours
-from gateway.incoming.translate import Looked
+from gateway.incoming.translate import CheckedFile
 from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict
@@ -53,7 +53,7 @@ class CheckedPacket:
     """Ruling on a packet, and the files it rests on. `source` names the octets that the slices lie in."""
 
     ruling: rules.Ruling
-    looked: tuple[Looked, ...]
+    files: tuple[CheckedFile, ...]
     source: Digest
     old: OldCode | None = None
     """The ended code that it was addressed to."""
@@ -97,7 +97,7 @@ async def run(
             rules.ArrivedFile(name=f.part.name, facts=f.facts, damaged=f.part.damaged) for f in files
         ),
         findings=tuple(
-            Finding(code="SCHEMA", where=problem.path, detail=problem.sentence)
+            Finding(code="SCHEMA", place=problem.path, detail=problem.sentence)
             for problem in problems
             if decisive is None or problem.rule in decisive
         ),
@@ -106,10 +106,12 @@ async def run(
         ),
     )
     ruling = rules.check(packet, services.profile)
-    return CheckedPacket(ruling=ruling, looked=tuple(files), source=source, old=old)
+    return CheckedPacket(ruling=ruling, files=tuple(files), source=source, old=old)
 
 
-def _problems(limits: EnvelopeLimits, proved: Proved, files: Sequence[Looked]) -> Sequence[SchemaProblem]:
+def _problems(
+    limits: EnvelopeLimits, proved: Proved, files: Sequence[CheckedFile]
+) -> Sequence[SchemaProblem]:
     """List the schema's objections. The packet is read once more where the one reading did not show that it has none."""
     if proved.judged.keeps_form():
         return ()
@@ -141,7 +143,7 @@ async def _check_file(
     part: FileSlice,
     name: str | None,
     limits: EnvelopeLimits,
-) -> tuple[Looked, int]:
+) -> tuple[CheckedFile, int]:
     """Return the file with its facts, and how much was unpacked for them. ScannerDown while the malware scanner gives no
     answer: the packet stays landed (threat 65)."""
     seen_at = leased.item.received_at
@@ -163,7 +165,7 @@ async def _check_file(
 
         part, inflated, facts = await services.pool.run(look)
         if facts is None:
-            return Looked(part=part, facts=None), inflated
+            return CheckedFile(part=part, facts=None), inflated
         scan = await services.scanner.scan(scratch.content, part.sha256)
         facts = facts.scanned(scan)
         if must_wait(facts, services.profile):
@@ -171,7 +173,7 @@ async def _check_file(
         facts = replace(facts, signatures=await _read_signatures(services, leased, scratch, facts, part.n))
         if scratch.is_in_file:
             await services.pool.run(scratch.discard)
-    return Looked(part=part, facts=facts), inflated
+    return CheckedFile(part=part, facts=facts), inflated
 
 
 def _unpack(
@@ -186,7 +188,9 @@ def _unpack(
     is_written, inflated = False, 0
     if part.is_closed:
         text = pieces(opener, part.offset, part.length)
-        part, decoder = attachment.opened(part, name, text, limits, lambda piece: scratch.file.write(piece))
+        part, decoder = attachment.decode_slice(
+            part, name, text, limits, lambda piece: scratch.file.write(piece)
+        )
         is_written, inflated = decoder.gave_out, decoder.inflated
     if part.damaged is None:
         if not is_written:
@@ -203,7 +207,7 @@ def decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: st
     return attachment.decoded_pieces(pieces(opener, offset, length), coding)
 
 
-def without_files(opener: Callable[[], BinaryIO], files: Sequence[Looked]) -> Iterator[bytes]:
+def without_files(opener: Callable[[], BinaryIO], files: Sequence[CheckedFile]) -> Iterator[bytes]:
     """Stream the envelope without its files' octets, which no schema looks at. On the fast path alone: there the slices
     lie in the envelope itself, and nothing in them can open or close an element."""
     position = 0
@@ -218,7 +222,7 @@ def without_files(opener: Callable[[], BinaryIO], files: Sequence[Looked]) -> It
 SIGNATURES_JOB = "signatures"
 # One packet must not keep the reader of PDFs from those of others.
 MOST_SIGNED = 20
-SIGNATURES_AGAIN = ANSWER_DELAY
+REJUDGE_DELAY = ANSWER_DELAY
 
 
 async def _read_signatures(
@@ -239,7 +243,7 @@ async def _read_signatures(
 
 
 def with_signatures(
-    document: IncomingDocument, files: Sequence[Looked], services: IncomingServices
+    document: IncomingDocument, files: Sequence[CheckedFile], services: IncomingServices
 ) -> IncomingDocument:
     """Return the document with the verdicts on its files' signatures; a sealed one is not read."""
     if document.kind is Kind.RECALL or document.state is InState.SEALED:
@@ -286,10 +290,10 @@ async def files_arrived_at(work: SqlWork, document: IncomingDocument) -> datetim
     return document.arrived_at
 
 
-async def plan_asking_again(services: IncomingServices, work: SqlWork, document: IncomingDocument) -> None:
+async def plan_rejudging(services: IncomingServices, work: SqlWork, document: IncomingDocument) -> None:
     """Queue another judgement, in the admitting transaction, where an answer is only missing."""
     if pdf_verdict.is_open(document.signatures):
-        await work.jobs.put(SIGNATURES_JOB, document.id, not_before=services.clock.now() + SIGNATURES_AGAIN)
+        await work.jobs.add(SIGNATURES_JOB, document.id, not_before=services.clock.now() + REJUDGE_DELAY)
 
 
 OLD_CODE_MARK = "old_code"

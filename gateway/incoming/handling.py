@@ -35,7 +35,7 @@ async def give(
         return
     await _refuse_unknown(work, document.assignment, now)
     needed = {(unit_key(unit), lead, day): unit for unit, lead, day in required_parts(document.assignment)}
-    for part in (await work.parts.of([document.id]))[document.id]:
+    for part in (await work.parts.of_documents([document.id]))[document.id]:
         if part.state is PartState.RETURNED:
             await work.parts.settle(replace(part, state=PartState.SETTLED))
         elif (
@@ -78,7 +78,7 @@ async def _refuse_unknown(work: SqlWork, assignment: Assignment, now: datetime) 
 
 async def close(work: SqlWork, document: IncomingDocument, by: str, now: datetime) -> None:
     """Close every part of the document."""
-    for part in (await work.parts.of([document.id]))[document.id]:
+    for part in (await work.parts.of_documents([document.id]))[document.id]:
         if part.state is PartState.RETURNED:
             await work.parts.settle(replace(part, state=PartState.SETTLED))
         elif part.state is PartState.OPEN:
@@ -125,7 +125,7 @@ async def _end(
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
-        parts = (await work.parts.of([document.id]))[document.id]
+        parts = (await work.parts.of_documents([document.id]))[document.id]
         part = next((p for p in parts if p.state is PartState.OPEN and p.key == key), None)
         leads_on = part is not None and part.is_lead and state is PartState.DONE
         if part is None or leads_on or document.state not in WORKED_ON:

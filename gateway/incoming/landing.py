@@ -14,7 +14,7 @@ from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.errors import NotFound
 from gateway.incoming import settle
 from gateway.incoming.services import IncomingServices, LandsFirst
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -42,10 +42,10 @@ async def _land_to_settle(services: IncomingServices, work: SqlWork, leased: Lea
     if not await stays(work):
         raise LandsFirst("its agency has left")
     work.inbox.land_to_settle(packet, leased.lease)
-    blob = Kept(digest=packet.file_digest, size=packet.size)
+    blob = KeptContent(digest=packet.file_digest, size=packet.size)
     if leased.body is not None:
         blob = services.blobs.keep_small(packet.file_digest, leased.body)
-    await put(work, packet, blob)
+    await record_landing(work, packet, blob)
 
 
 async def stays(work: SqlWork) -> bool:
@@ -57,7 +57,7 @@ async def stays(work: SqlWork) -> bool:
     return True
 
 
-async def put(work: SqlWork, packet: InboxPacket, blob: Kept) -> None:
+async def record_landing(work: SqlWork, packet: InboxPacket, blob: KeptContent) -> None:
     """Record the packet's bytes and its landing."""
     await work.blobs.keep(blob, "inbox", packet.id)
     await tell(work, packet)

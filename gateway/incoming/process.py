@@ -36,7 +36,7 @@ from gateway.errors import (
     StoreFailure,
     as_gateway_error,
 )
-from gateway.incoming import acknowledge, admit, check, judge_again, settle, track, verify
+from gateway.incoming import acknowledge, admit, check, rejudge, settle, track, verify
 from gateway.incoming.act import StatusCall, complete
 from gateway.incoming.services import IncomingServices, LandsFirst
 from gateway.incoming.verify import Proved
@@ -74,7 +74,7 @@ async def run(services: IncomingServices, leased: LeasedInbox) -> None:
         await _keep_out(services, leased, "held", error, proved)
     except Exception as error:  # reason: an unforeseen error counts as a try, and ends at the limit
         if not isinstance(error, GatewayError):
-            log.unforeseen(_log, "inbox.broke", error, inbox=leased.item.id)
+            log.log_unforeseen(_log, "inbox.broke", error, inbox=leased.item.id)
         await _postpone(services, leased, as_gateway_error(error))
 
 
@@ -133,7 +133,7 @@ async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: 
         raise LandsFirst("its canonical octets are kept beside it")
     digest = Digest.of_bytes(hashlib.sha256(octets).digest())
     async with services.store.read(_scope(packet)) as work:
-        await work.inbox.still_held(leased.lease)
+        await work.inbox.check_held(leased.lease)
     with services.blobs.scratch() as scratch:
 
         def write() -> None:
@@ -144,7 +144,7 @@ async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: 
         blob = await services.blobs.keep(scratch, digest, len(octets))
     try:
         async with services.store.begin(_scope(packet)) as work:
-            await work.inbox.still_held(leased.lease)
+            await work.inbox.check_held(leased.lease)
             await work.blobs.keep(blob, "inbox", packet.id)
             await work.commit()
     except StaleLease:
@@ -160,9 +160,9 @@ async def _keep_out(
     packet, now = leased.item, services.clock.now()
     log.action(_log, f"inbox.{state}", str(error), inbox=packet.id, code=error.code, file=packet.file_digest)
     row = (
-        settle.known(packet, proved, state=state, code=error.code, reason=str(error))
+        settle.proved_row(packet, proved, state=state, code=error.code, reason=str(error))
         if proved is not None
-        else settle.unproved(
+        else settle.unproved_row(
             packet, state=state, code=error.code, reason=str(error), steps=getattr(error, "steps", ())
         )
     )
@@ -175,9 +175,9 @@ async def _keep_out(
                 return
             await work.inbox.settle(row, leased.lease)
             if proved is not None:
-                await judge_again.note_pending(work, packet, proved)
+                await rejudge.note_pending(work, packet, proved)
             if isinstance(error, CannotTell) and error.certificate_der is not None:
-                await work.pending.add(judge_again.pending_of(packet, error.certificate_der))
+                await work.pending.add(rejudge.pending_of(packet, error.certificate_der))
             await work.events.append(kind, packet.id, now, {"state": state, "code": error.code})
             await work.commit()
     except StaleLease:
@@ -285,7 +285,7 @@ async def give_back(
     async with services.store.begin(scope) as work:
         packet = _require_undecided(await work.inbox.get(inbox_id))
         await _claim(services, work, packet, proved)
-        await acknowledge.put(
+        await acknowledge.queue_answer(
             services,
             work,
             agency,
@@ -293,7 +293,7 @@ async def give_back(
             "02",
             description=words,
         )
-        returned = settle.known(packet, proved, state="returned", code=code, reason=why)
+        returned = settle.proved_row(packet, proved, state="returned", code=code, reason=why)
         await work.inbox.settle(returned, None)
         await work.events.append(
             EventKind.INBOX_RETURNED,

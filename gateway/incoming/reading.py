@@ -30,7 +30,7 @@ from gateway.incoming import related
 from gateway.incoming.check import decoded
 from gateway.incoming.services import IncomingServices
 from gateway.policy import timers
-from gateway.stored_content import OpenFile, refuse_altered, streamed
+from gateway.stored_content import OpenFile, check_unaltered, stream_pieces
 
 if TYPE_CHECKING:
     from gateway.store.incoming import Handover
@@ -57,11 +57,11 @@ class SenderRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AroundDocument:
+class DocumentContext:
     handover: Handover | None = None
     due: timers.Due | None = None
     request: SenderRequest | None = None
-    about: str | None = None
+    target_id: str | None = None
     doubles: Sequence[IncomingDocument] = ()
     """Others that look the same."""
     is_readable: bool = True
@@ -73,25 +73,25 @@ class AroundDocument:
         return self.doubles[0].id if self.doubles else None
 
 
-async def around_one(work: SqlWork, document: IncomingDocument, office: OfficeCalendar) -> AroundDocument:
+async def load_context(work: SqlWork, document: IncomingDocument, office: OfficeCalendar) -> DocumentContext:
     """Load the context of one document, whatever its state."""
-    (context,) = await around_each(work, [document], office, every_double=True)
+    (context,) = await load_contexts(work, [document], office, every_double=True)
     return context
 
 
-async def around_each(
+async def load_contexts(
     work: SqlWork,
     documents: Sequence[IncomingDocument],
     office: OfficeCalendar,
     *,
     every_double: bool = False,
-) -> list[AroundDocument]:
+) -> list[DocumentContext]:
     """Load the context of each document. Look-alikes are found for undecided documents, or for all with `every_double`."""
     if not documents:
         return []
     targets = await _targets(work, documents)
-    facts = await work.facts.of_many([*(d.id for d in documents), *targets])
-    parts = await work.parts.of([d.id for d in documents if d.assignment is not None])
+    facts = await work.facts.of_subjects([*(d.id for d in documents), *targets])
+    parts = await work.parts.of_documents([d.id for d in documents if d.assignment is not None])
     contexts = [await _make_context(work, d, targets, facts, office, every_double) for d in documents]
     return [
         replace(d, parts=standing_parts(parts.get(document.id, ())))
@@ -116,7 +116,7 @@ async def _make_context(
     facts: Mapping[str, Sequence[Fact]],
     office: OfficeCalendar,
     every_double: bool,
-) -> AroundDocument:
+) -> DocumentContext:
     target = targets.get(document.target_id or "")
     subject = target or document
     own_facts = facts[subject.id]
@@ -126,11 +126,11 @@ async def _make_context(
     if target is not None and (request is None or request.state is not RequestState.OPEN):
         duty = None  # the request was answered; the deadline of its document is that document's
     needs_doubles = every_double or document.state in UNDECIDED
-    return AroundDocument(
+    return DocumentContext(
         handover=await _find_handover(work, document.id),
         due=timers.of_duty(office, duty, subject.urgency) if duty is not None else None,
         request=request,
-        about=target.id if target is not None else await _find_replaced(work, document),
+        target_id=target.id if target is not None else await _find_replaced(work, document),
         doubles=await related.look_alikes(work, document) if needs_doubles else (),
         is_readable=document.state not in UNREADABLE and subject.state not in UNREADABLE,
     )
@@ -226,13 +226,13 @@ async def open_file(services: IncomingServices, scope: AgencyScope, incoming_id:
             raise NotFound(f"{incoming_id} has {len(document.files)} files; there is no file {n}")
         opener = await services.blobs.open(work, file.source)
     start = partial(decoded, opener, file.offset, file.length, file.coding)
-    await refuse_altered(services, scope, incoming_id, start, file.sha256)
+    await check_unaltered(services, scope, incoming_id, start, file.sha256)
     return OpenFile(
         name=file.name,
         content_type=file.found_type or file.content_type,
         size=file.size,
         sha256=file.sha256,
-        pieces=streamed(services.pool, start()),
+        pieces=stream_pieces(services.pool, start()),
     )
 
 
@@ -242,13 +242,13 @@ async def open_envelope(services: IncomingServices, scope: AgencyScope, incoming
         document = await _load_readable(work, incoming_id)
         opener = await services.blobs.open(work, document.envelope_digest)
     start = partial(pieces, opener)
-    await refuse_altered(services, scope, incoming_id, start, document.envelope_digest)
+    await check_unaltered(services, scope, incoming_id, start, document.envelope_digest)
     return OpenFile(
         name=f"{incoming_id}.edxml",
         content_type="application/xml",
         size=document.envelope_size,
         sha256=document.envelope_digest,
-        pieces=streamed(services.pool, start()),
+        pieces=stream_pieces(services.pool, start()),
     )
 
 

@@ -29,7 +29,7 @@ from gateway.ports.services import Pool
 
 if TYPE_CHECKING:
     from gateway.registry.feed import SqlFeed
-    from gateway.store.blob_refs import Kept
+    from gateway.store.blob_refs import KeptContent
     from gateway.store.blobs import FileBlobs, FileScratch
     from gateway.store.work import SqlWork
 
@@ -46,11 +46,11 @@ async def run(services: IncomingServices, arrival: Arrival) -> None:
     agency = await check.receiving_agency(services, arrival.recipient, arrival.kind)
     if agency is None:
         log.action(_log, "arrival.refused", "not hosted here", packet=arrival.packet_id, to=arrival.recipient)
-        await services.axis.settle(arrival, done=False)
+        await services.axis.settle(arrival, is_done=False)
         return
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
     if await (_take_small if arrival.size <= SMALL else _take_large)(services, scope, arrival, at):
-        await services.axis.settle(arrival, done=True)
+        await services.axis.settle(arrival, is_done=True)
     # The axis gives again what is not settled.
 
 
@@ -74,7 +74,7 @@ async def _take_large(services: IncomingServices, scope: AgencyScope, arrival: A
     """Take in an arrival by a file; tell whether the axis may forget it. The file is read once for proof and digest, and
     stored by its second name, where it may come to its end here."""
     packet = _make_packet(services, arrival, scope.agency_id, arrival.digest, arrival.size, at)
-    blob: Kept | None = None
+    blob: KeptContent | None = None
     with services.blobs.scratch() as scratch:
 
         def open_linked() -> BinaryIO:
@@ -91,7 +91,7 @@ async def _take_large(services: IncomingServices, scope: AgencyScope, arrival: A
 
         is_brief = arrival.file is not None and arrival.size > SMALL and not services.scanner.waits
         may_end = is_brief and _may_end(arrival, packet)
-        with services.taken_at_once.taken(arrival.size if may_end else 0) as fits:
+        with services.taken_at_once.reserve(arrival.size if may_end else 0) as fits:
             if may_end and fits and await process.take_in(services, packet, open_linked, None, keep):
                 meters.RECEIVED.add(lane=arrival.lane)
                 return True
@@ -109,7 +109,9 @@ def _may_end(arrival: Arrival, packet: InboxPacket) -> bool:
     return packet.state == _LANDED and arrival.deliveries <= 1
 
 
-async def _land(services: IncomingServices, scope: AgencyScope, row: InboxPacket, blob: Kept | None) -> bool:
+async def _land(
+    services: IncomingServices, scope: AgencyScope, row: InboxPacket, blob: KeptContent | None
+) -> bool:
     """Land the packet; tell whether the axis may forget the parcel."""
     async with services.store.begin(scope) as work:
         if not await landing.stays(work):
@@ -122,7 +124,7 @@ async def _land(services: IncomingServices, scope: AgencyScope, row: InboxPacket
         if landed is row:
             if blob is None:  # its hold has just ended
                 return False
-            await landing.put(work, row, blob)
+            await landing.record_landing(work, row, blob)
         elif not await _handle_repeat(services, work, landed, row, blob):
             return False  # until the lease is over
         work.when_committed(services.wake)
@@ -139,7 +141,7 @@ async def _land(services: IncomingServices, scope: AgencyScope, row: InboxPacket
 async def _is_held(services: IncomingServices, scope: AgencyScope, digest: Digest) -> bool:
     """Tell whether these bytes came before and are sealed or purged: they go into no file again (R4, sealed hold)."""
     async with services.store.read(scope) as work:
-        return await work.inbox.with_bytes(digest) is not None and await work.held.keeps(digest)
+        return await work.inbox.with_bytes(digest) is not None and await work.holds.keeps(digest)
 
 
 def _bytes_of(arrival: Arrival) -> bytes:
@@ -168,17 +170,21 @@ def _is_linked(arrival: Arrival, scratch: FileScratch) -> bool:
 
 
 async def _handle_repeat(
-    services: IncomingServices, work: SqlWork, first: InboxPacket, packet: InboxPacket, blob: Kept | None
+    services: IncomingServices,
+    work: SqlWork,
+    first: InboxPacket,
+    packet: InboxPacket,
+    blob: KeptContent | None,
 ) -> bool:
     """Handle bytes that are here already; False while there is no room for their words. Anyone with a copy of a packet
     may publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
     repeat."""
-    if blob is None or await work.held.keeps(blob.digest):
+    if blob is None or await work.holds.keeps(blob.digest):
         log.action(_log, "arrival.held", "the same bytes are in the sealed hold", inbox=first.id)
-        await acknowledge.answer_again(services, work, first)
+        await acknowledge.repeat_answers(services, work, first)
         return True
     await work.blobs.heal(blob)
-    by = packet.axis if await work.inbox.also_came(first.id, packet.axis) else ""
+    by = packet.axis if await work.inbox.add_axis(first.id, packet.axis) else ""
     if by:
         await second_proof.note_axis(work, first.incoming_id, by)
     other_words = first.routing != packet.routing
@@ -194,17 +200,19 @@ async def _handle_repeat(
     ):
         await _judge_as(work, first, packet)
     elif (
-        other_words and first.state in _UNDECIDED and not await work.inbox.also_told(first.id, packet.routing)
+        other_words
+        and first.state in _UNDECIDED
+        and not await work.inbox.add_routing(first.id, packet.routing)
     ):
         log.action(_log, "arrival.put_off", "too many copies under other words", inbox=first.id)
         return False
     else:
-        await acknowledge.answer_again(services, work, first, by)
+        await acknowledge.repeat_answers(services, work, first, by)
     return True
 
 
 async def _judge_as(work: SqlWork, first: InboxPacket, packet: InboxPacket) -> None:
-    await work.inbox.reopen(first.id, told=packet.routing)
+    await work.inbox.reopen(first.id, routing=packet.routing)
     await landing.tell(work, replace(packet, id=first.id))
 
 
@@ -244,18 +252,18 @@ def _find_flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
 LARGEST_FEED = 512 * 1024 * 1024  # what a feed may have (registry.feed_form); more is not copied
 
 
-class FeedDoor:
+class FeedFilter:
     """An `Axis` for the way in that keeps the node's own arrivals to itself."""
 
     def __init__(self, axis: Axis, feed: SqlFeed, blobs: FileBlobs, pool: Pool) -> None:
         self._axis, self._feed, self._blobs, self._pool = axis, feed, blobs, pool
-        self._kept: list[Arrival] = []
+        self._feed_arrivals: list[Arrival] = []
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
         """Return the agencies' arrivals. StoreFailure when the node's storage does not take a feed: it comes again."""
         await self._bring()
         arrivals = await self._axis.take(limit, lease_s)
-        self._kept = [a for a in arrivals if a.recipient.startswith(TO_NODE)]
+        self._feed_arrivals = [a for a in arrivals if a.recipient.startswith(TO_NODE)]
         agency_arrivals = [a for a in arrivals if not a.recipient.startswith(TO_NODE)]
         if not agency_arrivals:
             await self._bring()
@@ -270,8 +278,8 @@ class FeedDoor:
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
         return await self._axis.unhosted(routes)
 
-    async def settle(self, arrival: Arrival, *, done: bool) -> None:
-        await self._axis.settle(arrival, done=done)
+    async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
+        await self._axis.settle(arrival, is_done=is_done)
 
     async def wait(self, timeout_s: float) -> None:
         await self._axis.wait(timeout_s)
@@ -281,8 +289,8 @@ class FeedDoor:
 
     async def _bring(self) -> None:
         """Take in the feeds one after the other. An unsettled one comes again when its lease is over."""
-        while self._kept:
-            arrival = self._kept.pop(0)
+        while self._feed_arrivals:
+            arrival = self._feed_arrivals.pop(0)
             try:
                 await self._run(arrival)
             except StoreFailure:
@@ -295,7 +303,7 @@ class FeedDoor:
             await self._pool.run(partial(_copy_feed, arrival, scratch))
             by = f"node {arrival.node}" if arrival.node else "axis"
             await self._feed.accept(scratch.path, by)
-        await self._axis.settle(arrival, done=True)
+        await self._axis.settle(arrival, is_done=True)
 
 
 def _copy_feed(arrival: Arrival, scratch: FileScratch) -> None:

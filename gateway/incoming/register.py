@@ -41,7 +41,7 @@ async def enter(
 ) -> RegisterEntry | None:
     """Return the entry of this document: the one it has, or a new one. Clash when a given number is taken. A number from
     elsewhere belongs to the year of `stated_at`, where the caller names no year."""
-    earlier = await work.register.of(document.id)
+    earlier = await work.register.of_document(document.id)
     if earlier is not None:
         return earlier
     is_own_book = agency.numbering is NumberingMode.B
@@ -85,7 +85,7 @@ async def recalled(
     """Strike the line of a document that an answer to its sender recalled, with the sender's reason."""
     if document.state is not InState.RECALLED:
         return
-    entry = await work.register.of(document.id)
+    entry = await work.register.of_document(document.id)
     if entry is not None:
         why = request.change.reason if request is not None and request.change is not None else ""
         await strike(work, entry, why or labels.say("book.reason.recall", "vi"), at)
@@ -94,7 +94,7 @@ async def recalled(
 _TAKEN_IN_STATES = (*WORKED_ON, InState.DONE, InState.REPLACED)
 
 
-def check_given(
+def check_number(
     agency: HostedAgency, document: IncomingDocument, code: str, number: str | None, year: int | None
 ) -> None:
     """Check, by Clash or Refused, that the number is the present one, or the first with a 03; 02, 15, 16 take none."""
@@ -105,7 +105,7 @@ def check_given(
         raise Clash(
             f"{document.id} has the arrival number {standing_no} of {document.register_year}; a number once given stays",
             code="GW-REGISTERED",
-            told={"register_no": standing_no, "register_year": document.register_year},
+            params={"register_no": standing_no, "register_year": document.register_year},
         )
     if code in AT_WORK_CODES:
         raise Refused(Verdict(reasons=(reason(ReasonCode.NUMBER_WITHOUT_03, "/register_no", status=code),)))
@@ -114,7 +114,7 @@ def check_given(
             f"{agency.code} numbers in its own book (mode B), which takes no number from outside; {document.id} has none "
             "yet: leave register_no out",
             code="GW-BOOK-GIVES",
-            told={"register_no": None, "register_year": None},
+            params={"register_no": None, "register_year": None},
         )
 
 
@@ -152,7 +152,7 @@ async def give_number(
     document = await settle.stand(work, numbered, [*facts, fact])
     if document.source is Source.AXIS:
         words = labels.say("status.registered", "vi", number=entry.number, year=entry.year)
-        await acknowledge.put(
+        await acknowledge.queue_answer(
             services,
             work,
             agency,

@@ -154,7 +154,7 @@ def is_older(change: IncomingDocument, applied: IncomingDocument) -> bool:
 async def _applied_changes(work: SqlWork, target: IncomingDocument) -> list[IncomingDocument]:
     """List the updates agreed to, and the replacement taken in."""
     changes = [await work.incoming.get(target.replaced_by)] if target.replaced_by else []
-    for request in fold_incoming(await work.facts.of(target.id)).requests:
+    for request in fold_incoming(await work.facts.of_subject(target.id)).requests:
         if request.kind is RequestKind.UPDATE and request.state is RequestState.AGREED:
             identity = await work.identities.by_packet(target.sender_code, request.request_id)
             if identity is not None and identity.incoming_id is not None:
@@ -180,7 +180,7 @@ async def mark_replaced(work: SqlWork, document: IncomingDocument, now: datetime
             if await is_stale(work, old, document):
                 document = replace(document, marks=tuple({*document.marks, STALE_MARK}))
                 continue
-            facts = list(await work.facts.of(old.id))
+            facts = list(await work.facts.of_subject(old.id))
             replaced = replaced_fact(document, now)
             await work.facts.add(old.id, replaced)
             await settle.stand(work, replace(old, replaced_by=document.id), [*facts, replaced])
@@ -191,7 +191,9 @@ async def ruling_of(work: SqlWork, replacements: Sequence[IncomingDocument]) -> 
     """Return the replacement taken in before its document; of several, the one that would rule had that come first."""
     taken_in = []
     for replacement in replacements:
-        at = min((fact.at for fact in await work.facts.of(replacement.id) if _is_03(fact)), default=None)
+        at = min(
+            (fact.at for fact in await work.facts.of_subject(replacement.id) if _is_03(fact)), default=None
+        )
         if at is not None:
             taken_in.append((at, replacement.id, replacement))
     ruling: IncomingDocument | None = None

@@ -18,7 +18,7 @@ from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.status import Fact, Track, own_fact
 from gateway.errors import Clash, StaleVersion
-from gateway.holding import HoldServices, Suspect, freeze
+from gateway.holding import HoldService, Suspect, freeze
 from gateway.incoming import settle
 from gateway.incoming.related import STALE_MARK
 from gateway.incoming.services import IncomingServices
@@ -33,7 +33,7 @@ _NEXT = timedelta(microseconds=1)
 
 
 async def document(
-    services: IncomingServices, hold: HoldServices, scope: AgencyScope, incoming_id: str, why: str
+    services: IncomingServices, hold: HoldService, scope: AgencyScope, incoming_id: str, why: str
 ) -> Hold:
     """Seal the document with its replacements, updates and recalls, whichever is named. Clash when it is sealed already."""
     async with services.store.begin(scope) as work:
@@ -42,7 +42,7 @@ async def document(
         parts = await _collect_parts(work, main)
         packets = set[str]()
         for part in parts:
-            packets |= await packets_of(work, part, await work.facts.of(part.id))
+            packets |= await packets_of(work, part, await work.facts.of_subject(part.id))
         suspect = Suspect(
             kind=HeldKind.INCOMING,
             subject_id=main.id,
@@ -70,14 +70,14 @@ async def _collect_parts(work: SqlWork, main: IncomingDocument) -> Sequence[Inco
         siblings = await work.incoming.by_document_id(part.sender_code, part.document_id)
         followers = [
             *(d for d in siblings if d.target_id == part.id),
-            *(await work.incoming.before(part)).replacing,
+            *(await work.incoming.find_prior(part)).replacing,
         ]
         new += [d for d in followers if d.id not in parts]
     return [parts[id] for id in sorted(parts)]
 
 
 async def packet(
-    services: IncomingServices, hold: HoldServices, scope: AgencyScope, inbox_id: str, why: str
+    services: IncomingServices, hold: HoldService, scope: AgencyScope, inbox_id: str, why: str
 ) -> Hold:
     """Seal a packet, or the document that it became. Clash while a worker looks at it."""
     async with services.store.begin(scope) as work:
@@ -98,18 +98,18 @@ async def unread(
     row: InboxPacket,
     why: str,
     *,
-    before: str = SEALED,
+    state_before: str = SEALED,
 ) -> Hold:
     """Freeze a packet that says itself that it is a secret, or that goes with a sealed document, in the caller's
     transaction. `before` is the state that it has again when the hold is lifted."""
-    begun = await freeze(services.clock, work, replace(_suspect_packet(row), before=before), why)
+    begun = await freeze(services.clock, work, replace(_suspect_packet(row), before=state_before), why)
     await work.inbox.settle(replace(row, state=SEALED, code=_CODE), leased.lease)
     return begun
 
 
 async def lift(
     services: IncomingServices,
-    hold: HoldServices,
+    hold: HoldService,
     scope: AgencyScope,
     hold_id: str,
     decision: Decision,
@@ -155,7 +155,7 @@ def _owners(packets: Iterable[str]) -> list[tuple[str, str]]:
 async def _seal(services: IncomingServices, work: SqlWork, part: IncomingDocument) -> IncomingDocument:
     if part.target_id is not None:
         return await work.incoming.save(replace(part, state=InState.SEALED))
-    return await _add_fact(services, work, part, list(await work.facts.of(part.id)), SEALED)
+    return await _add_fact(services, work, part, list(await work.facts.of_subject(part.id)), SEALED)
 
 
 async def _unseal(services: IncomingServices, work: SqlWork, part: IncomingDocument) -> IncomingDocument:
@@ -164,7 +164,7 @@ async def _unseal(services: IncomingServices, work: SqlWork, part: IncomingDocum
     if part.target_id is not None:
         answered = any(mark.startswith("request_") or mark == STALE_MARK for mark in part.marks)
         return await work.incoming.save(replace(part, state=InState.DONE if answered else InState.NEW))
-    return await _add_fact(services, work, part, list(await work.facts.of(part.id)), "unsealed")
+    return await _add_fact(services, work, part, list(await work.facts.of_subject(part.id)), "unsealed")
 
 
 async def _add_fact(
@@ -202,7 +202,7 @@ async def _purge(services: IncomingServices, scope: AgencyScope, document: Incom
     if PURGED in document.marks:
         return False
     async with services.store.begin(scope) as work:
-        facts = await work.facts.of(document.id)
+        facts = await work.facts.of_subject(document.id)
         agreed = [fact.at for fact in facts if fact.track is Track.REQUEST and fact.code == "15"]
         if not agreed or max(agreed) + services.profile.recall_purge > services.clock.now():
             return False

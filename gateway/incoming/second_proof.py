@@ -53,7 +53,7 @@ def _has_same_content(document: IncomingDocument, proved: Proved, checked: Check
         model.promulgation_date,
         model.subject or "",
     )
-    files = [file.part.sha256 for file in checked.looked]
+    files = [file.part.sha256 for file in checked.files]
     stored = (document.number, document.symbol, document.issued_on, document.subject)
     return new == stored and None not in files and files == [f.sha256 for f in document.files]
 

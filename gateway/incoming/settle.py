@@ -43,7 +43,7 @@ def landed(packet: InboxPacket) -> dict[str, object]:
     return details | ({"axis": packet.axis} if packet.axis else {})
 
 
-def known(
+def proved_row(
     packet: InboxPacket,
     proved: Proved,
     *,
@@ -74,7 +74,7 @@ async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Id
     """Settle the row of content that was admitted before. Terms lie outside of it: those of the first stand, and the row
     and the document show that others came (W6a, signed terms)."""
     differs = terms.digest(proved.envelope.signed.terms) != first.terms
-    row = known(
+    row = proved_row(
         leased.item,
         proved,
         state="done",
@@ -93,7 +93,7 @@ async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Id
         await work.incoming.save(replace(document, marks=(*document.marks, MARK_TERMS)))
 
 
-def unproved(
+def unproved_row(
     packet: InboxPacket, *, state: str, code: str, reason: str, steps: Sequence[object]
 ) -> InboxPacket:
     """Return the row of a packet that names a sender who is not proved; nothing in it is trusted (A7)."""
@@ -119,7 +119,7 @@ def checks(proved: Proved, checked: CheckedPacket) -> dict[str, str]:
     signed = proved.envelope.signed
     unknown = any(note.code == "CERT-REVOCATION-UNKNOWN" for note in proved.envelope.notes)
     vouched = proved.is_vouched
-    by = next((note.where for note in proved.envelope.notes if note.code == "SESSION-VOUCHED"), "")
+    by = next((note.place for note in proved.envelope.notes if note.code == "SESSION-VOUCHED"), "")
     return {
         "envelope_signature": "axis" if vouched else "weak" if signed.weak else "valid",
         "certificate_confirmed": "axis" if vouched else "true",

@@ -34,14 +34,14 @@ _OTHER_REASON = "OTHER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SaidStatus:
+class ReportedStatus:
     """Status call that a file makes, with the document that it is about."""
 
     document: IncomingDocument
     call: StatusCall
 
 
-async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) -> SaidStatus:
+async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) -> ReportedStatus:
     """Read a status of the sender's newest document with that id; without an id, of the one with that code and date."""
     status, response_for = model.status, next(iter(model.response_for), None)
     if status is None or response_for is None or not response_for.organ_id or not _name(response_for):
@@ -53,14 +53,14 @@ async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) 
         raise NotFound(
             f"{response_for.organ_id} sent no document {_name(response_for)} to this agency",
             code="GW-NOT-RECEIVED-HERE",
-            told={"agency": response_for.organ_id, "document": _name(response_for)},
+            params={"agency": response_for.organ_id, "document": _name(response_for)},
         )
     document = documents[0]
     if not response_for.document_id and any(d.document_id != document.document_id for d in documents):
         raise Clash(
             f"{response_for.organ_id} sent several documents {_name(response_for)} of that date; name the DocumentId",
             code="GW-STATUS-SEVERAL",
-            told={"agency": response_for.organ_id, "document": _name(response_for)},
+            params={"agency": response_for.organ_id, "document": _name(response_for)},
         )
     staff = status.staff
     call = StatusCall(
@@ -72,7 +72,7 @@ async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) 
         if staff is not None
         else None,
     )
-    return SaidStatus(document=document, call=call)
+    return ReportedStatus(document=document, call=call)
 
 
 def names_no_document() -> NotFound:
@@ -104,11 +104,11 @@ async def _find_named(work: SqlWork, response_for: ResponseFor) -> Sequence[Inco
     ]
 
 
-async def written(work: SqlWork, agency: HostedAgency, event: Event, now: datetime) -> bytes:
+async def write(work: SqlWork, agency: HostedAgency, event: Event, now: datetime) -> bytes:
     """Write the envelope of a status, which is small: it has no files."""
     document = await work.outgoing.get(event.subject_id)
     delivery = await work.deliveries.get(str(event.data["delivery"]))
-    fact = _find_fact(await work.facts.of(delivery.id), event)
+    fact = _find_fact(await work.facts.of_subject(delivery.id), event)
     stated = fact.stated_at if fact is not None and fact.stated_at is not None else event.at
     staff = fact.staff if fact is not None else None
     model = Envelope(

@@ -32,7 +32,7 @@ from gateway.domain.status import (
 )
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
-from gateway.incoming import admit, check, judge_again, landing, settle
+from gateway.incoming import admit, check, landing, rejudge, settle
 from gateway.incoming.services import IncomingServices, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
 
@@ -64,7 +64,7 @@ async def run(services: IncomingServices, leased: LeasedInbox, proved: Proved) -
     is_on_route = proved.is_vouched and await _is_on_route(services, agency, leased, proved.envelope.sender)
 
     async def end(work: SqlWork) -> None:
-        await judge_again.note_pending(work, leased.item, proved)
+        await rejudge.note_pending(work, leased.item, proved)
         first = await _find_repeated(work, leased, proved)
         if first is not None:
             await settle.repeated(work, leased, proved, first)
@@ -161,7 +161,7 @@ class _NewStatus:
         await self._settle(None, now)
         kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS
         for delivery in topic.deliveries:
-            facts = list(await work.facts.of(delivery.id))
+            facts = list(await work.facts.of_subject(delivery.id))
             await work.facts.add_all([(delivery.id, fact)])
             if track is Track.BUSINESS and status.code == "01":
                 _measure_first_01(self.services, work, topic.document, facts)
@@ -187,13 +187,15 @@ class _NewStatus:
     async def _settle(self, incoming_id: str | None, at: datetime) -> None:
         packet = self.leased.item
         await admit.claim_identity(self.work, packet, self.proved, incoming_id, at)
-        row = settle.known(packet, self.proved, state="done", incoming_id=incoming_id)
+        row = settle.proved_row(packet, self.proved, state="done", incoming_id=incoming_id)
         await self.work.inbox.settle(row, self.leased.lease)
 
     async def _wait(self) -> None:
         """Keep the status until its document is here; a status packet gets no 01."""
         packet, needs = self.leased.item, self.document_id or ""
-        row = settle.known(packet, self.proved, state="waiting", code="WAITING", needs=(self.sender, needs))
+        row = settle.proved_row(
+            packet, self.proved, state="waiting", code="WAITING", needs=(self.sender, needs)
+        )
         await self.work.inbox.settle(row, self.leased.lease)
         details = {"needs": needs, "kind": "status"}
         await self.work.events.append(EventKind.INBOX_WAITING, packet.id, self.services.clock.now(), details)
@@ -250,7 +252,7 @@ class _NewStatus:
         for document in documents:
             deliveries = await self._deliveries(document.id)
             if deliveries:
-                facts = [await self.work.facts.of(d.id) for d in deliveries]
+                facts = [await self.work.facts.of_subject(d.id) for d in deliveries]
                 request = open_request(fold_delivery(facts[0]))
                 request_id = request.request_id if request and self.status.code in ("15", "16") else None
                 proved = all(self._names_file(f) for f in facts)
@@ -272,7 +274,7 @@ class _NewStatus:
 
     async def _deliveries(self, outgoing_id: str) -> Sequence[Delivery]:
         """Return the delivery to this sender, else every one to a code that it took over from."""
-        deliveries = await self.work.deliveries.of(outgoing_id)
+        deliveries = await self.work.deliveries.of_document(outgoing_id)
         alike = [d for d in deliveries if d.recipient.code.casefold() in self.known_as]
         return [d for d in alike if d.recipient.code.casefold() == self.sender.casefold()] or alike
 
@@ -294,7 +296,7 @@ def _measure_first_01(
         return
     left_at = max(queued, document.leaves_at or queued)
     work.when_committed(
-        partial(services.stopwatch.took, Metric.ACCEPT_TO_01, document.draft.urgency.lane, left_at)
+        partial(services.stopwatch.record, Metric.ACCEPT_TO_01, document.draft.urgency.lane, left_at)
     )
 
 

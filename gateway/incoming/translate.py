@@ -39,7 +39,7 @@ REVOCATION_UNKNOWN = "revocation_unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
+class CheckedFile:
     """File of a packet with the facts about it; none when its encoding is damaged."""
 
     part: FileSlice
@@ -50,7 +50,7 @@ def document(
     id: str,
     packet: InboxPacket,
     proved: Proved,
-    checked_files: Sequence[Looked],
+    checked_files: Sequence[CheckedFile],
     *,
     source: Digest,
     attempt: int,
@@ -174,7 +174,7 @@ def _urgency(priority: int | None) -> Urgency:
     return _URGENCIES.get(priority, Urgency.NORMAL)
 
 
-def _files(checked_files: Sequence[Looked], source: Digest) -> tuple[IncomingFile, ...]:
+def _files(checked_files: Sequence[CheckedFile], source: Digest) -> tuple[IncomingFile, ...]:
     """Make the files, under unique names to show and store; the envelope keeps the signed ones (threats 75 to 78)."""
     names = stored_names([file.part.name for file in checked_files])
     return tuple(

@@ -66,7 +66,7 @@ class Proved:
         signed, evidence = self.envelope.signed, self.evidence
         if self.is_vouched:
             vouching = next(
-                (note.where for note in self.envelope.notes if note.code == "SESSION-VOUCHED"), ""
+                (note.place for note in self.envelope.notes if note.code == "SESSION-VOUCHED"), ""
             )
             return {"envelope": signed.file_digest, "content": signed.body_digest, "axis": vouching}
         return {
@@ -85,14 +85,14 @@ async def run(
     """Prove the packet's sender at the time of its arrival (K2), never at the claimed SigningTime. `opener` reads the
     bytes that are not stored yet; LandsFirst where they are many, and no brief reading proves them."""
     brief = opener is not None and packet.size > SMALL
-    opener = opener or await _stored(services, packet)
+    opener = opener or await _open_stored(services, packet)
     if packet.transport_session is not None:
         if brief:
             raise LandsFirst("it came by a session")
         vouched = await _vouch_by_session(services, packet, opener)
         if vouched is not None:
             return vouched
-    judged = await _examined(services, packet, opener, brief=brief)
+    judged = await _examine(services, packet, opener, brief=brief)
     signed, evidence = judged.verified.signed, judged.evidence
     route = await _routing(services, packet, signed.sender_code) if packet.transport_session is None else None
     if services.answers is not None:
@@ -146,12 +146,12 @@ class _Judgement:
     keeps_form: bool
 
 
-async def _stored(services: IncomingServices, packet: InboxPacket) -> Callable[[], BinaryIO]:
+async def _open_stored(services: IncomingServices, packet: InboxPacket) -> Callable[[], BinaryIO]:
     async with services.store.read(AgencyScope(agency_id=packet.agency_id, principal_id="node")) as work:
         return await services.blobs.open(work, packet.file_digest)
 
 
-async def _examined(
+async def _examine(
     services: IncomingServices, packet: InboxPacket, opener: Callable[[], BinaryIO], *, brief: bool = False
 ) -> _Judgement:
     """Judge the bytes, which are those that landed. AlteredContent when the store has others: a true packet must not go
@@ -306,5 +306,5 @@ async def _find_bindings(services: IncomingServices, code: str, at: datetime) ->
     on = local(at).date()
     if not active_bindings(code, bindings, at) and await services.directory.find(code, on) is None:
         detail = f"the registry knows no agency of the code {code[:80]!r} on {on.isoformat()}, and none is bound to it"
-        raise UnknownSender("SIG-SENDER", detail, step=6, where="From/OrganId")
+        raise UnknownSender("SIG-SENDER", detail, step=6, location="From/OrganId")
     return bindings

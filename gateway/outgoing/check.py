@@ -61,7 +61,7 @@ async def check(
         for recipient in order.draft.recipients
     ]
     recipients = [_apply_resolution(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
-    lead = lead_of(request_files)
+    lead = lead_verdict(request_files)
     mode = _delivery_mode(services, order, lead)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
 
@@ -117,7 +117,7 @@ def _delivery_mode(services: OutgoingServices, order: Order, lead: FileVerdict |
     return rules.delivery_mode_of(order.draft, worth, services.profile.delivery_modes)
 
 
-async def look(
+async def check_for_preview(
     services: OutgoingServices, scope: AgencyScope, order: Order, request_files: RequestFiles
 ) -> tuple[Draft, Verdict]:
     """Check a draft for a person who only looks: warn too about losses on a recipient's axis."""
@@ -167,12 +167,12 @@ def stored(request_files: RequestFiles) -> tuple[FileItem, ...]:
     )
 
 
-def judged(request_files: RequestFiles) -> tuple[FileVerdict, ...]:
+def list_verdicts(request_files: RequestFiles) -> tuple[FileVerdict, ...]:
     """Return the verdicts on the files whose signatures were read."""
     return tuple([r.verdict for r in request_files.received if r.verdict is not None])
 
 
-def lead_of(request_files: RequestFiles) -> FileVerdict | None:
+def lead_verdict(request_files: RequestFiles) -> FileVerdict | None:
     """Return the verdict on the lead file; None where it is no PDF."""
     leads = [r.verdict for r in request_files.received if r.item.role is FileRole.LEAD]
     return next((verdict for verdict in leads if verdict is not None), None)
@@ -210,7 +210,7 @@ def digests(request_files: RequestFiles) -> Sequence[str]:
     return [received.item.sha256 for received in request_files.received]
 
 
-async def number_taken(
+async def find_number_conflict(
     work: SqlWork,
     agency: HostedAgency,
     draft: Draft,
@@ -228,7 +228,7 @@ async def number_taken(
     for earlier in documents:
         if not earlier.kind.is_whole:
             continue
-        if not _may_follow(earlier, await work.deliveries.of(earlier.id), draft, files):
+        if not _may_follow(earlier, await work.deliveries.of_document(earlier.id), draft, files):
             to = next(iter(earlier.draft.recipients), None)
             return reason(
                 ReasonCode.NUMBER_IN_USE,
@@ -269,7 +269,7 @@ async def find_earlier(
     own, year = document_id_of(agency, draft), draft.issued_on.year
     alike = await work.numbers.alike(own, draft.number, draft.symbol, year, digest)
     documents = alike.of_id if same_identity is None else same_identity
-    in_use = await number_taken(work, agency, draft, order, digests(request_files), documents)
+    in_use = await find_number_conflict(work, agency, draft, order, digests(request_files), documents)
     return in_use, _list_reused(agency, draft, order, request_files, alike)
 
 
@@ -314,7 +314,7 @@ def expect(document: OutgoingDocument, version: int | None) -> None:
         )
 
 
-def named(deliveries: Sequence[Delivery], codes: Sequence[str]) -> list[Delivery]:
+def select_deliveries(deliveries: Sequence[Delivery], codes: Sequence[str]) -> list[Delivery]:
     """Return the deliveries to these recipients; Refused when one of them is no recipient of the document."""
     own_codes = {delivery.recipient.code.casefold() for delivery in deliveries}
     unknown = tuple(

@@ -57,7 +57,7 @@ class HostedAccounts:
         """Host an agency and return it as stored: one that left and comes back keeps its id and its documents. Clash when
         the id or the code is hosted already."""
         async with self._writing() as tx:
-            if not await tx.put_new(to_hosted_row(agency)):
+            if not await tx.insert_new(to_hosted_row(agency)):
                 agency = replace(agency, id=(await _load_former(tx, agency)).id)
                 await _save(tx, agency)
             await tx.commit()
@@ -100,7 +100,7 @@ class HostedAccounts:
             col(PrincipalRow.owner) == owner,
         )
         async with self._writing() as tx:
-            if not await tx.put_new(row):
+            if not await tx.insert_new(row):
                 row = await tx.first(PrincipalRow, select(PrincipalRow).where(*conditions)) or row
             await tx.commit()
         return _to_principal(row)
@@ -135,13 +135,13 @@ class HostedAccounts:
         )
         async with self._writing() as tx:
             await _check_certificate_free(tx, key, key.created_at)
-            if not await tx.put_new(_key_row(key, secret_hash)):
+            if not await tx.insert_new(_key_row(key, secret_hash)):
                 raise errors.Clash("a key with this secret exists already; make a new secret")
-            tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
+            tx.insert(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             await tx.commit()
         return key
 
-    async def add_system_key(self, key: ApiKey, *, until: datetime | None = None) -> None:
+    async def add_system_key(self, key: ApiKey, *, old_ends_at: datetime | None = None) -> None:
         """Add the credential of a document system. Clash where it has one already, unless `until` limits how long that
         one stays good: only then do two stand side by side."""
         async with self._writing() as tx:
@@ -150,19 +150,19 @@ class HostedAccounts:
             now = self._clock.now()
             keys = (await _load_keys(tx, col(ApiKeyRow.system) == name)).values()
             live_ids = [k.id for k in keys if not k.has_ended(now)]
-            if live_ids and until is None:
+            if live_ids and old_ends_at is None:
                 raise errors.Clash(
                     f"the system {name} has a credential already",
                     code="GW-SYSTEM-KNOWN",
                     hint=f"give it another secret with: gateway compat rotate {name}",
                 )
-            if live_ids and until is not None:
-                ends_later = or_(col(ApiKeyRow.expires_at).is_(None), col(ApiKeyRow.expires_at) > until)
+            if live_ids and old_ends_at is not None:
+                ends_later = or_(col(ApiKeyRow.expires_at).is_(None), col(ApiKeyRow.expires_at) > old_ends_at)
                 mine = update(ApiKeyRow).where(col(ApiKeyRow.id).in_(live_ids), ends_later)
-                await tx.change(mine.values(expires_at=until))
+                await tx.change(mine.values(expires_at=old_ends_at))
             # No secret has this digest, so the key cannot be used as a bearer token.
-            tx.put(_key_row(key, f"system {key.id}"))
-            tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
+            tx.insert(_key_row(key, f"system {key.id}"))
+            tx.insert(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             for id in key.agency_ids:
                 await begin(tx, id, name)
             await tx.commit()
@@ -255,7 +255,7 @@ async def _find_hosted(tx: Transaction, condition: ColumnElement[bool]) -> Hoste
     return None if row is None else from_json(HostedAgency, row.body)
 
 
-async def staying(tx: Transaction, id: str) -> HostedAgency:
+async def lock_hosted(tx: Transaction, id: str) -> HostedAgency:
     """Return an agency that cannot leave before this writing transaction ends; many may lock it so at once, and reading
     locks nothing. NotFound when it left, or was never hosted."""
     rows = await tx.tuples(_LOCKED_BODY if tx.is_shared else _BODY, id=id)
@@ -270,7 +270,7 @@ _parse_hosted = lru_cache(maxsize=256)(partial(from_json, HostedAgency))
 
 
 def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
-    return HostedAgencyRow.of(agency, body=to_json(HostedAgency, agency))
+    return HostedAgencyRow.from_value(agency, body=to_json(HostedAgency, agency))
 
 
 # Not yet with the axis, or asked of a recipient and not answered.
@@ -418,7 +418,7 @@ def _certificate(row: ApiKeyRow) -> ClientCertificate | None:
 
 def _key_row(key: ApiKey, secret_hash: str | None) -> ApiKeyRow:
     """Make the row of a key; without the digest of a secret it cannot be used as a bearer token."""
-    return ApiKeyRow.of(
+    return ApiKeyRow.from_value(
         key,
         principal_id=key.principal.id,
         scopes=to_json(tuple[ApiScope, ...], tuple(sorted(key.scopes))),

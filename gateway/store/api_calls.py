@@ -47,7 +47,7 @@ class SqlApiCalls:
     async def keep(self, calls: Sequence[ApiCall]) -> None:
         """Store calls, durable on return; a repeat is harmless."""
         async with self._writing() as tx:
-            tx.put_missing(*(_CALL.of(call) for call in calls))
+            tx.insert_missing(*(_CALL.from_value(call) for call in calls))
             await tx.commit()
 
     async def trim(self, key_ids: Collection[str], called_before: datetime, most: int) -> None:
@@ -62,8 +62,8 @@ class SqlApiCalls:
                     await tx.change(delete(_CALL).where(of_key, col(_CALL.id) <= beyond[0][0]))
             await tx.commit()
 
-    async def listed(
-        self, key_id: str, limit: int, *, errors: bool = False, route: str = "", before: str = ""
+    async def list_calls(
+        self, key_id: str, limit: int, *, errors: bool = False, route: str = "", before_id: str = ""
     ) -> Sequence[ApiCall]:
         """Return calls, the newest first, from before the call `before`; only errors, or only one route, when asked."""
         query = select(_CALL).where(col(_CALL.key_id) == key_id)
@@ -71,8 +71,8 @@ class SqlApiCalls:
             query = query.where(col(_CALL.status) >= _FIRST_ERROR)
         if route:
             query = query.where(col(_CALL.route) == route)
-        if before:
-            query = query.where(col(_CALL.id) < before)
+        if before_id:
+            query = query.where(col(_CALL.id) < before_id)
         async with self._reading() as tx:
             rows = await tx.rows(_CALL, query.order_by(col(_CALL.id).desc()).limit(limit))
         return [value_of(ApiCall, row) for row in rows]
@@ -126,7 +126,7 @@ class SqlIdempotency(WatchedRows):
         row = IdempotencyRow(
             agency_id=self._agency_id, owner=owner, key=key, digest=digest, created_at=now, until=ends_at
         )
-        if await self._tx.put_new(row):
+        if await self._tx.insert_new(row):
             return None
         if await self._take_over(owner, key, digest, ends_at, now):
             return None

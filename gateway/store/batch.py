@@ -39,7 +39,7 @@ from gateway.store.pending_writes import (
     row_insert,
 )
 from gateway.store.row import Row
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 from gateway.store.work import SqlWork
 
 T = TypeVar("T")
@@ -59,15 +59,15 @@ class _Unit(Generic[T]):
     scope: AgencyScope
     body: Body[T]
     context: contextvars.Context
-    over: asyncio.Future[T]
+    future: asyncio.Future[T]
 
     def succeed(self, outcome: T) -> None:
-        if not self.over.done():  # the caller may have been cancelled
-            self.over.set_result(outcome)
+        if not self.future.done():  # the caller may have been cancelled
+            self.future.set_result(outcome)
 
     def fail(self, error: BaseException) -> None:
-        if not self.over.done():
-            self.over.set_exception(error)
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class SharedUnits:
@@ -80,7 +80,7 @@ class SharedUnits:
         *,
         writes: bool = True,
     ) -> None:
-        self._opened, self._made, self._writes = opened, make, writes
+        self._open, self._make, self._writes = opened, make, writes
         self._waiting: list[_Unit[Any]] = []
         self._runner: asyncio.Task[None] | None = None
         self._later: asyncio.TimerHandle | None = None
@@ -96,7 +96,7 @@ class SharedUnits:
         elif self._later is None:
             self._later = loop.call_later(patience_s, self._start, context=contextvars.Context())
         try:
-            return await unit.over
+            return await unit.future
         finally:
             if unit in self._waiting:  # cancelled
                 self._waiting.remove(unit)
@@ -128,33 +128,33 @@ class SharedUnits:
 
     async def _next(self) -> None:
         if len(self._waiting) > 1:
-            units = await self._together()
+            units = await self._run_batch()
         else:
-            units = self._taken()
+            units = self._take_waiting()
         if len(units) == 1:
-            await self._alone(units[0])
+            await self._run_alone(units[0])
         elif units:
-            await asyncio.gather(*(self._alone(unit) for unit in units))
+            await asyncio.gather(*(self._run_alone(unit) for unit in units))
 
-    def _taken(self) -> Sequence[_Unit[Any]]:
+    def _take_waiting(self) -> Sequence[_Unit[Any]]:
         units, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         return units
 
-    async def _together(self) -> Sequence[_Unit[Any]]:
+    async def _run_batch(self) -> Sequence[_Unit[Any]]:
         """Run the waiting units as one batch; return those that must run alone."""
         units: Sequence[_Unit[Any]] = ()
         batch: _Batch | None = None
         try:
-            async with self._opened() as tx:
-                units = self._taken()
-                running = _Batch(tx, self._made, units, writes=self._writes)
+            async with self._open() as tx:
+                units = self._take_waiting()
+                running = _Batch(tx, self._make, units, writes=self._writes)
                 await running.run()
                 batch = running
                 if self._writes:
                     await tx.commit()
         except Exception as error:  # reason: running each alone shows which one failed
             if batch is None:
-                return units or self._taken()
+                return units or self._take_waiting()
             # It may have been committed or not: each unit gets that error, and nothing is done a second time.
             return batch.end(error)
         except BaseException as error:
@@ -163,10 +163,10 @@ class SharedUnits:
             raise
         return batch.end()
 
-    async def _alone(self, unit: _Unit[T]) -> None:
+    async def _run_alone(self, unit: _Unit[T]) -> None:
         async def run_unit() -> T:
-            async with self._opened() as tx:
-                work = self._made(tx, unit.scope)
+            async with self._open() as tx:
+                work = self._make(tx, unit.scope)
                 outcome = await unit.body(work)
                 if self._writes:
                     await work.commit()
@@ -209,10 +209,10 @@ class _Batch:
         *,
         writes: bool,
     ) -> None:
-        self.tx, self._made, self.writes = tx, make, writes
+        self.tx, self._make, self.writes = tx, make, writes
         self._members = [_Member(self, unit) for unit in units]
         self._at_work = len(units)
-        self._asked: list[_Question] = []
+        self._queries: list[_Question] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._turn = asyncio.Event()
         self._holders: dict[object, _Member] = {}
@@ -224,17 +224,17 @@ class _Batch:
                 self._run_on(member, member.running.send, None)
             while self._at_work:
                 # Each unit at work waits for an answer, or sets `_turn` when its other wait is over.
-                while len(self._asked) < self._at_work:
+                while len(self._queries) < self._at_work:
                     self._turn.clear()
                     await self._turn.wait()
                 await self._answer()
         finally:
             await self._end_all()
         for member in self._members:
-            if member.is_broken or (member.wrote and not member.is_whole):
+            if member.is_broken or (member.wrote and not member.is_complete):
                 raise StoreFailure("a unit of the batch failed after it had written something")
         await self._write()
-        await self.tx.put_now()
+        await self.tx.flush()
         if self.tx.is_broken:
             raise StoreFailure("the server refused a question of the batch, and undoes all of it")
         for member in self._members:
@@ -245,9 +245,9 @@ class _Batch:
         did not report success."""
         failed_units = []
         for member in self._members:
-            if member.is_whole and failed is not None:
+            if member.is_complete and failed is not None:
                 member.unit.fail(failed)
-            elif member.is_whole:
+            elif member.is_complete:
                 member.unit.succeed(member.result)
             elif member.error is not None:
                 member.unit.fail(member.error)
@@ -257,10 +257,10 @@ class _Batch:
 
     async def run_one(self, member: _Member) -> None:
         try:
-            work = self._made(member, member.unit.scope)
+            work = self._make(member, member.unit.scope)
             member.result = await member.unit.body(work)
             await work.complete()
-            member.is_whole = True
+            member.is_complete = True
         except _WantsOwn:
             pass
         except Exception as error:  # reason: the caller gets it
@@ -275,7 +275,7 @@ class _Batch:
         except (StopIteration, asyncio.CancelledError):
             return
         if isinstance(waits_for, _Question):
-            self._asked.append(waits_for)
+            self._queries.append(waits_for)
         else:
             loop, context = asyncio.get_running_loop(), member.unit.context
             self._tasks.append(loop.create_task(self._to_its_end(member.running, waits_for), context=context))
@@ -289,7 +289,7 @@ class _Batch:
                 try:
                     if isinstance(waits_for, _Question):
                         waits_for.answer = asyncio.get_running_loop().create_future()
-                        self._asked.append(waits_for)
+                        self._queries.append(waits_for)
                         self._turn.set()
                         step = partial(running.send, (yield from waits_for.answer))
                     else:
@@ -318,7 +318,7 @@ class _Batch:
 
     async def _answer(self) -> None:
         """Give every waiting unit its rows, or the error; on a server an error goes to all."""
-        queries, self._asked = self._asked, []
+        queries, self._queries = self._queries, []
         alike: dict[Prepared, list[_Question]] = defaultdict(list)
         for query in queries:
             alike[query.prepared].append(query)
@@ -333,7 +333,7 @@ class _Batch:
         ]
         queries = [*chain.from_iterable(groups)]
         try:
-            answers = await self.tx.ask_for_each(questions)
+            answers = await self.tx.ask_all(questions)
         except Exception as error:  # reason: the caller gets it
             for query in queries:
                 if query.answer is None:
@@ -356,7 +356,9 @@ class _Batch:
             at = 0
             for write in member.to_write():
                 alike = places[
-                    write.what if isinstance(write.what, RowInsert) else (write.what, *write.values[0])
+                    write.statement
+                    if isinstance(write.statement, RowInsert)
+                    else (write.statement, *write.values[0])
                 ]
                 for place in alike:
                     if place >= at:
@@ -364,12 +366,12 @@ class _Batch:
                 else:
                     place = len(groups)
                     alike.append(place)
-                    groups.append(PendingWrite(write.what, write.table, [], finish=write.finish))
+                    groups.append(PendingWrite(write.statement, write.table, [], finish=write.finish))
                 at, group = place, groups[place]
                 group.values += write.values
                 if write.check is not None and group.check is None:
                     group.check = _as_many_as(group)
-        await self.tx.put_together(groups)
+        await self.tx.write_pending(groups)
 
 
 def _as_many_as(group: PendingWrite) -> Check:
@@ -395,38 +397,38 @@ class _Member(Transaction):
         self.running: Coroutine[Any, Any, None] = batch.run_one(self)
         self.result: Any = None  # Any: the body's result
         self.error: Exception | None = None
-        self.is_whole = self.wrote = False
+        self.is_complete = self.wrote = False
 
     async def commit(self) -> None:
         raise _WantsOwn
 
     def to_write(self) -> Sequence[PendingWrite]:
-        return self._pending.all() if self.is_whole else []
+        return self._pending.all() if self.is_complete else []
 
     def tell_when_committed(self, tx: Transaction) -> None:
-        if self.is_whole:
-            tx.when_committed(*self._then)
+        if self.is_complete:
+            tx.when_committed(*self._callbacks)
 
-    async def put_now(self) -> None:
+    async def flush(self) -> None:
         """Write through the shared transaction, so that everything is counted once."""
         self.wrote = True
         waiting, self._pending = self._pending, PendingWrites()
-        await self._batch.tx.put_together(waiting.all())
+        await self._batch.tx.write_pending(waiting.all())
 
-    async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
+    async def hold_all(self, names: Sequence[Sequence[str]]) -> None:
         if not self.is_shared:
             return
         for name in names:
             self._batch.hold(tuple(name), self)
         if self._on_server:
-            await super().hold_each(names)
+            await super().hold_all(names)
 
-    async def keep(self, query: Select[Any], /, **values: object) -> None:
+    async def lock(self, query: Select[Any], /, **values: object) -> None:
         if not self.is_shared:
             return
-        self._hold_asked(query, values)
+        self._hold_query(query, values)
         if self._on_server:
-            await super().keep(query, **values)
+            await super().lock(query, **values)
 
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
         """Return the first row, without a limit where there can be only one: a limit keeps queries from being combined."""
@@ -436,31 +438,31 @@ class _Member(Transaction):
         rows = await self.rows(kind, query, **values)
         return rows[0] if rows else None
 
-    async def find_each(self, *questions: Asked) -> Sequence[Sequence[Any]]:
+    async def find_all(self, *questions: BoundQuery) -> Sequence[Sequence[Any]]:
         """Run the queries one after the other, each combined with those of the other units."""
         return [await self.tuples(query, **values) for query, values in questions]
 
-    async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
-        self._pending.add_apart(
+    async def insert_or_else(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
+        self._pending.add_separate(
             row_insert(type(row), missing=True), row.__dict__, check=exactly_one(_key_error)
         )
 
-    async def _surely(self, write: RowInsert | UpdateBase, *sets: Any, check: Check) -> None:
-        self._pending.add_apart(write, *sets, check=check)
+    async def _run_required(self, write: RowInsert | UpdateBase, *sets: Any, check: Check) -> None:
+        self._pending.add_separate(write, *sets, check=check)
 
     async def change_many(self, statement: Update, values: Sequence[Any]) -> None:
         for row_values in values:
-            self._pending.add_apart(statement, row_values)
+            self._pending.add_separate(statement, row_values)
 
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
         prepared = self._prepared(statement, values)
         if prepared is None or prepared.changes or not self._may_wait(prepared):
             self.wrote = self.wrote or not self._pending.is_empty or isinstance(statement, UpdateBase)
             return await super()._execute(statement, values)
-        if prepared.keeps:
-            self._hold_asked(statement, values)
+        if prepared.locks_rows:
+            self._hold_query(statement, values)
         answer = await _ask(_Question(self, statement, prepared, values))
-        if prepared.keeps:  # another query may find the same row
+        if prepared.locks_rows:  # another query may find the same row
             for row in answer.rows:
                 self._batch.hold(tuple(row), self)
         return answer
@@ -477,7 +479,7 @@ class _Member(Transaction):
         """Return the prepared statement, also at its first use."""
         return super()._prepared(statement, values) or super()._prepared(statement, values)
 
-    def _hold_asked(self, statement: Executable, values: Any) -> None:
+    def _hold_query(self, statement: Executable, values: Any) -> None:
         """Hold what the query asks for: each id of a list as if it were asked for alone."""
         lists = [v for v in values.values() if isinstance(v, list)]
         single_values = tuple(v for v in values.values() if not isinstance(v, list))

@@ -102,7 +102,7 @@ class _ContentInsert(RowInsert):
 
     __slots__ = ()
 
-    def settled(self, insert: Any) -> Insert:
+    def add_conflict_clause(self, insert: Any) -> Insert:
         """Replace an existing row where that is needed. Any: as in `RowInsert.settled`."""
         columns, excluded = table_of(_B).c, insert.excluded
         assignments = {name: excluded[name] for name in self.over}
@@ -114,9 +114,9 @@ class _ContentInsert(RowInsert):
         )
         return upsert
 
-    def last_of_each(self, rows: Sequence[Values]) -> Sequence[Values]:
+    def keep_last(self, rows: Sequence[Values]) -> Sequence[Values]:
         """Sort by digest too, so that units on a server never wait for each other in a circle."""
-        return sorted(super().last_of_each(rows), key=itemgetter("digest"))
+        return sorted(super().keep_last(rows), key=itemgetter("digest"))
 
 
 class _OwnerInsert(RowInsert):
@@ -125,7 +125,7 @@ class _OwnerInsert(RowInsert):
 
     __slots__ = ()
 
-    def one(self, dialect: str) -> Insert:
+    def for_one_row(self, dialect: str) -> Insert:
         return _one_owner(self, dialect)
 
 
@@ -137,7 +137,7 @@ def _one_owner(insert: _OwnerInsert, dialect: str) -> Insert:
     rows = insert_of(dialect, table).from_select(
         table.c.keys(), select(*cells).where(~is_first), include_defaults=False
     )
-    return insert.settled(rows)
+    return insert.add_conflict_clause(rows)
 
 
 _CONTENT = _ContentInsert(_B, missing=False, over=("stored_at", "head", "body"), table=table_of(_B).name)
@@ -145,7 +145,7 @@ _FURTHER_OWNERS = _OwnerInsert(_R, missing=True, over=(), table=table_of(_R).nam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptContent:
     """Content that the store took. Small content is still in memory: its bytes go with the unit that refers to it."""
 
     digest: Digest
@@ -163,7 +163,7 @@ class ReadableContent:
 class SqlBlobRefs(WatchedRows):
     """References of one agency to content, which it may therefore read."""
 
-    async def keep(self, kept_content: Kept, owner_kind: str, owner_id: str) -> None:
+    async def keep(self, kept_content: KeptContent, owner_kind: str, owner_id: str) -> None:
         """Refer to content that `FileBlobs.keep` took; small bytes are written here, with everything else of this unit."""
         if kept_content.body is None:
             await self.add(kept_content.digest, owner_kind, owner_id)
@@ -178,15 +178,15 @@ class SqlBlobRefs(WatchedRows):
             head=HEAD,
             body=kept_content.body,
         )
-        self._tx.put_by(_CONTENT, content)
-        self._tx.put_by(_FURTHER_OWNERS, self._ref(kept_content.digest, owner_kind, owner_id))
+        self._tx.insert_by(_CONTENT, content)
+        self._tx.insert_by(_FURTHER_OWNERS, self._ref(kept_content.digest, owner_kind, owner_id))
 
-    async def heal(self, kept_content: Kept) -> None:
+    async def heal(self, kept_content: KeptContent) -> None:
         """Restore small bytes that this agency refers to, whatever became of them. `FileBlobs.keep` restores large
         ones; content that no one may read stays unchanged."""
         if kept_content.body is None:
             return
-        readable = await self.found(kept_content.digest)
+        readable = await self.find(kept_content.digest)
         if readable is not None and readable.body != kept_content.body:
             await self._tx.change(_SET_BODY, this=kept_content.digest, head=HEAD, body=kept_content.body)
 
@@ -195,7 +195,7 @@ class SqlBlobRefs(WatchedRows):
         digest (any more): keeping it again succeeds. The foreign key holds off the sweeper until the caller ends, but
         no other owner of the content."""
         try:
-            await self._tx.put_new(self._ref(digest, owner_kind, owner_id))
+            await self._tx.insert_new(self._ref(digest, owner_kind, owner_id))
         except errors.Clash as cause:
             raise errors.StoreFailure(
                 f"the content {digest} is not kept: somebody let go of the same content a moment ago; hand it in again"
@@ -209,34 +209,34 @@ class SqlBlobRefs(WatchedRows):
         """Tell whether this agency has a reference that allows to read the content."""
         return bool(await self._tx.tuples(_HAS_REFERENCE, agency=self._agency_id, digest=digest))
 
-    async def found(self, digest: Digest) -> ReadableContent | None:
+    async def find(self, digest: Digest) -> ReadableContent | None:
         """Return content that a reference of this agency allows to read, else None. Reading asks this first."""
         rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)
         return ReadableContent(rows[0][0]) if rows else None
 
-    async def found_each(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
+    async def find_all(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
         """Return the readable ones of several."""
         rows = await self._tx.tuples(_READABLE_BODIES, agency=self._agency_id, digests=list(digests))
         return {Digest(digest): ReadableContent(body) for digest, body in rows}
 
-    async def frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
+    async def find_frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
         """Return content that the sealed hold keeps."""
         owner = {"agency": self._agency_id, "kind": HOLD, "owner": hold_id}
         rows = await self._tx.tuples(_FROZEN, digest=digest, **owner)
         return ReadableContent(rows[0][0]) if rows else None
 
-    async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
+    async def of_owner(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
         """Return the content of that owner, with sizes, by digest."""
         owner = {"agency": self._agency_id, "kind": owner_kind, "owner": owner_id}
         return {Digest(digest): size for digest, size in sorted(await self._tx.tuples(_OWNED, **owner))}
 
     async def freeze(self, owner_kind: str, owner_id: str, hold_id: str) -> None:
         """Keep the owner's content for the sealed hold from now on; it can no longer be read."""
-        for digest in await self.of(owner_kind, owner_id):
+        for digest in await self.of_owner(owner_kind, owner_id):
             await self.add(digest, HOLD, hold_id)
         await self.drop(owner_kind, owner_id)
 
-    async def others(self, digest: Digest, hold_id: str) -> int:
+    async def count_other_owners(self, digest: Digest, hold_id: str) -> int:
         """Count the further owners at this node, of any agency."""
         owners = {tuple(row) for row in await self._tx.tuples(_OWNERS, digest=digest)}
         return len(owners - {(self._agency_id, HOLD, hold_id)})

@@ -29,11 +29,11 @@ from sqlmodel import col
 
 from gateway import errors, random_bytes
 from gateway.atomic_files import sync_folder
-from gateway.commits import apart
+from gateway.commits import run_in_thread
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
 from gateway.ports.services import Clock, Pool, Readable
-from gateway.store.blob_refs import Kept, ReadableContent
+from gateway.store.blob_refs import KeptContent, ReadableContent
 from gateway.store.data_folder import Room
 from gateway.store.drivers import SLOW
 from gateway.store.row import Moment, among
@@ -65,7 +65,7 @@ class FileScratch:
         self._folder, self._name = folder, name
         self._few = BytesIO() if few else None
         self._file: BinaryIO | None = None
-        self._is_taken = self._gone = False
+        self._is_taken = self._is_removed = False
         self.durable_size: int | None = None
         """Set by `make_durable`, after which nothing is written."""
 
@@ -142,13 +142,13 @@ class FileScratch:
     @property
     def is_in_file(self) -> bool:
         """True while there is a file to be removed from the disk."""
-        return self._file is not None and not self._gone
+        return self._file is not None and not self._is_removed
 
     def discard(self) -> None:
         """Close it and remove it from the disk. Its context does so at the end; a thread of the pool that is done with
         a large file does it before, because removing it would hold up the event loop."""
         if self._file is not None and self.is_in_file:
-            self._gone = True
+            self._is_removed = True
             try:
                 with suppress(OSError):  # a full disk does not take the last bytes, and need not
                     self._file.close()
@@ -182,7 +182,7 @@ class FileBlobs:
         system as the blobs, so that a rename is enough. StoreFailure while the disk has too little room: all incoming
         and packed content begins with this."""
         self._room.check()
-        name = random_bytes.sixteen().hex()
+        name = random_bytes.random_16().hex()
         scratch = FileScratch(self._scratch, name, few=few)
         self._filled.add(name)
         try:
@@ -200,46 +200,46 @@ class FileBlobs:
         finally:
             self._filled.discard(name)
 
-    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> Kept:
+    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> KeptContent:
         """Keep content for `SqlBlobRefs.keep`, in the unit that refers to it. Large content is fsynced, renamed to its
         digest and known to the sweeper on return. The same digest again is harmless. StoreFailure when the scratch file
         has another size, or the disk does not take it."""
         if size <= SMALL:
-            return Kept(digest=digest, size=size, body=_read_small(scratch, size))
+            return KeptContent(digest=digest, size=size, body=_read_small(scratch, size))
         if scratch.durable_size is None:
             await self._pool.run(scratch.make_durable)
         _check_size(scratch.durable_size or 0, size)
         row = BlobRow(digest=digest, size=size, stored_at=self._clock.now())
         async with self._store.writing() as tx:
-            await tx.put_over(row, "stored_at")
+            await tx.upsert(row, "stored_at")
             target = path_of(self._root, digest)
             # Not in the pool: other writers wait, and its threads may have long work before them.
-            await apart(partial(_place, scratch, target, self._synced))
+            await run_in_thread(partial(_place, scratch, target, self._synced))
             await tx.commit()
-        return Kept(digest=digest, size=size)
+        return KeptContent(digest=digest, size=size)
 
     def reader(self, digest: Digest) -> Callable[[], BinaryIO]:
         """Return a reader of the file that `keep` has just made of large content."""
         path = path_of(self._root, digest)
         return lambda: path.open("rb")
 
-    def keep_small(self, digest: Digest, body: bytes) -> Kept:
+    def keep_small(self, digest: Digest, body: bytes) -> KeptContent:
         """Keep small bytes as `keep` does, without a file. StoreFailure while the disk has too little room."""
         self._room.check()
-        return Kept(digest=digest, size=len(body), body=body)
+        return KeptContent(digest=digest, size=len(body), body=body)
 
     async def open(self, work: SqlWork, digest: Digest) -> Callable[[], BinaryIO]:
         """Return a re-openable reader of unverified bytes; NotFound without a reference, or when the bytes are gone."""
-        return await self._referred(await work.blobs.found(digest), digest)
+        return await self._open_content(await work.blobs.find(digest), digest)
 
-    async def open_each(
+    async def open_all(
         self, work: SqlWork, digests: Collection[Digest]
     ) -> Mapping[Digest, Callable[[], BinaryIO]]:
         """Return readers of several; NotFound when `open` would raise it for one."""
-        contents = await work.blobs.found_each(digests)
-        return {digest: await self._referred(contents.get(digest), digest) for digest in digests}
+        contents = await work.blobs.find_all(digests)
+        return {digest: await self._open_content(contents.get(digest), digest) for digest in digests}
 
-    async def _referred(self, content: ReadableContent | None, digest: Digest) -> Callable[[], BinaryIO]:
+    async def _open_content(self, content: ReadableContent | None, digest: Digest) -> Callable[[], BinaryIO]:
         if content is None:
             raise errors.NotFound(f"this agency has no content {digest}")
         reader = await self._reader(content, digest)
@@ -251,7 +251,7 @@ class FileBlobs:
 
     async def open_frozen(self, work: SqlWork, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
         """Return a reader of content that the sealed hold keeps; NotFound when it keeps no such content any more."""
-        content = await work.blobs.frozen(digest, hold_id)
+        content = await work.blobs.find_frozen(digest, hold_id)
         reader = None if content is None else await self._reader(content, digest)
         if reader is None:
             raise errors.NotFound(f"the sealed hold {hold_id} keeps no content {digest} here")
@@ -469,7 +469,7 @@ async def _sweep_shard(
 async def _remove_orphan(root: Path, store: SqlStore, digest: str, cutoff: datetime) -> bool:
     """Write a row to have its lock, and delete it again with the file."""
     async with store.writing() as tx:
-        if not await tx.put_new(BlobRow(digest=digest, size=0, stored_at=cutoff)):
+        if not await tx.insert_new(BlobRow(digest=digest, size=0, stored_at=cutoff)):
             return False
         path_of(root, digest).unlink(missing_ok=True)
         await tx.change(_DELETE, digest=digest)
@@ -511,7 +511,7 @@ class FileVault:
     def __init__(self, root: Path, pool: Pool) -> None:
         self._root, self._pool = root, pool
 
-    async def put(self, hold_id: str, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
+    async def write(self, hold_id: str, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
         """Write a sealed form; return the SHA-256 of its bytes. Durable on return; a second write replaces the first."""
         return await self._pool.run(partial(_put_sealed, self._folder(hold_id), digest, write))
 

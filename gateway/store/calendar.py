@@ -37,13 +37,13 @@ class SqlCalendarDays:
         async with self._reading() as tx:
             return await days_in(tx)
 
-    async def put(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
+    async def save(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
         """Set days, all or none, and record it as an event; a day that exists is replaced."""
         event_days = [{"day": d.day.isoformat(), "kind": d.kind.value, "name": d.name} for d in days]
         async with self._writing() as tx:
             for day in days:
-                row = CalendarDayRow.of(day, set_at=at)
-                await tx.put_over(row, "kind", "name", "set_at")
+                row = CalendarDayRow.from_value(day, set_at=at)
+                await tx.upsert(row, "kind", "name", "set_at")
             await self._events(tx, by).append(EventKind.CALENDAR_SET, _SUBJECT, at, {"days": event_days})
             tx.when_committed(self._changed)
             await tx.commit()

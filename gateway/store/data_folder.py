@@ -41,7 +41,7 @@ class Room:
 
     folder: Path
     reserve: int
-    beside: tuple[Path, ...] = ()
+    other_folders: tuple[Path, ...] = ()
     _enough_until: float = field(default=0.0, init=False, compare=False)
 
     def space(self) -> Space:
@@ -52,7 +52,7 @@ class Room:
         """Raise StoreFailure while the disk is too full for another file."""
         if not self.reserve or time.monotonic() < self._enough_until:
             return
-        for folder in (self.folder, *self.beside):
+        for folder in (self.folder, *self.other_folders):
             free = free_space(folder)
             if free.bytes < self.reserve or free.lacks_inodes:
                 raise errors.StoreFailure(

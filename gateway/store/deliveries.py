@@ -25,7 +25,7 @@ from gateway.domain.status import TAKEN_IN, Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
 from gateway.store.pending_writes import exactly_one
-from gateway.store.repository import NOBODY, AgencyRows, Follower, WatchedRows
+from gateway.store.repository import NO_FOLLOWER, AgencyRows, Follower, WatchedRows
 from gateway.store.row import among, from_json, to_json, value_of
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow, RecipientGroupRow
 from gateway.store.transaction import Transaction
@@ -62,7 +62,7 @@ class SqlDeliveries(WatchedRows):
     """Recipients of one agency's documents, in the order in which each document names them."""
 
     def __init__(
-        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
+        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER
     ) -> None:
         super().__init__(tx, scope, clock, follower)
         self._documents: dict[str, str] = {}  # by delivery id, of those that were read; it never changes
@@ -71,17 +71,17 @@ class SqlDeliveries(WatchedRows):
         """Add deliveries. Clash when one of them is stored already, or its document is not."""
         for delivery in deliveries:
             self._check_own(delivery.agency_id, f"the delivery {delivery.id}")
-        self._tx.put(*(delivery_row(delivery, position) for position, delivery in enumerate(deliveries)))
+        self._tx.insert(*(delivery_row(delivery, position) for position, delivery in enumerate(deliveries)))
         for document_id in {delivery.document_id: None for delivery in deliveries}:
             self._follower.touch_out(document_id)
 
     async def get(self, id: str) -> Delivery:
-        return self._read(await self._one(_DELIVERY, _BY_ID, f"this agency has no delivery {id}", id=id))
+        return self._read(await self._get(_DELIVERY, _BY_ID, f"this agency has no delivery {id}", id=id))
 
-    async def of(self, document_id: str) -> Sequence[Delivery]:
+    async def of_document(self, document_id: str) -> Sequence[Delivery]:
         return [self._read(row) for row in await self._rows(_DELIVERY, _OF_DOCUMENT, document=document_id)]
 
-    async def of_many(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]:
+    async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]:
         """Return the deliveries of each document; every id is a key."""
         deliveries: dict[str, list[Delivery]] = {id: [] for id in document_ids}
         for row in await self._rows(_DELIVERY, _OF_DOCUMENTS, documents=list(document_ids)):
@@ -126,7 +126,7 @@ class SqlDeliveries(WatchedRows):
 
     async def _change(self, id: str, columns: Mapping[str, object]) -> None:
         missing = exactly_one(partial(errors.NotFound, f"this agency has no delivery {id}"))
-        await self._tx.change_surely(_UPDATE, missing, agency=self._agency_id, at_id=id, **columns)
+        await self._tx.change_required(_UPDATE, missing, agency=self._agency_id, at_id=id, **columns)
 
     async def save_states(
         self,
@@ -163,24 +163,24 @@ class SqlFacts(AgencyRows):
     async def add(self, subject_id: str, fact: Fact) -> bool:
         """Add a fact. False, with nothing changed, when the same fact (track, code, stated_at, packet_digest, request_id)
         exists."""
-        return await self._tx.put_new(fact_row(self._agency_id, subject_id, fact))
+        return await self._tx.insert_new(fact_row(self._agency_id, subject_id, fact))
 
     async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
         """Add any number of facts for each subject; existing ones stay unchanged."""
         rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts]
-        self._tx.put_missing(*rows)
+        self._tx.insert_missing(*rows)
 
-    async def of(self, subject_id: str) -> Sequence[Fact]:
+    async def of_subject(self, subject_id: str) -> Sequence[Fact]:
         """Return the subject's facts in the order in which our node learnt them."""
         parameters = {"agency": self._agency_id, "id": subject_id}
         # The lock keeps a transaction from deciding on facts to which another one is adding.
-        await self._tx.keep(_ID_ALONE, **parameters)
+        await self._tx.lock(_ID_ALONE, **parameters)
         return [from_json(Fact, row.body) for row in await self._tx.tuples(_OF_SUBJECT, **parameters)]
 
-    async def of_many(self, subject_ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
+    async def of_subjects(self, subject_ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
         """Return the facts of each subject; every id is a key."""
         parameters = {"agency": self._agency_id, "subjects": list(subject_ids)}
-        await self._tx.keep(_IDS_ALONE, **parameters)
+        await self._tx.lock(_IDS_ALONE, **parameters)
         facts: dict[str, list[Fact]] = {id: [] for id in subject_ids}
         for row in await self._tx.tuples(_OF_SUBJECTS, **parameters):
             facts[row.subject_id].append(from_json(Fact, row.body))
@@ -198,14 +198,14 @@ def _key(fact: Fact) -> str:
 
 def fact_row(agency_id: str, subject_id: str, fact: Fact) -> FactRow:
     columns = {"key": _key(fact), "body": to_json(Fact, fact)}
-    return FactRow.of(fact, agency_id=agency_id, subject_id=subject_id, **columns)
+    return FactRow.from_value(fact, agency_id=agency_id, subject_id=subject_id, **columns)
 
 
 to_delivery = partial(value_of, Delivery)
 
 
 def delivery_row(delivery: Delivery, position: int) -> DeliveryRow:
-    return _DELIVERY.of(delivery, position=position, code=delivery.recipient.code)
+    return _DELIVERY.from_value(delivery, position=position, code=delivery.recipient.code)
 
 
 _CANCELLED = "cancelled"
@@ -231,18 +231,18 @@ class SqlPaperParts(AgencyRows):
 
     async def open(self, document_id: str, delivery_ids: Sequence[str], at: datetime) -> None:
         """Add paper letters, which wait from now on."""
-        self._tx.put(
+        self._tx.insert(
             *(
                 _PAPER(agency_id=self._agency_id, delivery_id=id, document_id=document_id, opened_at=at)
                 for id in delivery_ids
             )
         )
 
-    async def of(self, document_id: str) -> Sequence[PaperPart]:
+    async def of_document(self, document_id: str) -> Sequence[PaperPart]:
         query = select(_PAPER).where(
             col(_PAPER.agency_id) == self._agency_id, col(_PAPER.document_id) == document_id
         )
-        rows = await self._tx.rows(_PAPER, self._tx.kept(query.order_by(col(_PAPER.delivery_id))))
+        rows = await self._tx.rows(_PAPER, self._tx.lock_rows(query.order_by(col(_PAPER.delivery_id))))
         return [value_of(PaperPart, row) for row in rows]
 
     async def close(self, part: PaperPart) -> None:
@@ -263,7 +263,7 @@ class SqlPaperParts(AgencyRows):
             for row in await self._tx.rows(_PAPER, query.order_by(*order).limit(limit))
         ]
 
-    async def handed(self, first: date, last: date, limit: int) -> Sequence[PaperPart]:
+    async def handed_over(self, first: date, last: date, limit: int) -> Sequence[PaperPart]:
         """Return letters that were handed over in these days, in their order."""
         query = self._uncancelled().where(col(_PAPER.handed_over).between(first, last))
         order = (col(_PAPER.handed_over), col(_PAPER.closed_at), col(_PAPER.delivery_id))
@@ -292,18 +292,18 @@ class SqlRecipientGroups(AgencyRows):
         query = select(_GROUP).where(col(_GROUP.agency_id) == self._agency_id).order_by(col(_GROUP.folded))
         return [value_of(RecipientGroup, row) for row in await self._tx.rows(_GROUP, query)]
 
-    async def named(self, name: str) -> RecipientGroup | None:
+    async def find_by_name(self, name: str) -> RecipientGroup | None:
         """Find a group by name, letter case and accents ignored."""
-        row = await self._tx.first(_GROUP, self._tx.kept(select(_GROUP).where(self._has_name(name))))
+        row = await self._tx.first(_GROUP, self._tx.lock_rows(select(_GROUP).where(self._has_name(name))))
         return value_of(RecipientGroup, row) if row is not None else None
 
     async def save(self, group: RecipientGroup) -> None:
         """Save a group; a new one has version 1. Clash when the name exists already, or when the stored group is not of
         the version before."""
         key = {"agency_id": self._agency_id, "folded": fold(group.name)}
-        row = _GROUP.of(group, **key)
+        row = _GROUP.from_value(group, **key)
         if group.version == 1:
-            if not await self._tx.put_new(row):
+            if not await self._tx.insert_new(row):
                 raise errors.Clash(
                     f"there is a group named {group.name!r} already, or one that reads the same"
                 )

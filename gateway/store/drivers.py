@@ -39,7 +39,7 @@ from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.sql.util import find_tables
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
-from gateway.commits import WAIT_FOR_NOBODY, apart, take_lock, to_its_end
+from gateway.commits import NO_WAIT, run_in_thread, take_lock, wait_to_end
 from gateway.store.counters import Counters
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ SLOW = "gateway_slow"
 # Execution option of statements that find few rows by an index: in lists and searches too they use no thread.
 FEW = {SLOW: False}
 # Execution option of queries that lock the rows they find.
-KEPT = "gateway_kept"
+LOCKS_ROWS = "gateway_kept"
 _SKIPS_OPEN = "gateway_others"
 # Execution option of queries that never find a row which their own transaction has put open.
-OTHERS = {_SKIPS_OPEN: True}
+SKIPS_OPEN_ROWS = {_SKIPS_OPEN: True}
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class Prepared:
         self._names = order
         self._take = itemgetter(*order) if len(order) > 1 else None
         # Values that the statement itself gives.
-        self._own = {name: params[name] for name in order if not compiled.binds[name].required}
+        self._defaults = {name: params[name] for name in order if not compiled.binds[name].required}
         converters = [_bind_processor(compiled, name, dialect) for name in order]
         self._writes = [(at, convert) for at, convert in enumerate(converters) if convert]
         self._dialect = dialect
@@ -92,12 +92,12 @@ class Prepared:
         self._make: _Convert | None = None  # set once the driver has named the columns
         self.finds = bool(self._columns)
         options = cast(Executable, statement).get_execution_options()
-        self.keeps, self.finds_others = bool(options.get(KEPT)), bool(options.get(_SKIPS_OPEN))
+        self.locks_rows, self.skips_open_rows = bool(options.get(LOCKS_ROWS)), bool(options.get(_SKIPS_OPEN))
         self.changes, self.takes_away = isinstance(statement, UpdateBase), isinstance(statement, Delete)
 
-    def bound(self, values: Values) -> list[Any]:
+    def bind(self, values: Values) -> list[Any]:
         """Return the values as the driver takes them, in the order of the text."""
-        all_values = self._own | values if self._own else values
+        all_values = self._defaults | values if self._defaults else values
         try:
             bound = [*self._take(all_values)] if self._take else [all_values[name] for name in self._names]
             for at, convert in self._writes:
@@ -106,10 +106,10 @@ class Prepared:
             raise self._unwritable(cause) from cause
         return bound
 
-    def bound_each(self, many: Sequence[Values]) -> list[Sequence[Any]]:
+    def bind_all(self, many: Sequence[Values]) -> list[Sequence[Any]]:
         """Return each set of values as the driver takes them, converted by columns: calls for each value would cost
         more."""
-        value_sets = [self._own | values for values in many] if self._own else many
+        value_sets = [self._defaults | values for values in many] if self._defaults else many
         rows: list[Sequence[Any]]
         try:
             if self._take is None:
@@ -129,10 +129,10 @@ class Prepared:
         return StatementError(f"a value cannot be written: {cause!r}", self.text, None, cause)
 
     @property
-    def is_told(self) -> bool:
+    def knows_columns(self) -> bool:
         return self._make is not None
 
-    def tell(self, columns: Iterable[tuple[str, Any]]) -> None:
+    def set_columns(self, columns: Iterable[tuple[str, Any]]) -> None:
         """Set name and type of each column. Any: PostgreSQL's type is a number, SQLite's is None."""
         described = list(columns)
         reads = [
@@ -212,16 +212,16 @@ class Statements:
     made for a single query is forgotten with it."""
 
     def __init__(self) -> None:
-        self._known: dict[ReferenceType[Executable], dict[tuple[str, _Names], Prepared | None]] = {}
+        self._by_statement: dict[ReferenceType[Executable], dict[tuple[str, _Names], Prepared | None]] = {}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._by_statement)
 
-    def of(self, statement: Executable, values: Values | None, dialect: Dialect) -> Prepared | None:
+    def find(self, statement: Executable, values: Values | None, dialect: Dialect) -> Prepared | None:
         """Return the prepared statement for values of these names; None where SQLAlchemy itself must run it."""
-        by_names = self._known.get(ref(statement))
+        by_names = self._by_statement.get(ref(statement))
         if by_names is None:
-            self._known[ref(statement, self._forget)] = {}
+            self._by_statement[ref(statement, self._forget)] = {}
             return None
         names = tuple(values or ())
         try:
@@ -230,27 +230,27 @@ class Statements:
             prepared = by_names[dialect.name, names] = prepared_once(statement, names, dialect)
             return prepared
 
-    def of_many(self, statement: Executable, many: list[Values], dialect: Dialect) -> Prepared | None:
+    def find_for_many(self, statement: Executable, many: list[Values], dialect: Dialect) -> Prepared | None:
         """Return the prepared statement for many sets of values; None for SQLAlchemy, as where rows are returned."""
-        prepared = self.of(statement, many[0], dialect)
+        prepared = self.find(statement, many[0], dialect)
         return None if prepared is None or prepared.finds else prepared
 
-    def at_once(self, statement: Executable, values: Values, dialect: Dialect) -> Prepared:
+    def prepare(self, statement: Executable, values: Values, dialect: Dialect) -> Prepared:
         """Return the prepared statement, also at its first use; its module keeps the statement."""
-        prepared = self.of(statement, values, dialect) or self.of(statement, values, dialect)
+        prepared = self.find(statement, values, dialect) or self.find(statement, values, dialect)
         if prepared is None:
             raise StatementError("only SQLAlchemy itself can run this", str(statement), None, TypeError())
         return prepared
 
     def _forget(self, dead_ref: ReferenceType[Executable]) -> None:
-        self._known.pop(dead_ref, None)
+        self._by_statement.pop(dead_ref, None)
 
 
 def prepared_once(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
     """Prepare a statement that the caller keeps; None where only SQLAlchemy itself can run it."""
     if not isinstance(statement, SelectBase | UpdateBase):
         return None
-    if isinstance(dialect, HereDialect) and is_slow(statement):
+    if isinstance(dialect, InlineDialect) and is_slow(statement):
         return None
     compiled = statement.compile(dialect=dialect, column_keys=list(names) or None)
     if not isinstance(compiled, SQLCompiler):
@@ -268,7 +268,7 @@ def prepared_once(statement: Executable, names: _Names, dialect: Dialect) -> Pre
 
 def _bind_processor(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Convert | None:
     kind = compiled.binds[name].type
-    if isinstance(dialect, HereDialect) and isinstance(kind, Boolean | LargeBinary):
+    if isinstance(dialect, InlineDialect) and isinstance(kind, Boolean | LargeBinary):
         return None  # its driver takes them unchanged
     processor: _Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
     return processor
@@ -280,7 +280,7 @@ def _row_maker(names: Iterable[str]) -> _Convert:
     return partial(tuple.__new__, row_class)
 
 
-SQLITE_HERE = "sqlite+here"
+SQLITE_INLINE = "sqlite+here"
 # Key of a connection's `info` under which its one writer keeps its counters.
 COUNTERS = "gateway_counters"
 # One call with more rows than this is an import, and goes to a thread.
@@ -307,7 +307,7 @@ class _Connection(sqlite3.Connection):
         return super().cursor(factory)
 
 
-class HereDialect(SQLiteDialect_pysqlite):
+class InlineDialect(SQLiteDialect_pysqlite):
     """SQLite dialect whose statements run in the calling thread. Any, throughout: SQLAlchemy has no narrower types."""
 
     driver = "here"
@@ -339,14 +339,14 @@ class HereDialect(SQLiteDialect_pysqlite):
         if not in_greenlet():
             call()
         elif many or (context is not None and context.execution_options.get(SLOW)):
-            await_(apart(call))
+            await_(run_in_thread(call))
         else:
             call()
             await_(_nothing())
 
     def do_commit(self, dbapi_connection: Any) -> None:
         if in_greenlet():
-            await_(apart(dbapi_connection.commit))
+            await_(run_in_thread(dbapi_connection.commit))
         else:
             dbapi_connection.commit()
 
@@ -355,14 +355,14 @@ async def _nothing() -> None:
     pass
 
 
-def is_here(connection: AsyncConnection | AsyncEngine) -> bool:
-    return isinstance(connection.dialect, HereDialect)
+def is_sqlite(connection: AsyncConnection | AsyncEngine) -> bool:
+    return isinstance(connection.dialect, InlineDialect)
 
 
 def sqlite_driver(outer: Connection | AsyncConnection) -> sqlite3.Connection:
     """Return SQLite's own connection below one of this dialect. TypeError for any other."""
     connection = outer.sync_connection if isinstance(outer, AsyncConnection) else outer
-    if connection is None or not isinstance(connection.dialect, HereDialect):
+    if connection is None or not isinstance(connection.dialect, InlineDialect):
         raise TypeError("only SQLite has a driver that runs statements where they are asked")
     driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
     return driver
@@ -372,15 +372,17 @@ class Line:
     """A connection, with its driver where it is one of `HereDialect`: a statement is over there before anything is
     awaited."""
 
-    __slots__ = ("connection", "counters", "dialect", "driver", "here")
+    __slots__ = ("connection", "counters", "dialect", "driver", "sync_connection")
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.dialect = connection.dialect
-        self.here = connection.sync_connection if is_here(connection) else None
-        self.driver = sqlite_driver(self.here) if self.here is not None else None
+        self.sync_connection = connection.sync_connection if is_sqlite(connection) else None
+        self.driver = sqlite_driver(self.sync_connection) if self.sync_connection is not None else None
         # None where numbers are read each time.
-        self.counters: Counters | None = self.here.info.get(COUNTERS) if self.here is not None else None
+        self.counters: Counters | None = (
+            self.sync_connection.info.get(COUNTERS) if self.sync_connection is not None else None
+        )
 
 
 def driver_of(line: Line) -> sqlite3.Connection:
@@ -396,24 +398,24 @@ def is_slow(statement: Executable, values: Values | list[Values] | None = None) 
     return are_many or bool(statement.get_execution_options().get(SLOW))
 
 
-def run_here(prepared: Prepared, driver: sqlite3.Connection, values: Values) -> StatementResult:
-    cursor = driver.execute(prepared.text, prepared.bound(values))
+def run_on_sqlite(prepared: Prepared, driver: sqlite3.Connection, values: Values) -> StatementResult:
+    cursor = driver.execute(prepared.text, prepared.bind(values))
     if not prepared.finds:
         return StatementResult((), cursor.rowcount)
-    if not prepared.is_told:
-        prepared.tell((column[0], None) for column in cursor.description)
+    if not prepared.knows_columns:
+        prepared.set_columns((column[0], None) for column in cursor.description)
     return StatementResult(prepared.rows(cursor.fetchall()), cursor.rowcount)
 
 
-def run_many_here(prepared: Prepared, driver: sqlite3.Connection, many: list[Values]) -> StatementResult:
+def run_many_on_sqlite(prepared: Prepared, driver: sqlite3.Connection, many: list[Values]) -> StatementResult:
     """Run the statement for each set of values; no rows are returned."""
-    cursor = driver.executemany(prepared.text, prepared.bound_each(many))
+    cursor = driver.executemany(prepared.text, prepared.bind_all(many))
     return StatementResult((), cursor.rowcount)
 
 
-def found_here(prepared: Prepared, driver: sqlite3.Connection, values: Values) -> Sequence[Any]:
+def fetch_on_sqlite(prepared: Prepared, driver: sqlite3.Connection, values: Values) -> Sequence[Any]:
     """Fetch the rows as the driver has them."""
-    return driver.execute(prepared.text, prepared.bound(values)).fetchall()
+    return driver.execute(prepared.text, prepared.bind(values)).fetchall()
 
 
 async def lock(driver: sqlite3.Connection, patience_s: float) -> None:
@@ -434,14 +436,14 @@ def version_of(driver: sqlite3.Connection) -> object:
 def begin_waiting(connection: Connection, patience_s: float) -> None:
     """Lock in the same way on a connection of a pool, for one transaction."""
     driver = sqlite_driver(connection)
-    driver.execute(WAIT_FOR_NOBODY)
+    driver.execute(NO_WAIT)
     try:
         await_(lock(driver, patience_s))
     finally:
         driver.execute(f"PRAGMA busy_timeout = {round(patience_s * 1000)}")
 
 
-registry.register("sqlite.here", __name__, HereDialect.__name__)
+registry.register("sqlite.here", __name__, InlineDialect.__name__)
 
 
 T = TypeVar("T")
@@ -451,8 +453,8 @@ async def run_many_on_server(
     prepared: Prepared, connection: AsyncConnection, many: list[Values]
 ) -> StatementResult:
     """Run the statement for each set of values; no rows are returned."""
-    bound = prepared.bound_each(many)
-    await _asked(connection, prepared.text, lambda driver: driver.executemany(prepared.text, bound))
+    bound = prepared.bind_all(many)
+    await _call_driver(connection, prepared.text, lambda driver: driver.executemany(prepared.text, bound))
     return StatementResult((), -1)
 
 
@@ -460,31 +462,33 @@ async def run_on_server(
     prepared: Prepared, connection: AsyncConnection, values: Values, *, alone: bool = False
 ) -> StatementResult:
     """Run the statement. `alone`: in no transaction but its own."""
-    bound = prepared.bound(values)
+    bound = prepared.bind(values)
     if not prepared.finds:
-        status = await _asked(
+        status = await _call_driver(
             connection, prepared.text, lambda driver: driver.execute(prepared.text, *bound), alone=alone
         )
         return StatementResult((), _parse_count(status))
-    if not prepared.is_told:
-        await tell_on_server(prepared, connection)
-    raw_rows: Sequence[Any] = await _asked(
+    if not prepared.knows_columns:
+        await describe_on_server(prepared, connection)
+    raw_rows: Sequence[Any] = await _call_driver(
         connection, prepared.text, lambda driver: driver.fetch(prepared.text, *bound), alone=alone
     )
     return StatementResult(prepared.rows(raw_rows), len(raw_rows))
 
 
-async def found_on_server(
+async def fetch_on_server(
     queries: Sequence[tuple[Prepared, Values]], connection: AsyncConnection, *, alone: bool = False
 ) -> Sequence[Sequence[Any]]:
     """Fetch the rows of each query by one statement, so that all are of one moment; `alone` as above."""
-    bound = [value for prepared, values in queries for value in prepared.bound(values)]
+    bound = [value for prepared, values in queries for value in prepared.bind(values)]
     if len(queries) == 1:
         text = queries[0][0].text
-        return [await _asked(connection, text, lambda driver: driver.fetch(text, *bound), alone=alone)]
+        return [await _call_driver(connection, text, lambda driver: driver.fetch(text, *bound), alone=alone)]
     text = _combine_queries(tuple(prepared for prepared, _ in queries))
     rows_by_query: list[list[Any]] = [[] for _ in queries]
-    for n, row in await _asked(connection, text, lambda driver: driver.fetch(text, *bound), alone=alone):
+    for n, row in await _call_driver(
+        connection, text, lambda driver: driver.fetch(text, *bound), alone=alone
+    ):
         rows_by_query[n].append(row)
     return rows_by_query
 
@@ -497,13 +501,15 @@ async def run_together_on_server(
         ((alone, values),) = changes
         return [(await run_on_server(alone, connection, values)).rowcount]
     text = _combine_changes(tuple(prepared for prepared, _ in changes))
-    bound = [value for prepared, values in changes for value in prepared.bound(values)]
-    return await _asked(connection, text, lambda driver: driver.fetchrow(text, *bound))
+    bound = [value for prepared, values in changes for value in prepared.bind(values)]
+    return await _call_driver(connection, text, lambda driver: driver.fetchrow(text, *bound))
 
 
-async def tell_on_server(prepared: Prepared, connection: AsyncConnection) -> None:
+async def describe_on_server(prepared: Prepared, connection: AsyncConnection) -> None:
     """Ask the server for the columns of the result."""
-    prepared.tell(await _asked(connection, prepared.text, partial(_fetch_columns, text=prepared.text)))
+    prepared.set_columns(
+        await _call_driver(connection, prepared.text, partial(_fetch_columns, text=prepared.text))
+    )
 
 
 async def _fetch_columns(driver: Any, text: str) -> list[tuple[str, int]]:
@@ -532,7 +538,7 @@ async def first_column(connection: AsyncConnection, text: str) -> tuple[Any, ...
         raise OperationalError(None, None, cause) from cause
 
 
-async def _asked(
+async def _call_driver(
     connection: AsyncConnection, text: str, call: Callable[[Any], Awaitable[T]], *, alone: bool = False
 ) -> T:
     lent = _lent_connection(connection, text)
@@ -561,7 +567,7 @@ async def _discard(connection: AsyncConnection, *, broken: bool) -> None:
     """Remove a connection that is of no more use from the pool."""
     if broken:
         # To its end: a cancelled caller closes the same connection next.
-        await to_its_end(asyncio.ensure_future(connection.invalidate()))
+        await wait_to_end(asyncio.ensure_future(connection.invalidate()))
 
 
 def _raise_as_library(cause: Exception, text: str, connection: AsyncConnection, dbapi: Any) -> NoReturn:

@@ -32,7 +32,7 @@ from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow, WebhookRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListChangeRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
 _Q, _A, _W = QuestionRow, AnswerRow, WebhookRow
 _NOW = bindparam("now", type_=Moment)
@@ -82,11 +82,11 @@ class SignsAsOf:
     signs: Signs
     version: object
     since: datetime
-    until: datetime
+    ends_at: datetime
 
     def hold(self, now: datetime, version: object) -> bool:
         """Tell whether another look would give the same."""
-        return version == self.version and self.since <= now < self.until
+        return version == self.version and self.since <= now < self.ends_at
 
 
 async def look_for_signs(
@@ -94,7 +94,7 @@ async def look_for_signs(
 ) -> SignsAsOf:
     """Look for due work. `kinds`: those of jobs that are packed. `version`: of the database just before the view, and
     of the query; None where there is none. `registry`: another value once codes, hosts or keys in memory changed."""
-    queries_by_name: list[tuple[str, Asked]] = [
+    queries_by_name: list[tuple[str, BoundQuery]] = [
         *(("packer", jobs.any_due(now, lease_s, kind)) for kind in kinds),
         ("dispatcher", outbox.any_due(now, lease_s)),
         ("receiver", inbox.any_due(now, lease_s)),
@@ -104,13 +104,13 @@ async def look_for_signs(
         ("revocation", (_TO_ASK, {"now": now, "far": now + 2 * AUTHORITY_DELAY})),
     ]
     queries = [query for _, query in queries_by_name]
-    *due_rows, (answers,), (to_ask,) = await tx.find_each(*queries, (_ANSWERS, {}), (_QUESTIONS, {}))
+    *due_rows, (answers,), (to_ask,) = await tx.find_all(*queries, (_ANSWERS, {}), (_QUESTIONS, {}))
     due = {name for (name, _), rows in zip(queries_by_name, due_rows, strict=True) if rows}
     return SignsAsOf(
         signs=Signs(due=frozenset(due), marks={"revocation": (*answers, *to_ask), "hosting": registry}),
         version=version,
         since=now,
-        until=now if due or version is None else await _next_due(tx, now),
+        ends_at=now if due or version is None else await _next_due(tx, now),
     )
 
 

@@ -45,7 +45,7 @@ from sqlalchemy.schema import AddConstraint, DropConstraint
 from gateway import errors
 from gateway.domain.hold import OWNER as HOLD
 from gateway.store import migrate
-from gateway.store.engine import EngineRole, opened
+from gateway.store.engine import EngineRole, engine_for_task
 from gateway.store.tables_node import MEMORY_TABLES
 
 # The first matching type names the kind. Floating numbers are left out on purpose: no table has one.
@@ -244,7 +244,7 @@ class Snapshot:
 async def snapshot(url: str) -> AsyncIterator[Snapshot]:
     """Open the database at this moment. Misconfigured when it cannot be opened or holds no schema of ours."""
     try:
-        async with opened(url, EngineRole.READER) as engine, engine.connect() as connection:
+        async with engine_for_task(url, EngineRole.READER) as engine, engine.connect() as connection:
             yield await snapshot_on(connection)
     except SQLAlchemyError as cause:
         raise errors.Misconfigured(f"the database cannot be opened ({cause}); check database.url") from cause
@@ -255,7 +255,7 @@ async def snapshot_on(connection: AsyncConnection) -> Snapshot:
     revision = await connection.run_sync(revision_of)
     if revision is None:
         raise errors.Misconfigured("the database holds no schema of this program; check database.url")
-    return Snapshot(connection, await connection.run_sync(reflected), migrate.of_today(revision))
+    return Snapshot(connection, await connection.run_sync(reflect_tables), migrate.of_today(revision))
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -264,7 +264,7 @@ def revision_of(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def reflected(connection: Connection) -> MetaData:
+def reflect_tables(connection: Connection) -> MetaData:
     """Return the tables of the database, which may be one version newer than this program's own."""
     tables, left_out = MetaData(), {VERSION_TABLE, *MEMORY_TABLES}
     tables.reflect(
@@ -316,7 +316,7 @@ class DatabaseLoad:
         for key in self._keys:
             await self._connection.execute(DropConstraint(key))
 
-    async def put(self, shape: TableShape, lines: Sequence[bytes]) -> None:
+    async def insert(self, shape: TableShape, lines: Sequence[bytes]) -> None:
         """Write rows of that table as they were copied."""
         table = self._tables.tables.get(shape.name)
         if table is None or {name for name, _ in shape.columns} - {column.name for column in table.columns}:
@@ -353,7 +353,7 @@ class DatabaseLoad:
             if sequence is not None and last is not None:
                 await self._connection.execute(select(func.setval(sequence, last)))
 
-    async def seen(self) -> Snapshot:
+    async def snapshot(self) -> Snapshot:
         """Return the present rows, to be compared with the copy."""
         return await snapshot_on(self._connection)
 
@@ -367,10 +367,10 @@ async def loading(url: str, revision: str) -> AsyncIterator[DatabaseLoad]:
     this program does not know the revision."""
     revision = _known_revision(revision)
     try:
-        async with opened(url, EngineRole.MIGRATOR) as engine, engine.connect() as connection:
+        async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.connect() as connection:
             await connection.begin()
             await connection.run_sync(_prepare, revision)
-            load = DatabaseLoad(connection, await connection.run_sync(reflected))
+            load = DatabaseLoad(connection, await connection.run_sync(reflect_tables))
             await load.begin()
             yield load
     except SQLAlchemyError as cause:
@@ -383,7 +383,7 @@ async def loading(url: str, revision: str) -> AsyncIterator[DatabaseLoad]:
 async def clear_database(url: str) -> None:
     """Drop every table of ours: for a database that was filled only to be examined."""
     try:
-        async with opened(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
+        async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
             tables = MetaData()
             if connection.dialect.name == "sqlite":
                 # Its inner tables go with it, and may not be dropped alone.
@@ -409,7 +409,7 @@ def _known_revision(revision: str) -> str:
 def _prepare(connection: Connection, revision: str) -> None:
     if revision_of(connection) is None and inspect(connection).get_table_names():
         raise errors.Clash("the database holds tables that are not of this program; name an empty one")
-    for table in reflected(connection).sorted_tables:
+    for table in reflect_tables(connection).sorted_tables:
         if connection.execute(select(1).select_from(table).limit(1)).first() is not None:
             raise errors.Clash(
                 f"the database is in use: {table.name} has rows; a copy is restored into an empty one"

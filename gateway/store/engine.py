@@ -30,7 +30,7 @@ from gateway.store import drivers
 BUSY_TIMEOUT_S = 10  # longer than any transaction of ours; a longer wait is an error
 READERS = 4
 CONNECT_S = 10.0
-_LAST_S = 5.0  # for connections in use when their engine is closed
+_CLOSE_WAIT_S = 5.0  # for connections in use when their engine is closed
 # More than the different statements of a unit of work: each is parsed once for a connection.
 _STATEMENTS = 512
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -69,7 +69,7 @@ def open_engine(url: str, role: EngineRole, limits: ServerLimits = AS_SHIPPED) -
 
 
 @asynccontextmanager
-async def opened(url: str, role: EngineRole) -> AsyncIterator[AsyncEngine]:
+async def engine_for_task(url: str, role: EngineRole) -> AsyncIterator[AsyncEngine]:
     """Open an engine for one piece of work."""
     engine = open_engine(url, role)
     try:
@@ -83,7 +83,7 @@ async def close_engine(engine: AsyncEngine) -> None:
     pool, back = cast(AsyncAdaptedQueuePool, engine.pool), asyncio.Event()
     event.listen(engine.sync_engine, "checkin", lambda *_: back.set())
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_S):
+        async with asyncio.timeout(_CLOSE_WAIT_S):
             while pool.checkedout():
                 back.clear()
                 await back.wait()
@@ -249,7 +249,7 @@ _CONNECTIONS = {EngineRole.WRITER: 2, EngineRole.MIGRATOR: 1}
 def _sqlite_engine(url: URL, role: EngineRole) -> AsyncEngine:
     near = role in (EngineRole.WRITER, EngineRole.NEAR_READER)
     engine = create_async_engine(
-        url.set(drivername=drivers.SQLITE_HERE) if near else url,
+        url.set(drivername=drivers.SQLITE_INLINE) if near else url,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=_CONNECTIONS.get(role, READERS),
         # `NearReaders` and `Memory` bound their own connections.

@@ -40,11 +40,11 @@ from gateway.ports.services import Clock
 from gateway.store.pending_writes import insert_of, table_of
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import EventCounterRow, EventRow
-from gateway.store.transaction import Asked, Transaction, run_alone
+from gateway.store.transaction import BoundQuery, Transaction, run_alone
 from gateway.store.wake import ANY
 
 NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
-WRITTEN = "sequencer"  # rung when events were committed: the name of the loop that numbers them
+EVENTS_WRITTEN = "sequencer"  # rung when events were committed: the name of the loop that numbers them
 NUMBERED = "numbered"  # rung when committed events have numbers
 GATHER_S = 0.1  # how much later a reader may hear of an event; pages and feeds do not notice
 _DATA = dict[str, Any]
@@ -54,7 +54,7 @@ UNNUMBERED = (
     .order_by(col(EventRow.position))
     .limit(bindparam("most", type_=Integer))
 )
-ANY_UNNUMBERED: Asked = UNNUMBERED, {"most": 1}
+ANY_UNNUMBERED: BoundQuery = UNNUMBERED, {"most": 1}
 """Asked before the write lock is taken, because mostly there is nothing to do."""
 _NUMBER = (
     update(EventRow)
@@ -104,9 +104,9 @@ class SqlEvents:
             )
             for subject_id, kind, data in events
         ]
-        self._tx.put_finished(_assign_numbers, *rows)
+        self._tx.insert_finished(_assign_numbers, *rows)
 
-    async def of(self, subject_id: str) -> Sequence[Event]:
+    async def of_subject(self, subject_id: str) -> Sequence[Event]:
         """Return the subject's events in the order in which they were written, numbered or not."""
         mine = (col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.subject_id) == subject_id)
         rows = await self._tx.rows(EventRow, select(EventRow).where(*mine).order_by(col(EventRow.position)))
@@ -139,7 +139,7 @@ async def _advance(tx: Transaction, sequence: str, count: int) -> range:
         last = int(rows[0][0]) if rows else 0
     if counters is not None:
         counters.count_to(sequence, last + count)
-    tx.put_over_last(EventCounterRow(agency_id=sequence, last=last + count), "last")
+    tx.upsert_later(EventCounterRow(agency_id=sequence, last=last + count), "last")
     return range(last + 1, last + count + 1)
 
 
@@ -153,7 +153,7 @@ async def number_on_server(server: AsyncEngine, limit: int) -> int:
         await run_alone(server, _insert_counters())
 
 
-async def number_here(tx: Transaction, limit: int) -> int:
+async def number_on_sqlite(tx: Transaction, limit: int) -> int:
     """Give numbers to events on SQLite that have no numbers there."""
     rows = await tx.tuples(UNNUMBERED, most=limit)
     if not rows:
@@ -163,7 +163,7 @@ async def number_here(tx: Transaction, limit: int) -> int:
     await tx.change_many(_NUMBER, numbers)
     counter_cache = tx.line.counters
     for agency_id in {NODE, *(agency_id for _, agency_id in rows)}:
-        tx.put_over_last(EventCounterRow(agency_id=agency_id, last=counters[agency_id]), "last")
+        tx.upsert_later(EventCounterRow(agency_id=agency_id, last=counters[agency_id]), "last")
         if counter_cache is not None:
             counter_cache.count_to(agency_id, counters[agency_id])
     return len(rows)
@@ -257,7 +257,7 @@ def _insert_counters() -> Any:
     return insert.on_conflict_do_nothing()
 
 
-async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:
+async def load_after(tx: Transaction, agency_id: str | None, after_seq: int, limit: int) -> list[Event]:
     """Return numbered events behind `after_seq`, in order: of the node, or of one agency by its own sequence."""
     query = select(EventRow)
     if agency_id is None:
@@ -281,7 +281,7 @@ class EventWaker:
     def listen(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
 
-    def heard(self, names: Collection[str]) -> None:
+    def hear(self, names: Collection[str]) -> None:
         if self._timer is not None or not (NUMBERED in names or ANY in names):
             return
         loop = asyncio.get_running_loop()

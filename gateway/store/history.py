@@ -46,9 +46,9 @@ class SqlHistory:
             # Two processes that add to the same day would each write only their own beats.
             await tx.hold("job_day")
             for sample in samples:
-                await tx.put_new(QueueSampleRow.of(sample, at=_slot(now)))
+                await tx.insert_new(QueueSampleRow.from_value(sample, at=_slot(now)))
             for day in _changed_days(await _days(tx, local(oldest).date()), beats, local(oldest).date()):
-                await tx.put_over(JobDayRow.of(day), *_COLUMNS)
+                await tx.upsert(JobDayRow.from_value(day), *_COLUMNS)
             is_outdated: ColumnElement[bool] = col(JobDayRow.job).in_(sorted(removed_jobs))
             if trims:
                 await tx.change(delete(QueueSampleRow).where(col(QueueSampleRow.at) < oldest))

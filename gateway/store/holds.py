@@ -46,10 +46,10 @@ class SqlHolds(AgencyRows):
     async def add(self, hold: Hold) -> None:
         """Add a hold. Clash while another hold of the same subject is open."""
         self._check_own(hold.agency_id, f"the hold {hold.id}")
-        if not await self._tx.put_new(from_domain(hold)):
+        if not await self._tx.insert_new(from_domain(hold)):
             raise errors.Clash(f"{hold.subject_id} is in the sealed hold already", code="GW-SEALED")
         sizes = {content.digest: content.size for content in hold.contents}
-        self._tx.put(
+        self._tx.insert(
             *(
                 HoldContentRow(agency_id=self._agency_id, hold_id=hold.id, digest=digest, size=size)
                 for digest, size in sizes.items()
@@ -58,7 +58,7 @@ class SqlHolds(AgencyRows):
 
     async def get(self, id: str) -> Hold:
         missing = f"this agency has no sealed hold {id}"
-        return to_domain(await self._one(HoldRow, self._tx.kept(_BY_ID), missing, id=id))
+        return to_domain(await self._get(HoldRow, self._tx.lock_rows(_BY_ID), missing, id=id))
 
     async def save(self, hold: Hold) -> None:
         columns = from_domain(hold).values("agency_id", "id")
@@ -66,7 +66,7 @@ class SqlHolds(AgencyRows):
 
     async def open_of(self, subject_id: str) -> Hold | None:
         """Return the open hold of this document or packet, if there is one."""
-        row = await self._first(HoldRow, self._tx.kept(_OPEN_OF_SUBJECT), subject=subject_id)
+        row = await self._first(HoldRow, self._tx.lock_rows(_OPEN_OF_SUBJECT), subject=subject_id)
         return to_domain(row) if row is not None else None
 
     async def keeps(self, digest: Digest) -> bool:
@@ -103,4 +103,4 @@ def to_domain(row: HoldRow) -> Hold:
 
 def from_domain(hold: Hold) -> HoldRow:
     open_subject = hold.subject_id if hold.is_open else hold.id
-    return HoldRow.of(hold, open_subject=open_subject, body=to_json(Hold, hold))
+    return HoldRow.from_value(hold, open_subject=open_subject, body=to_json(Hold, hold))

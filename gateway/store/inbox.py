@@ -22,7 +22,7 @@ from gateway.store.pending_writes import PendingWrite
 from gateway.store.repository import Page, WatchedRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import InboxRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
 LANDED, WAITING = "landed", "waiting"
 REPEAT = "MSG-REPEAT"
@@ -37,7 +37,7 @@ async def claim(
     return [LeasedInbox(item=to_inbox_item(row, lease.attempt), lease=lease) for row, lease in leased_rows]
 
 
-def any_due(now: datetime, lease_s: float) -> Asked:
+def any_due(now: datetime, lease_s: float) -> BoundQuery:
     return leases.any_due(_QUEUE, now, lease_s)
 
 
@@ -45,7 +45,7 @@ def is_open() -> ColumnElement[bool]:
     return col(InboxRow.state) == LANDED
 
 
-_QUEUE = leases.SharedRows.of(
+_QUEUE = leases.SharedRows.of_table(
     InboxRow, is_open(), (col(InboxRow.received_at), col(InboxRow.id)), lane=col(InboxRow.lane)
 )
 _OF_AGENCY = select(InboxRow).where(col(InboxRow.agency_id) == bindparam("agency"))
@@ -102,7 +102,7 @@ def _count(packet: InboxPacket, took_s: float | None) -> None:
     """Count a settled packet; `took_s` is None when a person settled it, days later."""
     meters.SETTLED.add(state=packet.state, code=packet.code or "")
     if took_s is not None:
-        meters.LANDED_TO_VERDICT.took(took_s, state=packet.state)
+        meters.LANDED_TO_VERDICT.observe(took_s, state=packet.state)
     if packet.code == REPEAT:
         meters.REPEATED.add()
 
@@ -115,7 +115,7 @@ class SqlInbox(WatchedRows):
     async def land(self, packet: InboxPacket) -> InboxPacket:
         """Store a packet before the axis is answered, and return it, or the packet of the agency that has the same
         bytes."""
-        if await self._tx.put_new(self._make_row(packet)):
+        if await self._tx.insert_new(self._make_row(packet)):
             return packet
         stored_packet = await self.with_bytes(packet.file_digest)
         if stored_packet is None:
@@ -127,7 +127,7 @@ class SqlInbox(WatchedRows):
         when its bytes are here already."""
         row = self._make_row(packet)
         row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.ends_at)
-        self._landing = (lease, self._tx.put_open(row))
+        self._landing = (lease, self._tx.insert_open(row))
 
     def _make_row(self, packet: InboxPacket) -> InboxRow:
         self._check_own(packet.agency_id, f"the packet {packet.id}")
@@ -135,11 +135,11 @@ class SqlInbox(WatchedRows):
 
     async def get(self, id: str) -> InboxPacket:
         missing = f"this agency has no inbox row {id}"
-        return to_inbox_item(await self._one(InboxRow, self._tx.kept(_BY_ID), missing, id=id))
+        return to_inbox_item(await self._get(InboxRow, self._tx.lock_rows(_BY_ID), missing, id=id))
 
     async def with_bytes(self, file_digest: Digest) -> InboxPacket | None:
         """Find the packet that came with these bytes."""
-        row = await self._first(InboxRow, self._tx.kept(_BY_DIGEST), digest=file_digest)
+        row = await self._first(InboxRow, self._tx.lock_rows(_BY_DIGEST), digest=file_digest)
         return to_inbox_item(row) if row is not None else None
 
     async def settle(self, packet: InboxPacket, lease: Lease | None) -> None:
@@ -160,11 +160,11 @@ class SqlInbox(WatchedRows):
             return False
         return self._tx.amend(self._landing[1], columns)
 
-    async def still_held(self, lease: Lease) -> None:
+    async def check_held(self, lease: Lease) -> None:
         """Lock the row until a writing unit of work ends. StaleLease when it is settled, or another's by now."""
         query = _BY_ID.where(*leases.fence(InboxRow), is_open())
         parameters = {"id": lease.id, "at_id": lease.id, "token": lease.token}
-        row = await self._first(InboxRow, self._tx.kept(query), **parameters)
+        row = await self._first(InboxRow, self._tx.lock_rows(query), **parameters)
         leases.exactly_one(int(row is not None), lease)
 
     async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
@@ -172,17 +172,21 @@ class SqlInbox(WatchedRows):
         tries = {} if counted else {"attempts": lease.attempt - 1}
         await self._change(lease, leases.released(not_before, error) | tries)
 
-    async def reopen(self, id: str, *, told: AxisNote | None = None, released: bool = False) -> None:
+    async def reopen(self, id: str, *, routing: AxisNote | None = None, released: bool = False) -> None:
         """Land a waiting, held, quarantined, malformed or dropped row again, its tries set to zero, with the routing of
         another copy when given. `released`: a person lets it in. Clash in any other state."""
-        fresh = dict(_FRESH) | (told_values(told) if told else {}) | ({"released": True} if released else {})
+        fresh = (
+            dict(_FRESH)
+            | (routing_columns(routing) if routing else {})
+            | ({"released": True} if released else {})
+        )
         if not await self._change_unheld(id, fresh, col(InboxRow.state).in_(_REOPENABLE)):
             packet = await self.get(id)
             raise errors.Clash(
                 f"the packet {id} is {packet.state}; only {', '.join(_REOPENABLE)} can be opened again"
             )
 
-    async def also_told(self, id: str, note: AxisNote) -> bool:
+    async def add_routing(self, id: str, note: AxisNote) -> bool:
         """Keep the different routing of another copy for `try_next`. False when there is no more room."""
         packet = await self.get(id)
         if note == packet.routing or note in packet.untried:
@@ -192,7 +196,7 @@ class SqlInbox(WatchedRows):
         columns = {"untried": untried_value((*packet.untried, note))}
         return await self._tx.change(_UPDATE, agency=self._agency_id, at_id=id, **columns) == 1
 
-    async def also_came(self, id: str, axis: str) -> bool:
+    async def add_axis(self, id: str, axis: str) -> bool:
         """Note that the same bytes came by this axis too; False when that was known."""
         if not axis:
             return False
@@ -209,7 +213,9 @@ class SqlInbox(WatchedRows):
         if not packet.untried:
             return None
         note, *notes = packet.untried
-        await self._change(lease, dict(_FRESH) | told_values(note) | {"untried": untried_value(tuple(notes))})
+        await self._change(
+            lease, dict(_FRESH) | routing_columns(note) | {"untried": untried_value(tuple(notes))}
+        )
         return note
 
     async def page(
@@ -229,7 +235,7 @@ class SqlInbox(WatchedRows):
 
     async def _change(self, lease: Lease, columns: dict[str, Any]) -> None:
         lease_key = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
-        await self._tx.change_surely(_UPDATE_LEASED, leases.only(lease), **lease_key, **columns)
+        await self._tx.change_required(_UPDATE_LEASED, leases.only(lease), **lease_key, **columns)
 
 
 def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
@@ -249,10 +255,10 @@ def inbox_row(packet: InboxPacket) -> InboxRow:
         "axes": _names(packet.axes),
         **leases.released(None, None),
     }
-    return InboxRow.of(packet, **columns, **settled_values(packet, packet.settled_at))
+    return InboxRow.from_value(packet, **columns, **settled_values(packet, packet.settled_at))
 
 
-def told_values(note: AxisNote) -> dict[str, Any]:
+def routing_columns(note: AxisNote) -> dict[str, Any]:
     return {
         "transport_packet_id": note.packet_id,
         "transport_kind": note.kind,

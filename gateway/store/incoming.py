@@ -39,7 +39,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.pace import LONGEST_HANDOVER
 from gateway.domain.proof import Identity
 from gateway.domain.text import fold, number_word
-from gateway.store.drivers import OTHERS
+from gateway.store.drivers import SKIPS_OPEN_ROWS
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
 from gateway.store.row import bodies, from_json, one_of, to_json, value_of
 from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow, UnitPartRow
@@ -113,7 +113,7 @@ _PRIOR_KINDS = ("replacing", "numbered", "with_lead", "admitted", "waiting")
 # One statement, because every arriving document needs it. Packets that land in the same unit do not wait yet.
 _PRIOR = union_all(
     *map(bodies, _PRIOR_KINDS, (_REPLACING, _NUMBERED, _WITH_LEAD, _ADMITTED, _WAITING))
-).execution_options(**OTHERS)
+).execution_options(**SKIPS_OPEN_ROWS)
 _UPDATE = update(_DOCUMENT).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id) == bindparam("at_id")
 )
@@ -133,7 +133,7 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
+class PriorDocuments:
     """Documents and packets that were here before an arriving document: its sender's replacements that name it, admitted
     or not; the result of `numbered`; the newest of that sender with its lead file. `admitted`: ids of the documents made
     of new packets of that sender with its DocumentId, newest first; None where none was made. `waiting`: ids of packets
@@ -152,8 +152,8 @@ class SqlIncomingDocuments(WatchedRows):
     async def add(self, document: IncomingDocument) -> None:
         self._check_own(document.agency_id, f"the document {document.id}")
         stored = partial(errors.Clash, f"the incoming document {document.id} is already stored")
-        await self._tx.put_surely(incoming_row(document), stored)
-        self._tx.put(*_replaced(document))
+        await self._tx.insert_required(incoming_row(document), stored)
+        self._tx.insert(*_replaced(document))
         self._follower.in_changed(document)
 
     async def get(self, id: str) -> IncomingDocument:
@@ -168,10 +168,10 @@ class SqlIncomingDocuments(WatchedRows):
         """Return every attempt, the newest first; the sender is compared without letter case."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         parameters = {"document_id": document_id, "sender": sender_code.casefold()}
-        rows = await self._rows(_DOCUMENT, self._tx.kept(_BY_DOCUMENT_ID), **parameters)
+        rows = await self._rows(_DOCUMENT, self._tx.lock_rows(_BY_DOCUMENT_ID), **parameters)
         return [to_incoming(row) for row in rows]
 
-    async def before(self, document: IncomingDocument) -> Before:
+    async def find_prior(self, document: IncomingDocument) -> PriorDocuments:
         """Find everything stored before that may concern an arriving document."""
         await self._tx.hold(self._agency_id, INCOMING, document.document_id)
         parameters = {
@@ -186,7 +186,7 @@ class SqlIncomingDocuments(WatchedRows):
         bodies_by_kind: dict[str, list[Any]] = {kind: [] for kind in _PRIOR_KINDS}
         for kind, body in await self._tx.tuples(_PRIOR, **parameters):
             bodies_by_kind[kind].append(body)
-        return Before(
+        return PriorDocuments(
             replacing=[*map(from_body, bodies_by_kind["replacing"])],
             numbered=[*map(from_body, bodies_by_kind["numbered"])],
             with_lead=[*map(from_body, bodies_by_kind["with_lead"])],
@@ -264,7 +264,7 @@ class SqlIncomingDocuments(WatchedRows):
 
     async def _load_row(self, id: str) -> IncomingRow:
         missing = f"this agency has no incoming document {id}"
-        return await self._one(_DOCUMENT, self._tx.kept(_BY_ID), missing, id=id)
+        return await self._get(_DOCUMENT, self._tx.lock_rows(_BY_ID), missing, id=id)
 
 
 _UNSEALED = select(_DOCUMENT).where(
@@ -308,7 +308,7 @@ def from_body(body: str) -> IncomingDocument:
 def incoming_row(document: IncomingDocument) -> IncomingRow:
     code = f"{document.number}/{document.symbol}"
     words = (code, document.subject, document.sender_code, document.sender_name or "")
-    return IncomingRow.of(
+    return IncomingRow.from_value(
         document,
         sender_folded=document.sender_code.casefold(),
         number_key=number_word(document.number, document.symbol) if document.number else "",
@@ -337,12 +337,12 @@ class SqlHandovers(WatchedRows):
         """Offer a document; a repeat is harmless. Clash when there is no such incoming document."""
         now = self._clock.now()
         row = HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
-        self._tx.put_missing(row)
+        self._tx.insert_missing(row)
         self._follower.touch_in(incoming_id)
 
     async def get(self, incoming_id: str) -> Handover:
         missing = f"the document {incoming_id} was never offered to a document system"
-        row = await self._one(_HANDOVER, select(_HANDOVER).where(self._has_document(incoming_id)), missing)
+        row = await self._get(_HANDOVER, select(_HANDOVER).where(self._has_document(incoming_id)), missing)
         return to_handover(row, self._clock.now())
 
     async def withdraw(self, incoming_id: str) -> bool:
@@ -502,11 +502,13 @@ class SqlIdentities(AgencyRows):
         """Claim (sender, body digest) and (sender, packet id) in the caller's transaction. Conflict when one is claimed
         already."""
         # Both unique keys are judged by the database at once: two workers cannot both find them free (G3).
-        row = IdentityRow.of(identity, agency_id=self._agency_id)
+        row = IdentityRow.from_value(identity, agency_id=self._agency_id)
         ids = (
             f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender} was"
         )
-        await self._tx.put_surely(row, partial(errors.Conflict, f"{ids} admitted before; the first stays"))
+        await self._tx.insert_required(
+            row, partial(errors.Conflict, f"{ids} admitted before; the first stays")
+        )
 
     async def _find_identity(self, query: Select[Any], **parameters: str) -> Identity | None:
         row = await self._first(_IDENTITY, query, **parameters)
@@ -535,7 +537,7 @@ class SqlUnitParts(AgencyRows):
     """Parts that units of one agency have in incoming documents."""
 
     async def add(self, part: UnitPart) -> None:
-        self._tx.put(self._make_row(part))
+        self._tx.insert(self._make_row(part))
 
     async def end(self, part: UnitPart) -> None:
         """End an open part. Clash when it was ended before."""
@@ -555,7 +557,7 @@ class SqlUnitParts(AgencyRows):
         if await self._tx.change(update(_PART).where(*conditions).values(**columns)) != 1:
             raise errors.Clash(f"the part {part.id} was ended by somebody else; look at it again")
 
-    async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
+    async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
         """Return all parts of each document, the earliest first."""
         parts: dict[str, list[UnitPart]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):
@@ -605,4 +607,4 @@ class SqlUnitParts(AgencyRows):
         return [(part, documents[part.document_id]) for part in parts if part.document_id in documents]
 
     def _make_row(self, part: UnitPart) -> UnitPartRow:
-        return _PART.of(part, agency_id=self._agency_id, unit_key=part.key)
+        return _PART.from_value(part, agency_id=self._agency_id, unit_key=part.key)

@@ -16,11 +16,11 @@ from gateway.store import leases
 from gateway.store.repository import WatchedRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import JobRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
 # A document may leave at a time that its sender chose; every other time of a job is chosen by the node.
 ASKED_FOR = and_(col(JobRow.kind) == "pack", col(JobRow.last_error).is_(None))
-_QUEUE = leases.SharedRows.of(
+_QUEUE = leases.SharedRows.of_table(
     JobRow,
     col(JobRow.kind) == bindparam("kind"),
     (col(JobRow.created_at), col(JobRow.id)),
@@ -41,7 +41,7 @@ async def claim(tx: Transaction, clock: Clock, kind: str, limit: int, lease_s: f
     return [to_domain(row, lease) for row, lease in leased_rows]
 
 
-def any_due(now: datetime, lease_s: float, kind: str) -> Asked:
+def any_due(now: datetime, lease_s: float, kind: str) -> BoundQuery:
     return leases.any_due(_QUEUE, now, lease_s, _longest(kind), kind=kind)
 
 
@@ -57,7 +57,7 @@ def is_open() -> ColumnElement[bool]:
 class SqlJobs(WatchedRows):
     """Jobs of one agency, each done at least once: a job that was put twice is done twice, as after a crash."""
 
-    async def put(
+    async def add(
         self,
         kind: str,
         subject_id: str,
@@ -65,7 +65,7 @@ class SqlJobs(WatchedRows):
         payload: StatusPacket | None = None,
     ) -> None:
         """Put a job in the caller's transaction."""
-        self._tx.put(
+        self._tx.insert(
             JobRow(
                 agency_id=self._agency_id,
                 id=self._clock.new_id("job_"),
@@ -77,18 +77,20 @@ class SqlJobs(WatchedRows):
             )
         )
 
-    async def done(self, lease: Lease) -> None:
+    async def finish(self, lease: Lease) -> None:
         """Delete a finished job. StaleLease when another worker owns it now."""
-        await self._tx.change_surely(_DELETE, leases.only(lease), **self._lease_key(lease))
+        await self._tx.change_required(_DELETE, leases.only(lease), **self._lease_key(lease))
 
     async def retry(self, lease: Lease, not_before: datetime, error: str) -> None:
         columns = leases.released(not_before, error)
-        await self._tx.change_surely(_UPDATE, leases.only(lease), **self._lease_key(lease), **columns)
+        await self._tx.change_required(_UPDATE, leases.only(lease), **self._lease_key(lease), **columns)
 
     async def fail(self, job: Job, error: str) -> None:
         """Keep a job with its error and never try it again. StaleLease when another worker owns it now."""
         columns = leases.released(None, error) | {"kind": job.kind + NEVER}
-        await self._tx.change_surely(_UPDATE, leases.only(job.lease), **self._lease_key(job.lease), **columns)
+        await self._tx.change_required(
+            _UPDATE, leases.only(job.lease), **self._lease_key(job.lease), **columns
+        )
 
     async def cancel(self, kind: str, subject_id: str) -> bool:
         """Remove a job that is not leased; True when there was one."""

@@ -37,7 +37,7 @@ from gateway.domain.queues import Lease
 from gateway.ports.services import Clock
 from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
 Claimable = TypeVar("Claimable", OutboxRow, InboxRow, JobRow)
 Now = datetime | BindParameter[datetime]
@@ -62,7 +62,7 @@ class SharedRows(Generic[Claimable]):
     take: Update
 
     @classmethod
-    def of(
+    def of_table(
         cls,
         table: type[Claimable],
         among: ColumnElement[bool],
@@ -143,7 +143,7 @@ def any_due(
     lease_s: float,
     longest: timedelta = LONGEST_DELAY,
     **among: str,
-) -> Asked:
+) -> BoundQuery:
     """Return the query to run before the write lock is taken: mostly no row is due, and a look must not hold up writers."""
     return queue.look, {**_times(Horizon.from_lease(now, lease_s, longest)), **among}
 
@@ -203,7 +203,7 @@ async def renew(
     return replace(lease, ends_at=ends_at)
 
 
-async def let_go(
+async def release_rows(
     tx: Transaction, table: AnyClaimable, open_rows: ColumnElement[bool], tokens: Sequence[str]
 ) -> None:
     """Release rows for other workers. The tries stay counted: a packet may have left before its worker was cancelled."""
@@ -232,11 +232,13 @@ class HeldRows:
     token any more, and releasing does not touch it."""
 
     def __init__(self) -> None:
-        self._until: dict[str, datetime] = {}
+        self._ends_by_token: dict[str, datetime] = {}
 
-    def took(self, leases: Iterable[Lease], now: datetime) -> None:
-        self._until = {token: ends_at for token, ends_at in self._until.items() if ends_at > now}
-        self._until |= {lease.token: lease.ends_at for lease in leases}
+    def add(self, leases: Iterable[Lease], now: datetime) -> None:
+        self._ends_by_token = {
+            token: ends_at for token, ends_at in self._ends_by_token.items() if ends_at > now
+        }
+        self._ends_by_token |= {lease.token: lease.ends_at for lease in leases}
 
     def tokens(self) -> list[str]:
-        return list(self._until)
+        return list(self._ends_by_token)

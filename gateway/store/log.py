@@ -104,9 +104,9 @@ class SqlEventLog:
     async def keep(self, signed: SignedSeal) -> bool:
         """Keep the next seal. False, and nothing changed, when a seal with its number exists."""
         body = signed.to_bytes().decode("ascii")
-        row = LogSealRow.of(signed.seal, body=body, stamp=None, stamped_at=None)
+        row = LogSealRow.from_value(signed.seal, body=body, stamp=None, stamped_at=None)
         async with self._writing() as tx:
-            is_new = await tx.put_new(row)
+            is_new = await tx.insert_new(row)
             await tx.commit()
         return is_new
 
@@ -115,7 +115,7 @@ class SqlEventLog:
         statement = update(LogSealRow).where(_number == number, col(LogSealRow.stamp).is_(None))
         await self._change(statement.values(stamp=token, stamped_at=at))
 
-    async def published(self, number: int, at: datetime) -> None:
+    async def record_published(self, number: int, at: datetime) -> None:
         """Record that the seal left the node. One older than the newest that did changes nothing."""
         last = col(LogRow.published_number)
         statement = update(LogRow).where(col(LogRow.name) == NAME, last.is_(None) | (last <= number))
@@ -130,17 +130,19 @@ class SqlEventLog:
 async def _grow(tx: Transaction, limit: int) -> int:
     row = await tx.first(LogRow, _LEASE)
     if row is None:
-        await tx.put_new(LogRow(name=NAME, log_id=random_bytes.sixteen().hex(), size=0, last_seq=0, peaks=""))
+        await tx.insert_new(
+            LogRow(name=NAME, log_id=random_bytes.random_16().hex(), size=0, last_seq=0, peaks="")
+        )
         row = await tx.first(LogRow, _LEASE)
     if row is None:
         return 0
     events = await tx.rows(EventRow, _BEHIND, last=row.last_seq, most=limit)
     if not events:
         return 0
-    tree = growing(row)
+    tree = load_tree(row)
     leaves, nodes = [], []
     for event in events:
-        leaf = sealed_log.write_leaf(logged(event), _salt)
+        leaf = sealed_log.write_leaf(to_logged(event), _salt)
         leaf_hash = leaf.hash
         leaves.append(_leaf_row(tree.size, event, leaf, leaf_hash))
         nodes += [
@@ -148,15 +150,15 @@ async def _grow(tx: Transaction, limit: int) -> int:
             for node, hashed in tree.add(leaf_hash)
             if node.level and node.level % EVERY_LEVEL == 0
         ]
-    tx.put(*leaves)
-    tx.put(*nodes)
+    tx.insert(*leaves)
+    tx.insert(*nodes)
     standing = {"size": tree.size, "last_seq": events[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
-    tx.change_last(_STANDS, **standing)
+    tx.change_later(_STANDS, **standing)
     return len(events)
 
 
 def _salt() -> bytes:
-    return (random_bytes.sixteen() + random_bytes.sixteen())[:SALT_BYTES]
+    return (random_bytes.random_16() + random_bytes.random_16())[:SALT_BYTES]
 
 
 def _leaf_row(index: int, event: EventRow, leaf: Leaf, leaf_hash: bytes) -> LogLeafRow:
@@ -169,7 +171,7 @@ def _leaf_row(index: int, event: EventRow, leaf: Leaf, leaf_hash: bytes) -> LogL
     )
 
 
-def logged(row: EventRow) -> Logged:
+def to_logged(row: EventRow) -> Logged:
     """Return an event as the log has it, of any kind."""
     return value_of(Logged, row, data=plain_data(row.data), node_seq=row.node_seq or 0)
 
@@ -190,7 +192,7 @@ def _refuse(constant: str) -> None:
 _PLAIN = json.JSONDecoder(parse_constant=_refuse)
 
 
-def growing(row: LogRow) -> GrowingTree:
+def load_tree(row: LogRow) -> GrowingTree:
     """Return the tree, to be added to. StoreFailure where its row was spoiled."""
     text, wrong = row.peaks, "the log's own row does not fit its size; examine it with: gateway audit verify"
     try:
@@ -205,13 +207,13 @@ def growing(row: LogRow) -> GrowingTree:
 
 async def head(tx: Transaction) -> LogHead:
     """Return the log's state in this view."""
-    rows, newests, stampeds, ((last,),), unnumbered = await tx.find_each(
+    rows, newests, stampeds, ((last,),), unnumbered = await tx.find_all(
         (_LOG, {}), (_NEWEST, {}), (_STAMPED, {}), (_LAST_NUMBER, {}), (_UNNUMBERED, {})
     )
     row: LogRow | None = rows[0] if rows else None
     newest: LogSealRow | None = newests[0] if newests else None
     stamped: LogSealRow | None = stampeds[0] if stampeds else None
-    waiting, no_leaf, no_seal = await tx.find_each(
+    waiting, no_leaf, no_seal = await tx.find_all(
         (_SEALED_AFTER, {"seal": stamped.number if stamped else 0}),
         (_NUMBERED_AFTER, {"seq": row.last_seq if row else 0}),
         (_FIRST_UNSEALED, {"sealed": newest.tree_size if newest else 0}),
@@ -224,7 +226,7 @@ async def head(tx: Transaction) -> LogHead:
     return LogHead(
         log_id=row.log_id if row else "",
         size=row.size if row else 0,
-        root=growing(row).root() if row else b"",
+        root=load_tree(row).root() if row else b"",
         seal=seal_of(newest) if newest else None,
         stamped=seal_of(stamped) if stamped else None,
         unsealed_since=unsealed,

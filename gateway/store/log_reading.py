@@ -35,7 +35,7 @@ from gateway.domain.sealed_log import EMPTY_ROOT, LeafSpan, Logged, PublishedSea
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
-from gateway.store.log import EVERY_LEVEL, NAME, growing, logged, plain_data, seal_of
+from gateway.store.log import EVERY_LEVEL, NAME, load_tree, plain_data, seal_of, to_logged
 from gateway.store.store import SqlStore
 from gateway.store.tables import EventRow
 from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
@@ -59,7 +59,7 @@ class LogStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeafBeside:
+class LeafWithEvent:
     """One leaf, and its event where that exists."""
 
     index: int
@@ -70,7 +70,7 @@ class LeafBeside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealBeside:
+class UnreadSeal:
     """One seal's row, not yet parsed."""
 
     number: int
@@ -103,12 +103,12 @@ async def standing(store: SqlStore) -> LogStanding:
 
 def _root(row: LogRow | None) -> bytes:
     try:
-        return growing(row).root() if row is not None else EMPTY_ROOT
+        return load_tree(row).root() if row is not None else EMPTY_ROOT
     except StoreFailure:
         return b""
 
 
-async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafBeside]:
+async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafWithEvent]:
     """Return the leaves from that index on, in order, each with its event."""
     table = (col(LogLeafRow.hash), col(LogLeafRow.body), col(LogLeafRow.salts))
     event = (
@@ -123,7 +123,7 @@ async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafBeside]:
     async with store.reading() as tx:
         rows = await tx.tuples(query.where(start <= _INDEX).order_by(_INDEX).limit(limit))
     return [
-        LeafBeside(
+        LeafWithEvent(
             index=row[0],
             hash=_bytes(row[1]),
             body=_bytes(row[2]),
@@ -175,7 +175,7 @@ async def strays(store: SqlStore, after_seq: int, upto: int, limit: int) -> Sequ
         return [(seq, id) for seq, id in await tx.tuples(query.order_by(_SEQ).limit(limit))]
 
 
-async def seals(store: SqlStore, after_number: int, limit: int) -> list[SealBeside]:
+async def seals(store: SqlStore, after_number: int, limit: int) -> list[UnreadSeal]:
     """Return the seals behind that number, in order."""
     columns = (
         _NUMBER,
@@ -184,7 +184,7 @@ async def seals(store: SqlStore, after_number: int, limit: int) -> list[SealBesi
     query = select(*columns).where(after_number < _NUMBER).order_by(_NUMBER).limit(limit)
     async with store.reading() as tx:
         return [
-            SealBeside(
+            UnreadSeal(
                 number=row.number,
                 tree_size=row.tree_size,
                 body=_bytes(row.body),
@@ -305,21 +305,23 @@ class Prover:
 
     def __init__(self, store: SqlStore) -> None:
         self._store = store
-        self._known: dict[TreeNode, bytes] = {}
+        self._hashes: dict[TreeNode, bytes] = {}
 
     async def inclusions(self, indexes: Sequence[int], size: int) -> list[tuple[bytes, ...]]:
         return [await self.hashes(sealed_log.inclusion_spans(index, size)) for index in indexes]
 
     async def hashes(self, spans: Sequence[LeafSpan]) -> tuple[bytes, ...]:
         nodes_by_span = [sealed_log.complete_subtrees(span) for span in spans]
-        missing = {node for nodes in nodes_by_span for node in nodes} - self._known.keys()
-        if len(self._known) > _MOST_NODES:
-            missing, self._known = {node for nodes in nodes_by_span for node in nodes}, {}
+        missing = {node for nodes in nodes_by_span for node in nodes} - self._hashes.keys()
+        if len(self._hashes) > _MOST_NODES:
+            missing, self._hashes = {node for nodes in nodes_by_span for node in nodes}, {}
         if missing:
             async with self._store.reading() as tx:
                 for node in missing:
-                    self._known[node] = await _node(tx, node)
-        return tuple(sealed_log.joined_root([self._known[node] for node in nodes]) for nodes in nodes_by_span)
+                    self._hashes[node] = await _node(tx, node)
+        return tuple(
+            sealed_log.joined_root([self._hashes[node] for node in nodes]) for nodes in nodes_by_span
+        )
 
 
 async def _node(tx: Transaction, node: TreeNode) -> bytes:
@@ -340,7 +342,7 @@ async def _node(tx: Transaction, node: TreeNode) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedEvents:
+class EventFilter:
     """Filter of events; None leaves a field open. `kind` may end in `*`; the period is from `since` to before `until`."""
 
     kind: str | None = None
@@ -349,7 +351,7 @@ class WantedEvents:
     agency_id: str | None = None
     event_id: str | None = None
     since: datetime | None = None
-    until: datetime | None = None
+    ends_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,13 +365,13 @@ class Hit:
 
 async def search_log(
     store: SqlStore,
-    search: WantedEvents,
+    search: EventFilter,
     *,
     limit: int,
-    after: int = 0,
+    after_position: int = 0,
     newest: bool = False,
     sealed: int = 0,
-    before: int | None = None,
+    before_position: int | None = None,
     within: Sequence[str] = (),
     also_about: Sequence[str] = (),
 ) -> Sequence[Hit]:
@@ -379,20 +381,24 @@ async def search_log(
     index = col(LogLeafRow.leaf_index)
     query = select(EventRow, index).outerjoin(LogLeafRow, col(LogLeafRow.position) == col(EventRow.position))
     place: Any = index if sealed else col(EventRow.position)
-    query = query.where(index < sealed, index >= after) if sealed else query.where(place > after)
-    if before is not None:
-        query = query.where(place < before)
+    query = (
+        query.where(index < sealed, index >= after_position)
+        if sealed
+        else query.where(place > after_position)
+    )
+    if before_position is not None:
+        query = query.where(place < before_position)
     if within:
         query = query.where(or_(*(_of_kind(kind) for kind in within)))
     async with store.reading() as tx:
         rows = await tx.tuples(
             query.where(*_among(search, also_about)).order_by(place.desc() if newest else place).limit(limit)
         )
-    hits = [Hit(position=row.position, event=logged(row), leaf=row.leaf_index) for row in rows]
+    hits = [Hit(position=row.position, event=to_logged(row), leaf=row.leaf_index) for row in rows]
     return hits[::-1] if newest else hits
 
 
-def _among(search: WantedEvents, also_about: Sequence[str]) -> list[ColumnElement[bool]]:
+def _among(search: EventFilter, also_about: Sequence[str]) -> list[ColumnElement[bool]]:
     at = col(EventRow.at)
     parts: list[ColumnElement[bool]] = []
     if search.kind is not None:
@@ -410,8 +416,8 @@ def _among(search: WantedEvents, also_about: Sequence[str]) -> list[ColumnElemen
         parts.append(or_(of_agency, node_events) if also_about else of_agency)
     if search.since is not None:
         parts.append(at >= search.since)
-    if search.until is not None:
-        parts.append(at < search.until)
+    if search.ends_before is not None:
+        parts.append(at < search.ends_before)
     return parts
 
 
@@ -427,7 +433,7 @@ async def erase_texts(
     """Delete texts of an event, all where none is named; return their names. Clash for one that is inside its leaf, and
     while the event is no leaf yet."""
     async with store.writing() as tx:
-        event = await tx.first(EventRow, tx.kept(select(EventRow).where(col(EventRow.id) == event_id)))
+        event = await tx.first(EventRow, tx.lock_rows(select(EventRow).where(col(EventRow.id) == event_id)))
         if event is None:
             raise NotFound(f"there is no event {event_id}", hint="find it with: gateway audit search")
         leaf = await _leaf_of(tx, event)
@@ -449,7 +455,7 @@ async def erase_texts(
 
 async def _leaf_of(tx: Transaction, event: EventRow) -> LogLeafRow:
     query = select(LogLeafRow).where(col(LogLeafRow.position) == event.position)
-    leaf = await tx.first(LogLeafRow, tx.kept(query))
+    leaf = await tx.first(LogLeafRow, tx.lock_rows(query))
     if leaf is None:
         raise Clash(f"{event.id} is not in the log yet; it is within a minute while the node's workers run")
     return leaf

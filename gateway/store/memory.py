@@ -50,37 +50,41 @@ class Memory:
         """Take `engine`, whose transactions each see one moment."""
         self._engine = engine
         self._line: _SqliteLook | _ServerLook = (
-            _SqliteLook(engine) if drivers.is_here(engine) else _ServerLook(engine)
+            _SqliteLook(engine) if drivers.is_sqlite(engine) else _ServerLook(engine)
         )
         self._as_of: Tokens | None = None
-        self._known: OrderedDict[Key, Any] = OrderedDict()
+        self._answers: OrderedDict[Key, Any] = OrderedDict()
 
     async def ask(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Return the answer of that key. A day or an agency that it depends on is part of the key, and callers never
         change an answer: others get the same one."""
-        if self._line.seen is not None and self._line.seen == self._as_of and key in self._known:
-            self._known.move_to_end(key)
-            answer: T = self._known[key]
+        if (
+            self._line.current_tokens is not None
+            and self._line.current_tokens == self._as_of
+            and key in self._answers
+        ):
+            self._answers.move_to_end(key)
+            answer: T = self._answers[key]
             return answer
 
         async def read_one(connection: AsyncConnection, _: Sequence[Key]) -> dict[Key, T]:
             return {key: await read(connection)}
 
-        return (await self.ask_each([key], read_one))[key]
+        return (await self.ask_all([key], read_one))[key]
 
-    async def ask_each(
+    async def ask_all(
         self,
         keys: Collection[Key],
         read: Callable[[AsyncConnection, Sequence[Key]], Awaitable[Mapping[Key, T]]],
     ) -> dict[Key, T]:
         """Return the answers of several keys, of one moment; `read` gets those that are not in memory."""
         try:
-            remembered = self._remembered(await self._line.tokens(), keys)
+            remembered = self._recall(await self._line.tokens(), keys)
             if len(remembered) == len(keys):
                 return remembered
             async with self._engine.connect() as connection:
                 tokens = tuple((await connection.exec_driver_sql(_LOOK)).scalars())
-                remembered = self._remembered(tokens, keys)
+                remembered = self._recall(tokens, keys)
                 missing = [key for key in keys if key not in remembered]
                 if missing:
                     answers = await read(connection, missing)
@@ -117,22 +121,22 @@ class Memory:
     async def close(self) -> None:
         await self._line.close()
 
-    def _remembered(self, tokens: Tokens, keys: Collection[Key]) -> dict[Key, Any]:
+    def _recall(self, tokens: Tokens, keys: Collection[Key]) -> dict[Key, Any]:
         if tokens != self._as_of:
             return {}
-        answers = {key: self._known[key] for key in keys if key in self._known}
+        answers = {key: self._answers[key] for key in keys if key in self._answers}
         for key in answers:
-            self._known.move_to_end(key)
+            self._answers.move_to_end(key)
         return answers
 
     def _keep(self, tokens: Tokens, answers: Mapping[Key, Any]) -> None:
         if tokens != self._as_of:
-            self._as_of, self._known = tokens, OrderedDict()
+            self._as_of, self._answers = tokens, OrderedDict()
         for key, answer in answers.items():
             if sum(len(part) for part in key if isinstance(part, str)) <= LONGEST:
-                self._known[key] = answer
-        while len(self._known) > MOST:
-            self._known.popitem(last=False)
+                self._answers[key] = answer
+        while len(self._answers) > MOST:
+            self._answers.popitem(last=False)
 
 
 class _SqliteLook:
@@ -142,19 +146,19 @@ class _SqliteLook:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._kept: PoolProxiedConnection | None = None
+        self._pooled: PoolProxiedConnection | None = None
         self._driver: sqlite3.Connection | None = None  # below that
         self._read: tuple[object, Tokens] | None = None
-        self.seen: Tokens | None = None
+        self.current_tokens: Tokens | None = None
 
     async def tokens(self) -> Tokens:
-        if self.seen is None:
-            self.seen = await self._look()
+        if self.current_tokens is None:
+            self.current_tokens = await self._look()
             asyncio.get_running_loop().call_soon(self._forget)
-        return self.seen
+        return self.current_tokens
 
     def _forget(self) -> None:
-        self.seen = None
+        self.current_tokens = None
 
     async def version(self) -> object:
         driver = self._driver or await self._opened()
@@ -180,13 +184,13 @@ class _SqliteLook:
             connection.close()
             return self._driver
         driver: sqlite3.Connection = connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
-        self._kept, self._driver = connection, driver
+        self._pooled, self._driver = connection, driver
         return driver
 
     async def close(self) -> None:
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = self._driver = None
+        if self._pooled is not None:
+            self._pooled.close()
+            self._pooled = self._driver = None
 
 
 class _ServerLook:
@@ -195,13 +199,13 @@ class _ServerLook:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._kept: AsyncConnection | None = None
+        self._open_connection: AsyncConnection | None = None
         self._running: asyncio.Task[Tokens] | None = None
         self._next: asyncio.Task[Tokens] | None = None
         self._last: tuple[float, Tokens] | None = None  # the time: when that look began
 
     @property
-    def seen(self) -> Tokens | None:
+    def current_tokens(self) -> Tokens | None:
         """Tokens of the last look where this step may go by it, else None."""
         begun = _MOMENT.get()
         if begun is None or self._last is None:
@@ -210,7 +214,7 @@ class _ServerLook:
         return tokens if begun <= at and asyncio.get_running_loop().time() < at + MOMENT_S else None
 
     async def tokens(self) -> Tokens:
-        if (tokens := self.seen) is not None:
+        if (tokens := self.current_tokens) is not None:
             return tokens
         if self._next is None:
             self._next = asyncio.create_task(self._look(self._running), name="memory")
@@ -237,15 +241,15 @@ class _ServerLook:
 
     async def _connection(self) -> AsyncConnection:
         """Return the connection, a new one where the server closed the last."""
-        if self._kept is not None and not drivers.is_line_open(self._kept):
+        if self._open_connection is not None and not drivers.is_line_open(self._open_connection):
             await self._drop()
-        if self._kept is None:
-            self._kept = await self._engine.connect()
-            (await self._kept.get_raw_connection()).detach()  # it leaves the pool
-        return self._kept
+        if self._open_connection is None:
+            self._open_connection = await self._engine.connect()
+            (await self._open_connection.get_raw_connection()).detach()  # it leaves the pool
+        return self._open_connection
 
     async def _drop(self) -> None:
-        connection, self._kept = self._kept, None
+        connection, self._open_connection = self._open_connection, None
         if connection is not None:
             with contextlib.suppress(SQLAlchemyError):
                 await connection.close()

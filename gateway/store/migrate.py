@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway import errors
 from gateway.store import plans
-from gateway.store.engine import AS_SHIPPED, EngineRole, opened
-from gateway.store.transaction import said
+from gateway.store.engine import AS_SHIPPED, EngineRole, engine_for_task
+from gateway.store.transaction import driver_message
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import Script
 
-_HERE = Path(__file__).parent / "migrations"
+_FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x67774D49  # any fixed number: the advisory lock that migrating nodes of one database share
 _VERSION = table("alembic_version", column("version_num"))  # Alembic's own
 # The first step. Earlier steps are gone; the last of them left the same schema (decision 0030).
@@ -34,7 +34,7 @@ class MigrationStep:
 
     revision: str
     phase: str
-    says: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +46,25 @@ class SchemaStatus:
     head: str
     pending: tuple[MigrationStep, ...]
     is_newer: bool = False
-    runs_here: bool = True
+    is_supported: bool = True
 
 
 async def up(url: str, contract: bool = False) -> SchemaStatus:
     """Apply pending steps: up to the first contract step, or all. One transaction: all of it or nothing."""
     try:
-        async with opened(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
+        async with engine_for_task(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
             await connection.run_sync(_upgrade, contract)
             return await connection.run_sync(_status)
     except SQLAlchemyError as cause:
         raise errors.StoreFailure(
-            f"the schema was not changed ({said(cause)}); nothing was applied"
+            f"the schema was not changed ({driver_message(cause)}); nothing was applied"
         ) from cause
 
 
 async def status(url: str) -> SchemaStatus:
     """Return the state of the schema; nothing is changed."""
     try:
-        async with opened(url, EngineRole.READER) as engine:
+        async with engine_for_task(url, EngineRole.READER) as engine:
             return await status_of(engine)
     except SQLAlchemyError as cause:
         raise _unopened(cause) from cause
@@ -79,7 +79,9 @@ async def status_of(engine: AsyncEngine) -> SchemaStatus:
 
 
 def _unopened(cause: SQLAlchemyError) -> errors.Misconfigured:
-    return errors.Misconfigured(f"the database cannot be opened ({said(cause)}); check database.url")
+    return errors.Misconfigured(
+        f"the database cannot be opened ({driver_message(cause)}); check database.url"
+    )
 
 
 async def check(engine: AsyncEngine) -> None:
@@ -94,7 +96,7 @@ async def check(engine: AsyncEngine) -> None:
             f"the database has schema {schema.current or 'none'} and this version needs {schema.head}; "
             "run `gateway migrate up`"
         )
-    if not schema.runs_here:
+    if not schema.is_supported:
         raise errors.Misconfigured(
             f"the database has schema {schema.current}, and this version knows {schema.head} and at most the next one; "
             "run a newer version of the program (schemas only go forward)"
@@ -140,7 +142,7 @@ def config(connection: Connection | None = None) -> Config:
     from alembic.config import Config
 
     settings = Config()
-    settings.set_main_option("script_location", str(_HERE).replace("%", "%%"))
+    settings.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     settings.set_main_option("path_separator", "os")
     settings.attributes["connection"] = connection
     return settings
@@ -161,7 +163,7 @@ def _upgrade(connection: Connection, contract: bool) -> None:
     last = target(_status(connection), contract)
     if last is not None:
         bring(connection, last)
-    plans.tell(connection)
+    plans.write_statistics(connection)
 
 
 def target(schema: SchemaStatus, contract: bool) -> str | None:
@@ -176,7 +178,7 @@ def target(schema: SchemaStatus, contract: bool) -> str | None:
 
 def _status(connection: Connection) -> SchemaStatus:
     # Nearly every database has the last step, known by its file's name: no step is read, and Alembic is not loaded.
-    newest = max(path.name[1:].partition("_")[0] for path in (_HERE / "versions").glob("r[0-9]*.py"))
+    newest = max(path.name[1:].partition("_")[0] for path in (_FOLDER / "versions").glob("r[0-9]*.py"))
     if _is_at(connection, newest):
         return SchemaStatus(current=newest, head=newest, pending=())
     from alembic.runtime.migration import MigrationContext
@@ -190,7 +192,7 @@ def _status(connection: Connection) -> SchemaStatus:
         head=revisions[-1],
         pending=steps()[applied:],
         is_newer=is_newer,
-        runs_here=not is_newer or revision == f"{int(revisions[-1]) + 1:04}",
+        is_supported=not is_newer or revision == f"{int(revisions[-1]) + 1:04}",
     )
 
 
@@ -203,5 +205,5 @@ def _count_applied(revisions: list[str], revision: str | None) -> int:
 
 def _step(script: Script) -> MigrationStep:
     return MigrationStep(
-        revision=script.revision, phase=script.module.phase, says=script.doc.partition("\n")[0]
+        revision=script.revision, phase=script.module.phase, summary=script.doc.partition("\n")[0]
     )

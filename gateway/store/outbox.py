@@ -24,12 +24,12 @@ from gateway.store.leases import HeldRows
 from gateway.store.repository import AgencyRows, Page
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import OutboxRow
-from gateway.store.transaction import Asked, Transaction
+from gateway.store.transaction import BoundQuery, Transaction
 
 WAITING, SENT, FAILED, CANCELLED = "waiting", "sent", "failed", "cancelled"
 
 
-def any_due(now: datetime, lease_s: float) -> Asked:
+def any_due(now: datetime, lease_s: float) -> BoundQuery:
     return leases.any_due(_QUEUE, now, lease_s)
 
 
@@ -55,7 +55,7 @@ def is_open() -> ColumnElement[bool]:
     return col(OutboxRow.state) == WAITING
 
 
-_QUEUE = leases.SharedRows.of(
+_QUEUE = leases.SharedRows.of_table(
     OutboxRow, is_open(), (col(OutboxRow.created_at), col(OutboxRow.id)), lane=col(OutboxRow.lane)
 )
 _OF_AGENCY = select(OutboxRow).where(col(OutboxRow.agency_id) == bindparam("agency"))
@@ -117,7 +117,7 @@ class OwnRows:
         if shared is None or not timedelta() <= now + self._lease_s - shared.ends_at <= _ONE_TOKEN:
             shared = Lease(id=id, token=self._clock.new_id(), ends_at=now + self._lease_s, attempt=1)
             self._shared = shared
-            self._held_rows.took((shared,), now)
+            self._held_rows.add((shared,), now)
         return replace(shared, id=id)
 
     def give(self, row: LeasedOutbox) -> None:
@@ -138,30 +138,30 @@ class OwnRows:
 class SqlOutbox(AgencyRows):
     """Envelopes of one agency that wait to be sent, each at least once, as a claim expires."""
 
-    async def put(self, item: OutboxItem, lease: Lease | None = None) -> None:
+    async def add(self, item: OutboxItem, lease: Lease | None = None) -> None:
         """Store an item, leased from the start if a lease is given. Clash when that id is stored already."""
         self._check_own(item.agency_id, f"the outbox item {item.id}")
         row = from_domain(item)
         if lease is not None:
             row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.ends_at)
         stored = partial(errors.Clash, f"the outbox item {item.id} is already stored")
-        await self._tx.put_surely(row, stored)
+        await self._tx.insert_required(row, stored)
 
     async def get(self, id: str) -> OutboxItem:
-        return to_domain(await self._one(OutboxRow, _BY_ID, f"this agency has no outbox item {id}", id=id))
+        return to_domain(await self._get(OutboxRow, _BY_ID, f"this agency has no outbox item {id}", id=id))
 
     async def of_subject(self, subject_id: str) -> Sequence[OutboxItem]:
         """Return the items of a document, the oldest first."""
         return [to_domain(row) for row in await self._rows(OutboxRow, _OF_SUBJECT, subject=subject_id)]
 
-    async def sent(self, sent_leases: Sequence[Lease], at: datetime) -> None:
+    async def mark_sent(self, sent_leases: Sequence[Lease], at: datetime) -> None:
         """Mark items as sent, all their targets settled. StaleLease, at the latest when the unit ends, when a lease is no
         longer ours."""
         columns = leases.released(None, None) | {"agency": self._agency_id, "state": SENT, "settled_at": at}
         rows = [{"at_id": lease.id, "token": lease.token, **columns} for lease in sent_leases]
-        await self._tx.change_each_surely(_UPDATE, leases.all_of(sent_leases), rows)
+        await self._tx.change_all_required(_UPDATE, leases.all_of(sent_leases), rows)
 
-    async def failed(self, lease: Lease, at: datetime, error: str) -> None:
+    async def mark_failed(self, lease: Lease, at: datetime, error: str) -> None:
         await self._change(lease, leases.released(None, error) | {"state": FAILED, "settled_at": at})
 
     async def retry(
@@ -174,7 +174,7 @@ class SqlOutbox(AgencyRows):
             | {"targets": to_json(tuple[OutboxTarget, ...], tuple(targets))},
         )
 
-    async def signed_again(self, lease: Lease, item: OutboxItem) -> None:
+    async def replace_envelope(self, lease: Lease, item: OutboxItem) -> None:
         """Replace the envelope and its signing certificate. StaleLease as above."""
         envelope = ("envelope_digest", "envelope_size", "signed_by")
         await self._change(lease, {name: getattr(item, name) for name in envelope})
@@ -197,7 +197,7 @@ class SqlOutbox(AgencyRows):
 
     async def _change(self, lease: Lease, columns: Mapping[str, Any]) -> None:
         lease_key = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
-        await self._tx.change_surely(_UPDATE, leases.only(lease), **lease_key, **columns)
+        await self._tx.change_required(_UPDATE, leases.only(lease), **lease_key, **columns)
 
 
 def to_domain(row: OutboxRow, attempts: int | None = None) -> OutboxItem:
@@ -206,4 +206,4 @@ def to_domain(row: OutboxRow, attempts: int | None = None) -> OutboxItem:
 
 
 def from_domain(item: OutboxItem) -> OutboxRow:
-    return OutboxRow.of(item, settled_at=None, lease_token=None, lease_until=None)
+    return OutboxRow.from_value(item, settled_at=None, lease_token=None, lease_until=None)

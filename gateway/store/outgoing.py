@@ -95,9 +95,9 @@ class SqlOutgoingDocuments(WatchedRows):
     async def add(self, document: OutgoingDocument) -> None:
         """Add a document. Clash when external_id is already taken in this agency."""
         row = await self._make_row(document)
-        if (made_by := tracing.at_hand()) is not None:
+        if (made_by := tracing.current_trace()) is not None:
             row.change(trace=made_by.to_line())
-        await self._tx.put_first(row, partial(self._refuse, row, document))
+        await self._tx.insert_or_else(row, partial(self._refuse, row, document))
         self._follower.out_changed(document)
 
     async def _refuse(self, row: OutgoingRow, document: OutgoingDocument) -> None:
@@ -105,7 +105,7 @@ class SqlOutgoingDocuments(WatchedRows):
         if earlier is not None:
             raise errors.Clash(
                 f"external_id {row.external_id!r} already names the document {earlier.id}",
-                told={"existing": earlier.id},
+                params={"existing": earlier.id},
             )
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
 
@@ -220,7 +220,7 @@ class SqlOutgoingDocuments(WatchedRows):
 
     async def _load_row(self, id: str) -> OutgoingRow:
         missing = f"this agency has no outgoing document {id}"
-        return await self._one(OutgoingRow, self._tx.kept(_BY_ID), missing, id=id)
+        return await self._get(OutgoingRow, self._tx.lock_rows(_BY_ID), missing, id=id)
 
     async def _make_row(self, document: OutgoingDocument) -> OutgoingRow:
         self._check_own(document.agency_id, f"the document {document.id}")
@@ -248,7 +248,7 @@ def to_outgoing(row: OutgoingRow) -> OutgoingDocument:
 def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
     draft = document.draft
     parties = (word for to in draft.recipients for word in (to.code, to.name or ""))
-    return OutgoingRow.of(
+    return OutgoingRow.from_value(
         document,
         external_id=draft.external_id,
         number=draft.number,
@@ -274,7 +274,7 @@ _LETTERS = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
 _MOST = 500
 
 
-def asked_under(agency_id: str, number: str, symbol: str, year: int) -> dict[str, Any]:
+def number_parameters(agency_id: str, number: str, symbol: str, year: int) -> dict[str, Any]:
     """Return the parameters of `under_in`."""
     span = {"first": date(year, 1, 1), "last": date(year, 12, 31)}
     return {"agency": agency_id, "number": number, "symbol": symbol, **span}
@@ -349,7 +349,7 @@ class SqlOutgoingNumbers(AgencyRows):
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
         """Return lines with that number and notation in that year, on paper or in the exchange, but no struck or
         cancelled ones."""
-        parameters = asked_under(self._agency_id, number, symbol, year)
+        parameters = number_parameters(self._agency_id, number, symbol, year)
         sent = await self._tx.rows(OutgoingRow, SENT_UNDER, **parameters)
         lines: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
         return [*lines, *map(to_letter, await self._tx.rows(PaperOutgoingRow, _PAPER_UNDER, **parameters))]
@@ -358,7 +358,7 @@ class SqlOutgoingNumbers(AgencyRows):
         self, document_id: DocumentId, number: str, symbol: str, year: int, lead: Digest | None
     ) -> Alike:
         """Return what `by_document_id`, `under` and `by_lead` find, by one statement."""
-        parameters = asked_under(self._agency_id, number, symbol, year)
+        parameters = number_parameters(self._agency_id, number, symbol, year)
         bodies_by_match: dict[str, list[str]] = {match: [] for match in _MATCHES}
         for match, body in await self._tx.tuples(_ALIKE, **parameters, document_id=document_id, lead=lead):
             bodies_by_match[match].append(body)

@@ -35,11 +35,11 @@ class RowInsert:
     over: tuple[str, ...]
     table: str
 
-    def one(self, dialect: str) -> Insert:
+    def for_one_row(self, dialect: str) -> Insert:
         """Return the insert for a call with one row, or one for each of many."""
         return _insert_one(self, dialect)
 
-    def written(self, rows: list[Values]) -> list[Values]:
+    def without_counted_key(self, rows: list[Values]) -> list[Values]:
         """Return the rows without a key that the database counts itself."""
         if (counted := _counted_key(self.kind)) is not None:
             for row in rows:
@@ -47,17 +47,17 @@ class RowInsert:
                     del row[counted]
         return rows
 
-    def many(self, new_rows: list[Values]) -> tuple[Insert, Values]:
+    def for_many_rows(self, new_rows: list[Values]) -> tuple[Insert, Values]:
         """Return the insert of all rows on a server, with one list of values for each column."""
-        rows = self.last_of_each(self.written(new_rows))
+        rows = self.keep_last(self.without_counted_key(new_rows))
         return _insert_many(self, tuple(rows[0])), _by_column(rows)
 
-    def last_of_each(self, rows: Sequence[Values]) -> Sequence[Values]:
+    def keep_last(self, rows: Sequence[Values]) -> Sequence[Values]:
         """Keep the last row of each key, because one statement cannot write over a row twice."""
         key = [column.name for column in table_of(self.kind).primary_key]
         return list({tuple(row[name] for name in key): row for row in rows}.values()) if self.over else rows
 
-    def settled(self, insert: Any) -> Insert:
+    def add_conflict_clause(self, insert: Any) -> Insert:
         """Add ON CONFLICT, which is not in the common language. Any: the two inserts share no base type that has it."""
         if self.over:
             key = [column.name for column in table_of(self.kind).primary_key]
@@ -78,7 +78,7 @@ def row_insert(kind: type[Row], *columns: str, missing: bool = False) -> RowInse
 class PendingWrite:
     """One statement with its values, or rows of one table. Rows share their values: callers change them no more."""
 
-    what: RowInsert | UpdateBase
+    statement: RowInsert | UpdateBase
     table: str
     values: list[Values]
     check: Check | None = None
@@ -86,16 +86,16 @@ class PendingWrite:
 
     def one_by_one(self, dialect: str) -> tuple[UpdateBase, list[Values]]:
         """Return the statement and its values for one call."""
-        if isinstance(self.what, RowInsert):
-            return self.what.one(dialect), self.what.written(self.values)
-        return self.what, self.values
+        if isinstance(self.statement, RowInsert):
+            return self.statement.for_one_row(dialect), self.statement.without_counted_key(self.values)
+        return self.statement, self.values
 
     def on_server(self) -> tuple[UpdateBase, Values]:
-        if isinstance(self.what, RowInsert):
-            return self.what.many(self.values)
+        if isinstance(self.statement, RowInsert):
+            return self.statement.for_many_rows(self.values)
         if len(self.values) == 1:
-            return self.what, self.values[0]
-        return change(cast("Update", self.what), tuple(self.values[0])), _by_column(self.values)
+            return self.statement, self.values[0]
+        return change(cast("Update", self.statement), tuple(self.values[0])), _by_column(self.values)
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class PendingWrites:
         self._tables.add(insert.table)
         self.is_empty = False
 
-    def add_apart(
+    def add_separate(
         self, statement: RowInsert | UpdateBase, *values: Mapping[str, Any], check: Check | None = None
     ) -> None:
         """Add a change, or a row with a check, as a write of its own."""
@@ -159,7 +159,7 @@ class PendingWrites:
     def _may_be_together(self, insert: RowInsert, first: int) -> bool:
         """Tell whether rows may join the first ones of their way: none that came later may be one that they refer to."""
         later_tables = [write.table for write in self._closed[first + 1 :]]
-        return not later_tables or named_by(insert.kind).isdisjoint(later_tables)
+        return not later_tables or referenced_tables(insert.kind).isdisjoint(later_tables)
 
 
 def exactly_one(error: Callable[[], Exception]) -> Check:
@@ -176,7 +176,7 @@ def _insert_one(insert: RowInsert, dialect: str) -> Insert:
     table = table_of(insert.kind)
     if not (insert.missing or insert.over):
         return table.insert().inline()
-    return insert.settled(insert_of(dialect, table))
+    return insert.add_conflict_clause(insert_of(dialect, table))
 
 
 def insert_of(dialect: str, table: Table) -> Any:
@@ -191,7 +191,7 @@ def _insert_many(insert: RowInsert, names: tuple[str, ...]) -> Insert:
     arrays = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
     cells = func.unnest(*arrays).table_valued(*names).render_derived("given")
     rows = insert_of("postgresql", table).from_select(names, select(*cells.c), include_defaults=False)
-    return insert.settled(rows)
+    return insert.add_conflict_clause(rows)
 
 
 def _by_column(rows: Sequence[Values]) -> Values:
@@ -199,7 +199,7 @@ def _by_column(rows: Sequence[Values]) -> Values:
 
 
 @cache
-def named_by(kind: type[Row]) -> frozenset[str]:
+def referenced_tables(kind: type[Row]) -> frozenset[str]:
     """Return the table itself, and those that its rows refer to."""
     table = table_of(kind)
     return frozenset({table.name, *(key.column.table.name for key in table.foreign_keys)})

@@ -42,24 +42,24 @@ class SqlPeople(NodeRows):
         name_clash = errors.Clash(
             f"there is a person named {person.name} already, or one whose name reads the same"
         )
-        if not await self._tx.put_new(principal):
+        if not await self._tx.insert_new(principal):
             raise name_clash
         columns = _columns(person) | _secrets(credentials)
         folded = fold(person.login or person.name)
-        if not await self._tx.put_new(PersonRow(id=person.id, folded=folded, **columns)):
+        if not await self._tx.insert_new(PersonRow(id=person.id, folded=folded, **columns)):
             raise name_clash
 
     async def get(self, id: str) -> Person:
         """Return a person. NotFound when the id is unknown; a writing unit of work locks the row until it ends."""
         return to_person(await self._load_row(id))
 
-    async def named(self, name: str) -> Person:
+    async def find_by_name(self, name: str) -> Person:
         """Find a person by name, accents and case ignored, or by sign-in name. NotFound when there is none."""
         query = select(PersonRow).where(
             (col(PersonRow.folded) == fold(name)) | (col(PersonRow.login) == fold(name))
         )
         missing, hint = f"there is no person {name!r}", "see who there is with: gateway people list"
-        return to_person(await self._tx.one(PersonRow, self._tx.kept(query), missing, hint))
+        return to_person(await self._tx.get(PersonRow, self._tx.lock_rows(query), missing, hint))
 
     async def names(self, ids: Collection[str]) -> Mapping[str, str]:
         """Return the names of those ids that exist."""
@@ -68,7 +68,7 @@ class SqlPeople(NodeRows):
         )
         return dict(await self._tx.tuples(query, ids=sorted(set(ids)))) if ids else {}
 
-    async def everybody(self) -> Sequence[Person]:
+    async def all(self) -> Sequence[Person]:
         """Return all persons by name, blocked ones too."""
         query = select(PersonRow).order_by(col(PersonRow.folded), col(PersonRow.id))
         return [to_person(row) for row in await self._tx.rows(PersonRow, query)]
@@ -89,8 +89,8 @@ class SqlPeople(NodeRows):
         return await self._tx.change(earlier.values(last_step=step)) == 1
 
     async def _load_row(self, id: str) -> PersonRow:
-        query = self._tx.kept(select(PersonRow).where(col(PersonRow.id) == id))
-        return await self._tx.one(PersonRow, query, f"there is no person {id}")
+        query = self._tx.lock_rows(select(PersonRow).where(col(PersonRow.id) == id))
+        return await self._tx.get(PersonRow, query, f"there is no person {id}")
 
     async def _change(self, id: str, columns: dict[str, Any]) -> None:
         if await self._tx.change(update(PersonRow).where(col(PersonRow.id) == id).values(**columns)) != 1:
@@ -122,15 +122,15 @@ class SqlProposals(NodeRows):
     """Proposals of persons, and how they were decided."""
 
     async def add(self, proposal: Proposal) -> None:
-        self._tx.put(ProposalRow.of(proposal))
+        self._tx.insert(ProposalRow.from_value(proposal))
 
     async def get(self, id: str) -> Proposal:
         """Return a proposal. NotFound when there is none; a writing unit of work locks the row until it ends."""
-        query = self._tx.kept(select(ProposalRow).where(col(ProposalRow.id) == id))
+        query = self._tx.lock_rows(select(ProposalRow).where(col(ProposalRow.id) == id))
         missing, hint = f"there is no proposal {id}", "list them with: gateway proposals list"
-        return value_of(Proposal, await self._tx.one(ProposalRow, query, missing, hint))
+        return value_of(Proposal, await self._tx.get(ProposalRow, query, missing, hint))
 
-    async def listed(self, states: Sequence[ProposalState], limit: int) -> Sequence[Proposal]:
+    async def list_in_states(self, states: Sequence[ProposalState], limit: int) -> Sequence[Proposal]:
         """Return proposals in these states, or all, the newest first."""
         query = (
             select(ProposalRow)
@@ -152,16 +152,16 @@ class SqlProposals(NodeRows):
 class SqlKeyEnds(NodeRows):
     """The moments after which the agency's keys sign nothing."""
 
-    async def put(self, end: KeyEnd) -> None:
+    async def save(self, end: KeyEnd) -> None:
         """Store the end of a key; if it has one already, the earlier moment counts."""
         await self._tx.hold("key_end", end.agency_code)
-        for stored_end in await self.of(end.agency_code):
+        for stored_end in await self.of_agency(end.agency_code):
             if stored_end.fingerprint == end.fingerprint:
                 end = _earlier_end(stored_end, end)
-        row = KeyEndRow.of(end, by_principal=end.by)
-        await self._tx.put_over(row, "key_id", "at", "stolen_since", "by_principal")
+        row = KeyEndRow.from_value(end, by_principal=end.by)
+        await self._tx.upsert(row, "key_id", "at", "stolen_since", "by_principal")
 
-    async def of(self, agency_code: str) -> Sequence[KeyEnd]:
+    async def of_agency(self, agency_code: str) -> Sequence[KeyEnd]:
         query = (
             select(KeyEndRow)
             .where(col(KeyEndRow.agency_code) == agency_code)
@@ -170,9 +170,9 @@ class SqlKeyEnds(NodeRows):
         return [value_of(KeyEnd, row, by=row.by_principal) for row in await self._tx.rows(KeyEndRow, query)]
 
 
-async def first_notice(tx: Transaction, fingerprint: str, days: int, at: datetime) -> bool:
+async def claim_notice(tx: Transaction, fingerprint: str, days: int, at: datetime) -> bool:
     """Claim the notice about a certificate that ends soon; False when it was given before."""
-    return await tx.put_new(KeyNoticeRow(fingerprint=fingerprint, days=days, at=at))
+    return await tx.insert_new(KeyNoticeRow(fingerprint=fingerprint, days=days, at=at))
 
 
 def _earlier_end(stored_end: KeyEnd, end: KeyEnd) -> KeyEnd:

@@ -54,7 +54,7 @@ _INDEXES = """SELECT tables.name, list.name, list."unique", list.partial
 _COLUMNS = "SELECT name FROM pragma_index_info(?) ORDER BY seqno"
 
 
-def tell(connection: Connection) -> None:
+def write_statistics(connection: Connection) -> None:
     """Write the statistics anew, for connections that open from now on; does nothing on a server."""
     if connection.dialect.name != "sqlite":
         return

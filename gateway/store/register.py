@@ -52,7 +52,7 @@ class SqlDocumentRegister(AgencyRows):
         """Take the next number of the book's year in the caller's transaction, without gaps or repeats. The run goes on
         after numbers typed before the book began to count, but not after one far ahead of them."""
         book_year = {"agency": self._agency_id, "at_book": book, "at_year": year}
-        await self._tx.put_new(RegisterCounterRow(agency_id=self._agency_id, book=book, year=year, last=0))
+        await self._tx.insert_new(RegisterCounterRow(agency_id=self._agency_id, book=book, year=year, last=0))
         # The update locks the counter until the caller's transaction ends, so that the next number waits for its outcome.
         await self._tx.change(_INCREMENT, **book_year)
         row = await self._tx.first(RegisterCounterRow, _COUNTER, **book_year)
@@ -84,9 +84,11 @@ class SqlDocumentRegister(AgencyRows):
             self._agency_id, "register", entry.book, str(entry.year), entry.number.lstrip("0")
         )
         is_taken = await self._is_taken(entry.book, entry.year, entry.number)
-        if not is_taken and await self._tx.put_new(RegisterEntryRow.of(entry, agency_id=self._agency_id)):
+        if not is_taken and await self._tx.insert_new(
+            RegisterEntryRow.from_value(entry, agency_id=self._agency_id)
+        ):
             return
-        if await self.of(entry.incoming_id) is not None:
+        if await self.of_document(entry.incoming_id) is not None:
             raise errors.Clash(
                 f"the document {entry.incoming_id} is entered already; correct that entry instead"
             )
@@ -114,10 +116,10 @@ class SqlDocumentRegister(AgencyRows):
             f"number {entry.number} is taken in book {entry.book!r}, year {entry.year}, by {details['held_by']} "
             f"({details['of']}, {details['sender']}); the next free one is {details['next_free']}",
             code="GW-NUMBER-TAKEN",
-            told=details,
+            params=details,
         )
 
-    async def of(self, incoming_id: str) -> RegisterEntry | None:
+    async def of_document(self, incoming_id: str) -> RegisterEntry | None:
         rows = await self._load_entries(col(RegisterEntryRow.incoming_id) == incoming_id)
         return rows[0] if rows else None
 

@@ -34,27 +34,27 @@ from gateway import errors
 from gateway.domain.pace import Horizon
 from gateway.domain.queues import InboxPacket, OutboxItem
 from gateway.store import inbox, jobs, leases, outbox
-from gateway.store.engine import EngineRole, opened
+from gateway.store.engine import EngineRole, engine_for_task
 from gateway.store.inbox import to_inbox_item
 from gateway.store.row import Moment
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, EventRow, IdentityRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import HostedAgencyRow
 from gateway.store.tables_office import SEARCH_INDEX
-from gateway.store.transaction import Transaction, said
+from gateway.store.transaction import Transaction, driver_message
 
 _NEWEST = 10_000
 _LATEST = select(func.max(col(EventRow.at))).where(
     col(EventRow.position) > select(func.max(col(EventRow.position))).scalar_subquery() - _NEWEST
 )
 # Deliveries that wait for the axis, the other node or its clerk's answer to a request: the rest is history.
-UNDER_WAY = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
+OPEN_STATES = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
 # A recipient that has not answered for this long is late: 01 takes seconds between two healthy nodes.
 SILENCE = timedelta(minutes=30)
 # An older failure was seen, or the delivery was sent again.
 LATELY = timedelta(days=7)
 _STATE, _AT = col(DeliveryRow.state), col(DeliveryRow.updated_at)
-DELIVERIES = select(_STATE, func.count()).where(_STATE.in_(UNDER_WAY)).group_by(_STATE)
+DELIVERIES = select(_STATE, func.count()).where(_STATE.in_(OPEN_STATES)).group_by(_STATE)
 _CUTOFF = bindparam("before", type_=Moment)
 # A document that leaves later waits for nothing until then.
 _DUE_AT = case(
@@ -140,7 +140,7 @@ async def under_way_to(
         )
 
 
-async def last_heard(
+async def last_packet_times(
     store: SqlStore, agency_ids: Sequence[str], codes: Sequence[str]
 ) -> Mapping[str, datetime]:
     """Return the time of the newest admitted packet of each kind from a partner."""
@@ -154,7 +154,7 @@ async def last_heard(
         )
 
 
-async def answers(store: SqlStore) -> None:
+async def check_answers(store: SqlStore) -> None:
     """Ask the database a question; StoreFailure when it does not answer."""
     async with store.reading() as tx:
         await tx.tuples(select(col(HostedAgencyRow.id)).limit(1))
@@ -167,7 +167,7 @@ async def last_written(store: SqlStore) -> datetime | None:
     return latest
 
 
-async def writable(store: SqlStore) -> None:
+async def check_writable(store: SqlStore) -> None:
     """Try a change that matches no row. StoreFailure when the database takes none, such as on a disk that was mounted
     read-only or a server that became a standby."""
     async with store.writing() as tx:
@@ -196,7 +196,7 @@ async def _count_leased(
     return await _count(tx, col(table.id), is_leased)
 
 
-ASIDE = ("held", "waiting", "quarantined", "malformed")
+PARKED_STATES = ("held", "waiting", "quarantined", "malformed")
 _SQLITE_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 _SERVER_SIZE = text("SELECT pg_database_size(current_database())")
 
@@ -205,9 +205,9 @@ def _packets(agency_id: str) -> Select[Any]:
     return select(InboxRow).where(col(InboxRow.agency_id) == agency_id) if agency_id else select(InboxRow)
 
 
-async def packets_aside(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxPacket]:
+async def parked_packets(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxPacket]:
     """Return packets that need a person, the oldest first; of every agency for the empty id."""
-    query = _packets(agency_id).where(col(InboxRow.state).in_(ASIDE))
+    query = _packets(agency_id).where(col(InboxRow.state).in_(PARKED_STATES))
     async with store.reading() as tx:
         rows = await tx.rows(
             InboxRow, query.order_by(col(InboxRow.received_at), col(InboxRow.id)).limit(limit)
@@ -219,7 +219,7 @@ async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
     """Find a packet in any state; in every agency for the empty id."""
     async with store.reading() as tx:
         query = _packets(agency_id).where(col(InboxRow.id) == id)
-        return to_inbox_item(await tx.one(InboxRow, query, f"there is no packet {id[:80]}"))
+        return to_inbox_item(await tx.get(InboxRow, query, f"there is no packet {id[:80]}"))
 
 
 async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
@@ -243,7 +243,7 @@ async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
     async with store.writing() as tx:
         if not await tx.change(update(OutboxRow).where(*conditions).values(not_before=now)):
             raise errors.NotFound(f"no packet {id[:80]} waits to be tried again")
-        row = await tx.one(
+        row = await tx.get(
             OutboxRow, select(OutboxRow).where(col(OutboxRow.id) == id), f"there is no packet {id[:80]}"
         )
         await tx.commit()
@@ -255,7 +255,7 @@ async def newest_faults(store: SqlStore, limit: int) -> Sequence[tuple[datetime,
     failed = select(OutboxRow).where(
         col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED)), col(OutboxRow.attempts) > 0
     )
-    refused = select(InboxRow).where(col(InboxRow.state).in_(ASIDE))
+    refused = select(InboxRow).where(col(InboxRow.state).in_(PARKED_STATES))
     async with store.reading() as tx:
         outbox_rows = await tx.rows(OutboxRow, failed.order_by(col(OutboxRow.created_at).desc()).limit(limit))
         inbox_rows = await tx.rows(InboxRow, refused.order_by(col(InboxRow.received_at).desc()).limit(limit))
@@ -282,7 +282,7 @@ class DatabaseHealth:
     damage: str
     stale: Mapping[str, int]
     ahead: Mapping[str, int]
-    written: datetime | None
+    newest_event_at: datetime | None
     searches: bool = True
 
 
@@ -290,7 +290,7 @@ async def examine(url: str, ran_out_before: datetime, horizon: Horizon) -> Datab
     """Examine the database; a lease is stale that ran out before that time and was not claimed again."""
     times = {"far_lease": horizon.lease, "far_retry": horizon.retry}
     try:
-        async with opened(url, EngineRole.READER) as engine, engine.connect() as connection:
+        async with engine_for_task(url, EngineRole.READER) as engine, engine.connect() as connection:
             damage = ""
             if connection.dialect.name == "sqlite":
                 findings = (await connection.execute(text("PRAGMA quick_check(5)"))).scalars().all()
@@ -308,8 +308,10 @@ async def examine(url: str, ran_out_before: datetime, horizon: Horizon) -> Datab
                 await connection.execute(_LATEST)
             ).scalar_one()  # nothing finds events by their time
     except SQLAlchemyError as cause:
-        raise errors.StoreFailure(f"the database could not be examined ({said(cause)})") from cause
-    return DatabaseHealth(damage=damage, stale=stale, ahead=ahead, written=newest_event_at, searches=searches)
+        raise errors.StoreFailure(f"the database could not be examined ({driver_message(cause)})") from cause
+    return DatabaseHealth(
+        damage=damage, stale=stale, ahead=ahead, newest_event_at=newest_event_at, searches=searches
+    )
 
 
 def _searches(connection: Connection) -> bool:

@@ -51,13 +51,13 @@ def in_parts(ids: Sequence[str]) -> Iterator[list[str]]:
     return (list(ids[start : start + _AT_ONCE]) for start in range(0, len(ids), _AT_ONCE))
 
 
-Follows = Callable[[Transaction, str], Follower]
+MakeFollower = Callable[[Transaction, str], Follower]
 """Makes the follower of a unit of work for that agency."""
-NOBODY = Follower()
+NO_FOLLOWER = Follower()
 
 
-def nobody(tx: Transaction, agency_id: str) -> Follower:
-    return NOBODY
+def follow_nothing(tx: Transaction, agency_id: str) -> Follower:
+    return NO_FOLLOWER
 
 
 R = TypeVar("R", bound=Row)
@@ -85,8 +85,8 @@ class AgencyRows(NodeRows):
     async def _first(self, kind: type[R], query: Select[Any], **parameters: object) -> R | None:
         return await self._tx.first(kind, query, agency=self._agency_id, **parameters)
 
-    async def _one(self, kind: type[R], query: Select[Any], missing: str, **parameters: object) -> R:
-        return await self._tx.one(kind, query, missing, agency=self._agency_id, **parameters)
+    async def _get(self, kind: type[R], query: Select[Any], missing: str, **parameters: object) -> R:
+        return await self._tx.get(kind, query, missing, agency=self._agency_id, **parameters)
 
     async def _page(
         self,
@@ -124,7 +124,7 @@ class WatchedRows(AgencyRows):
     """Repository with a clock, and a follower of the agency's documents."""
 
     def __init__(
-        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
+        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER
     ) -> None:
         self._tx = tx
         self._agency_id = scope.agency_id

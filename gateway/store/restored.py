@@ -63,14 +63,14 @@ def mark(clock: Clock, copied_at: datetime, node: str) -> RestoreMark:
     return RestoreMark(id=clock.new_id("evt_"), at=clock.now(), copied_at=copied_at, node=node)
 
 
-async def put(load: DatabaseLoad, restore: RestoreMark) -> None:
+async def write_mark(load: DatabaseLoad, restore: RestoreMark) -> None:
     """Write the mark among the rows, in the transaction that restores them: there is no moment without it."""
     facts = to_json(dict[str, str], {"copied_at": restore.copied_at.isoformat(), "node": restore.node})
     row = (NODE, restore.id, EventKind.NODE_RESTORED.value, restore.at, SUBJECT, PRINCIPAL, facts)
-    await load.put(_MARK, [dump.line_of(row)])
+    await load.insert(_MARK, [dump.line_of(row)])
 
 
-async def mark_here(store: SqlStore, clock: Clock, node: str) -> None:
+async def mark_database(store: SqlStore, clock: Clock, node: str) -> None:
     """Mark a database that was put back by its own tools; its copy was made when it was last written."""
     copied_at = await reporting.last_written(store) or clock.now()
     async with store.begin(_SCOPE) as work:
@@ -87,17 +87,17 @@ async def mark_if_behind(store: SqlStore, clock: Clock, node: str, published: in
     if published <= newest:
         return
     async with store.read(_SCOPE) as work:
-        history = await work.events.of(SUBJECT)
+        history = await work.events.of_subject(SUBJECT)
     is_waiting = bool(history) and history[-1].kind is EventKind.NODE_RESTORED
     if not is_waiting and all(published > event.data.get("published", 0) for event in history):
         log.action(_log, "node.older_copy", published=published, made=newest)
-        await mark_here(store, clock, node)
+        await mark_database(store, clock, node)
 
 
 async def waiting(store: SqlStore) -> Event | None:
     """Return the restore that waits to be confirmed."""
     async with store.read(_SCOPE) as work:
-        events = await work.events.of(SUBJECT)
+        events = await work.events.of_subject(SUBJECT)
     return events[-1] if events and events[-1].kind is EventKind.NODE_RESTORED else None
 
 
@@ -138,7 +138,7 @@ async def confirm(
     async with store.writing() as tx:
         for agency_id, number in last.items():
             row = RegisterCounterRow(agency_id=agency_id, book=book, year=year, last=number)
-            if not await tx.put_new(row):
+            if not await tx.insert_new(row):
                 key = (col(RegisterCounterRow.agency_id) == agency_id, col(RegisterCounterRow.book) == book)
                 changed = update(RegisterCounterRow).where(*key, col(RegisterCounterRow.year) == year)
                 await tx.change(changed.values(last=number))

@@ -55,12 +55,12 @@ class SqlRevocationAnswers:
     async def plan(self, questions: Sequence[Question], now: datetime) -> None:
         """Replace the planned questions: new ones are due at once, missing ones are removed."""
         planned = set(questions)
-        stored = {question.question for question in await self.asked()}
+        stored = {question.question for question in await self.questions()}
         added, dropped = planned - stored, stored - planned
         if not added and not dropped:
             return
         async with self._writing() as tx:
-            tx.put_missing(*(_new_row(question, now) for question in sorted(added, key=_question_key)))
+            tx.insert_missing(*(_new_row(question, now) for question in sorted(added, key=_question_key)))
             for question in dropped:
                 await tx.change(delete(_QUESTION).where(*_matches(_QUESTION, question)))
             await tx.commit()
@@ -99,14 +99,14 @@ class SqlRevocationAnswers:
             if await tx.first(_ANSWER, newer) is not None:
                 return False
             source, issuer, target = _question_key(question)
-            row = AnswerRow.of(answer, source=source, issuer=issuer, about=target, used=False)
-            await tx.put_new(row)
+            row = AnswerRow.from_value(answer, source=source, issuer=issuer, about=target, used=False)
+            await tx.insert_new(row)
             columns = {"due_at": due, "answered_at": answer.fetched_at, "failures": 0, "error": None}
             await tx.change(update(_QUESTION).where(*_matches(_QUESTION, question)).values(**columns))
             await tx.commit()
         return True
 
-    async def failed(self, question: Question, due: datetime, error: str) -> None:
+    async def record_failure(self, question: Question, due: datetime, error: str) -> None:
         """Record a failed question; it is asked again when due."""
         columns = {"due_at": due, "failures": col(_QUESTION.failures) + 1, "error": error[:1000]}
         await self._change(update(_QUESTION).where(*_matches(_QUESTION, question)).values(**columns))
@@ -119,7 +119,7 @@ class SqlRevocationAnswers:
         """Make every question due now, and return their number."""
         return await self._change(update(_QUESTION).values(due_at=now))
 
-    async def asked(self) -> Sequence[AskedQuestion]:
+    async def questions(self) -> Sequence[AskedQuestion]:
         """Return every question with its state."""
         order = (col(_QUESTION.source), col(_QUESTION.issuer), col(_QUESTION.about))
         async with self._reading() as tx:
@@ -217,7 +217,7 @@ class SqlPendingRevocations(AgencyRows):
     async def add(self, pending: PendingRevocation) -> None:
         """Add a packet; a repeat is harmless."""
         columns = {"agency_id": self._agency_id, "certificate": pending.certificate_der}
-        self._tx.put_missing(PendingRow.of(pending, **columns))
+        self._tx.insert_missing(PendingRow.from_value(pending, **columns))
 
     async def remove(self, inbox_id: str) -> None:
         conditions = (col(PendingRow.agency_id) == self._agency_id, col(PendingRow.inbox_id) == inbox_id)

@@ -155,7 +155,7 @@ class Row(SQLModel, metaclass=_RowClass):
     __table__: ClassVar[Table]
 
     @classmethod
-    def of(cls, value: object, **other: Any) -> Self:
+    def from_value(cls, value: object, **other: Any) -> Self:
         """Make a row of a value whose fields are named like the columns, except for the `other` ones."""
         kind: Any = type(value)
         names, take, converters = _column_reader(cls, kind, tuple(other))
@@ -221,7 +221,7 @@ class _AttributeReader(NamedTuple):
 
     names: tuple[str, ...]
     take: Callable[[object], tuple[Any, ...]]
-    turns: tuple[tuple[str, _Convert], ...]
+    converters: tuple[tuple[str, _Convert], ...]
 
     @classmethod
     def by(cls, names: Iterable[str], by_name: Mapping[str, _Convert]) -> Self:
@@ -405,7 +405,7 @@ def _pairs_on_server(function: Any, compiler: Any, **words: Any) -> str:
 _PAIR = ("agency_id", "id")
 
 
-def things(name: str) -> Any:  # Any: a table of a function, for which there is no public type
+def pairs_table(name: str) -> Any:  # Any: a table of a function, for which there is no public type
     """Return the pairs given under that name, each different, as a table of `agency_id` and `id`. A query for rows of
     many agencies begins with it, and finds them in the index of their agency."""
     return _Pairs(bindparam(name, type_=_List())).table_valued(*_PAIR, name=name, joins_implicitly=True)

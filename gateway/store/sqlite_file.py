@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway import commits
-from gateway.commits import apart
+from gateway.commits import run_in_thread
 from gateway.store import drivers
 from gateway.store import engine as engines
 from gateway.store.counters import Counters
@@ -43,7 +43,7 @@ class StoreDriver:
 
     async def commit(self) -> None:
         # Not `commit()`, which raises nothing where there is no transaction any more.
-        await apart(partial(self.mark, "COMMIT"))
+        await run_in_thread(partial(self.mark, "COMMIT"))
 
     async def drop(self) -> None:
         await self.line.connection.invalidate()
@@ -74,7 +74,7 @@ class GroupedTransaction(Transaction):
         await self._unit.leave()
 
 
-class _Begun(AbstractAsyncContextManager[Transaction]):
+class _UnitContext(AbstractAsyncContextManager[Transaction]):
     def __init__(self, writer: commits.GroupWriter[StoreDriver], tell_counted: Callable[[], None]) -> None:
         self._writer = writer
         self._tell_counted = tell_counted
@@ -108,11 +108,11 @@ class StoreWriter:
 
     def unit(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a unit of work. Leaving without `commit` undoes it; the driver's errors become ours."""
-        return _Begun(self._writer, self._tell_counted)
+        return _UnitContext(self._writer, self._tell_counted)
 
     def alone(self) -> AbstractAsyncContextManager[None]:
         """Commit earlier writes, and keep other writers of this process out."""
-        return self._writer.alone()
+        return self._writer.exclusive()
 
     async def close(self) -> None:
         """Close the connection; where a unit is under way, when its group ends."""
@@ -124,7 +124,7 @@ class StoreWriter:
     async def _locked(self) -> StoreDriver:
         line, self._idle = self._idle, None
         if line is None:
-            line = await self._opened()
+            line = await self._connect()
         try:
             driver = drivers.driver_of(line)
             await drivers.lock(driver, engines.BUSY_TIMEOUT_S)
@@ -134,9 +134,9 @@ class StoreWriter:
             raise
         return StoreDriver(line, self._counters, self._put_back)
 
-    async def _opened(self) -> Line:
+    async def _connect(self) -> Line:
         connection = await self._engine.connect()
-        drivers.sqlite_driver(connection).execute(commits.WAIT_FOR_NOBODY)
+        drivers.sqlite_driver(connection).execute(commits.NO_WAIT)
         self._counters = connection.info[drivers.COUNTERS] = Counters()
         return Line(connection)
 
@@ -151,7 +151,7 @@ class StoreWriter:
 async def _end_view(line: Line) -> bool:
     """End the connection's view; return whether it can be used again. It cannot where it keeps its view, nor where
     SQLAlchemy closed it below, as it does when a caller was cancelled while a thread read."""
-    connection, sync = line.connection, line.here
+    connection, sync = line.connection, line.sync_connection
     if sync is None or sync.invalidated:
         return False
     try:
@@ -176,7 +176,7 @@ class NearReaders:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._idle: list[tuple[Line, sqlite3.Connection]] = []
-        self._kept = _OPEN_READERS
+        self._most_idle = _OPEN_READERS
         self._room = asyncio.Semaphore(_MOST)
 
     @asynccontextmanager
@@ -184,7 +184,7 @@ class NearReaders:
         """Open a view of one moment of the file, whatever is written meanwhile. The driver's errors become ours."""
         async with self._room:
             try:
-                line, driver = self._idle.pop() if self._idle else await self._opened()
+                line, driver = self._idle.pop() if self._idle else await self._connect()
                 try:
                     driver.execute("BEGIN")
                     yield Transaction(line, shared=False)
@@ -195,17 +195,17 @@ class NearReaders:
 
     async def close(self) -> None:
         """Close the idle connections; those in use are closed when they are returned."""
-        self._kept = 0
+        self._most_idle = 0
         while self._idle:
             line, _ = self._idle.pop()
             await line.connection.close()
 
-    async def _opened(self) -> tuple[Line, sqlite3.Connection]:
+    async def _connect(self) -> tuple[Line, sqlite3.Connection]:
         connection = await self._engine.connect()
         return Line(connection), drivers.sqlite_driver(connection)
 
     async def _put_back(self, line: Line, driver: sqlite3.Connection) -> None:
-        if await _end_view(line) and len(self._idle) < self._kept:
+        if await _end_view(line) and len(self._idle) < self._most_idle:
             self._idle.append((line, driver))
         else:
             await line.connection.close()
@@ -246,9 +246,9 @@ class WriteAheadLog:
         """Cut it once. Writers wait for the last small step alone, and for no reader."""
         self._due, is_cut = False, False
         try:
-            await apart(partial(_checkpoint, self._path, "PASSIVE"))
+            await run_in_thread(partial(_checkpoint, self._path, "PASSIVE"))
             async with self._alone():
-                is_cut = await apart(partial(_checkpoint, self._path, "TRUNCATE"))
+                is_cut = await run_in_thread(partial(_checkpoint, self._path, "TRUNCATE"))
             self._was_read = not is_cut
         except sqlite3.Error as cause:
             raise failure(cause) from cause

@@ -39,15 +39,15 @@ from gateway.store.history import SqlHistory
 from gateway.store.leases import HeldRows
 from gateway.store.log import SqlEventLog
 from gateway.store.memory import Memory
-from gateway.store.people import SqlKeyEnds, first_notice
+from gateway.store.people import SqlKeyEnds, claim_notice
 from gateway.store.plans import Growth
-from gateway.store.repository import Follows, nobody
+from gateway.store.repository import MakeFollower, follow_nothing
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
 from gateway.store.systems import SqlSystemLoads
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_office import ListFillRow
-from gateway.store.transaction import Asked, Transaction, question, transaction
+from gateway.store.transaction import BoundQuery, Transaction, open_for_query, transaction
 from gateway.store.wake import FileWake, ServerWake
 from gateway.store.webhooks import SqlWebhooks
 from gateway.store.work import SqlWork
@@ -66,7 +66,7 @@ class Measured(AbstractAsyncContextManager[W]):
     ) -> None:
         self._kind = kind
         self._unit = unit
-        self._made = make
+        self._make = make
         self._began = perf_counter()
 
     async def __aenter__(self) -> W:
@@ -76,7 +76,7 @@ class Measured(AbstractAsyncContextManager[W]):
             self._end(error)
             raise
         try:
-            return self._made(transaction)
+            return self._make(transaction)
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -93,7 +93,7 @@ class Measured(AbstractAsyncContextManager[W]):
             self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
-        meters.TRANSACTION.took(perf_counter() - self._began, kind=self._kind)
+        meters.TRANSACTION.observe(perf_counter() - self._began, kind=self._kind)
         if isinstance(error, StoreFailure) and not error.permanent:
             meters.STORE_FAILED.add(kind=self._kind)
 
@@ -111,7 +111,11 @@ class SqlStore:
     it at the end. On SQLite, with its one writer, a unit of work inside another of the same task would wait for itself."""
 
     def __init__(
-        self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED, follows: Follows = nobody
+        self,
+        url: str,
+        clock: Clock,
+        limits: ServerLimits = AS_SHIPPED,
+        follows: MakeFollower = follow_nothing,
     ) -> None:
         """Open the engines. `follows` makes the followers that write what depends on changed documents."""
         self._clock = clock
@@ -128,7 +132,7 @@ class SqlStore:
         self._views = NearReaders(self._near) if self._one_writer else None
         self.wake = (
             # Events on SQLite have their numbers when they are committed, and the writer rings for them.
-            FileWake(Path(self._writer.url.database or ""), needless=(events.WRITTEN,))
+            FileWake(Path(self._writer.url.database or ""), needless=(events.EVENTS_WRITTEN,))
             if self._group
             else ServerWake(self._writer)
         )
@@ -137,7 +141,7 @@ class SqlStore:
             self.asking, lambda tx, scope: SqlWork(tx, scope, clock), writes=False
         )
         self.numbered = events.EventWaker()
-        self.wake.listen(self.numbered.heard)
+        self.wake.listen(self.numbered.hear)
         self._held = HeldRows()
         self.own_rows = outbox.OwnRows(clock, self._held)
         self._signs: SignsAsOf | None = None
@@ -146,12 +150,12 @@ class SqlStore:
         self.systems = SqlSystemLoads(self.reading)
         self.accounts = HostedAccounts(self.writing, self.reading, clock, self.memory)
         self.calls = SqlApiCalls(self.writing, self.reading)
-        self.log = SqlEventLog(self.writing, self.reading, self.looking, self.asking)
-        self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.looking)
+        self.log = SqlEventLog(self.writing, self.reading, self.viewing_few, self.asking)
+        self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.viewing_few)
         self.history = SqlHistory(self.writing, self.reading)
         self.growth = None if self._one_writer else Growth(self._writer)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock)
-        self.webhooks = SqlWebhooks(self.writing, self.reading, self.looking, self.asking, clock)
+        self.webhooks = SqlWebhooks(self.writing, self.reading, self.viewing_few, self.asking, clock)
 
     @property
     def writer(self) -> AsyncEngine:
@@ -227,7 +231,7 @@ class SqlStore:
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         return Measured("reading", transaction(self._reader), _itself)
 
-    def looking(self) -> AbstractAsyncContextManager[Transaction]:
+    def viewing_few(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a view for few rows."""
         return self._looking(_itself)
 
@@ -243,25 +247,25 @@ class SqlStore:
         return Measured("reading", self._views.view() if self._views else transaction(self._reader), make)
 
     def _asking(self, make: Callable[[Transaction], W]) -> Measured[W]:
-        return Measured("reading", self._views.view() if self._views else question(self._reader), make)
+        return Measured("reading", self._views.view() if self._views else open_for_query(self._reader), make)
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
         """Claim due rows without a lease, of every hosted agency; oldest first. Durable on return."""
-        return await self._claimed(
+        return await self._claim(
             lambda tx: jobs.claim(tx, self._clock, kind, limit, lease_s),
             partial(jobs.any_due, lease_s=lease_s, kind=kind),
         )
 
     async def claim_outbox(self, limit: int, lease_s: float) -> Sequence[LeasedOutbox]:
         """Claim due rows without a lease, urgent lane first."""
-        return await self._claimed(
+        return await self._claim(
             lambda tx: outbox.claim(tx, self._clock, limit, lease_s, self._ordinary("outbox", limit)),
             None if self.wake.has_made("dispatcher") else partial(outbox.any_due, lease_s=lease_s),
         )
 
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
         """Claim landed rows without a lease, urgent lane first, oldest first."""
-        return await self._claimed(
+        return await self._claim(
             lambda tx: inbox.claim(tx, self._clock, limit, lease_s, self._ordinary("inbox", limit)),
             partial(inbox.any_due, lease_s=lease_s),
         )
@@ -269,10 +273,10 @@ class SqlStore:
     def _ordinary(self, queue: str, limit: int) -> int:
         return ordinary_places(limit, next(self._turns[queue]))
 
-    async def _claimed(
+    async def _claim(
         self,
         claim: Callable[[Transaction], Awaitable[list[L]]],
-        any_due: Callable[[datetime], Asked] | None,
+        any_due: Callable[[datetime], BoundQuery] | None,
     ) -> list[L]:
         """Claim rows, after a look unless this process has just made the work: mostly no row is due, and a claim is a
         transaction that holds up SQLite's one writer."""
@@ -284,7 +288,7 @@ class SqlStore:
         async with self.writing() as tx:
             rows = await claim(tx)
             if rows:
-                self._held.took((row.lease for row in rows), self._clock.now())
+                self._held.add((row.lease for row in rows), self._clock.now())
                 await tx.commit()
         return rows
 
@@ -295,11 +299,11 @@ class SqlStore:
         ends_at = self._clock.now() + timedelta(seconds=lease_s)
         async with self.writing() as tx:
             renewed = await leases.renew(tx, _TABLES[table], _OPEN[table](), lease, ends_at)
-            self._held.took((renewed,), self._clock.now())
+            self._held.add((renewed,), self._clock.now())
             await tx.commit()
         return renewed
 
-    async def let_go(self, cut: Callable[[], None] = lambda: None) -> None:
+    async def release_leases(self, cut: Callable[[], None] = lambda: None) -> None:
         """Release every lease of this process when it stops, tries counted; results that still come are discarded as
         stale. `cut` ends the work under way, called while no transaction of it is half done."""
         async with self.writing() as tx:
@@ -307,7 +311,7 @@ class SqlStore:
             cut()
             tokens = self._held.tokens()
             for name, table in _TABLES.items():
-                await leases.let_go(tx, table, _OPEN[name](), tokens)
+                await leases.release_rows(tx, table, _OPEN[name](), tokens)
             await tx.commit()
 
     async def overdue_waiting(self, received_before: datetime, limit: int) -> Sequence[InboxPacket]:
@@ -325,7 +329,7 @@ class SqlStore:
         """Return those of the agency's keys that sign nothing from some moment on."""
 
         async def read(connection: AsyncConnection) -> Sequence[KeyEnd]:
-            return await SqlKeyEnds(Transaction(connection, shared=False)).of(agency_code)
+            return await SqlKeyEnds(Transaction(connection, shared=False)).of_agency(agency_code)
 
         return list(await self.memory.ask(("key_ends", agency_code), read))
 
@@ -334,11 +338,11 @@ class SqlStore:
         async with self.reading() as tx:
             return await outbox.signed_under(tx, fingerprint, since, limit)
 
-    async def tell_key_expiring(self, fingerprint: str, days: int, facts: Mapping[str, object]) -> bool:
+    async def record_key_expiring(self, fingerprint: str, days: int, facts: Mapping[str, object]) -> bool:
         """Record once, as an event, that a certificate has so many days left or fewer; False when it was before."""
         now, subject = self._clock.now(), f"key:{fingerprint}"
         async with self.writing() as tx:
-            if not await first_notice(tx, fingerprint, days, now):
+            if not await claim_notice(tx, fingerprint, days, now):
                 return False
             scope = AgencyScope(agency_id=events.NODE, principal_id="node")
             node_events = events.SqlEvents(tx, scope, self._clock)
@@ -350,7 +354,7 @@ class SqlStore:
 
     async def unproved_bytes(self) -> int:
         """Return the size of all quarantined packets without a proved sender, of every agency."""
-        async with self.looking() as tx:
+        async with self.viewing_few() as tx:
             return await inbox.unproved_bytes(tx)
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
@@ -360,7 +364,7 @@ class SqlStore:
 
     async def unsettled_holds(self) -> Sequence[Hold]:
         """Return the sealed holds of every agency whose bytes are yet to be deleted; oldest first."""
-        async with self.looking() as tx:
+        async with self.viewing_few() as tx:
             return await holds.unsettled(tx)
 
     async def open_holds(self) -> Mapping[str, int]:
@@ -392,7 +396,7 @@ class SqlStore:
             if not await tx.tuples(query, **values):
                 return 0
         async with self.writing() as tx:  # the unit rings by itself
-            numbered = await events.number_here(tx, limit)
+            numbered = await events.number_on_sqlite(tx, limit)
             await tx.commit()
         return numbered
 
@@ -401,8 +405,8 @@ class SqlStore:
 
     async def events_after(self, agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
         """Return numbered events, in order: of one agency by its own sequence, or of the whole node."""
-        async with self.looking() as tx:
-            return await events.after(tx, agency_id, after_seq, limit)
+        async with self.viewing_few() as tx:
+            return await events.load_after(tx, agency_id, after_seq, limit)
 
     async def wait_events(self, timeout_s: float) -> None:
         """Wait until this process may have numbered new events, at most for that time."""
@@ -423,9 +427,9 @@ class SqlStore:
 
     async def begin_work(self) -> None:
         """Prepare for changes of documents: without a follower the list rows become stale, and are filled anew later."""
-        if self._follows is not nobody:
+        if self._follows is not follow_nothing:
             return
-        async with self.looking() as tx:
+        async with self.viewing_few() as tx:
             if not await tx.rows(ListFillRow, select(ListFillRow).limit(1)):
                 return
         async with self.writing() as tx:

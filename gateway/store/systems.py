@@ -104,7 +104,7 @@ class SqlSystemBox(WatchedRows):
         return [value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)]
 
     async def item(self, system: str, doc_id: str) -> BoxItem | None:
-        query = self._tx.kept(
+        query = self._tx.lock_rows(
             select(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id) == doc_id)
         )
         row = await self._tx.first(SystemItemRow, query)
@@ -113,7 +113,7 @@ class SqlSystemBox(WatchedRows):
     async def save(self, box_item: BoxItem) -> None:
         """Insert or update an item."""
         row = self._make_row(box_item)
-        if not await self._tx.put_new(row):
+        if not await self._tx.insert_new(row):
             conditions = (*self._has_system(box_item.system), col(SystemItemRow.doc_id) == box_item.doc_id)
             columns = row.values("agency_id", "system", "doc_id")
             await self._tx.change(update(SystemItemRow).where(*conditions).values(**columns))
@@ -121,9 +121,9 @@ class SqlSystemBox(WatchedRows):
     async def note(self, system: str, box_items: Sequence[BoxItem], sequence: int) -> None:
         """Store new items, and the number up to which events were read."""
         if box_items:
-            self._tx.put_missing(*(self._make_row(item) for item in box_items))
+            self._tx.insert_missing(*(self._make_row(item) for item in box_items))
         row = SystemCursorRow(agency_id=self._agency_id, system=system, sequence=sequence)
-        if not await self._tx.put_new(row):
+        if not await self._tx.insert_new(row):
             mine = (col(SystemCursorRow.agency_id) == self._agency_id, col(SystemCursorRow.system) == system)
             behind = update(SystemCursorRow).where(*mine, col(SystemCursorRow.sequence) < sequence)
             await self._tx.change(behind.values(sequence=sequence))
@@ -135,7 +135,7 @@ class SqlSystemBox(WatchedRows):
             delete(SystemItemRow).where(col(SystemItemRow.agency_id) == self._agency_id, is_outdated)
         )
 
-    async def looked_at(self, system: str) -> int:
+    async def read_position(self, system: str) -> int:
         """Return the number up to which the agency's events were read."""
         query = select(col(SystemCursorRow.sequence)).where(
             col(SystemCursorRow.agency_id) == self._agency_id, col(SystemCursorRow.system) == system
@@ -143,7 +143,7 @@ class SqlSystemBox(WatchedRows):
         rows = await self._tx.tuples(query)
         return int(rows[0][0]) if rows else 0
 
-    async def offer_again(self, doc_id: str) -> None:
+    async def reoffer(self, doc_id: str) -> None:
         """Offer a document to every system again, as if none had answered."""
         mine = col(SystemItemRow.agency_id) == self._agency_id
         await self._tx.change(delete(SystemItemRow).where(mine, col(SystemItemRow.doc_id) == doc_id))
@@ -173,7 +173,9 @@ class SqlSystemBox(WatchedRows):
         return (col(SystemItemRow.agency_id) == self._agency_id, col(SystemItemRow.system) == system)
 
     def _make_row(self, item: BoxItem) -> SystemItemRow:
-        return SystemItemRow.of(item, agency_id=self._agency_id, kind=item.kind.value, state=item.state.value)
+        return SystemItemRow.from_value(
+            item, agency_id=self._agency_id, kind=item.kind.value, state=item.state.value
+        )
 
 
 class SqlSystemLoads:
@@ -198,7 +200,7 @@ async def begin(tx: Transaction, agency_id: str, system: str) -> None:
     query = select(col(EventCounterRow.last)).where(col(EventCounterRow.agency_id) == agency_id)
     rows = await tx.tuples(query)
     last = int(rows[0][0]) if rows else 0
-    await tx.put_new(SystemCursorRow(agency_id=agency_id, system=system, sequence=last))
+    await tx.insert_new(SystemCursorRow(agency_id=agency_id, system=system, sequence=last))
 
 
 def _is_stuck() -> tuple[ColumnElement[bool], ...]:

@@ -35,7 +35,7 @@ KEYED_BY_PLACE = frozenset({"list_row"})
 SEARCH_INDEX = "ix_list_search"
 # Keys of collation are compared byte by byte, also by a server that would sort by the rules of its language.
 SORTED = String().with_variant(String(collation="C"), "postgresql")
-WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+BIG_INTEGER = BigInteger().with_variant(Integer(), "sqlite")
 ATTENTION: Any = text("attention_at IS NOT NULL")  # Any: accepted wherever a condition is
 LEAD: Any = text("lead IS NOT NULL")
 SENT: Any = text("sent_at IS NOT NULL")
@@ -80,7 +80,7 @@ class ListRow(Row, table=True):
         _partial("ix_list_row_few", _FEW_HAVE, "place", "tabs", "urgency", "unread"),
     )
 
-    place: int = Field(sa_column=Column(WHOLE, primary_key=True, autoincrement=False))
+    place: int = Field(sa_column=Column(BIG_INTEGER, primary_key=True, autoincrement=False))
     agency_id: str
     id: str
     side: str
@@ -92,7 +92,7 @@ class ListRow(Row, table=True):
     issued_on: date | None = None
     due_at: datetime | None = Field(default=None, sa_type=Moment)
     attention_at: datetime | None = Field(default=None, sa_type=Moment)
-    lead: int | None = Field(default=None, sa_column=Column(WHOLE))
+    lead: int | None = Field(default=None, sa_column=Column(BIG_INTEGER))
     sent_at: datetime | None = Field(default=None, sa_type=Moment)
     latest_at: datetime | None = Field(default=None, sa_type=Moment)
     attached: bool

@@ -33,7 +33,7 @@ from sqlalchemy.sql.visitors import cloned_traverse, iterate, replacement_traver
 from sqlalchemy.types import NullType
 from sqlalchemy.util import immutabledict
 
-from gateway.store.drivers import KEPT, Prepared, prepared_once
+from gateway.store.drivers import LOCKS_ROWS, Prepared, prepared_once
 
 Values = Mapping[str, Any]
 _SETS = "given"
@@ -43,7 +43,7 @@ _OF_ALL_ROWS = (CompoundSelect, functions.count, functions.max, functions.min, f
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SetsQuery:
     """Query for any number of sets of values. `writes`: converters of values for one JSON text."""
 
     prepared: Prepared
@@ -62,7 +62,7 @@ class Question:
         ]
         return {_SETS: json.dumps([*zip(*texts, strict=True)], ensure_ascii=False)}
 
-    def rows_of_each(self, rows: Sequence[Any], sets: int) -> list[list[Any]]:
+    def split_by_set(self, rows: Sequence[Any], sets: int) -> list[list[Any]]:
         """Split the rows by set, as the driver would have returned them for each."""
         rows_by_set: list[list[Any]] = [[] for _ in range(sets)]
         for row in rows:
@@ -92,7 +92,7 @@ def change(statement: Update, names: tuple[str, ...]) -> Update:
 @lru_cache(maxsize=256)
 def question(
     statement: Select[Any] | CompoundSelect[Any], names: tuple[str, ...], dialect: Dialect
-) -> Question | None:
+) -> SetsQuery | None:
     """Return the query for values of these names. None where each set needs its own."""
     binds = _binds(statement, names)
     if not names or len(binds) != len(names) or any(isinstance(b.type, ARRAY) for b in binds.values()):
@@ -111,11 +111,11 @@ def question(
         query = _ask_per_set(statement, cells, number, is_server=is_server)
     else:
         query = _replace_binds(statement, cells).add_columns(number)
-        if is_server and isinstance(statement, Select) and statement.get_execution_options().get(KEPT):
+        if is_server and isinstance(statement, Select) and statement.get_execution_options().get(LOCKS_ROWS):
             query = query.with_for_update(key_share=True, of=[*statement.get_final_froms()])
     prepared = None if query is None else prepared_once(query, names if is_server else (_SETS,), dialect)
     finds_lists = is_per_set and not is_server
-    return None if prepared is None else Question(prepared, names, writes, finds_lists)
+    return None if prepared is None else SetsQuery(prepared, names, writes, finds_lists)
 
 
 def _ask_per_set(
@@ -128,7 +128,7 @@ def _ask_per_set(
     """Run the statement within the query, once for each set, because it aggregates. SQLite returns one JSON value for a
     set, which holds no bytes. None where a limit is among the values, or rows are locked."""
     is_bound = any(_is_bound_by(cells, part) for part in iterate(statement))
-    if is_bound or statement.get_execution_options().get(KEPT):
+    if is_bound or statement.get_execution_options().get(LOCKS_ROWS):
         return None
     sets = next(iter(cells.values())).table if is_server else number.table
     inner = cloned_traverse(_replace_binds(statement, cells), {}, {"select": partial(_correlate, sets)})

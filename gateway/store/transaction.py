@@ -23,7 +23,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 
 from gateway import errors
 from gateway.store import drivers, together
-from gateway.store.drivers import KEPT, Line, Prepared, StatementResult, Statements
+from gateway.store.drivers import LOCKS_ROWS, Line, Prepared, StatementResult, Statements
 from gateway.store.pending_writes import (
     Check,
     Finish,
@@ -37,9 +37,9 @@ from gateway.store.row import Row
 
 R = TypeVar("R", bound=Row)
 
-Asked = tuple[Executable, dict[str, Any]]
+BoundQuery = tuple[Executable, dict[str, Any]]
 """A statement with its values by name."""
-Questions = tuple[Executable, Prepared, Sequence[dict[str, Any]]]
+QuerySets = tuple[Executable, Prepared, Sequence[dict[str, Any]]]
 """A statement, its prepared form for one set of values, and several sets."""
 _STATEMENTS = Statements()
 _SEPARATOR = "\x1f"  # occurs in no code, digest or id
@@ -54,21 +54,21 @@ HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
 class Transaction:
     """Open transaction, over at `commit` or on leaving. A failed `put_new` leaves it usable on both databases."""
 
-    _alone = False
+    _is_autocommit = False
 
     def __init__(self, connection: AsyncConnection | Line, *, shared: bool) -> None:
         """Take a connection. `shared`: this transaction writes, and others may write at the same time."""
         line = connection if isinstance(connection, Line) else Line(connection)
         self.line = line
         self._connection, self._dialect = line.connection, line.dialect
-        self._here, self._driver = line.here, line.driver
+        self._sync_connection, self._driver = line.sync_connection, line.driver
         self._on_server = line.dialect.name == "postgresql"
         # Statements go neither through SQLAlchemy nor to a thread.
-        self._is_asked_here = self._on_server or line.driver is not None
+        self._is_direct = self._on_server or line.driver is not None
         self._shared = shared
         self._held: set[str] = set()
         self._over = self._is_broken = False
-        self._then: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
         self._pending = PendingWrites()
 
     @property
@@ -86,12 +86,12 @@ class Transaction:
         """True when it writes while others may."""
         return self._shared
 
-    def kept(self, query: Select[Any]) -> Select[Any]:
+    def lock_rows(self, query: Select[Any]) -> Select[Any]:
         """Return the query with a lock on the rows it finds, until this transaction ends. NO KEY: rows that refer to
         them may still be added."""
         return _lock_rows(query) if self._shared else query
 
-    async def keep(self, query: Select[Any], /, **values: object) -> None:
+    async def lock(self, query: Select[Any], /, **values: object) -> None:
         """Lock the rows that the query finds, without reading them."""
         if self._shared:
             await self._execute(_lock_rows(query), values)
@@ -99,9 +99,9 @@ class Transaction:
     async def hold(self, *name: str) -> None:
         """Hold a name until this transaction ends, once no other one holds it: for rows that may be written under that
         name although there are none yet."""
-        await self.hold_each([name])
+        await self.hold_all([name])
 
-    async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
+    async def hold_all(self, names: Sequence[Sequence[str]]) -> None:
         """Hold several names, in their order."""
         if not self._shared:
             return
@@ -110,7 +110,7 @@ class Transaction:
             await self._execute(HOLD, {"keys": [*map(_lock_number, unheld)]})
             self._held.update(unheld)
 
-    async def ask_for_each(self, questions: Sequence[Questions]) -> Sequence[Sequence[StatementResult]]:
+    async def ask_all(self, questions: Sequence[QuerySets]) -> Sequence[Sequence[StatementResult]]:
         """Return the results of each statement for each of its sets of values, by as few queries as possible. Names to
         hold are held on return; none of these queries may depend on them."""
         self._check_open()
@@ -119,9 +119,9 @@ class Transaction:
             parts = [(n, part) for n, part in enumerate(combined) if part is not None]
             # Holds come last, because they wait for others. The other queries are sorted, so that fewer statements differ.
             parts.sort(key=lambda part: (questions[part[0]][0] is HOLD, part[1][0].text))
-            raw_rows = await self._found([(prepared, values) for _, (prepared, values, _) in parts])
+            raw_rows = await self._fetch_all([(prepared, values) for _, (prepared, values, _) in parts])
         except _DRIVER_ERRORS as cause:
-            self._refused()
+            self._note_refusal()
             raise _gateway_error(cause) from cause
         rows_of_sets = {n: split(rows) for (n, (_, _, split)), rows in zip(parts, raw_rows, strict=True)}
         return [
@@ -138,20 +138,24 @@ class Transaction:
         if statement is HOLD:  # in one order, so that no two batches wait for each other
             keys = sorted({key for values in sets for key in values["keys"]})
             return alone, {"keys": keys}, lambda rows: [()] * len(sets)
-        if not isinstance(statement, Select | CompoundSelect) or not alone.is_told:
+        if not isinstance(statement, Select | CompoundSelect) or not alone.knows_columns:
             return None
         if len(sets) == 1 and (is_only or not self._on_server):
             return None
         combined = together.question(statement, tuple(sets[0]), self._dialect)
         if combined is None:
             return None
-        return combined.prepared, combined.values(sets), partial(combined.rows_of_each, sets=len(sets))
+        return combined.prepared, combined.values(sets), partial(combined.split_by_set, sets=len(sets))
 
-    async def _found(self, queries: Sequence[tuple[Prepared, dict[str, Any]]]) -> Sequence[Sequence[Any]]:
+    async def _fetch_all(self, queries: Sequence[tuple[Prepared, dict[str, Any]]]) -> Sequence[Sequence[Any]]:
         """Fetch the rows of each query, as the driver has them. A server is asked once for all."""
         if self._driver is not None:
-            return [drivers.found_here(prepared, self._driver, values) for prepared, values in queries]
-        return await drivers.found_on_server(queries, self._connection, alone=self._alone) if queries else []
+            return [drivers.fetch_on_sqlite(prepared, self._driver, values) for prepared, values in queries]
+        return (
+            await drivers.fetch_on_server(queries, self._connection, alone=self._is_autocommit)
+            if queries
+            else []
+        )
 
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
         """Return the rows of one table, read-only: each has the columns of `kind` as attributes. There is no session,
@@ -162,7 +166,7 @@ class Transaction:
         rows = await self.rows(kind, _limit_to_one(query), **values)
         return rows[0] if rows else None
 
-    async def one(
+    async def get(
         self, kind: type[R], query: Select[Any], missing: str, hint: str = "", /, **values: object
     ) -> R:
         """Return the first row; NotFound with that text where there is none."""
@@ -175,7 +179,7 @@ class Transaction:
         """Return the rows of a query of several columns; each reads like a tuple."""
         return (await self._execute(query, values)).rows
 
-    async def find_each(self, *questions: Asked) -> Sequence[Sequence[Any]]:
+    async def find_all(self, *questions: BoundQuery) -> Sequence[Sequence[Any]]:
         """Return the rows of each of several queries, as by `tuples`. A server is asked once for all."""
         queries = list[tuple[Prepared, dict[str, Any]]]()
         if self._on_server and self._pending.is_empty:
@@ -186,43 +190,43 @@ class Transaction:
             return [await self.tuples(query, **values) for query, values in questions]
         try:
             for statement, _ in queries:
-                if not statement.is_told:
-                    await drivers.tell_on_server(statement, self._connection)
-            raw_rows = await self._found(queries)
+                if not statement.knows_columns:
+                    await drivers.describe_on_server(statement, self._connection)
+            raw_rows = await self._fetch_all(queries)
         except _DRIVER_ERRORS as cause:
-            self._refused()
+            self._note_refusal()
             raise _gateway_error(cause) from cause
         return [statement.rows(rows) for (statement, _), rows in zip(queries, raw_rows, strict=True)]
 
-    def put(self, *rows: Row) -> None:
+    def insert(self, *rows: Row) -> None:
         """Write new rows of one table. Clash, at the latest in the end, when one exists, or refers to a row that does
         not."""
         if rows:
             self._pending.add(row_insert(type(rows[0])), *rows)
 
-    def put_finished(self, finish: Finish, *rows: Row) -> None:
+    def insert_finished(self, finish: Finish, *rows: Row) -> None:
         """Write rows whose last values are known only when they are written, such as numbers without gaps."""
         if rows:
             self._pending.add(row_insert(type(rows[0])), *rows, finish=finish)
 
-    def put_missing(self, *rows: Row) -> None:
+    def insert_missing(self, *rows: Row) -> None:
         """Write rows as `put` does; existing ones stay unchanged."""
         if rows:
             self._pending.add(row_insert(type(rows[0]), missing=True), *rows)
 
-    def put_over_last(self, row: Row, *columns: str) -> None:
+    def upsert_later(self, row: Row, *columns: str) -> None:
         """Write the row as `put_over` does, later and together with others."""
         self._pending.add(row_insert(type(row), *columns), row)
 
-    def put_by(self, insert: RowInsert, row: Row) -> None:
+    def insert_by(self, insert: RowInsert, row: Row) -> None:
         """Write the row as `put` does, in a way of the table's own."""
         self._pending.add(insert, row)
 
-    async def put_surely(self, row: Row, error: Callable[[], Exception]) -> None:
+    async def insert_required(self, row: Row, error: Callable[[], Exception]) -> None:
         """Write a row that must be new: raise that error where its key is taken, at the latest in the end."""
-        await self._surely(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(error))
+        await self._run_required(row_insert(type(row), missing=True), row.__dict__, check=exactly_one(error))
 
-    def put_open(self, row: Row) -> PendingWrite:
+    def insert_open(self, row: Row) -> PendingWrite:
         """Write a row as `put` does, which `amend` may still change; statements marked as `OTHERS` do not wait for it."""
         return self._pending.add_open(row_insert(type(row)), row)
 
@@ -230,24 +234,24 @@ class Transaction:
         """Change an open row; False where it is written already."""
         return self._pending.amend(row, dict(values))
 
-    async def put_now(self) -> None:
+    async def flush(self) -> None:
         """Write everything pending, and what that adds meanwhile."""
         try:
             while not self._pending.is_empty:
                 waiting, self._pending = self._pending, PendingWrites()
-                await self.put_together(waiting.all())
+                await self.write_pending(waiting.all())
         except BaseException:
             self._is_broken = True
             raise
 
-    async def put_together(self, waiting: Sequence[PendingWrite]) -> None:
+    async def write_pending(self, waiting: Sequence[PendingWrite]) -> None:
         """Write what several units have pending; each check gets its number of changed rows."""
         if self._on_server:
-            await self._put_together(waiting)
+            await self._write_on_server(waiting)
             return
-        await self._put_here(waiting)
+        await self._write_on_sqlite(waiting)
 
-    async def _put_here(self, waiting: Iterable[PendingWrite]) -> None:
+    async def _write_on_sqlite(self, waiting: Iterable[PendingWrite]) -> None:
         for write in waiting:
             if write.finish is not None:
                 await write.finish(self, write.values)
@@ -255,60 +259,66 @@ class Transaction:
             if write.check is not None:
                 write.check(changed)
 
-    async def put_new(self, row: Row) -> bool:
+    async def insert_new(self, row: Row) -> bool:
         """Write the row unless a unique key of it is taken: False then, and nothing changed."""
         insert = row_insert(type(row), missing=True)
         return (
-            await self._execute(insert.one(self._dialect.name), *insert.written([row.values()]))
+            await self._execute(
+                insert.for_one_row(self._dialect.name), *insert.without_counted_key([row.values()])
+            )
         ).rowcount == 1
 
-    async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
+    async def insert_or_else(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
         """Write the row as `put_new` does, or call `otherwise` where its key is taken. Where units share a transaction that
         shows when it ends, and each then runs alone."""
-        if not await self.put_new(row):
+        if not await self.insert_new(row):
             await otherwise()
 
-    async def put_over(self, row: Row, *columns: str) -> None:
+    async def upsert(self, row: Row, *columns: str) -> None:
         """Write the row, or only these columns of it into the one with its primary key; that row is locked either way."""
         insert = row_insert(type(row), *columns)
-        await self._execute(insert.one(self._dialect.name), *insert.written([row.values()]))
+        await self._execute(
+            insert.for_one_row(self._dialect.name), *insert.without_counted_key([row.values()])
+        )
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
         """Run the change; return how many rows it changed. Values that an update has no parameters for are columns to
         set."""
         return (await self._execute(statement, values)).rowcount
 
-    async def change_surely(self, statement: Update | Delete, check: Check, /, **values: object) -> None:
+    async def change_required(self, statement: Update | Delete, check: Check, /, **values: object) -> None:
         """Run a change; `check` gets the number of changed rows and raises where it is wrong, at the latest in the end."""
-        await self._surely(statement, values, check=check)
+        await self._run_required(statement, values, check=check)
 
-    async def change_each_surely(
+    async def change_all_required(
         self, statement: Update, check: Check, sets: Sequence[Mapping[str, Any]]
     ) -> None:
         """Run the update for each set of values, one row each; `check` gets the number of changed rows."""
         if sets:
-            await self._surely(statement, *sets, check=check)
+            await self._run_required(statement, *sets, check=check)
 
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
         """Run the update for each set of values, as one call to the driver. Each set is of other rows."""
         if values and self._on_server:
-            self._pending.add_apart(statement, *values)
+            self._pending.add_separate(statement, *values)
         elif values:
             await self._execute_many(statement, [dict(row) for row in values])
 
-    def change_last(self, statement: Update | Delete, /, **values: object) -> None:
+    def change_later(self, statement: Update | Delete, /, **values: object) -> None:
         """Run the change later and together with others, for callers that do not need the number of changed rows."""
-        self._pending.add_apart(statement, values)
+        self._pending.add_separate(statement, values)
 
-    async def _surely(self, write: RowInsert | UpdateBase, *sets: Mapping[str, Any], check: Check) -> None:
+    async def _run_required(
+        self, write: RowInsert | UpdateBase, *sets: Mapping[str, Any], check: Check
+    ) -> None:
         """Write later on a server, where a call costs more than a row, and at once on SQLite."""
         if self._on_server:
-            self._pending.add_apart(write, *sets, check=check)
+            self._pending.add_separate(write, *sets, check=check)
             return
         many = [*map(dict, sets)]
         statement: Executable
         if isinstance(write, RowInsert):
-            statement, many = write.one(self._dialect.name), write.written(many)
+            statement, many = write.for_one_row(self._dialect.name), write.without_counted_key(many)
         else:
             statement = write
         if len(many) == 1:
@@ -318,20 +328,20 @@ class Transaction:
 
     def when_committed(self, *tells: Callable[[], None]) -> None:
         """Call these once this transaction is committed, and never when it is not: for counters."""
-        self._then += tells
+        self._callbacks += tells
 
     async def commit(self) -> None:
         self._check_open()
-        await self.put_now()
+        await self.flush()
         self._over = True
         try:
             await self._settle()
         except SQLAlchemyError as cause:
             raise errors.StoreFailure(
-                f"the database did not say that it committed ({said(cause)}): everything of this transaction is stored, "
-                "or nothing; look before trying again"
+                f"the database did not say that it committed ({driver_message(cause)}): "
+                "everything of this transaction is stored, or nothing; look before trying again"
             ) from cause
-        for tell in self._then:
+        for tell in self._callbacks:
             tell()
 
     async def _settle(self) -> None:
@@ -348,20 +358,20 @@ class Transaction:
         try:
             prepared = self._prepared(statement, values)
             if not self._pending.is_empty and (prepared is None or self._asks_for_own(prepared)):
-                await self.put_now()
+                await self.flush()
             if prepared is None:
                 cursor = await self._by_library(statement, values or None)
                 return StatementResult(cursor.all() if cursor.returns_rows else (), cursor.rowcount)
             if self._driver is not None:
-                return drivers.run_here(prepared, self._driver, values)
+                return drivers.run_on_sqlite(prepared, self._driver, values)
             return await self._run(prepared, values)
         except _DRIVER_ERRORS as cause:
-            self._refused()
+            self._note_refusal()
             raise _gateway_error(cause) from cause
 
     async def _run(self, prepared: Prepared, values: dict[str, Any]) -> StatementResult:
         """Run a prepared statement on a server."""
-        return await drivers.run_on_server(prepared, self._connection, values, alone=self._alone)
+        return await drivers.run_on_server(prepared, self._connection, values, alone=self._is_autocommit)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
         """Run the statement as one call to the driver; return how many rows it changed, where that is known."""
@@ -369,39 +379,39 @@ class Transaction:
         try:
             prepared = None
             if self._on_server or (self._driver is not None and len(many) <= drivers.MANY):
-                prepared = _STATEMENTS.of_many(statement, many, self._dialect)
+                prepared = _STATEMENTS.find_for_many(statement, many, self._dialect)
             if not self._pending.is_empty and (prepared is None or self._asks_for_own(prepared)):
-                await self.put_now()
+                await self.flush()
             if prepared is None:
                 changed: int = (await self._by_library(statement, many)).rowcount
                 return changed
             if self._driver is not None:
-                return drivers.run_many_here(prepared, self._driver, many).rowcount
+                return drivers.run_many_on_sqlite(prepared, self._driver, many).rowcount
             return (await drivers.run_many_on_server(prepared, self._connection, many)).rowcount
         except _DRIVER_ERRORS as cause:
-            self._refused()
+            self._note_refusal()
             raise _gateway_error(cause) from cause
 
-    def _refused(self) -> None:
+    def _note_refusal(self) -> None:
         """Mark the transaction as broken on a server, which undoes all of it, and reports nothing at a commit then."""
         self._is_broken = self._is_broken or self._on_server
 
     def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
         """Return the prepared statement; None for SQLAlchemy itself: at the first use, and for SQLite in a thread."""
-        return _STATEMENTS.of(statement, values, self._dialect) if self._is_asked_here else None
+        return _STATEMENTS.find(statement, values, self._dialect) if self._is_direct else None
 
     def _asks_for_own(self, prepared: Prepared) -> bool:
         """Tell whether this statement may find, refer to or delete a row that this transaction has yet to write."""
         return prepared.takes_away or self._pending.touches(
-            prepared.reaches, open_too=not prepared.finds_others
+            prepared.reaches, open_too=not prepared.skips_open_rows
         )
 
-    async def _put_together(self, waiting: Iterable[PendingWrite]) -> None:
+    async def _write_on_server(self, waiting: Iterable[PendingWrite]) -> None:
         """Write on a server, with changes of different tables in one statement."""
         together, tables = list[tuple[PendingWrite, Prepared, dict[str, Any]]](), set[str]()
         for write in waiting:
             statement, values = write.on_server()
-            prepared = _STATEMENTS.at_once(statement, values, self._dialect)
+            prepared = _STATEMENTS.prepare(statement, values, self._dialect)
             if not tables.isdisjoint(prepared.tables):
                 await self._run_together(together)
                 together, tables = [], set()
@@ -424,9 +434,9 @@ class Transaction:
     async def _by_library(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
     ) -> Any:  # Any: the library's own result
-        if self._here is None or drivers.is_slow(statement, values):
+        if self._sync_connection is None or drivers.is_slow(statement, values):
             return await self._connection.execute(statement, values)
-        return self._here.execute(statement, values)
+        return self._sync_connection.execute(statement, values)
 
     def _check_open(self) -> None:
         if self._over:
@@ -437,7 +447,7 @@ class Transaction:
             )
 
 
-class Slowly(Transaction):
+class SlowTransaction(Transaction):
     """The same open transaction for lists and searches: on SQLite its statements go to a thread, so that readers of
     pages do not hold up the loop. Those marked as `FEW` do not."""
 
@@ -451,7 +461,7 @@ class Slowly(Transaction):
         return await super()._execute_many(self._slow(statement), many)
 
     def _slow(self, statement: Executable) -> Executable:
-        if self._here is None or drivers.SLOW in statement.get_execution_options():
+        if self._sync_connection is None or drivers.SLOW in statement.get_execution_options():
             return statement
         return statement.execution_options(**{drivers.SLOW: True})
 
@@ -473,11 +483,11 @@ async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIter
 class _SingleQueries(Transaction):
     """Transaction on a server in which each query runs by itself: a transaction around it would be two more calls."""
 
-    _alone = True
+    _is_autocommit = True
 
 
 @asynccontextmanager
-async def question(engine: AsyncEngine) -> AsyncIterator[Transaction]:
+async def open_for_query(engine: AsyncEngine) -> AsyncIterator[Transaction]:
     """Open a connection for one query to a server."""
     try:
         async with engine.connect() as connection:
@@ -491,7 +501,7 @@ async def run_alone(server: AsyncEngine, statement: Executable, /, **values: obj
     it would be two more calls."""
     try:
         async with server.connect() as connection:
-            prepared = _STATEMENTS.at_once(statement, values, connection.dialect)
+            prepared = _STATEMENTS.prepare(statement, values, connection.dialect)
             return (await drivers.run_on_server(prepared, connection, values, alone=True)).rows
     except SQLAlchemyError as cause:
         raise _gateway_error(cause) from cause
@@ -508,18 +518,19 @@ def _gateway_error(cause: _DriverError) -> errors.GatewayError:
     """Return our error for a failed statement."""
     if isinstance(cause, IntegrityError | sqlite3.IntegrityError):
         return errors.Clash(
-            f"the database refused the change ({said(cause)}): a row it needs is missing, or one like it is there"
+            f"the database refused the change ({driver_message(cause)}): a row it needs is missing, or one like it is there"
         )
     return failure(cause)
 
 
 def failure(cause: _DriverError) -> errors.StoreFailure:
     return errors.StoreFailure(
-        f"the database did not do it ({type(cause).__name__}: {said(cause)}); nothing of this transaction is stored"
+        f"the database did not do it ({type(cause).__name__}: {driver_message(cause)}); "
+        "nothing of this transaction is stored"
     )
 
 
-def said(cause: _DriverError) -> str:
+def driver_message(cause: _DriverError) -> str:
     """Return the driver's first line, without the statement and its values, which are content."""
     words = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
     if (match := _ARGUMENT.search(words)) is not None:
@@ -535,7 +546,7 @@ def _lock_number(key: str) -> int:
 
 @lru_cache(maxsize=256)
 def _lock_rows(query: Select[Any]) -> Select[Any]:
-    return query.with_for_update(key_share=True).execution_options(**{KEPT: True})
+    return query.with_for_update(key_share=True).execution_options(**{LOCKS_ROWS: True})
 
 
 @lru_cache(maxsize=256)

@@ -30,9 +30,9 @@ class SqlUploads(WatchedRows):
 
     async def get(self, id: str) -> Upload:
         """Return an upload. NotFound when it does not exist; a writing unit of work locks it until the unit ends."""
-        query = self._tx.kept(select(UploadRow).where(*self._is_live(), col(UploadRow.id) == id))
+        query = self._tx.lock_rows(select(UploadRow).where(*self._is_live(), col(UploadRow.id) == id))
         return value_of(
-            Upload, await self._tx.one(UploadRow, query, f"there is no upload {id}, or its time is up")
+            Upload, await self._tx.get(UploadRow, query, f"there is no upload {id}, or its time is up")
         )
 
     async def parts(self, id: str) -> Sequence[UploadPart]:
@@ -51,16 +51,16 @@ class SqlUploads(WatchedRows):
                 "needed",
                 code="GW-UPLOAD-MOST",
             )
-        self._tx.put(UploadRow.of(upload))
+        self._tx.insert(UploadRow.from_value(upload))
 
     async def add_part(self, id: str, part: UploadPart) -> bool:
         """Add a part. False, with nothing changed, when a part of that number exists."""
-        row = UploadPartRow.of(part, agency_id=self._agency_id, upload_id=id)
-        return await self._tx.put_new(row)
+        row = UploadPartRow.from_value(part, agency_id=self._agency_id, upload_id=id)
+        return await self._tx.insert_new(row)
 
     async def save(self, upload: Upload) -> None:
         """Save how long the upload is kept, and what was found out about its file."""
-        row = UploadRow.of(upload)
+        row = UploadRow.from_value(upload)
         columns = {"expires_at": row.expires_at, "file": row.file, "signatures": row.signatures}
         await self._tx.change(update(UploadRow).where(*self._has_id(upload.id)).values(**columns))
 

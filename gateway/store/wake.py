@@ -38,7 +38,7 @@ _ANY_OTHER = """SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory
     AND objsubid = 2 AND pid <> pg_backend_pid()
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 
-Heard = Callable[[Collection[str]], None]
+Listener = Callable[[Collection[str]], None]
 
 
 class Wake:
@@ -47,11 +47,11 @@ class Wake:
     def __init__(self, needless: Collection[str] = ()) -> None:
         """Take `needless`: names that are not rung, because the work of their loops is done already."""
         self._needless = frozenset(needless)
-        self._listeners: list[Heard] = []
-        self._untold: set[str] = set()
-        self._made: set[str] = set()
+        self._listeners: list[Listener] = []
+        self._unsent: set[str] = set()
+        self._rung: set[str] = set()
 
-    def listen(self, listener: Heard) -> None:
+    def listen(self, listener: Listener) -> None:
         """Call the listener with the names of each ring, of any process once `start` was called."""
         self._listeners.append(listener)
 
@@ -61,19 +61,19 @@ class Wake:
     def ring(self, *names: str) -> None:
         """Ring names, after the commit that made the work."""
         if needed := [name for name in names if name not in self._needless]:
-            self._made.update(needed)
-            self._hear(needed)
+            self._rung.update(needed)
+            self._notify(needed)
             self._pass_on(needed)
 
     def has_made(self, name: str) -> bool:
         """Tell whether this process itself rang that name since the last call: then the work is probably there."""
         try:
-            self._made.remove(name)
+            self._rung.remove(name)
         except KeyError:
             return False
         return True
 
-    def _hear(self, names: Collection[str]) -> None:
+    def _notify(self, names: Collection[str]) -> None:
         for listener in self._listeners:
             listener(names)
 
@@ -102,7 +102,7 @@ class ServerWake(Wake):
             self._line.add_done_callback(_log_break)
 
     def _pass_on(self, names: Collection[str]) -> None:
-        self._untold.update(names)
+        self._unsent.update(names)
         self._stirred.set()
         self.start()
 
@@ -133,30 +133,30 @@ class ServerWake(Wake):
             driver: Any = line.driver_connection
             line.detach()  # it leaves the pool
             driver.add_termination_listener(lambda _: self._stirred.set())
-            await driver.add_listener(CHANNEL, self._called)
+            await driver.add_listener(CHANNEL, self._receive)
             await driver.fetchval(_LISTEN, *_LISTENS, CHANNEL)
             self._look_at = 0.0
-            self._hear((ANY,))
+            self._notify((ANY,))
             while not driver.is_closed():
                 await self._stirred.wait()
                 self._stirred.clear()
-                await self._tell(driver)
+                await self._send(driver)
                 if self._closing:
                     return
         say = "the database line is cut: other processes are not heard until there is a new one"
         log.warn(_log, "wake.lost", say, code=StoreFailure.code)
         raise ConnectionResetError
 
-    async def _tell(self, driver: Any) -> None:
-        if not self._untold:
+    async def _send(self, driver: Any) -> None:
+        if not self._unsent:
             return
         # A name that is rung from here on is sent once more: others may look before that work is there.
-        names, self._untold = self._untold, set()
+        names, self._unsent = self._unsent, set()
         try:
             if await self._is_heard(driver):
                 await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, " ".join(sorted(names)))
         except BaseException:
-            self._untold |= names
+            self._unsent |= names
             self._stirred.set()
             raise
         if not self._closing:
@@ -171,11 +171,11 @@ class ServerWake(Wake):
             self._others, self._look_at = listens or calls != self._calls, loop.time() + _LOOK_EVERY_S
         return self._others
 
-    def _called(self, driver: Any, sender: int, channel: str, names: object) -> None:
+    def _receive(self, driver: Any, sender: int, channel: str, names: object) -> None:
         """Receive a ring. `sender` is a backend of the server; our own rings come back too, and were heard already."""
         if sender != driver.get_server_pid():
             self._others, self._calls = True, self._calls + 1
-            self._hear(str(names).split())
+            self._notify(str(names).split())
 
 
 def _log_break(line: asyncio.Task[None]) -> None:
@@ -193,7 +193,7 @@ class FileWake(Wake):
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._pipe: int | None = None
         self._later: asyncio.TimerHandle | None = None
-        self._told_at = 0.0
+        self._sent_at = 0.0
         self._closed = False
 
     def start(self) -> None:
@@ -205,18 +205,18 @@ class FileWake(Wake):
             self._closed = True  # others get no rings either: they look by themselves, as this process does
             log.action(_log, "wake.lost", f"other processes are not heard: {self._folder}: {cause.strerror}")
             return
-        asyncio.get_running_loop().add_reader(self._pipe, self._called, self._pipe)
+        asyncio.get_running_loop().add_reader(self._pipe, self._receive, self._pipe)
 
     def _pass_on(self, names: Collection[str]) -> None:
-        self._untold.update(names)
+        self._unsent.update(names)
         if self._later is None and not self._closed:
             loop = asyncio.get_running_loop()
-            self._later = loop.call_at(max(loop.time(), self._told_at + GATHER_S), self._tell, loop)
+            self._later = loop.call_at(max(loop.time(), self._sent_at + GATHER_S), self._send, loop)
 
     async def close(self) -> None:
         if self._later is not None:
             self._later.cancel()
-            self._tell(asyncio.get_running_loop())
+            self._send(asyncio.get_running_loop())
         self._closed = True
         if self._pipe is not None:
             asyncio.get_running_loop().remove_reader(self._pipe)
@@ -225,9 +225,9 @@ class FileWake(Wake):
             os.close(self._pipe)
             self._pipe = None
 
-    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._later, self._told_at = None, loop.time()
-        names, self._untold = self._untold, set()
+    def _send(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._later, self._sent_at = None, loop.time()
+        names, self._unsent = self._unsent, set()
         message = "".join(f"{name}\n" for name in sorted(names)).encode()
         try:
             pipe_names = [n for n in os.listdir(self._folder) if n[:1] != "." and n != self._name]
@@ -236,8 +236,8 @@ class FileWake(Wake):
         for pipe_name in pipe_names:
             _write_pipe(self._folder / pipe_name, message)
 
-    def _called(self, pipe: int) -> None:
-        self._hear(os.read(pipe, _PIPE).decode(errors="replace").split())
+    def _receive(self, pipe: int) -> None:
+        self._notify(os.read(pipe, _PIPE).decode(errors="replace").split())
 
 
 # Most bytes that a pipe holds.

@@ -28,7 +28,6 @@ from gateway.domain.trace import from_line
 from gateway.domain.webhook import (
     MOST_OF_AGENCY,
     MOST_SUSPECTS,
-    Delivery,
     DeliveryState,
     Endpoint,
     EndpointFigures,
@@ -36,6 +35,7 @@ from gateway.domain.webhook import (
     KeptSecret,
     PauseWhy,
     Try,
+    WebhookDelivery,
 )
 from gateway.ports.services import Clock
 from gateway.store import events
@@ -43,7 +43,7 @@ from gateway.store.events import SqlEvents
 from gateway.store.row import Moment, value_of
 from gateway.store.tables import EventCounterRow, OutgoingRow, WebhookDeliveryRow, WebhookRow
 from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, PrincipalRow
-from gateway.store.transaction import Asked, Open, Transaction
+from gateway.store.transaction import BoundQuery, Open, Transaction
 
 _HOOK, _DELIVERY, _COUNTER = WebhookRow, WebhookDeliveryRow, EventCounterRow
 _ACTIVE, _WAITING = EndpointState.ACTIVE.value, DeliveryState.WAITING.value
@@ -95,7 +95,7 @@ def _moments(now: datetime, lease_s: float = _LEASE_S) -> dict[str, datetime]:
     }
 
 
-def any_due(now: datetime) -> Asked:
+def any_due(now: datetime) -> BoundQuery:
     """Return the query that tells a worker whether any delivery is due."""
     return _LOOK, {**_moments(now)}
 
@@ -118,13 +118,13 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class EndpointQueue:
     """State of one endpoint before it is served: whether its maker still has a key, how many deliveries wait, and the due
     ones in the order of their events."""
 
     has_key: bool
     waiting: int
-    due: Sequence[Delivery]
+    due: Sequence[WebhookDelivery]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +135,13 @@ class Report:
 
     cursor: int
     suspects: int
-    deliveries: tuple[Delivery, ...] = ()
+    deliveries: tuple[WebhookDelivery, ...] = ()
     last_ok_at: datetime | None = None
     last_try_at: datetime | None = None
     slow: bool = False
     revived: bool = False
     pause: PauseWhy | None = None
-    gave_up: tuple[Delivery, ...] = ()
+    gave_up: tuple[WebhookDelivery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ class SqlWebhooks:
 
     # --- for people -------------------------------------------------------------------------------------------
 
-    async def listed(self, agency_id: str) -> Sequence[Endpoint]:
+    async def list_endpoints(self, agency_id: str) -> Sequence[Endpoint]:
         """Return the agency's endpoints, the oldest first."""
         query = (
             select(_HOOK)
@@ -187,7 +187,7 @@ class SqlWebhooks:
             counted = select(func.count()).where(col(_HOOK.agency_id) == scope.agency_id)
             if (await tx.tuples(counted))[0][0] >= MOST_OF_AGENCY:
                 raise errors.Clash(f"an agency has {MOST_OF_AGENCY} webhooks at most", code="GW-HOOK-MOST")
-            tx.put(_row(endpoint))
+            tx.insert(_row(endpoint))
             await self._append(tx, scope, EventKind.WEBHOOK_ADDED, endpoint)
             await tx.commit()
 
@@ -203,7 +203,7 @@ class SqlWebhooks:
         """Change an endpoint by `make`, and raise its version. StaleVersion when the stored version is not `version`.
         After a pause, everything that waits is due at once, its tries set to zero."""
         async with self._writing() as tx:
-            query = tx.kept(select(_HOOK).where(*_is_endpoint(scope.agency_id, id)))
+            query = tx.lock_rows(select(_HOOK).where(*_is_endpoint(scope.agency_id, id)))
             old_endpoint = to_endpoint(await _load_row(tx, query, id))
             if version is not None and version != old_endpoint.version:
                 raise errors.StaleVersion(
@@ -241,7 +241,7 @@ class SqlWebhooks:
     async def remove(self, scope: AgencyScope, id: str) -> None:
         """Remove an endpoint with its deliveries."""
         async with self._writing() as tx:
-            query = tx.kept(select(_HOOK).where(*_is_endpoint(scope.agency_id, id)))
+            query = tx.lock_rows(select(_HOOK).where(*_is_endpoint(scope.agency_id, id)))
             endpoint = to_endpoint(await _load_row(tx, query, id))
             await tx.change(delete(_DELIVERY).where(*_sent_to(scope.agency_id, id)))
             await tx.change(delete(_HOOK).where(*_is_endpoint(scope.agency_id, id)))
@@ -253,7 +253,7 @@ class SqlWebhooks:
         NotFound for a number that is no event of the agency."""
         agency_id, now = scope.agency_id, self._clock.now()
         async with self._writing() as tx:
-            row = await _load_row(tx, tx.kept(select(_HOOK).where(*_is_endpoint(agency_id, id))), id)
+            row = await _load_row(tx, tx.lock_rows(select(_HOOK).where(*_is_endpoint(agency_id, id))), id)
             if sequences is None:
                 failed = (*_sent_to(agency_id, id), col(_DELIVERY.state) == DeliveryState.FAILED.value)
                 count = await tx.change(update(_DELIVERY).where(*failed).values(**_new_state(now)))
@@ -268,7 +268,7 @@ class SqlWebhooks:
 
     async def _retry_event(self, tx: Transaction, endpoint: Endpoint, sequence: int, now: datetime) -> None:
         """Make one event due. NotFound for an event that the webhook may not see."""
-        rows = await events.after(tx, endpoint.agency_id, sequence - 1, 1)
+        rows = await events.load_after(tx, endpoint.agency_id, sequence - 1, 1)
         event = rows[0] if rows and rows[0].agency_seq == sequence else None
         if event is None or not feed.is_wanted(event.kind, endpoint.scopes, ()):
             raise errors.NotFound(f"there is no event {sequence} that this webhook may be told")
@@ -282,28 +282,34 @@ class SqlWebhooks:
             tries="[]",
             **_new_state(now),
         )
-        await tx.put_over(row, "state", "attempts", "first_at", "due_at")
+        await tx.upsert(row, "state", "attempts", "first_at", "due_at")
 
     # --- reports to people --------------------------------------------------------------------------------------
 
     async def log(
-        self, agency_id: str, id: str, limit: int, *, before: int = 0, state: DeliveryState | None = None
-    ) -> Sequence[Delivery]:
+        self,
+        agency_id: str,
+        id: str,
+        limit: int,
+        *,
+        before_sequence: int = 0,
+        state: DeliveryState | None = None,
+    ) -> Sequence[WebhookDelivery]:
         """Return deliveries, the newest event first, from before that sequence."""
         query = select(_DELIVERY).where(*_sent_to(agency_id, id))
-        if before:
-            query = query.where(col(_DELIVERY.sequence) < before)
+        if before_sequence:
+            query = query.where(col(_DELIVERY.sequence) < before_sequence)
         if state is not None:
             query = query.where(col(_DELIVERY.state) == state.value)
         async with self._reading() as tx:
             rows = await tx.rows(_DELIVERY, query.order_by(col(_DELIVERY.sequence).desc()).limit(limit))
-        return [value_of(Delivery, row) for row in rows]
+        return [value_of(WebhookDelivery, row) for row in rows]
 
-    async def delivery(self, agency_id: str, id: str, sequence: int) -> Delivery | None:
+    async def delivery(self, agency_id: str, id: str, sequence: int) -> WebhookDelivery | None:
         query = select(_DELIVERY).where(*_sent_to(agency_id, id), col(_DELIVERY.sequence) == sequence)
         async with self._asking() as tx:
             row = await tx.first(_DELIVERY, query)
-        return value_of(Delivery, row) if row is not None else None
+        return value_of(WebhookDelivery, row) if row is not None else None
 
     async def figures(self, agency_id: str, ids: Collection[str]) -> Mapping[str, EndpointFigures]:
         figures = {}
@@ -385,7 +391,7 @@ class SqlWebhooks:
                 await tx.commit()
         return leased_endpoints
 
-    async def standing(self, endpoint: Endpoint, limit: int) -> Standing:
+    async def standing(self, endpoint: Endpoint, limit: int) -> EndpointQueue:
         """Return the state of an endpoint from one view, with `limit` due deliveries at most."""
         now, is_waiting = (
             self._clock.now(),
@@ -398,10 +404,12 @@ class SqlWebhooks:
         )
         async with self._looking() as tx:
             ((waiting,),) = await tx.tuples(select(func.count()).where(*is_waiting))
-            return Standing(
+            return EndpointQueue(
                 has_key=not await tx.tuples(keyless),
                 waiting=int(waiting),
-                due=[value_of(Delivery, row) for row in await tx.rows(_DELIVERY, due)] if waiting else (),
+                due=[value_of(WebhookDelivery, row) for row in await tx.rows(_DELIVERY, due)]
+                if waiting
+                else (),
             )
 
     async def record(self, leased: LeasedEndpoint, report: Report) -> None:
@@ -425,8 +433,8 @@ class SqlWebhooks:
                     f"the lease on {id} is no longer ours, or the webhook was removed: discard this result"
                 )
             for delivery in report.deliveries:
-                row = WebhookDeliveryRow.of(delivery, agency_id=endpoint.agency_id)
-                await tx.put_over(row, "state", "attempts", "first_at", "at", "due_at", "tries")
+                row = WebhookDeliveryRow.from_value(delivery, agency_id=endpoint.agency_id)
+                await tx.upsert(row, "state", "attempts", "first_at", "at", "due_at", "tries")
             if report.revived:
                 failed = [
                     *_sent_to(agency_id, id),
@@ -524,7 +532,7 @@ def _new_state(now: datetime) -> dict[str, Any]:
 
 
 async def _load_row(tx: Transaction, query: Select[Any], id: str) -> WebhookRow:
-    return await tx.one(_HOOK, query, f"there is no webhook {id}", "gateway webhooks list")
+    return await tx.get(_HOOK, query, f"there is no webhook {id}", "gateway webhooks list")
 
 
 async def _first_due(tx: Transaction, agency_id: str, id: str) -> datetime | None:
@@ -550,7 +558,7 @@ def _aware(at: Any) -> datetime | None:  # Any: a function of a column has lost 
 
 def _row(endpoint: Endpoint) -> WebhookRow:
     scopes = json.dumps(sorted(endpoint.scopes))
-    return WebhookRow.of(endpoint, scopes=scopes, lease_token=None, lease_until=None)
+    return WebhookRow.from_value(endpoint, scopes=scopes, lease_token=None, lease_until=None)
 
 
 def to_endpoint(row: WebhookRow) -> Endpoint:

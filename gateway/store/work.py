@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.proof import StatusPacket
 from gateway.ports.services import Clock
-from gateway.store.accounts import staying
+from gateway.store.accounts import lock_hosted
 from gateway.store.api_calls import SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.deliveries import SqlDeliveries, SqlFacts, SqlPaperParts, SqlRecipientGroups
@@ -20,7 +20,7 @@ from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
 from gateway.store.register import SqlDocumentRegister
-from gateway.store.repository import NOBODY, Follower
+from gateway.store.repository import NO_FOLLOWER, Follower
 from gateway.store.revocation import SqlPendingRevocations
 from gateway.store.systems import SqlSystemBox
 from gateway.store.transaction import Transaction
@@ -71,7 +71,7 @@ class SqlWork:
     blobs: SqlBlobRefs
     pending: SqlPendingRevocations
     events: SqlEvents
-    held: SqlHolds
+    holds: SqlHolds
     paper: SqlPaperParts
     groups: SqlRecipientGroups
     idempotency: SqlIdempotency
@@ -80,24 +80,24 @@ class SqlWork:
     parts: SqlUnitParts
 
     def __init__(
-        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
+        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER
     ) -> None:
         self._tx = tx
         self._follower = follower
-        self._given = (tx, scope, clock, follower)
+        self._arguments = (tx, scope, clock, follower)
         self.scope = scope
 
     def __getattr__(self, name: str) -> object:
         if name not in _REPOSITORIES:
             raise AttributeError(f"a unit of work has no {name}")
         kind, takes = _REPOSITORIES[name]
-        repository = kind(*self._given[:takes])
+        repository = kind(*self._arguments[:takes])
         setattr(self, name, repository)
         return repository
 
     async def agency(self) -> HostedAgency:
         """Return the agency of the scope, which stays hosted here until this writing unit ends; NotFound when it left."""
-        return await staying(self._tx, self.scope.agency_id)
+        return await lock_hosted(self._tx, self.scope.agency_id)
 
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Call `tell` once this unit of work is committed, and never when it is not: for counters."""

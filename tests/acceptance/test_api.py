@@ -19,7 +19,7 @@ from gateway.office.bootstrap.office import Office
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.contract import complaints
 from tests.support.town.doors import serving
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 @dataclass(kw_only=True)
@@ -28,7 +28,7 @@ class System:
 
     client: TestClient[Any, Any]
     key: str
-    after: str = "0"
+    last_event: str = "0"
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, bytes]:
         headers = {"Authorization": f"Bearer {self.key}"} | more.pop("headers", {})
@@ -44,14 +44,14 @@ class System:
         """The next event of that kind with that data, as the feed brings it."""
 
         async def next_event() -> dict[str, Any]:
-            _, feed, _ = await self.call("GET", f"/events?after={self.after}&wait=20&limit=1")
-            self.after = feed["next_after"]
+            _, feed, _ = await self.call("GET", f"/events?after={self.last_event}&wait=20&limit=1")
+            self.last_event = feed["next_after"]
             for event in feed["data"]:
                 if event["type"] == kind and data.items() <= event["data"].items():
                     return dict(event)
             return {}
 
-        return await until(next_event, f"{kind} {data}")
+        return await wait_until(next_event, f"{kind} {data}")
 
 
 @dataclass(kw_only=True)

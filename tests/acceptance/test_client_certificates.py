@@ -47,7 +47,9 @@ class Stage:
 
     def client(self, key: str | None, party: Party | None) -> Client:
         files = (
-            None if party is None else made.written(party, self.folder, str(party.certificate.serial_number))
+            None
+            if party is None
+            else made.write_files(party, self.folder, str(party.certificate.serial_number))
         )
         patience = Patience(tries=1)
         return Client(
@@ -71,7 +73,7 @@ async def fronted(door: Door, folder: Path, *, in_nginx_s_form: bool = False) ->
     """Ends TLS before the node: asks for a certificate of our authority, takes none too, and writes what it proved in place
     of whatever the caller wrote."""
     node = f"http://{door.client.server.host}:{door.client.server.port}"
-    ca, key = tls_servers.made(folder, "front", tls_servers.in_days(300))
+    ca, key = tls_servers.make_certificate(folder, "front", tls_servers.in_days(300))
     (folder / "programs.pem").write_bytes(made.pem(made.authority()))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ca, key)
@@ -121,8 +123,8 @@ async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
 async def test_the_right_certificate_opens_and_another_or_none_does_not(
     door: Door, tmp_path: Path, *, in_nginx_s_form: bool
 ) -> None:
-    await door.key(DEPARTMENT, way=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
-    secret = await door.key(DEPARTMENT, way=KeyAuth.BOTH, certificate=made.bound(OTHER))
+    await door.key(DEPARTMENT, auth=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
+    secret = await door.key(DEPARTMENT, auth=KeyAuth.BOTH, certificate=made.bound(OTHER))
 
     def certificate_name(stage: Stage, key: str | None, party: Party | None) -> str:
         with stage.client(key, party) as node:
@@ -158,11 +160,11 @@ async def test_the_right_certificate_opens_and_another_or_none_does_not(
 
 
 async def test_the_client_sends_and_receives_by_its_certificate_alone(door: Door, tmp_path: Path) -> None:
-    await door.key(DEPARTMENT, way=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
+    await door.key(DEPARTMENT, auth=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
 
     def work(stage: Stage) -> tuple[str, int]:
         context = ssl.create_default_context(cafile=stage.ca)
-        context.load_cert_chain(*made.written(MINE, tmp_path, "mine"))
+        context.load_cert_chain(*made.write_files(MINE, tmp_path, "mine"))
         with Client(stage.url, context=context, patience=Patience(tries=1), timeout_s=60) as node:
             listed = node.call("GET", "/messages")
             return node.me()["name"], len(listed["data"])
@@ -176,9 +178,9 @@ async def test_the_client_sends_and_receives_by_its_certificate_alone(door: Door
 async def test_threat_144_who_writes_the_header_himself_gains_nothing_by_the_proxy_or_past_it(
     door: Door, tmp_path: Path
 ) -> None:
-    await door.key(DEPARTMENT, way=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
+    await door.key(DEPARTMENT, auth=KeyAuth.CERTIFICATE, certificate=made.bound(MINE))
     lies = [(HEADER, made.header(MINE)), (HEADER.lower(), made.nginx(MINE)), ("X-Forwarded-For", FRONT)]
-    guest_files = made.written(GUEST, tmp_path, "guest")
+    guest_files = made.write_files(GUEST, tmp_path, "guest")
 
     async with fronted(door, tmp_path) as stage, aiohttp.ClientSession() as session:
         statuses = []
@@ -198,7 +200,7 @@ async def test_threat_144_who_writes_the_header_himself_gains_nothing_by_the_pro
 async def test_a_certificate_of_nobody_s_authority_never_comes_as_far_as_the_node(
     door: Door, tmp_path: Path
 ) -> None:
-    file, key = tls_servers.made(tmp_path, "self", tls_servers.in_days(30))
+    file, key = tls_servers.make_certificate(tmp_path, "self", tls_servers.in_days(30))
 
     def call(stage: Stage) -> None:
         with Client(

@@ -31,7 +31,7 @@ from gateway.office.web.forms import Form
 from gateway.office.web.pages.compose import fields
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import Order, receive_files
-from tests.support import api, said
+from tests.support import api, request_fields
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ async def test_what_any_door_accepts_is_admitted_and_every_accepted_status_reach
 ) -> None:
     doors = (_over_the_api, _at_the_command_line, _on_the_page)
     accepted: dict[str, str] = {}
-    for n, raw in enumerate(_drawn(said.messages(15), documents)):
+    for n, raw in enumerate(_drawn(request_fields.messages(15), documents)):
         door = doors[n % len(doors)]
         raw["number"] = str(n + 1) if raw["number"] == "15" else raw["number"]
         raw["recipients"] = [{"code": PROVINCE, "role": "to_act"}]
@@ -98,7 +98,7 @@ async def test_what_any_door_accepts_is_admitted_and_every_accepted_status_reach
     async with office.door.node.store.read(office.sender) as work:
         sent = [await work.outgoing.get(id) for id in accepted]
         states = {
-            document.id: [delivery.state for delivery in await work.deliveries.of(document.id)]
+            document.id: [delivery.state for delivery in await work.deliveries.of_document(document.id)]
             for document in sent
         }
     assert {id: state for id, state in states.items() if state != ["delivered"]} == {}
@@ -109,7 +109,9 @@ async def test_what_any_door_accepts_is_admitted_and_every_accepted_status_reach
 async def _statuses(office: Office, arrived: list[IncomingDocument]) -> None:
     """One status about each, over the API and through what command line and pages call."""
     codes_sent: dict[str, str] = {}
-    for n, (document, raw) in enumerate(zip(arrived, _drawn(said.statuses(), len(arrived)), strict=True)):
+    for n, (document, raw) in enumerate(
+        zip(arrived, _drawn(request_fields.statuses(), len(arrived)), strict=True)
+    ):
         is_sent = await (_status_over_the_api if n % 2 else _status_by_hand)(office, document, raw)
         if is_sent and document.state in (InState.NEW, InState.HELD):
             codes_sent[document.packet_id or ""] = raw["code"]
@@ -122,8 +124,8 @@ async def _statuses(office: Office, arrived: list[IncomingDocument]) -> None:
         for packet_id, code in codes_sent.items():
             sent = await work.outgoing.by_packet_id(packet_id)
             assert sent is not None
-            (delivery,) = await work.deliveries.of(sent.id)
-            facts = await work.facts.of(delivery.id)
+            (delivery,) = await work.deliveries.of_document(sent.id)
+            facts = await work.facts.of_subject(delivery.id)
             assert code in [x.code for x in facts if x.track is Track.BUSINESS], (sent.id, code)
             assert all(x.proved for x in facts if x.code == code)
     assert (await office.door.node.store.counts())["job.waiting"] == 0

@@ -261,7 +261,7 @@ async def test_threat_104_an_unproved_packet_is_in_quarantine_with_its_reason_an
         assert (row.sender_code, row.document_id) == (None, None)  # nothing that it says is believed
         assert any(step.ok is False for step in row.steps)
 
-    await cases.each_async(UNPROVED, check)
+    await cases.check_rows_async(UNPROVED, check)
     assert await town.count("job") == 0
     assert await town.statuses(PROVINCE) == 0
     assert await town.incoming() == ()

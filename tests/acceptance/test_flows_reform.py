@@ -48,7 +48,7 @@ async def reformed(town: Town, both: tuple[Someone, Someone], kind: ReformKind, 
     }
     change = Reform(kind=kind, **(fields | more))
     change_id = await reforming.propose_reform(
-        services, await both[0].here(), await reforming.plan_reform(services, change)
+        services, await both[0].signed_in(), await reforming.plan_reform(services, change)
     )
     await people.approved(both[1], change_id)
     return change

@@ -48,7 +48,7 @@ async def test_mode_b_gives_the_next_number_with_the_03_and_leaves_no_gap(town: 
     assert (await town.status(second, "03")).register_no == "2"
     with pytest.raises(Clash) as second_number:
         await town.status(second, "03", register_no="99")
-    assert second_number.value.told == {"register_no": "2", "register_year": 2026}
+    assert second_number.value.params == {"register_no": "2", "register_year": 2026}
     assert (await town.status(second, "03", register_no="2")).repeated
     await town.status(fourth, "04")  # assigned without being taken in: no number
     assert (await town.status(fourth, "03")).register_no == "3"

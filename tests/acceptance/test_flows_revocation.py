@@ -16,7 +16,7 @@ from cryptography.x509 import ocsp as protocol
 
 from gateway.domain.event import Event
 from gateway.domain.proof import Evidence
-from gateway.incoming import judge_again
+from gateway.incoming import rejudge
 from tests.support.clock import START, ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Packet, Town, document, opened
 from tests.support.responder import LIST_TYPE, Reply, Responder, responding
@@ -86,7 +86,7 @@ class Stage:
         while await self.town.node.asking.step():
             pass
 
-    async def later(self, by: timedelta) -> None:
+    async def advance(self, by: timedelta) -> None:
         self.town.clock.advance(by)
         await self.turn()
 
@@ -94,11 +94,11 @@ class Stage:
         """It answered once, and has not for so long."""
         await self.turn()
         self.authority.is_up = False
-        await self.later(since)
+        await self.advance(since)
 
-    async def answers_again(self) -> None:
+    async def restore_answers(self) -> None:
         self.authority.is_up = True
-        await self.later(31 * MINUTE)
+        await self.advance(31 * MINUTE)
 
     def evidence(self, at: datetime | None = None) -> Evidence:
         signer = self.town.node.keys.signer(DEPARTMENT, self.town.clock.now())
@@ -173,7 +173,7 @@ async def test_threat_042_a_revocation_after_the_arrival_does_not_hurt(stage: St
     await stage.town.deliver(sent)
     await stage.town.land()
     stage.revoke(START + HOUR)
-    await stage.later(2 * HOUR)
+    await stage.advance(2 * HOUR)
 
     await stage.town.carry()
 
@@ -198,7 +198,7 @@ async def test_threat_045_after_the_grace_packets_are_held_and_come_in_by_themse
     sent = packet(stage.town)
     held_item = await stage.town.brought(sent)
 
-    await stage.answers_again()
+    await stage.restore_answers()
     await stage.town.carry()
 
     assert (held_item.state, held_item.code) == ("held", "CERT-REVOCATION-UNKNOWN")
@@ -210,12 +210,12 @@ async def test_threat_045_after_the_grace_packets_are_held_and_come_in_by_themse
 async def test_threat_045_a_held_packet_of_a_revoked_sender_ends_in_quarantine(stage: Stage) -> None:
     stage.authority.is_up = False
     await stage.turn()
-    await stage.later(30 * HOUR)
+    await stage.advance(30 * HOUR)
     sent = packet(stage.town)
     assert (await stage.town.brought(sent)).state == "held"
     stage.revoke(stage.town.clock.now() - HOUR)
 
-    await stage.answers_again()
+    await stage.restore_answers()
     await stage.town.carry()
 
     row = await stage.town.row(PROVINCE, sent)
@@ -226,7 +226,7 @@ async def test_k4_the_mark_goes_when_the_sender_turns_out_good(stage: Stage) -> 
     await stage.falls_silent(5 * HOUR)
     await stage.town.brought(packet(stage.town))
 
-    await stage.answers_again()
+    await stage.restore_answers()
 
     admitted = await stage.town.only()
     (alert,) = await stage.alerts(admitted.id)
@@ -242,11 +242,11 @@ async def test_k4_a_sender_found_revoked_before_the_arrival_is_marked_and_alarme
     await stage.town.brought(packet(stage.town))
     stage.revoke(START + HOUR)
 
-    await stage.answers_again()
+    await stage.restore_answers()
 
     admitted = await stage.town.only()
     (alert,) = await stage.alerts(admitted.id)
-    assert admitted.marks == (judge_again.REVOKED_BEFORE,)
+    assert admitted.marks == (rejudge.REVOKED_BEFORE,)
     assert admitted.checks["revocation"] == "revoked"
     assert (alert.data["state"], alert.data["reason"]) == ("revoked", "keyCompromise")
     assert alert.data["revoked_at"] == (START + HOUR).isoformat()
@@ -259,7 +259,7 @@ async def test_k4_a_status_whose_sender_was_revoked_before_is_alarmed_too(stage:
     await stage.town.carry()
     stage.revoke(START + HOUR)
 
-    await stage.answers_again()
+    await stage.restore_answers()
 
     (status,) = [x for x in await stage.town.inbox(PROVINCE) if x.kind == "status"]
     (alert,) = await stage.alerts(status.id)
@@ -276,10 +276,10 @@ async def test_threat_045_an_old_good_answer_played_again_does_not_undo_a_revoca
     old_evidence = stage.evidence()
     stage.responder.answer = lambda body: Reply(body=old) if body else DOWN
 
-    await stage.later(DAY)
+    await stage.advance(DAY)
 
     assert (old_evidence.revocation, stage.evidence().revocation) == ("revoked", "revoked")
-    questions = {x.question.about: x for x in await stage.town.node.store.revocation.asked()}
+    questions = {x.question.about: x for x in await stage.town.node.store.revocation.questions()}
     assert "older" in (questions[f"{certificate.serial_number:x}"].error or "")
 
 
@@ -288,7 +288,7 @@ async def test_threat_045_the_list_answers_when_the_responder_is_silent(stage: S
     await stage.turn()
     good = stage.evidence()
     stage.revoke(START)
-    await stage.later(HOUR)
+    await stage.advance(HOUR)
 
     evidence = stage.evidence()
 
@@ -303,16 +303,16 @@ async def test_threat_045_the_list_answers_when_the_responder_is_silent(stage: S
 async def test_threat_045_who_does_not_answer_is_asked_more_and_more_rarely(stage: Stage) -> None:
     stage.authority.is_up = False
     for _ in range(60):
-        await stage.later(MINUTE)
+        await stage.advance(MINUTE)
 
-    questions = len(await stage.town.node.store.revocation.asked())
-    assert questions < len(stage.responder.asked) <= questions * 14
+    questions = len(await stage.town.node.store.revocation.questions())
+    assert questions < len(stage.responder.requests) <= questions * 14
 
 
 async def test_an_answer_is_asked_for_again_before_it_runs_out(stage: Stage) -> None:
     await stage.turn()
     for _ in range(12):
-        await stage.later(10 * MINUTE)
+        await stage.advance(10 * MINUTE)
         assert stage.evidence().revocation == "good"
 
     assert stage.evidence().revocation_as_of is not None
@@ -324,13 +324,13 @@ async def test_what_was_answered_is_known_after_a_restart_before_anything_is_ask
     clock = ManualClock()
     async with staged(tmp_path / "node", responder, clock) as stage:
         await stage.turn()
-    question_count = len(responder.asked)
+    question_count = len(responder.requests)
 
     async with staged(tmp_path / "node", responder, clock) as second_stage:
         evidence = second_stage.evidence()
 
     assert (evidence.revocation, evidence.revocation_source) == ("good", "ocsp")
-    assert len(responder.asked) == question_count
+    assert len(responder.requests) == question_count
 
 
 async def test_another_process_of_the_node_uses_what_this_one_was_told(
@@ -342,11 +342,11 @@ async def test_another_process_of_the_node_uses_what_this_one_was_told(
         staged(tmp_path / "node", responder, clock) as second_stage,
     ):
         await first_stage.turn()
-        question_count = len(responder.asked)
+        question_count = len(responder.requests)
         await second_stage.turn()
 
         assert second_stage.evidence().revocation == "good"
-        assert len(responder.asked) == question_count
+        assert len(responder.requests) == question_count
 
 
 async def test_a_list_put_into_the_folder_is_read_without_a_restart(tmp_path: Path) -> None:

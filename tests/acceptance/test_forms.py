@@ -29,7 +29,7 @@ from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import files, manage
 from gateway.ports.axis import Fate
 from gateway.settings.options import RouteSettings
-from gateway.transport.rest.axis import NOT_AGAIN
+from gateway.transport.rest.axis import SENT_BEFORE
 from gateway_labs.simulators.settings import HubOptions
 from tests.support import api, node
 from tests.support.clock import ManualClock
@@ -38,7 +38,7 @@ from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.packets import PDF, receipt_for, status_about
 from tests.support.parcels import parcel
 from tests.support.town import lgsp, vxp
-from tests.support.town.axes import APART, MINISTRY, WHOLE, hubs, routes
+from tests.support.town.axes import FORWARDING, MINISTRY, TWO_SYSTEMS, hubs, routes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,7 +329,7 @@ async def test_threat_141_a_second_form_on_a_hub_that_takes_a_document_once_is_n
 ) -> None:
     """It answers the second file with the id of the first, and hands it to no recipient."""
     async with AsyncExitStack() as stack:
-        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=APART)
+        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=TWO_SYSTEMS)
         town = three.town
         sent = await town.send("15", PROVINCE, COMMUNE)
         await three.carry()
@@ -337,7 +337,7 @@ async def test_threat_141_a_second_form_on_a_hub_that_takes_a_document_once_is_n
         deliveries = await town.deliveries(sent)
         assert (deliveries[PROVINCE].state, deliveries[COMMUNE].state) == ("delivered", "failed")
         failed = last((await town.facts_by(sent))[COMMUNE], "failed")
-        assert failed.reason == NOT_AGAIN
+        assert failed.reason == SENT_BEFORE
         assert "takes a document once" in (failed.note or "")
         assert await town.incoming(COMMUNE) == ()
 
@@ -346,8 +346,8 @@ async def test_threat_141_a_second_form_on_a_hub_that_takes_a_document_once_is_n
 async def test_two_forms_go_over_a_hub_that_takes_both(tmp_path: Path, kind: str) -> None:
     """Also where its answers are lost: what others have there is never taken for what these were sent."""
     async with AsyncExitStack() as stack:
-        hub = replace(WHOLE, dedupe=False)
-        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=APART, hub=hub)
+        hub = replace(FORWARDING, dedupe=False)
+        three = await opened(stack, tmp_path, told=TWO_FORMS, systems=TWO_SYSTEMS, hub=hub)
         town = three.town
         three.national.faults.change(
             {"rate": 1.0, "kinds": [kind] if kind else [], "operations": ["sendEdoc"]}

@@ -28,7 +28,7 @@ from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure, Unreachable
 from gateway.incoming import act, admit, check, seal, verify
 from gateway.incoming import process as deciding_packets
-from gateway.incoming.reading import around_one, open_envelope, open_file
+from gateway.incoming.reading import load_context, open_envelope, open_file
 from gateway.ops import backup
 from gateway.ops.backup_file import BackupManifest
 from gateway.outgoing import dispatch, manage, package
@@ -37,7 +37,7 @@ from gateway.policy.incoming import Admission, Ruling
 from gateway.ports.axis import ManagedAxis, Outcome, Parcel
 from gateway.store import dump
 from gateway.store.blobs import FileBlobs
-from tests.long.acceptance.test_cli import Done, typed
+from tests.long.acceptance.test_cli import CommandRun, run_command
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Meanwhile
@@ -54,7 +54,7 @@ from tests.support.node import (
     update_of,
 )
 from tests.support.passphrases import make_cheap, plain_pair
-from tests.support.secret import FILES, SECRET, key, secret_came, with_recipient
+from tests.support.secret import FILES, SECRET, deliver_secret, key, with_recipient
 from tests.support.secret import plain_places as in_plain
 from tests.support.stamped import stamped
 from tests.unit.outgoing.test_sign_again import key_end, new_key, signing
@@ -103,7 +103,7 @@ async def seal_only(town: Town) -> Hold:
 
 async def sealed(town: Town) -> Hold:
     """The document of a packet that came, sealed by a clerk."""
-    await secret_came(town)
+    await deliver_secret(town)
     return await seal_only(town)
 
 
@@ -114,7 +114,7 @@ async def seal_sent(town: Town, sent: OutgoingDocument) -> Hold:
 
 def no_secret(town: Town) -> Decision:
     """Decide as a head that it is no secret."""
-    return holding.decided(town.node.hold, head(town), "Không phải văn bản mật")
+    return holding.make_decision(town.node.hold, head(town), "Không phải văn bản mật")
 
 
 async def lift(town: Town, hold: Hold) -> Hold:
@@ -144,7 +144,7 @@ async def test_after_sealing_no_byte_of_it_lies_in_plain_on_the_node(town: Town)
 
 
 async def test_a_hold_is_settled_only_when_no_reader_keeps_its_bytes_in_the_journal(town: Town) -> None:
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     database = town.node.store.writer.url.database or ""
     with closing(sqlite3.connect(database, isolation_level=None)) as reader:
         reader.execute("BEGIN")
@@ -188,7 +188,7 @@ async def test_after_sealing_no_door_gives_a_byte_of_it(town: Town, tmp_path: Pa
 async def test_no_backup_has_it_not_even_one_that_is_made_while_it_is_frozen(
     town: Town, tmp_path: Path
 ) -> None:
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     unsealable, scope = replace(town.node.hold, sealer=None), await town.scope(PROVINCE)
     frozen = await seal.document(town.node.inn, unsealable, scope, (await town.only()).id, "Có dấu mật")
     assert frozen.state is HoldState.FROZEN
@@ -224,7 +224,7 @@ async def backed_up(town: Town, folder: Path) -> tuple[BackupManifest, set[str]]
 async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_before(town: Town) -> None:
     hold = await sealed(town)
     node, scope = town.node, await town.scope(PROVINCE)
-    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
+    decision = holding.make_decision(node.hold, head(town), "Không phải văn bản mật")
 
     lifted = await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
 
@@ -243,7 +243,7 @@ async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_bef
 async def test_a_wrong_key_says_so_and_nothing_is_given_back(town: Town) -> None:
     hold = await sealed(town)
     node, scope = town.node, await town.scope(PROVINCE)
-    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
+    decision = holding.make_decision(node.hold, head(town), "Không phải văn bản mật")
 
     with pytest.raises(Denied, match="does not open the hold") as wrong:
         await seal.lift(node.inn, node.hold, scope, hold.id, decision, key(OTHER_PRIVATE))
@@ -279,29 +279,29 @@ async def test_only_a_person_with_the_heads_role_and_a_reason_decides(town: Town
     holder = head(town, Role.TRUST, Role.PEOPLE)
 
     with pytest.raises(Denied, match="head"):
-        holding.decided(town.node.hold, holder, "Không phải văn bản mật")
+        holding.make_decision(town.node.hold, holder, "Không phải văn bản mật")
     blocked = replace(head(town), person=replace(head(town).person, blocked_at=town.clock.now()))
     with pytest.raises(Denied, match="head"):
-        holding.decided(town.node.hold, blocked, "Không phải văn bản mật")
+        holding.make_decision(town.node.hold, blocked, "Không phải văn bản mật")
     with pytest.raises(Refused):
-        holding.decided(town.node.hold, head(town), "  ")
+        holding.make_decision(town.node.hold, head(town), "  ")
 
 
 async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: Town) -> None:
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     arrived = await town.only()
     node, scope = town.node, await town.scope(PROVINCE)
     hold = await seal.document(node.inn, node.hold, scope, arrived.id, "Có dấu mật")
     decider = head(town)
 
     purged = await holding.purge(
-        node.hold, scope, hold.id, holding.decided(node.hold, decider, "Quyết định 12")
+        node.hold, scope, hold.id, holding.make_decision(node.hold, decider, "Quyết định 12")
     )
 
     assert (purged.state, purged.is_settled) == (HoldState.PURGED, True)
     assert not (node.settings.node.data_dir / "content" / "sealed" / hold.id).exists()
     async with node.store.read(scope) as work:
-        hold_kept = await work.held.get(hold.id)
+        hold_kept = await work.holds.get(hold.id)
     assert hold_kept.decision is not None
     assert (hold_kept.decision.by, hold_kept.decision.why) == (decider.person.id, "Quyết định 12")
     assert hold_kept.digests == (packet.digest,)
@@ -312,11 +312,11 @@ async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: 
 
 @pytest.mark.parametrize("purged", [False, True])
 async def test_the_same_packet_coming_again_touches_no_disk_and_is_answered(town: Town, purged: bool) -> None:
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     node, scope = town.node, await town.scope(PROVINCE)
     hold = await seal_only(town)
     if purged:
-        decision = holding.decided(node.hold, head(town), "Quyết định 12")
+        decision = holding.make_decision(node.hold, head(town), "Quyết định 12")
         await holding.purge(node.hold, scope, hold.id, decision)
     answered = await town.statuses(PROVINCE)
     town.clock.advance(timedelta(minutes=5))
@@ -330,7 +330,7 @@ async def test_the_same_packet_coming_again_touches_no_disk_and_is_answered(town
 
 async def test_the_same_content_in_another_wrapping_leaves_nothing_behind_either(town: Town) -> None:
     """The same signed body, laid out by an intermediary: other bytes, and once more the same."""
-    packet = await secret_came(town)
+    packet = await deliver_secret(town)
     await seal_only(town)
     wrapped = replace(packet, raw=b"\xef\xbb\xbf" + packet.raw)
 
@@ -341,7 +341,7 @@ async def test_the_same_content_in_another_wrapping_leaves_nothing_behind_either
 
 
 async def test_an_update_of_it_is_sealed_with_it_whichever_is_named(town: Town) -> None:
-    await secret_came(town)
+    await deliver_secret(town)
     new = SECRET.replace(b"secret", b"mystery")
     await town.brought(town.forge(update_of(files=(("moi.txt", new),)), (("moi.txt", new),)))
     update = next(x for x in await town.incoming() if x.target_id is not None)
@@ -382,18 +382,18 @@ async def test_an_update_or_replacement_of_it_tells_nobody_its_words_and_stands_
     async with node.store.read(scope) as work:
         assert (await work.incoming.page(limit=9, query="ZQXJ")).items == ()
         for document_ in await town.incoming():
-            surroundings = await around_one(work, document_, await node.inn.office())
+            surroundings = await load_context(work, document_, await node.inn.office())
             shown_json = inbox_view.inbox_item(document_, surroundings, None, "vi").model_dump_json(
                 by_alias=True
             )
             assert "ZQXJ" not in shown_json
             assert ".pdf" not in shown_json
-        holds = (await work.held.page(limit=9)).items
+        holds = (await work.holds.page(limit=9)).items
     assert len(holds) == (1 if comes == "before" else 3)
     assert all(h.is_settled for h in holds)
 
     for open_hold in sorted(holds, key=lambda h: h.id != hold.id):
-        decision = holding.decided(node.hold, head(town), "Không mật")
+        decision = holding.make_decision(node.hold, head(town), "Không mật")
         await seal.lift(node.inn, node.hold, scope, open_hold.id, decision, key())
     await town.process()
     states = {(d.kind.value, d.state.value) for d in await town.incoming()}
@@ -449,7 +449,7 @@ async def test_a_packet_that_declares_itself_a_secret_goes_unread_into_the_hold(
         town.node.inn,
         leased,
         proved,
-        check.CheckedPacket(ruling=ruling, looked=(), source=leased.item.file_digest),
+        check.CheckedPacket(ruling=ruling, files=(), source=leased.item.file_digest),
     )
     await holding.settle_all(town.node.hold)
 
@@ -562,7 +562,7 @@ async def test_what_is_sealed_while_it_is_signed_again_leaves_nothing_behind_and
         await seal_sent(town, sent)
 
     blobs = cast(FileBlobs, Meanwhile(node.out.blobs, "keep", meanwhile))
-    (rows,) = dispatch.passes(await node.store.claim_outbox(10, 60))
+    (rows,) = dispatch.group_into_passes(await node.store.claim_outbox(10, 60))
     await dispatch.run(replace(node.out, blobs=blobs), rows)
     await town.carry()
 
@@ -623,7 +623,7 @@ async def test_a_document_whose_packer_is_at_work_leaves_no_envelope_behind(town
 
 
 async def test_two_people_at_once_begin_one_hold(town: Town) -> None:
-    await secret_came(town)
+    await deliver_secret(town)
     arrived, scope = await town.only(), await town.scope(PROVINCE)
 
     outcomes = await asyncio.gather(
@@ -658,7 +658,7 @@ async def test_without_the_heads_key_it_is_frozen_at_once_and_sealed_when_the_ke
 
 
 async def test_the_clerk_seals_and_drafts_the_notices_at_the_terminal(town: Town) -> None:
-    await secret_came(town)
+    await deliver_secret(town)
 
     sealing = await at_terminal(
         town, "inbox", "seal", "200/STD-VP", "--why", "It bears a stamp", "--yes", "-o", "json"
@@ -722,9 +722,9 @@ def files_written(town: Town) -> set[tuple[Path, int]]:
     return {(path, path.stat().st_mtime_ns) for path in (content, *content.rglob("*")) if path.exists()}
 
 
-async def at_terminal(town: Town, *words: str | Path) -> Done:
+async def at_terminal(town: Town, *words: str | Path) -> CommandRun:
     data = town.node.settings.node.data_dir
     settings = data / "typed.toml"
     lines = f'[node]\nname = "town"\ndata_dir = "{data}"\n[seal]\nrecipient = "{data / "head.pub"}"\n'
     settings.write_text(lines, encoding="utf-8")
-    return await asyncio.to_thread(typed, "--config", settings, "--agency", PROVINCE, *words)
+    return await asyncio.to_thread(run_command, "--config", settings, "--agency", PROVINCE, *words)

@@ -50,7 +50,7 @@ async def opened(
     file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
 
     def change(settings: Settings) -> Settings:
-        return set_up(settings, axis, file) if set_up else axis.of(file, **options)(settings)
+        return set_up(settings, axis, file) if set_up else axis.connect(file, **options)(settings)
 
     town = await stack.enter_async_context(node.opened(folder / "node", clock, change=change))
     return OnLgsp(town=town, axis=axis, credentials=file)
@@ -224,7 +224,7 @@ def on_two(
 async def test_a_wrong_key_of_one_agency_moves_no_other_agency_to_the_next_axis(tmp_path: Path) -> None:
     def set_up(settings: Settings, axis: lgsp.Axis, file: Path) -> Settings:
         file.write_text(file.read_text().replace(lgsp.key_of(COMMUNE), "of another"))
-        return on_two(settings, axis.of(file)(settings), tmp_path / "other", away_s=0)
+        return on_two(settings, axis.connect(file)(settings), tmp_path / "other", away_s=0)
 
     async with AsyncExitStack() as stack:
         on_hub = await opened(stack, tmp_path, set_up=set_up)
@@ -273,7 +273,9 @@ async def test_a_document_of_which_only_some_recipients_go_over_the_service(
 
     def set_up(settings: Settings, axis: lgsp.Axis, file: Path) -> Settings:
         other_route = RouteSettings(to=COMMUNE, axes=("other",))
-        return on_two(settings, axis.of(file, partial=partial)(settings), tmp_path / "other", other_route)
+        return on_two(
+            settings, axis.connect(file, partial=partial)(settings), tmp_path / "other", other_route
+        )
 
     async with AsyncExitStack() as stack:
         on_hub = await opened(stack, tmp_path, set_up=set_up)
@@ -345,7 +347,7 @@ async def test_two_nodes_on_one_service_with_faults_and_kills(tmp_path: Path) ->
 
         north, south = await at("north", [DEPARTMENT]), await at("south", [PROVINCE, COMMUNE])
         two = TwoNodes(north=north, south=south, clock=clock)
-        await two.until_all_came(at_work)
+        await two.wait_for_all(at_work)
         with lgsp.start(tmp_path / "hub", CODES, f"[hub]\nahead_s = {behind(clock)}\n", port):
             for _ in range(5):  # what left in the last moment of one round is fetched in the next
                 await two.round()

@@ -13,8 +13,8 @@ from gateway.domain.event import EventKind
 from gateway.errors import NotFound
 from gateway.incoming import process, settle
 from gateway.workers.clocks import QuarantineClock
-from tests.support.kept import Lying
 from tests.support.node import PDF, PROVINCE, Packet, Town, document
+from tests.support.stored_content import Lying
 
 FILES = (("van-ban.pdf", PDF),)
 
@@ -48,14 +48,14 @@ async def test_threat_122_the_oldest_unproved_packets_go_with_their_bytes_and_th
     town: Town,
 ) -> None:
     packets = await flood(town, 4)
-    lying = Lying.of(town.node)
+    lying = Lying.in_node(town.node)
     room = sum(len(x.raw) for x in packets[2:])
 
     assert await settle.keep_quota(limited(town, room).node.inn) == 2
     assert await settle.keep_quota(limited(town, room).node.inn) == 0
 
     assert await states(town, packets) == ["dropped", "dropped", "quarantined", "quarantined"]
-    assert [await lying.there(x.digest) for x in packets] == [False, False, True, True]
+    assert [await lying.is_there(x.digest) for x in packets] == [False, False, True, True]
     row = await town.row(PROVINCE, packets[0])
     (event_data,) = [x.data for x in await town.events(PROVINCE, row.id) if x.kind is EventKind.INBOX_DROPPED]
     assert (event_data["file"], event_data["size"], event_data["code"]) == (

@@ -21,7 +21,7 @@ from gateway.domain.person import ProposalContent
 from gateway.domain.proof import Binding
 from gateway.domain.queues import InboxPacket
 from gateway.errors import Clash
-from gateway.incoming import judge_again, process
+from gateway.incoming import process, rejudge
 from gateway.outgoing import package
 from gateway.policy.trust import fingerprint
 from gateway.ports.services import EnvelopeSigner
@@ -43,7 +43,7 @@ async def two_deciders(town: Town) -> tuple[Someone, Someone]:
     """In the place of those who set the stage; old enough to decide."""
     services = town.node.deciding
     async with services.decisions.read() as view:
-        for person in await view.people.everybody():
+        for person in await view.people.all():
             await deciding.block(services, "operator", person.login or person.name)
     both = await people.two(services)
     town.clock.advance(2 * DAY)
@@ -183,7 +183,7 @@ async def test_threat_047_a_code_that_looks_alike_is_another_code(town: Town, ca
         assert row.state in ("quarantined", "malformed")
         assert row.code in ("SIG-NO-BINDING", "SIG-PIN", "SIG-SENDER", "ENV-DIALECT")
 
-    await cases.each_async(alike, check)
+    await cases.check_rows_async(alike, check)
     assert await town.incoming() == ()
 
 
@@ -245,7 +245,7 @@ async def test_threat_102_a_closed_agency_and_a_successors_certificate_for_it_ar
     with pytest.raises(Clash, match="second person"):
         await town.node.directory.apply(plan, "operator")
     change_id = await registry_changes.propose_import(
-        town.node.deciding, await both[0].here(), plan, closing.encode(), "closing.csv", "5/QD"
+        town.node.deciding, await both[0].signed_in(), plan, closing.encode(), "closing.csv", "5/QD"
     )
     await people.approved(both[1], change_id)
     town.clock.advance(2 * DAY)
@@ -297,11 +297,11 @@ async def test_threat_119_what_a_stolen_key_may_have_signed_is_found_judged_agai
     mine = fingerprint(der)
     ended = KeyEnd(agency_code=DEPARTMENT, key_id="k", fingerprint=mine, at=town.clock.now(), by="operator")
     await proposals.report_stolen(town.node.deciding, ended, since)
-    suspects = await judge_again.mark_suspects(town.node.inn, DEPARTMENT, mine, since)
+    suspects = await rejudge.mark_suspects(town.node.inn, DEPARTMENT, mine, since)
 
     assert doubtful.incoming_id is not None
     own_documents = [x for x in await town.incoming() if x.packet_id == outgoing.packet_id]
-    marked = {x.id for x in await town.incoming() if judge_again.SUSPECT_MARK in x.marks}
+    marked = {x.id for x in await town.incoming() if rejudge.SUSPECT_MARK in x.marks}
     assert marked == {doubtful.incoming_id, *(x.id for x in own_documents)}
     assert {good.incoming_id, other.incoming_id}.isdisjoint(marked)
     assert {x.id for x in suspects if x.way == "in"} == marked

@@ -31,10 +31,10 @@ from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from gateway.ops.checks import Watch
-from tests.long.acceptance.test_cli import typed
+from tests.long.acceptance.test_cli import run_command
 from tests.support import accounts, people
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SENDER, RECEIVER, OTHER = "Z91", "Z92", "Z92.01"
 HOUR = (datetime.now(VIETNAM) + timedelta(days=1)).replace(minute=30, second=0, microsecond=0)
@@ -64,7 +64,7 @@ class CommandContext:
 
     async def type(self, code: str, *words: str) -> str:
         line: tuple[str | Path, ...] = ("--config", self.config, "--agency", code, "--lang", "vi", *words)
-        command = await asyncio.to_thread(typed, *line)
+        command = await asyncio.to_thread(run_command, *line)
         assert command.code == 0, command.err
         return command.out
 
@@ -139,8 +139,8 @@ async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arri
                 return (await south.call(code, "GET", "/inbox"))["data"]
 
             (item,), (other,) = (
-                await until(item_of, "the document"),
-                await until(lambda: item_of(OTHER), "the other one"),
+                await wait_until(item_of, "the document"),
+                await wait_until(lambda: item_of(OTHER), "the other one"),
             )
             page = await south.read(f"/van-ban-den/{item['id']}", await south.clerk(RECEIVER))
             page_text = await south.type(RECEIVER, "inbox", "show", item["id"])
@@ -175,7 +175,7 @@ async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arri
                 recipient_row = next(x for x in message["recipients"] if x["code"] == RECEIVER)
                 return recipient_row if recipient_row["register_no"] else None
 
-            recipient = await until(numbered, "the arrival number")
+            recipient = await wait_until(numbered, "the arrival number")
             page = await north.read(f"/van-ban-di/{sent['id']}", await north.clerk(SENDER))
             page_text = await north.type(SENDER, "outbox", "show", sent["id"])
 

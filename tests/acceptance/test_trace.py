@@ -17,7 +17,7 @@ from gateway import log
 from tests.support.api import DEPARTMENT, PROVINCE, form, meta
 from tests.support.hooks import Receiver, near, receiving
 from tests.support.town.doors import Door, serving
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{ID}-00f067aa0ba902b7-01"
@@ -63,7 +63,7 @@ async def wait_for_event(receiver: Receiver, kind: str) -> int:
     def which() -> list[int]:
         return [n for n, body in enumerate(receiver.bodies) if body["type"] == kind]
 
-    return (await until(which, f"a call that tells of {kind}"))[0]
+    return (await wait_until(which, f"a call that tells of {kind}"))[0]
 
 
 async def test_the_webhook_of_a_document_that_arrived_is_in_the_trace_of_the_call_that_sent_it(

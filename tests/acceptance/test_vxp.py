@@ -102,7 +102,7 @@ Change = Callable[[Settings], Settings]
 async def opened(
     stack: AsyncExitStack,
     folder: Path,
-    settings_of: Callable[[vxp.Axis], Change] = lambda axis: axis.of(SYSTEM),
+    settings_of: Callable[[vxp.Axis], Change] = lambda axis: axis.connect(SYSTEM),
 ) -> OnVxp:
     """A node on a hub of its own, set up as `made` says."""
     clock = ManualClock()
@@ -180,7 +180,9 @@ async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path:
 
     write_secret("of somebody else")
     async with AsyncExitStack() as stack:
-        on_hub = await opened(stack, tmp_path, lambda axis: axis.of(SYSTEM, credentials=secrets, secret=None))
+        on_hub = await opened(
+            stack, tmp_path, lambda axis: axis.connect(SYSTEM, credentials=secrets, secret=None)
+        )
         town, axis, clock = on_hub.town, on_hub.axis, on_hub.town.clock
         sent = await town.send("18", PROVINCE)
         await on_hub.carry()
@@ -207,7 +209,7 @@ async def test_a_sender_that_nobody_knows_waits_for_a_person(tmp_path: Path) -> 
 
     def for_nobody(axis: vxp.Axis) -> Change:
         def change(settings: Settings) -> Settings:
-            changed = axis.of(SYSTEM)(settings)
+            changed = axis.connect(SYSTEM)(settings)
             return replace(changed, axis=replace(changed.axis, vouches="nobody"))
 
         return change
@@ -276,7 +278,7 @@ class TwoNodes:
                     await client_of(town).look()
             self.clock.advance(600)
 
-    async def until_all_came(self, at_work: Callable[[int], AbstractContextManager[object]]) -> None:
+    async def wait_for_all(self, at_work: Callable[[int], AbstractContextManager[object]]) -> None:
         """Rounds under a hub of its own each, until each document was taken in there."""
         sent = [await self.north.send(str(40 + n), PROVINCE, COMMUNE) for n in range(4)]
         back = await self.south.send("60", DEPARTMENT, sender=PROVINCE)
@@ -331,7 +333,7 @@ async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> Non
 
         north, south = await at("north", vxp.NORTH), await at("south", vxp.SOUTH)
         two = TwoNodes(north=north, south=south, clock=clock)
-        await two.until_all_came(lambda n: vxp.start(tmp_path / "hub", systems, FAULTY % n, port))
+        await two.wait_for_all(lambda n: vxp.start(tmp_path / "hub", systems, FAULTY % n, port))
         with vxp.start(tmp_path / "hub", systems, "[hub]\nfresh_h = 0\n", port):
             await two.round()
             rows = vxp.looked_into(tmp_path / "hub")

@@ -121,7 +121,7 @@ async def test_threat_136_a_file_that_harms_is_put_aside_and_the_next_one_comes_
     await odd.town.only(PROVINCE)
     states = sorted(state for state, _ in await odd.rows())
     assert states in (["done", "malformed"], ["done", "quarantined"])
-    ids_done = {x["xroadvnpt-docid"] for x in odd.hub.said if x.get("xroadvnpt-status") == "done"}
+    ids_done = {x["xroadvnpt-docid"] for x in odd.hub.request_headers if x.get("xroadvnpt-status") == "done"}
     assert ids_done == {"bad", "good"}
 
 
@@ -139,7 +139,7 @@ def on_both(folder: Path, axis: vxp.Axis, **rule: str) -> Callable[[Settings], S
     """The hub first, then a folder."""
 
     def change(settings: Settings) -> Settings:
-        single = axis.of(SYSTEM)(settings)
+        single = axis.connect(SYSTEM)(settings)
         axes = (
             NamedAxis(name="national", away_s=0, parts={"axis": single.axis, "vxp": single.vxp}),
             NamedAxis(name="province", away_s=0, parts={"axis": AxisSettings(folder=folder, vouches="all")}),
@@ -217,7 +217,7 @@ async def test_what_another_machine_may_have_sent_is_asked_for_first(tmp_path: P
         machine = "one"
 
         def change(settings: Settings) -> Settings:
-            return axis.of(SYSTEM, folder=tmp_path / machine)(settings)
+            return axis.connect(SYSTEM, folder=tmp_path / machine)(settings)
 
         async with node.opened(tmp_path / "node", clock, change=change) as town:
             axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})

@@ -100,7 +100,7 @@ async def test_without_unroutable_return_nobody_is_said_to_be_missing(rig: Rig) 
     assert await axis.unhosted(["Z92", "Z99"]) is None
     outcomes = await axis.publish(parcel(), ["Z99"])
     # Asked for nobody; of a file such a service may say for certain that its receiver is unknown.
-    assert outcomes["Z99"].fate is (Fate.NEVER if getattr(rig, "kind", "") == "lgsp" else Fate.LATER)
+    assert outcomes["Z99"].fate is (Fate.NEVER if getattr(rig, "kind", "") == "lgsp" else Fate.RETRY)
     await nothing_more(axis)
 
 
@@ -145,7 +145,7 @@ async def test_a_settled_parcel_never_comes_again_and_settling_again_is_harmless
     (arrival,) = await received(axis)
 
     for is_done in (True, True, False):
-        await axis.settle(arrival, done=is_done)
+        await axis.settle(arrival, is_done=is_done)
     await nothing_more(axis)
     await rig.lose_consumer()
 
@@ -181,8 +181,8 @@ async def test_a_consumer_that_wakes_late_changes_nothing(rig: Rig) -> None:
     await rig.lose_consumer()
     (owner,) = await received(axis)
 
-    await axis.settle(stale, done=True)
-    await axis.settle(stale, done=False)
+    await axis.settle(stale, is_done=True)
+    await axis.settle(stale, is_done=False)
 
     await nothing_more(axis)
     assert bytes_of(owner) == b"bytes of a packet"
@@ -198,7 +198,7 @@ async def test_a_parcel_given_back_comes_again_at_once(rig: Rig) -> None:
     await axis.publish(parcel(), ["Z92"])
     (arrival,) = await received(axis)
 
-    await axis.settle(arrival, done=False)
+    await axis.settle(arrival, is_done=False)
     (arrivals,) = await received(axis)
 
     assert arrivals.deliveries == 2
@@ -212,7 +212,7 @@ async def test_the_urgent_lane_goes_first(rig: Rig) -> None:
     await axis.publish(parcel("urgent1", lane=Lane.URGENT), ["Z93"])
     await axis.publish(parcel("urgent2", lane=Lane.URGENT), ["Z92"])
 
-    await rig.all_here(axis, 6)
+    await rig.wait_for_parcels(axis, 6)
 
     first = await axis.take(3, LEASE_S)
     arrivals = await axis.take(10, LEASE_S)
@@ -229,7 +229,7 @@ async def test_ordinary_mail_moves_while_the_urgent_lane_is_never_empty(rig: Rig
     await axis.publish(parcel("bulk"), ["Z92"])
     for n in range(4 * limit):
         await axis.publish(parcel(f"urgent{n}", lane=Lane.URGENT), ["Z92"])
-    await rig.all_here(axis, 4 * limit + 1)
+    await rig.wait_for_parcels(axis, 4 * limit + 1)
 
     packet_ids = [a.packet_id for _ in range(4) for a in await axis.take(limit, LEASE_S)]
 
@@ -303,13 +303,13 @@ async def test_what_is_for_several_agencies_of_a_node_is_settled_for_each(rig: R
     await axis.publish(parcel(), ["Z92", "Z93"])
 
     first, second = await received(axis, count=2)
-    await axis.settle(first, done=True)
-    await axis.settle(second, done=False)
+    await axis.settle(first, is_done=True)
+    await axis.settle(second, is_done=False)
     arrival = await received(axis)
 
     assert second.recipient in {a.recipient for a in arrival}
     for a in [*arrival, *await axis.take(10, LEASE_S)]:
-        await axis.settle(a, done=True)
+        await axis.settle(a, is_done=True)
     await nothing_more(axis)
 
 
@@ -344,7 +344,7 @@ async def test_publishing_again_is_harmless(rig: Rig) -> None:
 
     assert outcomes["Z92"].fate is Fate.DELIVERED
     assert {bytes_of(a) for a in arrivals} == {b"bytes of a packet"}
-    await axis.settle(arrivals[0], done=True)
+    await axis.settle(arrivals[0], is_done=True)
     assert all(bytes_of(a) == b"bytes of a packet" for a in arrivals[1:])
 
 

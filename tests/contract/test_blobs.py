@@ -17,10 +17,10 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import blobs as sweeper
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileBlobs, path_of
 from tests.support.clock import ManualClock
-from tests.support.kept import Lying
+from tests.support.stored_content import Lying
 from tests.support.stores import NORTH, SOUTH, committing, digest
 
 DAY = timedelta(hours=24)
@@ -33,7 +33,7 @@ def lying(store: SqlOfficeStore, root: Path) -> Lying:
     return Lying(store, root)
 
 
-async def take(blobs: FileBlobs, content: bytes) -> Kept:
+async def take(blobs: FileBlobs, content: bytes) -> KeptContent:
     """What a unit of work may refer to."""
     with blobs.scratch() as scratch:
         scratch.file.write(content)
@@ -173,7 +173,7 @@ async def test_a_size_that_was_not_written_is_refused(blobs: FileBlobs, lying: L
             with pytest.raises(errors.StoreFailure, match="bytes and"):
                 await blobs.keep(scratch, digest("x"), size)
 
-    assert not await lying.there(digest("x"))
+    assert not await lying.is_there(digest("x"))
 
 
 async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, store: SqlOfficeStore) -> None:
@@ -228,7 +228,11 @@ async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_i
     swept = await blobs.sweep(clock.now())
 
     assert (early, swept) == (0, 1)
-    assert [await lying.there(name) for name in (wanted_digest, dropped, kept_digest)] == [True, False, True]
+    assert [await lying.is_there(name) for name in (wanted_digest, dropped, kept_digest)] == [
+        True,
+        False,
+        True,
+    ]
     assert await blobs.sweep(clock.now()) == 0
     with pytest.raises(errors.StoreFailure):
         await refer(store, dropped)
@@ -247,7 +251,7 @@ async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
     swept = await blobs.sweep(clock.now())
     clock.advance(sweeper.NO_SWEEP_FOR)
 
-    assert (swept, await lying.there(name)) == (0, True)
+    assert (swept, await lying.is_there(name)) == (0, True)
     assert await blobs.sweep(clock.now()) == 1
 
 
@@ -276,7 +280,7 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
     monkeypatch.setattr(sweeper, "remove_content", and_a_copy_begins)
 
     assert await blobs.sweep(clock.now()) == 2
-    assert [await lying.there(name) for name in sorted(rows)] == [False] * 2 + [True] * 4
+    assert [await lying.is_there(name) for name in sorted(rows)] == [False] * 2 + [True] * 4
     assert orphan.exists()
 
 
@@ -295,7 +299,7 @@ async def test_every_blob_is_looked_at_however_many_are_still_wanted(
     clock.advance(DAY + timedelta(seconds=1))
 
     assert await blobs.sweep(clock.now()) == 3
-    assert [name for name in names if await lying.there(name)] == wanted_digest
+    assert [name for name in names if await lying.is_there(name)] == wanted_digest
 
 
 async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(

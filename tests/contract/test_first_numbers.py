@@ -13,7 +13,7 @@ from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 _BLOCKED = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
 _NUMBER_FIRST = text(
@@ -44,7 +44,7 @@ async def test_an_agency_whose_first_counter_another_process_has_just_written_is
                 async def is_blocked() -> bool:
                     return bool((await onlooker.execute(_BLOCKED)).scalar_one())
 
-                await until(is_blocked, "the sequencer at the locked row")
+                await wait_until(is_blocked, "the sequencer at the locked row")
             await connection.execute(
                 text("INSERT INTO event_counter (agency_id, last) VALUES (:agency, 1)"),
                 {"agency": NORTH.agency_id},

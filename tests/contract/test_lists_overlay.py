@@ -88,7 +88,7 @@ class Office:
     clock: ManualClock
     scope: AgencyScope
     sent: list[OutgoingDocument] = field(default_factory=list)
-    came: list[IncomingDocument] = field(default_factory=list)
+    incoming: list[IncomingDocument] = field(default_factory=list)
 
     async def act(self, name: str, n: int) -> None:
         self.clock.advance((0, 0, 60, 4_000)[n % 4])
@@ -100,7 +100,15 @@ class Office:
                 await self._add(work, name, n)
             elif self.sent and name in ("answer", "leave", "save", "seal sent", "recall"):
                 await self._change_sent(work, name, n)
-            elif self.came and name in ("take in", "read", "unread", "hand over", "seal", "mark", "unmark"):
+            elif self.incoming and name in (
+                "take in",
+                "read",
+                "unread",
+                "hand over",
+                "seal",
+                "mark",
+                "unmark",
+            ):
                 await self._change_incoming(work, name, n)
 
     async def _add(self, work: OfficeWork, name: str, n: int) -> None:
@@ -128,7 +136,7 @@ class Office:
             return
         name = ("Sở Y tế", "Sở Nội vụ")[n % 2]
         arrived = incoming(self.clock, agency_id=self.scope.agency_id, sender_name=name, **columns)
-        self.came.append(arrived)
+        self.incoming.append(arrived)
         await work.incoming.add(arrived)
         if n % 2:
             await work.handovers.offer(arrived.id)
@@ -137,7 +145,7 @@ class Office:
         at = n % len(self.sent)
         document = self.sent[at]
         if name in ("answer", "leave"):
-            deliveries = await work.deliveries.of(document.id) if n % 2 else []
+            deliveries = await work.deliveries.of_document(document.id) if n % 2 else []
             ids = [f"dlv-{document.id}-{x.code}" for x in document.draft.recipients]
             if document.state is OutState.DRAFT:
                 return
@@ -167,8 +175,8 @@ class Office:
             self.sent[at] = await work.outgoing.save(replace(current, draft=draft_now, **changed))
 
     async def _change_incoming(self, work: OfficeWork, name: str, n: int) -> None:
-        at = n % len(self.came)
-        document = self.came[at]
+        at = n % len(self.incoming)
+        document = self.incoming[at]
         if name in ("read", "unread"):
             await work.office.lists.mark_read([document.id, "inc_nobody"], unread=name == "unread")
         elif name == "hand over":
@@ -183,9 +191,9 @@ class Office:
             state = InState.SEALED if name == "seal" else list(InState)[n % len(InState)]
             number: dict[str, Any] = {"register_no": str(n), "register_year": 2026} if n % 2 else {}
             current = await work.incoming.get(document.id)
-            self.came[at] = await work.incoming.save(replace(current, state=state, **number))
+            self.incoming[at] = await work.incoming.save(replace(current, state=state, **number))
 
-    async def seen(self, fold_between: int = 0) -> Mapping[object, object]:
+    async def read_lists(self, fold_between: int = 0) -> Mapping[object, object]:
         """Every answer that lists give, to somebody who remembers none. `fold_between`: so many marks after each page."""
         # What was counted before is not used: that folding changes no count is to be seen.
         self.store._counts.changed(self.scope.agency_id)
@@ -200,7 +208,7 @@ class Office:
                 answers["tabs", side] = await lists.tabs(side)
                 answers["types", side] = await lists.types(side)
                 answers["books", side] = await lists.books(side)
-            ids = [*(x.id for x in self.sent), *(x.id for x in self.came)]
+            ids = [*(x.id for x in self.sent), *(x.id for x in self.incoming)]
             answers["lines"] = [await lists.line(id) for id in ids]
             answers["late"] = [await lists.late(side, ids, TODAY) for side in Side]
             answers["beside"] = [
@@ -250,10 +258,10 @@ async def tell(store: SqlOfficeStore, clock: ManualClock, acts: Sequence[tuple[s
     for name, n in acts:
         await office.act(name, n)
 
-    lists_before = await office.seen()
-    between = await office.seen(fold_between=1)
+    lists_before = await office.read_lists()
+    between = await office.read_lists(fold_between=1)
     await folded(store, 2)
-    lists_after = await office.seen()
+    lists_after = await office.read_lists()
 
     for question, answer in lists_before.items():
         assert answer == lists_after[question], question
@@ -265,7 +273,7 @@ async def _check_folded(office: Office, lists_after: Mapping[object, object]) ->
     """Check that folding step by step gives the same rows as the documents alone."""
     own = office.scope.agency_id
     sides = {(own, x.id): Side.OUT for x in office.sent}
-    sides |= {(own, x.id): Side.IN for x in office.came}
+    sides |= {(own, x.id): Side.IN for x in office.incoming}
     async with office.store.writing() as tx:
         rows = await office.store._folder.rows(tx, sides)
     assert [(own, row.id) for row in rows.now] == [*sides]

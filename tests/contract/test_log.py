@@ -20,7 +20,7 @@ from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store import log_reading
-from gateway.store.log_reading import WantedEvents, erase_texts
+from gateway.store.log_reading import EventFilter, erase_texts
 from gateway.store.tables import EventRow
 from tests.support import proofs
 from tests.support.clock import ManualClock
@@ -33,7 +33,7 @@ def book(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> Book:
     return Book(store=store, clock=clock, pool=pool)
 
 
-async def leaves(store: SqlOfficeStore) -> list[log_reading.LeafBeside]:
+async def leaves(store: SqlOfficeStore) -> list[log_reading.LeafWithEvent]:
     return await log_reading.leaves(store, 0, 10_000)
 
 
@@ -261,7 +261,7 @@ async def test_a_stamp_stays_and_covers_the_seals_before_it(book: Book) -> None:
 async def test_what_left_the_node_is_known_by_its_number(book: Book) -> None:
     first, _ = await book.pages(1, 1)
     assert await log_reading.seal_published(book.store) is None
-    await book.store.log.published(1, book.clock.now())
+    await book.store.log.record_published(1, book.clock.now())
 
     assert await log_reading.seal_published(book.store) == first
     assert (await book.store.log.head()).published_at == book.clock.now()
@@ -269,10 +269,10 @@ async def test_what_left_the_node_is_known_by_its_number(book: Book) -> None:
 
 async def test_publishing_an_older_seal_once_more_does_not_make_it_the_newest(book: Book) -> None:
     _, second = await book.pages(1, 1)
-    await book.store.log.published(2, book.clock.now())
+    await book.store.log.record_published(2, book.clock.now())
     published_before = (await book.store.log.head()).published_at
     book.clock.advance(timedelta(hours=30))
-    await book.store.log.published(1, book.clock.now())
+    await book.store.log.record_published(1, book.clock.now())
 
     assert await log_reading.seal_published(book.store) == second
     assert (await book.store.log.head()).published_at == published_before
@@ -337,13 +337,13 @@ async def test_all_texts_of_an_event_are_deleted_when_none_is_named_and_nothing_
         "why",
     ]
 
-    (leaf,) = await log_reading.search_log(book.store, WantedEvents(event_id=stored.event_id), limit=5)
+    (leaf,) = await log_reading.search_log(book.store, EventFilter(event_id=stored.event_id), limit=5)
     assert leaf.event.data == {"n": 0, "code": "02"}
 
 
 async def test_a_text_that_is_not_sealed_yet_waits_for_its_seal(book: Book) -> None:
     await book.tell(1, {"reason": "one two"})
-    (hit,) = await log_reading.search_log(book.store, WantedEvents(), limit=5)
+    (hit,) = await log_reading.search_log(book.store, EventFilter(), limit=5)
 
     with pytest.raises(Clash, match="within a minute"):
         await erase_texts(book.store, book.clock, hit.event.id, [], "prn_1", "Decision 12")
@@ -356,7 +356,7 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     await book.tell(2, scope=SOUTH)
 
     async def count(**wanted: object) -> int:
-        return len(await log_reading.search_log(book.store, WantedEvents(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
+        return len(await log_reading.search_log(book.store, EventFilter(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
 
     assert await count() == 4
     assert await count(kind="message.*") == 4
@@ -365,7 +365,7 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     assert await count(subject_id="msg_1") == 4
     assert await count(agency_id="agy_south") == await count(principal_id="prn_south") == 2
     assert await count(since=middle) == await count(until=middle) == 2
-    newest = await log_reading.search_log(book.store, WantedEvents(), limit=1, newest=True)
+    newest = await log_reading.search_log(book.store, EventFilter(), limit=1, newest=True)
     assert newest[0].event.node_seq == 4
 
 

@@ -24,13 +24,13 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.pace import SMALL
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.services import Readable
-from gateway.store.blob_refs import Kept
+from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FEW, FileBlobs, path_of
 from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
 from tests.contract.test_blobs import digest_for, drop, take
 from tests.support.clock import ManualClock
-from tests.support.kept import Lying
+from tests.support.stored_content import Lying
 from tests.support.stores import NORTH, SOUTH, committing
 
 
@@ -75,7 +75,7 @@ async def test_content_up_to_64_kib_is_a_row_and_costs_no_file_and_no_fsync(
     assert [c.name for c in files(tmp_path / "content")] == ([] if is_row else [digest_for(content)])
     assert bool(synced) is not is_row
     async with store.read(NORTH) as view:
-        blob_content = await view.blobs.found(digest_for(content))
+        blob_content = await view.blobs.find(digest_for(content))
         opener = await blobs.open(view, digest_for(content))
     assert blob_content is not None
     assert blob_content.body == (content if is_row else None)
@@ -90,16 +90,16 @@ async def test_several_contents_are_opened_at_once_rows_and_files(
     await keep(blobs, store, contents)
 
     async with store.read(NORTH) as view:
-        blob_content = await blobs.open_each(view, {digest_for(c) for c in contents})
-        assert await blobs.open_each(view, []) == {}
+        blob_content = await blobs.open_all(view, {digest_for(c) for c in contents})
+        assert await blobs.open_all(view, []) == {}
         with pytest.raises(errors.NotFound, match=digest_for(b"never kept")):
-            await blobs.open_each(view, [digest_for(contents[0]), digest_for(b"never kept")])
+            await blobs.open_all(view, [digest_for(contents[0]), digest_for(b"never kept")])
     for content in contents:
         with blob_content[digest_for(content)]() as file:
             assert file.read() == content
     async with store.read(SOUTH) as view:
         with pytest.raises(errors.NotFound):
-            await blobs.open_each(view, [digest_for(b"one")])
+            await blobs.open_all(view, [digest_for(b"one")])
 
 
 async def rows(store: SqlOfficeStore) -> tuple[int, int]:
@@ -115,7 +115,7 @@ async def rows(store: SqlOfficeStore) -> tuple[int, int]:
 
 async def reads(store: SqlOfficeStore, blobs: FileBlobs, scope: AgencyScope, content: bytes) -> bool:
     async with store.read(scope) as view:
-        blob_content = await view.blobs.found(digest_for(content))
+        blob_content = await view.blobs.find(digest_for(content))
     return blob_content is not None and blob_content.body == content
 
 
@@ -148,8 +148,8 @@ async def test_the_first_owner_lets_go_and_the_next_one_takes_its_place(
     await blobs.forget([digest_for(b"content")])
     assert await reads(store, blobs, NORTH, b"content")
     async with store.read(NORTH) as view:
-        assert await view.blobs.of("document", "msg-1") == {}
-        assert await view.blobs.of("document", "msg-2") == {digest_for(b"content"): 7}
+        assert await view.blobs.of_owner("document", "msg-1") == {}
+        assert await view.blobs.of_owner("document", "msg-2") == {digest_for(b"content"): 7}
 
     await keep(blobs, store, [b"content"], owner="msg-3")
     await drop(store, "msg-2")
@@ -157,7 +157,7 @@ async def test_the_first_owner_lets_go_and_the_next_one_takes_its_place(
     clock.advance(timedelta(hours=25))
     assert await blobs.sweep(clock.now()) == 0
     async with committing(store) as work:
-        assert await work.blobs.of("document", "msg-3") == {digest_for(b"content"): 7}
+        assert await work.blobs.of_owner("document", "msg-3") == {digest_for(b"content"): 7}
         await work.blobs.drop("document", "msg-3")
 
     assert await blobs.sweep(clock.now()) == 1
@@ -185,7 +185,7 @@ async def test_units_that_share_a_transaction_and_bring_the_same_content_all_own
     owners = [(scope, f"msg-{n}") for n in range(3) for scope in (NORTH, SOUTH)]
     digest = [blobs.keep_small(digest_for(content), content) for content in (b"circular", b"another")]
 
-    async def land(scope: AgencyScope, owner: str, ordered: Sequence[Kept]) -> None:
+    async def land(scope: AgencyScope, owner: str, ordered: Sequence[KeptContent]) -> None:
         async def body(work: SqlWork) -> None:
             for content in ordered:
                 await work.blobs.keep(content, "inbox", owner)
@@ -197,7 +197,9 @@ async def test_units_that_share_a_transaction_and_bring_the_same_content_all_own
     assert await rows(store) == (2, 2 * len(owners) - 2)
     for scope, owner in owners:
         async with store.read(scope) as view:
-            assert (await view.blobs.of("inbox", owner)).keys() == {content.digest for content in digest}
+            assert (await view.blobs.of_owner("inbox", owner)).keys() == {
+                content.digest for content in digest
+            }
 
 
 async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(
@@ -207,7 +209,7 @@ async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(
     async with store.begin(NORTH) as work:
         await work.blobs.keep(digest, "document", "msg-1")
 
-    assert not await Lying(store, tmp_path / "content").there(digest.digest)
+    assert not await Lying(store, tmp_path / "content").is_there(digest.digest)
     async with store.reading() as tx:
         assert await tx.first(BlobRow, select(BlobRow)) is None
     assert files(tmp_path / "content") == []
@@ -240,7 +242,7 @@ async def test_small_content_in_a_file_from_before_is_read_kept_again_and_forgot
     await blobs.forget([digest_for(content)])
 
     assert was == second_reading == content
-    assert not await Lying(store, root).there(digest_for(content))
+    assert not await Lying(store, root).is_there(digest_for(content))
     assert files(root) == []
 
 

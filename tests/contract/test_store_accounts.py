@@ -209,9 +209,9 @@ async def test_an_agency_with_open_work_stays_and_the_work_is_told(
         )
         await work.incoming.add(waiting)
         await work.incoming.add(decided)
-        await work.outbox.put(stores.outbox_item(clock))
+        await work.outbox.add(stores.outbox_item(clock))
         await work.inbox.land(stores.inbox_item(clock))
-        await work.jobs.put("pack", sent.id)
+        await work.jobs.add("pack", sent.id)
 
     open_work = await store.accounts.leave(NORTH.agency_id)
 

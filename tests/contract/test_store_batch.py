@@ -117,8 +117,10 @@ async def test_units_of_several_agencies_that_come_together_are_committed_togeth
     for scope, mine in ((NORTH, ids[:20]), (SOUTH, ids[20:])):
         async with store.read(scope) as view:
             for id in mine:
-                assert [unit.state for unit in await view.deliveries.of(id)] == ["sending"]
-                assert [unit.kind for unit in await view.events.of(id)] == [EventKind.MESSAGE_ACCEPTED]
+                assert [unit.state for unit in await view.deliveries.of_document(id)] == ["sending"]
+                assert [unit.kind for unit in await view.events.of_subject(id)] == [
+                    EventKind.MESSAGE_ACCEPTED
+                ]
 
 
 async def test_who_fails_leaves_nothing_and_takes_nobody_along(
@@ -137,7 +139,7 @@ async def test_who_fails_leaves_nothing_and_takes_nobody_along(
     async with store.read(NORTH) as view:
         assert [unit.id for unit in await view.outgoing.of_many([first, third])] == sorted([first, third])
         assert await view.outgoing.of_many(fails_id) == []
-        assert await view.events.of(fails_id[0]) == []
+        assert await view.events.of_subject(fails_id[0]) == []
     assert len(commits) == 1
 
 
@@ -215,7 +217,7 @@ async def test_the_events_of_a_batch_have_numbers_without_gaps_whoever_leaves_it
 ) -> None:
     async def told_at_once(work: SqlWork) -> None:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "at-once", clock.now())
-        assert len(await work.events.of("at-once")) == 1
+        assert len(await work.events.of_subject("at-once")) == 1
 
     async def fails(work: SqlWork) -> None:
         await accepting(clock)(work)
@@ -231,7 +233,7 @@ async def test_the_events_of_a_batch_have_numbers_without_gaps_whoever_leaves_it
     while await store.number_events():
         pass
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         answers = await tx.tuples(
             select(col(EventRow.agency_id), col(EventRow.node_seq), col(EventRow.agency_seq))
         )
@@ -327,7 +329,7 @@ async def test_who_waits_for_something_else_between_questions_is_committed_with_
         ]
     assert len(commits) == 1
     async with store.read(NORTH) as view:
-        counts = [len(await view.events.of(document.id)) for document in documents]
+        counts = [len(await view.events.of_subject(document.id)) for document in documents]
     assert counts == [0 if n == 4 else 2 for n in range(len(documents))]
 
 
@@ -426,7 +428,7 @@ async def test_what_concerns_documents_that_arrive_together_is_asked_at_once_and
 
     def asking(document: IncomingDocument) -> Body:
         async def body(work: SqlWork) -> Any:
-            return await work.incoming.before(document)
+            return await work.incoming.find_prior(document)
 
         return body
 

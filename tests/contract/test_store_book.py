@@ -203,8 +203,8 @@ async def test_an_outgoing_number_is_taken_once_on_paper_or_not(
         with pytest.raises(errors.Clash) as clash:
             await work.office.books.put_letter(letter("2", id="ppr_another"))
     assert clash.value.code == "GW-LETTER-TAKEN"
-    assert (clash.value.told["number"], clash.value.told["next_free"]) == ("2/UBND-VP", "4")
-    assert str(clash.value.told["held_by"]).startswith("msg_")
+    assert (clash.value.params["number"], clash.value.params["next_free"]) == ("2/UBND-VP", "4")
+    assert str(clash.value.params["held_by"]).startswith("msg_")
 
 
 async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(

@@ -57,11 +57,11 @@ async def test_calls_come_newest_first_are_counted_since_a_moment_and_go_for_age
     await store.calls.keep(calls)
     await store.calls.keep([call(clock, await key(store, "other"))])
 
-    assert list(await store.calls.listed(id, 9)) == newest
-    first = await store.calls.listed(id, 2)
-    assert list(await store.calls.listed(id, 9, before=first[-1].id)) == newest[2:]
-    assert [x.status for x in await store.calls.listed(id, 9, errors=True)] == [404, 403]
-    assert list(await store.calls.listed(id, 9, route="/api/v1/inbox")) == newest[:1]
+    assert list(await store.calls.list_calls(id, 9)) == newest
+    first = await store.calls.list_calls(id, 2)
+    assert list(await store.calls.list_calls(id, 9, before_id=first[-1].id)) == newest[2:]
+    assert [x.status for x in await store.calls.list_calls(id, 9, errors=True)] == [404, 403]
+    assert list(await store.calls.list_calls(id, 9, route="/api/v1/inbox")) == newest[:1]
     assert list(await store.calls.routes(id)) == ["/api/v1/inbox", "/api/v1/me"]
 
     assert await store.calls.counts([id], calls[0].at) == {id: CallCount(calls=5, errors=2)}
@@ -74,8 +74,8 @@ async def test_calls_come_newest_first_are_counted_since_a_moment_and_go_for_age
     await store.calls.keep(alone)
 
     await store.calls.trim([id], calls[1].at, 3)
-    assert list(await store.calls.listed(id, 9)) == list(reversed(calls[2:]))
+    assert list(await store.calls.list_calls(id, 9)) == list(reversed(calls[2:]))
     await store.calls.trim([], alone[1].at, 1)
 
-    assert list(await store.calls.listed(id, 9)) == []
-    assert list(await store.calls.listed(quiet, 9)) == list(reversed(alone[1:]))
+    assert list(await store.calls.list_calls(id, 9)) == []
+    assert list(await store.calls.list_calls(quiet, 9)) == list(reversed(alone[1:]))

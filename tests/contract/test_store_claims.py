@@ -30,9 +30,9 @@ TABLES = ("job", "outbox", "inbox")
 async def add_row(store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
     async with committing(store) as work:
         if table == "job":
-            await work.jobs.put("pack", "msg-1")
+            await work.jobs.add("pack", "msg-1")
         elif table == "outbox":
-            await work.outbox.put(outbox_item(clock))
+            await work.outbox.add(outbox_item(clock))
         else:
             await work.inbox.land(inbox_item(clock))
 
@@ -61,9 +61,9 @@ async def due(store: SqlOfficeStore, table: str) -> bool:
 async def finish(store: SqlOfficeStore, clock: ManualClock, table: str, lease: Lease) -> None:
     async with committing(store) as work:
         if table == "job":
-            await work.jobs.done(lease)
+            await work.jobs.finish(lease)
         elif table == "outbox":
-            await work.outbox.sent([lease], clock.now())
+            await work.outbox.mark_sent([lease], clock.now())
         else:
             item = await work.inbox.get(lease.id)
             await work.inbox.settle(replace(item, state="done"), lease)
@@ -173,7 +173,7 @@ async def test_a_lease_is_worth_nothing_in_another_agency_and_is_of_a_table_that
     (lease,) = await claim(store, "job")
 
     async with refused(store, SOUTH, errors.StaleLease) as work:
-        await work.jobs.done(lease)
+        await work.jobs.finish(lease)
 
     with pytest.raises(errors.NotFound, match="job, outbox, inbox"):
         await store.renew("event", lease, LEASE_S)
@@ -189,8 +189,8 @@ async def test_a_discarded_result_takes_its_whole_transaction_along(
 
     async def bring_late() -> None:
         async with committing(store) as work:
-            await work.outbox.put(outbox_item(clock))
-            await work.jobs.done(late)
+            await work.outbox.add(outbox_item(clock))
+            await work.jobs.finish(late)
 
     with pytest.raises(errors.StaleLease):
         await bring_late()
@@ -207,7 +207,7 @@ async def test_r46_the_urgent_lane_goes_first_then_the_oldest(
     async with committing(store) as work:
         for lane in lanes:
             item, landed = outbox_item(clock, lane=lane), inbox_item(clock, lane=lane)
-            await work.outbox.put(item)
+            await work.outbox.add(item)
             await work.inbox.land(landed)
             out_ids.append(item.id)
             in_ids.append(landed.id)
@@ -241,7 +241,7 @@ async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
         "broker is away",
     )
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.outbox.failed(claim.lease, clock.now(), "too late")
+        await work.outbox.mark_failed(claim.lease, clock.now(), "too late")
 
 
 async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
@@ -256,17 +256,17 @@ async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
     assert stale.id in {lease.id for lease in together}
 
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.outbox.sent([alone, stale], clock.now())
+        await work.outbox.mark_sent([alone, stale], clock.now())
     assert (await store.counts())["outbox.waiting"] == 3
     async with refused(store, SOUTH, errors.StaleLease) as work:
-        await work.outbox.sent(together, clock.now())
+        await work.outbox.mark_sent(together, clock.now())
 
     async with committing(store) as work:
-        await work.outbox.sent([*together, alone], clock.now())
-        await work.outbox.sent([], clock.now())
+        await work.outbox.mark_sent([*together, alone], clock.now())
+        await work.outbox.mark_sent([], clock.now())
     assert (await store.counts()).get("outbox.waiting", 0) == 0
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.outbox.sent(together, clock.now())
+        await work.outbox.mark_sent(together, clock.now())
 
 
 async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -275,8 +275,8 @@ async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock
     first, second = await store.claim_outbox(2, LEASE_S)
 
     async with committing(store) as work:
-        await work.outbox.sent([first.lease], clock.now())
-        await work.outbox.failed(second.lease, clock.now(), "no such recipient")
+        await work.outbox.mark_sent([first.lease], clock.now())
+        await work.outbox.mark_failed(second.lease, clock.now(), "no such recipient")
     clock.advance(LEASE_S)
 
     assert await store.claim_outbox(2, LEASE_S) == []
@@ -299,7 +299,7 @@ async def test_an_outbox_row_at_rest_is_stopped_and_tells_whether_it_may_have_le
     leases = {row.item.id: row.lease for row in await store.claim_outbox(3, LEASE_S)}
 
     async with committing(store) as work:
-        await work.outbox.put(fresh)
+        await work.outbox.add(fresh)
         for item in (silent, doubted, refused):
             assert await work.outbox.stop(item.id, clock.now()) is None
         target = replace(doubted.targets[0], tried=1)
@@ -322,12 +322,12 @@ async def test_jobs_wait_for_their_time_their_kind_and_their_turn_oldest_first(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
-        await work.jobs.put("pack", "msg-late", not_before=clock.now() + timedelta(seconds=10))
-        await work.jobs.put("pack", "msg-1")
-        await work.jobs.put("answer", "box-1")
+        await work.jobs.add("pack", "msg-late", not_before=clock.now() + timedelta(seconds=10))
+        await work.jobs.add("pack", "msg-1")
+        await work.jobs.add("answer", "box-1")
     clock.advance(1)
     async with committing(store, SOUTH) as work:
-        await work.jobs.put("pack", "msg-2")
+        await work.jobs.add("pack", "msg-2")
 
     due = await store.claim_jobs("pack", 10, LEASE_S)
     clock.advance(10)
@@ -342,7 +342,7 @@ async def test_jobs_wait_for_their_time_their_kind_and_their_turn_oldest_first(
 
     for subject in ("msg-1", "msg-2", "msg-3"):
         async with committing(store) as work:
-            await work.jobs.put("pack", subject)
+            await work.jobs.add("pack", subject)
         clock.advance(1)
 
     assert [job.subject_id for job in await store.claim_jobs("pack", 2, LEASE_S)] == ["msg-1", "msg-2"]
@@ -360,7 +360,7 @@ async def test_a_jobs_payload_comes_back_as_it_was(store: SqlOfficeStore, clock:
         stated_at=clock.now(),
     )
     async with committing(store) as work:
-        await work.jobs.put("answer", "box-1", payload=packet)
+        await work.jobs.add("answer", "box-1", payload=packet)
 
     (job,) = await store.claim_jobs("answer", 1, LEASE_S)
 
@@ -392,13 +392,13 @@ async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlOfficeStore
     item = outbox_item(clock, kind=Kind.STATUS, lane=Lane.URGENT, targets=(OutboxTarget(code="Z91.02"),))
 
     async with committing(store) as work:
-        await work.outbox.put(item)
+        await work.outbox.add(item)
         assert await work.outbox.get(item.id) == item
     async with refused(store, NORTH, errors.Clash) as work:
-        await work.outbox.put(item)
+        await work.outbox.add(item)
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.NotFound):
-            await work.outbox.put(outbox_item(clock, scope=SOUTH))
+            await work.outbox.add(outbox_item(clock, scope=SOUTH))
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -464,13 +464,13 @@ async def test_a_time_that_a_person_set_is_kept_and_one_that_no_program_sets_is_
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
-        await work.jobs.put("signatures", "in-soon", not_before=clock.now() + timedelta(hours=6))
-        await work.jobs.put("signatures", "in-ahead", not_before=clock.now() + timedelta(days=400))
+        await work.jobs.add("signatures", "in-soon", not_before=clock.now() + timedelta(hours=6))
+        await work.jobs.add("signatures", "in-ahead", not_before=clock.now() + timedelta(days=400))
 
     assert [job.subject_id for job in await store.claim_jobs("signatures", 10, LEASE_S)] == ["in-ahead"]
 
     async with committing(store) as work:
-        await work.jobs.put("pack", "msg-planned", not_before=clock.now() + timedelta(days=400))
+        await work.jobs.add("pack", "msg-planned", not_before=clock.now() + timedelta(days=400))
 
     assert await claim(store, "job") == []
     clock.advance(timedelta(days=400))
@@ -499,7 +499,7 @@ async def test_ordinary_mail_moves_under_a_steady_stream_of_urgent_mail(
         async with committing(store) as work:
             for _ in range(limit):
                 if table == "outbox":
-                    await work.outbox.put(outbox_item(clock, lane=Lane.URGENT))
+                    await work.outbox.add(outbox_item(clock, lane=Lane.URGENT))
                 else:
                     await work.inbox.land(inbox_item(clock, lane=Lane.URGENT))
         lanes = await lanes_of_a_batch(store, table, limit)
@@ -519,11 +519,11 @@ async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
     async with committing(store) as work:
         for _ in range(6):
             item = outbox_item(clock)
-            await work.outbox.put(item)
+            await work.outbox.add(item)
             ordinary.append(item.id)
             clock.advance(1)
         for _ in range(20):
-            await work.outbox.put(outbox_item(clock, lane=Lane.URGENT))
+            await work.outbox.add(outbox_item(clock, lane=Lane.URGENT))
 
     batch = [row.item for row in await store.claim_outbox(8, LEASE_S)]
 
@@ -562,8 +562,8 @@ async def test_one_look_tells_of_jobs_that_are_asked_for_events_without_a_number
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
-        await work.jobs.put("answer", "box-1")
-        await work.jobs.put("signatures", "in-1")
+        await work.jobs.add("answer", "box-1")
+        await work.jobs.add("signatures", "in-1")
 
     assert (await store.signs(LEASE_S, ("pack",))).due == set()
     assert (await store.signs(LEASE_S, ("answer", "pack"))).due == {"packer"}
@@ -591,19 +591,19 @@ async def test_a_row_that_is_written_under_a_lease_ends_under_it_and_is_claimed_
     leases = {item.id: store.own_rows.lease(item.id) for item in items}
     async with committing(store) as work:
         for item in items:
-            await work.outbox.put(item, leases[item.id])
+            await work.outbox.add(item, leases[item.id])
     assert await claim(store, "outbox") == []
 
     first, second, third = (lease for lease in leases.values() if lease is not None)
     async with committing(store) as work:
-        await work.outbox.sent([first], clock.now())
+        await work.outbox.mark_sent([first], clock.now())
     clock.advance(LEASE_S)
     assert {(lease.id, lease.attempt) for lease in await claim(store, "outbox")} == {
         (second.id, 2),
         (third.id, 2),
     }
     async with refused(store, NORTH, errors.StaleLease) as work:
-        await work.outbox.sent([second, third], clock.now())
+        await work.outbox.mark_sent([second, third], clock.now())
 
 
 async def test_a_process_that_goes_gives_back_what_it_leased_to_itself(
@@ -612,8 +612,8 @@ async def test_a_process_that_goes_gives_back_what_it_leased_to_itself(
     item = outbox_item(clock)
     store.own_rows.open(lambda: None, 10, LEASE_S)
     async with committing(store) as work:
-        await work.outbox.put(item, store.own_rows.lease(item.id))
+        await work.outbox.add(item, store.own_rows.lease(item.id))
 
-    await store.let_go()
+    await store.release_leases()
 
     assert [lease.attempt for lease in await claim(store, "outbox")] == [2]

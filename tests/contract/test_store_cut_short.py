@@ -36,7 +36,7 @@ from tests.support.stores import (
     outgoing,
     stored,
 )
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 _WAITS = select(func.pg_sleep(20))
 _OTHER_SESSIONS = text(
@@ -59,7 +59,7 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
 
     async def unit() -> None:
         async with store.writing() as tx:
-            _STATEMENTS.of(_WAITS, None, tx._dialect)  # from now on the driver itself is asked
+            _STATEMENTS.find(_WAITS, None, tx._dialect)  # from now on the driver itself is asked
             await tx.hold("a name")
             started.set()
             await tx.tuples(_WAITS)
@@ -68,10 +68,10 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
     await started.wait()
 
     async def is_waiting() -> bool:
-        async with store.looking() as tx:
+        async with store.viewing_few() as tx:
             return bool((await tx.tuples(_OTHER_SESSIONS))[0][0])
 
-    await until(is_waiting, "the server is asked")
+    await wait_until(is_waiting, "the server is asked")
     for _ in range(times):
         task.cancel()
         await asyncio.sleep(0)
@@ -82,7 +82,7 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
     async def is_still() -> bool:
         return not await is_waiting()
 
-    await until(is_still, "nothing is left open")
+    await wait_until(is_still, "nothing is left open")
 
 
 @pytest.mark.parametrize("subject", ["a\ud800b", 2**70])
@@ -137,7 +137,7 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
     )
     services = cast("OutgoingServices", tools)
     outcome = Outcome(fate=Fate.DELIVERED, code="", detail="")
-    tried = dispatch._tried(services, leased, [target], {"Z91.02": outcome})
+    tried = dispatch._make_tried_row(services, leased, [target], {"Z91.02": outcome})
     has_it = asyncio.Event()
 
     async def clerk() -> None:

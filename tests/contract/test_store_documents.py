@@ -302,9 +302,9 @@ async def test_deliveries_keep_the_order_of_the_recipients(store: SqlOfficeStore
         await work.outgoing.add(other)
         await work.deliveries.add([delivery(document, code) for code in codes])
         await work.deliveries.add([])
-        first = (await work.deliveries.of(document.id))[0]
+        first = (await work.deliveries.of_document(document.id))[0]
         await work.deliveries.save_state(first.id, "sent", ("late",), clock.now())
-        many = await work.deliveries.of_many([document.id, other.id])
+        many = await work.deliveries.of_documents([document.id, other.id])
 
         assert [d.recipient.code for d in many[document.id]] == codes
         assert many[other.id] == []
@@ -335,7 +335,7 @@ async def test_a_fact_is_added_once_whatever_is_absent_in_it(
             assert await work.facts.add("dlv-1", other) is True
 
     async with store.read(NORTH) as view:
-        facts = await view.facts.of("dlv-1")
+        facts = await view.facts.of_subject("dlv-1")
     assert len(facts) == 6
     assert bare in facts
 
@@ -358,8 +358,8 @@ async def test_many_facts_and_states_are_kept_as_one_by_one(
         await work.deliveries.save_states({}, clock.now())
 
     async with store.read(NORTH) as view:
-        facts = await view.facts.of_many([*ids, "none"])
-        states = [(d.state, d.marks) for d in await view.deliveries.of(document.id)]
+        facts = await view.facts.of_subjects([*ids, "none"])
+        states = [(d.state, d.marks) for d in await view.deliveries.of_document(document.id)]
     assert facts == {ids[0]: [sent], ids[1]: [sent], ids[2]: [failed], "none": []}
     assert states == [("queued", ()), ("sent", ("late",)), ("failed", ())]
 
@@ -380,13 +380,16 @@ async def test_several_facts_of_one_subject_are_added_at_once_and_what_is_there_
             [(first.id, replace(queued, note="again")), (first.id, sent), (other.id, sent)]
         )
         await work.facts.add_all([])
-        assert await work.facts.of_many([]) == {}
+        assert await work.facts.of_subjects([]) == {}
 
     async with store.read(NORTH) as view:
-        assert await view.facts.of_many([first.id, other.id]) == {first.id: [queued, sent], other.id: [sent]}
-        assert await view.facts.of_many([first.id, first.id]) == {first.id: [queued, sent]}
+        assert await view.facts.of_subjects([first.id, other.id]) == {
+            first.id: [queued, sent],
+            other.id: [sent],
+        }
+        assert await view.facts.of_subjects([first.id, first.id]) == {first.id: [queued, sent]}
     async with store.read(SOUTH) as view:
-        assert await view.facts.of_many([first.id]) == {first.id: []}
+        assert await view.facts.of_subjects([first.id]) == {first.id: []}
 
 
 async def test_documents_are_read_several_at_once(store: SqlOfficeStore, clock: ManualClock) -> None:

@@ -43,7 +43,7 @@ async def test_an_event_has_its_number_when_it_is_committed_or_when_the_sequence
     await append(store, clock, NORTH)
 
     async with store.read(NORTH) as view:
-        (fresh,) = await view.events.of("msg-1")
+        (fresh,) = await view.events.of_subject("msg-1")
     events_before = await store.events_after(None, 0, 10)
     numbered = await store.number_events()
     (event,) = await store.events_after(None, 0, 10)
@@ -127,7 +127,7 @@ async def test_a_crash_in_the_middle_of_a_unit_leaves_neither_its_numbers_nor_a_
     file = Path(one_writer.writer.url.database or "")
     async with one_writer.begin(NORTH) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-2", clock.now())
-        await work.events.of("msg-2")  # it is written, and not committed
+        await work.events.of_subject("msg-2")  # it is written, and not committed
         path = tmp_path / "left.db"
         for suffix in ("", "-wal"):
             shutil.copy(f"{file}{suffix}", f"{path}{suffix}")
@@ -221,11 +221,11 @@ async def test_a_unit_reads_its_own_events_and_keeps_each_of_them_once(
 ) -> None:
     async with committing(store) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
-        numbers = await work.events.of("msg-1")
+        numbers = await work.events.of_subject("msg-1")
         await work.events.append(EventKind.MESSAGE_QUEUED, "msg-1", clock.now())
 
     async with store.read(NORTH) as view:
-        stored = await view.events.of("msg-1")
+        stored = await view.events.of_subject("msg-1")
     assert [e.kind for e in numbers] == [EventKind.MESSAGE_ACCEPTED]
     assert [e.kind for e in stored] == [EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED]
 

@@ -18,7 +18,7 @@ async def test_what_waits_is_sampled_with_the_age_of_the_oldest_once_for_all_pro
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
-        await work.jobs.put("pack", "msg_1")
+        await work.jobs.add("pack", "msg_1")
     clock.advance(90)
     axis = QueueSample(at=clock.now(), queue="axis", depth=7)
 

@@ -87,9 +87,9 @@ async def test_what_lands_and_is_settled_in_one_unit_is_there_as_it_ended(
         work.inbox.land_to_settle(item, lease)
         if asked_between:
             assert (await work.inbox.get(item.id)).state == "landed"
-            await work.inbox.still_held(lease)
+            await work.inbox.check_held(lease)
         arrives = incoming(clock, sender_code="Z91.02", document_id=DocumentId("d"))
-        assert (await work.incoming.before(arrives)).waiting == []
+        assert (await work.incoming.find_prior(arrives)).waiting == []
         await work.inbox.settle(end, lease)
 
     assert await load_packet(store, item.id) == replace(end, attempts=1)
@@ -127,7 +127,7 @@ async def test_a3_bytes_that_are_here_land_in_no_other_unit_and_leave_nothing_of
 
     async with store.read(NORTH) as view:
         assert [packet.id for packet in (await view.inbox.page(limit=5)).items] == [first.item.id]
-        assert not await view.events.of(second.id)
+        assert not await view.events.of_subject(second.id)
 
 
 async def test_a_verdict_is_written_with_its_steps(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -198,7 +198,7 @@ async def test_waiting_packets_are_found_by_what_they_need(store: SqlOfficeStore
             ("Z91.03", "d-1", []),
         ):
             document = incoming(clock, sender_code=sender, document_id=DocumentId(document_id))
-            assert (await view.incoming.before(document)).waiting == packet
+            assert (await view.incoming.find_prior(document)).waiting == packet
     assert await store.overdue_waiting(waiting.received_at, 10) == []
     assert await store.overdue_waiting(waiting.received_at + timedelta(seconds=1), 10) == [waiting]
     clock.advance(1)
@@ -229,7 +229,7 @@ async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdi
     copies = [AxisNote(packet_id=f"copy-{n}", kind="edoc", sender="Z91.02", node="n") for n in range(2)]
     async with committing(store) as work:
         for note in (*copies, copies[0], claim.item.routing):
-            assert await work.inbox.also_told(claim.item.id, note)
+            assert await work.inbox.add_routing(claim.item.id, note)
     async with committing(store) as work:
         await work.inbox.settle(replace(claim.item, state="held", code="X"), claim.lease)
         await work.inbox.reopen(claim.item.id)
@@ -253,7 +253,7 @@ async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_
     claim = await landed(store, clock)
     async with committing(store) as work:
         answers = [
-            await work.inbox.also_told(claim.item.id, AxisNote(packet_id=str(n), kind="k", sender="s"))
+            await work.inbox.add_routing(claim.item.id, AxisNote(packet_id=str(n), kind="k", sender="s"))
             for n in range(MOST_COPIES + 2)
         ]
     assert answers == [True] * MOST_COPIES + [False] * 2

@@ -34,7 +34,7 @@ def end(clock: ManualClock, at: timedelta = timedelta(), stolen: timedelta | Non
 
 async def save_end(store: SqlOfficeStore, end_of_key: KeyEnd) -> None:
     async with store.writing() as tx:
-        await SqlKeyEnds(tx).put(end_of_key)
+        await SqlKeyEnds(tx).save(end_of_key)
         await tx.commit()
 
 
@@ -59,12 +59,12 @@ async def test_an_end_keeps_the_key_that_any_of_its_reports_named(
 
 
 async def test_an_end_is_told_by_one_process_alone(store: SqlOfficeStore) -> None:
-    answers = await asyncio.gather(*(store.tell_key_expiring("aa", 30, {"code": "Z91"}) for _ in range(5)))
+    answers = await asyncio.gather(*(store.record_key_expiring("aa", 30, {"code": "Z91"}) for _ in range(5)))
 
     assert sorted(answers) == [False, False, False, False, True]
-    assert await store.tell_key_expiring("aa", 7, {"code": "Z91"})
+    assert await store.record_key_expiring("aa", 7, {"code": "Z91"})
     async with store.read(NODE) as work:
-        events = await work.events.of("key:aa")
+        events = await work.events.of_subject("key:aa")
     assert [event.data["days"] for event in events] == [30, 7]
 
 
@@ -75,7 +75,7 @@ async def test_envelopes_are_found_by_what_signed_them_and_when(
         async with committing(store, scope) as work:
             at = clock.now() + n * DAY
             item = outbox_item(clock, scope=scope, id=f"obx_{n}", signed_by=signed_by, created_at=at)
-            await work.outbox.put(item)
+            await work.outbox.add(item)
 
     envelopes = await store.signed_under("aa", clock.now(), 10)
     late = await store.signed_under("aa", clock.now() + DAY, 10)
@@ -94,9 +94,9 @@ async def test_only_who_holds_the_row_gives_it_another_envelope(
     other = replace(claim.item, envelope_digest=digest("another"), signed_by="bb")
 
     async with refused(store, NORTH, StaleLease) as work:
-        await work.outbox.signed_again(claim.lease, other)
+        await work.outbox.replace_envelope(claim.lease, other)
     async with committing(store) as work:
-        await work.outbox.signed_again(newer.lease, other)
+        await work.outbox.replace_envelope(newer.lease, other)
 
     async with store.read(NORTH) as work:
         item = await work.outbox.get("obx_1")

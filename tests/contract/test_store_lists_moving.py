@@ -34,7 +34,7 @@ async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
         line_before = await view.office.lists.line(arrived.id)
         assert (await view.office.lists.count(late)).n == 1
 
-    await node.calendar.put([_holiday(arrived.arrived_at.date())], clock.now(), "operator")
+    await node.calendar.save([_holiday(arrived.arrived_at.date())], clock.now(), "operator")
     while await node.rewrite_due(1):
         pass
 

@@ -55,17 +55,17 @@ async def test_what_waits_is_found_by_who_asks_in_the_same_unit(
 ) -> None:
     async with store.writing() as tx:
         for n, name in enumerate("abc"):
-            tx.put(_blob(name, n, clock))
+            tx.insert(_blob(name, n, clock))
         assert {row.size for row in await tx.tuples(_SIZES)} == {0, 1, 2}
-        tx.put(_blob("d", 3, clock))
+        tx.insert(_blob("d", 3, clock))
         assert len(await tx.tuples(_SIZES)) == 4  # asked a second and a third time, by the driver itself
-        tx.put(_blob("e", 4, clock))
+        tx.insert(_blob("e", 4, clock))
         assert len(await tx.tuples(_SIZES)) == 5
-        tx.put(_blob("f", 5, clock))
+        tx.insert(_blob("f", 5, clock))
         assert await tx.change(_GROWN, this=digest("f"), size=50) == 1
         await tx.commit()
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         assert sorted(row.size for row in await tx.tuples(_SIZES)) == [0, 1, 2, 3, 4, 50]
 
 
@@ -85,8 +85,8 @@ async def test_rows_and_those_that_they_name_are_written_in_the_order_of_asking(
 
     async with store.read(NORTH) as view:
         for document in documents:
-            assert [d.state for d in await view.deliveries.of(document.id)] == ["queued", "sent"]
-            assert [d.kind for d in await view.events.of(document.id)] == [EventKind.MESSAGE_ACCEPTED]
+            assert [d.state for d in await view.deliveries.of_document(document.id)] == ["queued", "sent"]
+            assert [d.kind for d in await view.events.of_subject(document.id)] == [EventKind.MESSAGE_ACCEPTED]
 
 
 async def test_a_unit_of_which_something_was_refused_cannot_commit(
@@ -103,7 +103,7 @@ async def test_a_unit_of_which_something_was_refused_cannot_commit(
             with pytest.raises(errors.StoreFailure, match="was refused"):
                 await work.commit()
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         assert await tx.tuples(_KINDS) == []
 
 
@@ -120,10 +120,10 @@ async def test_one_row_may_be_written_over_twice_and_the_last_word_stays(
             for content in (b"before", body):
                 row = _blob("a", len(content), clock)
                 row.change(body=content)
-                tx.put_over_last(row, "size", "body")
+                tx.upsert_later(row, "size", "body")
             await tx.commit()
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         assert await tx.tuples(select(col(BlobRow.size), col(BlobRow.body))) == [(6, b"second")]
 
 
@@ -136,14 +136,14 @@ async def test_many_rows_of_every_kind_of_value_come_as_they_were_given(
             await work.events.append(
                 kind, f"msg-{n}", clock.now(), {"n": n, "text": 'Văn "bản" {} \\ , NULL'}
             )
-            await work.jobs.put("pack", f"msg-{n}", clock.now() if n % 2 else None)
+            await work.jobs.add("pack", f"msg-{n}", clock.now() if n % 2 else None)
 
-    async with store.looking() as tx:
+    async with store.viewing_few() as tx:
         assert [row.kind for row in await tx.tuples(_KINDS)] == [kind.value for kind in kinds]
         planned = select(func.count()).where(col(JobRow.not_before).is_not(None))
         assert (await tx.tuples(planned))[0][0] == 20
     async with store.read(NORTH) as view:
-        (event,) = await view.events.of("msg-7")
+        (event,) = await view.events.of_subject("msg-7")
     assert event.data == {"n": 7, "text": 'Văn "bản" {} \\ , NULL'}
 
 
@@ -155,8 +155,8 @@ async def test_a_server_is_called_once_for_all_that_a_unit_writes(
         document, item = outgoing(clock), outbox_item(clock)
         with _called(monkeypatch) as calls:
             async with committing(store) as work:
-                await work.outbox.put(replace(item, id=f"out-{n}"))
-                await work.jobs.put("pack", document.id)
+                await work.outbox.add(replace(item, id=f"out-{n}"))
+                await work.jobs.add("pack", document.id)
                 await work.events.append_many(
                     document.id,
                     clock.now(),

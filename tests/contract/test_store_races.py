@@ -17,7 +17,7 @@ from gateway.domain.proof import Identity
 from gateway.domain.status import Fact, Track
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
-from gateway.store.blob_refs import Kept, ReadableContent
+from gateway.store.blob_refs import KeptContent, ReadableContent
 from gateway.store.blobs import FileBlobs
 from gateway.store.work import SqlWork
 from tests.support.cases import Cases
@@ -154,7 +154,7 @@ async def test_a_delivery_stands_as_all_its_facts_make_it(
     await stored(store, document, delivery_row)
 
     async def learn(work: SqlWork, n: int) -> bool:
-        facts = [*await work.facts.of(delivery_row.id)]
+        facts = [*await work.facts.of_subject(delivery_row.id)]
         fact = Fact(track=Track.BUSINESS, code=f"{n:02}", at=clock.now())
         await work.facts.add(delivery_row.id, fact)
         marks = tuple(sorted(f.code for f in [*facts, fact]))
@@ -178,7 +178,7 @@ async def test_a_packet_never_waits_for_a_document_that_is_here(
         documents = await work.incoming.by_document_id(document.sender_code, "d-1")
         if n == AT_ONCE // 2:
             await work.incoming.add(document)
-            for waiting in (await work.incoming.before(document)).waiting:
+            for waiting in (await work.incoming.find_prior(document)).waiting:
                 await work.inbox.reopen(waiting)
         elif not documents:
             needs = (document.sender_code, "d-1")
@@ -213,7 +213,7 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
 
 async def keep_all(
     names: Sequence[Digest], store: SqlOfficeStore, clock: ManualClock, folder: Path
-) -> list[Kept]:
+) -> list[KeptContent]:
     """Small contents of those names, taken by the content store."""
     pool = ThreadPool(2)
     blobs = FileBlobs(folder / "content", store, clock, pool)
@@ -259,6 +259,6 @@ async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_o
     assert all(await race([store, twin], keep))
     async with store.read(NORTH) as view:
         for d in digests:
-            assert await view.blobs.found(d.digest) == ReadableContent(d.body)
+            assert await view.blobs.find(d.digest) == ReadableContent(d.body)
         for n in range(AT_ONCE):
-            assert (await view.blobs.of("source", f"msg-{n}")).keys() == {d.digest for d in digests}
+            assert (await view.blobs.of_owner("source", f"msg-{n}")).keys() == {d.digest for d in digests}

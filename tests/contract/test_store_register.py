@@ -70,12 +70,12 @@ async def test_a_number_is_taken_once_in_its_book_and_year(store: SqlOfficeStore
         with pytest.raises(errors.Clash, match="entered already"):
             await work.register.enter(entry(document, "1246"))
         await work.register.enter(entry(two, "1245", year=2027))
-        assert await work.register.of(document.id) == entry(document, "1245")
-        assert await work.register.of("none") is None
+        assert await work.register.of_document(document.id) == entry(document, "1245")
+        assert await work.register.of_document("none") is None
     assert clash.value.code == "GW-NUMBER-TAKEN"
-    assert (clash.value.told["held_by"], clash.value.told["next_free"]) == (document.id, "1246")
-    assert clash.value.told["of"] == f"{document.number}/{document.symbol}"
-    assert clash.value.told["sender"] == document.sender_name
+    assert (clash.value.params["held_by"], clash.value.params["next_free"]) == (document.id, "1246")
+    assert clash.value.params["of"] == f"{document.number}/{document.symbol}"
+    assert clash.value.params["sender"] == document.sender_name
 
 
 async def test_a_book_reads_by_number(store: SqlOfficeStore, clock: ManualClock) -> None:

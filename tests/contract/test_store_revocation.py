@@ -40,7 +40,7 @@ async def test_new_questions_are_due_at_once_and_unwanted_ones_are_forgotten(
     await store.revocation.plan([LISTED, QUESTION], START)
     await store.revocation.plan([QUESTION, OTHER], START + HOUR)
 
-    by_question = {a.question: a for a in await store.revocation.asked()}
+    by_question = {a.question: a for a in await store.revocation.questions()}
 
     assert set(by_question) == {QUESTION, OTHER}
     assert by_question[QUESTION].first_at == by_question[QUESTION].due_at == START
@@ -62,7 +62,7 @@ async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_cl
     store: SqlOfficeStore,
 ) -> None:
     await store.revocation.plan([QUESTION], START)
-    await store.revocation.failed(QUESTION, START + 400 * DAY, "nobody there")
+    await store.revocation.record_failure(QUESTION, START + 400 * DAY, "nobody there")
 
     assert [a.question for a in await store.revocation.claim(START, 10, HOUR)] == [QUESTION]
     assert await store.revocation.claim(START, 10, HOUR) == []
@@ -70,12 +70,12 @@ async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_cl
 
 async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlOfficeStore) -> None:
     await store.revocation.plan([QUESTION], START)
-    await store.revocation.failed(QUESTION, START + HOUR, "nobody there")
-    (question_before,) = await store.revocation.asked()
+    await store.revocation.record_failure(QUESTION, START + HOUR, "nobody there")
+    (question_before,) = await store.revocation.questions()
 
     assert await store.revocation.keep(answer(b"good"), START + 2 * HOUR)
 
-    (question_after,) = await store.revocation.asked()
+    (question_after,) = await store.revocation.questions()
     assert (question_before.failures, question_before.error, question_before.due_at) == (
         1,
         "nobody there",

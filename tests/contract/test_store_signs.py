@@ -98,7 +98,7 @@ async def test_what_time_alone_makes_due_is_due_when_it_comes(
 ) -> None:
     """A wait that ends; also for a clock that is put back meanwhile."""
     async with committing(store) as work:
-        await work.jobs.put("pack", "msg-1", clock.now() + 10 * MINUTE)
+        await work.jobs.add("pack", "msg-1", clock.now() + 10 * MINUTE)
     await quiet(store)
 
     for minutes, expected in ((9, set[str]()), (1, {"packer"}), (-5, set[str]()), (5, {"packer"})):

@@ -58,7 +58,7 @@ async def test_statuses_wait_pause_and_are_given_up(store: SqlOfficeStore, clock
             "q", [item], 5
         )  # looked through twice it is there once, and nothing goes back
     async with committing(store) as work:
-        assert await work.systems.looked_at("q") == 7
+        assert await work.systems.read_position("q") == 7
         assert [k.doc_id for k in await work.systems.statuses("q", 10)] == ["evt_1", "evt_2"]
         item = system_box.failed(item, "  disk\n full ", clock.now())
         await work.systems.save(item)
@@ -106,7 +106,7 @@ async def test_a_system_has_one_credential_unless_it_changes_over(
         await accounts.add_system_key(replace(key, id="key_2"))
     clock.advance(timedelta(seconds=1))
     end = clock.now() + timedelta(hours=1)
-    await accounts.add_system_key(replace(key, id="key_3", created_at=clock.now()), until=end)
+    await accounts.add_system_key(replace(key, id="key_3", created_at=clock.now()), old_ends_at=end)
 
     keys = await accounts.keys_of_system("q")
 

@@ -157,8 +157,8 @@ async def test_a_claim_that_is_not_committed_leaves_the_reminder_to_others(store
 async def test_days_are_put_over_and_removed(store: SqlOfficeStore) -> None:
     flood = CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Flood")
     swap = CalendarDay(day=date(2026, 11, 21), kind=DayKind.WORKDAY, name="Instead")
-    await store.calendar.put([flood, swap], NOW, "prn_1")
-    await store.calendar.put([replace(flood, name="Storm")], NOW, "prn_1")
+    await store.calendar.save([flood, swap], NOW, "prn_1")
+    await store.calendar.save([replace(flood, name="Storm")], NOW, "prn_1")
 
     assert await store.calendar.days() == [swap, replace(flood, name="Storm")]
     assert await store.calendar.remove(swap.day, NOW, "prn_1")
@@ -166,7 +166,7 @@ async def test_days_are_put_over_and_removed(store: SqlOfficeStore) -> None:
     assert [d.name for d in await store.calendar.days()] == ["Storm"]
     node = AgencyScope(agency_id=NODE, principal_id="")
     async with store.begin(node) as work:
-        events = await work.events.of("calendar")
+        events = await work.events.of_subject("calendar")
     assert [str(d.kind) for d in events] == ["calendar.set", "calendar.set", "calendar.removed"]
     assert {d.principal_id for d in events} == {"prn_1"}
     assert [d["name"] for d in events[0].data["days"]] == ["Flood", "Instead"]

@@ -42,7 +42,7 @@ async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_
     async with store.read(NORTH) as work:
         every = await work.parts.open_of(None, 9)
         theirs = await work.parts.open_of({unit_part.key}, 9)
-        parts = (await work.parts.of([unit_part.document_id]))[unit_part.document_id]
+        parts = (await work.parts.of_documents([unit_part.document_id]))[unit_part.document_id]
     async with store.read(SOUTH) as work:
         open_parts = await work.parts.open_of(None, 9)
 

@@ -10,7 +10,6 @@ import pytest
 from gateway.domain.account import ApiScope
 from gateway.domain.event import EventKind
 from gateway.domain.webhook import (
-    Delivery,
     DeliveryState,
     Endpoint,
     EndpointState,
@@ -18,6 +17,7 @@ from gateway.domain.webhook import (
     PauseWhy,
     Try,
     TryCode,
+    WebhookDelivery,
 )
 from gateway.errors import Clash, NotFound, StaleLease, StaleVersion
 from gateway.office.store.store import SqlOfficeStore
@@ -54,8 +54,8 @@ async def happened(store: SqlOfficeStore, clock: ManualClock, count: int = 3) ->
     return await store.webhooks.newest(NORTH.agency_id)
 
 
-def delivery(endpoint: Endpoint, sequence: int, clock: ManualClock, state: DeliveryState) -> Delivery:
-    return Delivery(
+def delivery(endpoint: Endpoint, sequence: int, clock: ManualClock, state: DeliveryState) -> WebhookDelivery:
+    return WebhookDelivery(
         webhook_id=endpoint.id,
         sequence=sequence,
         event_id=f"evt_1-{sequence}",
@@ -75,8 +75,8 @@ async def test_what_was_kept_is_read_as_it_was_and_an_agency_has_so_many(
     endpoint = await added(store, clock, paused_why=PauseWhy.GONE, paused_at=clock.now())
 
     assert await store.webhooks.get(NORTH.agency_id, endpoint.id) == endpoint
-    assert list(await store.webhooks.listed(NORTH.agency_id)) == [endpoint]
-    assert not await store.webhooks.listed(SOUTH.agency_id)
+    assert list(await store.webhooks.list_endpoints(NORTH.agency_id)) == [endpoint]
+    assert not await store.webhooks.list_endpoints(SOUTH.agency_id)
     with pytest.raises(NotFound):
         await store.webhooks.get(SOUTH.agency_id, endpoint.id)
 
@@ -134,7 +134,7 @@ async def test_a_report_is_kept_whole_and_what_waits_comes_when_it_is_due(
     stored = await rows.get(NORTH.agency_id, endpoint.id)
     assert (stored.cursor, stored.suspects, stored.slow, stored.due_at) == (last, 1, True, waits.due_at)
     assert list(await rows.log(NORTH.agency_id, endpoint.id, 9)) == [waits, delivered]
-    assert list(await rows.log(NORTH.agency_id, endpoint.id, 9, before=last)) == [delivered]
+    assert list(await rows.log(NORTH.agency_id, endpoint.id, 9, before_sequence=last)) == [delivered]
     assert list(await rows.log(NORTH.agency_id, endpoint.id, 9, state=DeliveryState.WAITING)) == [waits]
     assert not await rows.claim(5, LEASE_S, slow=True)
     figures = (await rows.figures(NORTH.agency_id, [endpoint.id]))[endpoint.id]

@@ -47,8 +47,8 @@ async def test_a_ring_is_heard_in_another_process_and_only_once_at_home_and_of_a
     first.wake.ring("packer")
     two.wake.ring("back")
 
-    await remote_ear.until("packer")
-    await local_ear.until("back")
+    await remote_ear.wait_for("packer")
+    await local_ear.wait_for("back")
     assert local_ear.names.count("packer") == 1
     assert remote_ear.names.count("packer") == 1
 
@@ -57,7 +57,7 @@ async def test_a_ring_is_heard_in_another_process_and_only_once_at_home_and_of_a
     for name in names:
         first.wake.ring(name)
 
-    await remote_ear.until(*names)
+    await remote_ear.wait_for(*names)
 
 
 async def test_only_who_rang_itself_has_made_the_work_and_only_once(
@@ -66,7 +66,7 @@ async def test_only_who_rang_itself_has_made_the_work_and_only_once(
     remote_ear = await listening(two)
 
     first.wake.ring("packer", "dispatcher")
-    await remote_ear.until("packer", "dispatcher")
+    await remote_ear.wait_for("packer", "dispatcher")
 
     assert [store.wake.has_made("dispatcher") for store in (first, first, two)] == [True, False, False]
     assert first.wake.has_made("packer")
@@ -107,7 +107,7 @@ async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, url: st
         short.wake.ring("packer")
         short.wake.ring("dispatcher")
 
-    await remote_ear.until("packer", "dispatcher")
+    await remote_ear.wait_for("packer", "dispatcher")
 
 
 async def test_the_pipe_of_who_was_killed_goes_at_the_next_ring(
@@ -118,7 +118,7 @@ async def test_the_pipe_of_who_was_killed_goes_at_the_next_ring(
 
     first.wake.ring("packer")
 
-    await remote_ear.until("packer")
+    await remote_ear.wait_for("packer")
     assert not (wakers / "1-dead").exists()
     assert len([*wakers.iterdir()]) == 1
 
@@ -135,7 +135,7 @@ async def test_who_hears_and_never_reads_holds_nobody_up(
 
     first.wake.ring("packer")
 
-    await remote_ear.until("packer")
+    await remote_ear.wait_for("packer")
     assert (wakers / "1-hangs").exists()
     os.close(hangs)
 
@@ -150,7 +150,7 @@ async def test_who_closes_leaves_no_pipe_and_the_others_go_on(
     assert len([*wakers.iterdir()]) == 1
 
     first.wake.ring("packer")
-    await local_ear.until("packer")
+    await local_ear.wait_for("packer")
 
 
 async def test_without_a_place_for_pipes_it_rings_at_home_and_says_so(

@@ -52,14 +52,14 @@ class Counter:
         self._of_name: collections.Counter[str] = collections.Counter()
         self._stop = stop
 
-    def before(self, name: str) -> Call:
+    def begin_call(self, name: str) -> Call:
         self.calls += 1
         self._of_name[name] += 1
         call = Call(self.calls, f"{name} {self._of_name[name]}")
         self._stop(call, "before")
         return call
 
-    def after(self, call: Call) -> None:
+    def end_call(self, call: Call) -> None:
         self._stop(call, "after")
 
 
@@ -87,13 +87,13 @@ class Counted:
             plain = [arg._inner if isinstance(arg, Counted) else arg for arg in args]
             if name == "store.share":
                 plain[1] = partial(self._shared, plain[1])  # the body of a unit
-            counted = self._counter.before(name)
+            counted = self._counter.begin_call(name)
             result = call(*plain, **kwargs)
             if inspect.isawaitable(result):
                 return self._awaited(counted, result)
             if hasattr(result, "__aenter__"):
                 return _Opened(name, result, self._counter, counted)
-            self._counter.after(counted)
+            self._counter.end_call(counted)
             return result
 
         return run
@@ -103,7 +103,7 @@ class Counted:
 
     async def _awaited(self, counted: Call, result: Any) -> Any:
         value = await result
-        self._counter.after(counted)
+        self._counter.end_call(counted)
         return value
 
 
@@ -116,7 +116,7 @@ class _Opened:
     async def __aenter__(self) -> Any:
         work = await self._inner.__aenter__()
         try:
-            self._counter.after(self._counted)
+            self._counter.end_call(self._counted)
         except BaseException as error:  # it is open, and no other code would close it
             await self._inner.__aexit__(type(error), error, error.__traceback__)
             raise

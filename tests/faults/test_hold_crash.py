@@ -21,7 +21,7 @@ from tests.faults.every_point import digest_of
 from tests.faults.killer import Counter, Killer, copied, stand_still
 from tests.support.clock import START, ManualClock
 from tests.support.node import PROVINCE, Town, opened
-from tests.support.secret import SECRET, key, plain_places, secret_came, with_recipient
+from tests.support.secret import SECRET, deliver_secret, key, plain_places, with_recipient
 
 Act = Callable[[Town], Awaitable[object]]
 
@@ -41,14 +41,14 @@ async def seal_it(town: Town) -> object:
 async def lift_it(town: Town) -> object:
     scope = await town.scope(PROVINCE)
     async with town.node.store.read(scope) as work:
-        (hold,) = (await work.held.page(limit=2)).items
+        (hold,) = (await work.holds.page(limit=2)).items
     decision = Decision(by="a head", why="Không phải văn bản mật", at=town.clock.now())
     return await seal.lift(town.node.inn, town.node.hold, scope, hold.id, decision, key())
 
 
 async def before_sealing(folder: Path) -> None:
     async with opened(folder, clock_after(0), change=with_recipient) as town:
-        await secret_came(town)
+        await deliver_secret(town)
 
 
 async def before_lifting(folder: Path) -> None:

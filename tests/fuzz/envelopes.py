@@ -24,7 +24,7 @@ _LINE = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 def _natives() -> Iterator[bytes]:
     for _, envelope, files, receipt in envelopes.every_kind():
         signer = next(s for s in _SIGNERS if s.agency_code == envelope.sender.organ_id)
-        yield envelopes.native(envelope, files, signer=signer, of=receipt)
+        yield envelopes.native(envelope, files, signer=signer, receipt=receipt)
 
 
 _GOOD = frozenset(_natives())

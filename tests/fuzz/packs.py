@@ -26,7 +26,7 @@ _STRANGER: Final = EvidenceKey(Ed25519PrivateKey.from_private_bytes(b"stranger" 
 
 @cache
 def _good() -> frozenset[bytes]:
-    exchange = evidence.made()
+    exchange = evidence.played_scene()
     return frozenset({exchange.sent, exchange.received, exchange.unstamped})
 
 
@@ -41,7 +41,7 @@ def pack(data: bytes) -> None:
         return
     finally:
         path.unlink()
-    exchange = evidence.made()
+    exchange = evidence.played_scene()
     report = evidence.check(data, path.parent / f"{path.name}.d", exchange.trust, exchange.seal)
     report.to_json()
     assert report.verdict != "valid" or data in _good(), "another pack than the ones that were made is valid"
@@ -59,7 +59,7 @@ def _seeds() -> Iterator[bytes]:
 
 @cache
 def _members() -> tuple[tuple[str, bytes], ...]:
-    return tuple(evidence.unpacked(evidence.made().sent, _folder()).items())
+    return tuple(evidence.unpacked(evidence.played_scene().sent, _folder()).items())
 
 
 def _folder() -> Path:
@@ -69,7 +69,7 @@ def _folder() -> Path:
 def member(data: bytes) -> None:
     """Replace a member: the first byte chooses it, the others are its new content."""
     name, good = _members()[data[0] % len(_members())] if data else _members()[0]
-    exchange = evidence.made()
+    exchange = evidence.played_scene()
     changed = evidence.rebuilt(exchange.sent, _folder(), _STRANGER, {name: data[1:]})
     report = evidence.check(changed, _folder(), exchange.trust, exchange.seal)
     json.dumps(report.to_json())

@@ -29,7 +29,7 @@ def _signed() -> tuple[bytes, ...]:
 
 
 def signature(data: bytes) -> None:
-    facts = child.collect(io.BytesIO(data), _trust(), pdf_pki.SEEN, pdf_pki.SEEN)
+    facts = child.collect(io.BytesIO(data), _trust(), pdf_pki.SEEN_AT, pdf_pki.SEEN_AT)
     verdict = pdf_verdict.judge("a.pdf", 1, facts)
     pdf_verdict.legal_value(verdict)
     complete = [s for s in facts.signatures if s.coverage is Coverage.COMPLETE and s.fault is None]

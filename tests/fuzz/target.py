@@ -49,6 +49,6 @@ def load(name: str) -> Target:
     return chosen
 
 
-def kept(name: str) -> list[Path]:
+def kept_inputs(name: str) -> list[Path]:
     """The inputs of this target that lie in the tree."""
     return sorted(path for path in (CORPUS / name).glob("*") if path.is_file())

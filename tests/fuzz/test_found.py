@@ -75,7 +75,7 @@ def test_a_revocation_list_that_the_library_cannot_name_is_no_list() -> None:
 
 
 def test_a_pdf_whose_table_of_objects_cannot_be_unpacked_is_a_fact_about_it() -> None:
-    (pdf,) = [path for path in target.kept("signature") if "cross-reference" in path.name]
+    (pdf,) = [path for path in target.kept_inputs("signature") if "cross-reference" in path.name]
 
     facts = child.collect(io.BytesIO(pdf.read_bytes()), PdfTrust(), AT, AT)
 

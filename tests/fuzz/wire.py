@@ -58,7 +58,7 @@ def _of_a_parcel(headers: Mapping[str, Any], words: list[str], body: bytes) -> N
         headers=headers, body=body, message_id=words[0], type=words[1], user_id=words[2], routing_key=words[3]
     )
     message = cast(AbstractIncomingMessage, delivery)
-    guessed = label.guessed(message)
+    guessed = label.read_leniently(message)
     for text in (guessed.packet_id, guessed.kind, guessed.sender):
         assert len(text) <= label.LONGEST_TEXT
         assert text.isprintable()

@@ -17,7 +17,7 @@ from gateway.trust.pdf_signatures import child
 from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
 from tests.support import pdf_pki, pdfs
 from tests.support.cases import Cases
-from tests.support.pdf_pki import SEEN, SIGNED, agency, person
+from tests.support.pdf_pki import SEEN_AT, SIGNED, agency, person
 
 Change = Callable[[bytes], bytes]
 
@@ -28,7 +28,7 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> PdfTrust:
 
 
 def judged(pdf: bytes, trust: PdfTrust) -> FileVerdict:
-    return pdf_verdict.judge("a.pdf", 1, child.collect(io.BytesIO(pdf), trust, SEEN, SEEN))
+    return pdf_verdict.judge("a.pdf", 1, child.collect(io.BytesIO(pdf), trust, SEEN_AT, SEEN_AT))
 
 
 def never_valid(pdf: bytes, trust: PdfTrust) -> FileVerdict:
@@ -172,7 +172,7 @@ def test_a_field_that_covers_the_page_and_names_no_signer_is_not_valid(trust: Pd
 
 
 def test_what_a_signature_nobody_vouches_for_may_have_covered_is_not_official(trust: PdfTrust) -> None:
-    pdf = pdfs.sign(pdfs.by_both(), _stranger(), "Cover", shown="10 000 000")
+    pdf = pdfs.sign(pdfs.by_both(), _stranger(), "Cover", mark_text="10 000 000")
 
     verdict = judged(pdf, trust)
 

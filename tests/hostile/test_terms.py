@@ -170,7 +170,7 @@ def native(carrier: str) -> bytes:
         return envelopes.native(envelopes.timed(envelopes.document()), terms=envelopes.wishes())
     model, receipt = next((kind[1], kind[3]) for kind in envelopes.every_kind() if kind[0] == carrier)
     terms = envelopes.REGISTERED if carrier == "status 03" else None
-    return envelopes.native(model, of=receipt, terms=terms)
+    return envelopes.native(model, receipt=receipt, terms=terms)
 
 
 def signer(carrier: str) -> pki.KeySigner:
@@ -202,7 +202,7 @@ def test_both_paths_read_the_terms_that_were_written_and_none_that_somebody_chan
     """Vectors have what each verifier says of them."""
     for _, model, receipt, terms in GOOD:
         by = pki.signer(model.sender.organ_id or "", "p256")
-        data = envelopes.native(model, signer=by, of=receipt, terms=terms)
+        data = envelopes.native(model, signer=by, receipt=receipt, terms=terms)
         assert _signed(data, by, fast=True) == _signed(data, by, fast=False) == terms
 
     # They lie in S and not in the body, so the second reference is what covers them.
@@ -244,7 +244,7 @@ def test_the_writer_refuses_terms_that_no_reader_takes(cases: Cases) -> None:
     for model, terms in rows:
         receipt = envelopes.receipt(model.status.code) if model.status else None
         with cases.case(terms), pytest.raises(BreaksRule):
-            envelopes.native(model, of=receipt, terms=terms)
+            envelopes.native(model, receipt=receipt, terms=terms)
 
 
 def test_a_signature_that_no_reader_takes_is_not_written() -> None:

@@ -32,7 +32,9 @@ def _signer(code: str) -> EnvelopeSigner:
 
 def _natives() -> dict[str, bytes]:
     return {
-        name: envelopes.native(envelope, files, signer=_signer(envelope.sender.organ_id or ""), of=receipt)
+        name: envelopes.native(
+            envelope, files, signer=_signer(envelope.sender.organ_id or ""), receipt=receipt
+        )
         for name, envelope, files, receipt in envelopes.every_kind()
     }
 
@@ -44,7 +46,7 @@ DOCUMENT, STATUS = NATIVES["document"], NATIVES["status 03"]
 def _fast_reading(raw: bytes) -> Fast:
     reading = both(raw)
     assert reading is not None
-    return reading.found
+    return reading.parsed
 
 
 def test_a_good_file_of_every_kind_and_each_byte_changed_or_left_out_is_read_alike() -> None:
@@ -66,7 +68,7 @@ def test_any_envelope_that_can_be_written_is_read_alike(envelope: Envelope, file
         files = ()
     signer = _signer(envelopes.SENDER)
     document = envelopes.with_files(envelope, files)
-    raw = envelopes.native(document, files, signer=signer, of=None)
+    raw = envelopes.native(document, files, signer=signer, receipt=None)
     assert _fast_reading(raw).envelope == document
 
 

@@ -68,8 +68,8 @@ class GuideClient:
         )
         return dict(json.loads(self._connection.getresponse().read()))
 
-    def listed(self, since: str, until: str, kind: str = "edoc") -> dict[str, Any]:
-        days = f"fromDate={quote(since, safe='')}&toDate={quote(until, safe='')}"
+    def listed(self, since: str, last: str, kind: str = "edoc") -> dict[str, Any]:
+        days = f"fromDate={quote(since, safe='')}&toDate={quote(last, safe='')}"
         return dict(self.call("GET", f"syncReceivedEdocList?messageType={kind}&{days}")[1])
 
     def get(self, doc_id: str) -> dict[str, Any]:

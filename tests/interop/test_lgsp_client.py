@@ -14,7 +14,7 @@ import pytest
 
 from gateway_labs.simulators.settings import HubOptions, fault_options, late_of
 from tests.interop.lgsp_client import GuideClient
-from tests.interop.test_vxp_client import codes_in, written
+from tests.interop.test_vxp_client import codes_in, sample_file
 from tests.support.clock import ManualClock
 from tests.support.town import lgsp
 
@@ -43,14 +43,14 @@ def text_of(answer: dict[str, Any]) -> bytes:
 
 @pytest.fixture
 def codes() -> tuple[str, list[str]]:
-    file = written("a-new")
+    file = sample_file("a-new")
     (sender,) = codes_in(file, "From")
     return sender, codes_in(file, "To")
 
 
 @pytest.mark.parametrize("plain", ["true", "false"])
 def test_every_call_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]], plain: str) -> None:
-    file, (sender, receivers) = written("a-new"), codes
+    file, (sender, receivers) = sample_file("a-new"), codes
     more = f"[hub]\nplain = {plain}\n"
     with (
         lgsp.start(tmp_path, [sender, *receivers], more) as url,
@@ -85,7 +85,7 @@ def test_every_call_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]], p
 
 
 def test_what_is_refused_has_the_code_of_the_guide(tmp_path: Path, codes: tuple[str, list[str]]) -> None:
-    file, sender = written("a-new"), codes[0]
+    file, sender = sample_file("a-new"), codes[0]
     with lgsp.start(tmp_path, [sender, "Z99.EXTRA"]) as url:
         with client(url, sender, login=(LOGIN[0], "not the password", LOGIN[2])) as thief:
             assert thief.sign_in()[0] == 401
@@ -107,7 +107,7 @@ def test_what_is_refused_has_the_code_of_the_guide(tmp_path: Path, codes: tuple[
 def test_what_was_answered_survives_a_kill_and_the_token_does_not(
     tmp_path: Path, codes: tuple[str, list[str]]
 ) -> None:
-    file, (sender, receivers) = written("a-new"), codes
+    file, (sender, receivers) = sample_file("a-new"), codes
     with lgsp.start(tmp_path, [sender, *receivers]) as url, client(url, sender) as north:
         north.sign_in()
         sent, token = north.send(file)["docId"], north.token
@@ -133,7 +133,7 @@ async def test_what_shows_late_is_in_no_list_before_its_day(
         north, south = axis.settings.systems[0], lgsp.id_of(receivers[0])
         for name, late in (("now", timedelta()), ("late", late_of("late:8"))):
             draft = axis.hub.draft()
-            draft.write_bytes(written("a-new").replace(b"</edXML>", f"<!--{name}--></edXML>".encode()))
+            draft.write_bytes(sample_file("a-new").replace(b"</edXML>", f"<!--{name}--></edXML>".encode()))
             axis.hub.accept(draft, north, "edoc", "", late=late)
 
         clock.advance(timedelta(days=7))

@@ -49,7 +49,7 @@ def element_text(file: bytes, element: str) -> str:
 
 async def got(door: VxpDoor, doc_id: str, name: str = SYSTEM) -> bytes:
     parameters = {"docId": doc_id, "filePath": "/home/clerk"}
-    answer = await door.asked("getEdoc", parameters, body=b"{}", name=name)
+    answer = await door.call("getEdoc", parameters, body=b"{}", name=name)
     assert answer["ErrorCode"] == "0", answer
     return base64.b64decode(answer["data"], validate=True)
 
@@ -71,7 +71,7 @@ async def test_a_document_goes_out_and_in_and_its_statuses_come_back(door: VxpDo
 
     (line,) = await door.listed(name=OTHER)
     assert (line["from"], line["to"], line["status"]) == (DEPARTMENT, PROVINCE, "initial")
-    assert (await door.asked("countReceiveEdoc", verb="GET", name=OTHER))["count"] == 1
+    assert (await door.call("countReceiveEdoc", verb="GET", name=OTHER))["count"] == 1
     received = await got(door, line["docId"], OTHER)
     assert element_text(received, "CodeNumber") == "118"
     parameters = {"docId": line["docId"], "filePath": "/home/clerk"}
@@ -80,8 +80,8 @@ async def test_a_document_goes_out_and_in_and_its_statuses_come_back(door: VxpDo
     (still,) = await door.listed(name=OTHER)
     assert still["docId"] == line["docId"]  # fetched is not settled
     status = {"docId": line["docId"], "status": "done"}
-    assert (await door.asked("updateStatus", status, body=b"{}", name=OTHER))["ErrorCode"] == "0"
-    assert (await door.asked("updateStatus", status, body=b"{}", name=OTHER))["ErrorCode"] == "0"
+    assert (await door.call("updateStatus", status, body=b"{}", name=OTHER))["ErrorCode"] == "0"
+    assert (await door.call("updateStatus", status, body=b"{}", name=OTHER))["ErrorCode"] == "0"
     assert await door.listed(name=OTHER) == []
 
     mine = element_text(received, "DocumentId")
@@ -92,7 +92,7 @@ async def test_a_document_goes_out_and_in_and_its_statuses_come_back(door: VxpDo
 
     statuses = await door.listed("status")
     assert {r["from"] for r in statuses} == {PROVINCE}
-    assert (await door.asked("countReceiveStatus", verb="GET"))["count"] == len(statuses) == 2
+    assert (await door.call("countReceiveStatus", verb="GET"))["count"] == len(statuses) == 2
     files = [await got(door, r["docId"]) for r in statuses]
     assert [element_text(r, "StatusCode") for r in files] == ["01", "03"]
     assert {element_text(r, "DocumentId") for r in files} == {"QLVB-000118"}  # as the system itself called it
@@ -104,9 +104,9 @@ async def test_a_document_goes_out_and_in_and_its_statuses_come_back(door: VxpDo
         await door.say(r["docId"], "done")
     assert await door.listed("status") == []
 
-    (row,) = (await door.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}))["data"]
+    (row,) = (await door.call("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}))["data"]
     assert (row["senderDocId"], row["toCode"], row["receiveStatus"]) == (sent["DocId"], PROVINCE, "done")
-    other = await door.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}, name=OTHER)
+    other = await door.call("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}, name=OTHER)
     assert other["data"] == []
 
 
@@ -184,7 +184,7 @@ async def test_the_list_of_what_was_sent_says_when_it_arrived_and_why_it_was_ref
     edoc = {"servicetype": "eDoc", "messagetype": "edoc"}
 
     async def rows(**more: str) -> dict[str, dict[str, Any]]:
-        answer = await door.asked("getSentEdocList", edoc | more)
+        answer = await door.call("getSentEdocList", edoc | more)
         return {row["senderDocId"]: row for row in answer["data"]}
 
     assert [row["receivedTime"] for row in (await rows()).values()] == ["", ""]
@@ -212,8 +212,8 @@ async def test_every_refusal_is_in_one_language(door: VxpDoor) -> None:
         await door.send(sample_file(business=1)),
         await door.send(edxml_files.status(DEPARTMENT, PROVINCE, "03", "X"), kind="status"),
         await door.send(edxml_files.status(DEPARTMENT, PROVINCE, "13", "X"), kind="status"),
-        await door.asked("getEdoc", {"docId": "inb_1"}),
-        await door.asked("getAgenciesList", {"timestamp": "soon"}),
+        await door.call("getEdoc", {"docId": "inb_1"}),
+        await door.call("getAgenciesList", {"timestamp": "soon"}),
     ]
     for no in refused:
         assert no["status"] == "FAIL"
@@ -303,7 +303,14 @@ async def test_a_recall_names_its_notice_and_is_made_once(door: VxpDoor, form: s
     own: dict[str, Any] = {"number": "7", "notation": "TB-STN"} if form == "by its own number" else {}
     reason = "Sai thể thức" if own else NOTICE
     file = edxml_files.document(
-        DEPARTMENT, [PROVINCE], [], business=1, about="QLVB-000118", reason=reason, id="QLVB-000121", **own
+        DEPARTMENT,
+        [PROVINCE],
+        [],
+        business=1,
+        about="QLVB-000118",
+        reason=reason,
+        id="QLVB-000121",
+        **own,
     )
 
     sent = await door.send(file)
@@ -364,14 +371,14 @@ async def rename(door: VxpDoor, code: str, name: str) -> None:
 
 
 async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> None:
-    agencies = (await door.asked("getAgenciesList"))["data"]
+    agencies = (await door.call("getAgenciesList"))["data"]
     assert {PROVINCE, DEPARTMENT, COMMUNE} <= {agency["code"] for agency in agencies}
     assert CLOSED not in {row["code"] for row in agencies}
     assert CLOSED not in {
-        row["code"] for row in (await door.asked("getAgenciesListQD20", {"level": "1"}))["data"]
+        row["code"] for row in (await door.call("getAgenciesListQD20", {"level": "1"}))["data"]
     }
     await rename(door, MINISTRY, "Bộ Mới")
-    changed = {row["code"]: row for row in (await door.asked("getSynchronizeUnit"))["data"]}
+    changed = {row["code"]: row for row in (await door.call("getSynchronizeUnit"))["data"]}
     assert (changed[CLOSED]["deleted"], changed[MINISTRY]["deleted"]) == (True, False)
     assert changed[MINISTRY]["version"] == 2
     assert changed[MINISTRY]["modifyDate"] == "2026/11/21 08:00:00"
@@ -380,7 +387,7 @@ async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> No
         ("registerAgency", {}, json.dumps(NEW).encode()),
         ("deleteAgency", {"AgencyCode": COMMUNE}, b"{}"),
     ):
-        no = await door.asked(operation, parameters, body=body)
+        no = await door.call(operation, parameters, body=body)
         assert (no["status"], no["ErrorCode"]) == ("FAIL", "403")
         assert "Danh mục mã cơ quan" in no["ErrorDesc"]
 
@@ -418,7 +425,7 @@ async def test_what_cannot_be_sent_is_refused(door: VxpDoor) -> None:
         assert (refused["status"], refused["ErrorCode"], refused["DocId"]) == ("FAIL", code, ""), refused
         assert words in refused["ErrorDesc"]
     parameters = {"from": DEPARTMENT, "messagetype": "edoc", "hash-file": "00"}
-    refused = await door.asked(
+    refused = await door.call(
         "sendEdoc", parameters, body=sample_file() + b"\r\n", kind="application/octet-stream"
     )
     assert (refused["ErrorCode"], refused["DocId"]) == ("422", "")
@@ -445,7 +452,7 @@ async def test_a_refusal_reaches_the_sender_with_its_reason(door: VxpDoor) -> No
     file = await got(door, last["docId"])
     assert element_text(file, "StatusCode") == "02"
     assert "Gửi nhầm nơi nhận" in element_text(file, "Description")
-    (row,) = (await door.asked("getSentEdocList", {"messagetype": "edoc"}))["data"]
+    (row,) = (await door.call("getSentEdocList", {"messagetype": "edoc"}))["data"]
     assert row["receiveStatus"] == "fail"
 
 

@@ -59,7 +59,7 @@ class SdkClient:
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
-    def asked(self, operation: str, parameters: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    def ask(self, operation: str, parameters: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         raw = self.call(operation, parameters or {}, **more)[1]
         # The library reads the answer of this call as US-ASCII; anything else would become question marks.
         answer = json.loads(raw.decode("ascii") if operation == "sendEdoc" else raw)
@@ -76,10 +76,10 @@ class SdkClient:
         parameters = {"from": sender, "servicetype": "eDoc", "messagetype": kind, "hash-file": unpadded}
         if to is not None:
             parameters["to"] = json.dumps(to)
-        answer = self.asked("sendEdoc", parameters, body=file + b"\r\n", kind="application/octet-stream")
+        answer = self.ask("sendEdoc", parameters, body=file + b"\r\n", kind="application/octet-stream")
         assert isinstance(answer["DocId"], str)
         return answer
 
     def listed(self, kind: str = "edoc") -> list[dict[str, Any]]:
-        answer = self.asked("getReceivedEdocList", {"servicetype": "eDoc", "messagetype": kind})
+        answer = self.ask("getReceivedEdocList", {"servicetype": "eDoc", "messagetype": kind})
         return list(answer["data"])

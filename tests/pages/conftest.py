@@ -20,7 +20,7 @@ from tests.pages.watching import Watcher
 from tests.services import chromium
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.services import missing
-from tests.support.town.scenes import Shown
+from tests.support.town.scenes import TownScene
 from tests.support.waiting import LIMIT_S
 
 # The tests of the pages, those that take long too.
@@ -75,7 +75,7 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path, database: str) ->
     """A node of its own at work: with nothing sent yet, or after the demonstration's story for a test marked `told`,
     or with its desks laid for one marked `laid`."""
     marked = {mark.name for mark in request.node.iter_markers()}
-    kind = Shown.DESKS if "laid" in marked else Shown.STORY if "told" in marked else Shown.PEOPLE
+    kind = TownScene.DESKS if "laid" in marked else TownScene.STORY if "told" in marked else TownScene.PEOPLE
     async with opened(tmp_path / "site", kind, database=database) as new_site:
         yield new_site
 
@@ -145,7 +145,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     watcher = getattr(item, "funcargs", {}).get("watcher")
     if report.when == "call" and report.failed and isinstance(watcher, Watcher):
         item.stash[FAILED] = True
-        report.sections.insert(0, ("what the browser saw", watcher.told()))
+        report.sections.insert(0, ("what the browser saw", watcher.report()))
     return report
 
 

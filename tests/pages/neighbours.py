@@ -39,8 +39,8 @@ NAMES = (
     *("An Mẫu", "Bình Thử", "Cam Ví", "Dương Dụ", "Đông Giả", "Gia Định Thử", "Hòa Mẫu"),
     *("Khánh Ví", "Lộc Dụ", "Minh Giả", "Nghĩa Thử", "Phú Mẫu", "Quảng Ví"),
 )
-FURTHER = tuple(f"xa-{n}" for n in range(len(NAMES)))
-OTHERS = ("province", "commune", *FURTHER)
+MORE_COMMUNES = tuple(f"xa-{n}" for n in range(len(NAMES)))
+NEIGHBOURS = ("province", "commune", *MORE_COMMUNES)
 # Who signs for the department.
 SIGNER = "Đặng Giám Đốc"
 HOUR_BEFORE = START - timedelta(hours=1)
@@ -58,15 +58,15 @@ def widen(patch: pytest.MonkeyPatch) -> None:
             "numbering": "A",
             "email": f"vanthu.{actor}@sao-mai.example",
         }
-        for n, (actor, name) in enumerate(zip(FURTHER, NAMES, strict=True))
+        for n, (actor, name) in enumerate(zip(MORE_COMMUNES, NAMES, strict=True))
     }
 
     def wider() -> stage.Cast:
         cast = stage_cast()
-        people = {**cast.data["people"], **{actor: {} for actor in FURTHER}}
+        people = {**cast.data["people"], **{actor: {} for actor in MORE_COMMUNES}}
         return replace(cast, data={**cast.data, **people_data, "people": people})
 
-    patch.setattr(stage, "ACTORS", (*stage.ACTORS, *FURTHER))
+    patch.setattr(stage, "ACTORS", (*stage.ACTORS, *MORE_COMMUNES))
     patch.setattr(stage, "cast", wider)
 
 
@@ -120,10 +120,10 @@ class Town:
 
     async def deliveries(self, actor: str, *sent: OutgoingDocument) -> list[Delivery]:
         async with self.site.node.store.read(await self.scope(actor)) as work:
-            by_document = await work.deliveries.of_many([document.id for document in sent])
+            by_document = await work.deliveries.of_documents([document.id for document in sent])
         return [delivery for document in sent for delivery in by_document[document.id]]
 
-    async def written(self, actor: str) -> list[OutgoingDocument]:
+    async def list_written(self, actor: str) -> list[OutgoingDocument]:
         async with self.site.node.store.read(await self.scope(actor)) as work:
             return list((await work.outgoing.page(limit=100)).items)
 

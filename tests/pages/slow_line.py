@@ -28,7 +28,7 @@ class Coming:
 
     answer: web.StreamResponse
     body: bytes
-    whole: asyncio.Event = field(default_factory=asyncio.Event)
+    is_complete: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class SlowLine:
             await page.evaluate(_PAINTED)
             await coming.answer.write(coming.body[at : at + piece])
         await page.evaluate(_PAINTED)
-        coming.whole.set()
+        coming.is_complete.set()
         await page.wait_for_load_state("load")
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
@@ -69,7 +69,7 @@ class SlowLine:
             if request.headers.get("Sec-Fetch-Dest") == "document":
                 coming = Coming(answer=answer, body=await upstream.read())
                 self.pages.put_nowait(coming)
-                await coming.whole.wait()
+                await coming.is_complete.wait()
             else:
                 async for some in upstream.content.iter_any():
                     await answer.write(some)

@@ -9,7 +9,7 @@ from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
 from tests.pages.guest import calling
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 MESSAGE = "Không đọc được ngày"
@@ -31,7 +31,7 @@ async def test_a_day_that_is_none_is_said_and_nothing_is_given(site: Site, cases
     async with calling(site.url) as guest:
         for role, paths in PATHS.items():
             person = site.person(role, "" if role.is_of_node else "department")
-            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
             for path in paths:
                 with cases.case(path):
                     assert (await guest.get(path)).status == 200

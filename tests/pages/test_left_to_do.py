@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from tests.pages.composing import prepared, press, written
+from tests.pages.composing import list_written, prepared, press
 from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.pages.visiting import Enter, opened
@@ -20,7 +20,7 @@ async def test_the_foot_counts_what_stops_sending_before_the_first_press(
     footer = page.locator("#left")
     await page.fill("#symbol", sent.draft.symbol)
     await press(page, "save")
-    (draft, *_) = await written(site)
+    (draft, *_) = await list_written(site)
     await opened(page, f"/phat-hanh/{draft.id}")
     text_before = await footer.inner_text()
     await press(page, "check")

@@ -12,13 +12,13 @@ import aiohttp
 import pytest_asyncio
 
 from gateway.office.accounts import admin, sessions, sign_in
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.bootstrap.office import account_rules
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.deps import MOST_LIVE_PER_PERSON
 from gateway.office.web.page_handling import COOKIE
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.waiting import within_limit
 
 
@@ -37,7 +37,7 @@ class Streams:
 
     async def token(self, role: PostRole, actor: str = "department") -> str:
         person = self._site.person(role, actor)
-        token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         return await sessions.choose_agency(self._site.node.accounts, token, await self._site.agency(actor))
 
     async def ask(self, token: str) -> tuple[int, bytes]:
@@ -77,7 +77,7 @@ async def test_a_stream_ends_soon_after_its_session(site: Site, streams: Streams
 
     await sessions.sign_out(services, clerk)
     person = site.person(PostRole.HEAD, "department").person
-    await admin.sign_out(services, By(principal_id="operator"), person.login or "")
+    await admin.sign_out(services, Administrator(principal_id="operator"), person.login or "")
     endings = await asyncio.gather(*(read_rest(x) for x in lines[:2]))
     assert all(x.endswith("event: over\ndata: \n\n") for x in endings)
 

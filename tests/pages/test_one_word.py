@@ -15,7 +15,7 @@ from gateway.document_view.facts import received_word, state_word
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.status import REQUESTED, Fact, document_word, incoming_word
-from gateway.incoming.reading import AroundDocument
+from gateway.incoming.reading import DocumentContext
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
 from gateway.office.store.store import OfficeWork
@@ -23,7 +23,7 @@ from gateway.ops.evidence import contents
 from gateway_labs.demo import stage
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 _MOST = 500
@@ -34,7 +34,7 @@ async def _sent(
     site: Site, agency: HostedAgency, work: OfficeWork, document: OutgoingDocument
 ) -> tuple[str, Mapping[str, str]]:
     """The word by the one rule, and by each place that tells one."""
-    deliveries = await work.deliveries.of(document.id)
+    deliveries = await work.deliveries.of_document(document.id)
     line = await work.office.lists.line(document.id)
     words = {
         "API": message(document, deliveries, _LANG).state,
@@ -54,7 +54,7 @@ async def _received(
         "API": inbox_item(document, None, None, _LANG).state,
         "evidence": contents.story_of(site.node, agency, document, (), (), {}).state,
     }
-    lines = documents.incoming_lines(Invocation(), document, word, facts, AroundDocument())
+    lines = documents.incoming_lines(Invocation(), document, word, facts, DocumentContext())
     assert any(received_word(word, _LANG, document.kind) in text for text in lines)
     return word, {**({} if word in REQUESTED else own), **({"list": line.state} if line is not None else {})}
 
@@ -72,7 +72,7 @@ async def one_word_everywhere(site: Site, cases: Cases) -> None:
         async with site.node.store.read(AgencyScope(agency_id=agency.id, principal_id="node")) as work:
             sent = (await work.outgoing.page(limit=_MOST)).items
             arrived = (await work.incoming.page(limit=_MOST)).items
-            facts = await work.facts.of_many([document.id for document in arrived])
+            facts = await work.facts.of_subjects([document.id for document in arrived])
             states = {document.id: await _sent(site, agency, work, document) for document in sent}
             states |= {
                 document.id: await _received(site, agency, work, document, facts[document.id])
@@ -87,7 +87,7 @@ async def one_word_everywhere(site: Site, cases: Cases) -> None:
             words_by_id = {id: word for id, (word, _) in states.items() if id in whole_ids}
     assert {id[:4] for id in words_by_id} == {"msg_", "inb_"}
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         for id, word in words_by_id.items():
             with cases.case(f"page of {id}"):
                 expected = received_word(word, _LANG) if id.startswith("inb_") else state_word(word, _LANG)

@@ -14,7 +14,7 @@ from gateway.outgoing import drafting
 from tests.pages.guest import calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site
-from tests.support.accounts import HERE, Someone
+from tests.support.accounts import ORIGIN, Someone
 from tests.support.cases import Cases
 
 
@@ -38,7 +38,7 @@ async def test_the_bell_tells_nobody_what_they_did_themselves(site: Site, mail: 
 
 async def _rung_subjects(site: Site, person: Someone, subjects: set[str]) -> set[str]:
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         page = (await guest.get("/thong-bao")).text.partition("<main")[2]
         news = json.loads((await guest.get("/su-kien/so")).text)["bell"]["count"]
     rung = {subject for subject in subjects if f"/{subject}" in page}

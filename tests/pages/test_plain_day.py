@@ -62,7 +62,7 @@ async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enter
     await page.locator("[data-main]").click()
     await page.wait_for_url("**/van-ban-den/inb_*told=*")
 
-    stored = [await mail.known(document.id) for document in (urgent, ordinary)]
+    stored = [await mail.load(document.id) for document in (urgent, ordinary)]
     assert [(document.state.value, document.register_no) for document in stored] == [
         ("accepted", "1"),
         ("rejected", None),
@@ -71,7 +71,7 @@ async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enter
     assert (sent.draft.pages, sent.files[0].pages, sent.leaves_at is None) == (1, 1, False)
     await page.goto("/so-van-ban")
     await expect(page.locator("main .notice.good")).to_contain_text("Liên tục 1–2, không thiếu số")
-    fact = await mail.told(usual, "rejected")
+    fact = await mail.await_fact(usual, "rejected")
     assert (fact.reason or "").startswith(f"Thiếu tệp, thiếu trang: {WHY}")
 
 

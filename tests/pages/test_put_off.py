@@ -14,7 +14,7 @@ from gateway.office.web.pages.dashboard import MOST_LINES
 from tests.pages.guest import calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 
 LINES = re.compile(r'<li data-row><div class="work-what"><a data-open href="/van-ban-den/(\w+)"')
 
@@ -24,7 +24,7 @@ async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site
     person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{document.id}"
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         page = await guest.get(f"/can-xu-ly/viec?viec={task}")
         late = local(site.clock.now() + timedelta(days=1))
         form = {"task": task, "day": f"{late:%d/%m/%Y}", "time": f"{late:%H:%M}", "note": "Chờ in"}
@@ -53,7 +53,7 @@ async def test_what_is_express_or_late_stands_on_the_home_page_whatever_else_wai
     person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{express.id}"
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         page = await guest.get(f"/can-xu-ly/viec?viec={task}")
         soon = local(site.clock.now() + timedelta(minutes=5))
         form = {"task": task, "day": f"{soon:%d/%m/%Y}", "time": f"{soon:%H:%M}", "note": "Chờ in"}

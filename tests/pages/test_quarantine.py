@@ -13,7 +13,7 @@ from tests.pages.guest import Guest, calling
 from tests.pages.mail import Mail
 from tests.pages.quarantine import land_broken, land_changed, packets_aside
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 MAIN = re.compile(r'class="button main" href="([^"]+)"')
@@ -25,7 +25,7 @@ FOREIGN = re.compile(r"(changed|broken)-1|\b[A-Z]+-[A-Z]{2,}|\b(the|of|not|is|si
 
 async def _clerk(site: Site, guest: Guest) -> None:
     person = site.person(PostRole.CLERK, "department")
-    guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+    guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
 
 
 async def test_a_packet_that_was_changed_after_signing_is_returned(site: Site, mail: Mail) -> None:
@@ -54,8 +54,8 @@ async def test_a_packet_that_was_changed_after_signing_is_returned(site: Site, m
 
 async def _facts_of_sender(mail: Mail, id: str) -> list[Fact]:
     async with mail.node.store.read(await mail.scope("province")) as work:
-        (delivery,) = await work.deliveries.of(id)
-        return list(await work.facts.of(delivery.id))
+        (delivery,) = await work.deliveries.of_document(id)
+        return list(await work.facts.of_subject(delivery.id))
 
 
 async def test_the_clerks_lists_of_packets_put_aside_are_in_plain_words(

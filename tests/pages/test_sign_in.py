@@ -14,7 +14,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.domain.person import AccountStanding
 from gateway.errors import Denied
 from gateway.office.accounts import admin, sessions
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from tests.pages import axe
@@ -81,7 +81,7 @@ async def test_a_clerk_signs_in_works_and_signs_out(
 async def test_whoever_fails_reads_the_same_whatever_was_wrong(site: Site, guest: Guest) -> None:
     person, with_device = clerk(site), site.person(PostRole.OPERATOR)
     locked = site.person(PostRole.HEAD, "province")
-    by = By.person(with_device.person.id)
+    by = Administrator.person(with_device.person.id)
     await admin.stand(site.node.accounts, by, locked.login, AccountStanding.LOCKED, "for this test alone")
 
     answers = [

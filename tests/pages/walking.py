@@ -43,7 +43,7 @@ class Walk:
     """`done` are routes seen before, by whomever; `left_out` answers with files, or acts. `empty`: route, words and address
     of each part of a page that had nothing to show."""
 
-    done: set[str] = field(default_factory=set)
+    visited: set[str] = field(default_factory=set)
     left_out: frozenset[str] = frozenset()
     empty: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -69,8 +69,8 @@ class Walk:
                 if link not in queued:
                     queued.add(link)
                     waiting.append(link)
-            if page_route.name not in self.done:
-                self.done.add(page_route.name)
+            if page_route.name not in self.visited:
+                self.visited.add(page_route.name)
                 if page.url != answer.url:
                     await page.goto(target)
                 yield page_route

@@ -36,7 +36,7 @@ class Watcher:
         """From now on these answers are no failure."""
         self.expected |= set(statuses)
 
-    def told(self) -> str:
+    def report(self) -> str:
         """The last answers, and everything that was wrong."""
         return "\n".join([*self.answers, *self.wrong])
 

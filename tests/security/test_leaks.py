@@ -56,7 +56,7 @@ def test_a_secret_in_what_is_logged_beside_or_by_a_child_is_heard(watch: Watch) 
     assert len(watch.leaks()) == 1
     watch.emit(record("it failed", user="correct horse"))
     assert len(watch.leaks()) == 1
-    watch.heard("stderr of a child: correct horse\n")
+    watch.take_output("stderr of a child: correct horse\n")
     assert len(watch.leaks()) == 1
 
 
@@ -67,7 +67,7 @@ def test_the_watch_of_this_run_knows_what_the_settings_make_and_hears_every_logg
     watch = Watch()
     watch._secrets = WATCH._secrets
     for text in texts:
-        watch.heard(text)
+        watch.take_output(text)
         assert len(watch.leaks()) == 1
 
     assert WATCH in logging.getLogger().handlers

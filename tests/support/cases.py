@@ -32,13 +32,13 @@ class Cases:
         except (Exception, pytest.fail.Exception) as failure:  # reason: every failure is reported at the end
             self._failures.append((str(name), failure))
 
-    def each(self, rows: Iterable[T] | Mapping[str, T], check: Callable[[T], object]) -> None:
+    def check_rows(self, rows: Iterable[T] | Mapping[str, T], check: Callable[[T], object]) -> None:
         """Check each row. The rows of a mapping go by their keys."""
         for name, row in _by_name(rows):
             with self.case(name):
                 check(row)
 
-    async def each_async(
+    async def check_rows_async(
         self, rows: Iterable[T] | Mapping[str, T], check: Callable[[T], Awaitable[object]]
     ) -> None:
         """Check each row, one after another."""

@@ -30,7 +30,7 @@ class Deciders:
     totp: Mapping[str, str]
 
     @classmethod
-    def of(cls, settings: Path) -> Deciders:
+    def add_to(cls, settings: Path) -> Deciders:
         """Add two deciders to the node of these settings, which has none yet."""
         return cls(settings=settings, totp=asyncio.run(_add_people(settings)))
 

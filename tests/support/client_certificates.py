@@ -59,11 +59,11 @@ def nginx(party: Party) -> str:
     return quote(pem(party).decode(), safe="-._~")
 
 
-def said(party: Party) -> dict[str, str]:
+def header_fields(party: Party) -> dict[str, str]:
     return {client_certificate.HEADER: header(party)}
 
 
-def written(party: Party, folder: Path, name: str) -> tuple[Path, Path]:
+def write_files(party: Party, folder: Path, name: str) -> tuple[Path, Path]:
     """The files of a certificate and of its key."""
     public, private = folder / f"{name}.pem", folder / f"{name}.key"
     public.write_bytes(pem(party))

@@ -122,14 +122,14 @@ def replacement(files: Files = TWO_FILES) -> Envelope:
     return document(files, kind=Kind.REPLACEMENT, business=business, document_id=new_id)
 
 
-def status(code: str = "03", *, sender: str = RECEIVER, about: str = SENDER) -> Envelope:
+def status(code: str = "03", *, sender: str = RECEIVER, subject: str = SENDER) -> Envelope:
     """A status; for a 13 give the original sender as `sender`."""
     return Envelope(
         kind=Kind.STATUS,
         sender=_organisation(sender, "Sở Mô phỏng tỉnh Bình Minh"),
         response_for=(
             ResponseFor(
-                organ_id=about,
+                organ_id=subject,
                 code="118/STN-VP",
                 document_id=DOCUMENT_ID,
                 promulgation_date=date(2031, 3, 4),
@@ -171,7 +171,7 @@ def every_kind() -> list[tuple[str, Envelope, Files, Receipt | None]]:
         ("recall", recall(), (), None),
         ("replacement", replacement(), TWO_FILES, None),
         *answers,
-        ("status 13", status("13", sender=SENDER, about=RECEIVER), (), None),
+        ("status 13", status("13", sender=SENDER, subject=RECEIVER), (), None),
     ]
 
 
@@ -232,7 +232,7 @@ def native(
     files: Files = TWO_FILES,
     *,
     signer: EnvelopeSigner | None = None,
-    of: Receipt | None = None,
+    receipt: Receipt | None = None,
     at: datetime = SIGNED_AT,
     packet_id: str = PACKET_ID,
     terms: Terms | None = None,
@@ -242,7 +242,7 @@ def native(
     files = files if envelope.attachments else ()
     signer = signer or pki.signer(envelope.sender.organ_id or SENDER)
     out = BytesIO()
-    write(envelope, contents(files), out, signer, qualifier(envelope, of, packet_id, terms), at)
+    write(envelope, contents(files), out, signer, qualifier(envelope, receipt, packet_id, terms), at)
     return out.getvalue()
 
 

@@ -41,7 +41,7 @@ from tests.support.clock import START
 from tests.support.pki import NOT_AFTER, NOT_BEFORE, key
 
 # The stage's certificates run for two years; by then every one of them has expired.
-LATER = datetime(2031, 3, 4, tzinfo=UTC)
+YEARS_LATER = datetime(2031, 3, 4, tzinfo=UTC)
 SOON = START + timedelta(days=1)
 
 
@@ -69,7 +69,7 @@ class TimeAuthority:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class Scene:
     """Products of the scene: packs, and the means of a court. `trust` has everything that the packs need."""
 
     folder: Path
@@ -87,7 +87,7 @@ class Made:
 
 
 @cache
-def made() -> Made:
+def played_scene() -> Scene:
     """The scene, played once."""
     return asyncio.run(_play())
 
@@ -168,7 +168,7 @@ async def pack_of(town: node.Town, code: str, id: str) -> bytes:
     return b"".join(packed.pieces())
 
 
-async def _play() -> Made:
+async def _play() -> Scene:
     folder = Path(tempfile.mkdtemp(prefix="gateway-evidence-"))
     authority = TimeAuthority()
     async with node.opened(folder / "node") as town:
@@ -183,10 +183,10 @@ async def _play() -> Made:
         await sealed(town, authority)
         head = await town.node.store.log.head()
         assert head.seal is not None
-        await town.node.store.log.published(head.seal.signed.seal.number, town.clock.now())
+        await town.node.store.log.record_published(head.seal.signed.seal.number, town.clock.now())
         (folder / "published.seal").write_bytes(head.seal.to_bytes())
         settings = town.node.settings
-        return Made(
+        return Scene(
             folder=folder,
             sent=await pack_of(town, node.DEPARTMENT, sent.id),
             received=await pack_of(town, node.PROVINCE, arrived.id),

@@ -24,7 +24,7 @@ async def make(node: Office, count: int) -> None:
     assert agency is not None
     scope = AgencyScope(agency_id=agency.id, principal_id="child")
     async with node.store.read(scope) as work:
-        total = len(await work.events.of("made"))
+        total = len(await work.events.of_subject("made"))
     while total < count:
         async with node.store.begin(scope) as work:
             batch = [(EventKind.DELIVERY_RETRY, {"n": n}) for n in range(total, min(total + AT_ONCE, count))]

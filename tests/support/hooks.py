@@ -20,9 +20,9 @@ from aiohttp.test_utils import TestServer
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.domain.webhook import Delivery, Endpoint
+from gateway.domain.webhook import Endpoint, WebhookDelivery
 from gateway.settings import Settings
-from gateway.webhooks import WantedEndpoint
+from gateway.webhooks import NewWebhook
 from gateway.workers.webhooks import Pusher, Spawn
 from tests.support.node import DEPARTMENT, Town
 
@@ -65,14 +65,14 @@ class Receiver:
     behave: Behaviour = fine
     bodies: list[dict[str, Any]] = field(default_factory=list)
     raw: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
+    seen_sequences: set[int] = field(default_factory=set)
     _arrival: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def sequences(self) -> list[int]:
         return [body["sequence"] for body in self.bodies]
 
-    async def until(self, count: int) -> None:
+    async def wait_for(self, count: int) -> None:
         """Returns when so many came."""
         while len(self.bodies) < count:
             self._arrival.clear()
@@ -80,14 +80,14 @@ class Receiver:
 
     async def until_all(self, count: int) -> None:
         """Returns when so many different ones came."""
-        while len(self.seen) < count:
-            await self.until(len(self.bodies) + 1)
+        while len(self.seen_sequences) < count:
+            await self.wait_for(len(self.bodies) + 1)
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.raw.append((dict(request.headers), body))
         self.bodies.append(json.loads(body))
-        self.seen.add(self.bodies[-1].get("sequence", 0))
+        self.seen_sequences.add(self.bodies[-1].get("sequence", 0))
         self._arrival.set()
         return await self.behave(request)
 
@@ -120,14 +120,12 @@ class Hooked:
         return await self.town.scope(DEPARTMENT)
 
     async def add(self, url: str, *types: str, **more: Any) -> tuple[str, Endpoint]:
-        return await self.town.node.webhooks.add(
-            await self.scope(), WantedEndpoint(url=url, types=types, **more)
-        )
+        return await self.town.node.webhooks.add(await self.scope(), NewWebhook(url=url, types=types, **more))
 
     async def endpoint(self, id: str) -> Endpoint:
-        return await self.town.node.webhooks.one((await self.scope()).agency_id, id)
+        return await self.town.node.webhooks.get((await self.scope()).agency_id, id)
 
-    async def log(self, id: str) -> list[Delivery]:
+    async def log(self, id: str) -> list[WebhookDelivery]:
         """Oldest event first."""
         attempts, _ = await self.town.node.webhooks.log((await self.scope()).agency_id, id, 500)
         return list(reversed(attempts))
@@ -151,11 +149,11 @@ class Hooked:
             aging=clock,
             spawn=spawn,
             stop=asyncio.Event(),
-            again=on_retry,
-            told=lambda: None,
+            wake=on_retry,
+            announce=lambda: None,
             at_once=8,
             lease_s=60.0,
-            kept=timedelta(days=30),
+            retention=timedelta(days=30),
             chance=lambda: self.chance,
         )
 

@@ -38,7 +38,7 @@ class Watch(logging.Handler):
             self._secrets[secret] = None
         return secret
 
-    def heard(self, output: str) -> None:
+    def take_output(self, output: str) -> None:
         """Take in the stderr of one of our processes."""
         self._lines.append(output)
 

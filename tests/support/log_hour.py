@@ -43,7 +43,7 @@ class HourLog:
 
 
 @contextmanager
-def written(now_s: Callable[[], float]) -> Iterator[io.StringIO]:
+def capture_log(now_s: Callable[[], float]) -> Iterator[io.StringIO]:
     """Collect what the process writes, limited as by the program's own handler, by these seconds."""
     stream, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(stream), root.level
@@ -67,7 +67,7 @@ async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
     end, number = clock.now() + span, 0
     turns = [(clock.now(), name) for name in ("", *loops)]
     began = clock.now()
-    with written(lambda: (clock.now() - began).total_seconds()) as stream:
+    with capture_log(lambda: (clock.now() - began).total_seconds()) as stream:
         while turns[0][0] < end:
             at, name = heapq.heappop(turns)
             clock.advance(max(at - clock.now(), timedelta()))
@@ -88,7 +88,7 @@ async def turn(name: str, loop: Loop, trouble: Trouble, town: Town) -> float:
             pass
     except Exception as error:  # reason: as the loop's own guard
         return trouble.broke(error)
-    trouble.over()
+    trouble.clear()
     return max(longest_sleep_s(name, town.node.settings.workers.poll_s), IDLE_S)
 
 

@@ -14,7 +14,7 @@ from email.policy import SMTP
 
 
 @dataclass(slots=True)
-class Taken:
+class ReceivedMail:
     """One mail as it came over the line."""
 
     sender: str
@@ -44,7 +44,7 @@ class MailServer:
     refuses: dict[str, str] = field(default_factory=dict)
     refused_addresses: set[str] = field(default_factory=set)
     silent: bool = False
-    taken: list[Taken] = field(default_factory=list)
+    mails: list[ReceivedMail] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -139,8 +139,10 @@ class _Talk:
     async def _data(self) -> None:
         await self._say("354 go on")
         raw = await self._reader.readuntil(b"\r\n.\r\n")
-        self._server.taken.append(
-            Taken(self._sender, self._to, raw[:-3].replace(b"\r\n..", b"\r\n."), self._is_secret, self._user)
+        self._server.mails.append(
+            ReceivedMail(
+                self._sender, self._to, raw[:-3].replace(b"\r\n..", b"\r\n."), self._is_secret, self._user
+            )
         )
         await self._say("250 taken")
 

@@ -33,12 +33,12 @@ class OddHub:
     url: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
-    said: list[Mapping[str, str]] = field(default_factory=list)
+    request_headers: list[Mapping[str, str]] = field(default_factory=list)
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         operation = request.match_info["operation"]
         self.calls[operation] += 1
-        self.said.append({name.lower(): value for name, value in request.headers.items()})
+        self.request_headers.append({name.lower(): value for name, value in request.headers.items()})
         await request.read()
         if operation in self.answers:
             return await self.answers[operation](request)

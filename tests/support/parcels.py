@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.ports.axis import Arrival, Axis, Fate, Parcel
-from tests.support.waiting import PAUSE_S, until
+from tests.support.waiting import PAUSE_S, wait_until
 
 LEASE_S = 60.0
 
@@ -42,7 +42,7 @@ async def received(*axes: Axis, count: int = 1, limit: int = 10, lease_s: float 
                 await axis.wait(PAUSE_S)
         return len(arrivals) >= count
 
-    await until(are_here, f"{count} parcels")
+    await wait_until(are_here, f"{count} parcels")
     return arrivals
 
 
@@ -52,9 +52,9 @@ async def nothing_more(*axes: Axis, code: str = "Z92") -> None:
     arrivals = await received(*axes)
     assert [a.packet_id for a in arrivals] == ["marker"]
     for axis in axes:
-        await axis.settle(arrivals[0], done=True)
+        await axis.settle(arrivals[0], is_done=True)
 
 
-async def settled(axis: Axis, arrivals: Sequence[Arrival], *, done: bool = True) -> None:
+async def settled(axis: Axis, arrivals: Sequence[Arrival], *, is_done: bool = True) -> None:
     for arrival in arrivals:
-        await axis.settle(arrival, done=done)
+        await axis.settle(arrival, is_done=is_done)

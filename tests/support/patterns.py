@@ -26,7 +26,7 @@ _CHOICES = 4
 class Use:
     """Pattern, its place in the code, and the method called on it there."""
 
-    where: str
+    place: str
     pattern: re.Pattern[Any]
     method: str
 

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from tests.support.pki import NOT_AFTER, NOT_BEFORE, PrivateKey, key, key_usage
 
 SIGNED = datetime(2026, 11, 18, 3, 0, tzinfo=UTC)
-SEEN = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+SEEN_AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 ORGANISATION = "Sở Mẫu"
 _ORGANISATION_ID = ObjectIdentifier("2.5.4.97")
 

@@ -87,7 +87,7 @@ def sign(
     chain: Sequence[Holder] = (),
     digest: str = "sha256",
     pades: bool = True,
-    shown: str | None = None,
+    mark_text: str | None = None,
     strict: bool = True,
 ) -> bytes:
     """The PDF with one more signature, as an update; `shown` is the text of its mark on the first page."""
@@ -99,8 +99,8 @@ def sign(
         docmdp_permissions=certify or MDPPerm.FILL_FORMS,
         subfilter=SigSeedSubFilter.PADES if pades else SigSeedSubFilter.ADOBE_PKCS7_DETACHED,
     )
-    look = TextStampStyle(stamp_text=shown, border_width=0) if shown else None
-    spec = fields.SigFieldSpec(field, box=(400, 780, 560, 820)) if shown else None
+    look = TextStampStyle(stamp_text=mark_text, border_width=0) if mark_text else None
+    spec = fields.SigFieldSpec(field, box=(400, 780, 560, 820)) if mark_text else None
     signer = _Signer(
         meta, signer=simple(holder, chain), timestamper=stamper, stamp_style=look, new_field_spec=spec
     )

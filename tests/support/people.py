@@ -41,7 +41,7 @@ class Someone:
         """Return the code that the device shows now."""
         return pyotp.TOTP(self.totp).at(self.services.clock.now())
 
-    async def here(self) -> SignedIn:
+    async def signed_in(self) -> SignedIn:
         """Signed in; half a minute later, because a code is good once."""
         await self.services.clock.sleep(31)
         return await people.sign_in(self.services, self.name, PASSPHRASE, self.code())
@@ -77,10 +77,14 @@ async def proposed(user: Someone, *bindings: Binding, content: ProposalContent |
     services = user.services
     now = services.clock.now()
     changes = tuple(proposals.binding_change([], binding, now, services.overlap) for binding in bindings)
-    return await proposals.propose(services, await user.here(), content or ProposalContent(bindings=changes))
+    return await proposals.propose(
+        services, await user.signed_in(), content or ProposalContent(bindings=changes)
+    )
 
 
 async def approved(other: Someone, proposal: Proposal) -> Proposal:
     """Approve a proposal, with the right digits typed."""
     expected = proposal.content.expected
-    return await approvals.approve(other.services, await other.here(), proposal.id, expected, proposal.digest)
+    return await approvals.approve(
+        other.services, await other.signed_in(), proposal.id, expected, proposal.digest
+    )

@@ -62,7 +62,7 @@ class Province:
         axis = self.layout(nodes)
         old = {name: user.password_hash for name, user in live.users.items()}
         hashes = definitions.password_hashes({node: self.passwords[node] for node in axis.nodes}, old)
-        goal = layout.wanted(axis, hashes)
+        goal = layout.wanted_state(axis, hashes)
         return plan(live, goal, admin=self.broker.user, remove_nodes=remove_nodes)
 
     async def bring(self, nodes: Mapping[str, str], *, remove_nodes: bool = False) -> BrokerPlan:

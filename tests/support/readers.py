@@ -20,14 +20,14 @@ from gateway.edxml.scan import EnvelopeScan, NotMine
 from gateway.errors import InvalidEnvelope
 
 
-class Said(NamedTuple):
+class Reading(NamedTuple):
     """All that a reader says of a file."""
 
-    found: canonical.Fast
+    parsed: canonical.Fast
     properties_digest: bytes
 
 
-def both(raw: bytes, limits: EnvelopeLimits | None = None) -> Said | None:
+def both(raw: bytes, limits: EnvelopeLimits | None = None) -> Reading | None:
     """Return the reading of both readers, which must agree; None: not a native file."""
     limits = limits or EnvelopeLimits()
     streamed, closed = (_streamed(raw, limits, opens=opens) for opens in (True, False))
@@ -86,7 +86,7 @@ def _tree(parsed: canonical.Fast | None) -> bytes | None:
     return None if parsed is None or parsed.tree is None else etree.tostring(parsed.tree, method="c14n")
 
 
-def _streamed(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None:
+def _streamed(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Reading | None:
     scan = EnvelopeScan(limits, opens=opens)
     try:
         if not raw.startswith(DECLARATION):
@@ -107,14 +107,14 @@ def _streamed(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None
         a=scan.a,
         b=scan.b,
     )
-    return Said(parsed, sha256(parts.signed_properties).digest())
+    return Reading(parsed, sha256(parts.signed_properties).digest())
 
 
-def _read_tree(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None:
+def _read_tree(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Reading | None:
     try:
-        reading = Said(*canonical.read_tree(raw, limits, opens=opens))
+        reading = Reading(*canonical.read_tree(raw, limits, opens=opens))
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
     form = schema.check(schema.skeleton([raw], limits))
-    assert _judged_alike(reading.found) is (form is None), "the schema says two things"
+    assert _judged_alike(reading.parsed) is (form is None), "the schema says two things"
     return reading

@@ -34,7 +34,7 @@ class Responder:
 
     url: str
     answer: Answer
-    asked: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
+    requests: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
     dripped: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, body: bytes) -> None:
         responder: Responder = self.server.responder  # type: ignore[attr-defined]  # as above
-        responder.asked.append((self.path, body, dict(self.headers)))
+        responder.requests.append((self.path, body, dict(self.headers)))
         reply = responder.answer(body)
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.kind)

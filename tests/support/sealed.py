@@ -89,7 +89,7 @@ class Book:
 
 def codes(report: AuditReport) -> list[tuple[str, str]]:
     """List the code and place of each finding."""
-    return [(finding.code, finding.where) for finding in report.findings]
+    return [(finding.code, finding.place) for finding in report.findings]
 
 
 async def tamper(url: str, *statements: str, **values: object) -> None:
@@ -107,7 +107,7 @@ async def tamper(url: str, *statements: str, **values: object) -> None:
         await engine.dispose()
 
 
-async def told(book: Book) -> None:
+async def fill_log(book: Book) -> None:
     """Twelve events and three seals; people wrote something in the middle four."""
     for n in range(3):
         await book.tell(4, {"reason": "Sai địa chỉ"} if n == 1 else None)

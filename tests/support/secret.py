@@ -40,7 +40,7 @@ def plain_places(folder: Path, raw: bytes = SECRET) -> list[str]:
     return places
 
 
-async def secret_came(town: Town) -> Packet:
+async def deliver_secret(town: Town) -> Packet:
     packet = town.forge(document(files=FILES), FILES)
     await town.brought(packet)
     return packet

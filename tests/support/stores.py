@@ -243,7 +243,7 @@ async def stored(
                 case IncomingDocument():
                     await work.incoming.add(row)
                 case OutboxItem():
-                    await work.outbox.put(row)
+                    await work.outbox.add(row)
                 case InboxPacket():
                     await work.inbox.land(row)
 

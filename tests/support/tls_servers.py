@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from tests.support.waiting import LIMIT_S
 
 
-def made(folder: Path, name: str, ends: datetime) -> tuple[Path, Path]:
+def make_certificate(folder: Path, name: str, ends: datetime) -> tuple[Path, Path]:
     """A certificate of this machine, its own authority, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -84,12 +84,12 @@ def fill(hsm: Hsm, tokens: Sequence[tuple[str, Sequence[KeyOnToken]]]) -> dict[s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
+class TerminalRun:
     """Outcome of one command line at a terminal. `seen` is everything that stood on it but the data."""
 
     code: int
     out: str
-    seen: str
+    screen: str
 
     @property
     def json(self) -> Any:
@@ -98,7 +98,7 @@ class Typed:
 
 def at_terminal(
     words: Sequence[str | Path], hsm: Hsm, folder: Path, pin: str | None, instead: Path | None = None
-) -> Typed:
+) -> TerminalRun:
     """Run a command line at a terminal; type the PIN when it is asked for, once. None: no person is there to type.
     `instead`: a file in the terminal's place."""
     keyboard, terminal = pty.openpty()
@@ -116,10 +116,10 @@ def at_terminal(
         _answer(child, keyboard, err, pin)
         child.join(LIMIT_S)
         screen = err.read_bytes() + _echo(keyboard)
-        return Typed(
+        return TerminalRun(
             code=-1 if child.exitcode is None else child.exitcode,
             out=out.read_text("utf-8"),
-            seen=screen.decode("utf-8", errors="replace"),
+            screen=screen.decode("utf-8", errors="replace"),
         )
     finally:
         os.close(keyboard)

@@ -17,7 +17,7 @@ from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.broker import plan
 from gateway.transport.broker.definitions import document
-from gateway.transport.broker.plan import Binding, Policy, Thing
+from gateway.transport.broker.plan import BrokerEntity, QueueBinding, QueuePolicy
 from tests.services.rabbit import quoted
 from tests.support.broker import Broker
 from tests.support.leaks import WATCH
@@ -31,7 +31,7 @@ class Topology:
         self.passwords: dict[str, str] = {}
         self._limit = delivery_limit
         self._hosts: dict[str, Sequence[str]] = {}
-        self._bound: frozenset[Binding] = frozenset()
+        self._bound: frozenset[QueueBinding] = frozenset()
 
     def name(self, node: str) -> str:
         """Return the name of a test's node on the broker."""
@@ -44,7 +44,7 @@ class Topology:
         axis = plan.BrokerLayout(vhost=self.broker.vhost, nodes=tuple(self._hosts), hosts=keys)
         bound = frozenset(plan.bindings(axis))
         policies = [self._policy(p) for p in plan.policies(axis.nodes)]
-        parts: list[Thing] = [*plan.exchanges(), *plan.queues(axis.nodes), *policies, *bound]
+        parts: list[BrokerEntity] = [*plan.exchanges(), *plan.queues(axis.nodes), *policies, *bound]
         self.broker.ask("POST", "/api/definitions/{vhost}", document(parts, self.broker.vhost))
         for old in self._bound - bound:
             key = quoted(old.key)
@@ -68,11 +68,11 @@ class Topology:
         for user in self.passwords:
             self.broker.ask("DELETE", f"/api/users/{quoted(user)}")
 
-    def _policy(self, policy: Policy) -> Policy:
+    def _policy(self, policy: QueuePolicy) -> QueuePolicy:
         if policy.name in (names.SINK_POLICY, names.DEAD_POLICY):
             return policy
         node = policy.name.removeprefix("lienthong.")
-        return Policy(
+        return QueuePolicy(
             name=policy.name,
             pattern=policy.pattern,
             definition=names.node_policy_definition(node, self._limit),

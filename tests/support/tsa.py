@@ -78,7 +78,7 @@ class Running:
     url: str
     now: datetime
     wrong: Callable[[bytes, tsp.TimeStampResp], Reply] | None = None
-    asked: list[bytes] = field(default_factory=list)
+    requests: list[bytes] = field(default_factory=list)
 
 
 @cache
@@ -113,7 +113,7 @@ def running(authority: Tsa, now: datetime) -> Iterator[Running]:
     """Its server."""
 
     def answer(request: bytes) -> Reply:
-        service.asked.append(request)
+        service.requests.append(request)
         reply = authority.reply(request, service.now)
         return service.wrong(request, reply) if service.wrong else Reply(body=reply.dump(), kind=REPLY)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway.workers import couriers
-from gateway.workers.loop import Done
+from gateway.workers.loop import StepResult
 from tests.faults.killer import Call, Counter, Killer
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, opened
 
@@ -82,7 +82,7 @@ async def _run_town(folder: Path, breaker: Breaker) -> list[str]:
 
 async def _turn(town: Town, breaker: Breaker) -> None:
     node = town.node
-    steps: Sequence[Callable[[], Awaitable[Done]]] = (
+    steps: Sequence[Callable[[], Awaitable[StepResult]]] = (
         lambda: couriers.pack_batch(node.out, BATCH, LEASE_S),
         lambda: couriers.dispatch_batch(node.out, BATCH, LEASE_S),
         lambda: couriers.land_batch(node.inn, BATCH, LEASE_S),

@@ -17,10 +17,10 @@ PAUSE_S = 0.02
 
 
 @overload
-async def until(condition: Callable[[], Awaitable[T]], description: str) -> T: ...
+async def wait_until(condition: Callable[[], Awaitable[T]], description: str) -> T: ...
 @overload
-async def until(condition: Callable[[], T], description: str) -> T: ...
-async def until(condition: Callable[[], Any], description: str) -> Any:
+async def wait_until(condition: Callable[[], T], description: str) -> T: ...
+async def wait_until(condition: Callable[[], Any], description: str) -> Any:
     """Return the first true answer of the condition; TimeoutError names what never came."""
     end = time.monotonic() + LIMIT_S
     while True:

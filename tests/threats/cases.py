@@ -23,11 +23,11 @@ from tests.hostile import (
 from tests.hostile.forge import Mutation, behind, swap
 from tests.support import envelopes, pki
 from tests.support.packets import PDF
-from tests.threats.doors import Told
+from tests.threats.doors import Routing
 from tests.threats.ground import ELLIPTIC, NOW, RSA, STRANGER, WEAK, letter
 
 FILES: envelopes.Files = (("cong-van.pdf", PDF), ("phu-luc-1.txt", "Phụ lục một\n".encode()))
-HELD = "held"
+HELD_WORD = "held"
 """A file that the clerk has to look at, in a packet that is good."""
 Make = Callable[["Letter"], bytes]
 
@@ -40,8 +40,8 @@ class Letter:
     now: datetime = NOW
 
     @property
-    def told(self) -> Told:
-        return Told(packet_id=f"01JZ{self.n:022d}")
+    def routing(self) -> Routing:
+        return Routing(packet_id=f"01JZ{self.n:022d}")
 
     def model(self, files: envelopes.Files = FILES, **changes: object) -> Envelope:
         return letter(int(f"{self.n}118"), files, **changes)
@@ -55,7 +55,7 @@ class Letter:
     ) -> bytes:
         """`late`: how long after the usual moment it says that it was signed."""
         at = envelopes.SIGNED_AT + late
-        packet_id = self.told.packet_id
+        packet_id = self.routing.packet_id
         return envelopes.native(model or self.model(files), files, signer=signer, at=at, packet_id=packet_id)
 
 
@@ -328,7 +328,7 @@ def _more_cases() -> Iterator[Case]:
     def enclosed(letter: Letter) -> bytes:
         return letter.signed(files=(("kem.edxml", envelopes.native()),))
 
-    yield Case(threat=125, name="signed-by-the-same", make=enclosed, code=HELD)
+    yield Case(threat=125, name="signed-by-the-same", make=enclosed, code=HELD_WORD)
 
 
 def _encodings() -> Iterator[Case]:
@@ -347,7 +347,7 @@ def _encodings() -> Iterator[Case]:
         ("73-size", _in_archive(lambda raw: _changed_at(raw, raw.index(b"PK\x07\x08") + 12)), "DAMAGED"),
         ("73-cut", _in_archive(lambda raw: raw[:-30]), "DAMAGED"),
         ("73-something-after", _in_archive(lambda raw: raw + b"more"), "DAMAGED"),
-        ("73-something-before", _in_archive(lambda raw: b"MZ" + raw), HELD),
+        ("73-something-before", _in_archive(lambda raw: b"MZ" + raw), HELD_WORD),
         ("73-plain-text", _in_archive(lambda raw: b"plain text"), test_not_canonical.GENERAL),
     ]
     yield from _from(rows, _owned)

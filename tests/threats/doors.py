@@ -27,7 +27,7 @@ from gateway.domain.queues import InboxPacket
 from gateway.edxml.verify import CODES
 from gateway.ports.axis import Parcel
 from tests.support import envelopes
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 from tests.threats.ground import ELLIPTIC, NOW, RECEIVER, SENDER, Ground, letter
 
 MB = 1024 * 1024
@@ -67,7 +67,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Routing:
     """What the axis is made to say of a packet; by default the truth about the sender's document."""
 
     packet_id: str = envelopes.PACKET_ID
@@ -86,7 +86,7 @@ class Door(Protocol):
         """Return the time of the clock that judges here."""
         ...
 
-    async def deliver(self, raw: bytes, routing: Told | None = None) -> Outcome:
+    async def deliver(self, raw: bytes, routing: Routing | None = None) -> Outcome:
         """What became of these bytes. Fails the test where the node does not go on as before."""
 
 
@@ -104,16 +104,16 @@ class AxisDoor:
     ground: Ground
     is_axis: bool = True
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(50_000))
-    _heard: int = 0
+    _answers_read: int = 0
 
     @property
     def now(self) -> datetime:
         return self.ground.town.clock.now()
 
-    async def deliver(self, raw: bytes, routing: Told | None = None) -> Outcome:
+    async def deliver(self, raw: bytes, routing: Routing | None = None) -> Outcome:
         stored_before = await self._count_kept()
         with bounded_memory():
-            await self.publish(raw, routing or Told())
+            await self.publish(raw, routing or Routing())
             row = await self.settled(raw)
         outcome = self._outcome(row, await self.answers(), held=await self._is_held(row))
         stored = stored_before + (row.incoming_id is not None and outcome.word is not Word.DEDUP)
@@ -123,7 +123,7 @@ class AxisDoor:
         await self.takes_the_next()
         return outcome
 
-    async def publish(self, raw: bytes, routing: Told, to: str = RECEIVER) -> None:
+    async def publish(self, raw: bytes, routing: Routing, to: str = RECEIVER) -> None:
         parcel = Parcel(
             packet_id=routing.packet_id,
             kind=routing.kind,
@@ -145,7 +145,7 @@ class AxisDoor:
             row = await self._row(digest)
             return row if row is not None and row.state in _FINAL else None
 
-        row = await until(last_row, "the end of these bytes")
+        row = await wait_until(last_row, "the end of these bytes")
         assert row is not None
         return row
 
@@ -153,7 +153,7 @@ class AxisDoor:
         """A good packet is admitted and answered with 01, and nothing lies about."""
         n = next(self._numbers)
         raw = envelopes.native(letter(n, files), files, signer=ELLIPTIC, packet_id=f"good-{n}")
-        await self.publish(raw, Told(packet_id=f"good-{n}"))
+        await self.publish(raw, Routing(packet_id=f"good-{n}"))
         row = await self.settled(raw)
         assert (row.state, row.code) == ("done", None), f"the next good packet: {row}"
         assert await self.answers() == ("01",)
@@ -170,11 +170,11 @@ class AxisDoor:
                 if arrival.kind == Kind.STATUS:
                     with arrival.open() as source:
                         codes.extend(match.decode() for match in _STATUS.findall(source.read()))
-                await self.ground.sender.settle(arrival, done=True)
+                await self.ground.sender.settle(arrival, is_done=True)
             await self.ground.town.carry()
             return False
 
-        await until(have_all_arrived, "the answers that the node has sent")
+        await wait_until(have_all_arrived, "the answers that the node has sent")
         self._answers_read += len(codes)
         return tuple(codes)
 
@@ -224,7 +224,7 @@ class CommandDoor:
     def now(self) -> datetime:
         return NOW
 
-    async def deliver(self, raw: bytes, routing: Told | None = None) -> Outcome:
+    async def deliver(self, raw: bytes, routing: Routing | None = None) -> Outcome:
         with bounded_memory():
             outcome = self._read(raw)
         assert self._read(envelopes.native()).word in (Word.ADMITTED, Word.TOLD), "the next good file"
@@ -233,7 +233,7 @@ class CommandDoor:
     def _read(self, raw: bytes) -> Outcome:
         path = self.folder / "packet.edxml"
         path.write_bytes(raw)
-        code, out = typed([self.name, str(path), *self.words, "-o", "json"])
+        code, out = run_command([self.name, str(path), *self.words, "-o", "json"])
         report = json.loads(out)
         assert [p.name for p in self.folder.iterdir()] == [path.name], "something was left beside the file"
         return self._judged(code, report) if self.name == "verify" else self._explained(code, report)
@@ -254,7 +254,7 @@ class CommandDoor:
 _APP = cache(main.build)
 
 
-def typed(words: Sequence[str]) -> tuple[int, str]:
+def run_command(words: Sequence[str]) -> tuple[int, str]:
     """The exit code and what went to stdout; a stack trace anywhere fails the test."""
     out, err = io.StringIO(), io.StringIO()
     root = logging.getLogger()

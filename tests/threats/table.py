@@ -83,7 +83,7 @@ class Result:
 
     test: str
     state: str
-    said: Mapping[str, str] = field(default_factory=dict)
+    recorded: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -95,7 +95,7 @@ class Result:
             "tests/long/", "tests/", 1
         )  # a long test goes on with the subject of a short one
         place = max((prefix for prefix in _PLACES if file.startswith(prefix)), key=len, default="tests")
-        return self.said.get("entry") or _PLACES[place]
+        return self.recorded.get("entry") or _PLACES[place]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +125,8 @@ def results_of(test: str, state: str, properties: Iterable[tuple[str, object]]) 
     """Results of one test: of each case that it tried, or its own."""
     pairs = [(name, str(value)) for name, value in properties]
     for row in (json.loads(value) for name, value in pairs if name == CASE):
-        yield Result(test=f"{test}[{row.pop('id')}]", state=row.pop("state"), said=row)
-    yield Result(test=test, state=state, said={name: value for name, value in pairs if name != CASE})
+        yield Result(test=f"{test}[{row.pop('id')}]", state=row.pop("state"), recorded=row)
+    yield Result(test=test, state=state, recorded={name: value for name, value in pairs if name != CASE})
 
 
 def load(path: Path = LIST) -> dict[int, Threat]:
@@ -167,7 +167,7 @@ def lines(threats: Mapping[int, Threat], results: Sequence[Result]) -> Iterator[
 
 def _outcomes(threat: Threat, own: Sequence[Result]) -> tuple[str, ...]:
     """Those that tests recorded, in the order of the list; where none did, what the tests themselves assert."""
-    outcomes = {result.said["outcome"] for result in own if "outcome" in result.said} - {ASIDE}
+    outcomes = {result.recorded["outcome"] for result in own if "outcome" in result.recorded} - {ASIDE}
     return tuple(word for word in WORDS if word in outcomes) or (threat.outcome if own else ())
 
 
@@ -180,7 +180,7 @@ def _lacks(threat: Threat, own: Sequence[Result]) -> str:
         return f"{len(wrong)} failed: {wrong[0]}"
     if skipped := _in_state(own, "skipped"):
         return f"{len(skipped)} not run: {skipped[0]}"
-    other = {result.said.get("outcome", ASIDE) for result in own} - {*threat.outcome, ASIDE}
+    other = {result.recorded.get("outcome", ASIDE) for result in own} - {*threat.outcome, ASIDE}
     return f"another outcome: {', '.join(sorted(other))}" if other else ""
 
 

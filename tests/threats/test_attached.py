@@ -11,7 +11,7 @@ import pytest
 from tests.support import api, envelopes
 from tests.support.cases import Cases
 from tests.support.packets import PDF
-from tests.threats.doors import AxisDoor, Told, Word
+from tests.threats.doors import AxisDoor, Routing, Word
 from tests.threats.ground import ELLIPTIC, RECEIVER, SENDER, letter
 from tests.threats.table import Record, tried
 from tests.unit.trust import test_inspector as made
@@ -67,7 +67,7 @@ async def test_each_threat_in_an_attached_file_waits_for_the_clerk(
             model = letter(next(_NUMBERS), files)
             native = envelopes.native(model, files, signer=ELLIPTIC, packet_id=packet_id)
 
-            outcome = await embedded.deliver(native, Told(packet_id=packet_id))
+            outcome = await embedded.deliver(native, Routing(packet_id=packet_id))
 
             say(outcome.word.value)
             assert (outcome.word, outcome.answered) == (Word.HELD, ("01",)), outcome

@@ -10,7 +10,7 @@ import pytest
 from gateway.edxml.verify import CODES
 from tests.support.cases import Cases
 from tests.threats import table
-from tests.threats.cases import CASES, FIRST, HELD, Case, Letter
+from tests.threats.cases import CASES, FIRST, HELD_WORD, Case, Letter
 from tests.threats.doors import AxisDoor, CommandDoor, Door, Word, word_of
 
 SAMPLE = 100
@@ -29,7 +29,7 @@ def sample() -> list[Case]:
 async def try_at(door: Door, case: Case, cases: Cases, record: table.Record) -> None:
     letter = Letter(n=next(_NUMBERS), now=door.now)
     with table.tried(cases, record, case.id, door.name) as say:
-        outcome = await door.deliver(case.make(letter), letter.told)
+        outcome = await door.deliver(case.make(letter), letter.routing)
 
         say(outcome.word.value)
         if outcome.word is Word.TOLD:
@@ -41,7 +41,7 @@ async def try_at(door: Door, case: Case, cases: Cases, record: table.Record) -> 
         elif not door.is_axis:
             # What its files are is no matter of the envelope's verdict.
             assert outcome.word is Word.ADMITTED, outcome
-        elif case.code == HELD:
+        elif case.code == HELD_WORD:
             assert outcome.word is Word.HELD, outcome
         else:
             answer = (outcome.code, outcome.word, outcome.answered)

@@ -61,8 +61,8 @@ def test_a_line_tells_what_is_wanting() -> None:
         ([passed], ""),
         ([passed, failed], f"1 failed: {TEST}"),
         ([Result(test=TEST, state="skipped")], f"1 not run: {TEST}"),
-        ([Result(test=TEST, state="passed", said={"outcome": "told"})], ""),
-        ([Result(test=TEST, state="passed", said={"outcome": "admitted"})], "another outcome: admitted"),
+        ([Result(test=TEST, state="passed", recorded={"outcome": "told"})], ""),
+        ([Result(test=TEST, state="passed", recorded={"outcome": "admitted"})], "another outcome: admitted"),
     ):
         (line,) = table.lines(THREATS, results)
         assert line.lacks == lacks
@@ -82,7 +82,7 @@ def test_a_number_that_only_a_test_has_is_told_and_a_threat_without_a_door_needs
 def test_the_doors_that_were_tried_are_told() -> None:
     results = [
         Result(test=TEST, state="passed"),
-        Result(test=TEST, state="passed", said={"entry": "broker", "outcome": "rej-sec"}),
+        Result(test=TEST, state="passed", recorded={"entry": "broker", "outcome": "rej-sec"}),
     ]
 
     (line,) = table.lines(THREATS, results)

@@ -18,7 +18,7 @@ from tests.hostile import forge
 from tests.support import api, envelopes
 from tests.support.cases import Cases
 from tests.support.packets import PDF
-from tests.threats.doors import AxisDoor, Told, Word, typed
+from tests.threats.doors import AxisDoor, Routing, Word, run_command
 from tests.threats.ground import ELLIPTIC, RECEIVER, letter
 from tests.threats.table import Record, tried
 
@@ -82,7 +82,7 @@ async def brought(door: AxisDoor, text: str) -> dict[str, Any]:
     """The document as the API shows it, after the packet was taken in."""
     name = f"text-{next(_NUMBERS)}"
     raw = packet(text, name)
-    outcome = await door.deliver(raw, Told(packet_id=name))
+    outcome = await door.deliver(raw, Routing(packet_id=name))
     assert outcome.word in (Word.ADMITTED, Word.HELD), outcome
     assert outcome.answered == ("01",)
     (document,) = [d for d in await door.ground.town.incoming(RECEIVER) if d.packet_id == name]
@@ -125,6 +125,6 @@ async def on_the_terminal(door: AxisDoor, id: str) -> str:
     """What a person at a terminal is shown of the document; a table is words alone."""
     folder = door.ground.folder / "gateway.toml"
     folder.write_text(f'[node]\nname = "demo"\ndata_dir = {json.dumps(str(door.ground.folder))}\n')
-    code, out = await asyncio.to_thread(typed, ["--config", str(folder), "inbox", "show", id])
+    code, out = await asyncio.to_thread(run_command, ["--config", str(folder), "inbox", "show", id])
     assert code == 0
     return out

@@ -10,7 +10,7 @@ from gateway import random_bytes
 
 def test_nothing_comes_twice_to_any_thread() -> None:
     with ThreadPoolExecutor(4) as threads:
-        some = threads.map(lambda _: [random_bytes.sixteen() for _ in range(2000)], range(4))
+        some = threads.map(lambda _: [random_bytes.random_16() for _ in range(2000)], range(4))
     numbers = [x for few in some for x in few]
 
     assert {len(x) for x in numbers} == {16}
@@ -19,11 +19,11 @@ def test_nothing_comes_twice_to_any_thread() -> None:
 
 
 def test_a_forked_process_gets_others() -> None:
-    random_bytes.sixteen()  # more were drawn than were handed out
+    random_bytes.random_16()  # more were drawn than were handed out
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         try:
-            os.write(writer, b"".join(random_bytes.sixteen() for _ in range(300)))
+            os.write(writer, b"".join(random_bytes.random_16() for _ in range(300)))
         finally:
             os._exit(0)
     os.close(writer)
@@ -33,4 +33,4 @@ def test_a_forked_process_gets_others() -> None:
 
     theirs = {raw[at : at + 16] for at in range(0, len(raw), 16)}
     assert len(theirs) == 300
-    assert theirs.isdisjoint(random_bytes.sixteen() for _ in range(300))
+    assert theirs.isdisjoint(random_bytes.random_16() for _ in range(300))

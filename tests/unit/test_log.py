@@ -181,7 +181,7 @@ def test_an_error_that_nobody_foresaw_has_its_trace_once_an_hour(
     for minute in range(61):
         minutes.now = 60.0 * minute
         for job in ("1", "2"):
-            log.unforeseen(logger, "job.broke", raised(ValueError("a library broke")), job=job)
+            log.log_unforeseen(logger, "job.broke", raised(ValueError("a library broke")), job=job)
 
     log_lines = lines.read()
     assert [n for n, line in enumerate(log_lines) if "trace" in line] == [0, 60]
@@ -198,7 +198,7 @@ def test_what_a_disk_a_line_or_a_server_does_has_no_trace(
         assert "trace" not in line
         assert line["why"] == str(error)
 
-    cases.each(
+    cases.check_rows(
         (
             OSError(errno.ENOSPC, "No space left on device"),
             ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),

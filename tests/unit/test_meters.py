@@ -32,14 +32,14 @@ def test_a_label_that_is_not_declared_is_an_error() -> None:
 def test_a_timing_is_noted_even_when_its_body_breaks() -> None:
     count_before = value("gateway_transaction_seconds_count", kind="broken")
 
-    with pytest.raises(RuntimeError), meters.TRANSACTION.around(kind="broken"):
+    with pytest.raises(RuntimeError), meters.TRANSACTION.measure(kind="broken"):
         raise RuntimeError("broken")
 
     assert value("gateway_transaction_seconds_count", kind="broken") == count_before + 1
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_time() -> None:
-    meters.LANDED_TO_VERDICT.took(-5.0, state="held")
+    meters.LANDED_TO_VERDICT.observe(-5.0, state="held")
 
     assert value("gateway_landed_to_verdict_seconds_bucket", state="held", le="0.05") >= 1
 

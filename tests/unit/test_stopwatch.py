@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from gateway.domain.document import Lane
 from gateway.domain.pace import SLOT, Metric, paces
-from gateway.stopwatch import Stopwatch, at_door, came
+from gateway.stopwatch import Stopwatch, arrived_at, note_arrival
 from tests.support.clock import START, ManualClock
 
 
@@ -17,7 +17,7 @@ def test_a_week_of_work_is_kept_as_one_hour_of_it() -> None:
     for _ in range(7 * 24 * 12):
         for metric in Metric:
             for lane in Lane:
-                stopwatch.took(metric, lane, clock.now() - timedelta(seconds=3))
+                stopwatch.record(metric, lane, clock.now() - timedelta(seconds=3))
         clock.advance(SLOT)
 
     slots = stopwatch.slots()
@@ -30,7 +30,7 @@ def test_a_week_of_work_is_kept_as_one_hour_of_it() -> None:
 def test_after_an_hour_of_nothing_nothing_is_told() -> None:
     clock = ManualClock()
     stopwatch = Stopwatch("embedded", clock)
-    stopwatch.took(Metric.ACCEPT, Lane.NORMAL, clock.now())
+    stopwatch.record(Metric.ACCEPT, Lane.NORMAL, clock.now())
     assert len(stopwatch.slots()) == 1
 
     clock.advance(timedelta(minutes=66))
@@ -42,14 +42,14 @@ def test_a_clock_that_was_set_back_counts_as_no_time_at_all() -> None:
     clock = ManualClock()
     stopwatch = Stopwatch("embedded", clock)
 
-    stopwatch.took(Metric.ACCEPT, Lane.NORMAL, clock.now() + timedelta(hours=1))
+    stopwatch.record(Metric.ACCEPT, Lane.NORMAL, clock.now() + timedelta(hours=1))
 
     (pace,) = paces(stopwatch.slots())
     assert pace.p99 == 0.025
 
 
 def test_the_moment_of_the_call_is_known_inside_of_it_alone() -> None:
-    with at_door(START):
-        assert came() == START
+    with note_arrival(START):
+        assert arrived_at() == START
 
-    assert came() is None
+    assert arrived_at() is None

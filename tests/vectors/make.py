@@ -71,7 +71,7 @@ def all_vectors() -> tuple[Vector, ...]:
 def _good() -> Iterator[Vector]:
     for kind, model, files, receipt in envelopes.every_kind():
         signer = pki.signer(model.sender.organ_id or "", "p256")
-        raw = envelopes.native(model, files, signer=signer, of=receipt)
+        raw = envelopes.native(model, files, signer=signer, receipt=receipt)
         yield Vector(name=f"1-{kind.replace(' ', '-')}", raw=raw, signer=signer)
     for name, signer in (("rsa-2048", RSA), ("rsa-4096", LONG)):
         yield Vector(name=f"1-{name}", raw=envelopes.native(signer=signer), signer=signer)
@@ -84,7 +84,7 @@ def _good() -> Iterator[Vector]:
         yield Vector(name=f"1-text-{name}", raw=raw, signer=ELLIPTIC)
     for name, model, receipt, terms in test_terms.GOOD:
         signer = pki.signer(model.sender.organ_id or "", "p256")
-        raw = envelopes.native(model, signer=signer, of=receipt, terms=terms)
+        raw = envelopes.native(model, signer=signer, receipt=receipt, terms=terms)
         yield Vector(name=f"1-terms-{name}", raw=raw, signer=signer)
     imitation = "<ds:Signature Id='x'>"
     files = (("kem.edxml", imitation.encode()),)

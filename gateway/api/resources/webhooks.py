@@ -15,21 +15,21 @@ from gateway.api import routes
 from gateway.api.call import Call, PageOut, PageQuery, once
 from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
-from gateway.api.shapes import Asked, Code, EventWord, Line, Moment, ScopeWord, Told, growing
+from gateway.api.shapes import Code, EventWord, Line, Moment, RequestModel, ResponseModel, ScopeWord, growing
 from gateway.domain.account import ApiScope
 from gateway.domain.webhook import (
     LONGEST_OVERLAP_H,
     MOST_FILTERS,
-    Delivery,
     DeliveryState,
     Endpoint,
     EndpointState,
     PauseWhy,
     Try,
     TryCode,
+    WebhookDelivery,
 )
 from gateway.errors import NotFound
-from gateway.webhooks import WantedEndpoint, WebhookService, sequence_in
+from gateway.webhooks import NewWebhook, WebhookService, parse_sequence
 
 _MOST_AT_ONCE = 200
 _Types = Annotated[list[Line], Field(max_length=MOST_FILTERS)]
@@ -43,7 +43,7 @@ _TYPES_TEXT = (
 )
 
 
-class WebhookIn(Asked):
+class WebhookIn(RequestModel):
     """A webhook to make."""
 
     url: Url = Field(
@@ -57,7 +57,7 @@ class WebhookIn(Asked):
     )
 
 
-class WebhookChangeIn(Asked):
+class WebhookChangeIn(RequestModel):
     """Fields to change; an absent one stays."""
 
     url: Url | None = None
@@ -68,7 +68,7 @@ class WebhookChangeIn(Asked):
     )
 
 
-class RotateIn(Asked):
+class RotateIn(RequestModel):
     """Another secret."""
 
     overlap_h: int = Field(
@@ -79,7 +79,7 @@ class RotateIn(Asked):
     )
 
 
-class RedeliverIn(Asked):
+class RedeliverIn(RequestModel):
     """Which events are to be told anew."""
 
     events: list[Code] | None = Field(
@@ -94,7 +94,7 @@ class DeliveriesQuery(PageQuery):
     state: Literal["waiting", "delivered", "failed"] | None = None
 
 
-class WebhookOut(Told):
+class WebhookOut(ResponseModel):
     """`behind`: events that were not looked at for it yet; `waiting`: those that are tried again."""
 
     id: str
@@ -120,7 +120,7 @@ class WebhookOut(Told):
     )
 
 
-class WebhooksOut(Told):
+class WebhooksOut(ResponseModel):
     data: list[WebhookOut]
 
 
@@ -130,11 +130,11 @@ class WebhookMade(WebhookOut):
     )
 
 
-class WebhookRemoved(Told):
+class WebhookRemoved(ResponseModel):
     id: str
 
 
-class TryOut(Told):
+class TryOut(ResponseModel):
     """`answer` is the beginning of what was answered, cleaned."""
 
     at: Moment
@@ -144,7 +144,7 @@ class TryOut(Told):
     answer: str
 
 
-class DeliveryOut(Told):
+class DeliveryOut(ResponseModel):
     """Delivery of one event, whose content is in the feed."""
 
     event: str
@@ -162,7 +162,7 @@ class Deliveries(PageOut[DeliveryOut]):
     """One page, newest event first."""
 
 
-class Redelivered(Told):
+class Redelivered(ResponseModel):
     count: int
 
 
@@ -175,9 +175,7 @@ ROUTES = Routes("webhooks", ApiScope.WEBHOOKS_MANAGE)
     text="Those that are told no more than this key may read; so it is with every call on webhooks.",
 )
 async def list_webhooks(call: Call) -> WebhooksOut:
-    visible = [
-        w for w in await _services(call).listed(call.scope().agency_id) if w.scopes <= _key_scopes(call)
-    ]
+    visible = [w for w in await _services(call).list(call.scope().agency_id) if w.scopes <= _key_scopes(call)]
     return WebhooksOut(data=[await _webhook_view(call, w) for w in visible])
 
 
@@ -194,12 +192,12 @@ async def list_webhooks(call: Call) -> WebhooksOut:
 async def make_webhook(call: Call, body: WebhookIn) -> web.Response:
     """Make a webhook. Its secret is in no row: a repeat of the call has the same answer without it."""
     secrets: list[str] = []
-    endpoint_wish = WantedEndpoint(
+    endpoint_wish = NewWebhook(
         url=body.url,
         types=tuple(body.types),
         scopes=_key_scopes(call),
         note=body.note,
-        after=_sequence(body.after, "/after") if body.after is not None else None,
+        start_after=_sequence(body.after, "/after") if body.after is not None else None,
     )
 
     async def act() -> str:
@@ -293,7 +291,7 @@ async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
         endpoint.agency_id,
         endpoint.id,
         query.limit,
-        before=upper_bound,
+        before_sequence=upper_bound,
         state=DeliveryState(query.state) if query.state else None,
     )
     is_active = endpoint.state is EndpointState.ACTIVE
@@ -321,7 +319,7 @@ def _key_scopes(call: Call) -> frozenset[ApiScope]:
 
 async def _load_visible(call: Call) -> Endpoint:
     """Load the webhook; NotFound also for one that gets more than the key may read."""
-    endpoint = await _services(call).one(call.scope().agency_id, call.path("id"))
+    endpoint = await _services(call).get(call.scope().agency_id, call.path("id"))
     if not endpoint.scopes <= _key_scopes(call):
         raise NotFound("the agency has no such webhook that this key may manage")
     return endpoint
@@ -329,7 +327,7 @@ async def _load_visible(call: Call) -> Endpoint:
 
 def _sequence(text: str, pointer: str) -> int:
     try:
-        return sequence_in(text)
+        return parse_sequence(text)
     except NotFound as error:
         raise bad_value(pointer, "evt_…, 0", pointer.strip("/?")) from error
 
@@ -337,7 +335,7 @@ def _sequence(text: str, pointer: str) -> int:
 async def _webhook_view(call: Call, endpoint: Endpoint) -> WebhookOut:
     figures = (await _services(call).rows.figures(endpoint.agency_id, [endpoint.id]))[endpoint.id]
     now = call.deps.clock.now()
-    return WebhookOut.of(
+    return WebhookOut.from_object(
         endpoint,
         **asdict(figures),
         scopes=sorted(endpoint.scopes),
@@ -348,15 +346,15 @@ async def _webhook_view(call: Call, endpoint: Endpoint) -> WebhookOut:
 
 
 async def _made_view(call: Call, endpoint: Endpoint, secret: str | None) -> WebhookMade:
-    return WebhookMade.of(await _webhook_view(call, endpoint), secret=secret)
+    return WebhookMade.from_object(await _webhook_view(call, endpoint), secret=secret)
 
 
 def _try(attempt: Try) -> TryOut:
-    return TryOut.of(attempt, answer=attempt.said)
+    return TryOut.from_object(attempt, answer=attempt.said)
 
 
-def _delivery(delivery: Delivery, *, is_active: bool) -> DeliveryOut:
-    return DeliveryOut.of(
+def _delivery(delivery: WebhookDelivery, *, is_active: bool) -> DeliveryOut:
+    return DeliveryOut.from_object(
         delivery,
         event=delivery.event_id,
         type=delivery.kind,

@@ -36,7 +36,7 @@ class HabitsMemory:
 
     _habits: OrderedDict[str, tuple[datetime, Habits]] = field(default_factory=OrderedDict)
 
-    async def of(self, services: OfficeOutgoingServices, scope: AgencyScope) -> Habits:
+    async def load(self, services: OfficeOutgoingServices, scope: AgencyScope) -> Habits:
         now, agency = services.clock.now(), scope.agency_id
         at, habits = self._habits.get(agency, (None, Habits()))
         if at is not None and at <= now < at + _REMEMBERED_FOR:

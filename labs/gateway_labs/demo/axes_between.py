@@ -130,7 +130,7 @@ async def vhost(admin: Admin, hosts: Mapping[str, str]) -> AsyncIterator[Vhost]:
     async with management.opened(admin.api, admin.user, admin.password, name) as broker:
         try:
             live = await broker.state()
-            target = plan.wanted(layout, password_hashes(passwords, {}))
+            target = plan.wanted_state(layout, password_hashes(passwords, {}))
             steps = plan.plan(live, target, admin=admin.user)
             async for _ in management.done_steps(broker, steps.steps):
                 pass

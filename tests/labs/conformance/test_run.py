@@ -84,7 +84,7 @@ async def test_after_its_time_the_run_ends_and_says_so(sandbox: Running) -> None
         score = await run.run(subject, only={17, 18}, limit_s=1.0)
 
     admitted, receipt = score.steps
-    assert admitted.found[-1].came == "the time of the run ended"
+    assert admitted.expectations[-1].actual == "the time of the run ended"
     assert receipt.as_json("en")["skipped"] == {"because": "time", "step": None}
 
 
@@ -93,7 +93,9 @@ async def test_the_score_sheet_is_a_page_without_scripts_that_escapes_what_came(
     check = Check()
     check.equal("state", "sent", "<script>alert(1)</script>")
     (step,) = score.steps
-    bad = replace(score, steps=(replace(step, passed=False, found=tuple(check.found)),), target="<b>")
+    bad = replace(
+        score, steps=(replace(step, passed=False, expectations=tuple(check.expectations)),), target="<b>"
+    )
 
     for lang in labels.LANGUAGES:
         page = sheet(bad, lang)

@@ -40,8 +40,8 @@ def test_number_date_subject_and_signer_on_the_paper_are_those_that_are_sent(key
     assert (fields.number.value, fields.symbol.value) == (draft["number"], draft["symbol"])
     assert fields.issued_on.value == DAY
     assert (
-        papers.about(str(fields.subject.value), draft["type"]).casefold()
-        == papers.about(draft["subject"], draft["type"]).casefold()
+        papers.summarize_subject(str(fields.subject.value), draft["type"]).casefold()
+        == papers.summarize_subject(draft["subject"], draft["type"]).casefold()
     )
     assert fields.signer.value == draft["signer"][0]
     assert str(fields.title.value).casefold() == draft["signer"][1].casefold()

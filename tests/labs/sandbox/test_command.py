@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from gateway_labs.sandbox.cast import cast
-from tests.unit.cli.conftest import Said, Terminal
+from tests.unit.cli.conftest import CommandRun, Terminal
 
 
 def test_the_robots_are_listed_for_programs(terminal: Terminal) -> None:
@@ -20,7 +20,7 @@ def test_the_robots_are_listed_for_programs(terminal: Terminal) -> None:
 
 
 def test_what_needs_a_sandbox_at_work_says_that_there_is_none(terminal: Terminal, tmp_path: Path) -> None:
-    def ask(*words: str) -> Said:
+    def ask(*words: str) -> CommandRun:
         return terminal.type("--lang", "en", "sandbox", *words, "--folder", tmp_path)
 
     for words in (("clock", "+3d"), ("reset", "--yes")):

@@ -112,7 +112,7 @@ def test_a_request_stands_with_the_document_that_it_is_about(memory: Memory) -> 
     memory.note(ROBOT, packet_note("1"), b"", START, [])
     memory.note(ROBOT, packet_note("2", document_id="recall", target="d", kind="recall"), b"", START, [])
 
-    assert [packet.told["digest"] for packet in memory.packets(0, 10, document="d")] == ["1", "2"]
-    subject = memory.about(ROBOT, "d")
+    assert [packet.content["digest"] for packet in memory.packets(0, 10, document="d")] == ["1", "2"]
+    subject = memory.find_document(ROBOT, "d")
     assert subject is not None
     assert subject["kind"] == "recall"

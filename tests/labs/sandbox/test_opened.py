@@ -75,7 +75,7 @@ async def test_a_robot_plays_its_script_as_the_clock_goes(kit: Kit) -> None:
     await kit.packet(check, refused["document_id"], "edoc")
     await kit.bench.ask("POST", "/sandbox/clock", {"move": "+10s"})
     await kit.state(check, refused["id"], "rejected")
-    assert check.passed, check.found
+    assert check.passed, check.expectations
 
 
 async def test_what_no_robot_or_clock_can_do_is_refused(kit: Kit) -> None:
@@ -142,7 +142,7 @@ async def test_a_new_beginning_keeps_address_and_key_and_nothing_else(
             return False
 
     kit.patience_s = 60.0
-    assert await kit.until(begun, bool)
+    assert await kit.poll(begun, bool)
     assert (await kit.bench.ask("GET", "/sandbox")).get("clock", "ahead_seconds") == 0
 
 

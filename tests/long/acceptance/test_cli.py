@@ -47,7 +47,7 @@ META = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class CommandRun:
     code: int
     out: str
     err: str
@@ -68,8 +68,8 @@ class Office:
     def settings(self) -> Path:
         return self.folder / "gateway.toml"
 
-    def type(self, *words: str | Path) -> Done:
-        return typed("--config", self.settings, *words)
+    def type(self, *words: str | Path) -> CommandRun:
+        return run_command("--config", self.settings, *words)
 
     def well(self, *words: str | Path) -> Any:
         """The JSON of a command that must succeed."""
@@ -78,7 +78,7 @@ class Office:
         return run.json
 
 
-def typed(*words: str | Path) -> Done:
+def run_command(*words: str | Path) -> CommandRun:
     """The program's entry in this process: the same words and the same outputs, without a start for each."""
     root, ours = logging.getLogger(), logging.getLogger("gateway")
     handlers, levels = root.handlers[:], (root.level, ours.level)
@@ -91,8 +91,8 @@ def typed(*words: str | Path) -> Done:
         root.handlers[:] = handlers
         root.setLevel(levels[0])
         ours.setLevel(levels[1])
-    WATCH.heard(err.getvalue())
-    return Done(code=code, out=out.getvalue(), err=err.getvalue())
+    WATCH.take_output(err.getvalue())
+    return CommandRun(code=code, out=out.getvalue(), err=err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def bound(office: Office, partners: tuple[Office, ...]) -> None:
     table = office.folder / "bindings.csv"
     rows = [f"{other.code},{other.folder / 'cert.pem'}" for other in partners]
     table.write_text("\n".join(("code,certificate", *rows)) + "\n", encoding="utf-8")
-    deciders = Deciders.of(office.settings)
+    deciders = Deciders.add_to(office.settings)
     with typing(deciders.lines(FIRST)):
         proposal = office.well("keys", "propose-all", table, "--as", FIRST, "--yes")
     digits = [sha256[-16:] for sha256 in proposal["sha256"]]
@@ -190,7 +190,7 @@ def sent(office: Office, to: Office, number: str, *more: str) -> Any:
     )
 
 
-def eventually(office: Office, *words: str, has: str) -> Done:
+def eventually(office: Office, *words: str, has: str) -> CommandRun:
     """Types the same after each event at that office until the answer has that word: the other node works at its own
     pace."""
     lines = office.type("watch", "--after", "0", "--once", "-o", "ndjson").out.splitlines()

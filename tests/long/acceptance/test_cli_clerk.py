@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.long.acceptance.test_cli import Done, typed
+from tests.long.acceptance.test_cli import CommandRun, run_command
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document
 
 pytestmark = [pytest.mark.timeout(120)]
@@ -25,9 +25,9 @@ class Desk:
         self._settings.write_text(f'[node]\nname = "town"\ndata_dir = "{data}"\n', encoding="utf-8")
         self._agency = agency
 
-    async def type(self, *words: str | Path) -> Done:
+    async def type(self, *words: str | Path) -> CommandRun:
         line = ("--config", self._settings, "--agency", self._agency, *words)
-        return await asyncio.to_thread(typed, *line)
+        return await asyncio.to_thread(run_command, *line)
 
     async def listed(self, *words: str) -> Any:
         return json.loads((await self.type(*words, "-o", "json")).out)["data"]

@@ -67,7 +67,7 @@ async def test_a_copy_broken_on_purpose_fails_the_right_steps_and_no_others(
             score = await run.run(replace(run.itself(real), url=url, patience_s=25.0))
 
     assert {s.n for s in score.steps if not (s.passed or s.skipped)} == wrong
-    assert {s.n: s.skipped.cause for s in score.steps if s.skipped} == {32: SkipCause.GIVEN}
+    assert {s.n: s.skipped.cause for s in score.steps if s.skipped} == {32: SkipCause.MISSING_INPUT}
 
 
 async def test_every_fixture_is_answered_as_its_index_says(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from gateway.store import reporting
 from tests.services.process import kept_ports
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, opened
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = 200  # more than the fastest machine delivers between two looks
@@ -95,7 +95,7 @@ async def loaded(tmp_path: Path) -> AsyncIterator[Town]:
 async def delivered(town: Town) -> int:
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         sent = (await work.outgoing.page(limit=DOCUMENTS)).items
-        deliveries_by_id = await work.deliveries.of_many([x.id for x in sent])
+        deliveries_by_id = await work.deliveries.of_documents([x.id for x in sent])
     return sum(x.state == "delivered" for deliveries in deliveries_by_id.values() for x in deliveries)
 
 
@@ -108,7 +108,7 @@ async def test_a_node_stopped_under_load_leaves_nothing_held_and_loses_nothing(
     folder = loaded.node.settings.node.data_dir
 
     async with serving(folder, drain_s) as first:
-        await until(lambda: delivered(loaded), "some are delivered")
+        await wait_until(lambda: delivered(loaded), "some are delivered")
         count_at_stop = await delivered(loaded)
         code = await first.ends()
     load = await reporting.load(loaded.node.store, datetime.now(UTC))
@@ -118,8 +118,8 @@ async def test_a_node_stopped_under_load_leaves_nothing_held_and_loses_nothing(
         return await delivered(loaded) == DOCUMENTS
 
     async with serving(folder, 30) as second:
-        await until(second.answers, "the second one answers")
-        await until(all_delivered, "all are delivered")
+        await wait_until(second.answers, "the second one answers")
+        await wait_until(all_delivered, "all are delivered")
         assert await second.ends(signal.SIGINT) == 0
 
     assert code == 0
@@ -136,7 +136,7 @@ async def test_a_call_under_way_is_answered_before_the_node_goes(tmp_path: Path)
         await key(town)
         folder = town.node.settings.node.data_dir
         async with serving(folder, 30) as served, aiohttp.ClientSession() as session:
-            await until(served.answers, "the node answers")
+            await wait_until(served.answers, "the node answers")
             async with session.get(f"{served.watched}/metrics") as scraped:
                 families = {family.name for family in text_string_to_metric_families(await scraped.text())}
                 assert scraped.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -147,7 +147,7 @@ async def test_a_call_under_way_is_answered_before_the_node_goes(tmp_path: Path)
             call = asyncio.create_task(post(session, served, slowly(started, go_on)))
             await within_limit(started.wait(), "the first piece is asked for")
             served.process.send_signal(signal.SIGTERM)
-            await until(served.refuses, "nobody listens there any more")
+            await wait_until(served.refuses, "nobody listens there any more")
             async with session.get(f"{served.watched}/readyz") as ready:
                 assert (ready.status, await ready.json()) == (503, DRAINING)
             go_on.set()

@@ -93,5 +93,5 @@ async def put_on_the_dead_list(axis: EmbeddedAxis) -> None:
     await axis.host(["Z92"])
     await axis.publish(parcel("pkt_1"), ["Z92"])
     (arrival,) = await axis.take(1, 60)
-    await axis.settle(arrival, done=False)
+    await axis.settle(arrival, is_done=False)
     assert list(await axis.take(1, 60)) == []

@@ -24,7 +24,7 @@ from gateway.words.reading import ABBREVIATIONS
 from tests.support import letters, pdf_pki, pdfs
 from tests.support.cases import Cases
 from tests.support.letters import DECISION, LETTER, REPORT, Letter, Sample, Style, Text, nfd, page, paper
-from tests.support.pdf_pki import SEEN, SIGNED
+from tests.support.pdf_pki import SEEN_AT, SIGNED
 from tests.support.printed import FOLDER
 
 _KEYS = "cong_van to_trinh quyet_dinh ke_hoach cong_van bao_cao thong_bao bao_cao cong_van -"
@@ -66,7 +66,7 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tup
     for sample in letters.samples():
         path = folder / "a.pdf"
         path.write_bytes(sample.pdf)
-        verdict = pdf_verdict.judge("a.pdf", 1, sandbox.read(path, SEEN, SEEN))
+        verdict = pdf_verdict.judge("a.pdf", 1, sandbox.read(path, SEEN_AT, SEEN_AT))
         readings[sample.name] = sample, read_fields(sandbox.text(path), verdict)
     yield readings
     sandbox.close()
@@ -443,7 +443,7 @@ def test_a_file_that_was_changed_after_it_was_signed_is_doubtful_throughout(tmp_
     pdf = pdfs.covered(letters.samples()[0].pdf)
     (tmp_path / "a.pdf").write_bytes(pdf)
     sandbox = PdfSandbox(pdf_pki.folder(tmp_path / "trust"))
-    verdict = pdf_verdict.judge("a.pdf", 1, sandbox.read(tmp_path / "a.pdf", SEEN, SEEN))
+    verdict = pdf_verdict.judge("a.pdf", 1, sandbox.read(tmp_path / "a.pdf", SEEN_AT, SEEN_AT))
     sandbox.close()
     fields = read(pdf, verdict)
 

@@ -19,7 +19,7 @@ from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
 from gateway.domain.event import EventKind
 from gateway.errors import StoreFailure
-from gateway.incoming.receive import FeedDoor
+from gateway.incoming.receive import FeedFilter
 from gateway.ports.axis import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
 from gateway.settings import load
@@ -30,7 +30,7 @@ from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
 from tests.support.town.rigs import Rig, amqp_rig, embedded_rig
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 MB = 1024 * 1024
 
@@ -86,7 +86,7 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
 
 async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig: Rig, town: Town) -> None:
     issuer, north = await rig.node("issuer", ["Z95"]), await rig.node("north", ["@north", PROVINCE])
-    door = FeedDoor(north, town.node.feed, town.node.blobs, town.node.pool)
+    door = FeedFilter(north, town.node.feed, town.node.blobs, town.node.pool)
     good = feeds.feed(await lines(town), 4)
     bad = feeds.feed([feeds.agency("Z95")], 5, signer=feeds.STRANGER)
 
@@ -99,9 +99,9 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
         return await sequence(town) == 4
 
     assert (await issuer.publish(parcel(bad), ["@north"]))["@north"].fate is Fate.DELIVERED
-    await until(refused, "the wrong list is refused")
+    await wait_until(refused, "the wrong list is refused")
     assert (await issuer.publish(parcel(good), ["@north"]))["@north"].fate is Fate.DELIVERED
-    await until(in_force, "the list is in force")
+    await wait_until(in_force, "the list is in force")
     await rig.lose_consumer()
     await issuer.publish(replace(parcel(b"mail"), packet_id="p1"), [PROVINCE])
     arrived: list[Arrival] = []
@@ -110,7 +110,7 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
         arrived.extend(await door.take(10, LEASE_S))
         return bool(arrived)
 
-    await until(mail, "an agency's own parcel")
+    await wait_until(mail, "an agency's own parcel")
     assert [a.packet_id for a in arrived] == ["p1"]
     (refusal,) = await town.node.feed.refusals()
     assert (refusal.code, refusal.sequence) == ("FEED-ISSUER", 5)
@@ -132,8 +132,8 @@ async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> No
         async def in_force() -> bool:
             return await sequence(town) == 9
 
-        await until(published, "the node hosts itself")
-        await until(in_force, "the list is in force")
+        await wait_until(published, "the node hosts itself")
+        await wait_until(in_force, "the list is in force")
         stop.set()
         await working
 
@@ -323,7 +323,12 @@ def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Office, Off
     certificate = x509.load_der_x509_certificate(signer.certificate_der)
     (tmp_path / "one.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     approved(
-        issuer, Deciders.of(issuer.folder / "gateway.toml"), "keys", "propose", "Z91.01", tmp_path / "one.pem"
+        issuer,
+        Deciders.add_to(issuer.folder / "gateway.toml"),
+        "keys",
+        "propose",
+        "Z91.01",
+        tmp_path / "one.pem",
     )
     first, second, changes = (tmp_path / name for name in ("1.feed", "2.feed", "2c.feed"))
 
@@ -333,7 +338,7 @@ def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Office, Off
     assert north.well("registry", "sync", first, "--yes")["added"] == 3
     (waiting,) = north.well("registry", "feed", "proposals")["data"]
     assert waiting["code"] == "Z91.01"
-    two = Deciders.of(north.folder / "gateway.toml")
+    two = Deciders.add_to(north.folder / "gateway.toml")
     approved(north, two, "registry", "feed", "propose", "Z91.01", waiting["sha256"])
     assert north.well("registry", "feed", "proposals")["data"] == []
 

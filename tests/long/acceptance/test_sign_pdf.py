@@ -32,7 +32,16 @@ from tests.services.softhsm import Hsm, Token
 from tests.support.areas import area_in_mm
 from tests.support.pki import key
 from tests.support.printed import sample
-from tests.support.tokens import QUESTION, ROOT, KeyOnToken, Typed, at_terminal, drawer, fill, surroundings
+from tests.support.tokens import (
+    QUESTION,
+    ROOT,
+    KeyOnToken,
+    TerminalRun,
+    at_terminal,
+    drawer,
+    fill,
+    surroundings,
+)
 
 pytestmark = [pytest.mark.timeout(180)]
 
@@ -54,7 +63,7 @@ class Desk:
 
     def sign(
         self, *words: str | Path, token: str | None = SEAL, pin: str | None = "", hsm: Hsm | None = None
-    ) -> Typed:
+    ) -> TerminalRun:
         """`pin` empty is that of the token."""
         which = ["--token", token] if token else []
         typed_pin = self.tokens[token or SEAL].pin if pin == "" else pin
@@ -130,12 +139,12 @@ def test_a_clerk_seals_a_document_and_the_pin_is_found_nowhere(desk: Desk) -> No
     run = desk.sign(file, "-v", "-o", "json")
 
     out = desk.folder / "letter-signed.pdf"
-    assert run.code == 0, run.seen
+    assert run.code == 0, run.screen
     assert run.json["file"] == str(out)
     assert sound(out) == [True, True]
     assert file.read_bytes() == original
-    assert "Z92.12 seal" in run.seen
-    assert pin not in run.seen + run.out
+    assert "Z92.12 seal" in run.screen
+    assert pin not in run.screen + run.out
     holding = [
         path for path in desk.folder.rglob("*") if path.is_file() and pin.encode() in path.read_bytes()
     ]
@@ -203,7 +212,7 @@ def test_an_rsa_key_signs_as_well(desk: Desk) -> None:
 
     run = desk.sign(desk.file("rsa.pdf"), "--out", out, token="rsa")
 
-    assert run.code == 0, run.seen
+    assert run.code == 0, run.screen
     assert sound(out) == [True, True]
 
 
@@ -222,7 +231,7 @@ def test_a_mark_says_what_the_file_is(desk: Desk, words: tuple[str, ...], text: 
 
     run = desk.sign(file, *words)
 
-    assert run.code == 0, run.seen
+    assert run.code == 0, run.screen
     out = file.with_name(f"{file.stem}-signed.pdf")
     assert sound(out) == [True]
     with out.open("rb") as stream:
@@ -241,9 +250,9 @@ def test_a_wrong_pin_is_tried_once_and_says_so(desk: Desk) -> None:
     run = desk.sign(file, pin="0000-0000")
 
     assert run.code == 5
-    assert run.seen.count("PIN of") == 1
-    assert "does not take this PIN" in run.seen
-    assert "0000-0000" not in run.seen
+    assert run.screen.count("PIN of") == 1
+    assert "does not take this PIN" in run.screen
+    assert "0000-0000" not in run.screen
     assert not (desk.folder / "wrong-signed.pdf").exists()
 
 
@@ -262,24 +271,24 @@ def test_a_token_that_will_not_do_is_named_with_the_way_out(
 ) -> None:
     run = desk.sign(desk.file(f"{token}.pdf"), token=token)
 
-    assert run.code == code, run.seen
-    assert words in run.seen
-    assert "Traceback" not in run.seen
+    assert run.code == code, run.screen
+    assert words in run.screen
+    assert "Traceback" not in run.screen
 
 
 def test_of_several_keys_one_can_be_named(desk: Desk) -> None:
     run = desk.sign(desk.file("named.pdf"), "--key", "second", token="two keys")
 
-    assert run.code == 0, run.seen
-    assert "CN=second" in run.seen
+    assert run.code == 0, run.screen
+    assert "CN=second" in run.screen
 
 
 def test_without_a_token_nobody_is_asked_for_a_pin(desk: Desk, tmp_path: Path) -> None:
     run = desk.sign(desk.file("none.pdf"), token=None, hsm=drawer(tmp_path / "none"))
 
     assert run.code == 3
-    assert "there is no token" in run.seen
-    assert "PIN" not in run.seen
+    assert "there is no token" in run.screen
+    assert "PIN" not in run.screen
 
 
 def test_a_document_is_not_sealed_twice(desk: Desk) -> None:
@@ -288,7 +297,7 @@ def test_a_document_is_not_sealed_twice(desk: Desk) -> None:
     run = desk.sign(desk.folder / "twice-signed.pdf")
 
     assert run.code == 4
-    assert "has signed this file already" in run.seen
+    assert "has signed this file already" in run.screen
 
 
 def test_what_cannot_be_signed_is_refused_before_a_pin_is_asked_for(desk: Desk) -> None:
@@ -299,9 +308,9 @@ def test_what_cannot_be_signed_is_refused_before_a_pin_is_asked_for(desk: Desk) 
     runs = [desk.sign(x) for x in (unsigned, broken)]
 
     assert [x.code for x in runs] == [4, 4]
-    assert "not signed by a competent person" in runs[0].seen
-    assert "is no PDF, or is damaged" in runs[1].seen
-    assert not any("PIN" in x.seen for x in runs)
+    assert "not signed by a competent person" in runs[0].screen
+    assert "is no PDF, or is damaged" in runs[1].screen
+    assert not any("PIN" in x.screen for x in runs)
 
 
 def test_a_pin_is_not_taken_from_a_file(desk: Desk) -> None:
@@ -314,7 +323,7 @@ def test_a_pin_is_not_taken_from_a_file(desk: Desk) -> None:
 
     pin_file.unlink()
     assert run.code == 5
-    assert "typed at a terminal" in run.seen
+    assert "typed at a terminal" in run.screen
     assert not (desk.folder / "given-signed.pdf").exists()
 
 
@@ -323,8 +332,8 @@ def test_a_dry_run_shows_the_place_and_draws_the_page(desk: Desk) -> None:
 
     run = desk.sign(desk.file("dry.pdf"), "--dry-run", "--preview", page, pin=None)
 
-    assert run.code == 0, run.seen
-    assert "Page 1:" in run.seen
+    assert run.code == 0, run.screen
+    assert "Page 1:" in run.screen
     assert page.read_bytes().startswith(b"\x89PNG")
     assert not (desk.folder / "dry-signed.pdf").exists()
 
@@ -343,8 +352,8 @@ def test_threat_120_the_nodes_own_exchange_key_is_refused_even_in_a_key_file(des
     )
 
     assert run.code == 4
-    assert "signs packets and may never sign a document" in run.seen
-    assert "trial-pass" not in run.seen
+    assert "signs packets and may never sign a document" in run.screen
+    assert "trial-pass" not in run.screen
 
 
 def test_the_agencys_key_and_the_exchange_keys_never_share_a_token(desk: Desk) -> None:
@@ -358,4 +367,4 @@ def test_the_agencys_key_and_the_exchange_keys_never_share_a_token(desk: Desk) -
     run = at_terminal(line, desk.hsm, desk.folder, None)
 
     assert run.code == 1
-    assert "must lie on another one" in run.seen
+    assert "must lie on another one" in run.screen

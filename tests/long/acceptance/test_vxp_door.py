@@ -27,7 +27,7 @@ from tests.long.acceptance.test_drain import ROOT, Served
 from tests.services.process import kept_ports
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(400)]
 MB = 1024 * 1024
@@ -68,7 +68,7 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
         )
         served = Served(process, port, watched)
         try:
-            await until(served.answers, "the node answers")
+            await wait_until(served.answers, "the node answers")
             yield served
         finally:
             if process.returncode is None:
@@ -137,7 +137,7 @@ async def come(
         lines = await call(served, system, secret, lambda client: client.listed(kind))
         return len(lines) >= count
 
-    await until(enough, f"{count} packets of {kind}")
+    await wait_until(enough, f"{count} packets of {kind}")
     return lines
 
 
@@ -149,9 +149,7 @@ async def test_sixty_megabytes_go_both_ways_in_bounded_memory(folder: Path) -> N
     async with serving(folder) as served:
         await call(served, "qlvb.so", out, lambda client: client.send(letter("8000", PDF), DEPARTMENT))
         (first,) = await come(served, "qlvb.tinh", inn, 1)
-        await call(
-            served, "qlvb.tinh", inn, lambda client: client.asked("getEdoc", {"docId": first["docId"]})
-        )
+        await call(served, "qlvb.tinh", inn, lambda client: client.ask("getEdoc", {"docId": first["docId"]}))
         pid = served.process.pid
         Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak starts again from what is held now
         idle = memory(pid, "VmRSS")
@@ -160,9 +158,7 @@ async def test_sixty_megabytes_go_both_ways_in_bounded_memory(folder: Path) -> N
         assert sent["status"] == "OK", sent
         lines = await come(served, "qlvb.tinh", inn, 2)
         large = next(x["docId"] for x in lines if x["docId"] != first["docId"])
-        answer = await call(
-            served, "qlvb.tinh", inn, lambda client: client.asked("getEdoc", {"docId": large})
-        )
+        answer = await call(served, "qlvb.tinh", inn, lambda client: client.ask("getEdoc", {"docId": large}))
         peak = memory(pid, "VmHWM") - idle
 
     envelope = base64.b64decode(answer["data"], validate=True)
@@ -190,7 +186,7 @@ async def test_what_was_answered_survives_a_kill(folder: Path) -> None:
         sent = await call(served, "qlvb", secret, lambda client: client.send(file, DEPARTMENT))
         (line,) = await come(served, "qlvb", secret, 1)
         fetched = {"docId": line["docId"]}
-        await call(served, "qlvb", secret, lambda client: client.asked("getEdoc", fetched))
+        await call(served, "qlvb", secret, lambda client: client.ask("getEdoc", fetched))
         served.process.kill()
         await served.process.wait()
     async with serving(folder) as served:
@@ -198,7 +194,7 @@ async def test_what_was_answered_survives_a_kill(folder: Path) -> None:
         assert repeat["DocId"] == sent["DocId"]
         assert [x["docId"] for x in await come(served, "qlvb", secret, 1)] == [line["docId"]]
         closing = fetched | {"status": "done"}
-        await call(served, "qlvb", secret, lambda client: client.asked("updateStatus", closing))
+        await call(served, "qlvb", secret, lambda client: client.ask("updateStatus", closing))
         served.process.kill()
         await served.process.wait()
     async with serving(folder) as served:
@@ -217,7 +213,7 @@ async def test_the_commands(folder: Path) -> None:
     assert added["secret"] not in json.dumps(listed)
     async with serving(folder) as served:
         for secret, code in ((added["secret"], "401"), (rotated["secret"], "0")):
-            answer = await call(served, "qlvb", secret, lambda client: client.asked("getAgenciesList"))
+            answer = await call(served, "qlvb", secret, lambda client: client.ask("getAgenciesList"))
             assert answer["ErrorCode"] == code
         long = ["Z91." + "x" * 40 + str(n) for n in range(150)]
         refused = await call(
@@ -228,6 +224,6 @@ async def test_the_commands(folder: Path) -> None:
         )
         assert refused["ErrorCode"] == "422"  # headers as long as a long list of recipients are read
         await invoke(folder, "compat", "revoke", "qlvb", "--yes")
-        ended = await call(served, "qlvb", rotated["secret"], lambda client: client.asked("getAgenciesList"))
+        ended = await call(served, "qlvb", rotated["secret"], lambda client: client.ask("getAgenciesList"))
         assert (ended["ErrorCode"], "GW-401-REVOKED" in ended["ErrorDesc"]) == ("401", True)
     assert (await invoke(folder, "compat", "stuck", "--agency", DEPARTMENT))["data"] == []

@@ -27,7 +27,7 @@ from gateway.store.log_reading import erase_texts, leaves_of, seal_numbered
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 from tests.support.proofs import consistency
-from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper, told
+from tests.support.sealed import OTHER_KEY, Book, codes, fill_log, seal_key, tamper
 from tests.support.stores import committing, copied, opened, with_agencies
 from tests.support.tsa import tsa
 
@@ -54,7 +54,7 @@ def sealed_template(postgres_template: str) -> Iterator[str]:
 async def fill(url: str) -> None:
     pool, clock = ThreadPool(1), ManualClock()
     async with with_agencies(url, clock) as store:
-        await told(Book(store=store, clock=clock, pool=pool))
+        await fill_log(Book(store=store, clock=clock, pool=pool))
     pool.close()
 
 

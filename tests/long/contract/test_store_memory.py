@@ -112,7 +112,7 @@ async def _fingerprint(process: Process) -> str:
 
 async def _end_key(by: Process) -> None:
     async with by.store.writing() as tx:
-        await SqlKeyEnds(tx).put(END)
+        await SqlKeyEnds(tx).save(END)
         await tx.commit()
 
 

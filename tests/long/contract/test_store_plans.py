@@ -181,7 +181,7 @@ async def test_a_scrape_reads_no_delivery_that_came_to_its_end(
 async def test_what_ended_is_history_and_counted_nowhere(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with committing(store) as work:
         for state in ("waiting", "sent", "failed", "cancelled"):
-            await work.outbox.put(outbox_item(clock, kind=Kind.STATUS, state=state))
+            await work.outbox.add(outbox_item(clock, kind=Kind.STATUS, state=state))
         for state in ("landed", "done", "held", "released", "discarded"):
             await work.inbox.land(inbox_item(clock, state=state))
 

@@ -18,7 +18,7 @@ from tests.support.broker import Broker
 from tests.support.parcels import parcel
 from tests.support.services import missing
 from tests.support.topology import Topology, axis_of
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 HOSTS = {"north": ["Z91"], "south": ["Z92", "Z92.01"]}
 EVERYBODY = ["Z91", "Z92", "Z92.01"]
@@ -79,5 +79,5 @@ async def _fates_until_delivered(axis: AmqpAxis, n: int) -> set[Fate]:
         fates.update(outcomes)
         return outcomes == {Fate.DELIVERED} or Fate.NEVER in outcomes
 
-    await until(is_decided, "everybody has it")
+    await wait_until(is_decided, "everybody has it")
     return fates

@@ -101,7 +101,7 @@ class Province:
                     scope = AgencyScope(agency_id=agency.id, principal_id="test")
                     async with node.store.read(scope) as work:
                         for document in (await work.outgoing.page(limit=1000)).items:
-                            counts.update(d.state for d in await work.deliveries.of(document.id))
+                            counts.update(d.state for d in await work.deliveries.of_document(document.id))
         return counts
 
     async def count_numbers(self) -> dict[str, Counter[str]]:

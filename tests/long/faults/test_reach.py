@@ -52,7 +52,7 @@ async def test_one_upload_a_lane_reaches_everybody_and_names_whom_nobody_hosts(
     assert set(figures["lanes"]) == {"normal", "urgent"}
     for row in figures["lanes"].values():
         assert (row["delivered"], row["failed"], row["reason"]) == (12, 1, "unroutable")
-        assert row["envelope"] <= row["uploaded"] < 1.2 * row["envelope"] + 12 * fan_out.BESIDE
+        assert row["envelope"] <= row["uploaded"] < 1.2 * row["envelope"] + 12 * fan_out.BYTES_PER_RECIPIENT
         assert row["failed_s"] < 60
     assert figures["holds"]
 

@@ -14,7 +14,7 @@ import pytest
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.office.bootstrap.office import open_office
-from gateway.webhooks import WantedEndpoint
+from gateway.webhooks import NewWebhook
 from gateway_labs.demo import stage
 from tests.support import api
 from tests.support.hooks import Receiver, near, receiving
@@ -51,7 +51,7 @@ async def hook(folder: Path, url: str) -> str:
         agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
         assert agency is not None
         scope = AgencyScope(agency_id=agency.id, principal_id="clerk")
-        secret, _ = await node.webhooks.add(scope, WantedEndpoint(url=url, types=("message.retry",)))
+        secret, _ = await node.webhooks.add(scope, NewWebhook(url=url, types=("message.retry",)))
         return secret
 
 

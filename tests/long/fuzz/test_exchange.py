@@ -192,7 +192,7 @@ class Exchange(RuleBasedStateMachine):
         copies = [a for a in arrived if a.packet_id == document.packet_id]
         for code, delivery in (await self._town.deliveries(document)).items():
             async with self._town.node.store.read(await self._town.scope(DEPARTMENT)) as work:
-                facts = tuple(await work.facts.of(delivery.id))
+                facts = tuple(await work.facts.of_subject(delivery.id))
             assert code == PROVINCE
             assert delivery.state == fold_delivery(facts).word == fold_delivery(reversed(facts)).word
             received = {fact.code for fact in facts}

@@ -15,9 +15,9 @@ from tests.support import envelopes, pki
 SIGNER = pki.signer(envelopes.SENDER, "p256")
 BOUND = envelopes.binding(SIGNER)
 STATUS = envelopes.native(
-    envelopes.status(sender=envelopes.SENDER, about=envelopes.RECEIVER),
+    envelopes.status(sender=envelopes.SENDER, subject=envelopes.RECEIVER),
     signer=SIGNER,
-    of=envelopes.receipt(),
+    receipt=envelopes.receipt(),
 )
 DOCUMENT = envelopes.native(files=envelopes.TWO_FILES[:1], signer=SIGNER)
 

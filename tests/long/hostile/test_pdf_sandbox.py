@@ -28,7 +28,7 @@ from gateway.trust.pdf_signatures import child
 from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox, SignatureReader
 from tests.support import pdf_pki, pdfs
-from tests.support.pdf_pki import SEEN
+from tests.support.pdf_pki import SEEN_AT
 from tests.support.waiting import LIMIT_S, block_until
 
 SECONDS = 4.0
@@ -54,7 +54,7 @@ def place(tmp_path: Path) -> Path:
 
 def judged(sandbox: PdfSandbox, place: Path, pdf: bytes) -> FileVerdict:
     place.write_bytes(pdf)
-    return pdf_verdict.judge("a.pdf", 1, sandbox.read(place, SEEN, SEEN))
+    return pdf_verdict.judge("a.pdf", 1, sandbox.read(place, SEEN_AT, SEEN_AT))
 
 
 def child_of(sandbox: PdfSandbox) -> int:
@@ -134,7 +134,7 @@ def test_closing_does_not_wait_for_the_file_that_is_read(tmp_path: Path, place: 
     judged(reader, place, pdfs.by_agency())
     place.write_bytes(pdfs.with_endless_paths(pdfs.by_agency()))
     with ThreadPoolExecutor() as threads:
-        reading = threads.submit(reader.read, place, SEEN, SEEN)
+        reading = threads.submit(reader.read, place, SEEN_AT, SEEN_AT)
         block_until(reader._turn.locked, "the turn of the file that is read")
         reader.close()
         assert reading.result(timeout=LIMIT_S).fault == "PDF-READER"
@@ -158,7 +158,7 @@ def test_left_alone_over_a_file_without_end_the_process_ends_by_itself(tmp_path:
     place.write_bytes(pdfs.with_endless_paths(pdfs.by_agency()))
     folder = str(pdf_pki.folder(tmp_path / "pdf"))
     words = [sys.executable, "-m", "gateway.trust.pdf_signatures.child", str(1024**3), "1.0", folder]
-    request = json.dumps({"path": str(place), "seen_at": SEEN.isoformat(), "now": SEEN.isoformat()})
+    request = json.dumps({"path": str(place), "seen_at": SEEN_AT.isoformat(), "now": SEEN_AT.isoformat()})
 
     run = subprocess.run(words, check=False, timeout=60, input=request.encode() + b"\n", capture_output=True)
 
@@ -178,12 +178,12 @@ def test_a_file_without_end_holds_up_no_other_one_and_one_process_serves_who_com
     async def come() -> None:
         reader = SignatureReader(boxes, pool)
         for _ in range(3):
-            assert (await reader.read(good, SEEN, SEEN)).fault is None
+            assert (await reader.read(good, SEEN_AT, SEEN_AT)).fault is None
         assert [box._process is not None for box in boxes] == [True, False]
 
-        blocked = asyncio.create_task(reader.read(endless, SEEN, SEEN))
+        blocked = asyncio.create_task(reader.read(endless, SEEN_AT, SEEN_AT))
         await asyncio.sleep(0)
-        assert (await reader.read(good, SEEN, SEEN)).fault is None
+        assert (await reader.read(good, SEEN_AT, SEEN_AT)).fault is None
         assert not blocked.done()
         for box in boxes:
             await pool.run(box.close)
@@ -268,7 +268,7 @@ def test_a_mark_across_two_pieces_is_seen(sandbox: PdfSandbox, place: Path) -> N
 
 def test_a_file_that_is_not_there_is_the_nodes_own_failure(sandbox: PdfSandbox, place: Path) -> None:
     with pytest.raises(StoreFailure):
-        sandbox.read(place, SEEN, SEEN)
+        sandbox.read(place, SEEN_AT, SEEN_AT)
 
 
 # --- changed bytes --------------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def changes(draw: st.DrawFn) -> tuple[int, bytes]:
 
 def test_behind_the_end_only_white_space_may_stand(trust: PdfTrust) -> None:
     def valid(n: int) -> bool:
-        facts = child.collect(io.BytesIO(GOOD + bytes([n])), trust, SEEN, SEEN)
+        facts = child.collect(io.BytesIO(GOOD + bytes([n])), trust, SEEN_AT, SEEN_AT)
         return pdf_verdict.judge("a.pdf", 1, facts).verdict is SignatureWord.VALID
 
     assert {n for n in range(256) if valid(n)} == set(SPACE)

@@ -16,7 +16,7 @@ from gateway.transport.amqp.axis import AmqpAxis
 from tests.support.broker import Broker
 from tests.support.provisioned import Province, province
 from tests.support.town.rigs import Stage, staged
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -52,5 +52,5 @@ async def dead(axis: AmqpAxis, count: int = 1) -> Sequence[DeadParcel]:
     async def are_dead() -> bool:
         return (await axis.counts())["dead"] == count
 
-    await until(are_dead, f"{count} dead")
+    await wait_until(are_dead, f"{count} dead")
     return await axis.dead_list()

@@ -35,8 +35,8 @@ from tests.support.services import missing
 from tests.support.topology import Topology, axis_of, topology_on
 from tests.support.town.axes import CODES, over_broker
 from tests.support.town.rigs import until_delivered
-from tests.support.waiting import until, within_limit
-from tests.unit.ops.test_alarms import heard, scraped
+from tests.support.waiting import wait_until, within_limit
+from tests.unit.ops.test_alarms import alarms_fired, scraped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,11 +168,11 @@ async def test_threat_091_an_alarm_says_later_at_once_and_heals_by_itself(own: O
             state = sender.state()
         finally:
             await asyncio.to_thread(own.node.alarm, False)
-        await until(lambda: sender.state().blocked_since is None, "unblocked")
+        await wait_until(lambda: sender.state().blocked_since is None, "unblocked")
         healed = await until_delivered(sender, b"bytes of a packet")
 
         assert {(outcome.fate, outcome.code) for outcome in (*first.values(), *second.values())} == {
-            (Fate.LATER, "axis-blocked")
+            (Fate.RETRY, "axis-blocked")
         }
         assert state.blocked_since is not None
         assert "memory or disk" in state.reason
@@ -196,7 +196,7 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
                 sent = await town.send("15", PROVINCE)
                 await town.pack()
                 await town.dispatch()
-                await until(lambda: node.axis.state().blocked_since is not None, "blocked")
+                await wait_until(lambda: node.axis.state().blocked_since is not None, "blocked")
                 during = await scraped(town)
                 town.clock.advance(EVERY)
                 await node.pulse.beat()
@@ -209,15 +209,15 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
                 (diagnosis,) = [d for d in await checks.examine(subject) if d.check == "axis"]
             finally:
                 await asyncio.to_thread(own.node.alarm, False)
-            await until(lambda: node.axis.state().blocked_since is None, "unblocked")
+            await wait_until(lambda: node.axis.state().blocked_since is None, "unblocked")
 
             town.clock.advance(HEARD_LATELY)  # the worker that said so has gone
             assert (by_itself.blocked_since, (await town.delivery(sent)).state) == (None, "sending")
             assert axis_state.state.blocked_since is not None
             assert (diagnosis.level, diagnosis.cause) == ("red", "axis.blocked")
-            assert heard(old_samples, during) == {"axis blocked"}
+            assert alarms_fired(old_samples, during) == {"axis blocked"}
             await node.pulse.beat()
-            assert heard(old_samples, await scraped(town)) == set()
+            assert alarms_fired(old_samples, await scraped(town)) == set()
 
 
 async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own: Own, tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own:
             assert (await sender.publish(parcel(packet_id), ["Z92"]))["Z92"].fate is Fate.DELIVERED
 
         await asyncio.to_thread(own.cluster.restart)
-        await until(lambda: sender.state().connected_since is not None, "connected again")
+        await wait_until(lambda: sender.state().connected_since is not None, "connected again")
         arrived: set[str] = set()
         while len(arrived) < len(sent):
             arrivals = await received(receiver)
@@ -245,7 +245,7 @@ async def test_tls_with_certificates_on_both_sides(own: Own, tmp_path: Path) -> 
         async with AmqpAxis(
             access, nodes.topology.name("one"), tmp_path, SystemClock(), nodes.pool, AmqpOptions()
         ) as axis:
-            await until(lambda: axis.state().connected_since is not None, "connected over TLS")
+            await wait_until(lambda: axis.state().connected_since is not None, "connected over TLS")
             await axis.publish(parcel("p1"), ["Z92"])
             (arrival,) = await received(nodes.receiver)
 
@@ -277,7 +277,7 @@ async def test_tls_that_does_not_hold_is_refused_and_said(
         async with AmqpAxis(
             wrong, nodes.topology.name("one"), tmp_path, SystemClock(), nodes.pool, AmqpOptions()
         ) as axis:
-            await until(lambda: bool(axis.state().reason), "a reason")
+            await wait_until(lambda: bool(axis.state().reason), "a reason")
 
             assert axis.state().connected_since is None
             assert reason in axis.state().reason

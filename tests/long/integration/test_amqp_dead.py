@@ -24,7 +24,7 @@ async def poisoned(axis: AmqpAxis, packet_id: str) -> DeadParcel:
     for _ in range(names.DELIVERY_LIMIT + 1):
         (arrival, *more) = await received(axis)
         assert arrival.packet_id == packet_id
-        await settled(axis, [arrival, *more, *await axis.take(10, 60)], done=False)
+        await settled(axis, [arrival, *more, *await axis.take(10, 60)], is_done=False)
     (letter,) = await dead(axis)
     return letter
 
@@ -71,7 +71,7 @@ async def test_a_dead_parcel_that_is_dropped_is_gone_and_the_others_stay(stage: 
     for packet_id in ("p1", "p2"):
         await sender.publish(parcel(packet_id), ["Z92"])
         for _ in range(names.DELIVERY_LIMIT + 1):
-            await settled(axis, await received(axis), done=False)
+            await settled(axis, await received(axis), is_done=False)
     first, second = await dead(axis, 2)
 
     await axis.dead_drop(first.id, "asked for by nobody")

@@ -23,9 +23,9 @@ from gateway.transport.amqp.publisher import SMALL_AT_ONCE
 from gateway.workers.heartbeat import Pulse, own_name
 from tests.services.rabbit import quoted
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received, settled
-from tests.support.tcp_proxy import Way
+from tests.support.tcp_proxy import Direction
 from tests.support.town.rigs import Stage, until_delivered
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 MB = 1024 * 1024
 
@@ -43,7 +43,7 @@ async def test_threat_084_a_line_cut_in_the_middle_of_a_publish_says_later_and_l
     stage.out_line.heal()
     retries = await until_delivered(sender, content)
 
-    assert cut["Z92"].fate is Fate.LATER
+    assert cut["Z92"].fate is Fate.RETRY
     assert cut["Z92"].code == "axis-down"
     assert retries
     arrivals = await received(receiver, count=2)
@@ -56,12 +56,12 @@ async def test_threat_084_a_confirm_that_is_lost_on_its_way_doubles_and_loses_no
     content = os.urandom(1000)
     await sender.publish(parcel("before"), ["Z92"])
 
-    stage.out_line.cut_after(0, Way.BACK)
+    stage.out_line.cut_after(0, Direction.BACK)
     lost = await sender.publish(parcel("p1", content), ["Z92"])
     stage.out_line.heal()
     await until_delivered(sender, content)
 
-    assert lost["Z92"].fate is Fate.LATER
+    assert lost["Z92"].fate is Fate.RETRY
     arrivals = await received(receiver, count=3)
     assert sorted(arrival.packet_id for arrival in arrivals) == ["before", "p1", "p1"]
     assert {bytes_of(arrival) for arrival in arrivals if arrival.packet_id == "p1"} == {content}
@@ -75,10 +75,11 @@ async def test_threat_084_a_line_cut_in_the_middle_of_a_delivery_brings_it_again
     content = os.urandom(MB)
     await nothing_more(receiver)
 
-    stage.in_line.cut_after(passing, Way.BACK)
+    stage.in_line.cut_after(passing, Direction.BACK)
     await sender.publish(parcel("p1", content), ["Z92"])
-    await until(
-        lambda: stage.in_line.passed[Way.BACK] > 0 and receiver.state().down_since is not None, "the cut"
+    await wait_until(
+        lambda: stage.in_line.passed[Direction.BACK] > 0 and receiver.state().down_since is not None,
+        "the cut",
     )
     stage.in_line.heal()
     (arrival,) = await received(receiver)
@@ -98,13 +99,13 @@ async def test_while_the_broker_is_gone_publishing_says_later_and_the_state_says
     stage.out_line.heal()
     healed = await until_delivered(sender, b"bytes of a packet")
 
-    assert {(outcome.fate, outcome.code) for outcome in outcomes.values()} == {(Fate.LATER, "axis-down")}
+    assert {(outcome.fate, outcome.code) for outcome in outcomes.values()} == {(Fate.RETRY, "axis-down")}
     assert not arrivals
     assert state.connected_since is None
     assert state.down_since is not None
     assert state.reason
     assert healed
-    await until(lambda: sender.state().connected_since is not None, "connected again")
+    await wait_until(lambda: sender.state().connected_since is not None, "connected again")
     assert (sender.state().down_since, sender.state().reason) == (None, "")
 
 
@@ -120,7 +121,7 @@ async def test_a_silent_broker_holds_nobody_up_for_longer_than_the_limit(stage: 
     await until_delivered(sender, b"bytes of a packet")
 
     assert {o["Z92"].code for o in outcomes} == {"axis-slow"}
-    assert {o["Z92"].fate for o in outcomes} == {Fate.LATER}
+    assert {o["Z92"].fate for o in outcomes} == {Fate.RETRY}
     assert "before" in {o.packet_id for o in await received(receiver, count=2)}
 
 
@@ -134,7 +135,7 @@ async def test_the_next_server_of_a_cluster_is_tried(stage: Stage) -> None:
             both, stage.topology.name("one"), stage.folder, SystemClock(), stage.pool, AmqpOptions()
         )
         async with axis:
-            await until(lambda: axis.state().connected_since is not None, "connected")
+            await wait_until(lambda: axis.state().connected_since is not None, "connected")
 
             assert axis.state().servers == tuple(str(server) for server in both.servers)
 
@@ -162,7 +163,7 @@ async def test_only_so_many_payloads_wait_for_their_confirm_at_once(stage: Stage
         asyncio.create_task(sender.publish(replace(parcel(f"p{n}", content), open=counted), ["Z92"]))
         for n in range(300)
     ]
-    await until(lambda: len(opened) == SMALL_AT_ONCE, "as many as may be")
+    await wait_until(lambda: len(opened) == SMALL_AT_ONCE, "as many as may be")
     for _ in range(100):
         await asyncio.sleep(0)
     open_while_stalled = len(opened)
@@ -185,7 +186,7 @@ async def test_a_lease_that_runs_out_gives_the_parcel_back(stage: Stage) -> None
 
     (first,) = await received(receiver, lease_s=0.1)
     (second,) = await received(receiver)
-    await receiver.settle(first, done=True)
+    await receiver.settle(first, is_done=True)
 
     assert (first.deliveries, second.deliveries) == (1, 2)
     await settled(receiver, [second])
@@ -204,7 +205,7 @@ async def test_what_nobody_takes_goes_back_to_the_broker_and_comes_when_it_is_as
         counts = await receiver.counts()
         return (counts["waiting"], counts["fetched"]) == (1, 0)
 
-    await until(back_at_the_broker, "back at the broker")
+    await wait_until(back_at_the_broker, "back at the broker")
     (arrival,) = await received(receiver)
 
     assert arrival.packet_id == "p1"
@@ -218,7 +219,7 @@ async def test_what_a_worker_holds_is_counted_by_another_process_of_the_node(
     for n in range(3):
         await sender.publish(parcel(f"p{n}"), ["Z92"])
     (leased,) = await received(receiver, limit=1)
-    await until(lambda: _has(receiver, "fetched", 2), "all at the worker")
+    await wait_until(lambda: _has(receiver, "fetched", 2), "all at the worker")
     beat = Pulse(folder=tmp_path / "heartbeat", clock=SystemClock(), pool=stage.pool, holds=receiver.in_hand)
     await beat.beat()
     (tmp_path / "heartbeat" / f"{own_name()}.json").rename(tmp_path / "heartbeat" / "worker-1.json")
@@ -264,7 +265,7 @@ async def test_a_node_that_the_broker_does_not_know_is_told_the_cure_and_a_wrong
     async with AmqpAxis(
         access, stage.topology.name("one"), stage.folder, SystemClock(), stage.pool, AmqpOptions()
     ) as axis:
-        await until(lambda: bool(axis.state().reason), "a reason")
+        await wait_until(lambda: bool(axis.state().reason), "a reason")
 
         assert "check amqp.user and the password" in axis.state().reason
         assert "not-this-one" not in axis.state().reason
@@ -276,7 +277,7 @@ async def test_a_queue_that_was_removed_and_made_again_is_fetched_from_again(sta
     queue = quoted(names.lane_queue(stage.topology.name("two"), names.LANES[1]))
 
     stage.topology.broker.ask("DELETE", f"/api/queues/{{vhost}}/{queue}")
-    await until(lambda: "gateway axis apply" in receiver.state().reason, "the reason in the state")
+    await wait_until(lambda: "gateway axis apply" in receiver.state().reason, "the reason in the state")
     stage.topology.host({"two": ["Z92"]})
     await until_delivered(sender, b"bytes of a packet")
 

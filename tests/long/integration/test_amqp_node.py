@@ -20,7 +20,7 @@ from tests.support.broker import Broker
 from tests.support.node import PROVINCE, Town, opened
 from tests.support.topology import topology_on
 from tests.support.town.axes import CODES, over_broker
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 @asynccontextmanager
@@ -35,7 +35,7 @@ async def carry_until(town: Town, true: Callable[[], Awaitable[bool]]) -> None:
         await town.carry()
         return await true()
 
-    await until(carries, "what goes over the broker")
+    await wait_until(carries, "what goes over the broker")
 
 
 @pytest.mark.parametrize("size", [20_000, 3_000_000], ids=["one message", "in parts"])

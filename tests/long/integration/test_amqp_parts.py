@@ -19,7 +19,7 @@ from tests.long.integration.conftest import channel_of
 from tests.support.parcels import bytes_of, parcel, received, settled
 from tests.support.parts import LIMITS, opened
 from tests.support.town.rigs import Stage
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SMALL_PARTS = AmqpOptions(part_bytes=1024)
 MORE_THAN_THE_QUOTA = LIMITS.open_sets + 12
@@ -30,7 +30,7 @@ async def dead(axis: AmqpAxis, count: int = 1) -> list[DeadParcel]:
         await axis.take(10, 60)
         return (await axis.counts())["dead"] == count
 
-    await until(are_dead, f"{count} dead")
+    await wait_until(are_dead, f"{count} dead")
     return list(await axis.dead_list())
 
 
@@ -44,7 +44,9 @@ async def publish(stage: Stage, node: str, message: aio_pika.Message, lane: Lane
 async def put_part(stage: Stage, part: Part, content: bytes) -> None:
     user = stage.topology.access("one").user
     joined = parcel("p1", content)
-    message = label.written(joined, part.body, ["z92"], user=user, at=datetime.now(UTC), more=part.headers())
+    message = label.make_message(
+        joined, part.body, ["z92"], user=user, at=datetime.now(UTC), more=part.headers()
+    )
     await publish(stage, "one", message)
 
 
@@ -64,14 +66,14 @@ async def test_a_burst_that_comes_faster_than_it_is_taken_is_held_back_and_all_o
     async def quota_is_full() -> bool:
         return spool.counts()["whole"] == LIMITS.open_sets
 
-    await until(quota_is_full, "as many whole sets as may be open")
+    await wait_until(quota_is_full, "as many whole sets as may be open")
     assert (await receiver.counts())["dead"] == 0
     landed: dict[str, bytes] = {}
     while len(landed) < len(contents):
         for arrival in waiting or await received(receiver):
             landed[arrival.packet_id] = bytes_of(arrival)
             assert arrival.flaw == ""
-            await receiver.settle(arrival, done=True)
+            await receiver.settle(arrival, is_done=True)
         waiting = []
 
     assert landed == contents
@@ -116,7 +118,7 @@ async def test_a_parcel_sent_again_twice_still_names_its_first_sender(stage: Sta
 async def test_whom_another_node_names_as_first_sender_is_not_believed(stage: Stage) -> None:
     receiver = await stage.receiver()
     user = stage.topology.access("one").user
-    forged = label.written(parcel("p1"), b"bytes of a packet", ["z92"], user=user, at=datetime.now(UTC))
+    forged = label.make_message(parcel("p1"), b"bytes of a packet", ["z92"], user=user, at=datetime.now(UTC))
     forged.headers[names.FIRST_NODE] = stage.topology.access("two").user
     await publish(stage, "one", forged)
     (arrival,) = await received(receiver)
@@ -126,7 +128,7 @@ async def test_whom_another_node_names_as_first_sender_is_not_believed(stage: St
 
 async def test_what_nobody_vouched_for_has_no_sender_when_it_is_sent_again(stage: Stage) -> None:
     receiver = await stage.receiver(codes=["Z92.07"])
-    unnamed = label.written(parcel("p1"), b"bytes of a packet", ["z92"], user=None, at=datetime.now(UTC))
+    unnamed = label.make_message(parcel("p1"), b"bytes of a packet", ["z92"], user=None, at=datetime.now(UTC))
     await publish(stage, "one", unnamed)
     (died,) = await dead(receiver)
     await receiver.host(["Z92"])
@@ -143,7 +145,7 @@ async def test_a_joined_packet_that_is_never_settled_is_on_the_dead_list(stage: 
     content = os.urandom(2500)
     await sender.publish(parcel("p1", content), ["Z92"])
     for _ in range(2):
-        await settled(receiver, await received(receiver), done=False)
+        await settled(receiver, await received(receiver), is_done=False)
 
     (died,) = await dead(receiver)
     with await receiver.dead_open(died.id) as source:
@@ -152,8 +154,8 @@ async def test_a_joined_packet_that_is_never_settled_is_on_the_dead_list(stage: 
     await receiver.dead_retry(died.id)
     (arrival,) = await received(receiver)
     assert (arrival.deliveries, bytes_of(arrival)) == (1, content)
-    await settled(receiver, [arrival], done=False)
-    await settled(receiver, await received(receiver), done=False)
+    await settled(receiver, [arrival], is_done=False)
+    await settled(receiver, await received(receiver), is_done=False)
 
     (died,) = await dead(receiver)
     await receiver.dead_drop(died.id, "a test")

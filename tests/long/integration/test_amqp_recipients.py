@@ -14,7 +14,7 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpOptions
 from tests.services.rabbit import quoted
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
-from tests.support.tcp_proxy import Way
+from tests.support.tcp_proxy import Direction
 from tests.support.town.rigs import Stage, until_delivered
 
 MB = 1024 * 1024
@@ -29,10 +29,10 @@ async def test_among_three_hundred_one_unknown_is_known_at_once_and_the_bytes_go
     sender, receiver = await stage.sender(), await stage.receiver(codes=["Z92", *ours])
     three = await stage.axis("three", theirs, stage.in_line)
     content = os.urandom(2 * MB)
-    sent_before = stage.out_line.passed[Way.TO]
+    sent_before = stage.out_line.passed[Direction.TO]
 
     outcomes = await sender.publish(parcel("p1", content), [*ours, "Z99.404", *theirs])
-    went_up = stage.out_line.passed[Way.TO] - sent_before
+    went_up = stage.out_line.passed[Direction.TO] - sent_before
 
     assert outcomes["Z99.404"] == Outcome(
         fate=Fate.NEVER, code="unroutable", detail="Z99.404 is not connected to the axis"
@@ -52,7 +52,7 @@ async def test_a_copy_for_several_agencies_is_forgotten_only_when_all_have_it(st
     await sender.publish(parcel("p1"), ["Z92", "Z92.1"])
     first, _ = await received(receiver, count=2)
 
-    await receiver.settle(first, done=True)
+    await receiver.settle(first, is_done=True)
     await stage.in_line.cut()
     arrivals = await received(receiver, count=2)
 
@@ -101,7 +101,7 @@ async def test_parts_resume_after_a_line_that_broke_between_them(stage: Stage) -
     await until_delivered(sender, content)
     arrivals = await received(receiver, count=2)
 
-    assert cut["Z92"].fate is Fate.LATER
+    assert cut["Z92"].fate is Fate.RETRY
     assert {a.packet_id: bytes_of(a) == content for a in arrivals} == {"before": False, "p1": True}
     await settled(receiver, arrivals)
     await nothing_more(receiver)
@@ -112,7 +112,7 @@ async def test_a_joined_packet_that_is_given_back_comes_again(stage: Stage) -> N
     content = os.urandom(3 * MB)
     await sender.publish(parcel("p1", content), ["Z92"])
 
-    await settled(receiver, await received(receiver), done=False)
+    await settled(receiver, await received(receiver), is_done=False)
     (arrival,) = await received(receiver)
 
     assert bytes_of(arrival) == content
@@ -150,7 +150,7 @@ async def test_bindings_that_are_half_made_are_told_and_may_heal(stage: Stage) -
 
     outcomes = await sender.publish(parcel(), ["Z92", "Z92.1"])
 
-    assert {(outcome.fate, outcome.code) for outcome in outcomes.values()} == {(Fate.LATER, "axis-bindings")}
+    assert {(outcome.fate, outcome.code) for outcome in outcomes.values()} == {(Fate.RETRY, "axis-bindings")}
     assert "gateway axis apply" in outcomes["Z92"].detail
 
 
@@ -167,7 +167,7 @@ async def test_a_code_that_leaves_its_node_during_the_upload_is_not_believed_del
     outcomes = await sender.publish(replace(original, open=leaving), ["Z92", "Z94"])
 
     assert outcomes["Z92"].fate is Fate.DELIVERED
-    assert (outcomes["Z94"].fate, outcomes["Z94"].code) == (Fate.LATER, "axis-bindings")
+    assert (outcomes["Z94"].fate, outcomes["Z94"].code) == (Fate.RETRY, "axis-bindings")
     assert [arrival.recipient for arrival in await received(receiver)] == ["Z92"]
 
 

@@ -29,9 +29,9 @@ from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
 from gateway.store.engine import EngineRole, open_engine
 from tests.support import former_content
 from tests.support.clock import ManualClock
-from tests.support.kept import Lying
 from tests.support.later_version import later_version
 from tests.support.passphrases import make_cheap
+from tests.support.stored_content import Lying
 from tests.support.stores import (
     NORTH,
     SOUTH,
@@ -169,7 +169,7 @@ async def intact(office: Office, target: restore.RestoreTarget, digests: Sequenc
     """Which of them lie in the restored node byte for byte, in a row or in a file."""
     async with opened(target.database_url, office.clock) as store:
         lying = Lying(store, target.content)
-        present = [d for d in digests if await lying.there(d)]
+        present = [d for d in digests if await lying.is_there(d)]
         return [d for d in present if hashlib.sha256(await lying.read(d)).hexdigest() == d]
 
 
@@ -218,7 +218,7 @@ async def fill(url: str) -> set[str]:
     engine = open_engine(url, EngineRole.MIGRATOR)
     try:
         async with engine.begin() as connection:
-            tables = await connection.run_sync(dump.reflected)
+            tables = await connection.run_sync(dump.reflect_tables)
             filled = [t for t in tables.sorted_tables if t.name not in ELSEWHERE]
             for table in filled:
                 row = {t.name: VALUES[dump.kind_of(t)] for t in table.columns}
@@ -285,7 +285,7 @@ async def test_a_backup_of_before_small_content_had_one_row_comes_back(
 
     schema = await migrate.status(target.database_url)
     assert (schema.current, schema.pending) == (schema.head, ())
-    digests = [former_content.named(content) for content in (former.shared, former.small, former.large)]
+    digests = [former_content.digest_of(content) for content in (former.shared, former.small, former.large)]
     assert await intact(office, target, digests) == digests
     assert manifest.contents == len(digests), "what nobody owns was copied too"
     async with opened(target.database_url, office.clock) as store, store.read(SOUTH) as view:
@@ -405,7 +405,7 @@ async def test_content_that_is_gone_or_damaged_is_named_and_the_rest_is_kept(
 
     assert manifest.lacks == lacks
     assert (drill.manifest.contents, drill.manifest.content_bytes) == (2, 2 * SMALL + IN_FILE)
-    assert [await lying.there(digest) for digest in good] == [True, True]
+    assert [await lying.is_there(digest) for digest in good] == [True, True]
     target = office.target(tmp_path / "new")
     await office.put_back(file, target)
     assert await intact(office, target, [*good, *lacks]) == good

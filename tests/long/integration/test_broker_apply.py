@@ -17,7 +17,7 @@ from aiormq.exceptions import ProbableAuthenticationError
 from gateway.errors import Clash, Denied, Unreachable
 from gateway.transport.amqp import topology
 from gateway.transport.broker import management
-from gateway.transport.broker.plan import Binding, PlanStep, Queue, Rights, Sign, Vhost
+from gateway.transport.broker.plan import PlanStep, Queue, QueueBinding, Rights, Sign, Vhost
 from tests.services.process import wait_until
 from tests.support.broker import Broker
 from tests.support.provisioned import Province
@@ -128,8 +128,8 @@ async def test_an_agency_moves_and_nothing_that_is_sent_meanwhile_is_lost(nodes:
     assert max(counts.values()) <= 2
     assert late_at_north == []
     assert at_south[-20:] == sent[-20:]
-    assert {step.thing for step in changes.steps if step.sign is Sign.ADD} == {
-        Binding(topology.lane_exchange(lane), topology.lane_queue(nodes.node("south"), lane), key)
+    assert {step.entity for step in changes.steps if step.sign is Sign.ADD} == {
+        QueueBinding(topology.lane_exchange(lane), topology.lane_queue(nodes.node("south"), lane), key)
         for lane in topology.LANES
         for key in ["z91", *(f"z93.{n:03}" for n in range(0, 200, 2))]
     }
@@ -204,7 +204,7 @@ async def test_a_new_vhost_is_made_and_the_administrator_keeps_no_rights_in_it(n
         broker.ask("DELETE", "/api/vhosts/{vhost}")
 
     assert changes.steps[0] == PlanStep(Sign.ADD, Vhost(name=broker.vhost))
-    assert [step.sign for step in moved.steps if isinstance(step.thing, Rights)] == [
+    assert [step.sign for step in moved.steps if isinstance(step.entity, Rights)] == [
         Sign.ADD,  # of the node that is new
         Sign.ADD,
         Sign.REMOVE,
@@ -219,9 +219,9 @@ async def test_a_queue_that_somebody_tied_to_our_lanes_hears_nothing_more(nodes:
 
     changes = await nodes.bring({"Z91": "north"})
 
-    assert [(step.sign, step.thing[:3]) for step in changes.steps if isinstance(step.thing, Binding)] == [
-        (Sign.REMOVE, (NORMAL, "spy", "z91"))
-    ]
+    assert [
+        (step.sign, step.entity[:3]) for step in changes.steps if isinstance(step.entity, QueueBinding)
+    ] == [(Sign.REMOVE, (NORMAL, "spy", "z91"))]
     assert [remark.key for remark in changes.remarks] == ["foreign_queue"]
     assert (await nodes.plan({"Z91": "north"})).steps == ()
 

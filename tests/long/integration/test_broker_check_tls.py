@@ -22,7 +22,7 @@ GOOD_DAYS = 40.5
 
 def certificate(folder: Path, days: float = GOOD_DAYS) -> tuple[Path, Path]:
     """Make a certificate of this machine for so many days; it is its own authority."""
-    return tls_servers.made(folder, f"server-{days}", datetime.now(UTC) + timedelta(days=days))
+    return tls_servers.make_certificate(folder, f"server-{days}", datetime.now(UTC) + timedelta(days=days))
 
 
 @asynccontextmanager

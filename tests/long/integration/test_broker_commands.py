@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.provisioned import Province
-from tests.unit.cli.conftest import Said, Terminal
+from tests.unit.cli.conftest import CommandRun, Terminal
 from tests.unit.cli.conftest import terminal as terminal
 
 
@@ -22,7 +22,7 @@ class Desk:
         boss.write_text(f"{nodes.broker.password}\n")
         self.way = ("--api", nodes.api, "--user", nodes.broker.user, "--password-file", str(boss))
 
-    def apply(self, *words: str) -> Said:
+    def apply(self, *words: str) -> CommandRun:
         passwords = ("--passwords", str(self.folder / "passwords"), "--make-passwords")
         vhost = ("--vhost", self.nodes.broker.vhost)
         return self.terminal.type("axis", "apply", *self.way, *passwords, *vhost, "--lang", "en", *words)

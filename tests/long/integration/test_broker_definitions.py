@@ -60,7 +60,7 @@ async def test_five_hundred_agencies_on_five_nodes_are_loaded_whole(
     plain = f"{parts.scheme}://{parts.hostname}:{parts.port}"
     async with management.opened(plain, rabbit.ADMIN, urlsplit(api).password or "", "lienthong") as line:
         live = await line.state()
-    changes = plan(live, layout.wanted(axis, hashes), admin=rabbit.ADMIN)
+    changes = plan(live, layout.wanted_state(axis, hashes), admin=rabbit.ADMIN)
     assert (changes.steps, changes.remarks) == ((), ())
     assert len(live.bindings) == NODES + 3 * (AGENCIES + 100 + NODES)
     await _goes_from_one_to_another(cluster, secrets)

@@ -101,7 +101,7 @@ class Ask:
         self._connection, self._known = connection, Statements()
 
     async def __call__(self, statement: Any, values: Any) -> StatementResult:
-        prepare = self._known.of_many if isinstance(values, list) else self._known.of
+        prepare = self._known.find_for_many if isinstance(values, list) else self._known.find
         prepare(statement, values, self._connection.dialect)
         prepared = prepare(statement, values, self._connection.dialect)
         assert prepared is not None

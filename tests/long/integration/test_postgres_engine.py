@@ -22,7 +22,7 @@ from gateway.store.engine import ServerLimits
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing, with_agencies
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 NOBODY = "postgresql://admin@127.0.0.1:9/none"  # the discard port, where no server listens
 TWO = ServerLimits(connections=2)
@@ -78,7 +78,7 @@ async def terminate(url: str, clients: Sequence[Connection] = ()) -> None:
     )
     # A terminated backend lives for a moment; it has said goodbye once it is gone from this list.
     await until_none(admin, "%")
-    await until(lambda: all(client.is_closed() for client in clients), "every client has seen it")
+    await wait_until(lambda: all(client.is_closed() for client in clients), "every client has seen it")
     await admin.close()
 
 
@@ -92,7 +92,7 @@ async def until_none(admin: Connection, state: str) -> None:
     async def is_none() -> bool:
         return not await admin.fetchval(query, state)
 
-    await until(is_none, f"no other client is {state}")
+    await wait_until(is_none, f"no other client is {state}")
 
 
 async def number(store: SqlOfficeStore) -> int:

@@ -46,7 +46,7 @@ from tests.support.stores import (
     seed_incoming,
     with_agencies,
 )
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 # As their ids sort. A document names its recipients in the other order.
 FIRST, LAST = "Z91.02", "Z91.03"
@@ -68,7 +68,7 @@ async def until_it_waits(url: str, task: asyncio.Future[Any]) -> None:
         return task.done() or bool(await connection.fetchval(query))
 
     try:
-        await until(is_held_up, "somebody waits for a lock")
+        await wait_until(is_held_up, "somebody waits for a lock")
     finally:
         await connection.close()
 
@@ -88,7 +88,7 @@ async def sent(store: SqlOfficeStore, clock: ManualClock, state: str) -> Outgoin
         for code in (LAST, FIRST):
             fact = Fact(track=Track.TRANSPORT, code=state, at=clock.now())
             await work.facts.add(delivery(document, code).id, fact)
-        await work.outbox.put(outbox_item(clock, subject_id=document.id))
+        await work.outbox.add(outbox_item(clock, subject_id=document.id))
     return document
 
 
@@ -124,10 +124,10 @@ async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier
     services = replace(town.node.out, store=store, clock=clock)
 
     async with committing(store) as courier:
-        await courier.facts.of(delivery(document, FIRST).id)
+        await courier.facts.of_subject(delivery(document, FIRST).id)
         other = asyncio.ensure_future(meeting(services, document))
         await until_it_waits(migrated_postgres_url, other)
-        await courier.facts.of(delivery(document, LAST).id)
+        await courier.facts.of_subject(delivery(document, LAST).id)
 
     await within_limit(other, "the other one is let in")
 
@@ -156,7 +156,7 @@ async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_i
         leaving = asyncio.ensure_future(store.accounts.leave(NORTH.agency_id))
         await until_it_waits(migrated_postgres_url, leaving)
         await work.outgoing.add(document)
-        await work.jobs.put("pack", document.id)
+        await work.jobs.add("pack", document.id)
 
     assert await within_limit(leaving, "the agency leaves") == {"jobs": 1}
 

@@ -41,10 +41,10 @@ async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     await admin.close()
-    await ear.until(ANY)
+    await ear.wait_for(ANY)
     store_a.wake.ring("packer")
 
-    await ear.until("packer")
+    await ear.wait_for("packer")
 
 
 async def test_nothing_is_told_while_nobody_listens_and_whoever_begins_to_is_told_at_once(
@@ -67,10 +67,10 @@ async def test_nothing_is_told_while_nobody_listens_and_whoever_begins_to_is_tol
 
     ear_b = await listening(store_b)
     store_b.wake.ring("hello")
-    await ear_a.until("hello")  # so the other is known here
+    await ear_a.wait_for("hello")  # so the other is known here
     store_a.wake.ring("packer")
 
-    await ear_b.until("packer")
+    await ear_b.wait_for("packer")
     assert "packer" in names
 
 
@@ -90,10 +90,10 @@ async def test_a_name_that_is_rung_while_it_is_being_told_is_told_once_more(
 
     monkeypatch.setattr(asyncpg.Connection, "execute", slowly)
     store_a.wake.ring("packer")
-    await ear.until("packer")
+    await ear.wait_for("packer")
     ear.names.remove("packer")
 
-    await ear.until("packer")
+    await ear.wait_for("packer")
 
 
 async def test_what_could_not_be_told_is_told_over_the_next_line(
@@ -112,7 +112,7 @@ async def test_what_could_not_be_told_is_told_over_the_next_line(
     monkeypatch.setattr(asyncpg.Connection, "execute", badly)
     store_a.wake.ring("packer")
 
-    await ear.until("packer")
+    await ear.wait_for("packer")
     assert broke.is_set()
 
 
@@ -134,8 +134,8 @@ async def test_a_line_that_died_of_something_unforeseen_is_said_and_replaced_at_
             await asyncio.sleep(0)
 
     store_b.wake.ring("own")
-    await ear.until(ANY)
+    await ear.wait_for(ANY)
     store_a.wake.ring("packer")
 
-    await ear.until("packer")
+    await ear.wait_for("packer")
     assert [getattr(record, "action", "") for record in caplog.records] == ["wake.broke"]

@@ -24,7 +24,7 @@ from gateway.store.tables_office import KeepingRow
 from tests.support.clock import START
 from tests.support.node import DEPARTMENT, PROVINCE, Town, opened
 from tests.support.town.builder import lay_out
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 LEASE_S = 15
 
@@ -89,13 +89,13 @@ async def delivered(town: Town, count: int) -> None:
     async def are_answered() -> bool:
         return await answered(town) >= count
 
-    await until(are_answered, f"{count} deliveries are answered")
+    await wait_until(are_answered, f"{count} deliveries are answered")
 
 
 async def answered(town: Town) -> int:
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         sent = (await work.outgoing.page(limit=1000)).items
-        states = await work.deliveries.of_many([delivery.id for delivery in sent])
+        states = await work.deliveries.of_documents([delivery.id for delivery in sent])
     return sum(delivery.state == "delivered" for several in states.values() for delivery in several)
 
 
@@ -129,7 +129,7 @@ async def test_a_worker_has_a_server_measure_a_table_that_has_grown(
         return bool(estimate == len(rows))
 
     async with worker(environment):
-        await until(is_known, "the worker had the table measured")
+        await wait_until(is_known, "the worker had the table measured")
 
 
 async def test_two_workers_share_the_documents_and_work_on_none_twice(
@@ -173,7 +173,7 @@ async def test_a_worker_that_is_killed_leaves_all_its_work_to_the_other(
 
         await delivered(front, documents)
         # What it had published and not noted yet is published again when its leases are over.
-        await until(lambda: nothing_waits(front), "nothing waits any more")
+        await wait_until(lambda: nothing_waits(front), "nothing waits any more")
 
     async with front.node.store.read(await front.scope(PROVINCE)) as work:
         admitted = (await work.incoming.page(limit=1000)).items

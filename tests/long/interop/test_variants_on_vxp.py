@@ -74,7 +74,7 @@ class Wild:
     async def passed_on(self, name: str) -> None:
         """Pass a packet on unchanged, as a plain hub does."""
         with pytest.MonkeyPatch.context() as other:
-            other.setattr(again, "written", lambda *_: iter((sample(name),)))
+            other.setattr(again, "write_envelope", lambda *_: iter((sample(name),)))
             await self.sent("a-status" if "status" in name else "plain")
 
     async def carry(self) -> None:
@@ -93,7 +93,9 @@ async def wild(tmp_path: Path) -> AsyncIterator[Wild]:
         hub = await stack.enter_async_context(
             vxp.simulator(tmp_path / "hub", systems, now=clock.now, hub=options)
         )
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=hub.of(OURS)))
+        town = await stack.enter_async_context(
+            node.opened(tmp_path / "node", clock, change=hub.connect(OURS))
+        )
         client = SdkClient(hub.url, THEIRS, f"secret of {THEIRS}")
         stack.callback(client.close)
         await town.carry()

@@ -18,7 +18,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.domain.account import ApiCall, ClientCertificate, KeyAuth
 from gateway.errors import Denied
 from gateway.office.accounts import admin, posts, sessions, sign_in
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import Manner, PostRole, Right
 from gateway_labs.demo import stage
 from tests.pages import axe
@@ -26,7 +26,7 @@ from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
-from tests.support.accounts import HERE, PASSWORD, Someone
+from tests.support.accounts import ORIGIN, PASSWORD, Someone
 
 NEW = "Mây trắng 9 tầng"
 
@@ -41,7 +41,7 @@ async def at_work(site: Site, guest: Guest, person: Someone, actor: str = "") ->
     """The guest's session is this person's from now on."""
     if person.totp:
         site.clock.skip(timedelta(seconds=31))  # a code is good once
-    token = (await sign_in.run(person.services, person.typed(), HERE)).token
+    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
     guest.token = (
         await sessions.choose_agency(site.node.accounts, token, await site.agency(actor)) if actor else token
     )
@@ -167,7 +167,7 @@ async def test_an_administrator_stays_in_the_own_agency(site: Site, guest: Guest
     ):
         assert (await guest.get(f"/quan-tri/{path}?co-quan={code}")).status == 404, path
     async with site.node.accounts.accounts.read() as view:
-        assert "aido" not in {person.login for person in await view.people.everybody()}
+        assert "aido" not in {person.login for person in await view.people.all()}
 
 
 KEYS, KEY = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
@@ -324,7 +324,7 @@ async def test_of_a_person_with_posts_elsewhere_the_page_says_why_buttons_are_mi
     site: Site, guest: Guest
 ) -> None:
     clerk = site.person(PostRole.CLERK, "department")
-    root = By.person(site.person(PostRole.OPERATOR).person.id)
+    root = Administrator.person(site.person(PostRole.OPERATOR).person.id)
     post = posts.WantedPost(role=PostRole.OFFICER, agency_id=await site.agency("province"))
     await posts.give(site.node.accounts, root, clerk.login, post)
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))

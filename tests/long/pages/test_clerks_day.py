@@ -19,7 +19,7 @@ from gateway.office.letters import received
 from gateway.outgoing import recall
 from gateway_labs.demo import stage
 from tests.pages.effort import Hand
-from tests.pages.neighbours import FURTHER, NAMES, OTHERS, SIGNER, Town
+from tests.pages.neighbours import MORE_COMMUNES, NAMES, NEIGHBOURS, SIGNER, Town
 from tests.pages.neighbours import site as site
 from tests.pages.neighbours import town as town
 from tests.pages.site import Site
@@ -90,7 +90,7 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
 def deliveries() -> int:
     """Seven documents on the pages to the communes, an answer, three of the system to all agencies, four to the communes:
     two hundred."""
-    return 7 * (len(FURTHER) + 1) + 1 + 3 * len(OTHERS) + 4 * (len(OTHERS) - 1)
+    return 7 * (len(MORE_COMMUNES) + 1) + 1 + 3 * len(NEIGHBOURS) + 4 * (len(NEIGHBOURS) - 1)
 
 
 async def mail(town: Town, numbers: range) -> list[OutgoingDocument]:
@@ -116,7 +116,7 @@ async def mail(town: Town, numbers: range) -> list[OutgoingDocument]:
 
 
 def sender_of(n: int) -> str:
-    return OTHERS[n % len(OTHERS)]
+    return NEIGHBOURS[n % len(NEIGHBOURS)]
 
 
 def row(page: Page, document: OutgoingDocument) -> str:
@@ -210,7 +210,7 @@ async def refuse_two(town: Town, page: Page, hand: Hand, morning: list[OutgoingD
         sender = sender_of(n)
         (delivery,) = await town.deliveries(sender, document)
         async with town.site.node.store.read(await town.scope(sender)) as work:
-            facts = await work.facts.of(delivery.id)
+            facts = await work.facts.of_subject(delivery.id)
         assert delivery.state == "rejected"
         assert words in "".join(fact.reason or "" for fact in facts)
 
@@ -279,7 +279,7 @@ async def issue_by_pages(
             await hand.click("#reply-no")
             await hand.fill("#paste", block)
             await hand.click("button[value=paste]")
-            await expect(page.locator(".to-chip")).to_have_count(len(FURTHER) + 1)
+            await expect(page.locator(".to-chip")).to_have_count(len(MORE_COMMUNES) + 1)
             await hand.press("Control+Enter")
             await page.wait_for_url("**kiem-tra=1*")
             await hand.press("Control+Enter")
@@ -287,7 +287,7 @@ async def issue_by_pages(
     await answer(town, page, hand, question, letters[7])
     town.site.clock.skip(timedelta(seconds=31))
     await town.quiet()
-    return sorted(await town.written(ACTOR), key=lambda d: d.draft.number)
+    return sorted(await town.list_written(ACTOR), key=lambda d: d.draft.number)
 
 
 def letter(number: int) -> Letter:
@@ -322,17 +322,17 @@ async def sent_by_the_system(town: Town) -> list[OutgoingDocument]:
     """Seven documents with a hundred and one recipients; the line to one of them refuses one."""
     sent = []
     for n in range(7):
-        to = OTHERS if n < 3 else OTHERS[1:]
+        to = NEIGHBOURS if n < 3 else NEIGHBOURS[1:]
         sent.append(await town.send(ACTOR, str(61 + n), *to, subject=f"V/v báo cáo tuần thứ {n + 1}"))
         if n == 5:
             await town.quiet()
-            town.line.shut = stage.cast().code(FURTHER[-1])
+            town.line.shut = stage.cast().code(MORE_COMMUNES[-1])
     return sent
 
 
 async def deliver(town: Town, sent: list[OutgoingDocument]) -> Counter[str]:
     await town.quiet()
-    documents = [x for x in await town.written(ACTOR) if x.kind is Kind.DOCUMENT]
+    documents = [x for x in await town.list_written(ACTOR) if x.kind is Kind.DOCUMENT]
     assert {x.id for x in documents} == {x.id for x in sent}
     assert len(documents) == 15
     town.line.shut = ""
@@ -347,13 +347,13 @@ async def resend_the_failed_one(town: Town, page: Page, hand: Hand) -> None:
         await hand.press("Control+Enter")
         await check_notice(page, "Đang gửi lại văn bản.")
     await town.quiet()
-    states = Counter(d.state for d in await town.deliveries(ACTOR, *await town.written(ACTOR)))
+    states = Counter(d.state for d in await town.deliveries(ACTOR, *await town.list_written(ACTOR)))
     assert states == {"delivered": deliveries()}
 
 
 async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocument) -> None:
     """One recipient has it in its book already and agrees; of the others, who only has it, each node agrees by itself."""
-    await town.answers(FURTHER[0], document, "03", register_no="77")
+    await town.answers(MORE_COMMUNES[0], document, "03", register_no="77")
     await town.quiet()
     await page.goto("/van-ban-di")
     with hand.task("recall a document from the list", most_clicks=7):
@@ -366,10 +366,10 @@ async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocum
         await hand.click("[data-main]")
         await page.wait_for_url("**told=outgoing.recalled*")
     await town.quiet()
-    await town.answers(FURTHER[0], document, "15")
+    await town.answers(MORE_COMMUNES[0], document, "15")
     await town.quiet()
     states = Counter(d.state for d in await town.deliveries(ACTOR, document))
-    assert states == {"request_agreed": len(FURTHER) + 1}
+    assert states == {"request_agreed": len(MORE_COMMUNES) + 1}
     await page.goto(f"/van-ban-di/{document.id}")
     await expect(page.locator("#recipients")).to_contain_text("Đồng ý lấy lại")
 

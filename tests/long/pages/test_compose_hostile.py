@@ -22,7 +22,7 @@ from gateway.office.domain.session import form_token
 from gateway.office.web.page_handling import COOKIE
 from tests.pages.site import Site
 from tests.pages.visiting import scope_of
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.printed import FOLDER
 from tests.support.stamped import stamped
 
@@ -87,7 +87,7 @@ class Form:
 @pytest_asyncio.fixture(loop_scope="session")
 async def form(site: Site) -> AsyncIterator[Form]:
     person = site.person(PostRole.CLERK, "province")
-    token = (await sign_in.run(person.services, person.typed(), HERE)).token
+    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
     async with aiohttp.ClientSession(cookies={COOKIE: token}) as client:
         yield Form(site=site, client=client, token=token)
 
@@ -219,5 +219,5 @@ async def test_a_stamp_of_secrecy_asks_and_only_a_word_of_the_clerk_lets_it_pass
     assert status == 303
     assert sent.state == "queued"
     async with form.site.node.store.read(await scope_of(form.site, "province")) as work:
-        kinds = [event.kind for event in await work.events.of(sent.id)]
+        kinds = [event.kind for event in await work.events.of_subject(sent.id)]
     assert "message.confirmed" in kinds

@@ -15,7 +15,7 @@ from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 ROLES = (PostRole.CLERK, PostRole.HEAD, PostRole.UNIT_HEAD, PostRole.OFFICER, PostRole.VIEWER)
@@ -35,7 +35,7 @@ async def test_a_word_has_one_number_wherever_it_stands(site: Site, actor: str, 
     for role in ROLES:
         async with calling(site.url) as guest:
             person = site.person(role, actor)
-            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
             counts: dict[str, list[tuple[int, str]]] = defaultdict(list)
             links: dict[str, int] = {}
             for path in PAGES:

@@ -67,12 +67,12 @@ async def test_what_was_cut_short_is_laid_out_once(site: Site) -> None:
     new_counts, audit = counted(settings), await story.count_all(node)
     assert {name: new_counts[name] for name in DOCUMENTS} == {name: old_counts[name] for name in DOCUMENTS}
     assert audit.doubled == 0
-    assert Steps(settings.node.data_dir).done("mail")
+    assert Steps(settings.node.data_dir).is_done("mail")
 
 
 @pytest.mark.laid
 async def test_the_forged_packets_were_found_out_and_the_dead_died_on_the_axis(site: Site) -> None:
-    packets = await reporting.packets_aside(site.node.store, "", 10)
+    packets = await reporting.parked_packets(site.node.store, "", 10)
     dead = await site.node.axis.dead_list()
 
     assert len(packets) == 3

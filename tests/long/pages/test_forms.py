@@ -23,7 +23,7 @@ from tests.pages.visiting import Enter, scope_of
 from tests.support.clock import START
 from tests.support.packets import COMMUNE, PDF, PROVINCE, draft
 from tests.support.town.axes import Hubs, hubs
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -51,10 +51,10 @@ async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
 
     async def have_left() -> bool:
         async with site.node.store.read(await scope_of(site)) as work:
-            states = {d.state for d in await work.deliveries.of(document.id)}
+            states = {d.state for d in await work.deliveries.of_document(document.id)}
         return states <= {"sent", "delivered"}
 
-    await until(have_left, "the packets left")
+    await wait_until(have_left, "the packets left")
     (raw,) = [
         on_hubs.national.hub._path(row[0]).read_bytes()
         for row in on_hubs.national.hub.summary()

@@ -12,7 +12,7 @@ from gateway.office.accounts import sessions
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from tests.pages import axe
-from tests.pages.composing import BY_HAND, SUBJECT, fill_in, press, written
+from tests.pages.composing import BY_HAND, SUBJECT, fill_in, list_written, press
 from tests.pages.guest import calling
 from tests.pages.site import Site
 from tests.pages.slow_line import slow_line
@@ -189,15 +189,15 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
     assert "Nội dung vừa nhập vẫn còn" in await page.locator("main").inner_text()
     assert SUBJECT in await page.locator("main").inner_text()
     await axe.check(page, record_property, "a form that outlived its session")
-    assert await written(site) == []
+    assert await list_written(site) == []
     await enter(CLERK, "province")
     async with page.expect_navigation():
         await page.get_by_role("button", name="Tiếp tục").click()
-    assert await written(site) == []
+    assert await list_written(site) == []
     async with page.expect_navigation():
         await page.get_by_role("button", name="Gửi lại").click()
 
-    (document,) = await written(site)
+    (document,) = await list_written(site)
     assert (document.draft.subject, document.draft.number) == (SUBJECT, "90")
     assert document.agency_id == (await scope_of(site, "province")).agency_id
 

@@ -17,7 +17,7 @@ from gateway.office.domain.listing import Filter, Side, Tab
 from gateway.office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 
 OWN = "department"
 HOME, BELL = "/tong-quan", "/thong-bao"
@@ -32,7 +32,7 @@ class Visitors:
     async def come(self, role: PostRole, *, to: str = OWN) -> Guest:
         person = self._site.person(role, "" if role.is_of_node else OWN)
         guest = await self._stack.enter_async_context(calling(self._site.url))
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         if role.is_of_node and to:
             agency = await self._site.agency(to)
             guest.token = await sessions.choose_agency(self._site.node.accounts, guest.token, agency)

@@ -24,7 +24,7 @@ from tests.pages.guest import Guest, calling
 from tests.pages.mail import Mail, at
 from tests.pages.site import Site
 from tests.pages.visiting import scope_of
-from tests.support.accounts import HERE
+from tests.support.accounts import ORIGIN
 from tests.support.printed import FOLDER
 
 WHY = "Có dấu MẬT ở trang đầu của tệp"
@@ -35,7 +35,7 @@ OTHER = (FOLDER / "cong-van.pdf").read_bytes()
 async def clerk(site: Site) -> AsyncIterator[Guest]:
     person = site.person(PostRole.CLERK, "department")
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         yield guest
 
 
@@ -72,7 +72,7 @@ async def _recalled(mail: Mail, key: str = "decision") -> tuple[OutgoingDocument
     """Its sender asked for it after it was taken in."""
     sent, document = await mail.taken_in(key)
     await mail.recall(sent)
-    await mail.until(lambda: mail.is_asked_back(document))
+    await mail.wait_until(lambda: mail.is_asked_back(document))
     return sent, document
 
 
@@ -120,7 +120,7 @@ async def test_an_officer_learns_no_numbers_of_the_whole_agency(site: Site, mail
     for role, counted in ((PostRole.CLERK, "1"), (PostRole.OFFICER, "0")):
         person = site.person(role, "department")
         async with calling(site.url) as guest:
-            guest.token = (await sign_in.run(person.services, person.typed(), HERE)).token
+            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
             page = (await guest.get("/tong-quan")).text
         counts = dict(re.findall(r'<a href="([^"]+)"[^>]*><strong>(\d+)\+?</strong>', page))
         assert counts["/van-ban-den?ngay=hom-nay"] == counted, role

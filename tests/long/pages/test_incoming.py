@@ -42,15 +42,15 @@ async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
     await page.wait_for_url("**/tiep-nhan")
     await axe.check(page, record_property, "/van-ban-den/{id}/tiep-nhan")
     await page.keyboard.press("t")
-    assert (await mail.known(document.id)).state == "new"
+    assert (await mail.load(document.id)).state == "new"
 
     await page.goto(at(document))
     with hand.task("take in one document from its page", most_clicks=0, most_keys=1):
         await hand.press("Control+Enter")
         await page.get_by_role("status").filter(has_text="Đã tiếp nhận và vào sổ").wait_for()
 
-    stored = await mail.known(document.id)
-    fact = await mail.told(sent, "accepted")
+    stored = await mail.load(document.id)
+    fact = await mail.await_fact(sent, "accepted")
     assert (stored.state, stored.register_no) == ("accepted", "1")
     assert fact.staff is not None
     assert fact.staff.name == site.person(PostRole.CLERK, "department").person.name
@@ -87,7 +87,7 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
     await axe.check(page, record_property, "/van-ban-den/{id} (on hold)")
     async with mail.node.store.read(await mail.scope("department")) as work:
         offered = await work.office.lists.line(document.id)
-    assert (await mail.known(document.id)).state == "held"
+    assert (await mail.load(document.id)).state == "held"
     assert offered is not None
     assert not await mail.stands("province", sent, "accepted")
 
@@ -100,9 +100,9 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
 
-    reason = (await mail.told(sent, "accepted")).reason or ""
+    reason = (await mail.await_fact(sent, "accepted")).reason or ""
     assert reason.startswith("Đã xác minh với nơi gửi qua điện thoại")
-    assert (await mail.known(document.id)).state == "accepted"
+    assert (await mail.load(document.id)).state == "accepted"
 
 
 async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
@@ -112,7 +112,7 @@ async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     for sent in (first, second):
         await mail.recall(sent)
     for document in (agreed, retained):
-        await mail.until(partial(mail.is_asked_back, document))
+        await mail.wait_until(partial(mail.is_asked_back, document))
     await enter()
     await opened(page, at(agreed))
     await axe.check(page, record_property, "/van-ban-den/{id} (recall)")
@@ -125,12 +125,12 @@ async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
 
-    await mail.told(first, "request_agreed")
-    await mail.told(second, "accepted")
+    await mail.await_fact(first, "request_agreed")
+    await mail.await_fact(second, "accepted")
     answers = [fact for fact in await mail.facts(retained.id) if fact.code == "16"]
     assert [fact.note for fact in answers] == ["Văn bản đã được thực hiện xong"]
     watcher.expect({409})
-    assert (await mail.known(agreed.id)).state == "recalled"
+    assert (await mail.load(agreed.id)).state == "recalled"
     assert (await page.request.get(at(agreed, "/tep/1"))).status == 409
     assert (await page.request.get(at(agreed, "/xem/1"))).status == 409
     assert (await page.request.get(at(retained, "/tep/1"))).status == 200
@@ -194,7 +194,7 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
     mail: Mail, enter: Enter, page: Page, record_property: Record
 ) -> None:
     sent, document = await mail.taken_in(due_in=7)
-    await mail.until(lambda: mail.stands("province", sent, "accepted"))
+    await mail.wait_until(lambda: mail.stands("province", sent, "accepted"))
     change = DocumentChange(reason="Lùi hạn trả lời", target=sent.document_id)
     update = await mail.send(
         "province",
@@ -205,7 +205,7 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
         parent=sent,
         change=change,
     )
-    child = await mail.arrived("department", update)
+    child = await mail.wait_for_arrival("department", update)
     await enter()
     await opened(page, at(child))
     assert page.url.endswith(at(document))
@@ -217,7 +217,7 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
 
-    updated = await mail.known(document.id)
+    updated = await mail.load(document.id)
     assert (updated.state, updated.due_on) == ("accepted", date(2026, 12, 4))
 
 
@@ -246,14 +246,14 @@ async def test_the_number_comes_from_where_the_agency_has_it_from(
 
     if mode is NumberingMode.A:
         assert "chờ số đến từ QLVB" in await page.inner_text("main")
-        assert (await mail.known(second.id)).register_no is None
+        assert (await mail.load(second.id)).register_no is None
     else:
         await page.get_by_role("link", name="Số tiếp theo chưa dùng").wait_for()
-        assert (await mail.known(second.id)).state == "new"
+        assert (await mail.load(second.id)).state == "new"
         await page.fill("#register_no", "8")
         await page.locator("[data-main]").click()
         await page.wait_for_url("**told=*")
-        assert (await mail.known(second.id)).register_no == "8"
+        assert (await mail.load(second.id)).register_no == "8"
 
 
 async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
@@ -347,7 +347,7 @@ async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
     for path in ("/tep/1", "/xem/1", "/tiep-nhan", "/tu-choi", "/chuyen-xu-ly", "/tieu-huy"):
         assert (await page.request.get(at(document, path))).status in (403, 404, 409), path
     async with site.node.store.read(await mail.scope("department")) as work:
-        hold = await work.held.open_of(document.id)
+        hold = await work.holds.open_of(document.id)
     assert hold is not None
     assert hold.state in (HoldState.FROZEN, HoldState.SEALED)
     head = site.person(PostRole.HEAD, "department")
@@ -365,7 +365,7 @@ async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_gone(
     await seal.document(node.inn, node.hold, scope, document.id, "Có dấu MẬT ở trang đầu")
     head, _, _ = await with_factor(site.person(PostRole.HEAD, "department"))
     async with node.deciding.decisions.begin("operator") as work:
-        person = await work.people.named(head.login)
+        person = await work.people.find_by_name(head.login)
         await work.people.save(replace(person, roles=frozenset({Role.HEAD})))
         await work.commit()
     watcher.expect({422})
@@ -387,5 +387,5 @@ async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_gone(
 
     assert "Quyết định 12/QĐ ngày 20/11/2026" in await page.inner_text("main")
     async with node.store.read(scope) as work_read:
-        assert await work_read.held.open_of(document.id) is None
-        assert await work_read.blobs.of("hold", document.inbox_id) == {}
+        assert await work_read.holds.open_of(document.id) is None
+        assert await work_read.blobs.of_owner("hold", document.inbox_id) == {}

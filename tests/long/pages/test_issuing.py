@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.office.domain.roles import PostRole
 from tests.pages import axe
-from tests.pages.composing import LETTER, NEW, given, placed, press, written
+from tests.pages.composing import LETTER, NEW, give_files, list_written, placed, press
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter
@@ -34,10 +34,10 @@ async def test_a_clerk_issues_with_the_document_before_the_eyes(
     await page.goto(NEW)
     await page.set_input_files("#files", large)
     await expect(page.locator(".drop-told")).to_contain_text("quá mức 10 MB")
-    assert await written(site) == []
+    assert await list_written(site) == []
 
-    await given(page, LETTER, source)
-    (draft,) = await written(site)
+    await give_files(page, LETTER, source)
+    (draft,) = await list_written(site)
     assert [(x.name, x.role.value) for x in draft.files] == [
         ("cong-van.pdf", "lead"),
         ("so-lieu.txt", "appendix"),
@@ -68,7 +68,7 @@ async def test_a_clerk_issues_with_the_document_before_the_eyes(
     await page.evaluate("document.dispatchEvent(new Event('gateway:ending'))")
     await expect(page.locator("#kept")).to_contain_text("đã lưu")
     await expect(column).to_contain_text("Đã đủ các mục")
-    stored = (await written(site))[0]
+    stored = (await list_written(site))[0]
     assert [(x.code, x.role.value) for x in stored.draft.recipients] == [("Z91.07", "to_know")]
 
     other = await context.new_page()
@@ -79,13 +79,13 @@ async def test_a_clerk_issues_with_the_document_before_the_eyes(
     await page.evaluate("document.dispatchEvent(new Event('gateway:ending'))")
     async with page.expect_navigation():
         await page.get_by_role("button", name="Xem cả hai nội dung").click()
-    assert (await written(site))[0].draft.number == "7"
+    assert (await list_written(site))[0].draft.number == "7"
     assert await page.input_value("#number") == "8"
     await expect(page.locator("[data-problems]")).to_contain_text("đang lưu “7”")
     await axe.check(page, record_property, f"{NEW}/{{id}} (torn)")
     await page.get_by_role("link", name="Lấy nội dung đang lưu").click()
     await expect(number).to_have_value("7")
 
-    await given(page, LETTER)
+    await give_files(page, LETTER)
     await expect(page.locator("[data-told]")).to_contain_text("không thêm lần nữa")
-    assert len((await written(site))[0].files) == 2
+    assert len((await list_written(site))[0].files) == 2

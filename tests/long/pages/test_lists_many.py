@@ -74,5 +74,5 @@ async def test_evidence_packs_leave_as_one_file_and_each_reading_is_written_down
             assert zipfile.is_zipfile(io.BytesIO(packed.read(name)))
     async with site.node.store.read(await scope_of(site, "province")) as work:
         lines = (await work.office.lists.page(Filter(side=Side.OUT), limit=10)).lines
-        kinds = [event.kind for line in lines for event in await work.events.of(line.id)]
+        kinds = [event.kind for line in lines for event in await work.events.of_subject(line.id)]
     assert kinds.count(EventKind.DOCUMENT_READ) == 2

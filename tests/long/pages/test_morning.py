@@ -17,7 +17,7 @@ from tests.long.pages.test_every_page import taken_bytes
 from tests.long.pages.test_leaf import SHIFTS
 from tests.pages import axe
 from tests.pages.effort import Hand
-from tests.pages.neighbours import OTHERS, Town
+from tests.pages.neighbours import NEIGHBOURS, Town
 from tests.pages.neighbours import site as site
 from tests.pages.neighbours import town as town
 from tests.pages.summary import EFFORT, Record
@@ -39,7 +39,7 @@ PLACES = """() => [...document.querySelectorAll("[data-row]")].map((row) => {
 async def mail(town: Town, letters: int = LETTERS) -> list[OutgoingDocument]:
     sent = [
         await town.send(
-            OTHERS[n % len(OTHERS)],
+            NEIGHBOURS[n % len(NEIGHBOURS)],
             str(300 + n),
             ACTOR,
             subject=f"V/v triển khai nội dung thử nghiệm thứ {n + 1} trên địa bàn tỉnh và phân công thực hiện",
@@ -132,7 +132,7 @@ async def books_agree(town: Town, ids: list[str], refused: str) -> None:
     """Check that numbers run without a gap in the order of the desk, and that each letter was read and taken in alone."""
     async with town.site.node.store.read(await town.scope(ACTOR)) as work:
         stored = [await work.incoming.get(id) for id in ids]
-        events = {id: [d.kind for d in await work.events.of(id)] for id in ids}
+        events = {id: [d.kind for d in await work.events.of_subject(id)] for id in ids}
     numbers = [d.register_no for d in stored if d.id != refused]
     assert numbers == [str(n) for n in range(1, LETTERS)]
     assert [d.id for d in stored if d.state.value == "rejected"] == [refused]

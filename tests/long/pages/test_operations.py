@@ -17,7 +17,7 @@ from gateway.domain.pace import Metric
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from gateway.ops import backup
-from gateway.store.log_reading import WantedEvents, search_log
+from gateway.store.log_reading import EventFilter, search_log
 from gateway.workers.heartbeat import slots
 from tests.pages import axe
 from tests.pages.quarantine import BROKEN, SECRET_WORDS, land_broken, packets_aside, put_aside
@@ -26,14 +26,14 @@ from tests.pages.summary import Record
 from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
 from tests.support.node import DEPARTMENT
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 PASSPHRASE = "a passphrase for tests"
 TEXT = "Bao tri co so du lieu"
 
 
 async def event_data(site: Site, kind: EventKind) -> list[dict[str, object]]:
-    hits = await search_log(site.node.store, WantedEvents(kind=kind.value), limit=50)
+    hits = await search_log(site.node.store, EventFilter(kind=kind.value), limit=50)
     return [dict(hit.event.data) for hit in hits]
 
 
@@ -41,9 +41,9 @@ async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_re
     site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     now = site.clock.now()
-    site.node.stopwatch.took(Metric.ACCEPT, Lane.URGENT, now - timedelta(seconds=7))
-    site.node.stopwatch.took(Metric.ARRIVAL_TO_ADMITTED, Lane.NORMAL, now - timedelta(milliseconds=300))
-    site.node.stopwatch.took(Metric.ACCEPT_TO_01, Lane.NORMAL, now - timedelta(days=2))
+    site.node.stopwatch.record(Metric.ACCEPT, Lane.URGENT, now - timedelta(seconds=7))
+    site.node.stopwatch.record(Metric.ARRIVAL_TO_ADMITTED, Lane.NORMAL, now - timedelta(milliseconds=300))
+    site.node.stopwatch.record(Metric.ACCEPT_TO_01, Lane.NORMAL, now - timedelta(days=2))
     site.clock.skip(timedelta(seconds=31))
     await enter(PostRole.OPERATOR)
 
@@ -51,7 +51,7 @@ async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_re
         site.node.wakers["pulse"].ring()
         return len(slots(site.node.pulse.folder, site.clock.now())) >= 3
 
-    await until(is_kept, "the figures of three ways")
+    await wait_until(is_kept, "the figures of three ways")
     await page.goto("/van-hanh")
 
     sheet = page.get_by_role("table", name="Tốc độ trong một giờ qua")
@@ -281,7 +281,7 @@ async def expect_absent(page: Page, words: str) -> None:
             return False
         return True
 
-    await until(is_over, f"the page without “{words}”")
+    await wait_until(is_over, f"the page without “{words}”")
 
 
 def _tampered(database: Path) -> int:

@@ -26,7 +26,7 @@ from tests.pages.visiting import Enter, scope_of
 from tests.pages.watching import Watcher
 from tests.support.node import PROVINCE
 from tests.support.packets import COMMUNE, PDF, draft
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 TEXT = b"muc,so luong\nmot,1\n"
 CLERK, HEAD, OFFICER = PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER
@@ -46,7 +46,7 @@ async def sent(site: Site, number: str = "15", *to: str, send: bool = True, **mo
     assert accepted.document is not None
     if send:
         state = "paper" if more.get("delivery_mode") is DeliveryMode.PAPER else "delivered"
-        await until(lambda: _stand(site, accepted.document, {state}), f"the deliveries are {state}")
+        await wait_until(lambda: _stand(site, accepted.document, {state}), f"the deliveries are {state}")
     return accepted.document
 
 
@@ -57,7 +57,7 @@ async def _chunks(raw: bytes) -> Any:
 async def _stand(site: Site, document: OutgoingDocument | None, states: set[str]) -> bool:
     assert document is not None
     async with site.node.store.read(await scope_of(site)) as work:
-        return {d.state for d in await work.deliveries.of(document.id)} == states
+        return {d.state for d in await work.deliveries.of_document(document.id)} == states
 
 
 async def answers(site: Site, document: OutgoingDocument, actor: str, code: str, **more: Any) -> None:
@@ -72,14 +72,14 @@ async def answers(site: Site, document: OutgoingDocument, actor: str, code: str,
 
     async def is_answered() -> bool:
         async with site.node.store.read(await scope_of(site)) as work:
-            return state in {d.state for d in await work.deliveries.of(document.id)}
+            return state in {d.state for d in await work.deliveries.of_document(document.id)}
 
-    await until(is_answered, f"the answer is {state}")
+    await wait_until(is_answered, f"the answer is {state}")
 
 
 async def events(site: Site, id: str, kind: EventKind) -> list[dict[str, Any]]:
     async with site.node.store.read(await scope_of(site)) as work:
-        return [e.data for e in await work.events.of(id) if e.kind is kind]
+        return [e.data for e in await work.events.of_subject(id) if e.kind is kind]
 
 
 async def open_other_actions(page: Page) -> None:

@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.office.accounts import posts
-from gateway.office.accounts.acting import By
+from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import PostRole
 from gateway.settings import Settings
 from tests.long.pages.test_accounts import at_work
@@ -23,7 +23,7 @@ from tests.pages.guest import Guest, calling
 from tests.pages.site import Site, opened
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter, scope_of
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 CLERK, HEAD = PostRole.CLERK, PostRole.HEAD
 WHY, NO = "Gửi nhầm nơi nhận, thiếu phụ lục.", "Nội dung vẫn đúng, không cần thu hồi."
@@ -104,9 +104,9 @@ async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(
 
     async def have_left() -> bool:
         async with site.node.store.read(await scope_of(site)) as work:
-            return "queued" not in {d.state for d in await work.deliveries.of(notice.id)}
+            return "queued" not in {d.state for d in await work.deliveries.of_document(notice.id)}
 
-    await until(have_left, "the packets left")
+    await wait_until(have_left, "the packets left")
     await page.goto("/can-xu-ly")
     assert await page.get_by_role("link", name="Xem và phê duyệt").count() == 0
 
@@ -139,7 +139,7 @@ async def test_it_is_refused_with_a_reason_or_taken_back_and_a_typed_name_opens_
     assert await recalls(site, document) == []
 
     # Who asked as a clerk does not approve as a head.
-    root = By.person(site.person(PostRole.OPERATOR).person.id)
+    root = Administrator.person(site.person(PostRole.OPERATOR).person.id)
     post = posts.WantedPost(role=HEAD, agency_id=await site.agency("department"))
     await posts.give(site.node.accounts, root, clerk.login, post)
     await at_work(site, guest, clerk)

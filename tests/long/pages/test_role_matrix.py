@@ -23,7 +23,7 @@ from gateway.office.web.pages import ROUTES
 from gateway.office.web.routes import Access, PageRoute
 from tests.pages.site import Site
 from tests.pages.walking import PLACE, pattern
-from tests.support.accounts import HERE, Someone
+from tests.support.accounts import ORIGIN, Someone
 
 OWN, OTHER = "department", "province"
 ROLES: Mapping[str, PostRole] = {
@@ -89,7 +89,7 @@ class Caller:
     async def sign_in(self) -> None:
         if self.person.totp:
             self.site.clock.skip(timedelta(seconds=31))  # a code is good once
-        token = (await sign_in.run(self.person.services, self.person.typed(), HERE)).token
+        token = (await sign_in.sign_in(self.person.services, self.person.sign_in_form(), ORIGIN)).token
         agency = await self.site.agency(self.actor)
         if (await sessions.check(self.site.node.accounts, token)).session.agency_id != agency:
             token = await sessions.choose_agency(self.site.node.accounts, token, agency)

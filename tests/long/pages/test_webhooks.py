@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest_asyncio
 
-from gateway.domain.webhook import Delivery, DeliveryState, Try, TryCode
+from gateway.domain.webhook import DeliveryState, Try, TryCode, WebhookDelivery
 from gateway.office.domain.roles import PostRole
 from gateway.store.webhooks import LeasedEndpoint, Report
 from tests.long.pages.test_accounts import at_work
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 HOME = "/quan-tri/webhook"
 URL = "https://nobody.invalid/events?token=theirs"
@@ -71,7 +71,7 @@ async def _leased(site: Site, id: str) -> LeasedEndpoint | None:
                     return leased
         return None
 
-    return await until(claimed, "the endpoint's lease")
+    return await wait_until(claimed, "the endpoint's lease")
 
 
 async def test_what_an_endpoint_answered_is_text_and_an_event_is_sent_again(site: Site, guest: Guest) -> None:
@@ -85,7 +85,7 @@ async def test_what_an_endpoint_answered_is_text_and_an_event_is_sent_again(site
     assert leased is not None
     newest = await rows.newest(leased.endpoint.agency_id)
     failed = Try(at=now, code=TryCode.STATUS, status=500, took_ms=12, said="<script>alert(1)</script>")
-    attempt = Delivery(
+    attempt = WebhookDelivery(
         webhook_id=id,
         sequence=newest,
         event_id=f"evt_1-{newest}",

@@ -47,7 +47,7 @@ from tests.support.clock import ManualClock
 from tests.support.packets import DEPARTMENT, PDF, PROVINCE, draft
 from tests.support.strategies import Files
 from tests.support.town.scenes import People
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 LEASE_S = 60.0
 
@@ -219,7 +219,7 @@ class Town:
 
     async def dispatch(self) -> int:
         rows = await self.node.store.claim_outbox(50, LEASE_S)
-        for batch in dispatch.passes(rows):
+        for batch in dispatch.group_into_passes(rows):
             await dispatch.run(self.node.out, batch)
         return len(rows)
 
@@ -338,7 +338,7 @@ class Town:
     async def deliveries(self, document: OutgoingDocument) -> dict[str, Delivery]:
         """Return the deliveries of a document, by recipient."""
         async with self.node.store.read(_owner(document)) as work:
-            return {d.recipient.code: d for d in await work.deliveries.of(document.id)}
+            return {d.recipient.code: d for d in await work.deliveries.of_document(document.id)}
 
     async def delivery(self, document: OutgoingDocument) -> Delivery:
         (delivery,) = (await self.deliveries(document)).values()
@@ -353,7 +353,7 @@ class Town:
         """Return the facts of each delivery, by recipient."""
         deliveries = await self.deliveries(document)
         async with self.node.store.read(_owner(document)) as work:
-            return {code: tuple(await work.facts.of(d.id)) for code, d in deliveries.items()}
+            return {code: tuple(await work.facts.of_subject(d.id)) for code, d in deliveries.items()}
 
     async def standing(self, document: OutgoingDocument) -> DeliveryStanding:
         return fold_delivery(await self.facts(document))
@@ -364,7 +364,7 @@ class Town:
 
     async def events(self, agency: str, subject_id: str) -> tuple[Event, ...]:
         async with self.node.store.read(await self.scope(agency)) as work:
-            return tuple(await work.events.of(subject_id))
+            return tuple(await work.events.of_subject(subject_id))
 
     async def count(self, table: str) -> int:
         async with self.node.store.reader.connect() as connection:
@@ -394,7 +394,7 @@ class Town:
                 return False
             return True
 
-        await until(host, "an axis that answers")
+        await wait_until(host, "an axis that answers")
 
 
 def _owner(document: OutgoingDocument) -> AgencyScope:

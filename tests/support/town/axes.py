@@ -26,8 +26,8 @@ MINISTRY = "G01"
 SYSTEM = "truc.lienthong.01"
 CODES = (PROVINCE, DEPARTMENT, COMMUNE)
 ON_NATIONAL = {SYSTEM: [DEPARTMENT, COMMUNE]}
-APART = {SYSTEM: [DEPARTMENT, PROVINCE], vxp.SOUTH: [COMMUNE]}
-WHOLE = HubOptions(code="TRUC.W00", anew=False)
+TWO_SYSTEMS = {SYSTEM: [DEPARTMENT, PROVINCE], vxp.SOUTH: [COMMUNE]}
+FORWARDING = HubOptions(code="TRUC.W00", anew=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ async def hubs(
     folder: Path,
     now: Now,
     *,
-    hub: HubOptions = WHOLE,
+    hub: HubOptions = FORWARDING,
     routed: tuple[RouteSettings, ...] | None = None,
     systems: Mapping[str, Sequence[str]] = ON_NATIONAL,
 ) -> AsyncIterator[Hubs]:
@@ -65,8 +65,8 @@ async def hubs(
     ):
 
         def change(settings: Settings) -> Settings:
-            by_vxp = national.of(SYSTEM, credentials=secrets, system="", secret=None)(settings)
-            by_lgsp = provincial.of(keys, partial="all")(settings)
+            by_vxp = national.connect(SYSTEM, credentials=secrets, system="", secret=None)(settings)
+            by_lgsp = provincial.connect(keys, partial="all")(settings)
             own = AxisSettings(folder=folder / "own", vouches="all")
             served = tuple(code for system in systems.values() for code in system)
             parts = {"axis": by_vxp.axis, "vxp": by_vxp.vxp}
@@ -138,7 +138,7 @@ async def on_vxp(folder: Path, change: Change = unchanged, **vxp_settings: objec
     """All three agencies on a national axis, by one system; `change` comes after its settings."""
     clock = ManualClock()
     async with vxp.simulator(folder / "hub", {SYSTEM: [*CODES]}, now=clock.now) as axis:
-        of_hub = axis.of(SYSTEM, **vxp_settings)
+        of_hub = axis.connect(SYSTEM, **vxp_settings)
         async with open_town(
             folder / "node", clock, change=lambda settings: change(of_hub(settings))
         ) as town:
@@ -152,7 +152,7 @@ async def on_lgsp(
     """All three agencies on a provincial service."""
     async with lgsp.of_agencies(folder / "hub", CODES, now=clock.now) as axis:
         file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
-        async with open_town(folder / "node", clock, change=axis.of(file, **lgsp_settings)) as town:
+        async with open_town(folder / "node", clock, change=axis.connect(file, **lgsp_settings)) as town:
             yield OnHub(town=town, axis=axis, credentials=file)
 
 

@@ -31,7 +31,7 @@ from gateway_labs.demo import stage, story
 from tests.support.clock import ManualClock, MovableClock
 from tests.support.once import once
 from tests.support.town.acts import Town
-from tests.support.town.scenes import DEMONSTRATION, Agencies, People, Shown, set_up
+from tests.support.town.scenes import DEMONSTRATION, Agencies, People, TownScene, set_up
 
 Change = Callable[[Settings], Settings]
 FINISH_S = 60.0
@@ -49,14 +49,14 @@ async def open_town(
     wrap: Wrap | None = None,
     change: Change = unchanged,
     *,
-    shown: Shown = Shown.AGENCIES,
+    scene: TownScene = TownScene.AGENCIES,
     agencies: Agencies = DEMONSTRATION,
     database: str = "",
     serves: bool = False,
 ) -> AsyncIterator[Town]:
     people: People = {}
     if not settings_of(folder).keys.folder.exists():
-        people = await lay_out(folder, clock, scene=shown, agencies=agencies, database=database)
+        people = await lay_out(folder, clock, scene=scene, agencies=agencies, database=database)
     clock = clock or (MovableClock() if serves else ManualClock())
     settings = change(settings_of(folder, database))
     async with AsyncExitStack() as stack:
@@ -87,7 +87,7 @@ async def lay_out(
     folder: Path,
     clock: Clock | None = None,
     *,
-    scene: Shown = Shown.AGENCIES,
+    scene: TownScene = TownScene.AGENCIES,
     agencies: Agencies = DEMONSTRATION,
     database: str = "",
 ) -> People:

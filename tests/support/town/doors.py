@@ -25,7 +25,7 @@ from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.resources import ROUTES
 from gateway.api.server import CallLog
-from gateway.api.vxp import server
+from gateway.api.vxp import application
 from gateway.api.vxp.caller import VxpDeps
 from gateway.bootstrap.guards import system_secrets
 from gateway.cli.applications import build_application
@@ -124,7 +124,7 @@ class Door:
         scopes: Collection[ApiScope] = ALL,
         expires_at: datetime | None = None,
         good_from: Sequence[str] = (),
-        way: KeyAuth = KeyAuth.SECRET,
+        auth: KeyAuth = KeyAuth.SECRET,
         certificate: ClientCertificate | None = None,
     ) -> str:
         """The secret of a new key for these agencies; one that a certificate alone opens has none that is good."""
@@ -136,13 +136,13 @@ class Door:
             PrincipalKind.PROGRAM, f"program {self.used}", owner.id if owner else None
         )
         await self.node.store.accounts.add_key(
-            secret_hash=None if way is KeyAuth.CERTIFICATE else hashlib.sha256(secret.encode()).hexdigest(),
+            secret_hash=None if auth is KeyAuth.CERTIFICATE else hashlib.sha256(secret.encode()).hexdigest(),
             principal=principal,
             agency_ids=[agency.id for agency in agencies if agency],
             scopes=scopes,
             expires_at=expires_at,
             networks=[account.read_network(network) for network in good_from],
-            way=way,
+            way=auth,
             certificate=certificate,
         )
         return secret
@@ -215,7 +215,7 @@ class VxpDoor:
         scopes: Collection[ApiScope] = ALL,
         expires_at: datetime | None = None,
         good_from: Sequence[str] = (),
-        until: datetime | None = None,
+        ends_at: datetime | None = None,
     ) -> ApiKey:
         """Make a system as `gateway compat` does."""
         accounts = self.node.store.accounts
@@ -233,7 +233,7 @@ class VxpDoor:
             system=name,
             sealed=sealed,
         )
-        await accounts.add_system_key(key, until=until)
+        await accounts.add_system_key(key, old_ends_at=ends_at)
         self.secrets[name] = secret
         return key
 
@@ -254,11 +254,9 @@ class VxpDoor:
 
         return await asyncio.to_thread(run)
 
-    async def asked(
-        self, operation: str, fields: dict[str, str] | None = None, **more: Any
-    ) -> dict[str, Any]:
+    async def call(self, operation: str, fields: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         name = more.pop("name", SYSTEM)
-        return await self.with_client(lambda client: client.asked(operation, fields, **more), name)
+        return await self.with_client(lambda client: client.ask(operation, fields, **more), name)
 
     async def send(self, file: bytes, sender: str = DEPARTMENT, **more: Any) -> dict[str, Any]:
         name = more.pop("name", SYSTEM)
@@ -268,7 +266,7 @@ class VxpDoor:
         return await self.with_client(lambda client: client.listed(kind), name)
 
     async def say(self, doc_id: str, word: str, **more: str) -> dict[str, Any]:
-        return await self.asked("updateStatus", {"docId": doc_id, "status": word} | more, body=b"{}")
+        return await self.call("updateStatus", {"docId": doc_id, "status": word} | more, body=b"{}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,7 +361,7 @@ async def open_vxp_door(
 
     def hang(app: web.Application, node: Office, deps: ApiDeps) -> None:
         vxp = VxpDeps(api=deps, keys=node.store.accounts, secrets=system_secrets(node.settings), fresh=fresh)
-        server.hang(app, vxp, Entry(deps.options))
+        application.add_operations(app, vxp, Entry(deps.options))
 
     async with open_door(blank, folder, options, hang=hang) as opened:
         yield VxpDoor(api=opened)

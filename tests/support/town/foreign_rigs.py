@@ -23,7 +23,7 @@ from gateway.pool import ThreadPool
 from gateway.ports.axis import Arrival, ManagedAxis, Outcome, Parcel
 from gateway.transport.lgsp.dialect import LgspDialect
 from gateway.transport.rest.axis import RestAxis, RestOptions, keeper
-from gateway.transport.rest.fetched_queue import Shelf
+from gateway.transport.rest.fetched_queue import FetchedQueue
 from gateway.transport.rest.ledger import Ledger
 from gateway.transport.rest.line import Line
 from gateway.transport.rest.systems import System, Systems
@@ -31,7 +31,7 @@ from gateway.transport.vxp.dialect import VxpDialect
 from tests.support.clock import LeaseClock
 from tests.support.parcels import LEASE_S
 from tests.support.town import lgsp, vxp
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 LIMITS = EnvelopeLimits()
 SENDER = "Z91.07"
@@ -107,7 +107,7 @@ class Enveloping:
         dead = []
         for parcel in await self.axis.dead_list():
             with await self.axis.dead_open(parcel.id) as file:
-                label = foreign.said(partial(io.BytesIO, file.read()), LIMITS)
+                label = foreign.summarise(partial(io.BytesIO, file.read()), LIMITS)
             assert label is not None
             dead.append(replace(parcel, packet_id=label.title))
         return dead
@@ -142,7 +142,7 @@ class ForeignRig:
             max_bytes=2 * self.max_bytes,
             keep=keeper(ledger, self.clock),
         )
-        shelf = Shelf(self.folder / name, name, self.clock, self.pool, self.poison_limit, LEASE_S)
+        shelf = FetchedQueue(self.folder / name, name, self.clock, self.pool, self.poison_limit, LEASE_S)
         make_dialect = VxpDialect if self.kind == "vxp" else LgspDialect
         login = lgsp.LOGIN if self.kind == "lgsp" else None
         axis = RestAxis(
@@ -150,7 +150,7 @@ class ForeignRig:
             Systems(None, System(id=name, secret=f"secret of {name}", source="the test", login=login)),
             shelf,
             ledger,
-            partial(foreign.said, limits=LIMITS),
+            partial(foreign.summarise, limits=LIMITS),
             self.clock,
             self.pool,
             RestOptions(max_bytes=self.max_bytes, poll_s=0.05),
@@ -168,12 +168,12 @@ class ForeignRig:
             hub.hub.register(system, code, f"Cơ quan {code}")
         await axis.host(codes)
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
         async def have_arrived() -> bool:
             await axis.take(0, LEASE_S)  # begins to fetch
             return (await axis.counts())["waiting"] == count
 
-        await until(have_arrived, f"{count} parcels")
+        await wait_until(have_arrived, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
         self.clock.advance(LEASE_S + 1)

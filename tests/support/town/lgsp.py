@@ -25,7 +25,7 @@ _LOGIN = HubLogin(username=LOGIN.username, password=LOGIN.password, application=
 class Axis(Simulated):
     """A provincial service at work."""
 
-    def of(self, credentials: Path, **lgsp: object) -> Callable[[Settings], Settings]:
+    def connect(self, credentials: Path, **lgsp: object) -> Callable[[Settings], Settings]:
         """Settings of a node whose axis is this one."""
         return on(self.url, credentials, **lgsp)
 
@@ -43,12 +43,12 @@ def on(url: str, credentials: Path, **lgsp: object) -> Callable[[Settings], Sett
 
 def credentials(file: Path, codes: Sequence[str], password: str = LOGIN.password) -> Path:
     """Write the credentials file of an operator, which the simulator reads too."""
-    file.write_text(written(codes, password), encoding="utf-8")
+    file.write_text(systems_text(codes, password), encoding="utf-8")
     file.chmod(0o600)
     return file
 
 
-def written(codes: Sequence[str], password: str = LOGIN.password) -> str:
+def systems_text(codes: Sequence[str], password: str = LOGIN.password) -> str:
     rows = ", ".join(
         f"{{code = {json.dumps(code)}, system = {json.dumps(id_of(code))}, secret = {json.dumps(key_of(code))}}}"
         for code in codes
@@ -103,4 +103,4 @@ def client(
 
 def start(folder: Path, codes: Sequence[str], more: str = "", port: int = 0) -> AbstractContextManager[str]:
     """`gateway simulate lgsp` in a process of its own; its address."""
-    return started("lgsp", folder, written(codes) + more, port)
+    return started("lgsp", folder, systems_text(codes) + more, port)

@@ -23,7 +23,7 @@ from tests.support.clock import LeaseClock
 from tests.support.parcels import LEASE_S, parcel
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.topology import Topology, axis_of, topology_on
-from tests.support.waiting import PAUSE_S, until
+from tests.support.waiting import PAUSE_S, wait_until
 
 
 class Rig(Protocol):
@@ -35,7 +35,7 @@ class Rig(Protocol):
     async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         """Let that node host these codes, and the axis know it."""
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
         """Wait until so many parcels can be taken."""
 
     async def lose_consumer(self) -> None:
@@ -73,7 +73,7 @@ class EmbeddedRig:
     async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         await axis.host(codes)
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
         assert (await axis.counts())["waiting"] == count
 
     async def lose_consumer(self) -> None:
@@ -113,18 +113,18 @@ class AmqpRig:
         self.topology.host({name: codes})
         await axis.host(codes)
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
         async def are_fetched() -> bool:
             await axis.wait(PAUSE_S)
             return (await axis.counts())["fetched"] >= count
 
-        await until(are_fetched, f"{count} parcels")
+        await wait_until(are_fetched, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
         connected = [axis.state().connected_since for axis in self.axes]
         await self.line.cut()
         for axis, since in zip(self.axes, connected, strict=True):
-            await until(partial(_is_newer, axis, since), "connected again")
+            await wait_until(partial(_is_newer, axis, since), "connected again")
 
     async def reopen(self) -> None:
         while self.axes:
@@ -136,7 +136,7 @@ class AmqpRig:
         async def any_dead() -> bool:
             return bool((await axis.counts())["dead"])
 
-        await until(any_dead, "a dead parcel")
+        await wait_until(any_dead, "a dead parcel")
         return [(parcel.packet_id, parcel.reason) for parcel in await axis.dead_list()]
 
 
@@ -172,7 +172,7 @@ class RoutedRig:
             await rig.host(name, part, codes)
         await axis.host(codes)
 
-    async def all_here(self, axis: ManagedAxis, count: int) -> None:
+    async def wait_for_parcels(self, axis: ManagedAxis, count: int) -> None:
         async def all_waiting() -> bool:
             counts = await axis.counts()
             broker = isinstance(self._second, AmqpRig)
@@ -180,7 +180,7 @@ class RoutedRig:
             ours = await each_axis(axis)["first"].counts()
             return counts["waiting"] == count and (not broker or counts["fetched"] + ours["waiting"] == count)
 
-        await until(all_waiting, f"{count} parcels")
+        await wait_until(all_waiting, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
         await self._first.lose_consumer()
@@ -265,6 +265,6 @@ async def until_delivered(axis: AmqpAxis, content: bytes, packet_id: str = "p1")
     """Publish like the courier, which retries outcomes that may heal."""
 
     async def is_delivered() -> bool:
-        return (await axis.publish(parcel(packet_id, content), ["Z92"]))["Z92"].fate is not Fate.LATER
+        return (await axis.publish(parcel(packet_id, content), ["Z92"]))["Z92"].fate is not Fate.RETRY
 
-    return await until(is_delivered, f"{packet_id} at the broker")
+    return await wait_until(is_delivered, f"{packet_id} at the broker")

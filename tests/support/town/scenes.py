@@ -18,13 +18,13 @@ from gateway_labs.demo import desks, people, stage, story
 from gateway_labs.demo.people import Invited
 from tests.support.accounts import Someone, taken_up, with_factor
 from tests.support.clock import START, ManualClock, MovableClock
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 # Means of deciding are new for a day; none are when a test begins.
 STAGED = START - timedelta(days=2)
 
 
-class Shown(StrEnum):
+class TownScene(StrEnum):
     """Content of a town."""
 
     AGENCIES = "agencies"
@@ -55,7 +55,7 @@ DEMONSTRATION = Agencies(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class PersonAccount:
     """An account that its person took up, whichever node it is opened on."""
 
     person: Person
@@ -66,19 +66,19 @@ class Taken:
         return Someone(services=services, person=self.person, password=self.password, totp=self.totp)
 
 
-People = Mapping[tuple[PostRole, str], Taken]
+People = Mapping[tuple[PostRole, str], PersonAccount]
 
 
-async def set_up(settings: Settings, scene: Shown, agencies: Agencies, clock: Clock | None) -> People:
+async def set_up(settings: Settings, scene: TownScene, agencies: Agencies, clock: Clock | None) -> People:
     """`clock`: when it is set up, where a test does not begin at the hour of all tests."""
-    if scene is Shown.DESKS:
+    if scene is TownScene.DESKS:
         return await _lay_desks(settings)
-    clock = clock or ManualClock(agencies.at if scene is Shown.AGENCIES else STAGED)
+    clock = clock or ManualClock(agencies.at if scene is TownScene.AGENCIES else STAGED)
     await agencies.prepare(settings, clock)
     async with open_office(settings, clock) as node:
         invited = await agencies.register(node)
-        people = {} if scene is Shown.AGENCIES else await _take_up(node, invited)
-    if scene is Shown.STORY:
+        people = {} if scene is TownScene.AGENCIES else await _take_up(node, invited)
+    if scene is TownScene.STORY:
         await _tell(settings)
     return people
 
@@ -93,7 +93,9 @@ async def _take_up(node: Office, invited: Sequence[Invited]) -> People:
         if account.role in two_steps:
             person, _, _ = await with_factor(person)
         actor = actors.get(codes.get(account.agency_id, ""), "")
-        people[account.role, actor] = Taken(person=person.person, password=person.password, totp=person.totp)
+        people[account.role, actor] = PersonAccount(
+            person=person.person, password=person.password, totp=person.totp
+        )
     return people
 
 
@@ -117,12 +119,12 @@ async def _lay_desks(settings: Settings) -> People:
         async with story.at_work(node):
             await desks.just_now(node, cast)
             await until_quiet(node)
-        return await _take_up(node, await people.linked(node.accounts, await stage.accounts(node)))
+        return await _take_up(node, await people.renew_links(node.accounts, await stage.accounts(node)))
 
 
 async def until_quiet(node: Office) -> None:
     """Wait until no packet is on its way."""
-    await until(lambda: story.is_quiet(node), "a node with nothing on its way")
+    await wait_until(lambda: story.is_quiet(node), "a node with nothing on its way")
 
 
 def _unheard(key: str, **params: object) -> None:

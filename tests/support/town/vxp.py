@@ -24,7 +24,7 @@ NORTH, SOUTH = "bac.mophong.01", "nam.mophong.01"
 class Axis(Simulated):
     """A national axis at work."""
 
-    def of(self, id: str, **vxp: object) -> Callable[[Settings], Settings]:
+    def connect(self, id: str, **vxp: object) -> Callable[[Settings], Settings]:
         """Settings of a node whose axis is this one, by that system."""
         secret = next(system.secret for system in self.settings.systems if system.id == id)
         return on(self.url, **{"system": id, "secret": Secret(secret), **vxp})
@@ -55,7 +55,7 @@ def client(
     return axis_alone("vxp", folder, words, clock)
 
 
-def written(systems: Mapping[str, Sequence[str]]) -> str:
+def systems_text(systems: Mapping[str, Sequence[str]]) -> str:
     """Return the systems in an operator's notation, which the simulator reads too."""
     return "".join(
         f'[[system]]\nid = "{id}"\nsecret = "secret of {id}"\nagencies = {json.dumps(list(codes))}\n'
@@ -64,7 +64,7 @@ def written(systems: Mapping[str, Sequence[str]]) -> str:
 
 
 def credentials(file: Path, systems: Mapping[str, Sequence[str]]) -> Path:
-    file.write_text(written(systems), encoding="utf-8")
+    file.write_text(systems_text(systems), encoding="utf-8")
     file.chmod(0o600)
     return file
 
@@ -73,7 +73,7 @@ def start(
     folder: Path, systems: Mapping[str, Sequence[str]], more: str = "", port: int = 0
 ) -> AbstractContextManager[str]:
     """`gateway simulate vxp` in a process of its own; its address."""
-    return started("vxp", folder, written(systems) + more, port)
+    return started("vxp", folder, systems_text(systems) + more, port)
 
 
 def looked_into(folder: Path) -> list[tuple[Any, ...]]:

@@ -39,7 +39,7 @@ from gateway.ops.metrics import Scrape
 from gateway.ops.subject import Subject
 from gateway.outgoing.intake import Order
 from gateway.settings.options import FolderSettings
-from gateway.stopwatch import at_door
+from gateway.stopwatch import note_arrival
 from gateway.store.data_folder import Room
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
@@ -55,7 +55,7 @@ from tests.support.log_hour import log_of, turn
 from tests.support.node import LEASE_S, PROVINCE, Town, draft
 from tests.support.parcels import parcel
 from tests.support.small_disk import filled
-from tests.support.tls_servers import made, serving
+from tests.support.tls_servers import make_certificate, serving
 from tests.support.waiting import within_limit
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -166,7 +166,7 @@ def kept_still() -> dict[str, set[str]]:
     return {cause.strip(): {name.strip() for name in names.split(",")} for cause, names in rows}
 
 
-def heard(past: list[Sample], now: list[Sample], *, ready: bool = True) -> set[str]:
+def alarms_fired(past: list[Sample], now: list[Sample], *, ready: bool = True) -> set[str]:
     """Name every alarm that fires and is not kept still."""
     fired = {name for name, when in alarms().items() if name != "not ready" and fires(when, past, now)}
     if not ready:
@@ -260,7 +260,7 @@ async def dead(town: Town) -> None:
     await axis.publish(parcel(), [PROVINCE])
     for _ in range(town.node.settings.axis.poison_limit):
         for arrival in await axis.take(1, 60):
-            await axis.settle(arrival, done=False)
+            await axis.settle(arrival, is_done=False)
     await axis.take(1, 60)
 
 
@@ -336,7 +336,9 @@ async def certificate_ends(town: Town) -> None:
 async def server_certificate_ends(town: Town) -> AsyncIterator[Town]:
     """The broker's: asked for by itself, because the line would only break on it when it is too late."""
     node = town.node
-    certificate_files = made(node.settings.node.data_dir, "broker", town.clock.now() + timedelta(days=20))
+    certificate_files = make_certificate(
+        node.settings.node.data_dir, "broker", town.clock.now() + timedelta(days=20)
+    )
     with serving(*certificate_files) as (port, _):
         amqp = replace(node.settings.amqp, servers=f"amqps://127.0.0.1:{port}")
         settings = replace(node.settings, axis=replace(node.settings.axis, kind="amqp"), amqp=amqp)
@@ -373,7 +375,7 @@ async def slow_to_accept(town: Town, took_s: float = 5.5) -> None:
             holder.execute("ROLLBACK")
 
         asyncio.get_running_loop().call_later(HELD_S, let_go)
-        with at_door(town.clock.now()):
+        with note_arrival(town.clock.now()):
             await town.send("100")
 
 
@@ -508,7 +510,7 @@ async def test_in_a_trouble_its_alarm_is_heard_and_no_other_and_none_before(town
     trouble, alarm = LARGER.get(fault) or (TROUBLES[fault], fault)
     await town.node.pulse.beat()  # as a worker that is well
     past, check = await scraped(town), DOCTORS.get(fault)
-    assert heard(past, past) == set()
+    assert alarms_fired(past, past) == set()
     assert check not in await complaints(town)
 
     async with AsyncExitStack() as stack:
@@ -520,7 +522,7 @@ async def test_in_a_trouble_its_alarm_is_heard_and_no_other_and_none_before(town
         if fault not in WITHOUT_WORKER:
             await town.node.pulse.beat()
         ready = condition(await Watch(node=in_it.node).ready()) != "not-well"
-        assert heard(past, await scraped(in_it), ready=ready) == {alarm}
+        assert alarms_fired(past, await scraped(in_it), ready=ready) == {alarm}
         assert check is None or check in await complaints(in_it)
 
 
@@ -532,7 +534,7 @@ async def test_a_schema_of_a_newer_program_is_heard_as_not_ready_alone(town: Tow
 
     ready = condition(await Watch(node=town.node).ready()) != "not-well"
 
-    assert heard(past, await scraped(town), ready=ready) == {"not ready"}
+    assert alarms_fired(past, await scraped(town), ready=ready) == {"not ready"}
 
 
 async def complaints(town: Town) -> set[str]:
@@ -590,10 +592,10 @@ async def test_the_regulations_five_seconds_raise_no_alarm_while_they_are_kept(
 async def test_an_urgent_lane_that_is_slow_is_not_hidden_by_a_quick_ordinary_one(town: Town) -> None:
     when, past = alarms()["slow to accept"], await scraped(town)
     for n in range(30):
-        town.node.stopwatch.took(Metric.ACCEPT, Lane.NORMAL, town.clock.now())
+        town.node.stopwatch.record(Metric.ACCEPT, Lane.NORMAL, town.clock.now())
         assert n or not fires(when, past, await scraped(town))
 
-    town.node.stopwatch.took(Metric.ACCEPT, Lane.URGENT, town.clock.now() - timedelta(seconds=6))
+    town.node.stopwatch.record(Metric.ACCEPT, Lane.URGENT, town.clock.now() - timedelta(seconds=6))
 
     assert fires(when, past, await scraped(town))
 

@@ -89,10 +89,10 @@ class Ward:
     def examine(self) -> list[Diagnosis]:
         return asyncio.run(checks.examine(self.subject))
 
-    def found(self, check: str) -> list[Diagnosis]:
+    def find(self, check: str) -> list[Diagnosis]:
         return [fault for fault in self.examine() if fault.check == check]
 
-    def later(self, **span: float) -> None:
+    def advance(self, **span: float) -> None:
         self.clock.advance(timedelta(**span))
 
 
@@ -239,7 +239,7 @@ def test_a_log_without_a_timestamp_is_red_from_when_nothing_is_taken_in(cases: C
         findings = log_findings(head, now, stamped=True, closes_after=timedelta(hours=hours))
         assert [finding.cause for finding in findings if finding.level == "red"] == expected
 
-    cases.each(((0, []), (1, ["log.closed"]), (3, [])), check)
+    cases.check_rows(((0, []), (1, ["log.closed"]), (3, [])), check)
 
 
 def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -> None:
@@ -279,31 +279,31 @@ def test_each_place_is_judged_by_the_disk_that_it_is_mounted_on(
             monkeypatch.setattr(os, "statvfs", small)
             mounted = {**places(ward.settings), place: Path(memory) / "not made yet"}
             monkeypatch.setattr(core, "places", lambda settings: mounted)
-            checks_by_place = {check.params["places"]: check for check in ward.found("disk")}
+            checks_by_place = {check.params["places"]: check for check in ward.find("disk")}
             assert (len(checks_by_place), checks_by_place[place].level) == (2, level)
             assert {check.level for name, check in checks_by_place.items() if name != place} == {"green"}
             assert checks_by_place[place].cure is not None or level == "green"
 
-        cases.each(rows, judged)
+        cases.check_rows(rows, judged)
 
 
 def test_a_clock_that_was_ahead_and_was_set_back_is_told_with_what_it_left(ward: Ward) -> None:
     """Also on the axis: a parcel that is leased until a day that never was."""
-    ward.later(days=400)
+    ward.advance(days=400)
     asyncio.run(landed(ward, state="landed", claimed=True))
     asyncio.run(happened(ward))
     ahead = ward.clock.now().isoformat(timespec="seconds")
-    ward.later(days=-400)
+    ward.advance(days=-400)
 
-    (jump,) = [finding for finding in ward.found("clock") if finding.level != "green"]
+    (jump,) = [finding for finding in ward.find("clock") if finding.level != "green"]
 
     assert (jump.level, jump.cause, jump.cure) == ("yellow", "clock.moved", "timedatectl set-ntp true")
     assert jump.params == {"count": 1, "tables": "inbox", "written": ahead}
 
-    ward.later(days=400)
+    ward.advance(days=400)
     asyncio.run(taken_from_the_axis(ward))
-    ward.later(days=-400)
-    moved = [finding.params for finding in ward.found("clock") if finding.cause == "clock.moved"]
+    ward.advance(days=-400)
+    moved = [finding.params for finding in ward.find("clock") if finding.cause == "clock.moved"]
     assert {(finding["count"], finding["tables"]) for finding in moved} == {(1, "inbox"), (1, "axis")}
 
 
@@ -367,12 +367,12 @@ NEW_KEY, CERTIFY = "gateway keys new --agency Z91.02", "gateway keys import CERT
 HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "open keys": (lambda ward: ward.keys.chmod(0o755), "folder.keys", "red folder.open", None),
     "open database": (lambda ward: ward.database.chmod(0o644), "database.file", "yellow", "chmod 600 "),
-    "behind": (lambda ward: ward.later(hours=-1), "clock", "red clock.behind", None),
+    "behind": (lambda ward: ward.advance(hours=-1), "clock", "red clock.behind", None),
     "no anchors": (lambda ward: ward.anchors.unlink(), "trust", "red trust.missing", None),
     "odd anchors": (lambda ward: ward.anchors.write_text("no certificate"), "trust", "red failed", None),
-    "old anchors": (lambda ward: ward.later(days=3640), "trust", "yellow trust.expiring", None),
-    "past anchors": (lambda ward: ward.later(days=3670), "trust", "red trust.expiring", None),
-    "old list (K4)": (lambda ward: ward.later(days=400), "revocation", "red revocation.late", None),
+    "old anchors": (lambda ward: ward.advance(days=3640), "trust", "yellow trust.expiring", None),
+    "past anchors": (lambda ward: ward.advance(days=3670), "trust", "red trust.expiring", None),
+    "old list (K4)": (lambda ward: ward.advance(days=400), "revocation", "red revocation.late", None),
     "no list": (lambda ward: shutil.rmtree(ward.lists), "revocation", "yellow revocation.none", None),
     "no schema": (without_schema, "database", "red", "gateway migrate up"),
     "one step newer": (of_a_newer_program(1), "database", "yellow database.newer", None),
@@ -382,10 +382,10 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "no key": (lambda ward: shutil.rmtree(ward.keys / AGENCY.code), "keys", "red keys.none", NEW_KEY),
     "no certificate": (without_certificate, "keys", "red", CERTIFY),
     "wrong password": (wrong_password, "keys", "red keys.none", None),
-    "old certificate": (lambda ward: ward.later(days=680), "keys", "yellow keys.expiring", None),
-    "past certificate": (lambda ward: ward.later(days=720), "keys", "red keys.expiring", None),
-    "no worker": (lambda ward: ward.later(seconds=45), "workers", "red workers.none", "gateway serve"),
-    "a worker of the future": (lambda ward: ward.later(days=-2), "workers", "red workers.none", None),
+    "old certificate": (lambda ward: ward.advance(days=680), "keys", "yellow keys.expiring", None),
+    "past certificate": (lambda ward: ward.advance(days=720), "keys", "red keys.expiring", None),
+    "no worker": (lambda ward: ward.advance(seconds=45), "workers", "red workers.none", "gateway serve"),
+    "a worker of the future": (lambda ward: ward.advance(days=-2), "workers", "red workers.none", None),
     "never started": (never_started, "workers", "yellow workers.never", "gateway serve"),
     "quarantine": (quarantined, "quarantine", "yellow", "gateway inbox list --quarantine"),
 }
@@ -396,7 +396,7 @@ def test_each_harm_is_found_and_named_and_has_its_cure(tmp_path: Path, blank: Pa
         with cases.case(name), ward_in(tmp_path / name, blank) as ward:
             ward.database.chmod(0o600)
             harmed = harm(ward)
-            finding_at_fault = (harmed if isinstance(harmed, Ward) else ward).found(check)[0]
+            finding_at_fault = (harmed if isinstance(harmed, Ward) else ward).find(check)[0]
             assert f"{finding_at_fault.level} {finding_at_fault.cause}".startswith(finding)
             assert cure is None or (finding_at_fault.cure or "nothing").startswith(cure)
 
@@ -449,7 +449,7 @@ def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
     asyncio.run(landed(ward, state="landed", claimed=True))
     ward.clock.advance(timedelta(minutes=30))
 
-    findings = ward.found("leases")
+    findings = ward.find("leases")
 
     assert [(finding.level, finding.params["count"], finding.params["tables"]) for finding in findings] == [
         ("yellow", 1, "inbox")
@@ -471,7 +471,7 @@ def test_a_restore_that_nobody_confirmed_is_named_with_its_cure(ward: Ward) -> N
     copied_at = ward.clock.now().isoformat()
     asyncio.run(marked_as_restored(ward.subject, copied_at))
 
-    (fault,) = ward.found("restored")
+    (fault,) = ward.find("restored")
 
     assert (fault.level, fault.cure) == ("red", "gateway restored")
     assert copied_at in fault.says("en")
@@ -498,13 +498,13 @@ def test_every_finding_has_words_in_both_languages(ward: Ward) -> None:
 
 
 def test_a_job_that_no_longer_reports_is_named_and_a_node_that_never_worked_is_not(ward: Ward) -> None:
-    earlier = ward.found("jobs")
+    earlier = ward.find("jobs")
     asyncio.run(beat(ward, Beat(job="landing", at=ward.clock.now()), Beat(job="backup", at=ward.clock.now())))
-    well = ward.found("jobs")
+    well = ward.find("jobs")
     ward.clock.advance(timedelta(hours=1))
-    late = ward.found("jobs")
+    late = ward.find("jobs")
     ward.clock.advance(timedelta(hours=26))
-    both = ward.found("jobs")
+    both = ward.find("jobs")
 
     assert earlier == []
     assert [(finding.level, finding.cause) for finding in well] == [("green", "jobs.fine")]
@@ -527,7 +527,7 @@ def test_a_job_whose_last_run_failed_is_named(ward: Ward) -> None:
 
     asyncio.run(beat(ward, *beats, failed))
 
-    ((fault,),) = [ward.found("jobs")]
+    ((fault,),) = [ward.find("jobs")]
     assert (fault.level, fault.cause, fault.params["jobs"]) == ("yellow", "jobs.faulty", ("digest",))
 
 
@@ -540,7 +540,7 @@ def measured(ward: Ward, metric: Metric, *took_s: float) -> None:
     """Measure as a process of the node does."""
     stopwatch = Stopwatch("embedded", ward.clock)
     for seconds in took_s:
-        stopwatch.took(metric, Lane.URGENT, ward.clock.now() - timedelta(seconds=seconds))
+        stopwatch.record(metric, Lane.URGENT, ward.clock.now() - timedelta(seconds=seconds))
     subject = ward.subject
     pulse = Pulse(folder=subject.heartbeat, clock=ward.clock, pool=subject.pool, slots=stopwatch.slots)
     asyncio.run(pulse.beat())
@@ -549,9 +549,9 @@ def measured(ward: Ward, metric: Metric, *took_s: float) -> None:
 @pytest.mark.parametrize("metric", [Metric.ACCEPT, Metric.ARRIVAL_TO_ADMITTED])
 def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward, metric: Metric) -> None:
     measured(ward, metric, *[5.0] * 19)
-    (verdict,) = ward.found("pace")
+    (verdict,) = ward.find("pace")
     measured(ward, metric, *[5.0] * 18, 5.1)
-    (broken,) = ward.found("pace")
+    (broken,) = ward.find("pace")
 
     assert (verdict.level, verdict.params) == ("green", {"late": 0, "count": 19})
     assert (broken.level, broken.cure) == ("yellow", "gateway status")
@@ -562,8 +562,8 @@ def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward
 
 
 def test_nothing_is_said_of_the_pace_where_none_was_measured_or_it_is_the_others(ward: Ward) -> None:
-    assert ward.found("pace") == []
+    assert ward.find("pace") == []
 
     measured(ward, Metric.ACCEPT_TO_01, 60.0)
 
-    assert ward.found("pace") == []
+    assert ward.find("pace") == []

@@ -20,12 +20,12 @@ from gateway.domain.pace import Metric, paces
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
 from gateway.outgoing import manage
-from gateway.stopwatch import at_door
+from gateway.stopwatch import note_arrival
 from gateway.workers import couriers
 from gateway.workers.heartbeat import beats, slots
 from tests.support.faulty import lose_database
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, recall_of
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 from tests.unit.workers.conftest import carried_by_workers
 
 WAYS = ("accept", "accept_to_01", "arrival_to_admitted")
@@ -37,13 +37,13 @@ TIMINGS = {"accepted_to_sent", "landed_to_verdict", "publish", "transaction", "w
 class Samples:
     """Samples of one scrape, or added between two, by name and labels."""
 
-    found: dict[tuple[str, frozenset[tuple[str, str]]], float]
+    values: dict[tuple[str, frozenset[tuple[str, str]]], float]
 
     def __call__(self, name: str, **labels: str) -> float:
-        return self.found.get((f"gateway_{name}", frozenset(labels.items())), 0.0)
+        return self.values.get((f"gateway_{name}", frozenset(labels.items())), 0.0)
 
     def since(self, earlier: Samples) -> Samples:
-        return Samples({key: value - earlier.found.get(key, 0.0) for key, value in self.found.items()})
+        return Samples({key: value - earlier.values.get(key, 0.0) for key, value in self.values.items()})
 
 
 async def look_at(town: Town) -> Samples:
@@ -111,7 +111,7 @@ async def test_a_document_there_and_back_is_timed_on_all_three_ways_by_lane_and_
     town: Town, urgency: Urgency, lane: str
 ) -> None:
     earlier = await look_at(town)
-    with at_door(town.clock.now()):
+    with note_arrival(town.clock.now()):
         town.clock.advance(2)
         await town.send("15", urgency=urgency)
     town.clock.advance(20)
@@ -168,7 +168,7 @@ async def test_what_no_call_asked_for_and_what_is_kept_as_a_draft_is_no_acceptan
     earlier = await look_at(town)
 
     await town.send("15")
-    with at_door(town.clock.now()):
+    with note_arrival(town.clock.now()):
         await town.send("16", send=False)
 
     assert (await look_at(town)).since(earlier)("accept_seconds_count", **NORMAL) == 0
@@ -266,11 +266,11 @@ async def test_each_worker_process_is_watched_at_a_port_of_its_own(town: Town) -
 
 
 async def test_a_process_that_only_answers_tells_the_others_how_fast_it_was_until_it_ends(town: Town) -> None:
-    with at_door(town.clock.now()):
+    with note_arrival(town.clock.now()):
         await town.send("15")
     stop, folder = asyncio.Event(), town.node.pulse.folder
     process = asyncio.create_task(town.node.run_beside(stop))
-    pace_slots = await until(lambda: slots(folder, town.clock.now()), "the measure of this process")
+    pace_slots = await wait_until(lambda: slots(folder, town.clock.now()), "the measure of this process")
     assert [(pace.way, pace.count) for pace in paces(pace_slots)] == [(Metric.ACCEPT, 1)]
     assert beats(folder, town.clock.now()) == []
 

@@ -15,7 +15,7 @@ from gateway.ops.checks_of_lines import Peer
 from gateway.settings import load
 from gateway.store.engine import EngineRole, open_engine
 from tests.support.cases import Cases
-from tests.support.tls_servers import in_days, made, serving
+from tests.support.tls_servers import in_days, make_certificate, serving
 
 
 def peer(part: str, port: int) -> Peer:
@@ -34,7 +34,9 @@ def test_each_server_shows_when_its_certificate_ends_also_one_that_nobody_accept
     for part in ("axis", "database"):
         for days, level, cause in rows:
             expected_end = in_days(days)
-            server = serving(*made(tmp_path, f"{part}{days}", expected_end), is_postgres=part == "database")
+            server = serving(
+                *make_certificate(tmp_path, f"{part}{days}", expected_end), is_postgres=part == "database"
+            )
             with cases.case((part, days)), server as (port, _):
                 end = checks_of_lines.certificate_ends(peer(part, port))
                 finding = checks_of_lines.server_finding(peer(part, port), end, datetime.now(UTC))
@@ -45,7 +47,7 @@ def test_each_server_shows_when_its_certificate_ends_also_one_that_nobody_accept
 
 
 def test_who_does_not_answer_or_has_no_certificate_is_not_judged(tmp_path: Path) -> None:
-    with serving(*made(tmp_path, "server", in_days(1))) as (port, _):
+    with serving(*make_certificate(tmp_path, "server", in_days(1))) as (port, _):
         pass
 
     assert checks_of_lines.certificate_ends(peer("axis", port)) is None
@@ -97,8 +99,8 @@ async def connect_to_database(folder: Path, port: int, ca: Path) -> None:
 async def test_the_database_is_told_nothing_before_its_certificate_is_that_of_its_authority(
     tmp_path: Path,
 ) -> None:
-    server, key = made(tmp_path, "server", in_days(100))
-    other, _ = made(tmp_path, "other", in_days(100))
+    server, key = make_certificate(tmp_path, "server", in_days(100))
+    other, _ = make_certificate(tmp_path, "other", in_days(100))
     with serving(server, key, is_postgres=True) as (port, received):
         with pytest.raises(Misconfigured, match="certificate is not accepted"):
             await connect_to_database(tmp_path, port, other)
@@ -112,7 +114,7 @@ async def test_the_database_is_told_nothing_before_its_certificate_is_that_of_it
 async def test_an_expired_certificate_of_the_database_and_an_authority_that_cannot_be_read_are_named(
     tmp_path: Path,
 ) -> None:
-    server, key = made(tmp_path, "server", in_days(-1))
+    server, key = make_certificate(tmp_path, "server", in_days(-1))
     with serving(server, key, is_postgres=True) as (port, _), pytest.raises(Misconfigured) as excinfo:
         await connect_to_database(tmp_path, port, server)
 

@@ -230,9 +230,9 @@ def test_a_contradiction_gives_the_code_only_when_the_certificate_holds(file: Pa
 
 
 def test_a_receipt_is_told_with_what_it_names(file: Path, trust: Path) -> None:
-    status = envelopes.status(sender=envelopes.SENDER, about=envelopes.RECEIVER)
+    status = envelopes.status(sender=envelopes.SENDER, subject=envelopes.RECEIVER)
     receipt = envelopes.receipt()
-    file.write_bytes(envelopes.native(status, files=(), of=receipt, signer=signer()))
+    file.write_bytes(envelopes.native(status, files=(), receipt=receipt, signer=signer()))
 
     commitment = verify_file(file, trust, AT)["commitment"]
 

@@ -15,7 +15,7 @@ from gateway.ops.pdf import verify_pdf
 from gateway.ops.verify_file import verify_file
 from tests.support import envelopes, pdf_pki, pdfs
 from tests.support.cases import Cases
-from tests.support.pdf_pki import SEEN
+from tests.support.pdf_pki import SEEN_AT
 from tests.unit.ops.test_verify_file import AT, signer
 from tests.unit.ops.test_verify_file import file as file
 from tests.unit.ops.test_verify_file import trust as trust
@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_a_pdf_alone_is_told_with_its_signers_and_its_value(place: Path, pdf_trust: Path) -> None:
-    verdict = verify_pdf(place, pdf_trust, SEEN, SEEN)
+    verdict = verify_pdf(place, pdf_trust, SEEN_AT, SEEN_AT)
 
     assert (verdict["verdict"], verdict["code"], verdict["legal_value"]) == ("valid", None, "official")
     assert [(signer["name"], signer["role"]) for signer in verdict["signers"]] == [
@@ -56,7 +56,7 @@ def test_rules_of_the_folder_say_who_is_an_agency(place: Path, pdf_trust: Path) 
     rule = '[[rule]]\nrole = "agency"\npart = "common_name"\nbegins = "Nguyễn"\n'
     (pdf_trust / "pdf" / "roles.toml").write_text(rule, encoding="utf-8")
 
-    assert [signer["role"] for signer in verify_pdf(place, pdf_trust, SEEN, SEEN)["signers"]] == [
+    assert [signer["role"] for signer in verify_pdf(place, pdf_trust, SEEN_AT, SEEN_AT)["signers"]] == [
         "agency",
         "agency",
     ]
@@ -65,7 +65,9 @@ def test_rules_of_the_folder_say_who_is_an_agency(place: Path, pdf_trust: Path) 
 def test_rules_that_cannot_be_understood_and_a_broken_folder_are_named(
     place: Path, pdf_trust: Path, cases: Cases
 ) -> None:
-    assert verify_pdf(place, pdf_trust / "pdf", SEEN, SEEN)["verdict"] == "valid", "a folder for PDFs alone"
+    assert verify_pdf(place, pdf_trust / "pdf", SEEN_AT, SEEN_AT)["verdict"] == "valid", (
+        "a folder for PDFs alone"
+    )
     for text in (
         "rule = 1",
         "[[rule]]\nrole = 'boss'\npart = 'user_id'\nis = 'x'",
@@ -76,11 +78,11 @@ def test_rules_that_cannot_be_understood_and_a_broken_folder_are_named(
     ):
         (pdf_trust / "pdf" / "roles.toml").write_text(text, encoding="utf-8")
         with cases.case(text), pytest.raises(Misconfigured, match=r"roles\.toml"):
-            verify_pdf(place, pdf_trust, SEEN, SEEN)
+            verify_pdf(place, pdf_trust, SEEN_AT, SEEN_AT)
     (pdf_trust / "pdf" / "roles.toml").unlink()
     (pdf_trust / "pdf" / "ca.pem").write_bytes(b"nothing")
     with pytest.raises(Misconfigured, match=r"ca\.pem"):
-        verify_pdf(place, pdf_trust, SEEN, SEEN)
+        verify_pdf(place, pdf_trust, SEEN_AT, SEEN_AT)
 
 
 def test_the_pdfs_of_an_envelope_are_told_beside_it(file: Path, pdf_trust: Path) -> None:
@@ -117,7 +119,7 @@ def test_a_clerk_reads_the_result_in_words(
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was used"))
 
     code = build()(
-        ["verify", str(place), "--trust", str(pdf_trust), "--at", SEEN.isoformat(), "--lang", lang],
+        ["verify", str(place), "--trust", str(pdf_trust), "--at", SEEN_AT.isoformat(), "--lang", lang],
         standalone_mode=False,
     )
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from gateway.api.models import MessageIn
-from gateway.api.parsing import from_json
+from gateway.api.parsing import parse_json
 from gateway.api.problems import BadCall
 from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import HostedAgency, NumberingMode
@@ -38,7 +38,7 @@ from gateway.policy import admission
 from gateway.policy import outgoing as rules
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields
-from tests.support import envelopes, pki, said
+from tests.support import envelopes, pki, request_fields
 
 EXAMPLES = [
     100,
@@ -56,8 +56,8 @@ def test_every_document_that_is_accepted_packs_and_is_read_again_as_it_was_said(
     _tried(
         examples,
         _check_accepted_document,
-        raw=said.messages(15),
-        wish=said.changes(),
+        raw=request_fields.messages(15),
+        wish=request_fields.changes(),
         kind=st.sampled_from([Kind.DOCUMENT, Kind.UPDATE, Kind.REPLACEMENT, Kind.RECALL]),
         names=st.lists(NAMES, min_size=1, max_size=3),
     )
@@ -68,7 +68,7 @@ def test_every_status_that_is_accepted_packs_and_is_read_again_as_it_was_said(ex
     _tried(
         examples,
         _check_accepted_status,
-        raw=said.statuses(),
+        raw=request_fields.statuses(),
         at=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)),
     )
 
@@ -111,7 +111,7 @@ def _check_accepted_document(raw: dict[str, Any], wish: dict[str, Any], kind: Ki
 
 def _check_accepted_status(raw: dict[str, Any], at: datetime) -> None:
     try:
-        call = tidy(from_json(_json(raw), StatusIn).value.to_call())
+        call = tidy(parse_json(_json(raw), StatusIn).value.to_call())
         act.complete(call)
     except (BadCall, Refused):
         event("refused")
@@ -141,7 +141,7 @@ def _check_accepted_status(raw: dict[str, Any], at: datetime) -> None:
 def _order_asked_for(raw: dict[str, Any], wish: dict[str, Any], kind: Kind) -> Order | None:
     """Read the order as the front doors do; return None where they cannot."""
     try:
-        message = from_json(_json(raw), MessageIn).value
+        message = parse_json(_json(raw), MessageIn).value
     except BadCall:
         event("refused as JSON")
         return None

@@ -56,7 +56,7 @@ async def test_nobody_who_hands_in_waits_for_a_key_in_a_token(town: Town) -> Non
 async def test_what_is_larger_still_is_packed_by_a_job_and_where_enough_is_signed_already(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with town.node.out.signed_at_once.taken(SIGNED_AT_ONCE - len(LARGE) + 1) as fits:
+    with town.node.out.signed_at_once.reserve(SIGNED_AT_ONCE - len(LARGE) + 1) as fits:
         assert fits
         await packed_by_a_job(town, LARGE)
     monkeypatch.setattr(package, "AT_ONCE", len(LARGE) - 1)

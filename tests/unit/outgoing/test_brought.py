@@ -14,7 +14,7 @@ from gateway.errors import Clash, GatewayError, InvalidEnvelope, NotFound, Refus
 from gateway.outgoing import intake, ready_envelope
 from gateway.outgoing.accept import accept
 from gateway.outgoing.intake import Accepted
-from gateway.outgoing.ready_envelope import Besides
+from gateway.outgoing.ready_envelope import EnvelopeExtras
 from tests.support.cases import Cases
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Packet, Town, document
 from tests.support.packets import TODAY, update_of
@@ -34,7 +34,9 @@ async def hand_in(town: Town, raw: bytes, **fields: Any) -> Accepted:
 
     scope = await town.scope(DEPARTMENT)
     async with intake.receive_files(town.node.out) as request_files:
-        envelope = await ready_envelope.take(town.node.out, scope, request_files, chunks(), Besides(**fields))
+        envelope = await ready_envelope.take(
+            town.node.out, scope, request_files, chunks(), EnvelopeExtras(**fields)
+        )
         return await accept(town.node.out, scope, envelope.order, request_files, None, envelope.signed)
 
 

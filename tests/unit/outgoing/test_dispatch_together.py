@@ -18,8 +18,8 @@ from gateway.outgoing import dispatch
 from gateway.outgoing.services import OutgoingServices
 from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway.store.work import SqlWork
-from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
+from tests.support.stored_content import Lying
 
 UNFORESEEN = "an error that nobody foresaw"
 
@@ -49,7 +49,7 @@ def without(services: OutgoingServices, recipient: str) -> OutgoingServices:
     """Make an axis that takes nothing for one recipient now."""
 
     async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        postponed = Outcome(fate=Fate.LATER, code="axis-down", detail=f"{recipient} is away")
+        postponed = Outcome(fate=Fate.RETRY, code="axis-down", detail=f"{recipient} is away")
         outcomes = await services.axis.publish(parcel, [code for code in routes if code != recipient])
         return {**outcomes, **{code: postponed for code in routes if code == recipient}}
 
@@ -82,7 +82,7 @@ async def packed(town: Town, *numbers: str) -> list[OutgoingDocument]:
 
 async def claimed(town: Town, limit: int = 10) -> Sequence[LeasedOutbox]:
     """All of it in one pass."""
-    (rows,) = dispatch.passes(await town.node.store.claim_outbox(limit, LEASE_S))
+    (rows,) = dispatch.group_into_passes(await town.node.store.claim_outbox(limit, LEASE_S))
     return rows
 
 
@@ -116,8 +116,8 @@ async def test_rows_of_two_agencies_and_large_ones_go_in_passes_of_their_own(tow
     first, second, other = await town.node.store.claim_outbox(10, LEASE_S)
     large = replace(first, item=replace(first.item, envelope_size=1 << 20))
 
-    assert dispatch.passes([first, other, second]) == [[first, second], [other]]
-    assert dispatch.passes([large, second]) == [[large], [second]]
+    assert dispatch.group_into_passes([first, other, second]) == [[first, second], [other]]
+    assert dispatch.group_into_passes([large, second]) == [[large], [second]]
 
 
 async def test_a_stale_lease_costs_its_neighbour_nothing(town: Town) -> None:
@@ -149,7 +149,7 @@ async def test_bytes_that_are_gone_hold_up_that_row_alone(
     lost, good = await packed(town, "15", "16")
     digest = (await town.document(lost)).envelope_digest
     assert digest is not None
-    await Lying.of(town.node).lose(digest)
+    await Lying.in_node(town.node).lose(digest)
 
     await dispatch.run(town.node.out, await claimed(town))
 
@@ -178,7 +178,7 @@ async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_aga
     assert len(arrived) == 4
     assert {x.digest for x in arrived} == digests
     for arrival in arrived:
-        await town.node.inn.axis.settle(arrival, done=False)
+        await town.node.inn.axis.settle(arrival, is_done=False)
     await town.carry()
     assert await states(town, *sent) == ["delivered", "delivered"]
     assert len(await town.incoming()) == 2
@@ -227,7 +227,7 @@ async def test_two_rows_for_one_delivery_have_a_word_each(town: Town) -> None:
         town.clock.advance(timedelta(seconds=1))
         async with town.node.store.begin(scope) as work:
             duplicate = replace(rows[0].item, id=town.clock.new_id("obx_"), attempts=0)
-            await work.outbox.put(duplicate)
+            await work.outbox.add(duplicate)
             await work.commit()
 
     both = await claimed(town)

@@ -79,7 +79,7 @@ async def test_files_are_put_in_order_replaced_and_taken_away_with_their_bytes(t
     turned = await drafting.arrange(town.node.out, scope, first.id, [(1, LEAD), (3, APPENDIX)])
     assert [(file.name, file.role) for file in turned.files] == [("new.pdf", LEAD), ("x (2).txt", APPENDIX)]
     async with town.node.store.read(scope) as work:
-        assert set(await work.blobs.of("source", first.id)) == {file.sha256 for file in turned.files}
+        assert set(await work.blobs.of_owner("source", first.id)) == {file.sha256 for file in turned.files}
     with pytest.raises(Clash, match="others by now"):
         await drafting.arrange(town.node.out, scope, first.id, [(3, LEAD)])
     with pytest.raises(StaleVersion):
@@ -180,9 +180,12 @@ async def test_a_check_names_what_was_sent_under_the_same_number(town: Town) -> 
 def test_an_update_tells_whom_it_adds_and_whom_it_leaves_out() -> None:
     sent_to = (Recipient(code=PROVINCE), Recipient(code=COMMUNE))
     edited = draft("15", COMMUNE, "Z91.20")
-    merged, change = drafting.receivers(edited, DocumentChange(reason="Sửa nơi nhận"), sent_to)
+    merged, change = drafting.compare_receivers(edited, DocumentChange(reason="Sửa nơi nhận"), sent_to)
 
     assert (change.receivers_added, change.receivers_removed) == (("Z91.20",), (PROVINCE,))
     assert [recipient.code for recipient in merged.recipients] == [COMMUNE, "Z91.20", PROVINCE]
     assert drafting.remaining(merged, change) == edited.recipients
-    assert drafting.receivers(draft("15", COMMUNE, PROVINCE), change, sent_to)[1].receivers_changed is False
+    assert (
+        drafting.compare_receivers(draft("15", COMMUNE, PROVINCE), change, sent_to)[1].receivers_changed
+        is False
+    )

@@ -13,10 +13,10 @@ from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
 from gateway.office.letters import follow_up
 from gateway.outgoing import files, intake
-from gateway.outgoing.more_recipients import send_further
+from gateway.outgoing.more_recipients import send_to_more
 from tests.support.api import pdf
-from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
+from tests.support.stored_content import Lying
 
 BOTH = (("van-ban.pdf", PDF), ("phu-luc.pdf", pdf(2)))
 
@@ -54,7 +54,7 @@ async def test_altered_bytes_are_not_given_out_and_everybody_is_told(town: Town,
         at = raw.index(b64encode(PDF)[:32]) + 16 if packed else len(raw) // 2
         return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
 
-    await Lying.of(town.node).change(digest, altered)
+    await Lying.in_node(town.node).change(digest, altered)
 
     with pytest.raises(AlteredContent):
         await read(town, sent, 1)
@@ -73,7 +73,7 @@ async def test_the_files_of_a_request_are_kept_each_once_in_the_order_of_their_d
     async with intake.receive_files(town.node.out) as request_files:
         for n, content in enumerate(contents):
             await request_files.add(f"file{n}", f"{n}.pdf", FileRole.APPENDIX, chunks(content))
-        kept_refs = await request_files.kept()
+        kept_refs = await request_files.keep_all()
 
     assert [x.digest for x in kept_refs] == sorted({hashlib.sha256(x).hexdigest() for x in contents})
 
@@ -84,10 +84,10 @@ async def test_further_recipients_get_the_same_document_and_the_first_keep_their
     sent = await town.send("15", PROVINCE, files=BOTH)
     scope = await town.scope(DEPARTMENT)
     with pytest.raises(Clash):
-        await send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))
+        await send_to_more(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))
     await town.carry()
 
-    added = (await send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))).document
+    added = (await send_to_more(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))).document
     await town.carry()
 
     assert added is not None
@@ -97,7 +97,7 @@ async def test_further_recipients_get_the_same_document_and_the_first_keep_their
     assert (await town.delivery(sent)).state == "delivered"
     assert len(await town.incoming(PROVINCE)) == len(await town.incoming(COMMUNE)) == 1
     with pytest.raises(Refused, match="number-taken"):
-        await send_further(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
+        await send_to_more(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
 
 
 async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it(town: Town) -> None:
@@ -105,11 +105,11 @@ async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it
     await town.carry()
     scope = await town.scope(DEPARTMENT)
     with pytest.raises(Clash, match="no recipient has refused"):
-        await follow_up.begin_anew(town.node.out, scope, sent.id)
+        await follow_up.begin_correction(town.node.out, scope, sent.id)
     await town.status(await town.as_incoming(sent, COMMUNE), "02")
     await town.carry()
 
-    draft = await follow_up.begin_anew(town.node.out, scope, sent.id)
+    draft = await follow_up.begin_correction(town.node.out, scope, sent.id)
 
     assert (draft.state, [x.code for x in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
     assert [x.sha256 for x in draft.files] == [x.sha256 for x in sent.files]

@@ -27,7 +27,7 @@ async def send_verdict(town: Town, order: Order, raw: bytes = PDF, *, looks: boo
     services, scope = town.node.out, await town.scope(DEPARTMENT)
     async with receive_files(services) as request_files:
         await request_files.add("lead", "van-ban.pdf", FileRole.LEAD, chunks())
-        run = check.look if looks else check.check
+        run = check.check_for_preview if looks else check.check
         return (await run(services, scope, order, request_files))[1]
 
 

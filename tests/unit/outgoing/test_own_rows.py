@@ -79,7 +79,7 @@ async def test_what_is_large_goes_by_its_file_without_another_look_and_nothing_s
     assert (rung, large, await town.dispatch(), await send_own(town)) == ([], ["rung"], 0, False)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SqlBlobRefs, "found_each", None)
+        patch.setattr(SqlBlobRefs, "find_all", None)
         assert await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
 
     assert (await state_of(town, sent), await town.dispatch()) == ("sent", 0)
@@ -120,7 +120,7 @@ async def test_without_a_courier_and_after_it_stopped_everything_waits_for_a_cla
     await town.send("16")
     assert await town.dispatch() == 1
 
-    await town.node.store.let_go()
+    await town.node.store.release_leases()
 
     assert await town.dispatch() == 1
 
@@ -157,7 +157,7 @@ async def test_what_waited_for_longer_than_a_moment_is_looked_at_again(
     town: Town, rung: list[str], monkeypatch: pytest.MonkeyPatch, waited_s: int
 ) -> None:
     """It may have been sealed, and then it is never sent."""
-    lookups, original_lookup = [], SqlBlobRefs.found_each
+    lookups, original_lookup = [], SqlBlobRefs.find_all
 
     async def noted(*arguments: object) -> object:
         lookups.append(arguments)
@@ -168,7 +168,7 @@ async def test_what_waited_for_longer_than_a_moment_is_looked_at_again(
     if waited_s > 1:
         scope = await town.scope(DEPARTMENT)
         await files.seal_document(town.node.out, town.node.hold, scope, sent.id, "Có dấu Mật")
-    monkeypatch.setattr(SqlBlobRefs, "found_each", noted)
+    monkeypatch.setattr(SqlBlobRefs, "find_all", noted)
     await send_own(town)
 
     assert bool(lookups) is (waited_s > 1)

@@ -62,7 +62,7 @@ async def test_paper_alone_is_accepted_and_entered_and_never_goes_over_the_axis(
     assert [line.delivery.recipient.code for line in await waiting(town)] == [PROVINCE, COMMUNE]
     scope = await town.scope(DEPARTMENT)
     async with town.node.store.read(scope) as work:
-        lines = [line async for part in books.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
+        lines = [line async for part in books.read_all(work, Book.OUTGOING, Span(year=2026)) for line in part]
         listed = await work.office.lists.line(sent.id)
         assert await work.blobs.holds(sent.files[0].sha256)
     assert [(line.number, line.cells["dispatched_on"]) for line in lines] == [("15", None)]
@@ -104,7 +104,7 @@ async def test_a_person_closes_each_line_with_day_and_means_and_puts_them_right(
 
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         parts = await manage.paper_handed_over(work, today, town.node.out.today())
-        lines = [line async for part in books.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
+        lines = [line async for part in books.read_all(work, Book.OUTGOING, Span(year=2026)) for line in part]
     handovers = {x.delivery.recipient.code: (x.part.handed_over, x.part.means) for x in parts}
     assert handovers == {code: (today + timedelta(days=1), "post") for code in (PROVINCE, COMMUNE)}
     assert lines[0].cells["dispatched_on"] == today + timedelta(days=1)

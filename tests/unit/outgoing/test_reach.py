@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from gateway.outgoing.reach import KEPT, SILENT, Reach
+from gateway.outgoing.reach import REMEMBERED, SILENT, Reach
 from gateway.ports.axis import Axis
 from tests.support.clock import START
 
@@ -26,7 +26,7 @@ async def test_a_hosted_code_is_asked_about_once_a_minute_and_an_unhosted_one_ea
     axis, reach = Questions("Z91"), Reach()
 
     async def unhosted(days: int) -> frozenset[str]:
-        return await reach.unhosted(cast(Axis, axis), ["Z91", "Z92"], START + KEPT * days)
+        return await reach.unhosted(cast(Axis, axis), ["Z91", "Z92"], START + REMEMBERED * days)
 
     assert [await unhosted(0), await unhosted(0), await unhosted(1)] == [{"Z92"}] * 3
     assert axis.asked == [["Z91", "Z92"], ["Z92"], ["Z91", "Z92"]]

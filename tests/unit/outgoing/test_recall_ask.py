@@ -114,7 +114,7 @@ async def test_a_head_refuses_with_a_reason_and_a_clerk_takes_back(
     second = await ask_recall(town, clerk, sent, take_back=True, notice_no="")
     await follow_up.withdraw_recall(town.node.out, other, second.id)
 
-    asks = await follow_up.recalls_asked(town.node.out, clerk.scope, sent.id)
+    asks = await follow_up.list_recall_requests(town.node.out, clerk.scope, sent.id)
     assert [ask.state for ask in asks] == [AskState.WITHDRAWN, AskState.REFUSED]
     assert asks[1].why == "The content is right as it stands."
     assert await recall_notices(town, sent) == []
@@ -173,7 +173,7 @@ async def test_what_cannot_be_recalled_is_not_asked_for_and_an_approval_that_com
     with pytest.raises(Clash) as late:
         await follow_up.approve_recall(town.node.out, head, waits.id, name="Lê Văn Mẫu")
     assert late.value.code == "GW-REQUEST-OPEN"
-    (ask,) = await follow_up.recalls_asked(town.node.out, clerk.scope, sent.id)
+    (ask,) = await follow_up.list_recall_requests(town.node.out, clerk.scope, sent.id)
     assert ask.is_open
 
 

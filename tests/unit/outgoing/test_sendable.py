@@ -27,8 +27,8 @@ from gateway.office import todo as gather
 from gateway.office.domain.task import Task, TaskKind
 from gateway.outgoing import drafting, manage, recall, requests
 from tests.support.cases import Cases
-from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
+from tests.support.stored_content import Lying
 
 BLANKS = ("", " ", "\t", "\u00a0", "\u3000 ", "\u200b", "\r\n")
 LINK = ReplyLink(agency=PROVINCE, number="7/UBND-VP", date=date(2026, 11, 2), document_id=DocumentId(" "))
@@ -174,7 +174,7 @@ async def test_a_document_whose_packing_can_never_succeed_fails_with_its_reason_
     """It can be cancelled; and once the file is whole again it is packed and sent on demand."""
     sent = await town.send("15", PROVINCE, COMMUNE)
     other = await town.send("16")
-    scope, lying = await town.scope(DEPARTMENT), Lying.of(town.node)
+    scope, lying = await town.scope(DEPARTMENT), Lying.in_node(town.node)
     await lying.write(sent.files[0].sha256, PDF[:-1] + b"?")  # both have the same file
 
     await town.carry()
@@ -202,7 +202,7 @@ async def test_an_answer_that_nobody_can_write_ends_with_an_event_and_a_task(tow
     arrived = await town.only()
     scope = await town.scope(PROVINCE)
     async with town.node.store.begin(scope) as work:
-        await work.jobs.put("answer", arrived.inbox_id, payload=_unwritable(arrived))
+        await work.jobs.add("answer", arrived.inbox_id, payload=_unwritable(arrived))
         await work.commit()
 
     await town.carry()
@@ -256,7 +256,7 @@ async def _take_back_unwritable(town: Town, sent: OutgoingDocument) -> None:
         document_id=sent.document_id,
     )
     async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
-        await work.jobs.put("answer", delivery.id, payload=packet)
+        await work.jobs.add("answer", delivery.id, payload=packet)
         town.clock.advance(1)
         kind = RequestKind.TAKE_BACK
         await requests.ask_recipient(

@@ -34,7 +34,7 @@ async def chunks(*sizes: int) -> AsyncIterator[bytes]:
 class CountedScratch(FileScratch):
     """Counts what is written, in memory too."""
 
-    written = 0
+    bytes_written = 0
 
     @property
     def file(self) -> Any:  # Any: a handle that counts
@@ -46,7 +46,7 @@ class CountedHandle:
         self._scratch, self._handle = scratch, handle
 
     def write(self, piece: bytes) -> int:
-        self._scratch.written += len(piece)
+        self._scratch.bytes_written += len(piece)
         return self._handle.write(piece)
 
     def flush(self) -> None:
@@ -85,7 +85,11 @@ async def test_each_byte_is_hashed_once_and_written_once(
     digest = spool.end()
 
     content = b"".join([chunk async for chunk in chunks(*sizes)])
-    assert (CountedHash.hashed, scratch.written, spool.size) == (len(content), len(content), len(content))
+    assert (CountedHash.hashed, scratch.bytes_written, spool.size) == (
+        len(content),
+        len(content),
+        len(content),
+    )
     assert (digest, spool.digest()) == (SHA256(content).hexdigest(),) * 2
     assert spool.digest(b"behind") == SHA256(content + b"behind").hexdigest()
     with scratch.content.open("rb") as file:

@@ -40,7 +40,7 @@ def test_an_ordinary_packet_is_allowed_a_declared_secret_sealed_first_r4_and_fin
 
     assert (ruling.decision, ruling.code) == (Admission.SEALED, "SECRET")
 
-    finding = Finding(code="NO-LEAD", where="/edXML", detail="no lead file")
+    finding = Finding(code="NO-LEAD", place="/edXML", detail="no lead file")
 
     ruling = check(packet(category="complaint", findings=(finding,)), PROFILE)
 

@@ -164,7 +164,7 @@ def test_only_this_module_can_make_a_verified_envelope() -> None:
         VerifiedEnvelope(signed=_signed(), sender="x", verdict="valid", received_at=AT, seal=object())  # type: ignore[arg-type]  # a forged seal
 
 
-AGAINST = Contradiction(code="MSG-ID", detail="gw:Kind says recall", where="gw:Kind")
+AGAINST = Contradiction(code="MSG-ID", detail="gw:Kind says recall", place="gw:Kind")
 
 
 # --- who published it (A1, threat 107) ------------------------------------------------------------------------
@@ -217,12 +217,12 @@ def test_109_the_sender_that_the_axis_names_is_the_signed_one_and_a_contradictio
     with pytest.raises(BadSignature) as excinfo:
         decide(_signed(), _evidence(), TrustPolicy(), AT, _routing("n1", "n1", sender="Z91.08"))
 
-    assert (excinfo.value.code, excinfo.value.step, excinfo.value.where) == ("MSG-ID", 11, "From/OrganId")
+    assert (excinfo.value.code, excinfo.value.step, excinfo.value.location) == ("MSG-ID", 11, "From/OrganId")
 
     with pytest.raises(BadSignature) as excinfo:
         _decide({"contradiction": AGAINST}, {})
 
-    assert (excinfo.value.code, excinfo.value.step, excinfo.value.where) == ("MSG-ID", 11, "gw:Kind")
+    assert (excinfo.value.code, excinfo.value.step, excinfo.value.location) == ("MSG-ID", 11, "gw:Kind")
     steps = [step for step in excinfo.value.steps if isinstance(step, Step)]
     assert [step.ok for step in steps] == [True] * 10 + [False, None]
     assert [step.detail for step in steps][8:11] == ["a < b", "good at arrival", "gw:Kind says recall"]

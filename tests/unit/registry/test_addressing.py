@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.registry import GroupMember, Offer, OfferKind, RecipientGroup
-from gateway.outgoing.addressing import offers_of_each
+from gateway.outgoing.addressing import list_offers
 from gateway.registry.directory import SqlDirectory
 from tests.support.cases import Cases
 
@@ -53,7 +53,7 @@ def rows_of(offered: Sequence[Offer]) -> list[tuple[str, str, list[str]]]:
 async def offers(
     book: SqlDirectory, groups: Sequence[RecipientGroup], text: str, on: date, near: str | None = None
 ) -> tuple[Offer, ...]:
-    (offered,) = await offers_of_each(book, groups, (text,), on, near, units=["Phòng Tổng hợp"])
+    (offered,) = await list_offers(book, groups, (text,), on, near, units=["Phòng Tổng hợp"])
     return offered
 
 
@@ -126,7 +126,7 @@ async def test_a_saved_group_stands_for_its_members_and_blocks_are_each_read_by_
 
     texts = (BLOCK, "Sở Nội vụ", "Z91.12", "Sở Cũ", "Các sở, ban, ngành")
 
-    together = await offers_of_each(book, (), texts, TODAY, near="Z91.12")
+    together = await list_offers(book, (), texts, TODAY, near="Z91.12")
 
     assert [rows_of(x) for x in together] == [
         rows_of(await offers(book, (), text, TODAY, near="Z91.12")) for text in texts

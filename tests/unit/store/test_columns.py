@@ -54,11 +54,11 @@ def test_a_row_is_made_of_a_value_and_what_is_said_beside_it_and_of_nothing_else
     fact = Fact(track=Track.TRANSPORT, code="sent", at=datetime(2026, 11, 20, tzinfo=UTC))
     columns = {"agency_id": "agy", "subject_id": "dlv", "key": "k", "track": "transport", "body": "{}"}
 
-    row = FactRow.of(fact, **columns)
+    row = FactRow.from_value(fact, **columns)
 
     assert row.values() == columns | {"code": "sent", "at": fact.at}
     with pytest.raises(TypeError, match="look at colour"):
-        FactRow.of(fact, **columns, colour="red")
+        FactRow.from_value(fact, **columns, colour="red")
     new_row: Any = BlobRow
     with pytest.raises(TypeError, match="stored_at"):
         new_row(digest="d", size=1)
@@ -112,7 +112,7 @@ def test_a_row_is_read_as_the_value_that_it_was_made_of() -> None:
         subject_id="doc",
     )
 
-    row = OutboxRow.of(item, settled_at=None, lease_token=None, lease_until=None)
+    row = OutboxRow.from_value(item, settled_at=None, lease_token=None, lease_until=None)
     item_read = value_of(OutboxItem, row)
 
     assert (row.kind, row.lane, row.not_before) == ("edoc", "urgent", None)

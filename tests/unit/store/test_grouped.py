@@ -51,7 +51,7 @@ def _watched() -> Iterator[Commits]:
 
 async def _add(store: SqlOfficeStore, subject: str) -> None:
     async with store.begin(NORTH) as work:
-        await work.jobs.put("pack", subject)
+        await work.jobs.add("pack", subject)
         await work.commit()
 
 
@@ -99,7 +99,7 @@ async def test_g1_commit_returns_when_the_disk_has_it(store: SqlOfficeStore, tmp
 async def test_a_unit_that_fails_or_is_left_without_commit_is_undone_alone(store: SqlOfficeStore) -> None:
     async def lost(error: type[Exception] | None = None) -> None:
         async with store.begin(NORTH) as work:
-            await work.jobs.put("pack", "lost")
+            await work.jobs.add("pack", "lost")
             if error is not None:
                 raise error
 
@@ -118,7 +118,7 @@ async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlOffic
         async with store.begin(NORTH) as work:
             holding.set()
             await go_on.wait()
-            await work.jobs.put("pack", "first")
+            await work.jobs.add("pack", "first")
             await work.commit()
 
     first = asyncio.create_task(holds())
@@ -141,7 +141,7 @@ async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: S
 
     async def long_one() -> None:
         async with store.writing() as tx:
-            tx.put(HostedAgencyRow(id="agy_9", code="Z91.99", body="{}"))
+            tx.insert(HostedAgencyRow(id="agy_9", code="Z91.99", body="{}"))
             blocking = _blocker(asyncio.get_running_loop(), begun, go_on)
             drivers.sqlite_driver(tx.connection).create_function("held", 0, blocking)
             await tx.tuples(select(func.held()).execution_options(**{drivers.SLOW: True}))
@@ -159,7 +159,7 @@ async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: S
     outcomes = await asyncio.gather(first, long, last, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None), asyncio.CancelledError, type(None)]
     assert await _jobs(store) == ["first", "last"]
-    async with store.looking() as view:
+    async with store.viewing_few() as view:
         assert await view.first(HostedAgencyRow, select(HostedAgencyRow).where(_LOST)) is None
 
 
@@ -310,7 +310,7 @@ async def test_a_unit_that_comes_alone_opens_nothing_and_has_no_savepoint(
 async def test_the_first_of_a_group_that_is_undone_takes_nobody_along(store: SqlOfficeStore) -> None:
     async def lost() -> None:
         async with store.begin(NORTH) as work:
-            await work.jobs.put("pack", "lost")
+            await work.jobs.add("pack", "lost")
             raise LookupError
 
     with _watched() as commits:
@@ -350,7 +350,7 @@ async def test_a_store_that_is_closed_in_the_middle_of_a_unit_keeps_what_is_comm
     store: SqlOfficeStore, tmp_path: Path
 ) -> None:
     async with store.begin(NORTH) as work:
-        await work.jobs.put("pack", "late")
+        await work.jobs.add("pack", "late")
         closing_it = asyncio.create_task(store.close())
         await asyncio.sleep(0)
         await work.commit()

@@ -23,7 +23,7 @@ async def journal(store: SqlOfficeStore) -> WriteAheadLog:
     assert journal_file is not None
     assert await journal_file.cut()
     async with store.begin(NORTH) as work:
-        await work.jobs.put("pack", "words of a secret")
+        await work.jobs.add("pack", "words of a secret")
         await work.commit()
     journal_file.mark()
     return journal_file

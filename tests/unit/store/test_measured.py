@@ -55,6 +55,6 @@ async def test_what_is_open_when_the_store_closes_ends_before(store: SqlOfficeSt
 async def test_a_store_closes_also_where_somebody_never_ends(
     store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "_LAST_S", 0.01)
-    async with store.looking():
+    monkeypatch.setattr(engine, "_CLOSE_WAIT_S", 0.01)
+    async with store.viewing_few():
         await store.close()

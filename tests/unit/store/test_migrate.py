@@ -29,8 +29,8 @@ from gateway.store.migrate import MigrationStep
 from gateway.store.row import with_indexes
 from tests.support import former_content
 from tests.support.clock import ManualClock
-from tests.support.kept import Lying
 from tests.support.later_version import later_version
+from tests.support.stored_content import Lying
 from tests.support.stores import NORTH, SOUTH, committing, opened, outgoing
 
 
@@ -74,7 +74,7 @@ async def test_an_empty_database_is_brought_to_the_head_and_a_second_run_changes
     assert [int(step.revision) for step in status.pending] == [200 + n for n in range(len(status.pending))]
     assert {step.phase for step in status.pending} <= {"expand", "contract"}
     assert status.pending
-    assert all(step.says for step in status.pending)
+    assert all(step.summary for step in status.pending)
     assert first == second == await migrate.status(url)
     assert (first.current, first.pending) == (first.head, ())
 
@@ -143,7 +143,7 @@ async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str,
     async def work() -> None:
         async with store.begin(NORTH) as unit:
             await unit.outgoing.add(outgoing(clock))
-            await unit.jobs.put("pack", "msg-1")
+            await unit.jobs.add("pack", "msg-1")
             await unit.commit()
         await store.claim_jobs("pack", 1, 60)
 
@@ -235,7 +235,7 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
 ) -> None:
     clock, folder = ManualClock(), tmp_path / "content"
     former = await former_content.fill(url, folder, clock)
-    shared, large = former_content.named(former.shared), former_content.named(former.large)
+    shared, large = former_content.digest_of(former.shared), former_content.digest_of(former.large)
     await migrate.up(url)
 
     async with opened(url, clock) as store:
@@ -243,7 +243,7 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
 
         async def read(scope: AgencyScope, content: bytes) -> bytes:
             async with store.read(scope) as view:
-                opener = await blobs.open(view, former_content.named(content))
+                opener = await blobs.open(view, former_content.digest_of(content))
             with opener() as file:
                 return file.read()
 
@@ -253,8 +253,8 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
         with pytest.raises(errors.NotFound):
             await read(SOUTH, former.large)
         async with committing(store) as work:
-            assert (await work.blobs.of("document", "msg-1"))[large] == len(former.large)
-            assert await work.blobs.others(shared, "hld_1") == 2
+            assert (await work.blobs.of_owner("document", "msg-1"))[large] == len(former.large)
+            assert await work.blobs.count_other_owners(shared, "hld_1") == 2
             await work.blobs.keep(blobs.keep_small(shared, former.shared), "document", "msg-2")
             await work.blobs.drop("document", "msg-1")
         clock.advance(timedelta(hours=25))
@@ -266,7 +266,7 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
             async with committing(store, scope) as work:
                 await work.blobs.drop("document", owner)
         await blobs.forget([shared])
-        assert not await Lying(store, folder).there(shared)
+        assert not await Lying(store, folder).is_there(shared)
     if url.startswith("sqlite"):
         everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
         assert [words for words in (b"shared words", b"words of nobody") if words in everything] == []
@@ -274,7 +274,7 @@ async def test_content_of_before_it_had_one_row_is_read_kept_and_let_go_like_any
 
 def test_contract_steps_wait_until_they_are_asked_for() -> None:
     steps = tuple(
-        MigrationStep(revision=f"{n:04}", phase=phase, says="x")
+        MigrationStep(revision=f"{n:04}", phase=phase, summary="x")
         for n, phase in enumerate(("expand", "expand", "contract", "expand"), start=1)
     )
     status = migrate.SchemaStatus(current=None, head="0004", pending=steps)

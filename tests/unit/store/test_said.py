@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.store.transaction import said
+from gateway.store.transaction import driver_message
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from gateway.store.transaction import said
     ],
 )
 def test_a_value_is_never_told(words: str, shown_text: str) -> None:
-    assert said(OverflowError(words)) == shown_text
+    assert driver_message(OverflowError(words)) == shown_text

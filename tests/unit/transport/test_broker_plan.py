@@ -16,12 +16,12 @@ from gateway.errors import Clash, Misconfigured
 from gateway.transport.amqp import topology
 from gateway.transport.broker.management import batches
 from gateway.transport.broker.plan import (
-    Binding,
     BrokerLayout,
     BrokerPlan,
     PlanStep,
-    Policy,
     Queue,
+    QueueBinding,
+    QueuePolicy,
     Rights,
     Sign,
     State,
@@ -29,7 +29,7 @@ from gateway.transport.broker.plan import (
     Vhost,
     layout,
     plan,
-    wanted,
+    wanted_state,
 )
 
 ADMIN = "boss"
@@ -50,7 +50,7 @@ def axis_of(nodes_by_code: Mapping[str, str]) -> BrokerLayout:
 
 def as_live(axis: BrokerLayout, **counts: int) -> State:
     """The state of a broker that was brought to this layout; `counts` are messages by queue, dots as underscores."""
-    state = wanted(axis, dict.fromkeys(axis.nodes, "hash"))
+    state = wanted_state(axis, dict.fromkeys(axis.nodes, "hash"))
     queues = {
         name: replace(queue, messages=counts.get(name.replace(".", "_"), 0))
         for name, queue in state.queues.items()
@@ -65,10 +65,10 @@ def boss() -> User:
 
 def state_after(state: State, step: PlanStep) -> State:
     """Apply a step as an obedient broker does."""
-    subject, removed = step.thing, step.sign is Sign.REMOVE
+    subject, removed = step.entity, step.sign is Sign.REMOVE
     if isinstance(subject, Vhost):
         return replace(state, exists=True)
-    if isinstance(subject, Binding):
+    if isinstance(subject, QueueBinding):
         return replace(state, bindings=state.bindings - {subject} if removed else state.bindings | {subject})
     place = _PLACES[type(subject).__name__]
     name = subject.user if isinstance(subject, Rights) else subject.name
@@ -86,14 +86,14 @@ def walked(state: State, changes: BrokerPlan) -> Iterator[State]:
         yield state
 
 
-def ends(state: State) -> set[Binding]:
+def ends(state: State) -> set[QueueBinding]:
     return {binding.ends for binding in state.bindings}
 
 
 hostings = st.dictionaries(st.sampled_from(CODES), st.sampled_from(NODES))
 strays = st.frozensets(
     st.builds(
-        Binding,
+        QueueBinding,
         st.sampled_from(topology.EXCHANGES),
         st.sampled_from(["spy", "lienthong.west.normal", *map(topology.dead_queue, NODES)]),
         st.sampled_from(["z91", "z99", "@west"]),
@@ -106,12 +106,16 @@ strays = st.frozensets(
 
 @given(nodes_old=hostings, nodes_new=hostings, stray=strays, empty=st.booleans(), remove=st.booleans())
 def test_any_state_becomes_what_the_registry_says_and_no_code_is_lost_on_the_way(
-    nodes_old: dict[str, str], nodes_new: dict[str, str], stray: frozenset[Binding], empty: bool, remove: bool
+    nodes_old: dict[str, str],
+    nodes_new: dict[str, str],
+    stray: frozenset[QueueBinding],
+    empty: bool,
+    remove: bool,
 ) -> None:
     old = as_live(axis_of(nodes_old))
     live = State(vhost="v", exists=False, users={ADMIN: boss()}) if empty else old
     live = replace(live, bindings=live.bindings if empty else live.bindings | stray)
-    goal = wanted(axis_of(nodes_new), dict.fromkeys(axis_of(nodes_new).nodes, "hash"))
+    goal = wanted_state(axis_of(nodes_new), dict.fromkeys(axis_of(nodes_new).nodes, "hash"))
     changes = plan(live, goal, admin=ADMIN, remove_nodes=remove)
     staying = {topology.routing_key(code) for code in ({} if empty else nodes_old)} & axis_of(
         nodes_new
@@ -130,7 +134,7 @@ def test_any_state_becomes_what_the_registry_says_and_no_code_is_lost_on_the_way
     leavers = {node for node in NODES if topology.dead_queue(node) in end.queues} - set(
         axis_of(nodes_new).nodes
     )
-    dead = {Binding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node) for node in leavers}
+    dead = {QueueBinding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node) for node in leavers}
     assert ends(end) - dead == goal.bindings
     assert not (remove and leavers)
     for place in ("exchanges", "queues", "policies", "rights"):
@@ -146,13 +150,13 @@ def test_what_shares_a_call_may_be_done_in_any_order(
 ) -> None:
     """A call adds things of one kind, bindings of one exchange; its order inside is the broker's."""
     changes = plan(
-        as_live(axis_of(nodes_old)), wanted(axis_of(nodes_new), {}), admin=ADMIN, remove_nodes=True
+        as_live(axis_of(nodes_old)), wanted_state(axis_of(nodes_new), {}), admin=ADMIN, remove_nodes=True
     )
 
     for batch in batches(changes.steps):
-        kinds = {(type(step.thing), step.sign is Sign.REMOVE) for step in batch}
+        kinds = {(type(step.entity), step.sign is Sign.REMOVE) for step in batch}
         assert len(kinds) == 1
-        assert len({step.thing.source for step in batch if isinstance(step.thing, Binding)}) <= 1
+        assert len({step.entity.source for step in batch if isinstance(step.entity, QueueBinding)}) <= 1
     assert [step for batch in batches(changes.steps) for step in batch] == list(changes.steps)
 
 
@@ -160,10 +164,14 @@ def test_a_code_is_hosted_last_and_asked_about_no_more_first() -> None:
     """A sender that learns that a code is hosted must find its lane."""
     changes = plan(
         as_live(axis_of({"Z91": "north", "Z92": "south"})),
-        wanted(axis_of({"Z91": "north", "Z93": "south"}), {}),
+        wanted_state(axis_of({"Z91": "north", "Z93": "south"}), {}),
         admin=ADMIN,
     )
-    moves = [(str(step.sign), step.thing.source) for step in changes.steps if isinstance(step.thing, Binding)]
+    moves = [
+        (str(step.sign), step.entity.source)
+        for step in changes.steps
+        if isinstance(step.entity, QueueBinding)
+    ]
 
     assert moves == [
         ("+", "lienthong.urgent"),
@@ -176,7 +184,7 @@ def test_a_code_is_hosted_last_and_asked_about_no_more_first() -> None:
 
 
 def test_a_node_that_left_keeps_its_queues_and_not_its_rights_while_one_holds_a_message() -> None:
-    goal = wanted(axis_of({"Z91": "north", "Z92": "north"}), {})
+    goal = wanted_state(axis_of({"Z91": "north", "Z92": "north"}), {})
     for queue in ("urgent", "normal", "dead"):
         live = as_live(axis_of({"Z91": "north", "Z92": "south"}), **{f"lienthong_south_{queue}": 3})
 
@@ -185,9 +193,9 @@ def test_a_node_that_left_keeps_its_queues_and_not_its_rights_while_one_holds_a_
         (remark,) = changes.remarks
         assert remark.key == "queue_kept"
         assert (remark.params["name"], remark.params["messages"]) == (f"lienthong.south.{queue}", 3)
-        removed = [step.thing for step in changes.steps if step.sign is Sign.REMOVE]
-        assert all(x.key in ("z92", "@south") for x in removed if isinstance(x, Binding))
-        assert not [x for x in removed if isinstance(x, Queue | Policy)]
+        removed = [step.entity for step in changes.steps if step.sign is Sign.REMOVE]
+        assert all(x.key in ("z92", "@south") for x in removed if isinstance(x, QueueBinding))
+        assert not [x for x in removed if isinstance(x, Queue | QueuePolicy)]
         *_, end = walked(live, changes)
         assert "south" not in {*end.users, *end.rights}
         assert set(end.queues) == set(live.queues)
@@ -196,7 +204,7 @@ def test_a_node_that_left_keeps_its_queues_and_not_its_rights_while_one_holds_a_
 def test_a_node_that_left_is_removed_only_when_asked_with_user_rights_and_limits() -> None:
     """Its user stays where it has rights in another vhost."""
     live = as_live(axis_of({"Z91": "north", "Z92": "south"}))
-    goal = wanted(axis_of({"Z91": "north"}), {})
+    goal = wanted_state(axis_of({"Z91": "north"}), {})
     final_plan = plan(live, goal, admin=ADMIN, remove_nodes=True)
     assert [remark.key for remark in plan(live, goal, admin=ADMIN).remarks] == ["node_left"]
     assert final_plan.remarks == ()
@@ -206,7 +214,7 @@ def test_a_node_that_left_is_removed_only_when_asked_with_user_rights_and_limits
     assert set(end.policies) == set(goal.policies)
     elsewhere = replace(live, elsewhere=frozenset({"south"}))
     changes = plan(elsewhere, goal, admin=ADMIN, remove_nodes=True)
-    assert [step.thing for step in changes.steps if isinstance(step.thing, User)] == []
+    assert [step.entity for step in changes.steps if isinstance(step.entity, User)] == []
 
 
 def test_too_many_rights_and_tags_are_taken_back() -> None:
@@ -216,18 +224,18 @@ def test_too_many_rights_and_tags_are_taken_back() -> None:
     forger = User(name="north", tags=frozenset({"impersonator"}), password_hash="kept")
     live = replace(live, rights={"north": wide}, users={**live.users, "north": forger})
 
-    changes = plan(live, wanted(axis, {}), admin=ADMIN)
+    changes = plan(live, wanted_state(axis, {}), admin=ADMIN)
 
-    assert [step.thing for step in changes.steps] == [
+    assert [step.entity for step in changes.steps] == [
         User(name="north", password_hash="kept"),
-        wanted(axis, {}).rights["north"],
+        wanted_state(axis, {}).rights["north"],
     ]
 
 
 def test_strangers_other_kinds_and_policies_over_ours_are_told() -> None:
     axis = axis_of({"Z91": "north"})
     live = as_live(axis)
-    everything = Policy(name="all", pattern=".*", definition={"max-length": 1}, priority=9)
+    everything = QueuePolicy(name="all", pattern=".*", definition={"max-length": 1}, priority=9)
     live = replace(
         live,
         rights={**live.rights, "spy": Rights(user="spy", configure="", write="", read=".*")},
@@ -238,7 +246,7 @@ def test_strangers_other_kinds_and_policies_over_ours_are_told() -> None:
         policies={**live.policies, "all": everything},
     )
 
-    changes = plan(live, wanted(axis, {}), admin=ADMIN)
+    changes = plan(live, wanted_state(axis, {}), admin=ADMIN)
 
     assert changes.steps == ()
     assert {(remark.key, remark.serious) for remark in changes.remarks} == {
@@ -252,10 +260,10 @@ def test_the_administrator_is_never_made_a_node() -> None:
     axis = axis_of({"Z91": ADMIN})
     live = State(vhost="v", users={ADMIN: boss()})
 
-    changes = plan(live, wanted(axis, {ADMIN: "other"}), admin=ADMIN)
+    changes = plan(live, wanted_state(axis, {ADMIN: "other"}), admin=ADMIN)
 
     assert [remark.key for remark in changes.remarks] == ["admin_is_node"]
-    assert [step for step in changes.steps if isinstance(step.thing, User | Rights)] == []
+    assert [step for step in changes.steps if isinstance(step.entity, User | Rights)] == []
 
 
 def test_an_alias_leads_to_its_code_and_what_no_broker_could_hold_apart_is_refused() -> None:

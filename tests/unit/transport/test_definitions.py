@@ -19,7 +19,7 @@ from gateway.domain.registry import Hosting
 from gateway.errors import Misconfigured
 from gateway.transport.amqp import topology
 from gateway.transport.broker import definitions
-from gateway.transport.broker.plan import BrokerLayout, Thing, layout, wanted
+from gateway.transport.broker.plan import BrokerEntity, BrokerLayout, layout, wanted_state
 
 TWO = [
     Hosting(node="north", code="Z91", alias="000.00.00.Z91"),
@@ -34,8 +34,8 @@ def file_of(axis: BrokerLayout, hashes: dict[str, str] | None = None) -> dict[st
 
 def test_the_file_holds_what_a_plan_would_make() -> None:
     axis = layout("v", TWO)
-    goal = wanted(axis, {"north": "hash"})
-    parts: list[Thing] = [
+    goal = wanted_state(axis, {"north": "hash"})
+    parts: list[BrokerEntity] = [
         *goal.exchanges.values(),
         *goal.queues.values(),
         *goal.policies.values(),

@@ -75,7 +75,7 @@ async def poison(axis: EmbeddedAxis, packet_id: str = "p1") -> str:
     await axis.publish(parcel(packet_id), ["Z92"])
     for _ in range(2):
         (arrival,) = await axis.take(1, 60)
-        await axis.settle(arrival, done=False)
+        await axis.settle(arrival, is_done=False)
     assert await axis.take(1, 60) == []
     (dead,) = await axis.dead_list()
     return dead.id
@@ -92,10 +92,10 @@ async def test_one_payload_serves_many_recipients_and_goes_with_the_last(
     assert payloads(tmp_path) == [sent.digest]
 
     first, second = await axis.take(10, 60)
-    await axis.settle(first, done=True)
+    await axis.settle(first, is_done=True)
     assert payloads(tmp_path) == [sent.digest]
 
-    await axis.settle(second, done=True)
+    await axis.settle(second, is_done=True)
     assert payloads(tmp_path) == []
 
 
@@ -197,9 +197,9 @@ async def test_a_lease_taken_while_the_clock_was_ahead_is_over_once_the_clock_is
 
     assert await axis.take(1, 60) == ()
     assert await axis.counts() == {"waiting": 0, "urgent": 0, "leased": 1, "dead": 0}
-    await axis.settle(ahead, done=True)  # its token is stale
+    await axis.settle(ahead, is_done=True)  # its token is stale
     assert (await axis.counts())["leased"] == 1
-    await axis.settle(right, done=True)
+    await axis.settle(right, is_done=True)
 
 
 async def test_counts_tell_waiting_urgent_leased_and_dead_and_the_dead_say_what_they_were_and_why(
@@ -233,7 +233,7 @@ async def test_a_dead_parcel_can_be_tried_again_from_the_start_or_dropped_with_a
     with pytest.raises(NotFound):
         await axis.dead_drop("nonsense", "because")
     assert (await axis.counts())["leased"] == 1
-    await axis.settle(arrival, done=True)
+    await axis.settle(arrival, is_done=True)
 
     id = await poison(axis)
     caplog.clear()
@@ -253,7 +253,7 @@ async def test_a_late_settle_does_not_touch_a_dead_parcel(axis: EmbeddedAxis, cl
         clock.advance(61)
     assert await axis.take(1, 60) == []
 
-    await axis.settle(last, done=True)
+    await axis.settle(last, is_done=True)
 
     assert len(await axis.dead_list()) == 1
 
@@ -365,7 +365,7 @@ async def test_a_publish_that_is_cancelled_leaves_nothing_half_done(
             assert await axis.take(1, 60) == ()
             assert (await axis.publish(parcel(content=content), ["Z92"]))["Z92"].fate is Fate.DELIVERED
             (arrival,) = await axis.take(10, 60)
-            await axis.settle(arrival, done=True)
+            await axis.settle(arrival, is_done=True)
 
 
 def test_a_long_backlog_is_searched_by_index(tmp_path: Path) -> None:
@@ -408,7 +408,7 @@ async def test_an_idle_axis_is_asked_when_somebody_wrote_and_once_a_second_for_l
 
         clock.advance(61)
         (next_arrival,) = await axis.take(10, 60)
-        await axis.settle(next_arrival, done=True)
+        await axis.settle(next_arrival, is_done=True)
 
 
 async def test_what_was_published_here_is_taken_without_asking_first(

@@ -36,14 +36,14 @@ class Blockade:
         self.began.set()
         assert self._go_on.wait(LIMIT_S)
 
-    def before(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def block_before(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def blocked_step(*words: Any) -> Any:
             self.stop()
             return step(*words)
 
         return blocked_step
 
-    def after(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def block_after(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def blocked_step(*words: Any) -> Any:
             step_value = step(*words)
             self.stop()
@@ -78,9 +78,9 @@ async def test_g2_an_end_that_is_cut_short_takes_no_bytes_that_another_has_publi
     large, blockade = parcel("p1", LARGE), Blockade()
     await axis.publish(large, ["Z92"])
     (arrival,) = await axis.take(1, 60)
-    monkeypatch.setattr(PayloadFolder, "remove", blockade.before(PayloadFolder.remove))
+    monkeypatch.setattr(PayloadFolder, "remove", blockade.block_before(PayloadFolder.remove))
     async with EmbeddedAxis(tmp_path / "axis", "two", ManualClock(), pool) as other:
-        ending = asyncio.create_task(axis.settle(arrival, done=True))
+        ending = asyncio.create_task(axis.settle(arrival, is_done=True))
         assert await asyncio.to_thread(blockade.began.wait, LIMIT_S)
         ending.cancel()
         second = asyncio.create_task(other.publish(replace(large, packet_id="p2"), ["Z92"]))
@@ -98,7 +98,7 @@ async def test_a_copy_that_is_cut_short_leaves_no_file(tmp_path: Path) -> None:
     await axis.host(["Z92"])
 
     class Slow(io.BytesIO):
-        read = blockade.before(io.BytesIO.read)
+        read = blockade.block_before(io.BytesIO.read)
 
     slow: Parcel = replace(parcel("p1", LARGE), open=lambda: Slow(LARGE))
     await blockade.cut_short(asyncio.create_task(axis.publish(slow, ["Z92"])))
@@ -114,13 +114,13 @@ async def test_a_finished_file_goes_with_the_publish_that_is_cut_short_and_stays
     large = parcel("p1", LARGE)
     with monkeypatch.context() as patched:
         blockade = Blockade()
-        patched.setattr(PayloadFolder, "adopt", blockade.after(PayloadFolder.adopt))
+        patched.setattr(PayloadFolder, "adopt", blockade.block_after(PayloadFolder.adopt))
         await blockade.cut_short(asyncio.create_task(axis.publish(large, ["Z92"])))
     assert files(tmp_path) == []
 
     await axis.publish(large, ["Z92"])
     blockade = Blockade()
-    monkeypatch.setattr(PayloadFolder, "adopt", blockade.after(PayloadFolder.adopt))
+    monkeypatch.setattr(PayloadFolder, "adopt", blockade.block_after(PayloadFolder.adopt))
     await blockade.cut_short(asyncio.create_task(axis.publish(replace(large, packet_id="p2"), ["Z92"])))
     (arrived,) = await axis.take(2, 60)
     assert (arrived.packet_id, bytes_of(arrived)) == ("p1", LARGE)
@@ -133,7 +133,7 @@ async def test_who_is_cut_short_while_the_others_are_committed_leaves_them_their
     commit = queue_file._QueueDriver.commit
 
     async def slowly(driver: queue_file._QueueDriver) -> None:
-        await commits.apart(blockade.stop)
+        await commits.run_in_thread(blockade.stop)
         await commit(driver)
 
     async def unit() -> str:
@@ -161,7 +161,7 @@ async def test_what_is_gone_leaves_the_log_also_where_nobody_waits_for_parcels(
     monkeypatch.setattr(embedded, "QUIET_S", 0.0)
     await axis.publish(parcel("p1", b"words of a secret"), ["Z92"])
     (arrival,) = await axis.take(1, 60)
-    await axis.settle(arrival, done=True)
+    await axis.settle(arrival, is_done=True)
     log = tmp_path / "axis" / "axis.sqlite-wal"
     assert b"words of a secret" in log.read_bytes()
 

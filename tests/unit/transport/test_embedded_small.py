@@ -57,7 +57,7 @@ class Commits:
         if self.failing:
             raise sqlite3.OperationalError("disk I/O error")
 
-    def taken(self) -> tuple[int, int]:
+    def take_counts(self) -> tuple[int, int]:
         """Both, since the last call."""
         counted, self.counted, self.at_once = (self.counted, self.at_once), 0, 0
         return counted
@@ -113,12 +113,12 @@ async def test_the_bytes_go_with_the_last_who_needs_them_and_leave_nothing_that_
     first, second = await axis.take(2, 60)
     assert query_queue(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
 
-    await axis.settle(first, done=True)
+    await axis.settle(first, is_done=True)
     await axis.wait(0.1)
     assert query_queue(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
     assert files_with(tmp_path, MARK)
 
-    await axis.settle(second, done=True)
+    await axis.settle(second, is_done=True)
     await axis.wait(0.1)
     assert query_queue(tmp_path / "axis", "SELECT * FROM payload") == []
     assert files_with(tmp_path, MARK) == []
@@ -162,7 +162,7 @@ async def test_what_is_dropped_from_the_dead_list_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(embedded, "QUIET_S", 0.0)
     await axis.publish(parcel(content=MARK), ["Z92"])
-    await settled(axis, await axis.take(1, 60), done=False)
+    await settled(axis, await axis.take(1, 60), is_done=False)
     assert await axis.take(1, 60) == []
     (dead,) = await axis.dead_list()
     with await axis.dead_open(dead.id) as opened:
@@ -197,13 +197,13 @@ async def test_publishes_side_by_side_share_commits_and_so_do_their_ends(
     commits = Commits(monkeypatch)
 
     await asyncio.gather(*(axis.publish(parcel, ["Z92"]) for parcel in numbered(40)))
-    published = commits.taken()
+    published = commits.take_counts()
     arrivals = await axis.take(40, 60)
-    counts = commits.taken()
-    await asyncio.gather(*(axis.settle(arrival, done=True) for arrival in arrivals))
+    counts = commits.take_counts()
+    await asyncio.gather(*(axis.settle(arrival, is_done=True) for arrival in arrivals))
 
     assert len(arrivals) == 40
-    assert (published, counts, commits.taken()) == ((1, 0), (0, 1), (0, 1))
+    assert (published, counts, commits.take_counts()) == ((1, 0), (0, 1), (0, 1))
 
 
 async def test_only_what_is_published_waits_for_the_disk_and_what_lies_in_a_file_is_gone_for_good_before_it(
@@ -217,7 +217,7 @@ async def test_only_what_is_published_waits_for_the_disk_and_what_lies_in_a_file
         connection = axis._queue._writer
         assert connection is not None
         levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
-        counts_by_case[step] = commits.taken()
+        counts_by_case[step] = commits.take_counts()
 
     counts_by_case: dict[str, tuple[int, int]] = {}
     for name, content in (("small", b"s"), ("large", b"l" * (SMALL + 1))):
@@ -225,7 +225,7 @@ async def test_only_what_is_published_waits_for_the_disk_and_what_lies_in_a_file
         finish(f"publish {name}")
         (arrival,) = await axis.take(1, 60)
         finish(f"take {name}")
-        await axis.settle(arrival, done=True)
+        await axis.settle(arrival, is_done=True)
         finish(f"settle {name}")
 
     full, normal = 2, 1
@@ -255,13 +255,13 @@ async def test_a_taker_waits_while_another_process_writes_and_joins_those_who_pu
 
     commits = Commits(monkeypatch)
     async with axis._queue.write() as queue:
-        ending = asyncio.create_task(axis.settle(arrival, done=True))
+        ending = asyncio.create_task(axis.settle(arrival, is_done=True))
         for _ in range(10):
             await asyncio.sleep(0)
         assert len(queue.execute("SELECT 1 FROM queue").fetchall()) == 1  # it waits for its turn
     await ending
 
-    assert commits.taken() == (1, 0)
+    assert commits.take_counts() == (1, 0)
     assert query_queue(tmp_path / "axis", "SELECT count(*) FROM queue") == [(0,)]
 
 
@@ -330,7 +330,7 @@ async def test_a_commit_that_fails_is_told_to_each_publisher_and_nothing_of_it_i
 
     commits.failing = True
     with pytest.raises(Unreachable):
-        await axis.settle(arrival, done=True)
+        await axis.settle(arrival, is_done=True)
     commits.failing = False
     later_clock = ManualClock()
     later_clock.advance(61)

@@ -26,7 +26,7 @@ def test_the_parts_in_order_are_the_bytes(content: bytes, size: int) -> None:
 
     assert b"".join(part.body for part in parts) == content
     assert [part.n for part in parts] == list(range(1, len(parts) + 1))
-    assert {part.of for part in parts} == {len(parts)}
+    assert {part.parts_total for part in parts} == {len(parts)}
     assert all(len(part.body) == size for part in parts[:-1])
     assert 0 < len(parts[-1].body) <= size
 
@@ -60,7 +60,7 @@ def test_bytes_that_are_not_those_announced_never_get_their_last_part() -> None:
         parts_out: list[Part] = []
         with pytest.raises(BrokerRefused, match="not what was announced"):
             parts_out.extend(parts_of(rotten, 5))
-        assert all(part.n < part.of for part in parts_out)
+        assert all(part.n < part.parts_total for part in parts_out)
 
 
 class Long:

@@ -52,9 +52,9 @@ def only(joined_sets: Sequence[JoinedParts]) -> JoinedParts:
 
 def test_a_set_is_handed_out_once_it_is_whole(spool: Spool) -> None:
     """Its bytes can be read more than once and in pieces; a set of one part is a set."""
-    assert landed(spool, 1, 2, 3, 4) == [Landed.KEPT] * 4
+    assert landed(spool, 1, 2, 3, 4) == [Landed.STORED] * 4
     assert spool.complete(10) == []
-    assert landed(spool, 5) == [Landed.KEPT]
+    assert landed(spool, 5) == [Landed.STORED]
 
     joined = only(spool.complete(10))
 
@@ -85,7 +85,7 @@ def test_any_order_with_repeats_of_interleaved_sets_gives_each_whole_once(
 
         assert sorted(bytes_of(joined_set) for joined_set in joined) == sorted(contents)
         for joined_set in joined:
-            spool.done(joined_set.token)
+            spool.end_set(joined_set.token)
         assert {land(spool, part).landed for part in flood} == {Landed.REPEAT}
         assert spool.complete(10) == []
 
@@ -113,7 +113,7 @@ def test_a_set_that_is_handed_out_is_not_given_to_another_and_a_token_that_is_ov
 
     other = opened(tmp_path / "parts")
     second = only(other.complete(1))
-    spool.done(first.token)
+    spool.end_set(first.token)
     spool.release(first.token)
     assert bytes_of(second) == PACKET
     assert spool.complete(1) == []
@@ -148,7 +148,7 @@ def test_a_set_that_is_done_leaves_little_and_its_late_parts_make_no_new_one(
     tmp_path: Path, spool: Spool, clock: ManualClock
 ) -> None:
     landed(spool)
-    spool.done(only(spool.complete(1)).token)
+    spool.end_set(only(spool.complete(1)).token)
 
     assert landed(spool) == [Landed.REPEAT] * 5
     assert spool.complete(1) == []
@@ -158,14 +158,14 @@ def test_a_set_that_is_done_leaves_little_and_its_late_parts_make_no_new_one(
     clock.advance(LIMITS.age + timedelta(seconds=1))
     spool.overdue(clock.now())
     assert files_in(tmp_path / "parts") == 0
-    assert landed(spool, 1) == [Landed.KEPT]
+    assert landed(spool, 1) == [Landed.STORED]
 
 
 def test_bytes_sent_again_to_another_recipient_are_not_taken_for_a_repeat(spool: Spool) -> None:
     """An end for one recipient is none for another. The files are readable for the node's own user alone."""
     landed(spool, to=["Z92.01"])
-    spool.done(only(spool.complete(1)).token)
-    assert landed(spool, to=["Z92.02"]) == [Landed.KEPT] * 5
+    spool.end_set(only(spool.complete(1)).token)
+    assert landed(spool, to=["Z92.02"]) == [Landed.STORED] * 5
     assert only(spool.complete(1)).recipients == ("z92.02",)
 
 
@@ -193,7 +193,7 @@ def test_a_set_never_finished_is_handed_out_with_its_flaw(spool: Spool, clock: M
     assert (flawed.size, flawed.digest) == (25, parcel(bytes_of(flawed)).digest)
     assert flawed.recipients == ("z92.01", "z92.02")
     assert spool.overdue(clock.now()) == []
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     assert spool.overdue(clock.now()) == []
     assert spool.counts()["sets"] == 0
 
@@ -205,14 +205,14 @@ def test_what_was_never_finished_may_be_sent_again_and_parts_that_come_meanwhile
     clock.advance(LIMITS.age)
     flawed = only(spool.overdue(clock.now()))
     landed(spool, 2, 4)
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     joined = only(spool.complete(1))
     assert bytes_of(joined) == PACKET
 
     landed(spool, 1, content=BROKEN_OFF)
     clock.advance(LIMITS.age)
-    spool.done(only(spool.overdue(clock.now())).token)
-    assert set(landed(spool, content=BROKEN_OFF)) == {Landed.KEPT}
+    spool.end_set(only(spool.overdue(clock.now())).token)
+    assert set(landed(spool, content=BROKEN_OFF)) == {Landed.STORED}
     assert bytes_of(only(spool.complete(1))) == BROKEN_OFF
 
 
@@ -222,17 +222,17 @@ def test_a_try_that_broke_off_is_told_to_those_alone_who_got_nothing_later(
     landed(spool, 1, 2, to=["Z92.01", "Z92.02"])
     clock.advance(60)
     landed(spool, to=["Z92.01"])
-    spool.done(only(spool.complete(1)).token)
+    spool.end_set(only(spool.complete(1)).token)
     clock.advance(60)
     landed(spool, to=["Z92.02"])
-    spool.done(only(spool.complete(1)).token)
+    spool.end_set(only(spool.complete(1)).token)
     clock.advance(LIMITS.age - timedelta(seconds=120))
     assert spool.overdue(clock.now()) == []
     assert spool.counts()["sets"] == 0
 
     landed(spool, 1, content=BROKEN_OFF, to=["Z92.01", "Z92.02"])
     landed(spool, content=BROKEN_OFF, to=["Z92.01"])
-    spool.done(only(spool.complete(1)).token)
+    spool.end_set(only(spool.complete(1)).token)
     clock.advance(LIMITS.age)
     assert only(spool.overdue(clock.now())).recipients == ("z92.02",)
 
@@ -269,9 +269,9 @@ def test_a_part_that_rots_on_the_disk_is_told_never_joined_and_the_packet_comes_
     assert spool.complete(10) == []
     flawed = only(spool.overdue(clock.now()))
     assert "the set was refused: the parts together have SHA-256" in flawed.flaw
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     assert set(landed(spool, 2, 3)) == {Landed.REFUSED}  # late parts of the refused set begin no new one
-    assert set(landed(spool)) == {Landed.KEPT}
+    assert set(landed(spool)) == {Landed.STORED}
     assert bytes_of(only(spool.complete(10))) == PACKET
 
 
@@ -309,7 +309,7 @@ class Consumers(RuleBasedStateMachine):
         part = parts[n % len(parts)]
         landing = land(self.spools[which], part).landed
         is_known = part.n in self.kept[self.contents[content]]
-        assert landing is (Landed.REPEAT if is_known else Landed.KEPT)
+        assert landing is (Landed.REPEAT if is_known else Landed.STORED)
         self.kept[self.contents[content]].add(part.n)
 
     @rule(target=handed, which=st.integers(0, 1))
@@ -322,7 +322,7 @@ class Consumers(RuleBasedStateMachine):
         if owned_set is not None:
             which, token, content = owned_set
             self.owned.add(content)
-            self.spools[which].done(token)
+            self.spools[which].end_set(token)
 
     @rule(which=st.integers(0, 1))
     def a_process_is_lost(self, which: int) -> None:
@@ -330,7 +330,7 @@ class Consumers(RuleBasedStateMachine):
         self.spools[which] = self.process()
 
     @invariant()
-    def nothing_else_lies_there(self) -> None:
+    def spool_is_clean(self) -> None:
         counts = self.spools[0].counts()
         assert counts["refused"] == 0
         assert self.spools[0].overdue(self.clock.now()) == []
@@ -375,7 +375,7 @@ def test_a_hundred_megabytes_are_joined_in_the_memory_of_a_small_program(tmp_pat
     whole_digest = parcel(part * count).digest
     for n in range(1, count + 1):
         label = replace(label_of(first), n=n, of=count, whole_size=size, whole_digest=Digest(whole_digest))
-        assert spool.land(label, part, TO).landed is Landed.KEPT
+        assert spool.land(label, part, TO).landed is Landed.STORED
 
     child_report = subprocess.run(
         [sys.executable, "-c", _JOIN, str(tmp_path / "parts")],
@@ -408,10 +408,10 @@ def test_nothing_stays_open(spool: Spool, clock: ManualClock, tmp_path: Path) ->
         landed(spool, 1, content=b"never finished, this one")
         joined = only(spool.complete(1))
         bytes_of(joined)
-        spool.done(joined.token)
+        spool.end_set(joined.token)
         clock.advance(LIMITS.age)
         for flawed in spool.overdue(clock.now()):
-            spool.done(flawed.token)
+            spool.end_set(flawed.token)
         clock.advance(LIMITS.age)
         spool.overdue(clock.now())
 

@@ -23,7 +23,7 @@ from gateway.transport.routed import RoutedAxis
 from tests.support.clock import ManualClock
 from tests.support.cut import line_of
 from tests.support.parcels import LEASE_S, parcel
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 HOSTED_CODES = ["Z91", "Z92"]
 
@@ -79,7 +79,7 @@ async def ids(axis: RoutedAxis, limit: int = 10) -> list[str]:
 
 async def soon(axis: RoutedAxis) -> list[str]:
     """Return the ids of the next arrivals, however slow this machine is."""
-    arrived_ids: list[str] = await until(lambda: ids(axis), "the next arrival")
+    arrived_ids: list[str] = await wait_until(lambda: ids(axis), "the next arrival")
     return arrived_ids
 
 
@@ -93,7 +93,7 @@ async def test_mail_is_split_by_its_routes_and_each_arrival_names_its_axis(two: 
     arrivals = await two.take(10, LEASE_S)
     assert {arrival.recipient: arrival.axis for arrival in arrivals} == {"Z91": "first", "Z92": "second"}
     for arrival in arrivals:
-        await two.settle(arrival, done=True)
+        await two.settle(arrival, is_done=True)
     assert await two.counts() == {"waiting": 0, "urgent": 0, "leased": 0, "dead": 0}
 
 
@@ -135,7 +135,7 @@ async def test_an_axis_that_hangs_keeps_back_no_word_of_the_other(two: RoutedAxi
 
     outcomes = await within_limit(two.publish(parcel(), HOSTED_CODES), "a publish beside an axis that hangs")
     assert outcomes["Z92"].fate is Fate.DELIVERED
-    assert (outcomes["Z91"].fate, outcomes["Z91"].code) == (Fate.LATER, "axis-slow")
+    assert (outcomes["Z91"].fate, outcomes["Z91"].code) == (Fate.RETRY, "axis-slow")
     assert outcomes["Z91"].unsure  # it may have it all the same
     assert outcomes["Z91"].axis == "first"
 
@@ -172,9 +172,9 @@ async def test_an_axis_is_away_after_its_patience_and_back_with_the_first_answer
     clock.advance(31)
     second = (await two.publish(parcel(), ["Z91"]))["Z91"]
 
-    assert (first.fate, first.axis, first.unsure, first.at_once) == (Fate.LATER, "first", False, False)
+    assert (first.fate, first.axis, first.unsure, first.at_once) == (Fate.RETRY, "first", False, False)
     assert (second.fate, second.code, second.axis, second.at_once) == (
-        Fate.LATER,
+        Fate.RETRY,
         "axis-moved",
         "second",
         True,
@@ -207,11 +207,11 @@ async def test_a_short_trouble_moves_nothing_and_while_taking_goes_well_sending_
     clock.advance(31)
     circuit = two.circuits["first"]
     assert not circuit.is_away()
-    circuit.not_sent("no confirm")
+    circuit.note_send_failure("no confirm")
     clock.advance(31)
-    circuit.took()
+    circuit.note_take()
     assert circuit.is_away()
-    circuit.sent()
+    circuit.note_sent()
     assert not circuit.is_away()
 
 

@@ -175,7 +175,7 @@ async def test_a_line_that_was_closed_meanwhile_is_made_anew() -> None:
 
 async def test_a_certificate_that_nobody_vouches_for_or_that_has_ended_is_refused(tmp_path: Path) -> None:
     context, ca = mail_tls.server_side(tmp_path)
-    ended, key = tls_servers.made(tmp_path, "ended", tls_servers.in_days(-1))
+    ended, key = tls_servers.make_certificate(tmp_path, "ended", tls_servers.in_days(-1))
     expired_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     expired_tls.load_cert_chain(ended, key)
     async with receiving(tls=context) as receiver, poster() as strict, poster(ca=ca) as trusting:

@@ -107,7 +107,7 @@ def test_threat_045_a_good_answer_is_taken_with_its_times(responder: Responder) 
 
     assert (answer.made_at, answer.ends_at, answer.revokes) == (AT - HOUR, AT + DAY, False)
     assert answer.origin == responder.url
-    assert len(nonce_in(responder.asked[0][1])) == 16
+    assert len(nonce_in(responder.requests[0][1])) == 16
 
 
 def test_threat_042_045_a_revocation_is_heard_and_the_issuer_may_answer_itself(responder: Responder) -> None:
@@ -189,7 +189,7 @@ def test_threat_045_the_next_responder_is_asked_when_one_fails_and_nobody_there_
         answer = authorities((responder.url, second.url)).ask(about_leaf(), AT)
 
     assert answer.origin == second.url
-    assert len(responder.asked) == 1
+    assert len(responder.requests) == 1
 
     with responding(silent) as gone_responder:
         url = gone_responder.url
@@ -263,7 +263,7 @@ def test_threat_046_no_address_inside_a_certificate_is_asked(responder: Responde
     assert asking.questions([pointing.public_bytes(Encoding.DER)], AT) == []
     with pytest.raises(NotFound):
         asking.ask(ocsp_question(pointing, ca.certificate), AT)
-    assert responder.asked == []
+    assert responder.requests == []
 
 
 def test_threat_046_a_redirect_is_not_followed(responder: Responder) -> None:
@@ -273,7 +273,7 @@ def test_threat_046_a_redirect_is_not_followed(responder: Responder) -> None:
             with pytest.raises(Unreachable, match=str(status)):
                 authorities((responder.url,)).ask(about_leaf(), AT)
 
-    assert other.asked == []
+    assert other.requests == []
 
 
 def test_threat_046_no_proxy_of_the_environment_is_used_and_no_cookie_kept(
@@ -285,7 +285,7 @@ def test_threat_046_no_proxy_of_the_environment_is_used_and_no_cookie_kept(
         responder.answer = saying("good")
         authorities((responder.url,)).ask(about_leaf(), AT)
 
-    assert proxy.asked == []
+    assert proxy.requests == []
 
     responder.answer = saying("good")
     asking = authorities((responder.url,))
@@ -293,7 +293,7 @@ def test_threat_046_no_proxy_of_the_environment_is_used_and_no_cookie_kept(
     for _ in range(2):
         asking.ask(about_leaf(), AT)
 
-    assert all("Cookie" not in headers for _, _, headers in responder.asked)
+    assert all("Cookie" not in headers for _, _, headers in responder.requests)
 
 
 def test_threat_046_a_question_whose_address_is_not_configured_is_not_asked(responder: Responder) -> None:
@@ -303,7 +303,7 @@ def test_threat_046_a_question_whose_address_is_not_configured_is_not_asked(resp
     with pytest.raises(NotFound):
         asking.ask(about_list(responder.url), AT)
 
-    assert responder.asked == []
+    assert responder.requests == []
 
 
 def test_there_is_one_question_for_each_list_and_each_certificate_with_a_responder() -> None:

@@ -176,7 +176,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageBox]:
     page_box.close()
 
 
-def laid(box: PageBox, octets: bytes) -> Path:
+def put_in_box(box: PageBox, octets: bytes) -> Path:
     box._folder.mkdir(exist_ok=True)
     place = box._folder / "a.pdf"
     place.write_bytes(octets)
@@ -191,9 +191,9 @@ def test_behind_its_fences_the_process_does_all_that_it_is_for(box: PageBox) -> 
     Image.new("RGB", (300, 200), "navy").save(stream, "JPEG", exif=exif)
     letter = (SAMPLES / "cong-van.pdf").read_bytes()
 
-    words = box.draw(laid(box, letter), PageWish(kind="pdf", page=1, words=True))
-    drawn = box.draw(laid(box, letter), PageWish(kind="pdf", page=1, window=10))
-    scan = box.draw(laid(box, stream.getvalue()), PageWish(kind="jpeg", page=1))
+    words = box.draw(put_in_box(box, letter), PageWish(kind="pdf", page=1, words=True))
+    drawn = box.draw(put_in_box(box, letter), PageWish(kind="pdf", page=1, window=10))
+    scan = box.draw(put_in_box(box, stream.getvalue()), PageWish(kind="jpeg", page=1))
 
     assert "CỘNG HÒA" in "".join(words.words).upper()
     assert picture(drawn).size == pixels(drawn.sizes[0], 100)

@@ -27,7 +27,7 @@ from gateway_labs.demo.signers import DemoSigners
 from tests.support import pdf_pki, pdfs, printed
 from tests.support.areas import area_in_mm
 from tests.support.cases import Cases
-from tests.support.pdf_pki import SEEN, SIGNED, agency, person, root, tsa
+from tests.support.pdf_pki import SEEN_AT, SIGNED, agency, person, root, tsa
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def judge(tmp_path: Path) -> Judge:
     numbers = count()
 
     def judged(
-        pdf: bytes, *, seen_at: datetime = SEEN, now: datetime | None = None, **trust: object
+        pdf: bytes, *, seen_at: datetime = SEEN_AT, now: datetime | None = None, **trust: object
     ) -> FileVerdict:
         folder = pdf_pki.folder(tmp_path / str(next(numbers)), **trust)  # type: ignore[arg-type]
         pdf_facts = child.collect(io.BytesIO(pdf), PdfFolder(folder).read(), seen_at, now or seen_at)
@@ -174,7 +174,7 @@ def test_without_anchors_nothing_can_be_told_and_the_value_stays_open(judge: Jud
 def test_threat_040_041_validity_counts_at_the_time_that_is_proved(judge: Judge, cases: Cases) -> None:
     late = root().issue("Sở Cũ", agency=True, not_after=SIGNED - timedelta(days=1))
     ended = root().issue("Sở Cũ", agency=True, not_after=SIGNED + timedelta(hours=1))
-    early = root().issue("Sở Mới", agency=True, not_before=SEEN + timedelta(days=1))
+    early = root().issue("Sở Mới", agency=True, not_before=SEEN_AT + timedelta(days=1))
     check(
         judge,
         cases,
@@ -233,9 +233,9 @@ def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_else_i
 def test_threat_042_revoked_after_it_came_stays_valid_and_unknown_revocation_is_asked_again(
     judge: Judge,
 ) -> None:
-    lists = (root().crl((agency(), SEEN + timedelta(days=1))),)
+    lists = (root().crl((agency(), SEEN_AT + timedelta(days=1))),)
 
-    signer = only(judge(pdfs.by_agency(), now=SEEN + timedelta(days=2), lists=lists))
+    signer = only(judge(pdfs.by_agency(), now=SEEN_AT + timedelta(days=2), lists=lists))
 
     assert signer.verdict is SignatureWord.VALID
     assert (signer.now, signer.now_why) == (SignatureWord.INVALID, "CERT-REVOKED")
@@ -355,13 +355,13 @@ def test_what_the_node_seals_is_official_and_what_it_marks_as_a_copy_is_a_copy(t
     sample = printed.sample("cong-van.pdf")
 
     both = signers.signed_by_both(sample, area_in_mm(130, 181, 45, 22), at)
-    copy = pdfs.sign(sample, agency(), "Copy", shown="SAO Y")
+    copy = pdfs.sign(sample, agency(), "Copy", mark_text="SAO Y")
 
-    pdf_facts = child.collect(io.BytesIO(both), trust, SEEN, SEEN)
+    pdf_facts = child.collect(io.BytesIO(both), trust, SEEN_AT, SEEN_AT)
     verdict = pdf_verdict.judge("a.pdf", 1, pdf_facts)
     assert pdf_verdict.legal_value(verdict) is LegalValue.OFFICIAL
     assert "Sở Mẫu" in pdf_facts.signatures[1].mark
     folder = PdfFolder(pdf_pki.folder(tmp_path / "other")).read()
-    copied = child.collect(io.BytesIO(copy), folder, SEEN, SEEN)
+    copied = child.collect(io.BytesIO(copy), folder, SEEN_AT, SEEN_AT)
     assert copied.signatures[0].mark == "SAO Y"
     assert pdf_verdict.legal_value(pdf_verdict.judge("a.pdf", 1, copied)) is LegalValue.COPY

@@ -62,7 +62,7 @@ class Row:
     threat: int
     case: str
     says: tuple[str, str | None]
-    after: timedelta = timedelta()
+    offset: timedelta = timedelta()
 
 
 MATRIX = (
@@ -155,8 +155,8 @@ def signed(at: datetime | None) -> SignedEnvelope[None]:
 def check_rows(cases: Cases, threat: int) -> None:
     for row in MATRIX:
         if row.threat == threat:
-            with cases.case(f"{row.case} {row.after}"):
-                assert judged(matrix().certificates[row.case].certificate, AT + row.after) == row.says
+            with cases.case(f"{row.case} {row.offset}"):
+                assert judged(matrix().certificates[row.case].certificate, AT + row.offset) == row.says
 
 
 def test_threat_040_041_validity_counts_at_the_time_of_arrival(cases: Cases) -> None:

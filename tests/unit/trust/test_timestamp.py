@@ -50,7 +50,7 @@ def test_a_good_answer_proves_its_time_and_names_who_says_so(
     assert stamp.authority == "CN=time authority"
     assert len(stamp.chain) == 2
     assert seals.check_stamp(token, DATA, [tsa().root]) == stamp
-    (request_read,) = running.asked
+    (request_read,) = running.requests
     assert DATA not in request_read
 
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
@@ -63,7 +63,7 @@ def test_each_question_has_its_own_nonce(running: Running) -> None:
     for _ in range(2):
         asker(running.url).stamp(DATA)
 
-    first, second = (tsp.TimeStampReq.load(x)["nonce"].native for x in running.asked)
+    first, second = (tsp.TimeStampReq.load(x)["nonce"].native for x in running.requests)
     assert first != second
 
 
@@ -128,7 +128,7 @@ def test_a_token_with_a_byte_changed_never_proves_another_time_or_raises_anythin
 def test_an_answer_to_another_request_is_refused(running: Running) -> None:
     """A token kept back by an attacker on the way, with another nonce; one without a nonce; one over other bytes."""
     asker(running.url).stamp(DATA)
-    old_reply = running.tsa.reply(running.asked[0], NOW)
+    old_reply = running.tsa.reply(running.requests[0], NOW)
     bare = {"status": {"status": "granted"}, "time_stamp_token": tsp.ContentInfo.load(good_token())}
 
     def over_other_bytes(request: bytes, reply: tsp.TimeStampResp) -> Reply:
@@ -172,7 +172,7 @@ def test_whatever_else_a_server_says_is_an_answer_that_did_not_come(cases: Cases
         with cases.case(name), authorities.somewhere(reply) as server:
             with pytest.raises(Unreachable):
                 asker(server.url).stamp(DATA)
-            assert len(server.asked) == 1
+            assert len(server.requests) == 1
     for body in (b"rubbish", b"", b"\x30\x03\x02\x01\x00"):
         rubbish = authorities.somewhere(Reply(body=body, kind=REPLY))
         with cases.case(body), rubbish as server, pytest.raises((InvalidProof, Unreachable)):

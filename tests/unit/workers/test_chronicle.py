@@ -33,7 +33,7 @@ class KeptHistory:
         beats: Sequence[Beat],
         sampled: Sequence[QueueSample],
         now: datetime,
-        off: Collection[str] = (),
+        jobs_off: Collection[str] = (),
         trims: bool = True,
     ) -> None:
         self.calls += 1
@@ -74,9 +74,9 @@ def chronicle(
         pulse=pulse,
         axis=line or Line(),
         clock=pulse.clock,
-        besides=nothing_else,
+        other_beats=nothing_else,
         free_mb=some_space,
-        off=jobs_off,
+        silent_jobs=jobs_off,
     )
 
 
@@ -158,5 +158,5 @@ async def test_mail_that_does_not_leave_is_a_failure_of_the_digest_though_its_lo
         await mailer.send(letter)
 
     assert mailer.is_on
-    assert [(x.job, x.failures) for x in pulse.taken()] == [("digest", 1)]
-    assert pulse.taken() == []
+    assert [(x.job, x.failures) for x in pulse.take_beats()] == [("digest", 1)]
+    assert pulse.take_beats() == []

@@ -62,7 +62,7 @@ def signing(town: Town, code: str = DEPARTMENT) -> bytes:
 
 async def expiry_days(town: Town, code: str) -> list[int]:
     async with town.node.store.read(NODE) as work:
-        events = await work.events.of(f"key:{trust.fingerprint(signing(town, code))}")
+        events = await work.events.of_subject(f"key:{trust.fingerprint(signing(town, code))}")
     return [int(event.data["days"]) for event in events if event.kind is EventKind.KEY_EXPIRING]
 
 

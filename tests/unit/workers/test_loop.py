@@ -42,7 +42,10 @@ class Turning:
     """A loop that stops at its last turn; `act` says what happens in each, and whether there was work."""
 
     def __init__(
-        self, last: int, act: Callable[[int, loop.Waker], bool | loop.Done], waker: loop.Waker | None = None
+        self,
+        last: int,
+        act: Callable[[int, loop.Waker], bool | loop.StepResult],
+        waker: loop.Waker | None = None,
     ) -> None:
         self.turns, self._last, self._act = 0, last, act
         self._stop, self._bell = asyncio.Event(), waker or loop.Waker()
@@ -52,7 +55,7 @@ class Turning:
         await within_limit(turning, "the loop")
         assert self.turns == self._last
 
-    async def _step(self) -> bool | loop.Done:
+    async def _step(self) -> bool | loop.StepResult:
         self.turns += 1
         if self.turns == self._last:
             self._stop.set()
@@ -100,8 +103,8 @@ async def test_one_whose_work_rings_no_bell_looks_again_soon_after_some_came(wor
 
 
 def test_a_batch_that_is_not_full_was_all_that_there_was() -> None:
-    assert [loop.Done.batch(count, 2) for count in range(3)] == [*loop.Done]
-    assert [bool(outcome) for outcome in loop.Done] == [False, True, True]
+    assert [loop.StepResult.batch(count, 2) for count in range(3)] == [*loop.StepResult]
+    assert [bool(outcome) for outcome in loop.StepResult] == [False, True, True]
 
 
 async def test_one_that_did_all_there_was_looks_again_when_it_is_rung_and_rings_for_others_at_once() -> None:
@@ -115,7 +118,7 @@ async def test_one_that_did_all_there_was_looks_again_when_it_is_rung_and_rings_
             waits.append(len(rounds))
             return ticket.is_set()
 
-    ends = {1: loop.Done.MORE, 2: loop.Done.ALL, 3: loop.Done.NOTHING}
+    ends = {1: loop.StepResult.MORE, 2: loop.StepResult.ALL, 3: loop.StepResult.NOTHING}
     turning, stop = Turning(4, lambda turn, waker: ends.get(turn, False), CountingWaker()), asyncio.Event()
     turning._stop = stop
     running = loop.forever("test", turning._step, turning._bell, stop, 3600.0, then=lambda: rounds.append(1))
@@ -143,16 +146,16 @@ async def test_one_who_is_not_rung_waits_his_time_and_then_waits_again() -> None
     for _ in range(3):
         ticket = waker.ticket()
         assert not ticket.is_set()
-        assert not await waker.heard(0.01, ticket)
+        assert not await waker.wait(0.01, ticket)
 
 
 async def test_a_ring_shortens_the_wait_and_leaves_no_time_running() -> None:
     waker = loop.Waker()
     asyncio.get_running_loop().call_soon(waker.ring)
-    await within_limit(waker.heard(0.02), "a ring")
+    await within_limit(waker.wait(0.02), "a ring")
     ticket = waker.ticket()
 
-    await loop.Waker().heard(0.05)  # what ran on would be over by then
+    await loop.Waker().wait(0.05)  # what ran on would be over by then
 
     assert not ticket.is_set()
 
@@ -191,7 +194,7 @@ async def test_a_renewal_that_fails_once_is_tried_again_and_a_lost_lease_ends_it
                 raise StaleLease("lost")
             return await town.node.store.renew(table, lease, LEASE_S)
 
-    async with loop.kept(Store(), "job", job.lease, lease_s=0.003):  # type: ignore[arg-type]  # renew is all that is asked
+    async with loop.keep_leases(Store(), "job", job.lease, lease_s=0.003):  # type: ignore[arg-type]  # renew is all that is asked
         await within_limit(third.wait(), "the third renewal")
 
     assert renewed == ["job"] * 3

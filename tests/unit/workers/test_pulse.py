@@ -112,7 +112,7 @@ async def test_a_folder_that_cannot_be_made_is_a_failure_of_the_store(pulse: Pul
 
 async def test_how_long_it_took_is_read_by_others_also_from_a_process_that_only_answers(pulse: Pulse) -> None:
     stopwatch = Stopwatch("amqp", pulse.clock)
-    stopwatch.took(Metric.ACCEPT, Lane.URGENT, START - timedelta(seconds=4))
+    stopwatch.record(Metric.ACCEPT, Lane.URGENT, START - timedelta(seconds=4))
     answering = replace(pulse, slots=stopwatch.slots)
 
     await answering.beat(works=False)
@@ -125,7 +125,7 @@ async def test_how_long_it_took_is_read_by_others_also_from_a_process_that_only_
 
 async def test_slots_that_another_version_wrote_in_its_own_way_are_left_out(pulse: Pulse) -> None:
     stopwatch = Stopwatch("embedded", pulse.clock)
-    stopwatch.took(Metric.ACCEPT, Lane.NORMAL, START)
+    stopwatch.record(Metric.ACCEPT, Lane.NORMAL, START)
     await replace(pulse, slots=stopwatch.slots).beat()
     short, huge = '[1, "accept", "normal", "x", [1]]', '[1e99, "accept", "normal", "x", []]'
     for row in ("3", "[]", short, huge, '{"a": 1}'):

@@ -12,7 +12,7 @@ from gateway.errors import StoreFailure, Unreachable
 from gateway.log import Throttle
 from gateway.workers import loop
 from gateway.workers.loop import LONGEST_REST_S, Trouble
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import wait_until, within_limit
 
 FULL = StoreFailure("the disk is full", code="GW-S-507")
 
@@ -66,7 +66,7 @@ def test_each_failure_in_a_row_rests_longer_up_to_half_a_minute_and_a_step_that_
     trouble = Trouble(name="landing")
 
     rests = [trouble.broke(FULL) for _ in range(30)]
-    trouble.over()
+    trouble.clear()
 
     assert rests[:4] == [0.2, 0.4, 0.8, 1.6]
     assert max(rests) == rests[-1] == LONGEST_REST_S
@@ -80,7 +80,7 @@ def test_another_sort_of_failure_is_said_at_once_and_two_in_turn_are_not_said_ea
         for trouble in failing.troubles:
             trouble.broke(FULL)
             trouble.broke(Unreachable("nobody there"))
-            trouble.over()
+            trouble.clear()
 
     assert [(record.getMessage(), record.levelname) for record in lines(caplog)] == [
         ("the disk is full", "ERROR"),
@@ -96,7 +96,7 @@ def test_the_end_of_an_outage_is_said_with_how_often_it_failed_and_that_of_a_hic
         for trouble in failing.troubles:
             for _ in range(failures):
                 trouble.broke(FULL)
-            trouble.over()
+            trouble.clear()
 
     (record,) = lines(caplog, "works_again")
     assert vars(record)["failures"] == 7
@@ -117,7 +117,7 @@ async def test_no_bell_hurries_a_loop_that_rests_and_its_stop_ends_the_rest_at_o
         waker.ring()
         return turns >= 3
 
-    await until(rung, "a third turn")
+    await wait_until(rung, "a third turn")
     stop.set()
     await within_limit(turning, "the loop that rests")
 

@@ -31,7 +31,7 @@ def broken(*arguments: object, **keywords: object) -> None:
 @pytest.mark.usefixtures("keys_away")
 async def test_a_packing_job_ends_failed_with_its_reason(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = await town.send("15")
-    monkeypatch.setattr(package, "_written", broken)
+    monkeypatch.setattr(package, "_write_and_verify", broken)
     tries = 0
 
     for _ in range(TURNS):
@@ -52,7 +52,7 @@ async def test_a_couriers_row_ends_failed_with_its_reason(tmp_path: Path) -> Non
         await town.pack()
 
         for _ in range(TURNS):
-            for rows in dispatch.passes(await town.node.store.claim_outbox(50, LEASE_S)):
+            for rows in dispatch.group_into_passes(await town.node.store.claim_outbox(50, LEASE_S)):
                 await dispatch.run(town.node.out, rows)
             town.clock.advance(BREAK)
 

@@ -309,7 +309,7 @@ async def test_a_slow_one_has_other_places_than_those_that_answer(hooked: Hooked
             await rows.record(claim, Report(cursor=0, suspects=0, slow=True))
         await hooked.add(quick.url, "message.retry", after=0)
         pushing = asyncio.create_task(hooked.push())
-        await quick.until(3)
+        await quick.wait_for(3)
         assert len(stuck.bodies) <= 4
         pushing.cancel()
         await asyncio.wait([pushing])

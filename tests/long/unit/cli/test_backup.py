@@ -113,7 +113,7 @@ def test_a_certificate_withdrawn_after_the_backup_is_withdrawn_again(
     Path("partner.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     Path("agencies.csv").write_text("code,name\nZ91.07,Partner\n")
     assert node.type("registry", "import", "agencies.csv", "--apply", "--yes").code == 0
-    two = Deciders.of(Path("gateway.toml"))
+    two = Deciders.add_to(Path("gateway.toml"))
     with typing(two.lines(FIRST)):
         proposal = node.type(
             "keys", "propose", "Z91.07", "partner.pem", "--as", FIRST, "--yes", "-o", "json"

@@ -11,7 +11,7 @@ from gateway.ops.metrics import Scrape
 from tests.support.api import Door
 from tests.support.folder import Desk
 from tests.support.node import PROVINCE, Town
-from tests.unit.ops.test_alarms import heard, hot_folder, samples, scraped
+from tests.unit.ops.test_alarms import alarms_fired, hot_folder, samples, scraped
 
 # Longer than the alarm bears with, and shorter than a writer waits.
 HELD_S = 7.0
@@ -29,8 +29,8 @@ async def test_calls_that_wait_for_a_database_that_is_held_fire_their_alarm(door
         answer = await door.send()
 
     assert answer.status == 202
-    assert heard(old_samples, old_samples) == set()
-    assert heard(old_samples, samples((await scrape.text()).decode())) == {"slow calls"}
+    assert alarms_fired(old_samples, old_samples) == set()
+    assert alarms_fired(old_samples, samples((await scrape.text()).decode())) == {"slow calls"}
 
 
 async def test_a_document_system_that_takes_nothing_away_is_heard_after_500_documents(town: Town) -> None:
@@ -45,4 +45,4 @@ async def test_a_document_system_that_takes_nothing_away_is_heard_after_500_docu
     await town.node.pulse.beat()
 
     assert len(list((folder / "in").glob("inb_*"))) == 501
-    assert heard(old_samples, await scraped(hot)) == {"hot folder not emptied"}
+    assert alarms_fired(old_samples, await scraped(hot)) == {"hot folder not emptied"}

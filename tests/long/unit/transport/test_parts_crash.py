@@ -30,36 +30,36 @@ Say = Callable[[str], None]
 def whole_set(spool: Spool, say: Say) -> None:
     """A packet's way through: parts kept and acknowledged, the whole owned by the next, then forgotten."""
     for part in (PARTS[2], PARTS[0], PARTS[1]):
-        assert land(spool, part).landed is Landed.KEPT
+        assert land(spool, part).landed is Landed.STORED
         say(f"kept {part.n}")
     (joined,) = spool.complete(1)
     assert bytes_of(joined) == PACKET
     say("owned")
-    spool.done(joined.token)
+    spool.end_set(joined.token)
     say("done")
 
 
 def refused_set(spool: Spool, say: Say) -> None:
     """A part that comes with two contents: the set is refused, told, and remembered."""
-    assert land(spool, PARTS[1]).landed is Landed.KEPT
+    assert land(spool, PARTS[1]).landed is Landed.STORED
     say("kept 2")
     assert land(spool, FALSE).landed is Landed.REFUSED
     say("refused")
     (flawed,) = spool.overdue(ManualClock().now())
     assert "part 2 came twice" in flawed.flaw
     say("owned")
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     say("done")
 
 
 def unfinished_set(spool: Spool, say: Say) -> None:
     """Two of three parts, a day old."""
     for part in PARTS[:2]:
-        assert land(spool, part).landed is Landed.KEPT
+        assert land(spool, part).landed is Landed.STORED
         say(f"kept {part.n}")
     (flawed,) = spool.overdue(ManualClock().now() + LIMITS.age)
     say("owned")
-    spool.done(flawed.token)
+    spool.end_set(flawed.token)
     say("done")
 
 
@@ -138,7 +138,7 @@ def test_whenever_it_dies_every_kept_part_is_there_and_the_packet_is_whole_once(
         spool, clock = opened(folder), ManualClock()
         for part in PARTS:  # the broker gives again what it was not told to forget
             if f"kept {part.n}" not in lines:
-                assert land(spool, part).landed in (Landed.KEPT, Landed.REPEAT), lines
+                assert land(spool, part).landed in (Landed.STORED, Landed.REPEAT), lines
 
         remembered = list(folder.glob("*/over/*"))
         joined = spool.complete(10)
@@ -146,7 +146,7 @@ def test_whenever_it_dies_every_kept_part_is_there_and_the_packet_is_whole_once(
         assert not (remembered and joined), lines
         assert [bytes_of(s) for s in joined] in ([PACKET], [] if "owned" in lines else [PACKET]), lines
         for s in joined:
-            spool.done(s.token)
+            spool.end_set(s.token)
         assert {land(spool, part).landed for part in PARTS} == {Landed.REPEAT}, lines
         finished(folder, clock)
 
@@ -157,7 +157,7 @@ def test_whenever_it_dies_a_refused_set_is_told_stays_refused_and_may_be_sent_ag
     for folder, lines in points(tmp_path, refused_set):
         spool, clock = opened(folder), ManualClock()
         if "kept 2" not in lines:
-            assert land(spool, PARTS[1]).landed in (Landed.KEPT, Landed.REPEAT)
+            assert land(spool, PARTS[1]).landed in (Landed.STORED, Landed.REPEAT)
         if "refused" not in lines:
             assert land(spool, FALSE).landed is Landed.REFUSED
 
@@ -165,12 +165,12 @@ def test_whenever_it_dies_a_refused_set_is_told_stays_refused_and_may_be_sent_ag
 
         assert len(overdue_sets) == 1 or (not overdue_sets and "owned" in lines), lines
         for overdue in overdue_sets:
-            spool.done(overdue.token)
+            spool.end_set(overdue.token)
         assert {land(spool, part).landed for part in PARTS[1:]} == {Landed.REFUSED}, lines
-        assert {land(spool, part).landed for part in PARTS} == {Landed.KEPT}, lines
+        assert {land(spool, part).landed for part in PARTS} == {Landed.STORED}, lines
         (joined,) = spool.complete(10)
         assert bytes_of(joined) == PACKET
-        spool.done(joined.token)
+        spool.end_set(joined.token)
         finished(folder, clock)
 
 
@@ -184,13 +184,13 @@ def test_whenever_it_dies_an_unfinished_set_is_told_and_may_be_sent_again(tmp_pa
                     land(spool, part)
             clock.advance(LIMITS.age)
             (overdue,) = spool.overdue(clock.now())
-            spool.done(overdue.token)
+            spool.end_set(overdue.token)
 
         for part in PARTS:
             land(spool, part)
         (joined,) = spool.complete(10)
         assert bytes_of(joined) == PACKET
-        spool.done(joined.token)
+        spool.end_set(joined.token)
         finished(folder, clock)
 
 
@@ -244,10 +244,10 @@ def test_what_is_said_to_be_kept_or_over_has_reached_the_disk(
     unsynced, spool = Unsynced(), opened(tmp_path / "parts")
     with unsynced.watched(monkeypatch):
         for part in PARTS:
-            assert land(spool, part).landed is Landed.KEPT
+            assert land(spool, part).landed is Landed.STORED
             assert unsynced.that_matter() == set()
         (joined,) = spool.complete(1)
-        spool.done(joined.token)
+        spool.end_set(joined.token)
         assert unsynced.that_matter() == set()
 
 

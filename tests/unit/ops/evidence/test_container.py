@@ -26,7 +26,7 @@ from gateway.ops.evidence import log, pack_file
 from gateway.ops.evidence.contents import read_story
 from gateway.ops.evidence.pack_file import EvidenceKey, PackPart, part_of, prepare
 from tests.support.cases import Cases
-from tests.support.evidence import Made, unpacked
+from tests.support.evidence import Scene, unpacked
 
 SIGNER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 WORDS = Manifest(
@@ -179,7 +179,7 @@ def some(sequence: Sequence[object]) -> None:
 
 
 def test_threat_118_a_manifest_in_another_form_is_refused_although_it_says_the_same(
-    scene: Made, tmp_path: Path
+    scene: Scene, tmp_path: Path
 ) -> None:
     pack = opened(scene.sent, tmp_path)
 
@@ -224,7 +224,7 @@ def test_a_large_member_is_never_held_whole(tmp_path: Path) -> None:
     assert peak < 8 * 1024 * 1024
 
 
-def test_a_pack_unpacks_to_what_the_manifest_names(scene: Made, tmp_path: Path) -> None:
+def test_a_pack_unpacks_to_what_the_manifest_names(scene: Scene, tmp_path: Path) -> None:
     members_by_name = unpacked(scene.sent, tmp_path)
 
     assert {"index.html", "story.json", "log/leaves.jsonl", "log/consistency.jsonl"} <= members_by_name.keys()

@@ -15,7 +15,7 @@ import pytest
 from gateway.domain.evidence import Absent, Story
 from gateway.ops.evidence import contents
 from gateway.ops.evidence.page import page
-from tests.support.evidence import Made, unpacked
+from tests.support.evidence import Scene, unpacked
 
 
 class Reader(HTMLParser):
@@ -45,7 +45,7 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def story(scene: Made, tmp_path: Path) -> Story:
+def story(scene: Scene, tmp_path: Path) -> Story:
     return contents.read_story(unpacked(scene.sent, tmp_path)["story.json"])
 
 
@@ -53,7 +53,7 @@ def visible_text(html: str) -> str:
     return " ".join(Reader(html).text.split())
 
 
-def test_the_page_is_well_formed_and_loads_and_runs_nothing(scene: Made, tmp_path: Path) -> None:
+def test_the_page_is_well_formed_and_loads_and_runs_nothing(scene: Scene, tmp_path: Path) -> None:
     html = unpacked(scene.sent, tmp_path)["index.html"].decode("utf-8")
 
     reader = Reader(html)
@@ -68,7 +68,7 @@ def test_the_page_is_well_formed_and_loads_and_runs_nothing(scene: Made, tmp_pat
     assert "@import" not in html
 
 
-def test_the_page_says_who_sent_what_to_whom_and_when_in_vietnamese(scene: Made, tmp_path: Path) -> None:
+def test_the_page_says_who_sent_what_to_whom_and_when_in_vietnamese(scene: Scene, tmp_path: Path) -> None:
     """And what each proof does not prove: R1 and R4 in words."""
     text = visible_text(unpacked(scene.sent, tmp_path)["index.html"].decode("utf-8"))
 
@@ -93,7 +93,7 @@ def test_the_page_says_who_sent_what_to_whom_and_when_in_vietnamese(scene: Made,
     assert not re.search(r"\d\d:\d\d:\d\d (?!\(\+07:00\))", text), "a time without its offset"
 
 
-def test_the_page_says_for_what_time_a_thing_is_proved(scene: Made, tmp_path: Path, story: Story) -> None:
+def test_the_page_says_for_what_time_a_thing_is_proved(scene: Scene, tmp_path: Path, story: Story) -> None:
     for pack, words in ((scene.sent, "20/11/2026 08:06:00 (+07:00)"), (scene.unstamped, "chưa có dấu")):
         html = unpacked(pack, tmp_path)["index.html"].decode("utf-8")
         row = r"<tr>\n<td>(?:(?!</tr>).)*packets/0000\d(?:(?!</tr>).)*</tr>"

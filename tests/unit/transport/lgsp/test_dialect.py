@@ -59,7 +59,7 @@ async def test_a_token_is_found_in_either_place(hub: OddHub, tmp_path: Path, clo
         hub.answers["login"] = fixed(form)
         async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
             assert await published(axis) == (Fate.DELIVERED, "")
-        headers = hub.said[-1]
+        headers = hub.request_headers[-1]
         assert headers["authorization"].startswith("Bearer a")
         assert (headers["x-systemid"], headers["x-secretkey"]) == (lgsp.id_of("Z92"), lgsp.key_of("Z92"))
         assert int(headers["content-length"]) > 0
@@ -87,7 +87,7 @@ async def test_threat_137_what_is_no_token_goes_into_no_header(
     for n, token in enumerate(("", "a b", "a\r\nX-Other: 1", "ệ")):
         hub.answers["login"] = fixed(json.dumps({"code": 200, "data": {"token": token}}))
         async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
-            assert (await published(axis))[0] is Fate.LATER
+            assert (await published(axis))[0] is Fate.RETRY
             assert axis.state().down_since is not None
         assert hub.calls["sendEdoc"] == 0
 
@@ -97,7 +97,7 @@ async def test_a_code_says_whether_it_is_tried_again(hub: OddHub, tmp_path: Path
     for code in (*never, "20", "99"):
         hub.answers["sendEdoc"] = fixed(no(code))
         async with lgsp.client(tmp_path / f"{code}", hub.url, "Z92", clock) as axis:
-            fate = Fate.NEVER if code in never else Fate.LATER
+            fate = Fate.NEVER if code in never else Fate.RETRY
             assert await published(axis) == (fate, f"axis-{code}")
 
 
@@ -111,9 +111,9 @@ async def test_credentials_that_are_refused_are_not_tried_again(
 
     for _ in range(3):  # a token that is not known may be that of a service that was started anew
         outcome = await published(axis)
-    assert outcome == (Fate.LATER, "no-credentials")
+    assert outcome == (Fate.RETRY, "no-credentials")
     calls = hub.calls.total()
-    assert await published(axis) == (Fate.LATER, "no-credentials")
+    assert await published(axis) == (Fate.RETRY, "no-credentials")
     assert hub.calls.total() == calls
     assert lgsp.id_of("Z92") in axis.state().reason
 
@@ -124,7 +124,7 @@ async def test_a_service_that_is_started_anew_at_a_bad_moment_stops_nobody(
     """It forgets the token, and the one that it gave in its place."""
     hub.answers["sendEdoc"] = fixed('{"message":"licenseInfo: invalid"}', 401)
     fate, code = await published(axis)
-    assert (fate, code != "no-credentials") == (Fate.LATER, True)
+    assert (fate, code != "no-credentials") == (Fate.RETRY, True)
 
     hub.answers["sendEdoc"] = fixed('{"success":true,"docId":"d1"}')
     assert await published(axis) == (Fate.DELIVERED, "")
@@ -148,7 +148,7 @@ async def test_a_file_is_taken_in_each_form(hub: OddHub, axis: RestAxis, form: s
     rows = [row, row | {"docId": "d0", "status": "done"}]
 
     async def listed(request: web.Request) -> web.StreamResponse:
-        hub.said.append(dict(request.query))
+        hub.request_headers.append(dict(request.query))
         assert "%2F" in request.raw_path
         return web.json_response(
             {"success": True, "data": rows if request.query["messageType"] == "edoc" else []}
@@ -189,7 +189,7 @@ async def test_what_is_over_is_told_again_with_a_sweep_alone(
     hub.answers["getEdoc"] = fixed(json.dumps(answer))
     await axis.look()
     (arrival,) = await axis.take(10, LEASE_S)
-    await axis.settle(arrival, done=True)
+    await axis.settle(arrival, is_done=True)
     for _ in range(4):
         await axis.look()
     count_before = hub.calls["updateStatus"]

@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.forms import Form, Handed
 from gateway.domain.identity import Digest
 from gateway.errors import Unreachable
-from gateway.transport.rest.ledger import SENT, TRYING, Ledger, Sent
+from gateway.transport.rest.ledger import SENT, TRYING, Ledger, SentFile
 
 STANDARD = "a" * 64
 HANDED = Handed(form=Form.DOTNET, digest=Digest("b" * 64), size=1234)
@@ -35,8 +35,8 @@ def test_a_file_that_an_earlier_version_began_is_read_and_goes_on(tmp_path: Path
             sent_before = ledger.sent(STANDARD, ["z91", "z92"])
 
     assert sent_before == {
-        "z91": Sent(state=SENT, at=1.0, doc_id="d1"),
-        "z92": Sent(state=TRYING, at=2.0, doc_id="", handed=HANDED),
+        "z91": SentFile(state=SENT, at=1.0, doc_id="d1"),
+        "z92": SentFile(state=TRYING, at=2.0, doc_id="", handed=HANDED),
     }
 
 

@@ -15,7 +15,7 @@ from gateway.pool import ThreadPool
 from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway.transport.rest.answers import Answer
 from gateway.transport.rest.axis import RestAxis
-from gateway.transport.rest.line import Line, Odd, OddAnswer, Question
+from gateway.transport.rest.line import Line, OddAnswer, OddAnswerError, Question
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.odd_hub import FINE, OddHub, cut, fixed, odd_hub, parcel_of, row, unsigned
@@ -120,7 +120,7 @@ async def test_a_hub_that_cannot_be_told_is_still_asked_what_waits(hub: OddHub, 
     hub.lists("getReceivedEdocList", row("a"))
     await axis.look()
     for arrival in await axis.take(10, LEASE_S):
-        await axis.settle(arrival, done=True)
+        await axis.settle(arrival, is_done=True)
 
     hub.lists("getReceivedEdocList", row("a"), row("b"))
     await axis.look()
@@ -155,7 +155,7 @@ async def test_the_session_is_known_as_soon_as_a_packet_can_be_taken(
     def killed(*_: object) -> None:
         raise RuntimeError("killed here")
 
-    monkeypatch.setattr(axis._ledger, "took", killed)
+    monkeypatch.setattr(axis._ledger, "note_fetched", killed)
     with pytest.raises(RuntimeError):
         await axis.look()
 
@@ -203,7 +203,7 @@ async def test_threat_135_another_document_under_a_likely_id_is_not_taken_for_ou
     hub.answers["sendEdoc"] = cut
     sent = parcel_of(unsigned("1"))
     first = await sent_to(axis, sent)
-    assert (first.fate, first.code, first.unsure) == (Fate.LATER, "outcome-unknown", True)
+    assert (first.fate, first.code, first.unsure) == (Fate.RETRY, "outcome-unknown", True)
 
     del hub.answers["sendEdoc"]
     hub.lists("getSentEdocList", {"senderDocId": "other", "toCode": "Z92", "title": "Số 1"})
@@ -245,7 +245,7 @@ async def test_where_too_many_look_like_it_nothing_is_sent_again(
 
     outcome = await sent_to(axis, sent)
 
-    assert (outcome.fate, outcome.unsure) == (Fate.LATER, True)
+    assert (outcome.fate, outcome.unsure) == (Fate.RETRY, True)
     assert hub.calls["sendEdoc"] == 1
 
 
@@ -265,7 +265,7 @@ async def test_a_long_upload_that_broke_gives_the_hub_its_time_from_the_end(
 
     outcome = await sent_to(axis, sent)
 
-    assert (outcome.fate, outcome.code) == (Fate.LATER, "outcome-unknown")
+    assert (outcome.fate, outcome.code) == (Fate.RETRY, "outcome-unknown")
     assert hub.calls["sendEdoc"] == 1
 
 
@@ -281,7 +281,7 @@ async def test_recipients_that_no_call_can_name_are_never_sent_to_all(hub: OddHu
     }
     assert hub.calls["sendEdoc"] == 0
     assert (await axis.publish(sent, to[:20]))[to[0]].fate is Fate.DELIVERED
-    assert json.loads(hub.said[-1]["xroadvnpt-to"]) == list(to[:20])
+    assert json.loads(hub.request_headers[-1]["xroadvnpt-to"]) == list(to[:20])
 
 
 async def test_what_a_hub_says_of_a_refusal_is_short_and_can_be_shown(hub: OddHub, axis: RestAxis) -> None:
@@ -290,7 +290,7 @@ async def test_what_a_hub_says_of_a_refusal_is_short_and_can_be_shown(hub: OddHu
 
     outcome = await sent_to(axis)
 
-    assert (outcome.fate, outcome.unsure) == (Fate.LATER, False)
+    assert (outcome.fate, outcome.unsure) == (Fate.RETRY, False)
     assert len(outcome.detail) < 500
     assert outcome.detail.isprintable()
 
@@ -333,7 +333,7 @@ async def test_a_hub_that_keeps_failing_is_left_alone_for_a_while_of_the_node_s_
     clock.advance(2)
     late = await sent_to(axis, sent)
 
-    assert (early.fate, early.unsure, late.fate) == (Fate.LATER, False, Fate.DELIVERED)
+    assert (early.fate, early.unsure, late.fate) == (Fate.RETRY, False, Fate.DELIVERED)
     assert "5 times in a row" in early.detail
     assert hub.calls["sendEdoc"] == 6
 
@@ -363,7 +363,7 @@ async def test_threat_135_an_answer_without_end_is_left_at_the_limit(hub: OddHub
     pool = ThreadPool(2)
     line = Line(hub.url, pool, ManualClock(), ca=None, rate_per_s=1000.0, max_bytes=1 << 20, keep=odd.append)
     try:
-        with pytest.raises(Odd, match="larger than"):
+        with pytest.raises(OddAnswerError, match="larger than"):
             await line.ask(
                 Question(operation="list", path="list"),
                 lambda: Answer(item=lambda _: None, file=frozenset({"data"})),

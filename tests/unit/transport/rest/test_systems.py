@@ -64,8 +64,8 @@ def test_an_application_signs_in_for_each_of_its_agencies(tmp_path: Path) -> Non
     assert system.login is not None
     assert system.login.password == "mật khẩu"
     assert "mật khẩu" not in repr(system)
-    assert systems.of("Z92") == other_system
-    assert systems.of("Z93") is None
+    assert systems.system_for("Z92") == other_system
+    assert systems.system_for("Z93") is None
 
 
 def test_a_login_that_is_refused_stops_all_that_sign_in_alike_and_is_told_of_once(tmp_path: Path) -> None:

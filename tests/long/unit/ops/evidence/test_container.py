@@ -8,14 +8,14 @@ from pathlib import Path
 
 from gateway.domain.evidence import SpoiledPack
 from gateway.ops.evidence import pack_file
-from tests.support.evidence import made
+from tests.support.evidence import played_scene
 
 SMALL = 1024
 
 
 def test_threat_118_every_byte_of_every_small_member_header_and_directory_counts(tmp_path: Path) -> None:
     """Big members are sampled; every other byte of the file is turned, one at a time."""
-    file, raw = tmp_path / "pack.zip", made().sent
+    file, raw = tmp_path / "pack.zip", played_scene().sent
     file.write_bytes(raw)
     pack = pack_file.read_pack(file)
     big = [

@@ -40,10 +40,10 @@ class Lying:
         self._root = root
 
     @classmethod
-    def of(cls, node: Office) -> Lying:
+    def in_node(cls, node: Office) -> Lying:
         return cls(node.store, node.room.folder)
 
-    async def there(self, digest: str) -> bool:
+    async def is_there(self, digest: str) -> bool:
         return bool(await self._rows(digest)) or path_of(self._root, digest).exists()
 
     async def read(self, digest: str) -> bytes:

@@ -73,10 +73,10 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
             await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), details)
         waits = readable and services.clock.now() < seen_at + GIVE_UP
         if waits and pdf_verdict.is_open(new.signatures):
-            retry_at = services.clock.now() + check.SIGNATURES_AGAIN
+            retry_at = services.clock.now() + check.REJUDGE_DELAY
             await work.jobs.retry(job.lease, retry_at, f"{pdf_verdict.REVOCATION}: still not known")
         else:
-            await work.jobs.done(job.lease)
+            await work.jobs.finish(job.lease)
         await work.commit()
 
 
