@@ -78,7 +78,7 @@ async def show(call: Invocation, context: CommandContext, document: Which) -> No
 
 @verb("1523/STC-VP", "msg_01J… -o ndjson")
 async def events(call: Invocation, context: CommandContext, document: Which) -> None:
-    """The timeline of one document: everything that happened to it, oldest first."""
+    """Show the timeline of one document: everything that happened to it, oldest first."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
         rows = await work.events.of_subject(outgoing.id)

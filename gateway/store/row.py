@@ -85,7 +85,7 @@ class TableClass(SQLModelMetaclass):
             _add_table(row_class, body["__tablename__"], body.get("__table_args__", ()))
         return row_class
 
-    def __clause_element__(cls) -> Table:
+    def __clause_element__(cls) -> Table:  # noqa: N805 - a method of a metaclass
         """Return the table, where a statement names the class."""
         row_class: Any = cls
         table: Table = row_class.__table__

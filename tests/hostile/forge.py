@@ -155,7 +155,7 @@ def bindings(*signers: pki.KeySigner) -> Callable[[str], Sequence[Binding]]:
 
 
 def xmlsec_valid(data: bytes, certificate_der: bytes = SIGNER.certificate_der) -> bool:
-    """xmlsec's own verdict on the first Signature, under the given certificate's key."""
+    """Return the own verdict of xmlsec on the first Signature, under the given certificate's key."""
     try:
         return oracles.xmlsec_says_valid(data, certificate_der)
     except (xmlsec.Error, etree.LxmlError, ValueError, StopIteration):
@@ -163,7 +163,7 @@ def xmlsec_valid(data: bytes, certificate_der: bytes = SIGNER.certificate_der) -
 
 
 def signxml_valid(data: bytes, certificate_der: bytes = SIGNER.certificate_der) -> bool:
-    """signxml's own verdict, with the methods of our profile and no idea of where a Signature belongs."""
+    """Return the own verdict of signxml, with the methods of our profile and no idea of where a Signature belongs."""
     try:
         return oracles.signxml_says_valid(data, certificate_der)
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, AttributeError, LookupError):

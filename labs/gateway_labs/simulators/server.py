@@ -195,12 +195,12 @@ async def serve(app: web.Application, host: str, port: int, ready: Callable[[str
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with running(app, host, port) as address:
+    async with RunningServer(app, host, port) as address:
         ready(address)
         await stop.wait()
 
 
-class running:
+class RunningServer:
     """An open server; entering it gives its address."""
 
     def __init__(self, app: web.Application, host: str, port: int) -> None:

@@ -338,46 +338,50 @@ def with_verdict(*args: Any, **more: Any) -> PdfFields:
 
 def doubts() -> Iterator[tuple[str, PdfFields, str, tuple[object, Sure, str | None]]]:
     """A page, one of its fields, and its value, whether that is sure, and why it is not."""
-    NONE, DOUBTFUL, SURE = Sure.NONE, Sure.DOUBTFUL, Sure.SURE
     for blank in ("Số:        /STN-VP", "Số: …/STN-VP", "Số: ..../STN-VP"):
         fields = fields_of(replaced(page(LETTER), "Số:", blank))
-        yield f"{blank}, the number", fields, "number", (None, NONE, "blank")
-        yield f"{blank}, the symbol", fields, "symbol", ("STN-VP", SURE, None)
+        yield f"{blank}, the number", fields, "number", (None, Sure.NONE, "blank")
+        yield f"{blank}, the symbol", fields, "symbol", ("STN-VP", Sure.SURE, None)
     for day in ("ngày      tháng 11 năm 2026", "ngày 31 tháng 02 năm 2026"):
         yield (
             day,
             fields_of(replaced(page(LETTER), "Sao Mai,", f"Sao Mai, {day}")),
             "issued_on",
-            (None, NONE, None),
+            (None, Sure.NONE, None),
         )
     unusual = fields_of(replaced(page(LETTER), "Số:", "Số: 118/STN-vp"))
-    yield "a symbol of unusual form", unusual, "symbol", ("STN-vp", DOUBTFUL, "symbol-form")
+    yield "a symbol of unusual form", unusual, "symbol", ("STN-vp", Sure.DOUBTFUL, "symbol-form")
     wrapped = fields_of(replaced(page(REPORT), "Số:", "Số: 45/BC-", "STN"))
-    yield "a symbol over two lines", wrapped, "symbol", ("BC-STN", DOUBTFUL, "wrapped")
+    yield "a symbol over two lines", wrapped, "symbol", ("BC-STN", Sure.DOUBTFUL, "wrapped")
     two = fields_of(replaced(page(REPORT), "Số:", "Số: 45/BC-STN", "Số: 46/BC-STN"))
-    yield "two numbers in the head", two, "number", ("45", DOUBTFUL, "many")
+    yield "two numbers in the head", two, "number", ("45", Sure.DOUBTFUL, "many")
     contradicted = fields_of(page(replace(REPORT, symbol="QĐ-STN")))
-    yield "its symbol says another type", contradicted, "type_key", ("bao_cao", DOUBTFUL, "mismatch")
+    yield "its symbol says another type", contradicted, "type_key", ("bao_cao", Sure.DOUBTFUL, "mismatch")
     # The abbreviations of a project and of a scheme differ in one stroke.
     project = replace(REPORT, heading="DỰ ÁN", symbol="DA-STN")
-    yield "a project", fields_of(page(project)), "type_key", ("du_an", SURE, None)
+    yield "a project", fields_of(page(project)), "type_key", ("du_an", Sure.SURE, None)
     scheme = fields_of(page(replace(project, symbol="ĐA-STN")))
-    yield "a project under the symbol of a scheme", scheme, "type_key", ("du_an", DOUBTFUL, "mismatch")
+    yield "a project under the symbol of a scheme", scheme, "type_key", ("du_an", Sure.DOUBTFUL, "mismatch")
     bare = fields_of([t for t in page(LETTER) if t.words not in letters.MOTTO])
-    yield "without the national title", bare, "number", ("118", DOUBTFUL, "no-motto")
-    yield "two signers", fields_of(signed_twice()), "signer", ("Nguyễn Văn Mẫu", DOUBTFUL, "many")
-    yield "a stamped number", fields_of(stamped()), "number", ("118", DOUBTFUL, "spaced")
+    yield "without the national title", bare, "number", ("118", Sure.DOUBTFUL, "no-motto")
+    yield "two signers", fields_of(signed_twice()), "signer", ("Nguyễn Văn Mẫu", Sure.DOUBTFUL, "many")
+    yield "a stamped number", fields_of(stamped()), "number", ("118", Sure.DOUBTFUL, "spaced")
     another = with_verdict("Trần Thị Thử")
-    yield "not the name of the certificate", another, "signer", ("Nguyễn Văn Mẫu", DOUBTFUL, "certificate")
+    yield (
+        "not the name of the certificate",
+        another,
+        "signer",
+        ("Nguyễn Văn Mẫu", Sure.DOUBTFUL, "certificate"),
+    )
     same = with_verdict("NGUYỄN VĂN MẪU")
-    yield "the name of the certificate", same, "signer", ("Nguyễn Văn Mẫu", SURE, None)
+    yield "the name of the certificate", same, "signer", ("Nguyễn Văn Mẫu", Sure.SURE, None)
     unknown = with_verdict("Nguyễn Văn Mẫu", SignatureWord.UNKNOWN)
-    yield "not verified", unknown, "signed_at", (SIGNED, DOUBTFUL, "unverified")
+    yield "not verified", unknown, "signed_at", (SIGNED, Sure.DOUBTFUL, "unverified")
     for at, why in ((datetime(2026, 11, 1, tzinfo=UTC), "late"), (datetime(2027, 3, 1, tzinfo=UTC), "early")):
         far = with_verdict("Nguyễn Văn Mẫu", at=at)
-        yield f"far from the signature, {why}", far, "issued_on", (date(2026, 11, 18), DOUBTFUL, why)
+        yield f"far from the signature, {why}", far, "issued_on", (date(2026, 11, 18), Sure.DOUBTFUL, why)
     added = altered(begins="Số:", ink=Ink.ADDED)
-    yield "added onto the page", added, "number", ("118", DOUBTFUL, "added")
+    yield "added onto the page", added, "number", ("118", Sure.DOUBTFUL, "added")
 
 
 def test_each_doubt_is_told_of_its_field(cases: Cases) -> None:
