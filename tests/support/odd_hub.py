@@ -107,6 +107,6 @@ async def odd_hub() -> AsyncIterator[OddHub]:
     app.router.add_route("*", "/{operation}", hub.call)
     app.router.add_route("*", "/v1/{operation}", hub.call)
     app.router.add_route("*", "/v1/auth/{operation}", hub.call)
-    async with server.running(app, "127.0.0.1", 0) as url:
+    async with server.RunningServer(app, "127.0.0.1", 0) as url:
         hub.url = url
         yield hub

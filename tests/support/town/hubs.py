@@ -67,7 +67,9 @@ async def at_work(
     )
     open_hub, wrong = Hub(folder, settings, now), Faults(settings.faults)
     try:
-        async with server.running(dialect(open_hub, settings, wrong).application(), "127.0.0.1", 0) as url:
+        async with server.RunningServer(
+            dialect(open_hub, settings, wrong).application(), "127.0.0.1", 0
+        ) as url:
             yield Simulated(url=url, hub=open_hub, faults=wrong, settings=settings)
     finally:
         open_hub.close()
