@@ -76,8 +76,8 @@ class Counts:
 
     def is_quiet(self) -> bool:
         """Tell whether little more was asked for than an idle node asks in a second."""
-        asked = self.sum("statements") + self.sum("server_calls")
-        return asked <= 10 and self.python_calls.total() <= 2_000
+        requests = self.sum("statements") + self.sum("server_calls")
+        return requests <= 10 and self.python_calls.total() <= 2_000
 
     def add(self, kind: str, times: int = 1, default: str | None = None) -> None:
         """Count it, unless it comes by the clock. `default`: who is named as the caller where no step asks."""
@@ -148,7 +148,7 @@ def _frames() -> Iterator[str]:
 
 
 def _module(code: CodeType) -> str:
-    """A module of the program as `store/batch.py`, any other by the name of its library."""
+    """Name a module of the program as `store/batch.py`, any other by its library."""
     path = code.co_filename
     if path.startswith(_PROGRAM):
         return path.removeprefix(_PROGRAM)
@@ -168,7 +168,7 @@ def by_module(calls: Counter[CodeType]) -> Counter[str]:
 
 
 @contextmanager
-def heard(counts: Counts) -> Iterator[None]:
+def count_everything_else(counts: Counts) -> Iterator[None]:
     """Count everything but calls of functions meanwhile, of connections that are opened meanwhile. Any: each function
     replaces one of a library and takes its arguments."""
     to_thread: Any = BaseEventLoop.run_in_executor
@@ -206,7 +206,7 @@ def heard(counts: Counts) -> Iterator[None]:
 
 
 @contextmanager
-def profiled(counts: Counts) -> Iterator[None]:
+def count_calls(counts: Counts) -> Iterator[None]:
     """Count calls of functions meanwhile, in this thread and in those that are started meanwhile. Nothing else is counted:
     the counter calls functions too."""
     threading.setprofile(counts.hear_call)

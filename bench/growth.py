@@ -1,6 +1,6 @@
-"""What a document costs as the register grows: the same documents there and back on nodes with few documents and with
-many, in turns. In: how many. Out: for each, CPU and seconds of a document, how large the database is, and how many times as
-much a document costs there as with the fewest. SQLite; each node hosts both agencies. Registers are filled in SQL, with
+"""Measures the cost of a document as the register grows: the same documents there and back on nodes with few documents
+and with many, in turns. In: the sizes. Out: for each, CPU and seconds of a document, the size of the database, and the
+cost as a multiple of that with the fewest. SQLite; each node hosts both agencies. Registers are filled in SQL, with
 copies of documents that went there and back."""
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from time import monotonic
 from typing import Any
 
 from bench import pair, register, stage, traffic
-from bench.asked import number
+from bench.numbers import number
 
 SEEDS = 40
 SIZE = 10_000
 TURNS = 4
-# A node rests that takes no more than this, in so long.
+# A resting node takes no more CPU than this, in so many seconds.
 REST_S, REST_CPU_S = 2.0, 0.2
-# Of what a document costs with the longest register, by what it costs with the shortest: what is wanted.
-WANTED = 1.3
+# Target: a document's cost with the longest register, as a multiple of that with the shortest.
+TARGET_RATIO = 1.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much there is and how much is sent."""
+    """Sizes of the registers, and amounts to send."""
 
     registers: tuple[int, ...] = number(
         (10_000, 1_000_000), "documents in the register", quick=(1_000, 10_000), read=int
@@ -38,7 +38,7 @@ class Numbers:
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """Nodes of one stage that differ by their registers alone, all of them open at once."""
+    """Measure on nodes of one stage that differ by their registers alone, all of them open at once."""
     seeded = folder / "seeded"
     await pair.prepared(seeded, {"node": [stage.SENDER, stage.RECEIVER]})
     async with pair.at_work(seeded, "node") as node:
@@ -46,30 +46,30 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         await node.ask("send", papers=list(map(str, seeds)), first=1, at_once=SEEDS)
         await node.ask("settle")
     papers = await pair.papers(folder / "papers", SIZE, numbers.at_once + numbers.documents)
-    grown = [await asyncio.to_thread(_Grown.of, seeded, wanted) for wanted in numbers.registers]
+    trials = [await asyncio.to_thread(_Trial.make, seeded, size) for size in numbers.registers]
     async with AsyncExitStack() as stack:
-        for one in grown:
-            one.node = await stack.enter_async_context(pair.at_work(one.folder, "node"))
-            await one.send(papers[: numbers.at_once], SEEDS + 1, numbers.at_once)  # not counted: it warms up
-            await one.node.ask("settle")
-            await one.rest()
-        each = max(1, numbers.documents // TURNS)
-        for start in range(numbers.at_once, len(papers), each):
-            for one in grown:
-                await one.measure(papers[start : start + each], SEEDS + 1 + start, numbers.at_once)
-    rows = [one.told(numbers.documents) for one in grown]
+        for trial in trials:
+            trial.node = await stack.enter_async_context(pair.at_work(trial.folder, "node"))
+            await trial.send(papers[: numbers.at_once], SEEDS + 1, numbers.at_once)  # uncounted, to warm up
+            await trial.node.ask("settle")
+            await trial.wait_until_idle()
+        step = max(1, numbers.documents // TURNS)
+        for start in range(numbers.at_once, len(papers), step):
+            for trial in trials:
+                await trial.measure(papers[start : start + step], SEEDS + 1 + start, numbers.at_once)
+    rows = [trial.as_row(numbers.documents) for trial in trials]
     return {
         "bytes": SIZE,
         "documents": numbers.documents,
         "at_once": numbers.at_once,
-        "wanted": WANTED,
+        "wanted": TARGET_RATIO,
         "rows": [row | {"ratio": round(row["cpu_ms"] / rows[0]["cpu_ms"], 2)} for row in rows],
     }
 
 
 @dataclass(slots=True, kw_only=True)
-class _Grown:
-    """A node with a register of some size, and what was measured of it."""
+class _Trial:
+    """A node with a register of some size, and its measurements."""
 
     folder: Path
     register: int
@@ -79,35 +79,35 @@ class _Grown:
     seconds: list[float]
 
     @classmethod
-    def of(cls, seeded: Path, wanted: int) -> _Grown:
-        folder, begun = seeded.with_name(f"register-{wanted}"), monotonic()
+    def make(cls, seeded: Path, size: int) -> _Trial:
+        folder, begun = seeded.with_name(f"register-{size}"), monotonic()
         shutil.copytree(seeded, folder)
-        there = register.grow(folder / "node" / "gateway.db", wanted)
-        return cls(folder=folder, register=there, fill_s=monotonic() - begun, seconds=[])
+        documents = register.grow(folder / "node" / "gateway.db", size)
+        return cls(folder=folder, register=documents, fill_s=monotonic() - begun, seconds=[])
 
     async def send(self, papers: list[Path], first: int, at_once: int) -> list[float]:
         assert self.node is not None
-        told = await self.node.ask("send", papers=list(map(str, papers)), first=first, at_once=at_once)
-        return list(told["seconds"])
+        answer = await self.node.ask("send", papers=list(map(str, papers)), first=first, at_once=at_once)
+        return list(answer["seconds"])
 
-    async def rest(self) -> None:
-        """Until what a node does at its start, such as looking through all content for what nobody refers to, is over."""
+    async def wait_until_idle(self) -> None:
+        """Wait for the end of a node's work at its start, such as the search for content without references."""
         assert self.node is not None
         async with asyncio.timeout(traffic.PATIENCE_S):
             while True:
-                before = await self.node.ask("spent")
+                spent_before = await self.node.ask("spent")
                 await asyncio.sleep(REST_S)
-                if (await self.node.ask("spent"))["cpu"] - before["cpu"] < REST_CPU_S:
+                if (await self.node.ask("spent"))["cpu"] - spent_before["cpu"] < REST_CPU_S:
                     return
 
     async def measure(self, papers: list[Path], first: int, at_once: int) -> None:
         assert self.node is not None
-        before = await self.node.ask("spent")
+        spent_before = await self.node.ask("spent")
         self.seconds += await self.send(papers, first, at_once)
-        after = await self.node.ask("spent")
-        self.cpu_s += after["cpu"] - before["cpu"]
+        spent_after = await self.node.ask("spent")
+        self.cpu_s += spent_after["cpu"] - spent_before["cpu"]
 
-    def told(self, documents: int) -> dict[str, Any]:
+    def as_row(self, documents: int) -> dict[str, Any]:
         database = self.folder / "node" / "gateway.db"
         return {
             "register": self.register,

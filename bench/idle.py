@@ -1,6 +1,6 @@
-"""What a node costs that has nothing to do: a one-agency node on SQLite, started with `gateway serve` as an administrator
+"""Measures the cost of an idle node: a one-agency node on SQLite, started with `gateway serve` as an administrator
 starts it, pages on. In: how long it is left alone and then watched. Out: its CPU until `/readyz` said yes, its memory,
-and what it did while it was watched."""
+and its work while it was watched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import ClientError, ClientSession
 
 from bench import machine, stage
-from bench.asked import number
+from bench.numbers import number
 from gateway.settings import load
 from tests.services.process import free_ports
 
@@ -29,7 +29,7 @@ _PATIENCE_S = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """Of a process since it began."""
+    """Work of a process since it began."""
 
     cpu_s: float
     switches: int
@@ -38,14 +38,14 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """For how long."""
+    """Durations."""
 
     settle_s: float = number(60.0, "seconds that the node is left alone", quick=10.0)
     watch_s: float = number(60.0, "seconds that it is watched then", quick=20.0)
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """One node alone on its axis; `holds` says whether it stayed within the limits of memory and idleness."""
+    """Measure one node alone on its axis; `holds`: it stayed within the limits of memory and idleness."""
     environment = {
         "GATEWAY_NODE_NAME": "idle",
         "GATEWAY_NODE_DATA_DIR": str(folder / "idle"),
@@ -57,12 +57,12 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     async with _served(environment) as (pid, ready):
         at_ready = machine.status("VmRSS", pid)
         await asyncio.sleep(numbers.settle_s)
-        before = spent(pid)
+        spent_before = spent(pid)
         await asyncio.sleep(numbers.watch_s)
-        after, memory = spent(pid), machine.status("VmRSS", pid)
+        spent_after, memory = spent(pid), machine.status("VmRSS", pid)
         threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
-    span = after.at - before.at
-    share = (after.cpu_s - before.cpu_s) / span
+    span = spent_after.at - spent_before.at
+    share = (spent_after.cpu_s - spent_before.cpu_s) / span
     mb = round(memory / machine.MB, 1)
     return {
         "start_cpu_s": round(ready.cpu_s, 2),
@@ -70,7 +70,7 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         "settle_s": numbers.settle_s,
         "watch_s": round(span, 1),
         "share": round(share, 5),
-        "switches_per_second": round((after.switches - before.switches) / span, 1),
+        "switches_per_second": round((spent_after.switches - spent_before.switches) / span, 1),
         "idle_mb": mb,
         "threads": threads,
         "limits": {"share": MOST_SHARE, "mb": MOST_MB, "start_cpu_s": MOST_START_S},
@@ -79,21 +79,21 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
 
 
 async def _compiled(folder: Path) -> Mapping[str, str]:
-    """The program's modules as an installer leaves them, compiled, wherever this environment would have put them."""
-    told = {"PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
+    """Compile the program's modules as an installer does; return the variables that lead a process to them."""
+    variables = {"PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
     loaded = (
         *("gateway.__main__", "gateway.cli.serve", "gateway.cli.applications", "gateway.bootstrap.node"),
         *("gateway.office.bootstrap.office", "gateway.program", "gateway.ops.metrics"),
         *("aiosqlite", "pydantic.dataclasses"),
     )
     words = (sys.executable, "-c", f"import {', '.join(loaded)}")
-    made = await asyncio.create_subprocess_exec(*words, env=os.environ | told)
-    assert await made.wait() == 0
-    return told
+    process = await asyncio.create_subprocess_exec(*words, env=os.environ | variables)
+    assert await process.wait() == 0
+    return variables
 
 
 def spent(pid: int) -> Spent:
-    """By all threads of the process, and by its children that ended; ticks of 10 ms, as the kernel counts them."""
+    """Return the work of all threads of a process and of its ended children; ticks of 10 ms, by the kernel's count."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     switches = 0
     for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -105,7 +105,7 @@ def spent(pid: int) -> Spent:
 
 @asynccontextmanager
 async def _served(environment: Mapping[str, str]) -> AsyncIterator[tuple[int, Spent]]:
-    """`gateway serve` with these settings, and what it had spent when it was ready; it is stopped at the end."""
+    """Run `gateway serve` with these settings, and yield its pid and its work until it was ready."""
     node = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -117,7 +117,7 @@ async def _served(environment: Mapping[str, str]) -> AsyncIterator[tuple[int, Sp
     try:
         async with asyncio.timeout(_PATIENCE_S), ClientSession() as session:
             url = f"http://127.0.0.1:{environment['GATEWAY_API_PORT']}/readyz"
-            while not await _is_ready(session, url):  # noqa: ASYNC110 - a port that nobody listens on cannot tell us
+            while not await _is_ready(session, url):  # noqa: ASYNC110 - a closed port cannot notify us
                 await asyncio.sleep(_LOOK_S)
         yield node.pid, spent(node.pid)
     finally:

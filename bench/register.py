@@ -1,8 +1,8 @@
-"""Makes a register of any size out of a small one, in SQL alone. In: the SQLite file of a node through which some
-documents went there and back, and which does not run. Out: the same file with so many documents more, done and of the
-last 400 days, in every table that has rows for each; the bytes of their content are left out. Copies come in the order of
-their times, as documents do, and indexes are made when all rows are there, so that a million take minutes. Events stand
-under numbers below those of the first, so that the log and its readers do not take them for new."""
+"""Makes a register of any size out of a small one, in SQL alone. In: the SQLite file of a stopped node through which
+some documents went there and back. Out: the same file with so many documents more, finished and of the last 400 days, in
+every table that has rows for each; the bytes of their content are left out. Copies come in the order of their times, as
+documents do, and indexes are made when all rows exist, so that a million take minutes. Events get numbers below those of
+the first, so that the log and its readers do not take them for new."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-# The copies, the oldest first: how many newer ones there are, how many seconds older it is than what it is a copy of, and
-# how its digests begin, which are spread as digests are.
+# The copies, the oldest first: the number of newer ones, the seconds that it is older than its original, and the first
+# signs of its digests, spread as digests are.
 _COPIES = """WITH RECURSIVE
     n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < :copies),
     copy(k, newer, age, prefix) AS (
@@ -23,11 +23,11 @@ _ID = "{0} || printf('.%07d', k)"
 _DIGEST = "prefix || substr({0}, 13)"
 _TIME = "strftime('%Y-%m-%d %H:%M:%f000', {0}, '-' || age || ' seconds')"
 _NUMBER = "{0} - newer * 100000"
-_DONE = "'done'"
+_FINISHED = "'done'"
 _NONE = "NULL"
-_BARE = "'{{}}'"  # nobody reads a copy, and millions of them must have room
+_BARE = "'{{}}'"  # copies are not read, and millions of them need room
 _NO_BYTES = "CASE WHEN {0} IS NOT NULL THEN x'' END"
-# Table → what is not copied as it is. What is said of an event is copied before it.
+# Table → columns that change in a copy. The leaves of an event are copied before it.
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "outgoing_document": {
         "id": _ID,
@@ -37,7 +37,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "body": _BARE,
         "lead": _DIGEST,
     },
-    "delivery": {"id": _ID, "document_id": _ID, "updated_at": _TIME, "state": _DONE},
+    "delivery": {"id": _ID, "document_id": _ID, "updated_at": _TIME, "state": _FINISHED},
     "fact": {"subject_id": _ID, "at": _TIME, "body": _BARE},
     "incoming_document": {
         "id": _ID,
@@ -45,7 +45,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "packet_id": _ID,
         "document_id": _ID,
         "arrived_at": _TIME,
-        "state": _DONE,
+        "state": _FINISHED,
         "body": _BARE,
         "lead": _DIGEST,
     },
@@ -91,7 +91,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "at": _TIME,
         "sent_at": _TIME,
         "latest_at": _TIME,
-        "state": _DONE,
+        "state": _FINISHED,
         "due_at": _NONE,
         "attention_at": _NONE,
         "lead": _NONE,
@@ -107,15 +107,15 @@ _FILLED = """INSERT OR REPLACE INTO list_fill (agency_id, side, at, id, done)
 
 
 def documents(file: Path) -> int:
-    """How many there are on both sides."""
+    """Count the documents on both sides."""
     with closing(sqlite3.connect(file)) as database:
         return _documents(database)
 
 
-def grow(file: Path, wanted: int) -> int:
-    """At least so many documents in all, as long as there are any; how many there are."""
+def grow(file: Path, total: int) -> int:
+    """Fill up to at least so many documents, if there are any; return their number."""
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
-        copies = -(-wanted // _documents(database)) - 1
+        copies = -(-total // _documents(database)) - 1
         if copies > 0:
             with _unguarded(database), _without_indexes(database):
                 for table in _TABLES:
@@ -130,7 +130,7 @@ def _documents(database: sqlite3.Connection) -> int:
 
 @contextmanager
 def _unguarded(database: sqlite3.Connection) -> Iterator[None]:
-    """Nothing could be undone meanwhile."""
+    """Turn off safety and undo meanwhile."""
     for pragma in (
         "journal_mode = OFF",
         "locking_mode = EXCLUSIVE",
@@ -146,16 +146,15 @@ def _unguarded(database: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def _without_indexes(database: sqlite3.Connection) -> Iterator[None]:
-    """An index that is made of rows that are there is sorted once. What the planner believes of it goes with it, and comes
-    back."""
+    """Drop indexes meanwhile: one made of existing rows is sorted once. The planner's figures are kept aside."""
     figures = database.execute("SELECT tbl, idx, stat FROM sqlite_stat1").fetchall()
-    made = database.execute(
+    indexes = database.execute(
         "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND (name = 'list_search_new' OR type = 'index')"
     ).fetchall()
-    for kind, name, _ in made:
+    for kind, name, _ in indexes:
         database.execute(f"DROP {kind} {name}")
     yield
-    for _, _, words in made:
+    for _, _, words in indexes:
         database.execute(words)
     database.execute("INSERT INTO list_search (list_search) VALUES ('rebuild')")
     database.execute("DELETE FROM sqlite_stat1")
@@ -166,7 +165,7 @@ def _copy(database: sqlite3.Connection, table: str, copies: int) -> None:
     changed = _TABLES[table]
     names = [row[1] for row in database.execute(f"PRAGMA main.table_info({table})")]
     values = ", ".join(changed.get(name, "{0}").format(f'f."{name}"') for name in names)
-    # The names are this program's own; nobody else's words come into these statements.
+    # The names are this program's own; these statements contain no other words.
     firsts = f"SELECT * FROM main.{table} {_ONLY.get(table, '')}"  # noqa: S608
     database.execute(f"CREATE TEMP TABLE firsts AS {firsts}")
     database.execute(

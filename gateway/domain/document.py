@@ -104,7 +104,7 @@ class RecipientRole(ValueAtHand, StrEnum):
 
 
 class DeliveryMode(ValueAtHand, StrEnum):
-    """How it goes to its recipients. `BOTH` travels and goes on paper too; `PAPER` never travels (R6)."""
+    """Way to the recipients. `BOTH` travels and goes on paper too; `PAPER` never travels (R6)."""
 
     ELECTRONIC = "electronic"
     BOTH = "both"

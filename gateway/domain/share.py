@@ -1,5 +1,5 @@
-"""Room for so many bytes at a time, which works in hand share. In: the size of a work. Out: whether there is room for it
-now; who finds none does it in another way, and nobody waits."""
+"""Room for so many bytes at a time, which concurrent works share. In: the size of a work. Out: whether there is room for
+it now; a work without room takes another course, and none waits."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Share:
         self._left = most
 
     @contextmanager
-    def taken(self, size: int) -> Iterator[bool]:
-        """Whether there is room for them; then they have it to the end of the body."""
-        taken = size if size <= self._left else 0
-        self._left -= taken
+    def reserve(self, size: int) -> Iterator[bool]:
+        """Reserve room to the end of the body; yield whether there was enough."""
+        reserved = size if size <= self._left else 0
+        self._left -= reserved
         try:
-            yield taken == size
+            yield reserved == size
         finally:
-            self._left += taken
+            self._left += reserved

@@ -1,8 +1,8 @@
-"""One attachment between its file and its base64 text. Out: choose raw or zipped by the name and encode as a stream. In:
-decode strictly while the parser delivers text, and decide by the bytes, not by labels, whether a person would open
-what is in the ZIP or the ZIP itself (`edxml.md` 2.6). Damage is a result, never an exception, because one bad
-attachment must not cost the message. The ZIP of exactly one entry that the wire wraps files in is a stream in both
-directions, in bounded memory."""
+"""Encodes and decodes one attachment: between its file and its base64 text. Outgoing: choose raw or zipped by the name
+and encode as a stream. Incoming: decode strictly while the parser delivers text, and decide by the bytes, not by
+labels, whether a person would open the content of the ZIP or the ZIP itself (`edxml.md` 2.6). Damage is a result, never
+an exception, because one bad attachment must not cost the message. The wire's ZIP of exactly one entry is a stream in
+both directions, in bounded memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gateway.edxml.policy import EnvelopeLimits
 from gateway.errors import BreaksRule, CannotOpen
 
 PIECE: Final = 256 * 1024
-"""In which files are read and hashed (design 6)."""
+"""Size of the pieces in which files are read and hashed (design 6)."""
 
 LOCAL_MAGIC: Final = b"PK\x03\x04"
 _DESCRIPTOR_MAGIC: Final = b"PK\x07\x08"
@@ -41,8 +41,8 @@ _WINDOW: Final = 1 << 18
 _MAX_TAIL: Final = 4 * 65_536 + 256
 
 
-def zipped(entry_name: str, pieces: Iterable[bytes], at: datetime, level: int) -> Iterator[bytes]:
-    """The archive of one DEFLATE entry with a data descriptor, as the vendor library writes it (`edxml.md` 2.6)."""
+def zip_pieces(entry_name: str, pieces: Iterable[bytes], at: datetime, level: int) -> Iterator[bytes]:
+    """Zip a file as one DEFLATE entry with a data descriptor, as the vendor library writes it (`edxml.md` 2.6)."""
     name, (date, time) = entry_name.encode(), _dos_time(at)
     yield _LOCAL.pack(LOCAL_MAGIC, 20, _FLAGS, _DEFLATE, time, date, 0, 0, 0, len(name), 0) + name
     packer = zlib.compressobj(level, zlib.DEFLATED, -15)
@@ -57,8 +57,8 @@ def zipped(entry_name: str, pieces: Iterable[bytes], at: datetime, level: int) -
     if max(size, packed) + len(name) + 256 > _MAX_32:
         raise BreaksRule(f"a file of {size} bytes does not fit a plain ZIP; send it as several files")
     yield out + _DESCRIPTOR.pack(_DESCRIPTOR_MAGIC, crc, packed, size)
-    about = (_FLAGS, _DEFLATE, time, date, crc, packed, size, len(name))
-    central = _CENTRAL.pack(b"PK\x01\x02", 20, 20, *about, *[0] * 6) + name
+    fields = (_FLAGS, _DEFLATE, time, date, crc, packed, size, len(name))
+    central = _CENTRAL.pack(b"PK\x01\x02", 20, 20, *fields, *[0] * 6) + name
     start = _LOCAL.size + len(name) + packed + _DESCRIPTOR.size
     yield central + _END.pack(b"PK\x05\x06", 0, 0, 1, 1, len(central), start, 0)
 
@@ -69,7 +69,8 @@ def _dos_time(at: datetime) -> tuple[int, int]:
 
 
 class OneEntry:
-    """Takes an archive in pieces and gives its one entry's bytes to `out`. Check `fault` after `finish`."""
+    """Reader of an archive of one entry: takes the archive in pieces and gives the entry's bytes to `out`. Check
+    `fault` after `finish`."""
 
     def __init__(self, max_inflated: int, out: Callable[[bytes], object]) -> None:
         self.fault: str | None = None
@@ -87,24 +88,24 @@ class OneEntry:
         self._name = b""
         self._data_start = 0
 
-    def feed(self, data: bytes) -> None:
-        """The next bytes; after a fault they are ignored."""
+    def feed(self, piece: bytes) -> None:
+        """Read the next bytes; after a fault they are ignored."""
         if self.fault is not None:
             return
-        self._read += len(data)
+        self._read += len(piece)
         if self._local is None:
-            self._head += data
-            data = self._open_entry()
-        if self._local is not None and self.fault is None and data:
-            self._entry_data(data)
+            self._head += piece
+            piece = self._open_entry()
+        if self._local is not None and self.fault is None and piece:
+            self._entry_data(piece)
 
     def finish(self) -> None:
-        """Checks what follows the entry: descriptor, one central record that agrees, end record, nothing more."""
+        """Check the bytes after the entry: descriptor, one central record that agrees, end record, nothing more."""
         if self.fault is None:
             self.fault = self._end_fault()
 
     def _open_entry(self) -> bytes:
-        """Reads the local header once it is complete; what follows it is returned."""
+        """Read the local header once it is complete, and return the bytes behind it."""
         if len(self._head) < _LOCAL.size:
             return b""
         magic, _, flags, method, _, _, crc, packed, size, name_len, extra_len = _LOCAL.unpack_from(self._head)
@@ -124,31 +125,31 @@ class OneEntry:
         self._name = bytes(self._head[_LOCAL.size : _LOCAL.size + name_len])
         self.entry_name = self._name.decode("utf-8", "replace")
         self._local = (flags, method, crc, packed, size)
-        rest = bytes(self._head[self._data_start :])
+        entry_bytes = bytes(self._head[self._data_start :])
         self._head.clear()
-        return rest
+        return entry_bytes
 
-    def _entry_data(self, data: bytes) -> None:
+    def _entry_data(self, piece: bytes) -> None:
         if self._stored_left is not None:
-            mine, data = data[: self._stored_left], data[self._stored_left :]
+            mine, piece = piece[: self._stored_left], piece[self._stored_left :]
             self._stored_left -= len(mine)
             self._emit(mine)
         elif self._inflater is not None and not self._inflater.eof:
-            data = self._inflate(self._inflater, data)
+            piece = self._inflate(self._inflater, piece)
         if self.fault is None:
-            self._tail += data
+            self._tail += piece
             if len(self._tail) > _MAX_TAIL:
                 self.fault = "the archive has more than one entry, or bytes that belong to none"
                 self._tail.clear()
 
-    def _inflate(self, inflater: zlib._Decompress, data: bytes) -> bytes:
-        """Unpacks in windows, so that a small piece cannot ask for much memory; returns what follows the entry."""
+    def _inflate(self, inflater: zlib._Decompress, piece: bytes) -> bytes:
+        """Unpack in windows, so that a small piece cannot ask for much memory; return the bytes behind the entry."""
         try:
             while self.fault is None and not inflater.eof:
-                out = inflater.decompress(data, _WINDOW)
+                out = inflater.decompress(piece, _WINDOW)
                 self._emit(out)
-                data = inflater.unconsumed_tail
-                if not data and len(out) < _WINDOW:
+                piece = inflater.unconsumed_tail
+                if not piece and len(out) < _WINDOW:
                     break
         except zlib.error:
             self.fault = "the archive's compressed data is damaged"
@@ -172,10 +173,10 @@ class OneEntry:
             return "the archive has more than one entry"
         packed_read = self._read - len(tail) - self._data_start
         if flags & 8:
-            found = _descriptor(tail)
-            if found is None:
+            descriptor = _descriptor(tail)
+            if descriptor is None:
                 return "the archive is cut short"
-            crc, packed, size, skip = found
+            crc, packed, size, skip = descriptor
             tail = tail[skip:]
         if tail.startswith(LOCAL_MAGIC):
             return "the archive has more than one entry"
@@ -186,15 +187,15 @@ class OneEntry:
     def _directory_fault(self, tail: bytes, method: int, sums: tuple[int, int, int]) -> str | None:
         if len(tail) < _CENTRAL.size + _END.size:
             return "the archive has no end record: it is cut short"
-        record = _CENTRAL.unpack_from(tail)
-        end_at = _CENTRAL.size + sum(record[10:13])
-        if record[0] != b"PK\x01\x02" or len(tail) < end_at + _END.size:
+        central = _CENTRAL.unpack_from(tail)
+        end_at = _CENTRAL.size + sum(central[10:13])
+        if central[0] != b"PK\x01\x02" or len(tail) < end_at + _END.size:
             return "the archive's directory is damaged"
-        name = tail[_CENTRAL.size : _CENTRAL.size + record[10]]
-        if (record[4], record[7:10], name, record[16]) != (method, sums, self._name, 0):
+        name = tail[_CENTRAL.size : _CENTRAL.size + central[10]]
+        if (central[4], central[7:10], name, central[16]) != (method, sums, self._name, 0):
             return "the archive's directory does not agree with its entry"
-        magic, disk, start_disk, here, total, length, start, comment = _END.unpack_from(tail, end_at)
-        if magic == b"PK\x01\x02" or (magic == b"PK\x05\x06" and (here, total) != (1, 1)):
+        magic, disk, start_disk, disk_count, total, length, start, comment = _END.unpack_from(tail, end_at)
+        if magic == b"PK\x01\x02" or (magic == b"PK\x05\x06" and (disk_count, total) != (1, 1)):
             return "the archive has more than one entry"
         if magic != b"PK\x05\x06" or len(tail) != end_at + _END.size + comment:
             return "the archive's end record is damaged"
@@ -204,7 +205,7 @@ class OneEntry:
 
 
 def _descriptor(tail: bytes) -> tuple[int, int, int, int] | None:
-    """CRC, packed size, size and the descriptor's own length; its signature is optional in the format."""
+    """Return CRC, packed size, size and the descriptor's own length; its signature is optional in the format."""
     skip = 4 if tail.startswith(_DESCRIPTOR_MAGIC) else 0
     if len(tail) < skip + 12:
         return None
@@ -224,7 +225,7 @@ _PACKED_NAMES: Final = """
 """
 _PACKED: Final = frozenset(_PACKED_NAMES.split())
 _NO_EFFORT: Final = 0
-"""Deflate level for what is packed already: plain DEFLATE blocks, without 300 ms per 10 MB for nothing."""
+"""Deflate level for packed files: plain DEFLATE blocks, which save 300 ms per 10 MB."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
@@ -233,54 +234,54 @@ _ENCODE_STEP: Final = 3 << 16
 
 
 def extension(name: str | None) -> str:
-    """The part after the last dot, in lower case; empty when there is none."""
+    """Return the part after the last dot, in lower case; empty when there is none."""
     return name.rpartition(".")[2].lower() if name and "." in name else ""
 
 
-# A name is asked for several times on its way into an envelope.
+# Each name is needed several times while its envelope is written.
 @lru_cache(maxsize=256)
 def wire_name(name: str) -> str:
-    """The name as the older vendor build needs it: it takes `ZIP` in capitals for something to zip again."""
+    """Return the name as the older vendor build needs it: it takes `ZIP` in capitals for something to zip again."""
     return name[:-3] + "zip" if extension(name) == "zip" else name
 
 
 @lru_cache(maxsize=256)
 def coding_for(name: str) -> tuple[str, str]:
-    """Coding and content type that every known reader opens: pdf and zip as they are, all else zipped."""
-    found = extension(name)
-    if found == "pdf":
+    """Choose the coding and content type that every known reader opens: pdf and zip as they are, all else zipped."""
+    suffix = extension(name)
+    if suffix == "pdf":
         return "raw", "application/pdf"
-    return "raw" if found == "zip" else "zip", "application/zip"
+    return "raw" if suffix == "zip" else "zip", "application/zip"
 
 
 def is_entry_name(entry_name: str, name: str) -> bool:
-    """Whether a ZIP entry is named as a wrapper of file `name` names it: a UUID and the same extension."""
+    """Tell whether a ZIP entry is named as a wrapper of file `name` names it: a UUID and the same extension."""
     base, _, inner = entry_name.rpartition(".")
     return _UUID.fullmatch(base) is not None and inner.lower() == (extension(name) or "unk")
 
 
 def encoded_pieces(name: str, entry_name: str, pieces: Iterable[bytes], at: datetime) -> Iterator[bytes]:
-    """The attachment's text: base64 in one line, padded. `at` is the entry's time stamp, so that equal input gives
+    """Encode an attachment as base64 in one line, padded. `at` is the entry's time stamp, so that equal input gives
     equal bytes; `entry_name` is a random UUID and the extension, made by the caller."""
     if coding_for(name)[0] == "zip":
         level = _NO_EFFORT if extension(name) in _PACKED else 6
-        pieces = zipped(entry_name, pieces, at, level)
-    kept = b""
+        pieces = zip_pieces(entry_name, pieces, at, level)
+    carry = b""
     for piece in pieces:
         for start in range(0, len(piece), _ENCODE_STEP):
-            data = kept + piece[start : start + _ENCODE_STEP]
-            whole = len(data) - len(data) % 3
-            kept = data[whole:]
-            if whole:
-                yield b64encode(data[:whole])
-    if kept:
-        yield b64encode(kept)
+            octets = carry + piece[start : start + _ENCODE_STEP]
+            length = len(octets) - len(octets) % 3
+            carry = octets[length:]
+            if length:
+                yield b64encode(octets[:length])
+    if carry:
+        yield b64encode(carry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """What one attachment turned out to be. With `damaged`, size and digest are those of the stored bytes when they
-    could be decoded, and None when not even that was possible."""
+    """Content of one attachment as it was found. With `damaged`, size and digest are those of the stored bytes when
+    they could be decoded, and None when not even that was possible."""
 
     coding: str
     size: int | None
@@ -289,14 +290,14 @@ class Decoded:
 
 
 def is_base64(text: bytes) -> bool:
-    """Whether its characters are those of base64 alone, which mean nothing to a parser."""
-    whole = len(text) & ~3
+    """Tell whether all characters are those of base64, which mean nothing to a parser."""
+    length = len(text) & ~3
     with memoryview(text) as octets:
         try:
-            b64decode(octets[:whole], validate=True)  # to look at each character takes eight times as long
+            b64decode(octets[:length], validate=True)  # eight times faster than a look at each character
         except ValueError:
-            whole = 0
-        return not text[whole:].translate(None, _BASE64)
+            length = 0
+        return not text[length:].translate(None, _BASE64)
 
 
 class _Base64:
@@ -311,18 +312,18 @@ class _Base64:
         if self.fault is not None:
             return b""
         text = self._carry + text
-        whole = len(text) & ~3
+        length = len(text) & ~3
         try:
-            raw = self._decode(text[:whole])
+            raw = self._decode(text[:length])
         except ValueError:
             text = text.translate(None, _XML_SPACE)
-            whole = len(text) & ~3
+            length = len(text) & ~3
             try:
-                raw = self._decode(text[:whole])
+                raw = self._decode(text[:length])
             except ValueError:
                 self.fault = "not base64"
                 return b""
-        self._carry = text[whole:]
+        self._carry = text[length:]
         return raw
 
     def finish(self) -> None:
@@ -344,9 +345,10 @@ class _Base64:
 
 
 class Decoder:
-    """Takes one attachment's text in pieces of any size and keeps none of it. `limits.inflated_bytes` is what this
-    attachment may unpack to: who decodes several passes what is left, and subtracts `inflated` afterwards. `out` is given
-    the file while it passes, unless it begins as a ZIP: what a person would open is then known at the end only."""
+    """Decoder of one attachment's text, which comes in pieces of any size and is not kept. `limits.inflated_bytes` is
+    the size that this attachment may unpack to: a caller with several attachments passes the remainder, and subtracts
+    `inflated` afterwards. `out` gets the file while it passes, unless it begins as a ZIP: whether that is a wrapper is
+    known at the end only."""
 
     def __init__(
         self, name: str | None, limits: EnvelopeLimits, out: Callable[[bytes], object] | None = None
@@ -368,7 +370,7 @@ class Decoder:
 
     @property
     def gave_out(self) -> bool:
-        """Whether `out` had all of it."""
+        """True when `out` received all of the file."""
         return self._out is not None and self._entry is None
 
     def feed(self, text: bytes) -> None:
@@ -391,7 +393,7 @@ class Decoder:
             self._out(raw)
 
     def finish(self, name: str | None = None) -> Decoded:
-        """The result. `name` is for writers that put the name after the content."""
+        """Return the decoded content. `name` is for writers that put the name after the content."""
         self._base64.finish()
         if self._magic and self._out is not None:
             self._out(self._magic)
@@ -399,47 +401,47 @@ class Decoder:
             return Decoded(coding="raw", size=None, sha256=None, damaged=self._base64.fault)
         if self._entry is not None:
             self._entry.finish()
-            if self._wrapped(self._entry, extension(name or self._name)):
+            if self._is_wrapper(self._entry, extension(name or self._name)):
                 if self._entry.fault is not None:
                     return self._raw(self._entry.fault, "zip")
                 digest = Digest.of_bytes(self._entry_hash.digest())
                 return Decoded(coding="zip", size=self._entry.inflated, sha256=digest)
         return self._raw()
 
-    def _wrapped(self, entry: OneEntry, found: str) -> bool:
-        """Whether the ZIP is a wrapper. A ZIP-based file is one only when its entry is named as a wrapper names it."""
-        if found not in _ZIP_BASED:
+    def _is_wrapper(self, entry: OneEntry, suffix: str) -> bool:
+        """Tell whether the ZIP is a wrapper. A ZIP-based file is one only when its entry has a wrapper's name."""
+        if suffix not in _ZIP_BASED:
             return True
-        named = is_entry_name(entry.entry_name or "", f"x.{found}")
-        return named and (entry.fault is None or "more than one" not in entry.fault)
+        is_named_so = is_entry_name(entry.entry_name or "", f"x.{suffix}")
+        return is_named_so and (entry.fault is None or "more than one" not in entry.fault)
 
     def _raw(self, damaged: str | None = None, coding: str = "raw") -> Decoded:
         digest = Digest.of_bytes(self._stored_hash.digest())
         return Decoded(coding=coding, size=self._stored, sha256=digest, damaged=damaged)
 
 
-def opened(
+def decode_slice(
     part: FileSlice,
     name: str | None,
     text: Iterable[bytes],
     limits: EnvelopeLimits,
     out: Callable[[bytes], object],
 ) -> tuple[FileSlice, Decoder]:
-    """A slice that was not opened when its envelope was read, with what is in it. `name` is the attachment's own, which
-    its line of the manifest may have to lend it."""
+    """Decode a slice that was not opened when its envelope was read. `name` is the attachment's own; where it has none,
+    that of its line in the manifest."""
     decoder = Decoder(name, limits, out)
     for piece in text:
         decoder.feed(piece)
-    found = decoder.finish()
+    facts = decoder.finish()
     return (
-        replace(part, coding=found.coding, size=found.size, sha256=found.sha256, damaged=found.damaged),
+        replace(part, coding=facts.coding, size=facts.size, sha256=facts.sha256, damaged=facts.damaged),
         decoder,
     )
 
 
 def decoded_pieces(raw_b64: Iterable[bytes], coding: str, max_bytes: int = 1 << 40) -> Iterator[bytes]:
-    """A stored slice streamed back out as the file. `CannotOpen` when it is damaged, possibly after the first
-    pieces: whoever keeps them compares the digest of the `FileSlice` at the end."""
+    """Stream a stored slice back out as the file. `CannotOpen` when it is damaged, possibly after the first pieces: a
+    caller that stores them compares the digest of the `FileSlice` at the end."""
     base64 = _Base64()
     ready: list[bytes] = []
     entry = OneEntry(max_bytes, ready.append) if coding == "zip" else None
@@ -460,7 +462,7 @@ def decoded_pieces(raw_b64: Iterable[bytes], coding: str, max_bytes: int = 1 << 
 
 
 def pieces(opener: Callable[[], BinaryIO], offset: int = 0, length: int = sys.maxsize) -> Iterator[bytes]:
-    """A file, or a part of it, in pieces; opened when first asked, closed at the end."""
+    """Read a file, or a part of it, in pieces; it is opened with the first piece and closed with the last."""
     with opener() as file:
         if offset:
             file.seek(offset)

@@ -1,9 +1,9 @@
 """Writes a native envelope (W1-W8). The model and the attachments' bytes go in; one file in canonical form comes out in
-a single pass, hashed as it is written, with a gap where the Signature is put at the end. `BreaksRule` for a model
-that the wire cannot carry; nothing is repaired on the way, because what is signed must be what the caller said.
+a single pass, hashed while it is written, with a gap that the Signature fills at the end. `BreaksRule` for a model that
+the wire cannot carry; nothing is repaired on the way, because the signed text must be the caller's own.
 
-And a status of ours as the wire's envelope, and how one of our agencies names itself there. Both ways use it: one
-says that a document is taken back, the other what became of one."""
+Also here: the envelope of a status of ours, and the organisation block of one of our agencies. Both directions use
+them: a status tells that a document is taken back, or how far it has come."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ __all__ = ["AttachmentContent", "Qualifier", "WrittenEnvelope", "write"]
 OPERATIONS = {kind: number for number, kind in KIND_OF_BUSINESS.items()}
 """The number of BussinessDocType for each kind (edxml.md 2.4)."""
 _IDENTITIES = frozenset({"OrganId", "DocumentId", "ContentId"})
-# Its certificate, digests and value, and a receipt of the longest texts.
-_REST_OF_SIGNATURE = 65_536
+# Bytes of a Signature without terms: certificate, digests, value, and a receipt of the longest texts.
+_SIGNATURE_WITHOUT_TERMS = 65_536
 _LIMITS = EnvelopeLimits()
 _STATUS_CODE = re.compile(r"[0-9]{2}")
 _PATH_SIGNS = frozenset("/\\\t\n")
@@ -60,18 +60,18 @@ _PATH_SIGNS = frozenset("/\\\t\n")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentContent:
-    """The bytes of one attachment: `open` is called once. `entry_name` names them inside the ZIP where they are
-    zipped: a random UUID, a dot and the file's own extension (`unk` when it has none). `known` are size and digest of bytes
-    that were in memory all the time since they were hashed; of any others they are taken as they are written."""
+    """The bytes of one attachment: `open` is called once. `entry_name` is the file's name inside the ZIP: a random
+    UUID, a dot and the file's own extension (`unk` when it has none). `known` holds size and digest of bytes that
+    stayed in memory since they were hashed; those of any others are computed while they are written."""
 
     entry_name: str
     open: Callable[[], Iterable[bytes]]
-    known: tuple[int, Digest] | None = None
+    size_and_digest: tuple[int, Digest] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenEnvelope:
-    """What was written: the digest that the signature covers, the size of the file, and where each attachment lies."""
+    """Result of writing: the digest that the signature covers, the size of the file, and the place of each attachment."""
 
     body_digest: Digest
     size: int
@@ -86,64 +86,63 @@ def write(
     qualifier: Qualifier | None,
     signing_time: datetime,
 ) -> WrittenEnvelope:
-    """One file into `out`, which is empty and can seek. Without a signer the file carries no Signature; with one it
-    needs the qualifier that says the same as the envelope. After an error `out` holds rubbish."""
+    """Write one file into `out`, which is empty and can seek. Without a signer the file carries no Signature; a signer
+    needs the qualifier that agrees with the envelope. After an error `out` holds rubbish."""
     if (signer is None) is not (qualifier is None):
         raise BreaksRule("a signed envelope needs a signer and a qualifier, an unsigned one neither")
     parts = check(envelope, contents, qualifier)
-    unsigned = Unsigned(signer, parts.said, signing_time) if signer and parts.said else None
+    unsigned = Unsigned(signer, parts.qualifier, signing_time) if signer and parts.qualifier else None
     body = _Body(out)
-    body.put(ROOT.start + ENVELOPE.start + HEADER.start + parts.head)
+    body.append(ROOT.start + ENVELOPE.start + HEADER.start + parts.head)
     gap_at = body.position
     if unsigned is not None:
         body.skip(unsigned.size)
-    body.put(HEADER.end + parts.tail + ENVELOPE.end)
+    body.append(HEADER.end + parts.tail + ENVELOPE.end)
     files = _write_attachments(envelope.attachments, parts.listed, contents, body, signing_time)
-    body.put(ROOT.end)
+    body.append(ROOT.end)
     if unsigned is not None:
         out.seek(gap_at)
-        out.write(unsigned.over(body.digest))
+        out.write(unsigned.sign(body.digest))
         out.seek(body.position)
     return WrittenEnvelope(body_digest=body.digest, size=body.position, files=files)
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenParts:
-    """What is written around the signature and the files' bytes: before S, after it, and beside each file; and what S says
-    of the packet."""
+    """Bytes before S, behind it, and beside each file; and the qualifier that S carries."""
 
     head: bytes
     tail: bytes
     listed: tuple[bytes, ...]
-    said: WrittenQualifier | None
+    qualifier: WrittenQualifier | None
 
 
 def check(
     envelope: Envelope, contents: Sequence[AttachmentContent], qualifier: Qualifier | None
 ) -> WrittenParts:
-    """What `write` needs no bytes of files for. BreaksRule for what it would refuse; what passes here can be written, and
-    read again."""
-    said = _check(envelope, contents, qualifier)
-    head = _written(HEADER, envelopes.outline_header(envelope)).encode()
+    """Write all parts that need no bytes of files. BreaksRule for an envelope that `write` would refuse; one that
+    passes can be written, and read again."""
+    wire_qualifier = _check_parts(envelope, contents, qualifier)
+    head = _render(HEADER, envelopes.outline_header(envelope)).encode()
     tail = b""
     if envelope.status is None:
-        lines = _written(MANIFEST, {"Reference": [envelopes.outline(line) for line in envelope.manifest]})
+        lines = _render(MANIFEST, {"Reference": [envelopes.outline(line) for line in envelope.manifest]})
         tail = BODY.start + MANIFEST.start + lines.encode() + MANIFEST.end + BODY.end
     listed = tuple(
         [
-            _written(ATTACHMENT, envelopes.outline(one), f"Attachment {n}").encode()
-            for n, one in enumerate(envelope.attachments, 1)
+            _render(ATTACHMENT, envelopes.outline(file), f"Attachment {n}").encode()
+            for n, file in enumerate(envelope.attachments, 1)
         ]
     )
     most = min(_LIMITS.text_total, _LIMITS.header_bytes) - _LIMITS.signature_bytes
     size = len(head) + len(tail) + sum(map(len, listed))
     if size > most:
         raise BreaksRule(f"all it says beside its files takes {size} bytes, at most {most} can be read again")
-    most = _LIMITS.signature_bytes - _REST_OF_SIGNATURE
-    if said is not None and len(said.terms) > most:
-        size = len(said.terms)
+    most = _LIMITS.signature_bytes - _SIGNATURE_WITHOUT_TERMS
+    if wire_qualifier is not None and len(wire_qualifier.terms) > most:
+        size = len(wire_qualifier.terms)
         raise BreaksRule(f"gw:Terms has {size} bytes, at most {most} are read; name fewer recipients")
-    return WrittenParts(head, tail, listed, said)
+    return WrittenParts(head, tail, listed, wire_qualifier)
 
 
 class _Body:
@@ -158,50 +157,49 @@ class _Body:
     def digest(self) -> Digest:
         return Digest.of_bytes(self._hash.digest())
 
-    def put(self, *pieces: bytes) -> None:
+    def append(self, *pieces: bytes) -> None:
         for piece in pieces:
             self._out.write(piece)
             self._hash.update(piece)
             self.position += len(piece)
 
     def skip(self, length: int) -> None:
-        """Leaves a gap that is no part of the body."""
+        """Leave a gap that is no part of the body."""
         self._out.write(bytes(length))
         self.position += length
 
 
-def _written(parent: Element, tree: Outline, where: str = "") -> str:
-    """What is there of `parent`'s children, in the closed table's order. Nothing is written for what is absent, nor
-    for a group with nothing in it."""
+def _render(parent: Element, tree: Outline, path: str = "") -> str:
+    """Render the children of `parent` that exist, in the closed table's order, without empty groups."""
     pieces: list[str] = []
     for element in parent.children.values():
         if element.local not in tree:
             continue
         value: Any = tree[element.local]  # a text, a tree or several: the closed table says which
-        for one in value if element.many else (value,):
+        for content in value if element.many else (value,):
             if element.leaf:
-                text = one if element.usual.fullmatch(one) else _text(element, one, where)
+                text = content if element.usual.fullmatch(content) else _render_text(element, content, path)
                 pieces += element.start_text, text, element.end_text
                 continue
-            inside = _written(element, one, f"{where}/{element.local}" if where else element.local)
+            inside = _render(element, content, f"{path}/{element.local}" if path else element.local)
             if inside:
                 pieces += element.start_text, inside, element.end_text
             elif element.many:
-                raise BreaksRule(f"{_below(where, element)} has nothing in it; leave it out instead")
+                raise BreaksRule(f"{_child_path(path, element)} has nothing in it; leave it out instead")
     return "".join(pieces)
 
 
-def _text(element: Element, text: str, where: str) -> str:
-    """Any text, looked at closely."""
+def _render_text(element: Element, text: str, path: str) -> str:
+    """Check and escape a text that is not of the usual form."""
     if reason := text_fault(text, element.max_length):
-        raise BreaksRule(f"{_below(where, element)} {reason}")
+        raise BreaksRule(f"{_child_path(path, element)} {reason}")
     if element.local in _IDENTITIES and text.strip() == "null":
-        raise BreaksRule(f"{_below(where, element)} is the text null, which readers take for absent")
+        raise BreaksRule(f"{_child_path(path, element)} is the text null, which readers take for absent")
     return escape(text).decode()
 
 
-def _below(where: str, element: Element) -> str:
-    return f"{where}/{element.local}" if where else element.local
+def _child_path(path: str, element: Element) -> str:
+    return f"{path}/{element.local}" if path else element.local
 
 
 def _write_attachments(
@@ -213,30 +211,30 @@ def _write_attachments(
 ) -> tuple[FileSlice, ...]:
     if not attachments:
         return ()
-    body.put(ATTACHMENTS.start)
+    body.append(ATTACHMENTS.start)
     files = []
-    for n, (one, beside, content) in enumerate(zip(attachments, listed, contents, strict=True), 1):
-        body.put(ATTACHMENT.start, beside, CONTENT.start)
-        files.append(_write_content(n, one, content, body, at))
-        body.put(CONTENT.end, ATTACHMENT.end)
-    body.put(ATTACHMENTS.end)
+    for n, (file, details, content) in enumerate(zip(attachments, listed, contents, strict=True), 1):
+        body.append(ATTACHMENT.start, details, CONTENT.start)
+        files.append(_write_content(n, file, content, body, at))
+        body.append(CONTENT.end, ATTACHMENT.end)
+    body.append(ATTACHMENTS.end)
     return tuple(files)
 
 
 def _write_content(
-    n: int, one: Attachment, content: AttachmentContent, body: _Body, at: datetime
+    n: int, file: Attachment, content: AttachmentContent, body: _Body, at: datetime
 ) -> FileSlice:
-    name, offset, plain = one.attachment_name or "", body.position, _Tally()
-    pieces = content.open() if content.known else plain.watch(content.open())
+    name, offset, plain = file.attachment_name or "", body.position, _Tally()
+    pieces = content.open() if content.size_and_digest else plain.watch(content.open())
     for piece in attachment.encoded_pieces(name, content.entry_name, pieces, at.astimezone(VIETNAM)):
-        body.put(piece)
-    size, digest = content.known or plain.found()
+        body.append(piece)
+    size, digest = content.size_and_digest or plain.totals()
     return FileSlice(
         n=n,
         name=name,
-        content_id=one.content_id,
-        content_type=one.content_type,
-        description=one.description,
+        content_id=file.content_id,
+        content_type=file.content_type,
+        description=file.description,
         offset=offset,
         length=body.position - offset,
         coding=attachment.coding_for(name)[0],
@@ -246,7 +244,7 @@ def _write_content(
 
 
 class _Tally:
-    """Counts and hashes a file's own bytes on their way into the coding."""
+    """Size and digest of a file's own bytes, counted on their way into the coding."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -258,16 +256,16 @@ class _Tally:
             self.hash.update(piece)
             yield piece
 
-    def found(self) -> tuple[int, Digest]:
+    def totals(self) -> tuple[int, Digest]:
         return self.size, Digest.of_bytes(self.hash.digest())
 
 
-def _check(
+def _check_parts(
     envelope: Envelope,
     contents: Sequence[AttachmentContent],
     qualifier: Qualifier | None,
 ) -> WrittenQualifier | None:
-    """What the parts of an envelope must have in common before a byte is written. Gives what S says of it."""
+    """Check that the parts of an envelope agree before a byte is written, and return the qualifier for S."""
     if envelope.sender.organ_id is None:
         raise BreaksRule("From has no OrganId; nobody could tell whose key to expect")
     _check_kind(envelope)
@@ -278,39 +276,39 @@ def _check(
         )
     if qualifier is None:
         return None
-    said = written_qualifier(qualifier)
+    wire_qualifier = written_qualifier(qualifier)
     if qualifier.kind is not envelope.kind:
         raise BreaksRule(f"gw:Kind would say {qualifier.kind} in an envelope of kind {envelope.kind}")
     if qualifier.terms is not None and (wrong := terms.against(qualifier.terms, envelope)):
         raise BreaksRule(wrong[1])
     if qualifier.receipt is not None and envelope.status is not None:
-        code, meant = qualifier.receipt.status_code, envelope.status.code
-        if code != meant:
-            raise BreaksRule(f"gw:StatusCode would say {code} in a status {meant}")
-    return said
+        code, expected = qualifier.receipt.status_code, envelope.status.code
+        if code != expected:
+            raise BreaksRule(f"gw:StatusCode would say {code} in a status {expected}")
+    return wire_qualifier
 
 
 def _check_kind(envelope: Envelope) -> None:
     if envelope.kind is Kind.STATUS:
-        elsewhere = (
+        other_parts = (
             envelope.business,
             *envelope.to,
             *envelope.trace,
             *envelope.manifest,
             *envelope.attachments,
         )
-        if envelope.status is None or any(part is not None for part in elsewhere):
+        if envelope.status is None or any(part is not None for part in other_parts):
             raise BreaksRule("a status has a StatusCode, and neither To, trace, business nor files")
         if not _STATUS_CODE.fullmatch(envelope.status.code):
             raise BreaksRule(f"StatusCode is two digits, not {envelope.status.code!r}")
         if len(envelope.response_for) != 1:
             raise BreaksRule(f"a status answers one document, not {len(envelope.response_for)}")
         return
-    said = envelope.business.doc_type if envelope.business else 0
-    if envelope.status is not None or (said or 0) != OPERATIONS[envelope.kind]:
+    doc_type = envelope.business.doc_type if envelope.business else 0
+    if envelope.status is not None or (doc_type or 0) != OPERATIONS[envelope.kind]:
         raise BreaksRule(
             f"an envelope of kind {envelope.kind} needs BussinessDocType {OPERATIONS[envelope.kind]} "
-            f"and no StatusCode; it has {said}"
+            f"and no StatusCode; it has {doc_type}"
         )
 
 
@@ -320,37 +318,37 @@ def _check_attachments(envelope: Envelope, contents: Sequence[AttachmentContent]
             f"{len(envelope.manifest)} manifest lines, {len(envelope.attachments)} attachments and "
             f"{len(contents)} contents were given; they must be as many"
         )
-    seen = set()
-    for n, (line, one, content) in enumerate(
+    ids = set()
+    for n, (line, file, content) in enumerate(
         zip(envelope.manifest, envelope.attachments, contents, strict=True), 1
     ):
-        if line.content_id != one.content_id or line.attachment_name != one.attachment_name:
+        if line.content_id != file.content_id or line.attachment_name != file.attachment_name:
             raise BreaksRule(f"attachment {n} has another id or name in the manifest than beside its bytes")
-        bare = bare_content_id(one.content_id)
-        if bare is None or bare in seen:
+        bare = bare_content_id(file.content_id)
+        if bare is None or bare in ids:
             raise BreaksRule(f"attachment {n} has no ContentId, or one that was used before")
-        seen.add(bare)
-        _check_names(n, one, line.content_type, content.entry_name)
+        ids.add(bare)
+        _check_names(n, file, line.content_type, content.entry_name)
 
 
-def _check_names(n: int, one: Attachment, listed_type: str | None, entry_name: str) -> None:
-    name = one.attachment_name
+def _check_names(n: int, file: Attachment, listed_type: str | None, entry_name: str) -> None:
+    name = file.attachment_name
     if name is None or not _PATH_SIGNS.isdisjoint(name):
         raise BreaksRule(f"attachment {n} needs a name without path separators")
     if name != attachment.wire_name(name):
         raise BreaksRule(f"attachment {n} must end in zip in small letters, or older readers zip it again")
     expected = attachment.coding_for(name)[1]
-    if (one.content_type, listed_type) != (expected, expected):
+    if (file.content_type, listed_type) != (expected, expected):
         raise BreaksRule(
             f"attachment {n} must be {expected} in the manifest and beside its bytes, because that is how it is "
-            f"written; it is {listed_type} and {one.content_type}"
+            f"written; it is {listed_type} and {file.content_type}"
         )
     if not attachment.is_entry_name(entry_name, name):
         raise BreaksRule(f"the entry name of attachment {n} must be a UUID and the file's own extension")
 
 
 def status_envelope(packet: StatusPacket, agency: HostedAgency) -> Envelope:
-    """The envelope of a status packet."""
+    """Return the envelope of a status packet."""
     return Envelope(
         kind=Kind.STATUS,
         sender=organisation_of(agency),
@@ -372,17 +370,17 @@ def status_envelope(packet: StatusPacket, agency: HostedAgency) -> Envelope:
 
 
 def status_qualifier(packet: StatusPacket) -> Qualifier:
-    """What the signature of a status packet says of it."""
+    """Return the qualifier that the signature of a status packet carries."""
     return Qualifier(packet_id=packet.packet_id, kind=Kind.STATUS, receipt=packet.receipt, terms=packet.terms)
 
 
 def prove_status(packet: StatusPacket, agency: HostedAgency) -> None:
-    """BreaksRule where this status could never be written, by the writer's own checks."""
+    """Raise BreaksRule where this status could never be written, by the writer's own checks."""
     check(status_envelope(packet, agency), (), status_qualifier(packet))
 
 
 def organisation_of(agency: HostedAgency) -> Organisation:
-    """How one of our agencies names itself."""
+    """Return the organisation block of one of our agencies."""
     return Organisation(
         organ_id=agency.code,
         organization_in_charge=fitting(agency.parent_name, DRAFT["recipients/*/name"]),
@@ -396,5 +394,5 @@ def staff_of(person: Staff) -> StaffInfo:
 
 
 def wall_clock(at: datetime) -> datetime:
-    """A time in whole seconds, on the Vietnamese wall clock that the wire writes (edxml.md 6)."""
+    """Return a time in whole seconds, on the Vietnamese wall clock that the wire writes (edxml.md 6)."""
     return local(at).replace(microsecond=0)

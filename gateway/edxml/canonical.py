@@ -1,14 +1,13 @@
 """The fast path (F1-F13): proves, while it reads once, that a file is exactly what our own writer makes, and hashes and
-parses that very same buffer. Raw pieces go in; `Fast` comes out, or None for "not mine". It never says invalid:
-whatever it does not take, the general path decides, and gives the code. A file of at most a megabyte, and any other
-that has no more beside its files where these stay closed, is read here by
-the second reader (F13): libxml2 parses once, and its tree gives the canonical octets, both digests and what the
-schema judges, while `native` takes the model from the octets that are so proved; that reader shares nothing with the
-writer but the closed table of names and the text of S. Anything larger streams
+parses that very buffer. Raw pieces go in; `Fast` comes out, or None for "not mine". It never calls a file invalid: the
+general path decides about every other file, and gives the code. A file of at most a megabyte, or one with no more than
+that beside its files where these stay closed, is read by the second reader (F13): libxml2 parses once, and its tree
+gives the canonical octets, both digests and the schema's input, while `native` takes the model from the octets so
+proved; that reader shares nothing with the writer but the closed table of names and the text of S. Larger files stream
 through `scan`; tests hold the two together.
 
-`resigned_pieces` puts another Signature into a native envelope (W9): the bytes of a new file with the same C, the
-same packet id, terms and receipt, under another key of the same agency."""
+`resigned_pieces` puts another Signature into a native envelope (W9): the bytes of a new file with the same C, the same
+packet id, terms and receipt, under another key of the same agency."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from gateway.ports.services import EnvelopeSigner
 
 _STEP: Final = 1 << 18
-"""The parser is fed at most this much at a time, so that no one text is longer in memory."""
+"""The parser gets at most this many bytes at a time, so that no text is longer in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,42 +58,42 @@ class Fast:
     a: int
     b: int
     tree: etree._Element | None = field(default=None, compare=False, repr=False)
-    """What `schema.holds` judges, where the file without its files' octets is small enough to be held."""
+    """The input of `schema.holds`, where the file without its files' octets is small enough to be held."""
     is_usual: bool = field(default=False, compare=False)
-    """One pattern read all of it (`pattern`): nothing in it is unusual."""
+    """Whether `pattern` read all of it: nothing in it is unusual."""
 
 
 def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
-    """Reads a file of `size` bytes once, in order. None: not a native file, or not one whose digests hold."""
+    """Read a file of `size` bytes once, in order. None: not a native file, or one whose digests do not hold."""
     return (read_small if is_small(size, policy.limits) else read_large)(pieces, size, policy)
 
 
 def read_closed(opener: Callable[[], Iterable[bytes]], size: int, policy: XmlPolicy) -> Fast | None:
-    """As `read_fast`, but the files in it are proved with the rest and stay closed. They pass in pieces, and what stands
-    beside them is held; where that is not small, `opener` is called again for the other reader."""
+    """Read as `read_fast` does, but leave the files closed: proved with the rest and not decoded. They pass in pieces,
+    and the octets beside them are held; where those are not small, `opener` is called again for the other reader."""
     limits = policy.limits
     if not (size <= limits.max_bytes and limits.depth >= _DEEPEST):
         return read_large(opener(), size, policy, opens=False)
     try:
-        found, properties = _read_cut(_cut_of(opener(), size, limits), b"", limits, opens=False)
+        fast, properties = _read_cut(_cut_of(opener(), size, limits), b"", limits, opens=False)
     except _TooMuchBeside:
         return read_large(opener(), size, policy, opens=False)
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
-    return found if _digests_hold(found.signature, found.body_digest, properties) else None
+    return fast if _digests_hold(fast.signature, fast.body_digest, properties) else None
 
 
 def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
-    """By libxml2, which holds the whole file as a tree (F13)."""
+    """Read by libxml2, which holds the whole file as a tree (F13)."""
     try:
-        found, properties = read_tree(_whole(pieces, size), policy.limits, opens=opens)
+        fast, properties = read_tree(_read_exactly(pieces, size), policy.limits, opens=opens)
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
-    return found if _digests_hold(found.signature, found.body_digest, properties) else None
+    return fast if _digests_hold(fast.signature, fast.body_digest, properties) else None
 
 
 def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
-    """By expat, in memory that does not grow with the file (F2-F8)."""
+    """Read by expat, in memory that does not grow with the file (F2-F8)."""
     limits = policy.limits
     if not len(DECLARATION) < size <= limits.max_bytes:
         return None
@@ -118,7 +117,7 @@ def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: 
         signature=parts,
         a=scan.a,
         b=scan.b,
-        tree=None if scan.shown is None else _skeleton(scan.shown),
+        tree=None if scan.parsed_octets is None else _skeleton(scan.parsed_octets),
     )
 
 
@@ -130,15 +129,15 @@ def check_key(
     transport_packet_id: PacketId | None = None,
     transport_kind: Kind | None = None,
 ) -> Binding | None:
-    """F10-F12: the binding whose key made the signature, for the sender that the model names, or None. `bindings` are
-    the candidates active at the time of arrival (K1); what the transport did not say is not compared."""
+    """Return the binding whose key made the signature, for the sender that the model names, or None (F10-F12). `bindings`
+    are the candidates active at the time of arrival (K1); facts that the transport left out are not compared."""
     parts, model = fast.signature, fast.envelope
-    named = hashlib.sha256(parts.certificate_der).hexdigest()
-    if not compare_digest(named, parts.certificate_digest):
+    digest = hashlib.sha256(parts.certificate_der).hexdigest()
+    if not compare_digest(digest, parts.certificate_digest):
         return None
     # Exact text, exact bytes: neither is trimmed, folded or compared by name (F10).
     speaks = (model.sender.organ_id, parts.certificate_der)
-    fitting = [one for one in bindings if (one.code, one.certificate_der) == speaks]
+    fitting = [b for b in bindings if (b.code, b.certificate_der) == speaks]
     if not fitting:
         return None
     binding = fitting[0]
@@ -158,26 +157,26 @@ def check_key(
 
 
 def _digests_hold(parts: SignatureParts, body_digest: Digest, properties_digest: bytes) -> bool:
-    """F9; both are compared in constant time and neither result hides the other."""
+    """Compare both digests in constant time, so that neither result hides the other (F9)."""
     body = compare_digest(parts.body_digest, body_digest)
     return compare_digest(parts.properties_digest, properties_digest.hex()) and body
 
 
-def _whole(pieces: Iterable[bytes], size: int) -> bytes:
-    """F1: exactly as many octets as were announced."""
-    kept, length = [], 0
+def _read_exactly(pieces: Iterable[bytes], size: int) -> bytes:
+    """Read exactly as many octets as were announced (F1)."""
+    chunks, length = [], 0
     for piece in pieces:
-        kept.append(piece)
+        chunks.append(piece)
         length += len(piece)
         if length > size:
             break
     if length != size:
         raise NotMine
-    return b"".join(kept)
+    return b"".join(chunks)
 
 
 def _after_declaration(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """F1: takes the 39 exact bytes off the front; gives the rest in bounded pieces."""
+    """Take the 39 exact bytes off the front and yield the rest in bounded pieces (F1)."""
     head = b""
     for piece in pieces:
         if len(head) < len(DECLARATION):
@@ -194,24 +193,24 @@ def _after_declaration(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def resigned_pieces(
     fast: Fast, raw: Iterable[bytes], signer: EnvelopeSigner, at: datetime
 ) -> Iterator[bytes]:
-    """The new file in pieces; `raw` are the very bytes that `fast` was read from."""
-    said = fast.signature
-    qualifier = Qualifier(packet_id=said.packet_id, kind=said.kind, receipt=said.receipt, terms=said.terms)
-    made = sign_body(fast.body_digest, signer, qualifier, at)
+    """Yield the new file in pieces; `raw` are the very bytes that `fast` was read from."""
+    sig = fast.signature
+    qualifier = Qualifier(packet_id=sig.packet_id, kind=sig.kind, receipt=sig.receipt, terms=sig.terms)
+    new_signature = sign_body(fast.body_digest, signer, qualifier, at)
     position = 0
     for piece in raw:
         start, end = position, position + len(piece)
         if start < fast.a:
             yield piece[: fast.a - start]
         if start <= fast.a < end:
-            yield made
+            yield new_signature
         if end > fast.b:
             yield piece[max(fast.b - start, 0) :]
         position = end
 
 
 MOST_SMALL: Final = 1 << 20
-"""Bytes of the largest file that is read so: a tree takes some six times its file, and a stream takes nothing."""
+"""Bytes of the largest file that is read as a tree, which takes some six times its file."""
 
 _SIGNATURE: Final = f"{{{names.DS}}}Signature"
 _CONTENT: Final = f"{{{QCVN}}}{CONTENT.local}"
@@ -223,7 +222,7 @@ _DEEPEST: Final = 14
 
 
 def is_small(size: int, limits: EnvelopeLimits) -> bool:
-    """Whether this reader answers for a file of that size. None so small reaches the limits that only `scan` counts."""
+    """Tell whether this reader takes a file of that size. No such file reaches the limits that only `scan` counts."""
     return size <= min(_most_beside(limits), limits.max_bytes) and limits.depth >= _DEEPEST
 
 
@@ -231,13 +230,13 @@ def _most_beside(limits: EnvelopeLimits) -> int:
     return min(MOST_SMALL, limits.header_bytes, limits.text_total)
 
 
-def read_tree(data: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tuple[Fast, bytes]:
-    """F1 to F8 of a whole file, and the digest of its SignedProperties. What it says is as good as the digests in its
-    signature, which `read_small` compares. `opens`: the files in it are decoded."""
-    cut = _Cut(len(data))
-    cut.feed(data)
+def read_tree(raw: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tuple[Fast, bytes]:
+    """Read a whole file by F1 to F8, and return it with the digest of its SignedProperties. It is as good as the
+    digests in its signature, which `read_small` compares. `opens`: the files in it are decoded."""
+    cut = _Cut(len(raw))
+    cut.feed(raw)
     cut.end()
-    return _read_cut(cut, data, limits, opens=opens)
+    return _read_cut(cut, raw, limits, opens=opens)
 
 
 def _cut_of(pieces: Iterable[bytes], size: int, limits: EnvelopeLimits) -> _Cut:
@@ -253,23 +252,23 @@ def _cut_of(pieces: Iterable[bytes], size: int, limits: EnvelopeLimits) -> _Cut:
 
 
 class _TooMuchBeside(NotMine):
-    """What stands beside the files is not small, or the text of one is more than letters of base64."""
+    """The octets beside the files are not small, or the text of one holds more than letters of base64."""
 
 
 class _Cut:
-    """A file's octets as they come, without the letters of the files in it; and both digests of all of them (F7). Letters
-    of base64 mean nothing to a parser, and canonical form leaves them as they are: with and without them a file is native
-    or not. Any other content of a file stays in, where it comes in one piece."""
+    """A file's octets without the letters of the files in it, and both digests of all of them (F7). Letters of base64
+    mean nothing to a parser, and canonical form leaves them alone: with and without them a file is equally native. Any
+    other content of a file stays in, where it comes in one piece."""
 
     def __init__(self, most: int) -> None:
-        """`most`: so many octets are kept at most."""
+        """Keep at most `most` octets."""
         self.octets = bytearray()
         self.files: list[tuple[int, int, bool]] = []
-        """Where each file stands, and whether it was left out."""
+        """Place of each file, and whether it was left out."""
         self.size = self.begin = self.end_of_signature = self.a = self.b = 0
         self.file_hash, self.body_hash = hashlib.sha256(), hashlib.sha256()
         self._most = most
-        self._hashed = 0  # of what is kept
+        self._hashed = 0  # of `octets`
         self._start: int | None = None  # of the file that is passing
         self._held_back = b""
 
@@ -294,19 +293,19 @@ class _Cut:
                 raise _TooMuchBeside
             at = length
             if opens >= 0:
-                self._hash_kept()
+                self._hash_octets()
                 at, self._start = end, self.size
 
     def end(self) -> None:
-        """All of it has come. NotMine where S does not stand at its place (F6)."""
+        """Finish after the last piece. NotMine where S does not stand at its place (F6)."""
         self.octets += self._held_back
         self.size += len(self._held_back)
-        self._hash_kept()
+        self._hash_octets()
         if self._start is not None or not self.b:
             raise NotMine
 
     def _pass_file(self, piece: bytes, at: int, start: int) -> int:
-        """Return where the rest of the piece begins."""
+        """Hash the text of a file, and return the place where the rest of the piece begins."""
         end = piece.find(b"<", at)
         text = piece[at:] if end < 0 else piece[at:end]
         plain = is_base64(text)
@@ -323,39 +322,39 @@ class _Cut:
             self._start = None
         return at + len(text)
 
-    def _hash_kept(self) -> None:
-        """The body is all but the declaration and S. Canonical form has no `<` but in tags, so these octets are those tags
-        and nothing else."""
+    def _hash_octets(self) -> None:
+        """Hash the body: all but the declaration and S. Canonical form has no `<` but in tags, so these octets are
+        those tags and nothing else."""
         fresh = bytes(self.octets[self._hashed :])
-        before = len(DECLARATION) if not self._hashed else 0
+        body_start = len(DECLARATION) if not self._hashed else 0
         begin = -1 if self.b else fresh.find(_OPENS)
         if begin >= 0:
             end = fresh.find(_CLOSES, begin) + len(_CLOSES)
             if end < begin or not fresh.startswith(HEADER.end, end):
                 raise NotMine
-            self.body_hash.update(fresh[before:begin])
+            self.body_hash.update(fresh[body_start:begin])
             self.begin, self.end_of_signature = self._hashed + begin, self._hashed + end
             at = self.size - len(fresh)
-            self.a, self.b, before = at + begin, at + end, end
-        self.body_hash.update(fresh[before:])
+            self.a, self.b, body_start = at + begin, at + end, end
+        self.body_hash.update(fresh[body_start:])
         self._hashed = len(self.octets)
 
 
-def _read_cut(cut: _Cut, data: bytes, limits: EnvelopeLimits, *, opens: bool) -> tuple[Fast, bytes]:
-    """As `read_tree`; `data` is only read to open files.
+def _read_cut(cut: _Cut, raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> tuple[Fast, bytes]:
+    """Read as `read_tree` does; `raw` is only read to open files.
 
-    The parser sees a byte only when S is exactly what it says and every tag outside it one of the closed table's, at its
-    path: no comment, instruction, CDATA, declaration, attribute or name but ours comes to it, which keeps each name
-    that it ever met."""
+    The parser sees a byte only when S is exactly its text and every tag outside it is one of the closed table's, at its
+    path: no comment, instruction, CDATA, declaration, attribute or foreign name reaches the parser, which keeps each
+    name that it ever met."""
     octets, begin, end = bytes(cut.octets), cut.begin, cut.end_of_signature
     parts = signature.parse(octets[begin:end])
     if parts is None or end - begin > limits.signature_bytes or not octets.startswith(DECLARATION):
         raise NotMine
     body = octets[len(DECLARATION) : begin] + octets[end:]
     usual = None if opens else pattern.read(body, cut.files, limits)
-    read = usual or native.read(body, data, cut.files, limits, opens=opens)
-    root, element, properties = _proved(octets, parts)
-    found = Fast(
+    read = usual or native.read(body, raw, cut.files, limits, opens=opens)
+    root, element, properties = _prove_canonical(octets, parts)
+    fast = Fast(
         envelope=read.envelope,
         files=read.files,
         findings=read.findings,
@@ -365,14 +364,14 @@ def _read_cut(cut: _Cut, data: bytes, limits: EnvelopeLimits, *, opens: bool) ->
         signature=parts,
         a=cut.a,
         b=cut.b,
-        tree=_bare(root, element),
+        tree=_strip_content(root, element),
         is_usual=usual is not None,
     )
-    return found, hashlib.sha256(properties).digest()
+    return fast, hashlib.sha256(properties).digest()
 
 
-def _tree(cut: bytes) -> etree._Element:
-    """F2: it opens nothing, expands nothing, mends nothing and, without `huge_tree`, stops at a depth of 256."""
+def _parse_tree(cut: bytes) -> etree._Element:
+    """Parse (F2): nothing is opened, expanded or mended, and without `huge_tree` the depth ends at 256."""
     import lxml.etree as etree
 
     try:
@@ -381,40 +380,40 @@ def _tree(cut: bytes) -> etree._Element:
         raise NotMine from why
 
 
-def _proved(cut: bytes, parts: SignatureParts) -> tuple[etree._Element, etree._Element, bytes]:
-    """Has libxml2 write the same octets in its exclusive canonical form, of which no line is ours: all of them (F5), and
-    SignedInfo, which the key covers, in the form of its place (F11). Gives the tree, S in it, and what reference 2
-    covers (F9)."""
+def _prove_canonical(cut: bytes, parts: SignatureParts) -> tuple[etree._Element, etree._Element, bytes]:
+    """Have libxml2 write the same octets in its exclusive canonical form, by code that is not ours: all of them (F5),
+    and SignedInfo, which the key covers, in the form of its place (F11). Return the tree, S in it, and the octets that
+    reference 2 covers (F9)."""
     import lxml.etree as etree
 
     # Any: its types do not know that this form is octets.
     canonical: Any = partial(etree.tostring, method="c14n", exclusive=True, with_comments=False)
-    root = _tree(cut)
+    root = _parse_tree(cut)
     try:
         element = next(root.iter(_SIGNATURE))
-        info, _, _, of_properties = element
-        if canonical(root) != cut[len(DECLARATION) :] or canonical(info) != parts.signed_info:
+        signed_info, _, _, of_properties = element
+        if canonical(root) != cut[len(DECLARATION) :] or canonical(signed_info) != parts.signed_info:
             raise NotMine
         return root, element, canonical(of_properties[0][0])
     except etree.C14NError as why:
         raise NotMine from why
 
 
-def _skeleton(shown: bytes) -> etree._Element | None:
-    """For the schema, from what was proved to be native. None where libxml2 has another opinion: then it is read again."""
+def _skeleton(octets: bytes) -> etree._Element | None:
+    """Make the schema's input from octets proved to be native. None where libxml2 disagrees: a second reading follows."""
     try:
-        root = _tree(shown)
+        root = _parse_tree(octets)
     except NotMine:
         return None
     for content in root.iter(_CONTENT):
         content.text = None
-    for found in root.iter(_SIGNATURE):
-        found.clear()
+    for signature_element in root.iter(_SIGNATURE):
+        signature_element.clear()
     return root
 
 
-def _bare(root: etree._Element, found: etree._Element) -> etree._Element:
+def _strip_content(root: etree._Element, signature_element: etree._Element) -> etree._Element:
     for content in root.iter(_CONTENT):
         content.text = None
-    found.clear()
+    signature_element.clear()
     return root

@@ -1,12 +1,12 @@
-"""The shapes that envelopes come in, as tables: which element may stand where, what else it is called, and what kind of
-value it holds. In: a namespace and a local name. Out: the place it has in the model, or none. `reader` walks these
-tables; a difference between dialects is a row here and never a branch there (edxml.md 1).
+"""The shapes that envelopes come in, as tables: the place of each element, its other names, and the kind of value it
+holds. In: a namespace and a local name. Out: the place it has in the model, or none. `reader` walks these tables; a
+difference between dialects is a row here and never a branch there (edxml.md 1).
 
-And the light tree that a streamed envelope leaves behind: known elements with their short texts, attachments' bytes
-not among them. Absent, empty and blank are the same thing here: None. Other text is kept exactly, spaces included,
-because what was signed is what must be shown; only numbers, dates and flags are read through surrounding white space.
-Dates and times are read as senders write them, and told from the form of the regulation: two digits first means the
-day first, never the month (edxml.md 6)."""
+Also here: the light tree that a streamed envelope leaves behind, known elements with their short texts, without the
+attachments' bytes. Absent, empty and blank are the same thing here: None. Other text is kept exactly, spaces included,
+because the signed text must be the one shown; only numbers, dates and flags are read through surrounding white space.
+Dates and times are read as senders write them and normalised: two digits first means the day first, never the month
+(edxml.md 6)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ XLINK = "http://www.w3.org/1999/xlink"
 
 
 class ElementContent(Enum):
-    """What an element's content is to the reader."""
+    """Kind of content that the reader expects in an element."""
 
     ELEMENTS = "elements"
     TEXT = "text"
@@ -60,7 +60,7 @@ class Dialect:
     aliases: Mapping[str, str]
 
 
-def _of(type_name: str, *, many: bool = False) -> ChildSlot:
+def _group_slot(type_name: str, *, many: bool = False) -> ChildSlot:
     return ChildSlot(ElementContent.ELEMENTS, type_name, many)
 
 
@@ -74,34 +74,34 @@ def _leaves(*names: str) -> dict[str, ChildSlot]:
 
 
 def _types_of(*parts: type) -> dict[str, dict[str, ChildSlot]]:
-    """The types of the elements that these parts of the model are read from, and of all below them."""
-    found: dict[str, dict[str, ChildSlot]] = {}
+    """List the types of the elements that these parts of the model are read from, and of all below them."""
+    types: dict[str, dict[str, ChildSlot]] = {}
     for part in parts:
-        own = found[part.__name__] = {}
+        own = types[part.__name__] = {}
         for row in rows(part):
             slot = ChildSlot(many=row.many, identity=row.wire.identity)
             if row.is_part:
-                slot = _of(row.holds.__name__, many=row.many)
-                found |= _types_of(row.holds)
+                slot = _group_slot(row.holds.__name__, many=row.many)
+                types |= _types_of(row.holds)
             if row.above:
-                own[row.above] = _of(row.above)
-            (found.setdefault(row.above, {}) if row.above else own)[row.local] = slot
-    return found
+                own[row.above] = _group_slot(row.above)
+            (types.setdefault(row.above, {}) if row.above else own)[row.local] = slot
+    return types
 
 
-# What we write is read; beside it stands what others alone write.
+# All elements that we write are read, and those that only other writers have.
 _HEADER = _types_of(Envelope, StatusReport, TraceHeader, Business, Attachment)
 _HEADER["PromulgationInfo"] |= _leaves("Promulgator")
 _HEADER["StaffInfo"] |= _leaves("DepartmentId", "StaffId")
 _HEADER["trace"] = {
-    "TraceHeader": _of("TraceHeader", many=True),
-    "Bussiness": _of("Business"),
+    "TraceHeader": _group_slot("TraceHeader", many=True),
+    "Bussiness": _group_slot("Business"),
     "Paper": _LEAF,
 }
 _HEADER["message"] = {
     **_HEADER["Envelope"],
     **_HEADER["StatusReport"],
-    "ResponseForTask": _of("ResponseForTask", many=True),
+    "ResponseForTask": _group_slot("ResponseForTask", many=True),
 }
 
 _ALIASES = {
@@ -122,31 +122,31 @@ DIALECT_A = Dialect(
     root_type="edxml",
     types={
         **_HEADER,
-        "edxml": {"edXMLEnvelope": _of("envelope"), "AttachmentEncoded": _of("encoded")},
+        "edxml": {"edXMLEnvelope": _group_slot("envelope"), "AttachmentEncoded": _group_slot("encoded")},
         "envelope": {
-            "edXMLHeader": _of("header"),
-            "edXMLBody": _of("body"),
-            "edXMLAttachments": _of("inline"),
+            "edXMLHeader": _group_slot("header"),
+            "edXMLBody": _group_slot("body"),
+            "edXMLAttachments": _group_slot("inline"),
         },
         "header": {
-            "MessageHeader": _of("message"),
-            "TraceHeaderList": _of("trace"),
+            "MessageHeader": _group_slot("message"),
+            "TraceHeaderList": _group_slot("trace"),
             "Signature": _SIGNATURE,
         },
         "body": {
-            "edXMLManifest": _of("manifest"),
-            "edXMLAttachments": _of("inline"),
+            "edXMLManifest": _group_slot("manifest"),
+            "edXMLAttachments": _group_slot("inline"),
             "Content": _LEAF,
         },
-        "manifest": {"Reference": _of("reference", many=True)},
+        "manifest": {"Reference": _group_slot("reference", many=True)},
         "reference": _HEADER["Attachment"],
-        "encoded": {"Attachment": _of("attachment", many=True)},
+        "encoded": {"Attachment": _group_slot("attachment", many=True)},
         "attachment": {
             **_HEADER["Attachment"],
             **_leaves("Format", "FieldName", "MimeType"),
             "ContentTransferEncoded": _FILE,
         },
-        "inline": {"Attachment": _of("inline-attachment", many=True)},
+        "inline": {"Attachment": _group_slot("inline-attachment", many=True)},
         "inline-attachment": {
             **_leaves("AttachmentName", "AttachmentType", "AttachmentSize"),
             "AttachmentData": _FILE,
@@ -162,13 +162,13 @@ DIALECT_B = Dialect(
     types={
         **_HEADER,
         "edxml": {
-            "MessageHeader": _of("message"),
-            "TraceHeaderList": _of("trace"),
-            "Manifest": _of("flat-manifest"),
-            "Attachment": _of("flat-attachment", many=True),
+            "MessageHeader": _group_slot("message"),
+            "TraceHeaderList": _group_slot("trace"),
+            "Manifest": _group_slot("flat-manifest"),
+            "Attachment": _group_slot("flat-attachment", many=True),
             "Signature": _SIGNATURE,
         },
-        "flat-manifest": {"Attachment": _of("flat-attachment", many=True)},
+        "flat-manifest": {"Attachment": _group_slot("flat-attachment", many=True)},
         "flat-attachment": {**_leaves("FileName", "FileType"), "Content": _FILE},
         # the first version writes DocumentType as a text, the later one as elements
         "message": {**_HEADER["message"], "DocumentType": ChildSlot(ElementContent.EITHER, "DocumentType")},
@@ -184,16 +184,16 @@ ROOTS: Mapping[tuple[str, str], Dialect] = {
 }
 
 ROOTS_OF_C = frozenset({(SOAP, "Envelope"), (names.DIALECT_C, "Envelope"), (names.DIALECT_C, "AllDocument")})
-"""Dialect C, the SOAP generation of 2012: named, so that a person knows what came, and refused (edxml.md 9)."""
+"""Dialect C, the SOAP generation of 2012: refused by its name, so that a person knows it (edxml.md 9)."""
 
 ATTACHMENT_NAMES: Mapping[str, tuple[str, str]] = {
     "attachment": ("AttachmentName", "ContentType"),
     "inline-attachment": ("AttachmentName", "AttachmentType"),
     "flat-attachment": ("FileName", "FileType"),
 }
-"""Types of element that carry a file, and what they call its name and its content type."""
+"""Types of element that carry a file, and their elements of its name and content type."""
 
-# What only the .NET flavour writes (edxml.md 8): any one of these makes "A" into "A-net".
+# Only the .NET flavour writes these (edxml.md 8): any one of them makes "A" into "A-net".
 NET_ELEMENTS = frozenset({"DigitalSignature"})
 NET_ATTRIBUTES = frozenset(
     {
@@ -203,7 +203,7 @@ NET_ATTRIBUTES = frozenset(
     }
 )
 
-# Attributes that the samples carry and that say nothing to the model.
+# Attributes that the samples carry and that mean nothing to the model.
 KNOWN_ATTRIBUTES = NET_ATTRIBUTES | {
     ("edXMLManifest", "", "version"),
     ("TraceHeaderList", "", "id"),
@@ -224,18 +224,18 @@ _ANY = re.compile(
 
 
 def read_date(text: str) -> tuple[date | None, bool]:
-    """The date that `text` says (of a time with a zone: the date in Hanoi), and whether it is `yyyy/MM/dd`."""
+    """Return the date that `text` states (of a time with a zone: the date in Hanoi), and whether it is `yyyy/MM/dd`."""
     try:
         if _USUAL_DATE.fullmatch(text):
             return date.fromisoformat(text.replace("/", "-")), True
     except ValueError:
         return None, True
-    moment = _moment(text)
+    moment = _read_moment(text)
     return (None if moment is None else moment.date()), False
 
 
 def read_time(text: str) -> tuple[datetime | None, bool]:
-    """The time that `text` says, a bare date being its midnight, and whether it is `yyyy/MM/dd HH:mm:ss`."""
+    """Return the time that `text` states, midnight for a bare date, and whether it is `yyyy/MM/dd HH:mm:ss`."""
     usual = _USUAL_TIME.fullmatch(text)
     try:
         if usual:
@@ -243,14 +243,14 @@ def read_time(text: str) -> tuple[datetime | None, bool]:
             return datetime(year, month, day, hour, minute, second, tzinfo=VIETNAM), True
     except ValueError:
         return None, True
-    return _moment(text), False
+    return _read_moment(text), False
 
 
-def _moment(text: str) -> datetime | None:
-    found = _ANY.fullmatch(text.strip())
-    if found is None:
+def _read_moment(text: str) -> datetime | None:
+    match = _ANY.fullmatch(text.strip())
+    if match is None:
         return None
-    part = found.groupdict()
+    part = match.groupdict()
     try:
         moment = datetime(
             int(part["y1"] or part["y2"]),
@@ -260,14 +260,14 @@ def _moment(text: str) -> datetime | None:
             int(part["i"] or 0),
             int(part["s"] or 0),
             int((part["f"] or "0").ljust(6, "0")[:6]),
-            tzinfo=_zone(part["z"]),
+            tzinfo=_read_zone(part["z"]),
         )
         return moment.astimezone(VIETNAM)
     except (ValueError, OverflowError):
         return None
 
 
-def _zone(text: str | None) -> timezone:
+def _read_zone(text: str | None) -> timezone:
     if text is None:
         return VIETNAM
     if text == "Z":
@@ -284,26 +284,26 @@ MOST_FINDINGS = 200
 
 
 Place: TypeAlias = "tuple[Place | None, str, int]"
-"""Where an element stands: its parent's place, None of the root; its name; and a number that tells it from others of its
-name, 0 where no other may stand. In words only when somebody asks."""
+"""Place of an element: its parent's place (None of the root), its name, and a number among those of its name, 0 where it
+may not be repeated. It is made into words only when it is needed."""
 
 ROOT: Place = (None, "", 0)
 
 
 def in_words(place: Place) -> str:
-    """A path from below the root."""
+    """Return a place as a path from below the root."""
     above, name, number = place
     if above is None:
         return ""
     step = f"{name}[{number}]" if number else name
-    before = in_words(above)
-    return f"{before}/{step}" if before else step
+    parent_path = in_words(above)
+    return f"{parent_path}/{step}" if parent_path else step
 
 
 @dataclass(slots=True)
 class KnownElement:
-    """One element that the dialect's table knows, and in order what stands in it: the `texts` of those that hold nothing
-    else, and `children`. `value` is its own text, where it may hold either."""
+    """One element that the dialect's table knows, with its content in order: `texts` of the elements that hold text
+    alone, and `children`. `value` is its own text, where it may hold either."""
 
     place: Place
     value: str = ""
@@ -311,11 +311,11 @@ class KnownElement:
     children: dict[str, list[KnownElement]] = field(default_factory=dict)
 
     @property
-    def where(self) -> str:
+    def location(self) -> str:
         return in_words(self.place)
 
     def below(self, name: str, number: int = 0) -> str:
-        """Where a text of that name stands in it."""
+        """Return the place of a text of that name in it."""
         return in_words((self.place, name, number))
 
     @property
@@ -323,70 +323,70 @@ class KnownElement:
         return bool(self.texts or self.children or self.value.strip(XML_SPACE))
 
     def says(self, name: str) -> bool:
-        """Whether there is anything in the first of that name, element or text."""
+        """Tell whether the first child of that name, element or text, holds anything."""
         if name in self.texts:
             return bool(self.texts[name][0].strip(XML_SPACE))
         return name in self.children and self.children[name][0].says_something
 
-    def one(self, name: str) -> KnownElement | None:
-        """The first child of that name; a doubled single element was reported when it was met."""
-        found = self.children.get(name)
-        return found[0] if found else None
+    def first(self, name: str) -> KnownElement | None:
+        """Return the first child of that name; a doubled single element was reported when it was met."""
+        children = self.children.get(name)
+        return children[0] if children else None
 
     def many(self, name: str) -> list[KnownElement]:
         return self.children.get(name, [])
 
     def path(self, *names: str) -> KnownElement | None:
-        """The first element down a path of single ones."""
+        """Return the first element down a path of single ones."""
         node: KnownElement | None = self
         for name in names:
-            node = node.one(name) if node else None
+            node = node.first(name) if node else None
         return node
 
 
 class Notes:
-    """Gathers findings, at most `MOST_FINDINGS`, then one that says there were more."""
+    """Findings, at most `MOST_FINDINGS`, then one that counts the others."""
 
     def __init__(self) -> None:
-        self._found: list[Finding] = []
+        self._findings: list[Finding] = []
         self._more = 0
 
-    def add(self, code: str, where: str = "", detail: str = "") -> None:
-        if len(self._found) < MOST_FINDINGS:
-            self._found.append(Finding(code=code, where=where, detail=detail))
+    def add(self, code: str, place: str = "", detail: str = "") -> None:
+        if len(self._findings) < MOST_FINDINGS:
+            self._findings.append(Finding(code=code, place=place, detail=detail))
         else:
             self._more += 1
 
     def __iter__(self) -> Iterator[Finding]:
-        yield from self._found
+        yield from self._findings
         if self._more:
             yield Finding(code="MORE", detail=f"{self._more} findings more are not listed")
 
 
 class Leaves:
-    """Reads typed values out of nodes and notes what is unusual about them."""
+    """Reader of typed values out of nodes; unusual ones are noted."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
 
     def text(self, node: KnownElement | None, name: str) -> str | None:
-        found = node.texts.get(name) if node is not None else None
-        return found[0] if found and found[0].strip(XML_SPACE) else None
+        texts = node.texts.get(name) if node is not None else None
+        return texts[0] if texts and texts[0].strip(XML_SPACE) else None
 
     def texts(self, node: KnownElement | None, name: str) -> tuple[str, ...]:
-        """Of those that may stand more than once."""
-        found = node.texts.get(name, ()) if node is not None else ()
-        return tuple(text for text in found if text.strip(XML_SPACE))
+        """Return the texts of an element that may be repeated."""
+        texts = node.texts.get(name, ()) if node is not None else ()
+        return tuple(text for text in texts if text.strip(XML_SPACE))
 
     def identity(self, node: KnownElement | None, name: str) -> str | None:
-        """Exactly as read (F10): what the certificate is bound to is this text, with no trimming or folding."""
-        found = node.texts.get(name) if node is not None else None
-        return self._identity(node, name, 0, found[0]) if node is not None and found else None
+        """Return an identity exactly as read, without trimming or folding: the certificate is bound to this text (F10)."""
+        texts = node.texts.get(name) if node is not None else None
+        return self._identity(node, name, 0, texts[0]) if node is not None and texts else None
 
     def identities(self, node: KnownElement, name: str) -> tuple[str, ...]:
-        """Of those that may stand more than once."""
-        found = (self._identity(node, name, n, text) for n, text in enumerate(node.texts.get(name, ()), 1))
-        return tuple(filter(None, found))
+        """Return the identities of an element that may be repeated."""
+        ids = (self._identity(node, name, n, text) for n, text in enumerate(node.texts.get(name, ()), 1))
+        return tuple(filter(None, ids))
 
     def _identity(self, node: KnownElement, name: str, number: int, text: str) -> str | None:
         bare = text.strip(XML_SPACE)
@@ -399,18 +399,18 @@ class Leaves:
             )
         return text if bare else None
 
-    def number(self, node: KnownElement | None, name: str, known: range | None = None) -> int | None:
+    def number(self, node: KnownElement | None, name: str, valid_range: range | None = None) -> int | None:
         bare = self._bare(node, name)
         if node is None or not bare:
             return None
         if not _NUMBER.fullmatch(bare):
             self._notes.add("NUMBER", node.below(name), f"not a whole number: {bare[:40]!r}")
             return None
-        value = int(bare)
-        if known is not None and value not in known:
-            detail = f"{value} is outside {known.start} to {known.stop - 1}"
+        number = int(bare)
+        if valid_range is not None and number not in valid_range:
+            detail = f"{number} is outside {valid_range.start} to {valid_range.stop - 1}"
             self._notes.add("VALUE", node.below(name), detail)
-        return value
+        return number
 
     def flag(self, node: KnownElement | None, name: str) -> bool | None:
         bare = self._bare(node, name)
@@ -433,13 +433,13 @@ class Leaves:
         bare = self._bare(node, name)
         if node is None or not bare:
             return None
-        value, usual = read(bare)
-        if value is None:
+        moment, usual = read(bare)
+        if moment is None:
             self._notes.add("DATE-UNREADABLE", node.below(name), f"not a date: {bare[:40]!r}")
         elif not usual:
-            self._notes.add("DATE-FORM", node.below(name), f"read as {value}, written {bare[:40]!r}")
-        return value
+            self._notes.add("DATE-FORM", node.below(name), f"read as {moment}, written {bare[:40]!r}")
+        return moment
 
     def _bare(self, node: KnownElement | None, name: str) -> str:
-        found = node.texts.get(name) if node is not None else None
-        return found[0].strip(XML_SPACE) if found else ""
+        texts = node.texts.get(name) if node is not None else None
+        return texts[0].strip(XML_SPACE) if texts else ""

@@ -1,7 +1,7 @@
-"""The frozen model that mirrors the XML of one packet, and the one table of its elements: beside each attribute stands the
-element that holds it, in the order of the file, with the length that we write at most. From it `names` makes the closed
-table of the writer, `dialects` what a reader knows, `model` the reading; here it makes texts of the model, ready to be put
-in order. Text is as it stands in the canonical octets; absent is None, never invented. Dates, times and numbers get their
+"""The frozen model that mirrors the XML of one packet, and the one table of its elements: each attribute names the
+element that holds it, in the order of the file, with the greatest length that we write. `names` makes the writer's
+closed table from it, `dialects` the reader's table, `model` the reading; here it turns the model into texts, ready to
+be put in order. Text is as in the canonical octets; absent is None, never invented. Dates, times and numbers get their
 one written form here (`edxml.md` 6), and `BreaksRule` is raised for a value that has none."""
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from gateway.errors import BreaksRule
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The element of an attribute: its path below the element of its part, and how long a text we write there. `known`: the
-    numbers that mean something. `words`: how yes and no are written. `identity`: it is read exactly as it stands (F10)."""
+    """The element of an attribute: its path below the element of its part, and the length of the longest text we write.
+    `known`: the numbers that mean something. `words`: the texts of yes and no. `identity`: it is read exactly (F10)."""
 
     path: str
     longest: int = 0
-    known: range | None = None
+    valid_range: range | None = None
     words: tuple[str, str] = ("1", "0")
     identity: bool = False
 
@@ -36,7 +36,7 @@ def _id(path: str, longest: int) -> Wire:
     return Wire(path, longest, identity=True)
 
 
-_CODE, _ECHOED_ID = _D["recipients/*/code"].longest, 1020  # what another system wrote has the reader's length
+_CODE, _ECHOED_ID = _D["recipients/*/code"].longest, 1020  # ids of other systems have the reader's length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +133,8 @@ class ReplacementInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Business:
-    """`Bussiness`, as the wire misspells it: 0 new, 1 recall, 2 update, 3 replacement. The reason has behind it what
-    `domain.notice_words` says."""
+    """`Bussiness`, as the wire misspells it: 0 new, 1 recall, 2 update, 3 replacement. The reason ends with the words
+    of `domain.notice_words`."""
 
     document_id: Annotated[str | None, _id("DocumentId", _ECHOED_ID)] = None
     doc_type: Annotated[int | None, Wire("BussinessDocType")] = None
@@ -147,7 +147,7 @@ class Business:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """What a line of the manifest says of a file, and the same beside its bytes; the bytes themselves are a
+    """A file as its line of the manifest describes it, and the same beside its bytes, which are a
     `domain.proof.FileSlice`."""
 
     content_id: Annotated[str | None, _id("ContentId", 255)] = None
@@ -158,7 +158,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
-    """What `MessageHeader` says in a status alone."""
+    """The elements that `MessageHeader` has in a status alone."""
 
     staff: Annotated[StaffInfo | None, Wire("StaffInfo")] = None
     code: Annotated[str, Wire("StatusCode", 2)]
@@ -202,10 +202,10 @@ _LONGEST = {date: 10, datetime: 19, int: 9}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One row of the table. `above`: the element around it that holds nothing else of its own, if any. `holds`: the type
-    of one value. `is_text`: it is read as one text, as it stands. `written`: what makes a text or a tree of one; None where
-    it is a text."""
+class WireField:
+    """One row of the table. `above`: the element around it that holds nothing else of its own, if any. `holds`: the
+    type of one value. `is_text`: it is read as one unchanged text. `written`: makes a text or a tree of one value; None
+    for a text."""
 
     attribute: str
     above: str
@@ -216,29 +216,29 @@ class Row:
     is_text: bool
     many: bool
     longest: int
-    written: Callable[[Any], str | Outline] | None
+    to_wire: Callable[[Any], str | Outline] | None
 
 
 @cache
-def rows(part: type) -> tuple[Row, ...]:
-    """The elements of a part of the model, in their order."""
+def rows(part: type) -> tuple[WireField, ...]:
+    """List the elements of a part of the model, in their order."""
     return tuple(_rows(part))
 
 
 @cache
-def _table(part: type) -> tuple[Sequence[Row], Callable[[object], Sequence[Any]]]:
-    """The rows of a part, and what looks at their values in one go."""
+def _table(part: type) -> tuple[Sequence[WireField], Callable[[object], Sequence[Any]]]:
+    """Return the rows of a part, and a getter of all their values."""
     return rows(part), attrgetter(*(row.attribute for row in rows(part)))
 
 
-def _rows(part: type) -> Iterator[Row]:
+def _rows(part: type) -> Iterator[WireField]:
     for attribute, hint in get_type_hints(part, include_extras=True).items():
-        found = annotated(hint)
-        if found is None:
+        annotation = annotated(hint)
+        if annotation is None:
             continue
-        inner, holds, wire = found
+        inner, holds, wire = annotation
         above, _, local = wire.path.rpartition("/")
-        yield Row(
+        yield WireField(
             attribute=attribute,
             above=above,
             local=local,
@@ -248,14 +248,14 @@ def _rows(part: type) -> Iterator[Row]:
             is_text=holds is str and not wire.identity and get_origin(inner) is not tuple,
             many=get_origin(inner) is tuple,
             longest=wire.longest or _LONGEST.get(holds, max(map(len, wire.words))),
-            written=_written_by(holds, wire),
+            to_wire=_writer_for(holds, wire),
         )
 
 
-def _written_by(holds: type, wire: Wire) -> Callable[[Any], str | Outline] | None:
+def _writer_for(holds: type, wire: Wire) -> Callable[[Any], str | Outline] | None:
     if holds is bool:
         yes, no = wire.words
-        return lambda value: yes if value else no
+        return lambda flag: yes if flag else no
     if is_dataclass(holds):
         return outline
     texts: Mapping[type, Callable[[Any], str]] = {int: _number, date: _date, datetime: _time}
@@ -263,21 +263,21 @@ def _written_by(holds: type, wire: Wire) -> Callable[[Any], str | Outline] | Non
 
 
 def outline(part: object) -> dict[str, Any]:
-    """What a part says, as texts under the local names of its elements; nothing for what is absent. Any: as `Outline`."""
-    told: dict[str, Any] = {}
+    """Return a part's values as texts under the local names of its elements, without absent ones. Any: as `Outline`."""
+    texts: dict[str, Any] = {}
     kind: type = part.__class__
-    known, values_of = _table(kind)
-    for row, value in zip(known, values_of(part), strict=True):
+    part_rows, values_of = _table(kind)
+    for row, value in zip(part_rows, values_of(part), strict=True):
         if value is None or (row.many and not value):
             continue
-        if row.written is not None:
-            value = [row.written(one) for one in value] if row.many else row.written(value)
-        (told.setdefault(row.above, {}) if row.above else told)[row.local] = value
-    return told
+        if row.to_wire is not None:
+            value = [row.to_wire(v) for v in value] if row.many else row.to_wire(value)
+        (texts.setdefault(row.above, {}) if row.above else texts)[row.local] = value
+    return texts
 
 
 def outline_header(envelope: Envelope) -> Outline:
-    """MessageHeader and TraceHeaderList."""
+    """Return MessageHeader and TraceHeaderList."""
     message, trace = outline(envelope), dict[str, Any]()
     if envelope.status is not None:
         message |= outline(envelope.status)
@@ -288,37 +288,37 @@ def outline_header(envelope: Envelope) -> Outline:
     return {"MessageHeader": message, "TraceHeaderList": trace}
 
 
-def _number(value: int) -> str:
-    if not 0 <= value <= _MAX_NUMBER:
-        raise BreaksRule(f"the number {value} cannot be written; expected 0 to {_MAX_NUMBER}")
-    return str(value)
+def _number(number: int) -> str:
+    if not 0 <= number <= _MAX_NUMBER:
+        raise BreaksRule(f"the number {number} cannot be written; expected 0 to {_MAX_NUMBER}")
+    return str(number)
 
 
-def _date(value: date) -> str:
-    return f"{value.year:04}/{value.month:02}/{value.day:02}"
+def _date(day: date) -> str:
+    return f"{day.year:04}/{day.month:02}/{day.day:02}"
 
 
-def _time(value: datetime) -> str:
-    """The wall clock in Hanoi, in whole seconds."""
-    if value.tzinfo is None:
+def _time(at: datetime) -> str:
+    """Write the wall clock in Hanoi, in whole seconds."""
+    if at.tzinfo is None:
         raise BreaksRule("a time without a zone cannot be written; give an aware time")
     try:
-        local = value.astimezone(VIETNAM)
+        local = at.astimezone(VIETNAM)
     except OverflowError as error:
-        raise BreaksRule(f"the time {value} is out of range") from error
+        raise BreaksRule(f"the time {at} is out of range") from error
     return f"{_date(local)} {local.hour:02}:{local.minute:02}:{local.second:02}"
 
 
 def value_at(model: Envelope, path: str) -> Any:
-    """The value of an element, by its path in MessageHeader. Any: each has its own type."""
+    """Return the value of an element, by its path in MessageHeader. Any: each has its own type."""
     value: Any = model
     for row in _rows_to(path):
         value = getattr(value, row.attribute) if value is not None else None
     return value
 
 
-def _rows_to(path: str, part: type = Envelope) -> tuple[Row, ...]:
-    """The rows that lead to an element; of a part of one attribute each at most."""
+def _rows_to(path: str, part: type = Envelope) -> tuple[WireField, ...]:
+    """Return the rows that lead to an element: those of the parts around it, then its own."""
     for row in rows(part):
         if row.wire.path == path:
             return (row,)
@@ -327,61 +327,61 @@ def _rows_to(path: str, part: type = Envelope) -> tuple[Row, ...]:
     raise LookupError(f"no element of {part.__name__} stands at {path}")
 
 
-def _ways(fields: Iterable[Field], above: str = "", part: str = "") -> Iterator[tuple[_Way, _Way, int]]:
-    """Of each field that travels in an element of its own: the way to it in a draft, that in an envelope, and the largest
-    number that the element takes. A way is an attribute, and before it the part that has it, if it is one."""
-    for each in fields:
-        if each.is_part and each.rule.wire:
-            yield from _ways(fields_of(each.holds), f"{each.rule.wire}/", each.attribute)
-        elif each.rule.wire:
-            *around, row = _rows_to(f"{above}{each.rule.wire}")
-            model = around[0].attribute if around else "", row.attribute
-            yield (part, each.attribute), model, 0 if each.is_list else each.rule.most
+def _paths(fields: Iterable[Field], above: str = "", part: str = "") -> Iterator[tuple[_Path, _Path, int]]:
+    """Yield, for each field that travels in an element of its own, its path in a draft, its path in an envelope, and
+    the largest number that the element takes. A path is an attribute, and before it the part that has it, if any."""
+    for field in fields:
+        if field.is_part and field.rule.wire:
+            yield from _paths(fields_of(field.holds), f"{field.rule.wire}/", field.attribute)
+        elif field.rule.wire:
+            *parents, row = _rows_to(f"{above}{field.rule.wire}")
+            model = parents[0].attribute if parents else "", row.attribute
+            yield (part, field.attribute), model, 0 if field.is_list else field.rule.most
 
 
-_Way: TypeAlias = tuple[str, str]
-_Group: TypeAlias = tuple[str, Callable[[object], Sequence[Any]], list[tuple[_Way, int]]]
+_Path: TypeAlias = tuple[str, str]
+_Group: TypeAlias = tuple[str, Callable[[object], Sequence[Any]], list[tuple[_Path, int]]]
 
 
-def _grouped(ways: Iterable[tuple[_Way, _Way, int]]) -> Iterator[_Group]:
-    """By the part that they are read from, with what looks at all that is read there in one go."""
-    groups: dict[str, list[tuple[str, _Way, int]]] = {}
-    for (part, name), to, most in ways:
+def _group_by_part(paths: Iterable[tuple[_Path, _Path, int]]) -> Iterator[_Group]:
+    """Group paths by the part that they are read from, with a getter of all values of that part."""
+    groups: dict[str, list[tuple[str, _Path, int]]] = {}
+    for (part, name), to, most in paths:
         groups.setdefault(part, []).append((name, to, most))
-    for part, found in groups.items():
-        names = (name for name, _, _ in found)
-        yield part, attrgetter(*names, "__class__"), [(to, most) for _, to, most in found]
+    for part, fields in groups.items():
+        names = (name for name, _, _ in fields)
+        yield part, attrgetter(*names, "__class__"), [(to, most) for _, to, most in fields]
 
 
-_OUT = list(_grouped(_ways(FIELDS)))
-_IN = list(_grouped((model, draft, 0) for draft, model, _ in _ways(FIELDS)))
+_OUT = list(_group_by_part(_paths(FIELDS)))
+_IN = list(_group_by_part((model, draft, 0) for draft, model, _ in _paths(FIELDS)))
 _PARTS: Mapping[str, Callable[..., object]] = {
     row.attribute: row.holds for row in rows(Envelope) if row.is_part
 }
 
 
 def attributes_of(draft: Draft) -> dict[str, Any]:
-    """The attributes of an envelope that carry fields of the draft. Any: each has its own type."""
-    return _carried(draft, _OUT, _PARTS)
+    """Return the attributes of an envelope that carry fields of the draft. Any: each has its own type."""
+    return _copy_fields(draft, _OUT, _PARTS)
 
 
 def fields_in(model: Envelope) -> dict[str, Any]:
-    """The attributes of a draft that the envelope carries. Any: each has its own type."""
-    return _carried(model, _IN, {"signer": lambda **said: Signer(**{"name": ""} | said)})
+    """Return the attributes of a draft that the envelope carries. Any: each has its own type."""
+    return _copy_fields(model, _IN, {"signer": lambda **attributes: Signer(**{"name": ""} | attributes)})
 
 
-def _carried(
+def _copy_fields(
     source: object, groups: Iterable[_Group], parts: Mapping[str, Callable[..., object]]
 ) -> dict[str, Any]:
-    said: dict[str, dict[str, Any]] = {"": {}}
-    for part, values_of, ways in groups:
-        thing = getattr(source, part) if part else source
-        if thing is None:
+    by_part: dict[str, dict[str, Any]] = {"": {}}
+    for part, values_of, paths in groups:
+        holder = getattr(source, part) if part else source
+        if holder is None:
             continue
-        for ((around, name), most), value in zip(ways, values_of(thing), strict=False):
+        for ((target_part, name), most), value in zip(paths, values_of(holder), strict=False):
             if value is None or value == ():
                 continue
-            if around not in said:
-                said[around] = {}
-            said[around][name] = most if most and value > most else value
-    return said.pop("") | {name: parts[name](**inside) for name, inside in said.items()}
+            if target_part not in by_part:
+                by_part[target_part] = {}
+            by_part[target_part][name] = most if most and value > most else value
+    return by_part.pop("") | {name: parts[name](**inside) for name, inside in by_part.items()}

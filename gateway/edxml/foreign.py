@@ -1,8 +1,8 @@
-"""Envelopes of an axis that writes them anew: what one says of itself, and what it is where the session with that axis
-vouches for it. In: a file, or its opener. Out: `Said`, the words by which an axis routes and finds it again; or
-`Verified` with path "axis", which nobody signed. Its body digest is one of the content alone: two copies that differ
-in what axes change (order, trace, Direction, how files are packed) have the same one (A9). Streams: no file is whole
-in memory, unless it is wrapped as a JSON string, and then it is small."""
+"""Envelopes of an axis that writes them anew: the words that an axis needs to route and find one, and its content where the
+session with that axis vouches for it. In: a file, or its opener. Out: `Said`; or `Verified` with path "axis", which has
+no verified signature. Its body digest is one of the content alone: two copies that differ in the parts that axes change
+(order, trace, Direction, how files are packed) have the same one (A9). Streams: no file is whole in memory, unless it is
+wrapped as a JSON string, and then it is small."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _URGENT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What an envelope says of itself. `identity` is the same in every copy: of a document its id, of a status what it
-    says of which document, and when."""
+class EnvelopeSummary:
+    """The words of an envelope about itself. `identity` is the same in every copy: of a document its id; of a status its
+    code, its time and the document's id."""
 
     kind: str
     sender: str
@@ -41,25 +41,23 @@ class Said:
     is_urgent: bool
 
 
-def said(opener: Callable[[], BinaryIO], limits: EnvelopeLimits) -> Said | None:
-    """None for what is no envelope that we read."""
+def summarise(opener: Callable[[], BinaryIO], limits: EnvelopeLimits) -> EnvelopeSummary | None:
+    """Summarise an envelope; None for a file that is no envelope we read."""
     try:
         model = reader.read(pieces(opener), limits).envelope
     except MalformedXml:
         return None
-    about, status = model.response_for[0] if model.response_for else None, model.status
+    target, status = model.response_for[0] if model.response_for else None, model.status
     identity = f"{model.kind} {_sender(model)} {model.document_id or ''}"
     notation = f"{model.code.number or ''}/{model.code.notation or ''}" if model.code else ""
-    named = model.to
+    receivers = model.to
     if status is not None:
         when = status.timestamp.isoformat() if status.timestamp else ""
-        identity = (
-            f"{model.kind} {_sender(model)} {(about.document_id if about else '') or ''} {status.code} {when}"
-        )
-        notation = (about.code if about else "") or ""
-    codes = [about.organ_id if about else None] if status is not None else [one.organ_id for one in named]
+        identity = f"{model.kind} {_sender(model)} {(target.document_id if target else '') or ''} {status.code} {when}"
+        notation = (target.code if target else "") or ""
+    codes = [target.organ_id if target else None] if status is not None else [r.organ_id for r in receivers]
     priority = model.other.priority if model.other else None
-    return Said(
+    return EnvelopeSummary(
         kind=model.kind.value,
         sender=_sender(model),
         recipients=tuple(code.strip() for code in codes if code),
@@ -82,21 +80,21 @@ class Unsigned:
     is_signed: bool
 
 
-def examine(given: EnvelopeSource, limits: EnvelopeLimits) -> Unsigned:
-    """The envelope as its axis gave it. MalformedXml when it cannot be read, or names no sender."""
-    if given.size > limits.max_bytes:
-        detail = f"the file has {given.size} bytes; at most {limits.max_bytes} are read"
+def examine(source: EnvelopeSource, limits: EnvelopeLimits) -> Unsigned:
+    """Read the envelope as its axis gave it. MalformedXml when it cannot be read, or names no sender."""
+    if source.size > limits.max_bytes:
+        detail = f"the file has {source.size} bytes; at most {limits.max_bytes} are read"
         raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
     hasher = hashlib.sha256()
-    read = reader.read(_hashed(given.open(), hasher.update), limits)
+    read = reader.read(_hash_pieces(source.open(), hasher.update), limits)
     octets = None
-    if any(each.code == "JSON-WRAPPED" for each in read.findings):
-        octets = unwrapped(given, limits)
+    if any(finding.code == "JSON-WRAPPED" for finding in read.findings):
+        octets = unwrap(source, limits)
         read = replace(reader.read([octets], limits, source="canonical"), findings=read.findings)
     model = read.envelope
     if not _sender(model):
         detail = "exactly one From with exactly one OrganId is needed, and there is none"
-        raise MalformedXml("ENV-DIALECT", detail, step=4, where="From/OrganId")
+        raise MalformedXml("ENV-DIALECT", detail, step=4, location="From/OrganId")
     signed = SignedEnvelope(
         model=model,
         kind=model.kind,
@@ -104,22 +102,22 @@ def examine(given: EnvelopeSource, limits: EnvelopeLimits) -> Unsigned:
         sender_code=_sender(model),
         body_digest=content_digest(model, read.files),
         file_digest=Digest.of_bytes(hasher.digest()),
-        file_size=given.size,
+        file_size=source.size,
         packet_id=None,
         signing_time=None,
         certificate_der=b"",
         algorithm="",
         files=read.files,
         findings=read.findings,
-        steps=_steps(given.size),
+        steps=_steps(source.size),
     )
-    found = read.signature
-    is_signed = found is not None and found.in_xmldsig and bool(found.value and found.certificate)
+    shape = read.signature
+    is_signed = shape is not None and shape.in_xmldsig and bool(shape.value and shape.certificate)
     return Unsigned(verified=Verified(signed=signed, canonical=octets), is_signed=is_signed)
 
 
 def content_digest(model: Envelope, files: Iterable[FileSlice]) -> Digest:
-    """Over what the sender said and what its files hold, and nothing that an axis adds or changes."""
+    """Digest the sender's words and the content of the files, without the parts that an axis adds or changes."""
     bare = replace(
         model,
         trace=(),
@@ -128,45 +126,45 @@ def content_digest(model: Envelope, files: Iterable[FileSlice]) -> Digest:
         other=replace(model.other, direction=None) if model.other else None,
     )
     try:
-        told = _kept(outline_header(bare))
-    except BreaksRule:  # a number or time that nobody can write
-        told = {"model": repr(bare)}
-    held = [[one.name, one.sha256 or "", one.size or 0, one.damaged or ""] for one in files]
-    text = json.dumps([model.kind.value, told, held], ensure_ascii=False, sort_keys=True)
+        header = _prune(outline_header(bare))
+    except BreaksRule:  # a number or time that has no written form
+        header = {"model": repr(bare)}
+    file_rows = [[file.name, file.sha256 or "", file.size or 0, file.damaged or ""] for file in files]
+    text = json.dumps([model.kind.value, header, file_rows], ensure_ascii=False, sort_keys=True)
     return Digest.of_bytes(hashlib.sha256(_DOMAIN + text.encode("utf-8", "surrogatepass")).digest())
 
 
-def _kept(value: object) -> object:
-    """Without what is absent or empty."""
+def _prune(value: object) -> object:
+    """Drop absent and empty values."""
     if isinstance(value, dict):
-        return {key: kept for key, each in value.items() if (kept := _kept(each)) not in (None, {}, [], "")}
+        return {key: bare for key, v in value.items() if (bare := _prune(v)) not in (None, {}, [], "")}
     if isinstance(value, list | tuple):
-        return [_kept(each) for each in value]
+        return [_prune(v) for v in value]
     return value
 
 
-def _hashed(given: Iterable[bytes], update: Callable[[bytes], object]) -> Iterator[bytes]:
-    for piece in given:
+def _hash_pieces(stream: Iterable[bytes], update: Callable[[bytes], object]) -> Iterator[bytes]:
+    for piece in stream:
         update(piece)
         yield piece
 
 
-def unwrapped(given: EnvelopeSource, limits: EnvelopeLimits) -> bytes:
-    """The octets that the file's slices count in, whole: a transport that wraps a file sends small ones."""
-    if given.size > limits.general_max_bytes:
-        detail = f"a file inside a JSON string may have {limits.general_max_bytes} bytes, it has {given.size}"
+def unwrap(file: EnvelopeSource, limits: EnvelopeLimits) -> bytes:
+    """Return all octets that the file's slices count in: a transport that wraps a file sends small ones."""
+    if file.size > limits.general_max_bytes:
+        detail = f"a file inside a JSON string may have {limits.general_max_bytes} bytes, it has {file.size}"
         raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
-    return b"".join(OctetSource(given.open(), limits.max_bytes))
+    return b"".join(OctetSource(file.open(), limits.max_bytes))
 
 
 def _steps(size: int) -> tuple[Step, ...]:
-    done = {1: f"{size} bytes", 2: "", 3: "", 4: ""}
+    details = {1: f"{size} bytes", 2: "", 3: "", 4: ""}
     return tuple(
-        Step(n=n, name=name, ok=True if n in done else None, detail=done.get(n, ""))
+        Step(n=n, name=name, ok=True if n in details else None, detail=details.get(n, ""))
         for n, name in STEPS.items()
     )
 
 
 def signature_finding(code: str, detail: str) -> Finding:
-    """That the file's own signature proves nothing, and why: axes that write files anew break it."""
-    return Finding(code=code, where="Signature", detail=detail)
+    """Note that the file's own signature proves nothing, and why: axes that write files anew break it."""
+    return Finding(code=code, place="Signature", detail=detail)

@@ -1,9 +1,9 @@
 """An envelope of ours in the form that an axis wants: without its signature, or in the .NET flavour (edxml.md 8). In: the
-standard file, signed by our own writer, and the form's name. Out: another file of the same meaning: the same identity,
-the same said, the coded bytes of the files in it untouched. The same file in the same form is the same bytes each time,
-so nothing of it need be kept to send it again; it is spliced together while it is read and never held whole.
+standard file, signed by our own writer, and the form's name. Out: another file of the same meaning: the same identity, the
+same words, the coded bytes of the files in it untouched. The same file in the same form gives the same bytes each time, so
+a copy need not be stored to send it again; it is spliced together while it is read and never held whole.
 
-Nobody has signed what comes out: only an axis whose own session vouches for the sender may carry it."""
+The new file is unsigned: only an axis whose own session vouches for the sender may carry it."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
 
 Opener = Callable[[], BinaryIO]
 Piece = bytes | tuple[int, int]
-"""What stands in the file: bytes, or a part of the standard file from one place to another."""
+"""A part of the new file: bytes, or a range of the standard file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shaped:
-    """A file in another form; `open` reads it from its beginning, as often as one likes."""
+    """A file in another form; `open` reads it from its beginning, as often as needed."""
 
     handed: Handed
     open: Opener
 
 
-def shaped(form: Form, opener: Opener, size: int, policy: XmlPolicy) -> Shaped | None:
-    """The file in that form; None where it is no file of our own writer, and leaves as it is. Sync: one pass to read it,
-    one for the digest."""
+def reshape(form: Form, opener: Opener, size: int, policy: XmlPolicy) -> Shaped | None:
+    """Return the file in that form; None where it is no file of our own writer, which leaves unchanged. Sync: one pass
+    to read it, one for the digest."""
     fast = canonical.read_closed(partial(pieces, opener), size, policy)
     if fast is None:
         return None
     parts: Sequence[Piece] = ((0, fast.a), (fast.b, size))
     if form is Form.DOTNET:
-        parts = tuple(_merged(_dotnet(fast)))
-    opened = partial(_opened, opener, parts)
+        parts = tuple(_merge_bytes(_dotnet(fast)))
+    opened = partial(_open_spliced, opener, parts)
     hasher, length = hashlib.sha256(), 0
     for piece in pieces(opened):
         hasher.update(piece)
@@ -59,42 +59,41 @@ def shaped(form: Form, opener: Opener, size: int, policy: XmlPolicy) -> Shaped |
     return Shaped(handed=handed, open=opened)
 
 
-def _opened(opener: Opener, parts: Sequence[Piece]) -> BinaryIO:
+def _open_spliced(opener: Opener, parts: Sequence[Piece]) -> BinaryIO:
     return cast("BinaryIO", io.BufferedReader(_Spliced(opener(), parts)))
 
 
-def again(handed: Handed, opener: Opener, size: int, policy: XmlPolicy) -> Opener:
-    """The very file that went out, made anew from the standard one when it is opened, sync. AlteredContent where that gives
-    other bytes."""
+def reopen(handed: Handed, opener: Opener, size: int, policy: XmlPolicy) -> Opener:
+    """Return an opener that makes the sent file anew from the standard one, sync. AlteredContent for other bytes."""
 
     def opened() -> BinaryIO:
-        found = shaped(handed.form, opener, size, policy)
-        if found is None or found.handed != handed:
+        copy = reshape(handed.form, opener, size, policy)
+        if copy is None or copy.handed != handed:
             raise AlteredContent(
                 f"the envelope gives another file in the form {handed.form} than the axis was handed ({handed.digest})"
             )
-        return found.open()
+        return copy.open()
 
     return opened
 
 
 class _Spliced(io.RawIOBase):
-    """Reads forward alone."""
+    """File object over the parts of another one; it reads forward alone."""
 
     def __init__(self, file: BinaryIO, parts: Sequence[Piece]) -> None:
         super().__init__()
         self._file, self._parts = file, iter(parts)
-        self._held, self._left = io.BytesIO(), 0
+        self._buffer, self._remaining = io.BytesIO(), 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while True:
-            read = self._held.readinto(buffer)
-            if not read and self._left:
-                piece = self._file.read(min(self._left, len(buffer)))
-                self._left -= len(piece) or self._left
+            read = self._buffer.readinto(buffer)
+            if not read and self._remaining:
+                piece = self._file.read(min(self._remaining, len(buffer)))
+                self._remaining -= len(piece) or self._remaining
                 buffer[: len(piece)] = piece
                 read = len(piece)
             if read:
@@ -103,10 +102,10 @@ class _Spliced(io.RawIOBase):
             if part is None:
                 return 0
             if isinstance(part, bytes):
-                self._held = io.BytesIO(part)
+                self._buffer = io.BytesIO(part)
             else:
                 self._file.seek(part[0])
-                self._left = part[1] - part[0]
+                self._remaining = part[1] - part[0]
 
     def close(self) -> None:
         if not self.closed:
@@ -114,16 +113,16 @@ class _Spliced(io.RawIOBase):
         super().close()
 
 
-def _merged(parts: Iterator[Piece]) -> Iterator[Piece]:
-    held: list[bytes] = []
+def _merge_bytes(parts: Iterator[Piece]) -> Iterator[Piece]:
+    pending: list[bytes] = []
     for part in parts:
         if isinstance(part, bytes):
-            held.append(part)
+            pending.append(part)
             continue
-        yield b"".join(held)
+        yield b"".join(pending)
         yield part
-        held = []
-    yield b"".join(held)
+        pending = []
+    yield b"".join(pending)
 
 
 # --- the .NET flavour ----------------------------------------------------------------------------------------------
@@ -134,7 +133,7 @@ _HEAD = (
 ).encode()
 _ACTOR = "http://schemas.xmlsoap.org/soap/actor/next"
 _XLINK = "http://www.w3.org/1999/xlink"
-# Where its order is another than ours; every child must stand here then.
+# Elements whose children have another order than ours; such an order names every child.
 _ORDER: Mapping[str, tuple[str, ...]] = {
     "MessageHeader": (
         *("From", "To", "Code", "PromulgationInfo", "DocumentType", "Subject", "Content", "SignerInfo"),
@@ -152,17 +151,17 @@ _NEVER = frozenset({"Direction"})
 
 
 def _dotnet(fast: Fast) -> Iterator[Piece]:
-    """On one line, without prefixes."""
+    """Write the .NET flavour: on one line, without prefixes."""
     model = fast.envelope
     header = envelopes.outline_header(model)
     yield _HEAD
     yield _element("MessageHeader", cast("Outline", header["MessageHeader"]))
     if model.status is None:
         trace = cast("Outline", header["TraceHeaderList"])
-        # Eight characters that each file has of its own; of its content, so that they are the same each time.
+        # Eight characters of the file's own digest, so that they are the same each time.
         id = fast.body_digest[:8]
-        said = {"id": id, "version": "1.0", "mustUnderstand": "1", "actor": _ACTOR}
-        yield _element("TraceHeaderList", trace, said, always=True)
+        attrs = {"id": id, "version": "1.0", "mustUnderstand": "1", "actor": _ACTOR}
+        yield _element("TraceHeaderList", trace, attrs, always=True)
         yield b"<DigitalSignature />"
     yield b"</edXMLHeader>"
     if model.status is None:
@@ -173,12 +172,12 @@ def _dotnet(fast: Fast) -> Iterator[Piece]:
     yield b"</edXMLEnvelope>"
     if model.attachments:
         yield b"<AttachmentEncoded>"
-        for one, file in zip(model.attachments, fast.files, strict=True):
-            told = {"ContentType": one.content_type, "ContentId": bare_content_id(one.content_id)}
-            yield b"<Attachment>" + _children(told | {"Description": one.description})
+        for part, file in zip(model.attachments, fast.files, strict=True):
+            fields = {"ContentType": part.content_type, "ContentId": bare_content_id(part.content_id)}
+            yield b"<Attachment>" + _children(fields | {"Description": part.description})
             yield b"<ContentTransferEncoded>"
             yield file.offset, file.offset + file.length
-            yield b"</ContentTransferEncoded>" + _children({"AttachmentName": one.attachment_name})
+            yield b"</ContentTransferEncoded>" + _children({"AttachmentName": part.attachment_name})
             yield b"</Attachment>"
         yield b"</AttachmentEncoded>"
     yield b"</edXML>"
@@ -186,20 +185,20 @@ def _dotnet(fast: Fast) -> Iterator[Piece]:
 
 def _reference(line: Attachment) -> bytes:
     href = line.content_id or ""
-    said = {"xmlns:xlink": _XLINK, "xlink:href": href, "xlink:role": "edXML", "xlink:type": "simple"}
-    return _element("Reference", envelopes.outline(line), said)
+    attrs = {"xmlns:xlink": _XLINK, "xlink:href": href, "xlink:role": "edXML", "xlink:type": "simple"}
+    return _element("Reference", envelopes.outline(line), attrs)
 
 
 def _element(
-    name: str, tree: Outline, said: Mapping[str, str] | None = None, *, always: bool = False
+    name: str, tree: Outline, attrs: Mapping[str, str] | None = None, *, always: bool = False
 ) -> bytes:
-    """Nothing for a group with nothing in it, unless `always`."""
+    """Write an element; nothing for a group with nothing in it, unless `always`."""
     order = _ORDER.get(name, tuple(tree))
-    inside = _children({each: tree.get(each) for each in order if each not in _NEVER})
+    inside = _children({k: tree.get(k) for k in order if k not in _NEVER})
     if not inside and not always:
         return b""
     attributes = b"".join(
-        b" " + key.encode() + b'="' + escape_attribute(value) + b'"' for key, value in (said or {}).items()
+        b" " + key.encode() + b'="' + escape_attribute(value) + b'"' for key, value in (attrs or {}).items()
     )
     tag = name.encode()
     return b"<" + tag + attributes + b">" + inside + b"</" + tag + b">"
@@ -217,4 +216,4 @@ def _child(name: str, value: object) -> bytes:
         return b"<" + tag + b">" + escape(value) + b"</" + tag + b">"
     if isinstance(value, Mapping):
         return _element(name, cast("Outline", value))
-    return b"".join(_child(name, each) for each in cast("Sequence[object]", value))
+    return b"".join(_child(name, v) for v in cast("Sequence[object]", value))

@@ -1,8 +1,8 @@
 """The general path (G1-G8): every envelope that is not in our own canonical form. In: the whole file, the policy, the
-bindings of a code. Out: `General`, with the canonical octets that were signed and the model read from them alone, or
-the InvalidEnvelope that names the step. Place and shape of the Signature are judged before any library looks at it
-(G3-G5), because libraries do not: they ignore transforms they do not know and take what a search finds first. Our own
-checks give the codes; signxml, pinned to them, must agree."""
+bindings of a code. Out: `General`, with the canonical octets that were signed and the model read from them alone, or the
+InvalidEnvelope that names the step. Place and shape of the Signature are judged before any library looks at it (G3-G5),
+because libraries ignore transforms they do not know and take the first match of a search. Our own checks give the codes;
+signxml, pinned to them, must agree."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _REFUSALS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class General:
-    """An envelope whose signature holds for a bound certificate. `canonical` is C: what the model was read from."""
+    """An envelope whose signature holds for a bound certificate. `canonical` is C, which the model was read from."""
 
     read: Read
     canonical: bytes
@@ -80,61 +80,61 @@ class General:
 
 
 def judge(
-    data: bytes, policy: XmlPolicy, candidates: Callable[[str], Sequence[Binding]], at: datetime
+    raw: bytes, policy: XmlPolicy, candidates: Callable[[str], Sequence[Binding]], at: datetime
 ) -> General:
-    """Steps 1 to 8 of the checklist. `candidates` gives the bindings of a code that are active at `at`."""
-    root = safe_xml.parse(data, policy.limits)
+    """Judge by steps 1 to 8 of the checklist. `candidates` gives the bindings of a code that are active at `at`."""
+    root = safe_xml.parse(raw, policy.limits)
     body = canonical_body(root)
     read = reader.read([body], policy.limits, strict=policy.own_axis, source="canonical")
     shape = check_structure(root, policy)
     code = read.envelope.sender.organ_id or ""
-    chosen = key.choose_binding(code, shape.certificate_der, candidates(code), policy, at)
-    # G7: what an old system digested. The model is read from C all the same: one meaning, one reader.
+    binding = key.choose_binding(code, shape.certificate_der, candidates(code), policy, at)
+    # G7: the octets that an old system digested. The model is still read from C: one meaning, one reader.
     signed_body = (
         body if shape.body_exclusive else canonical_octets(without_signatures(root), exclusive=False)
     )
-    _check_digests(shape, signed_body, chosen)
-    _check_value(shape, chosen, policy)
-    _agree(data, shape, chosen, signed_body, at)
+    _check_digests(shape, signed_body, binding)
+    _check_value(shape, binding, policy)
+    _recheck(raw, shape, binding, signed_body, at)
     return General(
         read=read,
         canonical=body,
         body_digest=Digest.of_bytes(hashlib.sha256(body).digest()),
         shape=shape,
-        binding=chosen,
+        binding=binding,
     )
 
 
-def _check_digests(shape: SignatureShape, signed_body: bytes, chosen: Binding) -> None:
-    """Step 7: both references, and that the properties name the bound certificate (F9, F10)."""
+def _check_digests(shape: SignatureShape, signed_body: bytes, binding: Binding) -> None:
+    """Check both references, and that the properties name the bound certificate (step 7; F9, F10)."""
     legacy = shape.body_digest_method == LEGACY_DIGEST
     # SHA-1 only where an administrator's dated permission put it on the list (G7).
     body = hashlib.sha1(signed_body, usedforsecurity=False) if legacy else hashlib.sha256(signed_body)
     if not compare_digest(body.digest(), shape.body_digest):
         detail = "the digest of the document is not the signed one"
-        raise BadSignature("SIG-DIGEST", detail, step=7, where="Reference 1")
+        raise BadSignature("SIG-DIGEST", detail, step=7, location="Reference 1")
     if shape.properties is None or shape.properties_digest is None:
         return
     properties = canonical_octets(shape.properties.element)
     if not compare_digest(hashlib.sha256(properties).digest(), shape.properties_digest):
         detail = "the digest of SignedProperties is not the signed one"
-        raise BadSignature("SIG-PROPERTIES", detail, step=7, where="Reference 2")
-    named = hashlib.sha256(chosen.certificate_der).digest()
-    if not compare_digest(named, shape.properties.certificate_digest):
-        where = "SigningCertificateV2"
-        raise BadSignature("SIG-PROPERTIES", f"{where} names another certificate", step=7, where=where)
+        raise BadSignature("SIG-PROPERTIES", detail, step=7, location="Reference 2")
+    certificate_digest = hashlib.sha256(binding.certificate_der).digest()
+    if not compare_digest(certificate_digest, shape.properties.certificate_digest):
+        place = "SigningCertificateV2"
+        raise BadSignature("SIG-PROPERTIES", f"{place} names another certificate", step=7, location=place)
 
 
-def _check_value(shape: SignatureShape, chosen: Binding, policy: XmlPolicy) -> None:
-    """Step 8, with the key from the registry (F11). A high s is taken here, never in native form (12.5)."""
+def _check_value(shape: SignatureShape, binding: Binding, policy: XmlPolicy) -> None:
+    """Check the value with the key from the registry (step 8, F11). A high s is taken here, never in native form (12.5)."""
     signed = canonical_octets(shape.signed_info, exclusive=shape.info_exclusive)
     if shape.method in LEGACY_METHOD.values():
-        code = _sha1_fault(chosen.certificate_der, signed, shape.value)
+        code = _sha1_fault(binding.certificate_der, signed, shape.value)
     else:
-        code = value_fault(chosen.certificate_der, shape.method, signed, shape.value, policy, native=False)
+        code = value_fault(binding.certificate_der, shape.method, signed, shape.value, policy, native=False)
     if code is not None:
         detail = f"not made by the bound key with {shape.method}"
-        raise BadSignature("SIG-VALUE", detail, step=8, where="SignatureValue")
+        raise BadSignature("SIG-VALUE", detail, step=8, location="SignatureValue")
 
 
 def _sha1_fault(certificate_der: bytes, signed: bytes, value: bytes) -> str | None:
@@ -148,34 +148,34 @@ def _sha1_fault(certificate_der: bytes, signed: bytes, value: bytes) -> str | No
     return None
 
 
-def _agree(data: bytes, shape: SignatureShape, chosen: Binding, signed_body: bytes, at: datetime) -> None:
-    """G6: the library, with everything pinned, accepts, and returns exactly the octets that we judged."""
-    certificate = x509.load_der_x509_certificate(chosen.certificate_der)
+def _recheck(raw: bytes, shape: SignatureShape, binding: Binding, signed_body: bytes, at: datetime) -> None:
+    """Have signxml, with everything pinned, accept, and return exactly the octets that we judged (G6)."""
+    certificate = x509.load_der_x509_certificate(binding.certificate_der)
     pinned = SignatureConfiguration(
         require_x509=True,
         location=_LOCATION,
         expect_references=2 if shape.properties is not None else 1,
         signature_methods=frozenset({SignatureMethod(_method_uri(shape.method))}),
         digest_algorithms=frozenset({DigestAlgorithm(shape.body_digest_method), DigestAlgorithm.SHA256}),
-        # Step 9 judges the certificate's validity at T; here it must not stand in the way of that code.
+        # Step 9 judges the certificate's validity at T; a refusal here would hide its code.
         verification_time=min(max(at, certificate.not_valid_before_utc), certificate.not_valid_after_utc),
     )
     verifier = XAdESVerifier() if shape.properties is not None else XMLVerifier()
     try:
         # x509_cert is the registry's certificate; signxml then uses no key of the file
-        result: Any = verifier.verify(
-            data, x509_cert=certificate, parser=safe_xml.parser(), expect_config=pinned
+        verified: Any = verifier.verify(
+            raw, x509_cert=certificate, parser=safe_xml.parser(), expect_config=pinned
         )
     except _REFUSALS as why:
         detail = f"the reference verifier refuses: {type(why).__name__}"
-        raise BadSignature("SIG-VALUE", detail, step=8, where="Signature") from why
-    results = result if isinstance(result, list) else [result]
+        raise BadSignature("SIG-VALUE", detail, step=8, location="Signature") from why
+    verifications = verified if isinstance(verified, list) else [verified]
     expected = [signed_body]
     if shape.properties is not None:
         expected.append(canonical_octets(shape.properties.element))
-    if [each.signed_data for each in results] != expected or not signed_body:
+    if [r.signed_data for r in verifications] != expected or not signed_body:
         detail = "the reference verifier signed other octets than were judged"
-        raise BadSignature("SIG-STRUCTURE", detail, step=5, where="Signature")
+        raise BadSignature("SIG-STRUCTURE", detail, step=5, location="Signature")
 
 
 def _method_uri(method: str) -> str:
@@ -191,29 +191,29 @@ _UNREGISTERED: Final = "http://www.w3.org/TR/xml-exc-c14n#"
 
 
 def canonical_body(root: etree._Element) -> bytes:
-    """C: the exclusive canonical form of the document without its Signature. With several, without all of them."""
+    """Return C: the exclusive canonical form of the document without its Signature, or without all of them."""
     return canonical_octets(without_signatures(root))
 
 
 def without_signatures(root: etree._Element) -> etree._Element:
-    """A copy of the tree with every xmldsig Signature taken out and the text around it kept."""
+    """Copy the tree without any xmldsig Signature, keeping the text around each."""
     copy = deepcopy(root)
-    for each in list(copy.iter(_SIGNATURE)):
-        parent = each.getparent()
+    for signature in list(copy.iter(_SIGNATURE)):
+        parent = signature.getparent()
         if parent is None:
             continue
-        if each.tail:
-            before = each.getprevious()
-            if before is None:
-                parent.text = (parent.text or "") + each.tail
+        if signature.tail:
+            sibling = signature.getprevious()
+            if sibling is None:
+                parent.text = (parent.text or "") + signature.tail
             else:
-                before.tail = (before.tail or "") + each.tail
-        parent.remove(each)
+                sibling.tail = (sibling.tail or "") + signature.tail
+        parent.remove(signature)
     return copy
 
 
 def canonical_octets(element: etree._Element, *, exclusive: bool = True) -> bytes:
-    """The canonical form of an element as apex, without comments."""
+    """Return the canonical form of an element as apex, without comments."""
     try:
         return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
     except etree.C14NError as why:  # a namespace that libxml2 takes in parsing and not here
@@ -221,28 +221,28 @@ def canonical_octets(element: etree._Element, *, exclusive: bool = True) -> byte
 
 
 def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
-    """What the one Signature says. Codes: SIG-ABSENT, -PLACEHOLDER, -MANY, -PLACE, -STRUCTURE, -ID, -ALGORITHM."""
-    signature = _placed(root)
+    """Check and read the one Signature. Codes: SIG-ABSENT, -PLACEHOLDER, -MANY, -PLACE, -STRUCTURE, -ID, -ALGORITHM."""
+    signature = _find_signature(root)
     _check_ids(root)
     children = group(signature, ds("Signature"), optional=("Id",))
     tags = [etree.QName(child).localname for child in children]
     parts = ["SignedInfo", "SignatureValue", "KeyInfo", "Object"]
     if tags not in (parts, parts[:3]):
-        found = ", ".join(tags) or "nothing"
-        raise structure_fault(signature, f"holds {found}; expected {', '.join(parts)}")
-    info, value, key = children[:3]
-    method, references = _signed_info(info, policy)
+        content = ", ".join(tags) or "nothing"
+        raise structure_fault(signature, f"holds {content}; expected {', '.join(parts)}")
+    signed_info, value, key = children[:3]
+    method, references = _signed_info(signed_info, policy)
     properties = _properties(signature, children[3:], policy)
     properties_digest = _second_reference(references[1], properties, policy) if references[1:] else None
     transforms, digest_method, body_digest = _reference(references[0], policy)
     _body_reference(references[0], transforms, policy)
     if properties is not None:
-        _format_names(properties, references[0])
-    c14n = group(info, ds("SignedInfo"))[0].get("Algorithm")
+        _check_format(properties, references[0])
+    c14n = group(signed_info, ds("SignedInfo"))[0].get("Algorithm")
     legacy = method in LEGACY_METHOD or digest_method == LEGACY_DIGEST or c14n == LEGACY_C14N
     return SignatureShape(
         element=signature,
-        signed_info=info,
+        signed_info=signed_info,
         info_exclusive=c14n == names.EXC_C14N,
         method=method,
         body_digest=body_digest,
@@ -256,68 +256,71 @@ def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
     )
 
 
-def _placed(root: etree._Element) -> etree._Element:
-    found = list(root.iter(_SIGNATURE))
-    others = [each for each in root.iter("{*}Signature", "{*}DigitalSignature") if each.tag != _SIGNATURE]
-    if not found and others:
-        detail = f"a {others[0].tag} stands in the place of a signature; it signs nothing"
+def _find_signature(root: etree._Element) -> etree._Element:
+    proper = list(root.iter(_SIGNATURE))
+    foreign = [e for e in root.iter("{*}Signature", "{*}DigitalSignature") if e.tag != _SIGNATURE]
+    if not proper and foreign:
+        detail = f"a {foreign[0].tag} stands in the place of a signature; it signs nothing"
         raise BadSignature("SIG-PLACEHOLDER", detail, step=5)
-    if not found:
+    if not proper:
         detail = "the envelope has no ds:Signature; expected one in edXMLHeader"
         raise BadSignature("SIG-ABSENT", detail, step=5)
-    if any(each.get("Algorithm") == _UNREGISTERED for each in found[0].iter()):
+    if any(e.get("Algorithm") == _UNREGISTERED for e in proper[0].iter()):
         detail = f"the Signature uses {_UNREGISTERED}, which no verifier knows"
         raise BadSignature("SIG-PLACEHOLDER", detail, step=5)
-    if len(found) + len(others) > 1:
-        raise BadSignature("SIG-MANY", f"{len(found) + len(others)} signatures; expected exactly one", step=5)
-    signature = found[0]
-    above = tuple(each.tag for each in signature.iterancestors())
+    if len(proper) + len(foreign) > 1:
+        raise BadSignature(
+            "SIG-MANY", f"{len(proper) + len(foreign)} signatures; expected exactly one", step=5
+        )
+    signature = proper[0]
+    above = tuple(e.tag for e in signature.iterancestors())
     last = signature.getnext() is None and not (signature.tail or "").strip(" \t\r\n")
     if above != _HEADER_PATH or not last:
-        where = "/".join(etree.QName(tag).localname for tag in reversed(above))
-        detail = f"the Signature stands in {where}; expected last in edXMLHeader"
-        raise BadSignature("SIG-PLACE", detail, step=5, where=where)
+        path = "/".join(etree.QName(tag).localname for tag in reversed(above))
+        detail = f"the Signature stands in {path}; expected last in edXMLHeader"
+        raise BadSignature("SIG-PLACE", detail, step=5, location=path)
     return signature
 
 
 def _check_ids(root: etree._Element) -> None:
-    """G5: every attribute that any verifier could take for an Id, over the whole file."""
-    seen: set[str] = set()
+    """Check every attribute that any verifier could take for an Id, over the whole file (G5)."""
+    ids: set[str] = set()
     for element in root.iter(etree.Element):
-        for name, given in element.attrib.items():
+        for name, raw in element.attrib.items():
             if etree.QName(name).localname.lower() != "id":
                 continue
-            value = str(given)
-            if value in seen or not _NAME.fullmatch(value):
-                why = "stands twice" if value in seen else "is no name"
-                raise BadSignature("SIG-ID", f"the Id {value[:80]!r} {why}", step=5, where=element.tag)
-            seen.add(value)
+            value = str(raw)
+            if value in ids or not _NAME.fullmatch(value):
+                why = "stands twice" if value in ids else "is no name"
+                raise BadSignature("SIG-ID", f"the Id {value[:80]!r} {why}", step=5, location=element.tag)
+            ids.add(value)
 
 
-def _signed_info(info: etree._Element, policy: XmlPolicy) -> tuple[str, list[etree._Element]]:
-    children = group(info, ds("SignedInfo"))
+def _signed_info(signed_info: etree._Element, policy: XmlPolicy) -> tuple[str, list[etree._Element]]:
+    children = group(signed_info, ds("SignedInfo"))
     if len(children) < 2:
-        raise structure_fault(info, "holds no CanonicalizationMethod, SignatureMethod and References")
+        raise structure_fault(signed_info, "holds no CanonicalizationMethod, SignatureMethod and References")
     allowed = {names.EXC_C14N} | ({LEGACY_C14N} if policy.allow_legacy else set())
     _algorithm(children[0], "CanonicalizationMethod", allowed)
-    known = {uri: name for name, uri in names.ALGORITHM_URIS.items() if policy.accepts(name)}
+    methods = {uri: name for name, uri in names.ALGORITHM_URIS.items() if policy.accepts(name)}
     if policy.allow_legacy:
-        known |= LEGACY_METHOD
-    method = _algorithm(children[1], "SignatureMethod", known)
+        methods |= LEGACY_METHOD
+    method = _algorithm(children[1], "SignatureMethod", methods)
     references = children[2:]
     if len(references) not in ((1, 2) if policy.allow_single_reference else (2,)):
         raise structure_fault(
-            info, f"holds {len(references)} references; expected the document and its signed properties"
+            signed_info,
+            f"holds {len(references)} references; expected the document and its signed properties",
         )
-    return known[method], references
+    return methods[method], references
 
 
 def _reference(element: etree._Element, policy: XmlPolicy) -> tuple[tuple[str, ...], str, bytes]:
-    """Transforms, digest method and digest of one Reference."""
+    """Return transforms, digest method and digest of one Reference."""
     children = group(element, ds("Reference"), required=("URI",), optional=("Id", "Type"))
     if len(children) != 3:
         raise structure_fault(element, "must hold Transforms, DigestMethod and DigestValue")
-    transforms = tuple(_algorithm(each, "Transform") for each in group(children[0], ds("Transforms")))
+    transforms = tuple(_algorithm(child, "Transform") for child in group(children[0], ds("Transforms")))
     allowed = {names.SHA256_URI} | ({LEGACY_DIGEST} if policy.allow_legacy else set())
     method = _algorithm(children[1], "DigestMethod", allowed)
     digest = octets(leaf(children[2], ds("DigestValue")), children[2])
@@ -339,7 +342,8 @@ def _body_reference(element: etree._Element, transforms: tuple[str, ...], policy
 
 
 def _second_reference(element: etree._Element, properties: Properties | None, policy: XmlPolicy) -> bytes:
-    """Its digest. It names SignedProperties at its one position: with all Ids unequal (G5), equal text is identity."""
+    """Return the digest of the reference to SignedProperties, which it names at their one position: with all Ids unequal
+    (G5), equal text is identity."""
     transforms, method, digest = _reference(element, policy)
     if method != names.SHA256_URI:
         raise _off_list(element, method, {names.SHA256_URI})
@@ -352,16 +356,16 @@ def _second_reference(element: etree._Element, properties: Properties | None, po
     return digest
 
 
-def _format_names(properties: Properties, reference: etree._Element) -> None:
-    named = properties.format_of
-    if named is not None and (reference.get("Id") is None or named != f"#{reference.get('Id')}"):
+def _check_format(properties: Properties, reference: etree._Element) -> None:
+    target = properties.format_of
+    if target is not None and (reference.get("Id") is None or target != f"#{reference.get('Id')}"):
         raise structure_fault(reference, "is not the object that DataObjectFormat speaks of")
 
 
 def _properties(
     signature: etree._Element, objects: list[etree._Element], policy: XmlPolicy
 ) -> Properties | None:
-    """G4: one Object, one QualifyingProperties that names this S, one SignedProperties."""
+    """Read one Object, one QualifyingProperties that names this S, one SignedProperties (G4)."""
     if not objects:
         return None
     inside = group(objects[0], ds("Object"))
@@ -378,50 +382,50 @@ def _properties(
 
 
 def _certificate(key: etree._Element) -> bytes:
-    """G3: one X509Data with one X509Certificate; a subject name or issuer and serial beside it are ignored."""
-    data = group(key, ds("KeyInfo"))
-    if len(data) != 1:
+    """Read one X509Data with one X509Certificate; a subject name or issuer and serial beside it are ignored (G3)."""
+    x509_data = group(key, ds("KeyInfo"))
+    if len(x509_data) != 1:
         raise structure_fault(key, "must hold one X509Data alone")
-    children = group(data[0], ds("X509Data"))
-    certificates = [each for each in children if each.tag == ds("X509Certificate")]
+    children = group(x509_data[0], ds("X509Data"))
+    certificates = [child for child in children if child.tag == ds("X509Certificate")]
     if len(certificates) != 1:
         raise structure_fault(
-            data[0], f"holds {len(certificates)} certificates; expected one, the signing certificate"
+            x509_data[0], f"holds {len(certificates)} certificates; expected one, the signing certificate"
         )
-    for each in children:
-        if each is not certificates[0]:
-            _ignored(each)
+    for child in children:
+        if child is not certificates[0]:
+            _check_ignored(child)
     return octets(leaf(certificates[0], ds("X509Certificate")), certificates[0], spaced=True)
 
 
-def _ignored(element: etree._Element) -> None:
+def _check_ignored(element: etree._Element) -> None:
     if element.tag == ds("X509SubjectName"):
         leaf(element, element.tag)
         return
     children = group(element, ds("X509IssuerSerial"))
-    if [etree.QName(each).localname for each in children] != ["X509IssuerName", "X509SerialNumber"]:
+    if [etree.QName(child).localname for child in children] != ["X509IssuerName", "X509SerialNumber"]:
         raise structure_fault(element, "must hold X509IssuerName and X509SerialNumber")
-    for each, local in zip(children, ("X509IssuerName", "X509SerialNumber"), strict=True):
-        leaf(each, ds(local))
+    for child, local in zip(children, ("X509IssuerName", "X509SerialNumber"), strict=True):
+        leaf(child, ds(local))
 
 
 def _algorithm(element: etree._Element, local: str, allowed: Iterable[str] | None = None) -> str:
-    """The Algorithm of an element that holds nothing: no parameter, no PrefixList, no HMACOutputLength. One off the
-    list is named as such, whatever parameters it has."""
+    """Return the Algorithm of an element that holds nothing: no parameter, no PrefixList, no HMACOutputLength. One off
+    the list is named as such, whatever parameters it has."""
     parameters = group(element, ds(local), required=("Algorithm",))
-    found = str(element.get("Algorithm"))
-    if allowed is not None and found not in allowed:
-        raise _off_list(element, found, allowed)
+    algorithm = str(element.get("Algorithm"))
+    if allowed is not None and algorithm not in allowed:
+        raise _off_list(element, algorithm, allowed)
     if parameters:
         raise structure_fault(element, "must be empty: no parameters are taken")
-    return found
+    return algorithm
 
 
-def _off_list(element: etree._Element, found: str, allowed: Iterable[str]) -> BadSignature:
+def _off_list(element: etree._Element, algorithm: str, allowed: Iterable[str]) -> BadSignature:
     local = etree.QName(element).localname
     return BadSignature(
         "SIG-ALGORITHM",
-        f"{local} is {found[:120]!r}; allowed are {', '.join(sorted(allowed))}",
+        f"{local} is {algorithm[:120]!r}; allowed are {', '.join(sorted(allowed))}",
         step=5,
-        where=local,
+        location=local,
     )

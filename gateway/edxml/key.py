@@ -1,10 +1,10 @@
-"""Step 6: which bound certificate may speak for the claimed sender (K1, F10). In: the code as the model has it, the
+"""Step 6: the bound certificate that may speak for the claimed sender (K1, F10). In: the code as the model has it, the
 registry's bindings, the certificate that the signature names, a time. Out: the one binding, or the refusal. The
-certificate in the file is only a hint: what verifies is the registry's own copy.
+certificate in the file is only a hint: the registry's own copy verifies.
 
-And whether a signature value was made by a certificate's key, under the lengths and curves of W8 (F11). A
-certificate, a method, the signed bytes and the value go in; a code of `verification.md` section 9 comes out, or None
-for good."""
+Also here: the check that a certificate's key made a signature value, under the lengths and curves of W8 (F11). A
+certificate, a method, the signed bytes and the value go in; a code of `verification.md` section 9 comes out, or None for
+good."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gateway.errors import BadSignature, SignerMismatch, UnknownSender
 if TYPE_CHECKING:
     from gateway.domain.proof import Binding
 
-_KEPT = 1024
+_CACHE_SIZE = 1024
 _ORDERS = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     "secp384r1": int(
@@ -44,7 +44,7 @@ _PADDING, _RSA_DIGEST = padding.PKCS1v15(), SHA256()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Key:
-    """A certificate's key with what W8 asks of it; neither for one of another kind."""
+    """A certificate's key with the facts that W8 needs; neither kind for a key of another one."""
 
     rsa: rsa.RSAPublicKey | None = None
     ec: ec.EllipticCurvePublicKey | None = None
@@ -54,9 +54,10 @@ class _Key:
     curve: str = ""
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _key(certificate_der: bytes) -> _Key:
-    """The same few certificates are asked for with every envelope, and reading one takes longer than checking by it."""
+    """Read a certificate's key. The same few certificates come with every envelope, and reading one is slower than
+    checking by it."""
     key = load_der_x509_certificate(certificate_der).public_key()
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
@@ -69,35 +70,35 @@ def _key(certificate_der: bytes) -> _Key:
 def value_fault(
     certificate_der: bytes,
     algorithm: str,
-    data: bytes,
+    signed: bytes,
     value: bytes,
     policy: XmlPolicy,
     *,
     native: bool = True,
 ) -> str | None:
-    """The code of what is wrong, or None. `native` demands a low s, which other signers need not give (section 12.5)."""
+    """Return the code of a wrong value, or None. `native` demands a low s, which others need not give (section 12.5)."""
     key_fault = bound_key_fault(certificate_der, policy)
     if key_fault is not None:
         return key_fault
     key = _key(certificate_der)
     if algorithm != _METHODS.get(key.curve) and not policy.accepts(
         algorithm
-    ):  # that of its curve is accepted
+    ):  # the method of its curve is accepted
         return "SIG-ALGORITHM"
     try:
         if key.rsa is not None and algorithm == "rsa-sha256":
             if len(value) != (key.bits + 7) // 8 or int.from_bytes(value, "big") >= key.modulus:
                 return "SIG-VALUE"
-            key.rsa.verify(value, data, _PADDING, _RSA_DIGEST)
+            key.rsa.verify(value, signed, _PADDING, _RSA_DIGEST)
             return None
         if key.ec is not None and algorithm in _CURVES:
             curve, method = _CURVES[algorithm]
             if key.curve != curve:
                 return "SIG-ALGORITHM"
-            pair = _pair(value, key, native=native)
+            pair = _split_pair(value, key, native=native)
             if pair is None:
                 return "SIG-VALUE"
-            key.ec.verify(encode_dss_signature(*pair), data, method)
+            key.ec.verify(encode_dss_signature(*pair), signed, method)
             return None
     except InvalidSignature:
         return "SIG-VALUE"
@@ -105,7 +106,7 @@ def value_fault(
 
 
 def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
-    """`SIG-WEAK` when a bound certificate's key is off W8 in kind, length, exponent or curve; None otherwise."""
+    """Return `SIG-WEAK` when a bound certificate's key is off W8 in kind, length, exponent or curve; None otherwise."""
     try:
         key = _key(certificate_der)
     except (ValueError, UnsupportedAlgorithm, InvalidVersion):
@@ -117,7 +118,7 @@ def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
     return None if strong else "SIG-WEAK"
 
 
-def _pair(value: bytes, key: _Key, *, native: bool) -> tuple[int, int] | None:
+def _split_pair(value: bytes, key: _Key, *, native: bool) -> tuple[int, int] | None:
     half = (key.bits + 7) // 8
     if len(value) != 2 * half:
         return None
@@ -133,39 +134,39 @@ MOST_CANDIDATES: Final = 4
 
 
 def active_bindings(code: str, bindings: Sequence[Binding], at: datetime) -> tuple[Binding, ...]:
-    """The bindings of exactly this code in force at that time, at most four."""
-    found = [
-        one
-        for one in bindings
-        if one.code == code
-        and (one.valid_from is None or one.valid_from <= at)
-        and (one.valid_to is None or at < one.valid_to)
+    """Return the bindings of exactly this code in force at that time, at most four."""
+    active = [
+        binding
+        for binding in bindings
+        if binding.code == code
+        and (binding.valid_from is None or binding.valid_from <= at)
+        and (binding.valid_to is None or at < binding.valid_to)
     ]
-    return tuple(found[:MOST_CANDIDATES])
+    return tuple(active[:MOST_CANDIDATES])
 
 
 def choose_binding(
     code: str, certificate_der: bytes, candidates: Sequence[Binding], policy: XmlPolicy, at: datetime
 ) -> Binding:
-    """The candidate whose certificate the signature names, DER for DER."""
-    where = "From/OrganId"
+    """Return the candidate whose certificate the signature names, DER for DER."""
+    place = "From/OrganId"
     if not candidates:
         raise UnknownSender(
             "SIG-NO-BINDING",
             f"no certificate is bound to the sender code {code[:80]!r} at {at.isoformat()}",
             step=6,
-            where=where,
+            location=place,
         )
-    for one in candidates:
-        if compare_digest(one.certificate_der, certificate_der):
-            weakness = bound_key_fault(one.certificate_der, policy)
+    for candidate in candidates:
+        if compare_digest(candidate.certificate_der, certificate_der):
+            weakness = bound_key_fault(candidate.certificate_der, policy)
             if weakness is not None:
                 detail = f"the key bound to {code[:80]!r} is too short or of a kind that is not taken"
-                raise BadSignature(weakness, detail, step=6, where=where)
-            return one
+                raise BadSignature(weakness, detail, step=6, location=place)
+            return candidate
     raise SignerMismatch(
         "SIG-PIN",
         f"signed under a certificate that is not among the {len(candidates)} bound to {code[:80]!r}",
         step=6,
-        where=where,
+        location=place,
     )

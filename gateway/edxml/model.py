@@ -1,9 +1,8 @@
 """Makes the envelope of the light tree, and pairs its attachments with the manifest, both ways. In: the root
-`KnownElement` of any dialect; what the manifest lists and what the file carries. Out: `Envelope`, and a finding for
-each value that should be there and is not; for each attachment the line it belongs to, and a finding for whatever
-does not agree. Invents nothing: absent stays None; whether a packet may act is decided by `schema` and `policy`,
-never here. Content ids are compared without their `cid:`, however often it stands there; then names, then places
-(edxml.md 2.6)."""
+`KnownElement` of any dialect; the manifest's lines and the file's attachments. Out: `Envelope`, and a finding for each
+value that should be there and is not; for each attachment its line, and a finding for every difference. Absent stays
+None, never invented; `schema` and `policy` decide whether a packet may act. Content ids are compared without their
+`cid:`, however often it is repeated; then names, then places (edxml.md 2.6)."""
 
 from __future__ import annotations
 
@@ -20,10 +19,10 @@ from gateway.edxml.envelope import (
     Organisation,
     Receiver,
     ReplacementInfo,
-    Row,
     SignerInfo,
     StatusReport,
     TraceHeader,
+    WireField,
     rows,
 )
 from gateway.errors import MalformedXml
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 KIND_OF_BUSINESS = {0: Kind.DOCUMENT, 1: Kind.RECALL, 2: Kind.UPDATE, 3: Kind.REPLACEMENT}
 
-WANTED_OF_STATUS = (
+REQUIRED_OF_STATUS = (
     ("From", "OrganId"),
     ("ResponseFor", "OrganId"),
     ("ResponseFor", "Code"),
@@ -42,7 +41,7 @@ WANTED_OF_STATUS = (
     ("ResponseFor", "PromulgationDate"),
     ("Timestamp", ""),
 )
-WANTED = (
+REQUIRED = (
     ("From", "OrganId"),
     ("To", "OrganId"),
     ("DocumentId", ""),
@@ -57,7 +56,7 @@ _READ = {bool: Leaves.flag, date: Leaves.date, datetime: Leaves.time}
 
 
 def envelope(root: KnownElement, attachments: Sequence[Attachment], notes: Notes) -> Envelope:
-    """The packet that a tree describes; `attachments` were read beside it, because their bytes were streamed."""
+    """Return the packet that a tree describes; `attachments` were read beside it, because their bytes were streamed."""
     return _Model(root, notes).envelope(tuple(attachments))
 
 
@@ -69,20 +68,20 @@ class _Model:
         self._root = root
         self._notes = notes
         self._leaf = Leaves(notes)
-        self._message = header.one("MessageHeader") or KnownElement((ROOT, "MessageHeader", 0))
-        self._trace = header.one("TraceHeaderList")
+        self._message = header.first("MessageHeader") or KnownElement((ROOT, "MessageHeader", 0))
+        self._trace = header.first("TraceHeaderList")
 
     def envelope(self, attachments: tuple[Attachment, ...]) -> Envelope:
         message, trace, leaf = self._message, self._trace, self._leaf
         business = self._business()
         kind = self._kind(business)
         self._note_missing(kind)
-        said: dict[str, Any] = {"sender": _NOBODY} | self._said(Envelope, message)
+        fields: dict[str, Any] = {"sender": _NOBODY} | self._read_fields(Envelope, message)
         tasks = message.many("ResponseForTask")
-        said["task_codes"] = tuple(code for task in tasks for code in leaf.texts(task, "TaskCode"))
+        fields["task_codes"] = tuple(code for task in tasks for code in leaf.texts(task, "TaskCode"))
         return Envelope(
             kind=kind,
-            **said,
+            **fields,
             trace=self._parts(TraceHeader, trace.many("TraceHeader") if trace else ()),
             business=business,
             manifest=self._manifest(),
@@ -98,101 +97,101 @@ class _Model:
         kind = KIND_OF_BUSINESS.get(business.doc_type)
         if kind is None:
             detail = f"{business.doc_type} is no operation that is known, read as a new document"
-            where = f"{self._trace.where if self._trace else ''}/Bussiness/BussinessDocType"
-            self._notes.add("BUSINESS-TYPE", where, detail)
+            place = f"{self._trace.location if self._trace else ''}/Bussiness/BussinessDocType"
+            self._notes.add("BUSINESS-TYPE", place, detail)
         return kind or Kind.DOCUMENT
 
     def _note_missing(self, kind: Kind) -> None:
-        for first, rest in WANTED_OF_STATUS if kind is Kind.STATUS else WANTED:
-            parents = self._message.many(first) if rest else (self._message,)
+        for first, child in REQUIRED_OF_STATUS if kind is Kind.STATUS else REQUIRED:
+            parents = self._message.many(first) if child else (self._message,)
             if not parents:
-                self._notes.add("MISSING", f"{self._message.below(first)}/{rest}", "absent or empty")
+                self._notes.add("MISSING", f"{self._message.below(first)}/{child}", "absent or empty")
             for parent in parents:
-                if not parent.says(rest or first):
-                    self._notes.add("MISSING", parent.below(rest or first), "absent or empty")
+                if not parent.says(child or first):
+                    self._notes.add("MISSING", parent.below(child or first), "absent or empty")
         if kind is not Kind.STATUS and self._trace is None:
             self._notes.add("TRACE-ABSENT", "TraceHeaderList", "some readers fail without a trace list")
 
-    def _said(self, part: type, node: KnownElement) -> dict[str, Any]:
-        """What is there of a part, by the names of its attributes. Any: each has its own type."""
-        said: dict[str, Any] = {}
+    def _read_fields(self, part: type, node: KnownElement) -> dict[str, Any]:
+        """Return the values of a part that exist, by the names of its attributes. Any: each has its own type."""
+        fields: dict[str, Any] = {}
         for row in rows(part):
-            around = node.one(row.above) if row.above else node
-            if around is None:
+            parent = node.first(row.above) if row.above else node
+            if parent is None:
                 continue
             value: object = None
             if row.is_part:
-                below = around.many(row.local)
+                below = parent.many(row.local)
                 if below:
                     value = self._parts(row.holds, below) if row.many else self._part(row.holds, below[0])
-            elif row.local in around.texts:
+            elif row.local in parent.texts:
                 if row.is_text:
-                    text = around.texts[row.local][0]
+                    text = parent.texts[row.local][0]
                     value = text if text.strip(XML_SPACE) else None
                 else:
-                    value = self._value(row, around)
+                    value = self._value(row, parent)
             if value is not None and not (row.many and value == ()):
-                said[row.attribute] = value
-        return said
+                fields[row.attribute] = value
+        return fields
 
-    def _value(self, row: Row, node: KnownElement) -> object:
+    def _value(self, row: WireField, node: KnownElement) -> object:
         leaf, local = self._leaf, row.local
         if row.wire.identity:
             return leaf.identities(node, local) if row.many else leaf.identity(node, local)
         if row.holds is int:
-            return leaf.number(node, local, row.wire.known)
+            return leaf.number(node, local, row.wire.valid_range)
         return leaf.texts(node, local) if row.many else _READ[row.holds](leaf, node, local)
 
     def _parts(self, part: type[P], nodes: Iterable[KnownElement]) -> tuple[P, ...]:
         return tuple(read for node in nodes if (read := self._part(part, node)) is not None)
 
     def _part(self, part: type[P], node: KnownElement) -> P | None:
-        """None where nothing is said."""
-        said = self._said(part, node)
-        if part is DocumentType and "name" not in said and (text := node.value.strip(XML_SPACE)):
-            said["name"] = text
-        elif part is SignerInfo and "full_name" not in said and (name := self._leaf.text(node, "Signer")):
-            said["full_name"] = name  # as the first version of dialect B has it
-        elif part is Receiver and len(said) < 2:
-            self._notes.add("MISSING", node.where, "a receiver without code or type is left out")
+        """Return a part, or None where it is empty."""
+        fields = self._read_fields(part, node)
+        if part is DocumentType and "name" not in fields and (text := node.value.strip(XML_SPACE)):
+            fields["name"] = text
+        elif part is SignerInfo and "full_name" not in fields and (name := self._leaf.text(node, "Signer")):
+            fields["full_name"] = name  # as the first version of dialect B has it
+        elif part is Receiver and len(fields) < 2:
+            self._notes.add("MISSING", node.location, "a receiver without code or type is left out")
             return None
-        elif part is ReplacementInfo and "document_id" not in said:
-            where = f"{node.where}/DocumentId"
-            self._notes.add("MISSING", where, "a replaced document without id is left out")
+        elif part is ReplacementInfo and "document_id" not in fields:
+            place = f"{node.location}/DocumentId"
+            self._notes.add("MISSING", place, "a replaced document without id is left out")
             return None
-        return part(**said) if said else None
+        return part(**fields) if fields else None
 
     def _business(self) -> Business | None:
         if self._trace is None:
             return None
-        node = self._trace.one("Bussiness")
-        said = self._said(Business, node) if node else {}
-        paper = None if "paper" in said else self._leaf.number(self._trace, "Paper")
+        node = self._trace.first("Bussiness")
+        fields = self._read_fields(Business, node) if node else {}
+        paper = None if "paper" in fields else self._leaf.number(self._trace, "Paper")
         if paper is not None:
-            said["paper"] = paper
-        return Business(**said) if said else None
+            fields["paper"] = paper
+        return Business(**fields) if fields else None
 
     def _manifest(self) -> tuple[Attachment, ...]:
         manifest = self._root.path("edXMLEnvelope", "edXMLBody", "edXMLManifest")
         return tuple(map(self._reference, manifest.many("Reference") if manifest else ()))
 
     def _reference(self, node: KnownElement) -> Attachment:
-        said = self._said(Attachment, node)
-        if "content_id" not in said:
-            said["content_id"] = self._leaf.text(node, "@href")
-        return Attachment(**said)
+        fields = self._read_fields(Attachment, node)
+        if "content_id" not in fields:
+            fields["content_id"] = self._leaf.text(node, "@href")
+        return Attachment(**fields)
 
     def _status(self) -> StatusReport:
         code = self._status_code()
-        return StatusReport(**self._said(StatusReport, self._message) | {"code": code})
+        return StatusReport(**self._read_fields(StatusReport, self._message) | {"code": code})
 
     def _status_code(self) -> str:
         code = (self._leaf.text(self._message, "StatusCode") or "").strip(XML_SPACE)
-        where = f"{self._message.where}/StatusCode"
+        place = f"{self._message.location}/StatusCode"
         if not code:
-            self._notes.add("MISSING", where, "absent or empty")
+            self._notes.add("MISSING", place, "absent or empty")
         elif len(code) == 1 and code.isascii() and code.isdigit():
-            self._notes.add("STATUS-FORM", where, f"{code} is read as 0{code}")
+            self._notes.add("STATUS-FORM", place, f"{code} is read as 0{code}")
             return f"0{code}"
         return code
 
@@ -200,24 +199,24 @@ class _Model:
 def pair_attachments(
     manifest: Sequence[Attachment], attachments: Sequence[Attachment], notes: Notes, *, strict: bool
 ) -> list[Attachment | None]:
-    """The manifest's line of each attachment, None where it has none. `strict` refuses what is not one to one."""
-    ids = {bare_content_id(one.content_id) for one in attachments}
+    """Return the manifest's line of each attachment, or None. `strict` refuses any pairing that is not one to one."""
+    ids = {bare_content_id(a.content_id) for a in attachments}
     if len(ids) == len(attachments) and None not in ids and tuple(manifest) == tuple(attachments):
-        return list(manifest)  # as our own writer says it: the same, twice
+        return list(manifest)  # our own writer writes the same list twice
 
-    def object_to(code: str, where: str, detail: str) -> None:
+    def object_to(code: str, place: str, detail: str) -> None:
         if strict:
-            raise MalformedXml("ENV-DIALECT", f"{where}: {detail}", step=4, where=where)
-        notes.add(code, where, detail)
+            raise MalformedXml("ENV-DIALECT", f"{place}: {detail}", step=4, location=place)
+        notes.add(code, place, detail)
 
-    for where, said in (("manifest", manifest), ("attachments", attachments)):
-        named = [bare for one in said if (bare := bare_content_id(one.content_id)) is not None]
-        for _ in range(len(named) - len(set(named))):
-            object_to("CID-DOUBLED", where, "one content id stands twice")
+    for place, listed in (("manifest", manifest), ("attachments", attachments)):
+        bare_ids = [bare for a in listed if (bare := bare_content_id(a.content_id)) is not None]
+        for _ in range(len(bare_ids) - len(set(bare_ids))):
+            object_to("CID-DOUBLED", place, "one content id stands twice")
     lines: dict[int, int] = {}
-    _match(lines, manifest, attachments, lambda one: bare_content_id(one.content_id))
+    _match(lines, manifest, attachments, lambda a: bare_content_id(a.content_id))
     by_id = len(lines)
-    _match(lines, manifest, attachments, lambda one: one.attachment_name)
+    _match(lines, manifest, attachments, lambda a: a.attachment_name)
     by_name, count = len(lines), len(attachments)
     for n in range(min(len(manifest), count)):
         if n not in lines and n not in lines.values():
@@ -236,7 +235,7 @@ def pair_attachments(
 
 
 def bare_content_id(text: str | None) -> str | None:
-    """Without `cid:`, which the library writes twice when it made the id itself."""
+    """Remove `cid:`, which the library writes twice when it made the id itself."""
     while text and text[:4].lower() == "cid:":
         text = text[4:]
     return text or None
@@ -248,17 +247,17 @@ def _match(
     attachments: Sequence[Attachment],
     value_of: Callable[[Attachment], str | None],
 ) -> None:
-    """Pairs what is still unpaired by one value; equal values pair in order."""
-    taken = set(lines.values())
+    """Pair the unpaired by one value; equal values pair in order."""
+    paired = set(lines.values())
     waiting: dict[str, list[int]] = {}
     for at, line in enumerate(manifest):
-        value = value_of(line)
-        if at not in taken and value is not None:
-            waiting.setdefault(value, []).append(at)
-    for n, one in enumerate(attachments):
-        value = value_of(one)
-        if n not in lines and value is not None and waiting.get(value):
-            lines[n] = waiting[value].pop(0)
+        key = value_of(line)
+        if at not in paired and key is not None:
+            waiting.setdefault(key, []).append(at)
+    for n, attachment in enumerate(attachments):
+        key = value_of(attachment)
+        if n not in lines and key is not None and waiting.get(key):
+            lines[n] = waiting[key].pop(0)
 
 
 def _note_unpaired(
@@ -274,16 +273,16 @@ def _note_unpaired(
         if n not in lines:
             object_to("MANIFEST-MISSING", f"Attachment[{n + 1}]", "a file that the manifest does not list")
     for at in sorted(set(range(len(manifest))) - set(lines.values())):
-        where = f"edXMLManifest/Reference[{at + 1}]"
-        object_to("MANIFEST-EXTRA", where, "the manifest lists a file that did not come")
+        place = f"edXMLManifest/Reference[{at + 1}]"
+        object_to("MANIFEST-EXTRA", place, "the manifest lists a file that did not come")
 
 
 def _note_differences(
     lines: dict[int, int], manifest: Sequence[Attachment], attachments: Sequence[Attachment], notes: Notes
 ) -> None:
     for n, at in sorted(lines.items()):
-        one, line, where = attachments[n], manifest[at], f"Attachment[{n + 1}]"
-        if len({one.content_type, line.content_type} - {None}) > 1:
-            notes.add("TYPE-DIFFERS", f"{where}/ContentType", "another type than the manifest's")
-        if len({one.attachment_name, line.attachment_name} - {None}) > 1:
-            notes.add("NAME-DIFFERS", f"{where}/AttachmentName", "another name than the manifest's")
+        attachment, line, place = attachments[n], manifest[at], f"Attachment[{n + 1}]"
+        if len({attachment.content_type, line.content_type} - {None}) > 1:
+            notes.add("TYPE-DIFFERS", f"{place}/ContentType", "another type than the manifest's")
+        if len({attachment.attachment_name, line.attachment_name} - {None}) > 1:
+            notes.add("NAME-DIFFERS", f"{place}/AttachmentName", "another name than the manifest's")

@@ -1,8 +1,8 @@
 """The wire's words: namespaces, algorithm identifiers, the writer's closed table of dialect A, and text as the canonical
-form writes it. `build` writes children in the table's order; `canonical` takes a path only if it stands in the table
-(F4). Of texts: characters go in, UTF-8 goes out; the same function writes an envelope and writes a parsed one again
-to compare it (F5); and here is told what text a native file may hold at all. Nothing here reads or decides; liberal
-spellings of other writers are the reader's own business."""
+form writes it. `build` writes children in the table's order; `canonical` takes a path only if the table has it (F4). Of
+texts: characters go in, UTF-8 goes out; one function writes an envelope and writes a parsed one again to compare it
+(F5); and the faults of a text that no native file may hold are named here. Liberal spellings of other writers are the
+reader's own business."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ALGORITHM_URIS: Final[Mapping[str, str]] = {
     "ecdsa-sha256": ECDSA_SHA256,
     "ecdsa-sha384": ECDSA_SHA384,
 }
-"""Names that `EnvelopeSigner.algorithm` and `XmlPolicy.algorithms` use, and what the wire says for them."""
+"""The wire's URI for each name that `EnvelopeSigner.algorithm` and `XmlPolicy.algorithms` use."""
 
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 """W1: the first 39 bytes of every native file."""
@@ -51,7 +51,7 @@ SIGNATURE: Final = "ds:Signature"
 
 
 @cache
-def _usual(longest: int) -> re.Pattern[str]:
+def _usual_pattern(longest: int) -> re.Pattern[str]:
     return re.compile(rf"(?!null *\Z)[0-9A-Za-z{LETTERS}][ -%'-;=?-~{LETTERS}]{{0,{longest - 1}}}+")
 
 
@@ -87,21 +87,21 @@ class Element:
     leaf: bool = field(init=False)
 
     usual: re.Pattern[str] = field(init=False)
-    """A text to which there is nothing to object, and nothing in it to escape."""
+    """Pattern of a text without faults and with nothing to escape."""
 
     def __post_init__(self) -> None:
         name = f"{self.prefix}:{self.local}" if self.prefix else self.local
         pairs = (((self.declaration, QCVN),) if self.declaration else ()) + self.attributes
-        written = "".join(f' {key}="{value}"' for key, value in pairs)
+        attributes_text = "".join(f' {key}="{value}"' for key, value in pairs)
         for attribute, value in (
             ("name", name),
             ("written_attributes", tuple(part for pair in pairs for part in pair)),
-            ("start", f"<{name}{written}>".encode()),
+            ("start", f"<{name}{attributes_text}>".encode()),
             ("end", f"</{name}>".encode()),
-            ("start_text", f"<{name}{written}>"),
+            ("start_text", f"<{name}{attributes_text}>"),
             ("end_text", f"</{name}>"),
             ("leaf", not self.children),
-            ("usual", _usual(self.max_length or 1)),
+            ("usual", _usual_pattern(self.max_length or 1)),
         ):
             object.__setattr__(self, attribute, value)  # frozen: these follow from the rest
 
@@ -124,7 +124,7 @@ def _by_name(children: tuple[Element, ...]) -> dict[str, Element]:
 
 
 def _children(*parts: type) -> Iterator[Element]:
-    """The elements of some parts of the model that stand side by side."""
+    """Yield the elements of some parts of the model that stand side by side."""
     groups: dict[str, list[Element]] = {}
     for row in (row for part in parts for row in rows(part)):
         if row.is_part:
@@ -188,23 +188,23 @@ ROOT: Final = Element(local="edXML", declaration="xmlns", children=_by_name((ENV
 
 
 def paths(element: Element = ROOT, above: str = "") -> Iterator[tuple[str, Element]]:
-    """Every path of the closed table with its element, in writing order; for documentation and tests."""
-    here = f"{above}/{element.name}"
-    yield here, element
+    """Yield every path of the closed table with its element, in writing order; for documentation and tests."""
+    path = f"{above}/{element.name}"
+    yield path, element
     for child in element.children.values():
-        yield from paths(child, here)
+        yield from paths(child, path)
 
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-# Nothing to object to but its length: printable ASCII that no space begins, or that has none.
+# Texts that can only be too long: printable ASCII that begins with no space, or that has none.
 _PLAIN_TEXT = re.compile("[!-~][ -~]*+")
 _PLAIN_WORD = re.compile("[!-~]++")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def escape(text: str) -> bytes:
-    """A text node in canonical form."""
+    """Write a text node in canonical form."""
     if "&" in text:
         text = text.replace("&", "&amp;")
     if "<" in text:
@@ -221,13 +221,13 @@ TEXT: Final = rb"((?!<)[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+(?:&(?:amp|lt|gt|#xD)
 
 
 def are_characters(raw: bytes) -> bool:
-    """Whether these octets, beside what a pattern of `TEXT` forbids, are characters that may stand in XML at all.
+    """Tell whether these octets, beside the limits of a `TEXT` pattern, are characters that may stand in XML at all.
     ValueError where they are no UTF-8."""
     return raw.isascii() or not {"\ufffe", "\uffff"} & set(raw.decode())
 
 
 def unescape(raw: bytes) -> str:
-    """The inverse of `escape`."""
+    """Read a text that `escape` wrote."""
     if b"&" in raw:
         raw = (
             raw.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&#xD;", b"\r").replace(b"&amp;", b"&")
@@ -236,18 +236,18 @@ def unescape(raw: bytes) -> str:
 
 
 def escape_attribute(value: str) -> bytes:
-    """An attribute value in canonical form, without its quotes."""
+    """Write an attribute value in canonical form, without its quotes."""
     raw = value.encode().replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b'"', b"&quot;")
     return raw.replace(b"\t", b"&#x9;").replace(b"\n", b"&#xA;").replace(b"\r", b"&#xD;")
 
 
 def text_fault(text: str, max_length: int | None = None) -> str | None:
-    """Why a text cannot be written (W1), or None. Says where, never what the text is."""
+    """Return why a text cannot be written (W1), or None. It names the place, never the text."""
     if not _PLAIN_TEXT.fullmatch(text):
         if not text.strip(" \t\r\n"):
             return "is blank; what is absent must be None"
-        if found := _UNWRITABLE.search(text):
-            return f"has the forbidden character U+{ord(found.group()):04X} at position {found.start()}"
+        if match := _UNWRITABLE.search(text):
+            return f"has the forbidden character U+{ord(match.group()):04X} at position {match.start()}"
         if not text.isascii() and not unicodedata.is_normalized("NFC", text):
             return "is not in Unicode form NFC"
     if max_length is not None and len(text) > max_length:
@@ -256,25 +256,25 @@ def text_fault(text: str, max_length: int | None = None) -> str | None:
 
 
 def word_fault(text: str, max_length: int | None = None) -> str | None:
-    """As `fault`, of a text on one line that nothing surrounds: W6a's codes and numbers."""
+    """Judge as `text_fault` does, and refuse space around the text or a second line: W6a's codes and numbers."""
     if reason := text_fault(text, max_length):
         return reason
     if _PLAIN_WORD.fullmatch(text):
         return None
     if text != text.strip():
         return "begins or ends with a space"
-    if found := _CONTROL.search(text):
-        return f"has the forbidden character U+{ord(found.group()):04X} at position {found.start()}"
+    if match := _CONTROL.search(text):
+        return f"has the forbidden character U+{ord(match.group()):04X} at position {match.start()}"
     return None
 
 
 def instant(at: datetime) -> str:
-    """An aware time in the form of SigningTime and gw:Received (W5, R2): whole seconds, UTC, `Z`."""
+    """Write an aware time in the form of SigningTime and gw:Received (W5, R2): whole seconds, UTC, `Z`."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:
-    """The inverse of `instant`; any other form is a ValueError."""
+    """Read a time that `instant` wrote; any other form is a ValueError."""
     if not _TIME.fullmatch(text):
         raise ValueError("not a time in the form YYYY-MM-DDThh:mm:ssZ")
     return datetime.fromisoformat(text)

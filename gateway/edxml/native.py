@@ -1,8 +1,7 @@
-"""A native envelope, taken from its octets tag by tag (F4). In: octets without S and without the letters
-of the files. Out: the model and the files, with whatever is unusual, or NotMine. Only what the closed table has at its very
-path is taken. It proves nothing about characters and canonical form: whoever asks has libxml2 prove that these very
-octets are canonical (F5), where every `<` begins a tag, tags carry nothing but what the table says, and text has one
-meaning."""
+"""Reads a native envelope from its octets tag by tag (F4). In: octets without S and without the letters of the files.
+Out: the model and the files, with unusual findings, or NotMine. A tag is taken only where the closed table has it, at
+its very path. Characters and canonical form are not proved here: the caller has libxml2 prove that these very octets are
+canonical (F5), where every `<` begins a tag, tags carry nothing beyond the table, and text has one meaning."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ _ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Leaf:
-    """An element that holds text. `end` is what follows that; `file`: whether it is a file's."""
+    """An element that holds text. `end` is its end tag; `file`: whether its text is a file's."""
 
     local: str
     many: bool
@@ -35,8 +34,8 @@ class _Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """An element that holds others, at one path of the closed table. `end` is its own; `groups` are those in it that hold
-    others again: no text stands beside these tags. `leaves` are the rest, by what stands between `<` and `>`."""
+    """An element that holds others, at one path of the closed table. `end` is its own end tag; `groups` are its children
+    that hold others again: no text stands beside these tags. `leaves` are the others, by the text between `<` and `>`."""
 
     local: str
     many: bool
@@ -45,36 +44,36 @@ class _Place:
     leaves: Mapping[str, _Leaf]
 
 
-def _place(element: Element, slot: ChildSlot) -> _Place:
-    known = dialects.DIALECT_A.types[slot.type]
+def _make_place(element: Element, slot: ChildSlot) -> _Place:
+    slots = dialects.DIALECT_A.types[slot.type]
     groups, leaves = {}, {}
     for child in element.children.values():
-        below = known[child.local]
+        below = slots[child.local]
         if child.leaf:
             leaf = _Leaf(local=child.local, many=below.many, file=child is CONTENT, end=_tag(child.end))
             leaves[_tag(child.start).removesuffix(">")] = leaf
         else:
-            groups[_tag(child.start)] = _place(child, below)
+            groups[_tag(child.start)] = _make_place(child, below)
     return _Place(local=element.local, many=slot.many, end=_tag(element.end), groups=groups, leaves=leaves)
 
 
-def _tag(written: bytes) -> str:
-    return written[1:].decode()
+def _tag(raw: bytes) -> str:
+    return raw[1:].decode()
 
 
-_ROOT: Final = _place(names.ROOT, _ROOT_SLOT)
+_ROOT: Final = _make_place(names.ROOT, _ROOT_SLOT)
 _BEGIN: Final = ["", _tag(names.ROOT.start)]
 
 
 def read(
     octets: bytes,
-    data: bytes,
+    raw: bytes,
     files: Sequence[tuple[int, int, bool]],
     limits: EnvelopeLimits,
     *,
     opens: bool = True,
 ) -> reader.Read:
-    """`files` are where each one's text stands in `data`, and whether it was left out of the octets."""
+    """Read the octets. `files` tells where each one's text stands in `raw`, and whether it was left out of the octets."""
     pieces = octets.decode().split("<")
     if pieces[:2] != _BEGIN or _is_too_long(pieces, octets, limits.text_bytes):
         raise NotMine
@@ -82,17 +81,17 @@ def read(
     collected = reader.Collected(limits, notes, "envelope", opens=opens)
     root, tags = KnownElement((None, _ROOT.local, 0)), iter(pieces[2:])
     try:
-        _children(root, _ROOT, tags, _Files(data, iter(files), collected))
+        _read_children(root, _ROOT, tags, _Files(raw, iter(files), collected))
     except KeyError as why:
         raise NotMine from why
     if next(tags, None) is not None:
         raise NotMine
     _check_counts(root, len(collected.attachments), limits)
-    return reader.finished(root, collected, notes)
+    return reader.finish_read(root, collected, notes)
 
 
 def _is_too_long(pieces: Sequence[str], octets: bytes, longest: int) -> bool:
-    """F3, as `scan` counts it: of a text as it is written."""
+    """Tell whether a written text is over the limit of F3, counted as `scan` does."""
     return len(octets) > longest and any(len(piece.partition(">")[2].encode()) > longest for piece in pieces)
 
 
@@ -100,17 +99,17 @@ def _is_too_long(pieces: Sequence[str], octets: bytes, longest: int) -> bool:
 class _Files:
     """The files' letters, in the order in which they stand."""
 
-    data: bytes
-    left: Iterator[tuple[int, int, bool]]
+    raw: bytes
+    remaining: Iterator[tuple[int, int, bool]]
     collected: reader.Collected
 
     def take(self, above: KnownElement, text: str) -> None:
-        """F7: the slice is that of the octets that are hashed."""
-        start, end, plain = next(self.left, (0, 0, False))
+        """Collect the next file; its slice is that of the hashed octets (F7)."""
+        start, end, plain = next(self.remaining, (0, 0, False))
         self.collected.open(above, _FILE_TYPE)
         if plain and self.collected.opens:
             for at in range(start, end, _PIECE):
-                self.collected.feed(self.data[at : min(at + _PIECE, end)], at)
+                self.collected.feed(self.raw[at : min(at + _PIECE, end)], at)
         elif text:
             self.collected.feed(unescape(text.encode()).encode(), start)
         else:
@@ -118,19 +117,19 @@ class _Files:
         self.collected.close_content(end)
 
 
-def _children(node: KnownElement, place: _Place, tags: Iterator[str], files: _Files) -> None:
-    """All up to the end tag of `node`: each of `tags` is one without its `<`, with the text behind it. KeyError for what
-    may not stand there."""
+def _read_children(node: KnownElement, place: _Place, tags: Iterator[str], files: _Files) -> None:
+    """Read all up to the end tag of `node`: each of `tags` is one without its `<`, with the text behind it. KeyError for
+    a tag that may not stand there."""
     texts, groups, leaves = node.texts, place.groups, place.leaves
     for piece in tags:
         if piece in groups:
             below = groups[piece]
-            beside = node.children.setdefault(below.local, [])
-            if beside and not below.many:
+            siblings = node.children.setdefault(below.local, [])
+            if siblings and not below.many:
                 raise NotMine
-            child = KnownElement((node.place, below.local, len(beside) + 1 if below.many else 0))
-            beside.append(child)
-            _children(child, below, tags, files)
+            child = KnownElement((node.place, below.local, len(siblings) + 1 if below.many else 0))
+            siblings.append(child)
+            _read_children(child, below, tags, files)
             continue
         if piece == place.end:
             if place.local == _WITH_FILE:

@@ -1,12 +1,11 @@
-"""Drives a hardened expat over untrusted octets. In: pieces of a file as a transport delivered it, and whatever takes
-the events. Out: its events, with namespaces resolved and byte offsets of the file. Refuses DOCTYPE, entities and
-everything over the limits; an ill-formed file is refused with its place and never repaired (G2). No file, no network,
-no entity is ever opened. The octets are made plain UTF-8 first: without a byte order mark and without the JSON string
-that some transports wrap around the whole file, unwrapped once (edxml.md 11).
+"""Drives a hardened expat over untrusted octets. In: pieces of a file as a transport delivered it, and a receiver of
+events. Out: its events, with namespaces resolved and byte offsets of the file. Refuses DOCTYPE, entities and everything
+over the limits; an ill-formed file is refused with its place and never repaired (G2). No file, no network, no entity is
+ever opened. The octets are made plain UTF-8 first: without a byte order mark and without the JSON string that some
+transports wrap around the whole file, unwrapped once (edxml.md 11).
 
-For a person, `view` shows a file that nobody trusts as lines of a tree, as far as it can be read: bounded lines, the
-last one marked where reading ended, with the byte and why. Texts are cut, and what lies inside as a file is told by
-its size alone. Pure."""
+For a person, `view` shows an untrusted file as lines of a tree, as far as it can be read: bounded lines, the last one
+marked where reading ended, with the byte and why. Texts are cut, and a file inside is shown by its size alone. Pure."""
 
 from __future__ import annotations
 
@@ -34,15 +33,15 @@ _HEAD = 64
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
 # Whole characters and whole escapes, so that a piece of a JSON string can be decoded alone; a high surrogate waits.
 # No possessive repeats: before Python 3.11.4 a group of alternatives under one gives back a part of the last.
-_WHOLE = re.compile(
+_JSON_TEXT = re.compile(
     r"""(?:[^"\\]+|\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""
     r"""|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*""",
 )
 
 
 class OctetSource:
-    """One pass over the octets. `skipped` is what offsets in the octets lack to be offsets in the file; when
-    `wrapped`, the file holds escapes and no offset into it is meant."""
+    """One pass over the octets. `skipped` is added to an offset in the octets to give one in the file; when `wrapped`,
+    the file holds escapes and has no such offsets."""
 
     def __init__(self, pieces: Iterable[bytes], max_bytes: int) -> None:
         self._pieces = pieces
@@ -52,29 +51,29 @@ class OctetSource:
         self.wrapped = False
 
     def __iter__(self) -> Iterator[bytes]:
-        pieces = self._checked()
-        head = _head_of(pieces)
+        pieces = self._bounded_pieces()
+        head = _read_head(pieces)
         if head.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) or b"\0" in head[:4]:
             raise MalformedXml("ENV-ENCODING", "the file is not UTF-8: it begins like UTF-16 or UTF-32")
         if head.startswith(_BOM):
             head, self.skipped = head[len(_BOM) :], len(_BOM)
         self.wrapped = head.lstrip().startswith(b'"')
-        octets = _utf8(chain([head], pieces), self.skipped)
-        return _unwrapped(octets) if self.wrapped else (text for text, _ in octets)
+        octets = _decode_utf8(chain([head], pieces), self.skipped)
+        return _unwrap_json(octets) if self.wrapped else (text for text, _ in octets)
 
-    def _checked(self) -> Iterator[bytes]:
-        for given in self._pieces:
-            self._read += len(given)
+    def _bounded_pieces(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self._read += len(piece)
             if self._read > self._max_bytes:
                 detail = (
                     f"the file is larger than {self._max_bytes} bytes; send it in parts or raise the limit"
                 )
                 raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
-            for at in range(0, len(given), _PIECE):
-                yield given[at : at + _PIECE]
+            for at in range(0, len(piece), _PIECE):
+                yield piece[at : at + _PIECE]
 
 
-def _head_of(pieces: Iterator[bytes]) -> bytes:
+def _read_head(pieces: Iterator[bytes]) -> bytes:
     head = b""
     for piece in pieces:
         head += piece
@@ -83,8 +82,8 @@ def _head_of(pieces: Iterator[bytes]) -> bytes:
     return head
 
 
-def _utf8(pieces: Iterator[bytes], at: int) -> Iterator[tuple[bytes, str]]:
-    """Each piece with its text, the text of a character cut in two coming with the piece that ends it."""
+def _decode_utf8(pieces: Iterator[bytes], at: int) -> Iterator[tuple[bytes, str]]:
+    """Yield each piece with its text; the text of a character cut in two comes with the piece that ends it."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for piece in pieces:
@@ -92,38 +91,38 @@ def _utf8(pieces: Iterator[bytes], at: int) -> Iterator[tuple[bytes, str]]:
             at += len(piece)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        where = f"byte {max(at + error.start, 0)}"
-        detail = f"{where} is not UTF-8; the file must be UTF-8 throughout"
-        raise MalformedXml("ENV-ENCODING", detail, step=2, where=where) from error
+        place = f"byte {max(at + error.start, 0)}"
+        detail = f"{place} is not UTF-8; the file must be UTF-8 throughout"
+        raise MalformedXml("ENV-ENCODING", detail, step=2, location=place) from error
 
 
-def _unwrapped(octets: Iterator[tuple[bytes, str]]) -> Iterator[bytes]:
-    """The text inside one JSON string. Escapes that a piece cuts in two wait for the next piece."""
-    rest, opened, closed = "", False, False
+def _unwrap_json(octets: Iterator[tuple[bytes, str]]) -> Iterator[bytes]:
+    """Yield the text inside one JSON string. Escapes that a piece cuts in two wait for the next piece."""
+    buffer, opened, closed = "", False, False
     for _, text in octets:
-        rest += text
+        buffer += text
         if not opened:
-            rest = rest.lstrip()
-            if not rest:
+            buffer = buffer.lstrip()
+            if not buffer:
                 continue
-            rest, opened = rest[1:], True
+            buffer, opened = buffer[1:], True
         if not closed:
-            whole = found.group() if (found := _WHOLE.match(rest)) else ""
-            yield _decoded(whole)
-            rest = rest[len(whole) :]
-            closed = rest.startswith('"')
-        if closed and not rest[1:].strip():
-            rest = '"'
-        elif len(rest) >= _LONGEST_ESCAPE:
+            chunk = match.group() if (match := _JSON_TEXT.match(buffer)) else ""
+            yield _decode_json_text(chunk)
+            buffer = buffer[len(chunk) :]
+            closed = buffer.startswith('"')
+        if closed and not buffer[1:].strip():
+            buffer = '"'
+        elif len(buffer) >= _LONGEST_ESCAPE:
             break
-    if rest != '"':
+    if buffer != '"':
         detail = (
             "the file begins as a JSON string and is none: a bad escape, no closing quote, or text after it"
         )
         raise MalformedXml("ENV-NOT-XML", detail, step=3)
 
 
-def _decoded(text: str) -> bytes:
+def _decode_json_text(text: str) -> bytes:
     try:
         # transports write raw line ends into the string, which only a strict JSON reader refuses
         return str(json.loads(f'"{text}"', strict=False)).encode()
@@ -140,7 +139,7 @@ _ENTITY_ERRORS = frozenset({expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_
 
 
 class XmlSink(Protocol):
-    """What takes the events; `reader.ModelBuilder` is one."""
+    """Receiver of the events; `reader.ModelBuilder` is one."""
 
     def start(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None: ...
     def data(self, text: str, offset: int) -> None: ...
@@ -148,7 +147,7 @@ class XmlSink(Protocol):
 
 
 def parse(pieces: Iterable[bytes], events: XmlSink, limits: EnvelopeLimits, notes: Notes) -> None:
-    """Feeds everything to `events`. Raises `MalformedXml`: ENV-TOO-LARGE, -ENCODING, -NOT-XML, -LIMIT, -FORBIDDEN."""
+    """Feed everything to `events`. Raises `MalformedXml`: ENV-TOO-LARGE, -ENCODING, -NOT-XML, -LIMIT, -FORBIDDEN."""
     source = OctetSource(pieces, limits.max_bytes)
     driver = _ExpatDriver(events, limits, notes)
     for piece in source:
@@ -171,7 +170,7 @@ class _ExpatDriver:
         self._declared = 0
         self._comments = 0
         self._instructions = 0
-        self._held: list[str] = []
+        self._pending: list[str] = []
         self._held_size = 0
         self._held_from = 0
         self._parser = self._hardened()
@@ -196,10 +195,10 @@ class _ExpatDriver:
         try:
             self._parser.Parse(piece, final)
         except expat.ExpatError as error:
-            where = f"line {error.lineno}, byte {max(self._parser.ErrorByteIndex, 0) + self._skipped}"
+            place = f"line {error.lineno}, byte {max(self._parser.ErrorByteIndex, 0) + self._skipped}"
             code = "ENV-FORBIDDEN" if error.code in _ENTITY_ERRORS else "ENV-NOT-XML"
-            detail = f"{where}: {expat.ErrorString(error.code)}; ask the sender for a well-formed file"
-            raise MalformedXml(code, detail, step=3, where=where) from error
+            detail = f"{place}: {expat.ErrorString(error.code)}; ask the sender for a well-formed file"
+            raise MalformedXml(code, detail, step=3, location=place) from error
 
     def _hardened(self) -> expat.XMLParserType:
         # the encoding is forced, so that no declaration can change what the bytes mean (F2)
@@ -223,16 +222,16 @@ class _ExpatDriver:
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding is not None and encoding.upper() != "UTF-8":
             detail = f"the declaration says {encoding[:40]!r}; only UTF-8 is read"
-            raise MalformedXml("ENV-ENCODING", detail, step=2, where="line 1")
+            raise MalformedXml("ENV-ENCODING", detail, step=2, location="line 1")
         if version != "1.0":
             detail = f"XML {version[:10]!r}; only XML 1.0 is read"
-            raise MalformedXml("ENV-NOT-XML", detail, step=3, where="line 1")
+            raise MalformedXml("ENV-NOT-XML", detail, step=3, location="line 1")
 
     def _start(self, name: str, attributes: list[str]) -> None:
         self._flush()
         self._depth += 1
         if self._depth > self._limits.general_depth:
-            self._over(f"elements nest deeper than {self._limits.general_depth}")
+            self._refuse_limit(f"elements nest deeper than {self._limits.general_depth}")
         (ns, local), self._declared = _split(name), 0
         pairs = zip(attributes[::2], attributes[1::2], strict=True)
         attrs = [(*_split(key), value) for key, value in pairs]
@@ -244,9 +243,10 @@ class _ExpatDriver:
         self._check_tag(self._declared)
 
     def _check_tag(self, size: int) -> None:
-        """Never more than is written: a resolved name is longer than its prefix, and counts without its namespace."""
+        """Check a size that is never above the written one: a resolved name is longer than its prefix, and counts
+        without its namespace."""
         if size > self._limits.name_bytes:
-            self._over(f"a start tag is longer than {self._limits.name_bytes} characters")
+            self._refuse_limit(f"a start tag is longer than {self._limits.name_bytes} characters")
 
     def _end(self, _name: str) -> None:
         self._flush()
@@ -254,17 +254,17 @@ class _ExpatDriver:
         self._events.end(self._offset())
 
     def _data(self, text: str) -> None:
-        """Line-wrapped base64 comes a line at a time; it is handed on in larger pieces."""
-        if not self._held:
+        """Gather text into larger pieces: line-wrapped base64 comes a line at a time."""
+        if not self._pending:
             self._held_from = self._offset()
-        self._held.append(text)
+        self._pending.append(text)
         self._held_size += len(text)
         if self._held_size >= _FLUSH:
             self._flush()
 
     def _flush(self) -> None:
-        if self._held:
-            text, self._held, self._held_size = "".join(self._held), [], 0
+        if self._pending:
+            text, self._pending, self._held_size = "".join(self._pending), [], 0
             self._events.data(text, self._held_from)
 
     def _comment(self, _text: str) -> None:
@@ -273,12 +273,12 @@ class _ExpatDriver:
     def _instruction(self, _target: str, _data: str) -> None:
         self._instructions += 1
 
-    def _forbidden(self, what: str, *_: object) -> NoReturn:
-        detail = f"{self._place()}: {what} is never read; ask the sender for a file without it"
-        raise MalformedXml("ENV-FORBIDDEN", detail, step=3, where=self._place())
+    def _forbidden(self, construct: str, *_: object) -> NoReturn:
+        detail = f"{self._place()}: {construct} is never read; ask the sender for a file without it"
+        raise MalformedXml("ENV-FORBIDDEN", detail, step=3, location=self._place())
 
-    def _over(self, what: str) -> NoReturn:
-        raise MalformedXml("ENV-LIMIT", f"{self._place()}: {what}", step=3, where=self._place())
+    def _refuse_limit(self, problem: str) -> NoReturn:
+        raise MalformedXml("ENV-LIMIT", f"{self._place()}: {problem}", step=3, location=self._place())
 
     def _place(self) -> str:
         return f"line {self._parser.CurrentLineNumber}, byte {self._offset()}"
@@ -288,21 +288,21 @@ class _ExpatDriver:
 
 
 def _split(name: str) -> tuple[str, str]:
-    ns, found, local = name.rpartition(_SEPARATOR)
-    return (ns, local) if found else ("", name)
+    ns, separator, local = name.rpartition(_SEPARATOR)
+    return (ns, local) if separator else ("", name)
 
 
-MOST_LINES_SHOWN = 2_000
-DEEPEST_SHOWN = 64
-LONGEST_TEXT_SHOWN = 400
-MOST_BYTES_SHOWN = 64 * 1024 * 1024
-# A file in base64: nobody reads it here, and it may be as large as it likes.
+MAX_VIEW_LINES = 2_000
+MAX_VIEW_DEPTH = 64
+MAX_VIEW_TEXT = 400
+MAX_VIEW_BYTES = 64 * 1024 * 1024
+# A file in base64: it is not shown and may have any size.
 _FILES = frozenset({"ContentTransferEncoded", "AttachmentData", "Attachment", "Content64"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewLine:
-    """One line. `kind`: element, attribute, text, file or comment; `size` is the whole text's, in characters."""
+    """One line. `kind`: element, attribute, text, file or comment; `size` is that of the whole text, in characters."""
 
     depth: int
     kind: str
@@ -314,64 +314,64 @@ class ViewLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """`fault` is empty when the file was read to its end; `at` is the byte where reading ended."""
+    """Lines of a file. `fault` is empty when the file was read to its end; `at` is the byte where reading ended."""
 
     lines: tuple[ViewLine, ...]
     fault: str = ""
     at: int | None = None
 
 
-class _Ended(Exception):
+class _ReadingEnded(Exception):
     """Reading ends here, for this reason."""
 
 
 def view(pieces: Iterable[bytes]) -> View:
-    """The lines of one file, to the end or to where it cannot be read."""
-    looking = _Looking()
+    """Return the lines of one file, to its end or to its first fault."""
+    reader = _ViewReader()
     try:
         for piece in pieces:
-            looking.feed(piece)
-        looking.feed(b"", last=True)
+            reader.feed(piece)
+        reader.feed(b"", last=True)
     except expat.ExpatError as why:
-        return looking.ended(expat.ErrorString(why.code))
-    except _Ended as why:
-        return looking.ended(str(why))
-    return View(lines=tuple(looking.lines))
+        return reader.end(expat.ErrorString(why.code))
+    except _ReadingEnded as why:
+        return reader.end(str(why))
+    return View(lines=tuple(reader.lines))
 
 
 @dataclass(kw_only=True)
-class _Looking:
-    """One pass; it ends at the first thing that no exchange form has, or at a bound."""
+class _ViewReader:
+    """One pass; it ends at the first construct that no exchange form has, or at a bound."""
 
     lines: list[ViewLine] = field(default_factory=list)
     _path: list[str] = field(default_factory=list)
     _text: list[str] = field(default_factory=list)
-    _kept: int = 0
+    _text_size: int = 0
     _size: int = 0
     _read: int = 0
 
     def __post_init__(self) -> None:
-        made = expat.ParserCreate(namespace_separator=None)
-        made.buffer_text = True
-        made.ordered_attributes = True
-        made.StartElementHandler = self._start
-        made.EndElementHandler = self._end
-        made.CharacterDataHandler = self._characters
-        made.CommentHandler = self._comment
-        made.StartDoctypeDeclHandler = self._forbidden
-        made.EntityDeclHandler = self._forbidden
-        made.SkippedEntityHandler = self._forbidden
-        made.ProcessingInstructionHandler = self._forbidden
-        self._parser = made
+        parser = expat.ParserCreate(namespace_separator=None)
+        parser.buffer_text = True
+        parser.ordered_attributes = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        parser.CommentHandler = self._comment
+        parser.StartDoctypeDeclHandler = self._forbidden
+        parser.EntityDeclHandler = self._forbidden
+        parser.SkippedEntityHandler = self._forbidden
+        parser.ProcessingInstructionHandler = self._forbidden
+        self._parser = parser
 
     def feed(self, piece: bytes, *, last: bool = False) -> None:
         self._read += len(piece)
-        if self._read > MOST_BYTES_SHOWN:
-            raise _Ended("bytes")
+        if self._read > MAX_VIEW_BYTES:
+            raise _ReadingEnded("bytes")
         self._parser.Parse(piece, last)
 
-    def ended(self, why: str) -> View:
-        """The last line is the one that failed."""
+    def end(self, why: str) -> View:
+        """Return the view, with its last line marked as the one that failed."""
         self._flush()
         if self.lines:
             self.lines[-1] = replace(self.lines[-1], failed=True)
@@ -381,10 +381,10 @@ class _Looking:
         self._flush()
         self._add("element", name)
         self._path.append(name)
-        if len(self._path) > DEEPEST_SHOWN:
-            raise _Ended("depth")
+        if len(self._path) > MAX_VIEW_DEPTH:
+            raise _ReadingEnded("depth")
         for key, value in zip(attributes[::2], attributes[1::2], strict=True):
-            self._add("attribute", key, value[:LONGEST_TEXT_SHOWN], len(value))
+            self._add("attribute", key, value[:MAX_VIEW_TEXT], len(value))
 
     def _end(self, name: str) -> None:
         self._flush()
@@ -392,31 +392,31 @@ class _Looking:
 
     def _characters(self, text: str) -> None:
         self._size += len(text)
-        if self._kept < LONGEST_TEXT_SHOWN and not self._in_file():
-            self._text.append(text[: LONGEST_TEXT_SHOWN - self._kept])
-            self._kept += len(self._text[-1])
+        if self._text_size < MAX_VIEW_TEXT and not self._in_file():
+            self._text.append(text[: MAX_VIEW_TEXT - self._text_size])
+            self._text_size += len(self._text[-1])
 
     def _comment(self, text: str) -> None:
         self._flush()
-        self._add("comment", "", text[:LONGEST_TEXT_SHOWN], len(text))
+        self._add("comment", "", text[:MAX_VIEW_TEXT], len(text))
 
     def _forbidden(self, *_: object) -> None:
-        raise _Ended("forbidden")
+        raise _ReadingEnded("forbidden")
 
     def _in_file(self) -> bool:
         local = self._path[-1].rpartition(":")[2] if self._path else ""
-        inside = any(each.rpartition(":")[2] == "Attachment" for each in self._path[:-1])
+        inside = any(name.rpartition(":")[2] == "Attachment" for name in self._path[:-1])
         return local in _FILES or (inside and local == "Content")
 
     def _flush(self) -> None:
         text, size = "".join(self._text).strip(), self._size
-        self._text, self._kept, self._size = [], 0, 0
-        if self._in_file() and size > LONGEST_TEXT_SHOWN // 4:
+        self._text, self._text_size, self._size = [], 0, 0
+        if self._in_file() and size > MAX_VIEW_TEXT // 4:
             self._add("file", self._path[-1], "", size)
         elif text:
             self._add("text", self._path[-1] if self._path else "", text, size)
 
     def _add(self, kind: str, name: str, value: str = "", size: int = 0) -> None:
-        if len(self.lines) >= MOST_LINES_SHOWN:
-            raise _Ended("lines")
+        if len(self.lines) >= MAX_VIEW_LINES:
+            raise _ReadingEnded("lines")
         self.lines.append(ViewLine(depth=len(self._path), kind=kind, name=name[:200], value=value, size=size))

@@ -1,6 +1,6 @@
-"""What a verifier of envelopes is willing to take, as frozen values that are passed in and never global.
-`EnvelopeLimits` bounds what one file may cost; `XmlPolicy` says which keys and forms count. The defaults are our own
-axis; every option that loosens something says what goes wrong when it is used."""
+"""Limits and choices of a verifier of envelopes, as frozen values that are passed in and never global. `EnvelopeLimits`
+bounds the cost of one file; `XmlPolicy` says which keys and forms count. The defaults are our own axis; every option
+that loosens something names its danger."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class EnvelopeLimits:
     """F6: a header that reaches this size without a Signature is not native."""
 
     inflated_bytes: int = 512 * _MIB
-    """What the zipped attachments of one envelope may unpack to together; above it they count as damaged."""
+    """Unpacked bytes of all zipped attachments of one envelope; above it they count as damaged."""
 
     general_max_bytes: int = 32 * _MIB
     """G1: the general path holds the whole file as a tree, some six times its size."""
@@ -68,7 +68,7 @@ class XmlPolicy:
 
     algorithms: frozenset[str] = frozenset({"rsa-sha256", "ecdsa-sha256"})
     """Names as in `names.ALGORITHM_URIS`. An addition without a length and curve rule in W8 lets a signature pass
-    whose strength nobody has judged."""
+    whose strength is unknown."""
 
     min_rsa_bits: int = 2048
     """Lower it and a key that a funded attacker can factor signs in an agency's name."""
@@ -92,5 +92,5 @@ class XmlPolicy:
     envelope can be played again under another id, and a stolen key's envelope cannot be told from an older one."""
 
     def accepts(self, algorithm: str) -> bool:
-        """Whether a signature method, by its name, is within this policy."""
+        """Tell whether a signature method, by its name, is within this policy."""
         return algorithm in self.algorithms or (self.allow_p384 and algorithm == "ecdsa-sha384")

@@ -1,8 +1,8 @@
 """Reads SignedProperties and our qualifier out of a Signature that another system may have wrapped anew (G4, W5, W6,
-W6a, R2). In: the SignedProperties element at its one position. Out: `Properties`, or BadSignature. Whether they were
-signed, and whether the qualifier agrees with the packet, is for `general` and `verify`. Here too are the words in
-which a Signature is read: an element is a group or a leaf, at one position, with exactly the attributes it may have,
-else SIG-STRUCTURE. Nothing is looked up by search, so nothing parked elsewhere can be found first (G4)."""
+W6a, R2). In: the SignedProperties element at its one position. Out: `Properties`, or BadSignature. `general` and
+`verify` decide whether they were signed, and whether the qualifier agrees with the packet. The readers of parts of a
+Signature are here too: an element is a group or a leaf, at one position, with exactly the attributes it may have, else
+SIG-STRUCTURE. Nothing is looked up by search, so a copy parked elsewhere cannot be found first (G4)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SPACE = re.compile(r"[ \t\r\n]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureShape:
-    """What a Signature of right structure says. `method` is our name of the algorithm; `info_exclusive` and
+    """Content of a Signature of right structure. `method` is our name of the algorithm; `info_exclusive` and
     `body_exclusive` tell the canonical form that was signed; `properties` None: it has only the first reference."""
 
     element: etree._Element
@@ -56,8 +56,8 @@ class SignatureShape:
 def group(
     element: etree._Element, tag: str, *, required: Sequence[str] = (), optional: Sequence[str] = ()
 ) -> list[etree._Element]:
-    """The children of an element that holds elements alone, with white space between them at most."""
-    _named(element, tag, required, optional)
+    """Return the children of an element that holds elements alone, with white space between them at most."""
+    _check(element, tag, required, optional)
     children = list(element)
     texts = [element.text, *(child.tail for child in children)]
     if any(text and text.strip(" \t\r\n") for text in texts):
@@ -70,8 +70,8 @@ def group(
 def leaf(
     element: etree._Element, tag: str, *, required: Sequence[str] = (), optional: Sequence[str] = ()
 ) -> str:
-    """The text of an element that holds text alone and says something."""
-    _named(element, tag, required, optional)
+    """Return the text of an element that holds text alone, and some."""
+    _check(element, tag, required, optional)
     if len(element):
         raise structure_fault(element, "holds elements where only text stands")
     if not element.text:
@@ -80,7 +80,7 @@ def leaf(
 
 
 def octets(text: str, element: etree._Element, *, spaced: bool = False) -> bytes:
-    """Base64 that equals its own encoding; `spaced`: once white space is taken out (G3)."""
+    """Decode base64 that equals its own encoding; `spaced`: once white space is taken out (G3)."""
     bare = _SPACE.sub("", text) if spaced else text
     try:
         raw = b64decode(bare, validate=True)
@@ -91,18 +91,18 @@ def octets(text: str, element: etree._Element, *, spaced: bool = False) -> bytes
     return raw
 
 
-def structure_fault(element: etree._Element, what: str) -> BadSignature:
-    """SIG-STRUCTURE, with the element's name and what is wrong with it."""
+def structure_fault(element: etree._Element, problem: str) -> BadSignature:
+    """Make SIG-STRUCTURE, with the element's name and the problem."""
     local = etree.QName(element).localname if isinstance(element.tag, str) else "comment"
-    return BadSignature("SIG-STRUCTURE", f"{local} {what}", step=5, where=local)
+    return BadSignature("SIG-STRUCTURE", f"{local} {problem}", step=5, location=local)
 
 
-def _named(element: etree._Element, tag: str, required: Sequence[str], optional: Sequence[str]) -> None:
+def _check(element: etree._Element, tag: str, required: Sequence[str], optional: Sequence[str]) -> None:
     if element.tag != tag:
         raise structure_fault(element, f"stands where {etree.QName(tag).localname} is expected")
-    found = set(element.attrib)
-    if not set(required) <= found or not found <= {*required, *optional}:
-        attributes = ", ".join(sorted(str(each) for each in found)) or "none"
+    present = set(element.attrib)
+    if not set(required) <= present or not present <= {*required, *optional}:
+        attributes = ", ".join(sorted(str(a) for a in present)) or "none"
         raise structure_fault(
             element, f"has the attributes {attributes}; expected {', '.join(required) or 'none'}"
         )
@@ -125,7 +125,7 @@ _RECEIPT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadQualifier:
-    """`gw:Message`: what the signature says about the packet. `kind` None: a word that is no kind of ours."""
+    """Content of `gw:Message`, which describes the packet. `kind` None: a word that is no kind of ours."""
 
     packet_id: PacketId
     kind: Kind | None
@@ -135,7 +135,7 @@ class ReadQualifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Properties:
-    """What SignedProperties say. `format_of` is the reference that DataObjectFormat names."""
+    """Content of SignedProperties. `format_of` is the reference that DataObjectFormat names."""
 
     element: etree._Element
     id: str
@@ -147,7 +147,7 @@ class Properties:
 
 
 def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: bool) -> Properties:
-    """`unsigned` says that UnsignedProperties stand beside them, which a foreign axis may have."""
+    """Read SignedProperties. `unsigned`: UnsignedProperties stand beside them, which a foreign axis may have."""
     children = group(element, xades("SignedProperties"), required=("Id",))
     if not children or len(children) > 2:
         raise structure_fault(element, "must hold SignedSignatureProperties and SignedDataObjectProperties")
@@ -155,7 +155,7 @@ def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: boo
     if len(about_signature) != 2:
         raise structure_fault(children[0], "must hold SigningTime and SigningCertificateV2 alone")
     findings = (
-        [Finding(code="UNSIGNED-PROPERTIES", where="UnsignedProperties", detail="ignored")]
+        [Finding(code="UNSIGNED-PROPERTIES", place="UnsignedProperties", detail="ignored")]
         if unsigned
         else []
     )
@@ -198,11 +198,11 @@ def _about_objects(element: etree._Element) -> tuple[str | None, ReadQualifier |
     if children and children[0].tag == xades("DataObjectFormat"):
         first = children.pop(0)
         inside = group(first, xades("DataObjectFormat"), required=("ObjectReference",))
-        locals_ = [etree.QName(each).localname for each in inside]
+        locals_ = [etree.QName(child).localname for child in inside]
         if locals_ not in (["MimeType"], ["Description", "MimeType"]):
             raise structure_fault(first, "must hold MimeType")
-        for each in inside:
-            leaf(each, xades(etree.QName(each).localname))
+        for child in inside:
+            leaf(child, xades(etree.QName(child).localname))
         format_of = first.get("ObjectReference")
     if len(children) > 1:
         raise structure_fault(
@@ -212,7 +212,7 @@ def _about_objects(element: etree._Element) -> tuple[str | None, ReadQualifier |
 
 
 def _commitment(element: etree._Element) -> ReadQualifier | None:
-    """W6. Without qualifiers there is no `gw:Message`: step 11 says so (section 12.2)."""
+    """Read the commitment (W6). Without qualifiers there is no `gw:Message`, which step 11 reports (section 12.2)."""
     children = group(element, xades("CommitmentTypeIndication"))
     if len(children) not in (2, 3):
         raise structure_fault(
@@ -241,31 +241,31 @@ def _message(element: etree._Element, *, receipt: bool) -> ReadQualifier:
     children = group(element, gw("Message"), required=("version",))
     if element.get("version") != "1":
         raise structure_fault(element, f"has version {str(element.get('version'))[:20]!r}; only 1 is known")
-    rest = children[2:]
-    wishes = rest.pop(0) if rest and rest[0].tag == gw("Terms") else None
-    if len(children) < 2 or len(rest) != (1 if receipt else 0):
+    tail = children[2:]
+    terms_element = tail.pop(0) if tail and tail[0].tag == gw("Terms") else None
+    if len(children) < 2 or len(tail) != (1 if receipt else 0):
         raise structure_fault(
             element, "must hold Id and Kind, then Terms if any, and Receipt exactly in a proof of receipt"
         )
     packet_id = PacketId(leaf(children[0], gw("Id")))
     kind = _KINDS.get(leaf(children[1], gw("Kind")))
-    told = _receipt(rest[0]) if receipt else None
-    if told is not None and told.status_code == "13":
-        raise structure_fault(rest[0], "does not stand in a 13")
+    signed_receipt = _receipt(tail[0]) if receipt else None
+    if signed_receipt is not None and signed_receipt.status_code == "13":
+        raise structure_fault(tail[0], "does not stand in a 13")
     # a kind that is not the envelope's, or none at all, is a contradiction of step 11
-    said = None if wishes is None else _terms(wishes, kind, receipt=receipt)
-    return ReadQualifier(packet_id=packet_id, kind=kind, receipt=told, terms=said)
+    signed_terms = None if terms_element is None else _terms(terms_element, kind, receipt=receipt)
+    return ReadQualifier(packet_id=packet_id, kind=kind, receipt=signed_receipt, terms=signed_terms)
 
 
 def _terms(element: etree._Element, kind: Kind | None, *, receipt: bool) -> Terms:
-    """W6a, as narrow as in native form: whoever wraps a Signature anew changes none of these words."""
+    """Read W6a as narrowly as in native form: a system that wraps a Signature anew changes none of these words."""
     try:
-        found = terms.read([_term(child) for child in group(element, gw("Terms"))])
+        signed_terms = terms.read([_term(child) for child in group(element, gw("Terms"))])
     except ValueError as why:
         raise structure_fault(element, f"is not as W6a has it: {why}") from why
-    if reason := terms.fault(found, kind, receipt=receipt):
+    if reason := terms.fault(signed_terms, kind, receipt=receipt):
         raise structure_fault(element, reason)
-    return found
+    return signed_terms
 
 
 def _term(element: etree._Element) -> terms.Child:
@@ -278,34 +278,34 @@ def _term(element: etree._Element) -> terms.Child:
 
 
 def _receipt(element: etree._Element) -> Receipt:
-    """R2: each child at most once, in this order; the code and the verdict must be there."""
-    found: dict[str, etree._Element] = {}
+    """Read R2: each child at most once, in this order; the code and the verdict must be there."""
+    by_name: dict[str, etree._Element] = {}
     place = -1
     for child in group(element, gw("Receipt")):
         local = etree.QName(child).localname
         if local not in _RECEIPT or _RECEIPT.index(local) <= place:
             raise structure_fault(child, "is not known here, stands twice, or in another order")
         place = _RECEIPT.index(local)
-        found[local] = child
-    if "StatusCode" not in found or "Verdict" not in found:
+        by_name[local] = child
+    if "StatusCode" not in by_name or "Verdict" not in by_name:
         raise structure_fault(element, "must say StatusCode and Verdict")
     texts = {
         local: leaf(child, gw(local), required=("Algorithm",) if local.endswith("Digest") else ())
-        for local, child in found.items()
+        for local, child in by_name.items()
     }
     if texts["Verdict"] not in VERDICTS:
-        raise structure_fault(found["Verdict"], f"is none of {', '.join(sorted(VERDICTS))}")
+        raise structure_fault(by_name["Verdict"], f"is none of {', '.join(sorted(VERDICTS))}")
     size = texts.get("Size")
     if size is not None and not re.fullmatch(r"[0-9]{1,18}", size):
-        raise structure_fault(found["Size"], "is not a decimal number")
+        raise structure_fault(by_name["Size"], "is not a decimal number")
     return Receipt(
         of_packet_id=PacketId(texts["OfMessageId"]) if "OfMessageId" in texts else None,
         of_document_id=DocumentId(texts["OfDocumentId"]) if "OfDocumentId" in texts else None,
         of_sender=texts.get("OfFrom"),
-        body_digest=_digest(found["BodyDigest"], texts["BodyDigest"]) if "BodyDigest" in texts else None,
-        file_digest=_digest(found["FileDigest"], texts["FileDigest"]) if "FileDigest" in texts else None,
+        body_digest=_digest(by_name["BodyDigest"], texts["BodyDigest"]) if "BodyDigest" in texts else None,
+        file_digest=_digest(by_name["FileDigest"], texts["FileDigest"]) if "FileDigest" in texts else None,
         size=None if size is None else int(size),
-        received_at=_moment(texts["Received"], found["Received"]) if "Received" in texts else None,
+        received_at=_moment(texts["Received"], by_name["Received"]) if "Received" in texts else None,
         status_code=texts["StatusCode"],
         verdict=texts["Verdict"],
     )
@@ -323,7 +323,7 @@ def _sha256(element: etree._Element, text: str, method: str) -> bytes:
 
 
 def _moment(text: str, element: etree._Element) -> datetime:
-    """Section 12.6: any ISO form with a zone, fractions allowed. Fractions beyond a microsecond are cut."""
+    """Read any ISO form with a zone (section 12.6). Fractions beyond a microsecond are cut."""
     if not _MOMENT.fullmatch(text):
         raise structure_fault(element, "is not a time with a zone, like 2026-03-02T08:00:00Z")
     try:

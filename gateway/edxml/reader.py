@@ -1,9 +1,8 @@
-"""Reads an envelope of any dialect that is known, in one pass and in bounded memory. In: the events of a parser, or the
-octets of a file. Out: `Read`, the model with its attachments' slices and whatever was unusual. Liberal: order means
-nothing, and what does not disturb the meaning is a finding. `strict` is for packets of our own axis, where two
-readers that differ would be two documents: there a doubled, foreign or unlisted part is refused (`ENV-DIALECT`).
-Attachments are collected as they stream by: decoded, measured, hashed and let go (edxml.md 2.6), or left closed for
-whoever opens them. Never holds a file whole."""
+"""Reads an envelope of any known dialect, in one pass and in bounded memory. In: the events of a parser, or the octets of a
+file. Out: `Read`, the model with its attachments' slices and findings. Liberal: order means nothing, and an oddity that
+does not disturb the meaning is a finding. `strict` is for packets of our own axis, where two readers that differ would be
+two documents: there a doubled, foreign or unlisted part is refused (`ENV-DIALECT`). Attachments are collected as they
+stream by: decoded, measured and hashed (edxml.md 2.6), or left closed for a later reader. Never holds a file whole."""
 
 from __future__ import annotations
 
@@ -45,19 +44,19 @@ class Collected:
         self._length = self._breaks = 0
 
     def open(self, node: KnownElement, type_name: str) -> None:
-        """A content element begins. Its name may not have come yet: the .NET flavour writes it afterwards."""
+        """Begin a content element. Its name may come later: the .NET flavour writes it afterwards."""
         name, _ = dialects.ATTACHMENT_NAMES[type_name]
         if self.opens:
-            left = self._limits
+            limits = self._limits
             if self._inflated:
-                left = replace(left, inflated_bytes=max(left.inflated_bytes - self._inflated, 0))
-            self._decoder = attachment.Decoder(self._leaf.text(node, name), left)
+                limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - self._inflated, 0))
+            self._decoder = attachment.Decoder(self._leaf.text(node, name), limits)
         self._has_content = True
         self._begin = None
         self._length = self._breaks = 0
 
     def feed(self, text: bytes, offset: int, breaks: int = 0) -> None:
-        """`breaks`: how many ends of a line are in it."""
+        """Decode text of the open content. `breaks`: how many ends of a line are in it."""
         if self._begin is None:
             self._begin = offset
         if self._decoder is not None:
@@ -71,41 +70,41 @@ class Collected:
             self._begin = offset
 
     def close(self, node: KnownElement, type_name: str) -> None:
-        """An attachment ends: everything that is said about it is known now."""
+        """End an attachment, whose elements are all known now."""
         name, content_type = dialects.ATTACHMENT_NAMES[type_name]
-        one = Attachment(
+        details = Attachment(
             content_id=self._leaf.identity(node, "ContentId"),
             attachment_name=self._leaf.text(node, name),
             description=self._leaf.text(node, "Description"),
             content_type=self._leaf.text(node, content_type),
         )
-        self.attachments.append(one)
-        self._files.append(self._slice(one, node))
+        self.attachments.append(details)
+        self._files.append(self._slice(details, node))
         self._decoder = None
         self._has_content = False
 
-    def _slice(self, one: Attachment, node: KnownElement) -> FileSlice:
+    def _slice(self, details: Attachment, node: KnownElement) -> FileSlice:
         decoded = Decoded(coding="raw", size=None, sha256=None)
         begin, length = self._begin or 0, 0
         if not self._has_content:
-            self._notes.add("ATTACHMENT-DAMAGED", node.where, "no content element")
+            self._notes.add("ATTACHMENT-DAMAGED", node.location, "no content element")
             begin, decoded = 0, replace(decoded, damaged="no content")
         else:
             length = self._end - begin
         if self._has_content and self._decoder is not None:
-            decoded = self._decoder.finish(one.attachment_name)
+            decoded = self._decoder.finish(details.attachment_name)
             self._inflated += self._decoder.inflated
             if decoded.damaged:
-                self._notes.add("ATTACHMENT-DAMAGED", node.where, decoded.damaged)
+                self._notes.add("ATTACHMENT-DAMAGED", node.location, decoded.damaged)
             elif not 0 <= length - self._length <= self._breaks:
                 # a parser takes CR LF for one character; any other difference is a reference or CDATA
-                self._notes.add("ATTACHMENT-SLICE", node.where, "base64 written with references or CDATA")
+                self._notes.add("ATTACHMENT-SLICE", node.location, "base64 written with references or CDATA")
         return FileSlice(
             n=len(self.attachments),
-            name=one.attachment_name or "",
-            content_id=one.content_id,
-            content_type=one.content_type,
-            description=one.description,
+            name=details.attachment_name or "",
+            content_id=details.content_id,
+            content_type=details.content_type,
+            description=details.description,
             offset=begin,
             length=length,
             coding=decoded.coding,
@@ -116,20 +115,20 @@ class Collected:
         )
 
     def files(self, lines: Sequence[Attachment | None]) -> tuple[FileSlice, ...]:
-        """The slices; where an attachment names no file or type, its line of the manifest does."""
+        """Return the slices; where an attachment names no file or type, its line of the manifest does."""
         return tuple(
-            file if line is None else _completed(file, line)
+            file if line is None else _fill_from_line(file, line)
             for file, line in zip(self._files, lines, strict=True)
         )
 
 
-def _completed(file: FileSlice, line: Attachment) -> FileSlice:
-    said = (file.name, file.content_id, file.content_type, file.description)
-    lent = (line.attachment_name or "", line.content_id, line.content_type, line.description)
-    name, content_id, content_type, description = known = tuple(
-        own or other for own, other in zip(said, lent, strict=True)
+def _fill_from_line(file: FileSlice, line: Attachment) -> FileSlice:
+    own_fields = (file.name, file.content_id, file.content_type, file.description)
+    line_fields = (line.attachment_name or "", line.content_id, line.content_type, line.description)
+    name, content_id, content_type, description = fields = tuple(
+        own or other for own, other in zip(own_fields, line_fields, strict=True)
     )
-    if known == said:
+    if fields == own_fields:
         return file
     return replace(
         file, name=name or "", content_id=content_id, content_type=content_type, description=description
@@ -145,7 +144,7 @@ _NO_CHILDREN: Mapping[str, ChildSlot] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """One envelope as read. `signature` is its shape only: whether it holds is `verify`'s to say."""
+    """One envelope as read. `signature` is its shape only: `verify` decides whether it holds."""
 
     envelope: Envelope
     files: tuple[FileSlice, ...]
@@ -154,7 +153,7 @@ class Read:
     signature: FoundSignature | None = None
 
 
-def finished(
+def finish_read(
     root: KnownElement,
     collected: Collected,
     notes: Notes,
@@ -163,7 +162,7 @@ def finished(
     strict: bool = True,
     signature: FoundSignature | None = None,
 ) -> Read:
-    """The packet of a light tree that is whole."""
+    """Make the packet of a complete light tree."""
     attachments = collected.attachments
     envelope = model.envelope(root, attachments, notes)
     if strict and envelope.sender.organ_id is None:
@@ -183,14 +182,14 @@ def finished(
     )
 
 
-def _refuse(where: str, detail: str) -> NoReturn:
-    raise MalformedXml("ENV-DIALECT", f"{where}: {detail}", step=4, where=where)
+def _refuse(place: str, detail: str) -> NoReturn:
+    raise MalformedXml("ENV-DIALECT", f"{place}: {detail}", step=4, location=place)
 
 
 def read(
     pieces: Iterable[bytes], limits: EnvelopeLimits, *, strict: bool = False, source: str = "envelope"
 ) -> Read:
-    """Reads a whole file or its canonical octets. `source` names what the slices' offsets count in.
+    """Read a whole file or its canonical octets. `source` names the octets that the slices' offsets count in.
 
     Raises `MalformedXml` with the codes of verification.md 9. Nothing read here is proved."""
     notes = Notes()
@@ -205,13 +204,14 @@ class _Frame:
 
     node: KnownElement
     slot: ChildSlot
-    known: Mapping[str, ChildSlot]
+    slots: Mapping[str, ChildSlot]
     size: int = 0
     spoke: bool = False
 
 
 class ModelBuilder:
-    """Takes the events of any parser that knows namespaces: `start`, `data`, `end`, then `finish`, once."""
+    """Builder of a model from the events of any parser that knows namespaces: `start`, `data`, `end`, then `finish`,
+    once."""
 
     def __init__(
         self,
@@ -222,7 +222,7 @@ class ModelBuilder:
         notes: Notes | None = None,
         opens: bool = True,
     ) -> None:
-        """`opens`: files are decoded while they pass; else their slices stay closed."""
+        """With `opens`, decode files while they pass; else leave their slices closed."""
         self._limits = limits
         self._strict = strict
         self._notes = notes or Notes()
@@ -237,7 +237,7 @@ class ModelBuilder:
         self._net = False
 
     def start(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None:
-        """An element begins. `attrs` are (namespace, local name, value), without namespace declarations."""
+        """Begin an element. `attrs` are (namespace, local name, value), without namespace declarations."""
         if self._watcher is not None and self._watcher.open:
             self._watcher.start(local, attrs)
             self._check_signature_size(self._watcher)
@@ -246,8 +246,8 @@ class ModelBuilder:
         if self._dialect is None:
             self._start_root(ns, local, attrs)
             return
-        if ns != self._dialect.namespace and not self._signature_may_stand_here(ns, local):
-            self._object("FOREIGN-ELEMENT", self._where(), f"an element of the namespace {ns[:200]!r}")
+        if ns != self._dialect.namespace and not self._may_hold_signature(ns, local):
+            self._object("FOREIGN-ELEMENT", self._place(), f"an element of the namespace {ns[:200]!r}")
             self._skipped += 1
         elif self._skipped:
             self._skipped += 1
@@ -255,7 +255,7 @@ class ModelBuilder:
             self._start_child(self._dialect, ns, local, attrs)
 
     def data(self, text: str, offset: int) -> None:
-        """Text of the open element. `offset` is where it stands in the source, in bytes."""
+        """Add text of the open element. `offset` is its place in the source, in bytes."""
         if self._watcher is not None and self._watcher.open:
             self._watcher.data(text)
             self._check_signature_size(self._watcher)
@@ -267,11 +267,11 @@ class ModelBuilder:
             self._data_of(self._frames[-1], text)
 
     def content(self, text: bytes, offset: int) -> None:
-        """As `data`, for text of an open file that is base64 alone, and that nobody decoded into characters."""
+        """Add text as `data` does, of an open file, base64 alone and not decoded into characters."""
         self._collected.feed(text, offset)
 
     def end(self, offset: int) -> None:
-        """The open element ends; `offset` is that of the first byte of its end tag."""
+        """End the open element; `offset` is that of the first byte of its end tag."""
         if self._watcher is not None and self._watcher.open:
             self._watcher.end()
         elif self._skipped:
@@ -287,27 +287,27 @@ class ModelBuilder:
                 self._collected.close(frame.node, frame.slot.type)
 
     def finish(self) -> Read:
-        """The packet, when its root has ended."""
+        """Return the packet, when its root has ended."""
         if self._root is None or self._dialect is None or self._frames:
             raise MalformedXml("ENV-NOT-XML", "the envelope ends before its root does", step=3)
-        return finished(
+        return finish_read(
             self._root,
             self._collected,
             self._notes,
             dialect="A-net" if self._net else self._dialect.name,
             strict=self._strict,
-            signature=self._watcher.found() if self._watcher else None,
+            signature=self._watcher.describe() if self._watcher else None,
         )
 
     def _start_root(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None:
         if (ns, local) in dialects.ROOTS_OF_C:
             detail = "dialect C: a SOAP envelope of the 2012 generation, which is named here and not read"
-            raise MalformedXml("ENV-DIALECT", detail, step=4, where=local)
+            raise MalformedXml("ENV-DIALECT", detail, step=4, location=local)
         dialect = dialects.ROOTS.get((ns, local))
         if dialect is None:
             detail = f"the root is {local[:80]!r} of namespace {ns[:200]!r}; expected edXML of {names.QCVN!r}"
-            told = {"root": local[:80], "namespace": ns[:200] or "–", "expected": names.QCVN}
-            raise MalformedXml("ENV-DIALECT", detail, step=4, where=local[:80], told=told)
+            facts = {"root": local[:80], "namespace": ns[:200] or "–", "expected": names.QCVN}
+            raise MalformedXml("ENV-DIALECT", detail, step=4, location=local[:80], params=facts)
         if self._strict and dialect is not dialects.DIALECT_A:
             raise MalformedXml("ENV-DIALECT", f"dialect {dialect.name} is not used on this axis", step=4)
         self._dialect = dialect
@@ -316,25 +316,25 @@ class ModelBuilder:
         slot = ChildSlot(ElementContent.ELEMENTS, dialect.root_type)
         self._frames.append(_Frame(self._root, slot, dialect.types[slot.type]))
 
-    def _signature_may_stand_here(self, ns: str, local: str) -> bool:
+    def _may_hold_signature(self, ns: str, local: str) -> bool:
         if (ns, local) != (names.DS, "Signature") or self._skipped:
             return False
-        return local in self._frames[-1].known
+        return local in self._frames[-1].slots
 
     def _start_child(
         self, dialect: Dialect, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]
     ) -> None:
         frame = self._frames[-1]
-        name = local if local in frame.known else dialect.aliases.get(local, local)
-        slot = frame.known.get(name)
+        name = local if local in frame.slots else dialect.aliases.get(local, local)
+        slot = frame.slots.get(name)
         if frame.slot.holds in _LEAVES:
             # two readers of such a leaf see two texts, one before the child and one around it
             self._object(
-                "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} inside an element that holds text"
+                "UNKNOWN-ELEMENT", self._place(), f"{local[:80]!r} inside an element that holds text"
             )
         elif slot is None:
             self._notes.add(
-                "UNKNOWN-ELEMENT", self._where(), f"{local[:80]!r} is not known here and not read"
+                "UNKNOWN-ELEMENT", self._place(), f"{local[:80]!r} is not known here and not read"
             )
         if slot is None:
             self._skipped += 1
@@ -342,14 +342,14 @@ class ModelBuilder:
         if slot.holds is ElementContent.SIGNATURE:
             self._open_signature(frame.node, ns, name, local)
             return
-        node = self._placed(frame.node, name, slot)
+        node = self._place_node(frame.node, name, slot)
         if node is None:
             self._skipped += 1
             return
         if name != local:
-            self._note_spelling(local, node.where)
+            self._note_spelling(local, node.location)
         if attrs:
-            self._note_attributes(name, node.where, attrs)
+            self._note_attributes(name, node.location, attrs)
             for space, key, value in attrs:
                 if name == "Reference" and (space, key) == (dialects.XLINK, "href"):
                     node.texts["@href"] = [value]
@@ -357,29 +357,29 @@ class ModelBuilder:
             self._collected.open(frame.node, frame.slot.type)
         self._frames.append(_Frame(node, slot, dialect.types.get(slot.type, _NO_CHILDREN)))
 
-    def _placed(self, above: KnownElement, name: str, slot: ChildSlot) -> KnownElement | None:
-        """The new node at its place, or None where it stands for the second time and may not. Of a leaf only its text is
-        kept, when it ends."""
+    def _place_node(self, above: KnownElement, name: str, slot: ChildSlot) -> KnownElement | None:
+        """Return the new node at its place, or None where it is doubled and may not be. Of a leaf only the text is kept,
+        when it ends."""
         is_leaf = slot.holds in _LEAVES
-        before = (above.texts if is_leaf else above.children).get(name, ())
-        node = KnownElement((above.place, name, len(before) + 1 if slot.many else 0))
+        siblings = (above.texts if is_leaf else above.children).get(name, ())
+        node = KnownElement((above.place, name, len(siblings) + 1 if slot.many else 0))
         if slot.many:
-            self._check_count(slot.type, name, len(before) + 1)
-        elif before:
-            self._object("DOUBLED", node.where, "stands more than once; the first is read")
+            self._check_count(slot.type, name, len(siblings) + 1)
+        elif siblings:
+            self._object("DOUBLED", node.location, "stands more than once; the first is read")
             return None
         if not is_leaf:
             above.children.setdefault(name, []).append(node)
         return node
 
     def _open_signature(self, above: KnownElement, ns: str, name: str, local: str) -> None:
-        where = above.below(name)
-        if self._watcher is not None:  # how many there may be is step 5, and SIG-MANY
-            self._notes.add("DOUBLED", where, "stands more than once; the first is read")
+        place = above.below(name)
+        if self._watcher is not None:  # step 5 judges their number: SIG-MANY
+            self._notes.add("DOUBLED", place, "stands more than once; the first is read")
             self._skipped += 1
             return
         if name != local:
-            self._note_spelling(local, where)
+            self._note_spelling(local, place)
         self._watcher = SignatureWatcher(ns, local)
 
     def _check_signature_size(self, watcher: SignatureWatcher) -> None:
@@ -395,18 +395,18 @@ class ModelBuilder:
             if max(files, count) > self._limits.attachments:
                 raise MalformedXml("ENV-LIMIT", f"more than {self._limits.attachments} attachments", step=3)
 
-    def _note_spelling(self, local: str, where: str) -> None:
+    def _note_spelling(self, local: str, place: str) -> None:
         if local in dialects.NET_ELEMENTS:
             self._net = True
         else:
-            self._notes.add("ALIAS", where, f"written {local!r}")
+            self._notes.add("ALIAS", place, f"written {local!r}")
 
-    def _note_attributes(self, name: str, where: str, attrs: Sequence[tuple[str, str, str]]) -> None:
+    def _note_attributes(self, name: str, place: str, attrs: Sequence[tuple[str, str, str]]) -> None:
         for ns, local, _ in attrs:
             mark = (name, ns, local)
             self._net = self._net or mark in dialects.NET_ATTRIBUTES
             if mark not in dialects.KNOWN_ATTRIBUTES:
-                self._notes.add("ATTRIBUTE", where, f"{local[:80]!r} is not known here and not read")
+                self._notes.add("ATTRIBUTE", place, f"{local[:80]!r} is not known here and not read")
 
     def _data_of(self, frame: _Frame, text: str) -> None:
         if frame.slot.holds is ElementContent.ELEMENTS:
@@ -414,17 +414,19 @@ class ModelBuilder:
                 return
             if not frame.spoke:
                 frame.spoke = True
-                self._notes.add("TEXT-BETWEEN", frame.node.where, "text where only elements stand, not read")
+                self._notes.add(
+                    "TEXT-BETWEEN", frame.node.location, "text where only elements stand, not read"
+                )
             self._count_text(text)
             return
         frame.size = self._hold(frame.node, text, frame.size)
 
     def _hold(self, node: KnownElement, text: str, size: int) -> int:
-        """Puts text to a node that has `size` bytes; gives how many it has now."""
+        """Add text to a node that has `size` bytes, and return its new size."""
         size += self._count_text(text)
         if size > self._limits.text_bytes:
-            detail = f"{node.where} is longer than {self._limits.text_bytes} bytes"
-            raise MalformedXml("ENV-LIMIT", detail, step=3, where=node.where)
+            detail = f"{node.location} is longer than {self._limits.text_bytes} bytes"
+            raise MalformedXml("ENV-LIMIT", detail, step=3, location=node.location)
         node.value += text
         return size
 
@@ -441,10 +443,10 @@ class ModelBuilder:
             raise MalformedXml("ENV-LIMIT", detail, step=3)
         return size
 
-    def _where(self) -> str:
-        return self._frames[-1].node.where if self._frames else ""
+    def _place(self) -> str:
+        return self._frames[-1].node.location if self._frames else ""
 
-    def _object(self, code: str, where: str, detail: str) -> None:
+    def _object(self, code: str, place: str, detail: str) -> None:
         if self._strict:
-            _refuse(where, detail)
-        self._notes.add(code, where, detail)
+            _refuse(place, detail)
+        self._notes.add(code, place, detail)

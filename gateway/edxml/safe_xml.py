@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.edxml.policy import EnvelopeLimits
 
 _PIECE = 256 * 1024
-# A whole start tag as it is written; a `>` may stand inside a value.
+# A whole start tag; a `>` may stand inside a value.
 _TAG = re.compile(rb"""<[^>"']*(?:(?:"[^"]*"|'[^']*')[^>"']*)*>""")
 _SIGNATURE_END: Final = re.compile(rb"</[^>]*>")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -32,7 +32,7 @@ _UNDEFINED_ENTITY: Final = 11  # expat's XML_ERROR_UNDEFINED_ENTITY
 
 
 def parser(*, huge_tree: bool = True) -> etree.XMLParser:
-    """A hardened libxml2 parser, new for each call: parsers keep state. `huge_tree` is safe only behind a size cap."""
+    """Make a hardened libxml2 parser for one call: parsers keep state. `huge_tree` is safe only behind a size cap."""
     import lxml.etree as etree  # for the first envelope: an idle node has none of it
 
     return etree.XMLParser(
@@ -50,33 +50,36 @@ def parser(*, huge_tree: bool = True) -> etree.XMLParser:
     )
 
 
-def parse(data: bytes, limits: EnvelopeLimits) -> etree._Element:
-    """The root of a whole file that both parsers accept; offsets in errors count from the file's first byte."""
-    if len(data) > limits.general_max_bytes:
+def parse(raw: bytes, limits: EnvelopeLimits) -> etree._Element:
+    """Return the root of a whole file that both parsers accept; offsets in errors count from the file's first byte."""
+    if len(raw) > limits.general_max_bytes:
         raise MalformedXml(
             "ENV-TOO-LARGE",
-            f"the file has {len(data)} bytes; one that is not in native form may have {limits.general_max_bytes}",
+            f"the file has {len(raw)} bytes; one that is not in native form may have {limits.general_max_bytes}",
             step=1,
         )
-    _check_encoding(data)
-    _Scan(limits).run(data)
+    _check_encoding(raw)
+    _Scan(limits).run(raw)
     import lxml.etree as etree
 
     try:
-        return etree.fromstring(data, parser())
+        return etree.fromstring(raw, parser())
     except (etree.XMLSyntaxError, ValueError) as why:
         raise MalformedXml("ENV-NOT-XML", f"libxml2 refuses what expat takes: {why}", step=3) from why
 
 
-def _check_encoding(data: bytes) -> None:
-    """Step 2: UTF-8 with or without a byte order mark, and nothing that another reader could take for more."""
-    if data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) or b"\0" in data[:4]:
+def _check_encoding(raw: bytes) -> None:
+    """Check step 2: UTF-8 with or without a byte order mark, and nothing that another reader could take for more."""
+    if raw.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) or b"\0" in raw[:4]:
         raise MalformedXml("ENV-ENCODING", "the file begins like UTF-16 or UTF-32; expected UTF-8", step=2)
     try:
-        data.decode("utf-8")
+        raw.decode("utf-8")
     except UnicodeDecodeError as why:
         raise MalformedXml(
-            "ENV-ENCODING", f"byte {why.start} is not UTF-8: {why.reason}", step=2, where=f"byte {why.start}"
+            "ENV-ENCODING",
+            f"byte {why.start} is not UTF-8: {why.reason}",
+            step=2,
+            location=f"byte {why.start}",
         ) from why
 
 
@@ -97,36 +100,36 @@ class _Scan:
         self._attributes = 0
         self._signature_from: int | None = None
         self._guarded = 0
-        self._parser = self._prepared()
+        self._parser = self._make_parser()
 
-    def run(self, data: bytes) -> None:
-        self._data = data
+    def run(self, raw: bytes) -> None:
+        self._data = raw
         try:
-            for at in range(0, len(data), _PIECE):
-                self._parser.Parse(data[at : at + _PIECE], False)
+            for at in range(0, len(raw), _PIECE):
+                self._parser.Parse(raw[at : at + _PIECE], False)
             self._parser.Parse(b"", True)
         except expat.ExpatError as why:
             code = "ENV-FORBIDDEN" if why.code == _UNDEFINED_ENTITY else "ENV-NOT-XML"
             at = self._parser.ErrorByteIndex
             raise MalformedXml(
-                code, f"byte {at}: {expat.ErrorString(why.code)}", step=3, where=f"byte {at}"
+                code, f"byte {at}: {expat.ErrorString(why.code)}", step=3, location=f"byte {at}"
             ) from why
 
-    def _prepared(self) -> expat.XMLParserType:
-        made = expat.ParserCreate("UTF-8", namespace_separator=" ")
-        made.ordered_attributes = True
-        made.buffer_text = True
-        made.XmlDeclHandler = self._declaration
-        made.StartDoctypeDeclHandler = partial(self._forbid, "a document type declaration")
-        made.EntityDeclHandler = made.SkippedEntityHandler = partial(self._forbid, "an entity")
+    def _make_parser(self) -> expat.XMLParserType:
+        driver = expat.ParserCreate("UTF-8", namespace_separator=" ")
+        driver.ordered_attributes = True
+        driver.buffer_text = True
+        driver.XmlDeclHandler = self._declaration
+        driver.StartDoctypeDeclHandler = partial(self._forbid, "a document type declaration")
+        driver.EntityDeclHandler = driver.SkippedEntityHandler = partial(self._forbid, "an entity")
         instruction = "a processing instruction, which the signed form would keep"
-        made.ProcessingInstructionHandler = partial(self._forbid, instruction)
-        made.CommentHandler = self._comment
-        made.StartNamespaceDeclHandler = self._namespace
-        made.StartElementHandler = self._start
-        made.EndElementHandler = self._end
-        made.CharacterDataHandler = self._characters
-        return made
+        driver.ProcessingInstructionHandler = partial(self._forbid, instruction)
+        driver.CommentHandler = self._comment
+        driver.StartNamespaceDeclHandler = self._namespace
+        driver.StartElementHandler = self._start
+        driver.EndElementHandler = self._end
+        driver.CharacterDataHandler = self._characters
+        return driver
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if version != "1.0":
@@ -134,8 +137,8 @@ class _Scan:
         if encoding is not None and encoding.upper() != "UTF-8":
             raise self._refusal("ENV-ENCODING", f"declared encoding {encoding!r}; expected UTF-8", step=2)
 
-    def _forbid(self, what: str, *_: object) -> None:
-        raise self._refusal("ENV-FORBIDDEN", what)
+    def _forbid(self, construct: str, *_: object) -> None:
+        raise self._refusal("ENV-FORBIDDEN", construct)
 
     def _comment(self, text: str) -> None:
         self._count_node()
@@ -154,7 +157,7 @@ class _Scan:
     def _start(self, name: str, attributes: list[str]) -> None:
         local = name.rpartition(" ")[2]
         self._declared = 0
-        self._check_tag(self._written(_TAG))
+        self._check_tag(self._tag_length(_TAG))
         self._count_attributes(len(attributes) // 2)
         self._count(local)
         self._path.append(local)
@@ -172,7 +175,7 @@ class _Scan:
         self._guarded -= local in _COMMENT_FREE
         self._in_file = False
         if self._signature_from is not None:
-            size = self._parser.CurrentByteIndex + self._written(_SIGNATURE_END) - self._signature_from
+            size = self._parser.CurrentByteIndex + self._tag_length(_SIGNATURE_END) - self._signature_from
             if size > self._limits.signature_bytes:
                 raise self._refusal(
                     "ENV-LIMIT", f"a Signature of more than {self._limits.signature_bytes} bytes"
@@ -210,15 +213,15 @@ class _Scan:
         if self._recipients > self._limits.recipients:
             raise self._refusal("ENV-LIMIT", f"more than {self._limits.recipients} recipients")
 
-    def _written(self, form: re.Pattern[bytes]) -> int:
-        """The length in bytes of the tag that the parser stands at."""
-        found = form.match(self._data, self._parser.CurrentByteIndex)
-        return len(found.group()) if found else 0
+    def _tag_length(self, form: re.Pattern[bytes]) -> int:
+        """Return the length in bytes of the tag at the parser's place."""
+        match = form.match(self._data, self._parser.CurrentByteIndex)
+        return len(match.group()) if match else 0
 
     def _check_tag(self, size: int) -> None:
         if size > self._limits.name_bytes:
             raise self._refusal("ENV-LIMIT", f"a start tag of more than {self._limits.name_bytes} bytes")
 
-    def _refusal(self, code: str, what: str, *, step: int = 3) -> MalformedXml:
-        where = f"byte {self._parser.CurrentByteIndex}"
-        return MalformedXml(code, f"{where}: {what}", step=step, where=where)
+    def _refusal(self, code: str, problem: str, *, step: int = 3) -> MalformedXml:
+        place = f"byte {self._parser.CurrentByteIndex}"
+        return MalformedXml(code, f"{place}: {problem}", step=step, location=place)

@@ -1,6 +1,6 @@
 """One pass over the bytes of one file (F2-F8): every event is written again in canonical form and must equal the raw
-bytes at the cursor, and the buffer that is compared is the buffer that is hashed and parsed. Pieces go in; a built
-model, both digests and what S says come out. `NotMine` is raised at the first byte that our writer would not write."""
+bytes at the cursor, and one buffer is compared, hashed and parsed. Pieces go in; a built model, both digests and the
+content of S come out. `NotMine` is raised at the first byte that our writer would not write."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from gateway.edxml.signature import SignatureParts
 
 _MAX_PENDING: Final = 1 << 20
-"""Bytes the parser may hold back in an unfinished tag or text before the file is not ours."""
-_MOST_SHOWN: Final = 1 << 18
-"""Bytes without those of the files that are kept for whoever judges their form."""
+"""Bytes the parser may hold back in an unfinished tag or text of a file of ours."""
+_MAX_PARSED: Final = 1 << 18
+"""Bytes, without those of the files, that are kept for the schema."""
 
 
 class NotMine(Exception):
@@ -32,7 +32,7 @@ class EnvelopeScan:
     `_base` on; `_cursor` is the absolute offset up to which raw bytes and canonical form are equal (F5)."""
 
     def __init__(self, limits: EnvelopeLimits, *, opens: bool = True) -> None:
-        """`opens`: files are decoded while they pass."""
+        """With `opens`, decode files while they pass."""
         self.builder = ModelBuilder(limits, strict=True, opens=opens)
         self.a = self.b = 0
         self._limits = limits
@@ -45,8 +45,8 @@ class EnvelopeScan:
         self._signature_depth = 0
         self._parts: SignatureParts | None = None
         self._leaf_text = self._all_text = 0
-        self._shown = [DECLARATION]
-        self._shown_size = 0
+        self._parsed = [DECLARATION]
+        self._parsed_size = 0
         self._parser = self._make_parser()
         self._parser.Parse(DECLARATION, False)
 
@@ -60,12 +60,12 @@ class EnvelopeScan:
         return Digest.of_bytes(self._file_hash.digest())
 
     @property
-    def shown(self) -> bytes | None:
-        """What the parser saw: all but the base64 of the files. None where that is much."""
-        return b"".join(self._shown) if self._shown_size <= _MOST_SHOWN else None
+    def parsed_octets(self) -> bytes | None:
+        """All that the parser saw: everything but the base64 of the files. None where that is large."""
+        return b"".join(self._parsed) if self._parsed_size <= _MAX_PARSED else None
 
     def feed(self, piece: bytes) -> None:
-        """F7: parser, comparison and both hashes see the same buffer."""
+        """Read a piece; parser, comparison and both hashes see the same buffer (F7)."""
         at = 0
         while at < len(piece):
             if self._cursor == self._fed and self._stack and self._stack[-1] is CONTENT:
@@ -73,20 +73,20 @@ class EnvelopeScan:
             # No further than the tag that opens a file: what follows it is mostly base64 again.
             opens = piece.find(CONTENT.start, at)
             end = len(piece) if opens < 0 else opens + len(CONTENT.start)
-            self._show(piece[at:end])
+            self._parse_piece(piece[at:end])
             at = end
 
-    def _show(self, piece: bytes) -> None:
-        """To the parser."""
+    def _parse_piece(self, piece: bytes) -> None:
+        """Give a piece to the parser."""
         if not piece:
             return
-        kept = len(self._buffer)
+        old_size = len(self._buffer)
         self._buffer += piece
         self._count(piece)
-        self._shown_size += len(piece)
-        if self._shown_size <= _MOST_SHOWN:
-            self._shown.append(piece)
-        with memoryview(self._buffer)[kept:] as fresh:
+        self._parsed_size += len(piece)
+        if self._parsed_size <= _MAX_PARSED:
+            self._parsed.append(piece)
+        with memoryview(self._buffer)[old_size:] as fresh:
             self._file_hash.update(fresh)
             self._parser.Parse(fresh, False)
         if self._stack and self._stack[-1] is CONTENT:
@@ -94,9 +94,9 @@ class EnvelopeScan:
         self._drop_confirmed()
 
     def _pass_base64(self, piece: bytes, at: int) -> int:
-        """The text of a file up to its end tag, nearly all of a large envelope: characters of base64 alone are text to
-        every parser and their own canonical form, so the parser need not see them. Compared, hashed and given to the
-        builder like any text; anything else is left to the parser. Returns where the rest of the piece begins."""
+        """Pass the text of a file up to its end tag, nearly all of a large envelope, by the parser: characters of base64
+        are text to every parser and their own canonical form. They are compared, hashed and given to the builder like
+        any text; any other text is left to the parser. Returns the place where the rest of the piece begins."""
         end = piece.find(b"<", at)
         text = piece[at:] if end < 0 else piece[at:end]
         if not text or not attachment.is_base64(text):
@@ -114,13 +114,12 @@ class EnvelopeScan:
             raise NotMine
 
     def _let_go_of_text(self) -> None:
-        """What it has gathered of a file's text so far is handed over now, so that the next piece begins with nothing
-        unconfirmed."""
+        """Have the parser hand over a file's text, so that the next piece begins with nothing unconfirmed."""
         self._parser.buffer_text = False
         self._parser.buffer_text = True
 
     def finish(self, size: int) -> SignatureParts:
-        """Everything must be confirmed to the last byte, with S met once. Returns what S says."""
+        """Confirm everything to the last byte, with S met once, and return the content of S."""
         self._parser.Parse(b"", True)
         self._drop_confirmed()
         if not self._cursor == self._fed == size or self._parts is None:
@@ -128,7 +127,7 @@ class EnvelopeScan:
         return self._parts
 
     def _make_parser(self) -> expat.XMLParserType:
-        """F2, F3. The encoding is forced and names are as written; whatever is not element or text is refused."""
+        """Make the parser (F2, F3): the encoding is forced, names are as written; only elements and text pass."""
         parser = expat.ParserCreate("UTF-8")
         parser.ordered_attributes = True
         parser.buffer_text = True
@@ -156,7 +155,7 @@ class EnvelopeScan:
             self._start_element(name, attributes)
 
     def _start_element(self, name: str, attributes: list[str]) -> None:
-        """F4: only what the closed table has at this very path. How often it may stand is the strict reader's to say."""
+        """Take an element only where the closed table has it (F4). The strict reader judges repetition."""
         element = self._child(name)
         if tuple(attributes) != element.written_attributes:
             raise NotMine
@@ -185,7 +184,7 @@ class EnvelopeScan:
         return element
 
     def _start_signature(self, name: str, attributes: list[str]) -> None:
-        """F6: S begins; what stands before it belongs to the body."""
+        """Begin S; the bytes before it belong to the body (F6)."""
         if self.b or not self._stack or self._stack[-1] is not HEADER:
             raise NotMine
         self._hash_body()
@@ -193,28 +192,28 @@ class EnvelopeScan:
         self._start_inside_signature(name, attributes)
 
     def _start_inside_signature(self, name: str, attributes: list[str]) -> None:
-        """F5 for S, with whatever names stand there; `signature.parse` then fixes every byte (F8)."""
+        """Confirm a tag of S of any name (F5); `signature.parse` then fixes every byte (F8)."""
         if len(attributes) > 2 * self._limits.attributes:
             raise NotMine
         pairs = zip(attributes[::2], attributes[1::2], strict=True)
-        written = b"".join(b' %s="%s"' % (key.encode(), escape_attribute(value)) for key, value in pairs)
-        self._confirm(b"<%s%s>" % (name.encode(), written))
+        attrs = b"".join(b' %s="%s"' % (key.encode(), escape_attribute(value)) for key, value in pairs)
+        self._confirm(b"<%s%s>" % (name.encode(), attrs))
         self._signature_depth += 1
         if self._signature_depth + len(self._stack) > self._limits.depth:
             raise NotMine
 
     def _text(self, text: str) -> None:
         offset = self._cursor
-        written = escape(text)
-        self._confirm(written)
+        octets = escape(text)
+        self._confirm(octets)
         if self._signature_depth:
             return
         element = self._stack[-1]
         if not element.leaf:
             raise NotMine
         if element is not CONTENT:
-            self._leaf_text += len(written)
-            self._all_text += len(written)
+            self._leaf_text += len(octets)
+            self._all_text += len(octets)
             if self._leaf_text > self._limits.text_bytes or self._all_text > self._limits.text_total:
                 raise NotMine
         self.builder.data(text, offset)
@@ -233,17 +232,17 @@ class EnvelopeScan:
         self.builder.end(offset)
 
     def _end_signature(self) -> None:
-        """F6, F8: the range is the cursor's, never the parser's; S alone is exactly W5 and W6."""
+        """End S: its range is the cursor's, never the parser's (F6); S alone is exactly W5 and W6 (F8)."""
         self.b = self._hashed = self._cursor
         self._parts = signature.parse(self._buffer[self.a - self._base : self.b - self._base])
         if self._parts is None:
             raise NotMine
 
-    def _confirm(self, written: bytes) -> None:
-        """F5: the raw bytes at the cursor must be what the event is in canonical form."""
-        if not self._buffer.startswith(written, self._cursor - self._base):
+    def _confirm(self, octets: bytes) -> None:
+        """Check that the raw bytes at the cursor are the event in canonical form (F5)."""
+        if not self._buffer.startswith(octets, self._cursor - self._base):
             raise NotMine
-        self._cursor += len(written)
+        self._cursor += len(octets)
         if self._signature_depth and self._cursor - self.a > self._limits.signature_bytes:
             raise NotMine
 
@@ -253,7 +252,7 @@ class EnvelopeScan:
         self._hashed = self._cursor
 
     def _drop_confirmed(self) -> None:
-        """Hashes what was confirmed and lets it go; S alone is held until its end."""
+        """Hash and drop the confirmed bytes; S alone is held until its end."""
         if not self._signature_depth:
             self._hash_body()
         keep_from = self.a if self._signature_depth else self._cursor

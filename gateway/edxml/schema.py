@@ -1,13 +1,13 @@
-"""Says whether an envelope keeps the written form of dialect A. In: a skeleton, or the tree that a reader holds already.
-Out: None, or the problems, each with its place and a sentence for a person that names the thing, what was expected
-and what was found, and never quotes a value: it may stand in a log, where the content of documents may not. `holds`
-and `check` are fast and for every packet; `explain` is slow, for a packet that failed. Rules that XSD 1.0 cannot say,
-what each operation must carry, stand here in code. The schemas are this program's own files, compiled when the first
-packet comes; `check_files` stops a start where one is missing.
+"""Checks whether an envelope keeps the written form of dialect A. In: a skeleton, or the tree that a reader holds
+already. Out: None, or the problems, each with its place and a sentence for a person that names the element, the expected
+and the actual form, and never quotes a value: it may stand in a log, where the content of documents may not. `holds` and
+`check` are fast and for every packet; `explain` is slow, for a packet that failed. Rules that XSD 1.0 cannot express,
+the contents of each operation, are code here. The schemas are this program's own files, compiled with the first packet;
+`check_files` stops a start where one is missing.
 
-`skeleton` cuts an envelope, native or not, down to what a schema judges: the same elements with one prefix for all,
-without the attachments' bodies and without what is inside a Signature, a few kilobytes however large the file. In one
-streaming pass; it judges nothing."""
+`skeleton` cuts an envelope, native or not, down to the schema's input: the same elements with one prefix for all,
+without the attachments' bodies and the inside of a Signature, a few kilobytes however large the file. One streaming
+pass; it judges nothing."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ RULES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaProblem:
-    """One thing that is not as the form wants it. `line` counts lines of the skeleton, which up to the attachments
-    are those of the file; None when it is written on one line. `label_key` is what a clerk's page looks up."""
+    """One departure from the form. `line` counts lines of the skeleton, which up to the attachments are those of the
+    file; None when it is written on one line. `label_key` is the key of its label on a clerk's page."""
 
     path: str
     line: int | None
@@ -66,13 +66,13 @@ class SchemaProblem:
 
 
 def problem_at(element: etree._Element, rule: str, sentence: str) -> SchemaProblem:
-    """A problem of one element."""
+    """Make a problem of one element."""
     line = cast("int | None", element.sourceline)  # the stubs give it no type
     return SchemaProblem(path=_path(element), line=line, rule=rule, sentence=sentence)
 
 
 def problem_of_error(error: Any) -> SchemaProblem:  # xmlschema ships no types
-    """One error of `iter_errors`, in words."""
+    """Put one error of `iter_errors` into words."""
     from xmlschema import XMLSchemaChildrenValidationError
     from xmlschema.validators import (
         XsdAttribute,
@@ -103,18 +103,18 @@ def problem_of_error(error: Any) -> SchemaProblem:  # xmlschema ships no types
 
 def _problem_of_children(element: etree._Element, error: Any) -> SchemaProblem:
     parent = _local_name(element)
-    wanted = _names_of(error.expected or ())
+    expected = _names_of(error.expected or ())
     child: etree._Element | None = error.invalid_child
     if child is None:
-        return problem_at(element, "missing", f"{parent} lacks {wanted or 'an element'}")
-    found = _local_name(child)
-    if wanted and any(one.min_occurs for one in error.expected):
-        return problem_at(child, "missing", f"{parent} lacks {wanted}; {found} stands in its place")
-    return problem_at(child, "unexpected", f"{found} may not stand here in {parent}")
+        return problem_at(element, "missing", f"{parent} lacks {expected or 'an element'}")
+    child_name = _local_name(child)
+    if expected and any(p.min_occurs for p in error.expected):
+        return problem_at(child, "missing", f"{parent} lacks {expected}; {child_name} stands in its place")
+    return problem_at(child, "unexpected", f"{child_name} may not stand here in {parent}")
 
 
 def _names_of(particles: Iterable[Any]) -> str:
-    return " or ".join(sorted({str(one.local_name) for one in particles if one.local_name}))
+    return " or ".join(sorted({str(particle.local_name) for particle in particles if particle.local_name}))
 
 
 def _local_name(element: etree._Element) -> str:
@@ -127,10 +127,10 @@ def _path(element: etree._Element) -> str:
 
 
 def _step(element: etree._Element) -> str:
-    before = sum(1 for _ in element.itersiblings(element.tag, preceding=True))
-    after = next(element.itersiblings(element.tag), None)
+    preceding = sum(1 for _ in element.itersiblings(element.tag, preceding=True))
+    following = next(element.itersiblings(element.tag), None)
     local = _local_name(element)
-    return f"{local}[{before + 1}]" if before or after is not None else local
+    return f"{local}[{preceding + 1}]" if preceding or following is not None else local
 
 
 DOCUMENT = "edxml-document.xsd"
@@ -142,55 +142,55 @@ _MOST_PROBLEMS = 100
 
 
 def holds(root: etree._Element, usual: Envelope | None = None) -> bool:
-    """Whether all is well with a tree, in which the files' octets and what is inside the Signature need not stand. `usual`:
-    what was read of it, where nothing was unusual; then every day in it exists."""
+    """Tell whether a tree keeps the form; it may lack the files' octets and the inside of the Signature. `usual`: the
+    model read from it, where nothing was unusual; then every day in it exists."""
     if usual is not None:
         name = DOCUMENT if usual.status is None else STATUS
-        return compiled(name).validate(root) and _names_each_once(usual) and _is_whole(usual.business)
+        return compiled(name).validate(root) and _has_distinct_receivers(usual) and _is_whole(usual.business)
     header = _find(root, *_HEADER)
-    return compiled(_schema_for(header)).validate(root) and not _beyond(root, header)
+    return compiled(_schema_for(header)).validate(root) and not _extra_problems(root, header)
 
 
 def check(skeleton: bytes) -> list[SchemaProblem] | None:
-    """None when all is well. libxml2 gives the verdict; the words are `explain`'s, as time no longer matters then."""
+    """Return None for a good skeleton. libxml2 gives the verdict; the slow `explain` finds the words for a bad one."""
     return None if holds(_root(skeleton)) else explain(skeleton)
 
 
 def explain(skeleton: bytes) -> list[SchemaProblem]:
-    """All problems, at most a hundred, each in words; empty when `check` finds none."""
+    """List all problems, at most a hundred, each in words; empty when `check` finds none."""
     root = _root(skeleton)
     header = _find(root, *_HEADER)
     name = _schema_for(header)
     errors = _slow(name).iter_errors(root)
-    found = [problem_of_error(error) for error in itertools.islice(errors, _MOST_PROBLEMS)]
-    found = list(dict.fromkeys([*found, *_beyond(root, header)]))
-    if not found and not compiled(name).validate(root):
+    problems = [problem_of_error(error) for error in itertools.islice(errors, _MOST_PROBLEMS)]
+    problems = list(dict.fromkeys([*problems, *_extra_problems(root, header)]))
+    if not problems and not compiled(name).validate(root):
         sentence = "the two schema validators do not agree; the stricter one refuses this envelope"
         return [SchemaProblem(path="/edXML", line=None, rule="form", sentence=sentence)]
-    if b"\n" not in skeleton:  # all on one line, as we write it ourselves: the number would say nothing
-        found = [replace(problem, line=None) for problem in found]
-    return found
+    if b"\n" not in skeleton:  # our own files are one line: its number would say nothing
+        problems = [replace(problem, line=None) for problem in problems]
+    return problems
 
 
 def check_files() -> None:
-    """Misconfigured where a schema is missing, which would else be found by the first packet."""
+    """Raise Misconfigured where a schema is missing, which would otherwise appear with the first packet."""
     for name in (DOCUMENT, STATUS, TYPES):
         if not (path := folder() / name).is_file():
             raise Misconfigured(f"the schema {path} is missing", hint="install the program again")
 
 
 def folder() -> Path:
-    """Where the schemas lie: inside the installed package, or beside it in the source tree."""
+    """Return the schemas' folder: inside the installed package, or beside it in the source tree."""
     inside = Path(__file__).with_name("xsd")
     return inside if inside.is_dir() else Path(__file__).parents[2] / "schemas"
 
 
 @functools.cache
 def compiled(name: str) -> etree.XMLSchema:
-    """Compile what every packet is held against. What explains is compiled for the first packet that fails."""
+    """Compile the schema for every packet. The explaining one is compiled with the first packet that fails."""
     import lxml.etree as etree
 
-    # The library makes the types of all schemas with the first one, and two threads at once make half of them.
+    # The library makes the types of all schemas with the first one, and two threads at once spoil them.
     with _COMPILING:
         return etree.XMLSchema(etree.parse(folder() / name, safe_xml.parser()))
 
@@ -217,7 +217,7 @@ def _root(skeleton: bytes) -> etree._Element:
 
 
 def _schema_for(header: etree._Element | None) -> str:
-    """A MessageHeader with StatusCode is a status (edxml.md 3)."""
+    """Choose the schema: a MessageHeader with StatusCode is a status (edxml.md 3)."""
     return DOCUMENT if _find(header, "MessageHeader", "StatusCode") is None else STATUS
 
 
@@ -234,25 +234,25 @@ def _all(element: etree._Element | None, local: str) -> Iterable[etree._Element]
 
 
 def _text(element: etree._Element | None, *path: str) -> str:
-    found = _find(element, *path)
-    return "" if found is None else (found.text or "").strip(XML_SPACE)
+    leaf = _find(element, *path)
+    return "" if leaf is None else (leaf.text or "").strip(XML_SPACE)
 
 
-def _beyond(root: etree._Element, header: etree._Element | None) -> list[SchemaProblem]:
-    found = [*_dates(root), *_receivers(header)]
+def _extra_problems(root: etree._Element, header: etree._Element | None) -> list[SchemaProblem]:
+    problems = [*_impossible_dates(root), *_repeated_receivers(header)]
     business = _find(header, "TraceHeaderList", "Bussiness")
     if business is not None:
-        found += _operation(business)
-    return found
+        problems += _operation_problems(business)
+    return problems
 
 
 _DATE_ALONE = len("yyyy/MM/dd")
 _DATED = tuple(f"{{{names.QCVN}}}{local}" for local in ("PromulgationDate", "DueDate", "Timestamp"))
 
 
-def _dates(root: etree._Element) -> list[SchemaProblem]:
-    """The form is the schema's; here, whether there is such a day."""
-    wrong = [element for element in root.iter(*_DATED) if (text := element.text) and not _is_there(text)]
+def _impossible_dates(root: etree._Element) -> list[SchemaProblem]:
+    """List days that do not exist; the form of a date is the schema's business."""
+    wrong = [element for element in root.iter(*_DATED) if (text := element.text) and not _is_real(text)]
     wrong.sort(key=lambda element: _DATED.index(str(element.tag)))
     return [
         problem_at(element, "date", f"{_local_name(element)} names a day or time that does not exist")
@@ -260,23 +260,23 @@ def _dates(root: etree._Element) -> list[SchemaProblem]:
     ]
 
 
-def _is_there(text: str) -> bool:
-    """A time, or what has the length of a date alone, which is sooner seen."""
+def _is_real(text: str) -> bool:
+    """Tell whether a time exists, or a text of a date's length as a date, which is faster."""
     read = dialects.read_date if len(text) == _DATE_ALONE else dialects.read_time
     return read(text)[0] is not None
 
 
-def _receivers(header: etree._Element | None) -> Iterator[SchemaProblem]:
-    seen: set[str] = set()
+def _repeated_receivers(header: etree._Element | None) -> Iterator[SchemaProblem]:
+    codes: set[str] = set()
     for receiver in _all(_find(header, "MessageHeader"), "To"):
         code = _text(receiver, "OrganId").upper()
-        if code and code in seen:
+        if code and code in codes:
             yield problem_at(receiver, "receiver", "this agency stands in To before; name each receiver once")
-        seen.add(code)
+        codes.add(code)
 
 
-def _operation(business: etree._Element) -> Iterator[SchemaProblem]:
-    """What each operation must carry (edxml.md 2.4), and what belongs to another one."""
+def _operation_problems(business: etree._Element) -> Iterator[SchemaProblem]:
+    """List elements that each operation lacks (edxml.md 2.4), and those that belong to another one."""
     number = _text(business, "BussinessDocType")
     needed = {
         "1": ("BussinessDocReason",),
@@ -289,20 +289,20 @@ def _operation(business: etree._Element) -> Iterator[SchemaProblem]:
                 business, "operation", f"operation {number} must carry {local}, which is missing"
             )
     for local, owner in (("BussinessDocumentInfo", "2"), ("ReplacementInfoList", "3")):
-        found = _find(business, local)
-        if found is not None and number != owner:
+        part = _find(business, local)
+        if part is not None and number != owner:
             yield problem_at(
-                found, "operation", f"{local} belongs to operation {owner} and this is {number or 'none'}"
+                part, "operation", f"{local} belongs to operation {owner} and this is {number or 'none'}"
             )
 
 
-def _names_each_once(model: Envelope) -> bool:
-    """As `_receivers`."""
+def _has_distinct_receivers(model: Envelope) -> bool:
+    """Judge a model as `_repeated_receivers` does a tree."""
     return len(model.to) < 2 or len({(to.organ_id or "").upper() for to in model.to}) == len(model.to)
 
 
 def _is_whole(business: Business | None) -> bool:
-    """As `_operation`."""
+    """Judge a model as `_operation_problems` does a tree."""
     if business is None:
         return True
     number, info, replaced = business.doc_type, business.document_info, business.replacements
@@ -318,7 +318,7 @@ _FILE_PATH = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncode
 
 
 def skeleton(pieces: Iterable[bytes], limits: EnvelopeLimits, *, liberal: bool = False) -> bytes:
-    """The skeleton of a whole file. `liberal` is for envelopes that we did not write: order has no meaning there and
+    """Cut a whole file to its skeleton. `liberal` is for envelopes that we did not write: order has no meaning there and
     an empty element is an absent one (edxml.md 2.2, 11), so siblings come in the writer's order and blanks go."""
     builder = _Builder(limits)
     parse.parse(pieces, builder, limits, Notes())
@@ -326,30 +326,30 @@ def skeleton(pieces: Iterable[bytes], limits: EnvelopeLimits, *, liberal: bool =
         raise MalformedXml("ENV-NOT-XML", "the file has no element", step=3)
     if liberal:
         _arrange(builder.root, names.ROOT)
-    return b"".join(_written(builder.root, ""))
+    return b"".join(_render(builder.root, ""))
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Node:
     """One element: text and children in order, so that line breaks stay where they were."""
 
     ns: str
     local: str
     attributes: list[tuple[str, str]]
-    content: list[_Kept | str] = field(default_factory=list)
+    content: list[_Node | str] = field(default_factory=list)
 
     @property
-    def children(self) -> list[_Kept]:
-        return [item for item in self.content if isinstance(item, _Kept)]
+    def children(self) -> list[_Node]:
+        return [part for part in self.content if isinstance(part, _Node)]
 
 
 class _Builder:
-    """Takes the events of `parse`."""
+    """Receiver of the events of `parse`; it builds the skeleton's tree."""
 
     def __init__(self, limits: EnvelopeLimits) -> None:
-        self.root: _Kept | None = None
+        self.root: _Node | None = None
         self._limits = limits
-        self._open: list[_Kept] = []
+        self._open: list[_Node] = []
         self._silent = 0
         self._elements = 0
         self._text = 0
@@ -361,17 +361,17 @@ class _Builder:
         if self._silent:
             self._silent += 1
             return
-        # attributes of other namespaces (xsi, xlink) say nothing to us and are a finding of the reader's
-        made = _Kept(ns, local, sorted((name, value) for space, name, value in attrs if not space))
+        # attributes of other namespaces (xsi, xlink) mean nothing here; the reader reports them
+        node = _Node(ns, local, sorted((name, value) for space, name, value in attrs if not space))
         if self._open:
-            self._open[-1].content.append(made)
+            self._open[-1].content.append(node)
         else:
-            self.root = made
-        self._open.append(made)
+            self.root = node
+        self._open.append(node)
         if (ns, local) == (names.DS, "Signature"):
-            made.attributes = []
+            node.attributes = []
             self._silent = 1
-        elif len(self._open) == len(_FILE_PATH) and tuple(one.local for one in self._open) == _FILE_PATH:
+        elif len(self._open) == len(_FILE_PATH) and tuple(n.local for n in self._open) == _FILE_PATH:
             self._silent = 1
 
     def data(self, text: str, offset: int) -> None:
@@ -391,40 +391,40 @@ class _Builder:
         self._open.pop()
 
 
-def _arrange(kept: _Kept, known: Element) -> None:
-    """Stable, in the order of the closed table; what the table does not know goes last and fails there."""
-    children = {child.local: (place, child) for place, child in enumerate(known.children.values())}
+def _arrange(node: _Node, table: Element) -> None:
+    """Sort stably in the order of the closed table; elements that it does not know go last and fail there."""
+    children = {child.local: (place, child) for place, child in enumerate(table.children.values())}
     unknown = len(children)
-    kept.attributes = [
-        (name, value) for name, value in kept.attributes if (kept.local, "", name) not in _HARMLESS
+    node.attributes = [
+        (name, value) for name, value in node.attributes if (node.local, "", name) not in _HARMLESS
     ]
-    for child in kept.children:
+    for child in node.children:
         if child.ns == names.QCVN and child.local in children:
             _arrange(child, children[child.local][1])
-    if known.leaf:
+    if table.leaf:
         return
-    texts = [item for item in kept.content if isinstance(item, str) and item.strip(XML_SPACE)]
-    full = [child for child in kept.children if not _blank(child)]
+    texts = [part for part in node.content if isinstance(part, str) and part.strip(XML_SPACE)]
+    full = [child for child in node.children if not _blank(child)]
     full.sort(key=lambda child: children[child.local][0] if child.local in children else unknown)
-    kept.content = [*texts, *full]
+    node.content = [*texts, *full]
 
 
-def _blank(kept: _Kept) -> bool:
-    if kept.local in _MAY_BE_EMPTY or kept.children:
+def _blank(node: _Node) -> bool:
+    if node.local in _MAY_BE_EMPTY or node.children:
         return False
-    return not any(isinstance(item, str) and item.strip(XML_SPACE) for item in kept.content)
+    return not any(isinstance(part, str) and part.strip(XML_SPACE) for part in node.content)
 
 
-def _written(kept: _Kept, scope: str) -> Iterator[bytes]:
-    name = kept.local.encode()
-    declaration = b"" if kept.ns == scope else b' xmlns="' + escape_attribute(kept.ns) + b'"'
+def _render(node: _Node, scope: str) -> Iterator[bytes]:
+    name = node.local.encode()
+    declaration = b"" if node.ns == scope else b' xmlns="' + escape_attribute(node.ns) + b'"'
     attributes = b"".join(
-        b" " + key.encode() + b'="' + escape_attribute(value) + b'"' for key, value in kept.attributes
+        b" " + key.encode() + b'="' + escape_attribute(value) + b'"' for key, value in node.attributes
     )
     yield b"<" + name + declaration + attributes + b">"
-    for item in kept.content:
-        if isinstance(item, str):
-            yield escape(item)
+    for part in node.content:
+        if isinstance(part, str):
+            yield escape(part)
         else:
-            yield from _written(item, kept.ns)
+            yield from _render(part, node.ns)
     yield b"</" + name + b">"

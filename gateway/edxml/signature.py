@@ -1,13 +1,13 @@
-"""The Signature. Its one native shape (W5, W6): what it says as a value, and that value as bytes. `render` writes it;
-`parse` reads it back by a pattern made from the very text that is written, so every byte of S is fixed by what it
-says (F8). Nothing is verified here: digests, key and time are for `canonical` and `key`.
+"""The Signature in its one native shape (W5, W6): its content as a value, and that value as bytes. `render` writes it;
+`parse` reads it back by a pattern made from the very text that is written, so the content fixes every byte of S (F8).
+Nothing is verified here: digests, key and time are for `canonical` and `key`.
 
-`sign_body` makes it: the digest of the body, a qualifier and a signer go in; the bytes of S come out, in a length
-that was known before (W5-W8). It signs what it is told: who may sign, and with which key at which time (W9), is
-decided by the caller, and the fast path verifies the result before it leaves (W10).
+`sign_body` makes it: the digest of the body, a qualifier and a signer go in; the bytes of S come out, in a length that
+was known before (W5-W8). The caller decides about signer, key and time (W9), and the fast path verifies the result
+before it leaves (W10).
 
-`SignatureWatcher` notes for a person what any Signature element looks like while it passes, whatever its namespace.
-The verdict is `verify`'s alone, and nothing of it reaches the envelope's model (verification.md 11)."""
+`SignatureWatcher` notes for a person the shape of any passing Signature element, whatever its namespace. The verdict is
+`verify`'s alone, and nothing of it reaches the envelope's model (verification.md 11)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ORIGIN, _RECEIVED = names.PROOF_OF_ORIGIN.encode(), names.PROOF_OF_RECEIPT.enco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureParts:
-    """All that a native Signature says; everything else in it is fixed."""
+    """The content of a native Signature; everything else in it is fixed."""
 
     algorithm: str
     body_digest: Digest
@@ -57,27 +57,27 @@ class SignatureParts:
 
     @property
     def signed_properties(self) -> bytes:
-        """What reference 2 hashes: the canonical form of SignedProperties as apex (W7)."""
+        """The octets that reference 2 hashes: the canonical form of SignedProperties as apex (W7)."""
         return _PROPERTIES_AS_APEX % _properties(self)
 
     @property
     def signed_info(self) -> bytes:
-        """What the key signs: the canonical form of SignedInfo as apex (W7)."""
+        """The octets that the key signs: the canonical form of SignedInfo as apex (W7)."""
         return _info_as_apex(self.algorithm, self.body_digest, self.properties_digest)
 
 
 def render(parts: SignatureParts) -> bytes:
-    """S as it stands in a native file."""
+    """Render S for a native file."""
     bare = _base64(parts.value), _base64(parts.certificate_der)
-    info = _info(parts.algorithm, parts.body_digest, parts.properties_digest)
-    return _WHOLE % (*info, *bare, *_properties(parts))
+    signed_info = _info(parts.algorithm, parts.body_digest, parts.properties_digest)
+    return _TEMPLATE % (*signed_info, *bare, *_properties(parts))
 
 
 def parse(raw: bytes) -> SignatureParts | None:
-    """What S says, or None when it is not W5, W6 and W6a byte for byte."""
-    found = _SHAPE.fullmatch(raw)
+    """Return the content of S, or None when it is not W5, W6 and W6a byte for byte."""
+    match = _SHAPE.fullmatch(raw)
     try:
-        return _parts(found) if found is not None and names.are_characters(raw) else None
+        return _parts(match) if match is not None and names.are_characters(raw) else None
     except ValueError:
         return None
 
@@ -92,20 +92,20 @@ def _info(algorithm: str, body: Digest, properties: Digest) -> tuple[bytes, ...]
 
 @lru_cache(maxsize=16)
 def _info_as_apex(algorithm: str, body: Digest, properties: Digest) -> bytes:
-    """Asked for twice of one envelope: compared with libxml2's form of it, and verified."""
+    """Render SignedInfo, needed twice for one envelope: for the comparison with libxml2's form, and to verify."""
     return _INFO_AS_APEX % _info(algorithm, body, properties)
 
 
 def _properties(parts: SignatureParts) -> tuple[bytes, ...]:
     return (
         instant(parts.signing_time).encode(),
-        _digits(parts.certificate_digest),
+        _digest_text(parts.certificate_digest),
         *_message(parts.packet_id, parts.kind, parts.terms, parts.receipt),
     )
 
 
 class WrittenQualifier(NamedTuple):
-    """What S says of the packet, as it stands there (W6)."""
+    """The parts of S that describe the packet, as bytes (W6)."""
 
     proof: bytes
     packet_id: bytes
@@ -115,76 +115,76 @@ class WrittenQualifier(NamedTuple):
 
 
 def _message(
-    packet_id: PacketId, kind: Kind, said: Terms | None, receipt: Receipt | None
+    packet_id: PacketId, kind: Kind, packet_terms: Terms | None, receipt: Receipt | None
 ) -> WrittenQualifier:
-    """W6: a receipt says ProofOfReceipt and carries `gw:Receipt`; everything else says ProofOfOrigin."""
+    """Write W6: a receipt needs ProofOfReceipt and carries `gw:Receipt`; everything else has ProofOfOrigin."""
     return WrittenQualifier(
         _ORIGIN if receipt is None else _RECEIVED,
         escape(packet_id),
         kind.encode(),
-        b"" if said is None else terms.render(said),
+        b"" if packet_terms is None else terms.render(packet_terms),
         b"" if receipt is None else _receipt(receipt),
     )
 
 
 def _receipt(receipt: Receipt) -> bytes:
-    """R2: absent where nothing is to be said."""
-    said = (
+    """Write R2, without absent elements."""
+    texts = (
         receipt.of_packet_id,
         receipt.of_document_id,
         receipt.of_sender,
-        None if receipt.body_digest is None else _digits(receipt.body_digest).decode(),
-        None if receipt.file_digest is None else _digits(receipt.file_digest).decode(),
+        None if receipt.body_digest is None else _digest_text(receipt.body_digest).decode(),
+        None if receipt.file_digest is None else _digest_text(receipt.file_digest).decode(),
         None if receipt.size is None else str(receipt.size),
         None if receipt.received_at is None else instant(receipt.received_at),
         receipt.status_code,
         receipt.verdict,
     )
-    written = [
+    children = [
         child % (escape(text) if _MARKUP.search(text) else text.encode())
-        for (child, _), text in zip(_RECEIPT, said, strict=True)
+        for (child, _), text in zip(_RECEIPT_CHILDREN, texts, strict=True)
         if text is not None
     ]
-    return b"<gw:Receipt>" + b"".join(written) + b"</gw:Receipt>"
+    return b"<gw:Receipt>" + b"".join(children) + b"</gw:Receipt>"
 
 
-def _parts(found: re.Match[bytes]) -> SignatureParts:
-    method, body, properties, value, certificate, time, named, proof, packet_id, code, wishes, *told = (
-        found.groups()
+def _parts(match: re.Match[bytes]) -> SignatureParts:
+    method, body, properties, value, certificate, time, digest, proof, packet_id, code, raw_terms, *texts = (
+        match.groups()
     )
     kind = _KINDS[code]
-    receipt = _read_receipt(kind, *told[1:]) if told[0] is not None else None
+    receipt = _read_receipt(kind, *texts[1:]) if texts[0] is not None else None
     if proof != (_ORIGIN if receipt is None else _RECEIVED):
         raise ValueError("a proof of receipt has a receipt, and nothing else has one")
-    is_short = len(certificate) + len(wishes or b"") <= _SHORT
+    is_short = len(certificate) + len(raw_terms or b"") <= _LONGEST_CACHED
     return SignatureParts(
         algorithm=_ALGORITHMS[method],
         body_digest=known_digest(a2b_base64(body).hex()),
         properties_digest=known_digest(a2b_base64(properties).hex()),
         value=_octets(value),
         certificate_der=(_known_octets if is_short else _octets)(certificate),
-        certificate_digest=_known_digest(named),
+        certificate_digest=_known_digest(digest),
         signing_time=_known_instant(time),
         packet_id=PacketId(unescape(packet_id) if b"&" in packet_id else packet_id.decode()),
         kind=kind,
         receipt=receipt,
         terms=None
-        if wishes is None
-        else (_known_terms if is_short else _read_terms)(wishes, kind, bool(receipt)),
+        if raw_terms is None
+        else (_known_terms if is_short else _read_terms)(raw_terms, kind, bool(receipt)),
     )
 
 
 def _read_terms(raw: bytes, kind: Kind, has_receipt: bool) -> Terms:
-    found = terms.parse(raw)
-    if reason := terms.fault(found, kind, receipt=has_receipt):
+    packet_terms = terms.parse(raw)
+    if reason := terms.fault(packet_terms, kind, receipt=has_receipt):
         raise ValueError(f"gw:Terms {reason}")
-    return found
+    return packet_terms
 
 
-def _read_receipt(kind: Kind, *said: bytes | None) -> Receipt:
-    """A receipt stands only in a status, and never in a 13 (W6)."""
+def _read_receipt(kind: Kind, *texts: bytes | None) -> Receipt:
+    """Read a receipt, which stands only in a status, and never in a 13 (W6)."""
     packet_id, document_id, sender, body, file, size, received, status_code, verdict = [
-        None if each is None else unescape(each) if b"&" in each else each.decode() for each in said
+        None if t is None else unescape(t) if b"&" in t else t.decode() for t in texts
     ]
     if kind is not Kind.STATUS or status_code is None or status_code == "13" or verdict not in VERDICTS:
         raise ValueError("no receipt may stand here, or its verdict is unknown")
@@ -201,7 +201,7 @@ def _read_receipt(kind: Kind, *said: bytes | None) -> Receipt:
     )
 
 
-def _digits(digest: Digest) -> bytes:
+def _digest_text(digest: Digest) -> bytes:
     return b2a_base64(bytes.fromhex(digest), newline=False)
 
 
@@ -210,32 +210,32 @@ def _base64(raw: bytes) -> bytes:
 
 
 def _octets(text: bytes | str) -> bytes:
-    """Base64 that equals its own encoding."""
+    """Decode base64 that equals its own encoding."""
     raw = a2b_base64(text, strict_mode=True)
     if b2a_base64(raw, newline=False) != text:
         raise ValueError("not base64 as an encoder writes it")
     return raw
 
 
-# The same few certificates sign many packets, which mostly wish the same: what such a text says is kept, unless it is long.
-_KEPT: Final = 256
-_SHORT: Final = 8192
-_known_octets = lru_cache(maxsize=_KEPT)(_octets)
-_known_digest = lru_cache(maxsize=_KEPT)(lambda text: known_digest(a2b_base64(text).hex()))
-_known_instant = lru_cache(maxsize=_KEPT)(lambda text: parse_instant(text.decode()))
-_known_terms = lru_cache(maxsize=_KEPT)(_read_terms)
+# The same few certificates sign many packets, mostly with the same terms: short texts are read once.
+_CACHE_SIZE: Final = 256
+_LONGEST_CACHED: Final = 8192
+_known_octets = lru_cache(maxsize=_CACHE_SIZE)(_octets)
+_known_digest = lru_cache(maxsize=_CACHE_SIZE)(lambda text: known_digest(a2b_base64(text).hex()))
+_known_instant = lru_cache(maxsize=_CACHE_SIZE)(lambda text: parse_instant(text.decode()))
+_known_terms = lru_cache(maxsize=_CACHE_SIZE)(_read_terms)
 
-# S in constant pieces with `%s` where it says something: the one text by which it is written, and read again.
+# S in constant pieces with `%s` for its content: one text for writing and for reading it.
 
 
-def _empty(name: str, algorithm: str, declared: str = "") -> str:
+def _empty_element(name: str, algorithm: str, declared: str = "") -> str:
     return f'<{name}{declared} Algorithm="{algorithm}"></{name}>'
 
 
 def _reference(attributes: str, *transforms: str) -> str:
-    each = "".join(_empty("ds:Transform", uri) for uri in transforms)
-    method, value = _empty("ds:DigestMethod", names.SHA256_URI), "<ds:DigestValue>%s</ds:DigestValue>"
-    return f"<ds:Reference {attributes}><ds:Transforms>{each}</ds:Transforms>{method}{value}</ds:Reference>"
+    inner = "".join(_empty_element("ds:Transform", uri) for uri in transforms)
+    method, value = _empty_element("ds:DigestMethod", names.SHA256_URI), "<ds:DigestValue>%s</ds:DigestValue>"
+    return f"<ds:Reference {attributes}><ds:Transforms>{inner}</ds:Transforms>{method}{value}</ds:Reference>"
 
 
 _DS: Final = f' xmlns:ds="{names.DS}"'
@@ -245,8 +245,8 @@ _XADES: Final = f' xmlns:xades="{names.XADES}"'
 def _info_text(declared: str = "") -> str:
     return (
         f"<ds:SignedInfo{declared}>"
-        + _empty("ds:CanonicalizationMethod", names.EXC_C14N)
-        + _empty("ds:SignatureMethod", "%s")
+        + _empty_element("ds:CanonicalizationMethod", names.EXC_C14N)
+        + _empty_element("ds:SignatureMethod", "%s")
         + _reference('Id="doc" URI=""', names.ENVELOPED, names.EXC_C14N)
         + _reference(f'Type="{names.SIGNED_PROPERTIES_TYPE}" URI="#sp"', names.EXC_C14N)
         + "</ds:SignedInfo>"
@@ -254,11 +254,11 @@ def _info_text(declared: str = "") -> str:
 
 
 def _properties_text(xades: str = "", ds: str = "") -> str:
-    """As apex, `xades` is declared on top and `ds` again on each of the two elements that use it (W7)."""
+    """Write SignedProperties. As apex, `xades` is declared on top and `ds` on each of its two elements (W7)."""
     return (
         f'<xades:SignedProperties{xades} Id="sp"><xades:SignedSignatureProperties>'
         "<xades:SigningTime>%s</xades:SigningTime><xades:SigningCertificateV2><xades:Cert><xades:CertDigest>"
-        + _empty("ds:DigestMethod", names.SHA256_URI, ds)
+        + _empty_element("ds:DigestMethod", names.SHA256_URI, ds)
         + f"<ds:DigestValue{ds}>%s</ds:DigestValue>"
         "</xades:CertDigest></xades:Cert></xades:SigningCertificateV2>"
         "</xades:SignedSignatureProperties><xades:SignedDataObjectProperties>"
@@ -275,7 +275,7 @@ def _properties_text(xades: str = "", ds: str = "") -> str:
 
 _INFO_AS_APEX: Final = _info_text(_DS).encode()
 _PROPERTIES_AS_APEX: Final = _properties_text(_XADES, _DS).encode()
-_WHOLE: Final = (
+_TEMPLATE: Final = (
     f'<ds:Signature{_DS} Id="sig">{_info_text()}<ds:SignatureValue>%s</ds:SignatureValue>'
     "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>%s</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
     f'<ds:Object><xades:QualifyingProperties{_XADES} Target="#sig">{_properties_text()}'
@@ -286,7 +286,7 @@ _AS_DIGEST: Final = rb"([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)"
 _AS_OCTETS: Final = rb"([A-Za-z0-9+/]++={0,2}+)"
 _AS_TIME: Final = rb"([0-9T:Z-]{20})"
 _SHA256: Final = f' Algorithm="{names.SHA256_URI}"'
-_RECEIPT: Final = tuple(
+_RECEIPT_CHILDREN: Final = tuple(
     (f"<gw:{name}{attribute}>%s</gw:{name}>".encode(), form)
     for name, attribute, form in (
         ("OfMessageId", "", names.TEXT),
@@ -300,25 +300,26 @@ _RECEIPT: Final = tuple(
         ("Verdict", "", names.TEXT),
     )
 )
-"""The children of gw:Receipt in their order (R2): as each is written, and by what its text is known."""
+"""The children of gw:Receipt in their order (R2): each with its text, and the pattern of that."""
 
 
-def _form(text: bytes, *forms: bytes) -> bytes:
-    """A pattern of what the text says when its places are filled."""
-    first, *rest = map(re.escape, text.split(b"%s"))
-    return first + b"".join(form + piece for form, piece in zip(forms, rest, strict=True))
+def _fill_pattern(text: bytes, *forms: bytes) -> bytes:
+    """Make a pattern of the text with its places filled by forms."""
+    first, *pieces = map(re.escape, text.split(b"%s"))
+    return first + b"".join(form + piece for form, piece in zip(forms, pieces, strict=True))
 
 
 _SHAPE: Final = re.compile(
-    _form(
-        _WHOLE,
+    _fill_pattern(
+        _TEMPLATE,
         b"(%s)" % b"|".join(map(re.escape, _ALGORITHMS)),
         *(_AS_DIGEST, _AS_DIGEST, _AS_OCTETS, _AS_OCTETS, _AS_TIME, _AS_DIGEST),
         b"(%s)" % b"|".join(map(re.escape, (_ORIGIN, _RECEIVED))),
         names.TEXT,
         b"(%s)" % b"|".join(map(re.escape, _KINDS)),
         rb"(<gw:Terms>[^\0]*?</gw:Terms>)?",
-        b"(<gw:Receipt>%s</gw:Receipt>)?" % b"".join(b"(?:%s)?" % _form(*each) for each in _RECEIPT),
+        b"(<gw:Receipt>%s</gw:Receipt>)?"
+        % b"".join(b"(?:%s)?" % _fill_pattern(*child) for child in _RECEIPT_CHILDREN),
     )
 )
 
@@ -327,8 +328,8 @@ _MAX_TEXT: Final = 1020
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Qualifier:
-    """What the signature says about the packet (W6): its id, its kind, what the dialect has no field for
-    (W6a) and, in an answer, the receipt."""
+    """The signature's words about the packet (W6): its id, its kind, the terms that the dialect has no field for (W6a)
+    and, in an answer, the receipt."""
 
     packet_id: PacketId
     kind: Kind
@@ -339,7 +340,7 @@ class Qualifier:
 class Unsigned:
     """S before there is a digest to sign: its length in bytes is known, which is the gap that the writer leaves."""
 
-    def __init__(self, signer: EnvelopeSigner, said: WrittenQualifier, signing_time: datetime) -> None:
+    def __init__(self, signer: EnvelopeSigner, qualifier: WrittenQualifier, signing_time: datetime) -> None:
         if signer.algorithm not in _METHODS:
             raise Misconfigured(
                 f"the key of {signer.agency_code} signs with {signer.algorithm!r}; "
@@ -349,12 +350,12 @@ class Unsigned:
             raise BreaksRule("the signing time has no zone; give an aware time")
         self._signer = signer
         self._certificate, digest = _of_certificate(signer.certificate_der)
-        self._properties = (instant(signing_time).encode(), digest, *said)
-        self.size = len(self._filled(_NO_DIGEST, _NO_DIGEST, bytes(signer.signature_length)))
+        self._properties = (instant(signing_time).encode(), digest, *qualifier)
+        self.size = len(self._fill(_NO_DIGEST, _NO_DIGEST, bytes(signer.signature_length)))
 
-    def over(self, body_digest: Digest) -> bytes:
-        """S over a body of that digest."""
-        signer, body = self._signer, _digits(body_digest)
+    def sign(self, body_digest: Digest) -> bytes:
+        """Return S over a body of that digest."""
+        signer, body = self._signer, _digest_text(body_digest)
         properties = _base64(hashlib.sha256(_PROPERTIES_AS_APEX % self._properties).digest())
         value = signer.sign(_INFO_AS_APEX % (_METHODS[signer.algorithm], body, properties))
         if len(value) != signer.signature_length:
@@ -362,11 +363,11 @@ class Unsigned:
                 f"the key of {signer.agency_code} gave a signature of {len(value)} bytes where "
                 f"{signer.signature_length} were announced; check which algorithm its adapter is set to"
             )
-        return self._filled(body, properties, value)
+        return self._fill(body, properties, value)
 
-    def _filled(self, body: bytes, properties: bytes, value: bytes) -> bytes:
+    def _fill(self, body: bytes, properties: bytes, value: bytes) -> bytes:
         method = _METHODS[self._signer.algorithm]
-        return _WHOLE % (method, body, properties, _base64(value), self._certificate, *self._properties)
+        return _TEMPLATE % (method, body, properties, _base64(value), self._certificate, *self._properties)
 
 
 _NO_DIGEST: Final = _base64(bytes(32))
@@ -374,27 +375,27 @@ _NO_DIGEST: Final = _base64(bytes(32))
 
 @lru_cache(maxsize=256)
 def _of_certificate(der: bytes) -> tuple[bytes, bytes]:
-    """A certificate of ours and its digest, as both stand in S: the same few with every packet."""
+    """Return a certificate of ours and its digest as in S: the same few with every packet."""
     return _base64(der), _base64(hashlib.sha256(der).digest())
 
 
 def sign_body(
     body_digest: Digest, signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime
 ) -> bytes:
-    """S over a body whose digest is known."""
-    return Unsigned(signer, written_qualifier(qualifier), signing_time).over(body_digest)
+    """Return S over a body of that digest."""
+    return Unsigned(signer, written_qualifier(qualifier), signing_time).sign(body_digest)
 
 
 def written_qualifier(qualifier: Qualifier) -> WrittenQualifier:
-    """BreaksRule for what W6 does not allow it to say."""
+    """Write a qualifier; BreaksRule for one that W6 forbids."""
     check_qualifier(qualifier)
     return _message(qualifier.packet_id, qualifier.kind, qualifier.terms, qualifier.receipt)
 
 
 def check_qualifier(qualifier: Qualifier) -> None:
-    """BreaksRule for what W6 does not allow it to say."""
+    """Raise BreaksRule for a qualifier that W6 forbids."""
     receipt = qualifier.receipt
-    said: dict[str, str] = {"gw:Id": qualifier.packet_id}
+    texts: dict[str, str] = {"gw:Id": qualifier.packet_id}
     if receipt is not None:
         if qualifier.kind is not Kind.STATUS or receipt.status_code == "13":
             raise BreaksRule("a receipt stands only in a status, and not in a 13 (W6)")
@@ -404,7 +405,7 @@ def check_qualifier(qualifier: Qualifier) -> None:
             raise BreaksRule(f"gw:Size cannot be {receipt.size}")
         if receipt.received_at is not None and receipt.received_at.tzinfo is None:
             raise BreaksRule("gw:Received has no zone; give an aware time")
-        said |= {
+        texts |= {
             "gw:StatusCode": receipt.status_code,
             "gw:OfMessageId": receipt.of_packet_id or "-",
             "gw:OfDocumentId": receipt.of_document_id or "-",
@@ -414,9 +415,9 @@ def check_qualifier(qualifier: Qualifier) -> None:
         reason := terms.fault(qualifier.terms, qualifier.kind, receipt=receipt is not None)
     ):
         raise BreaksRule(f"gw:Terms {reason}")
-    for where, value in said.items():
+    for name, value in texts.items():
         if reason := names.text_fault(value, _MAX_TEXT):
-            raise BreaksRule(f"{where} {reason}")
+            raise BreaksRule(f"{name} {reason}")
 
 
 _KEPT_TEXTS = frozenset({"SignatureValue", "X509Certificate"})
@@ -436,12 +437,12 @@ class FoundSignature:
 
     @property
     def in_xmldsig(self) -> bool:
-        """Whether a standard verifier would find it at all; the vendor's stands in the envelope's namespace."""
+        """True where a standard verifier would find it; the vendor's stands in the envelope's namespace."""
         return self.namespace == names.DS and self.element == "Signature"
 
 
 class SignatureWatcher:
-    """Follows one Signature from its start tag on; `open` is False once its end tag has passed."""
+    """Watcher of one Signature from its start tag on; `open` is False once its end tag has passed."""
 
     def __init__(self, namespace: str, element: str) -> None:
         self._namespace, self._element = namespace, element
@@ -471,7 +472,7 @@ class SignatureWatcher:
     def end(self) -> None:
         self._path.pop()
 
-    def found(self) -> FoundSignature:
+    def describe(self) -> FoundSignature:
         methods = self._algorithms.get("SignatureMethod", [])
         return FoundSignature(
             namespace=self._namespace,

@@ -1,5 +1,5 @@
-"""`gw:Terms` (W6a): how it is written, what of it may stand in which packet, and whether it agrees with the envelope. The
-writer and both readers use the functions of this module alone, so that they cannot differ. Pure."""
+"""`gw:Terms` (W6a): its written form, the terms that each packet may carry, and whether they agree with the envelope.
+The writer and both readers use the functions of this module alone, so that they cannot differ. Pure."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ class Child:
 
 
 def render(terms: Terms) -> bytes:
-    """The element in canonical form."""
+    """Render the element in canonical form."""
     return b"<gw:Terms>" + b"".join(_children(terms)) + b"</gw:Terms>"
 
 
 @lru_cache(maxsize=16)
 def digest(terms: Terms | None) -> Digest | None:
-    """By which a packet that comes again is compared with the first; None where nothing is said."""
+    """Digest the terms, to compare a repeated packet with the first; None where there are none."""
     return Digest.of_bytes(hashlib.sha256(render(terms)).digest()) if terms else None
 
 
 def read(children: Iterable[Child]) -> Terms:
-    """What the children say, in the order in which they stand. ValueError for one that is unknown, doubled, out of order
-    or no value; whether they may stand in this packet is for `fault`."""
+    """Read the children in their order. ValueError for one that is unknown, doubled, out of order or no value; `fault`
+    judges whether they may stand in this packet."""
     texts: dict[str, str] = {}
     roles: list[tuple[str, RecipientRole]] = []
     place = 0
@@ -88,26 +88,26 @@ def read(children: Iterable[Child]) -> Terms:
 
 
 def parse(raw: bytes) -> Terms:
-    """The inverse of `render`; ValueError for anything that it does not write."""
-    found = _SHAPE.fullmatch(raw)
-    if found is None:
+    """Read terms that `render` wrote; ValueError for anything else."""
+    match = _SHAPE.fullmatch(raw)
+    if match is None:
         raise ValueError("not in canonical form")
-    reply, due, mode, recipients, number, year = found.groups()
-    named = [(unescape(code.replace(b"&quot;", b'"')), role) for code, role in _RECIPIENT.findall(recipients)]
-    if not _ROLES.keys() >= {role for _, role in named}:
+    reply, due, mode, recipients, number, year = match.groups()
+    pairs = [(unescape(code.replace(b"&quot;", b'"')), role) for code, role in _RECIPIENT.findall(recipients)]
+    if not _ROLES.keys() >= {role for _, role in pairs}:
         raise ValueError("a recipient has a role that is not known")
     return Terms(
         reply_required=None if reply is None else reply == b"true",
         due_at=None if due is None else parse_instant(due.decode()),
         delivery_mode=None if mode is None else _MODES[mode],
-        roles=tuple([(code, _ROLES[role]) for code, role in named]),
+        roles=tuple([(code, _ROLES[role]) for code, role in pairs]),
         register_no=None if number is None else unescape(number),
         register_year=None if year is None else int(year),
     )
 
 
 def fault(terms: Terms, kind: Kind | None, *, receipt: bool) -> str | None:
-    """Why these Terms cannot stand in a packet of this kind, whatever its envelope says (step 5), or None."""
+    """Return why these Terms cannot stand in a packet of this kind, whatever its envelope (step 5), or None."""
     registered = (terms.register_no, terms.register_year) != (None, None)
     wishes = (terms.reply_required, terms.due_at, terms.delivery_mode, terms.roles) != (None, None, None, ())
     if not (wishes or registered):
@@ -122,7 +122,7 @@ def fault(terms: Terms, kind: Kind | None, *, receipt: bool) -> str | None:
 
 
 def against(terms: Terms, model: Envelope) -> tuple[str, str] | None:
-    """Where these Terms contradict the envelope and how (step 11), or None."""
+    """Return the place and a description of a contradiction between these Terms and the envelope (step 11), or None."""
     unmatched = iter([to.organ_id for to in model.to])
     if not all(code in unmatched for code, _ in terms.roles):
         return "gw:Recipient", "gw:Recipient names a code that is not in To, or not in its order"
@@ -138,21 +138,21 @@ def against(terms: Terms, model: Envelope) -> tuple[str, str] | None:
 
 
 def _children(terms: Terms) -> Sequence[bytes]:
-    told = []
+    children = []
     if terms.reply_required is not None:
-        told.append(_leaf("ReplyRequired", "true" if terms.reply_required else "false"))
+        children.append(_leaf("ReplyRequired", "true" if terms.reply_required else "false"))
     if terms.due_at is not None:
-        told.append(_leaf("DueAt", instant(terms.due_at)))
+        children.append(_leaf("DueAt", instant(terms.due_at)))
     if terms.delivery_mode is not None:
-        told.append(_leaf("DeliveryMode", terms.delivery_mode))
+        children.append(_leaf("DeliveryMode", terms.delivery_mode))
     for code, role in terms.roles:
-        written = (escape_attribute(code), role.encode())
-        told.append(b'<gw:Recipient Code="%s" Role="%s"></gw:Recipient>' % written)
+        attributes = (escape_attribute(code), role.encode())
+        children.append(b'<gw:Recipient Code="%s" Role="%s"></gw:Recipient>' % attributes)
     if terms.register_no is not None:
-        told.append(_leaf("RegisterNumber", terms.register_no))
+        children.append(_leaf("RegisterNumber", terms.register_no))
     if terms.register_year is not None:
-        told.append(_leaf("RegisterYear", f"{terms.register_year:04d}"))
-    return told
+        children.append(_leaf("RegisterYear", f"{terms.register_year:04d}"))
+    return children
 
 
 def _leaf(local: str, text: str) -> bytes:

@@ -1,9 +1,8 @@
-"""Decides whether envelope bytes are signed as they say. In: bytes, XmlPolicy, bound certificates. Out: SignedEnvelope,
-or the InvalidEnvelope that names the failed step. Pure; says nothing about the certificate's chain or revocation, and
-what contradicts at step 11 it leaves to `policy.trust`, which comes to it after them. The fast path is tried first;
-only the general path ever refuses. The numbered steps and the codes of docs/verification.md are tables here: whoever
-reports a verdict lists all twelve steps, done, failed at one, the rest not reached. A test keeps the page equal to
-these."""
+"""Decides whether envelope bytes are signed as they claim. In: bytes, XmlPolicy, bound certificates. Out: SignedEnvelope,
+or the InvalidEnvelope that names the failed step. Pure; judges neither the certificate's chain nor revocation, and leaves a
+contradiction at step 11 to `policy.trust`, which reaches it after them. The fast path is tried first; only the general path
+ever refuses. The numbered steps and the codes of docs/verification.md are tables here: a report of a verdict lists all
+twelve steps, done, failed at one, the rest not reached. A test keeps the page equal to these."""
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ STEPS: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ResultCode:
-    """Where a code is decided, and what becomes of the packet: REJ-FMT, REJ-SEC, HOLD, DEDUP or SHOWN."""
+    """The step of a code, and the fate of the packet: REJ-FMT, REJ-SEC, HOLD, DEDUP or SHOWN."""
 
     step: int
     outcome: str
@@ -97,18 +96,18 @@ _PASSED: Final = tuple(
 
 
 def passed_steps(size: int, method: str) -> tuple[Step, ...]:
-    """What the bytes alone could show: steps 1 to 8 and the file's part of 11 done, the others not reached."""
+    """List the steps that bytes alone can show: 1 to 8 and the file's part of 11 done, the others not reached."""
     first = Step(n=1, name=STEPS[1], ok=True, detail=f"{size} bytes")
-    return (first, *_PASSED[1:7], _valued(method), *_PASSED[8:])
+    return (first, *_PASSED[1:7], _value_step(method), *_PASSED[8:])
 
 
 @lru_cache(maxsize=16)
-def _valued(method: str) -> Step:
+def _value_step(method: str) -> Step:
     return Step(n=8, name=STEPS[8], ok=True, detail=method)
 
 
 def failed_steps(n: int, detail: str) -> tuple[Step, ...]:
-    """Every step before `n` done, `n` failed, later ones not reached."""
+    """List every step before `n` as done, `n` as failed, later ones as not reached."""
     return tuple(
         Step(n=m, name=name, ok=None if m > n else m < n, detail=detail if m == n else "")
         for m, name in STEPS.items()
@@ -128,19 +127,20 @@ class EnvelopeSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportFacts:
-    """What the transport said, unsigned: it must agree with the signed words and never replaces them (A2)."""
+    """The transport's facts, unsigned: they must agree with the signed words and never replace them (A2)."""
 
     packet_id: PacketId | None = None
     kind: Kind | None = None
 
 
-_NOTHING_TOLD: Final = TransportFacts()
+_NO_FACTS: Final = TransportFacts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """`canonical` holds the canonical octets when the general path decided: the file slices count in them. `tree` is what
-    `schema.holds` judges, where the reader of small files left one; `is_usual`: nothing in it was unusual."""
+    """A verified envelope. `canonical` holds the canonical octets when the general path decided: the file slices count
+    in them. `tree` is the input of `schema.holds`, where the reader of small files left one; `is_usual`: without
+    oddities."""
 
     signed: SignedEnvelope[Envelope]
     canonical: bytes | None
@@ -148,14 +148,14 @@ class Verified:
     is_usual: bool = False
 
     def keeps_form(self) -> bool:
-        """Whether the one reading showed already that the schema holds; where not, `schema.check` tells."""
+        """Tell whether the one reading showed already that the schema holds; where not, use `schema.check`."""
         if self.tree is None:
             return False
         return schema.holds(self.tree, self.signed.model if self.is_usual else None)
 
 
 def examine(
-    given: EnvelopeSource,
+    source: EnvelopeSource,
     *,
     policy: XmlPolicy,
     bindings: Callable[[str], Sequence[Binding]],
@@ -163,14 +163,14 @@ def examine(
     transport: TransportFacts | None = None,
     opens: bool = True,
 ) -> Verified:
-    """The envelope whose bytes a bound certificate of its claimed sender signed, at the time of arrival `at`. Without
-    `opens` the fast path leaves its files closed: proved with the rest, and not decoded."""
-    quick = examine_fast(given, policy=policy, bindings=bindings, at=at, transport=transport, opens=opens)
-    return quick or examine_general(given, policy=policy, bindings=bindings, at=at, transport=transport)
+    """Return the envelope whose bytes a bound certificate of its claimed sender signed, at the time of arrival `at`.
+    Without `opens` the fast path leaves its files closed: proved with the rest, and not decoded."""
+    quick = examine_fast(source, policy=policy, bindings=bindings, at=at, transport=transport, opens=opens)
+    return quick or examine_general(source, policy=policy, bindings=bindings, at=at, transport=transport)
 
 
 def examine_fast(
-    given: EnvelopeSource,
+    source: EnvelopeSource,
     *,
     policy: XmlPolicy,
     bindings: Callable[[str], Sequence[Binding]],
@@ -178,53 +178,53 @@ def examine_fast(
     transport: TransportFacts | None = None,
     opens: bool = True,
 ) -> Verified | None:
-    """The fast path alone: None when the general path has to decide, which a caller may want to wait its turn for."""
+    """Take the fast path alone: None when the general path has to decide, for which a caller may take turns."""
     try:
-        if given.size > policy.limits.max_bytes:
-            detail = f"the file has {given.size} bytes; at most {policy.limits.max_bytes} are read"
+        if source.size > policy.limits.max_bytes:
+            detail = f"the file has {source.size} bytes; at most {policy.limits.max_bytes} are read"
             raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
-        return _fast(given, policy, bindings, at, transport or _NOTHING_TOLD, opens=opens)
+        return _fast(source, policy, bindings, at, transport or _NO_FACTS, opens=opens)
     except InvalidEnvelope as refusal:
         _name_steps(refusal)
         raise
 
 
 def examine_general(
-    given: EnvelopeSource,
+    source: EnvelopeSource,
     *,
     policy: XmlPolicy,
     bindings: Callable[[str], Sequence[Binding]],
     at: datetime,
     transport: TransportFacts | None = None,
 ) -> Verified:
-    """The general path alone; it holds the whole file as a tree, so its caller bounds how many run at once (G1)."""
+    """Take the general path alone, which holds the file as a tree: callers bound how many run at once (G1)."""
     try:
-        return _general(given, policy, bindings, at, transport or _NOTHING_TOLD)
+        return _general(source, policy, bindings, at, transport or _NO_FACTS)
     except InvalidEnvelope as refusal:
         _name_steps(refusal)
         raise
 
 
 def _name_steps(refusal: InvalidEnvelope) -> None:
-    """A refusal leaves with its step and the steps that were not reached."""
+    """Give a refusal its step and the steps that were not reached."""
     refusal.step = refusal.step or CODES[refusal.code].step
     refusal.steps = failed_steps(refusal.step, refusal.detail)
 
 
 def _fast(
-    given: EnvelopeSource,
+    source: EnvelopeSource,
     policy: XmlPolicy,
     bindings: Callable[[str], Sequence[Binding]],
     at: datetime,
-    told: TransportFacts,
+    facts: TransportFacts,
     *,
     opens: bool,
 ) -> Verified | None:
-    """F1-F13; None when the general path has to decide."""
+    """Judge by F1-F13; None when the general path has to decide."""
     if opens:
-        fast = canonical.read_fast(given.open(), given.size, policy)
+        fast = canonical.read_fast(source.open(), source.size, policy)
     else:
-        fast = canonical.read_closed(given.open, given.size, policy)
+        fast = canonical.read_closed(source.open, source.size, policy)
     if fast is None or fast.envelope.sender.organ_id is None:
         return None
     code = fast.envelope.sender.organ_id
@@ -232,8 +232,8 @@ def _fast(
         fast,
         key.active_bindings(code, bindings(code), at),
         policy,
-        transport_packet_id=told.packet_id,
-        transport_kind=told.kind,
+        transport_packet_id=facts.packet_id,
+        transport_kind=facts.kind,
     )
     if chosen is None:
         return None
@@ -263,96 +263,96 @@ def _fast(
 
 
 def _general(
-    given: EnvelopeSource,
+    source: EnvelopeSource,
     policy: XmlPolicy,
     bindings: Callable[[str], Sequence[Binding]],
     at: datetime,
-    told: TransportFacts,
+    facts: TransportFacts,
 ) -> Verified:
-    data = _whole(given, policy)
+    raw = _read_file(source, policy)
     # Partners send the native form; the library of the other one is large.
     from gateway.edxml import general
 
-    found = general.judge(data, policy, lambda code: key.active_bindings(code, bindings(code), at), at)
-    properties = found.shape.properties
+    proof = general.judge(raw, policy, lambda code: key.active_bindings(code, bindings(code), at), at)
+    properties = proof.shape.properties
     qualifier = properties.qualifier if properties is not None else None
-    model = found.read.envelope
+    model = proof.read.envelope
     receipt = qualifier.receipt if qualifier is not None else None
     time = properties.signing_time if properties is not None else None
     signed = SignedEnvelope(
         model=model,
         kind=model.kind,
         path="general",
-        sender_code=found.binding.code,
-        body_digest=found.body_digest,
-        file_digest=_digest(data),
-        file_size=len(data),
+        sender_code=proof.binding.code,
+        body_digest=proof.body_digest,
+        file_digest=_digest(raw),
+        file_size=len(raw),
         packet_id=qualifier.packet_id if qualifier is not None else None,
         signing_time=time,
-        certificate_der=found.binding.certificate_der,
-        algorithm=found.shape.method,
-        bound_from=found.binding.valid_from,
-        bound_to=found.binding.valid_to,
-        weak=found.shape.weak,
-        # G7: what SHA-1 signed is never a receipt's proof.
-        receipt=receipt if not found.shape.weak else None,
+        certificate_der=proof.binding.certificate_der,
+        algorithm=proof.shape.method,
+        bound_from=proof.binding.valid_from,
+        bound_to=proof.binding.valid_to,
+        weak=proof.shape.weak,
+        # G7: a SHA-1 signature never proves a receipt.
+        receipt=receipt if not proof.shape.weak else None,
         terms=qualifier.terms if qualifier is not None else None,
-        files=found.read.files,
+        files=proof.read.files,
         findings=(
-            *found.read.findings,
+            *proof.read.findings,
             *(properties.findings if properties is not None else ()),
             *_odd_receipt(receipt, time),
         ),
-        steps=passed_steps(len(data), found.shape.method),
-        contradiction=_contradiction(model, qualifier, policy, told),
-        signature_digest=_digest(found.shape.value),
+        steps=passed_steps(len(raw), proof.shape.method),
+        contradiction=_contradiction(model, qualifier, policy, facts),
+        signature_digest=_digest(proof.shape.value),
     )
-    return Verified(signed=signed, canonical=found.canonical)
+    return Verified(signed=signed, canonical=proof.canonical)
 
 
-def _digest(data: bytes) -> Digest:
-    return known_digest(hashlib.sha256(data).hexdigest())
+def _digest(raw: bytes) -> Digest:
+    return known_digest(hashlib.sha256(raw).hexdigest())
 
 
 def _odd_receipt(receipt: Receipt | None, signed_at: datetime | None) -> tuple[Finding, ...]:
-    """Section 12.10: who says that it received a packet after it signed the answer has a clock that is wrong."""
+    """Report a wrong clock: a packet received after the answer to it was signed (section 12.10)."""
     if receipt is None or receipt.received_at is None or signed_at is None:
         return ()
     if receipt.received_at - signed_at <= _CLOCK_ERROR:
         return ()
     detail = f"gw:Received is more than {_CLOCK_ERROR} after SigningTime"
-    return (Finding(code="RECEIVED-LATE", where="gw:Received", detail=detail),)
+    return (Finding(code="RECEIVED-LATE", place="gw:Received", detail=detail),)
 
 
-def _whole(given: EnvelopeSource, policy: XmlPolicy) -> bytes:
-    """G1: the file in memory, once it is known to fit. The size is counted, not believed."""
+def _read_file(source: EnvelopeSource, policy: XmlPolicy) -> bytes:
+    """Read the file into memory, once it is known to fit (G1). The size is counted, not believed."""
     most = policy.limits.general_max_bytes
     detail = f"the file is not in native form, or its key does not fit; such a file may have {most} bytes"
-    if given.size > most:
-        raise MalformedXml("ENV-TOO-LARGE", f"{detail}, it has {given.size}", step=1)
-    data = bytearray()
-    for piece in given.open():
-        data += piece
-        if len(data) > most:
+    if source.size > most:
+        raise MalformedXml("ENV-TOO-LARGE", f"{detail}, it has {source.size}", step=1)
+    raw = bytearray()
+    for piece in source.open():
+        raw += piece
+        if len(raw) > most:
             raise MalformedXml("ENV-TOO-LARGE", detail, step=1)
-    return bytes(data)
+    return bytes(raw)
 
 
 def _contradiction(
-    model: Envelope, qualifier: ReadQualifier | None, policy: XmlPolicy, told: TransportFacts
+    model: Envelope, qualifier: ReadQualifier | None, policy: XmlPolicy, facts: TransportFacts
 ) -> Contradiction | None:
-    """Step 11, as far as the file goes: the signed words against the model and against the transport (F12, A2)."""
+    """Compare the signed words with the model and the transport: step 11, as far as the file goes (F12, A2)."""
     if qualifier is None:
         if policy.own_axis:
             return _against("MSG-ID", "gw:Message", "the signature has no gw:Message, which our axis needs")
         return None
     kind, receipt, status = qualifier.kind, qualifier.receipt, model.status
     if kind is not model.kind:
-        said = "names no kind of packet" if kind is None else f"says {kind}"
-        return _against("MSG-ID", "gw:Kind", f"gw:Kind {said}, the envelope is of kind {model.kind}")
-    if told.kind is not None and told.kind is not kind:
-        return _against("MSG-ID", "gw:Kind", f"gw:Kind says {kind}, the transport {told.kind}")
-    if told.packet_id is not None and told.packet_id != qualifier.packet_id:
+        phrase = "names no kind of packet" if kind is None else f"says {kind}"
+        return _against("MSG-ID", "gw:Kind", f"gw:Kind {phrase}, the envelope is of kind {model.kind}")
+    if facts.kind is not None and facts.kind is not kind:
+        return _against("MSG-ID", "gw:Kind", f"gw:Kind says {kind}, the transport {facts.kind}")
+    if facts.packet_id is not None and facts.packet_id != qualifier.packet_id:
         return _against("MSG-ID", "gw:Id", "gw:Id is not the packet id of the transport")
     if receipt is not None and (status is None or receipt.status_code != status.code):
         detail = "gw:StatusCode is not the StatusCode of the envelope"
@@ -362,5 +362,5 @@ def _contradiction(
     return None
 
 
-def _against(code: str, where: str, detail: str) -> Contradiction:
-    return Contradiction(code=code, detail=detail, where=where)
+def _against(code: str, place: str, detail: str) -> Contradiction:
+    return Contradiction(code=code, detail=detail, place=place)

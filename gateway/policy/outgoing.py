@@ -426,7 +426,7 @@ LONGEST_NOTE = 500
 
 
 class Means(StrEnum):
-    """How a letter on paper was handed over."""
+    """Ways of handing over a letter on paper."""
 
     POST = "post"
     HAND = "hand"

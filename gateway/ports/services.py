@@ -91,7 +91,7 @@ class PdfSignatures(Protocol):
         """Read the signatures. `seen_at` is a time at which this node had these bytes."""
 
     def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        """As `read`; None where that takes another process. Sync: it looks through the file."""
+        """Read as `read` does; None where that takes another process. Sync: it looks through the file."""
 
     async def text(self, path: Path) -> PdfText:
         """Read the text of the pages, each piece with its place."""
@@ -144,7 +144,7 @@ class HealthProbe(Protocol):
         """Check that calls can be served; a diagnosis that `stops` means: use another process, and retry here later."""
 
     async def list_findings(self, tag: Tag) -> Sequence[Diagnosis]:
-        """What the checks of that selection found, some seconds ago at most."""
+        """List the findings of the checks of that selection, some seconds old at most."""
 
 
 class AgencyKey(Protocol):

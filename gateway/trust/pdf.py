@@ -100,8 +100,8 @@ def bounded() -> AbstractContextManager[object]:
 def look_into_pdf(
     stream: BinaryIO, deadline: float, most_objects: int, read_page: ReadPage | None = None
 ) -> PdfTraits:
-    """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content. `read_page` is given where
-    the text of the first page is wanted. The library is asked where the file is not plain, or its first page draws."""
+    """Read the traits of a PDF; `deadline` is a `time.monotonic` value. Never raises for bad content. `read_page` is given
+    where the text of the first page is wanted. The library reads a file that is not plain, or whose first page draws."""
     try:
         plain = _plain(stream, deadline, most_objects)
         if plain is not None and not (read_page and plain.draws):
@@ -254,7 +254,7 @@ class _Timed(io.RawIOBase):
 
 
 def _turns(deadline: float) -> Iterator[Iterator[bool]]:
-    """That it may, again and again; after the deadline a refusal at every step."""
+    """Yield permission again and again; after the deadline a refusal at every step."""
     while time.monotonic() <= deadline:
         yield repeat(True, _STEPS)
     yield map(_refuse, repeat(True))

@@ -119,13 +119,13 @@ def _places(data: bytes, table: re.Match[bytes]) -> Mapping[bytes, int] | None:
 def _pages(data: bytes, places: Mapping[bytes, int], top: bytes | None) -> PlainPdf | None:
     """Count the pages of the tree with this top, from the first one on."""
     first: _Entries | None = None
-    pages, seen, waiting = 0, set(), [top]
+    pages, visited, waiting = 0, set(), [top]
     while waiting:
         reference = waiting.pop()
         node = _object(data, places, reference)
-        if node is None or reference in seen:
+        if node is None or reference in visited:
             return None
-        seen.add(reference)
+        visited.add(reference)
         if b"/Kids" not in node:
             first = node if first is None else first
             pages += 1
