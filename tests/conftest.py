@@ -52,14 +52,14 @@ def keys_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def broker() -> Iterator[Broker]:
-    """A vhost of its own on a real RabbitMQ."""
+    """Yield a vhost of its own on a real RabbitMQ."""
     with fresh_vhost() as vhost:
         yield vhost
 
 
 @pytest.fixture
 async def postgres_url() -> AsyncIterator[str]:
-    """A real, empty PostgreSQL database."""
+    """Yield the address of a new, empty PostgreSQL database."""
     async with fresh_database() as url:
         yield url
 
@@ -75,6 +75,6 @@ def postgres_template() -> Iterator[str]:
 
 @pytest.fixture
 async def migrated_postgres_url(postgres_template: str) -> AsyncIterator[str]:
-    """A real PostgreSQL database with our schema and nothing in it."""
+    """Yield the address of a new PostgreSQL database with our schema and no rows."""
     async with fresh_database(postgres_template) as url:
         yield url

@@ -55,7 +55,7 @@ async def reformed(town: Town, both: tuple[Someone, Someone], kind: ReformKind, 
 
 
 async def at_home(town: Town, both: tuple[Someone, Someone], code: str) -> None:
-    """This node speaks for the new agency: hosted, with a key, bound by two people."""
+    """Host the new agency on this node, with a key and a certificate that two people bound to it."""
     agency = HostedAgency(
         id=town.clock.new_id("agy_"), code=code, name="Sở Hợp nhất", numbering=NumberingMode.B
     )

@@ -69,7 +69,7 @@ async def came_by(town: Town, code: str) -> list[tuple[str, ...]]:
 
 
 async def abandoned(town: Town) -> None:
-    """A courier claims what is due and dies, whatever it did before."""
+    """Claim what is due as a courier that dies at once, and let its lease run out."""
     await town.node.store.claim_outbox(50, LEASE_S)
     town.clock.advance(timedelta(seconds=LEASE_S + 1))
 

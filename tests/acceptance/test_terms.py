@@ -69,7 +69,7 @@ class CommandContext:
         return command.out
 
     async def clerk(self, code: str) -> str:
-        """The session of a clerk of that agency."""
+        """Add a clerk of that agency and return the token of a new session."""
         services, agency = self.node.accounts, self.site.agencies[code]
         post = accounts.post(PostRole.CLERK, agency)
         someone = await accounts.someone(services, accounts.MACHINE, f"clerk-{code.lower()}", post)

@@ -19,7 +19,7 @@ FINE = {"check": "axis", "level": "green", "says": "fine"}
 
 
 def version(prefix: Path, name: str, checks: list[dict[str, str]] | str) -> None:
-    """An installed version whose doctor says this."""
+    """Write an installed version whose doctor prints these checks."""
     programs = prefix / name / "bin"
     programs.mkdir(parents=True)
     report = checks if isinstance(checks, str) else json.dumps({"level": "-", "checks": checks})

@@ -77,7 +77,7 @@ async def _alone(store: SqlOfficeStore, questions: Sequence[BoundQuery]) -> list
 
 @contextmanager
 def _calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The texts that a server is asked meanwhile."""
+    """Yield a list that grows by the text of every statement that is sent to a server."""
     calls, ask = list[str](), drivers._call_driver
 
     async def record_call(connection: Any, text: str, *arguments: Any, **keywords: Any) -> Any:

@@ -45,7 +45,7 @@ def split(native: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def swap(old: bytes, new: bytes, count: int = 1) -> Mutation:
-    """A mutation that replaces bytes, which must be there."""
+    """Return a mutation that replaces bytes, which must be there."""
 
     def mutate(data: bytes) -> bytes:
         assert old in data, f"the sample has no {old!r}"
@@ -55,7 +55,7 @@ def swap(old: bytes, new: bytes, count: int = 1) -> Mutation:
 
 
 def behind(old: bytes, more: bytes) -> Mutation:
-    """A mutation that puts bytes behind others, which must be there."""
+    """Return a mutation that puts bytes behind others, which must be there."""
     return swap(old, old + more)
 
 
@@ -67,8 +67,8 @@ def resign(
     raw: bool = False,
     exclusive: bool = True,
 ) -> bytes:
-    """The owner signs `mutated`, which was made from `native`. `raw`: over the raw bytes around S, as a careless or
-    cunning owner would; otherwise over the canonical form, as the standard says."""
+    """Sign `mutated`, which was made from `native`, as the owner of the key. With `raw`, sign the raw bytes around S, as a
+    careless or cunning owner would; otherwise sign the canonical form, as the standard says."""
     parts = signature.parse(split(native)[1])
     assert parts is not None
     tree = etree.fromstring(mutated, _parser())

@@ -96,7 +96,7 @@ def _copied_key_info(data: bytes) -> bytes:
 
 
 def _in_value(name: bytes, change: Mutation) -> Mutation:
-    """A change of the text of the first such element of S."""
+    """Return a mutation that changes the text of the first such element of S."""
 
     def mutate(data: bytes) -> bytes:
         value = _value_of(data, name)
@@ -175,7 +175,7 @@ OWNED: list[tuple[str, Mutation, str]] = [
     ("12.2-qualifiers-empty", _cut(QUALIFIER, b"</xades:CommitmentTypeQualifiers>"), "MSG-ID"),
 ]
 
-# What somebody without the key does to a good file.
+# Changes to a good file by an attacker without the key.
 STOLEN: list[tuple[str, Mutation, str]] = [
     ("31-relative-namespace", swap(b"<edXML xmlns=", b'<edXML xmlns:q="relative" xmlns='), "ENV-FORBIDDEN"),
     ("36-empty-signed-info", _cut(b"<ds:CanonicalizationMethod", b"</ds:SignedInfo>"), "SIG-STRUCTURE"),

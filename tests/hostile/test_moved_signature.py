@@ -1,6 +1,6 @@
-"""The one good Signature, moved, doubled or imitated by somebody without the key (threats 17, 18, 94; verification.md
-section 10, group 3). Other verifiers often say valid, as of one inside the subject, of which a tree reader would see
-half: the place is ours to check. All of them are judged as vectors (tests/vectors)."""
+"""The one good Signature is moved, doubled or imitated by an attacker without the key (threats 17, 18, 94; verification.md
+section 10, group 3). Other verifiers often say valid, for example of one inside the subject, though a tree reader would see
+only half of that subject: the place is ours to check. All cases are judged as vectors (tests/vectors)."""
 
 from __future__ import annotations
 

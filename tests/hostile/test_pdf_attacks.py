@@ -32,7 +32,7 @@ def judged(pdf: bytes, trust: PdfTrust) -> FileVerdict:
 
 
 def never_valid(pdf: bytes, trust: PdfTrust) -> FileVerdict:
-    """The verdict, which says of no signature that it holds."""
+    """Judge a PDF, check that no signature in it is called valid, and return the verdict."""
     verdict = judged(pdf, trust)
     assert verdict.verdict is not SignatureWord.VALID
     assert all(signer.verdict is not SignatureWord.VALID for signer in verdict.signers)
@@ -76,7 +76,7 @@ def test_a_signature_without_its_parts_is_not_valid(trust: PdfTrust, cases: Case
             never_valid(_sized(pattern, new)(pdfs.by_agency()), trust)
 
 
-# --- ranges that a signer chose: what nobody covers, nobody signed --------------------------------------------
+# --- ranges that a signer chose: bytes that no range covers are not signed ------------------------------------
 
 
 def _ranges(a: int, b: int, c: int, d: int) -> list[tuple[str, list[int]]]:

@@ -79,7 +79,7 @@ class Hand:
         self._task.letters += len(text)
 
     async def drop(self, target: str | Locator, name: str, content: bytes) -> None:
-        """A PDF from the desktop, let go over that place."""
+        """Drop a PDF from the desktop over that place."""
         transfer = await self.page.evaluate_handle(
             """([name, packed]) => {
                 const held = new DataTransfer();

@@ -47,7 +47,7 @@ HOUR_BEFORE = START - timedelta(hours=1)
 
 
 def widen(patch: pytest.MonkeyPatch) -> None:
-    """The stage has the further communes too, until the test ends."""
+    """Add the further communes to the stage, until the test ends."""
     stage_cast = stage.cast
     people_data = {
         actor: {
@@ -72,12 +72,12 @@ def widen(patch: pytest.MonkeyPatch) -> None:
 
 @dataclass(kw_only=True)
 class Line(Wrap):
-    """The axis as it is, but that it refuses what goes to `shut` for good."""
+    """Wraps the axis so that it refuses all mail to `shut` for good, and is otherwise unchanged."""
 
     shut: str = ""
 
     def __call__(self, name: str, port: P) -> P:
-        return _Shut(port, self) if name == "axis" else port  # type: ignore[return-value]  # as far as anybody calls it
+        return _Shut(port, self) if name == "axis" else port  # type: ignore[return-value]  # as far as the node calls it
 
 
 class _Shut:
@@ -106,7 +106,8 @@ class Town:
         return await self.site.town.scope(stage.cast().code(actor))
 
     async def send(self, sender: str, number: str, *to: str, **more: Any) -> OutgoingDocument:
-        """As its document system sends it: for information, so that it may leave without the seal of the agency."""
+        """Send a document as the agency's document system does: for information, so that it may leave without the seal of
+        the agency."""
         codes = [stage.cast().code(actor) for actor in to]
         recipients = tuple(Recipient(code=code, role=RecipientRole.TO_KNOW) for code in codes)
         code, files = stage.cast().code(sender), (("van-ban.pdf", PDF),)
@@ -134,7 +135,7 @@ class Town:
         await until_quiet(self.site.node)
 
     def signed(self, letter: Letter) -> bytes:
-        """The letter as a PDF with the signature of a person and of the agency. Blocks for a moment."""
+        """Return the letter as a PDF with the signature of a person and of the agency. Block for a moment."""
         area = area_in_mm(130, 155, 45, 22)
         return self.signers.signed_by_both(letters.paper([letters.page(letter)]), area, HOUR_BEFORE)
 

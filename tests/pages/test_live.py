@@ -41,7 +41,7 @@ class Streams:
         return await sessions.choose_agency(self._site.node.accounts, token, await self._site.agency(actor))
 
     async def ask(self, token: str) -> tuple[int, bytes]:
-        """As a browser asks again whose page stayed open."""
+        """Ask again, as a browser does whose page stayed open."""
         headers = {"Accept": "text/event-stream", "Cookie": f"{COOKIE}={token}"}
         async with self._http.get(
             f"{self._site.url}/su-kien", headers=headers, allow_redirects=False

@@ -33,7 +33,7 @@ _LANG: Lang = "vi"
 async def _sent(
     site: Site, agency: HostedAgency, work: OfficeWork, document: OutgoingDocument
 ) -> tuple[str, Mapping[str, str]]:
-    """The word by the one rule, and by each place that tells one."""
+    """Return the document's word by the one rule, and the word that each place shows."""
     deliveries = await work.deliveries.of_document(document.id)
     line = await work.office.lists.line(document.id)
     words = {

@@ -26,7 +26,7 @@ BROKEN = {
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def origin() -> AsyncIterator[str]:
-    """A server whose pages do wrong."""
+    """Serve pages that do wrong, and yield the server's address."""
 
     async def answer(request: web.Request) -> web.Response:
         body = f"<html lang=vi><title>Trang</title>{ICON}<p>Trang{BROKEN[request.path]}"

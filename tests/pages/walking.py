@@ -34,7 +34,7 @@ _PATTERNS = [(route, pattern(route)) for route in ROUTES if route.method == "GET
 
 
 def route_of(path: str) -> PageRoute | None:
-    """The first in the order of the table, as the server takes it."""
+    """Return the first route in the order of the table that takes the path, as the server does."""
     return next((route for route, pattern in _PATTERNS if pattern.fullmatch(path)), None)
 
 
@@ -76,7 +76,7 @@ class Walk:
                 yield page_route
 
     def _read(self, text: str, route: PageRoute, target: str) -> list[str]:
-        """The page's links within the site; what stands empty on it is noted."""
+        """Return the page's links within the site, and note the places of the page that are empty."""
         tree = html.document_fromstring(text)
         for element in tree.iter("*"):
             if "empty" in element.get("class", "").split():

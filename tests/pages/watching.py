@@ -37,7 +37,7 @@ class Watcher:
         self.expected |= set(statuses)
 
     def report(self) -> str:
-        """The last answers, and everything that was wrong."""
+        """Return the last answers, and everything that was wrong."""
         return "\n".join([*self.answers, *self.wrong])
 
     def check(self) -> None:

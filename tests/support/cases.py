@@ -66,7 +66,7 @@ def _by_name(rows: Iterable[T] | Mapping[str, T]) -> Iterable[tuple[object, T]]:
 
 @pytest.fixture
 def cases(record_property: Callable[[str, object], None]) -> Iterator[Cases]:
-    """A table of cases, judged when the test ends."""
+    """Yield a table of cases, and record how many were tried; the table is judged when the test ends."""
     table = Cases()
     yield table
     record_property(RECORDED, table.tried)
@@ -74,7 +74,7 @@ def cases(record_property: Callable[[str, object], None]) -> Iterator[Cases]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """A test with a table fails at its end, and not in its teardown."""
+    """Let a test with a failed table fail at the end of its call, and not in its teardown."""
     result = yield
     table = pyfuncitem.funcargs.get("cases")
     if isinstance(table, Cases):

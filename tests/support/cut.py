@@ -39,7 +39,7 @@ class Cut:
 
 
 def line_of(axis: ManagedAxis, name: str) -> Cut:
-    """The line to one of several axes, from now on in the test's hands."""
+    """Put the line to one of several axes into the test's hands, and return it."""
     axes = cast("dict[str, Any]", getattr(axis, "axes"))  # noqa: B009 - of the axis that is made of several
     cut = Cut(axes[name])
     axes[name] = cut

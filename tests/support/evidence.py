@@ -88,7 +88,7 @@ class Scene:
 
 @cache
 def played_scene() -> Scene:
-    """The scene, played once."""
+    """Play the scene, once per process."""
     return asyncio.run(_play())
 
 
@@ -137,7 +137,7 @@ def signature_of(manifest: bytes, signer: EvidenceKey) -> bytes:
 
 
 async def sealed(town: node.Town, authority: TimeAuthority | None) -> None:
-    """Number all events and seal the log; stamp the seal if there is a time authority."""
+    """Give all events their numbers and seal the log; stamp the seal if there is a time authority."""
     await town.number()
     worker = LogSealer(
         log=town.node.store.log,
@@ -154,7 +154,7 @@ async def sealed(town: node.Town, authority: TimeAuthority | None) -> None:
 
 
 async def exchanged(town: node.Town, number: str = "15") -> tuple[OutgoingDocument, IncomingDocument]:
-    """A document that was sent, received and registered, with its receipts."""
+    """Send, receive and register a document, and carry its receipts; return it as sent and as received."""
     sent = await town.send(number)
     await town.carry()
     arrived = await town.as_incoming(sent)

@@ -86,7 +86,7 @@ class Desk:
         return await self.loop.step()
 
     async def settle(self, after_s: float = SETTLE_S + 1) -> None:
-        """Looks, waits until all that lies there is settled, and works until there is nothing to do at once."""
+        """Look, wait until all files there are settled, and work until there is nothing to do at once."""
         await self.look()
         self.seconds += after_s
         while await self.loop.step():
@@ -95,7 +95,7 @@ class Desk:
     # --- what lies where --------------------------------------------------------------------------------------
 
     def names(self, *steps: str, code: str = "") -> list[str]:
-        """The files below, without the node's own."""
+        """List the files below, without the node's own."""
         top = self.root.joinpath(code or self.code, *steps)
         return sorted(
             str(path.relative_to(top))
@@ -129,7 +129,7 @@ def sidecar(number: str = "15", *files: str, **fields: Any) -> str:
 
 
 def packed(members: Mapping[str, bytes | str]) -> bytes:
-    """A ZIP of these."""
+    """Pack these members into a ZIP."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, raw in members.items():

@@ -19,7 +19,7 @@ AT_ONCE = 25
 
 
 async def make(node: Office, count: int) -> None:
-    """The rest of so many, each once: whatever died had committed whole batches."""
+    """Make the events that are still missing, each once: a process that died before had committed whole batches."""
     agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
     scope = AgencyScope(agency_id=agency.id, principal_id="child")

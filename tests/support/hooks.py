@@ -73,13 +73,13 @@ class Receiver:
         return [body["sequence"] for body in self.bodies]
 
     async def wait_for(self, count: int) -> None:
-        """Returns when so many came."""
+        """Wait until so many calls have arrived."""
         while len(self.bodies) < count:
             self._arrival.clear()
             await self._arrival.wait()
 
     async def until_all(self, count: int) -> None:
-        """Returns when so many different ones came."""
+        """Wait until so many different events have arrived."""
         while len(self.seen_sequences) < count:
             await self.wait_for(len(self.bodies) + 1)
 

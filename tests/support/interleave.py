@@ -23,6 +23,6 @@ def _merge(waiting: list[list[str]]) -> Iterator[Order]:
 
 
 async def play(order: Order, steps: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
-    """Does the steps in that order, one at a time."""
+    """Play the steps in that order, one at a time."""
     for name in order:
         await steps[name]()

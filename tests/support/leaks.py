@@ -76,7 +76,7 @@ def start() -> None:
 
 
 def listen() -> None:
-    """The program's own set-up of the log takes all other handlers off."""
+    """Add the watch to the log again, because the program's own set-up of the log takes all other handlers off."""
     root = logging.getLogger()
     if WATCH not in root.handlers:
         root.addHandler(WATCH)

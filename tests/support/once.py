@@ -24,7 +24,7 @@ def begin() -> None:
 
 @contextmanager
 def once(name: str) -> Iterator[tuple[Path, bool]]:
-    """A folder of the run, and whether it is still empty: then the block fills it."""
+    """Yield a folder of the run, and whether it is still empty: then the block fills it."""
     begin()
     run = Path(os.environ[_RUN])
     folder, marker = run / name, run / f"{name}.made"

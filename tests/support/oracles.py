@@ -58,7 +58,7 @@ def xmlsec_says_valid(raw: bytes, certificate_der: bytes) -> bool:
 
 
 def signxml_says_valid(raw: bytes, certificate_der: bytes) -> bool:
-    """The XAdES verifier, with the certificate pinned and the two references expected."""
+    """Tell whether the XAdES verifier accepts the file, with the certificate pinned and the two references expected."""
     config = SignatureConfiguration(
         expect_references=2,
         signature_methods=frozenset(

@@ -26,6 +26,6 @@ def make_cheap(patch: pytest.MonkeyPatch) -> None:
 
 
 def plain_pair() -> tuple[bytes, bytes]:
-    """A pair of age as its own tool makes one: the private half is under no passphrase."""
+    """Make a pair of age keys as its own tool does: the private half is under no passphrase."""
     identity = pyrage.x25519.Identity.generate()
     return f"# made for a test\n{identity}\n".encode(), f"{identity.to_public()}\n".encode()

@@ -122,7 +122,7 @@ def _choices(inside: Iterable[tuple[Any, Any]], flags: int) -> list[str]:
 
 
 def _sample(nodes: Iterable[tuple[Any, Any]], flags: int) -> str:
-    """A text that these nodes take."""
+    """Build a text that these nodes take."""
     text = ""
     for kind, argument in nodes:
         if kind is _constants.LITERAL:

@@ -39,7 +39,7 @@ def paper(
 
 
 def assembled(objects: Sequence[str]) -> bytes:
-    """A file of these objects, numbered from 1; the first is the catalogue."""
+    """Build a PDF of these objects, numbered from 1; the first is the catalogue."""
     content, offsets = b"%PDF-1.7\n", []
     for number, x in enumerate(objects, start=1):
         offsets.append(len(content))

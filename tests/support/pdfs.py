@@ -90,7 +90,7 @@ def sign(
     mark_text: str | None = None,
     strict: bool = True,
 ) -> bytes:
-    """The PDF with one more signature, as an update; `shown` is the text of its mark on the first page."""
+    """Sign the PDF once more, as an update; `mark_text` is the text of the signature's mark on the first page."""
     meta = signers.PdfSignatureMetadata(
         field_name=field,
         md_algorithm=digest,
@@ -239,15 +239,15 @@ def asn1_key(holder: Holder) -> keys.PrivateKeyInfo:
 
 
 def byte_range(pdf: bytes, n: int = -1) -> tuple[int, int, int, int]:
-    """The /ByteRange of the n-th signature, as it stands in the file."""
+    """Return the /ByteRange of the n-th signature, as the file has it."""
     ranges = list(re.finditer(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)\s*\]", pdf))
     a, b, c, d = map(int, ranges[n].groups())
     return a, b, c, d
 
 
 def signed_over(pdf: bytes, holder: Holder, ranges: Sequence[int], range_text: bytes | None = None) -> bytes:
-    """The last signature made anew by its owner over other ranges than a signer would choose. `range_text` stands in the
-    file instead of them."""
+    """Make the last signature anew, by its owner, over other ranges than a signer would choose. `range_text` is written
+    into the file instead of them."""
     match = list(re.finditer(rb"/ByteRange (\[[^\]]*\]\s*)", pdf))[-1]
     text = range_text if range_text is not None else b"[" + b" ".join(b"%d" % n for n in ranges) + b"]"
     room = match.end(1) - match.start(1)
@@ -264,7 +264,7 @@ def signed_over(pdf: bytes, holder: Holder, ranges: Sequence[int], range_text: b
 
 
 def with_signature_replaced(pdf: bytes, ranges: Sequence[int]) -> bytes:
-    """The field's signature object written anew by an update: same contents, these ranges."""
+    """Write the field's signature object anew by an update, with the same contents and these ranges."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     fields = [f.get_object() for f in writer.root["/AcroForm"]["/Fields"]]
     field = next(f for f in fields if f["/FT"] == "/Sig")
@@ -314,7 +314,7 @@ def stowed(pdf: bytes, octets: bytes) -> bytes:
 
 @cache
 def shadowed() -> bytes:
-    """A page whose amount lies under a cover, and a second content that no page shows yet."""
+    """Build a page whose amount lies under a cover, and a second content that no page shows yet."""
     pdf = overlaid(plain())
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     page = writer.root["/Pages"]["/Kids"][0].get_object()
@@ -383,7 +383,7 @@ def deep(pdf: bytes, depth: int = 5000) -> bytes:
 
 
 def with_endless_table(pdf: bytes) -> bytes:
-    """An update whose table has entries of no width, a million million of them."""
+    """Add an update whose table has entries of no width, a million million of them."""
     octets = zlib.compress(b"")
     place = len(pdf)
     entry = b"<< /Type /XRef /Size 99 /Root 1 0 R /W [0 0 0] /Index [0 1000000000000] /Prev 0"
@@ -407,7 +407,7 @@ def with_endless_paths(pdf: bytes) -> bytes:
 
 @cache
 def hybrid() -> bytes:
-    """A page whose table of objects stands in two forms, as a word processor writes it."""
+    """Build a page whose table of objects stands in two forms, as a word processor writes it."""
     pdf = plain()
     at = int(re.findall(rb"startxref\s+(\d+)", pdf)[-1])
     size = int(re.findall(rb"/Size (\d+)", pdf)[-1])

@@ -41,7 +41,7 @@ class Responder:
 
 @contextmanager
 def responding(answer: Answer) -> Iterator[Responder]:
-    """A running server; every thread of it has ended at the end."""
+    """Run a server; all its threads have ended at the end."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = False
     responder = Responder(url=f"http://127.0.0.1:{server.server_address[1]}/", answer=answer)

@@ -22,7 +22,7 @@ from tests.support.waiting import LIMIT_S
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[Running]:
-    """Started in this folder, and stopped in the end."""
+    """Run a sandbox in this folder, and stop it in the end."""
     ready: list[Running] = []
     failed: list[BaseException] = []
     started = threading.Event()

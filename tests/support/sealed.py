@@ -76,7 +76,7 @@ class Book:
         return await seal_numbered(self.store)
 
     async def pages(self, *counts: int, data: Mapping[str, object] | None = None) -> list[PublishedSeal]:
-        """A seal behind so many events, again and again."""
+        """Record so many events and seal them, once for each count; return the seals."""
         seals = []
         for count in counts:
             await self.tell(count, data)

@@ -14,7 +14,7 @@ POSTGRES = "LIENTHONG_TEST_POSTGRES"
 
 
 def address(name: str) -> str:
-    """The address of a service, or the end of the test that needs it."""
+    """Return the address of a service, or end the test that needs it."""
     return os.environ.get(name) or missing(f"{name} is not set; `make test` brings the service up")
 
 

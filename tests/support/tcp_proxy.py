@@ -66,7 +66,7 @@ class TcpProxy:
         self._cut_after[direction] = self.passed[direction] + passing
 
     async def refuse(self) -> None:
-        """The service is gone: connections break now and new ones are dropped at once, until `heal`."""
+        """Break all connections now and drop new ones at once, until `heal`, as if the service had ended."""
         self._open = False
         await self.cut()
 
@@ -80,7 +80,7 @@ class TcpProxy:
         self._flowing.set()
 
     async def until_passed(self, total: int, direction: Direction = Direction.TO) -> None:
-        """Returns once so many bytes have passed that way since the start."""
+        """Wait until so many bytes have passed that way since the start."""
         await wait_until(lambda: self.passed[direction] >= total, f"{total} bytes")
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -38,7 +38,7 @@ class Topology:
         return f"{node}-{self.broker.vhost}"
 
     def host(self, hosts: Mapping[str, Sequence[str]]) -> None:
-        """These nodes host these codes from now on; other nodes are left as they are."""
+        """Let these nodes host these codes from now on; leave other nodes as they are."""
         self._hosts |= {self.name(node): codes for node, codes in hosts.items()}
         keys = {names.routing_key(code): node for node, codes in self._hosts.items() for code in codes}
         axis = plan.BrokerLayout(vhost=self.broker.vhost, nodes=tuple(self._hosts), hosts=keys)

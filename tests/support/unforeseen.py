@@ -41,7 +41,7 @@ class Breaker:
 
 
 async def observed(folder: Path) -> Sequence[str]:
-    """The names of all calls that the loops make."""
+    """Return the names of all calls that the loops make."""
     breaker = Breaker(None)
     await _run_town(folder, breaker)
     return sorted(breaker.names)

@@ -130,7 +130,7 @@ def results_of(test: str, state: str, properties: Iterable[tuple[str, object]]) 
 
 
 def load(path: Path = LIST) -> dict[int, Threat]:
-    """The list, by number."""
+    """Load the list, by number."""
     rows = tomllib.loads(path.read_text("utf-8"))
     threats = {}
     for number, row in rows.items():
@@ -140,7 +140,7 @@ def load(path: Path = LIST) -> dict[int, Threat]:
 
 
 def numbers(test: str) -> tuple[int, ...]:
-    """The threats that a test stands for, by its id."""
+    """Return the numbers of the threats that a test stands for, by its id."""
     name = test.partition("::")[2]
     if (case := _IN_CASE.search(name)) is not None:
         return (int(case[1]),)
@@ -151,7 +151,7 @@ def numbers(test: str) -> tuple[int, ...]:
 
 
 def lines(threats: Mapping[int, Threat], results: Sequence[Result]) -> Iterator[Line]:
-    """A line for every number of the list, and for every number that only tests have."""
+    """Yield a line for every number of the list, and for every number that only tests have."""
     unknown = {n for result in results for n in result.numbers} - set(threats)
     for n in sorted(unknown | set(threats)):
         threat = threats.get(n) or Threat(n=n, title="", outcome=())

@@ -56,7 +56,7 @@ async def hubs(
     routed: tuple[RouteSettings, ...] | None = None,
     systems: Mapping[str, Sequence[str]] = ON_NATIONAL,
 ) -> AsyncIterator[Hubs]:
-    """The same folder again has what was there."""
+    """Run both hubs; on the same folder they keep what an earlier run left there."""
     secrets = vxp.credentials(folder / "vxp.toml", systems)
     keys = lgsp.credentials(folder / "lgsp.toml", [DEPARTMENT])
     async with (
@@ -81,7 +81,7 @@ async def hubs(
 
 
 def over_broker(topology: Topology, node: str, **amqp: Any) -> Change:
-    """The broker as the axis of a node that the topology knows by this name."""
+    """Return a change that connects a node by the broker, under this name of the topology."""
     access = topology.access(node)
     server, secret = str(access.servers[0]), Secret(access.password)
 
@@ -163,7 +163,8 @@ SYSTEMS = {vxp.NORTH: HOSTED["north"], vxp.SOUTH: HOSTED["south"]}
 def both(
     folder: Path, codes: list[str], system: str, ports: Mapping[str, int], poll_s: float = 0.05
 ) -> Change:
-    """The provincial service first; the national axis where that is away. Each is a process at one of the ports."""
+    """Return a change that puts the provincial service first, and the national axis where that is away. Each is a process
+    at one of the ports."""
     province = lgsp.credentials(folder / f"{codes[0]}.lgsp.toml", codes)
     national = vxp.credentials(folder / f"{codes[0]}.vxp.toml", {system: codes})
     province_url, national_url = (f"http://127.0.0.1:{ports[name]}" for name in ("province", "national"))

@@ -60,7 +60,7 @@ async def at_work(
     faults: FaultOptions | None = None,
     now: Now | None = None,
 ) -> AsyncIterator[Simulated]:
-    """The same folder again has what was there."""
+    """Run a simulated hub; on the same folder it keeps what an earlier run left there."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = SimulatorSettings(
         systems=tuple(systems), hub=hub or HubOptions(code="TRUC.W00"), faults=faults or FaultOptions()
@@ -77,7 +77,7 @@ async def at_work(
 async def axis_alone(
     kind: str, folder: Path, words: Mapping[str, str], clock: Clock | None = None
 ) -> AsyncIterator[RestAxis]:
-    """The axis of a node, as its settings open it; `words` are those of its kind, as the environment says them."""
+    """Open the axis of a node, as its settings do; `words` are those of its kind, as the environment says them."""
     quick = {f"{kind}_poll_s": "3600", f"{kind}_rate_per_s": "1000"}
     environment = {"node_data_dir": str(folder), "axis_kind": kind, **quick, **words}
     settings = load(None, {f"GATEWAY_{name.upper()}": word for name, word in environment.items()})

@@ -26,7 +26,7 @@ class Axis(Simulated):
     """A provincial service at work."""
 
     def connect(self, credentials: Path, **lgsp: object) -> Callable[[Settings], Settings]:
-        """Settings of a node whose axis is this one."""
+        """Return a change of settings that makes this the axis of a node."""
         return on(self.url, credentials, **lgsp)
 
 
@@ -88,7 +88,7 @@ async def _at_work(folder: Path, systems: Sequence[HubSystem], **more: Any) -> A
 def client(
     folder: Path, url: str, code: str, clock: Clock | None = None, **more: str
 ) -> AbstractAsyncContextManager[RestAxis]:
-    """The axis of a node alone with one agency; `more` as the environment says it."""
+    """Open the axis of a node alone with one agency; `more` as the environment says it."""
     words = {
         "lgsp_endpoint": url,
         "lgsp_username": LOGIN.username,

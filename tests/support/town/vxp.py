@@ -25,7 +25,7 @@ class Axis(Simulated):
     """A national axis at work."""
 
     def connect(self, id: str, **vxp: object) -> Callable[[Settings], Settings]:
-        """Settings of a node whose axis is this one, by that system."""
+        """Return a change of settings that makes this the axis of a node, by that system."""
         secret = next(system.secret for system in self.settings.systems if system.id == id)
         return on(self.url, **{"system": id, "secret": Secret(secret), **vxp})
 
@@ -50,7 +50,7 @@ async def simulator(folder: Path, systems: Mapping[str, Sequence[str]], **more: 
 def client(
     folder: Path, url: str, system: str, clock: Clock | None = None, **more: str
 ) -> AbstractAsyncContextManager[RestAxis]:
-    """The axis of a node alone; `more` as the environment says it."""
+    """Open the axis of a node alone; `more` as the environment says it."""
     words = {"vxp_endpoint": url, "vxp_system": system, "vxp_secret": f"secret of {system}", **more}
     return axis_alone("vxp", folder, words, clock)
 
@@ -77,7 +77,7 @@ def start(
 
 
 def looked_into(folder: Path) -> list[tuple[Any, ...]]:
-    """The rows of a hub whose process has its file open: id, kind, sender, receiver, status, times sent."""
+    """Return the rows of a hub whose process has its file open: id, kind, sender, receiver, status, times sent."""
     with closing(sqlite3.connect(folder / "systems.data" / "hub.sqlite", timeout=10)) as file:
         words = "SELECT m.doc_id, m.kind, m.sender, d.receiver, d.status, m.times"
         return file.execute(f"{words} FROM message m JOIN delivery d ON m.doc_id = d.doc_id").fetchall()
