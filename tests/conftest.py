@@ -37,7 +37,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def no_secret_in_the_log() -> Iterator[None]:
-    """Fails the test during which a secret was logged."""
+    """Fail the test during which a secret was logged."""
     leaks.listen()
     yield
     leaked = leaks.WATCH.leaks()
@@ -66,7 +66,8 @@ async def postgres_url() -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_template() -> Iterator[str]:
-    """One database with our schema for the whole session; its own loop, because sessions outlive the tests' loops."""
+    """Make one database with our schema for the whole session; in its own loop, because sessions outlive the tests'
+    loops."""
     with asyncio.Runner() as runner:
         making = migrated_template()
         yield runner.run(making.__aenter__())

@@ -717,7 +717,7 @@ async def test_at_the_terminal_a_declared_secret_touches_no_disk_and_a_stamp_is_
 
 
 def files_written(town: Town) -> set[tuple[Path, int]]:
-    """Every file and folder of the content, with when it was last written: making and removing a file shows."""
+    """List every file and folder of the content, with when it was last written: making and removing a file shows."""
     content = town.node.settings.node.data_dir / "content"
     return {(path, path.stat().st_mtime_ns) for path in (content, *content.rglob("*")) if path.exists()}
 

@@ -66,7 +66,7 @@ class Pair:
 
 @asynccontextmanager
 async def asleep(folder: Path, look_s: float = LOOK_S) -> AsyncIterator[Pair]:
-    """Entered when every loop has turned."""
+    """Open a pair of nodes; the block begins when every loop has turned."""
 
     def rarely(settings: Settings) -> Settings:
         return replace(settings, workers=replace(settings.workers, poll_s=look_s))

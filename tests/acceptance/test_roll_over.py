@@ -40,7 +40,7 @@ FILES = (("van-ban.pdf", PDF),)
 
 
 async def two_deciders(town: Town) -> tuple[Someone, Someone]:
-    """In the place of those who set the stage; old enough to decide."""
+    """Add two deciders in place of those who set the stage, old enough to decide."""
     services = town.node.deciding
     async with services.decisions.read() as view:
         for person in await view.people.all():

@@ -49,7 +49,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Town]:
 
 @pytest.fixture
 async def bold(tmp_path: Path) -> AsyncIterator[Town]:
-    """Its route allows to send by the next axis what the first may have."""
+    """Open a town whose route allows to send by the next axis what the first may have."""
     async with opened(tmp_path / "node", change=on_two(tmp_path, unsure="next")) as new_town:
         yield new_town
 

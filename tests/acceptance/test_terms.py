@@ -78,7 +78,7 @@ class CommandContext:
 
 @asynccontextmanager
 async def contexts(folder: Path) -> AsyncIterator[dict[str, CommandContext]]:
-    """Two nodes, each with its own database, keys and workers; the axis is all that they share."""
+    """Open two nodes, each with its own database, keys and workers; the axis is all that they share."""
     plan = Plan(n=1, kills=0, seed=1)
     async with prepared(plan, folder) as ground, AsyncExitStack() as stack:
         sites = await stage.prepare(ground)

@@ -344,7 +344,7 @@ async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> Non
 
 
 async def passes_in_little_memory(axis: RestAxis, folder: Path) -> None:
-    """G8: neither a file in one base64 string nor a list of 111,000 lies in memory whole."""
+    """Check that neither a file in one base64 string nor a list of 111,000 lies in memory whole (G8)."""
     await axis.host(["Z92"])
     large = enveloped_file(folder / "large.edxml", 60 * 1024 * 1024)
     agencies: list[None] = []

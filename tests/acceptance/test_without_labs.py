@@ -100,7 +100,7 @@ async def offices(python: Path, tmp_path: Path) -> tuple[Office, Office]:
 
 @pytest.fixture
 def at_work(offices: tuple[Office, Office]) -> Iterator[str]:
-    """Both serve; the address of the first."""
+    """Let both offices serve, and yield the address of the first."""
     running = [office.serve() for office in offices]
     try:
         yield next(iter([address(process) for process in running]))

@@ -105,7 +105,7 @@ async def test_without_unroutable_return_nobody_is_said_to_be_missing(rig: Rig) 
 
 
 async def needs(rig: Rig, promise: str) -> None:
-    """Skips a test of what this kind of axis leaves out, as `LEFT_OUT` holds it to."""
+    """Skip a test of a promise that this kind of axis does not make, as `LEFT_OUT` lists it."""
     if not getattr((await rig.node("one", [])).promises(), promise):
         pytest.skip(f"this axis declares that it has no {promise}")
 

@@ -63,7 +63,7 @@ async def keep_unowned(blobs: FileBlobs, store: SqlOfficeStore, content: bytes) 
 async def refer(
     store: SqlOfficeStore, name: Digest, owner: str = "msg-1", scope: AgencyScope = NORTH
 ) -> None:
-    """To what is here already."""
+    """Let an owner refer to content that is stored already."""
     async with committing(store, scope) as work:
         await work.blobs.add(name, "document", owner)
 
@@ -74,7 +74,7 @@ async def drop(store: SqlOfficeStore, owner: str = "msg-1") -> None:
 
 
 def age(path: Path, at: datetime) -> None:
-    """Files carry the machine's time; tests own time, so they write it."""
+    """Write a file's time: files carry the machine's time, and tests own theirs."""
     os.utime(path, (at.timestamp(), at.timestamp()))
 
 

@@ -223,7 +223,7 @@ class Office:
         return answers
 
     async def _pages(self, list_filter: Filter, fold_between: int) -> Sequence[ListLine]:
-        """All of them, forward; and the same back."""
+        """Return the lines of all pages, forward; check that the way back gives the same."""
         limit = 3
         lines: list[ListLine] = []
         cursor = None

@@ -48,7 +48,7 @@ Body = Callable[[SqlWork], Awaitable[Any]]
 
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
-    """Every transaction that was committed."""
+    """Return a list that grows by every transaction that is committed."""
     transactions: list[Transaction] = []
     commit = Transaction.commit
 

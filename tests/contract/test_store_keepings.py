@@ -73,7 +73,7 @@ def plan(name: str = "Sở Mẫu") -> Plan:
 
 
 def process(store: SqlOfficeStore, pool: ThreadPool, found: Plan) -> Previews:
-    """One of the node's, in which the registry would do this."""
+    """Return the previews of one of the node's processes, in which the registry would plan this."""
 
     async def planned(content: bytes) -> Plan:
         assert content.startswith(b"code,name")

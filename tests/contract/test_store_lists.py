@@ -67,7 +67,7 @@ STATES = ("queued", "sending", "sent", "failed", "delivered", "rejected", "accep
 
 
 async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, each: int) -> None:
-    """Invented documents of both sides, some of the same moment."""
+    """Store invented documents of both sides, some of the same moment."""
     for _ in range(each):
         async with committing(store) as work:
             clock.advance(rng.choice((0, 0, 60, 4_000)))
@@ -101,7 +101,7 @@ async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, ea
 async def every_page(
     store: SqlOfficeStore, chosen: Filter, limit: int, *, back: bool = False
 ) -> tuple[list[ListLine], ListPage]:
-    """All the pages from the first to the last, or from the last back to the first."""
+    """Return the lines of all pages from the first to the last, or from the last back to the first."""
     lines: list[ListLine] = []
     cursor = None
     async with store.read(NORTH) as view:
@@ -397,7 +397,7 @@ SEARCHES: tuple[tuple[str, set[str]], ...] = (
 
 
 async def searched(store: SqlOfficeStore, clock: ManualClock) -> dict[str, str]:
-    """Four documents to be found; their ids by name."""
+    """Store four documents to be found, and return their ids by name."""
     a = outgoing(
         clock,
         draft=draft(

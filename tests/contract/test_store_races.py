@@ -214,7 +214,7 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
 async def keep_all(
     names: Sequence[Digest], store: SqlOfficeStore, clock: ManualClock, folder: Path
 ) -> list[KeptContent]:
-    """Small contents of those names, taken by the content store."""
+    """Keep small contents of those names in the content store."""
     pool = ThreadPool(2)
     blobs = FileBlobs(folder / "content", store, clock, pool)
     digests = []

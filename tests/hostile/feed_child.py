@@ -41,7 +41,7 @@ async def close(room: FeedRoom) -> None:
 
 
 async def _take(folder: Path, point: int) -> None:
-    """Dies before the writer's statement of that number, commits counted."""
+    """Take the feed, and die before the writer's statement of that number, commits counted."""
     room, calls = room_in(folder), count(1)
 
     def strike(*_: Any) -> None:

@@ -39,7 +39,7 @@ class Verdict:
 
 
 def split(native: bytes) -> tuple[bytes, bytes, bytes]:
-    """Before S, S, after S."""
+    """Return the bytes before S, S, and the bytes after S."""
     a, b = native.index(OPEN), native.index(CLOSE) + len(CLOSE)
     return native[:a], native[a:b], native[b:]
 
@@ -93,7 +93,7 @@ def judge(
     at: datetime = AT,
     transport: verify.TransportFacts | None = None,
 ) -> Verdict:
-    """Our verdict, with the certificates of these signers bound; by default the usual sender's."""
+    """Return our verdict, with the certificates of these signers bound; by default the usual sender's."""
     bound = [envelopes.binding(signer) for signer in signers or (SIGNER,)]
     try:
         signed = verify.examine(
@@ -129,8 +129,8 @@ def slow(data: bytes, bound: Sequence[Binding]) -> general.General | None:
 
 
 def agreed(data: bytes, bound: Sequence[Binding]) -> tuple[canonical.Fast | None, general.General | None]:
-    """Both of them; what the fast path takes the general path takes with the same meaning, and what that takes xmlsec
-    takes (G8)."""
+    """Return what both paths read, and check that they agree: what the fast path takes the general path takes with the same
+    meaning, and what that takes xmlsec takes (G8)."""
     quick, careful = fast(data, bound), slow(data, bound)
     if quick is not None:
         assert careful is not None, "the fast path says valid, the general path does not"

@@ -97,7 +97,7 @@ def arrival_of(packet: Packet, **changes: object) -> Arrival:
 
 
 async def landed(town: Town, arrival: Arrival) -> InboxPacket:
-    """Landed and carried on as far as it goes."""
+    """Land an arrival, carry it as far as it goes, and return its row."""
     await receive.run(town.node.inn, arrival)
     await town.carry()
     with arrival.open() as source:

@@ -53,7 +53,7 @@ def _signing_time(text: bytes) -> Mutation:
 
 
 def _add_transform(transform: bytes, uri: bytes, inside: bytes = b"") -> Mutation:
-    """Another transform after that one."""
+    """Return a mutation that puts another transform after that one."""
     return behind(transform, _transform(uri, inside))
 
 
@@ -66,7 +66,7 @@ def _with(inside: bytes) -> Mutation:
 
 
 def _with_stray_bits(text: bytes) -> bytes:
-    """Base64 of the same octets, with other bits before the padding."""
+    """Return the base64 of the same octets, with other bits before the padding."""
     last = len(text.rstrip(b"=")) - 1
     return text[:last] + bytes([text[last] + 1]) + text[last + 1 :]
 

@@ -12,7 +12,7 @@ EMPTY = b"<edXML:Signature></edXML:Signature>"
 
 
 def _move(anchor: bytes, *, in_front: bool = False) -> Mutation:
-    """S taken out of its place and put after (or in front of) the first such bytes."""
+    """Return a mutation that takes S out of its place and puts it after (or in front of) the first such bytes."""
 
     def mutate(data: bytes) -> bytes:
         head, signature, tail = forge.split(data)

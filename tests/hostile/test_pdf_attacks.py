@@ -127,7 +127,7 @@ def _startxref(pdf: bytes) -> bytes:
 
 
 def _proved(pdf: bytes) -> bytes:
-    """With an update that is allowed."""
+    """Add an update that is allowed."""
     return pdfs.with_dss(pdf, [pdf_pki.root().crl()])
 
 

@@ -63,17 +63,17 @@ def _terms(inside: bytes) -> bytes:
 
 
 def _added(inside: bytes) -> Mutation:
-    """Into a packet that has none."""
+    """Return a mutation that puts Terms into a packet that has none."""
     return swap(KIND, KIND + _terms(inside))
 
 
 def _becomes(inside: bytes) -> Mutation:
-    """All that stands in the document's."""
+    """Return a mutation that replaces all of the document's Terms."""
     return swap(OPEN + REPLY + DUE + MODE + FIRST + SECOND + CLOSE, _terms(inside))
 
 
 def _last(data: bytes) -> bytes:
-    """Terms after the receipt."""
+    """Move the Terms behind the receipt."""
     return swap(b"</gw:Receipt>", b"</gw:Receipt>" + _terms(NUMBER + YEAR))(
         swap(_terms(NUMBER + YEAR), b"")(data)
     )

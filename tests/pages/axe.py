@@ -52,7 +52,7 @@ async def dark_violations(page: Page) -> list[Violation]:
 
 
 async def check(page: Page, record: Record, name: str = "") -> None:
-    """AssertionError with every violation. `name` stands in the list in place of the path."""
+    """Fail with every violation on the page. `name` stands in the list in place of the path."""
     problems = await violations(page)
     record(CHECKED, name or urlsplit(page.url).path)
     assert not problems, f"{page.url}\n" + "\n".join(map(str, problems))

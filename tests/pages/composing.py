@@ -19,7 +19,7 @@ BY_HAND = f"{NEW}?nhap=tay"
 
 
 async def list_written(site: Site) -> list[OutgoingDocument]:
-    """Newest first."""
+    """List the province's documents, newest first."""
     async with site.node.store.read(await scope_of(site, "province")) as work:
         return list((await work.outgoing.page(limit=50)).items)
 
@@ -45,7 +45,7 @@ async def placed(page: Page, act: str) -> None:
 
 
 async def give_files(page: Page, *files: Path) -> None:
-    """Files into the place for them: they go up at once."""
+    """Put files into the place for them: they go up at once."""
     async with page.expect_navigation(url="**/phat-hanh/msg_**told=**"):
         await page.set_input_files("#files", list(files))
 

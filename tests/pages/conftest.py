@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """SQLite, and PostgreSQL too for a test that is marked `on_both`."""
+    """Run a test on SQLite, and on PostgreSQL too where it is marked `on_both`."""
     if "database" in metafunc.fixturenames:
         both = metafunc.definition.get_closest_marker("on_both")
         metafunc.parametrize("database", DATABASES if both else ["sqlite"], indirect=True)
@@ -151,7 +151,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(request: pytest.FixtureRequest, context: BrowserContext) -> AsyncIterator[Page]:
-    """After a test that failed it tells what it shows."""
+    """Open a page; print what it shows after a test that failed."""
     new_page = await context.new_page()
     yield new_page
     if request.node.stash.get(FAILED, False) and not new_page.is_closed():
@@ -160,7 +160,7 @@ async def page(request: pytest.FixtureRequest, context: BrowserContext) -> Async
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def plain_page(browser: Browser, watcher: Watcher) -> AsyncIterator[Page]:
-    """In a browser of its own that runs no script, watched as well."""
+    """Open a page in a browser of its own that runs no script, watched as well."""
     new_context = await browser.new_context(
         base_url=watcher.origin, locale=LOCALE, timezone_id=ZONE, java_script_enabled=False
     )
@@ -173,5 +173,5 @@ async def plain_page(browser: Browser, watcher: Watcher) -> AsyncIterator[Page]:
 
 @pytest.fixture
 def hand(page: Page, record_property: Record) -> Hand:
-    """For tests that count what a task costs."""
+    """Return a hand for tests that count what a task costs."""
     return Hand(page=page, record=record_property)

@@ -36,7 +36,7 @@ class Guest:
         return await self._call("GET", path, None, headers)
 
     async def post(self, path: str, form: Mapping[str, str], **headers: str) -> Answer:
-        """With the form's token of its session; from this site unless a header says otherwise."""
+        """Post a form with the token of its session; from this site unless a header says otherwise."""
         origin = {"Origin": self.url} if not {"Origin", "Sec_Fetch_Site", "No_Origin"} & set(headers) else {}
         headers.pop("No_Origin", None)
         fields = {"form_token": form_token(self.token), **form} if self.token else form

@@ -142,7 +142,7 @@ class Town:
 
 @asynccontextmanager
 async def open_town(folder: Path, database: str) -> AsyncIterator[Town]:
-    """Its own node, for a stage that was made wide."""
+    """Open a node of its own, for a stage that was made wide."""
     settings, line = stage.settings_for(folder), Line()
     at = HOUR_BEFORE - timedelta(days=1)
     exchange = Authority.create("Demo exchange authority", at)

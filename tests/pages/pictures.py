@@ -79,7 +79,7 @@ async def show(page: Page, look: Look) -> None:
 
 
 async def take(page: Page, name: str, looks: Sequence[Look] = LOOKS) -> list[Path]:
-    """`NAME-vi-light-wide.png` and so on, the whole page each; it is left in the look that it had at first."""
+    """Take `NAME-vi-light-wide.png` and so on, the whole page each; leave the page in the look that it had at first."""
     target = folder()
     if target is None:
         return []

@@ -19,7 +19,7 @@ BROKEN = f"<edXML><Header><OrganId>Z91.07</OrganId><Subject>{SECRET_WORDS}</Subj
 
 
 async def put_aside(site: Site, *packets: str) -> None:
-    """Parcels that another node of the axis takes again and again and never settles."""
+    """Publish parcels that another node of the axis takes again and again and never settles."""
     other = EmbeddedAxis(site.node.settings.axis.folder, "other", site.clock, site.node.pool, poison_limit=2)
 
     async def take_until_dead() -> None:

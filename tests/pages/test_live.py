@@ -49,7 +49,7 @@ class Streams:
             return answer.status, await answer.read()
 
     async def open(self, token: str) -> aiohttp.ClientResponse:
-        """Told its first line."""
+        """Open a stream and check its first line."""
         answer = await self._stack.enter_async_context(
             self._http.get(
                 f"{self._site.url}/su-kien",

@@ -48,7 +48,8 @@ async def _sent(
 async def _received(
     site: Site, agency: HostedAgency, work: OfficeWork, document: IncomingDocument, facts: Sequence[Fact]
 ) -> tuple[str, Mapping[str, str]]:
-    """While its sender asks for something, API and evidence tell the document's own state beside the request."""
+    """Return the word of a received document, and the word that each place shows. While its sender asks for something, API
+    and evidence tell the document's own state beside the request."""
     line, word = await work.office.lists.line(document.id), incoming_word(document, facts)
     own = {
         "API": inbox_item(document, None, None, _LANG).state,

@@ -48,7 +48,7 @@ class Walk:
     empty: list[tuple[str, str, str]] = field(default_factory=list)
 
     async def pages(self, page: Page, start: str = "/") -> AsyncIterator[PageRoute]:
-        """Each new route once, with its page open; in the order of the links. One page of each route is opened in the
+        """Yield each new route once, with its page open, in the order of the links. One page of each route is opened in the
         browser, as its scripts run there; of the others the answer is read alone, which is much faster."""
         waiting, queued, counts = [start], {start}, Counter[str]()
         while waiting:

@@ -33,7 +33,7 @@ class Watcher:
         context.on("response", self._response)
 
     def expect(self, statuses: Collection[int]) -> None:
-        """From now on these answers are no failure."""
+        """Expect these answers from now on, so that they are no failure."""
         self.expected |= set(statuses)
 
     def report(self) -> str:

@@ -48,13 +48,13 @@ class Someone:
         return TypedSignIn(**{"login": self.login, "password": self.password, "code": code, **more})
 
     async def enters(self, origin: CallOrigin = ORIGIN, earlier_token: str | None = None) -> OpenedSession:
-        """Signed in; with a device half a minute later, because a code is good once."""
+        """Sign in; with a device half a minute later, because a code is good once."""
         if self.totp:
             await self.services.clock.sleep(31)
         return await sign_in.sign_in(self.services, self.sign_in_form(), origin, earlier_token)
 
     async def acts(self, agency_id: str = NORTH) -> Acting:
-        """Signed in for that agency."""
+        """Sign in for that agency."""
         token = (await self.enters()).token
         if (await sessions.check(self.services, token)).session.agency_id != agency_id:
             token = await sessions.choose_agency(self.services, token, agency_id)

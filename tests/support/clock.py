@@ -42,7 +42,7 @@ class ManualClock:
         return prefix + moment(int(self._now.timestamp() * 1000)) + tail
 
     async def sleep(self, seconds: float) -> None:
-        """Jumps over the wait, and lets other tasks run once."""
+        """Jump over the wait, and let other tasks run once."""
         self.advance(seconds)
         await asyncio.sleep(0)
 

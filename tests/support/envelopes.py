@@ -159,7 +159,7 @@ def receipt(code: str = "03") -> Receipt:
 
 
 def every_kind() -> list[tuple[str, Envelope, Files, Receipt | None]]:
-    """One good packet of every kind that goes over the axis, with its files and its receipt if it has one."""
+    """Build one good packet of every kind that goes over the axis, with its files and its receipt if it has one."""
     answers = [
         (f"status {code}", status(code), (), receipt(code))
         for code in ["01", "02", "03", "04", "05", "06", "15", "16"]

@@ -122,7 +122,7 @@ def rebuilt(
 
 
 def unpacked(pack: bytes, folder: Path) -> dict[str, bytes]:
-    """Every member by its name."""
+    """Return every member of a pack by its name."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "unpacked.zip"
     file.write_bytes(pack)

@@ -61,7 +61,7 @@ class Meanwhile:
 
 
 async def lose_database(town: Town) -> None:
-    """Leave the files as a broken disk does."""
+    """Overwrite the database's files, as a broken disk leaves them."""
     await town.node.store.close()
     for file in town.node.settings.node.data_dir.glob("gateway.db*"):
         file.write_bytes(b"this is no database " * 1000)

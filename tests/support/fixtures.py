@@ -81,6 +81,6 @@ async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
 
 @pytest.fixture(autouse=True)
 def cheap_passwords() -> Iterator[None]:
-    """For folders whose tests sign in again and again: import it in their conftest."""
+    """Make passwords cheap, for folders whose tests sign in again and again: import it in their conftest."""
     with people.cheap():
         yield

@@ -73,7 +73,7 @@ class Desk:
         return path
 
     def letter(self, stem: str = "15", number: str = "15", file: str = "", **fields: Any) -> None:
-        """X.json and its file."""
+        """Drop a document's file and the JSON that describes it."""
         file = file or f"{stem}.pdf"
         self.drop(file, PDF)
         self.drop(f"{stem}.json", sidecar(number, file, **fields))
@@ -81,7 +81,7 @@ class Desk:
     # --- what the node does -----------------------------------------------------------------------------------
 
     async def look(self, after_s: float = 2.0) -> bool:
-        """One step, so many seconds later."""
+        """Work one step, so many seconds later."""
         self.seconds += after_s
         return await self.loop.step()
 

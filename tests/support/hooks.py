@@ -126,7 +126,7 @@ class Hooked:
         return await self.town.node.webhooks.get((await self.scope()).agency_id, id)
 
     async def log(self, id: str) -> list[WebhookDelivery]:
-        """Oldest event first."""
+        """Return the webhook's deliveries, the oldest event first."""
         attempts, _ = await self.town.node.webhooks.log((await self.scope()).agency_id, id, 500)
         return list(reversed(attempts))
 
@@ -158,7 +158,7 @@ class Hooked:
         )
 
     async def push(self, delay: timedelta = timedelta()) -> None:
-        """Later by so much: everything that is due then, until nothing is any more."""
+        """Move time on by `delay`, and push everything that is due until nothing is any more."""
         if delay:
             self.town.clock.advance(delay.total_seconds())
         while True:

@@ -9,7 +9,7 @@ Order = tuple[str, ...]
 
 
 def orders(*workers: Sequence[str]) -> list[Order]:
-    """All merges of the workers' step lists; step names must differ between workers."""
+    """Return all merges of the workers' step lists; step names must differ between workers."""
     return list(_merge([list(worker) for worker in workers]))
 
 

@@ -273,7 +273,7 @@ def _body(letter: Letter, down: float) -> list[Text]:
 
 
 def ending(letter: Letter, down: float) -> list[Text]:
-    """Recipients at the left, the signer at the right."""
+    """Lay out the recipients at the left and the signer at the right."""
     lines = [Text("Nơi nhận:", MARGIN, down, 12, bold=True, centred=False)]
     lines += [
         Text(e, MARGIN, down + 13 * (n + 1), 11, centred=False) for n, e in enumerate(letter.recipients)
@@ -311,7 +311,7 @@ class Sample:
 
 @cache
 def samples() -> tuple[Sample, ...]:
-    """Ten layouts, each signed by a person and the agency."""
+    """Return ten layouts, each signed by a person and the agency."""
     return tuple(replace(sample, pdf=_signed(sample)) for sample in _unsigned())
 
 
@@ -393,7 +393,7 @@ def _unsigned() -> tuple[Sample, ...]:
 
 
 def _decision(letter: Letter) -> list[Text]:
-    """With the authority in capitals between the abstract and the body."""
+    """Lay out a decision, with the authority in capitals between the abstract and the body."""
     head = page(replace(letter, body=()))
     top = max(x.down for x in head if x.bold and x.size == 14)
     lines = [x for x in head if x.down <= top]

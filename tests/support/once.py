@@ -16,7 +16,8 @@ _RUN = "TESTS_RUN_FOLDER"  # not GATEWAY_…: those are settings, and an unknown
 
 
 def begin() -> None:
-    """In the process that starts the others: they inherit the name of the folder, and it goes when this one ends."""
+    """Make the folder of the run, in the process that starts the others: they inherit its name, and it goes when this one
+    ends."""
     if _RUN not in os.environ:
         os.environ[_RUN] = tempfile.mkdtemp(prefix="gateway-run-")
         atexit.register(shutil.rmtree, os.environ[_RUN], ignore_errors=True)

@@ -24,18 +24,18 @@ def tree(raw: bytes) -> etree._Element:
 
 
 def canonical_form(raw: bytes) -> bytes:
-    """Exclusive canonical form of the whole document, without comments."""
+    """Return the exclusive canonical form of the whole document, without comments."""
     return bytes(etree.tostring(tree(raw), method="c14n", exclusive=True, with_comments=False))
 
 
 def apex_form(raw: bytes, name: str) -> bytes:
-    """Exclusive canonical form of the one element of that name, as apex."""
+    """Return the exclusive canonical form of the one element of that name, as apex."""
     (element,) = tree(raw).iter(name)
     return bytes(etree.tostring(element, method="c14n", exclusive=True, with_comments=False))
 
 
 def body_form(raw: bytes) -> bytes:
-    """C: the canonical form without the Signature."""
+    """Return C, the canonical form without the Signature."""
     root = tree(raw)
     for signature in list(root.iter(f"{DS}Signature")):
         parent = signature.getparent()

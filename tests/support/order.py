@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # Any: xdist's, which ships no types
-    """All processes that run tests must come to the same order."""
+    """Hand the order to the other processes: all that run tests must come to the same one."""
     node.workerinput["shuffle"] = node.config.option.shuffle
 
 

@@ -48,7 +48,7 @@ TODAY = START.date()
 
 
 def draft(number: str, *to: str, **fields: Any) -> Draft:
-    """Metadata of a document that may be sent."""
+    """Build the metadata of a document that may be sent."""
     values: dict[str, Any] = {
         "number": number,
         "symbol": "STD-VP",

@@ -20,7 +20,7 @@ DECIDERS = (Role.TRUST, Role.PEOPLE)
 
 @contextmanager
 def cheap() -> Iterator[None]:
-    """Argon2 with the least that it takes."""
+    """Set Argon2 to the least memory and passes that it takes."""
     limits = person_secrets.MEMORY_KIB, person_secrets.PASSES
     person_secrets.MEMORY_KIB, person_secrets.PASSES = 32, 1
     try:
@@ -42,7 +42,7 @@ class Someone:
         return pyotp.TOTP(self.totp).at(self.services.clock.now())
 
     async def signed_in(self) -> SignedIn:
-        """Signed in; half a minute later, because a code is good once."""
+        """Sign in, half a minute later, because a code is good once."""
         await self.services.clock.sleep(31)
         return await people.sign_in(self.services, self.name, PASSPHRASE, self.code())
 

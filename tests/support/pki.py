@@ -46,7 +46,7 @@ ORDERS = {
 
 @cache
 def key(kind: str = "rsa-2048", owner: str = "") -> PrivateKey:
-    """One private key per kind and owner; the same one each time and everywhere."""
+    """Return the private key of that kind and owner; it is the same one each time and everywhere."""
     seed = f"{kind} key of {owner}"
     if kind.startswith("rsa-"):
         return _rsa_key(seed, int(kind.split("-")[1]), 3 if kind.endswith("-e3") else 65537)
@@ -91,7 +91,8 @@ def _prime(seed: str, bits: int, exponent: int, step: int) -> int:
 
 
 def _product_of_primes(below: int) -> int:
-    """Most numbers share a factor with it, and that is seen much faster than by a test of primality."""
+    """Return the product of these primes. Most numbers share a factor with it, which is seen much faster than by a test of
+    primality."""
     product = 1
     for n in range(3, below, 2):
         if gcd(n, product) == 1:

@@ -30,14 +30,14 @@ class Province:
     passwords: dict[str, str] = field(default_factory=dict)
 
     def node(self, short: str) -> str:
-        """Its real name; made on first asking."""
+        """Return the node's real name, and make it at the first call."""
         if short not in self.names:
             self.names[short] = f"{short}-{secrets.token_hex(4)}"
             self.passwords[self.names[short]] = WATCH.remember(secrets.token_hex(12))
         return self.names[short]
 
     def layout(self, nodes: Mapping[str, str]) -> BrokerLayout:
-        """Codes by the short name of their node."""
+        """Return the layout of these codes, given by the short name of their node."""
         return layout.layout(
             self.broker.vhost, [Hosting(node=self.node(short), code=code) for code, short in nodes.items()]
         )

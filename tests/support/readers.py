@@ -61,7 +61,8 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
 
 
 def _read_in_pieces(raw: bytes, policy: XmlPolicy) -> None:
-    """However the file is cut, the reader that holds the rest of it says the same as the reader of the stream."""
+    """Check that the reader that holds the rest of the file says the same as the reader of the stream, however the file is
+    cut."""
     large = canonical.read_large([raw], len(raw), policy, opens=False)
     pieces = [raw[at : at + 1021] for at in range(0, len(raw), 1021)]
     assert canonical.read_closed(lambda: pieces, len(raw), policy) == large, "the reader of pieces differs"

@@ -80,7 +80,7 @@ def _wrong_statuses(method: str, path: str, reply: Any) -> Any:
 
 
 def _twice(method: str, path: str, reply: Any) -> Any:
-    """Every incoming document has two entries."""
+    """Add a second entry for every incoming document."""
     if method == "GET" and path == "/api/v1/inbox" and reply.get("data"):
         reply["data"] += [i | {"id": f"{i['id']}X"} for i in reply["data"] if "business" in i]
     return reply
@@ -119,7 +119,7 @@ _OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "
 
 @asynccontextmanager
 async def broken_copy(real: Running, breakage: Breakage) -> AsyncIterator[str]:
-    """Its address."""
+    """Run a broken copy of the sandbox, and yield its address."""
     async with aiohttp.ClientSession(auto_decompress=False) as session:
 
         async def passed_on(request: web.Request) -> web.Response:

@@ -108,7 +108,7 @@ async def tamper(url: str, *statements: str, **values: object) -> None:
 
 
 async def fill_log(book: Book) -> None:
-    """Twelve events and three seals; people wrote something in the middle four."""
+    """Record twelve events and three seals; people wrote something in the middle four."""
     for n in range(3):
         await book.tell(4, {"reason": "Sai địa chỉ"} if n == 1 else None)
         await book.seal()

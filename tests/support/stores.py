@@ -70,7 +70,7 @@ async def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> Async
 
 
 async def folded(store: SqlOfficeStore, at_once: int = 100) -> None:
-    """Every document that changed has its row of lists."""
+    """Write the rows of lists of every document that changed."""
     while await store.fold_lists(at_once):
         pass
 
@@ -131,7 +131,7 @@ def draft(**fields: Any) -> Draft:
 
 
 def outgoing(clock: Clock, *, scope: AgencyScope = NORTH, **fields: Any) -> OutgoingDocument:
-    """`draft` and the document's own fields may be given; the rest is invented."""
+    """Build a sent document; `draft` and the document's own fields may be given, and the rest is invented."""
     id = clock.new_id("msg_")
     document = OutgoingDocument(
         id=id,

@@ -55,14 +55,14 @@ class TcpProxy:
         await self.cut()
 
     async def cut(self) -> None:
-        """Every connection breaks now, without goodbye; new ones are taken as before."""
+        """Break every connection now, without goodbye; new ones are taken as before."""
         lines = list(self._lines)
         for line in lines:
             line.cancel()
         await asyncio.gather(*lines, return_exceptions=True)
 
     def cut_after(self, passing: int, direction: Direction = Direction.TO) -> None:
-        """Every connection breaks once so many more bytes have passed that way; exactly so many get through."""
+        """Break every connection once so many more bytes have passed that way; exactly so many get through."""
         self._cut_after[direction] = self.passed[direction] + passing
 
     async def refuse(self) -> None:

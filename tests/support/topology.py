@@ -91,7 +91,7 @@ class Topology:
 
 @contextmanager
 def topology_on(broker: Broker, hosts: Mapping[str, Sequence[str]], **more: int) -> Iterator[Topology]:
-    """In force with these nodes and codes until the block ends."""
+    """Keep a topology with these nodes and codes in force until the block ends."""
     topology = Topology(broker, **more)
     topology.host(hosts)
     try:

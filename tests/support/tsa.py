@@ -110,7 +110,7 @@ def tsa(
 
 @contextmanager
 def running(authority: Tsa, now: datetime) -> Iterator[Running]:
-    """Its server."""
+    """Run the authority's server."""
 
     def answer(request: bytes) -> Reply:
         service.requests.append(request)
@@ -177,8 +177,8 @@ def _name(common_name: str) -> x509.Name:
 
 
 def forged_twin(authority: Tsa) -> x509.Certificate:
-    """Issuer and number of the authority's own certificate, and a purpose that it may not have; signed by an
-    untrusted key."""
+    """Forge a certificate with issuer and number of the authority's own one and a purpose that it may not have, signed by
+    an untrusted key."""
     stranger = _rsa("stranger")
     subject = authority.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     issuer = authority.certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value

@@ -53,7 +53,7 @@ class Letter:
         signer: pki.KeySigner = RSA,
         late: timedelta = timedelta(),
     ) -> bytes:
-        """`late`: how long after the usual moment it says that it was signed."""
+        """Sign a document or another model; `late` is how long after the usual moment it says that it was signed."""
         at = envelopes.SIGNED_AT + late
         packet_id = self.routing.packet_id
         return envelopes.native(model or self.model(files), files, signer=signer, at=at, packet_id=packet_id)
@@ -163,7 +163,7 @@ _MD5, _DSA = b"http://www.w3.org/2001/04/xmldsig-more#md5", b"http://www.w3.org/
 
 
 def _words() -> Iterator[Case]:
-    """Cases that no other suite has, as rows of the same form."""
+    """Yield cases that no other suite has, as rows of the same form."""
     owned: list[tuple[str, Mutation, str]] = [
         ("06-xinclude", behind(_BODY, _INCLUDE), "ENV-DIALECT"),
         ("32-md5-digest", swap(test_forged_signature.DIGEST, _MD5), "SIG-ALGORITHM"),
@@ -227,7 +227,7 @@ def _without_line(n: int) -> Mutation:
 
 
 def _repeat_line(n: int, content_id: bytes, name: bytes) -> Mutation:
-    """Another entry of the manifest, like the n-th one but for its id and name."""
+    """Return a mutation that adds an entry to the manifest, like the n-th one but for its id and name."""
 
     def mutate(data: bytes) -> bytes:
         own = _line(n)(data)

@@ -180,7 +180,7 @@ class AxisDoor:
         return tuple(codes)
 
     async def _row(self, digest: Digest) -> InboxPacket | None:
-        """Among the newest rows, or further back where the bytes are a repeat."""
+        """Find the row among the newest ones, or further back where the bytes are a repeat."""
         async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:
             for limit in (5, 1000):
                 rows = (await work.inbox.page(limit=limit)).items

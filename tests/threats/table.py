@@ -122,7 +122,7 @@ def tried(cases: Cases, record: Record, id: str, entry: str) -> Iterator[Callabl
 
 
 def results_of(test: str, state: str, properties: Iterable[tuple[str, object]]) -> Iterator[Result]:
-    """Results of one test: of each case that it tried, or its own."""
+    """Yield the results of one test: of each case that it tried, or its own."""
     pairs = [(name, str(value)) for name, value in properties]
     for row in (json.loads(value) for name, value in pairs if name == CASE):
         yield Result(test=f"{test}[{row.pop('id')}]", state=row.pop("state"), recorded=row)
@@ -166,7 +166,8 @@ def lines(threats: Mapping[int, Threat], results: Sequence[Result]) -> Iterator[
 
 
 def _outcomes(threat: Threat, own: Sequence[Result]) -> tuple[str, ...]:
-    """Those that tests recorded, in the order of the list; where none did, what the tests themselves assert."""
+    """Return the outcomes that tests recorded, in the order of the list; where none did, what the tests themselves
+    assert."""
     outcomes = {result.recorded["outcome"] for result in own if "outcome" in result.recorded} - {ASIDE}
     return tuple(word for word in WORDS if word in outcomes) or (threat.outcome if own else ())
 

@@ -202,7 +202,7 @@ class Town:
         assert outcomes[to].fate == "delivered", outcomes[to]
 
     async def brought(self, packet: Packet, to: str = PROVINCE) -> InboxPacket:
-        """Delivered and taken to its end; the row that it became."""
+        """Deliver a packet, carry it to its end, and return the row that it became."""
         await self.deliver(packet, to)
         await self.carry()
         return await self.row(to, packet)
@@ -224,7 +224,7 @@ class Town:
         return len(rows)
 
     async def land(self, *, by_steps: bool = True) -> int:
-        """Each packet lands, and `process` looks at it; else, as a node does, what is small comes to its end."""
+        """Land each packet for `process` to look at; without `by_steps` carry small ones to their end, as a node does."""
         arrivals = await self.node.inn.axis.take(50, LEASE_S)
         for arrival in arrivals:
             # What comes a second time only lands.
@@ -273,7 +273,7 @@ class Town:
         return AgencyScope(agency_id=(await self.agency(code)).id, principal_id="clerk")
 
     async def inbox(self, code: str = PROVINCE) -> tuple[InboxPacket, ...]:
-        """Newest first."""
+        """Return the packets of the agency's inbox, newest first."""
         async with self.node.store.read(await self.scope(code)) as work:
             return (await work.inbox.page(limit=1000)).items
 
@@ -282,7 +282,7 @@ class Town:
         return row
 
     async def incoming(self, code: str = PROVINCE) -> tuple[IncomingDocument, ...]:
-        """Newest first."""
+        """Return the agency's incoming documents, newest first."""
         async with self.node.store.read(await self.scope(code)) as work:
             return (await work.incoming.page(limit=1000)).items
 

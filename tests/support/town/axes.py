@@ -98,7 +98,8 @@ def over_broker(topology: Topology, node: str, **amqp: Any) -> Change:
 
 
 def on_two(folder: Path, *, unsure: str = "wait") -> Change:
-    """Two axes in folders, the province first for both agencies; one of them does not wait for it."""
+    """Return a change that puts a node on two axes in folders, the province first for both agencies; one of them does not
+    wait for it."""
     axes = tuple(
         NamedAxis(name=name, away_s=0, parts={"axis": AxisSettings(folder=folder / name)})
         for name in ("province", "national")
@@ -135,7 +136,7 @@ class OnHub:
 
 @asynccontextmanager
 async def on_vxp(folder: Path, change: Change = unchanged, **vxp_settings: object) -> AsyncIterator[OnHub]:
-    """All three agencies on a national axis, by one system; `change` comes after its settings."""
+    """Open a town with all three agencies on a national axis, by one system; `change` comes after its settings."""
     clock = ManualClock()
     async with vxp.simulator(folder / "hub", {SYSTEM: [*CODES]}, now=clock.now) as axis:
         of_hub = axis.connect(SYSTEM, **vxp_settings)
@@ -149,7 +150,7 @@ async def on_vxp(folder: Path, change: Change = unchanged, **vxp_settings: objec
 async def on_lgsp(
     folder: Path, clock: ManualClock, password: str = lgsp.LOGIN.password, **lgsp_settings: object
 ) -> AsyncIterator[OnHub]:
-    """All three agencies on a provincial service."""
+    """Open a town with all three agencies on a provincial service."""
     async with lgsp.of_agencies(folder / "hub", CODES, now=clock.now) as axis:
         file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
         async with open_town(folder / "node", clock, change=axis.connect(file, **lgsp_settings)) as town:

@@ -72,7 +72,7 @@ def meta(**fields: Any) -> dict[str, Any]:
 def form(
     body: Mapping[str, Any] | bytes, files: Sequence[tuple[str, str, bytes]] = (("lead", "15.pdf", PDF),)
 ) -> FormData:
-    """Meta first, then files as (field, name, bytes)."""
+    """Build a form with `meta` first, then files as (field, name, bytes)."""
     data = FormData(quote_fields=False)
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     data.add_field("meta", raw.decode(), content_type="application/json")
@@ -159,7 +159,7 @@ class Door:
         headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> Answer:
-        """One call; by default with the key of `agency`. `once` is the Idempotency-Key."""
+        """Call the API once; by default with the key of `agency`. `once` is the Idempotency-Key."""
         sent = dict(headers or {})
         if key == "":
             key = self.keys.setdefault(agency, "") or await self._own_key(agency)
@@ -183,7 +183,7 @@ class Door:
             return Answer(status=response.status, headers=response.headers, raw=raw)
 
     async def send(self, body: Mapping[str, Any] | None = None, *, once: str = "one", **more: Any) -> Answer:
-        """POST /messages with a good PDF."""
+        """Send a document by POST /messages, with a good PDF."""
         files = more.pop("files", (("lead", "15.pdf", PDF),))
         return await self.ask("POST", "/messages", once=once, data=form(body or meta(), files), **more)
 
@@ -244,7 +244,7 @@ class VxpDoor:
     async def with_client(
         self, act: Callable[[SdkClient], T], name: str = SYSTEM, secret: str | None = None
     ) -> T:
-        """In a thread, as the client blocks; its connection ends with it."""
+        """Run an act of the client in a thread, as the client blocks; its connection ends with it."""
 
         def run() -> T:
             client = self.client(name, secret)

@@ -45,7 +45,7 @@ class Simulated:
 
 
 def system(id: str, codes: Sequence[str], secret: str = "", login: HubLogin | None = None) -> HubSystem:
-    """One that is on a hub for these agencies."""
+    """Describe a system that is on a hub for these agencies."""
     agencies = tuple(HubAgency(code=code, name=f"Cơ quan {code}") for code in codes)
     return HubSystem(id=id, secret=secret or f"secret of {id}", agencies=agencies, login=login)
 
@@ -88,7 +88,7 @@ async def axis_alone(
 
 @contextmanager
 def started(kind: str, folder: Path, systems: str, port: int) -> Iterator[str]:
-    """`gateway simulate` in a process of its own, which is killed in the end; its address."""
+    """Run `gateway simulate` in a process of its own, which is killed in the end; yield its address."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "systems.toml"
     file.write_text(systems, encoding="utf-8")

@@ -70,12 +70,12 @@ def key_of(code: str) -> str:
 def simulator(
     folder: Path, systems: Mapping[str, Sequence[str]], **more: Any
 ) -> AbstractAsyncContextManager[Axis]:
-    """Each id may stand for several codes here; `more` is what `hubs.at_work` takes."""
+    """Run a service on which each id may stand for several codes; `more` is what `hubs.at_work` takes."""
     return _at_work(folder, [system(id, codes, login=_LOGIN) for id, codes in systems.items()], **more)
 
 
 def of_agencies(folder: Path, codes: Sequence[str], **more: Any) -> AbstractAsyncContextManager[Axis]:
-    """Each agency with an id and a key of its own, as such a service has them."""
+    """Run a service that has each agency with an id and a key of its own, as such a service does."""
     return _at_work(folder, [system(id_of(code), [code], key_of(code), _LOGIN) for code in codes], **more)
 
 
@@ -102,5 +102,5 @@ def client(
 
 
 def start(folder: Path, codes: Sequence[str], more: str = "", port: int = 0) -> AbstractContextManager[str]:
-    """`gateway simulate lgsp` in a process of its own; its address."""
+    """Run `gateway simulate lgsp` in a process of its own; yield its address."""
     return started("lgsp", folder, systems_text(codes) + more, port)

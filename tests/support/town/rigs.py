@@ -45,7 +45,7 @@ class Rig(Protocol):
         """Close everything and start the axis itself again; nodes must be opened anew."""
 
     async def dead(self) -> Sequence[tuple[str, str]]:
-        """Packet ids on the dead list, each with its reason; at least one."""
+        """Return the packet ids on the dead list, each with its reason; wait for at least one."""
 
 
 class EmbeddedRig:

@@ -70,7 +70,7 @@ People = Mapping[tuple[PostRole, str], PersonAccount]
 
 
 async def set_up(settings: Settings, scene: TownScene, agencies: Agencies, clock: Clock | None) -> People:
-    """`clock`: when it is set up, where a test does not begin at the hour of all tests."""
+    """Set up a town; `clock` says when, where a test does not begin at the hour of all tests."""
     if scene is TownScene.DESKS:
         return await _lay_desks(settings)
     clock = clock or ManualClock(agencies.at if scene is TownScene.AGENCIES else STAGED)

@@ -42,7 +42,7 @@ def on(url: str, **vxp: object) -> Callable[[Settings], Settings]:
 
 @asynccontextmanager
 async def simulator(folder: Path, systems: Mapping[str, Sequence[str]], **more: Any) -> AsyncIterator[Axis]:
-    """`more` is what `hubs.at_work` takes."""
+    """Run a simulated national axis; `more` is what `hubs.at_work` takes."""
     async with at_work(Vxp, folder, [system(*s) for s in systems.items()], **more) as hub:
         yield Axis(**vars(hub))
 
@@ -72,7 +72,7 @@ def credentials(file: Path, systems: Mapping[str, Sequence[str]]) -> Path:
 def start(
     folder: Path, systems: Mapping[str, Sequence[str]], more: str = "", port: int = 0
 ) -> AbstractContextManager[str]:
-    """`gateway simulate vxp` in a process of its own; its address."""
+    """Run `gateway simulate vxp` in a process of its own; yield its address."""
     return started("vxp", folder, systems_text(systems) + more, port)
 
 
