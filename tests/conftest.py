@@ -1,4 +1,4 @@
-"""What any test may ask for, and the watch over what all of them log."""
+"""The fixtures that any test may use, and the watch over the logs of all tests."""
 
 from __future__ import annotations
 

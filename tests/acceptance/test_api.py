@@ -1,5 +1,5 @@
-"""Two agencies exchange a document through the API of a running node: real workers, a real axis, a real database. Told
-in the words of the document systems that call."""
+"""Two agencies exchange a document through the API of a running node: real workers, a real axis, a real database. The tests
+speak in the words of the document systems that call."""
 
 from __future__ import annotations
 

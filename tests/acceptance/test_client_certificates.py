@@ -1,5 +1,5 @@
-"""Client certificates proved in real TLS: a front that ends it as a proxy does, the Python client through it, and what a
-client that writes the header himself gains by it (threats.md 144)."""
+"""Client certificates are proved in real TLS: by a front that ends it as a proxy does, and by the Python client through it;
+a client that writes the header itself gains nothing by it (threats.md 144)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""State after all flows: every file of every document readable and equal by digest, no blob without an owner after the
-sweeper, events numbered densely with every act among them."""
+"""After all flows every file of every document is readable and equal by digest, no blob is without an owner after the
+sweeper, and events are numbered densely with every act among them."""
 
 from __future__ import annotations
 

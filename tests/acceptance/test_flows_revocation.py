@@ -1,4 +1,4 @@
-"""Revocation on the way in (K4): what is known when a packet arrives decides, what is heard later is never lost. A real
+"""Revocation on the way in (K4): the answers known when a packet arrives decide, and a later answer is never lost. A real
 authority on loopback answers, the node asks it by its own loop, stepped by hand."""
 
 from __future__ import annotations

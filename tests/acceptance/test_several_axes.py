@@ -1,5 +1,5 @@
-"""A node on two axes: mail takes the way of its route, goes over to the next axis or waits when one is away, and never
-goes by two when one was decided. Copies that come by both are one document."""
+"""A node on two axes: mail takes the way of its route, goes over to the next axis or waits when one is away, and never goes
+by two when one was decided. Copies that arrive by both are one document."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The upgrade stops for what it broke, and for nothing that was broken before. The program on both sides is a stand-in that
-prints what a doctor would: the script is what is tried."""
+"""The upgrade stops for a fault that it caused, and for no fault that was there before. The program on both sides is a
+stand-in that prints what a doctor would: the tests try the script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What keys called: kept once, found by outcome and route, a page at a time, let go for age and for number."""
+"""The calls of keys are kept once, found by outcome and route, listed a page at a time, and removed for age and for
+number."""
 
 from __future__ import annotations
 

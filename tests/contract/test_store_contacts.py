@@ -1,4 +1,4 @@
-"""Who was heard last and to whom something went, on both databases."""
+"""The store knows when each agency was heard last, and to which of them mail went, on both databases."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a page keeps for the next one: for its session, for its time, few of each; and whichever process is asked, a preview
-is what was shown or is gone."""
+"""A page keeps things for the next one: for its session, for its time, few of each; and whichever process is asked, a
+preview is the one that was shown or has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much went each day and with whom, on both databases."""
+"""The store counts how much was exchanged each day and with which agencies, on both databases."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Many small changes of good envelopes (verification.md section 10, group 8, and G8): what the fast path takes the
-general path takes with the same meaning, and what the general path takes xmlsec takes."""
+"""Many small changes of good envelopes are tried (verification.md section 10, group 8, and G8): what the fast path takes
+the general path takes with the same meaning, and what the general path takes xmlsec takes."""
 
 from __future__ import annotations
 

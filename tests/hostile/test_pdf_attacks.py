@@ -1,5 +1,5 @@
-"""The published attacks on signatures inside PDFs: forged with the bytes of a good signature, or by its own signer. Each
-ends as a verdict that is not valid; none as an exception."""
+"""The published attacks on signatures inside PDFs are tried: forged with the bytes of a good signature, or by its own
+signer. Each ends as a verdict that is not valid; none as an exception."""
 
 from __future__ import annotations
 

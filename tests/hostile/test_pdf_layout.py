@@ -1,4 +1,5 @@
-"""The text of pages made to hurt: read in the process for it, in time, and the next good file is read as well."""
+"""Pages whose text is made to hurt a reader are read in the process for it, in time, and the next good file is read as
+well."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`gw:Terms` (verification.md W6a): what the writer makes both paths read alike, and whatever shape its owner gives it
-instead is refused by both, under one code. The rows are vectors too (section 10, groups 1 and 4)."""
+"""`gw:Terms` (verification.md W6a): both paths read alike what the writer makes, and both refuse any other shape that its
+owner gives it, under one code. The rows are vectors too (section 10, groups 1 and 4)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Signature wrapping: a good signature kept, the meaning changed around it (threats 19 to 26 and 95; verification.md
-section 10, group 4). Other verifiers say valid to some of these; the one place and the one shape decide here, as the
+"""Signature wrapping keeps a good signature and changes the meaning around it (threats 19 to 26 and 95; verification.md
+section 10, group 4). Other verifiers say valid to some of these files; the one place and the one shape decide here, as the
 vectors show (tests/vectors). In: a good file. Out: the file wrapped."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A document being written on its page: what the tests that issue one do alike."""
+"""Tests that issue a document take these steps on its page."""
 
 from __future__ import annotations
 

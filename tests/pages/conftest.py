@@ -1,4 +1,4 @@
-"""One Chromium for a process, one context and one site for a test, and a watch over every page."""
+"""A process has one Chromium, a test has one context and one site, and every page is watched."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Two persons at the pages who keep the codes and decide together: with accounts, with devices, with the role that
-decisions of trust need, and old enough in all of it. In: an open node. Out: the two, and what they type."""
+"""Two persons at the pages keep the codes and decide together: they have accounts, devices, the role that decisions of
+trust need, and are old enough in all of it. In: an open node. Out: the two, and the proofs that they type."""
 
 from __future__ import annotations
 

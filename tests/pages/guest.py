@@ -1,4 +1,5 @@
-"""A caller without a browser: what an attacker or a script sends, header by header. Keeps what a test gives it, no more."""
+"""This caller without a browser sends what an attacker or a script would, header by header. It keeps what a test gives it,
+no more."""
 
 from __future__ import annotations
 

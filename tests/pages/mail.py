@@ -1,4 +1,4 @@
-"""Mail from the province to the department, for tests of what the department does with it."""
+"""The province sends mail to the department, for tests of the department's work on it."""
 
 from __future__ import annotations
 

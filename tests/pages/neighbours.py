@@ -1,5 +1,5 @@
-"""Many agencies around the stage's three, for tests that need a day's mail: a longer cast, what an agency sends and answers
-as its document system would, PDFs that were signed in earnest, and a line to one agency that can be shut."""
+"""Many agencies stand around the stage's three, for tests that need a day's mail: a longer cast, letters and answers as an
+agency's document system would send them, PDFs that were signed in earnest, and a line to one agency that can be shut."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A town behind its real server, for the tests of the pages: its workers are at work, and for every role there is a person
-with an account, whom a browser may be."""
+"""A town works behind its real server, for the tests of the pages: its workers are at work, and for every role there is a
+person with an account, as whom a browser may sign in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every document of the demonstration has one word, wherever it is shown. Asked without a browser."""
+"""Every document of the demonstration has one word, wherever it is shown. The tests use no browser."""
 
 from __future__ import annotations
 

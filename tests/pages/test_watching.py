@@ -1,4 +1,5 @@
-"""What watches the pages sees: each kind of wrong that a page can do fails its test, and what a task costs is counted."""
+"""The watch over pages sees each kind of fault that a page can have and fails its test, and the cost of a task is
+counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words that stand for a state say what is so now, on every page that shows them. Asked without a browser."""
+"""The words that stand for a state say what is so now, on every page that shows them. The tests use no browser."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Accounts of the pages, for tests: a node with two agencies and an operator, persons who took up their accounts, and what
-they type. Signing in costs a thousandth of what it costs in earnest."""
+"""Tests of the pages use these accounts: a node with two agencies and an operator, persons who took up their accounts, and
+the forms that they fill in. Signing in costs a thousandth of its usual price."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Tables of cases in one test: every case is tried, every failure is reported, and the number of cases stands in the
-summary of the run. In place of a test function made anew for each row: a row costs a call, a test some milliseconds."""
+"""Tests try tables of cases with this fixture: every case is tried, every failure is reported, and the number of cases
+stands in the summary of the run. It is cheaper than a test function for each row: a row costs a call, a test some
+milliseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Two enrolled persons of a node that is set up, for tests that type commands: what each types unseen, line by line."""
+"""Tests that type commands use two enrolled persons of a node that is set up: this module gives the lines that each types
+unseen."""
 
 from __future__ import annotations
 

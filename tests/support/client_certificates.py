@@ -1,5 +1,5 @@
-"""Certificates with which programs show themselves in TLS, made by the tools' own authority, and the headers that TLS
-proxies write of them; the node that believes a proxy of the tests."""
+"""The tools' own authority makes certificates with which programs show themselves in TLS; this module also writes the
+headers that TLS proxies make of them, and opens a node that believes a proxy of the tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clocks that tests own: one stands still, jumps when told or slept on, and counts out ULIDs in order; others run too."""
+"""Tests own these clocks: one stands still, jumps when told or slept on, and counts out ULIDs in order; others run too."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""An axis whose line a test cuts: what it is asked then fails as a broken line does, before anything is handed over or
-after. Everything else goes through to the real one."""
+"""A test cuts the line of an axis with this wrapper: a call then fails as on a broken line, before anything is handed over
+or after. Every other call goes through to the real axis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL database of its own for each test, on the server that the environment names; made from a migrated
+"""Each test gets a PostgreSQL database of its own, on the server that the environment names; it is made from a migrated
 template, because that takes a tenth of the time of migrating each."""
 
 from __future__ import annotations

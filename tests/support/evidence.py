@@ -1,5 +1,5 @@
-"""A document sent, received, registered, sealed and stamped, and the packs that both sides make of it; and what a court
-would bring to check them. Made once per process: tests change copies of the bytes."""
+"""A document is sent, received, registered, sealed and stamped, and both sides make their packs of it; the trust folder
+with which a court would check them is there as well. This is done once per process: tests change copies of the bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A wrapper around one port that fails while a test says so: the only fake there is. And a truly broken database."""
+"""A wrapper around one port fails while a test says so; it is the only fake in the tests. This module also breaks a
+database in earnest."""
 
 from __future__ import annotations
 

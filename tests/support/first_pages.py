@@ -1,4 +1,4 @@
-"""A lead file that says which document it is, for drafts that say the same or something else."""
+"""This module prints a lead file that says which document it is, for drafts that say the same or something else."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The fixtures that tests of any folder ask for: a town, its API, a store on a migrated database, a clock and threads.
-What a town is stands in `town.builder`; here is only what pytest has to know."""
+"""Tests of any folder use these fixtures: a town, its API, a store on a migrated database, a clock and threads.
+`town.builder` describes a town; this module has only the parts that pytest has to know."""
 
 from __future__ import annotations
 

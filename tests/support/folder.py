@@ -1,4 +1,5 @@
-"""A hot folder beside a town: what a document system lays and finds there, on a count of seconds that the test owns."""
+"""Tests act on a hot folder beside a town: they put files there and read files, as a document system does, on a count of
+seconds that the test owns."""
 
 from __future__ import annotations
 

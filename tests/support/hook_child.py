@@ -1,5 +1,5 @@
-"""A node in a process of its own that makes events and pushes them to its webhooks, for tests that kill it. In: its
-folder, and the number of events. Says on stdout when the last is committed; its workers go on until it is killed."""
+"""A node in a process of its own makes events and pushes them to its webhooks, for tests that kill it. In: its folder, and
+the number of events. It says on stdout when the last is committed; its workers go on until it is killed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A program of an agency that receives webhooks: a real server that behaves as a test wants, and judges what it gets by
-the public text of Standard Webhooks alone. And the hand that steps the node's worker on the test's clock."""
+"""A program of an agency receives webhooks: a real server that behaves as a test wants, and judges its calls by the public
+text of Standard Webhooks alone. `Hooked` steps the node's worker on the test's clock."""
 
 from __future__ import annotations
 

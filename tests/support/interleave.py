@@ -1,5 +1,5 @@
-"""Every order in which workers' named steps can happen, each worker keeping its own order. A small cousin of the
-isolation tests of PostgreSQL: the test says what each step does and plays one order after another."""
+"""This module lists every order in which workers' named steps can happen, each worker keeping its own order. It is a small
+cousin of the isolation tests of PostgreSQL: the test says what each step does and plays one order after another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hub that answers what a test tells it to, for each operation, and counts its calls."""
+"""This hub gives the answers that a test chooses for each operation, and counts its calls."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What takes long to set up and is only copied afterwards is made once for a whole run of tests: by the process that asks
-first, while the others wait for it."""
+"""Folders that take long to set up and are only copied afterwards are made once for a whole run of tests: by the process
+that asks first, while the others wait for it."""
 
 from __future__ import annotations
 

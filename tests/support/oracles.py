@@ -1,5 +1,5 @@
-"""Other people's opinions of a file: lxml's canonical form, and the verdicts of xmlsec and signxml. Used only to
-judge what ours wrote or accepted; nothing here shares code with the gateway."""
+"""Other libraries judge a file here: lxml gives the canonical form, xmlsec and signxml give verdicts. Tests use them only
+to judge what ours wrote or accepted; this module shares no code with the gateway."""
 
 from __future__ import annotations
 

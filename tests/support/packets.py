@@ -1,5 +1,5 @@
-"""What tests say on the wire and to the node: drafts, models of packets between the demonstration's agencies, and
-receipts that are true unless a field is changed. A town signs, sends and delivers them."""
+"""Tests build drafts, models of packets between the demonstration's agencies, and receipts that are true unless a field is
+changed. A town signs, sends and delivers them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Keys under a passphrase at no cost, for tests that make or open many backups. What a passphrase costs is the library's
-affair, and `tests/unit/trust/test_sealed_files.py` pays it."""
+"""Tests that make or open many backups use keys under a passphrase that costs nothing.
+`tests/unit/trust/test_sealed_files.py` pays the real price of a passphrase, which is the library's affair."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Every pattern of a program, with the ways in which it is asked, and texts made to wear it out. In: packages that can be
-imported. Out: patterns by where they stand; for each of their repeats what comes before it and what it eats."""
+"""This module finds every pattern of a program, with the ways in which it is used, and makes texts that could wear it out.
+In: packages that can be imported. Out: patterns by their place in the source; for each of their repeats the text before it
+and the text that it eats."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Proofs that something is in the log, from what they are judged by: all leaf hashes in memory, or a store. In: leaves or a
-store, places, sizes. Out: hashes."""
+"""Tests prove that something is in the log, from all leaf hashes in memory or from a store. In: leaves or a store, places,
+sizes. Out: hashes."""
 
 from __future__ import annotations
 

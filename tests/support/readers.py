@@ -1,6 +1,7 @@
-"""The readers of native files (F13), held together: what one says of any bytes, the others must say, to the last field: the
-stream of expat, and beside the tree of libxml2 the reader tag by tag and the pattern of what our own writer makes.
-Compared before the digests are judged, so that an unsigned file is compared as well."""
+"""This module holds the readers of native files (F13) against each other: whatever one says of any bytes, the others
+must say, to the last field. They are the stream of expat, and beside the tree of libxml2 the reader tag by tag and the
+pattern of what our own writer makes. They are compared before the digests are judged, so that an unsigned file is
+compared as well."""
 
 from __future__ import annotations
 

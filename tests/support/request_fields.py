@@ -1,5 +1,6 @@
-"""What programs and people write into a document or a status, as strategies: a good one in which some fields are blank,
-odd, at their limit, over it, or anything at all. In JSON's own types, so that every door can be given the same."""
+"""These strategies draw the fields that programs and people write into a document or a status: a good one in which some
+fields are blank, odd, at their limit, over it, or anything at all. They draw JSON's own types, so that every door can be
+given the same."""
 
 from __future__ import annotations
 

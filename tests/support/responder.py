@@ -1,5 +1,5 @@
-"""A certificate authority's web server on loopback: OCSP and revocation lists, as told, good or hostile. In: what to answer
-next. Out: its address, and every request that came."""
+"""A certificate authority's web server on loopback gives OCSP answers and revocation lists, as told, good or hostile. In:
+what to answer next. Out: its address, and every request that it received."""
 
 from __future__ import annotations
 

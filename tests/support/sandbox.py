@@ -1,5 +1,5 @@
-"""A sandbox at work in a thread of its own, so that many tests of one module share it; and copies of it that are broken on
-purpose: a proxy that passes every call on and spoils what its breakage says."""
+"""A sandbox works in a thread of its own, so that many tests of one module share it. Copies of it are broken on purpose: a
+proxy passes every call on and spoils what its breakage says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A secret that came to a node, and whether any of it can still be read on its disk."""
+"""Tests bring a secret to a node, and look whether any of it can still be read on its disk."""
 
 from __future__ import annotations
 

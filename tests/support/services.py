@@ -1,5 +1,5 @@
-"""The services that tests find in the environment, and what happens when one is missing: in CI the test fails, elsewhere
-it is skipped and says why."""
+"""Tests find the services that they need in the environment. Where one is missing, the test fails in CI; elsewhere it is
+skipped and says why."""
 
 from __future__ import annotations
 

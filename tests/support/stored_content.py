@@ -1,4 +1,4 @@
-"""Content wherever it lies, in a row or in a file: read, changed or taken away past the program."""
+"""Tests read, change or remove content past the program, wherever it lies: in a row or in a file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Strategies for any envelope that the wire can carry, and for files to put in it. What they draw, `build.write` must
-take and the reader must give back unchanged."""
+"""These strategies draw any envelope that the wire can carry, and files to put in it. `build.write` must take every one of
+them, and the reader must give it back unchanged."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A line between a program and a service that tests can cut: at once, after so many bytes in a direction, or stalled
-without a word. Counts the bytes of each direction, over all connections. In: the service's address. Out: an address to
-use instead of it."""
+"""Tests can cut the line between a program and a service with this proxy: at once, after so many bytes in a direction, or
+stalled without a word. It counts the bytes of each direction, over all connections. In: the service's address. Out: an
+address to use instead of it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Brings a test's vhost to the topology of the axis, as its administrator does with `gateway axis apply`. In: a broker and
 which node hosts which codes. Out: queues, rights and bindings in force, and a user with a password per node. A change of
-hosts is brought about the same way. What it should be is worked out by the program's own code."""
+hosts is brought about the same way. The program's own code works out what the topology should be."""
 
 from __future__ import annotations
 

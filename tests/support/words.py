@@ -1,4 +1,4 @@
-"""Every entry of the catalogues as it stands there, for tests that look at all of them."""
+"""Tests that look at all words of the program read every entry of the catalogues here."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Work counted in place of time: how many steps a reader of text takes, the same on every machine. In: modules whose
-patterns, normal forms and lines are to be counted. Out: a number. Patterns are run a second time by a backtracking engine
-of our own, which keeps to the parse tree of the standard library and so goes the ways that its engine goes."""
+"""Tests count work in place of time: how many steps a reader of text takes, which is the same on every machine. In: modules
+whose patterns, normal forms and lines are to be counted. Out: a number. Patterns are run a second time by a backtracking
+engine of our own, which keeps to the parse tree of the standard library and so goes the ways that its engine goes."""
 
 from __future__ import annotations
 

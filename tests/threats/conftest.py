@@ -1,4 +1,4 @@
-"""One node per door for the whole run of a worker: what a threat leaves behind would be met by the next one."""
+"""Every worker of a run opens one node per door: what a threat leaves behind would be met by the next one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The doors that a threat is tried at, each in one way: `deliver(bytes)` brings them in and says what became of them.
-After every delivery the same is asked of the node: it still works, the next good packet goes its whole way through the
-same door, nothing lies half-way, and memory stays bounded."""
+"""A threat is tried at these doors, each in one way: `deliver(bytes)` brings the bytes in and says what became of them.
+After every delivery the same is asked of the node: it still works, the next good packet goes its whole way through the same
+door, no file is left half-way, and memory stays bounded."""
 
 from __future__ import annotations
 

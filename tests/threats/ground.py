@@ -1,6 +1,6 @@
-"""The ground that threats are tried on: a node that hosts one receiving agency, and the sending agency's node beside it
-on the same axis, as a pair of hands that may publish anything and sees what is answered. In: a folder and an axis. Out:
-a `Ground`. The keys are those of the tests' own authority, so that any file of `envelopes` and `forge` is good here."""
+"""Threats are tried on this ground: a node that hosts one receiving agency, and the sending agency's node beside it on the
+same axis, as a pair of hands that may publish anything and sees the answers. In: a folder and an axis. Out: a `Ground`. The
+keys are those of the tests' own authority, so that any file of `envelopes` and `forge` is good here."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The table of threats: what the list promises, and what the tests found. In: `threats.toml`, and what a run of the tests
-said. Out: one line per number, with the doors that were tried, the outcomes, and whether that is enough. Pure."""
+"""The table of threats compares what the list promises with what the tests found. In: `threats.toml`, and the results of
+a run of the tests. Out: one line per number, with the doors that were tried, the outcomes, and whether that is enough.
+Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the nodes of towns are connected by, as changes of their settings: a broker, two axes in folders, or three axes that
-are each handed another form: a folder, a simulated national axis and a simulated provincial service. A single hub changes
-them by itself (`vxp`, `lgsp`)."""
+"""These changes of settings connect the nodes of towns: by a broker, by two axes in folders, or by three axes that are each
+handed another form: a folder, a simulated national axis and a simulated provincial service. `vxp` and `lgsp` make the
+changes for a single hub."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""How a town is called: its API with one key for each agency and calls in a line, the compatibility door of document
-systems, its whole application with the workers at work, and a bare socket."""
+"""Tests call a town through these doors: its API with one key for each agency and calls in a line, the compatibility door
+of document systems, its whole application with the workers at work, and a bare socket."""
 
 from __future__ import annotations
 

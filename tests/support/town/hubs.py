@@ -1,5 +1,6 @@
-"""Simulated axes of others at work: in this process on a clock that the test owns, or as a process of its own; and the axis
-of a node alone that is on one. `vxp` and `lgsp` say who is on each and what a node's settings are."""
+"""Simulated axes of others work in this process on a clock that the test owns, or in a process of their own; this module
+also opens the axis of a node alone on one of them. `vxp` and `lgsp` say which systems are on each and what a node's
+settings are."""
 
 from __future__ import annotations
 

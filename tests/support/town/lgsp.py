@@ -1,4 +1,5 @@
-"""A simulated provincial service: who is on it with which id and key, and the settings of a node that is."""
+"""A simulated provincial service: this module says which agencies are on it with which id and key, and makes the settings
+of a node on it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The content of a town when a test begins: agencies that are ready to work, persons who took up their accounts, the story
-of the demonstration, or its desks. In: settings of a node not set up yet. Out: the persons with accounts."""
+"""This module fills a town before a test begins: with agencies that are ready to work, with persons who took up their
+accounts, with the story of the demonstration, or with its desks. In: settings of a node not set up yet. Out: the persons
+with accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulated national axis: its agencies by system, and the settings of a node on it."""
+"""A simulated national axis: this module lists its agencies by system, and makes the settings of a node on it."""
 
 from __future__ import annotations
 
