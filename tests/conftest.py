@@ -1,4 +1,4 @@
-"""What any test may ask for, and the watch over what all of them log."""
+"""The fixtures that any test may use, and the watch over the logs of all tests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def no_secret_in_the_log() -> Iterator[None]:
-    """Fails the test during which a secret was logged."""
+    """Fail the test during which a secret was logged."""
     leaks.listen()
     yield
     leaked = leaks.WATCH.leaks()
@@ -52,21 +52,22 @@ def keys_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def broker() -> Iterator[Broker]:
-    """A vhost of its own on a real RabbitMQ."""
+    """Yield a vhost of its own on a real RabbitMQ."""
     with fresh_vhost() as vhost:
         yield vhost
 
 
 @pytest.fixture
 async def postgres_url() -> AsyncIterator[str]:
-    """A real, empty PostgreSQL database."""
+    """Yield the address of a new, empty PostgreSQL database."""
     async with fresh_database() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def postgres_template() -> Iterator[str]:
-    """One database with our schema for the whole session; its own loop, because sessions outlive the tests' loops."""
+    """Make one database with our schema for the whole session; in its own loop, because sessions outlive the tests'
+    loops."""
     with asyncio.Runner() as runner:
         making = migrated_template()
         yield runner.run(making.__aenter__())
@@ -75,6 +76,6 @@ def postgres_template() -> Iterator[str]:
 
 @pytest.fixture
 async def migrated_postgres_url(postgres_template: str) -> AsyncIterator[str]:
-    """A real PostgreSQL database with our schema and nothing in it."""
+    """Yield the address of a new PostgreSQL database with our schema and no rows."""
     async with fresh_database(postgres_template) as url:
         yield url

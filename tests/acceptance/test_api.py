@@ -1,5 +1,5 @@
-"""Two agencies exchange a document through the API of a running node: real workers, a real axis, a real database. Told
-in the words of the document systems that call."""
+"""Two agencies exchange a document through the API of a running node: real workers, a real axis, a real database. The tests
+speak in the words of the document systems that call."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class System:
             return answer.status, json.loads(raw) if answer.content_type.endswith("json") else None, raw
 
     async def hears(self, kind: str, **data: str) -> dict[str, Any]:
-        """The next event of that kind with that data, as the feed brings it."""
+        """Wait for the next event of that kind with that data, as the feed brings it."""
 
         async def next_event() -> dict[str, Any]:
             _, feed, _ = await self.call("GET", f"/events?after={self.last_event}&wait=20&limit=1")

@@ -1,5 +1,5 @@
-"""Client certificates proved in real TLS: a front that ends it as a proxy does, the Python client through it, and what a
-client that writes the header himself gains by it (threats.md 144)."""
+"""Client certificates are proved in real TLS: by a front that ends it as a proxy does, and by the Python client through it;
+a client that writes the header itself gains nothing by it (threats.md 144)."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ async def in_a_thread(act: Callable[[], T]) -> T:
 
 @asynccontextmanager
 async def fronted(door: Door, folder: Path, *, in_nginx_s_form: bool = False) -> AsyncIterator[Stage]:
-    """Ends TLS before the node: asks for a certificate of our authority, takes none too, and writes what it proved in place
-    of whatever the caller wrote."""
+    """Run a front that ends TLS before the node: it asks for a certificate of our authority, accepts callers without one,
+    and replaces the header that the caller wrote by what the certificate proved."""
     node = f"http://{door.client.server.host}:{door.client.server.port}"
     ca, key = tls_servers.make_certificate(folder, "front", tls_servers.in_days(300))
     (folder / "programs.pem").write_bytes(made.pem(made.authority()))

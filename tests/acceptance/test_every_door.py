@@ -107,7 +107,7 @@ async def test_what_any_door_accepts_is_admitted_and_every_accepted_status_reach
 
 
 async def _statuses(office: Office, arrived: list[IncomingDocument]) -> None:
-    """One status about each, over the API and through what command line and pages call."""
+    """Send one status about each document, over the API and through what command line and pages call."""
     codes_sent: dict[str, str] = {}
     for n, (document, raw) in enumerate(
         zip(arrived, _drawn(request_fields.statuses(), len(arrived)), strict=True)

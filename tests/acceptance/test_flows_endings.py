@@ -34,7 +34,7 @@ FILES = (("van-ban.pdf", PDF),)
 
 
 async def next_is_handled(town: Town) -> None:
-    """A good packet after the bad one."""
+    """Check that a good packet after the bad one is handled."""
     count_before = len(await town.incoming())
     row = await town.brought(town.forge(document("999"), FILES))
     assert row.state == "done", row.reason
@@ -229,7 +229,7 @@ def no_signature(town: Town) -> Packet:
 
 
 def own_words_of_another(town: Town) -> Packet:
-    """The commune signs as the department."""
+    """Forge a document in the department's name, signed with the commune's key."""
     return town.forge(document(), FILES, signer=town.node.keys.signer(COMMUNE, town.clock.now()))
 
 

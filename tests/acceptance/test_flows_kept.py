@@ -1,5 +1,5 @@
-"""State after all flows: every file of every document readable and equal by digest, no blob without an owner after the
-sweeper, events numbered densely with every act among them."""
+"""After all flows every file of every document is readable and equal by digest, no blob is without an owner after the
+sweeper, and events are numbered densely with every act among them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILES = (("van-ban.pdf", PDF), ("phu-luc.pdf", pdf(3)))
 
 
 async def everything(town: Town) -> None:
-    """One of each ending."""
+    """Bring a town to one document of each ending."""
     sent = await town.send("15", PROVINCE, COMMUNE, files=FILES)
     draft = await town.send("16", send=False)
     cancelled = await town.send("17")
@@ -53,7 +53,7 @@ async def everything(town: Town) -> None:
 
 
 def indented(raw: bytes) -> bytes:
-    """Laid out by another system: a line and an indent before each element outside the Signature."""
+    """Lay a file out as another system does: a line and an indent before each element outside the Signature."""
     head, signature, tail = forging.split(raw)
     return laid_out(head) + signature + laid_out(tail)
 

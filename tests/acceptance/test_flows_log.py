@@ -38,7 +38,7 @@ class Stamper:
 
 
 def signature_of(packet: Packet) -> str:
-    """SHA-256 of the bytes of SignatureValue, by a reader that is not ours."""
+    """Return the SHA-256 of the bytes of SignatureValue, by a reader that is not ours."""
     value = ElementTree.fromstring(packet.raw).find(f".//{DS}SignatureValue")
     assert value is not None
     assert value.text is not None
@@ -53,7 +53,7 @@ async def sealed(town: Town) -> PublishedSeal:
 
 
 async def leaves_of_kind(town: Town, code: str, kind: str) -> list[tuple[int, dict[str, object]]]:
-    """Index and data of the leaves of that kind of an agency, each proved into the newest seal."""
+    """Return index and data of the leaves of that kind of an agency, each proved into the newest seal."""
     log_seal = (await log_reading.seal_numbered(town.node.store)).signed.seal
     agency = await town.agency(code)
     numbered = []

@@ -51,7 +51,8 @@ async def say(
     note: str = "Ghi chú",
     **wrong: Any,
 ) -> InboxPacket:
-    """A status of `by` about what the department sent, with a receipt that is true but for `wrong`."""
+    """Bring in a status of `by` about the document that the department sent, with a receipt that is true but for
+    `wrong`."""
     model = status_about(
         code,
         about_id or sent.document_id,

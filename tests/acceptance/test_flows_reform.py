@@ -39,7 +39,7 @@ def today(town: Town) -> date:
 
 
 async def reformed(town: Town, both: tuple[Someone, Someone], kind: ReformKind, **more: Any) -> Reform:
-    """Approved today, in effect in five days."""
+    """Propose a reform and approve it today, to be in effect in five days."""
     services = town.node.deciding
     fields: dict[str, Any] = {
         "decision": DecidingDocument(number="12/QĐ-UBND", issued_on=today(town), issuer="UBND tỉnh"),
@@ -55,7 +55,7 @@ async def reformed(town: Town, both: tuple[Someone, Someone], kind: ReformKind, 
 
 
 async def at_home(town: Town, both: tuple[Someone, Someone], code: str) -> None:
-    """This node speaks for the new agency: hosted, with a key, bound by two people."""
+    """Host the new agency on this node, with a key and a certificate that two people bound to it."""
     agency = HostedAgency(
         id=town.clock.new_id("agy_"), code=code, name="Sở Hợp nhất", numbering=NumberingMode.B
     )
@@ -66,7 +66,7 @@ async def at_home(town: Town, both: tuple[Someone, Someone], code: str) -> None:
 
 
 async def waiting(town: Town, number: str, *to: str) -> OutgoingDocument:
-    """Signed and in the outbox, not gone yet."""
+    """Sign a document and leave it in the outbox."""
     document = await town.send(number, *to, sender=PROVINCE, issued_on=today(town))
     await town.pack()
     return document

@@ -1,4 +1,4 @@
-"""Revocation on the way in (K4): what is known when a packet arrives decides, what is heard later is never lost. A real
+"""Revocation on the way in (K4): the answers known when a packet arrives decide, and a later answer is never lost. A real
 authority on loopback answers, the node asks it by its own loop, stepped by hand."""
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Stage:
         self.town, self.authority, self.responder = town, authority, responder
 
     async def turn(self) -> None:
-        """The loop as often as it has something to do."""
+        """Run the loop until it has nothing to do."""
         while await self.town.node.asking.step():
             pass
 
@@ -91,7 +91,7 @@ class Stage:
         await self.turn()
 
     async def falls_silent(self, since: timedelta) -> None:
-        """It answered once, and has not for so long."""
+        """Let the authority answer once more, then take it down and move time on by `since`."""
         await self.turn()
         self.authority.is_up = False
         await self.advance(since)

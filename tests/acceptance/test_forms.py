@@ -55,7 +55,7 @@ class OnThree:
         await self.town.carry()
 
     def at_hub(self, axis: vxp.Axis | lgsp.Axis, receiver: str, kind: str = "edoc") -> list[bytes]:
-        """The files that lie there for one receiver, oldest first."""
+        """Return the files that lie at the hub for one receiver, oldest first."""
         ids = [row[0] for row in reversed(axis.hub.summary()) if (row[1], row[3]) == (kind, receiver)]
         return [axis.hub._path(id).read_bytes() for id in ids]
 
@@ -63,7 +63,7 @@ class OnThree:
 async def opened(
     stack: AsyncExitStack, folder: Path, clock: ManualClock | None = None, **options: Any
 ) -> OnThree:
-    """The same folder again has what was there."""
+    """Open a node on three axes; on the same folder it finds what an earlier one left there."""
     time = clock or ManualClock()
     both_hubs = await stack.enter_async_context(hubs(folder, time.now, **options))
     town = await stack.enter_async_context(node.opened(folder / "node", time, change=both_hubs.change))

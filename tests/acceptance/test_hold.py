@@ -76,7 +76,7 @@ def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def head(town: Town, *roles: Role) -> SignedIn:
-    """A person who has just signed in; how that is proved is no affair of the hold."""
+    """Return a person who has just signed in; the proof of that does not concern the hold."""
     now = town.clock.now()
     person = Person(
         id="prs_1",
@@ -96,13 +96,13 @@ def plain_places(town: Town, raw: bytes = SECRET) -> list[str]:
 
 
 async def seal_only(town: Town) -> Hold:
-    """The one document that came, by a clerk."""
+    """Seal the one document that arrived, as a clerk."""
     arrived, scope = await town.only(), await town.scope(PROVINCE)
     return await seal.document(town.node.inn, town.node.hold, scope, arrived.id, "Có dấu mật")
 
 
 async def sealed(town: Town) -> Hold:
-    """The document of a packet that came, sealed by a clerk."""
+    """Bring in a secret document and seal it, as a clerk."""
     await deliver_secret(town)
     return await seal_only(town)
 
@@ -717,7 +717,7 @@ async def test_at_the_terminal_a_declared_secret_touches_no_disk_and_a_stamp_is_
 
 
 def files_written(town: Town) -> set[tuple[Path, int]]:
-    """Every file and folder of the content, with when it was last written: making and removing a file shows."""
+    """List every file and folder of the content, with when it was last written: making and removing a file shows."""
     content = town.node.settings.node.data_dir / "content"
     return {(path, path.stat().st_mtime_ns) for path in (content, *content.rglob("*")) if path.exists()}
 

@@ -1,6 +1,6 @@
-"""A node whose workers sleep misses nothing: what another process writes, what a time brings, what a clock that jumps makes
-due, and what the one look that wakes them cannot tell of. Real loops; from one look to the next it is long here, so that
-what is found in time was told of, and not come upon."""
+"""A node whose workers sleep misses nothing: it does work that another process writes, that falls due with time, that a
+jump of the clock makes due, and that the one look that wakes the workers cannot see. The loops are real; they look rarely
+here, so that work done in time was announced, and not come upon."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Pair:
 
 @asynccontextmanager
 async def asleep(folder: Path, look_s: float = LOOK_S) -> AsyncIterator[Pair]:
-    """Entered when every loop has turned."""
+    """Open a pair of nodes; the block begins when every loop has turned."""
 
     def rarely(settings: Settings) -> Settings:
         return replace(settings, workers=replace(settings.workers, poll_s=look_s))

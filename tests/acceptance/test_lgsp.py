@@ -43,7 +43,7 @@ async def opened(
     set_up: Callable[[Settings, lgsp.Axis, Path], Settings] | None = None,
     **options: object,
 ) -> OnLgsp:
-    """A node on a service of its own; `set_up` changes more than where that is."""
+    """Open a node on a service of its own; `set_up` replaces the usual settings of the axis."""
     clock = ManualClock()
     more = {} if hub is None else {"hub": hub}
     axis = await stack.enter_async_context(lgsp.of_agencies(folder / "hub", CODES, now=clock.now, **more))
@@ -212,7 +212,7 @@ async def test_a_wrong_key_stops_its_own_agency_alone(on_lgsp: OnLgsp) -> None:
 def on_two(
     settings: Settings, single: Settings, folder: Path, *routes: RouteSettings, away_s: int = 30
 ) -> Settings:
-    """The service first, and a folder beside it."""
+    """Return settings of a node on two axes: the service first, then a folder."""
     axes = (
         NamedAxis(name="province", parts={"axis": single.axis, "lgsp": single.lgsp}, away_s=away_s),
         NamedAxis(name="other", parts={"axis": AxisSettings(folder=folder, vouches="all")}, away_s=away_s),

@@ -87,7 +87,7 @@ async def test_switched_on_it_writes_the_lists_of_everything(
 
 
 async def lists_of(office: Office) -> int:
-    """Every document that has a line of its own."""
+    """Count every document that has a line of its own."""
     async with office.store.reading() as tx:
         sent = [
             from_json(OutgoingDocument, row.body) for row in await tx.rows(OutgoingRow, select(OutgoingRow))

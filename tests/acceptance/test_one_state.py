@@ -1,4 +1,4 @@
-"""Sender and receiver come to one state, whatever is said, however fast and in whichever order it arrives."""
+"""Sender and receiver come to one state, whatever they say, however fast and in whichever order it arrives."""
 
 from __future__ import annotations
 

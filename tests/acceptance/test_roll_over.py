@@ -40,7 +40,7 @@ FILES = (("van-ban.pdf", PDF),)
 
 
 async def two_deciders(town: Town) -> tuple[Someone, Someone]:
-    """In the place of those who set the stage; old enough to decide."""
+    """Add two deciders in place of those who set the stage, old enough to decide."""
     services = town.node.deciding
     async with services.decisions.read() as view:
         for person in await view.people.all():
@@ -51,7 +51,7 @@ async def two_deciders(town: Town) -> tuple[Someone, Someone]:
 
 
 def issued(town: Town, code: str, key_id: str) -> bytes:
-    """The authority's certificate for a key of an agency, beside the key; in DER."""
+    """Issue the authority's certificate for an agency's key, store it beside the key, and return it in DER."""
     authority = Authority.load(town.node.settings.node.data_dir / "authority")
     request = town.node.keys.request(code, key_id, "Demo")
     certificate = authority.issue_for_request(request, town.clock.now())
@@ -79,7 +79,7 @@ async def bound_by_two(
 
 
 def signer_of(town: Town, code: str, der: bytes) -> EnvelopeSigner:
-    """The very key of that certificate."""
+    """Return a signer with the key that belongs to this certificate."""
     (entry,) = [key_entry for key_entry in town.node.keys.entries(code) if key_entry.certificate_der == der]
     key = town.node.keys._load_key(code, entry.key_id)
     return FileSigner(code, key, x509.load_der_x509_certificate(der))
@@ -89,7 +89,7 @@ _numbers = iter(range(100, 1000))
 
 
 async def sent_by(town: Town, code: str, signer: EnvelopeSigner, **more: Any) -> InboxPacket:
-    """A document in the name of that agency, signed with that key, and what became of it."""
+    """Bring in a document in the agency's name, signed by `signer`, and return its inbox row."""
     number = str(next(_numbers))
     packet = town.forge(document(number, FILES, sender=code), FILES, signer=signer, **more)
     return await town.brought(packet)

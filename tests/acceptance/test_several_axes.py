@@ -1,5 +1,5 @@
-"""A node on two axes: mail takes the way of its route, goes over to the next axis or waits when one is away, and never
-goes by two when one was decided. Copies that come by both are one document."""
+"""A node on two axes: mail takes the way of its route, goes over to the next axis or waits when one is away, and never goes
+by two when one was decided. Copies that arrive by both are one document."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Town]:
 
 @pytest.fixture
 async def bold(tmp_path: Path) -> AsyncIterator[Town]:
-    """Its route allows to send by the next axis what the first may have."""
+    """Open a town whose route allows to send by the next axis what the first may have."""
     async with opened(tmp_path / "node", change=on_two(tmp_path, unsure="next")) as new_town:
         yield new_town
 
@@ -69,7 +69,7 @@ async def came_by(town: Town, code: str) -> list[tuple[str, ...]]:
 
 
 async def abandoned(town: Town) -> None:
-    """A courier claims what is due and dies, whatever it did before."""
+    """Claim what is due as a courier that dies at once, and let its lease run out."""
     await town.node.store.claim_outbox(50, LEASE_S)
     town.clock.advance(timedelta(seconds=LEASE_S + 1))
 

@@ -69,7 +69,7 @@ class CommandContext:
         return command.out
 
     async def clerk(self, code: str) -> str:
-        """The session of a clerk of that agency."""
+        """Add a clerk of that agency and return the token of a new session."""
         services, agency = self.node.accounts, self.site.agencies[code]
         post = accounts.post(PostRole.CLERK, agency)
         someone = await accounts.someone(services, accounts.MACHINE, f"clerk-{code.lower()}", post)
@@ -78,7 +78,7 @@ class CommandContext:
 
 @asynccontextmanager
 async def contexts(folder: Path) -> AsyncIterator[dict[str, CommandContext]]:
-    """Two nodes, each with its own database, keys and workers; the axis is all that they share."""
+    """Open two nodes, each with its own database, keys and workers; the axis is all that they share."""
     plan = Plan(n=1, kills=0, seed=1)
     async with prepared(plan, folder) as ground, AsyncExitStack() as stack:
         sites = await stage.prepare(ground)

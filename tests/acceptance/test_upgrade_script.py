@@ -1,5 +1,5 @@
-"""The upgrade stops for what it broke, and for nothing that was broken before. The program on both sides is a stand-in that
-prints what a doctor would: the script is what is tried."""
+"""The upgrade stops for a fault that it caused, and for no fault that was there before. The program on both sides is a
+stand-in that prints what a doctor would: the tests try the script."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FINE = {"check": "axis", "level": "green", "says": "fine"}
 
 
 def version(prefix: Path, name: str, checks: list[dict[str, str]] | str) -> None:
-    """An installed version whose doctor says this."""
+    """Write an installed version whose doctor prints these checks."""
     programs = prefix / name / "bin"
     programs.mkdir(parents=True)
     report = checks if isinstance(checks, str) else json.dumps({"level": "-", "checks": checks})

@@ -62,7 +62,7 @@ class OnHub:
         await self.client.look()
 
     async def sent_past_a_kill(self, at: str, number: str) -> OutgoingDocument:
-        """A document for the province, whose node dies at the first such write of the ledger."""
+        """Send a document to the province from a node that dies at the first call of `at` on its ledger."""
         ledger, killed = self.client._ledger, list[int]()
         real: Callable[..., Any] = getattr(ledger, at)
 
@@ -104,7 +104,7 @@ async def opened(
     folder: Path,
     settings_of: Callable[[vxp.Axis], Change] = lambda axis: axis.connect(SYSTEM),
 ) -> OnVxp:
-    """A node on a hub of its own, set up as `made` says."""
+    """Open a node on a hub of its own, with the settings that `settings_of` makes."""
     clock = ManualClock()
     axis = await stack.enter_async_context(vxp.simulator(folder / "hub", {SYSTEM: CODES}, now=clock.now))
     town = await stack.enter_async_context(node.opened(folder / "node", clock, change=settings_of(axis)))
@@ -279,7 +279,7 @@ class TwoNodes:
             self.clock.advance(600)
 
     async def wait_for_all(self, at_work: Callable[[int], AbstractContextManager[object]]) -> None:
-        """Rounds under a hub of its own each, until each document was taken in there."""
+        """Run rounds, each inside `at_work` with its number, until every document was accepted by its receivers."""
         sent = [await self.north.send(str(40 + n), PROVINCE, COMMUNE) for n in range(4)]
         back = await self.south.send("60", DEPARTMENT, sender=PROVINCE)
         accepted: set[str] = set()
@@ -344,7 +344,7 @@ async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> Non
 
 
 async def passes_in_little_memory(axis: RestAxis, folder: Path) -> None:
-    """G8: neither a file in one base64 string nor a list of 111,000 lies in memory whole."""
+    """Check that neither a file in one base64 string nor a list of 111,000 lies in memory whole (G8)."""
     await axis.host(["Z92"])
     large = enveloped_file(folder / "large.edxml", 60 * 1024 * 1024)
     agencies: list[None] = []
@@ -373,7 +373,7 @@ async def test_sixty_megabytes_and_a_country_of_agencies_pass_in_little_memory(t
 
 
 def enveloped_file(path: Path, size: int) -> Parcel:
-    """An unsigned envelope with one file of that size."""
+    """Write an unsigned envelope with one file of that size, and return its parcel."""
     attachment = Attachment(content_id="cid:1", attachment_name="lon.pdf", content_type="application/pdf")
     model = replace(
         node.document("900", (), sender="Z91.07", to=("Z92",)),

@@ -30,7 +30,7 @@ class OnOddHub:
     hub: OddHub
 
     async def brings(self, *listed_files: tuple[str, bytes], **more: object) -> None:
-        """These files, each under an id, from the department as the hub says it; all the way in."""
+        """Put these files on the hub, each under an id and listed as from the department, and carry them all the way in."""
         self.hub.gives(dict(listed_files))
         listed = {"from": DEPARTMENT, "to": PROVINCE} | more
         self.hub.lists("getReceivedEdocList", *(row(id, **listed) for id, _ in listed_files))
@@ -136,7 +136,7 @@ async def test_threat_136_a_file_for_others_is_shown_to_nobody_as_a_document(odd
 
 
 def on_both(folder: Path, axis: vxp.Axis, **rule: str) -> Callable[[Settings], Settings]:
-    """The hub first, then a folder."""
+    """Return a change of settings that puts the hub first and a folder second."""
 
     def change(settings: Settings) -> Settings:
         single = axis.connect(SYSTEM)(settings)

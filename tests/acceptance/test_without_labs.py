@@ -43,7 +43,8 @@ print(sorted(name for name in sys.modules if name.startswith("gateway_labs")))
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with all that is installed here but the laboratory and its library."""
+    """Build an environment with all packages that are installed here but the laboratory and its library; return its
+    interpreter."""
     folder = tmp_path_factory.mktemp("product") / "venv"
     venv.create(folder, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -99,7 +100,7 @@ async def offices(python: Path, tmp_path: Path) -> tuple[Office, Office]:
 
 @pytest.fixture
 def at_work(offices: tuple[Office, Office]) -> Iterator[str]:
-    """Both serve; the address of the first."""
+    """Let both offices serve, and yield the address of the first."""
     running = [office.serve() for office in offices]
     try:
         yield next(iter([address(process) for process in running]))

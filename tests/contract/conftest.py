@@ -15,7 +15,7 @@ from tests.support.fixtures import BOTH_KINDS, database_of
 
 @pytest.fixture(params=BOTH_KINDS)
 def store_url(request: pytest.FixtureRequest) -> str:
-    """The address of a migrated database, for tests that open it more than once."""
+    """Return the address of a migrated database, for tests that open it more than once."""
     return database_of(request, request.param)
 
 

@@ -1,5 +1,5 @@
-"""What every axis must keep (`ports.axis.Axis`), asked of each adapter through a rig (`tests.support.town.rigs`). Tests
-wait for what must come; that nothing comes is shown by a parcel published afterwards, which is the next to come."""
+"""Every axis must keep this contract (`ports.axis.Axis`); each adapter is tried through a rig (`tests.support.town.rigs`).
+Tests wait for what must come; that nothing comes is shown by a parcel published afterwards, which is the next to come."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LONG = pytest.mark.long
     ]
 )
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
-    """Of two axes, the node's mail is split between them by routes."""
+    """Open the rig of one kind; of two axes, the node's mail is split between them by routes."""
     async with AsyncExitStack() as stack:
         rigs: list[Rig] = []
         for n, kind in enumerate(request.param.split(" and ")):
@@ -99,13 +99,13 @@ async def test_without_unroutable_return_nobody_is_said_to_be_missing(rig: Rig) 
 
     assert await axis.unhosted(["Z92", "Z99"]) is None
     outcomes = await axis.publish(parcel(), ["Z99"])
-    # Asked for nobody; of a file such a service may say for certain that its receiver is unknown.
+    # No node hosts the receiver; a provincial service may say for certain that it is unknown.
     assert outcomes["Z99"].fate is (Fate.NEVER if getattr(rig, "kind", "") == "lgsp" else Fate.RETRY)
     await nothing_more(axis)
 
 
 async def needs(rig: Rig, promise: str) -> None:
-    """Skips a test of what this kind of axis leaves out, as `LEFT_OUT` holds it to."""
+    """Skip a test of a promise that this kind of axis does not make, as `LEFT_OUT` lists it."""
     if not getattr((await rig.node("one", [])).promises(), promise):
         pytest.skip(f"this axis declares that it has no {promise}")
 

@@ -1,5 +1,5 @@
-"""Content by digest, in rows and in files: durable with whoever refers to it, read through one's own reference only, swept
-when nobody needs it (design 6)."""
+"""Content by digest, in rows and in files: it is durable together with the rows that refer to it, read through one's own
+reference only, and swept when no row refers to it (design 6)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def lying(store: SqlOfficeStore, root: Path) -> Lying:
 
 
 async def take(blobs: FileBlobs, content: bytes) -> KeptContent:
-    """What a unit of work may refer to."""
+    """Store content and return the handle with which a unit of work refers to it."""
     with blobs.scratch() as scratch:
         scratch.file.write(content)
         return await blobs.keep(scratch, digest_for(content), len(content))
@@ -47,7 +47,7 @@ def digest_for(content: bytes) -> Digest:
 async def keep(
     blobs: FileBlobs, store: SqlOfficeStore, content: bytes, owner: str = "msg-1", scope: AgencyScope = NORTH
 ) -> Digest:
-    """As everybody keeps content: taken, and referred to by its owner."""
+    """Store content and let its owner refer to it, as every caller does; return the digest."""
     digest = await take(blobs, content)
     async with committing(store, scope) as work:
         await work.blobs.keep(digest, "document", owner)
@@ -63,7 +63,7 @@ async def keep_unowned(blobs: FileBlobs, store: SqlOfficeStore, content: bytes) 
 async def refer(
     store: SqlOfficeStore, name: Digest, owner: str = "msg-1", scope: AgencyScope = NORTH
 ) -> None:
-    """To what is here already."""
+    """Let an owner refer to content that is stored already."""
     async with committing(store, scope) as work:
         await work.blobs.add(name, "document", owner)
 
@@ -74,7 +74,7 @@ async def drop(store: SqlOfficeStore, owner: str = "msg-1") -> None:
 
 
 def age(path: Path, at: datetime) -> None:
-    """Files carry the machine's time; tests own time, so they write it."""
+    """Write a file's time: files carry the machine's time, and tests own theirs."""
     os.utime(path, (at.timestamp(), at.timestamp()))
 
 
@@ -87,7 +87,7 @@ async def read(blobs: FileBlobs, store: SqlOfficeStore, name: Digest, scope: Age
 
 @pytest.fixture
 def left_file(tmp_path: Path) -> Path:
-    """A finished file that its maker leaves to whoever takes it."""
+    """Write a finished file that its maker hands over."""
     path = tmp_path / "left"
     path.write_bytes(b"left behind")
     path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""What must go on while everything else of a node is busy: the thread pool, the writer, the disk."""
+"""Some work must go on while everything else of a node is busy: the thread pool, the writer, the disk."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.support.waiting import within_limit
 
 
 async def _counted(store: SqlOfficeStore) -> tuple[int, int]:
-    """Marks that wait, and rows that are there."""
+    """Count the marks that wait, and the rows that are written."""
     async with store.reading() as tx:
         ((marks,),) = await tx.tuples(select(func.count()).select_from(ListChangeRow))
         ((rows,),) = await tx.tuples(select(func.count()).select_from(ListRow))

@@ -1,5 +1,6 @@
-"""What lists show before rows are written is what they show after that: whatever changed, whoever folded how much at which
-moment, on both databases; a crash leaves marks alone, and folders beside each other leave one row for each document."""
+"""Lists show the same before rows are written and after that, whatever changed, and whichever process folded how much at
+which moment, on both databases; a crash leaves marks alone, and folders beside each other leave one row for each
+document."""
 
 from __future__ import annotations
 
@@ -194,7 +195,8 @@ class Office:
             self.incoming[at] = await work.incoming.save(replace(current, state=state, **number))
 
     async def read_lists(self, fold_between: int = 0) -> Mapping[object, object]:
-        """Every answer that lists give, to somebody who remembers none. `fold_between`: so many marks after each page."""
+        """Return every answer of the lists to a reader who remembers none. `fold_between`: so many marks after each
+        page."""
         # What was counted before is not used: that folding changes no count is to be seen.
         self.store._counts.changed(self.scope.agency_id)
         answers: dict[object, object] = {}
@@ -221,7 +223,7 @@ class Office:
         return answers
 
     async def _pages(self, list_filter: Filter, fold_between: int) -> Sequence[ListLine]:
-        """All of them, forward; and the same back."""
+        """Return the lines of all pages, forward; check that the way back gives the same."""
         limit = 3
         lines: list[ListLine] = []
         cursor = None
@@ -301,7 +303,7 @@ def stage(store_url: str) -> Iterator[Tell]:
         runner.run(making.__aexit__(None, None, None))
 
 
-# Each takes a second and more: what fails is shown as it is.
+# Each takes a second and more: a failing example is shown without making it smaller.
 @settings(max_examples=3, suppress_health_check=[*HealthCheck], phases=(Phase.explicit, Phase.generate))
 @example(
     acts=[

@@ -1,5 +1,5 @@
-"""The sealed log on both databases: every event is one leaf, once, in the order of its number, whoever commits, numbers and
-seals when; and every proof holds (E1, E2)."""
+"""The sealed log on both databases: every event is one leaf, once, in the order of its number, whichever process commits,
+numbers and seals it, and when; and every proof holds (E1, E2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Small content is a row of whoever refers to it: no file, nothing without its unit, no trace on SQLite of what is gone."""
+"""Small content is a row of its owner: no file, nothing without its unit, no trace on SQLite of content that was
+removed."""
 
 from __future__ import annotations
 
@@ -103,7 +104,7 @@ async def test_several_contents_are_opened_at_once_rows_and_files(
 
 
 async def rows(store: SqlOfficeStore) -> tuple[int, int]:
-    """How many there are of contents, and of owners that are not in a content's own row alone. A server has all of them."""
+    """Count the contents, and the owners that are not in a content's own row alone. A server has all of them."""
     async with store.reading() as tx:
         counted = [
             await tx.tuples(select(func.count()).select_from(content)) for content in (BlobRow, BlobRefRow)
@@ -122,7 +123,7 @@ async def reads(store: SqlOfficeStore, blobs: FileBlobs, scope: AgencyScope, con
 async def test_a_content_is_one_row_with_its_first_owner_and_each_further_owner_is_one_more(
     blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    """What a document there and back keeps on one node: its envelope, of two owners, and its 01, of two owners."""
+    """A document there and back leaves on one node: its envelope, of two owners, and its 01, of two owners."""
     stored_at, counted = set[object](), list[tuple[int, int]]()
     for n, content in enumerate((b"envelope", b"status")):
         for scope, owner in ((NORTH, f"out-{n}"), (SOUTH, f"in-{n}"), (SOUTH, f"in-{n}")):
@@ -181,7 +182,7 @@ async def test_damaged_bytes_are_healed_for_who_may_read_them(
 async def test_units_that_share_a_transaction_and_bring_the_same_content_all_own_it(
     blobs: FileBlobs, store: SqlOfficeStore
 ) -> None:
-    """As a circular that lands for several agencies of the node at once."""
+    """The same circular lands for several agencies of the node at once."""
     owners = [(scope, f"msg-{n}") for n in range(3) for scope in (NORTH, SOUTH)]
     digest = [blobs.keep_small(digest_for(content), content) for content in (b"circular", b"another")]
 
@@ -276,7 +277,7 @@ async def test_what_was_forgotten_can_be_read_in_no_file_of_the_node_whatever_ca
 async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
     blobs: FileBlobs, store: SqlOfficeStore, store_url: str, tmp_path: Path
 ) -> None:
-    """As a backup of some hours does."""
+    """A backup of some hours is such a reader."""
     journal = Path(f"{store_url.removeprefix('sqlite:///')}-wal")
     await keep(blobs, store, [b"words of a secret" * 100])
     with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"), isolation_level=None)) as reader:
@@ -284,7 +285,7 @@ async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
         assert reader.execute("SELECT count(*) FROM blob").fetchone() == (1,)
         await drop(store, "msg-1")
 
-        # Whoever waited for the reader would hear after SQLite's own patience that the file is locked.
+        # A caller that waited for the reader would hear after SQLite's own patience that the file is locked.
         await asyncio.gather(
             blobs.forget([digest_for(b"words of a secret" * 100)]),
             *(keep(blobs, store, [b"%d" % n], owner=f"msg-{n}") for n in range(20)),
@@ -293,7 +294,7 @@ async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
         assert b"words of a secret" in journal.read_bytes()
         reader.execute("COMMIT")
 
-    await blobs.forget([])  # whoever forgets next does what was left
+    await blobs.forget([])  # the next call removes what was left
 
     assert [path.name for path in files(tmp_path) if b"words of a secret" in path.read_bytes()] == []
 
@@ -305,7 +306,7 @@ def _fill(blobs: FileBlobs) -> None:
 
 
 def test_what_a_full_disk_did_not_take_leaves_no_file(blobs: FileBlobs, tmp_path: Path) -> None:
-    """What is still to be written when it is closed cannot be, and the file goes all the same."""
+    """Bytes that remain to be written when the file is closed cannot be, and the file is removed all the same."""
     most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))

@@ -48,7 +48,7 @@ Body = Callable[[SqlWork], Awaitable[Any]]
 
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
-    """Every transaction that was committed."""
+    """Return a list that grows by every transaction that is committed."""
     transactions: list[Transaction] = []
     commit = Transaction.commit
 
@@ -61,7 +61,7 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
 
 
 def accepting(clock: ManualClock, scope: AgencyScope = NORTH, **fields: Any) -> Body:
-    """A unit that accepts one document, with all that hangs on it; it gives the document's id."""
+    """Return a body that accepts one document with all that hangs on it; the body returns the document's id."""
     document = outgoing(clock, scope=scope, **fields)
 
     async def body(work: SqlWork) -> str:
@@ -248,7 +248,7 @@ async def test_the_events_of_a_batch_have_numbers_without_gaps_whoever_leaves_it
 async def test_a_batch_whose_commit_says_nothing_is_not_done_a_second_time_and_each_is_told(
     store: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be on disk: whoever asked has to look."""
+    """The commit may be on disk: the caller has to look."""
     questions: list[str] = []
 
     async def silent(tx: Transaction) -> None:

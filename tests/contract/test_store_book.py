@@ -227,7 +227,7 @@ async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(
 async def test_recalls_and_replies_are_found_by_what_they_are_about(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    """A recall is told once everybody who had the document agreed to it."""
+    """The book shows a recall once all receivers of the document agreed to it."""
     first, other = await send(store, clock, "2"), await send(store, clock, "3")
     agreed = [delivery(document, "Z91.02", "request_agreed") for document in (first, other)]
     await stored(

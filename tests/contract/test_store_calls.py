@@ -1,4 +1,5 @@
-"""What keys called: kept once, found by outcome and route, a page at a time, let go for age and for number."""
+"""The calls of keys are kept once, found by outcome and route, listed a page at a time, and removed for age and for
+number."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def call(clock: ManualClock, key_id: str, status: int = 200, route: str = "/api/
 
 @pytest.fixture
 async def seeded(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
-    """One key with five calls, two of them refused."""
+    """Store one key with five calls, two of them refused."""
     id = await key(store, "qlvb")
     calls = [call(clock, id, status) for status in (200, 403, 200, 404)]
     calls.append(call(clock, id, 200, "/api/v1/inbox"))

@@ -38,7 +38,7 @@ async def add_row(store: SqlOfficeStore, clock: ManualClock, table: str) -> None
 
 
 async def claim(store: SqlOfficeStore, table: str, limit: int = 10) -> Sequence[Lease]:
-    """What a worker takes; the look that wakes it said just before whether there is anything."""
+    """Claim rows as a worker does; check that the look that wakes it said truly whether any are due."""
     is_due = await due(store, table)
     claims = await take(store, table, limit)
     assert is_due is bool(claims)
@@ -412,7 +412,8 @@ async def test_a_lease_is_over_once_the_clock_is_right_and_is_kept_while_clocks_
     clock.advance(timedelta(days=-400))
     (right,) = await claim(store, table)
 
-    assert await claim(store, table) == []  # one that ends when a right clock says is nobody else's
+    # A lease that is not over by a right clock goes to no other worker.
+    assert await claim(store, table) == []
     with pytest.raises(errors.StaleLease):
         await finish(store, clock, table, ahead)
     await finish(store, clock, table, right)

@@ -1,4 +1,4 @@
-"""Who was heard last and to whom something went, on both databases."""
+"""The store knows when each agency was heard last, and to which of them mail went, on both databases."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def add_heard(
     scope: AgencyScope = NORTH,
     kind: Kind = Kind.STATUS,
 ) -> None:
-    """A packet of that code came and was admitted at that moment."""
+    """Add a packet of that code that arrived and was admitted at that moment."""
     landed = inbox_item(clock, scope=scope, received_at=at)
     async with committing(store, scope) as work:
         await work.inbox.land(landed)

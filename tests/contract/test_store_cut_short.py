@@ -1,5 +1,5 @@
-"""What goes wrong in the middle of a unit of work, and what two units may want of each other: who is cut short hears just
-that and leaves nothing behind, what a server refused is not called committed, and what left is not sent again."""
+"""Failures in the middle of a unit of work, and conflicts between two units: a unit that is cut short hears just that and
+leaves nothing behind, what a server refused is not called committed, and what left is not sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The one stream of events: dense numbers for the node and for each agency, whoever wrote and whenever (design 3)."""
+"""The one stream of events has dense numbers for the node and for each agency, whichever process wrote, and whenever
+(design 3)."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def gives_numbers_at_once(store: SqlOfficeStore) -> bool:
 async def test_an_event_has_its_number_when_it_is_committed_or_when_the_sequencer_gave_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    """With one writer at a time the number comes with the event; on a server nobody sees it before it is numbered."""
+    """With one writer at a time the number comes with the event; on a server no reader sees it before it is numbered."""
     at_once = gives_numbers_at_once(store)
     await append(store, clock, NORTH)
 
@@ -146,7 +147,7 @@ async def test_a_crash_in_the_middle_of_a_unit_leaves_neither_its_numbers_nor_a_
 async def test_nobody_sees_a_number_before_a_smaller_one(
     store: SqlOfficeStore, clock: ManualClock, store_url: str
 ) -> None:
-    """Whoever reads behind the last number that it saw misses nothing, while others write and undo."""
+    """A reader that reads behind the last number that it saw misses nothing, while others write and undo."""
     numbers: list[int] = []
     async with opened(store_url, clock) as second:
 
@@ -256,7 +257,7 @@ async def test_the_nodes_own_events_are_in_no_agencys_sequence(
 
 
 async def test_a_reader_is_woken_when_events_are_numbered(store: SqlOfficeStore, clock: ManualClock) -> None:
-    """By whoever gave the numbers: each time anew, also those that come in one moment."""
+    """The process that gives the numbers wakes the reader: each time anew, also for numbers that come in one moment."""
     for _ in range(3):
         waiting = asyncio.create_task(store.wait_events(3600))
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A server measures tables that have grown while nobody has measured them yet; SQLite has figures once and for all."""
+"""A server measures tables that have grown and were not measured yet; SQLite has figures once and for all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENOUGH = 60
 
 
 async def jobs(store: SqlOfficeStore, first: int, number: int) -> None:
-    """Stored; a server counts them a moment later."""
+    """Insert so many jobs; a server counts them a moment later."""
     rows = [
         {
             "agency_id": NORTH.agency_id,
@@ -86,6 +86,6 @@ async def test_a_table_that_somebody_holds_keeps_no_other_from_being_measured(st
                 await connection.execute(text(f"ALTER TABLE {name} SET (autovacuum_enabled = false)"))
             await connection.execute(insert(BlobRow), blobs)
         await jobs(store, 0, _ENOUGH)
-        # As a VACUUM, or whoever makes an index beside the work.
+        # As a VACUUM does, or a statement that makes an index beside the work.
         await holder.execute(text("LOCK TABLE blob IN SHARE UPDATE EXCLUSIVE MODE"))
         await wait_until(is_measured, "the other table is measured")

@@ -150,7 +150,7 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeSt
 async def test_an_agency_stays_while_a_hold_of_it_is_open_or_not_brought_to_its_end(
     store: SqlOfficeStore, clock: ManualClock, state: HoldState, is_settled: bool, told: dict[str, int]
 ) -> None:
-    """Nobody decides on the holds of an agency that left, and no worker ends them."""
+    """An agency that left has no person to decide on its holds, and no worker ends them."""
     await add(store, hold(clock, state=state, is_settled=is_settled))
 
     assert await store.accounts.leave(SOUTH.agency_id) == {}

@@ -103,7 +103,7 @@ async def test_a_key_that_was_taken_over_is_neither_released_nor_answered_by_the
     async with store.read(NORTH) as view:
         assert await view.outgoing.by_packet_id(document.packet_id) is None
 
-    # Whoever has it now: the repeat that took it over, or another request after that one gave it back.
+    # Another request has it now: the repeat that took it over, or a later one after the repeat gave it back.
     await release(store, mine)
     answer = await begin(store, clock)
     await release(store, lease_end(clock))

@@ -1,5 +1,5 @@
-"""What a page keeps for the next one: for its session, for its time, few of each; and whichever process is asked, a preview
-is what was shown or is gone."""
+"""A page keeps things for the next one: for its session, for its time, few of each; and whichever process is asked, a
+preview is the one that was shown or has ended."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def plan(name: str = "Sở Mẫu") -> Plan:
 
 
 def process(store: SqlOfficeStore, pool: ThreadPool, found: Plan) -> Previews:
-    """One of the node's, in which the registry would do this."""
+    """Return the previews of one of the node's processes, in which the registry would plan this."""
 
     async def planned(content: bytes) -> Plan:
         assert content.startswith(b"code,name")

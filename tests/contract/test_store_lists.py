@@ -1,5 +1,5 @@
 """Lists, as pages ask for them: each document is found once, in the order promised, on both databases, before its row is
-written and after that; and equals what anybody would work out from the documents by hand."""
+written and after that; and equals what a person would work out from the documents by hand."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, fold
 def store(
     request: pytest.FixtureRequest, store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> SqlOfficeStore:
-    """Of which each reader finds the rows not written yet, or all of them written."""
+    """Return a store whose readers find the rows not written yet, or all of them written."""
     view_of = store.read
 
     @asynccontextmanager
@@ -67,7 +67,7 @@ STATES = ("queued", "sending", "sent", "failed", "delivered", "rejected", "accep
 
 
 async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, each: int) -> None:
-    """Invented documents of both sides, some of the same moment."""
+    """Store invented documents of both sides, some of the same moment."""
     for _ in range(each):
         async with committing(store) as work:
             clock.advance(rng.choice((0, 0, 60, 4_000)))
@@ -101,7 +101,7 @@ async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, ea
 async def every_page(
     store: SqlOfficeStore, chosen: Filter, limit: int, *, back: bool = False
 ) -> tuple[list[ListLine], ListPage]:
-    """All the pages from the first to the last, or from the last back to the first."""
+    """Return the lines of all pages from the first to the last, or from the last back to the first."""
     lines: list[ListLine] = []
     cursor = None
     async with store.read(NORTH) as view:
@@ -250,7 +250,7 @@ async def test_the_rows_are_of_one_agency_alone_and_committed(
 
 
 async def leave(store: SqlOfficeStore, clock: ManualClock, deliveries: Sequence[Delivery]) -> datetime:
-    """They are sent; a minute later it is told when."""
+    """Send the deliveries, let a minute pass, and return the time of sending."""
     sent_at = clock.now()
     async with committing(store) as work:
         for delivery in deliveries:
@@ -397,7 +397,7 @@ SEARCHES: tuple[tuple[str, set[str]], ...] = (
 
 
 async def searched(store: SqlOfficeStore, clock: ManualClock) -> dict[str, str]:
-    """Four documents to be found; their ids by name."""
+    """Store four documents to be found, and return their ids by name."""
     a = outgoing(
         clock,
         draft=draft(
@@ -495,7 +495,7 @@ async def test_a_cursor_of_another_question_is_refused(store: SqlOfficeStore, cl
 async def test_rows_of_older_documents_are_filled_while_the_node_works(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    """As after the migration: no rows at first, and documents change meanwhile. Filling again changes nothing."""
+    """After the migration there are no rows at first, and documents change meanwhile. Filling again changes nothing."""
     await seed(store, clock, random.Random(7), 12)
     rows_before = {side: (await every_page(store, side, 500))[0] for side in (OUT, IN)}
     await folded(store)
@@ -665,7 +665,7 @@ async def test_a_late_answer_is_found_until_each_recipient_has_given_it(
 
 
 async def _late(store: SqlOfficeStore, side: Filter, ids: Sequence[str], today: date) -> list[str]:
-    """As the filter finds them, counts them and names them among rows."""
+    """Return the late documents among these; the filter, the count and the marks of rows must agree on them."""
     list_filter = replace(side, late=today)
     assert list_filter.side is not None
     async with store.read(NORTH) as work:

@@ -1,4 +1,4 @@
-"""What moves in a list although nobody writes a document: moments of lateness when the calendar changes, and counts."""
+"""Lists move although no document is written: moments of lateness when the calendar changes, and counts."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_a_document_is_unread_until_somebody_reads_it_or_it_is_taken_in(
 
 
 async def unread(store: SqlOfficeStore) -> set[str]:
-    """By the filter and by the rows, which agree; and as many as are counted."""
+    """Return the unread documents; the filter, the rows and the count must agree on them."""
     arrived = Filter(side=Side.IN)
     async with store.read(NORTH) as view:
         ids = {

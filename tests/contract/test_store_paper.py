@@ -1,4 +1,5 @@
-"""The paper dispatch list on both databases: who waits, in what order, and what one agency knows of another's."""
+"""The paper dispatch list on both databases: which recipients wait, in what order, and what one agency knows of
+another's."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a unit of work wrote and nobody in it asked for yet: it is found when somebody asks, it is there when the unit is
-over, and what is refused of it takes the whole unit along; on a server it goes in one call."""
+"""Writes of a unit of work that no question in it needed yet: each is found when a question asks for it, all are there when
+the unit is over, and a refused one takes the whole unit along; on a server they go in one call."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _blob(name: str, size: int, clock: ManualClock) -> BlobRow:
 
 @contextmanager
 def _called(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The first words of every call to a server."""
+    """Yield a list that grows by the first word of every call to a server."""
     calls: list[str] = []
 
     def heard_by(name: str) -> Any:

@@ -39,7 +39,7 @@ _POSITIONS = select(col(EventRow.position)).where(among_numbers(col(EventRow.pos
 
 @pytest.fixture
 async def filled(store: SqlOfficeStore, clock: ManualClock) -> Sequence[str]:
-    """Three rows of one agency, one of another, and jobs; the ids of the rows."""
+    """Store three rows of one agency, one of another, and jobs; return the ids of the rows."""
     items = [outbox_item(clock, subject_id=f"msg-{n % 2}") for n in range(3)]
     for item in items:
         clock.advance(1)
@@ -77,7 +77,7 @@ async def _alone(store: SqlOfficeStore, questions: Sequence[BoundQuery]) -> list
 
 @contextmanager
 def _calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The texts that a server is asked meanwhile."""
+    """Yield a list that grows by the text of every statement that is sent to a server."""
     calls, ask = list[str](), drivers._call_driver
 
     async def record_call(connection: Any, text: str, *arguments: Any, **keywords: Any) -> Any:

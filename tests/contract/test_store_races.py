@@ -1,5 +1,5 @@
-"""What two units of work decide at once, on two connections: each asks, then writes what follows from the answer. SQLite
-lets one in after the other; on a server a question has to keep its answer true until the end."""
+"""Two units of work decide at once, on two connections: each asks, then writes what follows from the answer. SQLite lets
+one in after the other; on a server a question has to keep its answer true until the end."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ Act = Callable[[SqlWork, int], Awaitable[bool]]
 
 @pytest.fixture
 async def twin(store: SqlOfficeStore, store_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
-    """The same database as another process has it."""
+    """Open the same database once more, as another process would."""
     async with opened(store_url, clock) as second:
         yield second
 
 
 async def race(stores: Sequence[SqlOfficeStore], act: Act) -> list[bool]:
-    """What each of several acts found, all begun at once, every other one through the other process."""
+    """Begin several acts at once, every other one through the other process, and return the outcome of each."""
 
     async def delivery_row(n: int) -> bool:
         async with committing(stores[n % len(stores)]) as work:
@@ -214,7 +214,7 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
 async def keep_all(
     names: Sequence[Digest], store: SqlOfficeStore, clock: ManualClock, folder: Path
 ) -> list[KeptContent]:
-    """Small contents of those names, taken by the content store."""
+    """Keep small contents of those names in the content store."""
     pool = ThreadPool(2)
     blobs = FileBlobs(folder / "content", store, clock, pool)
     digests = []
@@ -246,7 +246,7 @@ async def test_documents_with_the_same_files_never_stand_in_each_others_way(
 async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_other_and_never_in_a_circle(
     store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock, tmp_path: Path
 ) -> None:
-    """Who keeps several keeps them in the order of their digests, as a request's tray hands them out."""
+    """Each unit keeps its files in the order of their digests, as a request's tray hands them out."""
     digests = sorted(
         await keep_all([digest(n) for n in range(6)], store, clock, tmp_path), key=lambda d: d.digest
     )

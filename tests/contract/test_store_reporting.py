@@ -1,4 +1,4 @@
-"""What is reported about the database is true on both: piles with their oldest, leases, whether it takes changes."""
+"""The report about the database is true on both: piles with their oldest, leases, whether it takes changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Answers of authorities in the database: what counts, who asks, and what is kept for ever. On both engines."""
+"""Answers of authorities in the database: which ones count, which process asks, and which are kept for ever. On both
+engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The one look for all that waits: it says what is due as soon as it is, and asks nothing while nothing has changed."""
+"""The one look for all waiting work: it names work as soon as that is due, and asks nothing while nothing has
+changed."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ async def due(store: SqlOfficeStore) -> Collection[str]:
 
 
 async def quiet(store: SqlOfficeStore) -> None:
-    """Everything is numbered, so that nothing is due."""
+    """Give every event its number, so that nothing is due."""
     while await store.number_events():
         pass
     assert await due(store) == set()

@@ -1,4 +1,4 @@
-"""Recipients that could not be reached lately, and from whom nothing was heard since; on both databases."""
+"""The store finds recipients that could not be reached lately and have not been heard from since, on both databases."""
 
 from __future__ import annotations
 

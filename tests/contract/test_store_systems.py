@@ -1,4 +1,5 @@
-"""What document systems were offered, on both databases: each agency's own, in order, and what is given up."""
+"""The store keeps what document systems were offered, on both databases: each agency's own, in order, and the offers that
+are given up."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ async def went(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
 
 
 async def listed_ids(store: SqlOfficeStore, list_filter: Filter) -> list[str]:
-    """Newest first, page by page; the count says the same."""
+    """Return the ids in a list, newest first, page by page; check that the count says the same."""
     ids: list[str] = []
     cursor = None
     async with store.read(NORTH) as work:

@@ -1,5 +1,5 @@
-"""What the to-do list asks of either database: only what is open, only of one agency, the oldest first; and notes,
-reminders and calendar days that read back as they were written."""
+"""The to-do list asks either database for open work only, of one agency only, the oldest first; notes, reminders and
+calendar days read back as they were written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much went each day and with whom, on both databases."""
+"""The store counts how much was exchanged each day and with which agencies, on both databases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ TODAY = local(START).date()
 
 
 async def fill(store: SqlOfficeStore, clock: ManualClock) -> None:
-    """Today: one document to three recipients, and two that came. Yesterday: one to one. In SOUTH: one that came."""
+    """Store today one document to three recipients, and two that arrived; yesterday one to one; in SOUTH one that
+    arrived."""
     old = replace(outgoing(clock), created_at=START - timedelta(days=1))
     sent = outgoing(clock)
     async with committing(store) as work:
@@ -34,7 +35,7 @@ async def fill(store: SqlOfficeStore, clock: ManualClock) -> None:
 
 
 def flow_keys(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:
-    """Days before today, whose, direction, with whom, what became of it, how many."""
+    """Return for each flow the days before today, the agency, the direction, the partner, the result and the number."""
     return {
         ((TODAY - flow.day).days, flow.agency_id[4:], flow.side.value, flow.partner, flow.result, flow.n)
         for flow in flows

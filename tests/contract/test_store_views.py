@@ -1,4 +1,4 @@
-"""Saved views of lists, and what lists show to somebody who may see few documents, on both databases."""
+"""Saved views of lists, and what lists show to a person who may see few documents, on both databases."""
 
 from __future__ import annotations
 

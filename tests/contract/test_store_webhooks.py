@@ -1,4 +1,4 @@
-"""The rows of webhooks on both databases: taken by one worker at a time, kept together with what came of each event."""
+"""The rows of webhooks on both databases: taken by one worker at a time, kept together with the outcome of each event."""
 
 from __future__ import annotations
 

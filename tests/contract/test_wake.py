@@ -1,4 +1,5 @@
-"""Rings between processes on either database: heard elsewhere, once; on one SQLite file whoever died or hangs meanwhile."""
+"""Rings between processes on either database are heard elsewhere, once; on one SQLite file also while a process hangs or
+died."""
 
 from __future__ import annotations
 

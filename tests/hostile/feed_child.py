@@ -22,7 +22,7 @@ from tests.support.clock import ManualClock
 
 
 def room_in(folder: Path, clock: ManualClock | None = None) -> FeedRoom:
-    """A node's folder with its database, its issuers and nothing else. Whoever made it closes engines and pool."""
+    """Open a node's folder with its database, its issuers and nothing else. The caller closes engines and pool."""
     url = f"sqlite:///{folder}/blank.db"
     return FeedRoom(
         writer=open_engine(url, EngineRole.WRITER),
@@ -41,7 +41,7 @@ async def close(room: FeedRoom) -> None:
 
 
 async def _take(folder: Path, point: int) -> None:
-    """Dies before the writer's statement of that number, commits counted."""
+    """Take the feed, and die before the writer's statement of that number, commits counted."""
     room, calls = room_in(folder), count(1)
 
     def strike(*_: Any) -> None:

@@ -39,13 +39,13 @@ class Verdict:
 
 
 def split(native: bytes) -> tuple[bytes, bytes, bytes]:
-    """Before S, S, after S."""
+    """Return the bytes before S, S, and the bytes after S."""
     a, b = native.index(OPEN), native.index(CLOSE) + len(CLOSE)
     return native[:a], native[a:b], native[b:]
 
 
 def swap(old: bytes, new: bytes, count: int = 1) -> Mutation:
-    """A mutation that replaces bytes, which must be there."""
+    """Return a mutation that replaces bytes, which must be there."""
 
     def mutate(data: bytes) -> bytes:
         assert old in data, f"the sample has no {old!r}"
@@ -55,7 +55,7 @@ def swap(old: bytes, new: bytes, count: int = 1) -> Mutation:
 
 
 def behind(old: bytes, more: bytes) -> Mutation:
-    """A mutation that puts bytes behind others, which must be there."""
+    """Return a mutation that puts bytes behind others, which must be there."""
     return swap(old, old + more)
 
 
@@ -67,8 +67,8 @@ def resign(
     raw: bool = False,
     exclusive: bool = True,
 ) -> bytes:
-    """The owner signs `mutated`, which was made from `native`. `raw`: over the raw bytes around S, as a careless or
-    cunning owner would; otherwise over the canonical form, as the standard says."""
+    """Sign `mutated`, which was made from `native`, as the owner of the key. With `raw`, sign the raw bytes around S, as a
+    careless or cunning owner would; otherwise sign the canonical form, as the standard says."""
     parts = signature.parse(split(native)[1])
     assert parts is not None
     tree = etree.fromstring(mutated, _parser())
@@ -93,7 +93,7 @@ def judge(
     at: datetime = AT,
     transport: verify.TransportFacts | None = None,
 ) -> Verdict:
-    """Our verdict, with the certificates of these signers bound; by default the usual sender's."""
+    """Return our verdict, with the certificates of these signers bound; by default the usual sender's."""
     bound = [envelopes.binding(signer) for signer in signers or (SIGNER,)]
     try:
         signed = verify.examine(
@@ -129,8 +129,8 @@ def slow(data: bytes, bound: Sequence[Binding]) -> general.General | None:
 
 
 def agreed(data: bytes, bound: Sequence[Binding]) -> tuple[canonical.Fast | None, general.General | None]:
-    """Both of them; what the fast path takes the general path takes with the same meaning, and what that takes xmlsec
-    takes (G8)."""
+    """Return what both paths read, and check that they agree: what the fast path takes the general path takes with the same
+    meaning, and what that takes xmlsec takes (G8)."""
     quick, careful = fast(data, bound), slow(data, bound)
     if quick is not None:
         assert careful is not None, "the fast path says valid, the general path does not"

@@ -1,6 +1,6 @@
-"""A process that gives one reader of foreign bytes hostile inputs, with a limit on its own memory: `python -m
+"""Gives one reader of foreign bytes hostile inputs, in a process with a limit on its own memory: `python -m
 tests.hostile.memory_child READER`. In: the name of a reader. Out: one line of JSON for each input: its form, its size and
-what came of it; `MemoryError` where the reader wanted more than 64 MiB above the idle process and 10 times the input."""
+its outcome; `MemoryError` where the reader wanted more than 64 MiB above the idle process and 10 times the input."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def filled(unit: bytes, size: int) -> bytes:
 
 
 def envelopes() -> Iterator[tuple[str, bytes]]:
-    """Envelopes that anybody on the axis may publish; none needs a key."""
+    """Yield envelopes that any node on the axis may publish; none needs a key."""
     for size in (3 * MIB, 31 * MIB):
         yield "empty elements", filled(b"<a/>", size)
         yield "elements with a text", filled(b"<a>x</a>", size)
@@ -50,7 +50,7 @@ def envelopes() -> Iterator[tuple[str, bytes]]:
 
 
 def any_bytes(seeds: list[bytes], size: int) -> Iterator[tuple[str, bytes]]:
-    """The same for every reader: its own seeds many times over, and bytes that many formats repeat."""
+    """Yield inputs for every reader alike: its own seeds many times over, and bytes that many formats repeat."""
     chance = random.Random(7)
     yield "zeros", bytes(size // 6)
     yield "brackets", b"[" * size

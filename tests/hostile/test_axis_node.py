@@ -1,5 +1,5 @@
-"""Threat 107 and the rest of 109: a packet that another node than the sender's own published, and bytes that are not
-those which the axis announced. Also the way back: whoever publishes a copy first must not keep the true one out."""
+"""Threat 107 and the rest of 109: a packet that another node than the sender's own published, and bytes that are not those
+which the axis announced. Also the way back: a copy that is published first must not keep the true one out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ THIEF = "thief"
 
 
 async def hosted_by(town: Town, node: str | None, code: str = DEPARTMENT) -> None:
-    """The registry's word on who speaks for this code."""
+    """Set the node that the registry names as the host of this code."""
     async with town.node.store.writer.begin() as connection:
         cursor = await connection.execute(
             text("UPDATE agency SET host = :node WHERE code = :code"), {"node": node, "code": code}
@@ -47,7 +47,7 @@ async def hosted_by(town: Town, node: str | None, code: str = DEPARTMENT) -> Non
 
 
 async def published(town: Town, packet: Packet, node: str = THIEF, to: str = PROVINCE) -> None:
-    """The same axis, reached by another node; and what that node makes of it."""
+    """Publish a packet on the same axis from another node, and check that it is delivered."""
     await town._host()
     async with EmbeddedAxis(town.node.settings.axis.folder, node, town.clock, town.node.pool) as axis:
         parcel = Parcel(
@@ -97,7 +97,7 @@ def arrival_of(packet: Packet, **changes: object) -> Arrival:
 
 
 async def landed(town: Town, arrival: Arrival) -> InboxPacket:
-    """Landed and carried on as far as it goes."""
+    """Land an arrival, carry it as far as it goes, and return its row."""
     await receive.run(town.node.inn, arrival)
     await town.carry()
     with arrival.open() as source:
@@ -225,7 +225,7 @@ async def test_the_true_packet_never_reaches_the_dead_list_while_the_copy_cannot
 
 
 async def test_a_recall_whose_copy_came_first_waits_and_is_applied_with_its_document(town: Town) -> None:
-    """What the axis said of the true copy must outlive the verdict that it waits."""
+    """The axis's statement about the true copy must outlive the verdict that it waits."""
     await hosted_by(town, own(town))
     recall = town.forge(recall_of())
     await stolen(town, recall)

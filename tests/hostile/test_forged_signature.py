@@ -53,7 +53,7 @@ def _signing_time(text: bytes) -> Mutation:
 
 
 def _add_transform(transform: bytes, uri: bytes, inside: bytes = b"") -> Mutation:
-    """Another transform after that one."""
+    """Return a mutation that puts another transform after that one."""
     return behind(transform, _transform(uri, inside))
 
 
@@ -66,7 +66,7 @@ def _with(inside: bytes) -> Mutation:
 
 
 def _with_stray_bits(text: bytes) -> bytes:
-    """Base64 of the same octets, with other bits before the padding."""
+    """Return the base64 of the same octets, with other bits before the padding."""
     last = len(text.rstrip(b"=")) - 1
     return text[:last] + bytes([text[last] + 1]) + text[last + 1 :]
 
@@ -96,7 +96,7 @@ def _copied_key_info(data: bytes) -> bytes:
 
 
 def _in_value(name: bytes, change: Mutation) -> Mutation:
-    """A change of the text of the first such element of S."""
+    """Return a mutation that changes the text of the first such element of S."""
 
     def mutate(data: bytes) -> bytes:
         value = _value_of(data, name)
@@ -175,7 +175,7 @@ OWNED: list[tuple[str, Mutation, str]] = [
     ("12.2-qualifiers-empty", _cut(QUALIFIER, b"</xades:CommitmentTypeQualifiers>"), "MSG-ID"),
 ]
 
-# What somebody without the key does to a good file.
+# Changes to a good file by an attacker without the key.
 STOLEN: list[tuple[str, Mutation, str]] = [
     ("31-relative-namespace", swap(b"<edXML xmlns=", b'<edXML xmlns:q="relative" xmlns='), "ENV-FORBIDDEN"),
     ("36-empty-signed-info", _cut(b"<ds:CanonicalizationMethod", b"</ds:SignedInfo>"), "SIG-STRUCTURE"),

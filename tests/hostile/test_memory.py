@@ -1,5 +1,5 @@
-"""What anybody may send costs a bounded amount of memory: each reader works in a process of its own that has a limit of 64
-MiB above the idle one and ten times the size of the input."""
+"""Input that any sender may send costs a bounded amount of memory: each reader works in a process of its own that has a
+limit of 64 MiB above the idle one and ten times the size of the input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def outcomes(reader: str) -> Iterator[tuple[str, str]]:
-    """The form and size of each input, and what came of it. What the process says that ends early is its error."""
+    """Run the reader in its process and yield the form and size of each input with its outcome. Where the process ends
+    early, its last outcome is its error output."""
     process = subprocess.run(
         [sys.executable, "-m", "tests.hostile.memory_child", reader],
         cwd=ROOT,

@@ -1,6 +1,6 @@
-"""The one good Signature, moved, doubled or imitated by somebody without the key (threats 17, 18, 94; verification.md
-section 10, group 3). Other verifiers often say valid, as of one inside the subject, of which a tree reader would see
-half: the place is ours to check. All of them are judged as vectors (tests/vectors)."""
+"""The one good Signature is moved, doubled or imitated by an attacker without the key (threats 17, 18, 94; verification.md
+section 10, group 3). Other verifiers often say valid, for example of one inside the subject, though a tree reader would see
+only half of that subject: the place is ours to check. All cases are judged as vectors (tests/vectors)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EMPTY = b"<edXML:Signature></edXML:Signature>"
 
 
 def _move(anchor: bytes, *, in_front: bool = False) -> Mutation:
-    """S taken out of its place and put after (or in front of) the first such bytes."""
+    """Return a mutation that takes S out of its place and puts it after (or in front of) the first such bytes."""
 
     def mutate(data: bytes) -> bytes:
         head, signature, tail = forge.split(data)

@@ -1,5 +1,5 @@
-"""Many small changes of good envelopes (verification.md section 10, group 8, and G8): what the fast path takes the
-general path takes with the same meaning, and what the general path takes xmlsec takes."""
+"""Many small changes of good envelopes are tried (verification.md section 10, group 8, and G8): what the fast path takes
+the general path takes with the same meaning, and what the general path takes xmlsec takes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ SNIPPETS = [
 
 
 def _check(data: bytes, *, owner: bool = False) -> None:
-    """`owner` says that the key's owner signed it: only then may it be another good file."""
+    """Check that all readers agree on a file. `owner` says that the key's owner signed it: only then may it be another good
+    file."""
     fast, _ = forge.agreed(data, [BOUND])
     assert fast is None or owner or data == NATIVE, "a second file passes the fast path"
 
@@ -88,7 +89,7 @@ def test_an_owner_who_lays_the_file_out_anew_is_read_alike_by_all(places: list[i
 
 
 def _is_plain_layout(places: list[int]) -> bool:
-    """White space between elements outside leaves is always allowed; before a leaf's end tag it may change a value."""
+    """Tell whether white space at these places is between elements only: before a leaf's end tag it may change a value."""
     return all(
         NATIVE[place - 1 : place] == b">" and NATIVE[place + 1 : place + 2] != b"/" for place in places
     )

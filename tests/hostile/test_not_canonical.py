@@ -64,7 +64,8 @@ SAME_BODY = {
 
 
 def resigned(mutate: Mutation, native: bytes, *, raw: bool = False) -> bytes:
-    """The library cannot sign what it would read in another encoding: such a file keeps its old values."""
+    """Change a file and sign it anew. A file in another encoding or version of XML keeps its old values, because the
+    library cannot sign it."""
     mutated = mutate(native)
     if b"ISO-8859" in mutated or b'"1.1"' in mutated:
         return mutated

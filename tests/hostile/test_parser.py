@@ -1,5 +1,5 @@
-"""Files that attack a parser (threats 1 to 16 and 97), through the same entry as every envelope. Each must be refused
-with its code, with nothing opened and nobody called."""
+"""Files that attack a parser (threats 1 to 16 and 97), through the same entry as every envelope. Each must be refused with
+its code, without opening a file or calling another machine."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def listener() -> Iterator[Listener]:
 
 @pytest.fixture
 def trap(tmp_path: Path) -> Path:
-    """A pipe that nobody writes to: whoever opens it waits until the test is killed."""
+    """Make a pipe without a writer: a parser that opens it waits until the test is killed."""
     path = tmp_path / "secret"
     os.mkfifo(path)
     return path
@@ -197,7 +197,8 @@ def test_no_python_code_opens_a_socket_while_an_envelope_is_judged() -> None:
 
 
 def _tag_of(size: int, native: bytes) -> bytes:
-    """An owner's start tag of that many bytes, in an element whose prefix stands for a long namespace."""
+    """Return a file, signed by its owner, with a start tag of that many bytes in an element whose prefix stands for a long
+    namespace."""
     blank = b'<edXML:Subject a=">">'
     tag = blank[:-2] + b"x" * (size - len(blank)) + blank[-2:]
     return forge.resign(forge.swap(b"<edXML:Subject>", tag)(native), native)

@@ -1,5 +1,5 @@
-"""The published attacks on signatures inside PDFs: forged with the bytes of a good signature, or by its own signer. Each
-ends as a verdict that is not valid; none as an exception."""
+"""The published attacks on signatures inside PDFs are tried: forged with the bytes of a good signature, or by its own
+signer. Each ends as a verdict that is not valid; none as an exception."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def judged(pdf: bytes, trust: PdfTrust) -> FileVerdict:
 
 
 def never_valid(pdf: bytes, trust: PdfTrust) -> FileVerdict:
-    """The verdict, which says of no signature that it holds."""
+    """Judge a PDF, check that no signature in it is called valid, and return the verdict."""
     verdict = judged(pdf, trust)
     assert verdict.verdict is not SignatureWord.VALID
     assert all(signer.verdict is not SignatureWord.VALID for signer in verdict.signers)
@@ -76,7 +76,7 @@ def test_a_signature_without_its_parts_is_not_valid(trust: PdfTrust, cases: Case
             never_valid(_sized(pattern, new)(pdfs.by_agency()), trust)
 
 
-# --- ranges that a signer chose: what nobody covers, nobody signed --------------------------------------------
+# --- ranges that a signer chose: bytes that no range covers are not signed ------------------------------------
 
 
 def _ranges(a: int, b: int, c: int, d: int) -> list[tuple[str, list[int]]]:
@@ -127,7 +127,7 @@ def _startxref(pdf: bytes) -> bytes:
 
 
 def _proved(pdf: bytes) -> bytes:
-    """With an update that is allowed."""
+    """Add an update that is allowed."""
     return pdfs.with_dss(pdf, [pdf_pki.root().crl()])
 
 

@@ -1,4 +1,5 @@
-"""The text of pages made to hurt: read in the process for it, in time, and the next good file is read as well."""
+"""Pages whose text is made to hurt a reader are read in the process for it, in time, and the next good file is read as
+well."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PdfSandbox]:
 
 
 def drawn(content: str, resources: str = "/Font << /F1 3 0 R >>", more: str = "") -> bytes:
-    """A page of these operators; object 4 is its content, 5 the page, 6 whatever `more` is."""
+    """Build a PDF whose page has these operators; object 4 is its content, 5 the page, 6 the object `more` if it is
+    given."""
     return assembled(
         [
             "<< /Type /Catalog /Pages 2 0 R >>",
@@ -51,7 +53,7 @@ def drawn(content: str, resources: str = "/Font << /F1 3 0 R >>", more: str = ""
 
 
 def in_itself() -> bytes:
-    """A form that draws itself ten times."""
+    """Build a PDF with a form that draws itself ten times."""
     look = "/Fm Do " * 10
     form = (
         "<< /Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /Fm 6 0 R >> >> "
@@ -96,7 +98,7 @@ def test_a_page_made_to_hurt_is_left_in_time_and_the_next_file_is_read(
             hostile.write_bytes(make())
             reading = sandbox.text(hostile)
             assert len(reading.runs) <= MOST_RUNS
-            # A table of objects that nobody can follow is mended by the library: the page below it may be read.
+            # The library mends a table of objects that cannot be followed: the page below it may be read.
             assert read_fields(reading).number.value in (None, "118")
             assert read_fields(sandbox.text(good)).number.value == "118"
 
@@ -114,7 +116,7 @@ def test_a_page_is_left_while_it_is_parsed_and_says_that_it_was(name: str) -> No
 
 
 def in_passing(pdf: bytes) -> PdfText:
-    """The first page, as it is read while a document waits; time is no matter."""
+    """Read the first page in the way that is used while a document waits, without its limit of time."""
     return read_page(PdfReader(io.BytesIO(pdf)).pages[0], seconds=600.0)
 
 

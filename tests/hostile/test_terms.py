@@ -1,5 +1,5 @@
-"""`gw:Terms` (verification.md W6a): what the writer makes both paths read alike, and whatever shape its owner gives it
-instead is refused by both, under one code. The rows are vectors too (section 10, groups 1 and 4)."""
+"""`gw:Terms` (verification.md W6a): both paths read alike what the writer makes, and both refuse any other shape that its
+owner gives it, under one code. The rows are vectors too (section 10, groups 1 and 4)."""
 
 from __future__ import annotations
 
@@ -63,17 +63,17 @@ def _terms(inside: bytes) -> bytes:
 
 
 def _added(inside: bytes) -> Mutation:
-    """Into a packet that has none."""
+    """Return a mutation that puts Terms into a packet that has none."""
     return swap(KIND, KIND + _terms(inside))
 
 
 def _becomes(inside: bytes) -> Mutation:
-    """All that stands in the document's."""
+    """Return a mutation that replaces all of the document's Terms."""
     return swap(OPEN + REPLY + DUE + MODE + FIRST + SECOND + CLOSE, _terms(inside))
 
 
 def _last(data: bytes) -> bytes:
-    """Terms after the receipt."""
+    """Move the Terms behind the receipt."""
     return swap(b"</gw:Receipt>", b"</gw:Receipt>" + _terms(NUMBER + YEAR))(
         swap(_terms(NUMBER + YEAR), b"")(data)
     )
@@ -165,7 +165,7 @@ SHAPES: dict[str, list[tuple[str, Mutation, str]]] = {
 
 @cache
 def native(carrier: str) -> bytes:
-    """The good packet that a row is made from."""
+    """Build the good packet that a case is made from."""
     if carrier == "document":
         return envelopes.native(envelopes.timed(envelopes.document()), terms=envelopes.wishes())
     model, receipt = next((kind[1], kind[3]) for kind in envelopes.every_kind() if kind[0] == carrier)
@@ -179,7 +179,7 @@ def signer(carrier: str) -> pki.KeySigner:
 
 
 def parked(data: bytes) -> bytes:
-    """Somebody without the key takes the Terms out and puts them into a second Object, where a search finds them."""
+    """Take the Terms out, as an attacker without the key, and put them into a second Object, where a search finds them."""
     terms_xml = _terms(REPLY + DUE + MODE + FIRST + SECOND)
     without = swap(terms_xml, b"")(data)
     object_xml = (
@@ -213,7 +213,7 @@ def test_both_paths_read_the_terms_that_were_written_and_none_that_somebody_chan
 
 
 def test_indented_terms_are_read_by_the_general_path() -> None:
-    """Whoever lays S out anew and signs it says the same."""
+    """Terms mean the same where their signer laid S out anew."""
     good = native("document")
     spaced = swap(OPEN + REPLY, OPEN + b"\n  " + REPLY + b"\n  ")(good)
 

@@ -1,6 +1,6 @@
-"""The two readers of native files (F13): libxml2's tree for a small one, expat's stream for a large one. Of whatever they
-are given they say the same, to the last field of the model: good files of every kind, drawn ones, and every way that
-an attacker or an owner of a key could write them anew."""
+"""There are two readers of native files (F13): libxml2's tree for a small one, expat's stream for a large one. They say the
+same of any file, to the last field of the model: good files of every kind, drawn ones, and every way that an attacker or an
+owner of a key could write them anew."""
 
 from __future__ import annotations
 

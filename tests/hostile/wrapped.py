@@ -1,5 +1,5 @@
-"""Signature wrapping: a good signature kept, the meaning changed around it (threats 19 to 26 and 95; verification.md
-section 10, group 4). Other verifiers say valid to some of these; the one place and the one shape decide here, as the
+"""Signature wrapping keeps a good signature and changes the meaning around it (threats 19 to 26 and 95; verification.md
+section 10, group 4). Other verifiers say valid to some of these files; the one place and the one shape decide here, as the
 vectors show (tests/vectors). In: a good file. Out: the file wrapped."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ XSW = ["19-xsw1", "20-xsw2", "21-xsw3", "22-xsw4", "23-xsw5", "24-xsw6", "25-xsw
 
 
 def wrapped(native: bytes, variant: str) -> bytes:
-    """A forged packet that carries the signed one of somebody else in the way of the classic eight."""
+    """Build a forged packet that carries another sender's signed one, in one of the eight classic ways."""
     head, signature, tail = forge.split(native)
     original = (head + tail)[39:]
     forged = head.replace(b"<edXML:Subject>V/v", b"<edXML:Subject>FORGED V/v")
@@ -36,7 +36,7 @@ def wrapped(native: bytes, variant: str) -> bytes:
 
 
 def parked(native: bytes) -> bytes:
-    """The real SignedProperties in a second Object, forged ones at their place."""
+    """Move the real SignedProperties into a second Object and put forged ones in their place."""
     start, end = native.index(b"<xades:SignedProperties"), native.index(b"</xades:QualifyingProperties>")
     real = native[start:end]
     forged = real.replace(b'Id="sp"', b'Id="other"').replace(b"<gw:Id>01JZ", b"<gw:Id>EVIL")

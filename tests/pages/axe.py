@@ -1,5 +1,5 @@
-"""Asks axe-core whether everybody can use the page that is open: WCAG 2.0, 2.1 and 2.2, levels A and AA. Out: what is
-wrong, readable; and the page's name in the list that the run prints at its end."""
+"""Asks axe-core whether the open page is accessible: WCAG 2.0, 2.1 and 2.2, levels A and AA. Out: what is wrong, readable;
+and the page's name in the list that the run prints at its end."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Violation:
 
 
 async def violations(page: Page) -> list[Violation]:
-    """Of the page as it stands now, with its styles: on a busy machine its words come long before them."""
+    """Return what is wrong with the page once its styles are there: on a busy machine its words come long before them."""
     await page.wait_for_load_state("load")
     # By the debugger: the page's own policy lets no script of ours in, and must not.
     await page.evaluate(_script())
@@ -43,7 +43,7 @@ async def violations(page: Page) -> list[Violation]:
 
 
 async def dark_violations(page: Page) -> list[Violation]:
-    """Of the other theme; the one thing in which themes differ is their colours."""
+    """Return what is wrong in the dark theme; themes differ in their colours alone."""
     await page.emulate_media(color_scheme="dark")
     await page.evaluate(_script())
     outcome = await page.evaluate(_COLOURS)
@@ -52,7 +52,7 @@ async def dark_violations(page: Page) -> list[Violation]:
 
 
 async def check(page: Page, record: Record, name: str = "") -> None:
-    """AssertionError with every violation. `name` stands in the list in place of the path."""
+    """Fail with every violation on the page. `name` stands in the list in place of the path."""
     problems = await violations(page)
     record(CHECKED, name or urlsplit(page.url).path)
     assert not problems, f"{page.url}\n" + "\n".join(map(str, problems))

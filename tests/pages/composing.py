@@ -1,4 +1,4 @@
-"""A document being written on its page: what the tests that issue one do alike."""
+"""Tests that issue a document take these steps on its page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BY_HAND = f"{NEW}?nhap=tay"
 
 
 async def list_written(site: Site) -> list[OutgoingDocument]:
-    """Newest first."""
+    """List the province's documents, newest first."""
     async with site.node.store.read(await scope_of(site, "province")) as work:
         return list((await work.outgoing.page(limit=50)).items)
 
@@ -30,13 +30,14 @@ async def arrived(site: Site, actor: str = "department") -> list[IncomingDocumen
 
 
 async def press(page: Page, act: str) -> None:
-    """The button of that act, to the end of what follows."""
+    """Click the button of that act, and wait until the next page is there."""
     async with page.expect_navigation():
         await page.locator(f'button[name=act][value="{act}"]').last.click()
 
 
 async def placed(page: Page, act: str) -> None:
-    """The button of an act that leaves the page where it is; without scripts the page comes again."""
+    """Click the button of an act that stays on its page, and wait for the new version; without scripts the page comes
+    again."""
     version = page.locator("input[name=version]")
     old_version = await version.input_value()
     await page.locator(f'button[name=act][value="{act}"]').last.click()
@@ -44,7 +45,7 @@ async def placed(page: Page, act: str) -> None:
 
 
 async def give_files(page: Page, *files: Path) -> None:
-    """Files into the place for them: they go up at once."""
+    """Put files into the place for them: they go up at once."""
     async with page.expect_navigation(url="**/phat-hanh/msg_**told=**"):
         await page.set_input_files("#files", list(files))
 
@@ -64,7 +65,7 @@ async def fill_in(page: Page, number: str = "90") -> None:
 
 
 async def prepared(page: Page, number: str = "90", to: str = "Z91.07 (để biết)") -> None:
-    """A draft that may be sent for information, with its checks shown."""
+    """Write a draft that may be sent for information, and show its checks."""
     await page.goto(BY_HAND)
     await fill_in(page, number)
     await page.fill("#paste", to)

@@ -1,4 +1,4 @@
-"""One Chromium for a process, one context and one site for a test, and a watch over every page."""
+"""A process has one Chromium, a test has one context and one site, and every page is watched."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser lives as long as the process does, so the tests that use it share its event loop. Whoever comes first to
-    the story sets it up, and the others wait."""
+    """Let the tests that use the browser share its event loop, because it lives as long as the process. Tests of the story
+    get more time: the first of them sets it up, and the others wait."""
     shared, patient = pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)
     for item in items:
         if any(map(item.path.is_relative_to, FOLDERS)) and pytest_asyncio.is_async_test(item):
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """SQLite, and PostgreSQL too for a test that is marked `on_both`."""
+    """Run a test on SQLite, and on PostgreSQL too where it is marked `on_both`."""
     if "database" in metafunc.fixturenames:
         both = metafunc.definition.get_closest_marker("on_both")
         metafunc.parametrize("database", DATABASES if both else ["sqlite"], indirect=True)
@@ -66,13 +66,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """The address of a database of another kind, or nothing for SQLite."""
+    """Return the address of a database of another kind, or an empty string for SQLite."""
     return "" if request.param == "sqlite" else str(request.getfixturevalue("migrated_postgres_url"))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> AsyncIterator[Site]:
-    """A node of its own at work: with nothing sent yet, or after the demonstration's story for a test marked `told`,
+    """Open a node of its own at work: with nothing sent yet, or after the demonstration's story for a test marked `told`,
     or with its desks laid for one marked `laid`."""
     marked = {mark.name for mark in request.node.iter_markers()}
     kind = TownScene.DESKS if "laid" in marked else TownScene.STORY if "told" in marked else TownScene.PEOPLE
@@ -95,7 +95,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def origin(site: Site) -> str:
-    """Where the test's pages come from, and all that they may ask."""
+    """Return the address of the test's pages, the only one that they may send requests to."""
     return site.url
 
 
@@ -106,7 +106,7 @@ def watcher(origin: str) -> Watcher:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser, watcher: Watcher) -> AsyncIterator[BrowserContext]:
-    """A browser that nobody used yet; the test fails with what its pages did wrong."""
+    """Open a fresh browser context; the test fails with what its pages did wrong."""
     new_context = await browser.new_context(
         base_url=watcher.origin,
         locale=LOCALE,
@@ -128,7 +128,7 @@ def mail(site: Site) -> Mail:
 
 @pytest.fixture
 def enter(site: Site, context: BrowserContext) -> Enter:
-    """Whoever comes in next, in the same browser."""
+    """Return a function that signs another person in, in the same browser."""
 
     async def enters(role: PostRole = PostRole.CLERK, actor: str = "department", at: str = "") -> str:
         actor = "" if role.is_of_node else actor
@@ -140,7 +140,7 @@ def enter(site: Site, context: BrowserContext) -> Enter:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that fails tells what its browser saw: why an element was not there is seldom in the error."""
+    """Add to the report of a failed test what its browser saw: the error seldom says why an element was missing."""
     report = yield
     watcher = getattr(item, "funcargs", {}).get("watcher")
     if report.when == "call" and report.failed and isinstance(watcher, Watcher):
@@ -151,7 +151,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(request: pytest.FixtureRequest, context: BrowserContext) -> AsyncIterator[Page]:
-    """After a test that failed it tells what it shows."""
+    """Open a page; print what it shows after a test that failed."""
     new_page = await context.new_page()
     yield new_page
     if request.node.stash.get(FAILED, False) and not new_page.is_closed():
@@ -160,7 +160,7 @@ async def page(request: pytest.FixtureRequest, context: BrowserContext) -> Async
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def plain_page(browser: Browser, watcher: Watcher) -> AsyncIterator[Page]:
-    """In a browser of its own that runs no script, watched as well."""
+    """Open a page in a browser of its own that runs no script, watched as well."""
     new_context = await browser.new_context(
         base_url=watcher.origin, locale=LOCALE, timezone_id=ZONE, java_script_enabled=False
     )
@@ -173,5 +173,5 @@ async def plain_page(browser: Browser, watcher: Watcher) -> AsyncIterator[Page]:
 
 @pytest.fixture
 def hand(page: Page, record_property: Record) -> Hand:
-    """For tests that count what a task costs."""
+    """Return a hand for tests that count what a task costs."""
     return Hand(page=page, record=record_property)

@@ -1,5 +1,5 @@
-"""Two persons at the pages who keep the codes and decide together: with accounts, with devices, with the role that
-decisions of trust need, and old enough in all of it. In: an open node. Out: the two, and what they type."""
+"""Two persons at the pages keep the codes and decide together: they have accounts, devices, the role that decisions of
+trust need, and are old enough in all of it. In: an open node. Out: the two, and the proofs that they type."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Decider:
     skip: Skip = field(repr=False)
 
     async def comes_in(self, context: BrowserContext) -> None:
-        """The browser is this person's from now on."""
+        """Sign this person in, in the browser in place of any other."""
         self.skip(timedelta(seconds=31))
         token = (await sign_in.sign_in(self.person.services, self.person.sign_in_form(), ORIGIN)).token
         await context.clear_cookies()
         await context.add_cookies([{"name": COOKIE, "value": token, "url": self.url}])
 
     async def signs(self, page: Page, password: str = "") -> None:
-        """Fills in what proves it, in the form that is open."""
+        """Fill in the proof of the person, in the form that is open."""
         self.skip(timedelta(seconds=31))
         now = self.person.services.clock.now()
         await page.fill("#password", password or self.person.password)
@@ -47,7 +47,7 @@ class Decider:
 
 
 async def two(node: Office, url: str, skip: Skip, by: Administrator = MACHINE) -> tuple[Decider, Decider]:
-    """In the place of those who set the stage, whose secrets nobody knows; added by whoever administers accounts."""
+    """Add two deciders in place of those who set the stage, whose secrets no test knows; `by` adds the first account."""
     async with node.deciding.decisions.read() as view:
         staged = [person for person in await view.people.all() if Role.TRUST in person.roles]
     for person in staged:

@@ -37,7 +37,7 @@ class Hand:
 
     @contextmanager
     def task(self, name: str, most_clicks: int | None = None, most_keys: int | None = None) -> Iterator[Cost]:
-        """AssertionError where the task cost more than it may. Counted only when it came to its end."""
+        """Count what a task costs, if it comes to its end; fail where it costs more than it may."""
         outer_task, self._task = self._task, Cost(task=name)
         cost = self._task
         try:
@@ -53,7 +53,7 @@ class Hand:
         self._task.clicks += 1
 
     async def press(self, keys: str, target: str | Locator | None = None) -> None:
-        """One key, or several held together as `Control+Enter`, which a person takes for one. Pressed when the page is
+        """Press one key, or several held together as `Control+Enter`, which a person takes for one. Wait until the page is
         there: what is seen of a page that still comes in does not hear keys yet."""
         await self.page.wait_for_load_state("load")
         if target is None:
@@ -63,23 +63,23 @@ class Hand:
         self._task.keys += 1
 
     async def fill(self, target: str | Locator, text: str) -> None:
-        """Into a field: to get there costs a click, what is typed is counted by itself."""
+        """Fill a field: to get there costs a click, what is typed is counted by itself."""
         await self._locate(target).fill(text)
         self._task.clicks += 1
         self._task.letters += len(text)
 
     async def choose(self, target: str | Locator, value: str) -> None:
-        """Out of a list: open it, take one."""
+        """Choose out of a list: open it, take one."""
         await self._locate(target).select_option(value)
         self._task.clicks += 2
 
     async def type(self, text: str) -> None:
-        """Into the field that has the focus already."""
+        """Type into the field that has the focus already."""
         await self.page.keyboard.insert_text(text)
         self._task.letters += len(text)
 
     async def drop(self, target: str | Locator, name: str, content: bytes) -> None:
-        """A PDF from the desktop, let go over that place."""
+        """Drop a PDF from the desktop over that place."""
         transfer = await self.page.evaluate_handle(
             """([name, packed]) => {
                 const held = new DataTransfer();

@@ -1,4 +1,5 @@
-"""A caller without a browser: what an attacker or a script sends, header by header. Keeps what a test gives it, no more."""
+"""This caller without a browser sends what an attacker or a script would, header by header. It keeps what a test gives it,
+no more."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ class Guest:
         return await self._call("GET", path, None, headers)
 
     async def post(self, path: str, form: Mapping[str, str], **headers: str) -> Answer:
-        """With the form's token of its session; from this site unless a header says otherwise."""
+        """Post a form with the token of its session; from this site unless a header says otherwise."""
         origin = {"Origin": self.url} if not {"Origin", "Sec_Fetch_Site", "No_Origin"} & set(headers) else {}
         headers.pop("No_Origin", None)
         fields = {"form_token": form_token(self.token), **form} if self.token else form

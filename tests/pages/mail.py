@@ -1,4 +1,4 @@
-"""Mail from the province to the department, for tests of what the department does with it."""
+"""The province sends mail to the department, for tests of the department's work on it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Mail(Acts):
     async def taken_in(
         self, key: str = "request", **more: object
     ) -> tuple[OutgoingDocument, IncomingDocument]:
-        """It came, and the clerk took it in."""
+        """Bring a document to the department, have its clerk take it in, and return it as sent and as received."""
         sent, document = await self.comes(key, **more)
         await self.status("department", sent, StatusCall(code="03", staff=self.clerk()))
         return sent, document
@@ -57,7 +57,7 @@ class Mail(Acts):
             return [event for event in await work.events.of_subject(id) if event.kind is kind]
 
     async def await_fact(self, sent: OutgoingDocument, state: str) -> Fact:
-        """What its sender learnt last, once it stands so there."""
+        """Wait until the delivery is in that state at its sender, and return the newest fact about it."""
         await self.wait_until(lambda: self.stands("province", sent, state))
         async with self.node.store.read(await self.scope("province")) as work:
             (delivery,) = await work.deliveries.of_document(sent.id)

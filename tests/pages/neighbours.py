@@ -1,5 +1,5 @@
-"""Many agencies around the stage's three, for tests that need a day's mail: a longer cast, what an agency sends and answers
-as its document system would, PDFs that were signed in earnest, and a line to one agency that can be shut."""
+"""Many agencies stand around the stage's three, for tests that need a day's mail: a longer cast, letters and answers as an
+agency's document system would send them, PDFs that were signed in earnest, and a line to one agency that can be shut."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ HOUR_BEFORE = START - timedelta(hours=1)
 
 
 def widen(patch: pytest.MonkeyPatch) -> None:
-    """The stage has the further communes too, until the test ends."""
+    """Add the further communes to the stage, until the test ends."""
     stage_cast = stage.cast
     people_data = {
         actor: {
@@ -72,12 +72,12 @@ def widen(patch: pytest.MonkeyPatch) -> None:
 
 @dataclass(kw_only=True)
 class Line(Wrap):
-    """The axis as it is, but that it refuses what goes to `shut` for good."""
+    """Wraps the axis so that it refuses all mail to `shut` for good, and is otherwise unchanged."""
 
     shut: str = ""
 
     def __call__(self, name: str, port: P) -> P:
-        return _Shut(port, self) if name == "axis" else port  # type: ignore[return-value]  # as far as anybody calls it
+        return _Shut(port, self) if name == "axis" else port  # type: ignore[return-value]  # as far as the node calls it
 
 
 class _Shut:
@@ -106,7 +106,8 @@ class Town:
         return await self.site.town.scope(stage.cast().code(actor))
 
     async def send(self, sender: str, number: str, *to: str, **more: Any) -> OutgoingDocument:
-        """As its document system sends it: for information, so that it may leave without the seal of the agency."""
+        """Send a document as the agency's document system does: for information, so that it may leave without the seal of
+        the agency."""
         codes = [stage.cast().code(actor) for actor in to]
         recipients = tuple(Recipient(code=code, role=RecipientRole.TO_KNOW) for code in codes)
         code, files = stage.cast().code(sender), (("van-ban.pdf", PDF),)
@@ -134,14 +135,14 @@ class Town:
         await until_quiet(self.site.node)
 
     def signed(self, letter: Letter) -> bytes:
-        """The letter as a PDF with the signature of a person and of the agency. Blocks for a moment."""
+        """Return the letter as a PDF with the signature of a person and of the agency. Block for a moment."""
         area = area_in_mm(130, 155, 45, 22)
         return self.signers.signed_by_both(letters.paper([letters.page(letter)]), area, HOUR_BEFORE)
 
 
 @asynccontextmanager
 async def open_town(folder: Path, database: str) -> AsyncIterator[Town]:
-    """Its own node, for a stage that was made wide."""
+    """Open a node of its own, for a stage that was made wide."""
     settings, line = stage.settings_for(folder), Line()
     at = HOUR_BEFORE - timedelta(days=1)
     exchange = Authority.create("Demo exchange authority", at)

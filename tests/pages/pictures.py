@@ -57,7 +57,7 @@ IN_DARK = frozenset(
 
 
 def to_look_at(name: str) -> tuple[Look, ...]:
-    """Where looks are named, all of them are to choose from."""
+    """Return the looks of a page; where the environment names some, return all for it to choose from."""
     if os.environ.get(ONLY):
         return (*LOOKS, TO_LOOK_AT[1])
     return (*TO_LOOK_AT, DARK) if name in IN_DARK else TO_LOOK_AT
@@ -69,7 +69,7 @@ def folder() -> Path | None:
 
 
 async def show(page: Page, look: Look) -> None:
-    """The open page anew in that look. What stood in its forms is lost; it is for pages that were opened by address."""
+    """Load the open page anew in that look. The input in its forms is lost; it is for pages that were opened by address."""
     parts = urlsplit(page.url)
     cookie = {"name": LANG_COOKIE, "value": look.lang, "url": f"{parts.scheme}://{parts.netloc}"}
     await page.context.add_cookies([cookie])  # type: ignore[list-item]  # a plain dict has these three fields
@@ -79,7 +79,7 @@ async def show(page: Page, look: Look) -> None:
 
 
 async def take(page: Page, name: str, looks: Sequence[Look] = LOOKS) -> list[Path]:
-    """`NAME-vi-light-wide.png` and so on, the whole page each; it is left in the look that it had at first."""
+    """Take `NAME-vi-light-wide.png` and so on, the whole page each; leave the page in the look that it had at first."""
     target = folder()
     if target is None:
         return []

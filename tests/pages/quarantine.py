@@ -1,4 +1,4 @@
-"""Packets that somebody has to decide about: one that cannot be read, and parcels that nobody settles."""
+"""Packets that a person has to decide about: one that cannot be read, and parcels that are never settled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BROKEN = f"<edXML><Header><OrganId>Z91.07</OrganId><Subject>{SECRET_WORDS}</Subj
 
 
 async def put_aside(site: Site, *packets: str) -> None:
-    """Parcels that another node of the axis takes again and again and never settles."""
+    """Publish parcels that another node of the axis takes again and again and never settles."""
     other = EmbeddedAxis(site.node.settings.axis.folder, "other", site.clock, site.node.pool, poison_limit=2)
 
     async def take_until_dead() -> None:
@@ -37,7 +37,7 @@ async def put_aside(site: Site, *packets: str) -> None:
 
 
 async def land_broken(site: Site) -> str:
-    """A packet that cannot be read, for the department; its id."""
+    """Land a packet that cannot be read at the department, and return its id."""
 
     async def is_published() -> bool:
         # A node that has just begun tells the axis first for whom it receives.
@@ -50,7 +50,7 @@ async def land_broken(site: Site) -> str:
 
 
 async def _landed(site: Site, known_ids: list[str]) -> str:
-    """The one that was put aside since."""
+    """Wait for the packet that was put aside since, and return its id."""
 
     async def new_ids() -> list[str]:
         return [id for id in await packets_aside(site) if id not in known_ids]
@@ -63,7 +63,8 @@ async def packets_aside(site: Site) -> list[str]:
 
 
 async def land_changed(site: Site, mail: Mail) -> tuple[str, OutgoingDocument]:
-    """A letter of the province whose subject somebody changed on its way to the department: the packet's id, the letter."""
+    """Land a letter of the province whose subject was changed on its way to the department; return the packet's id and the
+    letter."""
     sent, arrived = await mail.comes()
     async with site.node.store.read(await mail.scope("department")) as work:
         opener = await site.node.blobs.open(work, arrived.envelope_digest)

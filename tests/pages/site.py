@@ -1,5 +1,5 @@
-"""A town behind its real server, for the tests of the pages: its workers are at work, and for every role there is a person
-with an account, whom a browser may be."""
+"""A town works behind its real server, for the tests of the pages: its workers are at work, and for every role there is a
+person with an account, as whom a browser may sign in."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Site:
         return self.town.url
 
     def person(self, role: PostRole, actor: str = "") -> Someone:
-        """Of one of the town's agencies, or of the node."""
+        """Return the person with that role at one of the town's agencies, or at the node."""
         return self.town.people[role, actor].on(self.node.accounts)
 
     async def agency(self, actor: str) -> str:
-        """The agency's id."""
+        """Return the agency's id."""
         return (await self.town.agency(stage.cast().code(actor))).id
 
     async def signed_in(self, context: BrowserContext, person: Someone, actor: str = "") -> str:
-        """The browser is the person's from now on. `actor` chooses among several agencies. The session's token."""
+        """Sign the person in, in this browser, and return the session's token. `actor` chooses among several agencies."""
         if person.totp:
             self.clock.skip(timedelta(seconds=31))  # a code is good once
         token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
@@ -66,7 +66,7 @@ async def opened(
     wrap: Wrap | None = None,
     changed: Change = unchanged,
 ) -> AsyncIterator[Site]:
-    """A site of its own, by the parameters of `open_town`."""
+    """Open a site of its own, by the parameters of `open_town`."""
     clock = MovableClock()
     async with open_town(
         folder, clock, wrap, changed, scene=cast_kind, database=database, serves=True

@@ -1,5 +1,5 @@
 """A slow line between a browser and a site: the page itself comes piece by piece, and each piece is painted before the next
-one leaves, however fast the machine is. Everything else passes as it is."""
+one leaves, however fast the machine is. Everything else passes unchanged."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SlowLine:
     pages: asyncio.Queue[Coming] = field(default_factory=asyncio.Queue, repr=False)
 
     async def bring(self, page: Page, address: str, piece: int) -> None:
-        """The page is loaded, after it was painted with each piece of so many bytes."""
+        """Load the page in pieces of so many bytes, and have it painted after each piece."""
         async with asyncio.TaskGroup() as both:
             both.create_task(page.goto(address, wait_until="commit"))
             coming = await self.pages.get()
@@ -78,7 +78,7 @@ class SlowLine:
 
 @asynccontextmanager
 async def slow_line(to: str) -> AsyncIterator[tuple[SlowLine, str]]:
-    """The line to that site, and the address of its near end."""
+    """Open the line to that site; yield it with the address of its near end."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
         line, app = SlowLine(behind=to, http=http), web.Application()
         app.router.add_route("*", "/{tail:.*}", line.pass_on)

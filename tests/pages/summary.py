@@ -1,5 +1,5 @@
-"""What the tests of the pages tell at the end of a run, gathered from every process: the pages that were checked for
-everybody's use of them, and what each task costs in clicks and keys."""
+"""Prints at the end of a run what the tests of the pages report, gathered from every process: the pages whose accessibility
+was checked, and what each task costs in clicks and keys."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def _properties(terminalreporter: pytest.TerminalReporter, kind: str) -> Iterato
     """Yield the properties that tests recorded under that name; reports come from other processes too."""
     for reports in terminalreporter.stats.values():
         for report in reports:
-            # The same words stand in the reports of several phases of a test; whoever asks takes each once.
+            # Reports of several phases of a test have the same words; the caller takes each once.
             yield from (str(text) for name, text in getattr(report, "user_properties", ()) if name == kind)

@@ -1,5 +1,5 @@
-"""A day of an address that is none: said at its field, and nothing is shown, printed or taken along as if no day had been
-asked for. Asked without a browser."""
+"""A day in an address that is no day is said at its field, and nothing is shown, printed or taken along as if no day had
+been asked for. The tests use no browser."""
 
 from __future__ import annotations
 

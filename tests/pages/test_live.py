@@ -41,7 +41,7 @@ class Streams:
         return await sessions.choose_agency(self._site.node.accounts, token, await self._site.agency(actor))
 
     async def ask(self, token: str) -> tuple[int, bytes]:
-        """As a browser asks again whose page stayed open."""
+        """Ask again, as a browser does whose page stayed open."""
         headers = {"Accept": "text/event-stream", "Cookie": f"{COOKIE}={token}"}
         async with self._http.get(
             f"{self._site.url}/su-kien", headers=headers, allow_redirects=False
@@ -49,7 +49,7 @@ class Streams:
             return answer.status, await answer.read()
 
     async def open(self, token: str) -> aiohttp.ClientResponse:
-        """Told its first line."""
+        """Open a stream and check its first line."""
         answer = await self._stack.enter_async_context(
             self._http.get(
                 f"{self._site.url}/su-kien",

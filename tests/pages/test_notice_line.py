@@ -1,4 +1,4 @@
-"""A stop that was told ahead is one line on every page, which unfolds, until an hour before it. Asked without a browser."""
+"""A stop that was announced is one line on every page, which unfolds, until an hour before it. The tests use no browser."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What each role does most, in one browser session each, with scripts. The whole days and every side way of them are told
-under tests/long/pages; the same day without scripts in `test_plain_day.py`."""
+"""Each role does its most frequent work, in one browser session each, with scripts. The tests under tests/long/pages tell
+the whole days and every side way of them; `test_plain_day.py` tells the same day without scripts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_a_clerk_takes_in_refuses_and_sends(
 
 
 async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_property: Record) -> None:
-    """Dropped, read, addressed, checked, sent, called back and sent."""
+    """Drop a signed letter, let it be read, address, check and send it, call it back and send it again."""
     earlier = {d.id for d in await arrived(site)}
 
     async def list_new() -> list[IncomingDocument]:

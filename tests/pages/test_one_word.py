@@ -1,4 +1,4 @@
-"""Every document of the demonstration has one word, wherever it is shown. Asked without a browser."""
+"""Every document of the demonstration has one word, wherever it is shown. The tests use no browser."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LANG: Lang = "vi"
 async def _sent(
     site: Site, agency: HostedAgency, work: OfficeWork, document: OutgoingDocument
 ) -> tuple[str, Mapping[str, str]]:
-    """The word by the one rule, and by each place that tells one."""
+    """Return the document's word by the one rule, and the word that each place shows."""
     deliveries = await work.deliveries.of_document(document.id)
     line = await work.office.lists.line(document.id)
     words = {
@@ -48,7 +48,8 @@ async def _sent(
 async def _received(
     site: Site, agency: HostedAgency, work: OfficeWork, document: IncomingDocument, facts: Sequence[Fact]
 ) -> tuple[str, Mapping[str, str]]:
-    """While its sender asks for something, API and evidence tell the document's own state beside the request."""
+    """Return the word of a received document, and the word that each place shows. While its sender asks for something, API
+    and evidence tell the document's own state beside the request."""
     line, word = await work.office.lists.line(document.id), incoming_word(document, facts)
     own = {
         "API": inbox_item(document, None, None, _LANG).state,

@@ -1,4 +1,4 @@
-"""The bell tells nobody what they did themselves; everybody else of the agency is told. Asked without a browser."""
+"""The bell tells people nothing of their own acts, and tells all others of the agency. The tests use no browser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.support.cases import Cases
 
 
 async def test_the_bell_tells_nobody_what_they_did_themselves(site: Site, mail: Mail, cases: Cases) -> None:
-    """Taken in, put on hold, and a document written: by the clerk, who is told of none, while the head is of each."""
+    """The clerk takes a document in, puts it on hold, and writes one; the bell tells the clerk of none and the head of
+    each."""
     clerk, head = (site.person(role, "department") for role in (PostRole.CLERK, PostRole.HEAD))
     agency = await mail.scope("department")
     scope = replace(agency, principal_id=clerk.person.id)

@@ -76,7 +76,7 @@ async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enter
 
 
 async def issue(page: Page) -> None:
-    """Without scripts the file is read when its button is pressed."""
+    """Issue a document without scripts, where the file is read when its button is pressed."""
     await page.goto("/phat-hanh")
     await page.set_input_files("#files", LETTER)
     await page.locator("button[value=file]").first.click()

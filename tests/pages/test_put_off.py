@@ -1,5 +1,5 @@
-"""What is urgent and what is late: until when it may be put off, and that the home page shows it whatever else waits. Asked
-without a browser."""
+"""Urgent and late documents may be put off until their time and no longer, and the home page shows them whatever else
+waits. The tests use no browser."""
 
 from __future__ import annotations
 

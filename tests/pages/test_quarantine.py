@@ -1,5 +1,5 @@
-"""What the clerk of an agency sees of packets that were put aside, and what becomes of one that was changed after it was
-signed. Asked without a browser."""
+"""The clerk of an agency sees packets that were put aside, in plain words, and a packet that was changed after it was
+signed is returned. The tests use no browser."""
 
 from __future__ import annotations
 

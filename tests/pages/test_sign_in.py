@@ -94,7 +94,7 @@ async def test_whoever_fails_reads_the_same_whatever_was_wrong(site: Site, guest
 
     assert {status for status, _ in answers} == {422}
     assert len({text for _, text in answers}) == 1
-    # Only whoever showed the right password hears how the account stands.
+    # Only a caller with the right password learns that the account is locked.
     assert "bị khóa" in (await tries(guest, locked.login, PASSWORD)).text
 
 

@@ -1,4 +1,5 @@
-"""What watches the pages sees: each kind of wrong that a page can do fails its test, and what a task costs is counted."""
+"""The watch over pages sees each kind of fault that a page can have and fails its test, and the cost of a task is
+counted."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ BROKEN = {
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def origin() -> AsyncIterator[str]:
-    """A server whose pages do wrong."""
+    """Serve pages that do wrong, and yield the server's address."""
 
     async def answer(request: web.Request) -> web.Response:
         body = f"<html lang=vi><title>Trang</title>{ICON}<p>Trang{BROKEN[request.path]}"

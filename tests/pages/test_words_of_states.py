@@ -1,4 +1,4 @@
-"""The words that stand for a state say what is so now, on every page that shows them. Asked without a browser."""
+"""The words that stand for a state say what is so now, on every page that shows them. The tests use no browser."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_what_was_assigned_waits_nowhere_for_an_assignment(
 
 
 async def test_a_draft_has_words_of_a_draft(site: Site, mail: Mail, cases: Cases) -> None:
-    """Nothing of it waits to be sent, was sent, or can be stopped from being sent."""
+    """A draft does not say that it waits to be sent or was sent, and offers no stop of its sending."""
     sent, _ = await mail.comes()
     scope = await mail.scope("province")
     draft = await drafting.begin(site.node.out, scope, replace(sent.draft, number="999", external_id=None))

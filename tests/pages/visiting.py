@@ -1,4 +1,4 @@
-"""Small steps of a visit that every test of the pages takes: somebody comes in, a page is opened, a box is measured."""
+"""Small steps of a visit that every test of the pages takes: a person comes in, a page is opened, a box is measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.pages.site import Site
 
 
 class Enter(Protocol):
-    """The browser is that person's from now on. `at` is the agency that somebody of the node looks at. Out: the token."""
+    """Signs a person in, in this browser, and returns the token. `at` is the agency that a person of the node looks at."""
 
     async def __call__(
         self, role: PostRole = PostRole.CLERK, actor: str = "department", at: str = ""

@@ -34,7 +34,7 @@ _PATTERNS = [(route, pattern(route)) for route in ROUTES if route.method == "GET
 
 
 def route_of(path: str) -> PageRoute | None:
-    """The first in the order of the table, as the server takes it."""
+    """Return the first route in the order of the table that takes the path, as the server does."""
     return next((route for route, pattern in _PATTERNS if pattern.fullmatch(path)), None)
 
 
@@ -48,7 +48,7 @@ class Walk:
     empty: list[tuple[str, str, str]] = field(default_factory=list)
 
     async def pages(self, page: Page, start: str = "/") -> AsyncIterator[PageRoute]:
-        """Each new route once, with its page open; in the order of the links. One page of each route is opened in the
+        """Yield each new route once, with its page open, in the order of the links. One page of each route is opened in the
         browser, as its scripts run there; of the others the answer is read alone, which is much faster."""
         waiting, queued, counts = [start], {start}, Counter[str]()
         while waiting:
@@ -76,7 +76,7 @@ class Walk:
                 yield page_route
 
     def _read(self, text: str, route: PageRoute, target: str) -> list[str]:
-        """The page's links within the site; what stands empty on it is noted."""
+        """Return the page's links within the site, and note the places of the page that are empty."""
         tree = html.document_fromstring(text)
         for element in tree.iter("*"):
             if "empty" in element.get("class", "").split():

@@ -33,11 +33,11 @@ class Watcher:
         context.on("response", self._response)
 
     def expect(self, statuses: Collection[int]) -> None:
-        """From now on these answers are no failure."""
+        """Expect these answers from now on, so that they are no failure."""
         self.expected |= set(statuses)
 
     def report(self) -> str:
-        """The last answers, and everything that was wrong."""
+        """Return the last answers, and everything that was wrong."""
         return "\n".join([*self.answers, *self.wrong])
 
     def check(self) -> None:

@@ -1,5 +1,5 @@
-"""Accounts of the pages, for tests: a node with two agencies and an operator, persons who took up their accounts, and what
-they type. Signing in costs a thousandth of what it costs in earnest."""
+"""Tests of the pages use these accounts: a node with two agencies and an operator, persons who took up their accounts, and
+the forms that they fill in. Signing in costs a thousandth of its usual price."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Someone:
         return TypedSignIn(**{"login": self.login, "password": self.password, "code": code, **more})
 
     async def enters(self, origin: CallOrigin = ORIGIN, earlier_token: str | None = None) -> OpenedSession:
-        """Signed in; with a device half a minute later, because a code is good once."""
+        """Sign in; with a device half a minute later, because a code is good once."""
         if self.totp:
             await self.services.clock.sleep(31)
         return await sign_in.sign_in(self.services, self.sign_in_form(), origin, earlier_token)
 
     async def acts(self, agency_id: str = NORTH) -> Acting:
-        """Signed in for that agency."""
+        """Sign in for that agency."""
         token = (await self.enters()).token
         if (await sessions.check(self.services, token)).session.agency_id != agency_id:
             token = await sessions.choose_agency(self.services, token, agency_id)
@@ -66,14 +66,14 @@ def post(role: PostRole, agency_id: str = NORTH, unit: str = "") -> posts.Wanted
 
 
 async def operator(services: AccountServices) -> Someone:
-    """The node's first one, made at the machine."""
+    """Create the node's first operator, at the machine."""
     return await someone(services, MACHINE, "quantri", post(PostRole.OPERATOR))
 
 
 async def someone(
     services: AccountServices, by: Administrator, login: str, *wanted_posts: posts.WantedPost
 ) -> Someone:
-    """Added, and the account taken up."""
+    """Add a person, and take up the account."""
     account = admin.NewAccount(login=login, name=f"Person {login}", title="Staff", posts=wanted_posts)
     _, code = await admin.add(services, by, account)
     return await taken_up(services, code)
@@ -85,7 +85,8 @@ async def taken_up(services: AccountServices, code: str, password: str = PASSWOR
 
 
 async def with_factor(user: Someone) -> tuple[Someone, tuple[str, ...], str]:
-    """The same person with a device; its recovery codes, and the token of the session that it was set up in."""
+    """Give the person a device; return the person with it, its recovery codes, and the token of the session that set it
+    up."""
     acting = await sessions.check(user.services, (await user.enters()).token)
     totp, _ = credentials.begin_factor(user.services, acting)
     first = pyotp.TOTP(totp).at(user.services.clock.now())
@@ -98,13 +99,13 @@ async def with_factor(user: Someone) -> tuple[Someone, tuple[str, ...], str]:
 
 
 async def load_events(services: AccountServices, subject: str) -> list[Event]:
-    """The node's events about it."""
+    """Return the node's events about a subject."""
     async with services.accounts.read() as view:
         return list(await view.events.of_subject(subject))
 
 
 async def denied(act: Awaitable[object]) -> Denied:
-    """The refusal that an act ends in."""
+    """Await an act that must be denied, and return its refusal."""
     with pytest.raises(Denied) as refusal:
         await act
     return refusal.value
@@ -114,7 +115,7 @@ DAY = timedelta(days=1)
 
 
 async def units(services: AccountServices, agency_id: str, *names: str) -> None:
-    """A person of the agency belongs to each from now on, so that they are known as units."""
+    """Add a person of the agency to each of these units, so that they are known as units."""
     for name in names:
         await _unit(services, agency_id, name)
 

@@ -1,4 +1,5 @@
-"""The names that most tests of the API use: a town's front door, its agencies, and what is said there."""
+"""This module gathers the names that most tests of the API use: a town's front door, its agencies, and the calls made
+there."""
 
 from __future__ import annotations
 

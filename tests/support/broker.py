@@ -30,7 +30,7 @@ class Broker:
         return f"amqp://{self.user}:{self.password}@{self.host}:{self.port}/{self.vhost}"
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
-        """One call of the management API; `{vhost}` in the path is this test's vhost."""
+        """Call the management API once; `{vhost}` in the path is this test's vhost."""
         return call(self.api, method, path.replace("{vhost}", quoted(self.vhost)), body)
 
 

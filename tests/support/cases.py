@@ -1,5 +1,6 @@
-"""Tables of cases in one test: every case is tried, every failure is reported, and the number of cases stands in the
-summary of the run. In place of a test function made anew for each row: a row costs a call, a test some milliseconds."""
+"""Tests try tables of cases with this fixture: every case is tried, every failure is reported, and the number of cases
+stands in the summary of the run. It is cheaper than a test function for each row: a row costs a call, a test some
+milliseconds."""
 
 from __future__ import annotations
 
@@ -66,7 +67,7 @@ def _by_name(rows: Iterable[T] | Mapping[str, T]) -> Iterable[tuple[object, T]]:
 
 @pytest.fixture
 def cases(record_property: Callable[[str, object], None]) -> Iterator[Cases]:
-    """A table of cases, judged when the test ends."""
+    """Yield a table of cases, and record how many were tried; the table is judged when the test ends."""
     table = Cases()
     yield table
     record_property(RECORDED, table.tried)
@@ -74,7 +75,7 @@ def cases(record_property: Callable[[str, object], None]) -> Iterator[Cases]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """A test with a table fails at its end, and not in its teardown."""
+    """Let a test with a failed table fail at the end of its call, and not in its teardown."""
     result = yield
     table = pyfuncitem.funcargs.get("cases")
     if isinstance(table, Cases):

@@ -1,4 +1,5 @@
-"""Two enrolled persons of a node that is set up, for tests that type commands: what each types unseen, line by line."""
+"""Tests that type commands use two enrolled persons of a node that is set up: this module gives the lines that each types
+unseen."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ class Deciders:
 
 @contextmanager
 def typing(lines: str) -> Iterator[None]:
-    """These lines are what commands of this process read."""
+    """Give these lines to the commands of this process as their standard input."""
     stdin, sys.stdin = sys.stdin, io.StringIO(lines)
     try:
         yield
@@ -57,6 +58,6 @@ async def _add_people(settings: Path) -> dict[str, str]:
 
 
 async def _fresh(settings: Path) -> None:
-    """A code is good once, and no test waits half a minute for the next one."""
+    """Forget which codes were used: a code is good once, and no test waits half a minute for the next one."""
     async with open_core(load(settings, os.environ)) as office, office.store.writer.begin() as line:
         await line.execute(text("UPDATE person SET last_step = 0"))

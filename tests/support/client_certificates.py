@@ -1,5 +1,5 @@
-"""Certificates with which programs show themselves in TLS, made by the tools' own authority, and the headers that TLS
-proxies write of them; the node that believes a proxy of the tests."""
+"""The tools' own authority makes certificates with which programs show themselves in TLS; this module also writes the
+headers that TLS proxies make of them, and opens a node that believes a proxy of the tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def authority() -> Party:
 
 @cache
 def program(name: str = "qlvb", days: int = 365, since: int = -365) -> Party:
-    """A program's certificate, from so many days after the tests' clock to so many."""
+    """Issue a program's certificate; its first and last day are counted from the tests' clock."""
     span = (START + timedelta(days=since), START + timedelta(days=days))
     return authority().issue(name, valid=span, use=USE)
 
@@ -64,7 +64,7 @@ def header_fields(party: Party) -> dict[str, str]:
 
 
 def write_files(party: Party, folder: Path, name: str) -> tuple[Path, Path]:
-    """The files of a certificate and of its key."""
+    """Write a certificate and its key into files, and return their paths."""
     public, private = folder / f"{name}.pem", folder / f"{name}.key"
     public.write_bytes(pem(party))
     private.write_bytes(key_pem(party))

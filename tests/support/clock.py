@@ -1,4 +1,4 @@
-"""Clocks that tests own: one stands still, jumps when told or slept on, and counts out ULIDs in order; others run too."""
+"""Tests own these clocks: one stands still, jumps when told or slept on, and counts out ULIDs in order; others run too."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class ManualClock:
         self._wrong += by
 
     def advance(self, by: timedelta | float) -> None:
-        """Moves time forward by a span, or by so many seconds."""
+        """Move time forward by a span, or by so many seconds."""
         self._now += by if isinstance(by, timedelta) else timedelta(seconds=by)
 
     def new_id(self, prefix: str = "") -> str:
-        """The next ULID: sorted by time and, within one moment, by the order of asking."""
+        """Return the next ULID: sorted by time and, within one moment, by the order of asking."""
         self._ids += 1
         tail = "".join(LETTERS[self._ids >> shift & 31] for shift in range(75, -1, -5))
         return prefix + moment(int(self._now.timestamp() * 1000)) + tail
 
     async def sleep(self, seconds: float) -> None:
-        """Jumps over the wait, and lets other tasks run once."""
+        """Jump over the wait, and let other tasks run once."""
         self.advance(seconds)
         await asyncio.sleep(0)
 

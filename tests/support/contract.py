@@ -27,7 +27,8 @@ _PATHS = [
 
 
 def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
-    """A validator that finds the components of the document. The fast one: every answer of every test is judged by it."""
+    """Return a validator that finds the components of the document. It is the fast one, because it judges every answer of
+    every test."""
     return Draft202012Validator({**schema, "components": DOCUMENT["components"]})
 
 
@@ -40,7 +41,7 @@ _COMMON = frozenset(
 
 
 def resolved(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An answer, or what it refers to."""
+    """Return an answer, or the one that it refers to."""
     name = answer.get("$ref", "").rpartition("/")[2]
     response: Mapping[str, Any] = DOCUMENT["components"]["responses"][name] if name else answer
     return response

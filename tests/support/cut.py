@@ -1,5 +1,5 @@
-"""An axis whose line a test cuts: what it is asked then fails as a broken line does, before anything is handed over or
-after. Everything else goes through to the real one."""
+"""A test cuts the line of an axis with this wrapper: a call then fails as on a broken line, before anything is handed over
+or after. Every other call goes through to the real axis."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Cut:
 
 
 def line_of(axis: ManagedAxis, name: str) -> Cut:
-    """The line to one of several axes, from now on in the test's hands."""
+    """Put the line to one of several axes into the test's hands, and return it."""
     axes = cast("dict[str, Any]", getattr(axis, "axes"))  # noqa: B009 - of the axis that is made of several
     cut = Cut(axes[name])
     axes[name] = cut

@@ -1,4 +1,4 @@
-"""A PostgreSQL database of its own for each test, on the server that the environment names; made from a migrated
+"""Each test gets a PostgreSQL database of its own, on the server that the environment names; it is made from a migrated
 template, because that takes a tenth of the time of migrating each."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.support.services import POSTGRES, address
 
 @asynccontextmanager
 async def fresh_database(template: str = "template1") -> AsyncIterator[str]:
-    """The address of a new database; it is dropped afterwards, with its connections."""
+    """Create a database and yield its address; drop it afterwards, with its connections."""
     name = f"t{secrets.token_hex(8)}"
     await _tell(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
@@ -27,7 +27,7 @@ async def fresh_database(template: str = "template1") -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def migrated_template() -> AsyncIterator[str]:
-    """The name of a database with our schema, to make others from."""
+    """Create a database with our schema, to make others from; yield its name."""
     async with fresh_database() as url:
         await migrate.up(url)
         yield urlsplit(url).path.lstrip("/")

@@ -1,4 +1,5 @@
-"""What one process heard of the rings of others so far; a test waits until it heard what it should."""
+"""This listener counts the rings that one process heard from others so far; a test waits until it heard those that it
+should."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ TWO_FILES: Files = (("cong-van.pdf", b"%PDF-1.4\n%%EOF\n"), ("phu-luc-1.txt", "P
 
 
 def document(files: Files = TWO_FILES, **changes: object) -> Envelope:
-    """A new document that answers another one, like edxml.md 13.1."""
+    """Build a new document that answers another one, like edxml.md 13.1."""
     envelope = Envelope(
         kind=Kind.DOCUMENT,
         sender=_organisation(SENDER, "Sở Thử nghiệm tỉnh Sao Mai"),
@@ -123,7 +123,7 @@ def replacement(files: Files = TWO_FILES) -> Envelope:
 
 
 def status(code: str = "03", *, sender: str = RECEIVER, subject: str = SENDER) -> Envelope:
-    """A status; for a 13 give the original sender as `sender`."""
+    """Build a status; for a 13 give the original sender as `sender`."""
     return Envelope(
         kind=Kind.STATUS,
         sender=_organisation(sender, "Sở Mô phỏng tỉnh Bình Minh"),
@@ -159,7 +159,7 @@ def receipt(code: str = "03") -> Receipt:
 
 
 def every_kind() -> list[tuple[str, Envelope, Files, Receipt | None]]:
-    """One good packet of every kind that goes over the axis, with its files and its receipt if it has one."""
+    """Build one good packet of every kind that goes over the axis, with its files and its receipt if it has one."""
     answers = [
         (f"status {code}", status(code), (), receipt(code))
         for code in ["01", "02", "03", "04", "05", "06", "15", "16"]
@@ -176,7 +176,7 @@ def every_kind() -> list[tuple[str, Envelope, Files, Receipt | None]]:
 
 
 def with_files(envelope: Envelope, files: Files) -> Envelope:
-    """The envelope with manifest and attachments for these files."""
+    """Return the envelope with manifest and attachments for these files."""
     attachments = tuple(
         Attachment(
             content_id=f"cid:{uuid_of(n)}",
@@ -190,7 +190,7 @@ def with_files(envelope: Envelope, files: Files) -> Envelope:
 
 
 def contents(files: Files) -> tuple[AttachmentContent, ...]:
-    """The bytes of the files, each in one piece."""
+    """Return the bytes of the files, each in one piece."""
     return tuple(
         AttachmentContent(entry_name=f"{uuid_of(n)}.{extension(name) or 'unk'}", open=_opener(raw))
         for n, (name, raw) in enumerate(files, 1)
@@ -202,7 +202,7 @@ def _opener(raw: bytes) -> Callable[[], tuple[bytes, ...]]:
 
 
 def timed(model: Envelope) -> Envelope:
-    """The same as a timed express letter."""
+    """Return the same document as a timed express letter."""
     return replace(model, other=replace(model.other or OtherInfo(), priority=4))
 
 
@@ -237,7 +237,7 @@ def native(
     packet_id: str = PACKET_ID,
     terms: Terms | None = None,
 ) -> bytes:
-    """A signed native file; by default `document()` under its sender's RSA-2048 key."""
+    """Write a signed native file; by default `document()` under its sender's RSA-2048 key."""
     envelope = envelope or document(files)
     files = files if envelope.attachments else ()
     signer = signer or pki.signer(envelope.sender.organ_id or SENDER)

@@ -1,5 +1,5 @@
-"""A document sent, received, registered, sealed and stamped, and the packs that both sides make of it; and what a court
-would bring to check them. Made once per process: tests change copies of the bytes."""
+"""A document is sent, received, registered, sealed and stamped, and both sides make their packs of it; the trust folder
+with which a court would check them is there as well. This is done once per process: tests change copies of the bytes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Scene:
 
 @cache
 def played_scene() -> Scene:
-    """The scene, played once."""
+    """Play the scene, once per process."""
     return asyncio.run(_play())
 
 
@@ -122,7 +122,7 @@ def rebuilt(
 
 
 def unpacked(pack: bytes, folder: Path) -> dict[str, bytes]:
-    """Every member by its name."""
+    """Return every member of a pack by its name."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "unpacked.zip"
     file.write_bytes(pack)
@@ -137,7 +137,7 @@ def signature_of(manifest: bytes, signer: EvidenceKey) -> bytes:
 
 
 async def sealed(town: node.Town, authority: TimeAuthority | None) -> None:
-    """Number all events and seal the log; stamp the seal if there is a time authority."""
+    """Give all events their numbers and seal the log; stamp the seal if there is a time authority."""
     await town.number()
     worker = LogSealer(
         log=town.node.store.log,
@@ -154,7 +154,7 @@ async def sealed(town: node.Town, authority: TimeAuthority | None) -> None:
 
 
 async def exchanged(town: node.Town, number: str = "15") -> tuple[OutgoingDocument, IncomingDocument]:
-    """A document that was sent, received and registered, with its receipts."""
+    """Send, receive and register a document, and carry its receipts; return it as sent and as received."""
     sent = await town.send(number)
     await town.carry()
     arrived = await town.as_incoming(sent)

@@ -32,7 +32,7 @@ def good() -> bytes:
 
 @cache
 def small() -> bytes:
-    """The smallest native file there is, a status of few words, for tests that try every byte."""
+    """Build the smallest native file there is, a status of few words, for tests that try every byte."""
     model = envelopes.status("13", sender=envelopes.SENDER, subject=envelopes.RECEIVER)
     sender = replace(model.sender, organization_in_charge=None, organ_name=None, organ_add=None, website=None)
     report = StatusReport(code="13", description="Gửi nhầm & xin lỗi")

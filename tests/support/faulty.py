@@ -1,4 +1,5 @@
-"""A wrapper around one port that fails while a test says so: the only fake there is. And a truly broken database."""
+"""A wrapper around one port fails while a test says so; it is the only fake in the tests. This module also breaks a
+database in earnest."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ class Meanwhile:
 
 
 async def lose_database(town: Town) -> None:
-    """Leave the files as a broken disk does."""
+    """Overwrite the database's files, as a broken disk leaves them."""
     await town.node.store.close()
     for file in town.node.settings.node.data_dir.glob("gateway.db*"):
         file.write_bytes(b"this is no database " * 1000)

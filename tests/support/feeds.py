@@ -36,7 +36,7 @@ STRANGER = pki.KeySigner(
 
 
 def agency(code: str, name: str = "", **more: Any) -> AgencyLine:
-    """A row as it would be written, whether a receiver would take it or not."""
+    """Build a row as it would be written, whether a receiver would take it or not."""
     return AgencyLine.model_construct(**{"code": code, "name": name or f"Agency {code}", **more})
 
 
@@ -59,7 +59,7 @@ def feed(
     made_at: datetime = MADE_AT,
     **header: Any,
 ) -> bytes:
-    """A signed feed of these lines; `header` overwrites what would be true."""
+    """Build a signed feed of these lines; `header` overwrites what would be true."""
     body = b"".join(line if isinstance(line, bytes) else feed_file.encode(line) for line in lines)
     digest = hashlib.sha256(body).hexdigest()
     values = {
@@ -84,7 +84,7 @@ def header_of(raw: bytes) -> Header:
 
 
 def permit(room: FeedRoom, *signers: pki.KeySigner) -> None:
-    """These may sign feeds from now on, and no others."""
+    """Permit these signers to sign feeds from now on, and no others."""
     room.issuers.mkdir(parents=True, exist_ok=True)
     for old in room.issuers.glob("*.pem"):
         old.unlink()

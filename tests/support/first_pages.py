@@ -1,4 +1,4 @@
-"""A lead file that says which document it is, for drafts that say the same or something else."""
+"""This module prints a lead file that says which document it is, for drafts that say the same or something else."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ OTHER = ("V/v cử cán bộ tham gia", "đoàn kiểm tra liên ngành")
 def printed(
     number: str = "15", *, day: date = TODAY, subject: tuple[str, ...] = (SUBJECT,), **more: Any
 ) -> bytes:
-    """The letter of `packets.draft`, where nothing else is said."""
+    """Print the letter of `packets.draft`, with the fields that an argument changes."""
     letter = letters.Letter(number=number, symbol="STD-VP", issued_on=day, subject=subject, **more)
     return letters.paper([letters.page(letter)])

@@ -1,5 +1,5 @@
-"""The fixtures that tests of any folder ask for: a town, its API, a store on a migrated database, a clock and threads.
-What a town is stands in `town.builder`; here is only what pytest has to know."""
+"""Tests of any folder use these fixtures: a town, its API, a store on a migrated database, a clock and threads.
+`town.builder` describes a town; this module has only the parts that pytest has to know."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ BOTH_KINDS = ("sqlite", "postgresql")
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    """A town of its own, stepped by hand."""
+    """Open a town of its own, stepped by hand."""
     async with open_town(tmp_path / "node") as town:
         yield town
 
 
 @pytest.fixture(scope="session")
 def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a town to copy."""
+    """Return the folder of a town to copy."""
     return staged(tmp_path_factory.mktemp("stage"))
 
 
 @pytest.fixture
 async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
-    """The API of a town of its own."""
+    """Open the API of a town of its own."""
     async with open_door(blank_node, tmp_path / "node") as door:
         yield door
 
@@ -54,18 +54,18 @@ def pool() -> Iterator[ThreadPool]:
 
 @pytest.fixture(scope="session")
 def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite file with our schema, to be copied."""
+    """Return an empty SQLite file with our schema, to be copied."""
     return migrated(tmp_path_factory.mktemp("blank"))
 
 
 @pytest.fixture
 def url(request: pytest.FixtureRequest) -> str:
-    """The address of a migrated database: SQLite, unless the test is parametrised with another kind."""
+    """Return the address of a migrated database: SQLite, unless the test is parametrised with another kind."""
     return database_of(request, getattr(request, "param", "sqlite"))
 
 
 def database_of(request: pytest.FixtureRequest, kind: str) -> str:
-    """The address of a migrated database of that kind, for this test alone."""
+    """Return the address of a migrated database of that kind, for this test alone."""
     if kind == "sqlite":
         return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))
     address: str = request.getfixturevalue("migrated_postgres_url")
@@ -74,13 +74,13 @@ def database_of(request: pytest.FixtureRequest, kind: str) -> str:
 
 @pytest.fixture
 async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
-    """A store that hosts two agencies."""
+    """Open a store that hosts two agencies."""
     async with with_agencies(url, clock) as opened:
         yield opened
 
 
 @pytest.fixture(autouse=True)
 def cheap_passwords() -> Iterator[None]:
-    """For folders whose tests sign in again and again: import it in their conftest."""
+    """Make passwords cheap, for folders whose tests sign in again and again: import it in their conftest."""
     with people.cheap():
         yield

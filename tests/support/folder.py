@@ -1,4 +1,5 @@
-"""A hot folder beside a town: what a document system lays and finds there, on a count of seconds that the test owns."""
+"""Tests act on a hot folder beside a town: they put files there and read files, as a document system does, on a count of
+seconds that the test owns."""
 
 from __future__ import annotations
 
@@ -73,7 +74,7 @@ class Desk:
         return path
 
     def letter(self, stem: str = "15", number: str = "15", file: str = "", **fields: Any) -> None:
-        """X.json and its file."""
+        """Drop a document's file and the JSON that describes it."""
         file = file or f"{stem}.pdf"
         self.drop(file, PDF)
         self.drop(f"{stem}.json", sidecar(number, file, **fields))
@@ -81,12 +82,12 @@ class Desk:
     # --- what the node does -----------------------------------------------------------------------------------
 
     async def look(self, after_s: float = 2.0) -> bool:
-        """One step, so many seconds later."""
+        """Work one step, so many seconds later."""
         self.seconds += after_s
         return await self.loop.step()
 
     async def settle(self, after_s: float = SETTLE_S + 1) -> None:
-        """Looks, waits until all that lies there is settled, and works until there is nothing to do at once."""
+        """Look, wait until all files there are settled, and work until there is nothing to do at once."""
         await self.look()
         self.seconds += after_s
         while await self.loop.step():
@@ -95,7 +96,7 @@ class Desk:
     # --- what lies where --------------------------------------------------------------------------------------
 
     def names(self, *steps: str, code: str = "") -> list[str]:
-        """The files below, without the node's own."""
+        """List the files below, without the node's own."""
         top = self.root.joinpath(code or self.code, *steps)
         return sorted(
             str(path.relative_to(top))
@@ -129,7 +130,7 @@ def sidecar(number: str = "15", *files: str, **fields: Any) -> str:
 
 
 def packed(members: Mapping[str, bytes | str]) -> bytes:
-    """A ZIP of these."""
+    """Pack these members into a ZIP."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, raw in members.items():

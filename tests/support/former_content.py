@@ -36,7 +36,7 @@ def digest_of(content: bytes) -> Digest:
 
 
 async def fill(url: str, folder: Path, clock: ManualClock) -> FormerContent:
-    """Brings an empty database to that schema, with both agencies and the content; what is large lies in the folder."""
+    """Bring an empty database to that schema, with both agencies and the content; what is large lies in the folder."""
     former = FormerContent(
         shared=b"shared words " * 1_000,
         small=b"",

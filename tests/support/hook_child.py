@@ -1,5 +1,5 @@
-"""A node in a process of its own that makes events and pushes them to its webhooks, for tests that kill it. In: its
-folder, and the number of events. Says on stdout when the last is committed; its workers go on until it is killed."""
+"""A node in a process of its own makes events and pushes them to its webhooks, for tests that kill it. In: its folder, and
+the number of events. It says on stdout when the last is committed; its workers go on until it is killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AT_ONCE = 25
 
 
 async def make(node: Office, count: int) -> None:
-    """The rest of so many, each once: whatever died had committed whole batches."""
+    """Make the events that are still missing, each once: a process that died before had committed whole batches."""
     agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
     scope = AgencyScope(agency_id=agency.id, principal_id="child")

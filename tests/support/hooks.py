@@ -1,5 +1,5 @@
-"""A program of an agency that receives webhooks: a real server that behaves as a test wants, and judges what it gets by
-the public text of Standard Webhooks alone. And the hand that steps the node's worker on the test's clock."""
+"""A program of an agency receives webhooks: a real server that behaves as a test wants, and judges its calls by the public
+text of Standard Webhooks alone. `Hooked` steps the node's worker on the test's clock."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ class Receiver:
         return [body["sequence"] for body in self.bodies]
 
     async def wait_for(self, count: int) -> None:
-        """Returns when so many came."""
+        """Wait until so many calls have arrived."""
         while len(self.bodies) < count:
             self._arrival.clear()
             await self._arrival.wait()
 
     async def until_all(self, count: int) -> None:
-        """Returns when so many different ones came."""
+        """Wait until so many different events have arrived."""
         while len(self.seen_sequences) < count:
             await self.wait_for(len(self.bodies) + 1)
 
@@ -126,7 +126,7 @@ class Hooked:
         return await self.town.node.webhooks.get((await self.scope()).agency_id, id)
 
     async def log(self, id: str) -> list[WebhookDelivery]:
-        """Oldest event first."""
+        """Return the webhook's deliveries, the oldest event first."""
         attempts, _ = await self.town.node.webhooks.log((await self.scope()).agency_id, id, 500)
         return list(reversed(attempts))
 
@@ -158,7 +158,7 @@ class Hooked:
         )
 
     async def push(self, delay: timedelta = timedelta()) -> None:
-        """Later by so much: everything that is due then, until nothing is any more."""
+        """Move time on by `delay`, and push everything that is due until nothing is any more."""
         if delay:
             self.town.clock.advance(delay.total_seconds())
         while True:

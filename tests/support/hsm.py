@@ -24,5 +24,5 @@ def of_this_process() -> Hsm:
 
 
 def keys_on(token: Token, pin: str | None = None) -> TokenKeys:
-    """The keys of that token, opened as the node opens them; with another PIN where one is given."""
+    """Open the keys of that token as the node does; with another PIN where one is given."""
     return TokenKeys(Pkcs11Token(of_this_process().module, token.label, token.pin if pin is None else pin))

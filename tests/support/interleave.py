@@ -1,5 +1,5 @@
-"""Every order in which workers' named steps can happen, each worker keeping its own order. A small cousin of the
-isolation tests of PostgreSQL: the test says what each step does and plays one order after another."""
+"""This module lists every order in which workers' named steps can happen, each worker keeping its own order. It is a small
+cousin of the isolation tests of PostgreSQL: the test says what each step does and plays one order after another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Order = tuple[str, ...]
 
 
 def orders(*workers: Sequence[str]) -> list[Order]:
-    """All merges of the workers' step lists; step names must differ between workers."""
+    """Return all merges of the workers' step lists; step names must differ between workers."""
     return list(_merge([list(worker) for worker in workers]))
 
 
@@ -23,6 +23,6 @@ def _merge(waiting: list[list[str]]) -> Iterator[Order]:
 
 
 async def play(order: Order, steps: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
-    """Does the steps in that order, one at a time."""
+    """Play the steps in that order, one at a time."""
     for name in order:
         await steps[name]()

@@ -33,7 +33,7 @@ class Watch(logging.Handler):
         self._lines: list[str] = []
 
     def remember(self, secret: str) -> str:
-        """From now on this may stand in no log."""
+        """Remember a secret, which may stand in no log from now on."""
         if len(secret) >= _SHORTEST:
             self._secrets[secret] = None
         return secret
@@ -46,7 +46,7 @@ class Watch(logging.Handler):
         self._lines.append(self.format(record))
 
     def leaks(self) -> list[str]:
-        """Lines that bear a secret, which they do not show again; and everything is forgotten."""
+        """Return the lines with a secret in them, without the secret, and forget everything."""
         text, self._lines = "\n".join(self._lines), []
         if not text:
             return []
@@ -67,7 +67,7 @@ WATCH = Watch()
 
 
 def start() -> None:
-    """Before anything is logged: hears every logger, and learns every secret that is made."""
+    """Begin to hear every logger and to learn every secret that is made; call it before anything is logged."""
     logging.getLogger("gateway").setLevel(logging.DEBUG)
     _learn_settings()
     for module, name in ((secrets, "token_urlsafe"), (pyotp, "random_base32")):
@@ -76,7 +76,7 @@ def start() -> None:
 
 
 def listen() -> None:
-    """The program's own set-up of the log takes all other handlers off."""
+    """Add the watch to the log again, because the program's own set-up of the log takes all other handlers off."""
     root = logging.getLogger()
     if WATCH not in root.handlers:
         root.addHandler(WATCH)

@@ -54,7 +54,8 @@ class Style:
 
 @cache
 def _face() -> tuple[bytes, dict[str, int], dict[int, float]]:
-    """The font with the letters that are used: its file, letter to glyph, glyph to width in thousandths."""
+    """Reduce the font to the letters that are used; return its file, the glyph of each letter, and the width of each glyph
+    in thousandths."""
     font = ttLib.TTFont(FONT)
     options = subset.Options(
         hinting=False, layout_features=[], drop_tables=["FFTM", "GPOS", "GSUB", "GDEF", "kern"]
@@ -77,7 +78,7 @@ def width_of(words: str, size: float) -> float:
 
 
 def paper(pages: Sequence[Sequence[Text]], style: Style | None = None) -> bytes:
-    """A PDF of these pages."""
+    """Build a PDF of these pages."""
     style = style or Style()
     objects: list[bytes] = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
     fonts = [_font(objects, bold=bold, to_unicode=style.to_unicode) for bold in (False, True)]
@@ -233,7 +234,7 @@ class Letter:
 
 
 def page(letter: Letter, *, leading: float = 1.25, wraps_date: int | None = None) -> list[Text]:
-    """The whole document on one page, in the layout of the decree."""
+    """Lay out the whole document on one page, in the layout of the decree."""
     lines = [Text(letter.above, COLUMN, 62, 12)]
     down = 62.0
     for part in letter.issuer:
@@ -272,7 +273,7 @@ def _body(letter: Letter, down: float) -> list[Text]:
 
 
 def ending(letter: Letter, down: float) -> list[Text]:
-    """Recipients at the left, the signer at the right."""
+    """Lay out the recipients at the left and the signer at the right."""
     lines = [Text("Nơi nhận:", MARGIN, down, 12, bold=True, centred=False)]
     lines += [
         Text(e, MARGIN, down + 13 * (n + 1), 11, centred=False) for n, e in enumerate(letter.recipients)
@@ -310,7 +311,7 @@ class Sample:
 
 @cache
 def samples() -> tuple[Sample, ...]:
-    """Ten layouts, each signed by a person and the agency."""
+    """Return ten layouts, each signed by a person and the agency."""
     return tuple(replace(sample, pdf=_signed(sample)) for sample in _unsigned())
 
 
@@ -392,7 +393,7 @@ def _unsigned() -> tuple[Sample, ...]:
 
 
 def _decision(letter: Letter) -> list[Text]:
-    """With the authority in capitals between the abstract and the body."""
+    """Lay out a decision, with the authority in capitals between the abstract and the body."""
     head = page(replace(letter, body=()))
     top = max(x.down for x in head if x.bold and x.size == 14)
     lines = [x for x in head if x.down <= top]
@@ -403,7 +404,7 @@ def _decision(letter: Letter) -> list[Text]:
 
 
 def _two_pages(letter: Letter) -> list[list[Text]]:
-    """The signature on the second page, under the end of the body, with the page's number above."""
+    """Lay out the signature on the second page, under the end of the body, with the page's number above."""
     lines = page(letter)
     first = lines[: len(lines) - len(ending(letter, 0))]
     end = [
@@ -414,7 +415,7 @@ def _two_pages(letter: Letter) -> list[list[Text]]:
 
 
 def _in_table(letter: Letter) -> list[Text]:
-    """The head in cells that stand close, and a running head above it."""
+    """Lay out the head in cells that stand close, with a running head above it."""
     lines = [x for x in page(letter) if x.words != letter.date_line]
     return [
         Text("Mẫu 1.4 - Phụ lục III", RIGHT - 60, 30, 9),

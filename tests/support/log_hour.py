@@ -1,5 +1,5 @@
-"""Hours of a node in which something is broken, on a clock that only moves while its loops rest: the log that it writes,
-as it would lie on the disk."""
+"""A node works for hours with a broken part, on a clock that only moves while its loops rest; tests read the log that it
+writes, as it would lie on the disk."""
 
 from __future__ import annotations
 

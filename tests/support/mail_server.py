@@ -157,7 +157,7 @@ def _within(line: str) -> str:
 
 @asynccontextmanager
 async def running(server: MailServer, *, tls_at_once: bool = False) -> AsyncIterator[MailServer]:
-    """The server, listening; gone at the end, with every talk."""
+    """Let the server listen; close it at the end, with all its connections."""
     listening = await asyncio.start_server(
         server.serve, "127.0.0.1", 0, ssl=server.tls if tls_at_once else None
     )

@@ -1,4 +1,4 @@
-"""The names that most tests of a town use: the town, its agencies, and what is sent there."""
+"""This module gathers the names that most tests of a town use: the town, its agencies, and the documents sent there."""
 
 from __future__ import annotations
 

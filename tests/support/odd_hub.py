@@ -1,4 +1,4 @@
-"""A hub that answers what a test tells it to, for each operation, and counts its calls."""
+"""This hub gives the answers that a test chooses for each operation, and counts its calls."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def fixed(text: str | bytes, status: int = 200, **headers: str) -> Answer:
 
 
 async def cut(request: web.Request) -> web.StreamResponse:
-    """The connection ends without a word."""
+    """End the connection without an answer."""
     assert request.transport is not None
     request.transport.abort()
     raise web.HTTPInternalServerError
@@ -81,7 +81,7 @@ def row(doc_id: str, **more: object) -> dict[str, object]:
 
 
 def unsigned(number: str, to: tuple[str, ...] = ("Z92",), sender: str = "Z91.07", **changes: Any) -> bytes:
-    """A document as another system writes it; its subject is the number's."""
+    """Write a document as another system does; its subject names its number."""
     out = io.BytesIO()
     model = document(number, sender=sender, to=to, **({"subject": f"Số {number}"} | changes))
     write(model, envelopes.contents((("van-ban.pdf", b"%PDF-1.4 mau"),)), out, None, None, START)

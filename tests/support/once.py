@@ -1,5 +1,5 @@
-"""What takes long to set up and is only copied afterwards is made once for a whole run of tests: by the process that asks
-first, while the others wait for it."""
+"""Folders that take long to set up and are only copied afterwards are made once for a whole run of tests: by the process
+that asks first, while the others wait for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _RUN = "TESTS_RUN_FOLDER"  # not GATEWAY_…: those are settings, and an unknown
 
 
 def begin() -> None:
-    """In the process that starts the others: they inherit the name of the folder, and it goes when this one ends."""
+    """Make the folder of the run, in the process that starts the others: they inherit its name, and it goes when this one
+    ends."""
     if _RUN not in os.environ:
         os.environ[_RUN] = tempfile.mkdtemp(prefix="gateway-run-")
         atexit.register(shutil.rmtree, os.environ[_RUN], ignore_errors=True)
@@ -24,7 +25,7 @@ def begin() -> None:
 
 @contextmanager
 def once(name: str) -> Iterator[tuple[Path, bool]]:
-    """A folder of the run, and whether it is still empty: then the block fills it."""
+    """Yield a folder of the run, and whether it is still empty: then the block fills it."""
     begin()
     run = Path(os.environ[_RUN])
     folder, marker = run / name, run / f"{name}.made"

@@ -1,5 +1,5 @@
-"""Other people's opinions of a file: lxml's canonical form, and the verdicts of xmlsec and signxml. Used only to
-judge what ours wrote or accepted; nothing here shares code with the gateway."""
+"""Other libraries judge a file here: lxml gives the canonical form, xmlsec and signxml give verdicts. Tests use them only
+to judge what ours wrote or accepted; this module shares no code with the gateway."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def tree(raw: bytes) -> etree._Element:
 
 
 def canonical_form(raw: bytes) -> bytes:
-    """Exclusive canonical form of the whole document, without comments."""
+    """Return the exclusive canonical form of the whole document, without comments."""
     return bytes(etree.tostring(tree(raw), method="c14n", exclusive=True, with_comments=False))
 
 
 def apex_form(raw: bytes, name: str) -> bytes:
-    """Exclusive canonical form of the one element of that name, as apex."""
+    """Return the exclusive canonical form of the one element of that name, as apex."""
     (element,) = tree(raw).iter(name)
     return bytes(etree.tostring(element, method="c14n", exclusive=True, with_comments=False))
 
 
 def body_form(raw: bytes) -> bytes:
-    """C: the canonical form without the Signature."""
+    """Return C, the canonical form without the Signature."""
     root = tree(raw)
     for signature in list(root.iter(f"{DS}Signature")):
         parent = signature.getparent()
@@ -58,7 +58,7 @@ def xmlsec_says_valid(raw: bytes, certificate_der: bytes) -> bool:
 
 
 def signxml_says_valid(raw: bytes, certificate_der: bytes) -> bool:
-    """The XAdES verifier, with the certificate pinned and the two references expected."""
+    """Tell whether the XAdES verifier accepts the file, with the certificate pinned and the two references expected."""
     config = SignatureConfiguration(
         expect_references=2,
         signature_methods=frozenset(

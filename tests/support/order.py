@@ -1,8 +1,8 @@
-"""In which order tests run, and which of them in one process. `pytest --shuffle SEED`: the files in a random order, and the
-tests of each file too, so that no test leans on what another left. Tests of one file stay together, as their stage is set
-up once. 0 takes a new seed, told at the start. Where a stage is dear, its tests stay in one process (`TOGETHER`): the
-marks that the library for processes has for this do nothing under this version of pytest. What takes minutes by itself
-(`FIRST`) begins first, so that no process runs on alone at the end."""
+"""This plugin decides the order of tests, and which of them run in one process. `pytest --shuffle SEED` puts the files, and
+the tests of each file, in a random order, so that no test leans on what another left. Tests of one file stay together, as
+their stage is set up once. 0 takes a new seed, told at the start. Where a stage is dear, its tests stay in one process
+(`TOGETHER`): the marks that the library for processes has for this do nothing under this version of pytest. Tests that take
+minutes (`FIRST`) begin first, so that no process runs on alone at the end."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # Any: xdist's, which ships no types
-    """All processes that run tests must come to the same order."""
+    """Hand the order to the other processes: all that run tests must come to the same one."""
     node.workerinput["shuffle"] = node.config.option.shuffle
 
 

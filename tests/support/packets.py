@@ -1,5 +1,5 @@
-"""What tests say on the wire and to the node: drafts, models of packets between the demonstration's agencies, and
-receipts that are true unless a field is changed. A town signs, sends and delivers them."""
+"""Tests build drafts, models of packets between the demonstration's agencies, and receipts that are true unless a field is
+changed. A town signs, sends and delivers them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PROVINCE, DEPARTMENT, COMMUNE = (stage.cast().code(actor) for actor in stage.ACT
 
 
 def pdf(pages: int = 1) -> bytes:
-    """A good PDF of so many empty pages."""
+    """Build a good PDF of so many empty pages."""
     writer = PdfWriter()
     for _ in range(pages):
         writer.add_blank_page(width=595, height=842)
@@ -48,7 +48,7 @@ TODAY = START.date()
 
 
 def draft(number: str, *to: str, **fields: Any) -> Draft:
-    """Metadata of a document that may be sent."""
+    """Build the metadata of a document that may be sent."""
     values: dict[str, Any] = {
         "number": number,
         "symbol": "STD-VP",
@@ -70,7 +70,7 @@ def document(
     to: Sequence[str] = (PROVINCE,),
     **changes: Any,
 ) -> Envelope:
-    """The model of a good incoming document from a hosted agency."""
+    """Build the model of a good incoming document from a hosted agency."""
     values: dict[str, Any] = {
         "sender": Organisation(organ_id=sender, organ_name="Cơ quan Mẫu"),
         "to": tuple(Organisation(organ_id=code) for code in to),
@@ -112,7 +112,7 @@ def status_about(
     at: datetime = START,
     note: str = "Ghi chú",
 ) -> Envelope:
-    """The model of a status of `sender` about the document with this DocumentId, told to `to`."""
+    """Build the model of a status from `sender` to `to` about the document with this DocumentId."""
     response = ResponseFor(organ_id=to, code="15/STD-VP", document_id=subject_id, promulgation_date=TODAY)
     report = StatusReport(code=code, description=note, timestamp=local(at))
     organisation = Organisation(organ_id=sender, organ_name="Cơ quan Mẫu")
@@ -120,7 +120,7 @@ def status_about(
 
 
 def receipt_for(sent: OutgoingDocument, code: str, **changes: Any) -> Receipt:
-    """A true receipt for what we sent, unless a field is changed."""
+    """Build a true receipt for what we sent, unless a field is changed."""
     true = Receipt(
         of_packet_id=sent.packet_id,
         of_document_id=sent.document_id,

@@ -64,5 +64,5 @@ def bytes_of(joined: JoinedParts) -> bytes:
 
 
 def files_in(folder: Path) -> int:
-    """Bytes of everything that lies below."""
+    """Count the bytes of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

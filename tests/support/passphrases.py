@@ -1,5 +1,5 @@
-"""Keys under a passphrase at no cost, for tests that make or open many backups. What a passphrase costs is the library's
-affair, and `tests/unit/trust/test_sealed_files.py` pays it."""
+"""Tests that make or open many backups use keys under a passphrase that costs nothing.
+`tests/unit/trust/test_sealed_files.py` pays the real price of a passphrase, which is the library's affair."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def make_cheap(patch: pytest.MonkeyPatch) -> None:
 
 
 def plain_pair() -> tuple[bytes, bytes]:
-    """A pair of age as its own tool makes one: the private half is under no passphrase."""
+    """Make a pair of age keys as its own tool does: the private half is under no passphrase."""
     identity = pyrage.x25519.Identity.generate()
     return f"# made for a test\n{identity}\n".encode(), f"{identity.to_public()}\n".encode()

@@ -1,5 +1,6 @@
-"""Every pattern of a program, with the ways in which it is asked, and texts made to wear it out. In: packages that can be
-imported. Out: patterns by where they stand; for each of their repeats what comes before it and what it eats."""
+"""This module finds every pattern of a program, with the ways in which it is used, and makes texts that could wear it out.
+In: packages that can be imported. Out: patterns by their place in the source; for each of their repeats the text before it
+and the text that it eats."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ class Use:
 
 
 def uses_in(package: str) -> Iterator[Use]:
-    """All of a package: those that stand at the top of a module, alone or in tables, and those of calls such as
-    `re.sub("…", …)`."""
+    """Yield all patterns of a package: those that stand at the top of a module, alone or in tables, and those of calls such
+    as `re.sub("…", …)`."""
     top = importlib.import_module(package)
     for m in pkgutil.walk_packages(top.__path__, f"{package}."):
         if m.name.endswith("__main__"):
@@ -82,13 +83,14 @@ def _of_calls(module: str, source: str) -> Iterator[Use]:
 
 
 def attacks_on(pattern: re.Pattern[Any]) -> Iterator[tuple[str, str]]:
-    """For each repeat what leads to it, and what it eats; and what a search would begin with again and again."""
+    """Yield for each repeat the text that leads to it and the text that it eats, and the start that a search would try
+    again and again."""
     tree = _parser.parse(pattern.pattern, pattern.flags)
     yield from dict.fromkeys(pair for pair in _repeats(tree, "", pattern.flags) if pair[1])
 
 
 def _repeats(nodes: Iterable[tuple[Any, Any]], lead: str, flags: int) -> Iterator[tuple[str, str]]:
-    """Depth first; `lead` is a text that leads here."""
+    """Yield the attacks on these nodes, depth first; `lead` is a text that leads here."""
     for kind, argument in nodes:
         if kind in _REPEATS:
             least, most, inside = argument
@@ -114,7 +116,7 @@ def _repeats(nodes: Iterable[tuple[Any, Any]], lead: str, flags: int) -> Iterato
 
 
 def _choices(inside: Iterable[tuple[Any, Any]], flags: int) -> list[str]:
-    """Several letters that a repeat of one letter may eat."""
+    """Return several letters that a repeat of one letter may eat."""
     nodes = list(inside)
     if len(nodes) != 1 or nodes[0][0] not in (_constants.IN, _constants.ANY, _constants.NOT_LITERAL):
         return []
@@ -122,7 +124,7 @@ def _choices(inside: Iterable[tuple[Any, Any]], flags: int) -> list[str]:
 
 
 def _sample(nodes: Iterable[tuple[Any, Any]], flags: int) -> str:
-    """A text that these nodes take."""
+    """Build a text that these nodes take."""
     text = ""
     for kind, argument in nodes:
         if kind is _constants.LITERAL:

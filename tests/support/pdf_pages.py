@@ -19,7 +19,7 @@ def paper(
     pages: int = 1,
     origin: tuple[int, int] = (0, 0),
 ) -> bytes:
-    """Pages with lines of 12-point text: left and baseline in user space, and the words."""
+    """Build pages with lines of 12-point text: left and baseline in user space, and the words."""
     box = f"[{origin[0]} {origin[1]} {origin[0] + size[0]} {origin[1] + size[1]}]"
     words = "\n".join(f"BT /F1 12 Tf {x} {y} Td ({text}) Tj ET" for x, y, text in lines)
     kids = " ".join(f"{n} 0 R" for n in range(5, 5 + pages))
@@ -39,7 +39,7 @@ def paper(
 
 
 def assembled(objects: Sequence[str]) -> bytes:
-    """A file of these objects, numbered from 1; the first is the catalogue."""
+    """Build a PDF of these objects, numbered from 1; the first is the catalogue."""
     content, offsets = b"%PDF-1.7\n", []
     for number, x in enumerate(objects, start=1):
         offsets.append(len(content))

@@ -56,7 +56,7 @@ class PdfAuthority(Holder):
         extension: x509.UnrecognizedExtension | None = None,
         is_authority: bool = False,
     ) -> Holder:
-        """A good certificate of a person or agency, unless an argument says otherwise."""
+        """Issue a good certificate of a person or agency, unless an argument says otherwise."""
         private_key = key(kind, f"pdf {common_name}")
         names = [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION),
@@ -80,7 +80,7 @@ class PdfAuthority(Holder):
         return Holder(certificate=certificate, private_key=private_key)
 
     def weakly(self, holder: Holder) -> Holder:
-        """The same certificate, signed with SHA-1."""
+        """Return the same certificate, signed with SHA-1."""
         form = asn1_x509.Certificate.load(holder.certificate.public_bytes(Encoding.DER))
         form["tbs_certificate"]["signature"] = form["signature_algorithm"] = {"algorithm": "sha1_ecdsa"}
         signed = form["tbs_certificate"].dump(force=True)
@@ -136,7 +136,7 @@ def folder(
     chain: Sequence[PdfAuthority] = (),
     lists: Sequence[x509.CertificateRevocationList] | None = None,
 ) -> Path:
-    """A trust folder for PDFs: by default the root, and a list without entries."""
+    """Write a trust folder for PDFs: by default with the root, and a list without entries."""
     path.mkdir(parents=True, exist_ok=True)
     trusted = (root(),) if anchors is None else anchors
     if trusted:

@@ -35,7 +35,7 @@ from tests.support.pdf_pki import SIGNED, Holder, agency, person
 
 @cache
 def plain(text: str = "Noi dung van ban") -> bytes:
-    """One page with a line of text and a text field named `note`."""
+    """Build one page with a line of text and a text field named `note`."""
     writer = PdfFileWriter()
     page = PageObject(
         contents=writer.add_object(generic.StreamObject(stream_data=f"BT 50 700 Td ({text}) Tj ET".encode())),
@@ -90,7 +90,7 @@ def sign(
     mark_text: str | None = None,
     strict: bool = True,
 ) -> bytes:
-    """The PDF with one more signature, as an update; `shown` is the text of its mark on the first page."""
+    """Sign the PDF once more, as an update; `mark_text` is the text of the signature's mark on the first page."""
     meta = signers.PdfSignatureMetadata(
         field_name=field,
         md_algorithm=digest,
@@ -143,7 +143,7 @@ class OtherStamper(DummyTimeStamper):
 
 
 def stamped(pdf: bytes, by: DummyTimeStamper) -> bytes:
-    """With a document timestamp over everything so far."""
+    """Add a document timestamp over everything so far."""
     out = PdfTimeStamper(by).timestamp_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf)), "sha256")
     return bytes(out.getvalue())
 
@@ -151,7 +151,7 @@ def stamped(pdf: bytes, by: DummyTimeStamper) -> bytes:
 def with_dss(
     pdf: bytes, lists: Sequence[pyca.CertificateRevocationList] = (), certificates: Sequence[Holder] = ()
 ) -> bytes:
-    """With a store of revocation data, as an update."""
+    """Add a store of revocation data, as an update."""
     output = io.BytesIO(pdf)
     DocumentSecurityStore.add_dss(
         output,
@@ -163,7 +163,7 @@ def with_dss(
 
 
 def filled(pdf: bytes, value: str = "9999") -> bytes:
-    """With the text field changed by a later update."""
+    """Change the text field by a later update."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     widget = writer.root["/AcroForm"]["/Fields"][0]
     widget["/V"] = generic.pdf_string(value)
@@ -172,14 +172,14 @@ def filled(pdf: bytes, value: str = "9999") -> bytes:
 
 
 def new_field(pdf: bytes, name: str = "Next") -> bytes:
-    """With one more empty signature field."""
+    """Add one more empty signature field."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     fields.append_signature_field(writer, fields.SigFieldSpec(name))
     return _bytes_of(writer)
 
 
 def covered(pdf: bytes, by: DummyTimeStamper | None = None) -> bytes:
-    """With one more signature field that draws a cover over the page; unsigned, or with a timestamp in it."""
+    """Add a signature field that draws a cover over the page; unsigned, or with a timestamp in it."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     fields.append_signature_field(writer, fields.SigFieldSpec("Cover", box=(0, 0, 500, 700)))
     field = next(f for f in writer.root["/AcroForm"]["/Fields"] if f.get_object()["/T"] == "Cover")
@@ -195,7 +195,7 @@ def covered(pdf: bytes, by: DummyTimeStamper | None = None) -> bytes:
 
 
 def rewritten(pdf: bytes, text: str = "Noi dung khac") -> bytes:
-    """With the page's content replaced by a later update."""
+    """Replace the page's content by a later update."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     page = writer.root["/Pages"]["/Kids"][0].get_object()
     page["/Contents"] = writer.add_object(
@@ -206,7 +206,7 @@ def rewritten(pdf: bytes, text: str = "Noi dung khac") -> bytes:
 
 
 def overlaid(pdf: bytes) -> bytes:
-    """With a stamp annotation laid over the page by a later update."""
+    """Lay a stamp annotation over the page by a later update."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     page = writer.root["/Pages"]["/Kids"][0].get_object()
     look = RawContent(b"q 1 1 1 rg 0 0 500 700 re f Q", box=BoxConstraints(500, 700)).as_form_xobject()
@@ -239,15 +239,15 @@ def asn1_key(holder: Holder) -> keys.PrivateKeyInfo:
 
 
 def byte_range(pdf: bytes, n: int = -1) -> tuple[int, int, int, int]:
-    """The /ByteRange of the n-th signature, as it stands in the file."""
+    """Return the /ByteRange of the n-th signature, as the file has it."""
     ranges = list(re.finditer(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)\s*\]", pdf))
     a, b, c, d = map(int, ranges[n].groups())
     return a, b, c, d
 
 
 def signed_over(pdf: bytes, holder: Holder, ranges: Sequence[int], range_text: bytes | None = None) -> bytes:
-    """The last signature made anew by its owner over other ranges than a signer would choose. `range_text` stands in the
-    file instead of them."""
+    """Make the last signature anew, by its owner, over other ranges than a signer would choose. `range_text` is written
+    into the file instead of them."""
     match = list(re.finditer(rb"/ByteRange (\[[^\]]*\]\s*)", pdf))[-1]
     text = range_text if range_text is not None else b"[" + b" ".join(b"%d" % n for n in ranges) + b"]"
     room = match.end(1) - match.start(1)
@@ -264,7 +264,7 @@ def signed_over(pdf: bytes, holder: Holder, ranges: Sequence[int], range_text: b
 
 
 def with_signature_replaced(pdf: bytes, ranges: Sequence[int]) -> bytes:
-    """The field's signature object written anew by an update: same contents, these ranges."""
+    """Write the field's signature object anew by an update, with the same contents and these ranges."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     fields = [f.get_object() for f in writer.root["/AcroForm"]["/Fields"]]
     field = next(f for f in fields if f["/FT"] == "/Sig")
@@ -278,7 +278,7 @@ def with_signature_replaced(pdf: bytes, ranges: Sequence[int]) -> bytes:
 
 
 def with_other_root(pdf: bytes) -> bytes:
-    """With a trailer that names another catalogue, one with a page of its own."""
+    """Add a trailer that names another catalogue, one with a page of its own."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     stream = writer.add_object(generic.StreamObject(stream_data=b"BT 50 700 Td (Khac) Tj ET"))
     box = generic.ArrayObject([generic.NumberObject(n) for n in (0, 0, 595, 842)])
@@ -306,7 +306,7 @@ def with_other_root(pdf: bytes) -> bytes:
 
 
 def stowed(pdf: bytes, octets: bytes) -> bytes:
-    """With bytes put before the last table, which stays right for everything that it names."""
+    """Put bytes before the last table, which stays right for everything that it names."""
     at = int(re.findall(rb"startxref\s+(\d+)", pdf)[-1])
     tail = pdf[at:].replace(b"startxref\n%d" % at, b"startxref\n%d" % (at + len(octets)))
     return pdf[:at] + octets + tail
@@ -314,7 +314,7 @@ def stowed(pdf: bytes, octets: bytes) -> bytes:
 
 @cache
 def shadowed() -> bytes:
-    """A page whose amount lies under a cover, and a second content that no page shows yet."""
+    """Build a page whose amount lies under a cover, and a second content that no page shows yet."""
     pdf = overlaid(plain())
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     page = writer.root["/Pages"]["/Kids"][0].get_object()
@@ -325,7 +325,7 @@ def shadowed() -> bytes:
 
 
 def uncovered(pdf: bytes) -> bytes:
-    """With the cover taken off by an update."""
+    """Take the cover off by an update."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     page = writer.root["/Pages"]["/Kids"][0].get_object()
     annotations = [a for a in page["/Annots"] if a.get_object().get("/Subtype") != "/Stamp"]
@@ -335,7 +335,7 @@ def uncovered(pdf: bytes) -> bytes:
 
 
 def with_hidden_page(pdf: bytes) -> bytes:
-    """With the content shown that was hidden, all of it signed."""
+    """Show the content that was hidden, all of it signed."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     page = writer.root["/Pages"]["/Kids"][0].get_object()
     page["/Contents"] = page["/PieceInfo"].raw_get("/Hidden")
@@ -344,14 +344,14 @@ def with_hidden_page(pdf: bytes) -> bytes:
 
 
 def with_loop(pdf: bytes) -> bytes:
-    """With tables that name each other as the one before."""
+    """Add tables that name each other as the one before."""
     at = len(pdf)
     table = b"xref\n0 0\ntrailer\n<< /Size 99 /Root 1 0 R /Prev %d >>\nstartxref\n%d\n%%%%EOF\n" % (at, at)
     return pdf + table
 
 
 def with_fields_in_a_circle(pdf: bytes) -> bytes:
-    """With a form field that is its own child."""
+    """Add a form field that is its own child."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     form = writer.root["/AcroForm"]
     circle = generic.DictionaryObject({pdf_name("/T"): generic.pdf_string("loop")})
@@ -363,7 +363,7 @@ def with_fields_in_a_circle(pdf: bytes) -> bytes:
 
 
 def locked(pdf: bytes) -> bytes:
-    """Encrypted, signature and all."""
+    """Encrypt the PDF, signature and all."""
     from pypdf import PdfReader, PdfWriter
 
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf)))
@@ -374,7 +374,7 @@ def locked(pdf: bytes) -> bytes:
 
 
 def deep(pdf: bytes, depth: int = 5000) -> bytes:
-    """With an update whose catalogue holds arrays in arrays."""
+    """Add an update whose catalogue holds arrays in arrays."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     marker = "x" * (2 * depth - 2)
     writer.root["/Deep"] = generic.pdf_string(marker)
@@ -383,7 +383,7 @@ def deep(pdf: bytes, depth: int = 5000) -> bytes:
 
 
 def with_endless_table(pdf: bytes) -> bytes:
-    """An update whose table has entries of no width, a million million of them."""
+    """Add an update whose table has entries of no width, a million million of them."""
     octets = zlib.compress(b"")
     place = len(pdf)
     entry = b"<< /Type /XRef /Size 99 /Root 1 0 R /W [0 0 0] /Index [0 1000000000000] /Prev 0"
@@ -394,8 +394,8 @@ def with_endless_table(pdf: bytes) -> bytes:
 
 
 def with_endless_paths(pdf: bytes) -> bytes:
-    """Signed and changed since: objects that each name the next one twice, so that the ways through them double at every
-    step."""
+    """Add objects that each name the next one twice, so that the ways through them double at every step; sign the PDF, and
+    change it once more."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     below = writer.add_object(generic.ArrayObject())
     for _ in range(40):
@@ -407,7 +407,7 @@ def with_endless_paths(pdf: bytes) -> bytes:
 
 @cache
 def hybrid() -> bytes:
-    """A page whose table of objects stands in two forms, as a word processor writes it."""
+    """Build a page whose table of objects stands in two forms, as a word processor writes it."""
     pdf = plain()
     at = int(re.findall(rb"startxref\s+(\d+)", pdf)[-1])
     size = int(re.findall(rb"/Size (\d+)", pdf)[-1])

@@ -20,7 +20,7 @@ DECIDERS = (Role.TRUST, Role.PEOPLE)
 
 @contextmanager
 def cheap() -> Iterator[None]:
-    """Argon2 with the least that it takes."""
+    """Set Argon2 to the least memory and passes that it takes."""
     limits = person_secrets.MEMORY_KIB, person_secrets.PASSES
     person_secrets.MEMORY_KIB, person_secrets.PASSES = 32, 1
     try:
@@ -42,7 +42,7 @@ class Someone:
         return pyotp.TOTP(self.totp).at(self.services.clock.now())
 
     async def signed_in(self) -> SignedIn:
-        """Signed in; half a minute later, because a code is good once."""
+        """Sign in, half a minute later, because a code is good once."""
         await self.services.clock.sleep(31)
         return await people.sign_in(self.services, self.name, PASSPHRASE, self.code())
 
@@ -63,7 +63,7 @@ async def taken_up(services: DecisionServices, name: str, code: str) -> Someone:
 
 
 async def two(services: DecisionServices) -> tuple[Someone, Someone]:
-    """The first two persons of a node: added by the operator as `init` does, then enrolled."""
+    """Add the first two persons of a node as the operator, as `init` does, and enrol them."""
     await approvals.begin_set_up(services, "operator")
     invited = [
         (name, (await people.add(services, None, "operator", name, DECIDERS))[1]) for name in ("An", "Binh")
@@ -73,7 +73,7 @@ async def two(services: DecisionServices) -> tuple[Someone, Someone]:
 
 
 async def proposed(user: Someone, *bindings: Binding, content: ProposalContent | None = None) -> Proposal:
-    """That these certificates speak for their codes, or whatever else the content says."""
+    """Propose that these certificates speak for their codes, or the content that is given."""
     services = user.services
     now = services.clock.now()
     changes = tuple(proposals.binding_change([], binding, now, services.overlap) for binding in bindings)

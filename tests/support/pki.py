@@ -46,7 +46,7 @@ ORDERS = {
 
 @cache
 def key(kind: str = "rsa-2048", owner: str = "") -> PrivateKey:
-    """One private key per kind and owner; the same one each time and everywhere."""
+    """Return the private key of that kind and owner; it is the same one each time and everywhere."""
     seed = f"{kind} key of {owner}"
     if kind.startswith("rsa-"):
         return _rsa_key(seed, int(kind.split("-")[1]), 3 if kind.endswith("-e3") else 65537)
@@ -81,7 +81,7 @@ def _rsa_key(seed: str, bits: int, exponent: int) -> rsa.RSAPrivateKey:
 
 
 def _prime(seed: str, bits: int, exponent: int, step: int) -> int:
-    """The first prime after a number that follows from the seed; `step` odd numbers after it at the earliest."""
+    """Return the first prime after a number that follows from the seed; `step` odd numbers after it at the earliest."""
     start = (_number(seed, bits) | 3 << (bits - 2) | 1) + 2 * step
     return next(
         n
@@ -91,7 +91,8 @@ def _prime(seed: str, bits: int, exponent: int, step: int) -> int:
 
 
 def _product_of_primes(below: int) -> int:
-    """Most numbers share a factor with it, and that is seen much faster than by a test of primality."""
+    """Return the product of these primes. Most numbers share a factor with it, which is seen much faster than by a test of
+    primality."""
     product = 1
     for n in range(3, below, 2):
         if gcd(n, product) == 1:
@@ -142,7 +143,8 @@ class Authority:
         subject: str | None = None,
         serial: int | None = None,
     ) -> x509.Certificate:
-        """An agency's signing certificate, good unless an argument says otherwise; by default another one each time."""
+        """Issue an agency's signing certificate, good unless an argument says otherwise; by default another one each
+        time."""
         builder = _builder(subject or f"Agency {code}", private_key, not_before, not_after, serial)
         usage = key_usage(digital_signature=digital_signature, content_commitment=content_commitment)
         builder = builder.issuer_name(self.certificate.subject).add_extension(usage, critical=True)
@@ -172,7 +174,7 @@ class Authority:
 
 @cache
 def root(name: str = "Test Root CA") -> Authority:
-    """A self-signed CA by its name; the same one everywhere."""
+    """Return a self-signed CA by its name; it is the same one everywhere."""
     private_key = key("p256", name)
     builder = _builder(name, private_key, NOT_BEFORE, NOT_AFTER, 1).issuer_name(_name(name))
     certificate = _signed(_as_ca(builder, None), private_key)
@@ -207,7 +209,7 @@ class KeySigner:
 
 @cache
 def signer(code: str = "000.00.07.Z91", kind: str = "rsa-2048") -> KeySigner:
-    """An agency's signer with a good certificate of the test root; the same one everywhere."""
+    """Return an agency's signer with a good certificate of the test root; it is the same one everywhere."""
     private_key = key(kind, code)
     serial = 1 + _number(f"{kind} certificate of {code}", 64)
     return KeySigner(

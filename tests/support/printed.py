@@ -1,4 +1,4 @@
-"""Documents as a browser prints them, by `tools/make_samples.py`: what another program than ours writes."""
+"""A browser printed these documents, by `tools/make_samples.py`: they show what another program than ours writes."""
 
 from __future__ import annotations
 

@@ -30,21 +30,21 @@ class Province:
     passwords: dict[str, str] = field(default_factory=dict)
 
     def node(self, short: str) -> str:
-        """Its real name; made on first asking."""
+        """Return the node's real name, and make it at the first call."""
         if short not in self.names:
             self.names[short] = f"{short}-{secrets.token_hex(4)}"
             self.passwords[self.names[short]] = WATCH.remember(secrets.token_hex(12))
         return self.names[short]
 
     def layout(self, nodes: Mapping[str, str]) -> BrokerLayout:
-        """Codes by the short name of their node."""
+        """Return the layout of these codes, given by the short name of their node."""
         return layout.layout(
             self.broker.vhost, [Hosting(node=self.node(short), code=code) for code, short in nodes.items()]
         )
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Management]:
-        """The administrator's way in."""
+        """Open the administrator's connection to the broker."""
         line = management.opened(self.api, self.broker.user, self.broker.password, self.broker.vhost)
         async with line as opened_line:
             yield opened_line
@@ -66,7 +66,7 @@ class Province:
         return plan(live, goal, admin=self.broker.user, remove_nodes=remove_nodes)
 
     async def bring(self, nodes: Mapping[str, str], *, remove_nodes: bool = False) -> BrokerPlan:
-        """The broker is as the registry says; the plan that did it."""
+        """Bring the broker to what the registry says, and return the plan that did it."""
         changes = await self.plan(nodes, remove_nodes=remove_nodes)
         async with self.opened() as line:
             async for _ in management.done_steps(line, changes.steps):
@@ -75,7 +75,7 @@ class Province:
 
     @asynccontextmanager
     async def session(self, short: str) -> AsyncIterator[AbstractConnection]:
-        """A connection with the node's own rights."""
+        """Open a connection with the node's own rights."""
         name = self.node(short)
         connection = await aio_pika.connect(
             host=self.broker.host,
@@ -90,7 +90,7 @@ class Province:
 
 @contextmanager
 def province(broker: Broker) -> Iterator[Province]:
-    """Removes at the end every user that it made."""
+    """Yield a province, and remove at the end every user that it made."""
     province = Province(broker=broker)
     try:
         yield province

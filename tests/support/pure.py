@@ -57,7 +57,7 @@ _WATCH: list[_Watch] = []
 
 @pytest.fixture(autouse=True)
 def pure(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Watches one test."""
+    """Watch one test."""
     if not _WATCH:
         _WATCH.append(_Watch())
     (watch,) = _WATCH

@@ -1,6 +1,7 @@
-"""The readers of native files (F13), held together: what one says of any bytes, the others must say, to the last field: the
-stream of expat, and beside the tree of libxml2 the reader tag by tag and the pattern of what our own writer makes.
-Compared before the digests are judged, so that an unsigned file is compared as well."""
+"""This module holds the readers of native files (F13) against each other: whatever one says of any bytes, the others
+must say, to the last field. They are the stream of expat, and beside the tree of libxml2 the reader tag by tag and the
+pattern of what our own writer makes. They are compared before the digests are judged, so that an unsigned file is
+compared as well."""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
 
 
 def _read_in_pieces(raw: bytes, policy: XmlPolicy) -> None:
-    """However the file is cut, the reader that holds the rest of it says the same as the reader of the stream."""
+    """Check that the reader that holds the rest of the file says the same as the reader of the stream, however the file is
+    cut."""
     large = canonical.read_large([raw], len(raw), policy, opens=False)
     pieces = [raw[at : at + 1021] for at in range(0, len(raw), 1021)]
     assert canonical.read_closed(lambda: pieces, len(raw), policy) == large, "the reader of pieces differs"

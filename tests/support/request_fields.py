@@ -1,5 +1,6 @@
-"""What programs and people write into a document or a status, as strategies: a good one in which some fields are blank,
-odd, at their limit, over it, or anything at all. In JSON's own types, so that every door can be given the same."""
+"""These strategies draw the fields that programs and people write into a document or a status: a good one in which some
+fields are blank, odd, at their limit, over it, or anything at all. They draw JSON's own types, so that every door can be
+given the same."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def text(rule: Rule) -> st.SearchStrategy[str]:
 
 
 def messages(number: int) -> st.SearchStrategy[dict[str, Any]]:
-    """The JSON of a message with that number, with up to six fields that are not plain."""
+    """Draw the JSON of a message with that number, with up to six fields that are not plain."""
     return st.lists(_field(DRAFT, _LISTED), max_size=6).map(lambda fields: _message(number, fields))
 
 
@@ -67,7 +68,7 @@ def changes() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def statuses() -> st.SearchStrategy[dict[str, Any]]:
-    """The JSON of a status that a receiver says."""
+    """Draw the JSON of a status that a receiver says."""
     codes = st.sampled_from(
         [("02", "FORBIDDEN_CONTENT"), ("02", "OTHER"), ("03", None), ("05", None), ("06", None)]
     )
@@ -109,7 +110,7 @@ def _message(number: int, fields: list[Change]) -> dict[str, Any]:
 
 
 def _apply(plain: dict[str, Any], fields: list[Change]) -> dict[str, Any]:
-    """The plain values with these put over them, by their paths."""
+    """Put these changes over the plain values, by their paths."""
     message = {name: dict(value) if isinstance(value, dict) else value for name, value in plain.items()}
     for path, value in fields:
         first, *subpath = path.split("/")

@@ -1,5 +1,5 @@
-"""A certificate authority's web server on loopback: OCSP and revocation lists, as told, good or hostile. In: what to answer
-next. Out: its address, and every request that came."""
+"""A certificate authority's web server on loopback gives OCSP answers and revocation lists, as told, good or hostile. In:
+what to answer next. Out: its address, and every request that it received."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Responder:
 
 @contextmanager
 def responding(answer: Answer) -> Iterator[Responder]:
-    """A running server; every thread of it has ended at the end."""
+    """Run a server; all its threads have ended at the end."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = False
     responder = Responder(url=f"http://127.0.0.1:{server.server_address[1]}/", answer=answer)
@@ -92,4 +92,4 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silence: tests assert on `asked`."""
+        """Log nothing: tests assert on `asked`."""

@@ -1,5 +1,5 @@
-"""A sandbox at work in a thread of its own, so that many tests of one module share it; and copies of it that are broken on
-purpose: a proxy that passes every call on and spoils what its breakage says."""
+"""A sandbox works in a thread of its own, so that many tests of one module share it. Copies of it are broken on purpose: a
+proxy passes every call on and spoils what its breakage says."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.waiting import LIMIT_S
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[Running]:
-    """Started in this folder, and stopped in the end."""
+    """Run a sandbox in this folder, and stop it in the end."""
     ready: list[Running] = []
     failed: list[BaseException] = []
     started = threading.Event()
@@ -80,7 +80,7 @@ def _wrong_statuses(method: str, path: str, reply: Any) -> Any:
 
 
 def _twice(method: str, path: str, reply: Any) -> Any:
-    """Every incoming document has two entries."""
+    """Add a second entry for every incoming document."""
     if method == "GET" and path == "/api/v1/inbox" and reply.get("data"):
         reply["data"] += [i | {"id": f"{i['id']}X"} for i in reply["data"] if "business" in i]
     return reply
@@ -119,7 +119,7 @@ _OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "
 
 @asynccontextmanager
 async def broken_copy(real: Running, breakage: Breakage) -> AsyncIterator[str]:
-    """Its address."""
+    """Run a broken copy of the sandbox, and yield its address."""
     async with aiohttp.ClientSession(auto_decompress=False) as session:
 
         async def passed_on(request: web.Request) -> web.Response:

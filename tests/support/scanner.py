@@ -19,7 +19,7 @@ EICAR = clamav.EICAR
 
 @contextmanager
 def running() -> Iterator[clamav.Clamd]:
-    """In a short folder, because a socket's path has at most 107 bytes."""
+    """Run a scanner in a short folder, because a socket's path has at most 107 bytes."""
     if not clamav.installed():
         missing("ClamAV is not installed; `make test` installs it where it may")
     with tempfile.TemporaryDirectory(prefix="clamd-") as folder:
@@ -56,7 +56,7 @@ def daemon() -> Iterator[clamav.Clamd]:
 
 @pytest.fixture
 def clamd(daemon: clamav.Clamd) -> Iterator[clamav.Clamd]:
-    """Up again after each test."""
+    """Yield the scanner, and bring it up again after each test."""
     yield daemon
     daemon.resume()
     if not daemon.answers():

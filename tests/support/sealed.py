@@ -76,7 +76,7 @@ class Book:
         return await seal_numbered(self.store)
 
     async def pages(self, *counts: int, data: Mapping[str, object] | None = None) -> list[PublishedSeal]:
-        """A seal behind so many events, again and again."""
+        """Record so many events and seal them, once for each count; return the seals."""
         seals = []
         for count in counts:
             await self.tell(count, data)
@@ -108,7 +108,7 @@ async def tamper(url: str, *statements: str, **values: object) -> None:
 
 
 async def fill_log(book: Book) -> None:
-    """Twelve events and three seals; people wrote something in the middle four."""
+    """Record twelve events and three seals; people wrote something in the middle four."""
     for n in range(3):
         await book.tell(4, {"reason": "Sai địa chỉ"} if n == 1 else None)
         await book.seal()

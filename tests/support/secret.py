@@ -1,4 +1,4 @@
-"""A secret that came to a node, and whether any of it can still be read on its disk."""
+"""Tests bring a secret to a node, and look whether any of it can still be read on its disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def with_recipient(settings: Settings) -> Settings:
 
 
 def plain_places(folder: Path, raw: bytes = SECRET) -> list[str]:
-    """Files of the node in which some of it can be read, plain or in base64 at any alignment."""
+    """List the files of the node in which some of the secret can be read, plain or in base64 at any alignment."""
     middle = raw[len(raw) // 2 :][:48]
     samples = [middle, *(base64.b64encode(raw[len(raw) // 2 + n :][:48])[:60] for n in range(3))]
     places = []

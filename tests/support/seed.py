@@ -1,5 +1,5 @@
-"""The seed of what the long lane chooses anew in each run: inputs of the fuzzers, histories of an exchange, crash points.
-TEST_SEED repeats a run; without it there is a new one, told at the start of the run, which holds for all its processes."""
+"""The long lane draws new inputs of the fuzzers, histories of an exchange and crash points in each run, from this seed.
+TEST_SEED repeats a run; without it there is a new seed, told at the start of the run, which holds for all its processes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The services that tests find in the environment, and what happens when one is missing: in CI the test fails, elsewhere
-it is skipped and says why."""
+"""Tests find the services that they need in the environment. Where one is missing, the test fails in CI; elsewhere it is
+skipped and says why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POSTGRES = "LIENTHONG_TEST_POSTGRES"
 
 
 def address(name: str) -> str:
-    """The address of a service, or the end of the test that needs it."""
+    """Return the address of a service, or end the test that needs it."""
     return os.environ.get(name) or missing(f"{name} is not set; `make test` brings the service up")
 
 

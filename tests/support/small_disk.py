@@ -19,7 +19,7 @@ MB = 1024 * 1024
 
 @contextmanager
 def filled(town: Town) -> Iterator[Town]:
-    """The same node, and the disk of its content is full while this is open."""
+    """Fill the disk of the node's content while this is open."""
     content = town.node.room.folder
     content.mkdir(exist_ok=True)
     size = ("-o", "size=600m")

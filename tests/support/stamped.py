@@ -20,7 +20,7 @@ _GLYPHS = {
 
 
 def stamped(*lines: str) -> bytes:
-    """One page; each line stands for itself."""
+    """Build one page with these lines, each for itself."""
     writer = PdfWriter()
     page = writer.add_blank_page(595, 842)
     letters = sorted(set("".join(lines)))

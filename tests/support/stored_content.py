@@ -1,4 +1,4 @@
-"""Content wherever it lies, in a row or in a file: read, changed or taken away past the program."""
+"""Tests read, change or remove content past the program, wherever it lies: in a row or in a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROW = BlobRow
 
 @pytest.fixture(params=["rows", "files"])
 def lies_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whatever its size, all content of the test lies there."""
+    """Put all content of the test in one place, whatever its size, and return the name of the place."""
     for module in (blobs, receive):
         monkeypatch.setattr(module, "SMALL", 1 << 30 if request.param == "rows" else -1)
     place: str = request.param

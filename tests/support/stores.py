@@ -43,7 +43,7 @@ SOUTH = AgencyScope(agency_id="agy_south", principal_id="prn_south")
 
 
 def migrated(folder: Path) -> Path:
-    """An empty database file with the newest schema, to be copied: migrating anew takes longer than most tests."""
+    """Copy an empty database file with the newest schema into the folder: migrating anew takes longer than most tests."""
     with once("database") as (cache_folder, is_new):
         if is_new:
             asyncio.run(migrate.up(f"sqlite:///{cache_folder / 'blank.db'}"))
@@ -54,7 +54,7 @@ def migrated(folder: Path) -> Path:
 async def refused(
     store: SqlOfficeStore, scope: AgencyScope, error: type[Exception]
 ) -> AsyncIterator[OfficeWork]:
-    """A unit of work in which a statement is refused with that error, at the latest when it ends."""
+    """Open a unit of work in which a statement is refused with that error, at the latest when it ends."""
     with pytest.raises(error):  # noqa: PT012 - it may be refused at either place
         async with store.begin(scope) as work:
             yield work
@@ -63,26 +63,26 @@ async def refused(
 
 @asynccontextmanager
 async def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> AsyncIterator[OfficeWork]:
-    """A unit of work that commits at its end."""
+    """Open a unit of work that commits at its end."""
     async with store.begin(scope) as work:
         yield work
         await work.commit()
 
 
 async def folded(store: SqlOfficeStore, at_once: int = 100) -> None:
-    """Every document that changed has its row of lists."""
+    """Write the rows of lists of every document that changed."""
     while await store.fold_lists(at_once):
         pass
 
 
 def copied(blank: Path, folder: Path) -> str:
-    """The address of a copy of that database file."""
+    """Copy that database file, and return the address of the copy."""
     return f"sqlite:///{shutil.copy(blank, folder / 'node.db')}"
 
 
 @asynccontextmanager
 async def opened(url: str, clock: Clock) -> AsyncIterator[SqlOfficeStore]:
-    """A store on that database; closed at the end, as an open connection outlives the event loop badly."""
+    """Open a store on that database; close it at the end, because an open connection outlives the event loop badly."""
     store = SqlOfficeStore(url, clock)
     try:
         await store.open()
@@ -93,7 +93,7 @@ async def opened(url: str, clock: Clock) -> AsyncIterator[SqlOfficeStore]:
 
 @asynccontextmanager
 async def remembering(url: str) -> AsyncIterator[Memory]:
-    """The memory of one more process on that migrated database."""
+    """Open the memory of one more process on that migrated database."""
     engine = open_engine(url, EngineRole.NEAR_READER)
     memory = Memory(engine)
     try:
@@ -105,7 +105,7 @@ async def remembering(url: str) -> AsyncIterator[Memory]:
 
 @asynccontextmanager
 async def with_agencies(url: str, clock: Clock) -> AsyncIterator[SqlOfficeStore]:
-    """A store on that migrated database that hosts NORTH and SOUTH."""
+    """Open a store on that migrated database that hosts NORTH and SOUTH."""
     async with opened(url, clock) as store:
         await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
         await store.accounts.add_hosted(HostedAgency(id=SOUTH.agency_id, code="Z91.02", name="South"))
@@ -131,7 +131,7 @@ def draft(**fields: Any) -> Draft:
 
 
 def outgoing(clock: Clock, *, scope: AgencyScope = NORTH, **fields: Any) -> OutgoingDocument:
-    """`draft` and the document's own fields may be given; the rest is invented."""
+    """Build a sent document; `draft` and the document's own fields may be given, and the rest is invented."""
     id = clock.new_id("msg_")
     document = OutgoingDocument(
         id=id,
@@ -249,7 +249,7 @@ async def stored(
 
 
 async def seed_incoming(store: SqlOfficeStore, document: IncomingDocument) -> IncomingDocument:
-    """Stored and committed, for tests about what hangs on an incoming document."""
+    """Store and commit an incoming document, for tests about what hangs on it."""
     scope = AgencyScope(agency_id=document.agency_id, principal_id="prn_seed")
     async with store.begin(scope) as work:
         await work.incoming.add(document)

@@ -1,5 +1,5 @@
-"""Strategies for any envelope that the wire can carry, and for files to put in it. What they draw, `build.write` must
-take and the reader must give back unchanged."""
+"""These strategies draw any envelope that the wire can carry, and files to put in it. `build.write` must take every one of
+them, and the reader must give it back unchanged."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _writable(text: str) -> bool:
 
 
 def texts(max_length: int) -> st.SearchStrategy[str]:
-    """Text of every kind that may be written: markup signs, tab and line feed, and the last code point."""
+    """Draw text of every kind that may be written: markup signs, tab and line feed, and the last code point."""
     signs = st.sampled_from("&<>\"' \t\n]ắĐ\U0010ffff\u2028")
     letters = st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff")
     raw = st.text(st.one_of(signs, letters), min_size=1, max_size=max(max_length // 3, 1))
@@ -112,7 +112,7 @@ _OPERATIONS = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMEN
 
 @st.composite
 def documents(draw: st.DrawFn) -> Envelope:
-    """Any packet that carries a full header, without files."""
+    """Draw any packet that carries a full header, without files."""
     kind = draw(st.sampled_from(list(_OPERATIONS)))
     business = st.builds(
         Business,
@@ -161,7 +161,7 @@ def documents(draw: st.DrawFn) -> Envelope:
 
 
 def statuses() -> st.SearchStrategy[Envelope]:
-    """Any status packet."""
+    """Draw any status packet."""
     report = st.builds(
         StatusReport,
         code=st.sampled_from(["01", "02", "03", "04", "05", "06", "13", "15", "16"]),
@@ -179,7 +179,7 @@ def statuses() -> st.SearchStrategy[Envelope]:
 
 
 def file_sets() -> st.SearchStrategy[Files]:
-    """Files of any content; two may have one name."""
+    """Draw files of any content; two may have one name."""
     ends = st.sampled_from(["pdf", "PDF", "zip", "txt", "docx", "xml", "tên.odt", "jpg"])
     letters = st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff/\\\u2028.")
     stems = st.text(letters, min_size=1, max_size=20).map(lambda text: unicodedata.normalize("NFC", text))

@@ -1,6 +1,6 @@
-"""A line between a program and a service that tests can cut: at once, after so many bytes in a direction, or stalled
-without a word. Counts the bytes of each direction, over all connections. In: the service's address. Out: an address to
-use instead of it."""
+"""Tests can cut the line between a program and a service with this proxy: at once, after so many bytes in a direction, or
+stalled without a word. It counts the bytes of each direction, over all connections. In: the service's address. Out: an
+address to use instead of it."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ class TcpProxy:
         await self.cut()
 
     async def cut(self) -> None:
-        """Every connection breaks now, without goodbye; new ones are taken as before."""
+        """Break every connection now, without goodbye; new ones are taken as before."""
         lines = list(self._lines)
         for line in lines:
             line.cancel()
         await asyncio.gather(*lines, return_exceptions=True)
 
     def cut_after(self, passing: int, direction: Direction = Direction.TO) -> None:
-        """Every connection breaks once so many more bytes have passed that way; exactly so many get through."""
+        """Break every connection once so many more bytes have passed that way; exactly so many get through."""
         self._cut_after[direction] = self.passed[direction] + passing
 
     async def refuse(self) -> None:
-        """The service is gone: connections break now and new ones are dropped at once, until `heal`."""
+        """Break all connections now and drop new ones at once, until `heal`, as if the service had ended."""
         self._open = False
         await self.cut()
 
@@ -80,7 +80,7 @@ class TcpProxy:
         self._flowing.set()
 
     async def until_passed(self, total: int, direction: Direction = Direction.TO) -> None:
-        """Returns once so many bytes have passed that way since the start."""
+        """Wait until so many bytes have passed that way since the start."""
         await wait_until(lambda: self.passed[direction] >= total, f"{total} bytes")
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

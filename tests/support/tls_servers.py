@@ -21,7 +21,7 @@ from tests.support.waiting import LIMIT_S
 
 
 def make_certificate(folder: Path, name: str, ends: datetime) -> tuple[Path, Path]:
-    """A certificate of this machine, its own authority, and its key."""
+    """Make a certificate of this machine, its own authority, and its key; return their files."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
@@ -45,7 +45,8 @@ def in_days(days: int) -> datetime:
 
 @contextmanager
 def serving(certificate: Path, key: Path, *, is_postgres: bool = False) -> Iterator[tuple[int, list[bytes]]]:
-    """The port, and what was heard inside TLS so far. Each caller is heard once and let go."""
+    """Yield the port, and the list of first bytes that callers sent inside TLS. Each caller is read once and
+    disconnected."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     received: list[bytes] = []

@@ -50,7 +50,7 @@ class KeyOnToken:
 
 
 def drawer(folder: Path) -> Hsm:
-    """A place for tokens, with none in it; the test is over where SoftHSM is missing."""
+    """Make a place for tokens, with none in it; end the test where SoftHSM is missing."""
     if not softhsm.installed():
         missing("SoftHSM is not installed (package softhsm2)")
     (folder / "tokens").mkdir(parents=True)
@@ -62,7 +62,7 @@ def drawer(folder: Path) -> Hsm:
 
 
 def fill(hsm: Hsm, tokens: Sequence[tuple[str, Sequence[KeyOnToken]]]) -> dict[str, Token]:
-    """New tokens by label, with these keys."""
+    """Make new tokens with these keys, and return them by label."""
     labelled = {label: hsm.token(label) for label, _ in tokens}
     plan = {
         "module": str(hsm.module),
@@ -130,7 +130,7 @@ def at_terminal(
 
 
 def surroundings(hsm: Hsm) -> dict[str, str]:
-    """The environment of a command that is to find these tokens and no other settings."""
+    """Return the environment of a command that is to find these tokens and no other settings."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     return own | {CONF: str(hsm.conf), "PYTHONPATH": str(ROOT)}
 
@@ -143,7 +143,7 @@ def _forked() -> ForkServerContext:
 
 
 def _answer(child: ForkServerProcess, keyboard: int, err: Path, pin: str | None) -> None:
-    """Waits for the question, which ends without a line feed, or for the end of the program."""
+    """Type the PIN at the question, which ends without a line feed, unless the program ends before it asks."""
     if pin is None:
         return
     block_until(lambda: QUESTION.search(err.read_bytes()) or not child.is_alive(), "the question for the PIN")

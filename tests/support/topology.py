@@ -1,6 +1,6 @@
 """Brings a test's vhost to the topology of the axis, as its administrator does with `gateway axis apply`. In: a broker and
 which node hosts which codes. Out: queues, rights and bindings in force, and a user with a password per node. A change of
-hosts is brought about the same way. What it should be is worked out by the program's own code."""
+hosts is brought about the same way. The program's own code works out what the topology should be."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Topology:
         return f"{node}-{self.broker.vhost}"
 
     def host(self, hosts: Mapping[str, Sequence[str]]) -> None:
-        """These nodes host these codes from now on; other nodes are left as they are."""
+        """Let these nodes host these codes from now on; leave other nodes as they are."""
         self._hosts |= {self.name(node): codes for node, codes in hosts.items()}
         keys = {names.routing_key(code): node for node, codes in self._hosts.items() for code in codes}
         axis = plan.BrokerLayout(vhost=self.broker.vhost, nodes=tuple(self._hosts), hosts=keys)
@@ -91,7 +91,7 @@ class Topology:
 
 @contextmanager
 def topology_on(broker: Broker, hosts: Mapping[str, Sequence[str]], **more: int) -> Iterator[Topology]:
-    """In force with these nodes and codes until the block ends."""
+    """Keep a topology with these nodes and codes in force until the block ends."""
     topology = Topology(broker, **more)
     topology.host(hosts)
     try:

@@ -40,7 +40,7 @@ class Tsa:
     embedded: tuple[x509.Certificate, ...] = ()
 
     def reply(self, request: bytes, at: datetime) -> tsp.TimeStampResp:
-        """The answer to a request, at that time."""
+        """Build the answer to a request, at that time."""
         own = asn1_keys.PrivateKeyInfo.load(
             self.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         )
@@ -49,7 +49,7 @@ class Tsa:
         return stamper.request_tsa_response(tsp.TimeStampReq.load(request))
 
     def token(self, data: bytes, at: datetime) -> bytes:
-        """A token over these bytes, without a network."""
+        """Build a token over these bytes, without a network."""
         request = tsp.TimeStampReq(
             {
                 "version": 1,
@@ -90,7 +90,7 @@ def tsa(
     purpose: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.TIME_STAMPING,
     critical: bool = True,
 ) -> Tsa:
-    """An authority of that name. All but `other` share their keys, because making keys takes the longest."""
+    """Make an authority of that name. All but `other` share their keys, because making keys takes the longest."""
     owner = "other" if name == "other" else "time"
     root_key, middle_key, own = (_rsa(f"{owner} {part}") for part in ("root", "middle", "own"))
     root = _certificate(f"{name} root", root_key, f"{name} root", root_key, authority=True)
@@ -110,7 +110,7 @@ def tsa(
 
 @contextmanager
 def running(authority: Tsa, now: datetime) -> Iterator[Running]:
-    """Its server."""
+    """Run the authority's server."""
 
     def answer(request: bytes) -> Reply:
         service.requests.append(request)
@@ -124,13 +124,13 @@ def running(authority: Tsa, now: datetime) -> Iterator[Running]:
 
 @contextmanager
 def somewhere(reply: Reply) -> Iterator[Responder]:
-    """A server that answers everything alike."""
+    """Run a server that answers everything alike."""
     with responding(lambda _: reply) as server:
         yield server
 
 
 def with_twin(authority: Tsa, twin: x509.Certificate) -> Tsa:
-    """The token carries one more certificate."""
+    """Return the authority with one more certificate in its tokens."""
     return replace(authority, embedded=(twin,))
 
 
@@ -177,8 +177,8 @@ def _name(common_name: str) -> x509.Name:
 
 
 def forged_twin(authority: Tsa) -> x509.Certificate:
-    """Issuer and number of the authority's own certificate, and a purpose that it may not have; signed by an
-    untrusted key."""
+    """Forge a certificate with issuer and number of the authority's own one and a purpose that it may not have, signed by
+    an untrusted key."""
     stranger = _rsa("stranger")
     subject = authority.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     issuer = authority.certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value

@@ -17,7 +17,7 @@ from gateway import program
 def type_line(
     words: Sequence[str], terminal: str, out: str, err: str, folder: str, environment: Mapping[str, str]
 ) -> None:
-    """The program at a terminal of its own."""
+    """Run the program at a terminal of its own, and exit with its code."""
     os.setsid()
     for number, path in enumerate((terminal, out, err)):
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)

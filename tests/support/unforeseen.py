@@ -41,7 +41,7 @@ class Breaker:
 
 
 async def observed(folder: Path) -> Sequence[str]:
-    """The names of all calls that the loops make."""
+    """Return the names of all calls that the loops make."""
     breaker = Breaker(None)
     await _run_town(folder, breaker)
     return sorted(breaker.names)
@@ -97,7 +97,7 @@ async def _turn(town: Town, breaker: Breaker) -> None:
 
 
 async def _open_without_reason(town: Town) -> list[str]:
-    """Rows that have been open for some turns, without a reason on them."""
+    """List the rows that have been open for some turns without a reason on them."""
     wrong, latest = [], town.clock.now() - 3 * BETWEEN
     for code in AGENCIES:
         wrong += [
@@ -114,7 +114,7 @@ async def _open_without_reason(town: Town) -> list[str]:
 
 
 async def _unended(town: Town) -> list[str]:
-    """Rows that nothing will end, though everything works again."""
+    """List the rows that nothing will end, though everything works again."""
     wrong = []
     for code in AGENCIES:
         outbox, inbox = await town.outbox(code), await town.inbox(code)

@@ -1,4 +1,4 @@
-"""Every entry of the catalogues as it stands there, for tests that look at all of them."""
+"""Tests that look at all words of the program read every entry of the catalogues here."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ MACHINE_WORDS = re.compile(
 
 @cache
 def entries(lang: str) -> dict[str, Text]:
-    """All subjects together."""
+    """Return the entries of all subjects together."""
     return {key: text for subject in SUBJECTS for key, text in read_catalogue(lang, subject).items()}
 
 
 def forms(text: Text) -> tuple[str, ...]:
-    """One for a plain text, as many as the language has for one that counts."""
+    """Return the forms of a text: one for a plain text, as many as the language has for one that counts."""
     return (text,) if isinstance(text, str) else text.forms
 
 
 def texts(lang: str) -> Iterator[str]:
-    """Every form of every entry."""
+    """Yield every form of every entry."""
     for text in entries(lang).values():
         yield from forms(text)

@@ -1,6 +1,6 @@
-"""Work counted in place of time: how many steps a reader of text takes, the same on every machine. In: modules whose
-patterns, normal forms and lines are to be counted. Out: a number. Patterns are run a second time by a backtracking engine
-of our own, which keeps to the parse tree of the standard library and so goes the ways that its engine goes."""
+"""Tests count work in place of time: how many steps a reader of text takes, which is the same on every machine. In: modules
+whose patterns, normal forms and lines are to be counted. Out: a number. Patterns are run a second time by a backtracking
+engine of our own, which keeps to the parse tree of the standard library and so goes the ways that its engine goes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Work:
         self.most = most
 
     def of_pattern(self, pattern: re.Pattern[Any], method: str, text: Any) -> int:
-        """The steps of one call."""
+        """Count the steps of one call."""
         steps_before = self.steps
         _CountedPattern(pattern, self)._walk(method, text)
         return self.steps - steps_before
@@ -74,7 +74,8 @@ class Work:
         return getattr(self._compile(pattern), name)(*words)
 
     def _normalize(self, form: Any, text: str) -> str:
-        """Putting the marks of one letter in order takes the square of their number."""
+        """Normalise a text and count the steps: putting the marks of one letter in order takes the square of their
+        number."""
         runs = (
             len([*run]) for is_mark, run in groupby(text, lambda c: unicodedata.combining(c) > 0) if is_mark
         )

@@ -12,7 +12,7 @@ from tests.threats import table
 
 
 class Listener:
-    """Hears what became of each test; with several workers the reports come to the one that started them."""
+    """Collects the result of each test; with several workers the reports come to the process that started them."""
 
     def __init__(self) -> None:
         self._results: dict[str, table.Result] = {}
@@ -23,7 +23,7 @@ class Listener:
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test passed when its call did; whatever else went wrong with it outweighs that."""
+        """Record that a test passed when its call did, unless another phase of it went wrong."""
         if report.when != "call" and report.passed:
             return
         for result in table.results_of(report.nodeid, report.outcome, report.user_properties):

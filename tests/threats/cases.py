@@ -1,6 +1,6 @@
 """Every file that stands for a threat, with the code it must end in; None where it must be admitted. In: the tables of
-`tests.hostile` and some of their own. Out: `CASES`. A case is made from a good file that is nobody else's, so that one
-node can be given all of them, one after the other."""
+`tests.hostile` and some of their own. Out: `CASES`. Each case is made from a good file of its own, so that one node can be
+given all of them, one after the other."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Letter:
         signer: pki.KeySigner = RSA,
         late: timedelta = timedelta(),
     ) -> bytes:
-        """`late`: how long after the usual moment it says that it was signed."""
+        """Sign a document or another model; `late` is how long after the usual moment it says that it was signed."""
         at = envelopes.SIGNED_AT + late
         packet_id = self.routing.packet_id
         return envelopes.native(model or self.model(files), files, signer=signer, at=at, packet_id=packet_id)
@@ -79,7 +79,7 @@ def _stolen(mutate: Mutation) -> Make:
 
 
 def _owned(mutate: Mutation, *, raw: bool = False) -> Make:
-    """The owner of the key signs the changed file: its canonical form, or its raw bytes."""
+    """Return a maker that changes a file and signs it as the owner of the key: its canonical form, or its raw bytes."""
     return lambda letter: test_not_canonical.resigned(mutate, letter.signed(), raw=raw)
 
 
@@ -163,7 +163,7 @@ _MD5, _DSA = b"http://www.w3.org/2001/04/xmldsig-more#md5", b"http://www.w3.org/
 
 
 def _words() -> Iterator[Case]:
-    """Cases that no other suite has, as rows of the same form."""
+    """Yield cases that no other suite has, as rows of the same form."""
     owned: list[tuple[str, Mutation, str]] = [
         ("06-xinclude", behind(_BODY, _INCLUDE), "ENV-DIALECT"),
         ("32-md5-digest", swap(test_forged_signature.DIGEST, _MD5), "SIG-ALGORITHM"),
@@ -227,7 +227,7 @@ def _without_line(n: int) -> Mutation:
 
 
 def _repeat_line(n: int, content_id: bytes, name: bytes) -> Mutation:
-    """Another entry of the manifest, like the n-th one but for its id and name."""
+    """Return a mutation that adds an entry to the manifest, like the n-th one but for its id and name."""
 
     def mutate(data: bytes) -> bytes:
         own = _line(n)(data)
@@ -247,7 +247,7 @@ def _both(*changes: Mutation) -> Mutation:
 
 
 def _renamed(content_id: bytes) -> Mutation:
-    """The manifest spells the first id so; the names still agree."""
+    """Return a mutation that spells the manifest's first id so; the names still agree."""
     return swap(_LINE + _FIRST, _LINE + content_id)
 
 
@@ -298,7 +298,7 @@ def _without_parts(data: bytes) -> bytes:
 
 
 def _in_archive(change: Callable[[bytes], bytes]) -> Mutation:
-    """The packed second file, changed before it became base64."""
+    """Return a mutation that changes the packed second file before it becomes base64."""
 
     def mutate(data: bytes) -> bytes:
         text = data.rpartition(b"</edXML:ContentTransferEncoded>")[0].rpartition(b">")[2]

@@ -1,4 +1,4 @@
-"""One node per door for the whole run of a worker: what a threat leaves behind would be met by the next one."""
+"""Every worker of a run opens one node per door: what a threat leaves behind would be met by the next one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def brokered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ax
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def services(embedded: AxisDoor) -> AsyncIterator[api.Door]:
-    """The API of the node behind the axis."""
+    """Open the API of the node behind the axis."""
     node = embedded.ground.node
     async with TestClient(TestServer(build_application(node, Watch(node=node)))) as client:
         yield api.Door(node=node, clock=embedded.ground.town.clock, client=client)
@@ -50,7 +50,7 @@ def explain(tmp_path_factory: pytest.TempPathFactory) -> CommandDoor:
 
 @pytest.fixture
 def door(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Door:
-    """The door that the parametrisation names; it stands in the table as the entry point that was tried."""
+    """Return the door that the parametrisation names, and record it in the table as the entry point that was tried."""
     chosen: Door = request.getfixturevalue(request.param)
     record_property("entry", chosen.name)
     return chosen

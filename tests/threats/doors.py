@@ -1,6 +1,6 @@
-"""The doors that a threat is tried at, each in one way: `deliver(bytes)` brings them in and says what became of them.
-After every delivery the same is asked of the node: it still works, the next good packet goes its whole way through the
-same door, nothing lies half-way, and memory stays bounded."""
+"""A threat is tried at these doors, each in one way: `deliver(bytes)` brings the bytes in and says what became of them.
+After every delivery the same is asked of the node: it still works, the next good packet goes its whole way through the same
+door, no file is left half-way, and memory stays bounded."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """What the axis is made to say of a packet; by default the truth about the sender's document."""
+    """The statement of the axis about a packet; by default the truth about the sender's document."""
 
     packet_id: str = envelopes.PACKET_ID
     kind: str = "edoc"
@@ -87,11 +87,11 @@ class Door(Protocol):
         ...
 
     async def deliver(self, raw: bytes, routing: Routing | None = None) -> Outcome:
-        """What became of these bytes. Fails the test where the node does not go on as before."""
+        """Bring these bytes in and return their outcome. Fail the test where the node does not go on as before."""
 
 
 def word_of(code: str | None) -> Word:
-    """The outcome that a code of the verification always has."""
+    """Return the outcome that a code of the verification always has."""
     assert code is not None
     return _OF_CODE[CODES[code].outcome]
 
@@ -137,7 +137,8 @@ class AxisDoor:
         assert outcomes[to].fate == "delivered", outcomes
 
     async def settled(self, raw: bytes) -> InboxPacket:
-        """The row of these bytes at its end, and everything that follows from it on its way."""
+        """Carry until the row of these bytes is at its end, with everything that follows from it on its way; return the
+        row."""
         town, digest = self.ground.town, digest_of(raw)
 
         async def last_row() -> InboxPacket | None:
@@ -150,7 +151,7 @@ class AxisDoor:
         return row
 
     async def takes_the_next(self, files: envelopes.Files = ()) -> None:
-        """A good packet is admitted and answered with 01, and nothing lies about."""
+        """Check that a good packet is admitted and answered with 01, and that no stray file is left."""
         n = next(self._numbers)
         raw = envelopes.native(letter(n, files), files, signer=ELLIPTIC, packet_id=f"good-{n}")
         await self.publish(raw, Routing(packet_id=f"good-{n}"))
@@ -160,7 +161,7 @@ class AxisDoor:
         assert self.ground.stray_files() == []
 
     async def answers(self) -> tuple[str, ...]:
-        """The codes of the statuses that came to the sender since it looked last: as many as the node has sent."""
+        """Return the codes of the statuses that the sender received since it looked last: as many as the node has sent."""
         codes: list[str] = []
 
         async def have_all_arrived() -> bool:
@@ -179,7 +180,7 @@ class AxisDoor:
         return tuple(codes)
 
     async def _row(self, digest: Digest) -> InboxPacket | None:
-        """Among the newest rows, or further back where the bytes are a repeat."""
+        """Find the row among the newest ones, or further back where the bytes are a repeat."""
         async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:
             for limit in (5, 1000):
                 rows = (await work.inbox.page(limit=limit)).items
@@ -255,7 +256,7 @@ _APP = cache(main.build)
 
 
 def run_command(words: Sequence[str]) -> tuple[int, str]:
-    """The exit code and what went to stdout; a stack trace anywhere fails the test."""
+    """Run a command and return its exit code and stdout; a stack trace anywhere fails the test."""
     out, err = io.StringIO(), io.StringIO()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -272,7 +273,7 @@ def run_command(words: Sequence[str]) -> tuple[int, str]:
 
 @contextlib.contextmanager
 def bounded_memory(limit: int = MOST_MEMORY) -> Iterator[None]:
-    """The process never holds so much more than before; asked of the kernel, so that C libraries count too."""
+    """Check that the process never holds so much more than before; ask the kernel, so that C libraries count too."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is held now
     rss_before = _memory("VmRSS")
     yield

@@ -1,6 +1,6 @@
-"""The ground that threats are tried on: a node that hosts one receiving agency, and the sending agency's node beside it
-on the same axis, as a pair of hands that may publish anything and sees what is answered. In: a folder and an axis. Out:
-a `Ground`. The keys are those of the tests' own authority, so that any file of `envelopes` and `forge` is good here."""
+"""Threats are tried on this ground: a node that hosts one receiving agency, and the sending agency's node beside it on the
+same axis, as a pair of hands that may publish anything and sees the answers. In: a folder and an axis. Out: a `Ground`. The
+keys are those of the tests' own authority, so that any file of `envelopes` and `forge` is good here."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def trust_folder(folder: Path, bound: Sequence[pki.KeySigner] = BOUND) -> Path:
 
 
 def letter(n: int, files: envelopes.Files = (), **changes: object) -> Envelope:
-    """The sender's document number n to the receiver alone."""
+    """Build the sender's document number n to the receiver alone."""
     to = (replace(envelopes.document().to[0], organ_id=RECEIVER),)
     values: dict[str, object] = {
         "to": to,
@@ -121,7 +121,7 @@ def letter(n: int, files: envelopes.Files = (), **changes: object) -> Envelope:
 
 
 async def _prepare(settings: Settings, clock: Clock) -> None:
-    """Schema, the hosted agency, its key, and the anchors."""
+    """Set up the schema, the hosted agency, its key, and the anchors."""
     settings.node.data_dir.mkdir(parents=True, exist_ok=True)
     await migrate.up(settings.database.url)
     async with opened(settings.database.url, clock) as store:

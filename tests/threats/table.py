@@ -1,5 +1,6 @@
-"""The table of threats: what the list promises, and what the tests found. In: `threats.toml`, and what a run of the tests
-said. Out: one line per number, with the doors that were tried, the outcomes, and whether that is enough. Pure."""
+"""The table of threats compares what the list promises with what the tests found. In: `threats.toml`, and the results of
+a run of the tests. Out: one line per number, with the doors that were tried, the outcomes, and whether that is enough.
+Pure."""
 
 from __future__ import annotations
 
@@ -122,7 +123,7 @@ def tried(cases: Cases, record: Record, id: str, entry: str) -> Iterator[Callabl
 
 
 def results_of(test: str, state: str, properties: Iterable[tuple[str, object]]) -> Iterator[Result]:
-    """Results of one test: of each case that it tried, or its own."""
+    """Yield the results of one test: of each case that it tried, or its own."""
     pairs = [(name, str(value)) for name, value in properties]
     for row in (json.loads(value) for name, value in pairs if name == CASE):
         yield Result(test=f"{test}[{row.pop('id')}]", state=row.pop("state"), recorded=row)
@@ -130,7 +131,7 @@ def results_of(test: str, state: str, properties: Iterable[tuple[str, object]]) 
 
 
 def load(path: Path = LIST) -> dict[int, Threat]:
-    """The list, by number."""
+    """Load the list, by number."""
     rows = tomllib.loads(path.read_text("utf-8"))
     threats = {}
     for number, row in rows.items():
@@ -140,7 +141,7 @@ def load(path: Path = LIST) -> dict[int, Threat]:
 
 
 def numbers(test: str) -> tuple[int, ...]:
-    """The threats that a test stands for, by its id."""
+    """Return the numbers of the threats that a test stands for, by its id."""
     name = test.partition("::")[2]
     if (case := _IN_CASE.search(name)) is not None:
         return (int(case[1]),)
@@ -151,7 +152,7 @@ def numbers(test: str) -> tuple[int, ...]:
 
 
 def lines(threats: Mapping[int, Threat], results: Sequence[Result]) -> Iterator[Line]:
-    """A line for every number of the list, and for every number that only tests have."""
+    """Yield a line for every number of the list, and for every number that only tests have."""
     unknown = {n for result in results for n in result.numbers} - set(threats)
     for n in sorted(unknown | set(threats)):
         threat = threats.get(n) or Threat(n=n, title="", outcome=())
@@ -166,7 +167,8 @@ def lines(threats: Mapping[int, Threat], results: Sequence[Result]) -> Iterator[
 
 
 def _outcomes(threat: Threat, own: Sequence[Result]) -> tuple[str, ...]:
-    """Those that tests recorded, in the order of the list; where none did, what the tests themselves assert."""
+    """Return the outcomes that tests recorded, in the order of the list; where none did, what the tests themselves
+    assert."""
     outcomes = {result.recorded["outcome"] for result in own if "outcome" in result.recorded} - {ASIDE}
     return tuple(word for word in WORDS if word in outcomes) or (threat.outcome if own else ())
 

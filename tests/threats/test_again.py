@@ -38,7 +38,7 @@ class Sent:
 
 
 def packet(n: int | None = None, packet_id: str | None = None, model: Envelope | None = None) -> Sent:
-    """A good packet of the sender; a new document unless a number is given."""
+    """Build a good packet of the sender; a new document unless a number is given."""
     number = next(_NUMBERS) if n is None else n
     name = packet_id or f"again-{next(_NUMBERS)}"
     raw = envelopes.native(model or letter(number, FILES), FILES, signer=ELLIPTIC, packet_id=name)
@@ -178,7 +178,7 @@ async def test_threat_056_odd_lists_of_recipients_are_one_document_and_too_many_
 async def test_threat_056_a_packet_in_our_own_name_from_outside_is_not_ours(
     door: AxisDoor, record_property: Record
 ) -> None:
-    """Reflection: whoever sends it back changes who sent it, or it is what its own signature says."""
+    """Reflection: a packet that is sent back names another sender, or is judged by its own signature."""
     ours = door.ground.node.keys.signer(RECEIVER, door.ground.town.clock.now())
     model = letter(next(_NUMBERS), FILES)
     sender = replace(model.sender, organ_id=RECEIVER)
@@ -212,7 +212,7 @@ async def test_threat_103_rubbish_under_a_true_packet_id_takes_nobodys_place(
 async def test_threat_104_a_forgery_in_an_agencys_name_is_answered_to_nobody(
     door: AxisDoor, record_property: Record
 ) -> None:
-    """A7: signed by somebody else, about a document that the named agency really sent."""
+    """A7: signed by another agency, about a document that the named agency really sent."""
     number = next(_NUMBERS)
     admitted(await bring(door, packet(number)))
     name = f"again-{next(_NUMBERS)}"

@@ -1,5 +1,5 @@
-"""Threat 99: the stored content is changed between one look and the next. What was read is what was hashed; whatever is not
-what landed is neither judged in its place nor given out, and it is told."""
+"""Threat 99: the stored content is changed between one look and the next. The bytes that are read are the ones that were
+hashed; content that differs from what landed is neither judged in its place nor given out, and the change is reported."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ NO_SUCH_SENDER = {"SIG-NO-BINDING": "SIG-SENDER"}
 
 
 def sample() -> list[Case]:
-    """The first case of each threat, and as many others at equal distances."""
+    """Return the first case of each threat, and others at equal distances to fill the sample."""
     candidates = [case for case in CASES if case not in FIRST]
     size = SAMPLE - len(FIRST)
     return [*FIRST, *(candidates[n * len(candidates) // size] for n in range(size))]

@@ -78,7 +78,7 @@ async def test_threat_100_a_flood_of_costly_envelopes_holds_up_nobody_elses_mail
 
 
 def _reformatted(packet: Packet) -> Packet:
-    """The same signed words in a file that is not native."""
+    """Return the same signed words in a file that is not native."""
     return Packet(raw=packet.raw + b"\n", id=packet.id, kind=packet.kind, sender=packet.sender)
 
 

@@ -55,8 +55,8 @@ TEXTS = {
 
 
 def packet(text: str, packet_id: str) -> bytes:
-    """The text wherever a sender may write, signed by its owner. Our own writer would refuse some of them; a foreign one
-    need not. A name of a file has an ending, because the type must be told."""
+    """Build a packet with the text wherever a sender may write, signed by its owner. Our own writer would refuse some
+    texts; a foreign one need not. A name of a file has an ending, because the type must be told."""
     files: envelopes.Files = ((f"{_MARK}.pdf", PDF),)
     model = letter(next(_NUMBERS), files)
     assert model.business is not None
@@ -79,7 +79,7 @@ def packet(text: str, packet_id: str) -> bytes:
 
 
 async def brought(door: AxisDoor, text: str) -> dict[str, Any]:
-    """The document as the API shows it, after the packet was taken in."""
+    """Bring in a packet with the text, and return the document as the API shows it."""
     name = f"text-{next(_NUMBERS)}"
     raw = packet(text, name)
     outcome = await door.deliver(raw, Routing(packet_id=name))
@@ -122,7 +122,7 @@ async def shown_by_the_api(services: api.Door, id: str, text: str) -> None:
 
 
 async def on_the_terminal(door: AxisDoor, id: str) -> str:
-    """What a person at a terminal is shown of the document; a table is words alone."""
+    """Return what a terminal shows a person of the document; a table is words alone."""
     folder = door.ground.folder / "gateway.toml"
     folder.write_text(f'[node]\nname = "demo"\ndata_dir = {json.dumps(str(door.ground.folder))}\n')
     code, out = await asyncio.to_thread(run_command, ["--config", str(folder), "inbox", "show", id])

@@ -105,7 +105,7 @@ class Town:
         files: Files = (("15.pdf", PDF),),
         **more: Any,
     ) -> OutgoingDocument:
-        """A good document; `more` are fields of the draft or of the order."""
+        """Send a good document; `more` are fields of the draft or of the order."""
         of_order = {
             key: more.pop(key) for key in ("send", "kind", "parent_id", "change", "confirm") if key in more
         }
@@ -154,7 +154,7 @@ class Town:
         return await act.set_status(self.node.inn, scope, document.id, StatusCall(code=code, **more))
 
     async def read(self, document: IncomingDocument, n: int = 1) -> bytes:
-        """The n-th file, as a person would open it."""
+        """Read the n-th file, as a person would open it."""
         scope = AgencyScope(agency_id=document.agency_id, principal_id="clerk")
         opened = await reading.open_file(self.node.inn, scope, document.id, n)
         return b"".join([piece async for piece in opened.pieces])
@@ -172,7 +172,7 @@ class Town:
         signer: EnvelopeSigner | None = None,
         at: datetime | None = None,
     ) -> Packet:
-        """A native envelope, signed with the sender's own key unless another is given."""
+        """Write a native envelope, signed with the sender's own key unless another is given."""
         sender = model.sender.organ_id or ""
         packet_id = PacketId(id or f"forged-{next(self._ids)}")
         out = BytesIO()
@@ -187,7 +187,7 @@ class Town:
         return Packet(raw=out.getvalue(), id=packet_id, kind=model.kind.value, sender=sender)
 
     async def deliver(self, packet: Packet, to: str = PROVINCE, *, as_id: str | None = None) -> None:
-        """Puts it on the axis for this agency; nothing is landed yet."""
+        """Put a packet on the axis for this agency; nothing is landed yet."""
         await self._host()
         parcel = Parcel(
             packet_id=as_id or packet.id,
@@ -202,7 +202,7 @@ class Town:
         assert outcomes[to].fate == "delivered", outcomes[to]
 
     async def brought(self, packet: Packet, to: str = PROVINCE) -> InboxPacket:
-        """Delivered and taken to its end; the row that it became."""
+        """Deliver a packet, carry it to its end, and return the row that it became."""
         await self.deliver(packet, to)
         await self.carry()
         return await self.row(to, packet)
@@ -224,7 +224,7 @@ class Town:
         return len(rows)
 
     async def land(self, *, by_steps: bool = True) -> int:
-        """Each packet lands, and `process` looks at it; else, as a node does, what is small comes to its end."""
+        """Land each packet for `process` to look at; without `by_steps` carry small ones to their end, as a node does."""
         arrivals = await self.node.inn.axis.take(50, LEASE_S)
         for arrival in arrivals:
             # What comes a second time only lands.
@@ -273,7 +273,7 @@ class Town:
         return AgencyScope(agency_id=(await self.agency(code)).id, principal_id="clerk")
 
     async def inbox(self, code: str = PROVINCE) -> tuple[InboxPacket, ...]:
-        """Newest first."""
+        """Return the packets of the agency's inbox, newest first."""
         async with self.node.store.read(await self.scope(code)) as work:
             return (await work.inbox.page(limit=1000)).items
 
@@ -282,7 +282,7 @@ class Town:
         return row
 
     async def incoming(self, code: str = PROVINCE) -> tuple[IncomingDocument, ...]:
-        """Newest first."""
+        """Return the agency's incoming documents, newest first."""
         async with self.node.store.read(await self.scope(code)) as work:
             return (await work.incoming.page(limit=1000)).items
 
@@ -310,7 +310,7 @@ class Town:
         return len(await self.outbox(code, Kind.STATUS))
 
     async def crossed(self, agency: str, kind: Kind) -> list[Packet]:
-        """The agency's packets as they went over the axis, oldest first."""
+        """Return the agency's packets as they went over the axis, oldest first."""
         crossings = []
         for item in reversed(await self.outbox(agency, kind)):
             async with self.node.store.read(await self.scope(agency)) as work:
@@ -410,7 +410,7 @@ def resigned(
     good: Packet,
     change: Callable[[bytes], bytes],
 ) -> Packet:
-    """The packet with its bytes changed and signed anew by the owner of the key, over the canonical form."""
+    """Change the packet's bytes and sign them anew as the owner of the key, over the canonical form."""
     key = town.node.keys.signer(good.sender, town.clock.now())
     raw = forge.resign(change(good.raw), good.raw, key)
     return Packet(raw=raw, id=good.id, kind=good.kind, sender=good.sender)

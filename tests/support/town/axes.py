@@ -1,6 +1,6 @@
-"""What the nodes of towns are connected by, as changes of their settings: a broker, two axes in folders, or three axes that
-are each handed another form: a folder, a simulated national axis and a simulated provincial service. A single hub changes
-them by itself (`vxp`, `lgsp`)."""
+"""These changes of settings connect the nodes of towns: by a broker, by two axes in folders, or by three axes that are each
+handed another form: a folder, a simulated national axis and a simulated provincial service. `vxp` and `lgsp` make the
+changes for a single hub."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def hubs(
     routed: tuple[RouteSettings, ...] | None = None,
     systems: Mapping[str, Sequence[str]] = ON_NATIONAL,
 ) -> AsyncIterator[Hubs]:
-    """The same folder again has what was there."""
+    """Run both hubs; on the same folder they keep what an earlier run left there."""
     secrets = vxp.credentials(folder / "vxp.toml", systems)
     keys = lgsp.credentials(folder / "lgsp.toml", [DEPARTMENT])
     async with (
@@ -81,7 +81,7 @@ async def hubs(
 
 
 def over_broker(topology: Topology, node: str, **amqp: Any) -> Change:
-    """The broker as the axis of a node that the topology knows by this name."""
+    """Return a change that connects a node by the broker, under this name of the topology."""
     access = topology.access(node)
     server, secret = str(access.servers[0]), Secret(access.password)
 
@@ -98,7 +98,8 @@ def over_broker(topology: Topology, node: str, **amqp: Any) -> Change:
 
 
 def on_two(folder: Path, *, unsure: str = "wait") -> Change:
-    """Two axes in folders, the province first for both agencies; one of them does not wait for it."""
+    """Return a change that puts a node on two axes in folders, the province first for both agencies; one of them does not
+    wait for it."""
     axes = tuple(
         NamedAxis(name=name, away_s=0, parts={"axis": AxisSettings(folder=folder / name)})
         for name in ("province", "national")
@@ -135,7 +136,7 @@ class OnHub:
 
 @asynccontextmanager
 async def on_vxp(folder: Path, change: Change = unchanged, **vxp_settings: object) -> AsyncIterator[OnHub]:
-    """All three agencies on a national axis, by one system; `change` comes after its settings."""
+    """Open a town with all three agencies on a national axis, by one system; `change` comes after its settings."""
     clock = ManualClock()
     async with vxp.simulator(folder / "hub", {SYSTEM: [*CODES]}, now=clock.now) as axis:
         of_hub = axis.connect(SYSTEM, **vxp_settings)
@@ -149,7 +150,7 @@ async def on_vxp(folder: Path, change: Change = unchanged, **vxp_settings: objec
 async def on_lgsp(
     folder: Path, clock: ManualClock, password: str = lgsp.LOGIN.password, **lgsp_settings: object
 ) -> AsyncIterator[OnHub]:
-    """All three agencies on a provincial service."""
+    """Open a town with all three agencies on a provincial service."""
     async with lgsp.of_agencies(folder / "hub", CODES, now=clock.now) as axis:
         file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
         async with open_town(folder / "node", clock, change=axis.connect(file, **lgsp_settings)) as town:
@@ -163,7 +164,8 @@ SYSTEMS = {vxp.NORTH: HOSTED["north"], vxp.SOUTH: HOSTED["south"]}
 def both(
     folder: Path, codes: list[str], system: str, ports: Mapping[str, int], poll_s: float = 0.05
 ) -> Change:
-    """The provincial service first; the national axis where that is away. Each is a process at one of the ports."""
+    """Return a change that puts the provincial service first, and the national axis where that is away. Each is a process
+    at one of the ports."""
     province = lgsp.credentials(folder / f"{codes[0]}.lgsp.toml", codes)
     national = vxp.credentials(folder / f"{codes[0]}.vxp.toml", {system: codes})
     province_url, national_url = (f"http://127.0.0.1:{ports[name]}" for name in ("province", "national"))

@@ -38,7 +38,7 @@ FINISH_S = 60.0
 
 
 def unchanged(settings: Settings) -> Settings:
-    """The settings of the stage as they are."""
+    """Return the settings of the stage without a change."""
     return settings
 
 

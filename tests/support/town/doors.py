@@ -1,5 +1,5 @@
-"""How a town is called: its API with one key for each agency and calls in a line, the compatibility door of document
-systems, its whole application with the workers at work, and a bare socket."""
+"""Tests call a town through these doors: its API with one key for each agency and calls in a line, the compatibility door
+of document systems, its whole application with the workers at work, and a bare socket."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SYSTEM = "qlvb.mau.01"
 
 
 def meta(**fields: Any) -> dict[str, Any]:
-    """A document that may be sent, from the department to the province; None takes a field away."""
+    """Build a document that may be sent, from the department to the province; None takes a field away."""
     values: dict[str, Any] = {
         "number": "15",
         "symbol": "STD-VP",
@@ -72,7 +72,7 @@ def meta(**fields: Any) -> dict[str, Any]:
 def form(
     body: Mapping[str, Any] | bytes, files: Sequence[tuple[str, str, bytes]] = (("lead", "15.pdf", PDF),)
 ) -> FormData:
-    """Meta first, then files as (field, name, bytes)."""
+    """Build a form with `meta` first, then files as (field, name, bytes)."""
     data = FormData(quote_fields=False)
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     data.add_field("meta", raw.decode(), content_type="application/json")
@@ -127,7 +127,8 @@ class Door:
         auth: KeyAuth = KeyAuth.SECRET,
         certificate: ClientCertificate | None = None,
     ) -> str:
-        """The secret of a new key for these agencies; one that a certificate alone opens has none that is good."""
+        """Create a key for these agencies and return its secret; the secret of a key that a certificate alone opens is not
+        accepted."""
         agencies = [await self.node.store.accounts.hosted_by_code(code) for code in codes]
         self.used += 1
         secret = f"gwk_test-{self.used}"
@@ -158,7 +159,7 @@ class Door:
         headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> Answer:
-        """One call; by default with the key of `agency`. `once` is the Idempotency-Key."""
+        """Call the API once; by default with the key of `agency`. `once` is the Idempotency-Key."""
         sent = dict(headers or {})
         if key == "":
             key = self.keys.setdefault(agency, "") or await self._own_key(agency)
@@ -182,7 +183,7 @@ class Door:
             return Answer(status=response.status, headers=response.headers, raw=raw)
 
     async def send(self, body: Mapping[str, Any] | None = None, *, once: str = "one", **more: Any) -> Answer:
-        """POST /messages with a good PDF."""
+        """Send a document by POST /messages, with a good PDF."""
         files = more.pop("files", (("lead", "15.pdf", PDF),))
         return await self.ask("POST", "/messages", once=once, data=form(body or meta(), files), **more)
 
@@ -243,7 +244,7 @@ class VxpDoor:
     async def with_client(
         self, act: Callable[[SdkClient], T], name: str = SYSTEM, secret: str | None = None
     ) -> T:
-        """In a thread, as the client blocks; its connection ends with it."""
+        """Run an act of the client in a thread, as the client blocks; its connection ends with it."""
 
         def run() -> T:
             client = self.client(name, secret)
@@ -310,7 +311,7 @@ Hang = Callable[[web.Application, Office, ApiDeps], None]
 def api_of(
     town: Town, options: ApiOptions | None = None, hang: Hang = lambda app, node, deps: None
 ) -> tuple[web.Application, ApiDeps]:
-    """The API of its node with its plain pages; `hang` adds doors to it."""
+    """Build the API of the town's node with its plain pages; `hang` adds doors to it."""
     node = town.node
     deps = ApiDeps(
         store=node.store,
@@ -345,7 +346,7 @@ async def open_door(
     change: Change = unchanged,
     hang: Hang = lambda app, node, deps: None,
 ) -> AsyncIterator[Door]:
-    """The API of a town of its own in that folder, on a copy of another."""
+    """Open the API of a town of its own in that folder, on a copy of another."""
     shutil.copytree(blank, folder, dirs_exist_ok=True)
     async with open_town(folder, change=change) as town:
         app, deps = api_of(town, options, hang)
@@ -357,7 +358,7 @@ async def open_door(
 async def open_vxp_door(
     blank: Path, folder: Path, *, options: ApiOptions | None = None, fresh: timedelta = timedelta()
 ) -> AsyncIterator[VxpDoor]:
-    """The compatibility door of a town of its own."""
+    """Open the compatibility door of a town of its own."""
 
     def hang(app: web.Application, node: Office, deps: ApiDeps) -> None:
         vxp = VxpDeps(api=deps, keys=node.store.accounts, secrets=system_secrets(node.settings), fresh=fresh)
@@ -371,7 +372,7 @@ async def open_vxp_door(
 async def open_socket(
     blank: Path, options: ApiOptions | None = None, idle_s: float = 75.0
 ) -> AsyncIterator[Socket]:
-    """The API over the node in that folder, to which nothing is written, on a socket."""
+    """Serve the API over the node in that folder, to which nothing is written, on a socket."""
     async with open_town(blank) as town:
         app, _ = api_of(town, options)
         async with listening(app, "api", "127.0.0.1", 0, 1.0, idle_s) as url:
@@ -381,7 +382,7 @@ async def open_socket(
 
 @asynccontextmanager
 async def serving(folder: Path, change: Change = unchanged) -> AsyncIterator[Door]:
-    """The whole application of a town of now, as a program meets it, with its workers at work."""
+    """Serve the whole application of a town of now, as a program meets it, with its workers at work."""
     async with (
         open_town(folder, SystemClock(), change=change) as town,
         story.at_work(town.node),

@@ -39,7 +39,7 @@ _numbers = itertools.count(1)
 
 
 def enveloped(parcel: Parcel, routes: Sequence[str]) -> Parcel:
-    """The parcel's bytes as the one file of a new document."""
+    """Wrap the parcel's bytes as the one file of a new document."""
     n = next(_numbers)
     out = io.BytesIO()
     name = Attachment(content_id="cid:1", attachment_name="noi-dung.pdf", content_type="application/pdf")
@@ -70,7 +70,7 @@ def _read(opener: Any) -> Any:
 
 
 def bare(arrival: Arrival) -> Arrival:
-    """The file that was published, taken out of what the axis made of it."""
+    """Take the file that was published out of what the axis made of it."""
     read = reader.read(attachment.pieces(arrival.open), LIMITS)
     (part,) = read.files
 

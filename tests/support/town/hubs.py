@@ -1,5 +1,6 @@
-"""Simulated axes of others at work: in this process on a clock that the test owns, or as a process of its own; and the axis
-of a node alone that is on one. `vxp` and `lgsp` say who is on each and what a node's settings are."""
+"""Simulated axes of others work in this process on a clock that the test owns, or in a process of their own; this module
+also opens the axis of a node alone on one of them. `vxp` and `lgsp` say which systems are on each and what a node's
+settings are."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class Simulated:
 
 
 def system(id: str, codes: Sequence[str], secret: str = "", login: HubLogin | None = None) -> HubSystem:
-    """One that is on a hub for these agencies."""
+    """Describe a system that is on a hub for these agencies."""
     agencies = tuple(HubAgency(code=code, name=f"Cơ quan {code}") for code in codes)
     return HubSystem(id=id, secret=secret or f"secret of {id}", agencies=agencies, login=login)
 
@@ -60,7 +61,7 @@ async def at_work(
     faults: FaultOptions | None = None,
     now: Now | None = None,
 ) -> AsyncIterator[Simulated]:
-    """The same folder again has what was there."""
+    """Run a simulated hub; on the same folder it keeps what an earlier run left there."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = SimulatorSettings(
         systems=tuple(systems), hub=hub or HubOptions(code="TRUC.W00"), faults=faults or FaultOptions()
@@ -79,7 +80,7 @@ async def at_work(
 async def axis_alone(
     kind: str, folder: Path, words: Mapping[str, str], clock: Clock | None = None
 ) -> AsyncIterator[RestAxis]:
-    """The axis of a node, as its settings open it; `words` are those of its kind, as the environment says them."""
+    """Open the axis of a node, as its settings do; `words` are those of its kind, as the environment says them."""
     quick = {f"{kind}_poll_s": "3600", f"{kind}_rate_per_s": "1000"}
     environment = {"node_data_dir": str(folder), "axis_kind": kind, **quick, **words}
     settings = load(None, {f"GATEWAY_{name.upper()}": word for name, word in environment.items()})
@@ -90,7 +91,7 @@ async def axis_alone(
 
 @contextmanager
 def started(kind: str, folder: Path, systems: str, port: int) -> Iterator[str]:
-    """`gateway simulate` in a process of its own, which is killed in the end; its address."""
+    """Run `gateway simulate` in a process of its own, which is killed in the end; yield its address."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "systems.toml"
     file.write_text(systems, encoding="utf-8")

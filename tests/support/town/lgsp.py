@@ -1,4 +1,5 @@
-"""A simulated provincial service: who is on it with which id and key, and the settings of a node that is."""
+"""A simulated provincial service: this module says which agencies are on it with which id and key, and makes the settings
+of a node on it."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ class Axis(Simulated):
     """A provincial service at work."""
 
     def connect(self, credentials: Path, **lgsp: object) -> Callable[[Settings], Settings]:
-        """Settings of a node whose axis is this one."""
+        """Return a change of settings that makes this the axis of a node."""
         return on(self.url, credentials, **lgsp)
 
 
@@ -70,12 +71,12 @@ def key_of(code: str) -> str:
 def simulator(
     folder: Path, systems: Mapping[str, Sequence[str]], **more: Any
 ) -> AbstractAsyncContextManager[Axis]:
-    """Each id may stand for several codes here; `more` is what `hubs.at_work` takes."""
+    """Run a service on which each id may stand for several codes; `more` is what `hubs.at_work` takes."""
     return _at_work(folder, [system(id, codes, login=_LOGIN) for id, codes in systems.items()], **more)
 
 
 def of_agencies(folder: Path, codes: Sequence[str], **more: Any) -> AbstractAsyncContextManager[Axis]:
-    """Each agency with an id and a key of its own, as such a service has them."""
+    """Run a service that has each agency with an id and a key of its own, as such a service does."""
     return _at_work(folder, [system(id_of(code), [code], key_of(code), _LOGIN) for code in codes], **more)
 
 
@@ -88,7 +89,7 @@ async def _at_work(folder: Path, systems: Sequence[HubSystem], **more: Any) -> A
 def client(
     folder: Path, url: str, code: str, clock: Clock | None = None, **more: str
 ) -> AbstractAsyncContextManager[RestAxis]:
-    """The axis of a node alone with one agency; `more` as the environment says it."""
+    """Open the axis of a node alone with one agency; `more` as the environment says it."""
     words = {
         "lgsp_endpoint": url,
         "lgsp_username": LOGIN.username,
@@ -102,5 +103,5 @@ def client(
 
 
 def start(folder: Path, codes: Sequence[str], more: str = "", port: int = 0) -> AbstractContextManager[str]:
-    """`gateway simulate lgsp` in a process of its own; its address."""
+    """Run `gateway simulate lgsp` in a process of its own; yield its address."""
     return started("lgsp", folder, systems_text(codes) + more, port)

@@ -30,7 +30,7 @@ class Rig(Protocol):
     """One axis and its nodes, with an end for every promise that needs the outside world."""
 
     async def node(self, name: str, codes: Sequence[str]) -> ManagedAxis:
-        """A node that hosts these codes; each call is a consumer of its own, also for the same name."""
+        """Open a node that hosts these codes; each call is a consumer of its own, also for the same name."""
 
     async def host(self, name: str, axis: ManagedAxis, codes: Sequence[str]) -> None:
         """Let that node host these codes, and the axis know it."""
@@ -45,7 +45,7 @@ class Rig(Protocol):
         """Close everything and start the axis itself again; nodes must be opened anew."""
 
     async def dead(self) -> Sequence[tuple[str, str]]:
-        """Packet ids on the dead list, each with its reason; at least one."""
+        """Return the packet ids on the dead list, each with its reason; wait for at least one."""
 
 
 class EmbeddedRig:

@@ -1,5 +1,6 @@
-"""The content of a town when a test begins: agencies that are ready to work, persons who took up their accounts, the story
-of the demonstration, or its desks. In: settings of a node not set up yet. Out: the persons with accounts."""
+"""This module fills a town before a test begins: with agencies that are ready to work, with persons who took up their
+accounts, with the story of the demonstration, or with its desks. In: settings of a node not set up yet. Out: the persons
+with accounts."""
 
 from __future__ import annotations
 
@@ -70,7 +71,7 @@ People = Mapping[tuple[PostRole, str], PersonAccount]
 
 
 async def set_up(settings: Settings, scene: TownScene, agencies: Agencies, clock: Clock | None) -> People:
-    """`clock`: when it is set up, where a test does not begin at the hour of all tests."""
+    """Set up a town; `clock` says when, where a test does not begin at the hour of all tests."""
     if scene is TownScene.DESKS:
         return await _lay_desks(settings)
     clock = clock or ManualClock(agencies.at if scene is TownScene.AGENCIES else STAGED)

@@ -1,4 +1,4 @@
-"""A simulated national axis: its agencies by system, and the settings of a node on it."""
+"""A simulated national axis: this module lists its agencies by system, and makes the settings of a node on it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Axis(Simulated):
     """A national axis at work."""
 
     def connect(self, id: str, **vxp: object) -> Callable[[Settings], Settings]:
-        """Settings of a node whose axis is this one, by that system."""
+        """Return a change of settings that makes this the axis of a node, by that system."""
         secret = next(system.secret for system in self.settings.systems if system.id == id)
         return on(self.url, **{"system": id, "secret": Secret(secret), **vxp})
 
@@ -42,7 +42,7 @@ def on(url: str, **vxp: object) -> Callable[[Settings], Settings]:
 
 @asynccontextmanager
 async def simulator(folder: Path, systems: Mapping[str, Sequence[str]], **more: Any) -> AsyncIterator[Axis]:
-    """`more` is what `hubs.at_work` takes."""
+    """Run a simulated national axis; `more` is what `hubs.at_work` takes."""
     async with at_work(Vxp, folder, [system(*s) for s in systems.items()], **more) as hub:
         yield Axis(**vars(hub))
 
@@ -50,7 +50,7 @@ async def simulator(folder: Path, systems: Mapping[str, Sequence[str]], **more: 
 def client(
     folder: Path, url: str, system: str, clock: Clock | None = None, **more: str
 ) -> AbstractAsyncContextManager[RestAxis]:
-    """The axis of a node alone; `more` as the environment says it."""
+    """Open the axis of a node alone; `more` as the environment says it."""
     words = {"vxp_endpoint": url, "vxp_system": system, "vxp_secret": f"secret of {system}", **more}
     return axis_alone("vxp", folder, words, clock)
 
@@ -72,12 +72,12 @@ def credentials(file: Path, systems: Mapping[str, Sequence[str]]) -> Path:
 def start(
     folder: Path, systems: Mapping[str, Sequence[str]], more: str = "", port: int = 0
 ) -> AbstractContextManager[str]:
-    """`gateway simulate vxp` in a process of its own; its address."""
+    """Run `gateway simulate vxp` in a process of its own; yield its address."""
     return started("vxp", folder, systems_text(systems) + more, port)
 
 
 def looked_into(folder: Path) -> list[tuple[Any, ...]]:
-    """The rows of a hub whose process has its file open: id, kind, sender, receiver, status, times sent."""
+    """Return the rows of a hub whose process has its file open: id, kind, sender, receiver, status, times sent."""
     with closing(sqlite3.connect(folder / "systems.data" / "hub.sqlite", timeout=10)) as file:
         words = "SELECT m.doc_id, m.kind, m.sender, d.receiver, d.status, m.times"
         return file.execute(f"{words} FROM message m JOIN delivery d ON m.doc_id = d.doc_id").fetchall()
