@@ -29,7 +29,7 @@ _REBUILT = "-shm"
 
 
 def main() -> int:
-    """Takes every point; 0 when nothing was torn anywhere."""
+    """Crash the story at every point; return 0 when nothing was torn anywhere."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gateway-crash-") as temporary:
         root = Path(temporary)
@@ -78,7 +78,7 @@ def digest_of(folder: Path) -> bytes:
 
 
 def recover(cases: dict[str, Path]) -> list[tuple[str, list[str]]]:
-    """The story again in each copy, on as many cores as there are; what was torn, by point."""
+    """Tell the story again in each copy, on as many cores as there are; return what was torn, by point."""
     waiting: SimpleQueue[tuple[str, Path]] = SimpleQueue()
     for case in cases.items():
         waiting.put(case)

@@ -64,7 +64,7 @@ class Counter:
 
 
 def stand_still(call: Call, when: str) -> None:
-    """Stops this process, every thread of it, until its parent lets it go on."""
+    """Stop this process with all its threads until its parent lets it go on."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -148,7 +148,7 @@ class LaterClock(SystemClock):
 
 
 async def tell(folder: Path, offset_s: float = 0.0, stop: Stop = lambda call, when: None) -> dict[str, Any]:
-    """The story in a staged folder; then what the folder holds."""
+    """Tell the story in a staged folder; return its calls, its result and what the folder holds."""
     counter = Counter(stop)
     clock = LaterClock(timedelta(seconds=offset_s))
     result = await story.once(folder, wrap=Killer(counter), clock=clock, envelopes=False)
@@ -281,7 +281,7 @@ def _tell_in_child(folder: Path, offset_s: float) -> dict[str, Any]:
 
 
 def _forked(folder: Path, offset_s: float, stop: Stop) -> int:
-    """A process that tells the story and leaves what it found beside the folder."""
+    """Start a process that tells the story and writes its report beside the folder; return its process id."""
     child = os.fork()
     if child == 0:
         try:
@@ -308,7 +308,7 @@ def _report_path(folder: Path) -> Path:
 
 
 async def set_up(folder: Path) -> None:
-    """A staged folder that each point gets a copy of."""
+    """Lay out the staged folder that is copied for each point."""
     await stage_in(folder, SystemClock())
 
 

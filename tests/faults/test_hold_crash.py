@@ -58,7 +58,7 @@ async def before_lifting(folder: Path) -> None:
 
 
 def crashes(folder: Path, act: Act, copies: Path) -> Iterator[Path]:
-    """A copy of the folder for each different way in which a crash leaves it."""
+    """Yield a copy of the folder for each different state in which a crash leaves it."""
     digests: set[bytes] = set()
     child = os.fork()
     if child == 0:
@@ -86,7 +86,8 @@ async def _acted(folder: Path, act: Act) -> None:
 
 
 async def recovered(folder: Path, sealed_after: bool) -> bool:
-    """What a person and the disk see before and after the node has found its feet; whether it is sealed then."""
+    """Settle the holds of a crashed node, which changes nothing that a person can read; return whether the document is
+    sealed."""
     async with opened(folder, clock_after(3), change=with_recipient) as town:
         was_readable = await readable(town)
         await holding.settle_all(town.node.hold)

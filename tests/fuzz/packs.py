@@ -31,7 +31,8 @@ def _good() -> frozenset[bytes]:
 
 
 def pack(data: bytes) -> None:
-    """The container is read first, which takes no keys; only what passes it is checked in full."""
+    """Read a pack's container, which takes no keys, and check only packs that pass in full; none but the made packs is
+    valid."""
     path = _place()
     path.write_bytes(data)
     try:

@@ -39,8 +39,8 @@ def _explain(pieces: Sequence[bytes]) -> dict[str, Any]:
 
 
 def aloud(data: bytes) -> None:
-    """What is said of a file is the same however it is cut, can be sent as JSON, and shows no control characters. Of two
-    faults the cut may decide which is met first."""
+    """Check that the explanation of a file is the same however the file is cut, can be sent as JSON, and shows no
+    control characters. Of two faults the cut may decide which is met first."""
     explained, cut = _explain([data]), _explain(_cut(data, 13))
     assert explained == cut or ("refused" in explained and "refused" in cut), (
         "another piece size, another meaning"
@@ -60,7 +60,7 @@ def _meaning(data: bytes) -> object:
 
 
 def wrapped(data: bytes) -> None:
-    """A file inside one JSON string means what it means outside of it."""
+    """Check that a file inside one JSON string means what it means outside of it."""
     _meaning(data)
     try:
         text = data.decode()

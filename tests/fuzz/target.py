@@ -43,12 +43,12 @@ class Target:
 
 
 def load(name: str) -> Target:
-    """The target of that name."""
+    """Return the target of that name."""
     module = import_module(f"tests.fuzz.{MODULES.get(name, name)}")
     chosen: Target = next(t for t in module.TARGETS if t.name == name)
     return chosen
 
 
 def kept_inputs(name: str) -> list[Path]:
-    """The inputs of this target that lie in the tree."""
+    """List the inputs of this target that lie in the tree."""
     return sorted(path for path in (CORPUS / name).glob("*") if path.is_file())

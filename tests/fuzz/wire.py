@@ -40,7 +40,7 @@ class _Message:
 
 
 def wire(data: bytes) -> None:
-    """The first bytes are short texts, the rest is the table."""
+    """Read four short texts and a table of headers from the bytes, and the labels of a parcel and of a part from those."""
     words, at = [], 0
     for _ in range(4):
         used, word = connection.read_short_text(data[at:])

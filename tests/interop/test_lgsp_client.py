@@ -36,7 +36,7 @@ def days() -> tuple[str, str]:
 
 
 def text_of(answer: dict[str, Any]) -> bytes:
-    """The text, or base64 of it: clients take both."""
+    """Return the envelope inside an answer, which is plain text or base64: clients take both."""
     inside = str(answer["data"]["edxml"])
     return inside.encode() if inside.lstrip("\ufeff \n").startswith("<") else base64.b64decode(inside)
 

@@ -233,7 +233,7 @@ NOTICE = "Sai thể thức (Thông báo thu hồi số 7/TB-STN; người phê d
 
 
 async def in_mail(door: VxpDoor, business: str) -> Answer:
-    """The item of that kind in the receiver's mail."""
+    """Read the item of that kind in the receiver's mail."""
     listed = (await door.api.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
     (line,) = [row for row in listed if row["business"] == business]
     return await door.api.ask("GET", f"/inbox/{line['id']}", agency=PROVINCE)
@@ -363,7 +363,7 @@ async def test_a_recall_without_a_notice_or_approved_by_the_signer_alone_is_refu
 
 
 async def rename(door: VxpDoor, code: str, name: str) -> None:
-    """A day later."""
+    """Give the agency another name by an import, a day later."""
     door.api.clock.advance(24 * 3600)
     directory = door.node.directory
     plan = await directory.plan_import(f"code,name\n{code},{name}\n".encode())

@@ -15,7 +15,7 @@ from tests.support.leaks import WATCH, Watch
 
 @pytest.fixture
 def watch() -> Watch:
-    """A watch of its own, so that what these tests write fails no run."""
+    """Return a watch of its own, so that what these tests write fails no run."""
     return Watch()
 
 

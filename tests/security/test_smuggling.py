@@ -56,7 +56,7 @@ REFUSED = {
 
 
 def statuses(answer: bytes) -> list[bytes]:
-    """The status of each answer on the connection."""
+    """Return the status of each answer on the connection."""
     return re.findall(rb"HTTP/\d\.\d (\d{3}) ", answer)
 
 

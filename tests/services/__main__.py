@@ -39,7 +39,8 @@ def main(command: list[str]) -> int:
 
 
 def _services(stack: ExitStack) -> dict[str, str]:
-    """The environment with the addresses of all that is up; what was started here stops with the stack."""
+    """Start what is missing and return the environment with the addresses of all services; what was started stops with
+    the stack."""
     env = dict(os.environ)
     missing = [
         name

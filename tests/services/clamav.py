@@ -74,7 +74,7 @@ class Clamd:
         self.socket.unlink(missing_ok=True)
 
     def hang(self) -> None:
-        """It takes connections and says nothing."""
+        """Stop the daemon so that it takes connections and says nothing."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:

@@ -14,7 +14,7 @@ ROOM = 6 * _GIB
 
 
 def folder() -> Path | None:
-    """The file system in memory, where it and the machine's memory have room."""
+    """Return the file system in memory, where it and the machine's memory have room."""
     if not _SHARED.is_dir() or not os.access(_SHARED, os.W_OK | os.X_OK):
         return None
     stats = os.statvfs(_SHARED)

@@ -56,7 +56,7 @@ class Server:
 
 
 def start(folder: Path) -> Server:
-    """A new, empty server in that folder, ready to be used."""
+    """Start a new, empty server in that folder, ready to be used."""
     folder.mkdir(parents=True, exist_ok=True)
     owner = _owner()
     if owner is not None:

@@ -49,7 +49,7 @@ def wait_until(ready: Callable[[], bool], event: str, timeout_s: float = LIMIT_S
 
 
 def tell(command: Sequence[str], env: dict[str, str] | None = None, timeout_s: float = LIMIT_S) -> str:
-    """Runs a command to its end and gives what it said; ServiceFailed with its words when it went wrong."""
+    """Run a command to its end and return its output; raise ServiceFailed with its words when it went wrong."""
     process = subprocess.run(
         command,
         env=env,

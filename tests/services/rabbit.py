@@ -56,7 +56,7 @@ class BrokerNode:
         return f"http://{ADMIN}:{self.password}@127.0.0.1:{self.api_port}"
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Starts it; `await_ready` says when it answers."""
+        """Start the node; `await_ready` waits until it answers."""
         self._write_settings()
         if (earlier := _launched.get(self.name)) is not None:
             earlier.wait(LIMIT_S)
@@ -100,11 +100,11 @@ class BrokerNode:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Takes it away in the middle of whatever it does."""
+        """Kill the node in the middle of whatever it does."""
         self._signal(signal.SIGKILL)
 
     def alarm(self, on: bool) -> None:
-        """Sets the memory alarm, which blocks all publishers, or lifts it."""
+        """Set the memory alarm, which blocks all publishers, or lift it."""
         self.ctl("set_vm_memory_high_watermark", "0.0000001" if on else "0.4")
 
     def ctl(self, *words: str) -> str:
@@ -199,7 +199,7 @@ class Cluster:
         return min(node.is_up() for node in self.nodes)  # each of them is asked
 
     def leader_of(self, vhost: str, queue: str) -> BrokerNode:
-        """The node that leads a quorum queue now."""
+        """Return the node that leads a quorum queue now."""
         status = self.ask("GET", f"/api/queues/{quoted(vhost)}/{quoted(queue)}")
         return next(node for node in self.nodes if node.name == status["leader"])
 
@@ -210,7 +210,7 @@ class Cluster:
 
 
 def start(folder: Path, nodes: int = 1, extra: Sequence[str] = ()) -> Cluster:
-    """A broker in that folder, ready to be used; `extra` are lines for rabbitmq.conf."""
+    """Start a broker in that folder, ready to be used; `extra` are lines for rabbitmq.conf."""
     run = secrets.token_hex(3)
     names = tuple(f"gw{run}n{n}@localhost" for n in range(1, nodes + 1))
     password, ports = secrets.token_hex(12), free_ports(3 * nodes)

@@ -123,7 +123,7 @@ def _changed() -> Iterator[Vector]:
 
 
 def _with_names(rows: Iterable[Row]) -> Iterator[tuple[str, Mutation]]:
-    """The suite's number gives way to the group."""
+    """Replace the suite's number in each name by its group."""
     for name, mutate, _ in rows:
         threat, _, label = name.partition("-")
         group = _GROUPS.get(int(threat), _STRUCTURE) if threat.isdigit() else _STRUCTURE

@@ -54,13 +54,13 @@ def rows() -> Iterator[Row]:
 
 
 def load_expected() -> dict[str, Row]:
-    """The table that is kept."""
+    """Read the table of expected verdicts."""
     with TABLE.open(encoding="utf-8", newline="") as file:
         return {row["name"]: Row(**row) for row in csv.DictReader(file)}
 
 
 def write_table(path: Path = TABLE) -> None:
-    """What is said now; whoever puts it in the place of the kept one has read what differs."""
+    """Write the table of the verdicts as they are now; read what differs before it replaces the kept one."""
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
         out.writeheader()

@@ -72,14 +72,14 @@ class Office:
         return run_command("--config", self.settings, *words)
 
     def well(self, *words: str | Path) -> Any:
-        """The JSON of a command that must succeed."""
+        """Run a command that must succeed; return its JSON."""
         run = self.type(*words, "-o", "json")
         assert run.code == 0, run.err + run.out
         return run.json
 
 
 def run_command(*words: str | Path) -> CommandRun:
-    """The program's entry in this process: the same words and the same outputs, without a start for each."""
+    """Run the program's entry in this process: the same words and the same outputs, without a start for each."""
     root, ours = logging.getLogger(), logging.getLogger("gateway")
     handlers, levels = root.handlers[:], (root.level, ours.level)
     ours.setLevel(logging.NOTSET)  # what a person sees, not what the watch over all tests hears
@@ -183,7 +183,7 @@ def meta(office: Office, **fields: object) -> Path:
 
 
 def sent(office: Office, to: Office, number: str, *more: str) -> Any:
-    """The file is another letter's, which its sender is asked about."""
+    """Send a document whose file is another letter's, and confirm it, because the sender is asked about that."""
     metadata = meta(office, number=number, subject=f"Letter {number}")
     return office.well(
         "send", LETTER, "--to", to.code, "--meta", metadata, "--confirm", "first-page-other", *more
@@ -207,7 +207,7 @@ def eventually(office: Office, *words: str, has: str) -> CommandRun:
 
 @contextlib.contextmanager
 def happening(office: Office, *, start: int) -> Iterator[Iterator[str]]:
-    """A line for each event from then on, for a minute."""
+    """Yield a line for each event after `start`, for a minute."""
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "gateway", "--config", str(office.settings)),

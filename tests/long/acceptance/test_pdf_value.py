@@ -50,14 +50,14 @@ async def town_with(
 
 @pytest.fixture
 async def town(place: Path) -> AsyncIterator[Town]:
-    """A node that knows whose seals to trust, and who was revoked."""
+    """Open a node that knows whose seals to trust, and which were revoked."""
     async for town in town_with(place, None):
         yield town
 
 
 @pytest.fixture
 async def unlisted(place: Path) -> AsyncIterator[Town]:
-    """A node that knows whose seals to trust, and nothing of revocations."""
+    """Open a node that knows whose seals to trust, and nothing of revocations."""
     async for town in town_with(place, ()):
         yield town
 

@@ -118,7 +118,7 @@ class Story:
         return document
 
     async def axes_of(self, document: OutgoingDocument) -> set[str | None]:
-        """The axes over which it left."""
+        """Return the axes over which the document left."""
         town = self.towns[next(by for by, d in self.sent if d is document)]
         facts = await town.facts_by(document)
         return {d.axis for f in facts.values() for d in f if d.code == "sent"}
@@ -145,7 +145,7 @@ class Story:
         pytest.fail(f"after {most} rounds: {await self.states()}")
 
     async def _carry(self, name: str) -> None:
-        """A call that failed is tried again; a node that was killed is opened again."""
+        """Carry documents on one node: a failed call is tried again, a killed node is opened again."""
         town = self.towns[name]
         with suppress(GatewayError, Killed):
             await town.carry()

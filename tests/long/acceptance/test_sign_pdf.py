@@ -71,7 +71,7 @@ class Desk:
         return at_terminal(line, hsm or self.hsm, self.folder, typed_pin)
 
     def file(self, name: str) -> Path:
-        """A fresh copy of the document that a person has signed."""
+        """Make a fresh copy of the document that a person has signed; return its path."""
         path = self.folder / name
         path.write_bytes((self.folder / "hand.pdf").read_bytes())
         return path

@@ -99,7 +99,7 @@ def letter(number: str, pdf: bytes) -> bytes:
 
 
 def large_pdf(size: int) -> bytes:
-    """A page behind remarks that nothing packs."""
+    """Build a PDF of one page behind comments that cannot be compressed."""
     line = 57 * 1024
     remarks = (
         b"%" + base64.b64encode(random.Random(n).randbytes(line)) + b"\n"

@@ -42,7 +42,7 @@ def sealed_file(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def sealed_template(postgres_template: str) -> Iterator[str]:
-    """The same on a server; its own loop, because sessions outlive the tests' loops."""
+    """Make the sealed log on a PostgreSQL server too; in a loop of its own, because sessions outlive the tests' loops."""
     with asyncio.Runner() as runner:
         making = fresh_database(postgres_template)
         url = runner.run(making.__aenter__())
@@ -340,7 +340,7 @@ async def test_threat_117_a_log_that_was_told_to_pass_over_what_comes_counts_as_
 
 
 async def rewritten(book: Book, url: str) -> None:
-    """The owner's way: the whole log made anew from changed events, with the node's own key."""
+    """Make the whole log anew from changed events with the node's own key, as its owner could."""
     await tamper(
         url,
         "UPDATE event SET kind = 'message.failed' WHERE node_seq = 6",
@@ -353,7 +353,7 @@ async def rewritten(book: Book, url: str) -> None:
 
 
 async def cut_off(url: str, seal: PublishedSeal) -> None:
-    """The log ends with its first seal, and no row mentions later events."""
+    """Cut the log off after its first seal; no row mentions later events."""
     await tamper(
         url,
         "DELETE FROM log_seal WHERE number > 1",

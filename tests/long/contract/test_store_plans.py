@@ -54,7 +54,7 @@ def _in_a_file(element: Explain, compiler: Any, **kw: Any) -> str:
 
 
 async def fill(store: SqlOfficeStore, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
-    """The rows as they are, and a server's figures about the table as they soon would be; a file has none."""
+    """Insert the rows, and refresh a server's statistics of the table as it would soon do itself; SQLite keeps none."""
     async with store.writer.begin() as connection:
         await connection.execute(insert(table), rows)
         if connection.dialect.name == "postgresql":
@@ -67,7 +67,8 @@ async def plan(store: SqlOfficeStore, statement: Executable, **values: object) -
 
 
 def sorts_everything(report: str) -> bool:
-    """Finding equal keys in an order that is there already (`Incremental Sort`, `LAST TERM`) is no sort of a backlog."""
+    """Tell whether a plan sorts a backlog. Ordering equal keys in an order that exists (`Incremental Sort`, `LAST TERM`)
+    is no such sort."""
     lines = [line for line in report.splitlines() if "Incremental Sort" not in line and "LAST" not in line]
     return any("Sort  (" in line or "TEMP B-TREE FOR ORDER BY" in line for line in lines)
 

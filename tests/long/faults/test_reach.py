@@ -36,7 +36,7 @@ def folder() -> Iterator[Path]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def nodes(folder: Path) -> AsyncIterator[Reach]:
-    """A sender and three receivers."""
+    """Open a sender and three receivers."""
     if not (rabbit.installed() and postgres.installed()):
         missing("RabbitMQ and PostgreSQL are needed here; `make test` installs them where it may")
     plan = reach.plan(fan_out.cast(MANY), (fan_out.ABSENT,), large.LIMITS)

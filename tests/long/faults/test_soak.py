@@ -32,7 +32,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def plan(seed: int) -> Plan:
-    """The embedded axis and SQLite, on a disk that fills up."""
+    """Return a plan with the embedded axis and SQLite, on a disk that fills up."""
     return Plan(n=60, kills=6, seed=seed, patience_s=240)
 
 

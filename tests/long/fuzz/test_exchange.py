@@ -83,7 +83,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule(code=_CODES, choice=st.integers(0, 9))
     def answer(self, code: str, choice: int) -> None:
-        """A clerk presses a button, whatever the document's state allows."""
+        """Set a status as a clerk who presses a button, whatever the document's state allows."""
         arrived = self._run(self._town.incoming())
         if arrived:
             self._try(self._town.status(arrived[choice % len(arrived)], code, register_no=str(self._next())))
@@ -102,7 +102,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """The node is gone and comes back on what lies on disk; leases of before have run out."""
+        """Close the node and open it again on what lies on disk, after the leases have run out."""
         self._run(self._open.aclose())
         self._clock.advance(timedelta(minutes=2))
         self._town = self._run(self._opened())
@@ -151,7 +151,7 @@ class Exchange(RuleBasedStateMachine):
             self._refused.append(refusal.detail)
 
     async def _check_answers(self) -> None:
-        """The same packet and status is never told in two signed envelopes: a repeat is the same bytes again."""
+        """Check that no two signed envelopes tell the same status of a packet: a repeat is the same bytes again."""
         for packet in await self._town.crossed(PROVINCE, Kind.STATUS):
             if packet.digest in self._told:
                 continue

@@ -20,7 +20,7 @@ from tests.support.town.rigs import Stage
 
 
 async def poisoned(axis: AmqpAxis, packet_id: str) -> DeadParcel:
-    """Gives it back until the broker has had enough."""
+    """Give a parcel back until the broker moves it to the dead queue; return it from there."""
     for _ in range(names.DELIVERY_LIMIT + 1):
         (arrival, *more) = await received(axis)
         assert arrival.packet_id == packet_id

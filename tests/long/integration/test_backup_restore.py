@@ -261,7 +261,7 @@ async def test_a_backup_of_the_version_before_is_brought_to_this_one(office: Off
 
 @pytest.fixture
 def former_url(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> str:
-    """An empty database of the same kind."""
+    """Return the address of an empty database of the same kind."""
     if url.startswith("sqlite"):
         return f"sqlite:///{tmp_path / 'former.db'}"
     database_url: str = request.getfixturevalue("postgres_url")

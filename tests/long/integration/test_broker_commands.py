@@ -144,7 +144,7 @@ def test_definitions_go_to_stdout_or_to_a_file_that_its_owner_alone_reads(desk: 
 
 @pytest.fixture
 def node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """The same machine as a node on the axis, with its own user."""
+    """Make the machine a node on the axis, with a user of its own."""
     desk.hosts(Z91="north", Z92="south")
     assert desk.apply("--yes").code == 0
     north, broker = desk.nodes.node("north"), desk.nodes.broker

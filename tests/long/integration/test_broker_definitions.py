@@ -25,7 +25,7 @@ NODES, AGENCIES = 5, 500
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A broker of its own: a definitions file makes users, who belong to a whole broker."""
+    """Start a broker for one test: a definitions file makes users, who belong to a whole broker."""
     if not rabbit.installed():
         services.missing("RabbitMQ is not installed")
     brokers = rabbit.start(tmp_path)

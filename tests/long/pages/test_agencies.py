@@ -47,7 +47,7 @@ async def decide(page: Page, decider: Decider, notice: str) -> None:
 
 
 async def counted(page: Page) -> dict[str, int]:
-    """The counters over the preview, by the word in their links."""
+    """Return the counters over the preview, by the word in their links."""
     words = page.locator("[data-filters] a[href*='loc=']")
     links = [await words.nth(n).get_attribute("href") or "" for n in range(await words.count())]
     counts = await words.locator(".count").all_inner_texts()
@@ -299,7 +299,7 @@ async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
 
 
 async def proposed(page: Page, decider: Decider) -> str:
-    """The change that `STATED` states; the address of its proposal."""
+    """Propose the change that `STATED` states; return the address of the proposal."""
     await page.goto(f"{STATED}&step=5")
     await decide(page, decider, "reforms.proposed")
     return page.url.split("?")[0]

@@ -124,7 +124,7 @@ def row(page: Page, document: OutgoingDocument) -> str:
 
 
 async def in_the_pane(page: Page) -> None:
-    """A letter, or a form about it, stands there to be acted on."""
+    """Wait until a letter, or a form about it, stands in the pane and can be acted on."""
     await page.locator("[data-pane][data-ready]").wait_for()
 
 
@@ -178,7 +178,7 @@ async def submit_remaining(town: Town, page: Page, hand: Hand) -> None:
 
 
 async def opinions(town: Town) -> int:
-    """The leader has read everything that waits; how many that was."""
+    """Decide as the leader on every document that waits for an opinion; return how many that were."""
     leader = town.site.person(PostRole.HEAD, ACTOR).person.id
     scope, count = await town.scope(ACTOR), 0
     for document in await town.received(ACTOR):
@@ -375,7 +375,7 @@ async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocum
 
 
 async def answer_a_recall(town: Town, page: Page, hand: Hand, document: OutgoingDocument) -> None:
-    """It stands in our book already, so a person answers."""
+    """Agree to the recall of a document that stands in our book already, so that a person answers."""
     sender = sender_of(9)
     await recall.recall(
         town.site.node.out,

@@ -122,8 +122,8 @@ async def test_every_page_is_whole_for_everybody(
 
 
 async def _starts(site: Site, role: PostRole, actor: str) -> tuple[str, ...]:
-    """The front page; for a head also what was taken in; for a clerk also a search, and the pages of a draft that a button
-    of its form leads to."""
+    """Return the front page; for a head also the accepted documents; for a clerk also a search, and the pages of a draft
+    that a button of its form leads to."""
     if role is PostRole.HEAD:
         return (*STARTS[:1], "/van-ban-den?tab=accepted")
     if role is not PostRole.CLERK:

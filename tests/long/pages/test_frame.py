@@ -57,7 +57,7 @@ async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(page: Page,
 
 
 async def bar_of(page: Page, width: int) -> list[list[float]]:
-    """The parts of the top bar, which stand in one line and within the page."""
+    """Return the parts of the top bar, which must stand in one line and within the page."""
     parts = [box for box in await boxes(page, ".bar > *") if box[1] > box[0]]
     middles = [(top + bottom) / 2 for top, bottom, _, _ in parts]
     assert max(middles) - min(middles) < 4, width

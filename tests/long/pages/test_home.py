@@ -46,7 +46,7 @@ async def visitors(site: Site) -> AsyncIterator[Visitors]:
 
 
 def forms(page: str) -> list[str]:
-    """The letters that a press takes in."""
+    """Return the ids of the letters that one press takes in."""
     return re.findall(r'<form method="post" action="/van-ban-den/([^/"]+)/tiep-nhan"', page)
 
 

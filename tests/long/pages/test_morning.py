@@ -58,7 +58,7 @@ async def come_in(town: Town, page: Page) -> None:
 
 
 async def opened(page: Page) -> str:
-    """The id of the letter that stands in the pane, whole, with the pages of its file."""
+    """Wait until a letter stands whole in the pane, with the pages of its file; return its id."""
     await page.locator("[data-pane][data-ready]").wait_for()
     id = await page.locator("[data-pane]").get_attribute("data-ready")
     assert id is not None

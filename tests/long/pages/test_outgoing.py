@@ -61,7 +61,7 @@ async def _stand(site: Site, document: OutgoingDocument | None, states: set[str]
 
 
 async def answers(site: Site, document: OutgoingDocument, actor: str, code: str, **more: Any) -> None:
-    """A recipient's status, and it has come back to us."""
+    """Set a recipient's status, and wait until it has come back to us."""
     scope = await scope_of(site, actor)
     async with site.node.store.read(scope) as work:
         (arrived,) = [

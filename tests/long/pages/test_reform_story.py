@@ -58,7 +58,7 @@ def today(town: Town) -> date:
 
 
 async def check_notice(page: Page, notice: str) -> None:
-    """The act was done, and the page that follows says so."""
+    """Check that the act was done and the page that follows says so."""
     await page.wait_for_url(f"**told={notice}")
     assert await page.locator("[data-told]").count() == 1
 
@@ -106,7 +106,7 @@ async def approved(page: Page, context: BrowserContext, other: Decider, address:
 async def at_home(
     town: Town, page: Page, context: BrowserContext, both: tuple[Decider, Decider], record: Record
 ) -> None:
-    """This node speaks for the new agency: hosted, with a key; its certificate is proposed and approved on the pages."""
+    """Host the new agency on this node with a key; its certificate is proposed and approved on the pages."""
     await town.node.store.accounts.add_hosted(
         HostedAgency(id=town.clock.new_id("agy_"), code=HEIR, name="Sở Hợp nhất", numbering=NumberingMode.B)
     )

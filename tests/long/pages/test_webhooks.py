@@ -61,7 +61,7 @@ async def test_a_webhook_is_made_shown_and_its_secret_once(site: Site, guest: Gu
 
 
 async def _leased(site: Site, id: str) -> LeasedEndpoint | None:
-    """The node's own worker may have it first, and fail with it: then it is claimed when it is due again."""
+    """Claim the endpoint; where the node's own worker claims it first and fails with it, wait until it is due again."""
 
     async def claimed() -> LeasedEndpoint | None:
         site.clock.skip(timedelta(seconds=10))

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def folder(blank_node: Path, tmp_path: Path) -> Path:
-    """A node that is set up, with nothing of it at work yet, and its settings."""
+    """Set up a node, with nothing of it at work yet; return the folder with it and its settings."""
     data = tmp_path / "node"
     shutil.copytree(blank_node, data)
     # The database's own log takes after the database, which the installed units and `gateway init` keep to themselves.

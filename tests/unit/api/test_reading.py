@@ -16,7 +16,7 @@ from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door
 
 @pytest.fixture
 def letter() -> bytes:
-    """A signed PDF."""
+    """Return a signed PDF."""
     return next(sample for sample in letters.samples() if sample.name == "letter").pdf
 
 

@@ -36,7 +36,7 @@ async def push(door: Door) -> None:
 
 
 async def called(door: Door, headers: CIMultiDict[str]) -> str:
-    """The trace under which the key's log has a call with these headers."""
+    """Make a call with these headers; return the trace under which the key's log has it."""
     secret = door.keys.get(DEPARTMENT) or await door.key(DEPARTMENT)
     door.keys[DEPARTMENT] = secret
     headers["Authorization"] = f"Bearer {secret}"

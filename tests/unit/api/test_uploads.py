@@ -29,7 +29,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 
 @cache
 def large() -> bytes:
-    """A good PDF of two whole parts and a bit."""
+    """Build a good PDF of two whole parts and a bit."""
     writer, buffer = PdfWriter(clone_from=io.BytesIO(PDF)), io.BytesIO()
     writer.add_metadata({"/Note": "x" * 2 * MIB})
     writer.write(buffer)
@@ -62,7 +62,7 @@ async def put_all(door: Door, id: str) -> Answer:
 
 
 async def uploaded(door: Door, once: str = "up") -> str:
-    """A complete one; its id."""
+    """Upload a file in all its parts; return the id of the upload."""
     id: str = (await begun(door, once))["id"]
     completed = await put_all(door, id)
     assert completed.status == 200, completed

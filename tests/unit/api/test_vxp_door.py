@@ -225,7 +225,7 @@ async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_perso
 
 
 async def given_up(vxp: VxpDoor) -> str:
-    """A document that a system could not take, time after time."""
+    """Report a document as failed until it is given up; return its id."""
     await vxp.system()
     (doc_id,) = await arrive(vxp)
     for _ in range(MOST_TRIES):

@@ -15,7 +15,7 @@ from bench.measurements import MEASUREMENTS
 
 
 def _run(folder: Path, *words: str) -> dict[str, Any]:
-    """The tables that were kept."""
+    """Run a measurement; return the tables that it kept."""
     assert bench.main([*words, "--out", str(folder / "out"), "--folder", str(folder)]) == 0
     (out,) = (folder / "out").iterdir()
     run: dict[str, Any] = json.loads((out / "run.json").read_text())

@@ -18,7 +18,7 @@ def _turn(seconds: float, cpu_s: float) -> Turn:
 
 
 def _row() -> dict[str, Any]:
-    """The node has 2, 4 and 4 times as many; the machine was slow in the second turn."""
+    """Compare runs in which the node does 2, 4 and 4 times as many; the machine was slow in the second turn."""
     theirs = [_turn(4.0, 2.4), _turn(16.0, 2.4), _turn(4.0, 4.8)]
     ours = [_turn(2.0, 0.8), _turn(4.0, 0.8), _turn(1.0, 0.4)]
     return compare(CASE, {THEIRS: theirs, OURS: ours})

@@ -60,7 +60,7 @@ def terminal(
 
 
 def set_up(terminal: Terminal, *more: str) -> CommandRun:
-    """A node of one agency in `state`, which trusts an authority of its own."""
+    """Set up a node of one agency in `state`, which trusts an authority of its own."""
     authority = Authority.create("Trial", SystemClock().now())
     Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     init_run = terminal.type(

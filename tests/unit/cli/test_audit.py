@@ -33,7 +33,7 @@ ENGLISH = ("--lang", "en")
 
 @pytest.fixture
 def node(terminal: Terminal) -> Terminal:
-    """A node with three events and one seal over what it has."""
+    """Set up a node with three events and one seal over its log."""
     set_up(terminal)
     sealed(3)
     return terminal

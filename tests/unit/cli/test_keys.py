@@ -43,7 +43,7 @@ class Desk:
         return self._terminal.type(*words, "--yes", "-o", "json")
 
     def listed(self) -> Any:
-        """The one key."""
+        """Return the only key."""
         (entry,) = self._terminal.type("keys", "list", "-o", "json").json["data"]
         return entry
 

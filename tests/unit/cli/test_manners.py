@@ -179,7 +179,7 @@ COLUMNS = "id number state"
 
 
 def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
-    """A list as a terminal of that width shows it, and what is said beside it."""
+    """Show a list on a terminal of that width; return its text and what came on stderr."""
     telling = (
         "from gateway.cli import output; from gateway.cli.command import Invocation, Lang;"
         f"output.rows(Invocation(lang=Lang.EN), [{{'id': '{ID}'}}], output.columns({COLUMNS!r}),"

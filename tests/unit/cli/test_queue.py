@@ -148,7 +148,7 @@ def at_node(folder: Path, act: Callable[[Town], Awaitable[object]]) -> object:
 
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path, keys_away: None) -> Path:
-    """The folder of a node with one document that waits to be packed, and one to be sent."""
+    """Set up a node with one document that waits to be packed and one to be sent; return its folder."""
 
     async def wait(town: Town) -> None:
         await town._host()

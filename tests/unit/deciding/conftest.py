@@ -76,7 +76,7 @@ class Edit(Protocol):
 
 @pytest.fixture
 def edit(store: SqlOfficeStore) -> Edit:
-    """Changes rows in the database, past the application."""
+    """Return a function that changes rows in the database, past the application."""
 
     async def execute(statement: str, **values: object) -> None:
         async with store.writer.begin() as connection:
@@ -104,7 +104,7 @@ async def kinds(services: DecisionServices, subject: str) -> list[EventKind]:
 
 
 async def refused(act: Awaitable[object], code: str, kind: type[GatewayError] = Denied) -> None:
-    """The act is refused with that code."""
+    """Check that the act is refused with that code."""
     with pytest.raises(kind) as error:
         await act
     assert error.value.code == code

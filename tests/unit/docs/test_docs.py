@@ -174,7 +174,7 @@ def is_there(span: str) -> bool:
 
 @cache
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as repository pages make them."""
+    """Return the anchors of a page's headings, as repository pages make them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
@@ -322,7 +322,7 @@ def test_every_command_has_its_row_with_its_options(cases: Cases) -> None:
 
 
 def is_typable(line: str) -> bool:
-    """The noun and verb are there, and so is every option."""
+    """Tell whether the noun and verb of a command line exist, and so does every option."""
     words = re.sub(r"^gateway --lang en ", "gateway ", line).split()
     table = commands()
     if words[1].startswith("-") or not words[1][0].islower():

@@ -112,7 +112,7 @@ def assert_linear(pattern: re.Pattern[Any], method: str, attacks: Iterable[tuple
 
 
 def enough(subject: str) -> int:
-    """Steps that no pattern needs which goes through a text a few times."""
+    """Return a number of steps above what any pattern needs that goes through a text a few times."""
     return 20_000 + 40 * len(subject)
 
 

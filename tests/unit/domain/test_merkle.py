@@ -23,7 +23,7 @@ def sha(data: bytes) -> bytes:
 
 
 def half(count: int) -> int:
-    """The largest power of two below it."""
+    """Return the largest power of two below the count."""
     power = 1
     while power * 2 < count:
         power *= 2

@@ -36,7 +36,7 @@ def at(minutes: float) -> datetime:
 
 
 def status(code: str, minutes: float = 0, *, proved: bool = False, stated: float | None = None) -> Fact:
-    """A business code that reached us at that minute, stated then or at another one."""
+    """Return a business code that reached us at that minute, stated then or at another one."""
     return Fact(
         track=Track.BUSINESS,
         code=code,

@@ -50,7 +50,7 @@ def _verdict(kind: type[EnvelopeScan], raw: bytes, step: int) -> tuple[Signature
 
 
 def _holding(text: bytes) -> bytes:
-    """A native envelope, signed, with that as the text of its first file."""
+    """Return a signed native envelope with that as the text of its first file."""
     head, _, tail = envelopes.split(envelopes.native(envelopes.document(_FILES), _FILES, signer=SIGNER))
     start = tail.index(CONTENT.start) + len(CONTENT.start)
     return resigned(head, tail[:start] + text + tail[tail.index(CONTENT.end, start) :])

@@ -37,7 +37,7 @@ def _code(raw: bytes, policy: XmlPolicy) -> str:
 
 
 def _simple(method: str, digest: str, c14n: str, transforms: list[str]) -> bytes:
-    """An envelope as an old system signs: the one whole-document reference, no signed properties."""
+    """Build an envelope as an old system signs: the one whole-document reference, no signed properties."""
     head, _, tail = forge.split(NATIVE)
     body = general.canonical_octets(etree.fromstring(head + tail), exclusive=names.EXC_C14N in transforms)
     hashed = sha1(body, usedforsecurity=False) if digest.endswith("#sha1") else sha256(body)

@@ -41,7 +41,7 @@ def envelope(
     header: str = "",
     root: str = "",
 ) -> bytes:
-    """A short envelope of dialect A without prefixes."""
+    """Build a short envelope of dialect A without prefixes."""
     message = message if message is not None else "<From><OrganId>Z91.01</OrganId></From>"
     return (
         f'<edXML xmlns="{Q}"><edXMLEnvelope><edXMLHeader><MessageHeader>{message}</MessageHeader>'

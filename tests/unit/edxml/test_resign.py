@@ -18,7 +18,7 @@ OTHER = pki.signer(envelopes.SENDER, "rsa-4096")
 
 
 def cut(raw: bytes, at: list[int]) -> list[bytes]:
-    """The same bytes in pieces, some of them empty."""
+    """Cut the bytes into pieces, some of them empty."""
     places = [0, *sorted(place % (len(raw) + 1) for place in at), len(raw)]
     return [raw[a:b] for a, b in pairwise(places)]
 

@@ -61,7 +61,7 @@ async def line(door: api.Door) -> AsyncIterator[TcpProxy]:
 
 
 def client_over(line: TcpProxy, key: str, patience: Patience | None = None) -> Client:
-    """A client over that line, to which files above a MiB are large."""
+    """Make a client over that line, to which files above a MiB are large."""
     url = f"http://{line.host}:{line.port}"
     return Client(url, key, language="en", patience=patience, large=1 << 20, part_size=1 << 20)
 
@@ -71,7 +71,7 @@ Clients = Callable[[str], AbstractAsyncContextManager[Client]]
 
 @pytest.fixture
 def client_of(door: api.Door, line: TcpProxy, waits: Waits) -> Clients:
-    """The client of an agency, over that line, which is mended while it waits; files above a MiB are large to it."""
+    """Return a function that opens the client of an agency over that line, which is mended while the client waits."""
     waits.then = line.heal
 
     @asynccontextmanager

@@ -26,7 +26,7 @@ INTEGRATORS = ROOT / "docs" / "integrators.md"
 
 
 def imported(source: Path) -> set[str]:
-    """The first names of what a module imports."""
+    """Return the first names of what a module imports."""
     modules: set[str] = set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -300,7 +300,7 @@ async def system_gives_up(town: Town) -> None:
 
 
 def hot_folder(town: Town) -> tuple[Town, Path]:
-    """The same node with a hot folder, and where the province's lies."""
+    """Give the same node a hot folder; return it and the province's folder there."""
     root = town.node.settings.node.data_dir / "hot"
     root.mkdir()
     settings = replace(town.node.settings, folder=FolderSettings(root=root))
@@ -311,7 +311,7 @@ def hot_folder(town: Town) -> tuple[Town, Path]:
 
 
 async def folder_away(town: Town) -> Town:
-    """An unmounted share leaves an empty folder in its place."""
+    """Leave an empty folder in place of the hot one, as an unmounted share does."""
     hot, folder = hot_folder(town)
     shutil.rmtree(folder.parent)
     folder.parent.mkdir()
@@ -334,7 +334,8 @@ async def certificate_ends(town: Town) -> None:
 
 @asynccontextmanager
 async def server_certificate_ends(town: Town) -> AsyncIterator[Town]:
-    """The broker's: asked for by itself, because the line would only break on it when it is too late."""
+    """Let the broker's certificate end soon. It is asked for by itself, because the line would only break on it when it
+    is too late."""
     node = town.node
     certificate_files = make_certificate(
         node.settings.node.data_dir, "broker", town.clock.now() + timedelta(days=20)
@@ -346,7 +347,7 @@ async def server_certificate_ends(town: Town) -> AsyncIterator[Town]:
 
 
 async def step_breaks(town: Town) -> None:
-    """The key of the log is another one since the process was started."""
+    """Replace the key of the log after the process was started, so that the sealer's step fails."""
     node = town.node
     await town.send("15")
     await town.number()

@@ -29,7 +29,7 @@ def with_pdfs() -> bytes:
 
 @pytest.fixture
 def pdf_trust(trust: Path) -> Path:
-    """A folder for envelopes, with one for PDFs in it."""
+    """Add a folder for PDFs to the folder for envelopes."""
     pdf_pki.folder(trust / "pdf")
     return trust
 

@@ -58,7 +58,7 @@ def without(services: OutgoingServices, recipient: str) -> OutgoingServices:
 
 
 def at_units(services: OutgoingServices, begun: list[str], *errors: BaseException) -> OutgoingServices:
-    """The first units of work are not begun: one for each error. Those that are begun are noted."""
+    """Make services that raise each error in place of a first unit of work; those that are begun are noted in `begun`."""
     pending_errors = list(errors)
 
     async def share(

@@ -26,7 +26,7 @@ def next_try(attempt: int, age: timedelta, jitter: float) -> timedelta | GiveUp:
 
 
 def tries(chances: list[float], took: list[float]) -> list[timedelta]:
-    """The ages of all tries of one event that never comes through."""
+    """Return the ages of all tries of one event that never comes through."""
     age, ages = timedelta(), [timedelta()]
     for attempt in range(1, 100):
         wait = next_try(attempt, age, chances[attempt % len(chances)])

@@ -17,7 +17,7 @@ JUNE, JULY, AUGUST = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7, 8
 
 
 def certificate(code: str, owner: str) -> bytes:
-    """A new certificate for that owner's one key."""
+    """Issue a new certificate for that owner's one key."""
     return pki.der(pki.root().issue(code, pki.key("p256", owner)))
 
 

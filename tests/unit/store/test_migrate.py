@@ -36,7 +36,7 @@ from tests.support.stores import NORTH, SOUTH, committing, opened, outgoing
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
+    """Return the address of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'node.db'}"
     database: str = request.getfixturevalue("postgres_url")

@@ -49,7 +49,7 @@ def axis_of(nodes_by_code: Mapping[str, str]) -> BrokerLayout:
 
 
 def as_live(axis: BrokerLayout, **counts: int) -> State:
-    """The state of a broker that was brought to this layout; `counts` are messages by queue, dots as underscores."""
+    """Return the state of a broker that was brought to this layout; `counts` are messages by queue, dots as underscores."""
     state = wanted_state(axis, dict.fromkeys(axis.nodes, "hash"))
     queues = {
         name: replace(queue, messages=counts.get(name.replace(".", "_"), 0))

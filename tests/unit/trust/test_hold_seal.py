@@ -25,7 +25,7 @@ PIECE = 64 * 1024
 
 @cache
 def pair(kind: str) -> tuple[bytes, bytes]:
-    """The private half, and the public one; in PEM form the private half is under the passphrase."""
+    """Make a private half and a public one; in PEM form the private half is under the passphrase."""
     if kind != "pem":
         return plain_pair()
     key = x25519.X25519PrivateKey.generate()

@@ -46,7 +46,7 @@ Judge = Callable[..., FileVerdict]
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
-    """The verdict on a PDF under the trust that the test names."""
+    """Return a function that gives the verdict on a PDF under the trust that the test names."""
     numbers = count()
 
     def judged(
@@ -65,12 +65,12 @@ def only(verdict: FileVerdict) -> SignerVerdict:
 
 
 def by(holder: pdf_pki.Holder | None = None, **more: Any) -> bytes:
-    """A plain PDF, signed by the agency or by another holder."""
+    """Sign a plain PDF by the agency or by another holder."""
     return pdfs.sign(pdfs.plain(), holder or agency(), "A", **more)
 
 
 def impostor_of(authority: pdf_pki.PdfAuthority) -> pdf_pki.PdfAuthority:
-    """The right name with another key."""
+    """Return an authority with the right name and another key."""
     return replace(authority, private_key=pdf_pki.root("Another Root").private_key)
 
 

@@ -123,7 +123,7 @@ def judged(certificate: x509.Certificate, at: datetime) -> tuple[str, str | None
 
 
 def signed(at: datetime | None) -> SignedEnvelope[None]:
-    """An envelope whose own signature holds; only its certificate is to be judged."""
+    """Return an envelope whose own signature holds; only its certificate is to be judged."""
     names = [
         "size",
         "bytes",

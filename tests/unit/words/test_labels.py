@@ -214,7 +214,7 @@ def _spoken(key: str, lang: str) -> Iterator[bool]:
 
 
 def parameters(text: Text) -> set[str]:
-    """The names of what is filled into a text, into its forms and into the parts that have entries of their own."""
+    """Return the names of what is filled into a text, into its forms and into the parts that have entries of their own."""
     names_filled = {name for form in forms(text) for name in fields(form)}
     return {name.removeprefix("#") for name in names_filled} | (
         {text.counts} if isinstance(text, CountedText) else set()

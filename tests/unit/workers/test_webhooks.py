@@ -111,7 +111,7 @@ async def hangs(request: web.Request) -> web.StreamResponse:
 
 
 async def drips(request: web.Request) -> web.StreamResponse:
-    """A byte of the headers now and then, without end."""
+    """Send a byte of the headers now and then, without end."""
     assert request.transport is not None
     while True:
         request.transport.write(b"H")

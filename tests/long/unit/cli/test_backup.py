@@ -22,7 +22,7 @@ TWO = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
 
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A node that numbers arrivals itself, and a passphrase."""
+    """Set up a node that numbers arrivals itself, and a passphrase."""
     make_cheap(monkeypatch)
     Path("passphrase").write_text("words that nobody guesses\n")
     set_up(terminal, "--numbering", "B")

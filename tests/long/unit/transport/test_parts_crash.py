@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 def whole_set(spool: Spool, say: Say) -> None:
-    """A packet's way through: parts kept and acknowledged, the whole owned by the next, then forgotten."""
+    """Bring a packet through the spool: its parts are kept, the whole is handed on, then the set is forgotten."""
     for part in (PARTS[2], PARTS[0], PARTS[1]):
         assert land(spool, part).landed is Landed.STORED
         say(f"kept {part.n}")
@@ -40,7 +40,7 @@ def whole_set(spool: Spool, say: Say) -> None:
 
 
 def refused_set(spool: Spool, say: Say) -> None:
-    """A part that comes with two contents: the set is refused, told, and remembered."""
+    """Bring a part with two contents: the set is refused, reported, and remembered."""
     assert land(spool, PARTS[1]).landed is Landed.STORED
     say("kept 2")
     assert land(spool, FALSE).landed is Landed.REFUSED
@@ -111,7 +111,7 @@ def _die_at(at: int) -> None:
 
 
 def points(folder: Path, story: Callable[[Spool, Say], None]) -> Iterator[tuple[Path, list[str]]]:
-    """A folder for each operation of the story at which it can be cut short."""
+    """Yield a folder for each operation of the story at which it is cut short, with the lines that it printed."""
     at, died = 0, True
     while died:
         at += 1

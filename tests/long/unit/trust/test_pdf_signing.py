@@ -101,7 +101,7 @@ def on_disk(folder: Path, content: bytes, name: str = "a.pdf") -> Path:
 
 
 def valid(path: Path) -> list[bool]:
-    """The verdict of the library's own validator on each signature, with our root."""
+    """Return the verdict of the library's own validator on each signature, with our root."""
     with path.open("rb") as stream:
         return [
             validate_pdf_signature(s, context(root().certificate), context(root().certificate)).bottom_line
@@ -418,7 +418,7 @@ def test_a_place_seen_is_the_same_place_in_user_space(turned: int, unit: float, 
 
 
 def stamping(holder: Holder, at: datetime = SIGNED) -> Answer:
-    """The answers of a timestamp authority."""
+    """Return the answers of a timestamp authority."""
 
     def answer(body: bytes) -> Reply:
         request = tsp.TimeStampReq.load(body)

@@ -87,7 +87,7 @@ class Story:
         self.made.append((outcome.document.register_year, document.id))
 
     async def crash(self, *, committed: bool) -> None:
-        """The clerk sends the form again after the crash."""
+        """Crash before or after the commit of a form, then send it again as the clerk does."""
         id = self.town.clock.new_id("inb_")
         broken = replace(
             self.services, store=cast(SqlStore, Crashing(self.services.store, committed=committed))

@@ -11,7 +11,7 @@ from tests.support.clock import START
 
 
 def sample(minutes: float, queue: str, depth: int, oldest_s: int | None = None) -> QueueSample:
-    """That many minutes before the chart is drawn."""
+    """Make a sample taken that many minutes before the chart is drawn."""
     return QueueSample(at=START - timedelta(minutes=minutes), queue=queue, depth=depth, oldest_s=oldest_s)
 
 

@@ -32,7 +32,7 @@ sys.exit(code)
 
 
 def verify_words(scene: Scene, to: Path) -> list[str]:
-    """The pack and what the court brought, on another path; the words to check them with."""
+    """Copy the pack and what the court brought to another path; return the words to check them with."""
     (to / "court").mkdir(parents=True)
     (to / "court" / "pack.zip").write_bytes(scene.sent)
     shutil.copytree(scene.trust, to / "court" / "trust")

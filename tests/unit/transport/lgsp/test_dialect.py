@@ -204,7 +204,8 @@ async def test_what_is_over_is_told_again_with_a_sweep_alone(
 
 
 def lists(hub: OddHub, most_days: int, *, statuses: bool = True) -> list[tuple[str, int]]:
-    """A list that is refused beyond so many days, or of statuses; which was asked for, and over how many days."""
+    """Make the hub refuse lists of more than so many days, or lists of statuses; return the kind and days of each list
+    asked for."""
     list_periods: list[tuple[str, int]] = []
     entry = {"docId": "d1", "from": "Z91.07", "to": "Z92", "status": "initial"}
 
