@@ -47,7 +47,8 @@ def main() -> int:
 
 
 def walk(root: Path) -> tuple[int, dict[str, Path]]:
-    """Tells the story step by step; how many points it has, and a copy of each different folder by its first point."""
+    """Tell the story step by step; return how many points it has, and a copy of each different folder by its first
+    point."""
     folder, cases, digests, points = root / "told", {}, set(), 0
     child = os.fork()
     if child == 0:

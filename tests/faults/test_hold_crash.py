@@ -27,7 +27,7 @@ Act = Callable[[Town], Awaitable[object]]
 
 
 def clock_after(hours: int) -> ManualClock:
-    """Each opening has an hour of its own, so that no id is made twice."""
+    """Return a clock that starts so many hours later: each opening has an hour of its own, so that no id is made twice."""
     return ManualClock(START + timedelta(hours=hours))
 
 
@@ -103,7 +103,7 @@ async def recovered(folder: Path, sealed_after: bool) -> bool:
 
 
 async def readable(town: Town) -> bool:
-    """All of it, byte for byte, or nothing."""
+    """Tell whether a person can read all of the document, byte for byte, or nothing."""
     (document,) = await town.incoming()
     try:
         assert await town.read(document) == SECRET

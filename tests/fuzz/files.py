@@ -48,7 +48,7 @@ def archive(data: bytes) -> None:
 
 
 def _like_another_reader(raw: bytes, facts: FileFacts) -> None:
-    """Python's own reader unpacks the same members without a complaint."""
+    """Check that Python's own reader unpacks the same members without a complaint."""
     with zipfile.ZipFile(io.BytesIO(raw)) as opened:
         assert opened.testzip() is None
         members = [m for m in opened.infolist() if not m.filename.endswith("/")]

@@ -38,7 +38,7 @@ def signature(data: bytes) -> None:
 
 
 def _bare(data: bytes) -> bytes:
-    """Without the hexadecimal digits of signatures, which no signature covers: another spelling of them is no forgery."""
+    """Remove the hexadecimal digits of signatures, which no signature covers: another spelling of them is no forgery."""
     begin, end = data.rfind(b"/Contents <"), data.rfind(b">", 0, data.rfind(b"/ByteRange") + 1 or None)
     return data[:begin] + data[end:] if 0 <= begin < end else data
 

@@ -81,7 +81,7 @@ def _decoded(name: str, pieces: Sequence[str]) -> Decoded:
 
 
 def encoded(data: bytes) -> None:
-    """Base64 text is decoded alike in any pieces, strictly, and comes out again as the file that was told."""
+    """Check that base64 text is decoded strictly and alike in any pieces, and that streaming it gives the file reported."""
     name, text = _NAMES[data[0] % len(_NAMES)] if data else "", data[1:].decode("utf-8", "replace")
     decoded = _decoded(name, [text])
     cut = _decoded(name, [text[at : at + 5] for at in range(0, len(text), 5)])
@@ -102,7 +102,8 @@ def _streams_back(text: str, decoded: Decoded) -> None:
 
 
 def _comes_back(name: str, data: bytes) -> None:
-    """Whatever we write is read as the same file. A ZIP under the name of another kind is opened: a wrapper, as told."""
+    """Check that whatever we write is read as the same file. A ZIP under the name of another kind is left out, because
+    it is opened as a wrapper."""
     if data.startswith(b"PK"):
         return
     entry = f"{envelopes.uuid_of(1)}.{attachment.extension(name) or 'unk'}"

@@ -29,7 +29,7 @@ _HEX = "ab" * 32
 
 @dataclass(frozen=True, kw_only=True)
 class _Message:
-    """What of a message the labels look at. The broker library builds its own from a connection only."""
+    """Parts of a message that the labels look at. The broker library builds its own from a connection only."""
 
     headers: Mapping[str, Any]
     body: bytes

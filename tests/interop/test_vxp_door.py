@@ -477,7 +477,7 @@ async def test_a_sent_document_is_asked_back_and_the_answer_comes(door: VxpDoor)
 
 
 async def test_a_lead_file_of_another_document_goes_out_and_stays_marked(door: VxpDoor) -> None:
-    """Nobody sits behind a document system to be asked."""
+    """A document system has no person who could be asked."""
     other = [("a.pdf", first_pages.printed("16", subject=first_pages.OTHER))]
 
     sent = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], other))

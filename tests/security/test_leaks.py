@@ -26,7 +26,7 @@ def record(say: str, **extra: object) -> logging.LogRecord:
 
 
 def test_a_secret_in_the_log_is_heard_and_not_shown_again(watch: Watch) -> None:
-    """What is masked, or no secret, passes."""
+    """Words that are masked, or are no secret, pass."""
     watch.remember("correct horse")
     for line in (
         "the password is correct horse",

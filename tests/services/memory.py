@@ -24,7 +24,7 @@ def folder() -> Path | None:
 
 
 def _available() -> int:
-    """Bytes that programs may still take."""
+    """Return the bytes of memory that programs may still take."""
     try:
         text = Path("/proc/meminfo").read_text()
     except OSError:

@@ -46,7 +46,7 @@ class Server:
         self._ctl("-m", "fast", "stop")
 
     def restart_immediate(self) -> None:
-        """Every process of it killed, then recovery from its log."""
+        """Kill every process of the server and start it again, so that it recovers from its log."""
         self._ctl("-m", "immediate", "stop")
         self.start()
 

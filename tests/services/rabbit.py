@@ -80,8 +80,9 @@ class BrokerNode:
         wait_until(self.is_up, f"an answer of broker {self.name} (log: {self.folder / 'log'})")
 
     def is_up(self) -> bool:
-        """Members that start in the same instant, as after a restart of all, may end over each other's feature flags;
-        whoever supervises a service starts it again, and so do we."""
+        """Tell whether the node answers, and start it again when it ended. Members that start in the same instant, as
+        after a restart of all, may end over each other's feature flags; a supervisor of services would start them again
+        too."""
         if self.answers():
             return True
         if (started := _launched.get(self.name)) is not None and started.poll() is not None:
@@ -96,7 +97,7 @@ class BrokerNode:
         return True
 
     def stop(self) -> None:
-        """Lets it end in order."""
+        """Let the node end in order."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -181,13 +182,13 @@ class Cluster:
         return [node.amqp for node in self.nodes]
 
     def stop(self) -> None:
-        """For good: what it held is thrown away with its folder, so it need not end in order."""
+        """Kill all nodes for good: their data are thrown away with the folder, so they need not end in order."""
         for node in self.nodes:
             node.kill()
 
     def restart(self) -> None:
-        """All of it down at once, then up. The nodes of a cluster wait for each other: one that ended while it started is
-        seen to at once, and not only when its turn to answer comes."""
+        """Kill all nodes at once, then start them. The nodes of a cluster wait for each other: one that ended while it
+        started is seen to at once, and not only when its turn to answer comes."""
         for node in self.nodes:
             node.kill()
         for node in self.nodes:
@@ -204,7 +205,7 @@ class Cluster:
         return next(node for node in self.nodes if node.name == status["leader"])
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
-        """Asks the first node that answers."""
+        """Ask the first node that answers."""
         alive = next((node for node in self.nodes if node.answers()), self.nodes[0])
         return call(alive.api, method, path, body)
 
@@ -252,7 +253,7 @@ def quoted(text: str) -> str:
 
 
 def call(api: str, method: str, path: str, body: object = None) -> Any:  # Any: JSON
-    """One call of the management API. ServiceFailed with the broker's own words when it says no."""
+    """Call the management API once; raise ServiceFailed with the broker's own words when it refuses."""
     parts = urllib.parse.urlsplit(api)
     login = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
     request = urllib.request.Request(

@@ -61,7 +61,7 @@ class Hsm:
         return new_token
 
     def unplug(self) -> None:
-        """Every token is out of reach."""
+        """Put every token out of reach."""
         (self.folder / "tokens").rename(self.folder / "away")
         (self.folder / "tokens").mkdir()
 

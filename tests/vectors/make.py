@@ -60,7 +60,7 @@ class Vector:
 
 
 def all_vectors() -> tuple[Vector, ...]:
-    """Every vector, by name."""
+    """Return every vector, by name."""
     vectors = sorted(
         (*_good(), *_changed(), *_wrapped(), *_values(), *_times()), key=lambda vector: vector.name
     )
@@ -170,7 +170,7 @@ def _times() -> Iterator[Vector]:
 
 
 def write(folder: Path) -> int:
-    """Every vector as a file; how many there are."""
+    """Write every vector as a file; return how many there are."""
     folder.mkdir(parents=True, exist_ok=True)
     vectors = all_vectors()
     for vector in vectors:

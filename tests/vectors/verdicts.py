@@ -43,7 +43,7 @@ class Row:
 
 
 def rows() -> Iterator[Row]:
-    """Every vector, judged now."""
+    """Yield every vector as judged now."""
     with tempfile.TemporaryDirectory() as folder:
         trust = {revoked: _trust(Path(folder) / str(revoked), revoked=revoked) for revoked in (False, True)}
         for vector in all_vectors():

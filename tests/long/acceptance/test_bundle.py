@@ -91,7 +91,7 @@ def installed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def node(installed: Path) -> dict[str, str]:
-    """Set up a node with the installed program; return the settings by which its commands find it."""
+    """Set up a node with the installed program; return the settings with which commands find it."""
     folder, program = installed.parent, installed / "current" / "bin" / "gateway-node"
     settings = {"GATEWAY_CONFIG": str(folder / "gateway.toml"), "NODE_SECRETS": str(folder)}
     authority = Authority.create("Trial", SystemClock().now())

@@ -97,7 +97,7 @@ def run_command(*words: str | Path) -> CommandRun:
 
 @pytest.fixture(scope="module")
 def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Office]]:
-    """Two offices, set up by hand, at work."""
+    """Set up two offices by hand, and run their nodes."""
     folder = tmp_path_factory.mktemp("offices")
     now = SystemClock().now()
     authority = Authority.create("Trial", now)
@@ -133,7 +133,7 @@ def both_hosted(axis: Path, pair: tuple[Office, Office]) -> None:
 
 
 def bound(office: Office, partners: tuple[Office, ...]) -> None:
-    """All of them by two people, in one proposal, as at any first set-up."""
+    """Bind all partners by two people, in one proposal, as at any first set-up."""
     table = office.folder / "bindings.csv"
     rows = [f"{other.code},{other.folder / 'cert.pem'}" for other in partners]
     table.write_text("\n".join(("code,certificate", *rows)) + "\n", encoding="utf-8")
@@ -159,7 +159,7 @@ def set_up(office: Office, authority: Authority, folder: Path) -> None:
 
 
 def start(office: Office) -> subprocess.Popen[str]:
-    """`gateway serve`, up when it says its address."""
+    """Start `gateway serve`, which is up when it prints its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", "--config", str(office.settings), "--lang", "en", "serve"],
         cwd=office.folder,
@@ -191,7 +191,7 @@ def sent(office: Office, to: Office, number: str, *more: str) -> Any:
 
 
 def eventually(office: Office, *words: str, has: str) -> CommandRun:
-    """Types the same after each event at that office until the answer has that word: the other node works at its own
+    """Type the same after each event at that office until the answer has that word: the other node works at its own
     pace."""
     lines = office.type("watch", "--after", "0", "--once", "-o", "ndjson").out.splitlines()
     run = office.type(*words)

@@ -59,7 +59,7 @@ def surely_wrong(fields: PdfFields, expected: dict[str, object]) -> dict[str, ob
 
 @pytest.fixture(scope="module")
 def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Sample, PdfFields]]]:
-    """Each sample as the node reads it: in the process for hostile files, its signatures judged."""
+    """Read each sample as the node does: in the process for hostile files, its signatures judged."""
     folder = tmp_path_factory.mktemp("samples")
     sandbox = PdfSandbox(pdf_pki.folder(folder / "trust"))
     readings = {}

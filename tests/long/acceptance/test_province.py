@@ -53,7 +53,7 @@ class Story:
     _chance: random.Random = field(default_factory=lambda: random.Random(27))
 
     async def open(self, name: str) -> None:
-        """With what was left there before."""
+        """Open a node on the files that it left before."""
         system = dict(zip(HOSTED, SYSTEMS, strict=True))[name]
         change = both(self.folder, HOSTED[name], system, self.ports)
         self._open[name] = AsyncExitStack()
@@ -87,7 +87,7 @@ class Story:
 
     @contextmanager
     def axes(self, wrong: str, *, province: bool = True) -> Iterator[None]:
-        """Both at work, or the national one alone; killed in the end. Their time is that of the nodes."""
+        """Run both axes, or the national one alone, on the nodes' time; kill them in the end."""
         self._turn += 1
         more = f'[hub]\ncode = "TRUC.W00"\ndedupe = false\nahead_s = {behind(self.clock)}\n'
         faults = f"[faults]\nseed = {self._turn}\n{wrong}" if wrong else ""
@@ -108,7 +108,7 @@ class Story:
                     self.clock.advance(400)
 
     async def send(self, number: str, by: str = "north") -> OutgoingDocument:
-        """To both agencies of the other node, or back from one of them."""
+        """Send a document to both agencies of the other node, or back from one of them."""
         town = self.towns[by]
         if by == "north":
             document = await town.send(number, PROVINCE, COMMUNE)

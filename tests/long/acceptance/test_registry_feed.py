@@ -300,7 +300,7 @@ def signing(office: Office) -> tuple[str | Path, ...]:
 
 
 def approved(office: Office, two: Deciders, *proposing: str | Path) -> None:
-    """One person proposes; the same one cannot approve, another one can."""
+    """Propose as one person and approve as another; the proposer cannot approve."""
     with typing(two.lines(FIRST)):
         proposal = office.well(*proposing, "--as", FIRST, "--yes")
     (sha256,) = proposal["sha256"]

@@ -64,7 +64,7 @@ class Desk:
     def sign(
         self, *words: str | Path, token: str | None = SEAL, pin: str | None = "", hsm: Hsm | None = None
     ) -> TerminalRun:
-        """`pin` empty is that of the token."""
+        """Sign at a terminal; an empty `pin` stands for that of the token."""
         which = ["--token", token] if token else []
         typed_pin = self.tokens[token or SEAL].pin if pin == "" else pin
         line = ["--lang", "en", "--config", self.folder / "gateway.toml", "sign", *words, *which]

@@ -74,7 +74,7 @@ def sorts_everything(report: str) -> bool:
 
 
 def waiting(row: dict[str, Any], at: str) -> list[dict[str, Any]]:
-    """Many like that one, the oldest first; the last three are urgent."""
+    """Make many rows like that one, the oldest first; the last three are urgent."""
     lanes = [Lane.NORMAL.value] * (MANY - 3) + [Lane.URGENT.value] * 3
     own = ({"id": f"{n:06}", at: START + timedelta(milliseconds=n)} for n in range(MANY))
     return [row | row_id | {"lane": lane} for row_id, lane in zip(own, lanes, strict=True)]

@@ -29,7 +29,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Not below pytest's own, which is closed to the user that PostgreSQL runs as."""
+    """Make a folder that is not below pytest's own, which is closed to the user that PostgreSQL runs as."""
     with TemporaryDirectory(prefix="gateway-reach-") as path:
         yield Path(path)
 

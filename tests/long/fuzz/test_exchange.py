@@ -78,7 +78,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule(step=st.sampled_from(["pack", "dispatch", "land", "process", "number", "carry"]))
     def step(self, step: str) -> None:
-        """One worker alone does what it finds; or all of them, until nothing moves."""
+        """Let one worker alone do what it finds; or all of them, until nothing moves."""
         self._run(getattr(self._town, step)())
 
     @rule(code=_CODES, choice=st.integers(0, 9))
@@ -90,7 +90,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(list(Kind)), choices=st.lists(st.integers(0, 9), min_size=1, max_size=3))
     def repeat(self, kind: Kind, choices: list[int]) -> None:
-        """Packets that crossed already come once more, in any order."""
+        """Deliver packets that crossed already once more, in any order."""
         sender, receiver = (PROVINCE, DEPARTMENT) if kind is Kind.STATUS else (DEPARTMENT, PROVINCE)
         crossed = self._run(self._town.crossed(sender, kind))
         for choice in choices if crossed else ():
@@ -200,7 +200,7 @@ class Exchange(RuleBasedStateMachine):
                 assert len(copies) == 1, "told as received and not there"
 
     async def _check_landed(self, sender: str, receiver: str) -> None:
-        """Every envelope that left has one row at its receiver, however often it came."""
+        """Check that every envelope that left has one row at its receiver, however often it came."""
         rows = [packet.file_digest for packet in await self._town.inbox(receiver)]
         for item in await self._town.outbox(sender):
             assert item.state == "sent", item.last_error

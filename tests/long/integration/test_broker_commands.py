@@ -28,7 +28,7 @@ class Desk:
         return self.terminal.type("axis", "apply", *self.way, *passwords, *vhost, "--lang", "en", *words)
 
     def hosts(self, **nodes: str) -> None:
-        """Codes, with underscores for dots, by the short name of their node."""
+        """Import codes, with underscores for dots, by the short name of their node."""
         rows = [f"{code.replace('_', '.')},Name,{self.nodes.node(short)}" for code, short in nodes.items()]
         file = self.folder / "agencies.csv"
         file.write_text("\n".join(["code,name,host", *rows]) + "\n")

@@ -67,7 +67,7 @@ async def test_five_hundred_agencies_on_five_nodes_are_loaded_whole(
 
 
 async def _goes_from_one_to_another(cluster: Cluster, secrets: dict[str, str]) -> None:
-    """With the passwords of the files: by code and by alias."""
+    """Send from one node to another by code and by alias, with the passwords of the files."""
     amqp = urlsplit(cluster.nodes[0].amqp)
 
     async def connected(node: str) -> aio_pika.abc.AbstractConnection:

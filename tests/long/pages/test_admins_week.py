@@ -202,7 +202,7 @@ async def decide_about_a_packet(site: Site, page: Page, context: BrowserContext,
 
 
 async def import_codes(page: Page, hand: Hand, file: Path) -> None:
-    """Column names as offices write them."""
+    """Import two agencies from a file with column names as offices write them."""
     await asyncio.to_thread(file.write_text, CODES, "utf-8")
     await page.goto("/co-quan/nhap")
     with hand.task("import two agencies after a preview", most_clicks=1, most_keys=2):

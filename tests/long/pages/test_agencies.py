@@ -40,7 +40,7 @@ async def uploaded(page: Page, text: str | bytes, name: str = "codes.csv") -> No
 
 
 async def decide(page: Page, decider: Decider, notice: str) -> None:
-    """In the form that is open, to the page that says what was done."""
+    """Decide in the open form, and wait for the page that says what was done."""
     await decider.signs(page)
     await page.click(GO)
     await page.wait_for_url(f"**told={notice}")

@@ -34,7 +34,7 @@ OPERATOR, AUDITOR, UNIT_HEAD = PostRole.OPERATOR, PostRole.AUDITOR, PostRole.UNI
 
 
 async def sent(site: Site, number: str = "15", *to: str, send: bool = True, **more: Any) -> OutgoingDocument:
-    """With a PDF and a text file, on its way."""
+    """Send a document with a PDF and a text file."""
     async with intake.receive_files(site.node.out) as request_files:
         for role, name, raw in (
             (FileRole.LEAD, "van-ban.pdf", PDF),

@@ -64,7 +64,7 @@ async def check_notice(page: Page, notice: str) -> None:
 
 
 async def merged(page: Page, town: Town, proposer: Decider, record: Record) -> str:
-    """Stated step by step and proposed; the address of the proposal."""
+    """State the merger step by step and propose it; return the address of the proposal."""
     await page.goto(f"{NEW}?ma={DEPARTMENT}")
     await axe.check(page, record, "wizard 1")
     await page.check("[name=kind][value=consolidate]")
@@ -193,7 +193,7 @@ async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
 
 
 async def told_afterwards(page: Page, context: BrowserContext, by: Decider, id: str, record: Record) -> None:
-    """Old codes lead to the successor on every page; the change owes its report, and can be undone no more."""
+    """Check that old codes lead to the successor on every page; the change owes its report, and can be undone no more."""
     await by.comes_in(context)
     await page.goto(f"/co-quan/tra-cuu?ma={DEPARTMENT}")
     assert HEIR in await page.inner_text("[role=status] >> nth=0")

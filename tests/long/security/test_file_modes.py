@@ -68,7 +68,7 @@ def test_what_a_served_node_writes_is_for_its_own_user_alone(folder: Path) -> No
 
 
 def _mode(path: Path) -> int:
-    """0 of what the node, which is at work, took away meanwhile."""
+    """Return the file's mode; 0 where the node, which is at work, took the file away meanwhile."""
     try:
         return path.stat().st_mode
     except FileNotFoundError:

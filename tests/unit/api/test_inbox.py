@@ -19,7 +19,7 @@ from tests.support.stores import inbox_item
 async def arrived(
     door: Door, agency: str = PROVINCE, numbers: tuple[str, ...] = ("15",)
 ) -> list[dict[str, Any]]:
-    """Documents from the department, landed and admitted at `agency`; oldest first."""
+    """Send documents from the department; return them as landed and admitted at `agency`, oldest first."""
     for number in numbers:
         draft = meta(number=number, recipients=[{"code": agency, "role": "to_act"}])
         answer = await door.send(draft, once=f"n{number}")

@@ -55,7 +55,7 @@ async def put_part(door: Door, id: str, n: int, part: bytes, **headers: str) -> 
 
 
 async def put_all(door: Door, id: str) -> Answer:
-    """Every part, and what is said to its completion."""
+    """Upload every part; return the answer to the completion."""
     for n, part in enumerate(parts_of_large(), start=1):
         assert (await put_part(door, id, n, part)).status == 200
     return await door.ask("POST", f"/uploads/{id}/complete")

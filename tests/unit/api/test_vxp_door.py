@@ -39,7 +39,7 @@ def letter(**more: Any) -> bytes:
 
 
 async def arrive(vxp: VxpDoor, count: int = 1) -> list[str]:
-    """Documents of the province at the department, as the department's system calls them."""
+    """Send documents of the province; return the ids that the department's system has for them."""
     if "tinh" not in vxp.secrets:
         await vxp.system("tinh", (PROVINCE,))
     for n in range(count):

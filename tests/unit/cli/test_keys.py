@@ -48,7 +48,7 @@ class Desk:
         return entry
 
     def issued(self, name: str) -> x509.Certificate:
-        """Another certificate for the same key, in a file of that name."""
+        """Issue another certificate for the same key, and write it into a file of that name."""
         certificate = self.authority.issue_for_request(self.request, SystemClock().now() - timedelta(days=1))
         (self.folder / name).write_bytes(certificate.public_bytes(Encoding.PEM))
         return certificate

@@ -179,7 +179,7 @@ COLUMNS = "id number state"
 
 
 def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
-    """Show a list on a terminal of that width; return its text and what came on stderr."""
+    """Show a list on a terminal of that width; return its text and its stderr."""
     telling = (
         "from gateway.cli import output; from gateway.cli.command import Invocation, Lang;"
         f"output.rows(Invocation(lang=Lang.EN), [{{'id': '{ID}'}}], output.columns({COLUMNS!r}),"

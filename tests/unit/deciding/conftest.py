@@ -86,7 +86,7 @@ def edit(store: SqlOfficeStore) -> Edit:
 
 
 async def agency_rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
-    """Every row of the registry, without the moment of its last change."""
+    """Return every row of the registry, without the moment of its last change."""
     columns = [column for column in AGENCY.c if column.name != "updated_at"]
     async with store.reader.connect() as connection:
         return [tuple(row) for row in await connection.execute(select(*columns).order_by(AGENCY.c.code))]

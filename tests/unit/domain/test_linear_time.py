@@ -117,7 +117,7 @@ def enough(subject: str) -> int:
 
 
 def steps_of(pattern: re.Pattern[Any], method: str, subject: str) -> int:
-    """No more than are enough to fail by."""
+    """Count the steps of a pattern, up to a number that is enough to fail by."""
     most = enough(subject)
     is_bytes = isinstance(pattern.pattern, bytes)
     try:

@@ -31,7 +31,7 @@ def half(count: int) -> int:
 
 
 def mth(leaves: list[bytes]) -> bytes:
-    """RFC 6962, 2.1, over leaf hashes."""
+    """Return the hash of a tree over leaf hashes, after RFC 6962, 2.1."""
     if not leaves:
         return sha(b"")
     if len(leaves) == 1:
@@ -41,7 +41,7 @@ def mth(leaves: list[bytes]) -> bytes:
 
 
 def path(index: int, leaves: list[bytes]) -> list[bytes]:
-    """RFC 6962, 2.1.1."""
+    """Return the audit path of a leaf, after RFC 6962, 2.1.1."""
     if len(leaves) == 1:
         return []
     k = half(len(leaves))
@@ -51,7 +51,7 @@ def path(index: int, leaves: list[bytes]) -> list[bytes]:
 
 
 def subproof(old: int, leaves: list[bytes], is_whole: bool) -> list[bytes]:
-    """RFC 6962, 2.1.2."""
+    """Return a part of the consistency proof, after RFC 6962, 2.1.2."""
     if old == len(leaves):
         return [] if is_whole else [mth(leaves)]
     k = half(len(leaves))

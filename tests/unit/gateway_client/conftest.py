@@ -55,7 +55,7 @@ async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[api.Door]:
 
 @pytest.fixture
 async def line(door: api.Door) -> AsyncIterator[TcpProxy]:
-    """Between the client and the node."""
+    """Open a line between the client and the node."""
     async with TcpProxy(door.client.server.host, door.client.server.port or 0) as proxy:
         yield proxy
 

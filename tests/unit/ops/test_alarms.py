@@ -126,8 +126,8 @@ def _quantile(q: float, within: list[tuple[float, float]]) -> float:
 
 
 def firing(when: str, past: list[Sample], now: list[Sample]) -> list[Mapping[str, str]]:
-    """Labels for which the page's own expression holds over one scrape; an increase and a rate are what was added since
-    the one before."""
+    """Return the labels for which the page's own expression holds over one scrape; increases and rates count what was
+    added since the scrape before."""
     if unless := UNLESS.search(when):
         other = [labels.get(unless["on"], "") for labels in firing(unless["other"], past, now)]
         label_sets = firing(unless["one"], past, now)
@@ -360,14 +360,14 @@ async def step_breaks(town: Town) -> None:
 
 
 async def loops_turn(town: Town, name: str) -> None:
-    """For ten minutes, and rest after each failure as they do."""
+    """Turn the loop for ten minutes, with its own rest after each failure."""
     loop, trouble, end = town.node._loops(LEASE_S)[name], Trouble(name=name), town.clock.now() + TEN_MINUTES
     while town.clock.now() < end:
         town.clock.advance(await turn(name, loop, trouble, town))
 
 
 async def slow_to_accept(town: Town, took_s: float = 5.5) -> None:
-    """Another program holds the database."""
+    """Hold the database as another program does, while the node accepts a document."""
     with closing(sqlite3.connect(database_of(town), isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
 
@@ -391,7 +391,7 @@ async def slow_to_take_in(town: Town, took_s: float = 5.5) -> None:
 
 
 async def mail_waits_everywhere(town: Town) -> None:
-    """Packed, at the axis, landed; and one that is not packed yet."""
+    """Leave documents that are packed, at the axis, landed, and not packed yet."""
     await town._host()
     for steps in (3, 2, 1, 0):
         await town.send(str(15 + steps))

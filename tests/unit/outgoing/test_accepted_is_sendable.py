@@ -188,7 +188,7 @@ def _document(order: Order, files: tuple[FileItem, ...]) -> OutgoingDocument:
 
 
 def _through(model: Envelope, qualifier: build.Qualifier, names: Sequence[str]) -> Envelope:
-    """Write the model, sign it, prove it on the fast path, and return it as it is read."""
+    """Write the model, sign it, prove it on the fast path, and return what is read."""
     out = BytesIO()
     try:
         build.write(

@@ -35,7 +35,7 @@ class _Port:
 
 
 def at_axis(services: OutgoingServices, act: Callable[[Parcel], Awaitable[None]]) -> OutgoingServices:
-    """`before` each parcel goes."""
+    """Make services that call `act` before each parcel goes."""
 
     async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         await act(parcel)
@@ -81,7 +81,7 @@ async def packed(town: Town, *numbers: str) -> list[OutgoingDocument]:
 
 
 async def claimed(town: Town, limit: int = 10) -> Sequence[LeasedOutbox]:
-    """All of it in one pass."""
+    """Claim all rows, which must fit into one pass."""
     (rows,) = dispatch.group_into_passes(await town.node.store.claim_outbox(limit, LEASE_S))
     return rows
 

@@ -92,7 +92,8 @@ async def test_the_head_is_exactly_what_the_tables_say(url: str) -> None:
 
 
 def is_no_search_index(_: object, name: str | None, *more: object) -> bool:
-    """Each database has its own, and the tables that both have in common do not name it."""
+    """Tell whether an index is none for searches: each database has its own, which the tables common to both do not
+    name."""
     return not (name or "").removeprefix("ix_").startswith("list_search")
 
 

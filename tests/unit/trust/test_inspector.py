@@ -55,7 +55,7 @@ def archived(*members: tuple[zipfile.ZipInfo | str, bytes | str], method: int | 
 
 
 def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
-    """With a fixed time, so that equal members make equal archives."""
+    """Build an archive with a fixed time, so that equal members make equal archives."""
     method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     infos = [(zipfile.ZipInfo(name, (2031, 3, 4, 9, 15, 0)), raw) for name, raw in members]
     return archived(*infos, method=method)
@@ -231,13 +231,13 @@ def launch(writer: PdfWriter) -> None:
 
 
 def hidden_javascript(writer: PdfWriter) -> None:
-    """Reached by clicking: page, annotation, additional action."""
+    """Add a script that clicking reaches: page, annotation, additional action."""
     annotation = pdf_dict(Subtype="/Widget", AA=pdf_dict(E=writer._add_object(script())))
     writer.pages[0][NameObject("/Annots")] = ArrayObject([writer._add_object(annotation)])
 
 
 def form(writer: PdfWriter) -> None:
-    """Scripts of a form that is described in XML."""
+    """Add a form that is described in XML, with its scripts."""
     acro_form = pdf_dict(XFA=TextStringObject("<xdp/>"), Fields=ArrayObject())
     writer._root_object[NameObject("/AcroForm")] = writer._add_object(acro_form)
 

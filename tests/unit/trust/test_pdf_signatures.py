@@ -75,8 +75,8 @@ def impostor_of(authority: pdf_pki.PdfAuthority) -> pdf_pki.PdfAuthority:
 
 
 def check(judge: Judge, cases: Cases, rows: Mapping[str, tuple[bytes, dict[str, Any], str | None]]) -> None:
-    """Each PDF, under its trust, is valid or not for the reason that the row says; of what is only unknown the reason
-    says so."""
+    """Check that each PDF, under its trust, is valid or not for the reason that the row says; for a verdict that is only
+    unknown the reason says so."""
     for name, (pdf, trust, why) in rows.items():
         with cases.case(name):
             verdict = judge(pdf, **trust)

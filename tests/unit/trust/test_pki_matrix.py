@@ -46,7 +46,7 @@ def _answers(*lists: x509.CertificateRevocationList) -> Answers:
 
 @cache
 def trust() -> NodeTrust:
-    """Knows every intermediate there is, as a careless operator would have it, and the lists of the moment."""
+    """Make a trust that knows every intermediate, as a careless operator would have it, and the lists of the moment."""
     pki = matrix()
     lists = list(pki.lists().values())
     lists += [x.revocation_list(valid=(AT - HOUR, AT + DAY)) for x in pki.authorities.values()]

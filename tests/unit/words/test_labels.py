@@ -200,7 +200,8 @@ def test_a_mark_has_words() -> None:
 
 
 def unsayable_keys(keys: Iterable[str]) -> list[str]:
-    """Those of these keys that cannot be said in some language, for one or for many, or that leave a parameter unfilled."""
+    """Return those of these keys that cannot be said in some language, for one or for many, or that leave a parameter
+    unfilled."""
     return [f"{key} ({lang})" for key in keys for lang in LANGUAGES if not all(_spoken(key, lang))]
 
 

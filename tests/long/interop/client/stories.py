@@ -127,7 +127,7 @@ class Hook(BaseHTTPRequestHandler):
 
 
 def afternoon(node: str, key: str, paper: Path, pdf: Path, out: Path) -> dict[str, Any]:
-    """With a robot: send, hear 01 and 03 by a webhook whose signature is checked, fetch the answer with its files."""
+    """Work with a robot: send, hear 01 and 03 by a webhook whose signature is checked, fetch the answer with its files."""
     models = client_module("models")
     client = reached(node, key)
     hook = HTTPServer(("127.0.0.1", 0), Hook)

@@ -36,7 +36,7 @@ def back_up(node: Terminal) -> str:
 
 
 def moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on the settings are those of another, empty machine."""
+    """Set the settings to those of another, empty machine."""
     monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(Path("other").absolute()))
 
 

@@ -53,7 +53,7 @@ def refused_set(spool: Spool, say: Say) -> None:
 
 
 def unfinished_set(spool: Spool, say: Say) -> None:
-    """Two of three parts, a day old."""
+    """Bring two of three parts, which are then found a day old."""
     for part in PARTS[:2]:
         assert land(spool, part).landed is Landed.STORED
         say(f"kept {part.n}")
@@ -90,7 +90,7 @@ def void(_: object) -> None:
 
 
 def _die_at(at: int) -> None:
-    """In a child of its own: every file operation is counted, and the process dies before one of them; a write is torn."""
+    """Count every file operation of this child process, and let it die before one of them; a write is torn."""
     count = 0
 
     def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -233,7 +233,7 @@ class Unsynced:
             yield
 
     def that_matter(self) -> set[Path]:
-        """Drafts have no owner until they are renamed."""
+        """Return the paths without drafts, which have no owner until they are renamed."""
         return {path for path in self.paths if "drafts" not in path.parts}
 
 

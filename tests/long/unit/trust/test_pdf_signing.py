@@ -66,7 +66,7 @@ def key(holder: Holder | None = None) -> HeldKey:
 def marked(
     path: Path, signer: PadesSigner = SIGNER, holder: Holder | None = None, opened: AgencyKey | None = None
 ) -> tuple[Path, Placement]:
-    """Signed with the mark of a copy on page 1."""
+    """Sign a PDF with the mark of a copy on page 1."""
     out = path.with_name(f"{path.stem}-signed.pdf")
     layouts = [signer.set_text(MARK, 10, 227), signer.set_text(["; ".join(MARK)], 10, 500)]
     placement = replace(pdf_signing.place_mark(COPY, signer.view(path, 1), layouts), reason=MARK[0])
@@ -119,7 +119,7 @@ def pem(certificate: Certificate) -> bytes:
 
 
 def poppler(program: str, *words: str | Path) -> str:
-    """Another program's view of the file."""
+    """Return the output of another program about a file."""
     path = shutil.which(program) or missing(f"{program} is not installed (package poppler-utils)")
     run = subprocess.run([path, *map(str, words)], capture_output=True, check=True, timeout=60)
     return run.stdout.decode("utf-8")

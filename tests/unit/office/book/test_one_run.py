@@ -136,7 +136,7 @@ class Story:
 
 
 async def tell(town: Town, acts: list[str]) -> None:
-    """Each story is of an agency of its own: opening a node takes longer than most of them."""
+    """Play a story in an agency of its own, because opening a node takes longer than most stories."""
     id = town.clock.new_id("agy_")
     agency = HostedAgency(id=id, code=f"Z91.{id[-6:]}", name="Xã Mẫu", numbering=NumberingMode.B)
     await town.node.store.accounts.add_hosted(agency)

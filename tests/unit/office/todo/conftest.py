@@ -87,7 +87,7 @@ class TodoOffice:
         return sent_delivery.id
 
     async def give(self, document_id: str, **fields: Any) -> UnitPart:
-        """To a unit, to be done by Monday."""
+        """Give the document to a unit, to be done by Monday."""
         values: dict[str, Any] = {
             "id": self.clock.new_id("prt_"),
             "unit": "Phòng Tổng hợp",

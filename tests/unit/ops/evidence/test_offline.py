@@ -42,7 +42,7 @@ def verify_words(scene: Scene, to: Path) -> list[str]:
 
 
 def run(words: list[str], folder: Path) -> tuple[int, dict[str, Any], str]:
-    """In an environment with nothing but a place for Python's own files."""
+    """Run the command in an environment with nothing but a place for Python's own files."""
     process = subprocess.run(
         words,
         cwd=folder / "court",
