@@ -1,7 +1,7 @@
-"""Every point of the story, by `make crash`. Tells the story once in a process that stops itself before and after each
-call of each port; while it stands still, its folder is copied. A stopped process leaves on disk exactly what a killed
-one leaves, so each copy is a crash at that point. Points that leave the same bytes are one case. Then the story is told
-again in each copy, as after a restart, and what a crash could have torn is looked for."""
+"""Crashes the story at every point, by `make crash`. It tells the story once in a process that stops itself before and
+after each call of each port; while the process stands still, its folder is copied. A stopped process leaves on disk
+exactly what a killed one leaves, so each copy is a crash at that point. Points that leave the same bytes are one case.
+Then it tells the story again in each copy, as after a restart, and looks for what a crash could have torn."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The sealed hold, cut short at every call of every port: a person reads all of the document or nothing, and once the node
-is up again it is sealed, or as it was. A process that stands still leaves the very files that a killed one leaves."""
+"""The sealed hold is cut short at every call of every port: a person reads all of the document or nothing, and once the
+node is up again the document is sealed, or as before. A process that stands still leaves the very files that a killed
+one leaves."""
 
 from __future__ import annotations
 

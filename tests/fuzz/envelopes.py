@@ -1,5 +1,5 @@
-"""Envelopes on both paths. `envelope`: anybody's bytes; `owner`: the same, signed anew by the owner of the key, so that
-what the paths say of unusual files is compared and not only that the digest is wrong."""
+"""Fuzzes envelopes on both paths. `envelope` takes the bytes of a stranger; `owner` signs the same anew as the owner of
+the key, so that the paths are compared on unusual files, and not only on a wrong digest."""
 
 from __future__ import annotations
 

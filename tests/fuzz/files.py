@@ -1,5 +1,6 @@
-"""What a file is, by its bytes: archives and office files (`archive`), PDFs (`pdf`). The inspector never raises, keeps its
-limits, and calls an archive sound only where another reader of ZIP files finds the same in it."""
+"""Fuzzes the inspector, which finds the kind of a file by its bytes: archives and office files (`archive`), PDFs
+(`pdf`). The inspector never raises, keeps its limits, and calls an archive sound only where another reader of ZIP files
+finds the same in it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Signatures inside PDFs: whatever the bytes are, facts come out and a verdict is made of them, and no signature that
-covers the whole file holds over other bytes than were signed. Runs what the reading process runs, in this one."""
+"""Fuzzes signatures inside PDFs: whatever the bytes are, facts come out and a verdict is made of them, and no signature
+that covers the whole file holds over other bytes than were signed. It runs the code of the reading process in this one."""
 
 from __future__ import annotations
 

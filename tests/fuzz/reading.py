@@ -1,5 +1,5 @@
-"""Reading what the wild sends: any dialect, whole or in pieces, inside a JSON string, with base64 inside. What is read
-does not depend on how the bytes were cut, and only our own refusals come out."""
+"""Fuzzes the reading of envelopes from elsewhere: any dialect, whole or in pieces, inside a JSON string, with base64
+inside. The meaning does not depend on how the bytes were cut, and only our own refusals come out."""
 
 from __future__ import annotations
 

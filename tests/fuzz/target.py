@@ -1,5 +1,5 @@
-"""What is fuzzed: a name, good inputs to begin with, and a function that takes any bytes and asserts what must be true of
-them. A function that returns has found nothing; an error of ours that is expected is caught inside it."""
+"""A target of fuzzing has a name, good inputs to begin with, and a function that takes any bytes and asserts what must
+be true of them. A function that returns has found nothing; an error of ours that is expected is caught inside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fuzzing found, told in words: each was an exception of a library, or two answers to one question."""
+"""These inputs were found by fuzzing: each led to an exception of a library, or to two answers to one question."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What stands on a message of the broker beside its bytes: the table of headers as it comes over the wire, the label of
-a parcel, the label of a part. Whatever is there is read or refused with a reason that is short enough to show."""
+"""Fuzzes the parts of a broker's message beside its bytes: the table of headers as it comes over the wire, the label of
+a parcel, the label of a part. Each is read, or refused with a reason that is short enough to show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of the national standard as a document system writes them, from its specification alone: no line is the
+"""Writes files of the national standard as a document system does, from its specification alone: no line is the
 gateway's."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Every call of the national axis, by a client and with files that share no code with us, against the compatibility door of
-a real node: what it sends leaves, what is for it arrives, and what became of it comes back."""
+"""A client and files that share no code with us make every call of the national axis against the compatibility door of a
+real node: documents leave and arrive, and their outcome comes back."""
 
 from __future__ import annotations
 

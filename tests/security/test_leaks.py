@@ -1,4 +1,4 @@
-"""No secret reaches a log: what the run's own watch hears, and what the log's lines are made of."""
+"""No secret reaches a log: the tests check what the run's own watch hears, and what the log's lines are made of."""
 
 from __future__ import annotations
 

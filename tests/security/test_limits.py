@@ -1,4 +1,5 @@
-"""Whoever calls too often, guesses keys, drips or holds connections is held back; nobody else is (threats.md 86, 87)."""
+"""Callers that call too often, guess keys, drip or hold connections are held back, and no others are (threats.md 86,
+87)."""
 
 from __future__ import annotations
 

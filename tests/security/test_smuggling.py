@@ -1,5 +1,5 @@
-"""Requests that two readers may take for different ones (threats.md 86), as raw bytes into the node's own door: each is
-refused and the connection closed, so that nothing behind it is ever read as a request of its own."""
+"""Requests that two readers may take for different ones (threats.md 86) go as raw bytes into the node's own door: each
+is refused and the connection closed, so that nothing behind it is ever read as a request of its own."""
 
 from __future__ import annotations
 

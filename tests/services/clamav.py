@@ -1,5 +1,5 @@
-"""A private ClamAV daemon that knows one signature, the test string that every scanner knows. In: a folder. Out: a `Clamd`
-that can be stopped, started again, and told to hang. It needs no network and is up in a fraction of a second."""
+"""Runs a private ClamAV daemon that knows one signature, the test string that every scanner knows. In: a folder. Out: a
+`Clamd` that can be stopped, started again, and made to hang. It needs no network and is up in a fraction of a second."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Where the files of a test run lie: in memory where the machine has room for them. Hundreds of databases are made and
-dropped in a run, and a disk's file system is twenty times slower at that. In: nothing. Out: a folder, or None."""
+"""Chooses where the files of a test run lie: in memory where the machine has room for them. Hundreds of databases are
+made and dropped in a run, and a disk's file system is twenty times slower at that. In: nothing. Out: a folder, or None."""
 
 from __future__ import annotations
 

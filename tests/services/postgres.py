@@ -1,4 +1,4 @@
-"""A private PostgreSQL. In: a folder. Out: a `Server` that can be restarted as a power cut would do it."""
+"""Runs a private PostgreSQL. In: a folder. Out: a `Server` that can be restarted as a power cut would do it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What both servers need: a free port, a file owned by the right user, waiting for an answer, an end that is sure."""
+"""Provides what the servers need: free ports, waiting for an answer, commands with their output, and an end that is
+sure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A private RabbitMQ: one node, or a cluster of several on the loopback. In: a folder. Out: a `Cluster` whose nodes can be
-stopped, killed, started again and put under a memory alarm."""
+"""Runs a private RabbitMQ: one node, or a cluster of several on the loopback. In: a folder. Out: a `Cluster` whose nodes
+can be stopped, killed, started again and put under a memory alarm."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""A real PKCS#11 library with tokens in software (SoftHSM). In: a folder. Out: a `Hsm` that makes tokens, breaks them and
-mends them again. The library reads its settings once in a process, so a process has one `Hsm` for all its tests."""
+"""Sets up a real PKCS#11 library with tokens in software (SoftHSM). In: a folder. Out: a `Hsm` that makes tokens, breaks
+them and mends them again. The library reads its settings once in a process, so a process has one `Hsm` for all its
+tests."""
 
 from __future__ import annotations
 

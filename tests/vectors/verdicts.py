@@ -1,5 +1,6 @@
-"""What four verifiers say of a vector: our fast path, our general path, xmlsec and signxml; and what the whole of ours
-ends with. In: vectors. Out: rows, and the table `vectors.csv`, in which each row was read and found right by a person."""
+"""Gives the verdicts of four verifiers on a vector, which are our fast path, our general path, xmlsec and signxml, and
+the end result of all of ours. In: vectors. Out: rows, and the table `vectors.csv`, in which each row was read and found
+right by a person."""
 
 from __future__ import annotations
 

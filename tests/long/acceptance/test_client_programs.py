@@ -1,4 +1,4 @@
-"""The programs on the pages of the Python client do what the pages say: as they stand there, each in a process of its own,
+"""The programs on the pages of the Python client do what the pages say; each runs unchanged in a process of its own,
 against a running node."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The whole kit: our own sandbox passes all steps; copies broken on purpose fail the right steps and no others;
+"""The whole kit is run: our own sandbox passes all steps; copies broken on purpose fail the right steps and no others;
 every fixture is answered as its index says."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """A node that gets a stop signal while it works ends with 0 in its time, leaves no lease behind and loses nothing; calls
-under way are answered; a second signal ends it at once. Real processes of the real program."""
+under way are answered; a second signal ends it at once. The tests run real processes of the real program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields read from signed PDFs: right on all layouts that a machine can read, and never wrong in silence."""
+"""Fields read from signed PDFs are right on all layouts that a machine can read, and never wrong in silence."""
 
 from __future__ import annotations
 

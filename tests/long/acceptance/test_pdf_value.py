@@ -1,5 +1,5 @@
-"""Legal value of a document by the signatures inside its PDFs, from the sender's desk to the receiver's (R19 to R26):
-refused unsigned, official when both signed, and judged again later where it could not be decided."""
+"""The signatures inside its PDFs give a document its legal value, from the sender's desk to the receiver's (R19 to R26):
+it is refused unsigned, official when both signed, and judged again later where it could not be decided."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A province over weeks: two nodes, the provincial service first and the national axis behind it, each of them a process of
-its own that is killed again and again and gets one call in five wrong; the provincial one goes away for a while; what
-was sent shows a day, a week or a year late. Nothing is lost, and each receiver has each document once."""
+"""A province works for weeks with two nodes, the provincial service first and the national axis behind it. Each service
+is a process of its own that is killed again and again and gets one call in five wrong; the provincial one goes away for
+a while; documents show a day, a week or a year late. Nothing is lost, and each receiver has each document once."""
 
 from __future__ import annotations
 

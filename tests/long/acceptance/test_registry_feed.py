@@ -1,5 +1,5 @@
-"""The list of agencies travels: over the axis and as a file, from the issuer to other nodes; what it closes is held back,
-what it says about certificates waits for two people."""
+"""The list of agencies travels over the axis and as a file, from the issuer to other nodes; codes that it closes are
+held back, and certificates in it wait for two people."""
 
 from __future__ import annotations
 

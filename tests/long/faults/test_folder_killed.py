@@ -1,5 +1,5 @@
-"""Documents dropped into a hot folder while the node is killed again and again: each good one is sent once, each bad one
-lies in `error` with its reason. FOLDER_DOCUMENTS and FOLDER_KILLS make it as long as one likes."""
+"""Documents are dropped into a hot folder while the node is killed again and again: each good one is sent once, each bad
+one lies in `error` with its reason. FOLDER_DOCUMENTS and FOLDER_KILLS make it as long as one likes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One document to many recipients goes up to the broker once, a large one survives the broker, and one that comes in parts
-survives its line: with small numbers what
-`python -m bench fan_out large upload` measures with large ones. One set of nodes serves all."""
+"""One document to many recipients goes up to the broker once, a large one survives the broker, and one that comes in
+parts survives its line. The numbers are small here; `python -m bench fan_out large upload` measures the same with large
+ones. One set of nodes serves all."""
 
 from __future__ import annotations
 

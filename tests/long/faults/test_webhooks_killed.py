@@ -1,5 +1,5 @@
-"""A thousand events while the node is killed four times: each is pushed at least once, none is forged, none is missing.
-WEBHOOK_EVENTS and WEBHOOK_KILLS make it as long as one likes."""
+"""A thousand events happen while the node is killed four times: each is pushed at least once, none is forged, none is
+missing. WEBHOOK_EVENTS and WEBHOOK_KILLS make it as long as one likes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The process that reads PDFs from outside: whatever a file does to it, the node gets a verdict in time, and the next good
-file is read. Changed bytes never leave a signature valid that covers them."""
+"""The process that reads PDFs is attacked by files: the node gets a verdict in time, and the next good file is read.
+Changed bytes never leave a signature valid that covers them."""
 
 from __future__ import annotations
 

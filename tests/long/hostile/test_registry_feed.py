@@ -1,5 +1,5 @@
-"""Feeds that the issuer did not make, or made wrongly: refused with the last good list in force, whatever was changed and
-wherever the node died (threats 90 and 115)."""
+"""Feeds that the issuer did not make, or made wrongly, are refused with the last good list in force, whatever was
+changed and wherever the node died (threats 90 and 115)."""
 
 from __future__ import annotations
 

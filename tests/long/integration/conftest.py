@@ -1,4 +1,4 @@
-"""Two nodes and a broker between them, and a province on a broker."""
+"""Provides two nodes and a broker between them, and a province on a broker."""
 
 from __future__ import annotations
 

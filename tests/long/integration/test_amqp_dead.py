@@ -1,5 +1,5 @@
-"""What cannot be delivered ends in the node's dead queue and nowhere else; a person can look into it, send it again or
-drop it, and a crash in between doubles and loses nothing."""
+"""Parcels that cannot be delivered end in the node's dead queue and nowhere else; a person can look into it, send a
+parcel again or drop it, and a crash in between doubles and loses nothing."""
 
 from __future__ import annotations
 

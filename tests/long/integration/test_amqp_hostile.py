@@ -1,5 +1,5 @@
-"""A registered node that means ill, or whose program is broken: its messages harm no other mail, end in the dead queue of
-the receiver, and can be looked at and dropped there."""
+"""Messages of a registered node that means ill, or whose program is broken, harm no other mail; they end in the dead
+queue of the receiver, and can be looked at and dropped there."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Large packets over a real broker: a burst that comes faster than it is taken waits and loses nothing, and a part that
-died joins its set when it is sent again."""
+"""Large packets go over a real broker: a burst that comes faster than it is taken waits and loses nothing, and a part
+that died joins its set when it is sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of the axis's administrator and of a node, typed one after the other against a real broker."""
+"""The commands of the axis's administrator and of a node are typed one after the other against a real broker."""
 
 from __future__ import annotations
 

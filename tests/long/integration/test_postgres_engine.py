@@ -1,5 +1,5 @@
-"""What a PostgreSQL server that fails, hangs or restarts does to a node: one named failure that may be tried again, and
-after that everything goes on by itself."""
+"""A PostgreSQL server that fails, hangs or restarts causes one named failure in a node, which may be tried again; after
+that everything goes on by itself."""
 
 from __future__ import annotations
 

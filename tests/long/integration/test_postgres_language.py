@@ -1,4 +1,4 @@
-"""A server whose databases sort in a language: what begins alike is found there all the same."""
+"""On a server whose databases sort in a language, searches by the beginning of a text find the same."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Two units of work on one PostgreSQL that meet at a row: one waits for the other, never each for the other; and what
-was decided before the wait still holds after it."""
+"""Two units of work on one PostgreSQL meet at a row: one waits for the other, never each for the other; and decisions
+from before the wait still hold after it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Several real worker processes on one database, a PostgreSQL or one SQLite file, and one axis: they share the work, do
-none of it twice, and when one is killed the other finishes all of it."""
+"""Several real worker processes work on one database, a PostgreSQL or one SQLite file, and one axis: they share the
+work, do none of it twice, and when one is killed the other finishes all of it."""
 
 from __future__ import annotations
 

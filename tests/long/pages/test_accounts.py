@@ -1,5 +1,5 @@
-"""The own account, and administration: what persons do with passwords, devices and delegations, and what administrators do
-with the accounts and API keys of their own agency, and of no other."""
+"""Persons manage passwords, devices and delegations in their own account; administrators manage the accounts and API
+keys of their own agency, and of no other."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A week of those who keep the node and its accounts, on the pages alone: an account by a one-time link, suspended and
-opened again; a holiday; a stop that every page tells of; what was put aside decided and sent again; the line tested; codes
-imported after a preview. At the end the log knows who did it."""
+"""The keepers of the node and its accounts work for a week on the pages alone: they make an account by a one-time link,
+suspend and open it again; enter a holiday; announce a stop on every page; decide on a parcel that was put aside and send
+it again; test the line; import codes after a preview. At the end the log knows who did it."""
 
 from __future__ import annotations
 

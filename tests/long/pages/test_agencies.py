@@ -1,5 +1,5 @@
-"""Agencies on the pages: files of codes looked at before they count, a change refused with its conflicts and stated without
-scripts, and decisions that need two people and their proofs."""
+"""Agencies are changed on the pages: files of codes are looked at before they count, a change is refused with its
+conflicts and stated without scripts, and decisions need two people and their proofs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A clerk's whole day on the pages alone: forty documents come in and fifteen go out to two hundred recipients, with
-refusals, recalls both ways, a failed delivery and letters on paper. What each task costs is counted and has its limit; at
-the end the book is whole and nothing is left to do."""
+"""A clerk works a whole day on the pages alone: forty documents come in and fifteen go out to two hundred recipients,
+with refusals, recalls both ways, a failed delivery and letters on paper. The cost of each task is counted and has its
+limit; at the end the book is whole and nothing is left to do."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Every page there is, as the persons of the demonstration reach it by links: whole for each of them, in the language
-asked for, lean, without a sideways scroll; none that no link leads to, and none that has nothing to show."""
+"""The persons of the demonstration reach every page by links: each page is whole for each of them, in the language asked
+for, lean, without a sideways scroll; a link leads to every page, and each has something to show."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The frame around every page, and what happens to what was typed: one line at the top, a menu that keeps its order, a page
-of the node where an address leads nowhere, and a form that outlives its session."""
+"""The frame around every page has one line at the top and a menu that keeps its order; an address that leads nowhere
+shows a page of the node, and a form outlives its session with all that was typed."""
 
 from __future__ import annotations
 

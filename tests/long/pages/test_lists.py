@@ -1,5 +1,5 @@
-"""The lists as people use them: filtered without a reload, kept as a view, ticked and done together; who sees few documents
-sees no others; news wait until they are asked for."""
+"""People filter the lists without a reload, keep a view, and tick and finish rows together; a person who sees few
+documents sees no others; news wait until they are asked for."""
 
 from __future__ import annotations
 

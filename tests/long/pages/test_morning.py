@@ -1,5 +1,6 @@
-"""A morning's mail at the list of incoming documents, without leaving it: forty letters, two doubtful, one to refuse; each
-is shown in the pane, none is taken in with others, no page changes. What it costs is counted; rows stay where they are."""
+"""A clerk works through a morning's mail at the list of incoming documents, without leaving it: forty letters, two
+doubtful, one to refuse. Each is shown in the pane, none is taken in with others, no page changes. The cost is counted;
+rows stay where they are."""
 
 from __future__ import annotations
 

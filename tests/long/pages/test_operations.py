@@ -1,5 +1,5 @@
-"""The node as its operator sees it: its health, parcels put aside, the line to the axis, notices, copies. An operator reads
-no document anywhere."""
+"""An operator sees the node's health, parcels put aside, the line to the axis, notices and copies, and reads no document
+anywhere."""
 
 from __future__ import annotations
 

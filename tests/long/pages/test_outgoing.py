@@ -1,5 +1,5 @@
-"""What people do with a document that was sent: read where it stands at each recipient, send it again, recall it, urge,
-print; what each role may not; and who was quicker."""
+"""People read where a sent document stands at each recipient, send it again, recall it, urge and print; no role does
+more than it may; and the pages show who was quicker."""
 
 from __future__ import annotations
 

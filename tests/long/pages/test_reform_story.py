@@ -1,6 +1,6 @@
-"""Two departments become one on a future day, decided on the pages by two people, with documents in flight. Every document
-ends at the successor, or is visibly refused with the successor named; an old reply still finds its document. One town on
-the embedded axis, stepped by hand, with its pages open."""
+"""Two departments become one on a future day, decided on the pages by two people, with documents in flight. Every
+document ends at the successor, or is visibly refused with the successor named; an old reply still finds its document.
+The test steps one town on the embedded axis by hand, with its pages open."""
 
 from __future__ import annotations
 

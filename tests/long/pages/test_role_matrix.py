@@ -1,5 +1,5 @@
-"""Who may do what on the pages: every route, every role, in the own agency and in another one, against the one table
-`roles.txt`. A route without a row fails, and so does a row without a route."""
+"""The one table `roles.txt` says who may do what on the pages: every route is tried with every role, in the own agency
+and in another one. A route without a row fails, and so does a row without a route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Webhooks on the pages: made, told of, sent again and removed, without scripts; what an endpoint answered is only text."""
+"""Webhooks are made, announced, sent again and removed on the pages, without scripts; the answer of an endpoint is only
+text."""
 
 from __future__ import annotations
 

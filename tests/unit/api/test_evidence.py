@@ -1,4 +1,4 @@
-"""Evidence packs for programs: streamed, for the agency's own documents, with their own scope."""
+"""Programs get evidence packs as streams, for the agency's own documents, with their own scope."""
 
 from __future__ import annotations
 

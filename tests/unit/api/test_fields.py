@@ -1,4 +1,4 @@
-"""`fields` of every call that reads: what was asked for comes as it always does, the rest is neither written nor sought."""
+"""Every call that reads takes `fields`: the fields asked for come as always, the rest is neither written nor sought."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Incoming documents for the agency's document system: leasing, files, statuses, quarantine."""
+"""The agency's document system leases incoming documents, reads their files, sets statuses and sees the quarantine."""
 
 from __future__ import annotations
 

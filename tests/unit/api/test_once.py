@@ -1,4 +1,4 @@
-"""A call that took longer than its key's marker lasts, and was repeated meanwhile."""
+"""A call takes longer than its key's marker lasts, and is repeated meanwhile."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The description is true: every route is in it, every example fits its schema. That every answer of the other tests
-fits too is asked in `tests.support.contract`."""
+"""The description is true: every route is in it, every example fits its schema. `tests.support.contract` checks that the
+answers of the other tests fit too."""
 
 from __future__ import annotations
 

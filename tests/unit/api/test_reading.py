@@ -1,4 +1,4 @@
-"""POST /messages:read: a signed PDF in, the fields of a form out, nothing kept."""
+"""POST /messages:read takes a signed PDF, answers with the fields of a form, and keeps nothing."""
 
 from __future__ import annotations
 

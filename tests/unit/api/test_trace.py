@@ -1,4 +1,4 @@
-"""The trace of a call: taken from its header or begun, kept with what it made, told of and passed on."""
+"""The trace of a call is taken from its header or begun, kept with what the call made, reported and passed on."""
 
 from __future__ import annotations
 

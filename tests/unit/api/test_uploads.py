@@ -1,4 +1,4 @@
-"""Large files over the API: in parts that stay, completed once, named by documents, and gone after a day."""
+"""Large files come over the API in parts that stay; they are completed once, named by documents, and gone after a day."""
 
 from __future__ import annotations
 

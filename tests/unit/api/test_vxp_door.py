@@ -1,4 +1,5 @@
-"""The compatibility door: who is let in, what a system may do and see, what is offered again, what hostile calls get."""
+"""The compatibility door: the tests check who is let in, what a system may do and see, which documents are offered
+again, and how hostile calls are answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of two sides that were measured in turns. The run itself needs an environment with the other program."""
+"""The report compares two sides that were measured in turns. The run itself needs an environment with the other program."""
 
 from __future__ import annotations
 

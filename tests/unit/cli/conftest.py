@@ -1,4 +1,5 @@
-"""A command line that tests can type at: words in, exit code and both outputs back, nothing left behind."""
+"""Provides a command line at which tests can type: words go in, the exit code and both outputs come back, nothing is
+left behind."""
 
 from __future__ import annotations
 

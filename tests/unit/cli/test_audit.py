@@ -1,4 +1,4 @@
-"""The sealed log as an operator and an examiner type it."""
+"""An operator and an examiner work with the sealed log at the command line."""
 
 from __future__ import annotations
 

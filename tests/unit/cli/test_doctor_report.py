@@ -1,4 +1,4 @@
-"""The report to attach when asking for help, of a node that works and of one that does not open."""
+"""`gateway doctor` writes a report to attach when asking for help: of a node that works, or of one that does not open."""
 
 from __future__ import annotations
 

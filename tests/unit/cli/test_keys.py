@@ -1,4 +1,5 @@
-"""`gateway keys` at its edges: a key of one kind never becomes one of the other, and the end of a key is its end."""
+"""`gateway keys` is tested at its edges: a key of one kind never becomes one of the other, and the end of a key is its
+end."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Manners that every command shares with common tools: `-`, pipes that end early, a quiet that is quiet, narrow
-windows, one shape of errors, nothing installed unasked."""
+"""Every command shares its manners with common tools: `-`, pipes that end early, a quiet that is quiet, narrow windows,
+one shape of errors, nothing installed unasked."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`gateway trust`: who vouches for certificates and how old their answers are, on a real node and a real responder; and
-what `gateway verify`, `doctor` and `status` say of it to people."""
+"""`gateway trust` shows who vouches for certificates and how old their answers are, on a real node and a real responder;
+`gateway verify`, `doctor` and `status` explain it to people."""
 
 from __future__ import annotations
 

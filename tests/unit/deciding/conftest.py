@@ -1,4 +1,5 @@
-"""A desk on a migrated database of each kind, with a clock the tests own, and a second look at the registry."""
+"""Provides a desk on a migrated database of each kind, with a clock that the tests own, and a second look at the
+registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Characters that a text of a document may not have, over all of Unicode."""
+"""A text of a document may not have certain characters; the tests go over all of Unicode."""
 
 from __future__ import annotations
 

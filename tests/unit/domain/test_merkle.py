@@ -1,4 +1,4 @@
-"""The tree over the log, held against a second implementation that follows the recursive words of RFC 6962 one by one."""
+"""The tree over the log is held against a second implementation that follows the recursive words of RFC 6962 one by one."""
 
 from __future__ import annotations
 

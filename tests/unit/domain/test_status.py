@@ -1,4 +1,5 @@
-"""Facts to state: the tables of interfaces.md 1.1 to 1.3 and the examples of rules.md 17, in any order and any number."""
+"""Facts make a state: the tests follow the tables of interfaces.md 1.1 to 1.3 and the examples of rules.md 17, in any
+order and any number."""
 
 from __future__ import annotations
 

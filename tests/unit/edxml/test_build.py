@@ -1,5 +1,5 @@
-"""The writer of native envelopes (W1-W8): canonical by itself, taken by every verifier, the identity through the reader,
-and a refusal for whatever the wire cannot carry."""
+"""The writer of native envelopes (W1-W8) is canonical by itself, is accepted by every verifier, is the identity through
+the reader, and refuses whatever the wire cannot carry."""
 
 from __future__ import annotations
 

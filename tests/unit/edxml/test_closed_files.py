@@ -1,5 +1,5 @@
-"""Large files on the fast path: proved with the envelope and left closed, opened once afterwards; and text of base64 that
-the parser is not shown is judged as if it had been."""
+"""Large files on the fast path are proved with the envelope and left closed, and opened once afterwards; text of base64
+that the parser does not see is judged as if it had."""
 
 from __future__ import annotations
 

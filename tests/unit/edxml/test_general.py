@@ -1,5 +1,5 @@
-"""The general path beyond the vectors of tests/hostile: what policy lets one named sender do (G3, G4, G7), and that
-the library is asked in the end (G6)."""
+"""The general path goes beyond the vectors of tests/hostile: policy lets one named sender do certain things (G3, G4,
+G7), and the library is asked in the end (G6)."""
 
 from __future__ import annotations
 

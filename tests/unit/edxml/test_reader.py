@@ -1,4 +1,4 @@
-"""The reader: strict where our own axis needs one meaning, liberal elsewhere, bounded always."""
+"""The reader is strict where our own axis needs one meaning, liberal elsewhere, bounded always."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Another Signature in a native envelope: the same content, packet id and receipt, in whatever pieces it is read (W9)."""
+"""Another Signature in a native envelope leaves the content, packet id and receipt the same, in whatever pieces the
+envelope is read (W9)."""
 
 from __future__ import annotations
 

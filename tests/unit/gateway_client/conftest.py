@@ -1,5 +1,5 @@
-"""A real node behind a real server, a line to it that breaks where a test wants, and another side that answers what it is
-told to. The client blocks, so a test calls it in a thread beside the node's loop."""
+"""Provides a real node behind a real server, a line to it that breaks where a test wants, and another side that answers
+as the test says. The client blocks, so a test calls it in a thread beside the node's loop."""
 
 from __future__ import annotations
 

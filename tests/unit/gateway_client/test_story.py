@@ -1,4 +1,4 @@
-"""A document system with the client against a real node, over a line that breaks: send, take, answer, follow."""
+"""A document system with the client sends, takes, answers and follows at a real node, over a line that breaks."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Ready is what it says: a disk without room, a database that is gone, an old schema and a process that goes make a node
-unready with one word each, and it is ready again by itself. An axis that is down does not stop intake."""
+"""A node is ready only when it can work: a disk without room, a database that is gone, an old schema and a process that
+goes make it unready with one word each, and it is ready again by itself. An axis that is down does not stop intake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gateway verify` on PDFs: of one alone, and of those in an envelope, offline."""
+"""`gateway verify` checks PDFs, one alone and those in an envelope, offline."""
 
 from __future__ import annotations
 

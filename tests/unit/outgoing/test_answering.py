@@ -1,4 +1,5 @@
-"""A reply that reached who asked ends the wait for it; one that did not, or only another recipient, does not."""
+"""A reply that reached the agency which asked ends the wait for it; a reply that did not, or reached only another
+recipient, does not."""
 
 from __future__ import annotations
 

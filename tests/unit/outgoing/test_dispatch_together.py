@@ -1,4 +1,4 @@
-"""Rows that go in one pass: each ends as it would alone, whatever became of its neighbours."""
+"""Rows that go in one pass each end as they would alone, whatever became of their neighbours."""
 
 from __future__ import annotations
 

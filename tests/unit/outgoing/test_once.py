@@ -1,4 +1,4 @@
-"""A caller that repeats itself (interfaces 3.3): the idempotency key, `external_id`, and both at once."""
+"""A caller repeats itself (interfaces 3.3) with the idempotency key, with `external_id`, and with both at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of tries of a webhook, and which addresses of machines one may be sent to."""
+"""A webhook is tried again by a plan, and may be sent to certain addresses of machines only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Binding certificates to codes: two people, one key for one code at a time, four at most."""
+"""Certificates are bound to codes by two people: one key for one code at a time, four at most."""
 
 from __future__ import annotations
 

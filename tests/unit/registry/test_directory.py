@@ -1,4 +1,4 @@
-"""Answers of the directory for codes and names at a date."""
+"""The directory answers for codes and names at a date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units that share a commit: each stands or falls alone, and an answer means that the disk has it (G1)."""
+"""Units that share a commit stand or fall alone, and an answer means that the disk has them (G1)."""
 
 from __future__ import annotations
 

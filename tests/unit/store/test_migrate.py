@@ -1,4 +1,4 @@
-"""Migrations: forward only, expand by itself and contract when asked; the result is what the tables say."""
+"""Migrations go forward only, expand by themselves and contract when asked; the result is what the tables say."""
 
 from __future__ import annotations
 

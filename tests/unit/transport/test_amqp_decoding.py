@@ -1,5 +1,5 @@
-"""Whatever stands in the properties of a message is read: valid values as the library reads them, all others without an
-error that would end the line."""
+"""Every property of a message is read: valid values as the library reads them, all others without an error that would
+end the line."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Promises of a plan from any state of the broker: it ends as the registry says, and no code that is hosted before and
-after is ever out of reach on the way."""
+"""A plan keeps its promises from any state of the broker: it ends as the registry says, and no code that is hosted
+before and after is ever out of reach on the way."""
 
 from __future__ import annotations
 

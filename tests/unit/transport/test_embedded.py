@@ -1,4 +1,4 @@
-"""The embedded axis beyond the contract: its files, its dead list, its failures, its wake-ups."""
+"""The embedded axis is tested beyond the contract: its files, its dead list, its failures, its wake-ups."""
 
 from __future__ import annotations
 

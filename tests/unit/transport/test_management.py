@@ -1,4 +1,4 @@
-"""The administrator's way into a broker that fails now and then: what is right a moment later is asked again."""
+"""The administrator's way into a broker fails now and then: a request that is right a moment later is made again."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Asking authorities over real HTTP: only configured addresses, within limits, and only answers that hold (threats 45,
-46)."""
+"""Authorities are asked over real HTTP: only configured addresses, within limits, and only answers that hold (threats
+45, 46)."""
 
 from __future__ import annotations
 

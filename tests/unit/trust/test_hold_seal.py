@@ -1,4 +1,4 @@
-"""Content sealed for one key: any size comes back byte for byte, and no changed, cut, added or exchanged byte is given
+"""Content sealed for one key comes back byte for byte at any size, and no changed, cut, added or exchanged byte is given
 out."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The type of a file by its bytes (R10 to R12, threats 57 to 64): good files, lying files, and files made to harm."""
+"""The type of a file is found by its bytes (R10 to R12, threats 57 to 64): in good files, lying files, and files made to
+harm."""
 
 from __future__ import annotations
 

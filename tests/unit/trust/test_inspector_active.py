@@ -1,4 +1,4 @@
-"""Content of a file that runs, fetches or hides (threats 63, 64), and the text of a first page (R2)."""
+"""The inspector finds content of a file that runs, fetches or hides (threats 63, 64), and the text of a first page (R2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain PDFs, which patterns read: what is said of them is what the library says, and whatever could act is left to it."""
+"""Plain PDFs are read by patterns, which find the same as the library and leave to it whatever could act."""
 
 from __future__ import annotations
 

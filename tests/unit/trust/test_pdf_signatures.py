@@ -1,5 +1,5 @@
-"""Signatures inside PDFs, made with a test authority: who signed, whether it holds, and what it makes the document worth.
-Everything from the bytes to the verdict runs as in the node, only in this process."""
+"""Signatures inside PDFs, made with a test authority, show who signed, whether it holds, and what it makes the document
+worth. Everything from the bytes to the verdict runs as in the node, only in this process."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Every certificate of the demonstration infrastructure against the code that judges: what is said of each, at several
-times (threats 40 to 44). The certificates are made by `tools/pki`, right or wrong in one stated way."""
+"""The code judges every certificate of the demonstration infrastructure at several times (threats 40 to 44). The
+certificates are made by `tools/pki`, right or wrong in one stated way."""
 
 from __future__ import annotations
 

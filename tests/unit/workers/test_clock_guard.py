@@ -1,5 +1,5 @@
-"""A clock that is wrong: while it is far from the database server's nothing is claimed or sealed and the process is not
-ready; days that never were end no document and purge nothing."""
+"""A wrong clock does no harm: while it is far from the database server's nothing is claimed or sealed and the process is
+not ready; days that never were end no document and purge nothing."""
 
 from __future__ import annotations
 

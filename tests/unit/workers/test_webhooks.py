@@ -1,4 +1,4 @@
-"""Telling webhooks: everything that is wanted, in order, signed, at least once; and what becomes of endpoints that fail."""
+"""Webhooks get every event that they want, in order, signed, at least once; the tests also follow endpoints that fail."""
 
 from __future__ import annotations
 

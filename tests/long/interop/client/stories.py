@@ -1,6 +1,6 @@
-"""Two stories told with nothing but the client that openapi-python-client made of the node's description: a document from
-one document system to another, and a first afternoon with a robot of the sandbox. In: which story, the node's address,
-keys, papers, a folder. Out: JSON of what was seen, and the files that came."""
+"""Tells two stories with nothing but the client that openapi-python-client made of the node's description: a document
+goes from one document system to another, and an integrator spends a first afternoon with a robot of the sandbox. In:
+which story, the node's address, keys, papers, a folder. Out: JSON of what was seen, and the files that came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backing up and putting back as an operator types it, up to the two people who let a restored node work again."""
+"""An operator backs a node up and puts it back, up to the two people who let a restored node work again."""
 
 from __future__ import annotations
 

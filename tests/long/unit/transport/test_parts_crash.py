@@ -1,5 +1,5 @@
-"""The spool of parts is cut short before each of its file operations, as by a kill -9: what was acknowledged is there,
-what was not may come again, and every set ends whole once. And what is said to be kept has reached the disk."""
+"""The spool of parts is cut short before each of its file operations, as by a kill -9: acknowledged parts are there,
+others may come again, and every set ends whole once. Parts that the spool reports as kept have reached the disk."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Signatures of the agency on real PDFs: they hold in this program's library and in another's, stand where they should on
-any page, keep earlier signatures valid, and are refused with words where they cannot be made."""
+"""The agency's signatures on real PDFs hold in this program's library and in another's, stand where they should on any
+page, keep earlier signatures valid, and are refused with words where they cannot be made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Administration of accounts: posts, mailboxes, delegations, idle accounts, the yearly list, and reading."""
+"""Administrators manage accounts: posts, mailboxes, delegations, idle accounts, the yearly list, and reading."""
 
 from __future__ import annotations
 

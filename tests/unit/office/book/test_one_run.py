@@ -1,5 +1,5 @@
-"""Mode B over any order of acts: documents taken in, mail entered by hand, entries for last year, strokes, refusals, and
-crashes before or after the commit. In every year the run is 1, 2, 3, … and each line is there once."""
+"""Mode B keeps its run over any order of acts: documents taken in, mail entered by hand, entries for last year, strokes,
+refusals, and crashes before or after the commit. In every year the run is 1, 2, 3, … and each line is there once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The to-do list and the calendar at the command line, on a real node."""
+"""The to-do list and the calendar are shown at the command line, on a real node."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A to-do list over a real store, with certificates that a test names. The clock begins on a Friday at 08:00; the
-Tuesday after it, the 24th, is free."""
+"""Provides a to-do list over a real store, with certificates that a test names. The clock begins on a Friday at 08:00;
+the Tuesday after it, the 24th, is free."""
 
 from __future__ import annotations
 

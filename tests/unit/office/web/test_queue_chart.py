@@ -1,4 +1,5 @@
-"""The chart of waiting rows: queues together, the highest of each quarter of an hour, and its table by the hour."""
+"""The chart of waiting rows shows queues together and the highest of each quarter of an hour; its table goes by the
+hour."""
 
 from __future__ import annotations
 

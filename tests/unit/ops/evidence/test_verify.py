@@ -1,4 +1,4 @@
-"""The proofs of a pack, for each reader and time (E4, E5, R3, R4)."""
+"""The proofs of a pack are checked for each reader and time (E4, E5, R3, R4)."""
 
 from __future__ import annotations
 

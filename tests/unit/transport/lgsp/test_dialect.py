@@ -1,4 +1,4 @@
-"""Answers of a provincial service, in all its known forms, and in none of them."""
+"""The answers of a provincial service are tried in all their known forms, and in forms that are none of them."""
 
 from __future__ import annotations
 

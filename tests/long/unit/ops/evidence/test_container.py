@@ -1,4 +1,4 @@
-"""The file around a pack, byte by byte (E5)."""
+"""The file around a pack is checked byte by byte (E5)."""
 
 from __future__ import annotations
 
