@@ -1,4 +1,4 @@
-"""A story that is told once, cut off at some of its points, and told again in the folder that each crash leaves."""
+"""A story runs once, is cut off at some of its points, and runs again in the folder that each crash leaves."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Every point of the story, by `make crash`. Tells the story once in a process that stops itself before and after each
-call of each port; while it stands still, its folder is copied. A stopped process leaves on disk exactly what a killed
-one leaves, so each copy is a crash at that point. Points that leave the same bytes are one case. Then the story is told
-again in each copy, as after a restart, and what a crash could have torn is looked for."""
+"""Crashes the story at every point, by `make crash`. It tells the story once in a process that stops itself before and
+after each call of each port; while the process stands still, its folder is copied. A stopped process leaves on disk
+exactly what a killed one leaves, so each copy is a crash at that point. Points that leave the same bytes are one case.
+Then it tells the story again in each copy, as after a restart, and looks for what a crash could have torn."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REBUILT = "-shm"
 
 
 def main() -> int:
-    """Takes every point; 0 when nothing was torn anywhere."""
+    """Crash the story at every point; return 0 when nothing was torn anywhere."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gateway-crash-") as temporary:
         root = Path(temporary)
@@ -47,7 +47,8 @@ def main() -> int:
 
 
 def walk(root: Path) -> tuple[int, dict[str, Path]]:
-    """Tells the story step by step; how many points it has, and a copy of each different folder by its first point."""
+    """Tell the story step by step; return how many points it has, and a copy of each different folder by its first
+    point."""
     folder, cases, digests, points = root / "told", {}, set(), 0
     child = os.fork()
     if child == 0:
@@ -78,7 +79,7 @@ def digest_of(folder: Path) -> bytes:
 
 
 def recover(cases: dict[str, Path]) -> list[tuple[str, list[str]]]:
-    """The story again in each copy, on as many cores as there are; what was torn, by point."""
+    """Tell the story again in each copy, on as many cores as there are; return what was torn, by point."""
     waiting: SimpleQueue[tuple[str, Path]] = SimpleQueue()
     for case in cases.items():
         waiting.put(case)

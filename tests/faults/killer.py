@@ -64,7 +64,7 @@ class Counter:
 
 
 def stand_still(call: Call, when: str) -> None:
-    """Stops this process, every thread of it, until its parent lets it go on."""
+    """Stop this process with all its threads until its parent lets it go on."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -148,7 +148,7 @@ class LaterClock(SystemClock):
 
 
 async def tell(folder: Path, offset_s: float = 0.0, stop: Stop = lambda call, when: None) -> dict[str, Any]:
-    """The story in a staged folder; then what the folder holds."""
+    """Tell the story in a staged folder; return its calls, its result and what the folder holds."""
     counter = Counter(stop)
     clock = LaterClock(timedelta(seconds=offset_s))
     result = await story.once(folder, wrap=Killer(counter), clock=clock, envelopes=False)
@@ -162,7 +162,7 @@ async def tell(folder: Path, offset_s: float = 0.0, stop: Stop = lambda call, wh
 
 
 def torn(report: dict[str, Any]) -> list[str]:
-    """Everything that a crash tore, in words; nothing when the folder is as if there had been none."""
+    """List what a crash tore, in words; the list is empty when the folder is as if there had been no crash."""
     if report.get("error") is not None:
         return [f"the story broke: {report['error']}", report["trace"], *report["kept_out"]]
     wrong = [f"unexpected state: {state}" for state in report["wrong"]]
@@ -183,8 +183,8 @@ union all select agency_id, count(*), coalesce(max(agency_seq), 0) from event wh
 
 
 async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
-    """After the sweeper: blobs without an owner, files without a row and rows without their bytes, gaps in
-    mode B and in the numbers of events, statuses told twice."""
+    """Find what is wrong after the sweeper: blobs without an owner, files without a row and rows without their bytes,
+    gaps in mode B and in the numbers of events, statuses sent twice."""
     settings = stage.settings_for(folder)
     async with open_office(settings, clock=clock) as node:
         await node.blobs.sweep(clock.now() + timedelta(hours=25))
@@ -214,7 +214,7 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
 
 
 def kept_out(folder: Path) -> list[str]:
-    """Packets that came to no good end, with the reason that a clerk would read."""
+    """List the packets that came to no good end, with the reason that a clerk would read."""
     with closing(sqlite3.connect(folder / "gateway.db")) as rows:
         cursor = rows.execute(
             "select id, transport_packet_id, kind, received_at, state, code, reason from inbox where state <> 'done'"
@@ -223,7 +223,8 @@ def kept_out(folder: Path) -> list[str]:
 
 
 def serve() -> None:
-    """Everything is imported once, and the parent runs no event loop, so that each fork is clean."""
+    """Answer each line on stdin. Everything is imported once, and the parent runs no event loop, so that each fork is
+    clean."""
     for line in sys.stdin:
         question = json.loads(line)
         folder = Path(question["folder"])
@@ -237,8 +238,8 @@ def serve() -> None:
 
 
 def crashed(folder: Path, points: Set[Point], into: Path) -> dict[str, Any]:
-    """Tells the story and copies its folder at those points, each under the point's name; a point beyond the last call
-    is `missed`, and gets the folder as it was at the end. What the story found when it was over."""
+    """Tell the story and copy its folder at those points, each under the point's name; return what the story found when
+    it was over. A point beyond the last call is `missed`, and gets the folder as it was at the end."""
     reader, writer = os.pipe()
 
     def stop(call: Call, when: str) -> None:
@@ -271,7 +272,7 @@ def left_by(into: Path, call: int | str, when: str) -> Path:
 
 
 def copied(folder: Path, to: Path) -> Path:
-    """As whoever starts anew finds it: nobody reads the pipes of a process that is gone."""
+    """Copy the folder as a later process finds it: the pipes of a process that has ended have no reader."""
     return Path(shutil.copytree(folder, to, ignore=shutil.ignore_patterns("*-bells")))
 
 
@@ -281,7 +282,7 @@ def _tell_in_child(folder: Path, offset_s: float) -> dict[str, Any]:
 
 
 def _forked(folder: Path, offset_s: float, stop: Stop) -> int:
-    """A process that tells the story and leaves what it found beside the folder."""
+    """Start a process that tells the story and writes its report beside the folder; return its process id."""
     child = os.fork()
     if child == 0:
         try:
@@ -308,7 +309,7 @@ def _report_path(folder: Path) -> Path:
 
 
 async def set_up(folder: Path) -> None:
-    """A staged folder that each point gets a copy of."""
+    """Lay out the staged folder that is copied for each point."""
     await stage_in(folder, SystemClock())
 
 

@@ -1,5 +1,6 @@
-"""The sealed hold, cut short at every call of every port: a person reads all of the document or nothing, and once the node
-is up again it is sealed, or as it was. A process that stands still leaves the very files that a killed one leaves."""
+"""The sealed hold is cut short at every call of every port: a person reads all of the document or nothing, and once the
+node is up again the document is sealed, or as before. A process that stands still leaves the very files that a killed
+one leaves."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ Act = Callable[[Town], Awaitable[object]]
 
 
 def clock_after(hours: int) -> ManualClock:
-    """Each opening has an hour of its own, so that no id is made twice."""
+    """Return a clock that starts so many hours later: each opening has an hour of its own, so that no id is made twice."""
     return ManualClock(START + timedelta(hours=hours))
 
 
@@ -58,7 +59,7 @@ async def before_lifting(folder: Path) -> None:
 
 
 def crashes(folder: Path, act: Act, copies: Path) -> Iterator[Path]:
-    """A copy of the folder for each different way in which a crash leaves it."""
+    """Yield a copy of the folder for each different state in which a crash leaves it."""
     digests: set[bytes] = set()
     child = os.fork()
     if child == 0:
@@ -86,7 +87,8 @@ async def _acted(folder: Path, act: Act) -> None:
 
 
 async def recovered(folder: Path, sealed_after: bool) -> bool:
-    """What a person and the disk see before and after the node has found its feet; whether it is sealed then."""
+    """Settle the holds of a crashed node, which changes nothing that a person can read; return whether the document is
+    sealed."""
     async with opened(folder, clock_after(3), change=with_recipient) as town:
         was_readable = await readable(town)
         await holding.settle_all(town.node.hold)
@@ -102,7 +104,7 @@ async def recovered(folder: Path, sealed_after: bool) -> bool:
 
 
 async def readable(town: Town) -> bool:
-    """All of it, byte for byte, or nothing."""
+    """Tell whether a person can read all of the document, byte for byte, or nothing."""
     (document,) = await town.incoming()
     try:
         assert await town.read(document) == SECRET

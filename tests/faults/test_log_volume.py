@@ -35,7 +35,7 @@ async def axis_away(town: Town) -> None:
 
 
 async def as_it_is(town: Town) -> None:
-    """The settings alone make the fault."""
+    """Change nothing: the settings alone make the fault."""
 
 
 # By name: what breaks, other settings, and the code of the cause.

@@ -17,7 +17,7 @@ CONTENT = "ab" * 32
 
 
 def complete_run() -> tuple[Ledger, Holdings, Holdings]:
-    """Two documents of Z91 to Z92, both taken in and numbered 1 and 2."""
+    """Make a run of two documents of Z91 to Z92, both taken in and numbered 1 and 2."""
     ledger = Ledger()
     for n in (1, 2):
         ledger.accepted(

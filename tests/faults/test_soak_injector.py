@@ -1,4 +1,4 @@
-"""The injector strikes as often as it is told, each kind before any again, and never one thing in two ways at once."""
+"""The injector strikes as often as planned, each kind before any again, and never one thing in two ways at once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""One call of a port breaks for days, with an error that nobody foresaw: whatever waits has its reason or its loop tells of
-it, and everything ends once the call works again. `tests/long/faults/test_unforeseen_calls.py` tries all calls."""
+"""One call of a port breaks for days, with an error that was not foreseen: whatever waits has its reason or its loop
+reports it, and everything ends once the call works again. `tests/long/faults/test_unforeseen_calls.py` tries all calls."""
 
 from __future__ import annotations
 

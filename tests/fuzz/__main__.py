@@ -1,4 +1,4 @@
-"""Fuzzes every target, each in a process of its own, and prints what came of it. In: seconds for each, the seed, names of
+"""Fuzzes every target, each in a process of its own, and prints the results. In: seconds for each, the seed, names of
 targets to run alone. Out: a table on stdout; findings in the folder named; exit 1 when there is any."""
 
 from __future__ import annotations

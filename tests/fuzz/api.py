@@ -27,7 +27,7 @@ class Outcome:
 
 
 async def call_all(door: api.Door, folder: Path, examples: int, seed: int, phases: str) -> Outcome:
-    """Every operation that the node describes, with a good key."""
+    """Call every operation that the node describes, with a good key."""
     key = await door.key(api.DEPARTMENT)
     config = folder / "schemathesis.toml"
     # Which fields an answer has when some are chosen is in no schema; tests/unit/api/test_fields.py asks that.

@@ -1,5 +1,5 @@
-"""Envelopes on both paths. `envelope`: anybody's bytes; `owner`: the same, signed anew by the owner of the key, so that
-what the paths say of unusual files is compared and not only that the digest is wrong."""
+"""Fuzzes envelopes on both paths. `envelope` takes the bytes of a stranger; `owner` signs the same anew as the owner of
+the key, so that the paths are compared on unusual files, and not only on a wrong digest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GOOD = frozenset(_natives())
 
 
 def anybody(data: bytes) -> None:
-    """Without a key nobody makes a second file that passes as native, and no other body passes at all."""
+    """Check that without a key no second file passes as native, and no other body at all."""
     fast, slow = forge.agreed(data, _BOUND)
     assert fast is None or data in _GOOD, "a second file passes the fast path"
     assert slow is None or slow.body_digest in _DIGESTS, "a body that nobody signed passes"
@@ -46,7 +46,7 @@ _DIGESTS = frozenset(map(_digest, _GOOD))
 
 
 def owner(data: bytes) -> None:
-    """Check that without the key no second file passes as native, and no other body at all."""
+    """Sign the body anew as the owner of the key, and check that both paths agree about it."""
     if _END not in data:
         return
     head, tail = data.split(_END, 1)

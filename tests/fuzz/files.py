@@ -1,5 +1,6 @@
-"""What a file is, by its bytes: archives and office files (`archive`), PDFs (`pdf`). The inspector never raises, keeps its
-limits, and calls an archive sound only where another reader of ZIP files finds the same in it."""
+"""Fuzzes the inspector, which finds the kind of a file by its bytes: archives and office files (`archive`), PDFs
+(`pdf`). The inspector never raises, keeps its limits, and calls an archive sound only where another reader of ZIP files
+finds the same in it."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ _PLACE = Path(tempfile.gettempdir()) / f"gateway-fuzz-{os.getpid()}"
 
 
 def _inspected(data: bytes, name: str) -> FileFacts:
-    """What the inspector says of a file with these bytes; of one that lies in memory where there is such a place."""
+    """Return the facts that the inspector finds in a file with these bytes, which lies in memory where it can."""
     memory = Path("/dev/shm")  # noqa: S108 - only where the bytes lie is meant; the name is this process's own
     path = (memory if memory.is_dir() else _PLACE.parent) / _PLACE.name
     path.write_bytes(data)
@@ -40,7 +41,7 @@ def _inspected(data: bytes, name: str) -> FileFacts:
 
 
 def archive(data: bytes) -> None:
-    """The first byte chooses the name."""
+    """Inspect the bytes under a name that the first byte chooses; compare sound archives with another reader's result."""
     name, raw = _NAMES[data[0] % len(_NAMES)] if data else "a", data[1:]
     facts = _inspected(raw, name)
     if facts.found_type == "zip" and facts.broken is None and not facts.encrypted and facts.nested_depth == 1:
@@ -48,7 +49,7 @@ def archive(data: bytes) -> None:
 
 
 def _like_another_reader(raw: bytes, facts: FileFacts) -> None:
-    """Python's own reader unpacks the same members without a complaint."""
+    """Check that Python's own reader unpacks the same members without a complaint."""
     with zipfile.ZipFile(io.BytesIO(raw)) as opened:
         assert opened.testzip() is None
         members = [m for m in opened.infolist() if not m.filename.endswith("/")]

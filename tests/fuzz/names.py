@@ -1,5 +1,5 @@
-"""Names that others chose: of files, and agency codes. A clean name stays clean and can be a file's name anywhere; a code
-that is read is printed as it was read."""
+"""Fuzzes names that others chose: of files, and agency codes. A clean name stays clean and can be a file's name
+anywhere; a code that is read is printed in the form that was read."""
 
 from __future__ import annotations
 

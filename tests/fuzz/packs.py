@@ -1,6 +1,6 @@
-"""Evidence packs that anybody may have changed. `evidence`: the bytes of the file; only the very bytes that were made are
-ever valid (E5). `member`: a stranger puts another member into a pack and signs a manifest that fits, so that what reads
-the members is reached. Each check ends with a report."""
+"""Fuzzes evidence packs that a stranger may have changed. `evidence` changes the bytes of the file; only the very bytes
+that were made are ever valid (E5). `member` puts another member into a pack and signs a manifest that fits, so that the
+readers of the members are reached. Each check ends with a report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def _good() -> frozenset[bytes]:
 
 
 def pack(data: bytes) -> None:
-    """The container is read first, which takes no keys; only what passes it is checked in full."""
+    """Read a pack's container, which takes no keys, and check only packs that pass in full; none but the made packs is
+    valid."""
     path = _place()
     path.write_bytes(data)
     try:

@@ -1,5 +1,5 @@
-"""Signatures inside PDFs: whatever the bytes are, facts come out and a verdict is made of them, and no signature that
-covers the whole file holds over other bytes than were signed. Runs what the reading process runs, in this one."""
+"""Fuzzes signatures inside PDFs: whatever the bytes are, facts come out and a verdict is made of them, and no signature
+that covers the whole file holds over other bytes than were signed. It runs the code of the reading process in this one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def signature(data: bytes) -> None:
 
 
 def _bare(data: bytes) -> bytes:
-    """Without the hexadecimal digits of signatures, which no signature covers: another spelling of them is no forgery."""
+    """Remove the hexadecimal digits of signatures, which no signature covers: another spelling of them is no forgery."""
     begin, end = data.rfind(b"/Contents <"), data.rfind(b">", 0, data.rfind(b"/ByteRange") + 1 or None)
     return data[:begin] + data[end:] if 0 <= begin < end else data
 

@@ -1,4 +1,4 @@
-"""A target with a fault in it, to see that the runner tells of one. It is none of those that are run."""
+"""Provides a target with a fault in it, to see that the runner reports one. It is none of those that are run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Answers of authorities that anybody may hand us: lists and OCSP answers (`revocation`), timestamps (`timestamp`). An
-answer that was changed says nothing, or what it said before."""
+"""Fuzzes answers of authorities, which a stranger may hand to us: lists and OCSP answers (`revocation`), timestamps
+(`timestamp`). An answer that was changed says nothing, or what it said before."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Reading what the wild sends: any dialect, whole or in pieces, inside a JSON string, with base64 inside. What is read
-does not depend on how the bytes were cut, and only our own refusals come out."""
+"""Fuzzes the reading of envelopes from elsewhere: any dialect, whole or in pieces, inside a JSON string, with base64
+inside. The meaning does not depend on how the bytes were cut, and only our own refusals come out."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _explain(pieces: Sequence[bytes]) -> dict[str, Any]:
 
 
 def aloud(data: bytes) -> None:
-    """What is said of a file is the same however it is cut, can be sent as JSON, and shows no control characters. Of two
-    faults the cut may decide which is met first."""
+    """Check that the explanation of a file is the same however the file is cut, can be sent as JSON, and shows no
+    control characters. Of two faults the cut may decide which is met first."""
     explained, cut = _explain([data]), _explain(_cut(data, 13))
     assert explained == cut or ("refused" in explained and "refused" in cut), (
         "another piece size, another meaning"
@@ -60,7 +60,7 @@ def _meaning(data: bytes) -> object:
 
 
 def wrapped(data: bytes) -> None:
-    """A file inside one JSON string means what it means outside of it."""
+    """Check that a file inside one JSON string means what it means outside of it."""
     _meaning(data)
     try:
         text = data.decode()
@@ -81,7 +81,7 @@ def _decoded(name: str, pieces: Sequence[str]) -> Decoded:
 
 
 def encoded(data: bytes) -> None:
-    """Base64 text is decoded alike in any pieces, strictly, and comes out again as the file that was told."""
+    """Check that base64 text is decoded strictly and alike in any pieces, and that streaming it gives the file reported."""
     name, text = _NAMES[data[0] % len(_NAMES)] if data else "", data[1:].decode("utf-8", "replace")
     decoded = _decoded(name, [text])
     cut = _decoded(name, [text[at : at + 5] for at in range(0, len(text), 5)])
@@ -102,7 +102,8 @@ def _streams_back(text: str, decoded: Decoded) -> None:
 
 
 def _comes_back(name: str, data: bytes) -> None:
-    """Whatever we write is read as the same file. A ZIP under the name of another kind is opened: a wrapper, as told."""
+    """Check that whatever we write is read as the same file. A ZIP under the name of another kind is left out, because
+    it is opened as a wrapper."""
     if data.startswith(b"PK"):
         return
     entry = f"{envelopes.uuid_of(1)}.{attachment.extension(name) or 'unk'}"

@@ -39,7 +39,7 @@ class Outcome:
 
 
 def run(name: str, seconds: int, seed: int, findings: Path, *, runs: int = -1) -> Outcome:
-    """Fuzzes for so long, or until so many inputs were tried. Findings are written into the folder as `NAME-crash-…`,
+    """Fuzz for so long, or until so many inputs were tried. Findings are written into the folder as `NAME-crash-…`,
     `NAME-timeout-…` or `NAME-oom-…`."""
     findings.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as begin:
@@ -84,7 +84,7 @@ def _run_target(name: str, begin: str, seconds: int, seed: int, findings: Path, 
 
 
 def table(outcomes: list[Outcome]) -> Iterator[str]:
-    """Lines for a person."""
+    """Yield the lines of a table for people."""
     yield f"{'target':<12}{'executions':>12}{'per s':>8}{'coverage':>16}{'peak MB':>9}  findings"
     for outcome in outcomes:
         covered = f"{outcome.covered_first} -> {outcome.covered_last}"

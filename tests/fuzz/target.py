@@ -1,5 +1,5 @@
-"""What is fuzzed: a name, good inputs to begin with, and a function that takes any bytes and asserts what must be true of
-them. A function that returns has found nothing; an error of ours that is expected is caught inside it."""
+"""A target of fuzzing has a name, good inputs to begin with, and a function that takes any bytes and asserts what must
+be true of them. A function that returns has found nothing; an error of ours that is expected is caught inside it."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Target:
 
 
 def load(name: str) -> Target:
-    """The target of that name."""
+    """Return the target of that name."""
     module = import_module(f"tests.fuzz.{MODULES.get(name, name)}")
     chosen: Target = next(t for t in module.TARGETS if t.name == name)
     return chosen
 
 
 def kept_inputs(name: str) -> list[Path]:
-    """The inputs of this target that lie in the tree."""
+    """List the inputs of this target that lie in the tree."""
     return sorted(path for path in (CORPUS / name).glob("*") if path.is_file())

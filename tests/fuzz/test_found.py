@@ -1,4 +1,4 @@
-"""What fuzzing found, told in words: each was an exception of a library, or two answers to one question."""
+"""These inputs were found by fuzzing: each led to an exception of a library, or to two answers to one question."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VERSION_3, _VERSION_123 = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x7a"
 
 
 def of_no_version(der: bytes) -> bytes:
-    """The certificate with a version that there is not: the library has an error of its own for that, no ValueError."""
+    """Give the certificate a version that does not exist; for that the library has an error of its own, no ValueError."""
     assert der.count(_VERSION_3) == 1
     return der.replace(_VERSION_3, _VERSION_123)
 
@@ -45,7 +45,7 @@ def test_an_envelope_with_a_certificate_of_no_known_version_is_explained() -> No
 
 
 def of_no_name(der: bytes) -> bytes:
-    """The certificate with a name of a kind that the library reads only when asked, to raise a TypeError then."""
+    """Give the certificate a name of a kind that the library reads only on demand, and then raises a TypeError."""
     name = b"\x06\x03\x55\x04\x03\x0c"
     assert name in der
     return der.replace(name, name[:-1] + b"\x03")

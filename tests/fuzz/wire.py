@@ -1,5 +1,5 @@
-"""What stands on a message of the broker beside its bytes: the table of headers as it comes over the wire, the label of
-a parcel, the label of a part. Whatever is there is read or refused with a reason that is short enough to show."""
+"""Fuzzes the parts of a broker's message beside its bytes: the table of headers as it comes over the wire, the label of
+a parcel, the label of a part. Each is read, or refused with a reason that is short enough to show."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HEX = "ab" * 32
 
 @dataclass(frozen=True, kw_only=True)
 class _Message:
-    """What of a message the labels look at. The broker library builds its own from a connection only."""
+    """Parts of a message that the labels look at. The broker library builds its own from a connection only."""
 
     headers: Mapping[str, Any]
     body: bytes
@@ -40,7 +40,7 @@ class _Message:
 
 
 def wire(data: bytes) -> None:
-    """The first bytes are short texts, the rest is the table."""
+    """Read four short texts and a table of headers from the bytes, and the labels of a parcel and of a part from those."""
     words, at = [], 0
     for _ in range(4):
         used, word = connection.read_short_text(data[at:])

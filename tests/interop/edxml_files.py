@@ -1,4 +1,4 @@
-"""Files of the national standard as a document system writes them, from its specification alone: no line is the
+"""Writes files of the national standard as a document system does, from its specification alone: no line is the
 gateway's."""
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def document(
     packed: bool = True,
     traced: str = "09:15:00",
 ) -> bytes:
-    """`files` by name, each zipped as the standard has it. `about`, `reason`, `more`: of the business operation."""
+    """Build a document with these files, each zipped as the standard has it. `about`, `reason` and `more` belong to the
+    business operation."""
     document_id = f"<edXML:DocumentId>{escape(about)}</edXML:DocumentId>" if about else ""
     why = f"<edXML:BussinessDocReason>{escape(reason)}</edXML:BussinessDocReason>" if reason else ""
     ids = [f"cid:{uuid.uuid4()}" for _ in files]
@@ -99,7 +100,7 @@ def status(
     at: str = "",
     why: str = "",
 ) -> bytes:
-    """About a document that `to` sent."""
+    """Build a status about a document that `to` sent."""
     return (
         f"{_ROOT}{_ENVELOPE}<edXML:MessageHeader>{_agency('From', sender)}"
         f"<edXML:ResponseFor><edXML:OrganId>{escape(to)}</edXML:OrganId>"

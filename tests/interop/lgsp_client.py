@@ -1,5 +1,5 @@
-"""A client of a provincial service, written from its specification alone with the standard library: no line of it is the
-gateway's. It signs in once, and again when it is told that its token is none."""
+"""Provides a client of a provincial service, written from its specification alone with the standard library: no line of
+it is the gateway's. It signs in once, and again when its token is refused."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Every call of a provincial service, by a client that shares no code with us, against the simulator as it is started from
-the command line. What it kept is there again after it was killed, and its tokens are not."""
+"""A client that shares no code with us makes every call of a provincial service against the simulator, which is started
+from the command line. After a kill the simulator still has its documents, and its tokens are gone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def days() -> tuple[str, str]:
 
 
 def text_of(answer: dict[str, Any]) -> bytes:
-    """The text, or base64 of it: clients take both."""
+    """Return the envelope inside an answer, which is plain text or base64: clients take both."""
     inside = str(answer["data"]["edxml"])
     return inside.encode() if inside.lstrip("\ufeff \n").startswith("<") else base64.b64decode(inside)
 

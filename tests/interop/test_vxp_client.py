@@ -1,5 +1,5 @@
-"""Every call of the national axis, by a client that shares no code with us, against the simulator as it is started from the
-command line. What it kept is there again after it was killed."""
+"""A client that shares no code with us makes every call of the national axis against the simulator, which is started
+from the command line. After a kill the simulator still has its documents."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Every call of the national axis, by a client and with files that share no code with us, against the compatibility door of
-a real node: what it sends leaves, what is for it arrives, and what became of it comes back."""
+"""A client and files that share no code with us make every call of the national axis against the compatibility door of a
+real node: documents leave and arrive, and their outcome comes back."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ NOTICE = "Sai thể thức (Thông báo thu hồi số 7/TB-STN; người phê d
 
 
 async def in_mail(door: VxpDoor, business: str) -> Answer:
-    """The item of that kind in the receiver's mail."""
+    """Read the item of that kind in the receiver's mail."""
     listed = (await door.api.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
     (line,) = [row for row in listed if row["business"] == business]
     return await door.api.ask("GET", f"/inbox/{line['id']}", agency=PROVINCE)
@@ -363,7 +363,7 @@ async def test_a_recall_without_a_notice_or_approved_by_the_signer_alone_is_refu
 
 
 async def rename(door: VxpDoor, code: str, name: str) -> None:
-    """A day later."""
+    """Give the agency another name by an import, a day later."""
     door.api.clock.advance(24 * 3600)
     directory = door.node.directory
     plan = await directory.plan_import(f"code,name\n{code},{name}\n".encode())
@@ -477,7 +477,7 @@ async def test_a_sent_document_is_asked_back_and_the_answer_comes(door: VxpDoor)
 
 
 async def test_a_lead_file_of_another_document_goes_out_and_stays_marked(door: VxpDoor) -> None:
-    """Nobody sits behind a document system to be asked."""
+    """A document system has no person who could be asked."""
     other = [("a.pdf", first_pages.printed("16", subject=first_pages.OTHER))]
 
     sent = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], other))

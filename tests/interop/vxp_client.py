@@ -1,5 +1,5 @@
-"""A client of the national axis, written from its specification alone with the standard library: no line of it is the
-gateway's. Parameters stick, as in that axis's own library, and the time stamp is made once."""
+"""Provides a client of the national axis, written from its specification alone with the standard library: no line of it
+is the gateway's. Parameters stick, as in that axis's own library, and the time stamp is made once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes straight into the socket of a real node: no client of ours tidies them up."""
+"""Sends bytes straight into the socket of a real node, so that no client of ours tidies them up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No secret reaches a log: what the run's own watch hears, and what the log's lines are made of."""
+"""No secret reaches a log: the tests check what the run's own watch hears, and what the log's lines are made of."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.leaks import WATCH, Watch
 
 @pytest.fixture
 def watch() -> Watch:
-    """A watch of its own, so that what these tests write fails no run."""
+    """Return a watch of its own, so that what these tests write fails no run."""
     return Watch()
 
 
@@ -26,7 +26,7 @@ def record(say: str, **extra: object) -> logging.LogRecord:
 
 
 def test_a_secret_in_the_log_is_heard_and_not_shown_again(watch: Watch) -> None:
-    """What is masked, or no secret, passes."""
+    """Words that are masked, or are no secret, pass."""
     watch.remember("correct horse")
     for line in (
         "the password is correct horse",

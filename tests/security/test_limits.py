@@ -1,4 +1,5 @@
-"""Whoever calls too often, guesses keys, drips or holds connections is held back; nobody else is (threats.md 86, 87)."""
+"""Callers that call too often, guess keys, drip or hold connections are held back, and no others are (threats.md 86,
+87)."""
 
 from __future__ import annotations
 
@@ -82,8 +83,8 @@ async def status_from(door: api.Door, address: str) -> int:
 async def test_threat_087_one_address_may_call_as_often_as_four_keys_and_nobody_chooses_his(
     blank_node: Path, tmp_path: Path
 ) -> None:
-    """Who is no proxy of ours is not believed; all of an IPv6 network is one caller, and so is an IPv4 address however it
-    is written."""
+    """A caller that is no proxy of ours is not believed; all of an IPv6 network is one caller, and so is an IPv4 address
+    in any form."""
     async with api.opened(blank_node, tmp_path / "node", SLOW) as door:
         answers = [(await door.ask("GET", "/healthz", key=None)).status for _ in range(13)]
         assert answers == [200] * 12 + [429]

@@ -1,5 +1,5 @@
-"""Requests that two readers may take for different ones (threats.md 86), as raw bytes into the node's own door: each is
-refused and the connection closed, so that nothing behind it is ever read as a request of its own."""
+"""Requests that two readers may take for different ones (threats.md 86) go as raw bytes into the node's own door: each
+is refused and the connection closed, so that nothing behind it is ever read as a request of its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ REFUSED = {
 
 
 def statuses(answer: bytes) -> list[bytes]:
-    """The status of each answer on the connection."""
+    """Return the status of each answer on the connection."""
     return re.findall(rb"HTTP/\d\.\d (\d{3}) ", answer)
 
 

@@ -1,2 +1,2 @@
-"""The real RabbitMQ and PostgreSQL that tests and the soak run against: private servers in a folder of their own, on free
-ports of the loopback, stopped by whoever started them."""
+"""Runs the real RabbitMQ and PostgreSQL that tests and the soak use: private servers in a folder of their own, on free
+ports of the loopback, stopped by the process that started them."""

@@ -1,5 +1,5 @@
-"""`python -m tests.services COMMAND...`: brings up what the tests need, runs the command with the addresses in its
-environment, and stops what it brought up. A service whose address is in the environment already is used as it is; one
+"""`python -m tests.services COMMAND...` brings up what the tests need, runs the command with the addresses in its
+environment, and stops what it brought up. A service whose address is in the environment already is used from there; one
 that is not installed is installed where that is allowed, and otherwise left out: tests say then what they missed."""
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def main(command: list[str]) -> int:
 
 
 def _services(stack: ExitStack) -> dict[str, str]:
-    """The environment with the addresses of all that is up; what was started here stops with the stack."""
+    """Start what is missing and return the environment with the addresses of all services; what was started stops with
+    the stack."""
     env = dict(os.environ)
     missing = [
         name

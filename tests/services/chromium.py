@@ -1,4 +1,5 @@
-"""Debian's Chromium, which the tests of the pages drive. It is no server: whoever needs a browser starts one."""
+"""Finds Debian's Chromium, which the tests of the pages drive. It is no server: each test that needs a browser starts
+one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A private ClamAV daemon that knows one signature, the test string that every scanner knows. In: a folder. Out: a `Clamd`
-that can be stopped, started again, and told to hang. It needs no network and is up in a fraction of a second."""
+"""Runs a private ClamAV daemon that knows one signature, the test string that every scanner knows. In: a folder. Out: a
+`Clamd` that can be stopped, started again, and made to hang. It needs no network and is up in a fraction of a second."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Clamd:
         self.socket.unlink(missing_ok=True)
 
     def hang(self) -> None:
-        """It takes connections and says nothing."""
+        """Stop the daemon so that it takes connections and says nothing."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:

@@ -13,7 +13,7 @@ def may_install() -> bool:
 
 
 def install(packages: Sequence[str]) -> None:
-    """CalledProcessError, with what apt said on the terminal, when it cannot."""
+    """Install packages; raise CalledProcessError when apt cannot, which explains itself on the terminal."""
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
         subprocess.run(

@@ -1,5 +1,5 @@
-"""Where the files of a test run lie: in memory where the machine has room for them. Hundreds of databases are made and
-dropped in a run, and a disk's file system is twenty times slower at that. In: nothing. Out: a folder, or None."""
+"""Chooses where the files of a test run lie: in memory where the machine has room for them. Hundreds of databases are
+made and dropped in a run, and a disk's file system is twenty times slower at that. In: nothing. Out: a folder, or None."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOM = 6 * _GIB
 
 
 def folder() -> Path | None:
-    """The file system in memory, where it and the machine's memory have room."""
+    """Return the file system in memory, where it and the machine's memory have room."""
     if not _SHARED.is_dir() or not os.access(_SHARED, os.W_OK | os.X_OK):
         return None
     stats = os.statvfs(_SHARED)
@@ -24,7 +24,7 @@ def folder() -> Path | None:
 
 
 def _available() -> int:
-    """Bytes that programs may still take."""
+    """Return the bytes of memory that programs may still take."""
     try:
         text = Path("/proc/meminfo").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""A private PostgreSQL. In: a folder. Out: a `Server` that can be restarted as a power cut would do it."""
+"""Runs a private PostgreSQL. In: a folder. Out: a `Server` that can be restarted as a power cut would do it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Server:
         self._ctl("-m", "fast", "stop")
 
     def restart_immediate(self) -> None:
-        """Every process of it killed, then recovery from its log."""
+        """Kill every process of the server and start it again, so that it recovers from its log."""
         self._ctl("-m", "immediate", "stop")
         self.start()
 
@@ -56,7 +56,7 @@ class Server:
 
 
 def start(folder: Path) -> Server:
-    """A new, empty server in that folder, ready to be used."""
+    """Start a new, empty server in that folder, ready to be used."""
     folder.mkdir(parents=True, exist_ok=True)
     owner = _owner()
     if owner is not None:

@@ -1,4 +1,5 @@
-"""What both servers need: a free port, a file owned by the right user, waiting for an answer, an end that is sure."""
+"""Provides what the servers need: free ports, waiting for an answer, commands with their output, and an end that is
+sure."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ class ServiceFailed(Exception):
 
 @contextmanager
 def kept_ports(count: int) -> Iterator[list[int]]:
-    """Ports that nobody else is given meanwhile, also while the server that listens there is killed and started again.
-    Bound here and not listened at: whoever names one and may use it again, as servers may, gets it all the same."""
+    """Bind ports and keep them from other programs, also while the server that listens there is killed and started
+    again. They are not listened at here, so a server that names one and may use it again gets it all the same."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for listener in sockets:
@@ -35,12 +36,12 @@ _port_stack = ExitStack()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody had, all different, and that nobody else is given until this process ends."""
+    """Return different ports that were unused, and keep them from other programs until this process ends."""
     return _port_stack.enter_context(kept_ports(count))
 
 
 def wait_until(ready: Callable[[], bool], event: str, timeout_s: float = LIMIT_S) -> None:
-    """Asks again and again, for servers cannot tell us by themselves when they are ready."""
+    """Ask again and again, for servers cannot report by themselves when they are ready."""
     end = time.monotonic() + timeout_s
     while not ready():
         if time.monotonic() > end:
@@ -49,7 +50,7 @@ def wait_until(ready: Callable[[], bool], event: str, timeout_s: float = LIMIT_S
 
 
 def tell(command: Sequence[str], env: dict[str, str] | None = None, timeout_s: float = LIMIT_S) -> str:
-    """Runs a command to its end and gives what it said; ServiceFailed with its words when it went wrong."""
+    """Run a command to its end and return its output; raise ServiceFailed with its words when it went wrong."""
     process = subprocess.run(
         command,
         env=env,
@@ -75,7 +76,7 @@ def has_ended(pid: int) -> bool:
 
 
 def kill(pid: int, how: signal.Signals) -> None:
-    """Signals the process and waits until it is gone."""
+    """Signal the process and wait until it is gone."""
     try:
         os.kill(pid, how)
     except ProcessLookupError:

@@ -1,5 +1,5 @@
-"""A private RabbitMQ: one node, or a cluster of several on the loopback. In: a folder. Out: a `Cluster` whose nodes can be
-stopped, killed, started again and put under a memory alarm."""
+"""Runs a private RabbitMQ: one node, or a cluster of several on the loopback. In: a folder. Out: a `Cluster` whose nodes
+can be stopped, killed, started again and put under a memory alarm."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class BrokerNode:
         return f"http://{ADMIN}:{self.password}@127.0.0.1:{self.api_port}"
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Starts it; `await_ready` says when it answers."""
+        """Start the node; `await_ready` waits until it answers."""
         self._write_settings()
         if (earlier := _launched.get(self.name)) is not None:
             earlier.wait(LIMIT_S)
@@ -80,8 +80,9 @@ class BrokerNode:
         wait_until(self.is_up, f"an answer of broker {self.name} (log: {self.folder / 'log'})")
 
     def is_up(self) -> bool:
-        """Members that start in the same instant, as after a restart of all, may end over each other's feature flags;
-        whoever supervises a service starts it again, and so do we."""
+        """Tell whether the node answers, and start it again when it ended. Members that start in the same instant, as
+        after a restart of all, may end over each other's feature flags; a supervisor of services would start them again
+        too."""
         if self.answers():
             return True
         if (started := _launched.get(self.name)) is not None and started.poll() is not None:
@@ -96,15 +97,15 @@ class BrokerNode:
         return True
 
     def stop(self) -> None:
-        """Lets it end in order."""
+        """Let the node end in order."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Takes it away in the middle of whatever it does."""
+        """Kill the node in the middle of whatever it does."""
         self._signal(signal.SIGKILL)
 
     def alarm(self, on: bool) -> None:
-        """Sets the memory alarm, which blocks all publishers, or lifts it."""
+        """Set the memory alarm, which blocks all publishers, or lift it."""
         self.ctl("set_vm_memory_high_watermark", "0.0000001" if on else "0.4")
 
     def ctl(self, *words: str) -> str:
@@ -181,13 +182,13 @@ class Cluster:
         return [node.amqp for node in self.nodes]
 
     def stop(self) -> None:
-        """For good: what it held is thrown away with its folder, so it need not end in order."""
+        """Kill all nodes for good: their data are thrown away with the folder, so they need not end in order."""
         for node in self.nodes:
             node.kill()
 
     def restart(self) -> None:
-        """All of it down at once, then up. The nodes of a cluster wait for each other: one that ended while it started is
-        seen to at once, and not only when its turn to answer comes."""
+        """Kill all nodes at once, then start them. The nodes of a cluster wait for each other: one that ended while it
+        started is seen to at once, and not only when its turn to answer comes."""
         for node in self.nodes:
             node.kill()
         for node in self.nodes:
@@ -199,18 +200,18 @@ class Cluster:
         return min(node.is_up() for node in self.nodes)  # each of them is asked
 
     def leader_of(self, vhost: str, queue: str) -> BrokerNode:
-        """The node that leads a quorum queue now."""
+        """Return the node that leads a quorum queue now."""
         status = self.ask("GET", f"/api/queues/{quoted(vhost)}/{quoted(queue)}")
         return next(node for node in self.nodes if node.name == status["leader"])
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
-        """Asks the first node that answers."""
+        """Ask the first node that answers."""
         alive = next((node for node in self.nodes if node.answers()), self.nodes[0])
         return call(alive.api, method, path, body)
 
 
 def start(folder: Path, nodes: int = 1, extra: Sequence[str] = ()) -> Cluster:
-    """A broker in that folder, ready to be used; `extra` are lines for rabbitmq.conf."""
+    """Start a broker in that folder, ready to be used; `extra` are lines for rabbitmq.conf."""
     run = secrets.token_hex(3)
     names = tuple(f"gw{run}n{n}@localhost" for n in range(1, nodes + 1))
     password, ports = secrets.token_hex(12), free_ports(3 * nodes)
@@ -252,7 +253,7 @@ def quoted(text: str) -> str:
 
 
 def call(api: str, method: str, path: str, body: object = None) -> Any:  # Any: JSON
-    """One call of the management API. ServiceFailed with the broker's own words when it says no."""
+    """Call the management API once; raise ServiceFailed with the broker's own words when it refuses."""
     parts = urllib.parse.urlsplit(api)
     login = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
     request = urllib.request.Request(

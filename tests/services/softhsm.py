@@ -1,5 +1,6 @@
-"""A real PKCS#11 library with tokens in software (SoftHSM). In: a folder. Out: a `Hsm` that makes tokens, breaks them and
-mends them again. The library reads its settings once in a process, so a process has one `Hsm` for all its tests."""
+"""Sets up a real PKCS#11 library with tokens in software (SoftHSM). In: a folder. Out: a `Hsm` that makes tokens, breaks
+them and mends them again. The library reads its settings once in a process, so a process has one `Hsm` for all its
+tests."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class Hsm:
         return self.folder / "softhsm2.conf"
 
     def token(self, label: str | None = None) -> Token:
-        """A new, empty token; without a label under a name of its own."""
+        """Make a new, empty token; without a label under a name of its own."""
         new_token = Token(
             label=label or f"token-{secrets.token_hex(4)}",
             pin=secrets.token_hex(4),
@@ -61,7 +62,7 @@ class Hsm:
         return new_token
 
     def unplug(self) -> None:
-        """Every token is out of reach."""
+        """Put every token out of reach."""
         (self.folder / "tokens").rename(self.folder / "away")
         (self.folder / "tokens").mkdir()
 
@@ -71,7 +72,7 @@ class Hsm:
 
 
 def _reload_slots(module: Path) -> None:
-    """A library that runs in this process sees a new token only after it began anew."""
+    """Start the library in this process anew: it sees a new token only after that."""
     import pkcs11
 
     with suppress(pkcs11.PKCS11Error):
@@ -79,7 +80,7 @@ def _reload_slots(module: Path) -> None:
 
 
 def start(folder: Path) -> Hsm:
-    """The one of this process; programs that it starts find the same tokens."""
+    """Make the one `Hsm` of this process; programs that it starts find the same tokens."""
     if not installed():
         raise ServiceFailed("SoftHSM is not installed")
     (folder / "tokens").mkdir(parents=True)

@@ -121,7 +121,7 @@ def minutes(lines: Lines) -> Minutes:
 
 
 def raised(error: Exception) -> Exception:
-    """The error with a trace that leads here."""
+    """Return the error with a trace that leads here."""
     try:
         raise error
     except Exception as caught:

@@ -1,10 +1,10 @@
-"""Builds the vectors of the signature profile: envelopes, good and bad, each with what every verifier must say of it. In:
-nothing; keys, times and certificates follow from names, so that the same files come out anywhere. Out: `all_vectors`;
-as a program (`python -m tests.vectors.make FOLDER`) the files. What is to be said of them stands in `vectors.csv`.
+"""Builds the vectors of the signature profile: envelopes, good and bad, each with the verdict that every verifier must
+give. In: nothing; keys, times and certificates follow from names, so that the same files come out anywhere. Out:
+`all_vectors`; as a program (`python -m tests.vectors.make FOLDER`) the files. The verdicts stand in `vectors.csv`.
 
 The numbers in front of the names are the groups of the profile: 1 good files, 2 bytes that are not canonical, 3 the
-signature moved, 4 wrapping and references, 5 transforms, 6 keys and values, 7 time. What only several files together
-show (repeats, conflicts, order) is tried at a node (`tests/threats/test_again.py`); single bytes, group 8, in
+signature moved, 4 wrapping and references, 5 transforms, 6 keys and values, 7 time. Properties that only several files
+together show (repeats, conflicts, order) are tried at a node (`tests/threats/test_again.py`); single bytes, group 8, in
 `tests/long/hostile/test_one_byte.py`."""
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Vector:
 
 
 def all_vectors() -> tuple[Vector, ...]:
-    """Every vector, by name."""
+    """Return every vector, by name."""
     vectors = sorted(
         (*_good(), *_changed(), *_wrapped(), *_values(), *_times()), key=lambda vector: vector.name
     )
@@ -123,7 +123,7 @@ def _changed() -> Iterator[Vector]:
 
 
 def _with_names(rows: Iterable[Row]) -> Iterator[tuple[str, Mutation]]:
-    """The suite's number gives way to the group."""
+    """Replace the suite's number in each name by its group."""
     for name, mutate, _ in rows:
         threat, _, label = name.partition("-")
         group = _GROUPS.get(int(threat), _STRUCTURE) if threat.isdigit() else _STRUCTURE
@@ -170,7 +170,7 @@ def _times() -> Iterator[Vector]:
 
 
 def write(folder: Path) -> int:
-    """Every vector as a file; how many there are."""
+    """Write every vector as a file; return how many there are."""
     folder.mkdir(parents=True, exist_ok=True)
     vectors = all_vectors()
     for vector in vectors:

@@ -1,5 +1,6 @@
-"""What four verifiers say of a vector: our fast path, our general path, xmlsec and signxml; and what the whole of ours
-ends with. In: vectors. Out: rows, and the table `vectors.csv`, in which each row was read and found right by a person."""
+"""Gives the verdicts of four verifiers on a vector, which are our fast path, our general path, xmlsec and signxml, and
+the end result of all of ours. In: vectors. Out: rows, and the table `vectors.csv`, in which each row was read and found
+right by a person."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ class Row:
 
 
 def rows() -> Iterator[Row]:
-    """Every vector, judged now."""
+    """Yield every vector as judged now."""
     with tempfile.TemporaryDirectory() as folder:
         trust = {revoked: _trust(Path(folder) / str(revoked), revoked=revoked) for revoked in (False, True)}
         for vector in all_vectors():
@@ -54,13 +55,13 @@ def rows() -> Iterator[Row]:
 
 
 def load_expected() -> dict[str, Row]:
-    """The table that is kept."""
+    """Read the table of expected verdicts."""
     with TABLE.open(encoding="utf-8", newline="") as file:
         return {row["name"]: Row(**row) for row in csv.DictReader(file)}
 
 
 def write_table(path: Path = TABLE) -> None:
-    """What is said now; whoever puts it in the place of the kept one has read what differs."""
+    """Write the table of the verdicts as they are now; read what differs before it replaces the kept one."""
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
         out.writeheader()

@@ -1,5 +1,5 @@
-"""The demonstration as a programmer meets it: programs on this machine are told by webhooks, and a key that is printed is
-for an inbox that nobody else empties."""
+"""A programmer meets the demonstration: programs on this machine get webhooks, and a key that is printed is for an inbox
+that no other program empties."""
 
 from __future__ import annotations
 

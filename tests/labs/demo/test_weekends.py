@@ -1,4 +1,4 @@
-"""The demonstration can be begun on any day of the week: what nobody had to take in yet is not waited for."""
+"""The demonstration can be begun on any day of the week: it does not wait for documents that need not be taken in yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock of a sandbox: ahead alone, kept on disk, and whoever waits is told."""
+"""The clock of a sandbox goes ahead alone, is kept on disk, and wakes those that wait for it."""
 
 from __future__ import annotations
 

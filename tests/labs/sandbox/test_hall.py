@@ -1,5 +1,5 @@
-"""Robots lose nothing: what came is noted before the axis forgets it, what is to be said is said with the same bytes
-however often it is cut short."""
+"""Robots lose nothing: documents are noted before the axis forgets them, and answers are sent with the same bytes
+however often they are cut short."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ ALONE = ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--map-root-u
 
 
 def tool(*words: str | Path, alone: bool = False, **more: str) -> subprocess.CompletedProcess[str]:
-    """A command as an operator types it, without this process's settings."""
+    """Run a command as an operator types it, without this process's settings; `alone` runs it without a network."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("GATEWAY_", "PIP_"))}
     return subprocess.run(
         [*(ALONE if alone else ()), *map(str, words)],
@@ -46,7 +46,7 @@ def well(*words: str | Path, alone: bool = False, **more: str) -> str:
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the bundle, its public key, and the bundle unpacked."""
+    """Build a bundle; return the folder with the bundle, its public key, and the bundle unpacked."""
     folder = tmp_path_factory.mktemp("bundle")
     if tool("true", alone=True).returncode != 0:
         missing("this system does not let us run a process without a network")
@@ -65,13 +65,13 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def unpacked(release: Path, to: Path) -> Path:
-    """A copy that a test may change."""
+    """Copy the unpacked bundle, so that a test may change it."""
     (source,) = [path for path in release.iterdir() if path.is_dir()]
     return Path(shutil.copytree(source, to / "bundle"))
 
 
 def resign(bundle: Path, release: Path, version: str) -> None:
-    """The same program as another version, rightly signed."""
+    """Make another version of the same program, signed with the right key."""
     (bundle / "VERSION").write_text(version + "\n")
     old = (bundle / "SHA256SUMS").read_text().splitlines()
     sums = [line for line in old if not line.endswith("  VERSION")]
@@ -82,7 +82,7 @@ def resign(bundle: Path, release: Path, version: str) -> None:
 
 @pytest.fixture(scope="module")
 def installed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prefix with the first version, installed with the network off."""
+    """Install the first version with the network off; return its prefix."""
     folder = tmp_path_factory.mktemp("machine")
     bundle = unpacked(release, folder)
     well(bundle / "install.sh", release / "release.pub", folder / "prefix", alone=True)
@@ -91,7 +91,7 @@ def installed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def node(installed: Path) -> dict[str, str]:
-    """A node set up with the installed program: how its commands find it."""
+    """Set up a node with the installed program; return the settings with which commands find it."""
     folder, program = installed.parent, installed / "current" / "bin" / "gateway-node"
     settings = {"GATEWAY_CONFIG": str(folder / "gateway.toml"), "NODE_SECRETS": str(folder)}
     authority = Authority.create("Trial", SystemClock().now())

@@ -72,14 +72,14 @@ class Office:
         return run_command("--config", self.settings, *words)
 
     def well(self, *words: str | Path) -> Any:
-        """The JSON of a command that must succeed."""
+        """Run a command that must succeed; return its JSON."""
         run = self.type(*words, "-o", "json")
         assert run.code == 0, run.err + run.out
         return run.json
 
 
 def run_command(*words: str | Path) -> CommandRun:
-    """The program's entry in this process: the same words and the same outputs, without a start for each."""
+    """Run the program's entry in this process: the same words and the same outputs, without a start for each."""
     root, ours = logging.getLogger(), logging.getLogger("gateway")
     handlers, levels = root.handlers[:], (root.level, ours.level)
     ours.setLevel(logging.NOTSET)  # what a person sees, not what the watch over all tests hears
@@ -97,7 +97,7 @@ def run_command(*words: str | Path) -> CommandRun:
 
 @pytest.fixture(scope="module")
 def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Office]]:
-    """Two offices, set up by hand, at work."""
+    """Set up two offices by hand, and run their nodes."""
     folder = tmp_path_factory.mktemp("offices")
     now = SystemClock().now()
     authority = Authority.create("Trial", now)
@@ -133,7 +133,7 @@ def both_hosted(axis: Path, pair: tuple[Office, Office]) -> None:
 
 
 def bound(office: Office, partners: tuple[Office, ...]) -> None:
-    """All of them by two people, in one proposal, as at any first set-up."""
+    """Bind all partners by two people, in one proposal, as at any first set-up."""
     table = office.folder / "bindings.csv"
     rows = [f"{other.code},{other.folder / 'cert.pem'}" for other in partners]
     table.write_text("\n".join(("code,certificate", *rows)) + "\n", encoding="utf-8")
@@ -159,7 +159,7 @@ def set_up(office: Office, authority: Authority, folder: Path) -> None:
 
 
 def start(office: Office) -> subprocess.Popen[str]:
-    """`gateway serve`, up when it says its address."""
+    """Start `gateway serve`, which is up when it prints its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", "--config", str(office.settings), "--lang", "en", "serve"],
         cwd=office.folder,
@@ -183,7 +183,7 @@ def meta(office: Office, **fields: object) -> Path:
 
 
 def sent(office: Office, to: Office, number: str, *more: str) -> Any:
-    """The file is another letter's, which its sender is asked about."""
+    """Send a document whose file is another letter's, and confirm it, because the sender is asked about that."""
     metadata = meta(office, number=number, subject=f"Letter {number}")
     return office.well(
         "send", LETTER, "--to", to.code, "--meta", metadata, "--confirm", "first-page-other", *more
@@ -191,7 +191,7 @@ def sent(office: Office, to: Office, number: str, *more: str) -> Any:
 
 
 def eventually(office: Office, *words: str, has: str) -> CommandRun:
-    """Types the same after each event at that office until the answer has that word: the other node works at its own
+    """Type the same after each event at that office until the answer has that word: the other node works at its own
     pace."""
     lines = office.type("watch", "--after", "0", "--once", "-o", "ndjson").out.splitlines()
     run = office.type(*words)
@@ -207,7 +207,7 @@ def eventually(office: Office, *words: str, has: str) -> CommandRun:
 
 @contextlib.contextmanager
 def happening(office: Office, *, start: int) -> Iterator[Iterator[str]]:
-    """A line for each event from then on, for a minute."""
+    """Yield a line for each event after `start`, for a minute."""
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "gateway", "--config", str(office.settings)),

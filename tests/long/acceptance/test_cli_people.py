@@ -68,7 +68,7 @@ def authority() -> Authority:
 
 
 def issued(authority: Authority, code: str, folder: Path) -> Path:
-    """A partner's certificate, as it comes by mail."""
+    """Issue a partner's certificate; return its file, as it comes by mail."""
     keys = KeyDirectory(folder / "partner", None)
     entry = keys.generate(code)
     cert = authority.issue_for_request(keys.request(code, entry.key_id, "Partner"), SystemClock().now())

@@ -1,4 +1,4 @@
-"""The programs on the pages of the Python client do what the pages say: as they stand there, each in a process of its own,
+"""The programs on the pages of the Python client do what the pages say; each runs unchanged in a process of its own,
 against a running node."""
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ async def test_the_programs_of_the_pages_send_receive_and_follow(node: Door, tmp
 
 @contextmanager
 def afternoon(folder: Path) -> Iterator[tuple[Running, tuple[str, str]]]:
-    """A sandbox at work, and the papers that it lays beside itself."""
+    """Open a sandbox; yield it with the paths of the metadata and the PDF beside it."""
     with at_work(folder / "sandbox") as running:
         meta, pdf = folder / "van-ban.json", folder / "van-ban.pdf"
         meta.write_bytes(stage_of_sandbox.sample_meta(cast(), SystemClock()))
@@ -134,7 +134,7 @@ async def test_a_first_afternoon_in_the_sandbox_ends_with_an_answer(tmp_path: Pa
 
 
 async def _the_same_afternoon(folder: Path, *program: str) -> None:
-    """That program sends, hears and fetches, from a folder of its own."""
+    """Check that the program sends, hears and fetches, run from a folder of its own."""
     with afternoon(folder) as (running, papers):
         process = await asyncio.create_subprocess_exec(
             *(*program, *papers),

@@ -1,4 +1,4 @@
-"""The whole kit: our own sandbox passes all steps; copies broken on purpose fail the right steps and no others;
+"""The whole kit is run: our own sandbox passes all steps; copies broken on purpose fail the right steps and no others;
 every fixture is answered as its index says."""
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ async def _became(line: Line, digest: str, packet: str, kind: str) -> tuple[str,
 
 
 def _id_in(raw: bytes, name: str) -> str:
-    """The packet id that stands in the signature; of a packet cut before it any."""
+    """Return the packet id in the signature; for a packet that is cut before it, any id."""
     _, mark, tail = raw.partition(b"<gw:Id>")
     return (
         tail.partition(b"<")[0].decode() if mark else f"pkt_{hashlib.sha256(name.encode()).hexdigest()[:26]}"

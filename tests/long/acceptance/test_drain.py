@@ -1,5 +1,5 @@
 """A node that gets a stop signal while it works ends with 0 in its time, leaves no lease behind and loses nothing; calls
-under way are answered; a second signal ends it at once. Real processes of the real program."""
+under way are answered; a second signal ends it at once. The tests run real processes of the real program."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Served:
 
 @asynccontextmanager
 async def serving(folder: Path, drain_s: int) -> AsyncIterator[Served]:
-    """The program at work on this folder; killed at the end where it still runs."""
+    """Run the program on this folder; kill it at the end where it still runs."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     with kept_ports(2) as (port, watched):
         process = await asyncio.create_subprocess_exec(
@@ -84,7 +84,7 @@ async def serving(folder: Path, drain_s: int) -> AsyncIterator[Served]:
 
 @pytest.fixture
 async def loaded(tmp_path: Path) -> AsyncIterator[Town]:
-    """A node in whose database documents wait to be sent; the test looks on while the program works."""
+    """Open a node in whose database documents wait to be sent; it stays open while the program works."""
     async with opened(tmp_path / "node", ManualClock(datetime.now(UTC))) as town:
         await town._host()
         for n in range(DOCUMENTS):
@@ -172,7 +172,7 @@ async def key(town: Town) -> None:
 
 
 async def slowly(started: asyncio.Event, go_on: asyncio.Event) -> AsyncIterator[bytes]:
-    """A multipart body whose file comes in two pieces, and the second when the test says so."""
+    """Yield a multipart body whose file comes in two pieces, the second one when the test sets `go_on`."""
     meta = {
         "number": "77",
         "symbol": "STD-VP",

@@ -89,7 +89,7 @@ async def test_the_operators_commands_give_dead_parcels_out_again(tmp_path: Path
 
 
 async def put_on_the_dead_list(axis: EmbeddedAxis) -> None:
-    """One parcel: handed out once, never landed, and once is this axis's limit."""
+    """Put one parcel on the dead list: it is handed out once and never landed, and once is this axis's limit."""
     await axis.host(["Z92"])
     await axis.publish(parcel("pkt_1"), ["Z92"])
     (arrival,) = await axis.take(1, 60)

@@ -1,4 +1,4 @@
-"""Fields read from signed PDFs: right on all layouts that a machine can read, and never wrong in silence."""
+"""Fields read from signed PDFs are right on all layouts that a machine can read, and never wrong in silence."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def surely_wrong(fields: PdfFields, expected: dict[str, object]) -> dict[str, ob
 
 @pytest.fixture(scope="module")
 def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Sample, PdfFields]]]:
-    """Each sample as the node reads it: in the process for hostile files, its signatures judged."""
+    """Read each sample as the node does: in the process for hostile files, its signatures judged."""
     folder = tmp_path_factory.mktemp("samples")
     sandbox = PdfSandbox(pdf_pki.folder(folder / "trust"))
     readings = {}
@@ -297,7 +297,7 @@ LEFT_LABEL = 100.0
 
 
 def replaced(lines: list[Text], old: str, *new: str) -> list[Text]:
-    """The line that begins so, written otherwise; further lines go below it."""
+    """Replace the line that begins with `old`; further new lines go below it."""
     n = next(n for n, t in enumerate(lines) if t.words.startswith(old))
     new_lines = [replace(lines[n], words=words, down=lines[n].down + 14 * k) for k, words in enumerate(new)]
     return [*lines[:n], *new_lines, *lines[n + 1 :]]
@@ -308,7 +308,7 @@ def state(f: Field[Any]) -> tuple[object, Sure, str | None]:
 
 
 def stamped() -> list[Text]:
-    """The number stands far from its label."""
+    """Return the letter's lines with the number far from its label."""
     lines = replaced(page(LETTER), "Số:", "Số:")
     n = next(n for n, t in enumerate(lines) if t.words == "Số:")
     lines[n] = replace(lines[n], across=LEFT_LABEL)
@@ -325,7 +325,7 @@ def signed_twice() -> list[Text]:
 
 
 def altered(**change: Any) -> PdfFields:
-    """The runs of the letter that begin so, otherwise."""
+    """Read the fields of the letter after changing its runs that begin with `begins`."""
     text = read_text(io.BytesIO(paper([page(LETTER)])))
     begins = change.pop("begins")
     runs = tuple(replace(run, **change) if run.text.startswith(begins) else run for run in text.runs)
@@ -337,7 +337,7 @@ def with_verdict(*args: Any, **more: Any) -> PdfFields:
 
 
 def doubts() -> Iterator[tuple[str, PdfFields, str, tuple[object, Sure, str | None]]]:
-    """A page, one of its fields, and its value, whether that is sure, and why it is not."""
+    """Yield pages, each with one of its fields and the expected value, whether that is sure, and why it is not."""
     for blank in ("Số:        /STN-VP", "Số: …/STN-VP", "Số: ..../STN-VP"):
         fields = fields_of(replaced(page(LETTER), "Số:", blank))
         yield f"{blank}, the number", fields, "number", (None, Sure.NONE, "blank")

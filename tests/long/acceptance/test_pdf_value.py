@@ -1,5 +1,5 @@
-"""Legal value of a document by the signatures inside its PDFs, from the sender's desk to the receiver's (R19 to R26):
-refused unsigned, official when both signed, and judged again later where it could not be decided."""
+"""The signatures inside its PDFs give a document its legal value, from the sender's desk to the receiver's (R19 to R26):
+it is refused unsigned, official when both signed, and judged again later where it could not be decided."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ async def town_with(
 
 @pytest.fixture
 async def town(place: Path) -> AsyncIterator[Town]:
-    """A node that knows whose seals to trust, and who was revoked."""
+    """Open a node that knows whose seals to trust, and which were revoked."""
     async for town in town_with(place, None):
         yield town
 
 
 @pytest.fixture
 async def unlisted(place: Path) -> AsyncIterator[Town]:
-    """A node that knows whose seals to trust, and nothing of revocations."""
+    """Open a node that knows whose seals to trust, and nothing of revocations."""
     async for town in town_with(place, ()):
         yield town
 

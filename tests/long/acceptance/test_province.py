@@ -1,6 +1,6 @@
-"""A province over weeks: two nodes, the provincial service first and the national axis behind it, each of them a process of
-its own that is killed again and again and gets one call in five wrong; the provincial one goes away for a while; what
-was sent shows a day, a week or a year late. Nothing is lost, and each receiver has each document once."""
+"""A province works for weeks with two nodes, the provincial service first and the national axis behind it. Each service
+is a process of its own that is killed again and again and gets one call in five wrong; the provincial one goes away for
+a while; documents show a day, a week or a year late. Nothing is lost, and each receiver has each document once."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Story:
     _chance: random.Random = field(default_factory=lambda: random.Random(27))
 
     async def open(self, name: str) -> None:
-        """With what was left there before."""
+        """Open a node on the files that it left before."""
         system = dict(zip(HOSTED, SYSTEMS, strict=True))[name]
         change = both(self.folder, HOSTED[name], system, self.ports)
         self._open[name] = AsyncExitStack()
@@ -87,7 +87,7 @@ class Story:
 
     @contextmanager
     def axes(self, wrong: str, *, province: bool = True) -> Iterator[None]:
-        """Both at work, or the national one alone; killed in the end. Their time is that of the nodes."""
+        """Run both axes, or the national one alone, on the nodes' time; kill them in the end."""
         self._turn += 1
         more = f'[hub]\ncode = "TRUC.W00"\ndedupe = false\nahead_s = {behind(self.clock)}\n'
         faults = f"[faults]\nseed = {self._turn}\n{wrong}" if wrong else ""
@@ -108,7 +108,7 @@ class Story:
                     self.clock.advance(400)
 
     async def send(self, number: str, by: str = "north") -> OutgoingDocument:
-        """To both agencies of the other node, or back from one of them."""
+        """Send a document to both agencies of the other node, or back from one of them."""
         town = self.towns[by]
         if by == "north":
             document = await town.send(number, PROVINCE, COMMUNE)
@@ -118,7 +118,7 @@ class Story:
         return document
 
     async def axes_of(self, document: OutgoingDocument) -> set[str | None]:
-        """The axes over which it left."""
+        """Return the axes over which the document left."""
         town = self.towns[next(by for by, d in self.sent if d is document)]
         facts = await town.facts_by(document)
         return {d.axis for f in facts.values() for d in f if d.code == "sent"}
@@ -145,7 +145,7 @@ class Story:
         pytest.fail(f"after {most} rounds: {await self.states()}")
 
     async def _carry(self, name: str) -> None:
-        """A call that failed is tried again; a node that was killed is opened again."""
+        """Carry documents on one node: a failed call is tried again, a killed node is opened again."""
         town = self.towns[name]
         with suppress(GatewayError, Killed):
             await town.carry()

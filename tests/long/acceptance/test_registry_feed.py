@@ -1,5 +1,5 @@
-"""The list of agencies travels: over the axis and as a file, from the issuer to other nodes; what it closes is held back,
-what it says about certificates waits for two people."""
+"""The list of agencies travels over the axis and as a file, from the issuer to other nodes; codes that it closes are
+held back, and certificates in it wait for two people."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MB = 1024 * 1024
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    """A node that follows the issuer."""
+    """Open a node that follows the issuer."""
     async with opened(tmp_path / "node") as town:
         permit(town)
         yield town
@@ -50,7 +50,7 @@ def permit(town: Town) -> None:
 
 
 async def lines(town: Town, **closed: date) -> list[AgencyLine]:
-    """The town's own agencies as a list; `closed` by the end of the code after its last dot."""
+    """List the town's own agencies; `closed` holds end dates by the end of the code after its last dot."""
     entries = [await town.node.directory.entry(code) for code in sorted((PROVINCE, DEPARTMENT, COMMUNE))]
     return [
         feeds.agency(
@@ -246,7 +246,7 @@ async def test_an_answer_to_a_closed_agency_goes_its_way(town: Town) -> None:
 
 @pytest.fixture
 def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Office, Office]:
-    """The issuer and another node, on one axis; the issuer's key and certificate beside them."""
+    """Set up the issuer and another node on one axis, with the issuer's key and certificate beside them."""
     for name in [n for n in os.environ if n.startswith("GATEWAY_")]:
         monkeypatch.delenv(name)
     now = SystemClock().now()
@@ -300,7 +300,7 @@ def signing(office: Office) -> tuple[str | Path, ...]:
 
 
 def approved(office: Office, two: Deciders, *proposing: str | Path) -> None:
-    """One person proposes; the same one cannot approve, another one can."""
+    """Propose as one person and approve as another; the proposer cannot approve."""
     with typing(two.lines(FIRST)):
         proposal = office.well(*proposing, "--as", FIRST, "--yes")
     (sha256,) = proposal["sha256"]

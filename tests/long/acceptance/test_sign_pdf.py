@@ -64,14 +64,14 @@ class Desk:
     def sign(
         self, *words: str | Path, token: str | None = SEAL, pin: str | None = "", hsm: Hsm | None = None
     ) -> TerminalRun:
-        """`pin` empty is that of the token."""
+        """Sign at a terminal; an empty `pin` stands for that of the token."""
         which = ["--token", token] if token else []
         typed_pin = self.tokens[token or SEAL].pin if pin == "" else pin
         line = ["--lang", "en", "--config", self.folder / "gateway.toml", "sign", *words, *which]
         return at_terminal(line, hsm or self.hsm, self.folder, typed_pin)
 
     def file(self, name: str) -> Path:
-        """A fresh copy of the document that a person has signed."""
+        """Make a fresh copy of the document that a person has signed; return its path."""
         path = self.folder / name
         path.write_bytes((self.folder / "hand.pdf").read_bytes())
         return path

@@ -1,4 +1,4 @@
-"""The compatibility door in operation: opened by a setting and a command, called by a client from the specification
+"""The compatibility door is opened by a setting and a command, and called by a client written from the specification
 alone; a large document goes through it both ways in bounded memory, and a kill loses and doubles nothing."""
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def letter(number: str, pdf: bytes) -> bytes:
 
 
 def large_pdf(size: int) -> bytes:
-    """A page behind remarks that nothing packs."""
+    """Build a PDF of one page behind comments that cannot be compressed."""
     line = 57 * 1024
     remarks = (
         b"%" + base64.b64encode(random.Random(n).randbytes(line)) + b"\n"

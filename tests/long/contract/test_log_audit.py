@@ -34,7 +34,7 @@ from tests.support.tsa import tsa
 
 @pytest.fixture(scope="session")
 def sealed_file(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made once and copied: the same events and seals for each case."""
+    """Make the sealed log once, to be copied: each case has the same events and seals."""
     url = copied(blank_database, tmp_path_factory.mktemp("sealed"))
     asyncio.run(fill(url))
     return Path(url.removeprefix("sqlite:///"))
@@ -42,7 +42,7 @@ def sealed_file(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def sealed_template(postgres_template: str) -> Iterator[str]:
-    """The same on a server; its own loop, because sessions outlive the tests' loops."""
+    """Make the sealed log on a PostgreSQL server too; in a loop of its own, because sessions outlive the tests' loops."""
     with asyncio.Runner() as runner:
         making = fresh_database(postgres_template)
         url = runner.run(making.__aenter__())
@@ -82,7 +82,7 @@ async def book(store_url: str, clock: ManualClock, pool: ThreadPool) -> AsyncIte
 
 @pytest.fixture
 async def seals(book: Book) -> list[PublishedSeal]:
-    """Over 4, 8 and 12 events."""
+    """Return the seals over 4, 8 and 12 events."""
     return [await seal_numbered(book.store, number) for number in (1, 2, 3)]
 
 
@@ -91,7 +91,7 @@ Change = tuple[str, *tuple[str, ...]]
 
 
 def added(number: int) -> str:
-    """One more event, under that number: a copy of the eighth."""
+    """Return the statement that adds one more event under that number, a copy of the eighth."""
     columns = "agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq"
     values = f"agency_id, 'evt_made', kind, at, subject_id, principal_id, data, {number}, {number}"
     return f"INSERT INTO event ({columns}) SELECT {values} FROM event WHERE node_seq = 8"  # noqa: S608 - our own numbers
@@ -340,7 +340,7 @@ async def test_threat_117_a_log_that_was_told_to_pass_over_what_comes_counts_as_
 
 
 async def rewritten(book: Book, url: str) -> None:
-    """The owner's way: the whole log made anew from changed events, with the node's own key."""
+    """Make the whole log anew from changed events with the node's own key, as its owner could."""
     await tamper(
         url,
         "UPDATE event SET kind = 'message.failed' WHERE node_seq = 6",
@@ -353,7 +353,7 @@ async def rewritten(book: Book, url: str) -> None:
 
 
 async def cut_off(url: str, seal: PublishedSeal) -> None:
-    """The log ends with its first seal, and no row mentions later events."""
+    """Cut the log off after its first seal; no row mentions later events."""
     await tamper(
         url,
         "DELETE FROM log_seal WHERE number > 1",

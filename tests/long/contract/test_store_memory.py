@@ -83,7 +83,7 @@ def process(store: SqlOfficeStore, clock: ManualClock) -> Process:
 
 @pytest.fixture
 async def near(store: SqlOfficeStore, clock: ManualClock) -> Process:
-    """It knows two codes, a certificate and an ended key."""
+    """Return a process that knows two codes, a certificate and an ended key."""
     near = process(store, clock)
     await near.imports("Z91,,UBND tỉnh,,,,", f"{CODE},,Sở Một,Z91,,,", f"{OTHER},,Sở Hai,Z91,,,")
     der = pki.der(pki.root().issue(CODE, pki.key("p256", "one")))

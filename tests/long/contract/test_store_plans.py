@@ -54,7 +54,7 @@ def _in_a_file(element: Explain, compiler: Any, **kw: Any) -> str:
 
 
 async def fill(store: SqlOfficeStore, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
-    """The rows as they are, and a server's figures about the table as they soon would be; a file has none."""
+    """Insert the rows, and refresh a server's statistics of the table as it would soon do itself; SQLite keeps none."""
     async with store.writer.begin() as connection:
         await connection.execute(insert(table), rows)
         if connection.dialect.name == "postgresql":
@@ -67,13 +67,14 @@ async def plan(store: SqlOfficeStore, statement: Executable, **values: object) -
 
 
 def sorts_everything(report: str) -> bool:
-    """Finding equal keys in an order that is there already (`Incremental Sort`, `LAST TERM`) is no sort of a backlog."""
+    """Tell whether a plan sorts a backlog. Ordering equal keys in an order that exists (`Incremental Sort`, `LAST TERM`)
+    is no such sort."""
     lines = [line for line in report.splitlines() if "Incremental Sort" not in line and "LAST" not in line]
     return any("Sort  (" in line or "TEMP B-TREE FOR ORDER BY" in line for line in lines)
 
 
 def waiting(row: dict[str, Any], at: str) -> list[dict[str, Any]]:
-    """Many like that one, the oldest first; the last three are urgent."""
+    """Make many rows like that one, the oldest first; the last three are urgent."""
     lanes = [Lane.NORMAL.value] * (MANY - 3) + [Lane.URGENT.value] * 3
     own = ({"id": f"{n:06}", at: START + timedelta(milliseconds=n)} for n in range(MANY))
     return [row | row_id | {"lane": lane} for row_id, lane in zip(own, lanes, strict=True)]

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.timeout(600)]
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not below pytest's own, which is closed to the user that PostgreSQL runs as."""
+    """Make a folder that is not below pytest's own, which is closed to the user that PostgreSQL runs as."""
     if not servers.installed():
         missing("RabbitMQ and PostgreSQL are needed here; `make test` installs them where it may")
     with TemporaryDirectory(prefix="gateway-bench-test-") as path:

@@ -1,5 +1,5 @@
-"""Documents dropped into a hot folder while the node is killed again and again: each good one is sent once, each bad one
-lies in `error` with its reason. FOLDER_DOCUMENTS and FOLDER_KILLS make it as long as one likes."""
+"""Documents are dropped into a hot folder while the node is killed again and again: each good one is sent once, each bad
+one lies in `error` with its reason. FOLDER_DOCUMENTS and FOLDER_KILLS make it as long as one likes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_each_document_is_sent_once_and_each_bad_one_told_while_the_node_i
 
 
 def drop(desk: Path, kind: str, n: int) -> None:
-    """The file first, then its sidecar under another name that is changed: as the manual says."""
+    """Write the file first, then its sidecar under another name, and rename that: as the manual says."""
     stem = f"{kind}-{n}"
     good = (sidecar(str(10_000 + n), f"{stem}.pdf"), PDF)
     metadata, content = good if kind == "good" else FAULTS[n % len(FAULTS)][0](stem)
@@ -85,7 +85,7 @@ def out(desk: Path) -> int:
 
 
 async def run_until(folder: Path, root: Path, dropping: list[tuple[str, int]], target: int) -> None:
-    """A process that is killed without warning once so many were put away; documents are dropped meanwhile."""
+    """Drop documents while a node's process runs, and kill it without warning once `target` of them were put away."""
     services = root / DEPARTMENT
     words = ("-m", "tests.support.folder_child", str(folder), str(root))
     child = await asyncio.create_subprocess_exec(sys.executable, *words)

@@ -56,7 +56,7 @@ class Province:
             (self.folder / f"{name}.orders.json").write_text(json.dumps(letters), encoding="utf-8")
 
     async def round(self, wrong: str, kills: int, *, seconds: float = 4.0, province: bool = True) -> None:
-        """Both nodes at work on the hubs; then everything is killed, and more than an hour passes."""
+        """Run both nodes on the hubs; then kill everything, and let more than an hour pass."""
         self._turn += 1
         more = f'[hub]\ncode = "TRUC.W00"\ndedupe = false\nahead_s = {self.ahead_s}\n'
         faults = f"[faults]\nseed = {self._turn}\n{wrong}" if wrong else ""
@@ -148,7 +148,7 @@ class Province:
         assert line.decode().strip() == READY, "the process ended by itself"
 
     async def _works(self, seconds: float) -> None:
-        """For so long, unless one ends by itself."""
+        """Let the processes work for so long; fail when one ends by itself."""
         ends = [asyncio.ensure_future(wait.wait()) for wait in self._children.values()]
         ended, waits = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

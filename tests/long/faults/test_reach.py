@@ -1,6 +1,6 @@
-"""One document to many recipients goes up to the broker once, a large one survives the broker, and one that comes in parts
-survives its line: with small numbers what
-`python -m bench fan_out large upload` measures with large ones. One set of nodes serves all."""
+"""One document to many recipients goes up to the broker once, a large one survives the broker, and one that comes in
+parts survives its line. The numbers are small here; `python -m bench fan_out large upload` measures the same with large
+ones. One set of nodes serves all."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Not below pytest's own, which is closed to the user that PostgreSQL runs as."""
+    """Make a folder that is not below pytest's own, which is closed to the user that PostgreSQL runs as."""
     with TemporaryDirectory(prefix="gateway-reach-") as path:
         yield Path(path)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def nodes(folder: Path) -> AsyncIterator[Reach]:
-    """A sender and three receivers."""
+    """Open a sender and three receivers."""
     if not (rabbit.installed() and postgres.installed()):
         missing("RabbitMQ and PostgreSQL are needed here; `make test` installs them where it may")
     plan = reach.plan(fan_out.cast(MANY), (fan_out.ABSENT,), large.LIMITS)

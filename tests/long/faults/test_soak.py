@@ -1,6 +1,6 @@
-"""The soak itself with small numbers, as `make soak` runs it with large ones: documents between two nodes while processes,
-lines and servers are hurt. Its seed is that of the run of tests; the same seed repeats a run. Pytest shows the progress of
-a run that fails."""
+"""The soak runs with small numbers here, and with large ones by `make soak`: documents go between two nodes while
+processes, lines and servers are hurt. Its seed is that of the run of tests; the same seed repeats a run. Pytest shows
+the progress of a run that fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def plan(seed: int) -> Plan:
-    """The embedded axis and SQLite, on a disk that fills up."""
+    """Return a plan with the embedded axis and SQLite, on a disk that fills up."""
     return Plan(n=60, kills=6, seed=seed, patience_s=240)
 
 

@@ -1,5 +1,5 @@
-"""A thousand events while the node is killed four times: each is pushed at least once, none is forged, none is missing.
-WEBHOOK_EVENTS and WEBHOOK_KILLS make it as long as one likes."""
+"""A thousand events happen while the node is killed four times: each is pushed at least once, none is forged, none is
+missing. WEBHOOK_EVENTS and WEBHOOK_KILLS make it as long as one likes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ async def hook(folder: Path, url: str) -> str:
 
 
 async def run_until(folder: Path, receiver: Receiver, count: int | None) -> list[Event]:
-    """A process of its own, killed without warning when so many events came; or when all did."""
+    """Run a node's process and kill it after `count` events; without a count wait for all, and return the events of
+    retries."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.hook_child", str(folder), str(EVENTS)
     )

@@ -78,19 +78,19 @@ class Exchange(RuleBasedStateMachine):
 
     @rule(step=st.sampled_from(["pack", "dispatch", "land", "process", "number", "carry"]))
     def step(self, step: str) -> None:
-        """One worker alone does what it finds; or all of them, until nothing moves."""
+        """Let one worker alone do what it finds; or all of them, until nothing moves."""
         self._run(getattr(self._town, step)())
 
     @rule(code=_CODES, choice=st.integers(0, 9))
     def answer(self, code: str, choice: int) -> None:
-        """A clerk presses a button, whatever the document's state allows."""
+        """Set a status as a clerk who presses a button, whatever the document's state allows."""
         arrived = self._run(self._town.incoming())
         if arrived:
             self._try(self._town.status(arrived[choice % len(arrived)], code, register_no=str(self._next())))
 
     @rule(kind=st.sampled_from(list(Kind)), choices=st.lists(st.integers(0, 9), min_size=1, max_size=3))
     def repeat(self, kind: Kind, choices: list[int]) -> None:
-        """Packets that crossed already come once more, in any order."""
+        """Deliver packets that crossed already once more, in any order."""
         sender, receiver = (PROVINCE, DEPARTMENT) if kind is Kind.STATUS else (DEPARTMENT, PROVINCE)
         crossed = self._run(self._town.crossed(sender, kind))
         for choice in choices if crossed else ():
@@ -102,7 +102,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """The node is gone and comes back on what lies on disk; leases of before have run out."""
+        """Close the node and open it again on what lies on disk, after the leases have run out."""
         self._run(self._open.aclose())
         self._clock.advance(timedelta(minutes=2))
         self._town = self._run(self._opened())
@@ -151,7 +151,7 @@ class Exchange(RuleBasedStateMachine):
             self._refused.append(refusal.detail)
 
     async def _check_answers(self) -> None:
-        """The same packet and status is never told in two signed envelopes: a repeat is the same bytes again."""
+        """Check that no two signed envelopes tell the same status of a packet: a repeat is the same bytes again."""
         for packet in await self._town.crossed(PROVINCE, Kind.STATUS):
             if packet.digest in self._told:
                 continue
@@ -200,7 +200,7 @@ class Exchange(RuleBasedStateMachine):
                 assert len(copies) == 1, "told as received and not there"
 
     async def _check_landed(self, sender: str, receiver: str) -> None:
-        """Every envelope that left has one row at its receiver, however often it came."""
+        """Check that every envelope that left has one row at its receiver, however often it came."""
         rows = [packet.file_digest for packet in await self._town.inbox(receiver)]
         for item in await self._town.outbox(sender):
             assert item.state == "sent", item.last_error

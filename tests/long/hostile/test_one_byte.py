@@ -23,7 +23,8 @@ DOCUMENT = envelopes.native(files=envelopes.TWO_FILES[:1], signer=SIGNER)
 
 
 def _places_without_meaning(data: bytes) -> set[int]:
-    """White space inside tags, the line feed after the declaration, and the case of the encoding's name."""
+    """Return the places of white space inside tags, of the line feed after the declaration, and of the case of the
+    encoding's name."""
     in_tags = {
         tag.start() + space.start()
         for tag in re.finditer(rb"<[^>]*>", data)

@@ -1,5 +1,5 @@
-"""The process that reads PDFs from outside: whatever a file does to it, the node gets a verdict in time, and the next good
-file is read. Changed bytes never leave a signature valid that covers them."""
+"""The process that reads PDFs is attacked by files: the node gets a verdict in time, and the next good file is read.
+Changed bytes never leave a signature valid that covers them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def child_of(sandbox: PdfSandbox) -> int:
 
 
 def with_bomb(pdf: bytes) -> bytes:
-    """An update whose objects lie in a stream that swells a thousandfold."""
+    """Append an update whose objects lie in a stream that swells a thousandfold."""
     octets = zlib.compress(bytes(1024 * 1024 * 1024), 9)
     place = len(pdf)
     table = zlib.compress(b"\x02\x00\x00\x00\x61\x00")

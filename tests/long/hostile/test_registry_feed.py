@@ -1,5 +1,5 @@
-"""Feeds that the issuer did not make, or made wrongly: refused with the last good list in force, whatever was changed and
-wherever the node died (threats 90 and 115)."""
+"""Feeds that the issuer did not make, or made wrongly, are refused with the last good list in force, whatever was
+changed and wherever the node died (threats 90 and 115)."""
 
 from __future__ import annotations
 
@@ -259,7 +259,8 @@ async def test_threat_090_a_folder_that_takes_no_file_is_our_own_failure_and_ref
 
 @pytest.fixture
 def killed(tmp_path: Path) -> tuple[Path, int]:
-    """A folder, and at how many points a process was killed in its copies `folder-1` and on."""
+    """Kill the import of a feed at each of its statements; return a folder and how many copies `folder-1` and on lie
+    beside it."""
     folder = tmp_path / "node"
     folder.mkdir()
     stores.migrated(folder)

@@ -1,4 +1,4 @@
-"""Two nodes and a broker between them, and a province on a broker."""
+"""Provides two nodes and a broker between them, and a province on a broker."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def nodes(broker: Broker) -> Iterator[Province]:
 
 @asynccontextmanager
 async def channel_of(access: Access) -> AsyncIterator[AbstractChannel]:
-    """A channel with the rights of a node, and none of our program behind it."""
+    """Open a channel with the rights of a node, and none of our program behind it."""
     server = access.servers[0]
     connection = await aio_pika.connect(
         host=server.host,

@@ -124,7 +124,7 @@ class Pair:
 
 @asynccontextmanager
 async def pair(own: Own, folder: Path) -> AsyncIterator[Pair]:
-    """One sends to Z92 at two, on a vhost of this test."""
+    """Open two axes on a vhost of this test: one sends to Z92 at two."""
     async with AsyncExitStack() as stack:
         topology = Topology(vhost(own, folder))
         topology.host({"one": ["Z91"], "two": ["Z92"]})

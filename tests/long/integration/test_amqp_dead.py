@@ -1,5 +1,5 @@
-"""What cannot be delivered ends in the node's dead queue and nowhere else; a person can look into it, send it again or
-drop it, and a crash in between doubles and loses nothing."""
+"""Parcels that cannot be delivered end in the node's dead queue and nowhere else; a person can look into it, send a
+parcel again or drop it, and a crash in between doubles and loses nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.town.rigs import Stage
 
 
 async def poisoned(axis: AmqpAxis, packet_id: str) -> DeadParcel:
-    """Gives it back until the broker has had enough."""
+    """Give a parcel back until the broker moves it to the dead queue; return it from there."""
     for _ in range(names.DELIVERY_LIMIT + 1):
         (arrival, *more) = await received(axis)
         assert arrival.packet_id == packet_id

@@ -1,5 +1,5 @@
-"""A registered node that means ill, or whose program is broken: its messages harm no other mail, end in the dead queue of
-the receiver, and can be looked at and dropped there."""
+"""Messages of a registered node that means ill, or whose program is broken, harm no other mail; they end in the dead
+queue of the receiver, and can be looked at and dropped there."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def nested(depth: int) -> bytes:
 
 
 async def publish_raw(stage: Stage, monkeypatch: pytest.MonkeyPatch, headers: Mapping[str, bytes]) -> None:
-    """A message to Z92 whose properties of these kinds are these bytes on the wire."""
+    """Publish a message to Z92 whose properties of these kinds are these bytes on the wire."""
     text = encode.short_string
     async with channel_of(stage.topology.access("one")) as channel:
         lane = await channel.get_exchange(names.lane_exchange(Lane.NORMAL), ensure=False)

@@ -1,5 +1,5 @@
-"""Large packets over a real broker: a burst that comes faster than it is taken waits and loses nothing, and a part that
-died joins its set when it is sent again."""
+"""Large packets go over a real broker: a burst that comes faster than it is taken waits and loses nothing, and a part
+that died joins its set when it is sent again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def dead(axis: AmqpAxis, count: int = 1) -> list[DeadParcel]:
 
 
 async def publish(stage: Stage, node: str, message: aio_pika.Message, lane: Lane = Lane.NORMAL) -> None:
-    """Published past our own publisher, under the node's own name."""
+    """Publish a message past our own publisher, under the node's own name."""
     async with channel_of(stage.topology.access(node)) as channel:
         exchange = await channel.get_exchange(names.lane_exchange(lane), ensure=False)
         await exchange.publish(message, names.routing_key("Z92"))

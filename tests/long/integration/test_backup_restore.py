@@ -97,7 +97,7 @@ class Office:
         )
 
     async def admit(self, n: int) -> Digest:
-        """Content, then a document with its reference and its event in one transaction, as accepting does."""
+        """Keep content, then store a document with its reference and its event in one transaction, as accepting does."""
         data = os.urandom(SMALL + n % 2)
         digest = Digest(hashlib.sha256(data).hexdigest())
         with self.blobs.scratch() as scratch:
@@ -150,7 +150,7 @@ async def office(url: str, tmp_path: Path) -> AsyncIterator[Office]:
 
 @asynccontextmanager
 async def under_load(office: Office) -> AsyncIterator[list[Digest]]:
-    """Documents come in until the end of the block; the list grows with them."""
+    """Let documents come in until the end of the block; the list grows with them."""
     admitted, finished = [await office.admit(n) for n in range(20)], asyncio.Event()
 
     async def drive() -> None:
@@ -166,7 +166,7 @@ async def under_load(office: Office) -> AsyncIterator[list[Digest]]:
 
 
 async def intact(office: Office, target: restore.RestoreTarget, digests: Sequence[Digest]) -> list[Digest]:
-    """Which of them lie in the restored node byte for byte, in a row or in a file."""
+    """Return the digests whose content lies in the restored node byte for byte, in a row or in a file."""
     async with opened(target.database_url, office.clock) as store:
         lying = Lying(store, target.content)
         present = [d for d in digests if await lying.is_there(d)]
@@ -214,7 +214,7 @@ VALUES: dict[str, object] = {
 
 
 async def fill(url: str) -> set[str]:
-    """One row in each table, alike in every text, so that whatever a key points at is there; the tables filled."""
+    """Write one row into each table, alike in every text, so that whatever a key points at is there; return the tables."""
     engine = open_engine(url, EngineRole.MIGRATOR)
     try:
         async with engine.begin() as connection:
@@ -261,7 +261,7 @@ async def test_a_backup_of_the_version_before_is_brought_to_this_one(office: Off
 
 @pytest.fixture
 def former_url(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> str:
-    """An empty database of the same kind."""
+    """Return the address of an empty database of the same kind."""
     if url.startswith("sqlite"):
         return f"sqlite:///{tmp_path / 'former.db'}"
     database_url: str = request.getfixturevalue("postgres_url")

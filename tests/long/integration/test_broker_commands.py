@@ -1,4 +1,4 @@
-"""The commands of the axis's administrator and of a node, typed one after the other against a real broker."""
+"""The commands of the axis's administrator and of a node are typed one after the other against a real broker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Desk:
         return self.terminal.type("axis", "apply", *self.way, *passwords, *vhost, "--lang", "en", *words)
 
     def hosts(self, **nodes: str) -> None:
-        """Codes, with underscores for dots, by the short name of their node."""
+        """Import codes, with underscores for dots, by the short name of their node."""
         rows = [f"{code.replace('_', '.')},Name,{self.nodes.node(short)}" for code, short in nodes.items()]
         file = self.folder / "agencies.csv"
         file.write_text("\n".join(["code,name,host", *rows]) + "\n")
@@ -144,7 +144,7 @@ def test_definitions_go_to_stdout_or_to_a_file_that_its_owner_alone_reads(desk: 
 
 @pytest.fixture
 def node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """The same machine as a node on the axis, with its own user."""
+    """Make the machine a node on the axis, with a user of its own."""
     desk.hosts(Z91="north", Z92="south")
     assert desk.apply("--yes").code == 0
     north, broker = desk.nodes.node("north"), desk.nodes.broker

@@ -25,7 +25,7 @@ NODES, AGENCIES = 5, 500
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A broker of its own: a definitions file makes users, who belong to a whole broker."""
+    """Start a broker for one test: a definitions file makes users, who belong to a whole broker."""
     if not rabbit.installed():
         services.missing("RabbitMQ is not installed")
     brokers = rabbit.start(tmp_path)
@@ -67,7 +67,7 @@ async def test_five_hundred_agencies_on_five_nodes_are_loaded_whole(
 
 
 async def _goes_from_one_to_another(cluster: Cluster, secrets: dict[str, str]) -> None:
-    """With the passwords of the files: by code and by alias."""
+    """Send from one node to another by code and by alias, with the passwords of the files."""
     amqp = urlsplit(cluster.nodes[0].amqp)
 
     async def connected(node: str) -> aio_pika.abc.AbstractConnection:

@@ -142,7 +142,7 @@ def test_what_one_of_both_writes_the_other_reads_alike(
 
 
 async def both(ask: Ask, connection: AsyncConnection, query: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """The one row that the query finds in either way, to the same names."""
+    """Find the one row in either way, check that both give the same names and values, and return it."""
     (ours,) = (await ask(query, values)).rows
     (theirs,) = await connection.execute(query, values)
     assert list(ours._asdict().items()) == list(theirs._asdict().items())

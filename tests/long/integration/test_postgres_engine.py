@@ -1,5 +1,5 @@
-"""What a PostgreSQL server that fails, hangs or restarts does to a node: one named failure that may be tried again, and
-after that everything goes on by itself."""
+"""A PostgreSQL server that fails, hangs or restarts causes one named failure in a node, which may be tried again; after
+that everything goes on by itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TWO = ServerLimits(connections=2)
 
 @pytest.fixture
 async def url(migrated_postgres_url: str, clock: ManualClock) -> str:
-    """A database that hosts NORTH and SOUTH."""
+    """Return the address of a database that hosts NORTH and SOUTH."""
     async with with_agencies(migrated_postgres_url, clock):
         return migrated_postgres_url
 
@@ -50,7 +50,7 @@ async def line(url: str) -> AsyncIterator[TcpProxy]:
 
 @pytest.fixture
 async def far(line: TcpProxy, url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
-    """The store over a line that can be cut."""
+    """Open the store over a line that can be cut."""
     async with opened(_through(line, url), clock) as store:
         yield store
 
@@ -83,7 +83,7 @@ async def terminate(url: str, clients: Sequence[Connection] = ()) -> None:
 
 
 async def until_none(admin: Connection, state: str) -> None:
-    """Returns once no other client of the database is in such a state."""
+    """Wait until no other client of the database is in such a state."""
     query = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(state, '') LIKE $1"

@@ -1,4 +1,4 @@
-"""A server whose databases sort in a language: what begins alike is found there all the same."""
+"""On a server whose databases sort in a language, searches by the beginning of a text find the same."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.support.databases import fresh_database
 
 @pytest.fixture
 async def url(postgres_url: str) -> AsyncIterator[str]:
-    """A migrated database in the order of the Vietnamese language, in which signs between letters count for little, as
-    in the languages of most systems."""
+    """Make a migrated database in the order of the Vietnamese language, in which signs between letters count for little,
+    as in the languages of most systems."""
     admin = await asyncpg.connect(postgres_url)
     await admin.execute(
         "CREATE DATABASE vietnamese TEMPLATE template0 LOCALE 'C.UTF-8'"

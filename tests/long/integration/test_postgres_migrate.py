@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def up(folder: Path, url: str) -> tuple[int | None, str]:
-    """`gateway migrate up` in a process of its own: its exit status, and what it said."""
+    """Run `gateway migrate up` in a process of its own; return its exit status and its output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "gateway", "--lang", "en", "migrate", "up", "-o", "json"),

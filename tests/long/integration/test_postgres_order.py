@@ -1,5 +1,5 @@
-"""Two units of work on one PostgreSQL that meet at a row: one waits for the other, never each for the other; and what
-was decided before the wait still holds after it."""
+"""Two units of work on one PostgreSQL meet at a row: one waits for the other, never each for the other; and decisions
+from before the wait still hold after it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def until_it_waits(url: str, task: asyncio.Future[Any]) -> None:
 
 
 async def sent(store: SqlOfficeStore, clock: ManualClock, state: str) -> OutgoingDocument:
-    """A document with two deliveries of that state, and its envelope in the outbox."""
+    """Store a document with two deliveries in that state, and its envelope in the outbox."""
     document = outgoing(
         clock,
         draft=draft(recipients=(Recipient(code=LAST), Recipient(code=FIRST))),

@@ -41,7 +41,8 @@ def test_of_a_cluster_that_starts_each_broker_is_seen_to_while_the_others_wait_f
     looks = list[str]()
 
     def is_up(node: BrokerNode) -> bool:
-        """The last one ends while it starts, and its first look starts it again; the first one waits for it."""
+        """Report that the last node ends while it starts; its first look starts it again, and the first node waits for
+        it."""
         looks.append(node.name)
         return looks.count("last") > 1
 

@@ -32,7 +32,7 @@ def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def units(tmp_path: Path) -> list[Path]:
-    """The units, with a program that is there in the place of ours: it is looked for, never run."""
+    """Copy the units, with an existing program in the place of ours: systemd looks for it and never runs it."""
     copies = []
     for path in sorted(UNITS.iterdir()):
         copy = tmp_path / path.name

@@ -1,5 +1,5 @@
-"""Several real worker processes on one database, a PostgreSQL or one SQLite file, and one axis: they share the work, do
-none of it twice, and when one is killed the other finishes all of it."""
+"""Several real worker processes work on one database, a PostgreSQL or one SQLite file, and one axis: they share the
+work, do none of it twice, and when one is killed the other finishes all of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEASE_S = 15
 
 @pytest.fixture(params=["postgresql", "sqlite"])
 def database(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    """The setting that names it; SQLite's own needs none."""
+    """Return the setting that names the database; SQLite's own needs none."""
     if request.param == "sqlite":
         return {}
     return {"GATEWAY_DATABASE_URL": request.getfixturevalue("migrated_postgres_url")}
@@ -39,7 +39,7 @@ def database(request: pytest.FixtureRequest) -> Mapping[str, str]:
 
 @pytest.fixture
 async def environment(tmp_path: Path, database: Mapping[str, str]) -> Mapping[str, str]:
-    """The settings of the node that all processes are, staged with the demonstration's agencies."""
+    """Stage a node with the demonstration's agencies; return its settings, which all processes share."""
     words = {
         "GATEWAY_NODE_NAME": "shared",
         "GATEWAY_NODE_DATA_DIR": str(tmp_path / "node"),
@@ -53,7 +53,7 @@ async def environment(tmp_path: Path, database: Mapping[str, str]) -> Mapping[st
 
 @pytest.fixture
 async def front(environment: Mapping[str, str]) -> AsyncIterator[Town]:
-    """The process that takes documents and works on none, as `--role web` is."""
+    """Open the process that takes documents and works on none, as `--role web` does."""
     settings = load(None, environment)
     async with opened(settings.node.data_dir, SystemClock(), change=lambda _: settings) as town:
         yield town
@@ -61,7 +61,7 @@ async def front(environment: Mapping[str, str]) -> AsyncIterator[Town]:
 
 @asynccontextmanager
 async def worker(environment: Mapping[str, str]) -> AsyncIterator[Process]:
-    """A worker process, at work when this is entered."""
+    """Run a worker process, which is at work when the block is entered."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "gateway", "--lang", "en", "serve", "--role", "worker"),
@@ -84,7 +84,7 @@ async def worker(environment: Mapping[str, str]) -> AsyncIterator[Process]:
 
 
 async def delivered(town: Town, count: int) -> None:
-    """Returns once so many deliveries are answered with 01."""
+    """Wait until so many deliveries are answered with 01."""
 
     async def are_answered() -> bool:
         return await answered(town) >= count

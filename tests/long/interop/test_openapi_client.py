@@ -44,8 +44,8 @@ async def run(*words: str | Path, within_s: float) -> str:
 
 @pytest.fixture
 def maker() -> Path:
-    """The python of the maker's own environment, made anew when its lock file changes, by one of the processes that test
-    side by side. Not a coroutine: who waits for another's work holds up no node of its own."""
+    """Return the Python of the maker's own environment, which one of the parallel test processes makes anew when the
+    lock file changes. It is no coroutine, so that waiting for another process holds up no node of this one."""
     lock = CLIENT_FOLDER / "requirements.lock"
     folder = ROOT / "var" / "clients" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     python, installed = folder / "bin" / "python", folder / "whole"

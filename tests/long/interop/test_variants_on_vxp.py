@@ -103,14 +103,14 @@ async def wild(tmp_path: Path) -> AsyncIterator[Wild]:
 
 
 def sample(name: str) -> bytes:
-    """To an agency of this node, in this year. A status is about a document of ours."""
+    """Return a sample addressed to an agency of this node, in this year; a status is about a document of ours."""
     raw = (SAMPLES / f"{name}.edxml").read_bytes().replace(b"2031", b"2026")
     ours = SENDER if "status" in name else OTHER
     return raw.replace(ours.encode(), PROVINCE.encode())
 
 
 async def became(wild: Wild) -> str:
-    """One packet, and what it was taken for."""
+    """Return the state and code of the one packet that arrived."""
     (row,) = await wild.town.inbox(PROVINCE)
     return f"{row.state} {row.code}"
 

@@ -1,5 +1,5 @@
-"""The own account, and administration: what persons do with passwords, devices and delegations, and what administrators do
-with the accounts and API keys of their own agency, and of no other."""
+"""Persons manage passwords, devices and delegations in their own account; administrators manage the accounts and API
+keys of their own agency, and of no other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def guest(site: Site) -> AsyncIterator[Guest]:
 
 
 async def at_work(site: Site, guest: Guest, person: Someone, actor: str = "") -> None:
-    """The guest's session is this person's from now on."""
+    """Sign the person in and give the session to the guest."""
     if person.totp:
         site.clock.skip(timedelta(seconds=31))  # a code is good once
     token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
@@ -174,7 +174,7 @@ KEYS, KEY = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agen
 
 
 async def key_of(guest: Guest) -> str:
-    """The id of the one key there is."""
+    """Return the id of the only key."""
     (id,) = set(re.findall(rf"{KEYS}/(key_\w+)/", (await guest.get(KEYS)).text))
     return str(id)
 
@@ -185,7 +185,7 @@ def secret_in(answer: Answer) -> str:
 
 
 async def answers(guest: Guest, key: str, address: str = "") -> int:
-    """The status that the API gives to who calls with that key from there."""
+    """Return the status of the API's answer to a call with that key from that address."""
     headers = {"Authorization": f"Bearer {key}"} | ({"X-Forwarded-For": address} if address else {})
     async with guest.http.get(f"{guest.url}/api/v1/me", headers=headers) as answer:
         return answer.status

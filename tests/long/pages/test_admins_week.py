@@ -1,6 +1,6 @@
-"""A week of those who keep the node and its accounts, on the pages alone: an account by a one-time link, suspended and
-opened again; a holiday; a stop that every page tells of; what was put aside decided and sent again; the line tested; codes
-imported after a preview. At the end the log knows who did it."""
+"""The keepers of the node and its accounts work for a week on the pages alone: they make an account by a one-time link,
+suspend and open it again; enter a holiday; announce a stop on every page; decide on a parcel that was put aside and send
+it again; test the line; import codes after a preview. At the end the log knows who did it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CODES = "Mã định danh,Tên cơ quan,Mã cấp trên\nZ91.41,Sở Mẫu Một
 
 
 async def become(site: Site, context: BrowserContext, role: PostRole, actor: str = "") -> str:
-    """The person's name."""
+    """Sign a person with this role in; return the person's name."""
     await context.clear_cookies()
     person = site.person(role, actor)
     await site.signed_in(context, person, actor)
@@ -81,7 +81,7 @@ async def test_an_admins_week(
 
 
 async def add_account(page: Page, hand: Hand, theirs: Page) -> str:
-    """The account's address. Its person chooses the password, in another browser."""
+    """Add an account, and choose its password as its person in another browser; return the account's address."""
     await page.goto("/quan-tri")
     with hand.task("add an account", most_clicks=6, most_keys=1):
         await hand.click(page.get_by_role("link", name="Thêm tài khoản"))
@@ -123,7 +123,7 @@ async def suspend_and_open(page: Page, hand: Hand, path: str, theirs: Page) -> N
 
 
 async def add_holiday(page: Page, hand: Hand) -> None:
-    """A Monday on which the office is shut."""
+    """Put a Monday on which the office is shut into the calendar."""
     await page.goto("/quan-tri/lich")
     with hand.task("put a holiday into the calendar", most_clicks=2, most_keys=1):
         await hand.fill("#day", "23/11/2026")
@@ -134,7 +134,8 @@ async def add_holiday(page: Page, hand: Hand) -> None:
 
 
 async def announce_a_stop(site: Site, page: Page, context: BrowserContext, hand: Hand) -> None:
-    """A working day ahead: Monday is none any more, Tuesday is a holiday of the country, so Wednesday is the earliest."""
+    """Announce a stop a working day ahead: Monday is none any more, Tuesday is a holiday of the country, so Wednesday is
+    the earliest."""
     await page.goto("/van-hanh/thong-bao")
     with hand.task("announce a stop to everybody", most_clicks=6, most_keys=1):
         await hand.click("main a[data-key=n]")
@@ -170,7 +171,7 @@ async def retry_a_dead_letter(site: Site, page: Page, hand: Hand) -> None:
 
 
 async def the_line_is_tested(site: Site, page: Page, hand: Hand) -> None:
-    """The test's clock is not the one of a database server, and the page says so."""
+    """Test the line to the axis. The test's clock is not the one of a database server, and the page says so."""
     own_clock = site.node.settings.database.url.startswith("sqlite")
     await page.goto("/van-hanh/kiem-tra")
     with hand.task("test the line to the axis", most_clicks=1):
@@ -201,7 +202,7 @@ async def decide_about_a_packet(site: Site, page: Page, context: BrowserContext,
 
 
 async def import_codes(page: Page, hand: Hand, file: Path) -> None:
-    """Column names as offices write them."""
+    """Import two agencies from a file with column names as offices write them."""
     await asyncio.to_thread(file.write_text, CODES, "utf-8")
     await page.goto("/co-quan/nhap")
     with hand.task("import two agencies after a preview", most_clicks=1, most_keys=2):

@@ -1,5 +1,5 @@
-"""Agencies on the pages: files of codes looked at before they count, a change refused with its conflicts and stated without
-scripts, and decisions that need two people and their proofs."""
+"""Agencies are changed on the pages: files of codes are looked at before they count, a change is refused with its
+conflicts and stated without scripts, and decisions need two people and their proofs."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ async def uploaded(page: Page, text: str | bytes, name: str = "codes.csv") -> No
 
 
 async def decide(page: Page, decider: Decider, notice: str) -> None:
-    """In the form that is open, to the page that says what was done."""
+    """Decide in the open form, and wait for the page that says what was done."""
     await decider.signs(page)
     await page.click(GO)
     await page.wait_for_url(f"**told={notice}")
 
 
 async def counted(page: Page) -> dict[str, int]:
-    """The counters over the preview, by the word in their links."""
+    """Return the counters over the preview, by the word in their links."""
     words = page.locator("[data-filters] a[href*='loc=']")
     links = [await words.nth(n).get_attribute("href") or "" for n in range(await words.count())]
     counts = await words.locator(".count").all_inner_texts()
@@ -299,7 +299,7 @@ async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
 
 
 async def proposed(page: Page, decider: Decider) -> str:
-    """The change that `STATED` states; the address of its proposal."""
+    """Propose the change that `STATED` states; return the address of the proposal."""
     await page.goto(f"{STATED}&step=5")
     await decide(page, decider, "reforms.proposed")
     return page.url.split("?")[0]

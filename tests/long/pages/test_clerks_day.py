@@ -1,6 +1,6 @@
-"""A clerk's whole day on the pages alone: forty documents come in and fifteen go out to two hundred recipients, with
-refusals, recalls both ways, a failed delivery and letters on paper. What each task costs is counted and has its limit; at
-the end the book is whole and nothing is left to do."""
+"""A clerk works a whole day on the pages alone: forty documents come in and fifteen go out to two hundred recipients,
+with refusals, recalls both ways, a failed delivery and letters on paper. The cost of each task is counted and has its
+limit; at the end the book is whole and nothing is left to do."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
 
 
 def deliveries() -> int:
-    """Seven documents on the pages to the communes, an answer, three of the system to all agencies, four to the communes:
-    two hundred."""
+    """Return the number of deliveries: seven documents on the pages to the communes, an answer, three of the system to
+    all agencies, four to the communes; two hundred in all."""
     return 7 * (len(MORE_COMMUNES) + 1) + 1 + 3 * len(NEIGHBOURS) + 4 * (len(NEIGHBOURS) - 1)
 
 
 async def mail(town: Town, numbers: range) -> list[OutgoingDocument]:
-    """From every agency in turn, a document each, all of it arrived. The first is urgent, the sixth says that it has more
-    pages than it has."""
+    """Let a document arrive from every agency in turn. The first is urgent, the sixth says that it has more pages than
+    it has."""
     sent = [
         await town.send(
             sender_of(n),
@@ -124,7 +124,7 @@ def row(page: Page, document: OutgoingDocument) -> str:
 
 
 async def in_the_pane(page: Page) -> None:
-    """A letter, or a form about it, stands there to be acted on."""
+    """Wait until a letter, or a form about it, stands in the pane and can be acted on."""
     await page.locator("[data-pane][data-ready]").wait_for()
 
 
@@ -178,7 +178,7 @@ async def submit_remaining(town: Town, page: Page, hand: Hand) -> None:
 
 
 async def opinions(town: Town) -> int:
-    """The leader has read everything that waits; how many that was."""
+    """Decide as the leader on every document that waits for an opinion; return how many that were."""
     leader = town.site.person(PostRole.HEAD, ACTOR).person.id
     scope, count = await town.scope(ACTOR), 0
     for document in await town.received(ACTOR):
@@ -190,7 +190,7 @@ async def opinions(town: Town) -> int:
 
 
 async def refuse_two(town: Town, page: Page, hand: Hand, morning: list[OutgoingDocument]) -> None:
-    """Their senders read the reason and the clerk's words."""
+    """Refuse two documents; their senders read the reason and the clerk's words."""
     refusals = ((morning[3], "WRONG_ADDRESSEE", WHY_ELSEWHERE), (morning[7], "MISSING_FILE", WHY_INCOMPLETE))
     for document, reason, words in refusals:
         await page.goto("/van-ban-den")
@@ -264,7 +264,7 @@ async def enter_on_paper(page: Page, hand: Hand, name: str, sender: str, scan: b
 async def issue_by_pages(
     town: Town, page: Page, hand: Hand, question: OutgoingDocument
 ) -> list[OutgoingDocument]:
-    """Seven to fourteen recipients each, and the answer to a document that asks for one."""
+    """Issue documents to seven to fourteen recipients each, and the answer to a document that asks for one."""
     block = "Nơi nhận:\n" + "\n".join(
         f"- Ủy ban nhân dân xã {name} (để thực hiện);" for name in (*NAMES, "Bình Mẫu")
     )
@@ -319,7 +319,8 @@ async def answer(town: Town, page: Page, hand: Hand, question: OutgoingDocument,
 
 
 async def sent_by_the_system(town: Town) -> list[OutgoingDocument]:
-    """Seven documents with a hundred and one recipients; the line to one of them refuses one."""
+    """Send seven documents to a hundred and one recipients by the document system; the line to one recipient refuses
+    one."""
     sent = []
     for n in range(7):
         to = NEIGHBOURS if n < 3 else NEIGHBOURS[1:]
@@ -352,7 +353,8 @@ async def resend_the_failed_one(town: Town, page: Page, hand: Hand) -> None:
 
 
 async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocument) -> None:
-    """One recipient has it in its book already and agrees; of the others, who only has it, each node agrees by itself."""
+    """Recall a document. One recipient has it in its book already and agrees; the nodes of those that only have it agree
+    by themselves."""
     await town.answers(MORE_COMMUNES[0], document, "03", register_no="77")
     await town.quiet()
     await page.goto("/van-ban-di")
@@ -375,7 +377,7 @@ async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocum
 
 
 async def answer_a_recall(town: Town, page: Page, hand: Hand, document: OutgoingDocument) -> None:
-    """It stands in our book already, so a person answers."""
+    """Agree to the recall of a document that stands in our book already, so that a person answers."""
     sender = sender_of(9)
     await recall.recall(
         town.site.node.out,
@@ -397,7 +399,7 @@ async def answer_a_recall(town: Town, page: Page, hand: Hand, document: Outgoing
 
 
 async def nothing_is_left(town: Town, page: Page) -> None:
-    """Neither now nor in the afternoon nor when the office has closed."""
+    """Check that nothing is left to do now, in the afternoon, and when the office has closed."""
     for hours in (0, 5, 4):
         town.site.clock.skip(timedelta(hours=hours))
         await come_in(page, town.site, "/can-xu-ly")
@@ -406,8 +408,8 @@ async def nothing_is_left(town: Town, page: Page) -> None:
 
 
 async def the_book_is_complete(town: Town, page: Page, hand: Hand, mails: list[OutgoingDocument]) -> None:
-    """Forty came, two went back, three came on paper: 41 numbers, in the order in which they were entered, and of those
-    that were taken in together in the order of arrival."""
+    """Check the book: forty came, two went back, three came on paper, so it has 41 numbers in the order in which they
+    were entered; those that were taken in together stand in the order of arrival."""
     last = EARLY + LATE - REFUSED + PAPER
     noon = EARLY - REFUSED + 1
     documents = [d for d in await town.received(ACTOR) if d.kind is Kind.DOCUMENT]

@@ -51,7 +51,7 @@ class Form:
     async def send(
         self, *files: tuple[str, str, bytes], path: str = "/phat-hanh", **more: str
     ) -> tuple[int, str]:
-        """Files are (role, name, bytes). The status, and the page that is there in the end."""
+        """Send the form with files as (role, name, bytes); return the status and the page that is there in the end."""
         body = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
         body.add_field("form_token", form_token(self.token))
         for name, value in {**self.fields, **more}.items():

@@ -70,7 +70,7 @@ async def _page(guest: Guest, path: str) -> html.HtmlElement:
 
 
 def _counts(tree: html.HtmlElement) -> Iterator[tuple[str, int, str]]:
-    """Word, number and where it leads, of all that a page counts."""
+    """Yield the word, the number and the target of all that a page counts."""
     for part in tree.xpath(COUNTED):
         (count, *_) = part.xpath("*[contains(concat(' ', @class, ' '), ' count ')]")
         if "data-count" not in count.attrib and (number := NUMBER.fullmatch(count.text_content().strip())):

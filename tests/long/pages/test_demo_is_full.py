@@ -25,7 +25,7 @@ BY_ITSELF = ("job_day", "queue_sample", "list_", "log_")
 
 
 def counted(settings: Settings) -> dict[str, int]:
-    """Rows of every table there is."""
+    """Count the rows of every table there is."""
     with closing(sqlite3.connect(settings.node.data_dir / "gateway.db")) as file:
         names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {row: file.execute(f'SELECT count(*) FROM "{row}"').fetchone()[0] for row in names}  # noqa: S608 - names

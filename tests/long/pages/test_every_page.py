@@ -1,5 +1,5 @@
-"""Every page there is, as the persons of the demonstration reach it by links: whole for each of them, in the language
-asked for, lean, without a sideways scroll; none that no link leads to, and none that has nothing to show."""
+"""The persons of the demonstration reach every page by links: each page is whole for each of them, in the language asked
+for, lean, without a sideways scroll; a link leads to every page, and each has something to show."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ async def test_every_page_is_whole_for_everybody(
 
 
 async def _starts(site: Site, role: PostRole, actor: str) -> tuple[str, ...]:
-    """The front page; for a head also what was taken in; for a clerk also a search, and the pages of a draft that a button
-    of its form leads to."""
+    """Return the front page; for a head also the accepted documents; for a clerk also a search, and the pages of a draft
+    that a button of its form leads to."""
     if role is PostRole.HEAD:
         return (*STARTS[:1], "/van-ban-den?tab=accepted")
     if role is not PostRole.CLERK:

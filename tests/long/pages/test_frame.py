@@ -1,5 +1,5 @@
-"""The frame around every page, and what happens to what was typed: one line at the top, a menu that keeps its order, a page
-of the node where an address leads nowhere, and a form that outlives its session."""
+"""The frame around every page has one line at the top and a menu that keeps its order; an address that leads nowhere
+shows a page of the node, and a form outlives its session with all that was typed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(page: Page,
 
 
 async def bar_of(page: Page, width: int) -> list[list[float]]:
-    """The parts of the top bar, which stand in one line and within the page."""
+    """Return the parts of the top bar, which must stand in one line and within the page."""
     parts = [box for box in await boxes(page, ".bar > *") if box[1] > box[0]]
     middles = [(top + bottom) / 2 for top, bottom, _, _ in parts]
     assert max(middles) - min(middles) < 4, width

@@ -1,5 +1,5 @@
-"""Home and the bell, asked without a browser: each person finds the own work, and none that others do. One
-site with all that the demonstration shows, looked at by each in turn."""
+"""Home and the bell show each person their own work, and none of others. The test asks without a browser, on one site
+with all that the demonstration shows, as each person in turn."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def visitors(site: Site) -> AsyncIterator[Visitors]:
 
 
 def forms(page: str) -> list[str]:
-    """The letters that a press takes in."""
+    """Return the ids of the letters that one press takes in."""
     return re.findall(r'<form method="post" action="/van-ban-den/([^/"]+)/tiep-nhan"', page)
 
 

@@ -69,7 +69,7 @@ async def test_a_recalled_document_is_read_nowhere_and_says_nothing_once_it_is_s
 
 
 async def _recalled(mail: Mail, key: str = "decision") -> tuple[OutgoingDocument, IncomingDocument]:
-    """Its sender asked for it after it was taken in."""
+    """Take a document in, and have its sender ask for it afterwards."""
     sent, document = await mail.taken_in(key)
     await mail.recall(sent)
     await mail.wait_until(lambda: mail.is_asked_back(document))

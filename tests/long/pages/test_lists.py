@@ -1,5 +1,5 @@
-"""The lists as people use them: filtered without a reload, kept as a view, ticked and done together; who sees few documents
-sees no others; news wait until they are asked for."""
+"""People filter the lists without a reload, keep a view, and tick and finish rows together; a person who sees few
+documents sees no others; news wait until they are asked for."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def lead(pages: int | None = 2) -> IncomingFile:
 
 
 async def arrive(site: Site, *documents: dict[str, Any], notify: bool = False) -> list[IncomingDocument]:
-    """Passed everything, unless a document says otherwise; a minute apart, the last one now."""
+    """Store documents as arrived a minute apart, the last one now; they passed every check unless their fields say
+    otherwise."""
     scope, arrived = await scope_of(site), []
     async with site.node.store.begin(scope) as work:
         for n, fields in enumerate(documents):

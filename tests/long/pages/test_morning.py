@@ -1,5 +1,6 @@
-"""A morning's mail at the list of incoming documents, without leaving it: forty letters, two doubtful, one to refuse; each
-is shown in the pane, none is taken in with others, no page changes. What it costs is counted; rows stay where they are."""
+"""A clerk works through a morning's mail at the list of incoming documents, without leaving it: forty letters, two
+doubtful, one to refuse. Each is shown in the pane, none is taken in with others, no page changes. The cost is counted;
+rows stay where they are."""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ async def come_in(town: Town, page: Page) -> None:
 
 
 async def opened(page: Page) -> str:
-    """The id of the letter that stands in the pane, whole, with the pages of its file."""
+    """Wait until a letter stands whole in the pane, with the pages of its file; return its id."""
     await page.locator("[data-pane][data-ready]").wait_for()
     id = await page.locator("[data-pane]").get_attribute("data-ready")
     assert id is not None

@@ -23,7 +23,7 @@ from tests.support.stores import delivery, draft, incoming, outgoing
 
 
 async def remembered(site: Site) -> None:
-    """Six days of jobs: backups each night but one, sealing that failed yesterday; and a day of samples."""
+    """Record six days of jobs, with backups each night but one and sealing that failed yesterday, and a day of samples."""
     now, history = site.clock.now(), site.node.store.history
     for days in range(6, -1, -1):
         at = now - timedelta(days=days, minutes=1)

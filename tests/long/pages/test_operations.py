@@ -1,5 +1,5 @@
-"""The node as its operator sees it: its health, parcels put aside, the line to the axis, notices, copies. An operator reads
-no document anywhere."""
+"""An operator sees the node's health, parcels put aside, the line to the axis, notices and copies, and reads no document
+anywhere."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ async def test_the_log_says_whether_it_is_whole_and_where_it_is_not(
 
 
 async def _checked(page: Page) -> None:
-    """A check that takes longer than the page waits for it: it says so, and to load it again."""
+    """Wait for a check that outlasts the page's own wait: until then the page asks to be loaded again."""
     await expect_absent(page, "Tải lại trang để xem kết quả")
 
 

@@ -1,5 +1,5 @@
-"""What people do with a document that was sent: read where it stands at each recipient, send it again, recall it, urge,
-print; what each role may not; and who was quicker."""
+"""People read where a sent document stands at each recipient, send it again, recall it, urge and print; no role does
+more than it may; and the pages show who was quicker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OPERATOR, AUDITOR, UNIT_HEAD = PostRole.OPERATOR, PostRole.AUDITOR, PostRole.UNI
 
 
 async def sent(site: Site, number: str = "15", *to: str, send: bool = True, **more: Any) -> OutgoingDocument:
-    """With a PDF and a text file, on its way."""
+    """Send a document with a PDF and a text file."""
     async with intake.receive_files(site.node.out) as request_files:
         for role, name, raw in (
             (FileRole.LEAD, "van-ban.pdf", PDF),
@@ -61,7 +61,7 @@ async def _stand(site: Site, document: OutgoingDocument | None, states: set[str]
 
 
 async def answers(site: Site, document: OutgoingDocument, actor: str, code: str, **more: Any) -> None:
-    """A recipient's status, and it has come back to us."""
+    """Set a recipient's status, and wait until it has come back to us."""
     scope = await scope_of(site, actor)
     async with site.node.store.read(scope) as work:
         (arrived,) = [

@@ -1,6 +1,6 @@
-"""Two departments become one on a future day, decided on the pages by two people, with documents in flight. Every document
-ends at the successor, or is visibly refused with the successor named; an old reply still finds its document. One town on
-the embedded axis, stepped by hand, with its pages open."""
+"""Two departments become one on a future day, decided on the pages by two people, with documents in flight. Every
+document ends at the successor, or is visibly refused with the successor named; an old reply still finds its document.
+The test steps one town on the embedded axis by hand, with its pages open."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def today(town: Town) -> date:
 
 
 async def check_notice(page: Page, notice: str) -> None:
-    """The act was done, and the page that follows says so."""
+    """Check that the act was done and the page that follows says so."""
     await page.wait_for_url(f"**told={notice}")
     assert await page.locator("[data-told]").count() == 1
 
 
 async def merged(page: Page, town: Town, proposer: Decider, record: Record) -> str:
-    """Stated step by step and proposed; the address of the proposal."""
+    """State the merger step by step and propose it; return the address of the proposal."""
     await page.goto(f"{NEW}?ma={DEPARTMENT}")
     await axe.check(page, record, "wizard 1")
     await page.check("[name=kind][value=consolidate]")
@@ -106,7 +106,7 @@ async def approved(page: Page, context: BrowserContext, other: Decider, address:
 async def at_home(
     town: Town, page: Page, context: BrowserContext, both: tuple[Decider, Decider], record: Record
 ) -> None:
-    """This node speaks for the new agency: hosted, with a key; its certificate is proposed and approved on the pages."""
+    """Host the new agency on this node with a key; its certificate is proposed and approved on the pages."""
     await town.node.store.accounts.add_hosted(
         HostedAgency(id=town.clock.new_id("agy_"), code=HEIR, name="Sở Hợp nhất", numbering=NumberingMode.B)
     )
@@ -193,7 +193,7 @@ async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
 
 
 async def told_afterwards(page: Page, context: BrowserContext, by: Decider, id: str, record: Record) -> None:
-    """Old codes lead to the successor on every page; the change owes its report, and can be undone no more."""
+    """Check that old codes lead to the successor on every page; the change owes its report, and can be undone no more."""
     await by.comes_in(context)
     await page.goto(f"/co-quan/tra-cuu?ma={DEPARTMENT}")
     assert HEIR in await page.inner_text("[role=status] >> nth=0")

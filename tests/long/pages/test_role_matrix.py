@@ -1,5 +1,5 @@
-"""Who may do what on the pages: every route, every role, in the own agency and in another one, against the one table
-`roles.txt`. A route without a row fails, and so does a row without a route."""
+"""The one table `roles.txt` says who may do what on the pages: every route is tried with every role, in the own agency
+and in another one. A route without a row fails, and so does a row without a route."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Caller:
         self.token = token
 
     async def stay_signed_in(self) -> None:
-        """An act may have ended the session, or led it to another agency."""
+        """Sign in again where an act has ended the session, or led it to another agency."""
         try:
             acting = await sessions.look(self.site.node.accounts, self.token)
         except Denied:
@@ -106,7 +106,7 @@ class Caller:
             await self.sign_in()
 
     async def ask(self, method: str, path: str) -> tuple[int, str, str]:
-        """The status, where it leads to, the text."""
+        """Call an address; return the status, the address it leads to, and the text."""
         headers = {"Origin": self.site.url, "Accept": "text/html"}
         if self.token:
             headers |= {"Cookie": f"{COOKIE}={self.token}", "X-Form-Token": form_token(self.token)}
@@ -244,5 +244,5 @@ def _judged(route: PageRoute, is_let: bool, status: int, leads: str, exists: boo
 
 
 def _is_of_all(route: PageRoute) -> bool:
-    """The registry is the same for all agencies."""
+    """Tell whether the route is the same for all agencies, as the registry is."""
     return route.path.startswith("/co-quan")

@@ -1,4 +1,5 @@
-"""Webhooks on the pages: made, told of, sent again and removed, without scripts; what an endpoint answered is only text."""
+"""Webhooks are made, announced, sent again and removed on the pages, without scripts; the answer of an endpoint is only
+text."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ async def test_a_webhook_is_made_shown_and_its_secret_once(site: Site, guest: Gu
 
 
 async def _leased(site: Site, id: str) -> LeasedEndpoint | None:
-    """The node's own worker may have it first, and fail with it: then it is claimed when it is due again."""
+    """Claim the endpoint; where the node's own worker claims it first and fails with it, wait until it is due again."""
 
     async def claimed() -> LeasedEndpoint | None:
         site.clock.skip(timedelta(seconds=10))

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def folder(blank_node: Path, tmp_path: Path) -> Path:
-    """A node that is set up, with nothing of it at work yet, and its settings."""
+    """Set up a node, with nothing of it at work yet; return the folder with it and its settings."""
     data = tmp_path / "node"
     shutil.copytree(blank_node, data)
     # The database's own log takes after the database, which the installed units and `gateway init` keep to themselves.
@@ -68,7 +68,7 @@ def test_what_a_served_node_writes_is_for_its_own_user_alone(folder: Path) -> No
 
 
 def _mode(path: Path) -> int:
-    """0 of what the node, which is at work, took away meanwhile."""
+    """Return the file's mode; 0 where the node, which is at work, took the file away meanwhile."""
     try:
         return path.stat().st_mode
     except FileNotFoundError:

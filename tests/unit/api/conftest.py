@@ -20,6 +20,6 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def near_door(blank_node: Path, tmp_path: Path) -> AsyncIterator[api.Door]:
-    """One whose webhooks may call this machine."""
+    """Open an API whose webhooks may call this machine."""
     async with api.opened(blank_node, tmp_path / "near", change=near) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Evidence packs for programs: streamed, for the agency's own documents, with their own scope."""
+"""Programs get evidence packs as streams, for the agency's own documents, with their own scope."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.evidence import check, unpacked
 
 
 async def both_ids(door: Door) -> dict[str, str]:
-    """A document that was sent and came in: where each side has it."""
+    """Send a document that arrives; return its address on either side, with the agency there."""
     sent = (await door.send()).json["id"]
     await door.carry()
     arrived = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"][0]["id"]

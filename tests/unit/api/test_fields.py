@@ -1,4 +1,4 @@
-"""`fields` of every call that reads: what was asked for comes as it always does, the rest is neither written nor sought."""
+"""Every call that reads takes `fields`: the fields asked for come as always, the rest is neither written nor sought."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OFFERED = [route for route in ALL if fields.offers(route)]
 
 
 async def story(door: Door) -> tuple[str, str]:
-    """A message that arrived, and the item that it is there."""
+    """Send a message that arrives; return its id, and the id of the item at the receiver."""
     sent = await door.send(meta(recipients=[{"code": PROVINCE, "role": "to_act"}]))
     assert sent.status == 202, str(sent)
     await door.carry()

@@ -42,7 +42,7 @@ async def test_a_body_that_still_comes_when_the_node_goes_is_read_to_its_end() -
 
 
 async def _nobody_listens(host: str, port: int) -> None:
-    """Connections are closed in the turn after that."""
+    """Wait until the server takes no connections; those it has are closed in the turn after that."""
     try:
         while True:
             _, writer = await asyncio.open_connection(host, port)

@@ -1,4 +1,4 @@
-"""Incoming documents for the agency's document system: leasing, files, statuses, quarantine."""
+"""The agency's document system leases incoming documents, reads their files, sets statuses and sees the quarantine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.stores import inbox_item
 async def arrived(
     door: Door, agency: str = PROVINCE, numbers: tuple[str, ...] = ("15",)
 ) -> list[dict[str, Any]]:
-    """Documents from the department, landed and admitted at `agency`; oldest first."""
+    """Send documents from the department; return them as landed and admitted at `agency`, oldest first."""
     for number in numbers:
         draft = meta(number=number, recipients=[{"code": agency, "role": "to_act"}])
         answer = await door.send(draft, once=f"n{number}")
@@ -36,7 +36,7 @@ async def status(door: Door, id: str, agency: str = PROVINCE, **body: Any) -> An
 
 
 async def read(door: Door, path: str, **headers: str) -> Answer:
-    """A call of the receiver."""
+    """Call the API as the receiver."""
     by_name = {name.replace("_", "-"): text for name, text in headers.items()}
     return await door.ask("GET", path, agency=PROVINCE, headers=by_name)
 
@@ -307,7 +307,7 @@ async def assign(
 
 
 async def to_assign(door: Door) -> dict[str, Any]:
-    """A document of an agency that has the units of `ASSIGNMENT`."""
+    """Return a document that arrived at an agency with the units of `ASSIGNMENT`."""
     (item,) = await arrived(door)
     agency = await door.node.store.accounts.hosted_by_code(PROVINCE)
     assert agency is not None
@@ -414,7 +414,7 @@ async def test_quarantine_lists_what_is_known_and_nothing_of_the_content(door: D
 
 
 async def _recalled(door: Door, *, form: str = "notice") -> dict[str, Any]:
-    """A document that was taken in, and that its sender then asks back."""
+    """Take a document in, and let its sender ask it back; return its item."""
     (item,) = await arrived(door)
     assert (await status(door, item["id"], code="03", register_no="7")).status == 200
     sent = (await door.ask("GET", "/messages")).json["data"][0]

@@ -1,4 +1,4 @@
-"""A call that took longer than its key's marker lasts, and was repeated meanwhile."""
+"""A call takes longer than its key's marker lasts, and is repeated meanwhile."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def test_a_recall_under_way_is_told_to_its_caller_though_a_repeat_took_the
         return await door.ask("POST", f"/messages/{id}/recall", once="r", json=wanted())
 
     async def act(*args: Any, **more: Any) -> Any:
-        """The real act; after the first one's commit its marker runs out and the caller repeats itself."""
+        """Recall, and after the first commit let the call's marker run out and repeat the call."""
         begun.append("")
         is_first = len(begun) == 1
         document = await recall(*args, **more)

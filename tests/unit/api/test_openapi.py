@@ -1,5 +1,5 @@
-"""The description is true: every route is in it, every example fits its schema. That every answer of the other tests
-fits too is asked in `tests.support.contract`."""
+"""The description is true: every route is in it, every example fits its schema. `tests.support.contract` checks that the
+answers of the other tests fit too."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.support.contract import ALL, DOCUMENT, resolved, validator
 
 
 def needs(*required: str, **more: Any) -> dict[str, Any]:
-    """An object with these members, and what else is said of it."""
+    """Return the schema of an object with these members; `more` are further keywords."""
     return {"type": "object", "required": list(required), **more}
 
 
 def each_is(schema: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """An object whose members are all so."""
+    """Return the schema of an object whose members all have that schema; `more` are further keywords."""
     return {"type": "object", "additionalProperties": schema, **more}
 
 

@@ -39,7 +39,7 @@ def tree(kind: type[errors.GatewayError] = errors.GatewayError) -> Iterator[type
 
 
 def make_error(kind: type[errors.GatewayError]) -> errors.GatewayError:
-    """One error of that class; two of them are made of something."""
+    """Make an error of that class; two of the classes take more than a text."""
     if issubclass(kind, errors.Refused):
         return kind(Verdict(reasons=(reason(ReasonCode.MISSING, "/number", field="number"),)))
     if issubclass(kind, errors.InvalidEnvelope):

@@ -1,4 +1,4 @@
-"""POST /messages:read: a signed PDF in, the fields of a form out, nothing kept."""
+"""POST /messages:read takes a signed PDF, answers with the fields of a form, and keeps nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door
 
 @pytest.fixture
 def letter() -> bytes:
-    """A signed PDF."""
+    """Return a signed PDF."""
     return next(sample for sample in letters.samples() if sample.name == "letter").pdf
 
 

@@ -18,7 +18,8 @@ MARKER = b"%PDF-1.4 " + b"words of a secret " * 40_000
 
 
 def disk(door: Door) -> set[tuple[str, int]]:
-    """Every file and folder of the node's content, with when it was last written: making and removing a file shows."""
+    """Return every file and folder of the node's content with the time of its last write, which making and removing a
+    file changes."""
     root = door.node.settings.node.data_dir / "content"
     return {(str(path), path.stat().st_mtime_ns) for path in (root, *root.rglob("*")) if path.exists()}
 

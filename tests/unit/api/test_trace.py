@@ -1,4 +1,4 @@
-"""The trace of a call: taken from its header or begun, kept with what it made, told of and passed on."""
+"""The trace of a call is taken from its header or begun, kept with what the call made, reported and passed on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def push(door: Door) -> None:
 
 
 async def called(door: Door, headers: CIMultiDict[str]) -> str:
-    """The trace under which the key's log has a call with these headers."""
+    """Make a call with these headers; return the trace under which the key's log has it."""
     secret = door.keys.get(DEPARTMENT) or await door.key(DEPARTMENT)
     door.keys[DEPARTMENT] = secret
     headers["Authorization"] = f"Bearer {secret}"

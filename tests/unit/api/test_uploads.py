@@ -1,4 +1,4 @@
-"""Large files over the API: in parts that stay, completed once, named by documents, and gone after a day."""
+"""Large files come over the API in parts that stay; they are completed once, named by documents, and gone after a day."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 
 @cache
 def large() -> bytes:
-    """A good PDF of two whole parts and a bit."""
+    """Build a good PDF of two whole parts and a bit."""
     writer, buffer = PdfWriter(clone_from=io.BytesIO(PDF)), io.BytesIO()
     writer.add_metadata({"/Note": "x" * 2 * MIB})
     writer.write(buffer)
@@ -55,14 +55,14 @@ async def put_part(door: Door, id: str, n: int, part: bytes, **headers: str) -> 
 
 
 async def put_all(door: Door, id: str) -> Answer:
-    """Every part, and what is said to its completion."""
+    """Upload every part; return the answer to the completion."""
     for n, part in enumerate(parts_of_large(), start=1):
         assert (await put_part(door, id, n, part)).status == 200
     return await door.ask("POST", f"/uploads/{id}/complete")
 
 
 async def uploaded(door: Door, once: str = "up") -> str:
-    """A complete one; its id."""
+    """Upload a file in all its parts; return the id of the upload."""
     id: str = (await begun(door, once))["id"]
     completed = await put_all(door, id)
     assert completed.status == 200, completed

@@ -1,4 +1,5 @@
-"""The compatibility door: who is let in, what a system may do and see, what is offered again, what hostile calls get."""
+"""The compatibility door: the tests check who is let in, what a system may do and see, which documents are offered
+again, and how hostile calls are answered."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def letter(**more: Any) -> bytes:
 
 
 async def arrive(vxp: VxpDoor, count: int = 1) -> list[str]:
-    """Documents of the province at the department, as the department's system calls them."""
+    """Send documents of the province; return the ids that the department's system has for them."""
     if "tinh" not in vxp.secrets:
         await vxp.system("tinh", (PROVINCE,))
     for n in range(count):
@@ -225,7 +226,7 @@ async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_perso
 
 
 async def given_up(vxp: VxpDoor) -> str:
-    """A document that a system could not take, time after time."""
+    """Report a document as failed until it is given up; return its id."""
     await vxp.system()
     (doc_id,) = await arrive(vxp)
     for _ in range(MOST_TRIES):

@@ -1,5 +1,6 @@
-"""Every measurement runs, in the smallest form of its command: what it says, what it keeps, and that nothing was lost. How
-fast anything was is no part of it. `fan_out`, `large` and `upload` have theirs in tests/long/faults/test_reach.py."""
+"""Every measurement runs in the smallest form of its command: the tests check its output, its files, and that nothing
+was lost. How fast anything was is no part of it. `fan_out`, `large` and `upload` have their tests in
+tests/long/faults/test_reach.py."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from bench.measurements import MEASUREMENTS
 
 
 def _run(folder: Path, *words: str) -> dict[str, Any]:
-    """The tables that were kept."""
+    """Run a measurement; return the tables that it kept."""
     assert bench.main([*words, "--out", str(folder / "out"), "--folder", str(folder)]) == 0
     (out,) = (folder / "out").iterdir()
     run: dict[str, Any] = json.loads((out / "run.json").read_text())

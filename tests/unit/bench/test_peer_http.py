@@ -1,4 +1,4 @@
-"""The report of two sides that were measured in turns. The run itself needs an environment with the other program."""
+"""The report compares two sides that were measured in turns. The run itself needs an environment with the other program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _turn(seconds: float, cpu_s: float) -> Turn:
 
 
 def _row() -> dict[str, Any]:
-    """The node has 2, 4 and 4 times as many; the machine was slow in the second turn."""
+    """Compare runs in which the node does 2, 4 and 4 times as many; the machine was slow in the second turn."""
     theirs = [_turn(4.0, 2.4), _turn(16.0, 2.4), _turn(4.0, 4.8)]
     ours = [_turn(2.0, 0.8), _turn(4.0, 0.8), _turn(1.0, 0.4)]
     return compare(CASE, {THEIRS: theirs, OURS: ours})

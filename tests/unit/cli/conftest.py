@@ -1,4 +1,5 @@
-"""A command line that tests can type at: words in, exit code and both outputs back, nothing left behind."""
+"""Provides a command line at which tests can type: words go in, the exit code and both outputs come back, nothing is
+left behind."""
 
 from __future__ import annotations
 
@@ -60,7 +61,7 @@ def terminal(
 
 
 def set_up(terminal: Terminal, *more: str) -> CommandRun:
-    """A node of one agency in `state`, which trusts an authority of its own."""
+    """Set up a node of one agency in `state`, which trusts an authority of its own."""
     authority = Authority.create("Trial", SystemClock().now())
     Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     init_run = terminal.type(

@@ -1,4 +1,4 @@
-"""The sealed log as an operator and an examiner type it."""
+"""An operator and an examiner work with the sealed log at the command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ENGLISH = ("--lang", "en")
 
 @pytest.fixture
 def node(terminal: Terminal) -> Terminal:
-    """A node with three events and one seal over what it has."""
+    """Set up a node with three events and one seal over its log."""
     set_up(terminal)
     sealed(3)
     return terminal

@@ -1,4 +1,4 @@
-"""The report to attach when asking for help, of a node that works and of one that does not open."""
+"""`gateway doctor` writes a report to attach when asking for help: of a node that works, or of one that does not open."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRET, SUBJECT = "invented-and-secret", "Về việc"
 
 @pytest.fixture
 def node(tmp_path: Path, keys_away: None) -> Path:
-    """A node with documents that wait, and a backup that was told of."""
+    """Set up a node with documents that wait and a backup that was reported to it; return its settings file."""
     asyncio.run(waiting(tmp_path / "node"))
     file = tmp_path / "gateway.toml"
     file.write_text('[node]\nname = "demo"\ndata_dir = "node"\n[api]\nport = 18080\n', encoding="utf-8")

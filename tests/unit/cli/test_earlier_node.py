@@ -27,7 +27,7 @@ PASSPHRASE = "kho lưu thử nghiệm 2026\n"
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Settings of a node that has nothing yet, on the day of the answers."""
+    """Write the settings of a node that has nothing yet, on the day of the answers."""
     monkeypatch.setattr(SystemClock, "now", lambda clock: THEN)
     file = tmp_path / "gateway.toml"
     file.write_text('[node]\nname = "demo"\ndata_dir = "state"\n')

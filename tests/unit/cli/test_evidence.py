@@ -28,7 +28,7 @@ class Desk:
         return run.code, run.out, run.err
 
     def at_node(self, *words: str | Path, agency: str = DEPARTMENT) -> tuple[int, str, str]:
-        """On a copy of the scene's node."""
+        """Type a command on a copy of the scene's node."""
         settings, node = self.folder / "gateway.toml", self.folder / "node"
         if not settings.exists():
             shutil.copytree(self.scene.folder / "node", node)

@@ -21,7 +21,7 @@ LIST = "code,name,alias,parent,host\nZ92,Province,,,\nZ92.01,Office,000.00.01.Z9
 
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path) -> Terminal:
-    """A node of Z92.01 that knows two more agencies."""
+    """Set up a node of Z92.01 that knows two more agencies."""
     assert terminal.type("init", "--code", "Z92.01", "--name", "Office", "--yes").code == 0
     (tmp_path / "agencies.csv").write_text(LIST, encoding="utf-8")
     assert terminal.type("registry", "import", "agencies.csv", "--apply", "--yes").code == 0

@@ -1,4 +1,5 @@
-"""`gateway keys` at its edges: a key of one kind never becomes one of the other, and the end of a key is its end."""
+"""`gateway keys` is tested at its edges: a key of one kind never becomes one of the other, and the end of a key is its
+end."""
 
 from __future__ import annotations
 
@@ -43,12 +44,12 @@ class Desk:
         return self._terminal.type(*words, "--yes", "-o", "json")
 
     def listed(self) -> Any:
-        """The one key."""
+        """Return the only key."""
         (entry,) = self._terminal.type("keys", "list", "-o", "json").json["data"]
         return entry
 
     def issued(self, name: str) -> x509.Certificate:
-        """Another certificate for the same key, in a file of that name."""
+        """Issue another certificate for the same key, and write it into a file of that name."""
         certificate = self.authority.issue_for_request(self.request, SystemClock().now() - timedelta(days=1))
         (self.folder / name).write_bytes(certificate.public_bytes(Encoding.PEM))
         return certificate

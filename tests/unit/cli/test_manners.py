@@ -1,5 +1,5 @@
-"""Manners that every command shares with common tools: `-`, pipes that end early, a quiet that is quiet, narrow
-windows, one shape of errors, nothing installed unasked."""
+"""Every command shares its manners with common tools: `-`, pipes that end early, a quiet that is quiet, narrow windows,
+one shape of errors, nothing installed unasked."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ COLUMNS = "id number state"
 
 
 def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
-    """A list as a terminal of that width shows it, and what is said beside it."""
+    """Show a list on a terminal of that width; return its text and its stderr."""
     telling = (
         "from gateway.cli import output; from gateway.cli.command import Invocation, Lang;"
         f"output.rows(Invocation(lang=Lang.EN), [{{'id': '{ID}'}}], output.columns({COLUMNS!r}),"

@@ -57,7 +57,7 @@ async def poison(folder: Path, *packets: str) -> None:
 
 @pytest.fixture
 def dead(terminal: Terminal, tmp_path: Path) -> list[str]:
-    """Ids of two parcels on the dead list of the axis that the settings name."""
+    """Put two parcels on the dead list of the axis that the settings name; return their ids there."""
     (tmp_path / "gateway.toml").write_text('[axis]\nfolder = "axis"\n', encoding="utf-8")
     asyncio.run(poison(tmp_path / "axis", "p1", "p2"))
     return [parcel["id"] for parcel in terminal.type("queue", "dead", "list", "-o", "json").json["data"]]
@@ -148,7 +148,7 @@ def at_node(folder: Path, act: Callable[[Town], Awaitable[object]]) -> object:
 
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path, keys_away: None) -> Path:
-    """The folder of a node with one document that waits to be packed, and one to be sent."""
+    """Set up a node with one document that waits to be packed and one to be sent; return its folder."""
 
     async def wait(town: Town) -> None:
         await town._host()

@@ -1,5 +1,5 @@
-"""`gateway trust`: who vouches for certificates and how old their answers are, on a real node and a real responder; and
-what `gateway verify`, `doctor` and `status` say of it to people."""
+"""`gateway trust` shows who vouches for certificates and how old their answers are, on a real node and a real responder;
+`gateway verify`, `doctor` and `status` explain it to people."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def responder() -> Iterator[Responder]:
 
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demonstration's node as of now: commands run on the true time."""
+    """Stage the demonstration's node as of now: commands run on the true time."""
     return asyncio.run(stage_in(tmp_path_factory.mktemp("stage") / "node", SystemClock()))
 
 
 @pytest.fixture
 def node(staged: Path, terminal: Terminal, tmp_path: Path, responder: Responder) -> Path:
-    """The node, whose own authority is to be asked at the responder."""
+    """Copy the node, and have it ask the responder about its own authority."""
     folder = tmp_path / "node"
     shutil.copytree(staged, folder)
     settings = stage.settings_for(folder)
@@ -147,7 +147,7 @@ async def _sent(folder: Path) -> bytes:
 
 
 def _revoke(folder: Path) -> None:
-    """The sender's certificate was revoked a minute ago."""
+    """Publish a list in which the sender's certificate was revoked a minute ago."""
     key = load_pem_private_key((folder / "authority" / "ca.key.pem").read_bytes(), None)
     certificate = x509.load_pem_x509_certificate((folder / "authority" / "ca.pem").read_bytes())
     party = Party(certificate=certificate, private_key=key)  # type: ignore[arg-type]  # as above

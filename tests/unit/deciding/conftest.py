@@ -1,4 +1,5 @@
-"""A desk on a migrated database of each kind, with a clock the tests own, and a second look at the registry."""
+"""Provides a desk on a migrated database of each kind, with a clock that the tests own, and a second look at the
+registry."""
 
 from __future__ import annotations
 
@@ -76,7 +77,7 @@ class Edit(Protocol):
 
 @pytest.fixture
 def edit(store: SqlOfficeStore) -> Edit:
-    """Changes rows in the database, past the application."""
+    """Return a function that changes rows in the database, past the application."""
 
     async def execute(statement: str, **values: object) -> None:
         async with store.writer.begin() as connection:
@@ -86,7 +87,7 @@ def edit(store: SqlOfficeStore) -> Edit:
 
 
 async def agency_rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
-    """Every row of the registry, without the moment of its last change."""
+    """Return every row of the registry, without the moment of its last change."""
     columns = [column for column in AGENCY.c if column.name != "updated_at"]
     async with store.reader.connect() as connection:
         return [tuple(row) for row in await connection.execute(select(*columns).order_by(AGENCY.c.code))]
@@ -104,7 +105,7 @@ async def kinds(services: DecisionServices, subject: str) -> list[EventKind]:
 
 
 async def refused(act: Awaitable[object], code: str, kind: type[GatewayError] = Denied) -> None:
-    """The act is refused with that code."""
+    """Check that the act is refused with that code."""
     with pytest.raises(kind) as error:
         await act
     assert error.value.code == code

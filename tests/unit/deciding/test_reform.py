@@ -58,7 +58,7 @@ MERGED = reform(
 
 
 async def in_force(both: tuple[Someone, Someone], change: Reform) -> str:
-    """Planned, proposed by one and approved by the other; its id."""
+    """Plan the change, propose it as one person and approve it as the other; return its id."""
     services = both[0].services
     planned = await reforming.plan_reform(services, change)
     proposal = await reforming.propose_reform(services, await both[0].signed_in(), planned)

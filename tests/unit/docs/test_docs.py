@@ -59,7 +59,7 @@ def short_name(path: Path) -> str:
 
 
 def fences(page: Path) -> list[tuple[str, str]]:
-    """Language and content of every fenced block."""
+    """Return the language and content of every fenced block."""
     return re.findall(r"^```(\w*)\n(.*?)^```", text_of(page), flags=re.MULTILINE | re.DOTALL)
 
 
@@ -75,7 +75,7 @@ def spans(page: Path) -> frozenset[str]:
 
 @cache
 def rows(page: str) -> dict[str, str]:
-    """Table rows of a page by the first code span of their first cell."""
+    """Return the table rows of a page by the first code span of their first cell."""
     first_rows: dict[str, str] = {}
     for line in text_of(DOCS / page).splitlines():
         if (match := re.match(r"\| (?:· )*`([^`]+)`", line)) is not None:
@@ -122,7 +122,7 @@ def broken_links(page: Path) -> list[str]:
 
 
 def foreign_paths(page: Path) -> list[str]:
-    """Absolute paths are those of the API or of an installed node."""
+    """Return the absolute paths that are neither of the API nor of an installed node."""
     of_a_node = ("/etc/gateway", "/etc/systemd", "/opt/gateway", "/srv/gateway", "/var/lib/gateway")
     allowed = ("/api/", "/problems", "/docs", *of_a_node, "/run/secrets/")
     paths = re.findall(r"(?<![\w.\-/)}:<])/[a-z_.]+/[\w./-]*", text_of(page))
@@ -174,7 +174,7 @@ def is_there(span: str) -> bool:
 
 @cache
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as repository pages make them."""
+    """Return the anchors of a page's headings, as repository pages make them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
@@ -281,7 +281,7 @@ def test_every_exit_code_has_its_row() -> None:
 
 @cache
 def commands() -> dict[str, Any]:
-    """Every command by its words, as the parser knows it."""
+    """Return every command by its words, as the parser knows it."""
 
     def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
         for name, child in getattr(command, "commands", {}).items():
@@ -322,7 +322,7 @@ def test_every_command_has_its_row_with_its_options(cases: Cases) -> None:
 
 
 def is_typable(line: str) -> bool:
-    """The noun and verb are there, and so is every option."""
+    """Tell whether the noun and verb of a command line exist, and so does every option."""
     words = re.sub(r"^gateway --lang en ", "gateway ", line).split()
     table = commands()
     if words[1].startswith("-") or not words[1][0].islower():

@@ -1,4 +1,4 @@
-"""Characters that a text of a document may not have, over all of Unicode."""
+"""A text of a document may not have certain characters; the tests go over all of Unicode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EVERY = [chr(point) for point in range(sys.maxunicode + 1)]
 
 
 def _is_bad(letter: str) -> bool:
-    """A control character, half a character, or none."""
+    """Tell whether a letter is a control character, turns the direction, is half a character, or none."""
     point = ord(letter)
     is_none = point & 0xFFFE == 0xFFFE or 0xFDD0 <= point <= 0xFDEF
     turning = "\u202a" <= letter <= "\u202e" or "\u2066" <= letter <= "\u2069"

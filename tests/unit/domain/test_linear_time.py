@@ -112,12 +112,12 @@ def assert_linear(pattern: re.Pattern[Any], method: str, attacks: Iterable[tuple
 
 
 def enough(subject: str) -> int:
-    """Steps that no pattern needs which goes through a text a few times."""
+    """Return a number of steps above what any pattern needs that goes through a text a few times."""
     return 20_000 + 40 * len(subject)
 
 
 def steps_of(pattern: re.Pattern[Any], method: str, subject: str) -> int:
-    """No more than are enough to fail by."""
+    """Count the steps of a pattern, up to a number that is enough to fail by."""
     most = enough(subject)
     is_bytes = isinstance(pattern.pattern, bytes)
     try:

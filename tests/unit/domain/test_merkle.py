@@ -1,4 +1,4 @@
-"""The tree over the log, held against a second implementation that follows the recursive words of RFC 6962 one by one."""
+"""The tree over the log is held against a second implementation that follows the recursive words of RFC 6962 one by one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sha(data: bytes) -> bytes:
 
 
 def half(count: int) -> int:
-    """The largest power of two below it."""
+    """Return the largest power of two below the count."""
     power = 1
     while power * 2 < count:
         power *= 2
@@ -31,7 +31,7 @@ def half(count: int) -> int:
 
 
 def mth(leaves: list[bytes]) -> bytes:
-    """RFC 6962, 2.1, over leaf hashes."""
+    """Return the hash of a tree over leaf hashes, after RFC 6962, 2.1."""
     if not leaves:
         return sha(b"")
     if len(leaves) == 1:
@@ -41,7 +41,7 @@ def mth(leaves: list[bytes]) -> bytes:
 
 
 def path(index: int, leaves: list[bytes]) -> list[bytes]:
-    """RFC 6962, 2.1.1."""
+    """Return the audit path of a leaf, after RFC 6962, 2.1.1."""
     if len(leaves) == 1:
         return []
     k = half(len(leaves))
@@ -51,7 +51,7 @@ def path(index: int, leaves: list[bytes]) -> list[bytes]:
 
 
 def subproof(old: int, leaves: list[bytes], is_whole: bool) -> list[bytes]:
-    """RFC 6962, 2.1.2."""
+    """Return a part of the consistency proof, after RFC 6962, 2.1.2."""
     if old == len(leaves):
         return [] if is_whole else [mth(leaves)]
     k = half(len(leaves))

@@ -40,7 +40,7 @@ def incoming_rows() -> list[str]:
 
 
 def ask_rows() -> list[str]:
-    """Their first cells; the others say more than the code does."""
+    """Return the beginnings of the rows: their other cells say more than the code does."""
     return ["| `{}` | {} |".format(state, say(f"recall_ask.{state}")) for state in AskState]
 
 

@@ -1,4 +1,5 @@
-"""Facts to state: the tables of interfaces.md 1.1 to 1.3 and the examples of rules.md 17, in any order and any number."""
+"""Facts make a state: the tests follow the tables of interfaces.md 1.1 to 1.3 and the examples of rules.md 17, in any
+order and any number."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def at(minutes: float) -> datetime:
 
 
 def status(code: str, minutes: float = 0, *, proved: bool = False, stated: float | None = None) -> Fact:
-    """A business code that reached us at that minute, stated then or at another one."""
+    """Return a business code that reached us at that minute, stated then or at another one."""
     return Fact(
         track=Track.BUSINESS,
         code=code,

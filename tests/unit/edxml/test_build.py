@@ -1,5 +1,5 @@
-"""The writer of native envelopes (W1-W8): canonical by itself, taken by every verifier, the identity through the reader,
-and a refusal for whatever the wire cannot carry."""
+"""The writer of native envelopes (W1-W8) is canonical by itself, is accepted by every verifier, is the identity through
+the reader, and refuses whatever the wire cannot carry."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ SAMPLES = {str: "a", int: 1, bool: True, date: date(2031, 3, 4), datetime: envel
 
 
 def filled(part: Any, **more: object) -> Any:
-    """A part of the model that says something in each of its elements."""
+    """Return a part of the model that says something in each of its elements."""
     fields = dict(more)
     for row in envelope.rows(part):
         value = filled(row.holds) if row.is_part else SAMPLES[row.holds]

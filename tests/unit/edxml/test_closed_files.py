@@ -1,5 +1,5 @@
-"""Large files on the fast path: proved with the envelope and left closed, opened once afterwards; and text of base64 that
-the parser is not shown is judged as if it had been."""
+"""Large files on the fast path are proved with the envelope and left closed, and opened once afterwards; text of base64
+that the parser does not see is judged as if it had."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _verdict(kind: type[EnvelopeScan], raw: bytes, step: int) -> tuple[Signature
 
 
 def _holding(text: bytes) -> bytes:
-    """A native envelope, signed, with that as the text of its first file."""
+    """Return a signed native envelope with that as the text of its first file."""
     head, _, tail = envelopes.split(envelopes.native(envelopes.document(_FILES), _FILES, signer=SIGNER))
     start = tail.index(CONTENT.start) + len(CONTENT.start)
     return resigned(head, tail[:start] + text + tail[tail.index(CONTENT.end, start) :])

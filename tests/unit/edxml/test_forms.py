@@ -46,7 +46,7 @@ def digest_of(raw: bytes) -> Digest:
 
 
 def meaning(envelope: Envelope) -> Envelope:
-    """Without what the .NET flavour writes in another way, or not at all: it has no Direction, and bare ids of files."""
+    """Remove what the .NET flavour writes in another way, or not at all: it has no Direction, and bare ids of files."""
     files = tuple(replace(a, content_id=bare_content_id(a.content_id)) for a in envelope.attachments)
     lines = tuple(replace(line, content_id=bare_content_id(line.content_id)) for line in envelope.manifest)
     other = replace(envelope.other or OtherInfo(), direction=None)

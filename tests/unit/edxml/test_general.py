@@ -1,5 +1,5 @@
-"""The general path beyond the vectors of tests/hostile: what policy lets one named sender do (G3, G4, G7), and that
-the library is asked in the end (G6)."""
+"""The general path goes beyond the vectors of tests/hostile: policy lets one named sender do certain things (G3, G4,
+G7), and the library is asked in the end (G6)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _code(raw: bytes, policy: XmlPolicy) -> str:
 
 
 def _simple(method: str, digest: str, c14n: str, transforms: list[str]) -> bytes:
-    """An envelope as an old system signs: the one whole-document reference, no signed properties."""
+    """Build an envelope as an old system signs: the one whole-document reference, no signed properties."""
     head, _, tail = forge.split(NATIVE)
     body = general.canonical_octets(etree.fromstring(head + tail), exclusive=names.EXC_C14N in transforms)
     hashed = sha1(body, usedforsecurity=False) if digest.endswith("#sha1") else sha256(body)

@@ -1,4 +1,4 @@
-"""The reader: strict where our own axis needs one meaning, liberal elsewhere, bounded always."""
+"""The reader is strict where our own axis needs one meaning, liberal elsewhere, bounded always."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def envelope(
     header: str = "",
     root: str = "",
 ) -> bytes:
-    """A short envelope of dialect A without prefixes."""
+    """Build a short envelope of dialect A without prefixes."""
     message = message if message is not None else "<From><OrganId>Z91.01</OrganId></From>"
     return (
         f'<edXML xmlns="{Q}"><edXMLEnvelope><edXMLHeader><MessageHeader>{message}</MessageHeader>'

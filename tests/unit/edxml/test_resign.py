@@ -1,4 +1,5 @@
-"""Another Signature in a native envelope: the same content, packet id and receipt, in whatever pieces it is read (W9)."""
+"""Another Signature in a native envelope leaves the content, packet id and receipt the same, in whatever pieces the
+envelope is read (W9)."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ OTHER = pki.signer(envelopes.SENDER, "rsa-4096")
 
 
 def cut(raw: bytes, at: list[int]) -> list[bytes]:
-    """The same bytes in pieces, some of them empty."""
+    """Cut the bytes into pieces, some of them empty."""
     places = [0, *sorted(place % (len(raw) + 1) for place in at), len(raw)]
     return [raw[a:b] for a, b in pairwise(places)]
 

@@ -156,7 +156,7 @@ def _sender(model: Envelope) -> Organisation:
 
 
 def _complete(model: Envelope) -> Envelope:
-    """The model with what the form demands; all else is as it was drawn."""
+    """Add to the model what the form demands; all else stays as it was drawn."""
     model = replace(model, sender=_sender(model), response_for=tuple(map(_full_response, model.response_for)))
     if model.status is not None:
         status = model.status

@@ -149,7 +149,7 @@ async def test_killed_at_any_step_an_incoming_document_is_laid_there_whole(
 
 
 async def _many(desk: Desk, killer: Killer, documents: int, bad: int, kills: int) -> None:
-    """Dropped while the node is killed again and again: each good one is sent once, each bad one has its reason."""
+    """Drop documents while the node is killed again and again: each good one is sent once, each bad one has its reason."""
     chance = random.Random(7)
     desk.agencies = frozenset({desk.code.casefold()})
     desk.restart()

@@ -27,7 +27,7 @@ def desk(town: Town, tmp_path: Path) -> Desk:
 
 
 def drop_letters(desk: Desk) -> None:
-    """One document in the folder of each agency, to the other one."""
+    """Drop one document into the folder of each agency, to the other one."""
     for code, recipient in ((DEPARTMENT, PROVINCE), (PROVINCE, DEPARTMENT)):
         desk.drop("15.pdf", PDF, code=code)
         to = [{"code": recipient, "role": "to_act"}]

@@ -17,7 +17,7 @@ from tests.support.node import DEPARTMENT
 
 @pytest.fixture
 def on_two_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`sent` and `error` lie on another device than `out`."""
+    """Let renames fail between folders, as if `sent` and `error` lay on another device than `out`."""
     rename = os.rename
 
     def refusing(source: Any, target: Any, **options: Any) -> None:

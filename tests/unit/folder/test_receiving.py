@@ -13,7 +13,7 @@ from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
 
 
 async def arrived(desk: Desk, number: str = "15") -> Path:
-    """A letter to the province, laid into its folder."""
+    """Send a letter to the province; return its folder in `in/`."""
     await desk.town.send(number)
     await desk.town.carry()
     await desk.town.number()
@@ -128,7 +128,7 @@ async def test_a_status_that_cannot_be_said_lies_in_error(desk: Desk) -> None:
 
 
 async def told_of(desk: Desk, number: str) -> None:
-    """A letter is sent and what happened is written down."""
+    """Send a letter and settle until what happened is written down."""
     desk.letter(number, number)
     await desk.settle()
     await desk.town.carry()

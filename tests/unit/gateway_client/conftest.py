@@ -1,5 +1,5 @@
-"""A real node behind a real server, a line to it that breaks where a test wants, and another side that answers what it is
-told to. The client blocks, so a test calls it in a thread beside the node's loop."""
+"""Provides a real node behind a real server, a line to it that breaks where a test wants, and another side that answers
+as the test says. The client blocks, so a test calls it in a thread beside the node's loop."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[api.Door]:
 
 @pytest.fixture
 async def line(door: api.Door) -> AsyncIterator[TcpProxy]:
-    """Between the client and the node."""
+    """Open a line between the client and the node."""
     async with TcpProxy(door.client.server.host, door.client.server.port or 0) as proxy:
         yield proxy
 
 
 def client_over(line: TcpProxy, key: str, patience: Patience | None = None) -> Client:
-    """A client over that line, to which files above a MiB are large."""
+    """Make a client over that line, to which files above a MiB are large."""
     url = f"http://{line.host}:{line.port}"
     return Client(url, key, language="en", patience=patience, large=1 << 20, part_size=1 << 20)
 
@@ -71,7 +71,7 @@ Clients = Callable[[str], AbstractAsyncContextManager[Client]]
 
 @pytest.fixture
 def client_of(door: api.Door, line: TcpProxy, waits: Waits) -> Clients:
-    """The client of an agency, over that line, which is mended while it waits; files above a MiB are large to it."""
+    """Return a function that opens the client of an agency over that line, which is mended while the client waits."""
     waits.then = line.heal
 
     @asynccontextmanager

@@ -1,5 +1,5 @@
-"""The package stands alone: nothing but Python's own library, nothing of the node, types that say what the node says, and
-programs on its pages that can be run."""
+"""The package stands alone: it needs nothing but Python's own library and nothing of the node, its types say what the
+node says, and the programs on its pages can be run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INTEGRATORS = ROOT / "docs" / "integrators.md"
 
 
 def imported(source: Path) -> set[str]:
-    """The first names of what a module imports."""
+    """Return the first names of what a module imports."""
     modules: set[str] = set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

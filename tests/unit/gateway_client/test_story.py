@@ -1,4 +1,4 @@
-"""A document system with the client against a real node, over a line that breaks: send, take, answer, follow."""
+"""A document system with the client sends, takes, answers and follows at a real node, over a line that breaks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def meta(**more: Any) -> MessageIn:
 
 @cache
 def large() -> bytes:
-    """A good PDF of three whole parts and a bit."""
+    """Build a good PDF of three whole parts and a bit."""
     writer, buffer = PdfWriter(clone_from=io.BytesIO(PDF)), io.BytesIO()
     writer.add_metadata({"/Note": "x" * 3 * MIB})
     writer.write(buffer)
@@ -56,7 +56,7 @@ def large() -> bytes:
 
 
 async def only_received(client: Client) -> Received:
-    """The one document that arrived."""
+    """Return the only document that arrived."""
     (item,) = (await in_thread(lambda: client.call("GET", "/inbox")))["data"]
     return await in_thread(lambda: client.received(item["id"]))
 

@@ -13,7 +13,7 @@ from tests.support.node import LEASE_S, PDF, Town
 
 
 async def carry_by(town: Town, axis: str, *, by_steps: bool) -> None:
-    """All that waits, until nothing does."""
+    """Carry all that waits, until nothing does."""
     await town._host()
     while True:
         steps = await town.pack() + await town.dispatch()

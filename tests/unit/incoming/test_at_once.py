@@ -227,7 +227,7 @@ async def test_other_bytes_than_were_announced_are_never_taken_in(town: Town) ->
 
 
 def changed(packet: Packet) -> Packet:
-    """One letter of what was signed."""
+    """Change one letter of what was signed."""
     return replace(packet, raw=packet.raw.replace(b"C\xc6\xa1 quan", b"C\xc6\xa1 qua\xcc", 1))
 
 

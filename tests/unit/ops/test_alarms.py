@@ -126,8 +126,8 @@ def _quantile(q: float, within: list[tuple[float, float]]) -> float:
 
 
 def firing(when: str, past: list[Sample], now: list[Sample]) -> list[Mapping[str, str]]:
-    """Labels for which the page's own expression holds over one scrape; an increase and a rate are what was added since
-    the one before."""
+    """Return the labels for which the page's own expression holds over one scrape; increases and rates count what was
+    added since the scrape before."""
     if unless := UNLESS.search(when):
         other = [labels.get(unless["on"], "") for labels in firing(unless["other"], past, now)]
         label_sets = firing(unless["one"], past, now)
@@ -300,7 +300,7 @@ async def system_gives_up(town: Town) -> None:
 
 
 def hot_folder(town: Town) -> tuple[Town, Path]:
-    """The same node with a hot folder, and where the province's lies."""
+    """Give the same node a hot folder; return it and the province's folder there."""
     root = town.node.settings.node.data_dir / "hot"
     root.mkdir()
     settings = replace(town.node.settings, folder=FolderSettings(root=root))
@@ -311,7 +311,7 @@ def hot_folder(town: Town) -> tuple[Town, Path]:
 
 
 async def folder_away(town: Town) -> Town:
-    """An unmounted share leaves an empty folder in its place."""
+    """Leave an empty folder in place of the hot one, as an unmounted share does."""
     hot, folder = hot_folder(town)
     shutil.rmtree(folder.parent)
     folder.parent.mkdir()
@@ -334,7 +334,8 @@ async def certificate_ends(town: Town) -> None:
 
 @asynccontextmanager
 async def server_certificate_ends(town: Town) -> AsyncIterator[Town]:
-    """The broker's: asked for by itself, because the line would only break on it when it is too late."""
+    """Let the broker's certificate end soon. It is asked for by itself, because the line would only break on it when it
+    is too late."""
     node = town.node
     certificate_files = make_certificate(
         node.settings.node.data_dir, "broker", town.clock.now() + timedelta(days=20)
@@ -346,7 +347,7 @@ async def server_certificate_ends(town: Town) -> AsyncIterator[Town]:
 
 
 async def step_breaks(town: Town) -> None:
-    """The key of the log is another one since the process was started."""
+    """Replace the key of the log after the process was started, so that the sealer's step fails."""
     node = town.node
     await town.send("15")
     await town.number()
@@ -359,14 +360,14 @@ async def step_breaks(town: Town) -> None:
 
 
 async def loops_turn(town: Town, name: str) -> None:
-    """For ten minutes, and rest after each failure as they do."""
+    """Turn the loop for ten minutes, with its own rest after each failure."""
     loop, trouble, end = town.node._loops(LEASE_S)[name], Trouble(name=name), town.clock.now() + TEN_MINUTES
     while town.clock.now() < end:
         town.clock.advance(await turn(name, loop, trouble, town))
 
 
 async def slow_to_accept(town: Town, took_s: float = 5.5) -> None:
-    """Another program holds the database."""
+    """Hold the database as another program does, while the node accepts a document."""
     with closing(sqlite3.connect(database_of(town), isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
 
@@ -390,7 +391,7 @@ async def slow_to_take_in(town: Town, took_s: float = 5.5) -> None:
 
 
 async def mail_waits_everywhere(town: Town) -> None:
-    """Packed, at the axis, landed; and one that is not packed yet."""
+    """Leave documents that are packed, at the axis, landed, and not packed yet."""
     await town._host()
     for steps in (3, 2, 1, 0):
         await town.send(str(15 + steps))

@@ -14,7 +14,7 @@ MB = 1024 * 1024
 
 
 def samples(*history: tuple[float, int]) -> list[QueueSample]:
-    """Days before now, megabytes that were free."""
+    """Make samples from pairs of days before now and megabytes that were free."""
     return [QueueSample(at=START - timedelta(days=days), queue=DISK, depth=mb) for days, mb in history]
 
 

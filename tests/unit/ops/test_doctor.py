@@ -142,7 +142,7 @@ async def store_of(subject: Subject) -> AsyncIterator[SqlOfficeStore]:
 
 
 async def furnished(subject: Subject, authority: Authority) -> None:
-    """Anchors, a revocation list, a hosted agency with a certified key, and an axis that was opened once."""
+    """Add anchors, a revocation list, a hosted agency with a certified key, and an axis that was opened once."""
     now, settings = subject.clock.now(), subject.settings
     keys = KeyDirectory(settings.keys.folder, PASSWORD)
     entry = keys.generate(AGENCY.code)

@@ -1,5 +1,5 @@
-"""Ready is what it says: a disk without room, a database that is gone, an old schema and a process that goes make a node
-unready with one word each, and it is ready again by itself. An axis that is down does not stop intake."""
+"""A node is ready only when it can work: a disk without room, a database that is gone, an old schema and a process that
+goes make it unready with one word each, and it is ready again by itself. An axis that is down does not stop intake."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ def test_the_axis_has_one_word_for_each_state() -> None:
 
 @pytest.fixture
 async def cramped(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Town, Path]]:
-    """A node on a file system in memory, where it keeps back all but half a gigabyte of what is free: others use it too. It
-    is filled faster than any disk."""
+    """Open a node on a file system in memory, which is filled faster than any disk. All but half a gigabyte of what is
+    free is kept back, because others use it too."""
     monkeypatch.setattr(data_folder, "_ENOUGH_FOR_S", 0.0)
     with TemporaryDirectory(dir="/dev/shm", prefix="gateway-") as folder:
         async with opened(Path(folder) / "node") as town:

@@ -1,4 +1,4 @@
-"""`gateway verify` on PDFs: of one alone, and of those in an envelope, offline."""
+"""`gateway verify` checks PDFs, one alone and those in an envelope, offline."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def with_pdfs() -> bytes:
 
 @pytest.fixture
 def pdf_trust(trust: Path) -> Path:
-    """A folder for envelopes, with one for PDFs in it."""
+    """Add a folder for PDFs to the folder for envelopes."""
     pdf_pki.folder(trust / "pdf")
     return trust
 

@@ -1,6 +1,6 @@
-"""The promise of acceptance as a property: whatever a caller writes, a document or status that the checks of the doors let
-through is written, passes the fast path, and is read again as it was said. 100 examples with `make test`, 500 with
-`make test-long`, 20,000 with `make property`."""
+"""The promise of acceptance is a property: whatever a caller writes, a document or status that the checks of the doors
+let through is written, passes the fast path, and is read again with the same meaning. It takes 100 examples with `make
+test`, 500 with `make test-long`, 20,000 with `make property`."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def _document(order: Order, files: tuple[FileItem, ...]) -> OutgoingDocument:
 
 
 def _through(model: Envelope, qualifier: build.Qualifier, names: Sequence[str]) -> Envelope:
-    """The same, written, signed, proved on the fast path and read."""
+    """Write the model, sign it, prove it on the fast path, and return what is read."""
     out = BytesIO()
     try:
         build.write(

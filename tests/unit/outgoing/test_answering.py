@@ -1,4 +1,5 @@
-"""A reply that reached who asked ends the wait for it; one that did not, or only another recipient, does not."""
+"""A reply that reached the agency which asked ends the wait for it; a reply that did not, or reached only another
+recipient, does not."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
 
 async def letter_asking_reply(town: Town) -> tuple[IncomingDocument, ReplyLink]:
-    """The province has a letter of the department that wants a reply by tomorrow."""
+    """Send a letter of the department that wants a reply by tomorrow; return it as the province has it, and a link to
+    it."""
     today = local(town.clock.now()).date()
     sent = await town.send("15", reply_required=True, reply_due=today + timedelta(days=1))
     await town.carry()

@@ -1,4 +1,4 @@
-"""Rows that go in one pass: each ends as it would alone, whatever became of its neighbours."""
+"""Rows that go in one pass each end as they would alone, whatever became of their neighbours."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Port:
 
 
 def at_axis(services: OutgoingServices, act: Callable[[Parcel], Awaitable[None]]) -> OutgoingServices:
-    """`before` each parcel goes."""
+    """Make services that call `act` before each parcel goes."""
 
     async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         await act(parcel)
@@ -58,7 +58,7 @@ def without(services: OutgoingServices, recipient: str) -> OutgoingServices:
 
 
 def at_units(services: OutgoingServices, begun: list[str], *errors: BaseException) -> OutgoingServices:
-    """The first units of work are not begun: one for each error. Those that are begun are noted."""
+    """Make services that raise each error in place of a first unit of work; those that are begun are noted in `begun`."""
     pending_errors = list(errors)
 
     async def share(
@@ -81,7 +81,7 @@ async def packed(town: Town, *numbers: str) -> list[OutgoingDocument]:
 
 
 async def claimed(town: Town, limit: int = 10) -> Sequence[LeasedOutbox]:
-    """All of it in one pass."""
+    """Claim all rows, which must fit into one pass."""
     (rows,) = dispatch.group_into_passes(await town.node.store.claim_outbox(limit, LEASE_S))
     return rows
 

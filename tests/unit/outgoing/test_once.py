@@ -1,4 +1,4 @@
-"""A caller that repeats itself (interfaces 3.3): the idempotency key, `external_id`, and both at once."""
+"""A caller repeats itself (interfaces 3.3) with the idempotency key, with `external_id`, and with both at once."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def chunks() -> AsyncIterator[bytes]:
 
 
 def interrupted(town: Town, act: Callable[[], Awaitable[object]]) -> Town:
-    """The town; when its first file is kept, such as an envelope of `IN_A_FILE`, something else happens first."""
+    """Return the town; when its first file is kept, such as an envelope of `IN_A_FILE`, `act` happens first."""
     blobs = cast(FileBlobs, Meanwhile(town.node.out.blobs, "keep", act))
     return replace(town, node=replace(town.node, out=replace(town.node.out, blobs=blobs)))
 

@@ -23,7 +23,7 @@ LARGE = (("14.pdf", PDF + bytes(100_000)),)
 
 @pytest.fixture
 async def rung(town: Town) -> AsyncIterator[list[str]]:
-    """The process has a courier; how often it was rung."""
+    """Give the process a courier; yield a list with an entry for each ring."""
     rings: list[str] = []
     await town._host()
     town.node.out.own_rows.open(lambda: rings.append("rung"), MOST, LEASE_S)

@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 
 
 async def made_key(town: Town, code: str = DEPARTMENT, storage: str = "file") -> x509.Certificate:
-    """A second key with its certificate."""
+    """Make a second key with its certificate; return the certificate."""
     keys = town.node.keys
     entry = keys.generate(code, storage=storage)
     authority = Authority.load(town.node.settings.node.data_dir / "authority")
@@ -42,7 +42,7 @@ async def made_key(town: Town, code: str = DEPARTMENT, storage: str = "file") ->
 
 
 async def new_key(town: Town, code: str = DEPARTMENT, storage: str = "file") -> bytes:
-    """A second key, bound beside the first one; its certificate."""
+    """Make a second key and bind it beside the first one; return its certificate."""
     issued = await made_key(town, code, storage)
     der = issued.public_bytes(Encoding.DER)
     times = (issued.not_valid_before_utc, issued.not_valid_after_utc)
@@ -61,7 +61,7 @@ def signing(town: Town, code: str = DEPARTMENT) -> bytes:
 
 
 async def waiting(town: Town, axis: Faulty, *to: str) -> tuple[bytes, Packet]:
-    """A packed document that the axis does not take; the certificate that signed it, and the packet as it waits."""
+    """Pack a document that the axis does not take; return the certificate that signed it, and the packet that waits."""
     axis.error = Unreachable("the axis does not answer")
     old = signing(town)
     await town.send("15", *(to or (PROVINCE,)))

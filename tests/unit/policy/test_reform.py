@@ -329,7 +329,7 @@ def _undone(
 
 
 def _check_chains(now: Mapping[str, Life]) -> None:
-    """On each day every code is in force, not begun, or closed with a chain that ends; no parent comes back."""
+    """Check that each code is in force, not begun, or closed with a chain that ends, on each day; no parent comes back."""
     for code, life in now.items():
         first, last = life.record.valid_from, life.record.valid_to
         assert first is None or last is None or first <= last + DAY

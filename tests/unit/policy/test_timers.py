@@ -22,7 +22,7 @@ URGENT = [urgency for urgency in Urgency if urgency is not NORMAL]
 
 
 def at(text: str) -> datetime:
-    """Weekdays of October 2026, which has no holiday: the 12th is a Monday."""
+    """Return a moment of October 2026, whose weekdays have no holiday: the 12th is a Monday."""
     return datetime.fromisoformat(f"2026-10-{text}").replace(tzinfo=VIETNAM)
 
 

@@ -1,4 +1,4 @@
-"""The plan of tries of a webhook, and which addresses of machines one may be sent to."""
+"""A webhook is tried again by a plan, and may be sent to certain addresses of machines only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def next_try(attempt: int, age: timedelta, jitter: float) -> timedelta | GiveUp:
 
 
 def tries(chances: list[float], took: list[float]) -> list[timedelta]:
-    """The ages of all tries of one event that never comes through."""
+    """Return the ages of all tries of one event that never comes through."""
     age, ages = timedelta(), [timedelta()]
     for attempt in range(1, 100):
         wait = next_try(attempt, age, chances[attempt % len(chances)])

@@ -1,4 +1,4 @@
-"""Binding certificates to codes: two people, one key for one code at a time, four at most."""
+"""Certificates are bound to codes by two people: one key for one code at a time, four at most."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JUNE, JULY, AUGUST = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7, 8
 
 
 def certificate(code: str, owner: str) -> bytes:
-    """A new certificate for that owner's one key."""
+    """Issue a new certificate for that owner's one key."""
     return pki.der(pki.root().issue(code, pki.key("p256", owner)))
 
 

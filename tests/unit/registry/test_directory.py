@@ -1,4 +1,4 @@
-"""Answers of the directory for codes and names at a date."""
+"""The directory answers for codes and names at a date."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ async def test_exact_questions_use_an_index_among_120_000_rows(
 
 
 async def _plan(connection: AsyncConnection, query: str) -> list[str]:
-    """The steps in which this database answers the query."""
+    """Return the steps in which this database answers the query."""
     if connection.dialect.name == "sqlite":
         return [row.detail for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
     return [row[0] for row in await connection.exec_driver_sql(f"EXPLAIN {query}")]

@@ -37,7 +37,7 @@ class Side:
         self.directory = SqlDirectory(room.writer, room.reader, Memory(room.reader), room.clock, room.pool)
 
     async def holds(self, rows: Mapping[str, AgencyRecord]) -> None:
-        """Exactly these, as imported."""
+        """Replace the registry's rows by exactly these, as imported."""
         async with self.room.writer.begin() as connection:
             await connection.execute(AGENCY.delete())
             values = [row_values(row, RowSource.IMPORTED, self.room.clock.now()) for row in rows.values()]

@@ -1,4 +1,4 @@
-"""Units that share a commit: each stands or falls alone, and an answer means that the disk has it (G1)."""
+"""Units that share a commit stand or fall alone, and an answer means that the disk has them (G1)."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: S
 def _blocker(
     loop: asyncio.AbstractEventLoop, begun: asyncio.Event, go_on: threading.Event
 ) -> Callable[[], int]:
-    """A function of the database that takes as long as one lets it."""
+    """Return a function of the database that runs until the test sets `go_on`."""
 
     def block() -> int:
         loop.call_soon_threadsafe(begun.set)

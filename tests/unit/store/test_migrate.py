@@ -1,4 +1,4 @@
-"""Migrations: forward only, expand by itself and contract when asked; the result is what the tables say."""
+"""Migrations go forward only, expand by themselves and contract when asked; the result is what the tables say."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.support.stores import NORTH, SOUTH, committing, opened, outgoing
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
+    """Return the address of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'node.db'}"
     database: str = request.getfixturevalue("postgres_url")
@@ -92,7 +92,8 @@ async def test_the_head_is_exactly_what_the_tables_say(url: str) -> None:
 
 
 def is_no_search_index(_: object, name: str | None, *more: object) -> bool:
-    """Each database has its own, and the tables that both have in common do not name it."""
+    """Tell whether an index is none for searches: each database has its own, which the tables common to both do not
+    name."""
     return not (name or "").removeprefix("ix_").startswith("list_search")
 
 

@@ -23,7 +23,7 @@ DIALECTS: tuple[Any, ...] = (sqlite.dialect(), postgresql.dialect())  # type: ig
 
 
 def _statements_by_name() -> dict[str, ClauseElement]:
-    """Every statement that a module of the stores keeps."""
+    """Return every statement that a module of the stores keeps."""
     statements: dict[str, ClauseElement] = {}
     for package in (gateway.store, gateway.office.store):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):

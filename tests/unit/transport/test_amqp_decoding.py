@@ -1,5 +1,5 @@
-"""Whatever stands in the properties of a message is read: valid values as the library reads them, all others without an
-error that would end the line."""
+"""Every property of a message is read: valid values as the library reads them, all others without an error that would
+end the line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _widened() -> Iterator[None]:
 
 
 def table_of(name: bytes, kind: bytes, value: bytes) -> bytes:
-    """A table of one value."""
+    """Build a table of one value."""
     inside = bytes([len(name)]) + name + kind + value
     return struct.pack(">I", len(inside)) + inside
 
@@ -83,7 +83,7 @@ def test_no_properties_that_the_broker_let_pass_raise(table: dict[str, bytes]) -
 
 
 def property_bytes(kind: str, data: bytes) -> bytes:
-    """A field of this kind with these bytes in it."""
+    """Build a field of this kind with these bytes in it."""
     match kind:
         case "shortstr":
             return bytes([len(data)]) + data

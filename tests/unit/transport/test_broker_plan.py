@@ -1,5 +1,5 @@
-"""Promises of a plan from any state of the broker: it ends as the registry says, and no code that is hosted before and
-after is ever out of reach on the way."""
+"""A plan keeps its promises from any state of the broker: it ends as the registry says, and no code that is hosted
+before and after is ever out of reach on the way."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def axis_of(nodes_by_code: Mapping[str, str]) -> BrokerLayout:
 
 
 def as_live(axis: BrokerLayout, **counts: int) -> State:
-    """The state of a broker that was brought to this layout; `counts` are messages by queue, dots as underscores."""
+    """Return the state of a broker that was brought to this layout; `counts` are messages by queue, dots as underscores."""
     state = wanted_state(axis, dict.fromkeys(axis.nodes, "hash"))
     queues = {
         name: replace(queue, messages=counts.get(name.replace(".", "_"), 0))

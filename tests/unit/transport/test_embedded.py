@@ -1,4 +1,4 @@
-"""The embedded axis beyond the contract: its files, its dead list, its failures, its wake-ups."""
+"""The embedded axis is tested beyond the contract: its files, its dead list, its failures, its wake-ups."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def payloads(folder: Path) -> list[str]:
 
 
 def leave(folder: Path, name: str, age_s: float) -> Path:
-    """A file as a crash may have left it, changed so long ago."""
+    """Write a file as a crash may have left it, changed so long ago."""
     (folder / "payload").mkdir(exist_ok=True)
     stray_file = folder / "payload" / name
     stray_file.write_bytes(b"left behind")
@@ -71,7 +71,7 @@ def leave(folder: Path, name: str, age_s: float) -> Path:
 
 
 async def poison(axis: EmbeddedAxis, packet_id: str = "p1") -> str:
-    """A parcel on the dead list; its id there."""
+    """Put a parcel on the dead list; return its id there."""
     await axis.publish(parcel(packet_id), ["Z92"])
     for _ in range(2):
         (arrival,) = await axis.take(1, 60)

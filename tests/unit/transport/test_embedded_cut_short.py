@@ -52,7 +52,7 @@ class Blockade:
         return blocked_step
 
     async def cut_short(self, work: asyncio.Task[Any]) -> None:
-        """Cancelled in the middle of the step, which then goes on."""
+        """Cancel the work in the middle of its step, and let the step go on."""
         assert await asyncio.to_thread(self.began.wait, LIMIT_S)
         work.cancel()
         await asyncio.sleep(0)

@@ -58,7 +58,7 @@ class Commits:
             raise sqlite3.OperationalError("disk I/O error")
 
     def take_counts(self) -> tuple[int, int]:
-        """Both, since the last call."""
+        """Return both counts since the last call."""
         counted, self.counted, self.at_once = (self.counted, self.at_once), 0, 0
         return counted
 

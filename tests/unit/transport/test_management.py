@@ -1,4 +1,4 @@
-"""The administrator's way into a broker that fails now and then: what is right a moment later is asked again."""
+"""The administrator's way into a broker fails now and then: a request that is right a moment later is made again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.transport.broker.plan import User
 
 @asynccontextmanager
 async def failing(times: int, status: int = 500) -> AsyncIterator[tuple[Management, list[str]]]:
-    """A broker that answers so, and is right after that many times; what it was asked."""
+    """Start a broker that fails that many times and is right afterwards; yield a client and the requests that it got."""
     requests: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:

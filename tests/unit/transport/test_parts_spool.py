@@ -36,7 +36,7 @@ def spool(tmp_path: Path, clock: ManualClock) -> Spool:
 
 
 def landed(spool: Spool, *numbers: int, content: bytes = PACKET, to: Sequence[str] = TO) -> list[Landed]:
-    """Lands these parts, counted from 1; all of them when none is named."""
+    """Land these parts, counted from 1; all of them when none is named."""
     parts = cut(content)
     chosen = numbers or range(1, len(parts) + 1)
     return [land(spool, parts[n - 1], to=to).landed for n in chosen]
@@ -300,7 +300,7 @@ class Consumers(RuleBasedStateMachine):
         self.owned: set[bytes] = set()
 
     def process(self) -> Spool:
-        """More than any run hands out, so that nothing is put aside."""
+        """Open the spool with more offers than any run hands out, so that nothing is put aside."""
         return opened(Path(self.folder.name), self.clock, replace(LIMITS, offers=1000))
 
     @rule(which=st.integers(0, 1), content=st.integers(0, 2), n=st.integers(0, 9))

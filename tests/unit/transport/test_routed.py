@@ -48,7 +48,8 @@ class Hanging:
 
 @pytest.fixture
 async def two(tmp_path: Path, clock: ManualClock) -> AsyncIterator[RoutedAxis]:
-    """Z91 by the first or the second, Z92 by the second; everything is hosted here by both."""
+    """Open an axis that reaches Z91 by the first or the second, Z92 by the second; both host everything that is hosted
+    here."""
     async with AsyncExitStack() as stack:
         pool = ThreadPool(2)
         stack.callback(pool.close)

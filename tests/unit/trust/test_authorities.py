@@ -1,5 +1,5 @@
-"""Asking authorities over real HTTP: only configured addresses, within limits, and only answers that hold (threats 45,
-46)."""
+"""Authorities are asked over real HTTP: only configured addresses, within limits, and only answers that hold (threats
+45, 46)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RESPONDING: Extension = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING
 
 
 def bounds(seconds: float = PATIENCE_S) -> dict[RevocationSource, Bounds]:
-    """A good answer is made while it is waited for, by a machine that may be busy."""
+    """Return bounds that leave a busy machine time to make an answer while it is waited for."""
     return {source: Bounds(answer_bytes=64 * 1024, seconds=seconds) for source in RevocationSource}
 
 
@@ -56,7 +56,7 @@ def nonce_in(body: bytes) -> bytes:
 
 
 def saying(case: str) -> Answer:
-    """A responder that gives the answer of this case of `tools/pki`, with the nonce that it was asked with."""
+    """Make a responder that gives the answer of this case of `tools/pki`, with the nonce of the request."""
 
     def answer(body: bytes) -> Reply:
         return Reply(body=pki().answers(leaf(), nonce_in(body))[case])

@@ -1,4 +1,4 @@
-"""Content sealed for one key: any size comes back byte for byte, and no changed, cut, added or exchanged byte is given
+"""Content sealed for one key comes back byte for byte at any size, and no changed, cut, added or exchanged byte is given
 out."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PIECE = 64 * 1024
 
 @cache
 def pair(kind: str) -> tuple[bytes, bytes]:
-    """The private half, and the public one; in PEM form the private half is under the passphrase."""
+    """Make a private half and a public one; in PEM form the private half is under the passphrase."""
     if kind != "pem":
         return plain_pair()
     key = x25519.X25519PrivateKey.generate()

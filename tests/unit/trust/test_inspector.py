@@ -1,4 +1,5 @@
-"""The type of a file by its bytes (R10 to R12, threats 57 to 64): good files, lying files, and files made to harm."""
+"""The type of a file is found by its bytes (R10 to R12, threats 57 to 64): in good files, lying files, and files made to
+harm."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def archived(*members: tuple[zipfile.ZipInfo | str, bytes | str], method: int | 
 
 
 def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
-    """With a fixed time, so that equal members make equal archives."""
+    """Build an archive with a fixed time, so that equal members make equal archives."""
     method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     infos = [(zipfile.ZipInfo(name, (2031, 3, 4, 9, 15, 0)), raw) for name, raw in members]
     return archived(*infos, method=method)
@@ -87,7 +88,7 @@ def pdf(
 
 
 def ole(*streams: str) -> bytes:
-    """The smallest compound file whose one directory sector names these streams."""
+    """Build the smallest compound file whose one directory sector names these streams."""
     header = bytearray(512)
     header[:8] = bytes.fromhex("d0cf11e0a1b11ae1")
     struct.pack_into("<HHHH", header, 24, 0x3E, 3, 0xFFFE, 9)
@@ -208,7 +209,7 @@ def test_a_file_with_a_password_is_encrypted_and_one_that_limits_its_owner_opens
 
 
 def pdf_dict(**entries: Any) -> DictionaryObject:
-    """A plain string is a name."""
+    """Build a dictionary of a PDF, in which a plain string is a name."""
     dictionary = DictionaryObject()
     for key, value in entries.items():
         dictionary[NameObject(f"/{key}")] = NameObject(value) if type(value) is str else value
@@ -231,19 +232,19 @@ def launch(writer: PdfWriter) -> None:
 
 
 def hidden_javascript(writer: PdfWriter) -> None:
-    """Reached by clicking: page, annotation, additional action."""
+    """Add a script that clicking reaches: page, annotation, additional action."""
     annotation = pdf_dict(Subtype="/Widget", AA=pdf_dict(E=writer._add_object(script())))
     writer.pages[0][NameObject("/Annots")] = ArrayObject([writer._add_object(annotation)])
 
 
 def form(writer: PdfWriter) -> None:
-    """Scripts of a form that is described in XML."""
+    """Add a form that is described in XML, with its scripts."""
     acro_form = pdf_dict(XFA=TextStringObject("<xdp/>"), Fields=ArrayObject())
     writer._root_object[NameObject("/AcroForm")] = writer._add_object(acro_form)
 
 
 def parents_script(writer: PdfWriter) -> None:
-    """The field is in no list: it is found from its widget alone."""
+    """Give the page a widget whose field runs a script; the field is in no list and is found from its widget alone."""
     field = pdf_dict(AA=pdf_dict(K=writer._add_object(script())))
     widget = pdf_dict(Subtype="/Widget", Parent=writer._add_object(field))
     writer.pages[0][NameObject("/Annots")] = ArrayObject([writer._add_object(widget)])
@@ -363,7 +364,7 @@ def test_threat_057_a_flat_bomb_stops_at_the_ratio_in_little_memory(look: Look, 
 
 
 def patched(raw: bytes, at: bytes, offset: int, form: str, value: int, which: int = 0) -> bytes:
-    """The archive with one field of its `which`-th record of that signature changed."""
+    """Change one field of the archive's `which`-th record of that signature."""
     place = -1
     for _ in range(which + 1):
         place = raw.index(at, place + 1)
@@ -491,7 +492,7 @@ def test_threat_060_an_archive_written_as_a_stream_is_sound(look: Look) -> None:
 
 
 def named_twice(plain_name: str, unicode_name: str) -> bytes:
-    """A member with a plain name, and another one in the field for Unicode names."""
+    """Build an archive of one member with a plain name, and another one in the field for Unicode names."""
     raw = plain_name.encode()
     field = b"\x01" + struct.pack("<I", zlib.crc32(raw)) + unicode_name.encode()
     member = zipfile.ZipInfo(plain_name, (2031, 3, 4, 9, 15, 0))

@@ -1,4 +1,4 @@
-"""Content of a file that runs, fetches or hides (threats 63, 64), and the text of a first page (R2)."""
+"""The inspector finds content of a file that runs, fetches or hides (threats 63, 64), and the text of a first page (R2)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_threat_064_an_rtf_that_fetches_is_named_and_what_stands_behind_a_long_e
 
 
 def far_directory(streams: list[str], *, sectors: int) -> bytes:
-    """A compound file whose directory lies behind so many sectors that its table has a chain of its own."""
+    """Build a compound file whose directory lies behind so many sectors that its table has a chain of its own."""
     rows = 128
     tables = -(-(sectors + 4) // rows) + 1
     plain, more = tables - 109, sectors
@@ -114,7 +114,7 @@ def test_threat_064_macros_behind_seven_megabytes_are_named_and_a_directory_with
 
 
 def nested_form_pdf(text: str, depth: int = 0) -> bytes:
-    """A page whose text stands in forms within forms, each shown ten times by the one around it."""
+    """Build a page whose text stands in forms within forms, each shown ten times by the one around it."""
     writer = PdfWriter()
     page = writer.add_blank_page(595, 842)
     font = pdf_dict(Type="/Font", Subtype="/Type1", BaseFont="/Courier")

@@ -29,7 +29,7 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 def pdf(
     content: bytes = b"", box: bytes = b"0 0 595 842", page: bytes = b"", root: bytes = b"", more: bytes = b""
 ) -> bytes:
-    """One page with that content; PDFium finds the objects without a table."""
+    """Build a PDF of one page with that content; PDFium finds the objects without a table."""
     packed = zlib.compress(content)
     return b"".join(
         (

@@ -1,4 +1,4 @@
-"""Plain PDFs, which patterns read: what is said of them is what the library says, and whatever could act is left to it."""
+"""Plain PDFs are read by patterns, which find the same as the library and leave to it whatever could act."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def words(traits: PdfTraits) -> tuple[Any, ...]:
 
 
 def pdf_of(*objects: bytes, trailer: bytes = b"/Root 1 0 R", ending: bytes = b"") -> bytes:
-    """A file of these objects, whose table is right."""
+    """Build a file of these objects, whose table is right."""
     content, places = bytearray(b"%PDF-1.4\n"), []
     for n, object_body in enumerate(objects, 1):
         places.append(len(content))

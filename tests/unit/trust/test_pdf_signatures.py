@@ -1,5 +1,5 @@
-"""Signatures inside PDFs, made with a test authority: who signed, whether it holds, and what it makes the document worth.
-Everything from the bytes to the verdict runs as in the node, only in this process."""
+"""Signatures inside PDFs, made with a test authority, show who signed, whether it holds, and what it makes the document
+worth. Everything from the bytes to the verdict runs as in the node, only in this process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Judge = Callable[..., FileVerdict]
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
-    """The verdict on a PDF under the trust that the test names."""
+    """Return a function that gives the verdict on a PDF under the trust that the test names."""
     numbers = count()
 
     def judged(
@@ -65,18 +65,18 @@ def only(verdict: FileVerdict) -> SignerVerdict:
 
 
 def by(holder: pdf_pki.Holder | None = None, **more: Any) -> bytes:
-    """A plain PDF, signed by the agency or by another holder."""
+    """Sign a plain PDF by the agency or by another holder."""
     return pdfs.sign(pdfs.plain(), holder or agency(), "A", **more)
 
 
 def impostor_of(authority: pdf_pki.PdfAuthority) -> pdf_pki.PdfAuthority:
-    """The right name with another key."""
+    """Return an authority with the right name and another key."""
     return replace(authority, private_key=pdf_pki.root("Another Root").private_key)
 
 
 def check(judge: Judge, cases: Cases, rows: Mapping[str, tuple[bytes, dict[str, Any], str | None]]) -> None:
-    """Each PDF, under its trust, is valid or not for the reason that the row says; of what is only unknown the reason
-    says so."""
+    """Check that each PDF, under its trust, is valid or not for the reason that the row says; for a verdict that is only
+    unknown the reason says so."""
     for name, (pdf, trust, why) in rows.items():
         with cases.case(name):
             verdict = judge(pdf, **trust)

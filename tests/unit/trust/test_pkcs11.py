@@ -54,7 +54,7 @@ def keys(token: Token, tmp_path: Path) -> KeyDirectory:
 
 @pytest.fixture
 def unplugged(hsm: Hsm) -> Iterator[Hsm]:
-    """Plugged in again at the end, whatever happened."""
+    """Yield the tokens, and plug them in again at the end, whatever happened."""
     yield hsm
     if (hsm.folder / "away").is_dir():
         hsm.plug_in()

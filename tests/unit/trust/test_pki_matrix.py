@@ -1,5 +1,5 @@
-"""Every certificate of the demonstration infrastructure against the code that judges: what is said of each, at several
-times (threats 40 to 44). The certificates are made by `tools/pki`, right or wrong in one stated way."""
+"""The code judges every certificate of the demonstration infrastructure at several times (threats 40 to 44). The
+certificates are made by `tools/pki`, right or wrong in one stated way."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _answers(*lists: x509.CertificateRevocationList) -> Answers:
 
 @cache
 def trust() -> NodeTrust:
-    """Knows every intermediate there is, as a careless operator would have it, and the lists of the moment."""
+    """Make a trust that knows every intermediate, as a careless operator would have it, and the lists of the moment."""
     pki = matrix()
     lists = list(pki.lists().values())
     lists += [x.revocation_list(valid=(AT - HOUR, AT + DAY)) for x in pki.authorities.values()]
@@ -123,7 +123,7 @@ def judged(certificate: x509.Certificate, at: datetime) -> tuple[str, str | None
 
 
 def signed(at: datetime | None) -> SignedEnvelope[None]:
-    """An envelope whose own signature holds; only its certificate is to be judged."""
+    """Return an envelope whose own signature holds; only its certificate is to be judged."""
     names = [
         "size",
         "bytes",

@@ -200,7 +200,8 @@ def test_a_mark_has_words() -> None:
 
 
 def unsayable_keys(keys: Iterable[str]) -> list[str]:
-    """Those of these keys that cannot be said in some language, for one or for many, or that leave a parameter unfilled."""
+    """Return those of these keys that cannot be said in some language, for one or for many, or that leave a parameter
+    unfilled."""
     return [f"{key} ({lang})" for key in keys for lang in LANGUAGES if not all(_spoken(key, lang))]
 
 
@@ -214,7 +215,7 @@ def _spoken(key: str, lang: str) -> Iterator[bool]:
 
 
 def parameters(text: Text) -> set[str]:
-    """The names of what is filled into a text, into its forms and into the parts that have entries of their own."""
+    """Return the names of what is filled into a text, into its forms and into the parts that have entries of their own."""
     names_filled = {name for form in forms(text) for name in fields(form)}
     return {name.removeprefix("#") for name in names_filled} | (
         {text.counts} if isinstance(text, CountedText) else set()

@@ -5,7 +5,7 @@ from tests.support.node import LEASE_S, Town
 
 
 async def carried_by_workers(town: Town) -> None:
-    """All that is due, until nothing moves any more."""
+    """Carry all that is due, until nothing moves any more."""
     out, inn = town.node.out, town.node.inn
     while any(
         [

@@ -1,5 +1,5 @@
-"""A clock that is wrong: while it is far from the database server's nothing is claimed or sealed and the process is not
-ready; days that never were end no document and purge nothing."""
+"""A wrong clock does no harm: while it is far from the database server's nothing is claimed or sealed and the process is
+not ready; days that never were end no document and purge nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def guarded(town: Town) -> tuple[Town, Server]:
 
 @asynccontextmanager
 async def working(town: Town) -> AsyncIterator[None]:
-    """The loops of a worker process, entered when each of them has turned since then."""
+    """Run the loops of a worker process; enter the block when each of them has turned since then."""
     stop = asyncio.Event()
     town.node.pulse.take_beats()
     process = asyncio.create_task(town.node.run_workers(stop))

@@ -34,7 +34,7 @@ class Failing:
 
 @pytest.fixture
 def failing(caplog: pytest.LogCaptureFixture) -> Iterator[Failing]:
-    """Loops of a process; what is captured is limited as in the program."""
+    """Make loops of a process; what is captured is limited as in the program."""
     new_failing = Failing()
     limit = Throttle(lambda: new_failing.now)
     caplog.handler.addFilter(limit)

@@ -1,4 +1,4 @@
-"""Telling webhooks: everything that is wanted, in order, signed, at least once; and what becomes of endpoints that fail."""
+"""Webhooks get every event that they want, in order, signed, at least once; the tests also follow endpoints that fail."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def hangs(request: web.Request) -> web.StreamResponse:
 
 
 async def drips(request: web.Request) -> web.StreamResponse:
-    """A byte of the headers now and then, without end."""
+    """Send a byte of the headers now and then, without end."""
     assert request.transport is not None
     while True:
         request.transport.write(b"H")

@@ -1,6 +1,6 @@
-"""Two stories told with nothing but the client that openapi-python-client made of the node's description: a document from
-one document system to another, and a first afternoon with a robot of the sandbox. In: which story, the node's address,
-keys, papers, a folder. Out: JSON of what was seen, and the files that came."""
+"""Tells two stories with nothing but the client that openapi-python-client made of the node's description: a document
+goes from one document system to another, and an integrator spends a first afternoon with a robot of the sandbox. In:
+which story, the node's address, keys, papers, a folder. Out: JSON of what was seen, and the files that came."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ WAIT_S = 60
 
 
 def client_module(path: str) -> Any:
-    """A module of the client, which exists only where it was made."""
+    """Import a module of the client, which exists only where the client was made."""
     return import_module(f"{CLIENT}.{path}" if path else CLIENT)
 
 
 def call(path: str, client: Any, *args: Any, **more: Any) -> Any:
-    """The checked answer of one operation, with its headers; anything but success ends the run."""
+    """Call one operation; return its checked answer with its headers. Anything but success ends the run."""
     answer = client_module(f"api.{path}").sync_detailed(*args, client=client, **more)
     if answer.status_code >= 300:
         raise SystemExit(f"{path}: {answer.status_code} {answer.content.decode(errors='replace')}")
@@ -36,7 +36,7 @@ def call(path: str, client: Any, *args: Any, **more: Any) -> Any:
 
 
 def follow(client: Any, kind: str, **data: str) -> Any:
-    """The first event of that kind with that data, as the feed brings it."""
+    """Follow the feed to the first event of that kind with that data; return it."""
     cursor = "0"
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
@@ -49,7 +49,7 @@ def follow(client: Any, kind: str, **data: str) -> Any:
 
 
 def send(client: Any, meta: dict[str, Any], pdf: bytes) -> tuple[Any, bool]:
-    """The message, and whether a second call under the same key was answered as a repeat."""
+    """Send the message twice under one key; return it, and whether the second call was answered as a repeat."""
     answers = []
     for _ in range(2):
         body = client_module("models").CreateMessageBody(
@@ -62,7 +62,7 @@ def send(client: Any, meta: dict[str, Any], pdf: bytes) -> tuple[Any, bool]:
 
 
 def take(client: Any) -> tuple[Any, bytes, bytes]:
-    """The item that waited, with its file and its envelope; stored, so it is not offered again."""
+    """Take the waiting item with its file and its envelope, and acknowledge it, so that it is not offered again."""
     follow(client, "inbox.received")
     (item,) = call("inbox.list_inbox", client, lease=60).parsed.data
     file = call("inbox.read_inbox_file", client, item.id, str(item.files[0].n)).parsed.payload.read()
@@ -127,7 +127,7 @@ class Hook(BaseHTTPRequestHandler):
 
 
 def afternoon(node: str, key: str, paper: Path, pdf: Path, out: Path) -> dict[str, Any]:
-    """With a robot: send, hear 01 and 03 by a webhook whose signature is checked, fetch the answer with its files."""
+    """Work with a robot: send, hear 01 and 03 by a webhook whose signature is checked, fetch the answer with its files."""
     models = client_module("models")
     client = reached(node, key)
     hook = HTTPServer(("127.0.0.1", 0), Hook)

@@ -1,4 +1,4 @@
-"""Backing up and putting back as an operator types it, up to the two people who let a restored node work again."""
+"""An operator backs a node up and puts it back, up to the two people who let a restored node work again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TWO = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
 
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A node that numbers arrivals itself, and a passphrase."""
+    """Set up a node that numbers arrivals itself, and a passphrase."""
     make_cheap(monkeypatch)
     Path("passphrase").write_text("words that nobody guesses\n")
     set_up(terminal, "--numbering", "B")
@@ -36,7 +36,7 @@ def back_up(node: Terminal) -> str:
 
 
 def moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on the settings are those of another, empty machine."""
+    """Set the settings to those of another, empty machine."""
     monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(Path("other").absolute()))
 
 

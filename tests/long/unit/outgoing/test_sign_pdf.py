@@ -82,7 +82,7 @@ def signed_by_hand(settings: Settings, plain: Path, file: Path) -> None:
 
 
 async def refusal(room: Room, plan: sign_pdf.SigningPlan, key: HeldKey) -> GatewayError:
-    """Why it was not signed; nothing may be left behind."""
+    """Return the error for which it was not signed; nothing may be left behind."""
     with pytest.raises(GatewayError) as refused:
         await room.sign(plan, key)
     assert not list(room.folder.glob("*out.pdf*"))

@@ -21,7 +21,7 @@ days = st.none() | st.dates(date(2026, 12, 1), date(2030, 1, 1))
 
 @st.composite
 def lists(draw: st.DrawFn) -> dict[str, AgencyRecord]:
-    """Rows as an import may leave them: no parents, so that any set of codes goes together."""
+    """Draw rows as an import may leave them: no parents, so that any set of codes goes together."""
     agencies = {}
     for code in draw(st.lists(st.sampled_from(CODES), unique=True)):
         text = unicodedata.normalize("NFC", draw(names)).strip() or "x"

@@ -1,5 +1,5 @@
-"""The spool of parts is cut short before each of its file operations, as by a kill -9: what was acknowledged is there,
-what was not may come again, and every set ends whole once. And what is said to be kept has reached the disk."""
+"""The spool of parts is cut short before each of its file operations, as by a kill -9: acknowledged parts are there,
+others may come again, and every set ends whole once. Parts that the spool reports as kept have reached the disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 def whole_set(spool: Spool, say: Say) -> None:
-    """A packet's way through: parts kept and acknowledged, the whole owned by the next, then forgotten."""
+    """Bring a packet through the spool: its parts are kept, the whole is handed on, then the set is forgotten."""
     for part in (PARTS[2], PARTS[0], PARTS[1]):
         assert land(spool, part).landed is Landed.STORED
         say(f"kept {part.n}")
@@ -40,7 +40,7 @@ def whole_set(spool: Spool, say: Say) -> None:
 
 
 def refused_set(spool: Spool, say: Say) -> None:
-    """A part that comes with two contents: the set is refused, told, and remembered."""
+    """Bring a part with two contents: the set is refused, reported, and remembered."""
     assert land(spool, PARTS[1]).landed is Landed.STORED
     say("kept 2")
     assert land(spool, FALSE).landed is Landed.REFUSED
@@ -53,7 +53,7 @@ def refused_set(spool: Spool, say: Say) -> None:
 
 
 def unfinished_set(spool: Spool, say: Say) -> None:
-    """Two of three parts, a day old."""
+    """Bring two of three parts, which are then found a day old."""
     for part in PARTS[:2]:
         assert land(spool, part).landed is Landed.STORED
         say(f"kept {part.n}")
@@ -90,7 +90,7 @@ def void(_: object) -> None:
 
 
 def _die_at(at: int) -> None:
-    """In a child of its own: every file operation is counted, and the process dies before one of them; a write is torn."""
+    """Count every file operation of this child process, and let it die before one of them; a write is torn."""
     count = 0
 
     def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,7 +111,7 @@ def _die_at(at: int) -> None:
 
 
 def points(folder: Path, story: Callable[[Spool, Say], None]) -> Iterator[tuple[Path, list[str]]]:
-    """A folder for each operation of the story at which it can be cut short."""
+    """Yield a folder for each operation of the story at which it is cut short, with the lines that it printed."""
     at, died = 0, True
     while died:
         at += 1
@@ -233,7 +233,7 @@ class Unsynced:
             yield
 
     def that_matter(self) -> set[Path]:
-        """Drafts have no owner until they are renamed."""
+        """Return the paths without drafts, which have no owner until they are renamed."""
         return {path for path in self.paths if "drafts" not in path.parts}
 
 

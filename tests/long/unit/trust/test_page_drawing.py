@@ -9,7 +9,7 @@ from tests.unit.trust.test_page_drawing import pdf, put_in_box
 
 
 def endless() -> bytes:
-    """Forms that each draw the next one twenty times, twelve deep."""
+    """Build a page of forms that each draw the next one twenty times, twelve deep."""
     names = b"".join(b"/F%d %d 0 R" % (n, 10 + n) for n in range(12))
     head = b"<</Type/XObject/Subtype/Form/BBox[0 0 600 900]/Resources<</XObject<<" + names + b">>>>"
     bodies = [*((b"/F%d Do " % (n + 1)) * 20 for n in range(11)), b"0 0 600 900 re f"]

@@ -1,5 +1,5 @@
-"""Signatures of the agency on real PDFs: they hold in this program's library and in another's, stand where they should on
-any page, keep earlier signatures valid, and are refused with words where they cannot be made."""
+"""The agency's signatures on real PDFs hold in this program's library and in another's, stand where they should on any
+page, keep earlier signatures valid, and are refused with words where they cannot be made."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def key(holder: Holder | None = None) -> HeldKey:
 def marked(
     path: Path, signer: PadesSigner = SIGNER, holder: Holder | None = None, opened: AgencyKey | None = None
 ) -> tuple[Path, Placement]:
-    """Signed with the mark of a copy on page 1."""
+    """Sign a PDF with the mark of a copy on page 1."""
     out = path.with_name(f"{path.stem}-signed.pdf")
     layouts = [signer.set_text(MARK, 10, 227), signer.set_text(["; ".join(MARK)], 10, 500)]
     placement = replace(pdf_signing.place_mark(COPY, signer.view(path, 1), layouts), reason=MARK[0])
@@ -101,7 +101,7 @@ def on_disk(folder: Path, content: bytes, name: str = "a.pdf") -> Path:
 
 
 def valid(path: Path) -> list[bool]:
-    """The verdict of the library's own validator on each signature, with our root."""
+    """Return the verdict of the library's own validator on each signature, with our root."""
     with path.open("rb") as stream:
         return [
             validate_pdf_signature(s, context(root().certificate), context(root().certificate)).bottom_line
@@ -119,7 +119,7 @@ def pem(certificate: Certificate) -> bytes:
 
 
 def poppler(program: str, *words: str | Path) -> str:
-    """Another program's view of the file."""
+    """Return the output of another program about a file."""
     path = shutil.which(program) or missing(f"{program} is not installed (package poppler-utils)")
     run = subprocess.run([path, *map(str, words)], capture_output=True, check=True, timeout=60)
     return run.stdout.decode("utf-8")
@@ -418,7 +418,7 @@ def test_a_place_seen_is_the_same_place_in_user_space(turned: int, unit: float, 
 
 
 def stamping(holder: Holder, at: datetime = SIGNED) -> Answer:
-    """The answers of a timestamp authority."""
+    """Return the answers of a timestamp authority."""
 
     def answer(body: bytes) -> Reply:
         request = tsp.TimeStampReq.load(body)

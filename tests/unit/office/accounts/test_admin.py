@@ -1,4 +1,4 @@
-"""Administration of accounts: posts, mailboxes, delegations, idle accounts, the yearly list, and reading."""
+"""Administrators manage accounts: posts, mailboxes, delegations, idle accounts, the yearly list, and reading."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.clock import ManualClock
 
 
 async def team(services: AccountServices) -> dict[str, Someone]:
-    """An operator, and in the north an administrator, a clerk, a head and a unit head."""
+    """Add an operator, and in the north an administrator, a clerk, a head and a unit head."""
     staff = {"root": await accounts.operator(services)}
     for login, role in (
         ("admin", PostRole.AGENCY_ADMIN),

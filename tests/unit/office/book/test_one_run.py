@@ -1,5 +1,5 @@
-"""Mode B over any order of acts: documents taken in, mail entered by hand, entries for last year, strokes, refusals, and
-crashes before or after the commit. In every year the run is 1, 2, 3, … and each line is there once."""
+"""Mode B keeps its run over any order of acts: documents taken in, mail entered by hand, entries for last year, strokes,
+refusals, and crashes before or after the commit. In every year the run is 1, 2, 3, … and each line is there once."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Story:
         self.made.append((outcome.document.register_year, document.id))
 
     async def crash(self, *, committed: bool) -> None:
-        """The clerk sends the form again after the crash."""
+        """Crash before or after the commit of a form, then send it again as the clerk does."""
         id = self.town.clock.new_id("inb_")
         broken = replace(
             self.services, store=cast(SqlStore, Crashing(self.services.store, committed=committed))
@@ -136,7 +136,7 @@ class Story:
 
 
 async def tell(town: Town, acts: list[str]) -> None:
-    """Each story is of an agency of its own: opening a node takes longer than most of them."""
+    """Play a story in an agency of its own, because opening a node takes longer than most stories."""
     id = town.clock.new_id("agy_")
     agency = HostedAgency(id=id, code=f"Z91.{id[-6:]}", name="Xã Mẫu", numbering=NumberingMode.B)
     await town.node.store.accounts.add_hosted(agency)

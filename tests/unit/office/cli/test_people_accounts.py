@@ -41,7 +41,7 @@ def folder(tmp_path: Path, terminal: Terminal) -> Path:
 
 
 def taken_up(folder: Path, code: str) -> None:
-    """Its person chooses a password, and signs in once."""
+    """Choose a password as the account's person, and sign in once."""
 
     async def work() -> None:
         async with open_core(stage.settings_for(folder)) as office:

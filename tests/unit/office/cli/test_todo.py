@@ -1,4 +1,4 @@
-"""The to-do list and the calendar at the command line, on a real node."""
+"""The to-do list and the calendar are shown at the command line, on a real node."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def node(terminal: Terminal, tmp_path: Path) -> Terminal:
 
 
 async def arrive(folder: Path, state: InState = InState.NEW) -> str:
-    """An express letter came in, and stands so; its id."""
+    """Store an express letter that arrived, in this state; return its id."""
     path = folder / "data" / "gateway.db"
     with sqlite3.connect(path) as line:
         ((agency,),) = line.execute("SELECT id FROM hosted_agency").fetchall()

@@ -18,7 +18,7 @@ FILES = (("van-ban.pdf", PDF),)
 
 
 async def arrived(town: Town) -> IncomingDocument:
-    """With as many pages as are stated, of a sender whose certificate is known not to be revoked."""
+    """Bring a document with as many pages as are stated, of a sender whose certificate is known not to be revoked."""
     await town.brought(town.forge(document(), FILES))
     arrived_document = await town.only()
     lead = replace(arrived_document.files[0], role=FileRole.LEAD, pages=arrived_document.pages)

@@ -27,7 +27,7 @@ LIMITED = {
 
 
 def read_table() -> dict[tuple[PostRole, Right], Manner]:
-    """Every cell of the page."""
+    """Read every cell of the page."""
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     head = next(line for line in lines if line.startswith("| right |"))
     roles = [PostRole(cell.strip()) for cell in head.strip("|").split("|")[1:]]

@@ -73,7 +73,7 @@ async def plans(store: SqlOfficeStore, ask: Ask) -> Sequence[Sequence[str]]:
 
 
 def _is_of_the_page(step: Any) -> bool:
-    """A page that was found is read by its places, and sorted once more."""
+    """Tell whether a step only reads the rows of a page that was found, by their keys, or sorts them once more."""
     return step.parent == 0 and ("PRIMARY KEY" in step.detail or "TEMP B-TREE" in step.detail)
 
 

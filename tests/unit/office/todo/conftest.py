@@ -1,5 +1,5 @@
-"""A to-do list over a real store, with certificates that a test names. The clock begins on a Friday at 08:00; the
-Tuesday after it, the 24th, is free."""
+"""Provides a to-do list over a real store, with certificates that a test names. The clock begins on a Friday at 08:00;
+the Tuesday after it, the 24th, is free."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def services(store: SqlOfficeStore, clock: ManualClock, certificates: Certificat
 
 
 def at(text: str) -> datetime:
-    """A day of November 2026 and an hour."""
+    """Return a day and an hour of November 2026."""
     return datetime.fromisoformat(f"2026-11-{text}").replace(tzinfo=VIETNAM)
 
 
@@ -65,7 +65,7 @@ class TodoOffice:
     clock: ManualClock
 
     def to(self, text: str) -> None:
-        """It is that hour now."""
+        """Set the clock forward to that hour."""
         self.clock.advance(at(text) - self.clock.now())
 
     async def tasks(self, scope: AgencyScope = NORTH, units: Collection[str] | None = None) -> Sequence[Task]:
@@ -78,7 +78,7 @@ class TodoOffice:
         return await seed_incoming(self.store, incoming(self.clock, **fields))
 
     async def send(self, state: str, **fields: Any) -> str:
-        """A document to one recipient whose delivery stands so; the delivery's id."""
+        """Store a document to one recipient with its delivery in this state; return the delivery's id."""
         document = outgoing(self.clock, state=OutState.PACKED, **fields)
         sent_delivery = delivery(document, "Z91.02", state)
         async with self.change() as work:
@@ -87,7 +87,7 @@ class TodoOffice:
         return sent_delivery.id
 
     async def give(self, document_id: str, **fields: Any) -> UnitPart:
-        """To a unit, to be done by Monday."""
+        """Give the document to a unit, to be done by Monday."""
         values: dict[str, Any] = {
             "id": self.clock.new_id("prt_"),
             "unit": "Phòng Tổng hợp",
@@ -103,7 +103,7 @@ class TodoOffice:
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[OfficeWork]:
-        """A unit of work that is committed when its block ends."""
+        """Open a unit of work that is committed when its block ends."""
         async with self.store.begin(NORTH) as work:
             yield work
             await work.commit()

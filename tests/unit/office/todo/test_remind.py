@@ -82,7 +82,7 @@ class Post:
             await DigestMail(reminders).step()
 
     async def mails(self, words: str, *moments: str, **changed: Any) -> list[tuple[str, str]]:
-        """At which hour whom a letter with these words in its subject reached."""
+        """Return the moments and recipients of letters with these words in their subject."""
         sent: list[tuple[str, str]] = []
         for moment in moments:
             sent_before = len(self.server.mails)

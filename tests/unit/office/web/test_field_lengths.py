@@ -21,7 +21,7 @@ _TABLE = re.compile(r'longest\("(?P<table>\w+)", "(?P<path>[^"]+)"\)')
 
 
 def fields() -> Iterator[tuple[str, str, str]]:
-    """Template, field and what it says of its length."""
+    """Yield the template, the name and the stated length of every field."""
     for folder in TABLES:
         for path in sorted((TEMPLATES / folder).rglob("*.html")):
             name = path.relative_to(TEMPLATES).as_posix()
@@ -30,7 +30,7 @@ def fields() -> Iterator[tuple[str, str, str]]:
 
 
 def ruled(template: str, field: str) -> list[tuple[str, str]]:
-    """Tables and paths that rule a text of that name: `reply_number` is the number of a reply."""
+    """Return the tables and paths that rule a text of that name: `reply_number` is the number of a reply."""
     tables = [(name, answers.TEXTS[name]) for name in TABLES[template.partition("/")[0]]]
     paths = [
         (table, path, path.removesuffix("/*").rpartition("/")[2]) for table, texts in tables for path in texts

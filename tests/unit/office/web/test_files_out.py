@@ -31,7 +31,7 @@ HOSTILE = (
 async def answer_file(
     *pieces: bytes | Exception, found_type: str = "pdf", inline: bool = True, size: int | None = None
 ) -> tuple[Mapping[str, str], bytes]:
-    """Headers and body that a browser gets of these pieces."""
+    """Return the headers and body that a browser gets of these pieces."""
 
     async def read() -> AsyncIterator[bytes]:
         for piece in pieces:

@@ -1,4 +1,5 @@
-"""The chart of waiting rows: queues together, the highest of each quarter of an hour, and its table by the hour."""
+"""The chart of waiting rows shows queues together and the highest of each quarter of an hour; its table goes by the
+hour."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from tests.support.clock import START
 
 
 def sample(minutes: float, queue: str, depth: int, oldest_s: int | None = None) -> QueueSample:
-    """That many minutes before the chart is drawn."""
+    """Make a sample taken that many minutes before the chart is drawn."""
     return QueueSample(at=START - timedelta(minutes=minutes), queue=queue, depth=depth, oldest_s=oldest_s)
 
 

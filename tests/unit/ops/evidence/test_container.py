@@ -173,7 +173,7 @@ def test_whatever_stands_in_place_of_a_list_it_is_spoiled_and_nothing_else(raw: 
 
 
 def some(sequence: Sequence[object]) -> None:
-    """No line at all is no fault of a list."""
+    """Raise SpoiledPack for an empty list, in which its reader sees no fault."""
     if not sequence:
         raise SpoiledPack("log", "no line")
 

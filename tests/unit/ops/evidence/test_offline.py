@@ -32,7 +32,7 @@ sys.exit(code)
 
 
 def verify_words(scene: Scene, to: Path) -> list[str]:
-    """The pack and what the court brought, on another path; the words to check them with."""
+    """Copy the pack and what the court brought to another path; return the words to check them with."""
     (to / "court").mkdir(parents=True)
     (to / "court" / "pack.zip").write_bytes(scene.sent)
     shutil.copytree(scene.trust, to / "court" / "trust")
@@ -42,7 +42,7 @@ def verify_words(scene: Scene, to: Path) -> list[str]:
 
 
 def run(words: list[str], folder: Path) -> tuple[int, dict[str, Any], str]:
-    """In an environment with nothing but a place for Python's own files."""
+    """Run the command in an environment with nothing but a place for Python's own files."""
     process = subprocess.run(
         words,
         cwd=folder / "court",

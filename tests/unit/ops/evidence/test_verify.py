@@ -1,4 +1,4 @@
-"""The proofs of a pack, for each reader and time (E4, E5, R3, R4)."""
+"""The proofs of a pack are checked for each reader and time (E4, E5, R3, R4)."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ async def test_a_pack_of_the_demonstration_is_valid_by_the_trust_folder_that_it_
 
 
 def revoked(scene: Scene, to: Path, at: datetime) -> Path:
-    """A trust folder in which the receiver's key was revoked at that time; of lists made after a certificate has run out
-    its authority may leave it."""
+    """Make a trust folder in which the receiver's key was revoked at that time. Once a certificate has run out, its
+    authority may leave it out of new lists."""
     folder = scene.copy_of_trust(to)
     (folder / "crl").mkdir()
     made_at = at + timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""Answers of a provincial service, in all its known forms, and in none of them."""
+"""The answers of a provincial service are tried in all their known forms, and in forms that are none of them."""
 
 from __future__ import annotations
 
@@ -204,7 +204,8 @@ async def test_what_is_over_is_told_again_with_a_sweep_alone(
 
 
 def lists(hub: OddHub, most_days: int, *, statuses: bool = True) -> list[tuple[str, int]]:
-    """A list that is refused beyond so many days, or of statuses; which was asked for, and over how many days."""
+    """Make the hub refuse lists of more than so many days, or lists of statuses; return the kind and days of each list
+    asked for."""
     list_periods: list[tuple[str, int]] = []
     entry = {"docId": "d1", "from": "Z91.07", "to": "Z92", "status": "initial"}
 

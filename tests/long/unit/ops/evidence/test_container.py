@@ -1,4 +1,4 @@
-"""The file around a pack, byte by byte (E5)."""
+"""The file around a pack is checked byte by byte (E5)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_threat_118_every_byte_of_every_small_member_header_and_directory_counts
 
 
 def refused_for(file: Path) -> str | None:
-    """The member for which a pack is refused; None when it is taken."""
+    """Return the member for which a pack is refused; None when it is taken."""
     try:
         pack_file.read_pack(file)
     except SpoiledPack as refused:
@@ -51,7 +51,7 @@ def refused_for(file: Path) -> str | None:
 
 
 def owner_of(pack: pack_file.Pack) -> Callable[[int], str | None]:
-    """The member whose bytes stand at a place; None for what is no member's."""
+    """Return a function that names the member whose bytes stand at a place, or None where no member's do."""
     spans = [
         (pack.offsets[member.name], pack.offsets[member.name] + member.size, member.name)
         for member in pack.manifest.members
